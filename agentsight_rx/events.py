@@ -139,9 +139,17 @@ class TlsClose(Struct, frozen=True, gc=False, tag="tls_close"):
 
 
 class TlsOpen(Struct, frozen=True, gc=False, tag="tls_open"):
-    """A process uses a TLS object that has carried no byte yet: what it will carry is read."""
+    """
+    A process uses a TLS object: what it carries is read. The `first` one comes before any byte, if the object is seen so early.
+    The next one says which TCP connection is below it, by its ports: `sure` where bytes came from there while the object was
+    read, else they came from there just before. Each later one replaces it.
+    """
 
     origin: Origin
+    first: bool = True
+    local_port: int = 0  # 0: it is not known after all; -1: the process did not open this connection while it was watched
+    port: int = 0  # of the peer
+    sure: bool = True
 
 
 class TcpTraffic(Struct, frozen=True, gc=False, tag="tcp_traffic"):
@@ -159,6 +167,7 @@ class TcpTraffic(Struct, frozen=True, gc=False, tag="tcp_traffic"):
     received: int
     ended: bool = True
     judged: bool = False
+    local_port: int = 0  # 0: not known
 
 
 class UnreadTls(Struct, frozen=True, gc=False, tag="unread_tls"):
@@ -190,8 +199,11 @@ class TlsUse(Struct, frozen=True, tag="tls_use"):
 
 class BlindSpot(Struct, frozen=True, tag="blind_spot"):
     """
-    A process of which traffic was not read: more TCP connections carried bytes than were seen in plaintext. A later one of the
-    same process includes what an earlier one said.
+    A process of which traffic was not read: TCP connections carried bytes, and nothing that was read came from them. A later
+    one of the same process includes what an earlier one said.
+
+    Where some plaintext came from a connection that is not known, it is not known either which ones were read: `connections` of
+    these `among` were not, and bytes and peers are those of all `among`.
     """
 
     origin: Origin
@@ -201,6 +213,7 @@ class BlindSpot(Struct, frozen=True, tag="blind_spot"):
     peers: tuple[str, ...] = ()  # address:port of each, once
     files: tuple[str, ...] = ()  # with TLS code that is not read
     looks_like: tuple[str, ...] = ()  # what it looks like, one for each file
+    among: int = 0  # 0: these connections alone
 
 
 WebSocketKind: TypeAlias = Literal["text", "binary", "ping", "pong", "close"]
@@ -452,6 +465,7 @@ class FileEvent(Struct, frozen=True, gc=False, tag="file"):
     read_bytes: int = 0
     written_bytes: int = 0
     lexical: bool = False
+    existed: bool = False  # of an open that would have made the file: it was there
 
 
 class NetEvent(Struct, frozen=True, gc=False, tag="net"):

@@ -163,7 +163,8 @@ def first_chunk(at: Origin) -> TlsChunk:
 
 
 def carried(pid: int, number: int, size: int, ended: bool) -> TcpTraffic:
-    return TcpTraffic(Origin(START_NS, pid), 7, number=number, peer="::1", port=443, sent=size, received=1, ended=ended)
+    traffic = TcpTraffic(Origin(START_NS, pid), 7, number=number, peer="::1", port=443, sent=size, received=1, ended=ended)
+    return replace(traffic, local_port=number % 3)
 
 
 def unread(pid: int) -> UnreadTls:
@@ -177,6 +178,7 @@ def traffic_events() -> st.SearchStrategy[list[TlsEvent]]:
     some: st.SearchStrategy[TlsEvent] = st.one_of(
         used.map(first_chunk),
         used.map(TlsOpen),
+        st.builds(TlsOpen, used, st.just(False), st.integers(-1, 2), st.just(443), st.booleans()),
         used.map(TlsClose),
         pids.map(unread),
         st.builds(carried, pids, small, small, st.booleans()),

@@ -12,13 +12,11 @@ from ..core.engine import Site
 from ..core.machine import Checkpointed, Kernel, Machine, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
-from ..events import BlindSpot, Connection, Loss, TcpTraffic, TlsChunk, TlsClose, TlsEvent, TlsOpen, UnreadTls
-from ..loss import Reason
+from ..events import Connection, TcpTraffic, TlsChunk, TlsClose, TlsEvent, TlsOpen, UnreadTls
+from ..sessions.unread import Unread
 
 __all__ = ["find_blind_spots"]
 
-_PEERS_MOST = 16  # addresses that one BlindSpot names
-_FILES_MOST = 16
 _PROCESSES_MOST = 8192
 
 Process = tuple[int, int]  # pid and start, since a pid is used again
@@ -33,10 +31,11 @@ def find_blind_spots(*, wait: float = 0.0) -> Operator[TlsEvent, TlsEvent]:
         [                find_blind_spots()                                ]
         --Chunk--TcpTraffic----------------TcpTraffic--BlindSpot--Loss-----|
 
-    Each TCP connection that carried bytes should have shown a TLS object in use. Where a process has more of the former, the
-    rest was not read: its TLS code is not known, or it does not speak TLS. How many bytes that were counts as `unreadable`,
-    once. A connection without TLS whose protocol was recognised shows that by a `TlsOpen`, at any time up to `wait` seconds
-    later: for so long its bytes are not judged.
+    Each TCP connection that carried bytes should have shown a TLS object that receives from it. One without was not read: its
+    TLS code is not known, or it does not speak TLS. Objects of which it is not known from which connection they receive are
+    counted against the connections without: then it is known how many were not read, and not which. What was not read counts as
+    `unreadable`, once; its bytes only where it is known which ones they are. A connection without TLS whose protocol was
+    recognised shows that by a `TlsOpen`, at any time up to `wait` seconds later: for so long its bytes are not judged.
     """
     wait_ns = int(wait * 1e9)
 
@@ -127,18 +126,7 @@ def _process(event: TlsEvent) -> Process | None:
 
 
 class _State(Struct):
-    """The facts about one process."""
-
-    read: int = 0  # TLS objects that were in use
-    live: set[int] = set()  # of these: the addresses of those that were not freed
-    connections: int = 0  # TCP connections that carried bytes
-    open: set[int] = set()  # of these: the numbers of those that have not ended
-    unread: int = 0  # connections that were reported
-    unread_size: int = 0  # their bytes
-    reported: dict[int, int] = {}  # of these: the bytes of those that have not ended, by number
-    peers: list[str] = []
-    files: list[str] = []
-    looks_like: list[str] = []
+    facts: Unread
     waiting: list[tuple[int, TcpTraffic]] = []  # not judged yet, and since when
     carried: dict[int, TcpTraffic] = {}  # the newest of each connection that has not ended, by number
 
@@ -147,12 +135,12 @@ class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
     """The connections of one process, and the plaintext of them."""
 
     def __init__(self, wait_ns: int, time: _Time) -> None:
-        self.state = _State()
+        self.state = _State(Unread())
         self._wait_ns = wait_ns
         self._time = time
 
     def feed(self, event: TlsEvent, /) -> Iterable[TlsEvent]:
-        state = self.state
+        state, facts = self.state, self.state.facts
         if isinstance(event, TcpTraffic):
             if not self._wait_ns:
                 return self._judged(event)
@@ -160,18 +148,20 @@ class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
             state.waiting.append((max(self._time.now_ns, event.origin.time_ns, before_ns), event))
             return ()
         if isinstance(event, UnreadTls):
-            if event.path not in state.files and len(state.files) < _FILES_MOST:
-                state.files.append(event.path)
-                state.looks_like.append(event.looks_like)
+            facts.code(event)
             return ()
         connection = event.origin.connection
         assert connection is not None
         if type(event) is TlsClose:
-            state.live.discard(connection.handle)
-        elif connection.handle not in state.live and not (connection.plain and type(event) is TlsChunk):
-            state.live.add(connection.handle)
-            state.read += 1
-        return () if type(event) is TlsOpen else (event,)
+            facts.freed(connection.handle)
+        elif not (connection.plain and type(event) is TlsChunk):
+            facts.used(connection.handle)
+        if type(event) is not TlsOpen:
+            return (event,)
+        if event.first:
+            return ()
+        facts.receives(connection.handle, event)
+        return facts.news()
 
     def tick(self, now_ns: int, /) -> Iterable[TlsEvent]:
         state = self.state
@@ -190,47 +180,12 @@ class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
         state.carried.clear()
         return [*found, *open_ones]
 
-    def _judged(self, traffic: TcpTraffic) -> list[TlsEvent]:
+    def _judged(self, traffic: TcpTraffic) -> Sequence[TlsEvent]:
         """What the judgement gives, behind what the connection has carried in all where it has ended."""
-        found, carried = self._traffic(traffic), self.state.carried
+        self.state.facts.carried(traffic)
+        found, carried = self.state.facts.news(), self.state.carried
         if not traffic.ended:
             carried[traffic.number] = traffic
             return found
         carried.pop(traffic.number, None)
         return [replace(traffic, judged=True), *found]
-
-    def _traffic(self, traffic: TcpTraffic) -> list[TlsEvent]:
-        state, number = self.state, traffic.number
-        size = traffic.sent + traffic.received
-        if number not in state.open:
-            state.connections += 1
-            state.open.add(number)
-        new = number not in state.reported
-        before = state.reported.get(number, 0)
-        unread = not new or state.connections - state.unread > state.read
-        if unread and not traffic.ended:
-            state.reported[number] = size
-        if traffic.ended:
-            state.open.discard(number)
-            state.reported.pop(number, None)
-        if not unread or not (new or size > before):
-            return []
-        state.unread += new
-        state.unread_size += size - before
-        peer = f"[{traffic.peer}]:{traffic.port}" if ":" in traffic.peer else f"{traffic.peer}:{traffic.port}"
-        if peer not in state.peers and len(state.peers) < _PEERS_MOST:
-            state.peers.append(peer)
-        spot = BlindSpot(
-            traffic.origin,
-            traffic.start_ns,
-            connections=state.unread,
-            size=state.unread_size,
-            peers=tuple(state.peers),
-            files=tuple(state.files),
-            looks_like=tuple(state.looks_like),
-        )
-        note = f"traffic of {traffic.origin.comm} ({traffic.origin.pid}) was not read"
-        return [
-            spot,
-            Loss(traffic.origin, "tls", reason=Reason.UNREADABLE, count=int(new), size=size - before, note=note),
-        ]

@@ -42,6 +42,7 @@ from ..events import (
 )
 from ..llm import PROVIDERS, find
 from ..view import CallRow
+from ..view.rows.blind_spots import connections_of
 from ..view.words import amount, data_size
 from ..wire.http1 import field
 
@@ -308,7 +309,7 @@ def _loss(event: Loss) -> Line:
 
 def _blind(event: BlindSpot) -> Line:
     looks = f"  looks like {', '.join(event.looks_like)}" if event.looks_like else ""
-    text = f"{event.connections} connections, {data_size(event.size)}, to {', '.join(event.peers)}{looks}"
+    text = f"{connections_of(event)}, {data_size(event.size)}, to {', '.join(event.peers)}{looks}"
     return _line(event.origin, "!", "not read", text, state="missing")
 
 

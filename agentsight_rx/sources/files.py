@@ -21,7 +21,7 @@ from .target import Target
 
 __all__ = ["FileOptions", "files"]
 
-_FIELDS = (*CALL_FIELDS, "inode.i_ino", "inode.i_generation", "inode.i_sb", "super_block.s_dev")
+_FIELDS = (*CALL_FIELDS, "file.f_mode", "inode.i_ino", "inode.i_generation", "inode.i_sb", "super_block.s_dev")
 
 _BY_NAME = (
     *("open", "creat", "openat", "openat2", "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir"),
@@ -39,6 +39,7 @@ _BODY = Layout("<32sQQiIIIIII4x")
 _ACTIONS = {1: "open", 2: "close", 3: "rename", 4: "unlink", 5: "mkdir", 6: "rmdir", 7: "truncate", 8: "chdir", 9: "found"}
 _GONE_KIND = 10
 _WALKED, _CUT, _SECOND_SHIFT = 1, 2, 2
+_EXISTED = 16
 _NO_FILE = bytes(32)
 
 _FLUSH_S = 0.5  # how long repeats are held back
@@ -210,10 +211,7 @@ class Account:
         self._last: dict[tuple[int, int], Origin] = {}
 
     def take(self, operations: Sequence[Operation]) -> list[FileEvent]:
-        events: list[FileEvent] = []
-        for operation in operations:
-            events += self._take(operation)
-        return events
+        return [event for operation in operations for event in self._take(operation)]
 
     def _take(self, operation: Operation) -> list[FileEvent]:
         process = operation.origin.pid, operation.start_ns
@@ -228,19 +226,9 @@ class Account:
             self._last[process] = operation.origin
         if operation.action == "found":
             return []
-        target = _path(operation, 1)[0] if operation.action == "rename" else ""
-        return self._add(
-            FileEvent(
-                operation.origin,
-                operation.start_ns,
-                action=operation.action,
-                path=path,
-                target=target,
-                flags=operation.flags,
-                error=operation.error,
-                lexical=lexical,
-            )
-        )
+        target, existed = _path(operation, 1)[0] if operation.action == "rename" else "", bool(operation.marks & _EXISTED)
+        event = FileEvent(operation.origin, operation.start_ns, operation.action, path, target, existed=existed)
+        return self._add(replace(event, flags=operation.flags, error=operation.error, lexical=lexical))
 
     def _closed(self, process: tuple[int, int], source: Origin, path: str, read: int, written: int) -> list[FileEvent]:
         if not read and not written:
@@ -249,7 +237,16 @@ class Account:
 
     def _add(self, event: FileEvent) -> list[FileEvent]:
         process = event.origin.pid, event.start_ns
-        key: Hashable = (event.action, event.path, event.target, event.flags, event.error, event.lexical, event.origin.comm)
+        key: Hashable = (
+            event.action,
+            event.path,
+            event.target,
+            event.flags,
+            event.error,
+            event.lexical,
+            event.existed,
+            event.origin.comm,
+        )
         return self.repeats.add(process, key, event)
 
     def _end(self, process: tuple[int, int], source: Origin) -> list[FileEvent]:

@@ -45,7 +45,7 @@ _WRITES = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
 _COPIES = ("sendfile64", "splice")
 
 # struct chunk_t of bpf/plain_http.c, up to its data
-_RECORD = Layout("<QQIIII16sQQQQQQQIIBBB5x")
+_RECORD = Layout("<QQIIII16sQQQQQQQIIBBBxHH")
 _CHUNK, _OTHER, _CLOSE = 1, 2, 3
 
 _SEGMENT = 16384
@@ -134,6 +134,7 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
         (
             time_ns, _, kind, pid, tid, uid, comm,
             owner_start_ns, number, offset, seq, latency_ns, gap, lost, owner, length, direction, opened, hidden,
+            local_port, port,
         ) = _RECORD.unpack_from(view, at)  # fmt: skip
         name = self._name(comm)
         connection = self._connections.get(number)
@@ -142,7 +143,8 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
             if kind != _CLOSE:
                 self._connections[number] = connection
                 if opened:
-                    self._more.append(TlsOpen(Origin(time_ns, owner, comm=name, connection=connection)))
+                    whose = Origin(time_ns, owner, comm=name, connection=connection)
+                    self._more.append(TlsOpen(whose, first=False, local_port=local_port, port=port))
         if kind == _CHUNK:
             source = Origin(
                 time_ns,

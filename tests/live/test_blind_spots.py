@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx import op, sources
-from agentsight_rx.events import BlindSpot, HttpRequest
+from agentsight_rx.events import BlindSpot, HttpRequest, TlsChunk
 from agentsight_rx.loss import Reason
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.state import LmdbStore
@@ -36,6 +36,35 @@ for _ in range(3):
         connection.sendall(b"x" * 1009)
         while connection.recv(4096):
             pass
+"""
+# Reads one answer over TLS, beside it a connection on which it says only what looks like the begin of TLS
+BESIDE = """
+import asyncio, os, socket, ssl, sys, time
+gate, port, ca, other, how = sys.argv[1:]
+while not os.path.exists(gate):
+    time.sleep(0.01)
+context = ssl.create_default_context(cafile=ca)
+asked = f"GET /v1/models HTTP/1.1\\r\\nHost: 127.0.0.1:{port}\\r\\nConnection: close\\r\\n\\r\\n".encode()
+
+async def fed_from_memory():
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(port), ssl=context)
+    with socket.create_connection(("127.0.0.1", int(other))) as foreign:
+        foreign.sendall(b"\\x16\\x03\\x01\\x02\\x0e" + b"x" * 526)
+        writer.write(asked)
+        while await reader.read(100):
+            pass
+    writer.close()
+
+def by_its_socket():
+    plain = socket.create_connection(("127.0.0.1", int(port)))
+    with context.wrap_socket(plain, server_hostname="127.0.0.1") as tls:
+        with socket.create_connection(("127.0.0.1", int(other))) as foreign:
+            foreign.sendall(b"\\x16\\x03\\x01\\x02\\x0e" + b"x" * 526)
+        tls.sendall(asked)
+        while tls.recv(100):
+            pass
+
+asyncio.run(fed_from_memory()) if how == "memory" else by_its_socket()
 """
 
 
@@ -119,6 +148,26 @@ def test_connections_without_plaintext_are_counted_to_the_byte(tmp_path: Path) -
     assert (last.size, last.peers, last.files) == (3 * (1009 + 5003), (f"127.0.0.1:{port}",), ())
     (entry,) = summary.ledger.unintended()
     assert (entry.reason, entry.count, entry.size) == (Reason.UNREADABLE, 3, last.size)
+
+
+@pytest.mark.parametrize("how", ["socket", "memory"])
+def test_of_two_connections_the_one_that_was_not_read_is_named(tmp_path: Path, how: str) -> None:
+    gate = tmp_path / "go"
+    with fake_llm(tmp_path) as peer, socket.create_server(("127.0.0.1", 0)) as server:
+        other, port = str(server.getsockname()[1]), peer.base_url.rpartition(":")[2]
+        words = [sys.executable, "-c", BESIDE, str(gate), port, str(peer.ca_file), other, how]
+        with started(words) as watched:
+            graph = sources.tls(TlsOptions(Target(watched.pid))).pipe(op.normalize(), op.find_blind_spots())
+            with running(graph) as (run, kept):
+                gate.touch()
+                assert watched.wait(60) == 0
+                summary = run.stop()
+    assert any(chunk.data.startswith(b"HTTP/1.1") for chunk in kept.of(TlsChunk))
+    assert [(spot.connections, spot.among, spot.size, spot.peers) for spot in kept.of(BlindSpot)] == [
+        (1, 0, 531, (f"127.0.0.1:{other}",))
+    ]
+    (entry,) = summary.ledger.unintended()
+    assert (entry.reason, entry.count, entry.size) == (Reason.UNREADABLE, 1, 531)
 
 
 def test_connections_that_were_read_are_none(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -50,6 +51,21 @@ def test_every_operation_is_emitted_with_path_outcome_and_bytes(tmp_path: Path) 
     assert len({each.start_ns for each in events if each.origin.pid == program.pid}) == 1
     again = [each for each in events if each.path == str(tmp_path / "files/many")]
     assert len(again) < REPEATS / 10
+
+
+def test_an_open_says_whether_the_file_was_there(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("before\n")
+    script = f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; echo 1 >>{old}; echo 1 >>{new}; echo 2 >>{new}; ls {tmp_path}"
+    with started(["/bin/sh", "-c", script]) as shell, running(sources.files(FileOptions(Target(shell.pid)))) as (run, kept):
+        (tmp_path / "go").touch()
+        assert shell.wait(PATIENCE_S) == 0
+        run.stop()
+    opens = [event for event in kept.of(FileEvent) if event.action == "open"]
+    assert [event.existed for event in opens if event.path == str(old)] == [True]
+    assert [event.existed for event in opens if event.path == str(new)] == [False, True]
+    (listed,) = [event for event in opens if event.path == str(tmp_path)]
+    assert (listed.flags & os.O_ACCMODE, bool(listed.flags & os.O_DIRECTORY), listed.existed) == (os.O_RDONLY, True, False)
 
 
 def test_a_file_opened_before_the_capture_and_never_closed_is_reported_at_the_end(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.events import (
@@ -33,10 +34,25 @@ def chunk(handle: int, pid: int = 1) -> TlsChunk:
     return TlsChunk(tls(handle, pid), b"GET", 0, 0)
 
 
-def tcp(number: int, size: int = 100, *, pid: int = 1, ended: bool = True, peer: str = "10.0.0.1") -> TcpTraffic:
+def tcp(
+    number: int, size: int = 100, *, pid: int = 1, ended: bool = True, peer: str = "10.0.0.1", local_port: int = 0
+) -> TcpTraffic:
     return TcpTraffic(
-        Origin(2, pid, comm="agent"), START, number=number, peer=peer, port=443, sent=size, received=0, ended=ended
+        Origin(2, pid, comm="agent"),
+        START,
+        number=number,
+        peer=peer,
+        port=443,
+        sent=size,
+        received=0,
+        ended=ended,
+        local_port=local_port,
     )
+
+
+def on_port(local_port: int, handle: int, *, sure: bool = True) -> TlsOpen:
+    """The TLS object receives from the connection with this port."""
+    return TlsOpen(tls(handle), first=False, local_port=local_port, port=443, sure=sure)
 
 
 def found(*events: TlsEvent) -> tuple[list[BlindSpot], int, int]:
@@ -64,9 +80,56 @@ def test_a_connection_without_plaintext_is_one() -> None:
     assert (spot.files, spot.looks_like) == (("/bin/codex",), ("rustls with aws-lc",))
 
 
-def test_of_two_connections_the_one_that_was_not_read_counts() -> None:
+def test_of_two_connections_it_is_not_known_which_one_was_read() -> None:
     spots, connections, size = found(chunk(1), tcp(1, 1000), tcp(2, 30))
-    assert ([spot.connections for spot in spots], connections, size) == ([1], 1, 30)
+    assert [(spot.connections, spot.among, spot.size) for spot in spots] == [(1, 2, 1030)]
+    assert (connections, size) == (1, 0)
+
+
+@pytest.mark.parametrize("sure", [True, False])
+@pytest.mark.parametrize("foreign_first", [True, False])
+def test_a_connection_that_was_read_is_never_blamed_for_another(*, foreign_first: bool, sure: bool) -> None:
+    traffic = [tcp(1, 22_000_000, local_port=50_001), tcp(2, 531, local_port=50_002, peer="10.0.0.2")]
+    opened: list[TlsEvent] = [TlsOpen(tls(1)), on_port(50_001, 1, sure=sure), chunk(1)]
+    spots, connections, size = found(*opened, *(reversed(traffic) if foreign_first else traffic))
+    assert [(spot.connections, spot.among, spot.size, spot.peers) for spot in spots] == [(1, 0, 531, ("10.0.0.2:443",))]
+    assert (connections, size) == (1, 531)
+
+
+def test_an_object_of_which_the_connection_is_learnt_late_takes_it_out() -> None:
+    growing = [tcp(1, 10, ended=False, local_port=50_001), tcp(2, 531, local_port=50_002, peer="10.0.0.2")]
+    spots, *_ = found(
+        TlsOpen(tls(1)), *growing, on_port(50_001, 1), tcp(1, 90, local_port=50_001), tcp(3, 1, local_port=50_003)
+    )
+    assert (spots[-1].connections, spots[-1].among, spots[-1].size) == (2, 0, 532)
+    assert spots[-1].peers == ("10.0.0.2:443", "10.0.0.1:443")
+
+
+def test_two_objects_that_seem_to_receive_from_one_connection_are_counted() -> None:
+    doubtful = [on_port(50_001, 1, sure=False), on_port(50_001, 2, sure=False)]
+    spots, *_ = found(*doubtful, tcp(1, local_port=50_001), tcp(2, local_port=50_002), tcp(3, local_port=50_003))
+    assert [(spot.connections, spot.among) for spot in spots] == [(1, 3)]
+
+
+def test_tls_inside_tls_is_one_connection() -> None:
+    spots, *_ = found(on_port(50_001, 1), on_port(50_001, 2), tcp(1, local_port=50_001), tcp(2, 7, local_port=50_002))
+    assert [(spot.connections, spot.among, spot.size) for spot in spots] == [(1, 0, 7)]
+
+
+def test_an_object_on_a_connection_from_before_the_capture_excuses_no_other() -> None:
+    before = TlsOpen(tls(1), first=False, local_port=-1, port=443)
+    spots, *_ = found(chunk(1), before, tcp(1, 7, local_port=50_002))
+    assert [(spot.connections, spot.among, spot.size) for spot in spots] == [(1, 0, 7)]
+
+
+def test_a_port_that_is_used_again_is_another_connection() -> None:
+    spots, *_ = found(on_port(50_001, 1), tcp(1, local_port=50_001), TlsClose(tls(1)), tcp(2, 7, local_port=50_001))
+    assert [(spot.connections, spot.size) for spot in spots] == [(1, 7)]
+
+
+def test_an_object_that_is_used_again_has_another_connection() -> None:
+    first, second = tcp(1, local_port=50_001), tcp(2, local_port=50_002)
+    assert found(on_port(50_001, 1), first, on_port(50_002, 1), second) == ([], 0, 0)
 
 
 def test_an_address_of_a_tls_object_that_is_used_again_is_another_object() -> None:
@@ -106,12 +169,26 @@ def test_what_a_process_accepts_without_tls_hides_no_connection_that_it_opens() 
 
 
 def test_a_connection_may_be_recognised_after_its_bytes_were_counted() -> None:
-    read: list[TlsEvent] = [tcp(1), TlsOpen(plain(1)), tcp(2, 30)]
+    carried = [tcp(1, local_port=50_001), tcp(2, 30, local_port=50_002)]
+    recognised = TlsOpen(plain(1), first=False, local_port=50_001, port=443)
+    read: list[TlsEvent] = [carried[0], recognised, carried[1]]
     *passed, spot, loss = run(find_blind_spots(wait=2.0), read)
-    assert passed == [replace(each, judged=True) for each in (tcp(1), tcp(2, 30))]
+    assert passed == [replace(each, judged=True) for each in carried]
     assert isinstance(spot, BlindSpot)
     assert isinstance(loss, Loss)
     assert (spot.connections, loss.count, spot.size) == (1, 1, 30)
+
+
+def test_what_an_object_received_from_before_was_its_own_too() -> None:
+    first, second = tcp(1, local_port=50_001), tcp(2, local_port=50_002)
+    moved: list[TlsEvent] = [on_port(50_001, 1), first, on_port(50_002, 1), second, on_port(-1, 1)]
+    assert run(find_blind_spots(wait=2.0), moved) == [replace(each, judged=True) for each in (first, second)]
+
+
+def test_a_sure_connection_replaces_a_doubtful_one() -> None:
+    doubtful, sure = on_port(50_001, 1, sure=False), on_port(50_002, 1)
+    spots, *_ = found(doubtful, sure, tcp(1, 7, local_port=50_001), tcp(2, local_port=50_002))
+    assert [(spot.connections, spot.among, spot.size) for spot in spots] == [(1, 0, 7)]
 
 
 def test_a_wait_begins_with_its_bytes_however_many_ticks_follow() -> None:

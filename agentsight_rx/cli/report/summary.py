@@ -158,8 +158,8 @@ def _effects(found: Summary, session: SessionRow | None, call: Callable[[str], s
     for name, line in lines:
         yield (f" {name if name != before else '':<8} ", *(line if isinstance(line, tuple) else (str(line),)))
         before = name
-    if found.partial:
-        yield f" {'':<8} of files and MCP only the newest 5,000 lines: {call('audit')}"
+    for each in found.cut:
+        yield f" {'':<8} {each}"
     for at, finding in enumerate(found.findings[:_FINDINGS]):
         yield (f" {'worth a look' if not at else '':<21} ", finding_said(finding))
 

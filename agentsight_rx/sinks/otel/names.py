@@ -177,6 +177,7 @@ _BLIND_SPOT = (
     _PID,
     _COMM,
     Name("agentsight.connections", "ours", "connections"),
+    Name("agentsight.among", "ours", "among"),
     Name("agentsight.bytes", "ours", "size"),
     Name("agentsight.peers", "ours", "peers"),
     Name("agentsight.files", "ours", "files"),

@@ -91,6 +91,7 @@ def planned_blind_spot(row: BlindSpotRow) -> Planned:
         "pid": row.pid,
         "comm": row.comm,
         "connections": row.connections,
+        "among": row.among or None,
         "size": min(row.size, INT_MOST),
         "peers": row.peers,
         "files": row.files,

@@ -18,7 +18,10 @@ enum {
 };
 
 /* Of the two paths: the names above it are here; those at the top are not. */
-enum { WALKED = 1, CUT = 2, SECOND_WALKED = 4, SECOND_CUT = 8 };
+enum { WALKED = 1, CUT = 2, SECOND_WALKED = 4, SECOND_CUT = 8, EXISTED = 16 };
+
+#define MAY_CREATE 0100 /* O_CREAT */
+#define CREATED (1 << 20) /* FMODE_CREATED: this open made the file */
 
 #define CURRENT_DIRECTORY -100 /* AT_FDCWD */
 #define OPEN_MOST 65536
@@ -268,6 +271,12 @@ static inline int names(struct call_t *call)
     record->error = errno_of(result);
     record->flags = flags;
     record->file = key;
+    if (mode && flags & MAY_CREATE) {
+        u32 how = 0;
+        FIELD(how, file, file_f_mode);
+        if (!(how & CREATED))
+            record->marks |= EXISTED;
+    }
 
     struct place_t from = {};
     if (file) {

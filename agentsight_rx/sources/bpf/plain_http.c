@@ -80,7 +80,8 @@ struct connection_t {
     u8 carries;
     u8 opened; /* a tracked process connected it */
     u8 tunnel; /* it began with CONNECT: TLS may follow */
-    u8 pad[5];
+    u8 pad;
+    u16 local, port; /* `local` is 0 until bytes move */
     struct side_t in, out;
 };
 
@@ -98,7 +99,8 @@ struct chunk_t {
     u8 direction;
     u8 opened;
     u8 hidden; /* the process never had these bytes */
-    u8 pad[5];
+    u8 pad;
+    u16 local, port; /* the peer's */
     char data[2 * SEGMENT]; /* the second half is never sent: room for what the verifier thinks possible */
 };
 
@@ -198,6 +200,7 @@ static inline void begin_connection(struct connection_t *fresh, struct process_t
     FIELD(local, sock, sock_common_skc_num);
     FIELD(peer, sock, sock_common_skc_dport);
     peer = __builtin_bswap16(peer);
+    fresh->port = peer;
     if (own_ports.lookup(&local) || own_ports.lookup(&peer))
         fresh->carries = TLS; /* as good as: dropped and not counted */
 }
@@ -282,6 +285,8 @@ static inline void send_mark(u32 kind, struct connection_t *connection, u64 gap,
     mark->owner = connection->head.pid;
     mark->id = connection->id;
     mark->opened = connection->opened;
+    mark->local = connection->local;
+    mark->port = connection->port;
     mark->offset = connection->in.offset;
     mark->seq = connection->out.offset;
     mark->gap = gap;
@@ -483,6 +488,8 @@ static inline int moved(struct process_t *process, struct move_t *move, u64 did,
         count(UNTRACKED);
         return 0;
     }
+    if (!connection->local)
+        FIELD(connection->local, sock, sock_common_skc_num);
     struct side_t *side = direction == IN ? &connection->in : &connection->out;
     if (move->many) {
         if (!side->started)
@@ -503,6 +510,8 @@ static inline int moved(struct process_t *process, struct move_t *move, u64 did,
     chunk->owner = connection->head.pid;
     chunk->id = connection->id;
     chunk->opened = connection->opened;
+    chunk->local = connection->local;
+    chunk->port = connection->port;
     chunk->direction = direction;
     chunk->latency_ns = move->time_ns ? time_ns - move->time_ns : 0;
     chunk->gap = gap;

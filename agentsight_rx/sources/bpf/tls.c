@@ -7,7 +7,7 @@
 
 #include <uapi/linux/ptrace.h>
 
-enum { CHUNK = 1, HANDSHAKE = 2, CLOSE = 3, GONE = 4, STARTED = 5, MAPPED = 6, OPENED = 7, TCP = 8, SEALED = 9, SENT = 10 };
+enum { CHUNK = 1, HANDSHAKE = 2, CLOSE = 3, GONE = 4, STARTED = 5, MAPPED = 6, OPENED = 7, TCP = 8, SEALED = 9, SENT = 10, SOCKET = 12 };
 
 /* The low byte of a probe's cookie: the shape of the function, see tls/shapes.py. The rest is the number of the library. */
 enum {
@@ -50,6 +50,9 @@ struct side_key_t {
 struct side_t {
     u64 offset; /* bytes that this direction carried so far, captured or not */
     u64 seq;
+    u64 sock; /* that this object receives from, at the incoming direction; 0: not known */
+    u32 sure; /* see learn_socket() */
+    u32 pad;
 };
 
 struct chunk_t {
@@ -93,8 +96,13 @@ BPF_ARRAY(inside, struct inside_t, INSIDE_MOST);
 /* Files of NSPR that speak TLS, of all that PR_Read and PR_Write work on; the direction is 0. */
 BPF_TABLE("lru_hash", struct side_key_t, u8, imported, 16384);
 
-/* The TCP socket that a thread received from last. Filled only where a stack was found without the names of its functions. */
-BPF_TABLE("lru_hash", u32, u64, received, 16384);
+/* The TCP socket that a thread received from last, and when. */
+struct received_t {
+    u64 sock;
+    u64 time_ns;
+};
+
+BPF_TABLE("lru_hash", u32, struct received_t, received, 16384);
 
 /* Files that user space has searched: their users are not reported again. */
 BPF_TABLE("lru_hash", struct file_t, u8, known, 16384);
@@ -114,7 +122,10 @@ struct tcp_t {
     u32 ended;
     u16 family, port;
     u8 peer[16]; /* IPv4 in its first four bytes */
+    u16 local; /* port; 0 until it is established */
+    u16 pad[3];
     u64 process; /* in the keys of `sides` */
+    u64 ssl; /* the TLS object that receives from it; 0: not known */
 };
 
 BPF_HASH(connections, u64, struct tcp_t, 65536);
@@ -123,7 +134,8 @@ BPF_HASH(connections, u64, struct tcp_t, 65536);
 struct question_t {
     u64 sock, sent, received;
     u64 moved; /* bytes that the process has written and read, modulo 2^32 */
-    u32 thread, pad;
+    u32 thread;
+    u32 local; /* port */
 };
 
 BPF_ARRAY(question, struct question_t, 1);
@@ -212,6 +224,55 @@ static inline void meet(struct process_t *process, u64 ssl, u32 library)
         return;
     sides.update(&in, &fresh);
     send_mark(OPENED, process, ssl, library, 0, 0);
+}
+
+enum { DOUBTFUL = 1, SURE = 2, MIXED = 3, ENDED = 4 };
+
+/* Which socket an object receives from: the one that its thread received from during this call is SURE. Where the object is fed
+ * by its user, the one that the thread received from before is DOUBTFUL, and MIXED once it is another that has not ended. One
+ * that has ENDED is learnt again only where another connection is at its address. */
+static inline void learn_socket(struct process_t *process, u64 ssl, u32 library, u64 since_ns)
+{
+    u64 id = current_key();
+    u32 tid = id;
+    struct received_t *last = received.lookup(&tid);
+    struct side_key_t key = {.ssl = ssl, .pid = id >> 32, .direction = IN};
+    struct side_t fresh = {}, *side = last ? sides.lookup_or_try_init(&key, &fresh) : 0;
+    if (!last || !side)
+        return;
+    u64 sock = last->sock;
+    u32 sure = ssl == sock || last->time_ns >= since_ns ? SURE : DOUBTFUL;
+    if (side->sock == sock && side->sure >= sure && (side->sure != ENDED || !connections.lookup(&sock)))
+        return;
+    u64 before = side->sock;
+    if (before && before != sock && sure == DOUBTFUL && connections.lookup(&before)) {
+        if (side->sure != DOUBTFUL)
+            return;
+        sure = MIXED;
+    }
+    side->sock = sock;
+    side->sure = sure;
+    struct tcp_t *tcp = connections.lookup(&sock);
+    if (tcp && sure != MIXED)
+        tcp->ssl = ssl;
+    struct {
+        struct head_t head;
+        u64 ssl, offset, seq, latency_ns, sock;
+        u32 size, lost, direction, library;
+    } mark = {};
+    fill_head(&mark.head, SOCKET, process);
+    u16 local = 0, port = 0;
+    FIELD(local, sock, sock_common_skc_num);
+    FIELD(port, sock, sock_common_skc_dport);
+    mark.ssl = ssl;
+    mark.sock = sock;
+    mark.size = local;
+    mark.lost = __builtin_bswap16(port);
+    mark.direction = sure;
+    mark.library = library;
+    count(SEEN);
+    if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
+        count(LOST);
 }
 
 static inline u64 leave_side(struct side_key_t *key)
@@ -377,14 +438,15 @@ static inline void send_data(struct pt_regs *ctx, struct process_t *process, str
                              u32 library, const int segments)
 {
     u32 tid = current_key();
-    u64 *sock = direction == IN ? received.lookup(&tid) : 0, now = bpf_ktime_get_ns();
+    struct received_t *last = direction == IN ? received.lookup(&tid) : 0;
+    u64 now = bpf_ktime_get_ns();
     struct rest_t rest = {
         .ssl = call->ssl,
         .from = call->buffer,
         .left = did,
         .time_ns = now,
         .latency_ns = now - call->time_ns,
-        .sock = sock ? *sock : 0,
+        .sock = last ? last->sock : 0,
         .direction = direction,
         .library = library,
     };
@@ -424,8 +486,11 @@ static inline int leave(struct pt_regs *ctx, u64 cookie)
             count(UNTRACKED);
         return 0;
     }
+    u32 reads = function == READ || function == READ_EX || function == NSS_READ;
     if (result <= 0 || function == DO_HANDSHAKE)
         meet(process, call.ssl, library);
+    if (reads || result <= 0 || function == DO_HANDSHAKE)
+        learn_socket(process, call.ssl, library, call.time_ns);
     if (result <= 0)
         return 0;
     if (function == DO_HANDSHAKE) {
@@ -439,7 +504,7 @@ static inline int leave(struct pt_regs *ctx, u64 cookie)
         bpf_probe_read_user(&did, sizeof(did), (void *)call.size_at);
     }
     if (did)
-        send_data(ctx, process, &call, did, function == READ || function == READ_EX || function == NSS_READ ? IN : OUT, library, SEGMENTS);
+        send_data(ctx, process, &call, did, reads ? IN : OUT, library, SEGMENTS);
     return 0;
 }
 
@@ -522,6 +587,22 @@ static inline void send_traffic(struct tcp_t *traffic)
         count(LOST);
 }
 
+/* In the thread that receives, once for each buffer of the kernel that it empties: so system calls need not be watched. */
+static inline int receives(u64 sock)
+{
+    u32 tid = current_key();
+    if (!wanted())
+        return 0;
+    struct received_t now = {.sock = sock, .time_ns = bpf_ktime_get_ns()}, *before = received.lookup(&tid);
+    if (before)
+        *before = now; /* a third of the time of an update */
+    else
+        received.update(&tid, &now);
+    return 0;
+}
+
+RAW_TRACEPOINT_PROBE(tcp_rcv_space_adjust) { return HELD(receives(ctx->args[0])); }
+
 /* In connect() the process is the current one; later it may be any, so the connection is known by the socket. */
 static inline int changes(u64 sock, int before, int after)
 {
@@ -551,6 +632,12 @@ static inline int changes(u64 sock, int before, int after)
         send_traffic(&fresh);
         return 0;
     }
+    if (after == 1) { /* TCP_ESTABLISHED: now it has a port, which it gives back before it is closed */
+        struct tcp_t *begun = connections.lookup(&sock);
+        if (begun)
+            FIELD(begun->local, sock, sock_common_skc_num);
+        return 0;
+    }
     if (after != 4 && after != 7 && after != 9) /* TCP_FIN_WAIT1, TCP_CLOSE, TCP_LAST_ACK: the process sends no more */
         return 0;
     struct tcp_t *known = connections.lookup(&sock), ended;
@@ -565,6 +652,10 @@ static inline int changes(u64 sock, int before, int after)
     struct side_key_t in = {.ssl = sock, .pid = ended.process, .direction = IN};
     struct side_key_t out = {.ssl = sock, .pid = ended.process, .direction = OUT};
     struct side_t *in_side = sides.lookup(&in), *out_side = sides.lookup(&out);
+    struct side_key_t user = {.ssl = ended.ssl, .pid = ended.process, .direction = IN};
+    struct side_t *user_side = ended.ssl ? sides.lookup(&user) : 0;
+    if (user_side && user_side->sock == sock)
+        user_side->sure = ENDED;
     ended.in_offset = in_side ? in_side->offset : 0;
     ended.out_offset = out_side ? out_side->offset : 0;
     ended.ended = 1;
@@ -586,6 +677,9 @@ static inline int maps(struct call_t *call)
         FIELD(written, asked->sock, tcp_sock_write_seq);
         FIELD(read, asked->sock, tcp_sock_copied_seq);
         asked->moved = (u32)(written + read);
+        u16 local = 0;
+        FIELD(local, asked->sock, sock_common_skc_num);
+        asked->local = local;
         return 0;
     }
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);

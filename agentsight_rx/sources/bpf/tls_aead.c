@@ -157,11 +157,12 @@ static inline int aead_ends(struct pt_regs *ctx, u64 cookie)
     outermost.delete(&tid);
     if ((int)PT_REGS_RC(ctx) != 1 || function == SEAL || function == SEAL_SCATTER)
         return 0;
-    u64 size = call.size, *sock = received.lookup(&tid);
+    u64 size = call.size;
+    struct received_t *last = received.lookup(&tid);
     if (call.size_at)
         bpf_probe_read_user(&size, sizeof(size), (void *)call.size_at);
     u32 type = call.type == INSIDE ? type_inside(call.out, &size) : call.type;
-    struct ssl_call_t as_read = {.ssl = sock ? *sock : 0, .buffer = call.out, .time_ns = call.time_ns};
+    struct ssl_call_t as_read = {.ssl = last ? last->sock : 0, .buffer = call.out, .time_ns = call.time_ns};
     if (!as_read.ssl) { /* no socket was seen: it is not known whose it is */
         if (type == APPLICATION_DATA)
             count(UNTRACKED);
@@ -169,7 +170,8 @@ static inline int aead_ends(struct pt_regs *ctx, u64 cookie)
     }
     if (type != APPLICATION_DATA)
         meet(process, as_read.ssl, cookie >> 8);
-    else if (size)
+    learn_socket(process, as_read.ssl, cookie >> 8, call.time_ns);
+    if (type == APPLICATION_DATA && size)
         send_data(ctx, process, &as_read, size, IN, cookie >> 8, 1); /* a record has at most 16 KiB */
     return 0;
 }

@@ -41,6 +41,8 @@ static inline int go_ends(struct pt_regs *ctx, u64 cookie)
     struct ssl_call_t call = *found;
     calls.delete(&key);
     s64 did = ctx->ax;
+    if (function == GO_READ && did > 0)
+        learn_socket(process, call.ssl, cookie >> 8, call.time_ns);
     if (did > 0)
         send_data(ctx, process, &call, did, function == GO_READ ? IN : OUT, cookie >> 8, SEGMENTS);
     else

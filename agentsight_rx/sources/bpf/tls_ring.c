@@ -254,11 +254,13 @@ static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
         count(LOST);
         return 0;
     }
-    u64 *sock = received.lookup(&tid);
-    struct ssl_call_t as_read = {.ssl = sock ? *sock : 0, .buffer = piece.at, .time_ns = bpf_ktime_get_ns()};
+    struct received_t *last = received.lookup(&tid);
+    struct ssl_call_t as_read = {.ssl = last ? last->sock : 0, .buffer = piece.at, .time_ns = bpf_ktime_get_ns()};
     if (!is_content(process, ring, at, &piece, key)) {
-        if (as_read.ssl)
+        if (as_read.ssl) {
             meet(process, as_read.ssl, library);
+            learn_socket(process, as_read.ssl, library, 0);
+        }
         return 0;
     }
     if (!as_read.ssl)

@@ -1,25 +1,10 @@
-/* Which TCP socket a thread receives from and sends to, for functions that know no connection. */
+/* Which TCP socket a thread sends to, for functions that know no connection. */
 
 static inline u64 tcp_of_call(void)
 {
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
     return tcp_of(task, ARGUMENT(registers, di));
 }
-
-static inline int receives(struct call_t *call)
-{
-    u32 tid = current_key();
-    if (call->result <= 0 || !wanted())
-        return 0;
-    u64 sock = tcp_of_call(), *before = received.lookup(&tid);
-    if (before && sock)
-        *before = sock; /* a third of the time of an update */
-    else if (sock)
-        received.update(&tid, &sock);
-    return 0;
-}
-
-int on_received(struct call_t *call) { return HELD(receives(call)); }
 
 /* The records that the thread sealed go to this socket. Whether all of them are taken now is no matter: the rest goes there too. */
 static inline int sends(struct call_t *call)

@@ -26,8 +26,7 @@ from .stacks.finding import Finding, Hook, Placement
 
 __all__ = ["Attacher"]
 
-# System calls that carry bytes of a socket; a thread does not send what it encrypted in any other way
-_RECEIVES = ("read", "readv", "recvfrom", "recvmsg")
+# System calls that send on a socket; a thread does not send what it encrypted in any other way
 _SENDS = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
 
 _TOGETHER = 8  # candidates that are taken out together: a program with 28 has eight links, closed in 0.4 s
@@ -84,7 +83,6 @@ class Attacher:
     def _probe(self, library: Library, finding: Finding, place: str) -> None:
         by_socket = needs_sockets(finding)
         if by_socket and not self._sockets:
-            self._program.attach("on_received", [f"syscalls:sys_exit_{name}" for name in _RECEIVES])
             self._program.attach("on_sent", [f"syscalls:sys_exit_{name}" for name in _SENDS])
             self._sockets = True
         probed = Probed(library, finding, by_socket=by_socket)

@@ -8,16 +8,25 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ...events import Connection, Direction, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsUse
+from ...events import Connection, Direction, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen, TlsUse
 from ...loss import Reason
 from .proof import Probed, Use, begins_like_a_client, begins_like_http
 from .traffic import Traffic
 
-__all__ = ["Connections", "Known", "Sealed", "on"]
+__all__ = ["Below", "Connections", "Known", "Sealed", "on"]
 
 _USES_MOST = 16_384
 _ENDED_MOST = 16_384  # sockets that ended and are remembered
 _SEALED_MOST = 4_096  # TLS records of one thread that wait for their socket; each has at most 16 KiB
+
+
+class Below(NamedTuple):
+    """The TCP connection that an object receives from: its socket, its ports, and whether that is sure, as in TlsOpen."""
+
+    sock: int
+    local_port: int
+    port: int
+    sure: bool
 
 
 class Known(Struct):
@@ -38,6 +47,7 @@ class Known(Struct):
     silent: bool = True  # nothing was read yet
     opened: bool = False  # it was seen before it carried anything
     again: bool = False  # the incoming direction begins anew with its next record
+    below: Below | None = None
 
 
 class Sealed(NamedTuple):
@@ -128,6 +138,18 @@ class Connections:
     def end(self, origin: Origin, handle: int) -> Known | None:
         return self.open.pop((origin.pid, handle), None)
 
+    def learn(self, origin: Origin, known: Known, below: Below | None) -> TlsOpen:
+        """The object receives from this socket; None: from several, so that it is not known which one is its own."""
+        pid, start_ns = known.connection.pid, known.connection.start_ns
+        if known.below is not None:
+            self.traffic.doubts(pid, start_ns, known.below.sock)
+        known.below = below
+        if below is None:
+            return TlsOpen(on(origin, known), first=False)
+        if not self.traffic.matches(pid, start_ns, below.sock):
+            known.below = below = below._replace(local_port=-1)
+        return _opened(origin, known, below)
+
     def place(self, known: Known, chunk: TlsChunk, sock: int) -> TlsChunk | list[TlsEvent]:
         """A chunk of an object that may have outlived a connection: with its position in the present one."""
         before: list[TlsEvent] = []
@@ -140,8 +162,13 @@ class Connections:
         else:
             if known.sock in self._ended and begins_like_a_client(chunk.data):
                 before.append(TlsClose(replace(chunk.origin, direction=None)))
+                below, old = known.below, known.sock
                 known.sock, known.again, known.out_offset, known.out_seq = 0, True, chunk.offset, chunk.seq
-                self.traffic.plaintext(known.connection.pid, known.connection.start_ns)
+                if below is not None and below.sock != old:  # the new one was met before its first byte
+                    before.append(_opened(chunk.origin, known, below))
+                else:
+                    known.below = None
+                    self.traffic.plaintext(known.connection.pid, known.connection.start_ns)
             base, first = known.out_offset, known.out_seq
         if base:
             chunk = replace(chunk, offset=chunk.offset - base, seq=chunk.seq - first)
@@ -197,6 +224,10 @@ class Connections:
 
 def on(origin: Origin, known: Known, direction: Direction | None = None) -> Origin:
     return replace(origin, connection=known.connection, direction=direction)
+
+
+def _opened(origin: Origin, known: Known, below: Below) -> TlsOpen:
+    return TlsOpen(on(origin, known), first=False, local_port=below.local_port, port=below.port, sure=below.sure)
 
 
 def _said(origin: Origin, use: Use, probed: Probed) -> TlsUse:

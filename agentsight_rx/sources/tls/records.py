@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ...events import Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, TlsOpen
 from ...loss import Reason
 from .calibration import Calibration, Sample
-from .connections import Connections, Known, Sealed, on
+from .connections import Below, Connections, Known, Sealed, on
 from .proof import Probed
 from .stacks.finding import Hook
 from .traffic import Traffic
@@ -17,7 +17,8 @@ __all__ = ["Records", "UsedFile"]
 
 # struct chunk_t, up to its data
 _RECORD = Layout("<QQIIII16sQQQQQIIII")
-_CHUNK, _HANDSHAKE, _CLOSE, _GONE, _STARTED, _MAPPED, _OPENED, _TCP, _SEALED, _SENT, _SAMPLE = range(1, 12)
+_CHUNK, _HANDSHAKE, _CLOSE, _GONE, _STARTED, _MAPPED, _OPENED, _TCP, _SEALED, _SENT, _SAMPLE, _SOCKET = range(1, 13)
+_DOUBTFUL, _SURE = 1, 2  # learn_socket() of bpf/tls.c
 _HEAD = _RECORD.size
 _STRUCT = 64  # bytes of a sample
 
@@ -110,6 +111,9 @@ class Records:
         if kind == _OPENED:
             known.opened = True
             return TlsOpen(source)
+        if kind == _SOCKET:
+            below = Below(sock, local_port=length, port=lost, sure=direction == _SURE)
+            return connections.learn(origin, known, below if direction in (_DOUBTFUL, _SURE) else None)
         if kind == _HANDSHAKE:
             return TlsHandshake(source, latency_ns) if self._handshakes else None
         if kind == _CLOSE:

@@ -49,6 +49,7 @@ _FIELDS = (
     "socket.sk",
     "sock.sk_protocol",
     "sock_common.skc_family",
+    "sock_common.skc_num",
     "sock_common.skc_daddr",
     "sock_common.skc_dport",
     "sock_common.skc_v6_daddr",

@@ -24,7 +24,7 @@ from .mapped import Mapped, mapped_files
 __all__ = ["RECORD", "Carried", "Tcp", "Traffic", "asker"]
 
 # struct tcp_t of bpf/tls.c
-RECORD = Layout("<QQIIII16sQQQQQIHH16s")
+RECORD = Layout("<QQIIII16sQQQQQIHH16sH")
 _INET6 = 10
 _PROCESSES_MOST = 16_384
 _OLD_S = 2.0  # a connection this old should have shown plaintext: how much it carried is asked for once a second
@@ -47,6 +47,7 @@ class Tcp(NamedTuple):
     in_offset: int
     out_offset: int
     ended: bool
+    local_port: int = 0
 
 
 class Carried(NamedTuple):
@@ -55,6 +56,7 @@ class Carried(NamedTuple):
     sent: int
     received: int
     moved: int
+    local_port: int = 0
 
 
 Files: TypeAlias = tuple[tuple[str, str], ...]  # (path, a place that opens the file)
@@ -71,10 +73,15 @@ class _Open(Struct):
     opened_s: float
     sent: int = 0
     received: int = 0
+    local_port: int = 0
+    read: bool = False  # a TLS object is known to receive from it
 
 
 class _Process(Struct):
-    """`connections` were opened, `read` TLS objects were seen in use; `files` it had mapped when it first connected."""
+    """
+    Of so many `connections` it is not known that a TLS object receives from them, and of so many `read` objects not from which
+    connection. `files` it had mapped when it first connected.
+    """
 
     connections: int = 0
     first_ns: int = 0  # when the first one was opened
@@ -85,8 +92,8 @@ class _Process(Struct):
 
 class Traffic:
     """
-    A process with more TCP connections than TLS objects spoke in a way that is not read. Only then are its files searched for
-    TLS code, which takes 0.2 s for 100 MB.
+    A process with more connections than objects, both without those that are known to belong together, spoke in a way that is
+    not read. Only then are its files searched for TLS code, which takes 0.2 s for 100 MB.
     """
 
     def __init__(self) -> None:
@@ -108,7 +115,7 @@ class Traffic:
             origins[key] = known.origin
         for key, its in socks.items():
             process = self._processes.get(key)
-            if process is not None and 0 < process.connections <= process.read:
+            if process is not None and process.connections <= process.read:
                 yield origins[key], key[1], its
 
     def connected_before(self, pid: int, start_ns: int, time_ns: int) -> bool:
@@ -128,11 +135,34 @@ class Traffic:
         """A TLS object of this process is in use: its traffic is read."""
         self._process(pid, start_ns).read += 1
 
+    def matches(self, pid: int, start_ns: int, sock: int) -> bool:
+        """One of these objects receives from this socket. Whether the process opened it, and has not closed it."""
+        process = self._process(pid, start_ns)
+        process.read -= 1
+        known = self._opened_by(pid, start_ns, sock)
+        if known is not None and not known.read:
+            known.read = True
+            process.connections -= 1
+        return known is not None
+
+    def doubts(self, pid: int, start_ns: int, sock: int) -> None:
+        """It does not, or not alone."""
+        process = self._process(pid, start_ns)
+        process.read += 1
+        known = self._opened_by(pid, start_ns, sock)
+        if known is not None and known.read:
+            known.read = False
+            process.connections += 1
+
+    def _opened_by(self, pid: int, start_ns: int, sock: int) -> _Open | None:
+        known = self._open.get(sock)
+        return known if known is not None and (known.origin.pid, known.start_ns) == (pid, start_ns) else None
+
     def read(self, view: memoryview, at: int, comm: Callable[[bytes], str]) -> Tcp:
         """The record of a connection that begins or ends."""
         (
             time_ns, start_ns, _, pid, tid, uid, name,
-            sock, sent, received, in_offset, out_offset, ended, family, port, raw,
+            sock, sent, received, in_offset, out_offset, ended, family, port, raw, local_port,
         ) = RECORD.unpack_from(view, at)  # fmt: skip
         origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=comm(name))
         return Tcp(
@@ -146,6 +176,7 @@ class Traffic:
             in_offset=in_offset,
             out_offset=out_offset,
             ended=ended != 0,
+            local_port=local_port,
         )
 
     def begin(self, tcp: Tcp) -> None:
@@ -163,7 +194,7 @@ class Traffic:
         known = self._open.pop(tcp.sock, None)
         if known is None or not (tcp.sent or tcp.received):
             return []
-        known.sent, known.received = tcp.sent, tcp.received
+        known.sent, known.received, known.local_port = tcp.sent, tcp.received, tcp.local_port
         return self._report(known, tcp.origin, ended=True)
 
     def look(self, *, at_end: bool = False) -> list[TcpTraffic | UnreadTls]:
@@ -175,9 +206,9 @@ class Traffic:
         out: list[TcpTraffic | UnreadTls] = []
         for sock, known in self._open.items():
             process = self._process(known.origin.pid, known.start_ns)
-            if process.connections <= process.read or not (at_end or now_s - known.opened_s >= _OLD_S):
+            if known.read or process.connections <= process.read or not (at_end or now_s - known.opened_s >= _OLD_S):
                 continue
-            sent, received, _ = self.ask(sock)
+            sent, received, _, known.local_port = self.ask(sock)
             if (sent, received) != (known.sent, known.received) and (sent or received):
                 known.sent, known.received = sent, received
                 out += self._report(known, known.origin, ended=False)
@@ -193,6 +224,7 @@ class Traffic:
             sent=known.sent,
             received=known.received,
             ended=ended,
+            local_port=known.local_port,
         )
         return [*self._name(known, origin), traffic]
 
@@ -251,6 +283,6 @@ def asker(bpf: Any) -> Callable[[int], Carried]:
         mmap.mmap(-1, mmap.PAGESIZE).close()
         answer = table[first]
         table[first] = table.Leaf()
-        return Carried(int(answer.sent), int(answer.received), int(answer.moved))
+        return Carried(int(answer.sent), int(answer.received), int(answer.moved), int(answer.local))
 
     return ask

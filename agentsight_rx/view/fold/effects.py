@@ -64,6 +64,7 @@ class Effects:
                     "read_bytes": event.read_bytes,
                     "written_bytes": event.written_bytes,
                     "lexical": event.lexical,
+                    **({"existed": True} if event.existed else {}),
                 },
             )
         ]

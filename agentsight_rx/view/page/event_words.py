@@ -31,6 +31,7 @@ from ...events import (
     WebSocketMessage,
 )
 from ...wire.http1 import field
+from ..rows.blind_spots import connections_of
 from ..words import cut, data_size
 
 __all__ = ["SOURCES", "line_of", "source_of"]
@@ -121,7 +122,7 @@ def _line(event: Event) -> tuple[str, bool]:
         case TlsUse():
             return f"{event.stack} in {event.path}, {'proven' if event.proven else 'not proven'}", False
         case BlindSpot():
-            return f"could not be read: {event.connections} connections to {', '.join(event.peers[:3])}", True
+            return f"could not be read: {connections_of(event)} to {', '.join(event.peers[:3])}", True
         case SystemSample():
             cpu = "" if event.cpu_percent is None else f"{event.cpu_percent:.0f} % of a core, "
             return f"{cpu}{event.rss_bytes >> 20} MB, {event.processes} processes", event.alert

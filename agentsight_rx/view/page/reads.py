@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from ...state import by_index
-from ..rows.blind_spots import advice_of
+from ..rows.blind_spots import advice_of, connections_of
 from ..rows.kinds import BlindSpotRow, HttpRow, ProcessRow, TlsUseRow
 from ..rows.tables import HTTP, PROCESSES
 from ..words import plural
@@ -88,6 +88,4 @@ def _unread(spot: BlindSpotRow) -> Read:
     seems = " and ".join(dict.fromkeys(spot.looks_like)) or "no known TLS code"
     advice = advice_of(spot)
     text = f"{seems}. {advice[:1].upper()}{advice[1:]}."
-    return Read(
-        "not", f"{spot.comm} ({spot.pid}): could not be read", text, side=plural(spot.connections, "connection"), pid=spot.pid
-    )
+    return Read("not", f"{spot.comm} ({spot.pid}): could not be read", text, side=connections_of(spot), pid=spot.pid)

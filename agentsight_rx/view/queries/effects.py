@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from ..rows.kinds import AuditRow, NetworkRow
-from .file_fates import KINDS, FateKind, Fates, Lives
+from .file_fates import KINDS, FateKind, Fates, Lives, number_of
 
 __all__ = ["FilesTouched", "McpUse", "Peer", "files_touched", "mcp_uses", "peers_of"]
 
-_PATHS_MOST = 20_000
+_PATHS_MOST = 200_000  # what is done to more of them is counted together
 
 
 class FilesTouched(Struct, frozen=True):
@@ -28,6 +28,7 @@ class FilesTouched(Struct, frozen=True):
     read: int = 0
     edited: int = 0  # of `written`: how many are not hidden or temporary
     erased: int = 0  # of `removed`: the same
+    uncounted: int = 0  # operations on files that are too many
 
 
 class Peer(Struct, frozen=True):
@@ -49,9 +50,14 @@ def files_touched(rows: Iterable[AuditRow], lives: Lives | None = None, /) -> Fi
     """`rows` in the order of time. `lives` where they are a part of a recording, see `file_fates`."""
     fates = Fates(_PATHS_MOST)
     refused: dict[str, None] = {}
+    uncounted = 0
     for row in rows:
-        found = fates.note(row) if row.audit_type == "file" and row.target else None
-        if found is not None and found[0].refused:
+        if row.audit_type != "file" or not row.target:
+            continue
+        found = fates.note(row)
+        if found is None:
+            uncounted += number_of(row, "count") or 1
+        elif found[0].refused:
             refused[found[0].path] = None
     paths: dict[FateKind, list[str]] = {kind: [] for kind in KINDS}
     for fate in fates:
@@ -67,6 +73,7 @@ def files_touched(rows: Iterable[AuditRow], lives: Lives | None = None, /) -> Fi
         read=len(paths["read"]),
         edited=len(edited),
         erased=len(erased),
+        uncounted=uncounted,
     )
 
 

@@ -44,7 +44,8 @@ def effect_of(row: AuditRow, /) -> Effect | None:
         case "close":
             return "written" if number_of(row, "written_bytes") else None
         case "open":
-            return "written" if number_of(row, "flags") & _WRITES else "read"
+            flags = number_of(row, "flags")
+            return "written" if flags & _WRITES and not flags & os.O_DIRECTORY else "read"
         case _:
             return None
 
@@ -71,7 +72,8 @@ class Fate(Struct):
         if row.status == "failure" or number_of(row, "errno"):
             return
         if self.made is None:
-            self.made = row.action == "mkdir" or bool(row.action == "open" and number_of(row, "flags") & os.O_CREAT)
+            creates = row.action == "open" and number_of(row, "flags") & os.O_CREAT
+            self.made = row.action == "mkdir" or bool(creates and not row.details.get("existed"))
         match effect:
             case "removed":
                 self.gone, self.target = "removed", None

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ...loss import Entry, Reason
 from ..reasons import lost_words
+from ..rows.blind_spots import connections_of
 from ..rows.kinds import BlindSpotRow
 from ..words import plural
 
@@ -46,7 +47,8 @@ def missing_things(
     """
     for spot in blind_spots:
         why = " and ".join(dict.fromkeys(spot.looks_like)) or "no known TLS code"
-        yield Missing(f"{spot.comm} {spot.pid} could not be read", why)
+        some = f"{connections_of(spot)} of " if spot.among else ""
+        yield Missing(f"{some}{spot.comm} {spot.pid} could not be read", why)
     if calls_cut:
         yield Missing(f"{plural(calls_cut, 'call')} {'is' if calls_cut == 1 else 'are'} incomplete")
     if commands_unseen:

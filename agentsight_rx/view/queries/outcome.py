@@ -1,4 +1,4 @@
-"""Store, time -> what the run that began then did and what it cost, for the line behind it; a bounded part is read."""
+"""Store, time -> what the run that began then did and what it cost, for the line behind it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from msgspec import Struct
 from ...prices import Prices
 from ...state import Store
 from ..rows.kinds import SessionRow
-from ..rows.tables import CALLS, SESSIONS, TOOLS
+from ..rows.tables import AUDIT, CALLS, SESSIONS, TOOLS
 from .costs import CostSum, models_of, summed
 from .effects import files_touched
 from .file_fates import Lives
-from .reading import newest_as, newest_first, newest_of_kind, read_totals
+from .reading import newest_as, newest_first, read_totals, selected
 from .selection import Selection
 from .short_rows import short_call, short_tool
 from .verdict import Verdict, deeds_of, verdict_of
@@ -19,7 +19,6 @@ from .verdict import Verdict, deeds_of, verdict_of
 __all__ = ["Outcome", "read_outcome"]
 
 _MOST = 20_000  # calls, and tools
-_FILES_MOST = 5_000  # lines of the audit trail
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -41,7 +40,7 @@ def read_outcome(store: Store, prices: Prices, /, *, since_ms: int) -> Outcome:
     part = Selection(since_ms=since_ms)
     calls = newest_as(store, CALLS, part, lambda row: short_call(row, prices), most=_MOST)
     tools = newest_as(store, TOOLS, part, short_tool, most=_MOST)
-    lines, _ = newest_of_kind(store, "file", part, most=_FILES_MOST)
+    lines = selected(store, AUDIT, part, kind="file")
     programs = 0 if calls else read_totals(store).programs
     deeds = deeds_of(calls, tools, files_touched(lines, Lives(store)), programs=programs)
     return Outcome(

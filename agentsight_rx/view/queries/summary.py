@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from msgspec import Struct
@@ -10,16 +10,17 @@ from msgspec.structs import replace
 
 from ...prices import Prices
 from ...state import Store, by_index, pages
-from ..rows.kinds import NetworkRow, ProcessRow, SessionRow, ToolRow
-from ..rows.tables import CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
+from ..rows.kinds import AuditRow, NetworkRow, ProcessRow, SessionRow, ToolRow
+from ..rows.tables import AUDIT, CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
 from ..rows.tally import Totals
 from ..rows.tool_outcome import has_failed
+from .causes import Causes, within
 from .costs import CostSum, PricedCall, models_of, priced, summed
 from .effects import FilesTouched, McpUse, Peer, files_touched, mcp_uses, peers_of
 from .file_fates import Lives
 from .findings import Finding, Run, find
 from .health import Health, read_health
-from .reading import newest_as, newest_of_kind, newest_session, read_totals, selected
+from .reading import newest_as, newest_session, read_totals, rows_of, selected
 from .selection import Selection
 from .short_rows import short_call, short_tool
 from .tools import tools_of
@@ -29,9 +30,8 @@ __all__ = ["Summary", "Turn", "read_summary"]
 
 _CALLS_MOST = 20_000
 _TOOLS_MOST = 20_000
-_EFFECTS_MOST = 5_000  # lines of the audit trail of one kind
-_PEERS_MOST = 5_000
 _PROGRAMS = 20
+_PROGRAMS_LOOKED_AT = 5_000
 
 
 class Turn(Struct, frozen=True):
@@ -46,7 +46,7 @@ class Summary(Struct, frozen=True):
     The actions of one session; where there is none, the content of the recording. `turns` are those shown, `calls` how many
     there are.
 
-    `partial`: of `effects` only the newest were looked at, since there are more than 5,000.
+    `cut` are the kinds of rows that are too many: they say so in a line of their own, since their counts are not whole.
     """
 
     session: SessionRow | None
@@ -72,7 +72,7 @@ class Summary(Struct, frozen=True):
     files: FilesTouched
     peers: tuple[Peer, ...]
     mcp: tuple[McpUse, ...]
-    partial: bool
+    cut: tuple[str, ...]
     findings: tuple[Finding, ...]
     programs: tuple[ProcessRow, ...]  # the newest, where there is no session
     totals: Totals  # of the whole store
@@ -94,11 +94,10 @@ def read_summary(
     calls = newest_as(store, CALLS, called, lambda row: short_call(row, prices), most=_CALLS_MOST)
     totals = read_totals(store)
     tools = newest_as(store, TOOLS, part, short_tool, most=_TOOLS_MOST, rows_known=totals.tools if sessions == 1 else None)
-    files, all_files = newest_of_kind(store, "file", part, most=_EFFECTS_MOST)
-    mcp, all_mcp = newest_of_kind(store, "mcp", part, most=_EFFECTS_MOST)
+    causes = None if called.sessions is None else Causes(store)
+    files = files_touched(_effects(store, "file", called, causes), None if called.whole else Lives(store))
     start, end = _times(session, calls, part, health)
-    totals = read_totals(store)
-    deeds = deeds_of(calls, tools, files_touched(files, Lives(store)), programs=totals.programs)
+    deeds = deeds_of(calls, tools, files, programs=totals.programs)
     return Summary(
         session,
         verdict_of(deeds, {call.id: call.turn for call in calls}),
@@ -122,8 +121,8 @@ def read_summary(
         failed_in_a_row=deeds.failed_in_a_row,
         files=deeds.files,
         peers=peers_of(_peers(store, part)),
-        mcp=mcp_uses(mcp),
-        partial=not (all_files and all_mcp),
+        mcp=mcp_uses(_effects(store, "mcp", called, causes)),
+        cut=tuple(_cut(calls, tools, files)),
         findings=find(calls, tools),
         programs=() if session else _programs(store, part),
         totals=totals,
@@ -165,10 +164,24 @@ def _shown(calls: Sequence[PricedCall], tools: Sequence[ToolRow], most: int | No
     return [calls[at] for at in sorted({0, *rank[: most - newest - 1], *range(len(calls) - newest, len(calls))})]
 
 
-def _peers(store: Store, part: Selection) -> list[NetworkRow]:
-    return list(islice((row for _, row in store.scan(NETWORK, limit=_PEERS_MOST) if part.has(row)), _PEERS_MOST))
+def _effects(store: Store, kind: str, part: Selection, causes: Causes | None) -> Iterator[AuditRow]:
+    """All lines of a kind in the audit trail, as the report of that kind reads them."""
+    return selected(store, AUDIT, part, kind=kind) if causes is None else within(store, AUDIT, part, causes, kind=kind)
+
+
+def _cut(calls: Sequence[PricedCall], tools: Sequence[ToolRow], files: FilesTouched) -> Iterator[str]:
+    if len(calls) == _CALLS_MOST:
+        yield f"of calls only the newest {_CALLS_MOST:,}: report calls"
+    if len(tools) == _TOOLS_MOST:
+        yield f"of tools only the newest {_TOOLS_MOST:,}: report tools"
+    if files.uncounted:
+        yield f"{files.uncounted:,} operations on other files are not counted"
+
+
+def _peers(store: Store, part: Selection) -> Iterator[NetworkRow]:
+    return (row for row in rows_of(store, NETWORK) if part.has(row))
 
 
 def _programs(store: Store, part: Selection) -> tuple[ProcessRow, ...]:
-    rows = (row for _, row in by_index(store, PROCESSES, "program", reverse=True, limit=_EFFECTS_MOST) if part.has(row))
+    rows = (row for _, row in by_index(store, PROCESSES, "program", reverse=True, limit=_PROGRAMS_LOOKED_AT) if part.has(row))
     return tuple(islice(rows, _PROGRAMS))[::-1]

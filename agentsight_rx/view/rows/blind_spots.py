@@ -8,7 +8,7 @@ from ...events import BlindSpot, milliseconds
 from ...say import program
 from .kinds import BlindSpotRow, process_id
 
-__all__ = ["advice_of", "row_of", "sentence_of"]
+__all__ = ["advice_of", "connections_of", "row_of", "sentence_of"]
 
 _PEERS_SHOWN = 3
 
@@ -27,14 +27,22 @@ def row_of(event: BlindSpot) -> BlindSpotRow:
         peers=event.peers,
         files=event.files,
         looks_like=event.looks_like,
+        among=event.among,
     )
 
 
 def sentence_of(row: BlindSpotRow) -> str:
     """The process, its unread traffic, and why: `uv (rustls with aws-lc), process 71: 3 connections, 15018 bytes to …`."""
     seems = " and ".join(dict.fromkeys(row.looks_like)) or "no known TLS code"
-    connections = "1 connection" if row.connections == 1 else f"{row.connections} connections"
-    return f"{row.comm} ({seems}), process {row.pid}: {connections}, {row.size} bytes to {_some(row.peers)}"
+    size = f"which carried {row.size} bytes in all," if row.among else f"{row.size} bytes"
+    return f"{row.comm} ({seems}), process {row.pid}: {connections_of(row)}, {size} to {_some(row.peers)}"
+
+
+def connections_of(spot: BlindSpot | BlindSpotRow) -> str:
+    """How many connections were not read, and of how many where it is not known which ones."""
+    if spot.among:
+        return f"{spot.connections} of {spot.among} connections"
+    return "1 connection" if spot.connections == 1 else f"{spot.connections} connections"
 
 
 def _some(peers: Sequence[str]) -> str:

@@ -22,6 +22,8 @@ MADE = os.O_WRONLY | os.O_CREAT
     [
         (did("open", "/a", flags=0), "read"),
         (did("open", "/a", flags=MADE), "written"),
+        (did("open", "/a", flags=os.O_RDONLY | os.O_DIRECTORY), "read"),
+        (did("open", "/a", flags=os.O_RDWR | os.O_TMPFILE), "read"),  # a file without a name in this directory
         (did("mkdir", "/a"), "written"),
         (did("rename", "/a", target="/b"), "moved"),
         (did("rename", "/a", target="/a"), None),
@@ -52,6 +54,13 @@ def test_a_file_that_is_removed_later_was_not_left_behind_by_who_made_it() -> No
 def test_a_file_that_was_there_before_the_recording_is_removed() -> None:
     rows = [did("open", "/a", 1, flags=0), did("unlink", "/a", 9)]
     assert {"/a": "removed"} == kinds_of(rows[1:], Lives(stored(*rows)))
+
+
+@pytest.mark.parametrize(("row", "kind"), [(did("unlink", "/a", 9), "removed"), (did("rename", "/a", 9, target="/b"), "moved")])
+def test_a_file_that_was_only_appended_to_was_not_made(row: AuditRow, kind: str) -> None:
+    rows = [did("open", "/a", 1, flags=MADE | os.O_APPEND, existed=True), did("close", "/a", 2, written_bytes=3), row]
+    assert kinds_of(rows)["/a"] == kind
+    assert kinds_of(rows[2:], Lives(stored(*rows)))["/a"] == kind
 
 
 def test_a_file_is_followed_through_its_names() -> None:
