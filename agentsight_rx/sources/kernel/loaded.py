@@ -84,8 +84,9 @@ class Loaded:
         How many events no program looked at, at most, because their CPU was in the middle of the same program in each run.
         """
         fewest: dict[str, int] = {}
-        for (name, *_), program in self._programs.items():
-            fewest[name] = min(fewest.get(name, sys.maxsize), skipped_runs(program))
+        for (name, kind, *_), program in self._programs.items():
+            if kind in (TRACEPOINT, RAW_TRACEPOINT):  # the kernel skips no probe
+                fewest[name] = min(fewest.get(name, sys.maxsize), skipped_runs(program))
         return sum(fewest.values())
 
     def _renew(self) -> bool:
