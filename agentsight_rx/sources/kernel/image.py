@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import starmap
 from struct import Struct, pack_into
 
 import msgspec
@@ -72,9 +73,9 @@ class Image(msgspec.Struct, frozen=True):
 
 def _replaced(code: bytes, steps: Mapping[int, bytes]) -> bytes:
     """With an instruction of `steps` for each call of a helper with its number."""
-    return b"".join(
-        steps.get(value, b"") or _STEP.pack(op, registers, offset, value)
-        if op == _CALL and not registers
-        else _STEP.pack(op, registers, offset, value)
-        for op, registers, offset, value in _STEP.iter_unpack(code)
-    )
+
+    def replaced(op: int, registers: int, offset: int, value: int) -> bytes:
+        other = steps.get(value) if op == _CALL and not registers else None
+        return other or _STEP.pack(op, registers, offset, value)
+
+    return b"".join(starmap(replaced, _STEP.iter_unpack(code)))
