@@ -70,7 +70,8 @@ def recorded(name: str, directory: Path) -> str:
     assert not done.status, f"`record` ended with {done.status}: {done.last}"
     assert len(served) >= least, f"the client made {len(served)} of {least} calls"
     seen, unended = whole(directory / "run.lmdb")
-    assert not (found := differences(served, seen)), f"{len(found)} of {len(served)} calls differ: {found[0]}"
+    said = f"{found[0]}; it said: {done.printed[-1000:]}" if (found := differences(served, seen)) else ""
+    assert not found, f"{len(found)} of {len(served)} calls differ: {said}"
     assert ALL_CAPTURED in done.printed, f"it does not say that nothing is missing: {done.printed[-1500:]}"
     assert not unended, f"no exit code of {unended[0]}"
     return f"{len(served)} calls, {sum(len(said.sent) + len(said.answered) for said in served):,} bytes"
