@@ -314,7 +314,7 @@ static inline int names(struct call_t *call)
     return 0;
 }
 
-int on_names(struct call_t *call) { return HELD(names(call)); }
+int on_names(struct call_t *call) { return RUN(names(call)); }
 
 /* -- bytes -- */
 
@@ -387,7 +387,7 @@ static inline int bytes(struct call_t *call)
     return 0;
 }
 
-int on_bytes(struct call_t *call) { return HELD(bytes(call)); }
+int on_bytes(struct call_t *call) { return RUN(bytes(call)); }
 
 /* -- close -- */
 
@@ -442,7 +442,7 @@ static inline int close(struct call_t *call)
     return 0;
 }
 
-int on_close(struct call_t *call) { return HELD(close(call)); }
+int on_close(struct call_t *call) { return RUN(close(call)); }
 
 /* -- processes -- */
 
@@ -457,4 +457,4 @@ static inline int ends(u64 task)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return HELD(ends(ctx->args[0])); }
+RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }

@@ -159,7 +159,7 @@ static inline int begins(struct call_t *call)
     return 0;
 }
 
-int on_begin(struct call_t *call) { return HELD(begins(call)); }
+int on_begin(struct call_t *call) { return RUN(begins(call)); }
 
 /* The entry is copied before it is deleted: its memory is used again at once. */
 static inline void decide(u64 sock, struct wait_t *wait, struct net_t *copy)
@@ -198,7 +198,7 @@ static inline int changes(u64 sock, int before, int after)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(inet_sock_set_state) { return HELD(changes(ctx->args[0], ctx->args[1], ctx->args[2])); }
+RAW_TRACEPOINT_PROBE(inet_sock_set_state) { return RUN(changes(ctx->args[0], ctx->args[1], ctx->args[2])); }
 
 /* -- the end of a call -- */
 
@@ -380,7 +380,7 @@ static inline int end(struct call_t *call)
     return 0;
 }
 
-int on_end(struct call_t *call) { return HELD(end(call)); }
+int on_end(struct call_t *call) { return RUN(end(call)); }
 
 /* sendmmsg: an array of struct mmsghdr, 64 bytes each, of which `result` were sent. */
 static inline int batch(struct call_t *call)
@@ -423,7 +423,7 @@ static inline int batch(struct call_t *call)
     return 0;
 }
 
-int on_batch(struct call_t *call) { return HELD(batch(call)); }
+int on_batch(struct call_t *call) { return RUN(batch(call)); }
 
 /* -- processes -- */
 
@@ -438,4 +438,4 @@ static inline int ends(u64 task)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return HELD(ends(ctx->args[0])); }
+RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }

@@ -537,7 +537,7 @@ static inline int more(void)
 }
 
 /* The program that goes on with what its thread left. */
-int on_more(struct call_t *call) { return go_on(call, HELD(more())); }
+int on_more(struct call_t *call) { return go_on(call, RUN(more())); }
 
 /* -- calls; the numbers are those of arch/x86/entry/syscalls/syscall_64.tbl -- */
 
@@ -584,7 +584,7 @@ static inline int read_call(struct call_t *call)
     return moved(process, &move, result, IN);
 }
 
-int on_read(struct call_t *call) { return go_on(call, HELD(read_call(call))); }
+int on_read(struct call_t *call) { return go_on(call, RUN(read_call(call))); }
 
 static inline int begin_write(struct call_t *call)
 {
@@ -606,7 +606,7 @@ static inline int begin_write(struct call_t *call)
     return 0;
 }
 
-int on_write_begin(struct call_t *call) { return HELD(begin_write(call)); }
+int on_write_begin(struct call_t *call) { return RUN(begin_write(call)); }
 
 static inline int end_write(struct call_t *call)
 {
@@ -621,7 +621,7 @@ static inline int end_write(struct call_t *call)
     return process && result > 0 ? moved(process, &move, result, OUT) : 0;
 }
 
-int on_write_end(struct call_t *call) { return go_on(call, HELD(end_write(call))); }
+int on_write_end(struct call_t *call) { return go_on(call, RUN(end_write(call))); }
 
 /* sendfile(to, from, …) and splice(from, …, to, …): the kernel copies, the process has no bytes. */
 static inline int copy_call(struct call_t *call)
@@ -646,7 +646,7 @@ static inline int copy_call(struct call_t *call)
     return move.sock ? moved(process, &move, result, direction) : 0;
 }
 
-int on_copy(struct call_t *call) { return go_on(call, HELD(copy_call(call))); }
+int on_copy(struct call_t *call) { return go_on(call, RUN(copy_call(call))); }
 
 /* -- begin and end -- */
 
@@ -716,7 +716,7 @@ static inline int changes(u64 sock, int after)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(inet_sock_set_state) { return HELD(changes(ctx->args[0], ctx->args[2])); }
+RAW_TRACEPOINT_PROBE(inet_sock_set_state) { return RUN(changes(ctx->args[0], ctx->args[2])); }
 
 static inline int is_destroyed(u64 sock)
 {
@@ -724,7 +724,7 @@ static inline int is_destroyed(u64 sock)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(tcp_destroy_sock) { return HELD(is_destroyed(ctx->args[0])); }
+RAW_TRACEPOINT_PROBE(tcp_destroy_sock) { return RUN(is_destroyed(ctx->args[0])); }
 
 FOLLOW_FORKS
 FOLLOW_EXECS
@@ -739,4 +739,4 @@ static inline int ends(u64 task)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return HELD(ends(ctx->args[0])); }
+RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }

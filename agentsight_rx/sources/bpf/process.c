@@ -67,7 +67,7 @@ static inline int forked(u64 parent, u64 child)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_fork) { return HELD(forked(ctx->args[0], ctx->args[1])); }
+RAW_TRACEPOINT_PROBE(sched_process_fork) { return RUN(forked(ctx->args[0], ctx->args[1])); }
 
 /* Names from the working directory up to the root of the process, across mounts. */
 static inline void walk_cwd(struct room_t *room, u64 task)
@@ -148,7 +148,7 @@ static inline int executed(u64 task, u64 binprm)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exec) { return HELD(executed(ctx->args[0], ctx->args[2])); }
+RAW_TRACEPOINT_PROBE(sched_process_exec) { return RUN(executed(ctx->args[0], ctx->args[2])); }
 
 static inline int ends(u64 task)
 {
@@ -182,4 +182,4 @@ static inline int ends(u64 task)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return HELD(ends(ctx->args[0])); }
+RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }

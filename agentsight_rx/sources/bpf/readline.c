@@ -48,7 +48,7 @@ static inline int leave(struct pt_regs *ctx)
     return 0;
 }
 
-int on_leave(struct pt_regs *ctx) { return leave(ctx); }
+int on_leave(struct pt_regs *ctx) { return HELD(leave(ctx)); }
 
 FOLLOW_FORKS
 
@@ -71,7 +71,7 @@ static inline int executed(u64 task)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exec) { return HELD(executed(ctx->args[0])); }
+RAW_TRACEPOINT_PROBE(sched_process_exec) { return RUN(executed(ctx->args[0])); }
 
 static inline int ends(u64 task)
 {
@@ -81,4 +81,4 @@ static inline int ends(u64 task)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return HELD(ends(ctx->args[0])); }
+RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }

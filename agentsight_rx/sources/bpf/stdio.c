@@ -235,14 +235,14 @@ static inline int enter(struct enter_t *args, int direction, int form, u64 flags
     return 0;
 }
 
-int enter_read(struct enter_t *args) { return HELD(enter(args, IN, PLAIN, 0)); }
-int enter_write(struct enter_t *args) { return HELD(enter(args, OUT, PLAIN, 0)); }
-int enter_readv(struct enter_t *args) { return HELD(enter(args, IN, VECTOR, 0)); }
-int enter_writev(struct enter_t *args) { return HELD(enter(args, OUT, VECTOR, 0)); }
-int enter_recvfrom(struct enter_t *args) { return HELD(enter(args, IN, PLAIN, args->arguments[3])); }
-int enter_sendto(struct enter_t *args) { return HELD(enter(args, OUT, PLAIN, 0)); }
-int enter_recvmsg(struct enter_t *args) { return HELD(enter(args, IN, MESSAGE, args->arguments[2])); }
-int enter_sendmsg(struct enter_t *args) { return HELD(enter(args, OUT, MESSAGE, 0)); }
+int enter_read(struct enter_t *args) { return RUN(enter(args, IN, PLAIN, 0)); }
+int enter_write(struct enter_t *args) { return RUN(enter(args, OUT, PLAIN, 0)); }
+int enter_readv(struct enter_t *args) { return RUN(enter(args, IN, VECTOR, 0)); }
+int enter_writev(struct enter_t *args) { return RUN(enter(args, OUT, VECTOR, 0)); }
+int enter_recvfrom(struct enter_t *args) { return RUN(enter(args, IN, PLAIN, args->arguments[3])); }
+int enter_sendto(struct enter_t *args) { return RUN(enter(args, OUT, PLAIN, 0)); }
+int enter_recvmsg(struct enter_t *args) { return RUN(enter(args, IN, MESSAGE, args->arguments[2])); }
+int enter_sendmsg(struct enter_t *args) { return RUN(enter(args, OUT, MESSAGE, 0)); }
 
 /* A process that waits for input when it is first watched is in the middle of a call, and that is how it will get its first
  * message. The numbers are those of arch/x86/entry/syscalls/syscall_64.tbl. */
@@ -454,8 +454,8 @@ static inline int leave(struct leave_t *args, int direction)
     return 0;
 }
 
-int leave_in(struct leave_t *args) { return HELD(leave(args, IN)); }
-int leave_out(struct leave_t *args) { return HELD(leave(args, OUT)); }
+int leave_in(struct leave_t *args) { return RUN(leave(args, IN)); }
+int leave_out(struct leave_t *args) { return RUN(leave(args, OUT)); }
 
 FOLLOW_FORKS
 FOLLOW_EXECS
@@ -477,4 +477,4 @@ static inline int ends(u64 task)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return HELD(ends(ctx->args[0])); }
+RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }

@@ -371,8 +371,8 @@ static inline int enter(struct pt_regs *ctx, u64 cookie)
     return 0;
 }
 
-/* Segments from `rest->from` on, at most `segments`; then the next program goes on, if there may be one. */
-static inline void send_segments(struct pt_regs *ctx, struct process_t *process, struct rest_t *rest, const int segments)
+/* Segments from `rest->from` on, at most `segments`. 1 where the next program has to go on. */
+static inline int send_segments(struct process_t *process, struct rest_t *rest, const int segments)
 {
     u64 id = current_key();
     u32 tid = id, again = segments == SEGMENTS && rest->rounds + 1 < ROUNDS;
@@ -421,21 +421,42 @@ out:
     if (room)
         leave_room(room);
     if (!side || !room || !left || !again)
-        return;
+        return 0;
     struct rest_t next = *rest;
     next.left = left;
     next.from = from;
     next.rounds++;
     if (!rests.update(&tid, &next))
-        next_programs.call(ctx, 0);
-    rests.delete(&tid); /* it did not go on: the gap shows in the positions */
+        return 1;
     side->offset += left;
     count(SEEN);
     count(LOST);
+    return 0;
 }
 
-static inline void send_data(struct pt_regs *ctx, struct process_t *process, struct ssl_call_t *call, u64 did, u32 direction,
-                             u32 library, const int segments)
+/* The CPU is not held: the kernel takes no call of another program meanwhile. */
+static inline int go_on(struct pt_regs *ctx, int is_left)
+{
+    if (!is_left)
+        return 0;
+    next_programs.call(ctx, 0);
+    u64 id = current_key();
+    u32 tid = id;
+    struct rest_t *rest = rests.lookup(&tid);
+    if (!rest)
+        return 0;
+    struct side_key_t key = {.ssl = rest->ssl, .pid = id >> 32, .direction = rest->direction};
+    struct side_t *side = sides.lookup(&key);
+    if (side) /* it did not go on: the gap shows in the positions */
+        side->offset += rest->left;
+    rests.delete(&tid);
+    count(SEEN);
+    count(LOST);
+    return 0;
+}
+
+static inline int send_data(struct process_t *process, struct ssl_call_t *call, u64 did, u32 direction, u32 library,
+                            const int segments)
 {
     u32 tid = current_key();
     struct received_t *last = direction == IN ? received.lookup(&tid) : 0;
@@ -450,11 +471,10 @@ static inline void send_data(struct pt_regs *ctx, struct process_t *process, str
         .direction = direction,
         .library = library,
     };
-    send_segments(ctx, process, &rest, segments);
+    return send_segments(process, &rest, segments);
 }
 
-/* The program that goes on. */
-static inline int go_on(struct pt_regs *ctx)
+static inline int more(void)
 {
     u32 tid = current_key();
     struct rest_t *found = rests.lookup(&tid);
@@ -463,9 +483,7 @@ static inline int go_on(struct pt_regs *ctx)
         return 0;
     struct rest_t rest = *found;
     rests.delete(&tid);
-    if (process)
-        send_segments(ctx, process, &rest, SEGMENTS);
-    return 0;
+    return process ? send_segments(process, &rest, SEGMENTS) : 0;
 }
 
 static inline int leave(struct pt_regs *ctx, u64 cookie)
@@ -503,15 +521,14 @@ static inline int leave(struct pt_regs *ctx, u64 cookie)
         did = 0;
         bpf_probe_read_user(&did, sizeof(did), (void *)call.size_at);
     }
-    if (did)
-        send_data(ctx, process, &call, did, reads ? IN : OUT, library, SEGMENTS);
-    return 0;
+    return did ? send_data(process, &call, did, reads ? IN : OUT, library, SEGMENTS) : 0;
 }
 
-int on_more(struct pt_regs *ctx) { return go_on(ctx); }
+/* The program that goes on with what its thread left. */
+int on_more(struct pt_regs *ctx) { return go_on(ctx, HELD(more())); }
 
-int on_enter(struct pt_regs *ctx) { return enter(ctx, bpf_get_attach_cookie(ctx)); }
-int on_leave(struct pt_regs *ctx) { return leave(ctx, bpf_get_attach_cookie(ctx)); }
+int on_enter(struct pt_regs *ctx) { return HELD(enter(ctx, bpf_get_attach_cookie(ctx))); }
+int on_leave(struct pt_regs *ctx) { return go_on(ctx, HELD(leave(ctx, bpf_get_attach_cookie(ctx)))); }
 
 
 FOLLOW_FORKS
@@ -567,7 +584,7 @@ static inline int executed(u64 task, u64 binprm)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exec) { return HELD(executed(ctx->args[0], ctx->args[2])); }
+RAW_TRACEPOINT_PROBE(sched_process_exec) { return RUN(executed(ctx->args[0], ctx->args[2])); }
 
 /* -- what connections carry -- */
 
@@ -601,7 +618,7 @@ static inline int receives(u64 sock)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(tcp_rcv_space_adjust) { return HELD(receives(ctx->args[0])); }
+RAW_TRACEPOINT_PROBE(tcp_rcv_space_adjust) { return RUN(receives(ctx->args[0])); }
 
 /* In connect() the process is the current one; later it may be any, so the connection is known by the socket. */
 static inline int changes(u64 sock, int before, int after)
@@ -664,7 +681,7 @@ static inline int changes(u64 sock, int before, int after)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(inet_sock_set_state) { return HELD(changes(ctx->args[0], ctx->args[1], ctx->args[2])); }
+RAW_TRACEPOINT_PROBE(inet_sock_set_state) { return RUN(changes(ctx->args[0], ctx->args[1], ctx->args[2])); }
 
 /* At the end of mmap: now the file shows in the maps of the process. */
 static inline int maps(struct call_t *call)
@@ -707,7 +724,7 @@ static inline int maps(struct call_t *call)
     return 0;
 }
 
-int on_mapped(struct call_t *call) { return HELD(maps(call)); }
+int on_mapped(struct call_t *call) { return RUN(maps(call)); }
 
 static inline int ends(u64 task)
 {
@@ -722,4 +739,4 @@ static inline int ends(u64 task)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return HELD(ends(ctx->args[0])); }
+RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }

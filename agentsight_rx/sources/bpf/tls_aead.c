@@ -172,9 +172,9 @@ static inline int aead_ends(struct pt_regs *ctx, u64 cookie)
         meet(process, as_read.ssl, cookie >> 8);
     learn_socket(process, as_read.ssl, cookie >> 8, call.time_ns);
     if (type == APPLICATION_DATA && size)
-        send_data(ctx, process, &as_read, size, IN, cookie >> 8, 1); /* a record has at most 16 KiB */
+        send_data(process, &as_read, size, IN, cookie >> 8, 1); /* a record has at most 16 KiB */
     return 0;
 }
 
-int on_aead_begins(struct pt_regs *ctx) { return aead_begins(ctx, bpf_get_attach_cookie(ctx)); }
-int on_aead_ends(struct pt_regs *ctx) { return aead_ends(ctx, bpf_get_attach_cookie(ctx)); }
+int on_aead_begins(struct pt_regs *ctx) { return HELD(aead_begins(ctx, bpf_get_attach_cookie(ctx))); }
+int on_aead_ends(struct pt_regs *ctx) { return HELD(aead_ends(ctx, bpf_get_attach_cookie(ctx))); }

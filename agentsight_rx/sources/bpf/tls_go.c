@@ -44,11 +44,10 @@ static inline int go_ends(struct pt_regs *ctx, u64 cookie)
     if (function == GO_READ && did > 0)
         learn_socket(process, call.ssl, cookie >> 8, call.time_ns);
     if (did > 0)
-        send_data(ctx, process, &call, did, function == GO_READ ? IN : OUT, cookie >> 8, SEGMENTS);
-    else
-        meet(process, call.ssl, cookie >> 8);
+        return send_data(process, &call, did, function == GO_READ ? IN : OUT, cookie >> 8, SEGMENTS);
+    meet(process, call.ssl, cookie >> 8);
     return 0;
 }
 
-int on_go_begins(struct pt_regs *ctx) { return go_begins(ctx, bpf_get_attach_cookie(ctx)); }
-int on_go_ends(struct pt_regs *ctx) { return go_ends(ctx, bpf_get_attach_cookie(ctx)); }
+int on_go_begins(struct pt_regs *ctx) { return HELD(go_begins(ctx, bpf_get_attach_cookie(ctx))); }
+int on_go_ends(struct pt_regs *ctx) { return go_on(ctx, HELD(go_ends(ctx, bpf_get_attach_cookie(ctx)))); }

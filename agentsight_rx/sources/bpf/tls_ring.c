@@ -266,9 +266,9 @@ static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
     if (!as_read.ssl)
         count(UNTRACKED);
     else if (piece.size)
-        send_data(ctx, process, &as_read, piece.size, IN, library, 1);
+        send_data(process, &as_read, piece.size, IN, library, 1);
     return 0;
 }
 
-int on_ring_begins(struct pt_regs *ctx) { return ring_begins(ctx, bpf_get_attach_cookie(ctx)); }
-int on_ring_ends(struct pt_regs *ctx) { return ring_ends(ctx, bpf_get_attach_cookie(ctx)); }
+int on_ring_begins(struct pt_regs *ctx) { return HELD(ring_begins(ctx, bpf_get_attach_cookie(ctx))); }
+int on_ring_ends(struct pt_regs *ctx) { return HELD(ring_ends(ctx, bpf_get_attach_cookie(ctx))); }

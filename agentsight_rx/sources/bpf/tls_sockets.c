@@ -50,4 +50,4 @@ static inline int sends(struct call_t *call)
     return 0;
 }
 
-int on_sent(struct call_t *call) { return HELD(sends(call)); }
+int on_sent(struct call_t *call) { return RUN(sends(call)); }

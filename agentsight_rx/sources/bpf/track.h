@@ -125,9 +125,10 @@ static inline u32 first_turn(void)
 #define TURNS(i, most) u32 i = 0; i < (most); i++
 #endif
 
-/* Newer kernels may preempt a program at a tracepoint, and then another on its CPU begins in the middle of it. While a CPU is held
- * nothing else runs on it, so what belongs to a CPU belongs to one program. These are functions of the kernel: the calls get
- * their numbers once they are compiled (kernel/image.py). A kernel without them does not preempt these programs. */
+/* Newer kernels may preempt a program, and then another on its CPU begins in the middle of it. While a CPU is held nothing else
+ * runs on it, so what belongs to a CPU belongs to one program: buffers of ours, and the stack of a program, which the kernel has
+ * once for each CPU (since 6.13), also where it does not skip a probe that is preempted. These are functions of the kernel: the
+ * calls get their numbers once they are compiled (kernel/image.py). Programs do not go on in another one meanwhile. */
 #ifdef HOLDS_CPU
 static void (*hold_cpu)(void) = (void *)0x70000001;
 static void (*release_cpu)(void) = (void *)0x70000002;
@@ -142,13 +143,41 @@ static void (*release_cpu)(void) = (void *)0x70000002;
 #define HELD(call) (call)
 #endif
 
-/* A kernel that preempts programs does not run one while the same one is preempted on its CPU. With RUNS each program is loaded and
- * attached so many times: the first run that is not skipped does the work. Most programs need no more for that, as the next runs
- * find nothing left to do, or do the same again. The others ask here, once in each run and in the same thread: 0 behind a run
- * that did the work. `place` keeps programs apart of which one may interrupt the other. */
+/* A kernel that preempts programs at tracepoints does not run one while the same one is preempted on its CPU. With RUNS each
+ * program is loaded and attached so many times: the first run that is not skipped does the work. Most programs need no more for
+ * that, as the next runs find nothing left to do, or do the same again. The others ask is_to_do(), once in each run and in the
+ * same thread: 0 behind a run that did the work. `place` keeps programs apart of which one may interrupt the other.
+ *
+ * An event is lost where all runs of a program are in the middle on one CPU. How many were at once is counted. */
 #ifdef RUNS
 static u64 (*this_run)(void) = (void *)0x70000003; /* becomes a number when the program is loaded, from 0 on */
 BPF_HASH(done, u64, u8, 16384); /* in these threads the work is done, and the last run is to come */
+#define PROGRAMS 32 /* of one source; kernel/loaded.py knows it */
+BPF_PERCPU_ARRAY(depth, u64, PROGRAMS);
+BPF_PERCPU_ARRAY(deepest, u64, PROGRAMS);
+static inline void enter_run(u32 program)
+{
+    u64 *now = depth.lookup(&program), *most = deepest.lookup(&program);
+    u64 before = now ? __sync_fetch_and_add(now, 1) : 0;
+    if (most && *most <= before)
+        *most = before + 1;
+}
+static inline void leave_run(u32 program)
+{
+    u64 *now = depth.lookup(&program);
+    if (now)
+        __sync_fetch_and_add(now, -1);
+}
+#define RUN(call)                      \
+    ({                                 \
+        enum { program = __COUNTER__ }; \
+        enter_run(program);            \
+        int ran = HELD(call);          \
+        leave_run(program);            \
+        ran;                           \
+    })
+#else
+#define RUN(call) HELD(call)
 #endif
 static inline int is_to_do(u32 place)
 {
@@ -514,13 +543,13 @@ static inline int gone(struct head_t *head, u32 kind, u64 task)
 #define FOLLOW_FORKS                                         \
     RAW_TRACEPOINT_PROBE(sched_process_fork)                 \
     {                                                        \
-        HELD(follow_fork(ctx->args[0], ctx->args[1]));       \
+        RUN(follow_fork(ctx->args[0], ctx->args[1]));       \
         return 0;                                            \
     }
 #define FOLLOW_EXECS                         \
     RAW_TRACEPOINT_PROBE(sched_process_exec) \
     {                                        \
-        HELD(follow_exec(ctx->args[0]));     \
+        RUN(follow_exec(ctx->args[0]));     \
         return 0;                            \
     }
 

@@ -451,7 +451,7 @@ FEATURES: tuple[Feature, ...] = (
         "programs without preemption",
         since="",
         purpose="every event at a tracepoint in one run of a program",
-        without="each program is attached four times, since the kernel skips one while it is preempted (7.3), and counted",
+        without="each program is attached five times, since the kernel skips one while it is preempted (7.3), and counted",
         ask=_preemption,
     ),
     Feature(

@@ -15,6 +15,7 @@ from .tables import Table, type_of
 __all__ = ["Loaded"]
 
 _ENDS = "_exit"
+_PROGRAMS = 32  # places of `deepest` in bpf/track.h
 _RAW_PREFIX = "raw_tracepoint__"  # what BCC's RAW_TRACEPOINT_PROBE(name) calls its function
 
 
@@ -81,13 +82,19 @@ class Loaded:
 
     def skipped(self) -> int:
         """
-        How many events no program looked at, at most, because their CPU was in the middle of the same program in each run.
+        How many events no program looked at, at most, because their CPU was in the middle of the same program in each run. All
+        runs but one must have been counted there at once: one may stand before or behind what counts it.
         """
         fewest: dict[str, int] = {}
         for (name, kind, *_), program in self._programs.items():
             if kind in (TRACEPOINT, RAW_TRACEPOINT):  # the kernel skips no probe
                 fewest[name] = min(fewest.get(name, sys.maxsize), skipped_runs(program))
-        return sum(fewest.values())
+        found = sum(fewest.values())
+        return found if found and (len(self.runs) == 1 or self._deepest() >= self.runs[-1]) else 0
+
+    def _deepest(self) -> int:
+        """How many runs of a program were in the middle at once, on a CPU."""
+        return max(max(self["deepest"].of_cpus(place)) for place in range(_PROGRAMS))
 
     def _renew(self) -> bool:
         anew, self._anew = self._anew, None

@@ -20,7 +20,7 @@ __all__ = ["RUNS", "Source", "prepared"]
 _MAY_GOTO, _HOLDS_CPU = "-DMAY_GOTO", "-DHOLDS_CPU"  # of bpf/track.h
 
 # Where programs may be preempted: as many threads would have to be preempted on a CPU, each in another run of a program
-RUNS = 4
+RUNS = 5
 _TEXTS = Path(__file__).parent.parent / "bpf"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from errno import EEXIST, ENOENT
 from typing import Any
 
@@ -140,9 +140,13 @@ class Table:
     def __len__(self) -> int:
         return sum(1 for _ in self.keys())
 
-    def sum(self, index: int) -> int:
-        """Of a number for each CPU, over all of them."""
+    def of_cpus(self, index: int) -> Iterable[int]:
+        """The numbers of all CPUs, where each has one."""
         assert self._per_cpu
         leaves = (ctypes.c_uint64 * possible_cpus())()
         self._do(_LOOK_UP, self.Key(index), leaves)
-        return sum(leaves)
+        return leaves
+
+    def sum(self, index: int) -> int:
+        """Of a number for each CPU, over all of them."""
+        return sum(self.of_cpus(index))
