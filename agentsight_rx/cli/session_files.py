@@ -187,7 +187,7 @@ class _Databases:
 
     def _whole(self, file: _File) -> tuple[_Version, bytes]:
         """
-        The database with what is still in its write-ahead log alone. Where one of both changes while they are read, they may
+        The database, including rows that only its write-ahead log has. Where one of both changes while they are read, they may
         not fit: then both are read again, and at last the database alone.
         """
         log = replace(file, inside=f"{file.inside}-wal")

@@ -88,7 +88,7 @@ class Notes:
 
 
 def noted(spool: Path) -> list[Path]:
-    """The folders of a spool that have notes, also those without a segment."""
+    """The folders of a spool that have notes, with or without a segment."""
     return [path.parent for path in sorted([*spool.glob(_SHIPPED), *spool.glob(f"*/{_SHIPPED}")])]
 
 

@@ -245,7 +245,7 @@ class StreamReader:
         return False
 
     def take_whole(self, answer: Draft, /) -> None:
-        """What was announced as a stream is one plain answer."""
+        """One plain answer came, announced as a stream."""
         self._draft = answer
         self._draft.ended = True
 

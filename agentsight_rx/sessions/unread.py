@@ -99,7 +99,7 @@ class Unread(Struct):
         self.newest = traffic
 
     def news(self) -> list[BlindSpot | Loss]:
-        """What is known now, where it was not reported."""
+        """The facts that were not reported yet."""
         traffic = self.newest
         unread = max(self.reported, self.unmatched - self.loose)
         among = 0 if unread >= self.unmatched else self.unmatched
@@ -141,7 +141,7 @@ class Unread(Struct):
         self.below.pop(ports, None)
 
     def _match(self, number: int) -> None:
-        """This connection is none of the unmatched ones after all."""
+        """This connection is matched after all."""
         size, *_ = self.open.pop(number)
         self.unmatched -= 1
         self.size -= size

@@ -16,7 +16,7 @@ _CONTENT = Of("ssl", "plain_http", "process", "stdio")
 
 
 class Filters(Group, frozen=True):
-    """What is left out on the way."""
+    """The events to leave out on the way."""
 
     concerned: ClassVar[tuple[str, ...] | None] = ("ssl", "plain_http")
 

@@ -46,7 +46,7 @@ class Namespace(Struct, frozen=True):
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Those of structs of the kernel that these need."""
+        """Fields of kernel structs that these need."""
         return (_THREAD_PID, _LEVEL, "upid.nr", "upid.ns", "pid_namespace.ns.inum") if self.inode else ()
 
 

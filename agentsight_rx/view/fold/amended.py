@@ -40,7 +40,7 @@ def amended(was: Rows, now: Rows, known: Callable[[KeptRow], KeptRow | None], /)
 
 
 def _instead(old: KeptRow, row: KeptRow) -> Iterator[Row]:
-    """A row replaces that of its key. Lines of the audit trail are counted, so that the old one goes first."""
+    """A row replaces the older row of its key. Lines of the audit trail are counted, so that the old one goes first."""
     if isinstance(row, AuditRow):
         yield RowGone(old)
     yield row

@@ -102,7 +102,7 @@ class Fold:
         return rows
 
     def _next(self, event: Event, moment_ns: int, reader: Reader) -> list[Row]:
-        """Read what is not earlier than all before it."""
+        """Read an event that is not earlier than all before it."""
         rows = reader.read(event)
         if moment_ns != self._newest_ns:
             self._same = rows
@@ -200,7 +200,7 @@ class Fold:
 
     def _read_again(self, part: int, events: Iterable[_Timed], since_ns: int = _NEVER) -> tuple[Rows, Exception | None]:
         """
-        The newest rows of the events from `since_ns` on: what is before that says the same again. And why an event could not be
+        The newest rows of the events from `since_ns` on, since earlier events say the same again. And why an event could not be
         read, which is left out.
         """
         self._take_back(part)

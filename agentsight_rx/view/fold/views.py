@@ -92,7 +92,7 @@ def _body(event: HttpRequest | HttpResponse) -> int:
 
 class Views:
     """
-    Keeps what is live or unfinished. What has ended is only in the rows. What it keeps does not change, it is replaced: so a
+    Keeps live and unfinished things. What has ended is only in the rows. What it keeps does not change, it is replaced: so a
     snapshot stays what it was, and costs only the lists of it.
     """
 

@@ -244,7 +244,7 @@ _NO_TOKENS = (0, 0, 0, 0)
 
 
 def _tokens_of(row: TokenRow) -> tuple[int, int, int, int]:
-    """Input, output, cached ones, and of these those that were read."""
+    """Input, output, cached, and cached and read again."""
     return row.input_tokens, row.output_tokens, row.cached_tokens, row.cache_read_tokens
 
 
