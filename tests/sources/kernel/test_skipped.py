@@ -49,7 +49,11 @@ def test_an_event_that_no_run_of_a_program_saw_is_counted(
     runs: int, deepest: int, counts: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Unless too few runs were ever in the middle at once."""
-    monkeypatch.setattr(Loaded, "_deepest", lambda _: deepest)
+
+    def was(_: Loaded) -> int:
+        return deepest
+
+    monkeypatch.setattr(Loaded, "_deepest", was)
     code, model = printing(runs), Model(runs)
     image = Image((), (Function(NAME, code, ()), Function("prints", code, ())), runs)
     with closing(Loaded(image)) as loaded:
