@@ -11,6 +11,7 @@ from ..core.stream import Stream
 from ..graphs import explain
 from ..runtime import Summary, run
 from ..say import program, say, show
+from ..signals import how_to_end
 from ..sources.kernel.features import require_kernel
 from ..view import Output
 from ..web import WebSink
@@ -43,7 +44,7 @@ def capture(
         print_places(destinations)
         limit = "" if duration is None else f" for {duration:g} s"
         cut = "; lines are cut to fit, --json has all" if any(sink.name == "terminal" for sink in destinations) else ""
-        say(f"capturing{limit}; stop with Ctrl-C{cut}")
+        say(f"capturing{limit}; stop with {how_to_end()}{cut}")
 
     return run(graph, destinations, duration=duration, ready=ready, required=required)
 

@@ -70,7 +70,7 @@ class _Spooled(Struct, frozen=True):
 
 
 class _Input(Struct, frozen=True):
-    """What is replayed in one run: of a spool each recording by itself."""
+    """The input of one run: of a spool each recording by itself."""
 
     host: str
     graph: Callable[[TraceOptions], Stream[Output]]

@@ -94,7 +94,9 @@ def totals(tally: Totals) -> str:
 
 def _states(tally: Totals) -> str:
     """Calls that are not whole: unfinished ones ended before their answer did, of cut ones bytes were lost."""
-    states = [f"{count} {name}" for count, name in ((tally.calls_unfinished, "unfinished"), (tally.calls_cut, "cut")) if count]
+    states = [
+        f"{count:,} {name}" for count, name in ((tally.calls_unfinished, "unfinished"), (tally.calls_cut, "cut")) if count
+    ]
     return f" ({', '.join(states)})" if states else ""
 
 
@@ -119,7 +121,7 @@ def completeness(
     for entry in losses:
         if entry.reason is Reason.UNREADABLE and blind:
             continue  # said above, with names
-        size = f", {entry.size} bytes" if entry.size else ""
+        size = f", {entry.size:,} bytes" if entry.size else ""
         lines.append(f"  {lost_words(entry)}{size}")
     lines += [f"  no orderly end: nothing is known after {_clock(moment)} (killed, or still running)" for moment in cut_off]
     return ["incomplete:", *lines] if lines else ["complete: nothing lost"]

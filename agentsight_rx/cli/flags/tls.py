@@ -15,7 +15,7 @@ _HTTP = Of("ssl", "plain_http")
 
 
 class Tls(Group, frozen=True):
-    """What is read of TLS, and in which files."""
+    """How TLS is read, and in which files."""
 
     concerned: ClassVar[tuple[str, ...] | None] = ("ssl",)
 
