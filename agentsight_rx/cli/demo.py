@@ -162,5 +162,5 @@ def _long(folder: Path, page: Page) -> int:
         watch = Watch(pid=launch.pid, ssl=True, process=True, files=True, net=True, stdio=True, system=True)
         say(f"the page stays; stop with {how_to_end()}")
         status, summary = _recorded(launch, watch, replace(_SILENT, page=page).into(store))
-    print_closing(summary, store=store, who="the demo")
+    print_closing(summary, store=store, since_ms=summary.ledger.began_ms, who="the demo")
     return status

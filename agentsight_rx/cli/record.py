@@ -109,7 +109,7 @@ def record(
         graph = trace_graph(with_previews(attached, chosen))
         summary = _with(failure, capture(graph, chosen, required=required, keeps_auth=not attached.remove_auth))
         who = ", ".join(watch.target().comms) or f"process {watch.pid}"
-        print_closing(summary, store=store, who=who, filters=filters.given)
+        print_closing(summary, store=store, since_ms=summary.ledger.began_ms, who=who, filters=filters.given)
         return summary.exit_status
     name = os.path.basename(command[0])
     with brief(), group() as own:
@@ -126,7 +126,8 @@ def record(
                 with suppress(OSError):
                     path.unlink()
             raise
-    print_closing(_with(failure, summary), store=store, who=name, filters=filters.given)
+    began_ms = summary.ledger.began_ms
+    print_closing(_with(failure, summary), store=store, since_ms=began_ms, who=name, filters=filters.given)
     return status
 
 
