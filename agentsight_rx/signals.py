@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-__all__ = ["asking_to_end", "stopped_in_order"]
+__all__ = ["asking_to_end", "how_to_end", "stopped_in_order"]
 
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -54,3 +55,16 @@ def asking_to_end(end: Callable[[str], None]) -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def how_to_end() -> str:
+    """What a person does to end this program: `Ctrl-C`, or `kill PID` where no terminal sends us the signal of this key."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            is_ours = os.tcgetpgrp(terminal) == os.getpgrp()
+        finally:
+            os.close(terminal)
+    except OSError:  # there is none
+        is_ours = False
+    return "Ctrl-C" if is_ours else f"kill {os.getpid()}"

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
 import signal
+import subprocess
+import sys
 from collections.abc import Generator
+from contextlib import suppress
 
 import pytest
 
 from agentsight_rx.signals import asking_to_end
+
+SAID = "from agentsight_rx.signals import how_to_end; print(how_to_end())"
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +42,23 @@ def test_a_hang_up_that_the_invoker_ignored_stays_ignored() -> None:
     with asking_to_end(reasons.append):
         signal.raise_signal(signal.SIGHUP)
     assert [] == reasons
+
+
+@pytest.mark.parametrize("in_front", [True, False])
+def test_the_key_is_named_only_where_its_signal_reaches_us(in_front: bool) -> None:
+    pid, terminal = pty.fork()
+    if not pid:  # the first process of a terminal; what it starts is in front, or in a group of its own behind it
+        done = subprocess.run([sys.executable, "-c", SAID], process_group=None if in_front else 0, check=False)
+        os._exit(done.returncode)
+    said = b""
+    with suppress(OSError):  # EIO: the terminal has ended
+        while data := os.read(terminal, 4096):
+            said += data
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert re.fullmatch(rb"Ctrl-C" if in_front else rb"kill \d+", said.strip())
+
+
+def test_without_a_terminal_it_is_a_signal() -> None:
+    with subprocess.Popen([sys.executable, "-c", SAID], stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.communicate()[0] == f"kill {process.pid}\n"

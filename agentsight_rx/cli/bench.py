@@ -11,9 +11,12 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
+from .flags.form import Form
+from .flags.group import HOW, Only, flag
 
 __all__ = ["bench"]
 
+_JSON = Annotated[bool, flag(HOW, "--json", "Print the report as JSON.")]
 _PACKAGE = Path(__file__).parents[1]
 _PLACES = {
     "agentsight_rx.benchmarks": _PACKAGE / "benchmarks",  # in an installed wheel
@@ -23,7 +26,6 @@ _PLACES = {
 
 def bench(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="The groups to run; by default all.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, in a minute; shows only large changes.")] = False,
     baseline: Annotated[
         Path | None,
@@ -32,13 +34,15 @@ def bench(
     save_baseline: Annotated[
         Path | None, typer.Option("--save-baseline", metavar="FILE", help="Write the report into this file too.")
     ] = None,
+    *,
+    form: Annotated[Form, Only("json_lines", "text", json_lines=_JSON)],
 ) -> int:
     """
     Measure what this program costs here, with targets. Each ratio is of one run.
 
     It takes some minutes on a quiet machine. Without root, what needs eBPF is left out. It traces only programs that it starts.
     """
-    return _found()(names or (), json=json, quick=quick, baseline=baseline, save=save_baseline)
+    return _found()(names or (), json=form.as_json, quick=quick, baseline=baseline, save=save_baseline)
 
 
 def _found() -> Callable[..., int]:

@@ -10,14 +10,14 @@ from ..core.sink import Sink
 from ..core.stream import Stream
 from ..graphs import explain
 from ..runtime import Summary, run
-from ..say import program, say, show
+from ..say import say, show
+from ..signals import how_to_end
 from ..sources.kernel.features import require_kernel
 from ..view import Output
 from ..web import WebSink
 from .flags.group import OUT, flag
-from .text import summary_lines
 
-__all__ = ["Explain", "capture", "page_of", "print_closing", "print_graph", "print_places", "print_summary"]
+__all__ = ["Explain", "capture", "page_of", "print_closing", "print_graph", "print_places"]
 
 Explain = Annotated[bool, flag(OUT, "--explain", "Print the graph, and do not run it.")]
 
@@ -43,7 +43,7 @@ def capture(
         print_places(destinations)
         limit = "" if duration is None else f" for {duration:g} s"
         cut = "; lines are cut to fit, --json has all" if any(sink.name == "terminal" for sink in destinations) else ""
-        say(f"capturing{limit}; stop with Ctrl-C{cut}")
+        say(f"capturing{limit}; stop with {how_to_end()}{cut}")
 
     return run(graph, destinations, duration=duration, ready=ready, required=required)
 
@@ -59,23 +59,14 @@ def page_of(sinks: Iterable[Sink[Output]]) -> list[str]:
     return [sink.url for sink in sinks if isinstance(sink, WebSink) and sink.is_served]
 
 
-def print_summary(summary: Summary, *, verb: str, store: Path | None, since_ms: int | None = None) -> None:
-    """Of a trace or a replay: the events, whose TLS was read, and the gaps; with a store also the actions since then."""
-    from .closing import outcome_of  # reports and prices are loaded at the end, so that a run begins sooner
+def print_closing(
+    summary: Summary, *, store: Path | None, since_ms: int | None, who: str = "", verb: str = "", filters: bool = False
+) -> None:
+    """The end of a run: its actions, its cost, its gaps, and where to look."""
+    from .closing import closing_lines  # reports and prices are loaded at the end, so that a run begins sooner
 
-    store = _stored(store)
-    hint = f"{program()} report --db {store}" if store else None
-    lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint)
-    outcome = None if store is None or since_ms is None else outcome_of(store, since_ms=since_ms)
-    did = [outcome.verdict.sentence] if outcome and outcome.calls else []
-    show("\n".join([*summary.notes, *did, *lines]))
-
-
-def print_closing(summary: Summary, *, store: Path | None, who: str, filters: bool = False) -> None:
-    """Of a recording: its actions, its cost, its gaps, and where to look."""
-    from .closing import closing_lines
-
-    show("\n".join([*summary.notes, *closing_lines(summary, _stored(store), who=who, filters=filters)]))
+    lines = closing_lines(summary, _stored(store), since_ms=since_ms, who=who, verb=verb, filters=filters)
+    show("\n".join([*summary.notes, *lines]))
 
 
 def _stored(store: Path | None) -> Path | None:

@@ -1,4 +1,4 @@
-"""The summary of a recording, its store -> the lines behind it: what it did, in numbers, its gaps, and where to look."""
+"""The summary of a run, its store -> the lines at its end: what it did, in numbers, its gaps, and where to look."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .prices import load_prices
 from .report.call_words import numbers_said
 from .report.words import took
 from .stores import given_store
-from .text import completeness_of, empty_sources, filter_line
+from .text import did_said, empty_sources, filter_line, gaps_of_run, states_said, tls_lines
 
 if TYPE_CHECKING:  # a report has nothing that runs
     from ..runtime import Summary
@@ -28,21 +28,42 @@ _NAMED = 2  # things that are missing, of which the line says what they are
 _COLUMN = 38  # where the second hint of the last line begins
 
 
-def closing_lines(summary: Summary, store: Path | None, /, *, who: str, filters: bool = False) -> Iterator[str]:
+def closing_lines(
+    summary: Summary, store: Path | None, /, *, since_ms: int | None, who: str = "", verb: str = "", filters: bool = False
+) -> Iterator[str]:
     """
-    `store`: None where nothing was stored; then all that is missing is listed, since no report can be asked. `who` names the
-    recorded program, in the words of the person, where no agent is known. `filters`: the user gave rules.
+    The end of record, trace, replay and demo. `who` names the program, in the words of the person, where no agent is known;
+    `verb` stands before the name. `filters`: the user gave rules. The rows of the store from `since_ms` on are of this run;
+    None: it has others too. Then, and where nothing was stored, the counts of the run say what it did. Without a store all that
+    is missing is listed, since no report can be asked.
     """
     yield from map(filter_line, summary.filters if filters else ())
-    outcome = None if store is None else outcome_of(store, since_ms=summary.ledger.began_ms)
-    if outcome is None or store is None:
-        yield f"{who}, {took(round(summary.seconds * 1000))}: nothing that can be read was stored"
-        yield from completeness_of(summary)
+    tally, totals = summary.tally, summary.tally.totals
+    outcome = None if store is None or since_ms is None else outcome_of(store, since_ms=since_ms)
+    name = " ".join(filter(None, (verb, (_name(outcome) if outcome else "") or who)))
+    yield f"{name}, {took(round(summary.seconds * 1000))}: {outcome.verdict.line if outcome else did_said(totals)}"
+    if outcome is not None and outcome.calls:
+        yield from _numbers(outcome, states_said(totals))
+    elif outcome is None and totals.calls:
+        tokens = totals.asked_tokens, totals.cache_read_tokens, totals.output_tokens
+        yield numbers_said(totals.calls, tokens, None, totals.models, states=states_said(totals))
+    yield from empty_sources(summary)
+    things = _missing(summary)
+    if store is not None and outcome is None and since_ms is not None:
+        yield f"nothing that can be read was stored in {store}"
+        store = None
+    if store is None:
+        yield "nothing is missing" if not things else f"{plural(len(things), 'thing is', 'things are')} missing:"
+        yield from gaps_of_run(summary)
+        yield from tls_lines(tally.tls_uses.values())
         return
-    yield f"{_name(outcome) or who}, {took(round(summary.seconds * 1000))}: {outcome.verdict.line}"
-    yield from _numbers(outcome) if outcome.calls else empty_sources(summary)
     given = given_store(store)
-    yield from _missing(summary, given)
+    if not things:
+        yield "nothing is missing"
+    else:
+        named = things[: max(_NAMED, len(summary.failures))]
+        yield f"{plural(len(things), 'thing is', 'things are')} missing: {'; '.join(named)}"
+        yield f"all of it: {program()} report health{given and f' --db {given}'}"
     report = f"report: {program()} report{given and f' --db {given}'}"
     yield f"{report:<{_COLUMN}}  page: {program()} serve{given and f' {given}'}"
 
@@ -64,26 +85,19 @@ def _name(outcome: Outcome) -> str:
     return (session.agent or session.program or session.comm or "") if session else ""
 
 
-def _numbers(outcome: Outcome) -> Iterator[str]:
+def _numbers(outcome: Outcome, states: str) -> Iterator[str]:
     tokens = outcome.asked_tokens, outcome.cached_tokens, outcome.output_tokens
-    said = numbers_said(outcome.calls, tokens, outcome.cost, outcome.models)
+    said = numbers_said(outcome.calls, tokens, outcome.cost, outcome.models, states=states)
     yield f"of the newest {said}" if outcome.cut else said
 
 
-def _missing(summary: Summary, given: str) -> Iterator[str]:
-    """Nothing, or how many things, with the first of them; what went wrong with a destination is whole: no report has it."""
+def _missing(summary: Summary) -> list[str]:
+    """What is missing, in a few words each; what went wrong with a destination is whole: no report has it."""
     tally, ledger = summary.tally, summary.ledger
-    things = [*summary.failures]
     found = missing_things(
         list(tally.blind_spots.values()),
         ledger.unintended(),
         calls_cut=tally.totals.calls_cut,
         commands_unseen=tally.totals.commands_unseen,
     )
-    things += [each.said for each in found]
-    if not things:
-        yield "nothing is missing"
-        return
-    named = things[: max(_NAMED, len(summary.failures))]
-    yield f"{plural(len(things), 'thing is', 'things are')} missing: {'; '.join(named)}"
-    yield f"all of it: {program()} report health{given and f' --db {given}'}"
+    return [*summary.failures, *(each.said for each in found)]

@@ -58,10 +58,10 @@ def run(
     settings = settings_of(results, redaction_key=_key(key_of, filters))
     plan = plan_of(spools, results, settings)
     if plan.done:
-        say(f"{plan.done} segments are analysed already")
+        say(f"{plan.done:,} segments are analysed already")
     if plan.late:
-        say(f"{plan.late} segments came after later ones of their host were analysed: they are NOT in the result")
-    say(f"{plan.left} segments of {len(plan.tasks)} hosts to analyse")
+        say(f"{plan.late:,} segments came after later ones of their host were analysed: they are NOT in the result")
+    say(f"{plan.left:,} segments of {len(plan.tasks)} hosts to analyse")
     for key in plan.tasks:
         results.tidy(key)
     report = _reporter(say)
@@ -72,7 +72,7 @@ def run(
     else:
         done = Progress(0)
     took = f"{time.monotonic() - began:.1f} s, {done.seconds:.1f} s of the processors"
-    say(f"{done.done} segments analysed in {took}")
+    say(f"{done.done:,} segments analysed in {took}")
     for each in done.skipped[:_SKIPPED_MOST]:
         say(f"SKIPPED {each}")
     if len(done.skipped) > _SKIPPED_MOST:
@@ -99,7 +99,7 @@ def _key(store: Path | None, filters: Filters) -> bytes | None:
 
 def _load(out: str, store: Path, *, replace: bool) -> None:
     loaded = load(place_of(out), store, owner=invoking_user(), replace=replace)
-    say(f"{loaded.items} events and rows of {loaded.segments} segments of {loaded.hosts} hosts are in {store}")
+    say(f"{loaded.items:,} events and rows of {loaded.segments:,} segments of {loaded.hosts} hosts are in {store}")
     say(f"report: {program()} report --db {store}")
 
 
@@ -124,6 +124,6 @@ def _reporter(write: Callable[[str], None], clock: Callable[[], float] = time.mo
 
     def report(progress: Progress) -> None:
         if progress.done == progress.total or due():
-            write(f"{progress.done} of {progress.total} segments")
+            write(f"{progress.done:,} of {progress.total:,} segments")
 
     return report

@@ -17,12 +17,16 @@ from ..demo import require_demo
 from ..errors import CaptureError, UnwritableError
 from ..runtime import Summary
 from ..say import say
+from ..signals import how_to_end
 from ..state import LmdbStore
+from ..view.queries import Selection
 from ..view.queries.reading import read_totals
+from ..view.queries.summary import read_summary
 from .capture import print_closing
 from .destinations import Destinations
 from .flags.console import Console
 from .flags.filters import Filters
+from .flags.form import Form
 from .flags.page import Page
 from .flags.stdio import Stdio
 from .flags.system import System
@@ -31,6 +35,7 @@ from .flags.watch import Watch
 from .launch import Launch, invoking_user
 from .prices import load_prices
 from .record import record_command
+from .report.plain import write_json
 from .report.screen import Screen
 from .report.summary import summary_text
 from .stores import given_store, new_demo_store
@@ -56,17 +61,18 @@ _EVENT_MS = 25
 _SILENT = Destinations(console=Console(quiet=True))
 
 
-def demo(*, page: Page) -> int:
+def demo(*, page: Page, form: Form) -> int:
     """
     Record a small real agent that talks to a fake model over TLS, all on this machine.
 
     With --server it does a longer task, and a page shows it live until Ctrl-C. The recording is kept until the next demo.
     """
     require_demo()
+    as_json = form.as_json
     with tempfile.TemporaryDirectory(prefix="agentsight-rx-demo-") as name:
         folder = Path(name)
         os.chown(folder, *invoking_user())
-        return _long(folder, page) if page.server else _short(folder)
+        return _long(folder, page) if page.server else _short(folder, as_json=as_json)
 
 
 @contextmanager
@@ -118,7 +124,7 @@ def _recorded(launch: Launch, watch: Watch, out: Destinations) -> tuple[int, Sum
         raise
 
 
-def _short(folder: Path) -> int:
+def _short(folder: Path, *, as_json: bool) -> int:
     """One question with one tool; it fails where not all of it was seen."""
     path = _place(folder)
     with _model(folder, (_TOOL,)) as port:
@@ -127,12 +133,13 @@ def _short(folder: Path) -> int:
     store = LmdbStore.open(path, readonly=True)
     try:
         totals = read_totals(store)
-        lines = summary_text(
-            store, Screen(now_ms=time.time_ns() // 1_000_000), prices=load_prices(None), given=given_store(path)
-        )
+        if as_json:
+            write_json(read_summary(store, Selection(), load_prices(None)))
+        else:
+            screen = Screen(now_ms=time.time_ns() // 1_000_000)
+            print("\n".join(summary_text(store, screen, prices=load_prices(None), given=given_store(path))))
     finally:
         store.close()
-    print("\n".join(lines))
     as_planned = summary.complete and totals.calls == 2 and totals.tools_linked == 1
     return status if status or as_planned else 1
 
@@ -153,7 +160,7 @@ def _long(folder: Path, page: Page) -> int:
     with _model(folder, _LONG, event_ms=_EVENT_MS) as port:
         launch = _agent(folder, port, _LONG_PROMPT)
         watch = Watch(pid=launch.pid, ssl=True, process=True, files=True, net=True, stdio=True, system=True)
-        say("the page stays until Ctrl-C")
+        say(f"the page stays; stop with {how_to_end()}")
         status, summary = _recorded(launch, watch, replace(_SILENT, page=page).into(store))
-    print_closing(summary, store=store, who="the demo")
+    print_closing(summary, store=store, since_ms=summary.ledger.began_ms, who="the demo")
     return status

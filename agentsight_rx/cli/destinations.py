@@ -43,6 +43,7 @@ class Destinations(Group, frozen=True):
 
     def check(self, options: TraceOptions, *, stored: bool) -> None:
         """Raises UsageError where these flags are wrong for a graph with these options. `stored`: it has a store."""
+        _ = self.console.as_json
         self.store.retention(stored=stored)
         self.spool.options(options)
 

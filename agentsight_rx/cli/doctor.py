@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 
 from ..doctor import can_record, can_try, machine_checks, render, try_sources
 from ..say import passing
+from .flags.form import Form
 from .probing import probe_lines
+from .streams import write_line
 
 __all__ = ["doctor"]
 
@@ -23,6 +26,8 @@ def doctor(
             help="Show where its TLS is read, how the place was found, or why it is not read.",
         ),
     ] = None,
+    *,
+    form: Form,
 ) -> int:
     """
     Show what can be captured here, what cannot, and what to do about it; exits with 1 if `record` would not start.
@@ -33,12 +38,19 @@ def doctor(
     """
     if probe is not None:
         lines, readable = probe_lines(probe)
-        typer.echo("\n".join(lines))
+        if form.as_json:
+            write_line(msgspec.json.encode({"target": probe, "readable": readable, "lines": lines}).decode())
+        else:
+            typer.echo("\n".join(lines))
         return 0 if readable else 1
     with passing() as show:
         show("looking at this machine …")
         machine = machine_checks()
         show("trying each source; the first time on a kernel its programs are compiled …")
         outcomes = try_sources() if can_try(machine) else []
-    Console(highlight=False).print(render(machine, outcomes))
+    if form.as_json:
+        for value in (*machine, *outcomes, {"can_record": can_record(outcomes)}):
+            write_line(msgspec.json.encode(value).decode())
+    else:
+        Console(highlight=False).print(render(machine, outcomes))
     return 0 if can_record(outcomes) else 1

@@ -30,8 +30,11 @@ from ..operators.judge_http import HttpMessage, Rejected, judge_http
 from ..rules.http import HttpRules, compile_http
 from ..rules.tls import TlsRules, compile_tls
 from ..sources import ReplayOptions
+from ..view.words import plural
 from .flags.filters import Filters
+from .flags.form import Form
 from .flags.group import Only
+from .report.plain import write_json
 from .text import filter_line
 
 __all__ = ["filter_command"]
@@ -46,28 +49,22 @@ def filter_command(
     file: Annotated[str, typer.Argument(metavar="FILE", help="JSONL of ours or of the original; - reads stdin.")],
     tls: Annotated[bool, typer.Option("--tls", help="The rule is for TLS records, not for HTTP messages.")] = False,
     filters: Annotated[Filters, Only("compat_filters")],
+    form: Form,
 ) -> None:
     """Try a filter rule on a recording: prints the events that it would drop, the matching conditions, and the totals."""
     recorded = sources.replay(ReplayOptions((file,)))
-    tried = _Tried(RuleCounts("SSLFilter" if tls else "HTTPFilter"))
+    tried = _Tried(RuleCounts("SSLFilter" if tls else "HTTPFilter"), as_json=form.as_json)
     if tls:
         records = compile_tls([rule], compat=filters.compat_filters)
-        _print_rule(records.shown)
+        tried.begin(records.shown)
         _run(recorded, lambda event: tried.record(event, records))
     else:
         messages = compile_http([rule], compat=filters.compat_filters)
-        _print_rule(messages.shown)
+        tried.begin(messages.shown)
         # events of other sources pass unchanged, as in a replay
         parsed = http_messages(cast("Stream[TlsEvent]", recorded), TraceOptions())
         _run(parsed.pipe(judge_http(messages)), lambda event: tried.message(event, messages))
-    print(filter_line(tried.counts))
-    if tried.damaged:
-        print(f"{tried.damaged} {'line is' if tried.damaged == 1 else 'lines are'} not an event and could not be tried")
-
-
-def _print_rule(alternatives: tuple[str, ...]) -> None:
-    for place, alternative in enumerate(alternatives):
-        print(f"{'drops' if not place else '   or'} {alternative}")
+    tried.end()
 
 
 def _run(graph: Stream[Any], take: Callable[[Any], None]) -> None:
@@ -80,7 +77,24 @@ class _Tried(Struct):
     """The counts of the rule so far. Prints each event that it matches."""
 
     counts: RuleCounts
+    as_json: bool = False
     damaged: int = 0
+
+    def begin(self, alternatives: tuple[str, ...]) -> None:
+        if self.as_json:
+            write_json({"drops": alternatives})
+            return
+        for place, alternative in enumerate(alternatives):
+            print(f"{'drops' if not place else '   or'} {alternative}")
+
+    def end(self) -> None:
+        if self.as_json:
+            counts = self.counts
+            write_json({"seen": counts.seen, "dropped": counts.dropped, "passed": counts.passed, "damaged": self.damaged})
+            return
+        print(filter_line(self.counts))
+        if self.damaged:
+            print(f"{plural(self.damaged, 'line is', 'lines are')} not an event and could not be tried")
 
     def record(self, event: Event, rules: TlsRules) -> None:
         if isinstance(event, TlsChunk | TlsHandshake):
@@ -107,6 +121,10 @@ class _Tried(Struct):
     def _matched(self, event: Seen, why: str) -> None:
         self.counts.dropped += 1
         origin = event.origin
+        if self.as_json:
+            number, said = self.counts.seen, _described(event)
+            write_json({"number": number, "comm": origin.comm, "pid": origin.pid, "event": said, "why": why})
+            return
         print(f"{self.counts.seen}. {origin.comm}({origin.pid}) {_described(event)}  <- {why}")
 
 

@@ -109,7 +109,7 @@ def record(
         graph = trace_graph(with_previews(attached, chosen))
         summary = _with(failure, capture(graph, chosen, required=required, keeps_auth=not attached.remove_auth))
         who = ", ".join(watch.target().comms) or f"process {watch.pid}"
-        print_closing(summary, store=store, who=who, filters=filters.given)
+        print_closing(summary, store=store, since_ms=summary.ledger.began_ms, who=who, filters=filters.given)
         return summary.exit_status
     name = os.path.basename(command[0])
     with brief(), group() as own:
@@ -126,7 +126,8 @@ def record(
                 with suppress(OSError):
                     path.unlink()
             raise
-    print_closing(_with(failure, summary), store=store, who=name, filters=filters.given)
+    began_ms = summary.ledger.began_ms
+    print_closing(_with(failure, summary), store=store, since_ms=began_ms, who=name, filters=filters.given)
     return status
 
 
@@ -171,7 +172,8 @@ def record_command(
     graph = trace_graph(with_previews(options, destinations))
     with Run(graph, destinations, required=required) as running, forwarding(launch):
         places = "".join(f" · page {url}" for url in page_of(destinations))
-        say(f"recording {name} ({launch.pid}){places} · Ctrl-C ends both")
+        end = "" if stays else " · ends with all that it starts" if wait_all else " · ends with it"
+        say(f"recording {name} ({launch.pid}){places}{end}")  # what Ctrl-C does, the command decides
         with _opened(out.store.log) as file, holding(file):
             launch.release()
             while (wait_status := launch.wait()) is None and not launch.hurry:
@@ -196,7 +198,7 @@ def _watch_the_rest(launch: Launch, limit: float | None) -> None:
 
 
 def _found_early(options: TraceOptions, candidates: tuple[str, ...], group: str) -> TraceOptions:
-    """The options with what is known of the command before it starts: files that may have TLS, and its control group."""
+    """The options with the files of the command that may have TLS, and with its control group, before it starts."""
     tls = None if options.tls is None else replace(options.tls, candidates=candidates, group=group)
     return replace(options, tls=tls)
 

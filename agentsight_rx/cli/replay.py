@@ -20,7 +20,7 @@ from ..runtime import run
 from ..sources import ReplayOptions, spooled
 from ..spool import Recorded, folders, is_segment, is_spool, recordings
 from ..view import Output
-from .capture import Explain, print_graph, print_summary
+from .capture import Explain, print_closing, print_graph
 from .destinations import Destinations
 from .flags.console import Console
 from .flags.filters import Filters
@@ -52,12 +52,15 @@ def replay(
     options = out.prepared(options)
     if found:  # the recordings of other hosts are not what a run goes on from
         options = replace(options, resumed=None)
+    store = out.store.db
+    is_new = store is not None and not store.exists() and len(inputs) == 1
     status = 0
     for each in inputs:
         options = replace(options, host=each.host)
         summary = run(each.graph(options), out.sinks(options, patient=True))
         sys.stdout.flush()
-        print_summary(summary, verb=f"Replayed {each.host}".rstrip(), store=out.store.db)
+        since_ms = 0 if is_new else None
+        print_closing(summary, store=store, since_ms=since_ms, who=each.host, verb="replayed", filters=filters.given)
         status = status or summary.exit_status
     return status
 
@@ -70,7 +73,7 @@ class _Spooled(Struct, frozen=True):
 
 
 class _Input(Struct, frozen=True):
-    """What is replayed in one run: of a spool each recording by itself."""
+    """The input of one run: of a spool each recording by itself."""
 
     host: str
     graph: Callable[[TraceOptions], Stream[Output]]

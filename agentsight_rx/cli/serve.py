@@ -11,7 +11,8 @@ import typer
 
 from ..errors import StoreError
 from ..say import program, say
-from ..signals import asking_to_end
+from ..signals import asking_to_end, how_to_end
+from ..view.words import plural
 from ..web import serve_stored
 from .flags.group import Only
 from .flags.page import Page
@@ -51,7 +52,6 @@ def serve(
     )
     ended = threading.Event()
     with asking_to_end(lambda _: ended.set()):
-        count = len(paths())
-        say(f"{count} recording{'' if count == 1 else 's'}: {served.url}; stop with Ctrl-C")
+        say(f"{plural(len(paths()), 'recording')}: {served.url}; stop with {how_to_end()}")
         ended.wait()
     served.close()

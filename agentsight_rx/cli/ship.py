@@ -12,7 +12,7 @@ import typer
 
 from ..cluster import Shipped, Shipper, follow, forget, place_of
 from ..say import say
-from ..signals import asking_to_end
+from ..signals import asking_to_end, how_to_end
 from .cluster import often
 from .values import seconds_of
 
@@ -52,7 +52,7 @@ def ship(
             if once:
                 shipper.run()
             else:
-                say(f"shipping {spool} to {to} until Ctrl-C")
+                say(f"shipping {spool} to {to}; stop with {how_to_end()}")
                 follow(shipper, end.wait)
     finally:
         shipper.close()
@@ -65,7 +65,7 @@ def _reporter(write: Callable[[str], None], clock: Callable[[], float] = time.mo
 
     def report(done: Shipped) -> None:
         if done.waiting and due():
-            write(f"{_sentence(done)}, {done.waiting} to go")
+            write(f"{_sentence(done)}, {done.waiting:,} to go")
 
     return report
 
@@ -77,5 +77,5 @@ def _sentence(done: Shipped) -> str:
         (done.broken, "broken and NOT shipped"),
         (done.removed, "removed here"),
     )
-    more = "".join(f", {count} {what}" for count, what in others if count)
-    return f"{done.sent} segments shipped ({done.size / 1e6:.1f} MB){more}"
+    more = "".join(f", {count:,} {what}" for count, what in others if count)
+    return f"{done.sent:,} segments shipped ({done.size / 1e6:.1f} MB){more}"

@@ -9,7 +9,9 @@ import sys
 from collections.abc import Mapping
 from typing import Literal, TextIO
 
-__all__ = ["mend_streams"]
+import typer
+
+__all__ = ["mend_streams", "write_line"]
 
 _SIGNS: Mapping[str, str] = {
     "·": "-",
@@ -52,3 +54,11 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(_SIGNS.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
+def write_line(line: str) -> None:
+    """A line of standard output. A reader that goes away, such as `head`, ends the command; typer would make it a failure."""
+    try:
+        sys.stdout.write(f"{line}\n")
+    except BrokenPipeError:
+        raise typer.Exit from None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -16,32 +15,19 @@ from ..view.queries.gaps import UNSEEN_WHY, unseen_said
 from ..view.reasons import lost_words
 from ..view.rows.blind_spots import advice_of, sentence_of
 from ..view.rows.tally import Totals
-from ..view.words import plural, tokens_said, took
+from ..view.words import plural
 
 if TYPE_CHECKING:  # a report has nothing that runs
     from ..runtime import Summary
 
-__all__ = ["completeness", "completeness_of", "empty_sources", "filter_line", "summary_lines", "tls_lines", "totals"]
+__all__ = ["did_said", "empty_sources", "filter_line", "gap_lines", "gaps_of_run", "states_said", "tls_lines"]
 
 _USES_SHOWN = 8
 
 
-def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str | None, filters: bool = True) -> list[str]:
-    """The end of a run: its duration, the totals, and whether anything is missing. `filters`: the user gave rules."""
-    where = f" to {store}" if store else ""
-    counts = map(filter_line, summary.filters if filters else ())
-    lines = [*counts, f"{verb} {took(round(summary.seconds * 1000))}{where}", totals(summary.tally.totals)]
-    lines += tls_lines(summary.tally.tls_uses.values())
-    lines += empty_sources(summary)
-    lines += completeness_of(summary)
-    if hint:
-        lines.append(f"report: {hint}")
-    return lines
-
-
-def completeness_of(summary: Summary) -> list[str]:
-    """Of a run."""
-    return completeness(
+def gaps_of_run(summary: Summary) -> list[str]:
+    """All that is missing of a run, with what to do about it."""
+    return gap_lines(
         summary.ledger.unintended(),
         summary.failures,
         blind_spots=summary.tally.blind_spots.values(),
@@ -60,54 +46,57 @@ def empty_sources(summary: Summary) -> list[str]:
     if not {"tls", "plain_http", "process"}.isdisjoint(summary.unavailable):
         return []  # that was said, and is a reason
     seen = {meter.stage: meter.seen for meter in summary.ledger}
-    lines: list[str] = []
-    read = seen.get("tls/parse_http", seen.get("tls"))  # the first stage that gets plaintext alone
-    plain = seen.get("plain_http")
-    if plain is not None:
-        read = seen.get("merge/parse_http", (seen.get("tls") or 0) + plain)
-        if read == 0:
-            lines.append("no HTTP was read, with or without TLS: no watched process used it in a readable way")
-        elif not summary.tally.totals.calls:
-            lines.append("HTTP was seen, but no call of a known model API")
-    elif read == 0:
-        lines.append(f"no TLS traffic was read: no watched process used an OpenSSL that can be read (see `{program()} doctor`)")
-    elif read and not summary.tally.totals.calls:
-        lines.append("TLS traffic was seen, but no call of a known model API")
+    lines = [] if summary.tally.totals.calls else list(_without_calls(seen))
     if seen.get("process") == 0:
         lines.append("no process seen: no watched process started, ran a program or ended")
     return lines
 
 
-def totals(tally: Totals) -> str:
-    """Calls, tokens, tools, processes in one line."""
-    parts = [
-        f"{plural(tally.calls, 'API call')}{_states(tally)}",
-        tokens_said(tally.asked_tokens, tally.cache_read_tokens, tally.output_tokens),
-        f"{plural(tally.tools, 'tool call')}{f' ({tally.tools_linked} matched with a process)' if tally.tools else ''}",
-        f"{plural(tally.programs, 'program')} in {plural(tally.processes, 'process', 'processes')}",
-    ]
+def _without_calls(seen: Mapping[str, int]) -> Iterator[str]:
+    """Why there may be no call. `seen`: how much came to each stage."""
+    read = seen.get("tls/parse_http", seen.get("tls"))  # the first stage that gets plaintext alone
+    plain = seen.get("plain_http")
+    if plain is not None:
+        read = seen.get("merge/parse_http", (seen.get("tls") or 0) + plain)
+        said = "no HTTP was read, with or without TLS: no watched process used it in a readable way"
+        yield said if read == 0 else "HTTP was seen, but no call of a known model API"
+    elif read == 0:
+        yield f"no TLS traffic was read: no watched process used an OpenSSL that can be read (see `{program()} doctor`)"
+    elif read:
+        yield "TLS traffic was seen, but no call of a known model API"
+
+
+def did_said(tally: Totals) -> str:
+    """What a run saw, in counts: `asked for 2 tools (1 matched with a process), 3 programs ran, 5 file events`."""
+    found: list[str] = []
+    if tally.tools:
+        found.append(f"asked for {plural(tally.tools, 'tool')} ({tally.tools_linked:,} matched with a process)")
+    if tally.programs:
+        found.append(f"{plural(tally.programs, 'program')} ran")
     for kind, name in (("file", "file event"), ("network", "network event"), ("mcp", "MCP request")):
         if tally.audits.get(kind):
-            parts.append(plural(tally.audits[kind], name))
-    return " · ".join(parts)
+            found.append(plural(tally.audits[kind], name))
+    if not found:
+        return "no tool and no program was seen" if tally.calls else "nothing was seen"
+    return ", ".join(found) + ("" if tally.calls else ", and no call of a model was seen")
 
 
-def _states(tally: Totals) -> str:
+def states_said(tally: Totals) -> str:
     """Calls that are not whole: unfinished ones ended before their answer did, of cut ones bytes were lost."""
-    states = [f"{count} {name}" for count, name in ((tally.calls_unfinished, "unfinished"), (tally.calls_cut, "cut")) if count]
+    counts = (tally.calls_unfinished, "unfinished"), (tally.calls_cut, "cut")
+    states = [f"{count:,} {name}" for count, name in counts if count]
     return f" ({', '.join(states)})" if states else ""
 
 
-def completeness(
+def gap_lines(
     losses: Sequence[Entry],
     failures: Iterable[str] = (),
     *,
-    cut_off: Sequence[int] = (),
     blind_spots: Iterable[BlindSpotRow] = (),
     calls_cut: int = 0,
     commands_unseen: int = 0,
 ) -> list[str]:
-    """`complete: nothing lost`, or the gaps and their places."""
+    """The gaps and their places; none where nothing is missing."""
     lines = [f"  {failure}" for failure in failures]
     blind = list(blind_spots)
     for spot in blind:
@@ -119,10 +108,9 @@ def completeness(
     for entry in losses:
         if entry.reason is Reason.UNREADABLE and blind:
             continue  # said above, with names
-        size = f", {entry.size} bytes" if entry.size else ""
+        size = f", {entry.size:,} bytes" if entry.size else ""
         lines.append(f"  {lost_words(entry)}{size}")
-    lines += [f"  no orderly end: nothing is known after {_clock(moment)} (killed, or still running)" for moment in cut_off]
-    return ["incomplete:", *lines] if lines else ["complete: nothing lost"]
+    return lines
 
 
 def tls_lines(uses: Iterable[TlsUseRow]) -> list[str]:
@@ -137,7 +125,3 @@ def tls_lines(uses: Iterable[TlsUseRow]) -> list[str]:
     if len(alike) > _USES_SHOWN:
         lines.append(f"  and {len(alike) - _USES_SHOWN} more")
     return lines
-
-
-def _clock(ms: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ms / 1000))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..graphs import trace as trace_graph
-from .capture import Explain, capture, print_graph, print_summary
+from .capture import Explain, capture, print_closing, print_graph
 from .config import Config, SaveConfig, save_config
 from .destinations import Destinations, with_previews
 from .flags.filters import Filters
@@ -54,5 +54,6 @@ def trace(
     chosen = out.sinks(options)
     graph = trace_graph(with_previews(options, chosen))
     summary = capture(graph, chosen, duration=limit, required=required, keeps_auth=not options.remove_auth)
-    print_summary(summary, verb="Traced", store=store, since_ms=summary.ledger.began_ms)
+    began_ms = summary.ledger.began_ms
+    print_closing(summary, store=store, since_ms=began_ms, verb="traced", filters=filters.given)
     return summary.exit_status

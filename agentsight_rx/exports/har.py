@@ -7,13 +7,15 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..core.bounded import Recent
 from ..events import BodyPart, Event, HttpRequest, HttpResponse, SseMessage, TlsClose, WebSocketMessage
 from ..state import Store
 from ..view.log.reading import read_event_count, read_events
 from ..view.rows.ids import call_id, connection_id
-from .har_entry import Exchange, entry_of
+from .har_entry import Exchange, answer_messages, asked_message, entry_of
 
 __all__ = ["har"]
 
@@ -33,7 +35,8 @@ def har(store: Store, *, held_most: int = _HELD_MOST, messages_most: int = _MESS
     bytes of it; of one WebSocket at most `messages_most`.
 
     An entry of which something is missing says what in `comment`. Fields of our own begin with `_`, as the format wants:
-    `_id` of the row in other reports, `_process`, and Chrome's `_webSocketMessages`.
+    `_id` of the row in other reports, `_process`, and Chrome's `_webSocketMessages`. A recording has a call on a WebSocket in
+    the place of its messages: they are made again from the request and the events of its answer, and `comment` counts them.
     """
     head = msgspec.json.encode({"log": {**_HEAD, "pages": [], "entries": []}})
     yield head[: -len(b"]}}")]
@@ -49,7 +52,7 @@ def _exchanges(events: Iterator[Event], open_ones: _Open) -> Iterator[Exchange]:
     for event in events:
         match event:
             case HttpRequest() if event.version == _CONVERSATION:
-                open_ones.leave_out(call_id(event.origin, event.exchange))
+                yield from open_ones.ask(event)
             case HttpRequest():
                 yield from open_ones.begin(Exchange(call_id(event.origin, event.exchange), event.origin, request=event))
             case HttpResponse():
@@ -68,19 +71,36 @@ def _exchanges(events: Iterator[Event], open_ones: _Open) -> Iterator[Exchange]:
     yield from open_ones.close("")
 
 
+class _Asked(Struct, frozen=True):
+    """A call on a WebSocket: the exchange of that, and how many events of its answer are messages there already."""
+
+    socket: str
+    answered: int = 0
+
+
 class _Open:
     """The exchanges that have not ended, and how much they hold."""
 
     def __init__(self, held_most: int, messages_most: int) -> None:
         self._held_most, self._messages_most = held_most, messages_most
         self._all: Recent[str, Exchange] = Recent(_OPEN_MOST)
-        self._left_out: Recent[str, None] = Recent(_OPEN_MOST)
+        self._asked: Recent[str, _Asked] = Recent(_OPEN_MOST)  # by call on a WebSocket
+        self._sockets: Recent[tuple[str, str | None], str] = Recent(_OPEN_MOST)  # (connection, target) -> the newest one there
         self._behind: Recent[str, bool] = Recent(_BEHIND_MOST)
         self._held = 0
 
-    def leave_out(self, id: str) -> None:
-        """A call in a conversation on a WebSocket, whose messages are in the file as they are."""
-        self._left_out.put(id, None)
+    def ask(self, event: HttpRequest) -> Iterator[Exchange]:
+        """A call on a WebSocket: the recording has it in the place of the messages that it was made of."""
+        place = connection_id(event.origin), event.target
+        socket = self._sockets.get(place) or call_id(event.origin, 0)
+        self._asked.put(call_id(event.origin, event.exchange), _Asked(socket))
+        if event.body or event.body_lost:
+            yield from self._say(socket, asked_message(event))
+
+    def _say(self, socket: str, message: WebSocketMessage) -> Iterator[Exchange]:
+        """A message that is put together from a call."""
+        yield from self._message(socket, message)
+        self._all[socket].messages_made += 1
 
     def begin(self, exchange: Exchange) -> Iterator[Exchange]:
         if exchange.id in self._all:
@@ -95,7 +115,10 @@ class _Open:
             return
         exchange = yield from self._of(event)
         self._add(exchange, event)
-        if not event.streaming and event.status != 101:
+        if event.status == 101:
+            request = exchange.request
+            self._sockets.put((connection_id(event.origin), request.target if request else event.target), exchange.id)
+        elif not event.streaming:
             yield self._end(exchange.id)
 
     def part(self, event: BodyPart) -> Iterator[Exchange]:
@@ -111,7 +134,11 @@ class _Open:
     def stream(self, event: SseMessage) -> Iterator[Exchange]:
         """One that fell silent or has ended may go on: then a later one says all that it says."""
         key = call_id(event.origin, event.exchange)
-        if key in self._left_out:
+        asked = self._asked.get(key)
+        if asked is not None:
+            for message in answer_messages(event, after=asked.answered):
+                yield from self._say(asked.socket, message)
+            self._asked.put(key, replace(asked, answered=len(event.events)))
             return
         exchange = yield from self._of(event)
         self._add(exchange, event)
@@ -122,6 +149,10 @@ class _Open:
 
     def message(self, event: WebSocketMessage) -> Iterator[Exchange]:
         key = call_id(event.origin, event.upgrade)
+        self._sockets.put((connection_id(event.origin), event.target), key)
+        yield from self._message(key, event)
+
+    def _message(self, key: str, event: WebSocketMessage) -> Iterator[Exchange]:
         if key not in self._all:
             yield from self.begin(Exchange(key, event.origin))
         exchange = self._all[key]

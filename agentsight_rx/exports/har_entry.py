@@ -10,9 +10,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ..events import BodyPart, HttpRequest, HttpResponse, Origin, SseMessage, WebSocketMessage
 from ..view.rows.ids import connection_id, scheme_of
+from ..view.words import plural
 from ..wire.http1 import field
 
-__all__ = ["Exchange", "entry_of"]
+__all__ = ["Exchange", "answer_messages", "asked_message", "entry_of"]
 
 _Json: TypeAlias = dict[str, Any]  # a JSON object
 _OVERHEAD = 300  # bytes that a message takes beside its content
@@ -29,6 +30,7 @@ class Exchange:
         self.parts: list[BodyPart] = []
         self.messages: list[WebSocketMessage] = []
         self.messages_left_out = 0
+        self.messages_made = 0  # of calls
         self.message_bytes = 0
         self.weight = _OVERHEAD + (len(request.body) if request else 0)
 
@@ -50,6 +52,40 @@ class Exchange:
                 self.weight += len(event.data)
 
 
+def asked_message(request: HttpRequest, /) -> WebSocketMessage:
+    """The request of a call on a WebSocket as a message."""
+    return WebSocketMessage(
+        request.origin,
+        request.exchange,
+        0,
+        "text",
+        data=request.body,
+        complete=request.complete,
+        reason=request.reason,
+        end_ns=request.end_ns,
+        lost=request.body_lost,
+        target=request.target,
+        host=field(request.headers, "host"),
+    )
+
+
+def answer_messages(stream: SseMessage, /, *, after: int) -> Iterator[WebSocketMessage]:
+    """The events of the answer to a call on a WebSocket as messages, without the first ones. All have the answer's begin."""
+    for event in stream.events[after:]:
+        data = event.data.encode("utf-8", "backslashreplace")
+        yield WebSocketMessage(
+            stream.origin,
+            stream.exchange,
+            0,
+            "text",
+            data=data,
+            end_ns=stream.end_ns,
+            target=stream.target,
+            host=stream.host,
+            sender="server",
+        )
+
+
 def entry_of(exchange: Exchange, /) -> _Json:
     """The entry. Sizes and times that are not known are -1, as the format wants; a missing answer has status 0."""
     request, response, origin = exchange.request, exchange.response, exchange.origin
@@ -69,33 +105,44 @@ def entry_of(exchange: Exchange, /) -> _Json:
         entry["_resourceType"] = "websocket"
         entry["_webSocketMessages"] = [_message(each) for each in exchange.messages]
     comment = "; ".join(_missing(exchange))
-    return entry | ({"comment": comment} if comment else {}) | ({} if request else {"_requestSeen": False})
+    seen = request is not None or _asked(exchange) is not None
+    return entry | ({"comment": comment} if comment else {}) | ({} if seen else {"_requestSeen": False})
+
+
+def _asked(exchange: Exchange) -> HttpResponse | SseMessage | None:
+    """What names the request though it is not there itself: the request was seen when this was paired with it."""
+    return next((each for each in (exchange.response, exchange.stream) if each is not None and each.method), None)
 
 
 def _missing(exchange: Exchange) -> Iterator[str]:
     """The missing parts, in words."""
     request, response, stream = exchange.request, exchange.response, exchange.stream
-    if request is None:
+    if request is None and _asked(exchange) is not None:
+        yield "the request was seen, and is not here: a filter left it out, it was lost, or it is in an entry before this one"
+    elif request is None:
         yield "the request was not captured, or is in an entry before this one"
     elif not request.complete or request.body_lost:
-        yield f"the request is incomplete ({request.reason or 'body'}), {request.body_lost} bytes of its body are missing"
+        yield f"the request is incomplete ({request.reason or 'body'}), {request.body_lost:,} bytes of its body are missing"
     if response is None and stream is None and not exchange.parts:
         yield "no answer was seen"
     lost = sum(max(0, part.lost) for part in exchange.parts) + (response.body_lost if response else 0)
     reason = next((each.reason for each in (response, stream, *exchange.parts) if each is not None and each.reason), None)
     if lost or reason:
-        yield f"the answer is incomplete ({reason or 'body'}), {lost} bytes of its body are missing"
+        yield f"the answer is incomplete ({reason or 'body'}), {lost:,} bytes of its body are missing"
     elif response is not None and response.streaming and stream is None and not any(part.last for part in exchange.parts):
         yield "the end of the answer was not seen"
     if stream is not None:
         yield "the text of the answer is put together from the events of its stream"
         if stream.events_lost:
-            yield f"{stream.events_lost} of its events were not kept"
+            yield f"{stream.events_lost:,} of its events were not kept"
+    if exchange.messages_made:
+        made = plural(exchange.messages_made, "message")
+        yield f"{made} of the WebSocket made again from calls: the request of each, and the events of its answer"
     if exchange.messages_left_out:
-        yield f"{exchange.messages_left_out} messages of the WebSocket are left out"
+        yield f"{plural(exchange.messages_left_out, 'message')} of the WebSocket left out"
     broken = sum(not message.complete or message.missed > 0 for message in exchange.messages)
     if broken:
-        yield f"{broken} messages of the WebSocket are incomplete or follow a gap"
+        yield f"{plural(broken, 'message')} of the WebSocket incomplete, or behind a gap"
 
 
 def _request(exchange: Exchange) -> _Json:
@@ -103,7 +150,7 @@ def _request(exchange: Exchange) -> _Json:
     url = _url(exchange)
     headers = request.headers if request else ()
     found: _Json = {
-        "method": request.method if request else "GET" if exchange.messages else "",
+        "method": request.method if request else _method(exchange),
         "url": url,
         "httpVersion": request.version if request else "",
         "cookies": _cookies(field(headers, "cookie")),
@@ -118,6 +165,12 @@ def _request(exchange: Exchange) -> _Json:
         if encoding:
             found["postData"] |= {"encoding": encoding, "comment": "the text is in base64"}
     return found
+
+
+def _method(exchange: Exchange) -> str:
+    """Of a request that is not there."""
+    asked = _asked(exchange)
+    return (asked.method or "") if asked else "GET" if exchange.messages else ""
 
 
 def _response(exchange: Exchange) -> _Json:

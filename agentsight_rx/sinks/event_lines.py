@@ -238,7 +238,7 @@ def _file(event: FileEvent) -> Line:
     if action == "close":
         action, changes = ("write", True) if event.written_bytes else ("read", False)
     moved = [f"{data_size(size)}" for size in (event.written_bytes, event.read_bytes) if size]
-    tail = "  ".join((*moved, *([f"×{event.count}"] if event.count > 1 else []), *_error(event.error)))
+    tail = "  ".join((*moved, *([f"×{event.count:,}"] if event.count > 1 else []), *_error(event.error)))
     path = f"{event.path} → {event.target}" if event.target else event.path
     sign = "−" if action in _REMOVES else "+" if changes else "·"
     return _line(event.origin, sign, action, path, tail=tail, state="failed" if event.error else "", is_path=True)
@@ -248,7 +248,7 @@ def _net(event: NetEvent) -> Line:
     where = event.peer or event.local
     place = f"[{where}]:{event.port}" if ":" in where and event.port else f"{where}:{event.port}" if event.port else where
     took = [duration(event.latency_ns)] if event.latency_ns else []
-    tail = "  ".join((*took, *([f"×{event.count}"] if event.count > 1 else []), *_error(event.error)))
+    tail = "  ".join((*took, *([f"×{event.count:,}"] if event.count > 1 else []), *_error(event.error)))
     sign = {"connect": "→", "send": "→", "accept": "←"}.get(event.action, "·")
     return _line(
         event.origin, sign, event.action, f"{event.protocol} {place}", tail=tail, state="failed" if event.error else ""
@@ -304,7 +304,7 @@ def _loss(event: Loss) -> Line:
     size = f", {data_size(event.size)}" if event.size else ""
     note = f"  {event.note}" if event.note else ""
     what = event.reason.value if event.reason.intended else "lost"
-    return _line(event.origin, "!", what, f"{event.count} at {event.stage}{size}{note}", state="missing")
+    return _line(event.origin, "!", what, f"{event.count:,} at {event.stage}{size}{note}", state="missing")
 
 
 def _blind(event: BlindSpot) -> Line:

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.cli.closing import closing_lines, outcome_of
+from agentsight_rx.cli.text import did_said
 from agentsight_rx.events import BlindSpot, Origin
 from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.prices import Prices
 from agentsight_rx.runtime import Summary
 from agentsight_rx.view.queries import outcome
-from agentsight_rx.view.rows.tally import Tally
+from agentsight_rx.view.rows.tally import Tally, Totals
 
 from .report.story import BEGAN_MS, Story, items, recorded, result, small_story, text, tool
 
@@ -28,7 +29,7 @@ def summed(story: Story, *lost: tuple[str, Reason, int], failures: tuple[str, ..
 
 
 def closed(store: Path | None, summary: Summary) -> list[str]:
-    return list(closing_lines(summary, store, who="sh"))
+    return list(closing_lines(summary, store, since_ms=BEGAN_MS, who="sh"))
 
 
 def test_four_lines_say_all_where_nothing_is_missing(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_a_command_that_was_not_seen_to_run_is_missing(tmp_path: Path) -> None:
     lost, said = ("process", Reason.UNSEEN, 1), "the recorded command was not seen to run"
     lines = closed(recorded(tmp_path / "run.lmdb", Story()), summed(Story(), lost))
     assert f"1 thing is missing: {said}" in lines
-    assert ["incomplete:", f"  {said}"] == closed(None, summed(Story(), lost))[-2:]
+    assert ["1 thing is missing:", f"  {said}"] == closed(None, summed(Story(), lost))[-2:]
 
 
 def test_a_command_of_the_model_without_a_process_is_missing(tmp_path: Path) -> None:
@@ -109,8 +110,9 @@ def test_a_program_without_calls_has_no_numbers_and_a_reason(tmp_path: Path) -> 
 def test_where_nothing_was_stored_all_that_is_missing_is_listed() -> None:
     lines = closed(None, summed(small_story(), ("store", Reason.SINK_FAILED, 9), ("tls", Reason.KERNEL_LOST, 1)))
     assert lines == [
-        "sh, 3 m 29 s: nothing that can be read was stored",
-        "incomplete:",
+        "sh, 3 m 29 s: asked for 3 tools (2 matched with a process), 3 programs ran, 8 file events, 1 network event",
+        "4 calls · 78.4 k in (78 % cached) · 1.7 k out · claude-sonnet-4-5",
+        "2 things are missing:",
         "  9 lost at store (sink failed)",
         "  1 lost at tls (kernel lost)",
     ]
@@ -129,3 +131,45 @@ def test_of_very_many_calls_only_the_newest_are_looked_at(tmp_path: Path, monkey
     monkeypatch.setattr(outcome, "_MOST", 3)
     lines = closed(recorded(tmp_path / "run.lmdb", small_story()), summed(small_story()))
     assert lines[1].startswith("of the newest 3 calls · ")
+
+
+def test_a_store_that_cannot_be_read_is_named_and_all_that_is_missing_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "run.lmdb").write_bytes(b"no store")
+    lines = closed(tmp_path / "run.lmdb", summed(small_story(), ("tls", Reason.KERNEL_LOST, 1)))
+    assert lines[2:] == [
+        f"nothing that can be read was stored in {tmp_path / 'run.lmdb'}",
+        "1 thing is missing:",
+        "  1 lost at tls (kernel lost)",
+    ]
+
+
+def test_every_end_has_one_kind_of_sentence_and_the_same_counts(tmp_path: Path) -> None:
+    """record, trace and replay, each with and without a store, and a replay into a store that has other runs."""
+    store, summary = recorded(tmp_path / "run.lmdb", small_story()), summed(small_story())
+    for verb, who, place, since_ms in (
+        ("", "sh", store, BEGAN_MS),
+        ("", "sh", None, BEGAN_MS),
+        ("traced", "", store, BEGAN_MS),
+        ("traced", "", None, BEGAN_MS),
+        ("replayed", "", store, 0),
+        ("replayed", "web1", store, None),
+        ("replayed", "", None, None),
+    ):
+        lines = list(closing_lines(summary, place, since_ms=since_ms, verb=verb, who=who))
+        known = "claude" if place and since_ms is not None else who
+        assert lines[0].startswith(f"{' '.join(filter(None, (verb, known)))}, 3 m 29 s: ")
+        assert lines[1].startswith("4 calls · 78.4 k in (78 % cached) · 1.7 k out · ")
+        assert lines[1].endswith(" · claude-sonnet-4-5")
+        assert lines[2] == "nothing is missing"
+        assert [line.split(":")[0] for line in lines[3:]] == ["report"] * bool(place)
+
+
+def test_what_a_run_saw_is_said_without_a_store() -> None:
+    """Each kind of row that was counted, and nothing else."""
+    assert did_said(Totals()) == "nothing was seen"
+    assert did_said(Totals(calls=1)) == "no tool and no program was seen"
+    assert did_said(Totals(programs=1)) == "1 program ran, and no call of a model was seen"
+    seen = Totals(calls=2, tools=1200, tools_linked=1, programs=192_300, audits={"file": 1, "network": 2, "mcp": 3, "llm": 4})
+    assert did_said(seen) == (
+        "asked for 1,200 tools (1 matched with a process), 192,300 programs ran, 1 file event, 2 network events, 3 MCP requests"
+    )

@@ -77,7 +77,7 @@ def test_a_broken_line_is_reported_with_its_number_and_the_rest_is_read(tmp_path
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 3  # two exits and the loss
     assert f"{path} line 2" in done.stderr
-    assert "incomplete:" in done.stderr
+    assert "1 thing is missing:" in done.stderr
     assert "1 lost at replay (malformed)" in done.stderr
 
 

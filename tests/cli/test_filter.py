@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.text import summary_lines
+from agentsight_rx.cli.closing import closing_lines
 from agentsight_rx.envelope import encode_line
 from agentsight_rx.errors import CaptureError, UsageError
 from agentsight_rx.events import Connection, Direction, Event, HttpRequest, HttpResponse, Origin, TlsChunk, TlsHandshake
@@ -139,12 +139,12 @@ def test_a_run_prints_the_counts_of_each_filter(raw: str) -> None:
     options = TraceOptions(tls_filters=("data~Host",), http_filters=("response.status=404",))
     summary = run(replay(ReplayOptions((raw,)), options))
     assert summary.filters == [RuleCounts("SSLFilter", 6, 2), RuleCounts("HTTPFilter", 4, 1)]
-    lines = summary_lines(summary, verb="Replayed", store=None, hint=None)
+    lines = list(closing_lines(summary, None, since_ms=None, verb="replayed", filters=True))
     assert lines[:2] == [
         "[SSLFilter Global Metrics] Total: 6, Filtered: 2, Passed: 4",
         "[HTTPFilter Global Metrics] Total: 4, Filtered: 1, Passed: 3",
     ]
-    assert lines[2].startswith("Replayed ")
+    assert lines[2].startswith("replayed, ")
 
 
 def test_without_rules_no_filter_counts_are_printed(raw: str) -> None:

@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], int]] = {
     "trace": (trace.trace, 12),
     "record": (record.record, 12),
     "replay": (replay.replay, 6),
-    "demo": (demo.demo, 1),
+    "demo": (demo.demo, 2),
     "serve": (serve.serve, 3),
 }
 FLAGGED = {**{name: command for name, (command, _) in COMMANDS.items()}, "cluster run": inspect.unwrap(cluster.run)}

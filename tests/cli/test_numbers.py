@@ -10,7 +10,6 @@ import pytest
 from agentsight_rx.cli.closing import closing_lines
 from agentsight_rx.cli.report.screen import Screen
 from agentsight_rx.cli.report.summary import summary_text
-from agentsight_rx.cli.text import summary_lines
 from agentsight_rx.loss import Ledger
 from agentsight_rx.runtime import Summary
 from agentsight_rx.state import LmdbStore
@@ -40,8 +39,9 @@ def summary_of(story: Story) -> Summary:
 def test_in_is_all_that_was_sent_at_every_end_and_in_every_report(story: Story, tmp_path: Path) -> None:
     store, summary = recorded(tmp_path / "run.lmdb", story), summary_of(story)
     for lines in (
-        closing_lines(summary, store, who="sh"),
-        summary_lines(summary, verb="Traced", store=None, hint=None),
+        closing_lines(summary, store, since_ms=BEGAN_MS, who="sh"),
+        closing_lines(summary, None, since_ms=BEGAN_MS, verb="traced"),
+        closing_lines(summary, store, since_ms=None, verb="replayed"),
         bytes_of("--db", str(store), "--text").decode().splitlines(),
         bytes_of("calls", "--db", str(store), "--text").decode().splitlines(),
     ):

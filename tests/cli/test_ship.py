@@ -68,9 +68,9 @@ def test_it_follows_until_it_is_asked_to_end(tmp_path: Path) -> None:
     spool, to = spool_of(tmp_path / "spool", 1), tmp_path / "to"
     to.mkdir()
     words = [sys.executable, "-m", "agentsight_rx", "ship", "--spool", str(spool), "--to", str(to)]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stderr is not None
-        assert process.stderr.readline() == f"agentsight-rx: shipping {spool} to {to} until Ctrl-C\n"
+        assert process.stderr.readline() == f"agentsight-rx: shipping {spool} to {to}; stop with kill {process.pid}\n"
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
         assert process.wait(60) == 0

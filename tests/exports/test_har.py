@@ -25,7 +25,25 @@ from agentsight_rx.events import (
     WebSocketMessage,
 )
 from agentsight_rx.exports import har
+from agentsight_rx.graphs import RECORD_HTTP_FILTERS
+from agentsight_rx.operators import filter_http, parse_http
 from tests.cli.report.story import BEGAN_MS, recorded, small_story
+from tests.operators import Wire, run
+from tests.operators.test_merge_websocket import (
+    CREATE,
+    END,
+    LIVE,
+    READY,
+    REALTIME,
+    SESSION,
+    SETUP,
+    UPDATE,
+    answer,
+    item,
+    said,
+    says,
+    turn,
+)
 
 from .stores import opened, store_of
 
@@ -124,10 +142,57 @@ def streamed(ms: int, exchange: int = 1) -> SseMessage:
 
 
 def test_a_call_on_a_websocket_is_in_its_messages_alone(tmp_path: Path) -> None:
-    said = WebSocketMessage(at(20), 2, 1, "text", b"hi", end_ns=at(20).time_ns)
-    call = HttpRequest(at(20), 2, "POST", "/ws", "WebSocket", (("host", "a.example"),))
-    found = entry(tmp_path, asked(body=b""), said, call, streamed(30, exchange=2), TlsClose(at(40)))
-    assert len(found["_webSocketMessages"]) == 1
+    greeting = WebSocketMessage(at(20), 2, 1, "text", b"hi", end_ns=at(20).time_ns, target="/ws")
+    call = HttpRequest(at(20), 3, "POST", "/ws", "WebSocket", (("host", "a.example"),), body=b'{"q":1}')
+    found = entry(tmp_path, asked(body=b""), greeting, call, streamed(30, exchange=3), TlsClose(at(40)))
+    assert [(each["type"], each["data"]) for each in found["_webSocketMessages"]] == [
+        ("send", "hi"), ("send", '{"q":1}'), ("receive", "x"),
+    ]  # fmt: skip
+    assert "2 messages of the WebSocket made again from calls" in found["comment"]
+
+
+CONVERSATIONS = {
+    "realtime": (REALTIME, [SESSION, UPDATE, item("one"), CREATE, *answer("a"), item("two"), CREATE, *answer("b")]),
+    "live": (LIVE, [SETUP, READY, turn("hi"), says("hello"), END, turn("more"), says("no"), END]),
+}
+
+
+@pytest.mark.parametrize(("target", "messages"), CONVERSATIONS.values(), ids=list(CONVERSATIONS))
+def test_all_that_a_server_said_on_a_websocket_is_in_its_entry(tmp_path: Path, target: str, messages: list[Any]) -> None:
+    """And the status of its upgrade, and the words of the client as requests have them."""
+    found = entry(tmp_path, *said(target, *messages))
+    assert (found["_resourceType"], found["request"]["method"], found["response"]["status"]) == ("websocket", "GET", 101)
+    there = found["_webSocketMessages"]
+    heard = [
+        base64.b64decode(each["data"]) if each["opcode"] == 2 else each["data"] for each in there if each["type"] == "receive"
+    ]
+    assert [message for who, message in messages if who == "<"] == list(map(msgspec.json.decode, heard))
+    asked_for = "".join(each["data"] for each in there if each["type"] == "send")
+    assert [word for word in ("one", "two") if target is REALTIME and word not in asked_for] == []
+    assert [word for word in ("hi", "more") if target is LIVE and word not in asked_for] == []
+
+
+def test_a_call_that_goes_on_after_silence_says_each_event_once(tmp_path: Path) -> None:
+    call = HttpRequest(at(20), 3, "POST", asked().target, "WebSocket", (("host", "a.example"),), body=b"q")
+    upgrade = HttpResponse(at(10, "in"), 1, 101, phrase="Switching Protocols", version="HTTP/1.1", headers=())
+    events = SseEvent("message", "a"), SseEvent("message", "b")
+    first = SseMessage(at(30, "in"), 3, "", Reply(), events[:1], end_ns=1, complete=False, reason="timeout")
+    found = entry(tmp_path, asked(), upgrade, call, first, msgspec.structs.replace(first, events=events, revision=1))
+    assert [each["data"] for each in found["_webSocketMessages"]] == ["q", "a", "b"]
+
+
+def test_a_request_that_a_filter_dropped_was_seen(tmp_path: Path) -> None:
+    """As the default filter drops HEAD: the answer names its request."""
+    wire = Wire()
+    records = [
+        wire.writes(b"HEAD /health HTTP/1.1\r\nHost: a.example\r\n\r\n"),
+        wire.reads(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
+    ]
+    found = entry(tmp_path, *run(filter_http(*RECORD_HTTP_FILTERS), run(parse_http(), records)))
+    assert (found["request"]["method"], found["request"]["url"]) == ("HEAD", "https://a.example/health")
+    assert found["comment"].startswith("the request was seen, and is not here: a filter left it out")
+    assert "_requestSeen" not in found
+    assert found["response"]["status"] == 200
 
 
 def test_a_stream_whose_exchange_was_written_before_is_an_entry(tmp_path: Path) -> None:
@@ -163,7 +228,7 @@ def test_messages_beyond_the_limit_are_counted(tmp_path: Path) -> None:
     said = [WebSocketMessage(at(20 + n), 2 + n, 1, "text", b"x" * 10) for n in range(4)]
     found = entry(tmp_path, asked(), *said, messages_most=800)
     assert len(found["_webSocketMessages"]) == 3
-    assert "1 messages of the WebSocket are left out" in found["comment"]
+    assert "1 message of the WebSocket left out" in found["comment"]
 
 
 def test_what_is_open_is_bounded(tmp_path: Path) -> None:

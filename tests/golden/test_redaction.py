@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agentsight_rx.cli.closing import closing_lines
 from agentsight_rx.cli.report.screen import Screen
 from agentsight_rx.cli.report.summary import summary_text
-from agentsight_rx.cli.text import summary_lines
 from agentsight_rx.envelope import encode_line
 from agentsight_rx.events import Connection, Direction, TlsChunk, TlsEvent
 from agentsight_rx.graphs import TraceOptions, replay
@@ -176,7 +176,7 @@ def sinks_of(events: list[TlsEvent], options: TraceOptions, folder: Path) -> Ite
     yield "snapshot", msgspec.json.encode(read_snapshot(kept, now_ms=0)).decode()
     said = summary_text(kept, Screen())
     kept.close()
-    yield "report", "\n".join([*said, *summary_lines(summary, verb="replayed", store=None, hint=None)])
+    yield "report", "\n".join([*said, *closing_lines(summary, None, since_ms=None, verb="replayed")])
 
 
 def _way(chunk: TlsChunk) -> tuple[Connection | None, Direction | None]:

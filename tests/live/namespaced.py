@@ -45,7 +45,7 @@ def main() -> None:
             tracer.send_signal(signal.SIGINT)
             out, err = tracer.communicate(timeout=PATIENCE_S)
     assert tracer.returncode == 0
-    assert "complete: nothing lost" in err
+    assert "nothing is missing" in err
     print(out, end="")
 
 

@@ -10,7 +10,7 @@ from threading import Event as Flag
 import pytest
 
 from agentsight_rx import operators as op
-from agentsight_rx.cli.text import summary_lines
+from agentsight_rx.cli.closing import closing_lines
 from agentsight_rx.core.stream import Stream, origin
 from agentsight_rx.events import HttpEvent, HttpRequest, Loss, TlsEvent, TlsUse, time_of
 from agentsight_rx.loss import Reason
@@ -70,7 +70,7 @@ def test_seen_and_lost_add_up_to_what_was_sent(tmp_path: Path) -> None:
     assert chunks + lost == (BEFORE + BEHIND) * CALLS_EACH + marks - 1  # the reader keeps the end of the process to itself
     _check_messages(kept.of(HttpRequest))
     assert not summary.complete
-    assert "incomplete:" in summary_lines(summary, verb="Traced", store=None, hint=None)
+    assert any(line.endswith(" missing:") for line in closing_lines(summary, None, since_ms=None, verb="traced"))
 
 
 def _check_messages(requests: list[HttpRequest]) -> None:

@@ -614,7 +614,7 @@ def _traced(plan: _Plan, directory: Path, *flags: str) -> None:
             (directory / "go").touch()
             assert watched.wait(PATIENCE_S) == 0
             assert tracer.wait(PATIENCE_S) == 0
-    assert "complete: nothing lost" in err.read_text()
+    assert "nothing is missing" in err.read_text()
     assert out.read_bytes() == lines.read_bytes()
     plan.check([lines, err, spans, *directory.glob("run.lmdb*")], lines.read_bytes())
 

@@ -563,7 +563,7 @@ def traced(program: Gated, *words: str) -> list[dict[str, Any]]:
     with tracing("trace", "--stdio", "-p", str(program.pid), *words) as (tracer, _):
         program.run()
         out, err = tracer.communicate(timeout=PATIENCE_S)
-    assert "complete: nothing lost" in err
+    assert "nothing is missing" in err
     return [json.loads(line)["data"] for line in out.splitlines()]
 
 

@@ -346,7 +346,7 @@ def _record(client: Client, home: Path) -> Path:
             assert watched.wait(PATIENCE_S) == 0
             _, err = tracer.communicate(timeout=PATIENCE_S)
     assert tracer.returncode == 0
-    assert "complete: nothing lost" in err
+    assert "nothing is missing" in err
     assert {json.loads(line)["source"] for line in path.read_bytes().splitlines()} <= {"ssl", "diagnostic"}
     return path
 
@@ -357,8 +357,8 @@ def _held(client: Client, peer: WirePeer, home: Path) -> dict[str, str]:
 
 def _replay(recording: Path) -> list[Any]:
     done = subprocess.run([*PROGRAM, "replay", str(recording)], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
-    assert f"{CALLS} API calls" in done.stderr
-    assert "complete: nothing lost" in done.stderr
+    assert f"{CALLS:,} calls · " in done.stderr
+    assert "nothing is missing" in done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

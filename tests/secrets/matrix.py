@@ -20,9 +20,9 @@ import msgspec
 from msgspec import Struct, field
 
 from agentsight_rx import sources
+from agentsight_rx.cli.closing import closing_lines
 from agentsight_rx.cli.report.screen import Screen
 from agentsight_rx.cli.report.summary import summary_text
-from agentsight_rx.cli.text import summary_lines
 from agentsight_rx.cluster import Shipper, place_of
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.sink import Sink
@@ -164,7 +164,7 @@ def _outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterato
     yield "rows", repr(report).encode() + msgspec.json.encode(read_snapshot(kept, now_ms=0))
     said = summary_text(kept, Screen(width=10_000))
     kept.close()
-    said = [*said, *summary_lines(summary, verb="traced", store=None, hint=None)]
+    said = [*said, *closing_lines(summary, None, since_ms=None, verb="traced")]
     yield "report", "\n".join(said).encode()
     yield "event log", repr(events).encode()
     yield "put together", b"\n".join(_put_together(events))

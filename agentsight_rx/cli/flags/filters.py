@@ -16,7 +16,7 @@ _CONTENT = Of("ssl", "plain_http", "process", "stdio")
 
 
 class Filters(Group, frozen=True):
-    """The events to leave out on the way."""
+    """Rules that drop events, and the removal of secrets."""
 
     concerned: ClassVar[tuple[str, ...] | None] = ("ssl", "plain_http")
 

@@ -15,7 +15,7 @@ _STANDARD = (0, 1, 2)
 
 
 class Stdio(Group, frozen=True):
-    """How standard streams are read."""
+    """Which standard streams are read, and how much of them."""
 
     concerned: ClassVar[tuple[str, ...] | None] = ("stdio",)
 

@@ -13,8 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Annotated, TypeVar
 
-import msgspec
-import typer
 from msgspec.structs import replace
 
 from ...errors import StoreError, UsageError
@@ -23,10 +21,12 @@ from ...say import program
 from ...state import LmdbStore, Store
 from ...view.queries import Selection
 from ..colour import has_colour
+from ..flags.form import TEXT, asks_for_json
 from ..flags.group import HOW, WHICH, Group, flag
 from ..prices import load_prices
 from ..stores import is_being_written, newest_store
-from .plain import plain
+from ..streams import write_line
+from .plain import write_json
 from .screen import Line, Screen, Whole, render
 from .selection import selection_of
 
@@ -50,7 +50,7 @@ class Flags(Group, frozen=True):
     limit: Annotated[int | None, flag(WHICH, "-n --limit", "The newest so many.", "N", min=1)] = None
     show_all: Annotated[bool, flag(WHICH, "--all", "All of it, not only the newest.")] = False
     json_lines: Annotated[bool, flag(HOW, "--json", "JSON, a value a line; so it is without a terminal.")] = False
-    text: Annotated[bool, flag(HOW, "--text", "Text, also where there is no terminal.")] = False
+    text: Annotated[bool, flag(HOW, "--text", TEXT)] = False
     prices: Annotated[Path | None, flag(HOW, "--prices", "Prices of models, before the published ones.", "FILE")] = None
 
     def over(self, others: Flags) -> Flags:
@@ -65,12 +65,10 @@ class Ask:
         self.flags = flags
         self._name = name
         self.now_ms = time.time_ns() // 1_000_000
-        if flags.json_lines and flags.text:
-            raise UsageError("--json and --text do not go together; give one of them")
         if flags.show_all and flags.limit:
             raise UsageError("--all and --limit do not go together; give one of them")
         terminal = sys.stdout.isatty()
-        self.as_json = flags.json_lines or not (terminal or flags.text)
+        self.as_json = asks_for_json(json_lines=flags.json_lines, text=flags.text, otherwise=not terminal)
         self.screen = Screen(
             width=max(_NARROWEST, shutil.get_terminal_size().columns) if terminal else _WIDTH,
             colour=terminal and has_colour(os.environ),
@@ -143,12 +141,12 @@ class Ask:
     def write(self, values: Iterable[object]) -> None:
         """One JSON value a line."""
         for value in values:
-            _print(msgspec.json.encode(plain(value)).decode())
+            write_json(value)
 
     def write_lines(self, lines: Iterable[Line]) -> None:
         """Lines for people."""
         for line in lines:
-            _print(render(line, self.screen))
+            write_line(render(line, self.screen))
 
     def nothing(self, what: str) -> Line:
         """The line where a report has nothing to show."""
@@ -169,11 +167,3 @@ class Ask:
 def report_called(name: str) -> str:
     """How a report is called; "" is the first screen."""
     return f"{program()} report {name}".rstrip()
-
-
-def _print(line: str) -> None:
-    """A reader that goes away, such as `head`, ends the report in order; typer would make it a failure."""
-    try:
-        sys.stdout.write(f"{line}\n")
-    except BrokenPipeError:
-        raise typer.Exit from None

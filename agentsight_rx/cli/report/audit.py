@@ -22,8 +22,8 @@ _STATES: dict[str | None, State] = {"failure": "failed", "partial": "missing"}
 COLUMNS = (
     Column("time"),
     Column("type"),
-    Column("process", right=True),
-    Column("name", most=16),
+    Column("pid", right=True),
+    Column("process", most=16),
     Column("status"),
     Column("what", flexible=True),
 )

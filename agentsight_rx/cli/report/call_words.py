@@ -66,7 +66,13 @@ def cost_said(cost: CostSum, /) -> str:
     return f"at least {money(cost.usd)}{dated}, {count(cost.unknown_calls)} more without a price: {lacking}"
 
 
-def numbers_said(calls: int, tokens: tuple[int, int, int], cost: CostSum, models: Mapping[str, int], /) -> str:
-    """`23 calls · 879.0 k in (85 % cached) · 9.8 k out · $0.87 · a-model`; `tokens` are in, of them cached, out."""
+def numbers_said(
+    calls: int, tokens: tuple[int, int, int], cost: CostSum | None, models: Mapping[str, int], /, *, states: str = ""
+) -> str:
+    """
+    `23 calls · 879.0 k in (85 % cached) · 9.8 k out · $0.87 · a-model`; `tokens` are in, of them cached, out. `states` stands
+    behind the number of calls. Without a `cost` none was asked for.
+    """
     named = [f"{name} ×{count(times)}" if len(models) > 1 else name for name, times in models.items()]
-    return " · ".join((plural(calls, "call"), tokens_said(*tokens), cost_said(cost), listed(named, 3)))
+    money_said = [] if cost is None else [cost_said(cost)]
+    return " · ".join((f"{plural(calls, 'call')}{states}", tokens_said(*tokens), *money_said, listed(named, 3)))

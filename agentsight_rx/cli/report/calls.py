@@ -25,13 +25,13 @@ _WIDE = 120  # cells, from which on there is room for the answers
 COLUMNS = (
     Column("turn", right=True),
     Column("time"),
-    Column("took", right=True),
+    Column("took", right=True, rank=2),
     Column("in", right=True),
-    Column("cached", right=True),
+    Column("cached", right=True, rank=1),
     Column("out", right=True),
     Column("cost", right=True),
-    Column("tools", right=True),
-    Column("model", most=24),
+    Column("tools", right=True, rank=3),
+    Column("model", most=24, flexible=True),
     Column("what was new", flexible=True),
     Column("answer", flexible=True),
 )

@@ -22,13 +22,13 @@ __all__ = ["COLUMNS", "http"]
 _NEWEST = 100
 COLUMNS = (
     Column("time"),
-    Column("process", flexible=True, most=24),
+    Column("process", flexible=True, most=24, rank=1),
     Column("method"),
     Column("host", flexible=True, most=40),
     Column("path", flexible=True, middle=True),
     Column("status", right=True),
-    Column("sent", right=True),
-    Column("received", right=True),
+    Column("sent", right=True, rank=3),
+    Column("received", right=True, rank=2),
     Column("took", right=True),
     Column("turn", right=True),
     Column("missing"),

@@ -12,7 +12,7 @@ from ...view.queries.mcp import McpRequest, McpTool, mcp_of
 from ...view.rows.tables import AUDIT
 from .ask import Ask
 from .leading import unlimited
-from .mcp_words import arguments_said, result_said
+from .mcp_words import result_said
 from .screen import Cell, Column, Line, Screen, Span, State, Whole, table
 from .words import clock, count, plural, took
 
@@ -24,7 +24,7 @@ COLUMNS = (
     Column("outcome"),
     Column("took", right=True),
     Column("turn", right=True),
-    Column("input", flexible=True),
+    Column("arguments", flexible=True),
     Column("result", flexible=True),
     Column("client", right=True),
     Column("server", right=True),
@@ -79,7 +79,7 @@ def _cells(request: McpRequest) -> tuple[Cell, ...]:
         Span(request.outcome.replace("_", " "), _state(request.outcome)),
         took(request.duration_ms),
         str(request.cause.turn or "") if request.cause else "",
-        arguments_said(request.params),
+        request.arguments,
         result_said(request.result),
         str(request.client_pid or ""),
         str(request.server_pid or ""),

@@ -1,4 +1,4 @@
-"""The JSON of an MCP request and of its result -> what matters in them, on one line."""
+"""The JSON of the result of an MCP request -> what matters in it, on one line."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ from typing import cast
 
 import msgspec
 
-__all__ = ["arguments_said", "result_said"]
-
-
-def arguments_said(params: str) -> str:
-    """The arguments of a tool; of other requests all of their parameters. Text that is cut stays as it is."""
-    given = _object(params).get("arguments")
-    return params if given is None else msgspec.json.encode(given).decode()
+__all__ = ["result_said"]
 
 
 def result_said(result: str) -> str:

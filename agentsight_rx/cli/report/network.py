@@ -15,11 +15,11 @@ from .plain import plain
 from .screen import Cell, Column, Line, Span, Whole, table
 from .words import count, data_size, plural
 
-__all__ = ["network"]
+__all__ = ["HOSTS", "PEERS", "network"]
 
 _MOST = 30
 _PATHS = 5
-_PEERS = (
+PEERS = (
     Column("peer", flexible=True, middle=True),
     Column("name", flexible=True),
     Column("what"),
@@ -27,9 +27,9 @@ _PEERS = (
     Column("sent", right=True),
     Column("received", right=True),
     Column("by", flexible=True, most=24),
-    Column("for", flexible=True, most=24),
+    Column("for", flexible=True, most=24, rank=1),
 )
-_HOSTS = (
+HOSTS = (
     Column("host", flexible=True, middle=True, tree=True),
     Column("times", right=True),
     Column("calls", right=True),
@@ -69,9 +69,9 @@ def _lines(found: Network, ask: Ask, limit: int | None) -> Iterable[Line]:
     peers, hosts = found.peers[:limit], found.hosts[:limit]
     if not (found.peers or found.hosts or found.unread):
         yield ask.nothing("of connections and HTTP")
-    yield from table(_PEERS, map(_peer, peers), ask.screen)
+    yield from table(PEERS, map(_peer, peers), ask.screen)
     if hosts:
-        yield from ["", *table(_HOSTS, _rows(hosts, None if ask.flags.show_all else _PATHS), ask.screen)]
+        yield from ["", *table(HOSTS, _rows(hosts, None if ask.flags.show_all else _PATHS), ask.screen)]
     if found.unread:
         yield ""
         yield from (Span(f" could not be read: {each.sentence}", "missing") for each in found.unread)

@@ -1,4 +1,4 @@
-"""Struct -> what JSON shows of it: every field, unknown ones null; rows as in a snapshot."""
+"""Struct -> what JSON shows of it, a line of standard output: every field, unknown ones null; rows as in a snapshot."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import cast
 
+import msgspec
 from msgspec import Struct
 
 from ...view import AnyRow
 from ...view.snapshot.schema import value_of
+from ..streams import write_line
 
-__all__ = ["plain"]
+__all__ = ["plain", "write_json"]
+
+
+def write_json(value: object) -> None:
+    """One JSON value, as a line of standard output."""
+    write_line(msgspec.json.encode(plain(value)).decode())
 
 
 def plain(value: object) -> object:

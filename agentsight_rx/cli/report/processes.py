@@ -22,11 +22,11 @@ __all__ = ["COLUMNS", "processes"]
 _MOST = 100
 COLUMNS = (
     Column("started"),
-    Column("process", right=True),
+    Column("pid", right=True),
     Column("command", flexible=True, tree=True),
     Column("ended"),
     Column("took", right=True),
-    Column("agent", most=20),
+    Column("agent", most=20, flexible=True),
     Column("for", flexible=True, most=40),
 )
 

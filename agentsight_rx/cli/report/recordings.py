@@ -15,7 +15,7 @@ from ...view.queries.recordings import Held, read_held
 from ..stores import is_being_written, recorded
 from .ask import Ask
 from .screen import Column, Line, Screen, Span, Whole, table
-from .words import amount, data_size, listed, moment
+from .words import amount, count, data_size, listed, moment
 
 __all__ = ["COLUMNS", "Recorded", "recordings"]
 
@@ -95,7 +95,7 @@ def _cells(row: Recorded, screen: Screen) -> tuple[str | Span, ...]:
     state = "" if held.ended else " (being recorded)" if row.being_written else " (no orderly end)"
     return (
         moment(held.started_ms or row.changed_ms, screen.now_ms),
-        str(held.calls),
+        count(held.calls),
         amount(held.tokens),
         data_size(row.bytes),
         what + state,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
@@ -17,7 +18,7 @@ State: TypeAlias = Literal["", "failed", "missing", "title", "quiet"]
 _COLOURS: dict[State, str] = {"failed": "\x1b[31m", "missing": "\x1b[33m", "title": "\x1b[1m", "quiet": "\x1b[2m"}
 _PLAIN = "\x1b[0m"
 _GAP = 2  # cells between two columns
-_NARROWEST = 8  # cells of a column that was cut
+_BREAK = re.compile(r" *[^\S ]\s*")  # white space that is more than spaces
 
 
 class Screen(Struct, frozen=True):
@@ -55,8 +56,9 @@ Line: TypeAlias = Cell | tuple[Cell, ...] | Whole | Prose
 
 class Column(Struct, frozen=True):
     """
-    One column. Numbers stand to the `right`. Only `flexible` ones are cut where a line is too long; of a path the `middle`. The
-    spaces in front of a cell are kept where they mean its depth, as in a `tree`.
+    One column. Numbers stand to the `right`. Where a line is too long, the columns with the highest `rank` are left out, one
+    after the other, and the table says which; then `flexible` ones are cut, a path in the `middle`, down to `least`. A title is
+    never cut. The spaces in front of a cell are kept where they mean its depth, as in a `tree`.
     """
 
     title: str = ""
@@ -64,20 +66,34 @@ class Column(Struct, frozen=True):
     flexible: bool = False
     middle: bool = False
     most: int = 400  # cells
+    least: int = 8  # cells of a flexible one
+    rank: int = 0  # 0: always there
     tree: bool = False
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], screen: Screen, *, indent: int = 1) -> list[Line]:
     """The rows under the titles of their columns, at most as wide as the screen. A column without a cell is left out."""
     cells = [[_cleaned(cell, column) for cell, column in zip(row, columns, strict=True)] for row in rows]
+    wide = [
+        min(column.most, max([cell_len(column.title), *(cell_len(row[at].text) for row in cells)]))
+        for at, column in enumerate(columns)
+    ]
+    least = [
+        min(wide[at], max(column.least, cell_len(column.title))) if column.flexible else wide[at]
+        for at, column in enumerate(columns)
+    ]
     used = [at for at in range(len(columns)) if any(row[at].text for row in cells)]
+    room = screen.width - indent + _GAP
+    left_out: list[str] = []
+    while sum(least[at] + _GAP for at in used) > room:
+        last = max(used, key=lambda at: columns[at].rank)
+        if not columns[last].rank:
+            break
+        used.remove(last)
+        left_out.append(columns[last].title)
     shown = [columns[at] for at in used]
     kept = [[row[at] for at in used] for row in cells]
-    widths = [
-        min(column.most, max([cell_len(column.title), *(cell_len(row[at].text) for row in kept)]))
-        for at, column in enumerate(shown)
-    ]
-    _shrink(widths, shown, screen.width - indent - _GAP * max(0, len(shown) - 1))
+    widths = _shrunk([wide[at] for at in used], [least[at] for at in used], room - _GAP * len(used))
     lines: list[Line] = []
     if any(column.title for column in shown):
         kept.insert(0, [Span(column.title, "quiet") for column in shown])
@@ -90,6 +106,9 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], screen: Scr
             placed = padded(text, pad, right=column.right)
             parts += [Span(placed, cell.state), "" if last else " " * _GAP]
         lines.append(tuple(parts))
+    if left_out:
+        named = ", ".join(column.title for column in columns if column.title in left_out)
+        lines.append(Prose(f"too narrow for {named}: widen the terminal, or take --json", mark=" " * indent))
     return lines
 
 
@@ -99,16 +118,17 @@ def _cleaned(cell: Cell, column: Column) -> Span:
     return Span(" " * depth + clean(span.text), span.state)
 
 
-def _shrink(widths: list[int], columns: Sequence[Column], room: int) -> None:
-    """Make the widest flexible column narrower until all of them fit."""
-    while sum(widths) > room:
-        widest = max((at for at, column in enumerate(columns) if column.flexible), key=lambda at: widths[at], default=None)
-        if widest is None or widths[widest] <= _NARROWEST:
-            return
-        others = [widths[at] for at, column in enumerate(columns) if column.flexible and at != widest]
-        excess = sum(widths) - room
-        step = min(excess, max(1, widths[widest] - max(others, default=_NARROWEST)))
-        widths[widest] = max(_NARROWEST, widths[widest] - step)
+def _shrunk(widths: list[int], least: list[int], room: int) -> list[int]:
+    """Make the widest column that may be narrower so until all of them fit."""
+    widths = widths[:]
+    while (excess := sum(widths) - room) > 0:
+        yielding = [at for at, width in enumerate(widths) if width > least[at]]
+        if not yielding:
+            break
+        widest = max(yielding, key=lambda at: widths[at])
+        second = max((widths[at] for at in yielding if at != widest), default=0)
+        widths[widest] -= min(excess, max(1, widths[widest] - second), widths[widest] - least[widest])
+    return widths
 
 
 def render(line: Line, screen: Screen) -> str:
@@ -136,4 +156,5 @@ def render(line: Line, screen: Screen) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(part.strip() for part in text.splitlines()) if len(text.splitlines()) > 1 else text.replace("\t", " ")
+    """The same spaces, and a space for whatever else is white, such as the newline behind an output."""
+    return text if text.isprintable() else _BREAK.sub(" ", text)

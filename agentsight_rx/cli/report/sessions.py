@@ -18,13 +18,13 @@ __all__ = ["COLUMNS", "sessions"]
 _NEWEST = 30
 COLUMNS = (
     Column("started"),
-    Column("took", right=True),
-    Column("agent", most=20),
+    Column("took", right=True, rank=1),
+    Column("agent", most=20, flexible=True),
     Column("calls", right=True),
     Column("in", right=True),
-    Column("cached", right=True),
-    Column("out", right=True),
-    Column("tools", right=True),
+    Column("cached", right=True, rank=4),
+    Column("out", right=True, rank=2),
+    Column("tools", right=True, rank=3),
     Column("failed", right=True),
     Column("id", most=12, middle=True),
     Column("first prompt", flexible=True),

@@ -21,13 +21,13 @@ _NEWEST = 50
 
 COLUMNS = (
     Column("time"),
-    Column("tool", most=24),
+    Column("tool", most=24, flexible=True),
     Column("input", flexible=True),
     Column("ended", flexible=True),
     Column("took", right=True),
-    Column("pause", right=True),
-    Column("process", right=True),
-    Column("matched by"),
+    Column("pause", right=True, rank=1),
+    Column("pid", right=True),
+    Column("matched by", rank=2),
 )
 
 

@@ -26,7 +26,7 @@ COLUMNS = (
     Column("calls", right=True),
     Column("tokens", right=True),
     Column("session", most=12, middle=True),
-    Column("known by"),
+    Column("known by", rank=1),
     Column("directory", flexible=True, middle=True),
     Column("title", flexible=True),
 )

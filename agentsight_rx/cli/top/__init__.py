@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import typer
 from ...errors import UsageError
 from ...view.queries.top import SORTS, VIEWS, Sort, View
 from ..colour import has_colour
+from ..flags.form import Form
 from ..flags.group import HOW, WHICH, flag
 from ..prices import load_prices
 from ..report.screen import Screen, render
@@ -27,6 +29,7 @@ __all__ = ["top"]
 _WIDTH = 200  # cells, where there is no terminal
 _ROWS_MOST = 100
 _INTERVAL_LEAST = 0.2
+_FORM = Form()
 
 
 def top(
@@ -40,9 +43,7 @@ def top(
     once: Annotated[bool, flag(HOW, "--once", "One look, as text or JSON.")] = False,
     batch: Annotated[bool, flag(HOW, "--batch", "Look after look, as text or JSON, until Ctrl-C or -n.")] = False,
     count: Annotated[int | None, flag(HOW, "-n --count", "Number of looks with --batch or --json.", "N", min=1)] = None,
-    json_lines: Annotated[
-        bool, flag(HOW, "--json", "As JSON, a session a line: one look, or the looks of --batch or -n.")
-    ] = False,
+    form: Form = _FORM,
     plain: Annotated[bool, flag(HOW, "--plain", "A table without keys on a terminal.")] = False,
     prices: Annotated[Path | None, flag(HOW, "--prices", "Prices of models, before the published ones.", "FILE")] = None,
 ) -> None:
@@ -55,19 +56,19 @@ def top(
     wanted = Wanted(pid=pid, name=comm, sort=_sort(sort), view=_view(view), rows=rows)
     if interval < _INTERVAL_LEAST:
         raise UsageError(f"-i {interval}: expected at least {_INTERVAL_LEAST} seconds")
-    if count is not None and (once or not (batch or json_lines)):
+    if count is not None and (once or not (batch or form.as_json)):
         raise UsageError("-n counts the looks of --batch or --json; give one of them, or --rows for the number of sessions")
-    if once + batch + plain > 1 or (json_lines and plain):
-        raise UsageError("--once, --batch and --plain, and --json and --plain, do not go together; give one of them")
+    if once + batch + plain > 1 or (plain and (form.as_json or form.text)):
+        raise UsageError("--once, --batch and --plain do not go together, nor --json or --text with --plain; give one of them")
     costs = load_prices(prices)
     source: Live | Saved = Live(costs) if db is None else Saved(db, costs)
     with Looks(source, wanted, interval_s=interval) as looks:
-        if json_lines:
+        if form.as_json:
             _printed(looks, count if batch else count or 1, _json)
-        elif once or not (batch or sys.stdout.isatty()):
-            _printed(looks, 1, _text)
         elif batch:
             _printed(looks, count, _text)
+        elif once or form.text or not sys.stdout.isatty():
+            _printed(looks, 1, _text)
         else:
             _interactive(looks, plain=plain)
 
@@ -118,7 +119,7 @@ def _interactive(looks: Looks, *, plain: bool) -> None:
     if plain or find_spec("textual") is None:
         from .refreshed import refreshed
 
-        refreshed(looks, hint="" if plain else "for keys: pip install 'agentsight-rx[tui]'")
+        refreshed(looks, hint="" if plain else f"for keys: {shlex.quote(sys.executable)} -m pip install textual")
         return
     from .tui import TopApp
 

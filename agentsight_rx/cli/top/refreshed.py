@@ -10,7 +10,7 @@ from rich.live import Live as Drawing
 from rich.text import Text
 
 from ..colour import has_colour
-from ..report.screen import Screen, render
+from ..report.screen import Prose, Screen, render
 from .looks import Look, Looks
 from .table import screen_lines
 
@@ -32,7 +32,8 @@ def _drawn(look: Look, looks: Looks, hint: str) -> Text:
     size = shutil.get_terminal_size()
     screen = Screen(width=size.columns, colour=has_colour(os.environ), now_ms=look.now_ms)
     lines = [render(line, screen) for line in screen_lines(look, looks.wanted, screen)]
-    last = f"Ctrl-C ends{f'; {hint}' if hint else ''}"
-    text = Text.from_ansi("\n".join([*lines[: max(0, size.lines - 1)], last]))
+    last = render(Prose(f"Ctrl-C ends{f'; {hint}' if hint else ''}"), screen).splitlines()
+    whole = [each for line in lines for each in line.splitlines() or [""]]
+    text = Text.from_ansi("\n".join([*whole[: max(0, size.lines - len(last))], *last]))
     text.no_wrap = True
     return text

@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...view.queries.top import TopRow, View, activity
-from ..report.screen import Cell, Column, Line, Screen, Span, table
+from ..report.screen import Cell, Column, Line, Prose, Screen, Span, table
 from ..report.words import amount, clock, count, money, plural
 from .looks import Look
 from .wanted import Wanted
 
-__all__ = ["COLUMNS", "activity_lines", "cells", "detail_lines", "done", "heading", "health", "screen_lines", "since"]
+__all__ = ["COLUMNS", "activity_lines", "cells", "detail_lines", "done", "heading", "screen_lines", "since"]
 
 COLUMNS = (
-    Column("session", most=24, middle=True),
+    Column("session", most=24, middle=True, rank=8),
     Column("agent", most=12),
-    Column("pid", right=True),
+    Column("pid", right=True, rank=7),
     Column("state"),
-    Column("age", right=True),
-    Column("last"),
-    Column("model", most=22, middle=True),
+    Column("age", right=True, rank=4),
+    Column("last", rank=6),
+    Column("model", most=22, middle=True, rank=3),
     Column("tokens", right=True),
     Column("cost", right=True),
     Column("cpu", right=True),
-    Column("memory", right=True),
-    Column("activity"),
-    Column("evidence"),
-    Column("workspace", flexible=True, middle=True, most=40),
-    Column("context", flexible=True, most=80),
+    Column("memory", right=True, rank=2),
+    Column("activity", flexible=True, least=24),
+    Column("evidence", rank=9),
+    Column("workspace", flexible=True, middle=True, most=40, rank=5),
+    Column("context", flexible=True, most=80, rank=1),
 )
 _FAILED_MOST = 5
 _LEADING = 5  # of each kind
@@ -38,7 +38,7 @@ def screen_lines(look: Look, wanted: Wanted, screen: Screen) -> Iterator[Line]:
     """All of it: its source, the table, the most frequent activities, the newest failures."""
     rows = wanted.all_of(look.rows)
     shown = rows[: wanted.rows]
-    yield heading(look, rows)
+    yield Prose(heading(look, rows))
     yield ""
     if not rows:
         yield "no agent runs, and no session was found" if look.rows == () else "no session fits --pid and --comm"
@@ -54,10 +54,10 @@ def screen_lines(look: Look, wanted: Wanted, screen: Screen) -> Iterator[Line]:
         yield from ((" ", Span(text, "failed")) for text in failures)
     yield ""
     for note in look.notes:
-        yield Span(f"note: {note}", "quiet")
+        yield Prose(f"note: {note}")
 
 
-def heading(look: Look, rows: Sequence[TopRow]) -> Line:
+def heading(look: Look, rows: Sequence[TopRow]) -> str:
     """When, how many, what they took, and where it is known from."""
     tokens = sum(row.tokens or 0 for row in rows)
     known = [row.cost_usd for row in rows if row.cost_usd is not None]
@@ -89,26 +89,17 @@ def cells(row: TopRow) -> tuple[Cell, ...]:
     )
 
 
-def health(row: TopRow) -> str:
-    """`12.3 % 512 MB`; empty where it is not known."""
-    parts = [
-        f"{row.cpu_percent:.1f} %" if row.cpu_percent is not None else "",
-        f"{row.rss_mb} MB" if row.rss_mb is not None else "",
-    ]
-    return " ".join(part for part in parts if part)
-
-
 def done(row: TopRow) -> str:
-    """`2 proc, 5 tool, 1 exec, 1 fail, 3 file, 2 net`: the known values that are not 0."""
+    """`1 fail, 2 proc, 5 tool, 1 exec, 3 file, 2 net`: the known values that are not 0; failures, since the end may be cut."""
     numbers = (
+        (row.failures, "fail"),
         (row.processes, "proc"),
         (row.tools, "tool"),
         (row.execs, "exec"),
-        (row.failures, "fail"),
         (row.files, "file"),
         (row.network, "net"),
     )
-    return ", ".join(f"{number} {name}" for number, name in numbers if number)
+    return ", ".join(f"{count(number)} {name}" for number, name in numbers if number)
 
 
 def since(age_s: int | None) -> str:

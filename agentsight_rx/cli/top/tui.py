@@ -16,16 +16,15 @@ from textual.widgets import DataTable, Static
 
 from ...errors import AgentsightError
 from ...view.queries.top import SORTS, VIEWS, TopRow
-from ..report.screen import Line, Screen, render
-from ..report.words import amount, clock
+from ..report.screen import Line, Prose, Screen, render
 from .looks import Look, Looks
-from .table import detail_lines, done, heading, health, since
+from .table import COLUMNS, cells, detail_lines, heading
 
 __all__ = ["TopApp"]
 
 _ROWS_MOST = 100
 _DIAGNOSTICS = 8
-_KEYS = "q quit · ↑↓ jk select · s sort · v view · p pause · r refresh · +/- rows · e diagnostics · ? help"
+_KEYS = "q quit  ↑↓ jk select  s sort  v view  p pause  r look  +/- rows  e failures  ? help"
 _HELP = (
     "s sorts by the next of cpu, rss, tokens, cost, execs, fail, files, net, agent",
     "v shows the next of all, processes, files, network, models, tools in the lower pane",
@@ -33,7 +32,9 @@ _HELP = (
     "e shows what went wrong, ? this; q, Esc and Ctrl-C quit",
     "red: something failed · yellow: the process has ended · empty: it is not known",
 )
-_COLUMNS = ("agent", "state", "age", "last", "model", "tokens", "health", "activity", "workspace")
+# What matters most comes first: the table scrolls to what does not fit
+_COLUMNS = ("agent", "state", "tokens", "cost", "cpu", "activity", "memory", "model", "age", "last", "workspace")
+_PLACES = [[column.title for column in COLUMNS].index(name) for name in _COLUMNS]
 
 
 class TopApp(App[None]):
@@ -47,7 +48,7 @@ class TopApp(App[None]):
             self.look = look
 
     CSS = """
-    #summary { height: 3; padding: 0 1; }
+    #summary { height: auto; max-height: 6; padding: 0 1; }
     #table { height: 1fr; }
     #detail { height: 11; padding: 0 1; border-top: solid $panel; }
     #footer { height: 1; padding: 0 1; color: $text-muted; }
@@ -192,9 +193,9 @@ class TopApp(App[None]):
         order = [status, f"sorted by {wanted.sort}", f"view {wanted.view}", f"{wanted.rows} rows"]
         chosen = [f"{what} {value}" for what, value in (("pid", wanted.pid), ("agent", wanted.name)) if value is not None]
         lines: list[Line] = [
-            heading(look, wanted.all_of(look.rows)) if look else "looking …",
-            " · ".join([*order, *chosen]),
-            "; ".join(look.notes) if look else "",
+            Prose(heading(look, wanted.all_of(look.rows)) if look else "looking …"),
+            Prose(" · ".join([*order, *chosen])),
+            Prose("; ".join(look.notes) if look else ""),
         ]
         self._put("#summary", lines)
 
@@ -231,18 +232,8 @@ class _Kept(logging.Handler):
 
 def _cells(row: TopRow) -> tuple[Text, ...]:
     style = {"failed": "red", "history": "yellow", "saved": "yellow"}.get(row.state, "")
-    screen = Screen(width=60)
-    texts = (
-        row.agent,
-        row.state,
-        since(row.age_s),
-        clock(row.last_message_ms or 0)[:5],
-        row.model or "",
-        amount(row.tokens) if row.tokens is not None else "",
-        health(row),
-        done(row),
-        row.workspace,
-    )
+    screen, all_of_it = Screen(width=60), cells(row)
     return tuple(
-        Text(render(text, screen), style="red" if text and at == 7 and row.failures else style) for at, text in enumerate(texts)
+        Text(render(all_of_it[place], screen), style="red" if name == "activity" and row.failures else style)
+        for name, place in zip(_COLUMNS, _PLACES, strict=True)
     )

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ...core.bounded import Recent
 from ...events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, TcpTraffic, milliseconds
 from ..rows.kinds import AuditRow, NetworkRow, ResourceRow, Row
+from .mcp_tools import sent_for
 from .processes import Processes
 from .sessions import Sessions
 from .tools import Tools
@@ -17,6 +18,7 @@ from .tools import Tools
 __all__ = ["Effects"]
 
 _RPC_MOST = 4096  # characters of the input and of the result of a request; the event log has all
+_CALL = "tools/call"
 _TARGETS_MOST = 4096  # (process, host, path) triples with a running count; an older one starts a new count
 
 
@@ -46,6 +48,19 @@ class Effects:
             tool = self._tools.of_path(pid, path)
             link = "path" if tool else None
         return _Cause(process.id if process else None, self._sessions.of(pid), tool, link)
+
+    def _cause_of_request(self, event: RpcMessage) -> _Cause:
+        """A request is sent by the agent itself, so no process leads to its tool."""
+        cause, client = self._cause(event.origin), event.writer_pid or event.origin.pid
+        if event.method != _CALL:
+            return cause
+        open_tools = self._tools.open_of({client, *self._processes.ancestors(client)})
+        found = sent_for(event.tool, event.params, open_tools) if open_tools else None
+        if found is None:
+            return cause
+        tool, link = found
+        self._tools.sent(tool)
+        return _Cause(cause.process_id, tool.row.session_id or cause.session_id, tool.row.id, link)
 
     def file(self, event: FileEvent) -> list[Row]:
         return [
@@ -145,7 +160,7 @@ class Effects:
         if event.kind != "request":
             return []
         origin = event.origin
-        cause = self._cause(origin)
+        cause = self._cause_of_request(event)
         what = f"{event.method} {event.tool}".strip()
         return [
             AuditRow(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...events import TlsUse, milliseconds
 from ..rows.kinds import TlsUseRow, process_id
+from ..words import count, plural
 
 __all__ = ["row_of_use", "use_line"]
 
@@ -29,8 +30,6 @@ def row_of_use(event: TlsUse) -> TlsUseRow:
 
 def use_line(row: TlsUseRow) -> str:
     """Which process, through what, and whether it is certain: `claude (71): BoringSSL in …, by …: proven, 3 connections, …`."""
-    connections = "1 connection" if row.connections == 1 else f"{row.connections} connections"
-    if row.midway:
-        connections += f" ({row.midway} joined midway)"
-    certain = "proven" if row.proven else "not proven"
-    return f"{row.comm} ({row.pid}): {row.stack} in {row.path}, by {row.method}: {certain}, {connections}, {row.size} bytes"
+    connections = plural(row.connections, "connection") + (f" ({count(row.midway)} joined midway)" if row.midway else "")
+    certain, size = "proven" if row.proven else "not proven", plural(row.size, "byte")
+    return f"{row.comm} ({row.pid}): {row.stack} in {row.path}, by {row.method}: {certain}, {connections}, {size}"

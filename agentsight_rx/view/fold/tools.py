@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -45,6 +45,7 @@ class OpenTool(Struct, frozen=True):
     needles: tuple[str, ...]
     candidates: tuple[_Candidate, ...] = ()
     ended_ms: int = 0  # when its newest process ended; 0: none did
+    sent: bool = False  # a request of MCP was sent for it
 
 
 Changed: TypeAlias = tuple[ToolRow, ToolRow]  # as it is, and as it was
@@ -246,6 +247,14 @@ class Tools:
             return None
         is_its = any(path == needle or path.endswith("/" + needle.removeprefix("./")) for needle in tool.needles)
         return tool.row.id if is_its else None
+
+    def open_of(self, pids: Set[int]) -> list[OpenTool]:
+        """The open tools that one of these processes asked for, the oldest first."""
+        return [each for each in self._open.values() if each.row.pid in pids]
+
+    def sent(self, tool: OpenTool) -> None:
+        """A request of MCP was sent for it: the next equal one is for the next equal tool."""
+        self._open[tool.row.id] = replace(tool, sent=True)
 
     def get(self, id: str) -> ToolRow | None:
         """The row of a tool that may change."""

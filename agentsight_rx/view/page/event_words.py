@@ -100,7 +100,7 @@ def _line(event: Event) -> tuple[str, bool]:
             return f"typed {event.command}", False
         case FileEvent():
             moved = f" to {event.target}" if event.target else ""
-            size = f", {event.written_bytes} bytes written" if event.written_bytes else ""
+            size = f", {event.written_bytes:,} bytes written" if event.written_bytes else ""
             failed = f": {os.strerror(event.error)}" if event.error else ""
             return f"{event.action} {event.path}{moved}{size}{failed}", bool(event.error)
         case NetEvent():
@@ -127,7 +127,7 @@ def _line(event: Event) -> tuple[str, bool]:
             cpu = "" if event.cpu_percent is None else f"{event.cpu_percent:.0f} % of a core, "
             return f"{cpu}{event.rss_bytes >> 20} MB, {event.processes} processes", event.alert
         case Loss():
-            return f"{event.count} lost at {event.stage}: {event.reason.value} {event.note}", not event.reason.intended
+            return f"{event.count:,} lost at {event.stage}: {event.reason.value} {event.note}", not event.reason.intended
         case _:
             shown = (f"{each.name} {getattr(event, each.name)}" for each in fields(event) if each.name != "origin")
             return ", ".join(shown), False

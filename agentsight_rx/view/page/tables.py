@@ -174,7 +174,7 @@ def _mcp(picture: Picture, session: str) -> tuple[list[Struct], bool]:
             each.tool,
             outcome=each.outcome,
             ms=each.duration_ms,
-            params=cut(each.params, 400),
+            params=cut(each.arguments, 400),
             result=cut(each.result, 400),
             client=each.client_pid,
             pid=each.server_pid,

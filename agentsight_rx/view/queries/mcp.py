@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 from ..rows.kinds import AuditRow
 from .causes import Cause, Causes
 
-__all__ = ["Mcp", "McpRequest", "McpTool", "mcp_of"]
+__all__ = ["Mcp", "McpRequest", "McpTool", "arguments_in", "mcp_of"]
 
 _REQUESTS_MOST = 100_000
+_ARGUMENTS = re.compile(r'"arguments"\s*:\s*')
 
 
 class McpRequest(Struct, frozen=True):
     """
     One request and how it ended. `outcome`: ok, tool_error, rpc_error, cancelled, no_answer, unknown. `params` and `result` are
-    JSON text, cut. `client_pid` asked, `server_pid` answered; 0: not seen.
+    JSON text, cut; `arguments` are the ones of a tool, of other requests all parameters but notes. `client_pid` asked,
+    `server_pid` answered; 0: not seen.
     """
 
     timestamp_ms: int
@@ -27,6 +31,7 @@ class McpRequest(Struct, frozen=True):
     outcome: str
     duration_ms: int | None = None
     params: str = ""
+    arguments: str = ""
     result: str = ""
     client_pid: int = 0
     server_pid: int = 0
@@ -74,7 +79,7 @@ def mcp_of(rows: Iterable[AuditRow], causes: Causes) -> Mcp:
 
 def _request(row: AuditRow, causes: Causes) -> McpRequest:
     details = row.details
-    duration = details.get("duration_ms")
+    duration, params = details.get("duration_ms"), str(details.get("params") or "")
     return McpRequest(
         row.timestamp_ms,
         row.subject or "",
@@ -82,7 +87,8 @@ def _request(row: AuditRow, causes: Causes) -> McpRequest:
         tool=row.target or "",
         outcome=str(details.get("outcome") or ""),
         duration_ms=duration if isinstance(duration, int) else None,
-        params=str(details.get("params") or ""),
+        params=params,
+        arguments=arguments_in(params),
         result=str(details.get("result") or ""),
         client_pid=int(details.get("client_pid") or 0),
         server_pid=int(details.get("server_pid") or 0),
@@ -105,3 +111,26 @@ def _tool(requests: list[McpRequest]) -> McpTool:
         longest_ms=max(durations, default=0),
         requests=tuple(requests),
     )
+
+
+class _Wrapped(Struct):
+    """The parameters of a `tools/call`."""
+
+    name: str
+    arguments: Raw = Raw(b"{}")
+
+
+def arguments_in(params: str, /) -> str:
+    """
+    The arguments of a tool as they were sent, without the name, the notes and the braces around them; of other requests the
+    parameters without notes. Of a text that is cut, what there is of the arguments.
+    """
+    try:
+        if '"name"' in params:
+            return bytes(msgspec.json.decode(params, type=_Wrapped).arguments).decode()
+        members = msgspec.json.decode(params, type=dict[str, Raw]) if '"_meta"' in params else {}
+    except (msgspec.DecodeError, RecursionError):
+        found = _ARGUMENTS.search(params)
+        return params[found.end() :] if found else params
+    notes = members.pop("_meta", None)
+    return params if notes is None else msgspec.json.encode(members).decode()

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ..rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
 from ..rows.tool_outcome import outcome_of
-from ..words import error_said
+from ..words import error_said, plural
 from .causes import Causes
 
 __all__ = ["Moment", "timeline_of"]
@@ -149,7 +149,7 @@ def _effects(rows: Iterable[AuditRow], causes: Causes) -> list[Moment]:
             written[key] = place, size
             if place == len(found):
                 found.append(_moment(row, causes, "file"))
-            found[place] = replace(found[place], detail=f"{size} bytes")
+            found[place] = replace(found[place], detail=plural(size, "byte"))
     return found
 
 

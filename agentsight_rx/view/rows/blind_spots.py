@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ...events import BlindSpot, milliseconds
 from ...say import program
+from ..words import count, plural
 from .kinds import BlindSpotRow, process_id
 
 __all__ = ["advice_of", "connections_of", "row_of", "sentence_of"]
@@ -32,17 +33,18 @@ def row_of(event: BlindSpot) -> BlindSpotRow:
 
 
 def sentence_of(row: BlindSpotRow) -> str:
-    """The process, its unread traffic, and why: `uv (rustls with aws-lc), process 71: 3 connections, 15018 bytes to …`."""
+    """The process, its unread traffic, and why: `uv (rustls with aws-lc), process 71: 3 connections, 15,018 bytes to …`."""
     seems = " and ".join(dict.fromkeys(row.looks_like)) or "no known TLS code"
-    size = f"which carried {row.size} bytes in all," if row.among else f"{row.size} bytes"
+    size = plural(row.size, "byte")
+    size = f"which carried {size} in all," if row.among else size
     return f"{row.comm} ({seems}), process {row.pid}: {connections_of(row)}, {size} to {_some(row.peers)}"
 
 
 def connections_of(spot: BlindSpot | BlindSpotRow) -> str:
     """How many connections were not read, and of how many where it is not known which ones."""
     if spot.among:
-        return f"{spot.connections} of {spot.among} connections"
-    return "1 connection" if spot.connections == 1 else f"{spot.connections} connections"
+        return f"{count(spot.connections)} of {plural(spot.among, 'connection')}"
+    return plural(spot.connections, "connection")
 
 
 def _some(peers: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ def test_peers_hosts_and_what_could_not_be_read(store: Path) -> None:
     ]
     assert lines[6].split()[:3] == ["https://api.anthropic.com", "4", "4"]
     assert lines[7].startswith("   POST /v1/messages")
-    assert lines[-1] == " could not be read: uv (rustls), process 77: 3 connections, 9000 bytes to 9.9.9.9:443"
+    assert lines[-1] == " could not be read: uv (rustls), process 77: 3 connections, 9,000 bytes to 9.9.9.9:443"
 
 
 def test_json_says_of_each_what_it_is(store: Path) -> None:

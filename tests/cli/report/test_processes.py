@@ -21,14 +21,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_tree_has_depth_ends_and_what_each_ran_for(store: Path) -> None:
     _, agent, shell, again = text(store, "processes")
     assert agent.split()[1:5] == [str(AGENT), "claude", "-p", "fix"]
-    assert "    12401    sh -c 'pytest" in shell
+    assert " 12401    sh -c 'pytest" in shell
     assert "exit 1" in shell
     assert "turn 1, Bash pytest" in shell
     assert "turn 2, Bash pytest" in again
 
 
 def test_the_flat_list_has_no_depth(store: Path) -> None:
-    assert "    12401  sh -c 'pytest" in text(store, "processes", "--flat")[2]
+    assert " 12401  sh -c 'pytest" in text(store, "processes", "--flat")[2]
 
 
 def test_json_has_every_field_of_a_process(store: Path) -> None:

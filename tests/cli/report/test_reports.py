@@ -381,7 +381,7 @@ def test_ctrl_c_ends_a_report_quietly_and_leaves_the_store_as_it_was(
         raise KeyboardInterrupt
 
     before = store.read_bytes()
-    monkeypatch.setattr(sys.modules["agentsight_rx.cli.report.ask"], "plain", interrupted)
+    monkeypatch.setattr(sys.modules["agentsight_rx.cli.report.ask"], "write_json", interrupted)
     words = ["report", "calls", "--db", str(store)]
     assert shown(lambda: app(words, prog_name="agentsight-rx", standalone_mode=False), words) == 130
     assert capsys.readouterr() == ("", "")

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from agentsight_rx.cli.report.screen import Cell, Column, Prose, Screen, Span, Whole, render, table
+from agentsight_rx.cli.report.tokens import columns_of
 
 COLUMNS = (Column("n", right=True), Column("text", flexible=True), Column("path", flexible=True, middle=True))
+
+
+def columns_in(report: str, name: str = "COLUMNS") -> tuple[Column, ...]:
+    found: tuple[Column, ...] = getattr(import_module(f"agentsight_rx.cli.report.{report}"), name)
+    return found
+
+
+REPORTS = ("audit", "calls", "files", "http", "mcp", "processes", "prompts", "sessions", "summary", "tools", "transcripts")
+TABLES = {
+    **{report: columns_in(report) for report in REPORTS},
+    "peers": columns_in("network", "PEERS"),
+    "hosts": columns_in("network", "HOSTS"),
+    "tokens": columns_of("dir"),
+}
 HOSTILE = [
     "\x1b[2J\x1b]0;owned\x07",
     "two\nlines\r\nand \ttabs",
@@ -83,3 +101,51 @@ def test_whole_texts_keep_their_lines_and_are_harmless_too() -> None:
 
 def test_a_sentence_takes_the_lines_that_it_needs() -> None:
     assert "one two\nthree" == render(Prose("one two\nthree"), Screen(width=9))
+
+
+def test_the_least_important_columns_give_way_and_are_named() -> None:
+    columns = (Column("a", rank=2), Column("long title", flexible=True), Column("c", right=True, rank=1))
+    rows = [("a" * 20, "b" * 50, "7" * 20)]
+
+    def lines(width: int) -> list[str]:
+        screen = Screen(width=width)
+        return [line for each in table(columns, rows, screen) for line in render(each, screen).splitlines()]
+
+    first, second = lines(55)
+    assert (first.split(), cell_len(first)) == (["a", "long", "title", "c"], 55)
+    assert second == f" {'a' * 20}  {'b' * 9}…  {'7' * 20}"
+    first, second, *said = lines(50)
+    assert first.split() == ["long", "title", "c"]
+    assert second.endswith("7" * 20)
+    assert " ".join(" ".join(said).split()) == "too narrow for a: widen the terminal, or take --json"
+    assert " ".join(" ".join(lines(20)[2:]).split()) == "too narrow for a, c: widen the terminal, or take --json"
+
+
+@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("name", [*TABLES])
+def test_every_report_has_whole_titles_on_a_terminal(name: str, width: int) -> None:
+    """Also where each cell is as long as it may be: numbers and times of 8 characters, texts of 300."""
+    columns = TABLES[name]
+    digits = {
+        column.title: 4 if column.title == "turn" else 8 for column in columns if not column.flexible and column.most == 400
+    }
+    rows = [["x" * min(digits.get(column.title, 300), column.most) for column in columns]]
+    screen = Screen(width=width)
+    first, second, *said = table(columns, rows, screen)
+    titles = render(first, screen)
+    assert max(cell_len(titles), cell_len(render(second, screen))) <= width
+    for column in columns:
+        assert re.search(rf"(^| ){column.title}( |$)", titles) or column.title in "".join(render(each, screen) for each in said)
+
+
+WHITE = st.text(st.sampled_from("ab \t\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"))
+
+
+@given(WHITE, WHITE)
+def test_white_space_is_never_a_replacement_sign(before: str, behind: str) -> None:
+    """Such as the newline behind the output of a command."""
+    for line in ((Span(before), behind), before, Span(f"{before}x{behind}", "failed"), Prose(before)):
+        shown = render(line, Screen())
+        assert "\ufffd" not in shown
+        assert len(shown.split("\n")) == 1
+    assert "a b" == render(("a", Span("\n b\n")), Screen()).replace("  ", " ")

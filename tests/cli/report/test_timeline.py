@@ -24,7 +24,7 @@ def test_everything_in_order_of_time(store: Path) -> None:
     assert lines[3].split()[:2] == ["0:00.000", "program"]
     assert lines[4].split()[:3] == ["0:00.100", "1", "prompt"]
     assert " 0:06.300     1  tool        12401         Bash pytest tests/test_invoi…   3.3 s  exit 1" == lines[7]
-    assert any("write src/billing/invoice.py" in line and line.endswith("2048 bytes") for line in lines)
+    assert any("write src/billing/invoice.py" in line and line.endswith("2,048 bytes") for line in lines)
     assert any("Connection refused" in line for line in lines)
 
 

@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 
+from agentsight_rx.cli.report.screen import Screen, render
 from agentsight_rx.cli.session_files import Home
 from agentsight_rx.cli.top import looks
 from agentsight_rx.cli.top.families import Families
+from agentsight_rx.cli.top.looks import Look
+from agentsight_rx.cli.top.table import COLUMNS, screen_lines
+from agentsight_rx.cli.top.wanted import Wanted
 from agentsight_rx.errors import StoreError, UsageError
 from agentsight_rx.view.queries.top import TopRow
 from tests.cli.report.story import recorded, small_story
 from tests.fake_proc import FakeProc
 from tests.known_agents.transcripts.samples import CLAUDE, SECRET
 
-from .scene import HOSTILE, printed
+from .scene import HOSTILE, printed, row
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +124,10 @@ def test_hostile_text_does_nothing_to_a_terminal(machine: FakeProc) -> None:
         (["-i", "0"], "-i 0.0: expected at least 0.2 seconds"),
         (["-n", "3"], "-n counts the looks of --batch or --json"),
         (["--once", "--json", "-n", "3"], "-n counts the looks of --batch or --json"),
-        (["--once", "--batch"], "--once, --batch and --plain, and --json and --plain, do not go together"),
-        (["--json", "--plain"], "--once, --batch and --plain, and --json and --plain, do not go together"),
+        (["--once", "--batch"], "--once, --batch and --plain do not go together"),
+        (["--text", "--plain"], "nor --json or --text with --plain"),
+        (["--json", "--text"], "--json and --text do not go together"),
+        (["--json", "--plain"], "nor --json or --text with --plain"),
     ],
 )
 def test_flags_that_mean_nothing_are_errors(words: list[str], message: str) -> None:
@@ -136,3 +144,53 @@ def test_a_look_taken_while_a_recording_is_written_says_so(tmp_path: Path, monke
     live = recorded(tmp_path / "live.lmdb", small_story(), ended=False)
     monkeypatch.setattr(looks, "is_being_written", Path.exists)
     assert f"from {live}, which is being written" in printed("--db", str(live))
+
+
+MUCH: dict[str, Any] = {
+    "agent": "claude-code",
+    "pid": 1_234_567,
+    "model": "claude-sonnet-4-5-20250929",
+    "started_ms": 1,
+    "age_s": 90_000,
+    "last_message_ms": 1_764_266_404_000,
+    "cpu_percent": 101.5,
+    "rss_mb": 1513,
+    "processes": 12,
+    "tokens": 1_234_567,
+    "cost_usd": 12.4,
+    "tools": 192_300,
+    "execs": 192_301,
+    "failures": 1204,
+    "files": 2048,
+    "network": 4096,
+    "workspace": "/home/ada/code/parcel",
+}
+
+
+def lines_at(width: int) -> list[str]:
+    look = Look(
+        (row("claude:5e5510-1a2b-3c4d", **MUCH),), 1_764_266_404_000, "/proc and the agents' own session files", ("n " * 90,)
+    )
+    screen = Screen(width=width)
+    return [line for each in screen_lines(look, Wanted(), screen) for line in render(each, screen).splitlines()]
+
+
+@pytest.mark.parametrize("width", [80, 100, 132, 200, 300])
+def test_on_a_narrow_terminal_ids_give_way_and_what_an_agent_costs_stays(width: int) -> None:
+    lines = lines_at(width)
+    assert max(map(cell_len, lines)) <= width
+    titles = next(line for line in lines if " agent " in line).split()
+    assert {"agent", "state", "tokens", "cost", "cpu", "activity"} <= set(titles)
+    (shown,) = (line for line in lines if " claude-code " in line)
+    assert {"1.2", "$12.40", "101.5"} <= set(shown.split())
+    assert "1,204 fail, 12 proc" in shown
+    said = " ".join(" ".join(lines).split())
+    absent = [column.title for column in COLUMNS if column.title not in titles]
+    assert (f"too narrow for {', '.join(absent)}: widen the terminal, or take --json" in said) == bool(absent)
+    assert "session" in absent or width > 80
+
+
+def test_the_words_above_and_below_the_table_are_whole() -> None:
+    said = " ".join(lines_at(80))
+    assert "from /proc and the agents' own session files" in said
+    assert said.count("n ") >= 90

@@ -54,9 +54,9 @@ def pane(app: TopApp, name: str) -> str:
 
 
 def sessions(app: TopApp) -> list[str]:
-    """By their health, which is in the table."""
+    """By their processor use, which is in the table."""
     table = cast("DataTable[Any]", app.query_one("#table"))
-    return [str(table.get_row_at(at)[6]) or "-" for at in range(table.row_count)]
+    return [str(table.get_row_at(at)[4]) or "-" for at in range(table.row_count)]
 
 
 def test_four_panes_show_the_look() -> None:

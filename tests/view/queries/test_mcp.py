@@ -6,7 +6,7 @@ import pytest
 
 from agentsight_rx.view import AuditRow
 from agentsight_rx.view.queries import mcp
-from agentsight_rx.view.queries.mcp import mcp_of
+from agentsight_rx.view.queries.mcp import arguments_in, mcp_of
 
 from .rows import SHELL, causes, did
 
@@ -54,3 +54,23 @@ def test_requests_beyond_the_limit_are_counted(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(mcp, "_REQUESTS_MOST", 2)
     found = mcp_of([asked(ms, "query") for ms in range(5)], causes())
     assert ([each.count for each in found.tools], found.uncounted) == ([2], 3)
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ('{"name":"add","arguments":{"a": 1}}', '{"a": 1}'),
+        ('{"_meta":{"claudecode/toolUseId":"t"},"name":"add","arguments":{"a":1}}', '{"a":1}'),
+        ('{"name":"add"}', "{}"),
+        ('{"name":"add","argume', '{"name":"add","argume'),
+        ('{"_meta":{"x":1},"name":"add","arguments":{"a":"lon', '{"a":"lon'),
+        ('{"_meta":{"progressToken":1},"uri":"file:///a"}', '{"uri":"file:///a"}'),
+        ('{"uri":"file:///a"}', '{"uri":"file:///a"}'),
+        ("[1]", "[1]"),
+        ("[" * 5000, "[" * 5000),
+        ('"name"', '"name"'),
+        ("", ""),
+    ],
+)
+def test_of_a_request_the_arguments_without_what_is_around_them(params: str, said: str) -> None:
+    assert arguments_in(params) == said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.cli.text import completeness, totals
+from agentsight_rx.cli.text import gap_lines, states_said
 from agentsight_rx.loss import Entry, Reason
 from agentsight_rx.state import MemoryStore, Put
 from agentsight_rx.view import CallRow, ProcessRow, Row, ToolRow
@@ -72,22 +72,22 @@ def test_what_a_filter_left_out_is_not_what_a_pipe_repeated() -> None:
 @pytest.mark.parametrize(
     ("row", "says", "whole"),
     [
-        (call(1), "1 API call ·", True),
-        (call(1, status="aborted", reason="closed"), "1 API call (1 unfinished)", True),
-        (call(1, status="pending"), "1 API call (1 unfinished)", True),
-        (call(1, status="partial", reason="no_end_mark"), "1 API call (1 unfinished)", True),
-        (call(1, status="partial", reason="request_unseen"), "1 API call ·", True),
-        (call(1, status="partial", reason="body_limit"), "1 API call (1 cut)", False),
+        (call(1), "", True),
+        (call(1, status="aborted", reason="closed"), " (1 unfinished)", True),
+        (call(1, status="pending"), " (1 unfinished)", True),
+        (call(1, status="partial", reason="no_end_mark"), " (1 unfinished)", True),
+        (call(1, status="partial", reason="request_unseen"), "", True),
+        (call(1, status="partial", reason="body_limit"), " (1 cut)", False),
     ],
 )
 def test_a_cut_call_and_a_complete_capture_never_stand_together(row: CallRow, says: str, whole: bool) -> None:
     store = stored(row)
-    assert says in totals(read_totals(store))
+    assert says == states_said(read_totals(store))
     assert whole == read_health(store).complete
 
 
-def test_nothing_missing_is_one_line() -> None:
-    assert completeness(()) == ["complete: nothing lost"]
+def test_where_nothing_is_missing_there_is_no_line() -> None:
+    assert gap_lines(()) == []
 
 
 def test_what_retention_removed_is_said() -> None:
