@@ -2,7 +2,8 @@
 
 import { close, go, open, place } from "./address";
 import { TABS } from "./shapes";
-import { following, head, indexOf, rail, step, stepTrouble, switchTheme, unseen } from "./state";
+import { follow, following, head, indexOf, rail, step, stepTrouble, switchTheme } from "./state";
+import { control as turns } from "./ui/strip";
 import { control } from "./ui/timeline";
 
 export function listenToKeys(save: () => void): void {
@@ -67,8 +68,7 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
       fold();
       return true;
     case "f":
-      following.value = !following.value;
-      unseen.value = 0;
+      follow(!following.value);
       return true;
     case "t":
       switchTheme();
@@ -78,14 +78,15 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
       return true;
     case "+":
     case "=":
-      control.current?.zoom(2);
-      return control.current !== null;
+      if (control.current) control.current.zoom(2);
+      else turns.current?.closer();
+      return (control.current ?? turns.current) !== null;
     case "-":
       control.current?.zoom(0.5);
       return control.current !== null;
     case "0":
-      control.current?.all();
-      return control.current !== null;
+      (control.current ?? turns.current)?.all();
+      return (control.current ?? turns.current) !== null;
     case " ":
       if (target instanceof HTMLElement && target.closest("button, a, summary")) return false;
       control.current?.play();

@@ -1,20 +1,21 @@
 // The page: the rail and one session, of a run that goes on, of recordings, or of a file that has all in it.
 
 import { render, type JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, listen, place } from "./address";
 import { listenToKeys } from "./keys";
 import { TABS, type Head, type Tab } from "./shapes";
 import { ServerSource, source } from "./source";
-import { askHere, begin, gone, head, here, indexOf, news, problem, rail, retry, running, step } from "./state";
+import { askHere, begin, gone, head, here, indexOf, newestTurn, news, problem, rail, retry, running, select, step, turnsOf } from "./state";
 import "./styles.css";
 import { Icon, Mark } from "./ui/bits";
 import { Conversation } from "./ui/conversation";
-import { Banner, Bars, Facts, Reads, Top, Verdict, Whole } from "./ui/head";
+import { Banner, Facts, Reads, Top, Verdict, Whole } from "./ui/head";
 import { Health } from "./ui/health";
 import { Log } from "./ui/log";
 import { Overlays } from "./ui/overlays";
 import { Rail } from "./ui/rail";
+import { Turns } from "./ui/strip";
 import { Files, Http, Mcp, Network, Processes } from "./ui/tables";
 import { Timeline } from "./ui/timeline";
 import { count, plural } from "./words";
@@ -64,10 +65,10 @@ function Session({ head }: { head: Head }): JSX.Element {
         {head.title ? <p class="task cap">{head.title}</p> : null}
         <Verdict clauses={clauses.length ? clauses : [{ text: running.value ? "Waiting for the first request to a model." : "Nothing was seen." }]} />
         <Whole head={head} />
-        {first ? null : head.strip?.n.length ? <Bars strip={head.strip} window={head.window ?? 0} /> : null}
+        {first ? null : head.strip?.n.length ? <Turns key={`${head.recording}/${head.id}`} strip={head.strip} window={head.window ?? 0} /> : null}
         {first || head.id === "-" && !head.numbers?.calls ? null : <Facts head={head} />}
       </section>
-      {first ? <><Reads head={head} /><TabRow head={head} quiet /><section class="pane" role="tabpanel" id="panel" aria-labelledby="tab-conversation"><Conversation /></section></> : <><TabRow head={head} /><Pane /></>}
+      {first ? <><Reads head={head} /><TabRow head={head} quiet /><section class="pane" role="tabpanel" id="panel" aria-labelledby="tab-conversation"><Conversation /></section></> : <><TabRow head={head} /><NoTurn head={head} /><Pane /></>}
     </>
   );
 }
@@ -79,9 +80,54 @@ function Pane(): JSX.Element {
   return <section class="pane" role="tabpanel" id="panel" aria-labelledby={`tab-${tab}`} key={`${at.recording}/${at.session}/${tab}`}><View /></section>;
 }
 
+// An address may name a turn that is not there, on each tab.
+function NoTurn({ head }: { head: Head }): JSX.Element | null {
+  const turn = place.value.turn;
+  if (!turn || indexOf(turn) >= 0) return null;
+  const newest = newestTurn(head);
+  return (
+    <p class="note calm" role="status">
+      <span>
+        <b>There is no turn {turn}.</b> {newest ? `The turns of this session are 1 to ${newest}. ` : "This session has no call of a model. "}
+        {newest ? <button class="link" onClick={() => select(newest)}>Show turn {newest}</button> : <button class="link" onClick={() => go({ turn: 0 })}>Show the session</button>}
+      </span>
+    </p>
+  );
+}
+
+const SHADE_PX = 24; // beside Health, where names go below it
+
+// What does not fit goes: first the counts, then the stepper. The names stay, and Health with its mark is always in view.
+function useFitting(selected: Tab): { current: HTMLDivElement | null } {
+  const row = useRef<HTMLDivElement>(null);
+  const fit = (): void => {
+    const tabs = row.current?.querySelector<HTMLElement>("[role=tablist]");
+    if (!row.current || !tabs) return;
+    for (const left of ["all", "names and stepper", "names"]) {
+      row.current.dataset["left"] = left;
+      if (tabs.scrollWidth <= tabs.clientWidth) break;
+    }
+  };
+  useLayoutEffect(fit);
+  useEffect(() => {
+    const seen = new ResizeObserver(fit);
+    if (row.current) seen.observe(row.current);
+    return () => seen.disconnect();
+  }, []);
+  useLayoutEffect(() => {
+    const tabs = row.current?.querySelector<HTMLElement>("[role=tablist]");
+    const tab = document.getElementById(`tab-${selected}`);
+    if (!tabs || !tab || selected === "health") return;
+    const health = document.getElementById("tab-health")?.offsetWidth ?? 0;
+    if (tab.offsetLeft < tabs.scrollLeft) tabs.scrollLeft = tab.offsetLeft;
+    else tabs.scrollLeft = Math.max(tabs.scrollLeft, tab.offsetLeft + tab.offsetWidth + health + SHADE_PX - tabs.clientWidth);
+  }, [selected]);
+  return row;
+}
+
 function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
-  const counts: Record<string, number> = { ...head.counts, conversation: head.turns ?? 0 };
-  const index = indexOf(place.value.turn);
+  const counts: Record<string, number> = { ...head.counts, conversation: turnsOf(head) };
+  const row = useFitting(place.value.tab);
   const arrows = (event: KeyboardEvent): void => {
     const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (!by) return;
@@ -92,7 +138,7 @@ function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
   };
   return (
     <div class={quiet ? "tabs quiet" : "tabs"}>
-      <div class="row">
+      <div class="row" ref={row}>
         <div role="tablist" aria-label="Views of this session" onKeyDown={arrows}>
           {TABS.map((tab, at) => (
             <button
@@ -107,7 +153,7 @@ function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
         {head.turns ? (
           <div class="step-t">
             <button aria-label="Turn before" title="Turn before (k)" onClick={() => step(-1)}><Icon name="left" /></button>
-            <span>{index >= 0 ? `turn ${place.value.turn} (${index + 1} of ${head.turns})` : plural(head.turns, "turn")}</span>
+            <span>{indexOf(place.value.turn) >= 0 ? `turn ${place.value.turn} of ${newestTurn(head)}` : plural(turnsOf(head), "turn")}</span>
             <button aria-label="Next turn" title="Next turn (j)" onClick={() => step(1)}><Icon name="right" /></button>
           </div>
         ) : null}

@@ -3,7 +3,7 @@
 export interface Cost { usd: number | null; unknown_calls: number; unknown_models: string[]; as_of: string | null; by: string[] }
 export interface RailRow {
   id: string; recording: string; agent: string; start_ms: number; end_ms: number; live?: boolean; model?: string; title?: string;
-  step?: string; turns?: number; tokens?: number; cost?: Cost; left?: number | null; missing?: number; failed?: number;
+  step?: string; turns?: number; turn?: number; tokens?: number; cost?: Cost; left?: number | null; missing?: number; failed?: number;
 }
 export interface Rail { sessions: RailRow[]; next: string; recordings: number; unreadable: { recording: string; error: string }[] }
 export interface Clause { text: string; tab?: Tab; turn?: number }
@@ -22,7 +22,7 @@ export interface Read { state: "proven" | "trying" | "not"; title: string; text:
 export interface Head {
   id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; title?: string; model?: string;
   models?: string[]; cwd?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
-  from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
+  below?: [number, number][]; from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
   reads?: Read[]; cut?: boolean; version?: number;
 }
 export interface Text { text: string; more?: boolean }
@@ -104,3 +104,6 @@ export type Tab = (typeof TABS)[number];
 export const FAILED = 1;
 export const MISSING = 2;
 export const RUNNING = 4;
+export const SUB_AGENT = 8;
+export const COMPACTED = 16;
+export const CACHE_LOST = 32;

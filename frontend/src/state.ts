@@ -3,7 +3,7 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { go, place } from "./address";
 import { forget, hear } from "./answers";
-import { FAILED, MISSING, type Head, type Rail, type RailRow, type Strip, type TurnCard, type Turns } from "./shapes";
+import { CACHE_LOST, COMPACTED, FAILED, MISSING, type Head, type Rail, type RailRow, type Strip, type TurnCard, type Turns } from "./shapes";
 import { Refused } from "./refused";
 import type { Source } from "./source";
 
@@ -60,6 +60,7 @@ export function begin(source: Source): void {
   });
   void loadRail();
   let shown = "";
+  let shownRecording = "";
   let stop = (): void => undefined;
   effect(() => {
     const { recording, session } = place.value;
@@ -67,6 +68,8 @@ export function begin(source: Source): void {
     if (key === shown) return;
     shown = key;
     stop();
+    if (recording !== shownRecording) left = false;
+    shownRecording = recording;
     batch(() => {
       head.value = null;
       cards.value = new Map();
@@ -183,6 +186,7 @@ function ordered(next: Rail, known: Rail | null): Rail {
   return { ...next, sessions };
 }
 
+let left = false; // one scrolled away from the newest turn, or stopped following, in this recording
 let newestVersion = 0; // of the open recording, as its stream said
 
 async function loadHead(): Promise<void> {
@@ -194,6 +198,7 @@ async function loadHead(): Promise<void> {
     if (key !== place.value.session) return;
     announce(known, found);
     batch(() => {
+      if (!known) following.value = found.live && !place.value.turn && !left;
       problem.value = null;
       gone.value = "";
       head.value = known?.strip && found.strip ? { ...found, strip: joined(known.strip, found.strip, start) } : found;
@@ -217,7 +222,7 @@ function announce(before: Head | null, after: Head): void {
   const missing = (after.whole?.missing ?? 0) - (before.whole?.missing ?? 0);
   if (missing > 0) news.value = "Something is missing from the recording.";
   else if (failed > 0) news.value = "A command failed.";
-  else if (turns > 0) news.value = `Turn ${after.turns ?? 0} began.`;
+  else if (turns > 0) news.value = `Turn ${newestTurn(after)} began.`;
   if (turns > 0 && !following.value) unseen.value += turns;
 }
 
@@ -292,7 +297,7 @@ function touchRail(): void {
     row.id === found.id && row.recording === found.recording
       ? {
           ...row, live: found.live && !ended.value, end_ms: found.end_ms, model: found.model ?? "", left: found.numbers?.left ?? null,
-          turns: found.turns ?? 0, tokens: (found.numbers?.tokens_in ?? 0) + (found.numbers?.tokens_out ?? 0),
+          turns: found.turns ?? 0, turn: newestTurn(found), tokens: (found.numbers?.tokens_in ?? 0) + (found.numbers?.tokens_out ?? 0),
           missing: found.whole?.missing ?? 0, ...(found.numbers?.cost ? { cost: found.numbers.cost } : {}),
           title: found.id === "-" ? (found.verdict ?? []).map((each) => each.text).join("") : row.title || (found.title ?? ""),
         }
@@ -331,23 +336,33 @@ async function reload(): Promise<void> {
 
 // -- selection ----------------------------------------------------------------------------------------------------------
 
-export function turnAt(index: number): number {
-  return head.value?.strip?.n[index] ?? 0;
+// Turns have one series of numbers, that of the report: also those of sub-agents, which stand below another turn.
+export function newestTurn(of: Head): number {
+  return Math.max(of.strip?.n.at(-1) ?? 0, of.below?.at(-1)?.[0] ?? 0);
 }
 
-// Place in the strip of the turn with that number; a turn of a sub-agent is at the one before.
+export function turnsOf(of: Head): number {
+  return (of.turns ?? 0) + (of.below?.length ?? 0);
+}
+
+// Place in the strip of the turn with that number, or of the turn that shows it; -1: there is none.
 export function indexOf(turn: number): number {
+  if (!turn) return -1;
   const numbers = head.value?.strip?.n ?? [];
-  let found = -1;
-  for (let at = 0; at < numbers.length; at++) {
-    if ((numbers[at] ?? 0) > turn) break;
-    found = at;
-  }
-  return turn ? found : -1;
+  const at = numbers.indexOf(turn);
+  if (at >= 0) return at;
+  const above = head.value?.below?.find(([each]) => each === turn)?.[1];
+  return above === undefined ? -1 : numbers.indexOf(above);
+}
+
+export function follow(on: boolean): void {
+  left = !on;
+  following.value = on;
+  if (on) unseen.value = 0;
 }
 
 export function select(turn: number): void {
-  following.value = false;
+  follow(false);
   go({ turn });
 }
 
@@ -363,7 +378,7 @@ export function stepTrouble(by: number): void {
   const strip = head.value?.strip;
   if (!strip) return;
   for (let at = indexOf(place.value.turn) + by; at >= 0 && at < strip.n.length; at += by) {
-    if ((strip.flags[at] ?? 0) & (FAILED | MISSING)) {
+    if ((strip.flags[at] ?? 0) & (FAILED | MISSING | COMPACTED | CACHE_LOST)) {
       select(strip.n[at] ?? 0);
       return;
     }

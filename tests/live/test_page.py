@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +13,16 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
-from agentsight_rx.core.sink import Writer
-from agentsight_rx.loss import Ledger, Reason
+from agentsight_rx.loss import Reason
 from agentsight_rx.prices import Prices
-from agentsight_rx.view import CallRow, Output, ProcessRow, SessionRow, TlsUseRow, ToolRow
+from agentsight_rx.view import CallRow, ProcessRow, SessionRow, TlsUseRow, ToolRow
 from agentsight_rx.view.page import Picture, embedded
-from agentsight_rx.web import StoredPage, WebOptions, serve_stored, web
+from agentsight_rx.web import StoredPage, WebOptions, serve_stored
 from agentsight_rx.web.assets import bundle, single_file
 
 from ..view.page.story import HOSTILE, SESSION, Story, output, parcel, recorded, stored
-from .browsing import NARROW, TABS, WIDE, Shown, chromium, opened, problems
+from .browsing import NARROW, TABS, WIDE, chromium, opened, problems
+from .page_runs import running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -387,33 +386,6 @@ def test_a_file_that_is_without_a_part_says_so(browser: Browser, tmp_path: Path)
 
 
 # -- a run that goes on --------------------------------------------------------------------------------------------------
-
-
-class Running:
-    """A page of a run, and what feeds it."""
-
-    def __init__(self, shown: Shown, writer: Writer[Output], ledger: Ledger) -> None:
-        self.shown = shown
-        self.see = shown.see
-        self.page = shown.page
-        self.ledger = ledger
-        self._writer = writer
-
-    def write(self, batch: list[Output]) -> None:
-        self._writer.write(batch)
-        self._writer.flush()
-
-
-@contextmanager
-def running(browser: Browser) -> Generator[Running]:
-    ledger = Ledger()
-    sink = web(WebOptions(port=0))
-    writer = sink.open(ledger)
-    try:
-        with opened(browser, sink.url) as shown:
-            yield Running(shown, writer, ledger)
-    finally:
-        writer.close()
 
 
 def test_the_first_minute_shows_what_is_read_then_prompt_answer_and_tool(browser: Browser) -> None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...agents.registry import agent_named
+from ..queries.context_falls import compactions, lost_caches
 from ..queries.costs import CostSum, PricedCall, seller_of, summed
 from ..queries.effects import files_touched
 from ..queries.file_fates import effect_of
@@ -31,9 +32,12 @@ from .threads import Threads, threads_of
 from .words import context_of, gap_of_call, newest_plan
 
 __all__ = [
+    "CACHE_LOST",
+    "COMPACTED",
     "FAILED",
     "MISSING",
     "RUNNING",
+    "SUB_AGENT",
     "Head",
     "Numbers",
     "Step",
@@ -44,7 +48,7 @@ __all__ = [
     "wholeness_of",
 ]
 
-FAILED, MISSING, RUNNING = 1, 2, 4  # of a turn
+FAILED, MISSING, RUNNING, SUB_AGENT, COMPACTED, CACHE_LOST = 1, 2, 4, 8, 16, 32  # of a turn
 _FIRST_SAID = 2
 
 
@@ -61,7 +65,10 @@ class Wholeness(Struct, frozen=True, omit_defaults=True):
 
 
 class Strip(Struct, frozen=True):
-    """The turns in columns, so that a thousand of them are 40 kB. `flags`: 1 failed, 2 something is missing, 4 running."""
+    """
+    The turns in columns, so that a thousand of them are 40 kB. `flags`: 1 failed, 2 something is missing, 4 running, 8 a
+    sub-agent worked, 16 the conversation was compacted before it, 32 the cache was lost.
+    """
 
     n: tuple[int, ...]
     call: tuple[str, ...]
@@ -96,7 +103,10 @@ class Step(Struct, frozen=True):
 
 
 class Head(Struct, frozen=True, omit_defaults=True):
-    """Everything above the tabs. `from_turn`: the strip begins behind so many turns that the page has already."""
+    """
+    Everything above the tabs. `from_turn`: the strip begins behind so many turns that the page has already. `below`: the
+    numbers of the turns of sub-agents, each with the turn that shows it.
+    """
 
     id: str
     recording: str
@@ -114,6 +124,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
     whole: Wholeness = Wholeness("whole")
     strip: Strip | None = None
     turns: int = 0
+    below: tuple[tuple[int, int], ...] = ()
     from_turn: int = 0
     window: int = 0
     numbers: Numbers = Numbers()
@@ -156,6 +167,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         whole=replace(wholeness_of(picture.health), records=records_of(count for _, count in picture.store.scan(STAGES))),
         strip=_strip(threads, work, start, from_turn=from_turn, live=live),
         turns=len(main),
+        below=tuple(sorted((threads.turns[call], turn) for call, turn in threads.under.items() if call in threads.turns)),
         from_turn=from_turn,
         window=window or 0,
         numbers=_numbers(work, threads, (start, end), window),
@@ -202,8 +214,20 @@ def wholeness_of(health: Health, /) -> Wholeness:
 
 def _strip(threads: Threads, work: Work, start_ms: int, *, from_turn: int, live: bool) -> Strip:
     failed = {tool.llm_call_id for tool in work.tools if has_failed(tool)}
-    bad = {threads.turns.get(call) for call in failed}
+    bad = {threads.under.get(call) or threads.turns.get(call) for call in failed}
+    with_subs = set(threads.under.values())
+    compacted, lost = compactions(threads.main), {call.id for call, _ in lost_caches(threads.main)}
     calls = threads.main[from_turn:]
+
+    def flags(call: PricedCall) -> int:
+        turn = threads.turns[call.id]
+        return (
+            _flags(call, turn in bad, live=live)
+            | SUB_AGENT * (turn in with_subs)
+            | COMPACTED * (call.id in compacted)
+            | CACHE_LOST * (call.id in lost)
+        )
+
     return Strip(
         tuple(threads.turns[call.id] for call in calls),
         tuple(call.id for call in calls),
@@ -211,7 +235,7 @@ def _strip(threads: Threads, work: Work, start_ms: int, *, from_turn: int, live:
         ms=tuple(_took(call) for call in calls),
         context=tuple(map(context_of, calls)),
         cached=tuple(call.cache_read_tokens for call in calls),
-        flags=tuple(_flags(call, threads.turns[call.id] in bad, live=live) for call in calls),
+        flags=tuple(map(flags, calls)),
     )
 
 

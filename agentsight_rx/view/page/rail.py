@@ -32,6 +32,7 @@ class RailRow(Struct, frozen=True, omit_defaults=True):
     title: str = ""
     step: str = ""
     turns: int = 0
+    turn: int = 0  # the number of the newest
     tokens: int = 0
     cost: CostSum = CostSum()
     left: float | None = None
@@ -77,6 +78,7 @@ def row_of(picture: Picture, row: SessionRow, recording: str, /) -> RailRow:
         title=cut(row.title, _TITLE),
         step=f"{doing + 1} of {len(steps)}: {cut(steps[doing][0], 60)}" if steps else "",
         turns=len(threads.main),
+        turn=max(threads.turns.values(), default=0),
         tokens=sum(call.total_tokens for call in work.calls),
         cost=summed(work.calls),
         left=max(0.0, round(1 - context_of(last) / window, 3)) if last and window else None,

@@ -34,7 +34,8 @@ class Threads(Struct):
 
     main: list[PricedCall]
     below: dict[str, list[Thread]]
-    turns: dict[str, int]  # of each call: the number of the turn of `main` that it belongs to
+    turns: dict[str, int]  # the number of each call in the session, as every part of the product has it
+    under: dict[str, int]  # of each call of a sub-agent: the number of the turn of `main` that shows it
 
 
 def threads_of(session: str, work: Work, /) -> Threads:
@@ -65,8 +66,8 @@ def threads_of(session: str, work: Work, /) -> Threads:
             thread.tool = started.id
         thread.parent, thread.name = parent, _name(thread, started)
         below.setdefault(parent, []).append(thread)
-    _number(below, main, turns)
-    return Threads(main, below, turns)
+    turns |= {call.id: call.turn for thread in others.values() for call in thread.calls if call.turn}
+    return Threads(main, below, turns, _under(below, main, turns))
 
 
 def _starter(thread: Thread, starters: Sequence[ToolRow], used: set[str]) -> ToolRow | None:
@@ -100,12 +101,14 @@ def _name(thread: Thread, tool: ToolRow | None) -> str:
     return (thread.calls[0].agent or thread.key)[:60]
 
 
-def _number(below: dict[str, list[Thread]], main: Sequence[PricedCall], turns: dict[str, int]) -> None:
+def _under(below: dict[str, list[Thread]], main: Sequence[PricedCall], turns: dict[str, int]) -> dict[str, int]:
+    found: dict[str, int] = {}
     waiting = [(call.id, turns[call.id]) for call in main]
     while waiting:
         parent, turn = waiting.pop()
         for thread in below.get(parent, ()):
             for call in thread.calls:
-                if call.id not in turns:
-                    turns[call.id] = turn
+                if call.id not in found:
+                    found[call.id] = turn
                     waiting.append((call.id, turn))
+    return found

@@ -10,6 +10,7 @@ from msgspec import Struct
 from ..rows.kinds import CallRow, ToolRow
 from ..rows.tool_outcome import has_failed
 from ..rows.tool_words import executed, steady
+from .context_falls import lost_caches
 from .costs import PricedCall
 
 __all__ = ["Finding", "FindingKind", "Run", "find", "longest_failure"]
@@ -18,7 +19,6 @@ FindingKind: TypeAlias = Literal["loop", "repeated", "retried", "failed", "limit
 
 _GROWS = 1000  # tokens a turn
 _GROWS_TURNS = 5
-_UNCACHED = 8000  # tokens
 _LIMITS = frozenset({"max_tokens", "length", "MAX_TOKENS", "max_output_tokens"})
 _TURNS_MOST = 20
 
@@ -100,16 +100,8 @@ def _failures(calls: Sequence[PricedCall]) -> Iterator[Finding]:
 
 
 def _uncached(calls: Sequence[PricedCall]) -> Iterator[Finding]:
-    before: dict[tuple[str | None, str | None], CallRow] = {}
-    for call in calls:
-        if not call.total_tokens:
-            continue
-        key = call.agent_id, call.model
-        last = before.get(key)
-        before[key] = call
-        lost = last.cached_tokens - call.cache_read_tokens if last else 0
-        if lost >= _UNCACHED:
-            yield Finding("uncached", (call.turn,), lost)
+    for call, lost in lost_caches(calls):
+        yield Finding("uncached", (call.turn,), lost)
 
 
 def _growth(calls: Sequence[PricedCall]) -> Iterator[Finding]:

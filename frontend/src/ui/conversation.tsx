@@ -5,7 +5,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, place } from "../address";
 import { open } from "../answers";
 import type { Body, CallBody, Gap, Head, Program, SubAgent, Text, ToolCard, TurnCard } from "../shapes";
-import { askHere, cards, following, head, indexOf, loadPage, now, PAGE, running, select, unseen } from "../state";
+import { askHere, cards, follow, following, head, indexOf, loadPage, now, PAGE, running, select, unseen } from "../state";
 import { amount, clock, home, money, plural, size, took, within } from "../words";
 import { Go, Mark, T } from "./bits";
 
@@ -66,34 +66,77 @@ function Page({ page, total }: { page: number; total: number }): JSX.Element {
   );
 }
 
+const AROUND_PX = 1300; // of the view: turns that are loaded, as `Page` does, and a bit
+
+// The turn of the address goes to the top, and is held there until the turns around it have their height, or until one scrolls,
+// presses or clicks. A turn of a sub-agent is within its fold, which is open then.
 function useScrollTo(index: number): void {
   const turn = place.value.turn;
   const there = index >= 0 && cards.value.has(index);
   const done = useRef(0);
   useEffect(() => {
-    if (!turn || done.current === turn) return;
-    if (there) {
+    if (!turn || index < 0 || done.current === turn) return;
+    let frame = 0;
+    const put = (): void => {
+      const found = document.getElementById(`turn-${turn}`) ?? document.querySelectorAll(".thread > .page")[Math.floor(index / PAGE)];
+      found?.scrollIntoView({ block: "start" });
+      cancelAnimationFrame(frame);
+      frame = requestAnimationFrame(() => (frame = requestAnimationFrame(() => there && !isLoading() && end())));
+    };
+    const sized = new ResizeObserver(put);
+    const stop = (): void => {
+      sized.disconnect();
+      cancelAnimationFrame(frame);
+      for (const each of ACTS) removeEventListener(each, end);
+    };
+    const end = (event?: Event): void => {
+      if (event instanceof KeyboardEvent && !SCROLLS.has(event.key)) return;
       done.current = turn;
-      requestAnimationFrame(() => document.getElementById(`turn-${turn}`)?.scrollIntoView({ block: "start" }));
-      requestAnimationFrame(() => requestAnimationFrame(() => document.getElementById(`turn-${turn}`)?.scrollIntoView({ block: "start" })));
-    } else if (index >= 0) {
-      document.querySelectorAll(".thread > .page")[Math.floor(index / PAGE)]?.scrollIntoView({ block: "start" });
-    }
+      stop();
+    };
+    for (const each of ACTS) addEventListener(each, end, { passive: true });
+    for (const each of document.querySelectorAll("#main, .thread, .thread > .page")) sized.observe(each);
+    put();
+    return stop;
   }, [turn, there, index]);
 }
+
+const ACTS = ["wheel", "touchstart", "pointerdown", "keydown"];
+const SCROLLS = new Set(["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End", " "]);
+
+function isLoading(): boolean {
+  return [...document.querySelectorAll(".thread > .page:has(> .faint)")].some((page) => {
+    const { top, bottom } = page.getBoundingClientRect();
+    return bottom > -AROUND_PX && top < innerHeight + AROUND_PX;
+  });
+}
+
+const NEAR = 40; // px from the end of the page: one that scrolled there follows again
 
 // Follow is on until you scroll up, select, or press f.
 function useFollow(total: number): void {
   useEffect(() => {
     if (!following.value) return;
     loadPage(Math.floor(Math.max(0, total - 1) / PAGE));
-    requestAnimationFrame(() => scrollTo({ top: document.documentElement.scrollHeight }));
-  }, [total, following.value, cards.value]);
+    const end = (): void => {
+      if (following.value && running.value) scrollTo({ top: document.documentElement.scrollHeight });
+    };
+    const sized = new ResizeObserver(end);
+    const main = document.getElementById("main");
+    if (main) sized.observe(main);
+    return () => sized.disconnect();
+  }, [total, following.value]);
   useEffect(() => {
     let last = scrollY;
+    let high = document.documentElement.scrollHeight;
     const moved = (): void => {
-      if (scrollY < last - 4 && following.value) following.value = false;
+      const now_ = document.documentElement.scrollHeight;
+      if (now_ >= high && running.value) {
+        if (scrollY < last - 4) follow(false);
+        else if (scrollY > last && scrollY + innerHeight > now_ - NEAR && !place.value.turn) follow(true);
+      }
       last = scrollY;
+      high = now_;
     };
     addEventListener("scroll", moved, { passive: true });
     return () => removeEventListener("scroll", moved);
@@ -103,14 +146,14 @@ function useFollow(total: number): void {
 function End({ total }: { total: number }): JSX.Element | null {
   if (!running.value) return null;
   if (following.value) {
-    return <p class="foot"><i class="dot on" aria-hidden="true" />following; <button class="link" onClick={() => (following.value = false)}>stop</button></p>;
+    return <p class="foot"><i class="dot on" aria-hidden="true" />following; <button class="link" onClick={() => follow(false)}>stop</button></p>;
   }
   const label = unseen.value ? plural(unseen.value, "new turn") : "Follow";
   return (
     <button
       class="btn go follow" onClick={() => {
-        following.value = true;
-        unseen.value = 0;
+        go({ turn: 0, row: "" });
+        follow(true);
         loadPage(Math.floor(Math.max(0, total - 1) / PAGE));
       }}
     >{label}</button>
@@ -121,17 +164,17 @@ function End({ total }: { total: number }): JSX.Element | null {
 
 export function Card({ card, before, inner }: { card: TurnCard; before: string; inner?: boolean }): JSX.Element {
   const pending = card.status === "pending" && running.value;
-  const selected = !inner && place.value.turn === card.n;
+  const selected = place.value.turn === card.n;
   const kind = [card.gap ? "cut" : card.bad ? "bad-t" : pending ? "now-t" : "", selected ? "sel" : ""].join(" ");
   const subs = new Map<string, SubAgent[]>();
   for (const sub of card.subs ?? []) subs.set(sub.tool ?? "", [...(subs.get(sub.tool ?? "") ?? []), sub]);
   const loose = (card.subs ?? []).filter((sub) => !card.tools?.some((tool) => tool.id === sub.tool));
   return (
-    <li class={`turn ${kind}`} id={inner ? undefined : `turn-${card.n}`}>
-      {inner ? <span class="no">{card.n}</span> : <button class="no" aria-label={`Select turn ${card.n}`} onClick={() => select(card.n)}>{card.n}</button>}
+    <li class={`turn ${kind}`} id={`turn-${card.n}`}>
+      <button class="no" aria-label={`Select turn ${card.n}`} onClick={() => select(card.n)}>{card.n}</button>
       <header>
         {inner ? null : <b>{clock(card.start_ms)}</b>}
-        <span class="w1">{pending ? took(Math.max(0, now.value - card.start_ms)) : took(card.ms)}</span>
+        <span class="w1" title={card.first_ms ? `first word ${took(card.first_ms)}` : undefined}>{pending ? took(Math.max(0, now.value - card.start_ms)) : took(card.ms)}</span>
         {card.first_ms ? <span class="opt w2">first word {took(card.first_ms)}</span> : null}
         {card.tokens_in ? <span class="w3">{amount(card.tokens_in)} in</span> : null}
         {card.cached ? <span class="opt w4">{amount(card.cached)} cached</span> : null}
@@ -370,9 +413,13 @@ export function pretty(text: string): string {
   }
 }
 
+function shows(sub: SubAgent, turn: number): boolean {
+  return (sub.cards ?? []).some((card) => card.n === turn || (card.subs ?? []).some((each) => shows(each, turn)));
+}
+
 function Sub({ sub }: { sub: SubAgent }): JSX.Element {
   return (
-    <details class="sub" open={Boolean(sub.bad ?? sub.gap)}>
+    <details class="sub" open={Boolean(sub.bad ?? sub.gap) || shows(sub, place.value.turn)}>
       <summary>
         <b><T text={sub.name} /></b><span class="soft">sub-agent</span>
         <span class="end">
@@ -381,7 +428,7 @@ function Sub({ sub }: { sub: SubAgent }): JSX.Element {
         </span>
       </summary>
       <ol class="inner">
-        {(sub.cards ?? []).map((card, at, all) => <Card key={card.call} card={{ ...card, n: at + 1 }} before={all[at - 1]?.call ?? ""} inner />)}
+        {(sub.cards ?? []).map((card, at, all) => <Card key={card.call} card={card} before={all[at - 1]?.call ?? ""} inner />)}
         {sub.cards?.length ? null : <li class="soft pad">It is more than three levels deep: see <Go to={{ tab: "timeline" }}>the timeline</Go>.</li>}
       </ol>
     </details>

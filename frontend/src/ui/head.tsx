@@ -1,10 +1,9 @@
-// Above the tabs: who and where, the verdict, the line of completeness, the strip of turns, the numbers.
+// Above the tabs: who and where, the verdict, the line of completeness, the numbers.
 
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
-import { go, place } from "../address";
-import { FAILED, MISSING, RUNNING, type Clause, type Head, type Numbers, type Strip } from "../shapes";
-import { ended, gone, indexOf, leftOut, now, retry, running, select, stale } from "../state";
+import { go } from "../address";
+import type { Clause, Head, Numbers } from "../shapes";
+import { ended, gone, leftOut, now, retry, running, stale } from "../state";
 import { amount, clock, count, day, home, money, percent, plural, short, took } from "../words";
 import { Go, Icon, Mark, T } from "./bits";
 
@@ -107,86 +106,6 @@ function soFar(numbers: Numbers = {}): string {
   if (!counted(numbers)) return numbers.calls ? `${plural(numbers.calls, "call")} of a model.` : "";
   const cost = numbers.cost?.usd ? `, ${money(numbers.cost.usd)}` : "";
   return `${amount(numbers.tokens_in ?? 0)} tokens in, ${amount(numbers.tokens_out ?? 0)} out${cost}.`;
-}
-
-const WIDE_MOST = 120; // bars that share the width; above that they are 6 px and scroll
-const BARS_MOST = 600; // above that a bar is several turns
-
-export function Bars({ strip, window }: { strip: Strip; window: number }): JSX.Element {
-  const step = Math.ceil(strip.n.length / BARS_MOST);
-  const most = Math.max(1, ...strip.context);
-  const full = scale(most, window);
-  const selected = indexOf(place.value.turn);
-  const list = useRef<HTMLOListElement>(null);
-  useEffect(() => {
-    list.current?.querySelector("[aria-pressed=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
-  }, [selected]);
-  const bars: JSX.Element[] = [];
-  for (let at = 0; at < strip.n.length; at += step) {
-    bars.push(<Bar key={at} strip={strip} at={at} end={Math.min(strip.n.length, at + step)} full={full} selected={selected >= at && selected < at + step} />);
-  }
-  const flags = strip.flags.reduce((a, b) => a | b, 0);
-  const many = bars.length > WIDE_MOST;
-  return (
-    <div class={many ? "strip many" : "strip"}>
-      <ol ref={list} aria-label="Turns: height is context, colour is trouble" onKeyDown={arrows}>{bars}</ol>
-      <p class="cap">
-        <span><i class="sw" />new</span>
-        <span><i class="sw light" />from cache</span>
-        {flags & FAILED ? <span><i class="sw bad-bg" />something failed</span> : null}
-        {flags & MISSING ? <span><i class="sw cut-bg" />something is missing</span> : null}
-        {step > 1 ? <span>one bar is {step} turns</span> : null}
-        <span class="right">{strip.context.some(Boolean) ? `height: context; a full bar is ${amount(full)}${window ? share(full, window) : ""}` : "no count of tokens was reported"}</span>
-      </p>
-    </div>
-  );
-}
-
-function arrows(event: KeyboardEvent): void {
-  const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-  if (!by) return;
-  event.preventDefault();
-  const buttons = [...(event.currentTarget as HTMLElement).querySelectorAll("button")];
-  buttons[buttons.indexOf(document.activeElement as HTMLButtonElement) + by]?.focus();
-}
-
-// A full bar is the window, or its half or quarter when all bars stay below it; where all are tiny, the longest one.
-function scale(most: number, window: number): number {
-  if (!window || most <= window / 32) return most;
-  if (most <= window / 4) return window / 4;
-  if (most <= window / 2) return window / 2;
-  return Math.max(window, most);
-}
-
-function share(full: number, window: number): string {
-  const part = full / window;
-  return part === 1 ? ", the window" : part === 0.5 ? ", half of the window" : part === 0.25 ? ", a quarter of the window" : "";
-}
-
-function Bar({ strip, at, end, full, selected }: { strip: Strip; at: number; end: number; full: number; selected: boolean }): JSX.Element {
-  let flags = 0;
-  let top = at;
-  for (let i = at; i < end; i++) {
-    flags |= strip.flags[i] ?? 0;
-    if ((strip.context[i] ?? 0) > (strip.context[top] ?? 0)) top = i;
-  }
-  const context = strip.context[top] ?? 0;
-  const cached = Math.min(context, strip.cached[top] ?? 0);
-  const n = strip.n[at] ?? 0;
-  const trouble = flags & MISSING ? "t-cut" : flags & FAILED ? "t-bad" : flags & RUNNING ? "t-now" : "";
-  const said = `Turn ${n}: context ${amount(context)}, ${amount(context - cached)} of it new${flags & FAILED ? ", something failed" : ""}${flags & MISSING ? ", something is missing" : ""}`;
-  const named = strip.n.length <= WIDE_MOST || at % 10 === 0;
-  return (
-    <li class={trouble}>
-      <button aria-pressed={selected} aria-label={said} title={said} onClick={() => select(n)}>
-        <span class="col">
-          <i class="new" style={{ height: `${((context - cached) / full) * 100}%` }} />
-          <i style={{ height: `${(cached / full) * 100}%` }} />
-        </span>
-        <span class="n">{named ? n : ""}</span>
-      </button>
-    </li>
-  );
 }
 
 export function Facts({ head }: { head: Head }): JSX.Element {

@@ -65,7 +65,7 @@ function Row({ row, onDone }: { row: RailRow; onDone: () => void }): JSX.Element
         <Mark cut={Boolean(row.missing)} />
       </span>
       <span class="what"><T text={row.title || (live ? "waiting for the first prompt" : "no prompt was seen")} /></span>
-      {row.step ? <span class="step"><T text={row.step} /></span> : live && row.turns ? <span class="step">turn {row.turns}</span> : null}
+      {row.step ? <span class="step"><T text={row.step} /></span> : live && row.turn ? <span class="step">turn {row.turn}</span> : null}
       <span class="nums">
         <span>{row.tokens ? amount(row.tokens) : ""}</span>
         <span>{money(row.cost?.unknown_calls && !row.cost.usd ? null : row.tokens ? row.cost?.usd : null)}</span>

@@ -39,7 +39,7 @@ from agentsight_rx.view.rows.tally import Tally
 
 from ...operators import run
 
-__all__ = ["HOSTILE", "SESSION", "Story", "parcel", "recorded", "stored"]
+__all__ = ["HOSTILE", "SESSION", "Story", "long_session", "parcel", "recorded", "stored"]
 
 SESSION = "5c1f0c52-parcel"
 HOSTILE = '<img src=x onerror="window.fooled = 1"><script>window.fooled = 1</script>\'"&lt;\u202e'
@@ -243,6 +243,65 @@ class Story:
         self.wait(12)
         self.ran("/bin/bash", "-c", command, ms=ms, code=code)
         return id, out or ("" if not code else f"command failed with exit {code}"), bool(code)
+
+    @property
+    def context(self) -> int:
+        """Tokens of the newest request of the main agent."""
+        return self._contexts.get("", 0)
+
+    def compact(self, *, left: int = 30_000) -> None:
+        """The agent asks for a summary of the conversation, and goes on with that alone."""
+        words = "Your task is to create a detailed summary of the conversation so far."
+        self.ask(ms=3000, prompt=words, says="We fixed the rounding.", grew=400)
+        self._threads[""] = []
+        self._contexts[""] = left
+
+
+def long_session(calls: int, *, session: str = "long") -> list[Event]:
+    """
+    A session of so many calls, most of which run a command: every 13th fails, every 41st is cut, every 37th has a sub-agent,
+    the cache is lost in every 61st, and the conversation is compacted once it has 150,000 tokens.
+    """
+    story = Story(session=session)
+    story.events.append(NetEvent(story.origin(), 5 * _TICK, "connect", "ipv4", "tcp", peer="160.79.104.10", port=443))
+    result: tuple[str, str, bool] | None = None
+    made = 0
+    while made < calls:
+        made += 1
+        story.wait(400)
+        given: dict[str, Any] = {"results": [result]} if result else {"prompt": f"Go on with part {made} of the ledger."}
+        given |= {
+            "grew": 300 + made * 37 % 1300,
+            "says": f"Step {made} of the work.\n\nIt looks at one more file." * (1 + made % 3),
+        }
+        if made % 37 == 0 and made + 3 < calls:
+            (task,) = story.ask(
+                ms=900, tools=[("Task", {"subagent_type": "explore", "prompt": f"Look around {made}."})], **given
+            )
+            for at in range(2):
+                story.ask(ms=700, prompt="" if at else f"Look around {made}.", says="Found.", agent=f"agent-{made}", grew=900)
+            made += 2
+            result = task, "Found.", False
+        elif story.context > 150_000 and made + 2 < calls:
+            story.ask(ms=900, **{**given, "says": "Time to tidy up."})
+            story.compact()
+            made += 1
+            result = None
+        elif made == calls:
+            story.ask(ms=1200, **{**given, "says": "Done."})
+        else:
+            fails = made % 13 == 0
+            result = story.bash(
+                f"pytest -q tests/test_part_{made}.py",
+                ms=300,
+                code=int(fails),
+                out="1 failed" if fails else "4 passed",
+                uncached=made % 61 == 0,
+                cut=made % 41 == 0,
+                ms_of_model=1100,
+                **given,
+            )
+    return story.events
 
 
 def parcel() -> list[Event]:

@@ -1,0 +1,47 @@
+"""Rows of a run, written while a browser shows its page."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from agentsight_rx.core.sink import Writer
+from agentsight_rx.loss import Ledger
+from agentsight_rx.view import Output
+from agentsight_rx.web import WebOptions, web
+
+from .browsing import Shown, opened
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+__all__ = ["Running", "running"]
+
+
+class Running:
+    """A page of a run, and what feeds it."""
+
+    def __init__(self, shown: Shown, writer: Writer[Output], ledger: Ledger) -> None:
+        self.shown = shown
+        self.see = shown.see
+        self.press = shown.press
+        self.page = shown.page
+        self.ledger = ledger
+        self._writer = writer
+
+    def write(self, batch: list[Output]) -> None:
+        self._writer.write(batch)
+        self._writer.flush()
+
+
+@contextmanager
+def running(browser: Browser) -> Generator[Running]:
+    ledger = Ledger()
+    sink = web(WebOptions(port=0))
+    writer = sink.open(ledger)
+    try:
+        with opened(browser, sink.url) as shown:
+            yield Running(shown, writer, ledger)
+    finally:
+        writer.close()

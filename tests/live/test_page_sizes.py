@@ -1,0 +1,299 @@
+"""The page with 8, 83 and 502 turns from 360 to 1,920 px: strip, tabs, deep links, tables, and what a run does to them."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agentsight_rx.events import Event, HttpRequest
+from agentsight_rx.prices import Prices
+from agentsight_rx.web import StoredPage, WebOptions, serve_stored
+
+from ..view.page.story import long_session, output, recorded
+from .browsing import TABS, Shown, chromium, opened, problems
+from .page_runs import Running, running
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.live
+
+SIZES = (8, 83, 502)
+WIDTHS = (390, 768, 1280, 1920)
+# What the strip is at any width, as sentences that are false
+STRIP = """() => {
+  const wrong = [], box = document.querySelector('.strip .plot svg').getBoundingClientRect();
+  const bars = [...document.querySelectorAll('.s-bar')].map(bar => ({
+    turns: bar.dataset.turns.split('-').map(Number),
+    x: bar.querySelector('.s-old').x.baseVal.value, wide: bar.querySelector('.s-old').width.baseVal.value,
+    top: Math.min(...[...bar.querySelectorAll('.s-old, .s-new, .s-bad, .s-here, .s-cut')]
+      .map(each => each.getBoundingClientRect().top)),
+  }));
+  const fold = bars[0].turns[1] - bars[0].turns[0] + 1, total = bars.at(-1).turns[1] + 1;
+  const folds = [1, 2, 5, 10, 20, 50, 100].filter(each => Math.ceil(total / each) * 5 <= box.width);
+  if (fold !== folds[0] && total > 1) wrong.push(`${fold} turns a bar, and ${folds[0]} fit in ${box.width}`);
+  bars.forEach((bar, at) => {
+    if (bar.wide < 4) wrong.push(`a bar of ${bar.wide} px`);
+    if (bar.turns[0] !== at * fold) wrong.push(`bar ${at} begins with ${bar.turns[0]}`);
+    if (at && bar.x - bars[at - 1].x < bars[at - 1].wide + 0.99) wrong.push(`bars ${at - 1} and ${at} touch`);
+  });
+  if (bars.at(-1).x + bars.at(-1).wide > box.width + 1) wrong.push('the last bar is outside');
+  const boxes = name => [...document.querySelectorAll(name)].map(each => [each.textContent, each.getBoundingClientRect()]);
+  const apart = (all, of) => all.forEach(([a, one], at) => all.slice(at + 1).forEach(([b, two]) => {
+    if (one.left < two.right && two.left < one.right) wrong.push(`${of} ${a} and ${b} touch`);
+  }));
+  const numbers = boxes('.s-n'), words = boxes('.s-word');
+  apart(numbers, 'numbers'); apart(words, 'words');
+  for (const [text, one] of [...numbers, ...words])
+    if (one.left < box.left - 1 || one.right > box.right + 1) wrong.push(`${text} is outside`);
+  for (const [text, one] of words) for (const bar of bars) {
+    const left = box.left + bar.x;
+    if (left < one.right - 1 && left + bar.wide > one.left + 1 && bar.top < one.bottom - 4) wrong.push(`${text} is over a bar`);
+  }
+  if (document.documentElement.scrollWidth !== innerWidth) wrong.push('the page scrolls sideways');
+  return wrong;
+}"""
+HEALTH_IN_VIEW = """() => {
+  const tab = document.getElementById('tab-health'), { left, right, top, bottom } = tab.getBoundingClientRect();
+  return right <= innerWidth && [left + 2, right - 3].every(x => tab.contains(document.elementFromPoint(x, (top + bottom) / 2)))
+    && [...tab.querySelectorAll('.mk')].every(mark => mark.getBoundingClientRect().width >= 12);
+}"""
+NOTHING_LOADS = """![...document.querySelectorAll('.page:has(> .faint)')].some(page => {
+  const { top, bottom } = page.getBoundingClientRect(); return bottom > -1200 && top < innerHeight + 1200; })"""
+FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))"
+HERE = "[...document.querySelectorAll('.every + .plot .s-n.here')].some(each => each.textContent === 'N')"
+AT_THE_END = "Math.abs(document.documentElement.scrollHeight - innerHeight - scrollY) < 3"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[StoredPage]:
+    folder = tmp_path_factory.mktemp("sizes")
+    paths = [recorded(folder / f"of{size}.lmdb", long_session(size)) for size in SIZES]
+    page = serve_stored(
+        WebOptions(port=0),
+        lambda: paths,
+        is_being_written=lambda _: False,
+        prices=Prices(today=datetime.date(2026, 11, 27)),
+        index=None,
+        owner=None,
+    )
+    yield page
+    page.close()
+
+
+def go(page: Shown, size: int, query: str = "", tab: str = "conversation") -> None:
+    page.page.goto(f"{page.root}/s/of{size}/long/{tab}{query}")
+    page.page.locator(".strip .s-bar").first.wait_for()
+    page.settled()
+
+
+def settle(page: Shown) -> None:
+    page.has(NOTHING_LOADS)
+    page.page.evaluate(FRAMES)
+
+
+def view(width: int) -> dict[str, Any]:
+    return {"viewport": {"width": width, "height": 900}}
+
+
+# -- the strip -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_at_any_width_each_turn_has_its_part_of_a_bar_that_can_be_seen(browser: Browser, served: StoredPage, size: int) -> None:
+    with opened(browser, served.url) as page:
+        go(page, size)
+        for width in (*WIDTHS, *range(360, 1921, 97)):
+            page.page.set_viewport_size({"width": width, "height": 900})
+            page.page.evaluate(FRAMES)
+            for turn in ("", "j"):
+                if turn:
+                    page.press(turn)
+                assert [] == page.page.evaluate(STRIP), width
+                assert page.page.evaluate(HEALTH_IN_VIEW), width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_session_of_502_turns_fits_each_screen(browser: Browser, served: StoredPage, tmp_path: Path, width: int) -> None:
+    with opened(browser, served.url, **view(width)) as page:
+        for tab in TABS:
+            go(page, 502, tab=tab)
+            page.page.screenshot(path=tmp_path / f"{tab}.png")
+            wide = page.page.evaluate(
+                "[...document.querySelectorAll('.scroll')].map(each => each.scrollWidth - each.clientWidth)"
+            )
+            assert not any(wide), (tab, wide)
+            assert page.page.evaluate(HEALTH_IN_VIEW), tab
+        go(page, 502)
+        assert [] == problems(page.page)
+        heights = page.page.evaluate(
+            "[...document.querySelectorAll('.page > ol > .turn > header')].map(each => each.offsetHeight)"
+        )
+        assert heights
+        assert width < 1280 or max(heights) < 32
+
+
+def test_pointing_reads_out_and_a_click_takes_the_turn_with_trouble(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url, **view(1280)) as page:
+        go(page, 502)
+        page.see("one bar for 5 turns; a full bar is 200 k, the window", within=".strip .cap")
+        failed = page.page.locator(".s-bar:has(.s-bad)").first.bounding_box()
+        assert failed
+        page.page.mouse.move(failed["x"] + 2, failed["y"] + 2)
+        page.see("turns 11 to 15: ", within=".strip .cap")
+        page.see("something failed", within=".strip .cap .right")
+        page.page.mouse.click(failed["x"] + 2, failed["y"] + 2)
+        page.has("location.search === '?turn=13'")
+        strip = page.page.get_by_role("slider", name="Turns")
+        assert "turn 13: " in str(strip.get_attribute("aria-valuetext"))
+        strip.focus()
+        for key, turn in (("ArrowRight", 14), ("ArrowLeft", 13), ("PageDown", 3), ("Home", 1), ("End", 502), ("PageUp", 502)):
+            page.press(key)
+            page.has(f"location.search === '?turn={turn}'")
+
+
+def test_closer_there_is_a_bar_a_turn_around_the_selected_one(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url, **view(1280)) as page:
+        go(page, 502, "?turn=225")
+        page.press("+")
+        page.has(HERE.replace("N", "225"))
+        assert 119 == page.page.locator(".s-bar").count()
+        every = page.page.locator(".every")
+        every.scroll_into_view_if_needed()
+        box = every.bounding_box()
+        assert box
+        page.page.mouse.move(box["x"] + 700, box["y"] + 10)
+        page.page.mouse.down()
+        page.page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 10)
+        page.page.mouse.up()
+        page.has("[...document.querySelectorAll('.s-n')].some(each => each.textContent === '502')")
+        page.press("j")  # a selection from elsewhere moves it
+        page.has(HERE.replace("N", "226"))
+        page.press("0")
+        page.has("!document.querySelector('.every')")
+        page.see("Zoom in", within=".strip").click()
+        page.see("All 502 turns", within=".strip").click()
+        page.see("Zoom in", within=".strip")
+
+
+# -- addresses -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_deep_link_settles_at_its_turn_also_at_that_of_a_sub_agent(browser: Browser, served: StoredPage, width: int) -> None:
+    with opened(browser, served.url, **view(width)) as page:
+        for turn in (225, 38, 480, 2, 501):
+            go(page, 502, f"?turn={turn}")
+            page.page.locator(f"#turn-{turn}.sel").wait_for()
+            settle(page)
+            top = page.page.evaluate(f"document.getElementById('turn-{turn}').getBoundingClientRect().top")
+            at_end = page.page.evaluate(AT_THE_END)
+            assert 44 <= top <= 76 or (at_end and top < 900), (turn, top)
+
+
+def test_a_settled_link_leaves_the_scroll_position_to_the_reader(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url, **view(1280)) as page:
+        go(page, 502, "?turn=225")
+        page.page.locator("#turn-225.sel").wait_for()
+        settle(page)
+        before = page.page.evaluate("scrollY")
+        page.page.mouse.move(600, 500)
+        page.page.mouse.wheel(0, -3000)
+        page.has(f"scrollY < {before} - 2000")
+        settle(page)
+        assert page.page.evaluate(f"scrollY < {before} - 1000")
+
+
+@pytest.mark.parametrize("tab", ["conversation", "files"])
+def test_a_turn_that_is_not_there_is_said_and_leads_on(browser: Browser, served: StoredPage, tab: str) -> None:
+    with opened(browser, served.url, **view(1280)) as page:
+        go(page, 83, "?turn=999", tab)
+        page.see("There is no turn 999.")
+        page.see("The turns of this session are 1 to 83.")
+        page.see("Show turn 83").click()
+        page.has("location.search === '?turn=83'")
+        assert 0 == page.page.get_by_text("There is no turn").count()
+
+
+def test_turns_have_one_series_of_numbers(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url, **view(1920)) as page:
+        go(page, 83)
+        page.see("83", within="#tab-conversation span")
+        page.see("83 turns", within=".step-t")
+        page.press("k")
+        page.see("turn 83 of 83", within=".step-t")
+        page.see("83", within=".turn.sel > .no")
+        page.see("83", within=".s-n.here")
+
+
+# -- a run that goes on --------------------------------------------------------------------------------------------------
+
+
+def begin_of(events: list[Event], turns: int) -> list[Event]:
+    """Up to the answer of so many calls, before the next one."""
+    asked = [at for at, event in enumerate(events) if isinstance(event, HttpRequest)]
+    return events[: asked[turns]] if turns < len(asked) else events
+
+
+def grow(run: Running, turns: int) -> None:
+    run.write(output(begin_of(long_session(60), turns)))
+
+
+def test_a_run_is_followed_unless_one_scrolls_away(browser: Browser) -> None:
+    with running(browser) as run:
+        grow(run, 30)
+        run.see("turn 30", within=".rail .step")
+        run.see("Working on turn 30", within="h1")
+        run.see("following the newest", within=".strip")
+        run.see("30", within=".s-n.here")
+        run.page.locator("#turn-30").wait_for()
+        run.shown.has(AT_THE_END)
+        grow(run, 36)
+        run.page.locator("#turn-36").wait_for()
+        run.shown.has(AT_THE_END)
+        run.page.mouse.move(600, 500)
+        run.page.mouse.wheel(0, -1500)
+        run.see("Follow", within=".follow")
+        run.shown.has(NOTHING_LOADS)
+        run.page.evaluate(FRAMES)
+        before = run.page.evaluate("scrollY")
+        grow(run, 45)
+        run.see("new turn", within=".follow")
+        run.page.evaluate(FRAMES)
+        assert before == run.page.evaluate("scrollY")
+        run.page.locator(".follow").click()
+        run.page.locator("#turn-45").wait_for()
+        run.shown.has(AT_THE_END)
+        run.see("following", within=".foot")
+        run.press("k")
+        run.see("Follow", within=".follow")
+
+
+def test_the_strip_of_a_run_waits_to_fold_while_one_points_at_it(browser: Browser) -> None:
+    with running(browser) as run:
+        run.page.set_viewport_size({"width": 390, "height": 900})
+        events = long_session(84)
+        run.write(output(begin_of(events, 70)))
+        run.shown.has("location.pathname.includes('/long/')")
+        run.see("a full bar is", within=".strip")
+        run.page.evaluate("scrollTo(0, 0)")
+        assert "one bar for" not in run.page.locator(".strip").inner_text()
+        box = run.page.locator(".strip .plot").bounding_box()
+        assert box
+        run.page.mouse.move(box["x"] + 20, box["y"] + 20)
+        run.see("turn 4: ", within=".strip .cap")
+        run.write(output(events))
+        run.see("84", within=".s-n")
+        assert "one bar for" not in run.page.locator(".strip").inner_text()
+        run.page.mouse.move(200, 850)
+        run.see("one bar for 2 turns", within=".strip")

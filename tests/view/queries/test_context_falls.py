@@ -1,0 +1,55 @@
+"""Calls -> where a conversation was compacted, and where its cache was lost; no other request is mistaken for either."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from agentsight_rx.view import CallRow
+from agentsight_rx.view.queries.context_falls import compactions, lost_caches
+
+
+def call(id: str, tokens: int, *, messages: int, cached: int = 0, aside: str = "", agent: str | None = None) -> CallRow:
+    row = CallRow(id, 1000, pid=1, comm="claude", model="m", messages=messages, aside=aside, agent_id=agent)
+    return replace(row, input_tokens=tokens - cached, cache_read_tokens=cached, output_tokens=10, total_tokens=tokens + 10)
+
+
+LONG = call("long", 90_000, messages=80, cached=80_000)
+SUMMARY = call("summary", 90_400, messages=81, cached=90_000, aside="summary")
+SHORT = call("short", 30_000, messages=2, cached=12_000)
+
+
+def lost(*calls: CallRow) -> list[tuple[str, int]]:
+    return [(each.id, tokens) for each, tokens in lost_caches(calls)]
+
+
+def test_a_shorter_conversation_behind_a_summary_was_compacted_and_its_cache_was_not_lost() -> None:
+    assert {"short"} == compactions([LONG, SUMMARY, SHORT])
+    assert [] == lost(LONG, SUMMARY, SHORT)
+
+
+def test_a_shorter_conversation_without_a_summary_is_not_called_compacted() -> None:
+    assert set() == compactions([LONG, SHORT])
+    assert [("short", 68_000)] == lost(LONG, SHORT)
+
+
+def test_a_summary_of_another_agent_explains_nothing() -> None:
+    assert set() == compactions([LONG, replace(SUMMARY, agent_id="explore"), SHORT])
+
+
+def test_a_summary_explains_one_fall() -> None:
+    longer = call("longer", 60_000, messages=40, cached=28_000)
+    assert {"short"} == compactions([LONG, SUMMARY, SHORT, longer, call("again", 20_000, messages=2)])
+
+
+def test_a_conversation_that_goes_on_behind_a_summary_was_not_compacted() -> None:
+    assert set() == compactions([LONG, SUMMARY, call("next", 91_000, messages=82, cached=90_000)])
+
+
+def test_a_question_of_the_agent_itself_neither_loses_the_cache_nor_hides_its_loss() -> None:
+    title = call("title", 300, messages=1, aside="title")
+    assert [] == lost(LONG, title, call("next", 91_000, messages=82, cached=90_000))
+    assert ["next"] == [id for id, _ in lost(LONG, title, call("next", 91_000, messages=82))]
+
+
+def test_a_retry_that_reads_nothing_has_lost_the_cache() -> None:
+    assert ["again"] == [id for id, _ in lost(LONG, call("again", 90_000, messages=80, aside="retry"))]
