@@ -97,7 +97,7 @@ export interface HealthPage {
   filters: string[]; runs: [number, number, boolean][]; removed_before_ms?: number;
 }
 export interface Hit { recording: string; session: string; turn: number; kind: string; at_ms: number; row: string; text: string }
-export interface Found { hits: Hit[]; searched: number; recordings: number }
+export interface Found { hits: Hit[]; searched: number; recordings: number; going_on?: boolean; texts?: number }
 
 export const TABS = ["conversation", "timeline", "processes", "files", "network", "mcp", "http", "log", "health"] as const;
 export type Tab = (typeof TABS)[number];
