@@ -58,6 +58,11 @@ export class EmbeddedSource implements Source {
     return numbers.map((each) => this.all.said[each as number] as { parts: unknown[] });
   }
 
+  // The result of a tool, whole where the file has it.
+  private result(tool: ToolCard): string | undefined {
+    return this.found<{ text: string }>(`${this.named("/health").replace(/health$/, "")}tool/${encodeURIComponent(tool.id)}?offset=0&part=result`)?.text ?? tool.result?.text;
+  }
+
   // A diff: its lines that are not folded have their messages again.
   private compared(found: object & { lines?: { change: string }[] }, said: { parts: unknown[] }[]): unknown {
     let at = 0;
@@ -66,7 +71,7 @@ export class EmbeddedSource implements Source {
   }
 
   private search(typed: string): Found {
-    const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = [...typed.toLowerCase().matchAll(/"([^"]+)"?|(\S+)/g)].map((each) => (each[1] ?? each[2] ?? "").trim()).filter(Boolean);
     const row = this.found<Rail>("sessions")?.sessions[0];
     const hits: Hit[] = [];
     let searched = 0;
@@ -78,18 +83,21 @@ export class EmbeddedSource implements Source {
       hits.push({ recording: row.recording, session: row.id, turn: 0, at_ms: row.start_ms, row: "", ...place, kind, text: marked(text, words) });
     };
     const turns = this.found<Turns>(this.named("/turns"));
-    for (const card of turns?.cards ?? []) for (const each of withBelow(card)) lookAt(each, card.n, look);
-    for (const file of this.found<Rows<{ path: string }>>(this.named("/files"))?.rows ?? []) look("file", file.path, {});
+    for (const card of turns?.cards ?? []) for (const each of withBelow(card)) lookAt(each, card.n, look, (tool) => this.result(tool));
+    for (const file of this.found<Rows<{ path: string }>>(this.named("/files"))?.rows ?? []) look("file", file.path, { row: file.path });
     for (const host of this.found<Rows<{ name: string }>>(this.named("/network"))?.rows ?? []) look("host", host.name, {});
     return { hits, searched, recordings: 1 };
   }
 }
 
-function lookAt(card: TurnCard, turn: number, look: (kind: string, text: string | undefined, place: Partial<Hit>) => void): void {
+function lookAt(card: TurnCard, turn: number, look: (kind: string, text: string | undefined, place: Partial<Hit>) => void, whole: (tool: ToolCard) => string | undefined): void {
   const place = { turn, at_ms: card.start_ms };
   look("prompt", card.prompt?.text, place);
   look("answer", card.answer?.text, place);
-  for (const tool of card.tools ?? []) look("command", `${tool.name} ${tool.asked}${ran(tool)}`, { ...place, row: tool.id });
+  for (const tool of card.tools ?? []) {
+    look("command", `${tool.name} ${tool.asked}${ran(tool)}`, { ...place, row: tool.id });
+    look("result", whole(tool), { ...place, row: tool.id });
+  }
 }
 
 function ran(tool: ToolCard): string {

@@ -27,7 +27,7 @@ export interface Head {
 }
 export interface Text { text: string; more?: boolean }
 export interface Gap { what: string; why: string; stage?: string; since_ms?: number; do?: string }
-export interface Program { pid: number; argv: string; depth?: number; end?: string; ms?: number | null; bad?: boolean; cpu_ms?: number | null; memory?: number | null }
+export interface Program { pid: number; argv: string; depth?: number; end?: string; ms?: number | null; bad?: boolean; cpu_ms?: number | null; memory?: number | null; helper?: boolean }
 export interface ToolCard {
   id: string; name: string; asked: string; how: string; state: "ok" | "failed" | "running"; start_ms: number; ms?: number | null;
   tied?: string; sure?: number; cwd?: string; programs?: Program[]; more_programs?: number; files?: { sign: string; path: string }[];
@@ -97,7 +97,7 @@ export interface HealthPage {
   filters: string[]; runs: [number, number, boolean][]; removed_before_ms?: number;
 }
 export interface Hit { recording: string; session: string; turn: number; kind: string; at_ms: number; row: string; text: string }
-export interface Found { hits: Hit[]; searched: number; recordings: number }
+export interface Found { hits: Hit[]; searched: number; recordings: number; going_on?: boolean; texts?: number }
 
 export const TABS = ["conversation", "timeline", "processes", "files", "network", "mcp", "http", "log", "health"] as const;
 export type Tab = (typeof TABS)[number];

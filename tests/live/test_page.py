@@ -204,6 +204,18 @@ def test_search_looks_through_all_recordings_and_opens_what_it_finds(browser: Br
         page.has("location.pathname.startsWith('/s/parcel/')")
 
 
+def test_search_finds_and_marks_parts_of_words_in_results_of_tools(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.see("Edited 3 files", within="h1")
+        page.press("Control+k")
+        page.page.get_by_role("combobox").fill('assed "1 failed, 8"')
+        hit = page.page.get_by_role("group", name="Results of tools").get_by_role("option").first
+        hit.locator("mark", has_text="1 failed, 8").wait_for()
+        page.see("2 of 2 recordings searched", within="dialog")
+        hit.click()
+        page.see("1 failed, 8 passed in 5.9 s", within="details[open].tool")
+
+
 def test_keys_do_nothing_while_a_field_has_the_focus(browser: Browser, served: StoredPage) -> None:
     with opened(browser, served.url) as page:
         page.open("files")

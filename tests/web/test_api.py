@@ -40,7 +40,8 @@ class Shelf:
         self.folder = folder
         self.paths: list[Path] = []
         self.recordings = StoredRecordings(lambda: self.paths, lambda _: False)
-        self.api = Api(self.recordings, PRICES, search=SearchIndex(self.recordings, folder / "search.sqlite3"))
+        self.index = SearchIndex(self.recordings, folder / "search.sqlite3")
+        self.api = Api(self.recordings, PRICES, search=self.index)
         self.http = client(self.api)
 
     def put(self, name: str, events: Any) -> Path:
@@ -51,6 +52,11 @@ class Shelf:
         answer = self.http.get(f"/api/v1/{path}")
         assert status == answer.status_code, answer.text
         return answer.json()
+
+    def find(self, words: str) -> Any:
+        """The hits, once everything is indexed."""
+        self.index.catch_up()
+        return self.get(f"search?q={words}")["hits"]
 
     def close(self) -> None:
         self.api.close()
@@ -136,7 +142,7 @@ def test_the_search_finds_prompts_commands_files_and_hosts_of_all_recordings(she
     shelf.put("second", parcel())
 
     def kinds(words: str) -> set[tuple[str, str]]:
-        return {(hit["recording"], hit["kind"]) for hit in shelf.get(f"search?q={words}")["hits"]}
+        return {(hit["recording"], hit["kind"]) for hit in shelf.find(words)}
 
     assert {("first", "prompt")} == kinds("shipment")
     assert ("second", "command") in kinds("pytest rounding")
@@ -154,7 +160,7 @@ def test_what_is_typed_is_never_a_query_of_the_database(shelf: Shelf) -> None:
 
 def test_the_search_marks_what_matched(shelf: Shelf) -> None:
     shelf.put("only", small("Rename the parcel").events)
-    (hit,) = shelf.get("search?q=parcel")["hits"]
+    (hit,) = shelf.find("parcel")
     assert "Rename the \x02parcel\x03" == hit["text"]
 
 
@@ -162,7 +168,7 @@ def test_an_index_of_another_kind_is_made_anew(tmp_path: Path) -> None:
     (tmp_path / "search.sqlite3").write_bytes(b"not a database, and long enough to be looked at" * 40)
     shelf = Shelf(tmp_path)
     shelf.put("only", small("Rename the parcel").events)
-    assert 1 == len(shelf.get("search?q=rename")["hits"])
+    assert 1 == len(shelf.find("rename"))
     shelf.close()
     assert 0o600 == (tmp_path / "search.sqlite3").stat().st_mode & 0o777
 

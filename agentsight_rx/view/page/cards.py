@@ -27,6 +27,7 @@ class Program(Struct, frozen=True, omit_defaults=True):
     bad: bool = False
     cpu_ms: int | None = None
     memory: int | None = None  # the most bytes
+    helper: bool = False  # it only prepared what ran
 
 
 class Mark(Struct, frozen=True, omit_defaults=True):
@@ -37,7 +38,10 @@ class Mark(Struct, frozen=True, omit_defaults=True):
 
 
 class ToolCard(Struct, frozen=True, omit_defaults=True):
-    """`state`: ok, failed, running. `tied` says how its process was found, or why none was."""
+    """
+    `state`: ok, failed, running. `tied` says how its process was found, or why none was. `programs` are the first ones that are
+    no helpers, and as many helpers.
+    """
 
     id: str
     name: str

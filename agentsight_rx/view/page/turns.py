@@ -18,6 +18,7 @@ from ..rows.tables import AUDIT, PROCESSES
 from ..rows.tool_words import asked_for
 from ..words import aside_said, cut, error_said, plural
 from .cards import Mark, Program, SubAgent, Text, ToolCard, TurnCard, Turns
+from .helpers import is_helper
 from .picture import Picture
 from .threads import Thread, Threads, threads_of
 from .words import Gap, context_of, gap_of_call, how_tool_ended, plan_of, program_of
@@ -163,7 +164,10 @@ class _Maker:
         lines = self._effects.lines.get(row.id, [])
         cpu_ms, memory = self._effects.used.get(row.id, (0, 0))
         marks, read = _files(lines, self._lives)
-        shown = tuple(self._program(each, programs[0]) for each in programs[:_SHOWN])
+        command = asked_for(row.input)
+        marked = [(each, is_helper(each, command)) for each in programs]
+        first = {each.id for kind in (False, True) for each, helps in [one for one in marked if one[1] is kind][:_SHOWN]}
+        shown = tuple(self._program(each, programs[0], helps) for each, helps in marked if each.id in first)
         if not shown and row.related_pid is not None:
             shown = (Program(row.related_pid, " ".join(row.related_argv), end=how if row.exit_code is not None else ""),)
         hosts = dict.fromkeys(
@@ -181,7 +185,7 @@ class _Maker:
             sure=row.confidence if row.link else 1.0,
             cwd=next((each.cwd for each in programs if each.cwd), None) or "",
             programs=shown,
-            more_programs=max(0, len(programs) - _SHOWN),
+            more_programs=len(programs) - len(first),
             files=tuple(marks[:_SHOWN]),
             more_files=max(0, len(marks) - _SHOWN),
             read=read,
@@ -193,7 +197,7 @@ class _Maker:
             pause_ms=row.pause_ms,
         )
 
-    def _program(self, row: ProcessRow, first: ProcessRow) -> Program:
+    def _program(self, row: ProcessRow, first: ProcessRow, helper: bool) -> Program:
         chain = self._causes.chain(row.id)
         depth = next((at for at, each in enumerate(chain) if each.id == first.id), 0)
         end = f"signal {row.signal}" if row.signal else "" if row.exit_code is None else f"exit {row.exit_code}"
@@ -206,6 +210,7 @@ class _Maker:
             bad=bool(row.exit_code or row.signal),
             cpu_ms=row.cpu_ms,
             memory=row.peak_bytes,
+            helper=helper,
         )
 
 

@@ -8,6 +8,7 @@ import type { Body, CallBody, Gap, Head, Program, SubAgent, Text, ToolCard, Turn
 import { askHere, cards, follow, following, head, indexOf, loadPage, now, PAGE, running, select, unseen } from "../state";
 import { amount, clock, home, money, plural, size, took, within } from "../words";
 import { Go, Mark, T } from "./bits";
+import { Markdown } from "./markdown";
 
 const TURN_PX = 260; // of a turn that was not shown yet
 
@@ -219,9 +220,9 @@ function Saying({ call }: { call: string }): JSX.Element {
       {blocks.map((block, at) => {
         const text = block.text.length > SAYING_MOST ? `… ${block.text.slice(-SAYING_MOST)}` : block.text;
         const caret = at === last ? <i class="caret" aria-hidden="true" /> : null;
-        if (block.kind === "text") return <div key={at} class="say saying"><Paragraphs text={text} />{caret}</div>;
+        if (block.kind === "text") return <div key={at} class="say saying"><Markdown text={text} />{caret}</div>;
         if (block.kind === "reasoning") {
-          return <details key={at} class="think" open={at === last}><summary>Reasoning{at === last ? " …" : ""}</summary><div class="in"><Paragraphs text={text} />{caret}</div></details>;
+          return <details key={at} class="think" open={at === last}><summary>Reasoning{at === last ? " …" : ""}</summary><div class="in"><Markdown text={text} />{caret}</div></details>;
         }
         return <p key={at} class="asking"><b><T text={block.name || "a tool"} /></b> <T code text={text.slice(-240)} />{caret}</p>;
       })}
@@ -253,7 +254,7 @@ function Said({ text, call, part, class: name, caret }: { text: Text; call: stri
   };
   return (
     <div class={name}>
-      <Paragraphs text={whole || text.text + (text.more && whole === null ? " …" : "")} />
+      {part === "answer" ? <Markdown text={whole || text.text + (text.more && whole === null ? " …" : "")} /> : <Paragraphs text={whole || text.text + (text.more && whole === null ? " …" : "")} />}
       {caret ? <i class="caret" aria-hidden="true" /> : null}
       {text.more && whole === null ? <button class="link" onClick={show}>Show the rest</button> : null}
       {error ? <span class="gap small"> <T text={error} /></span> : null}
@@ -269,7 +270,7 @@ function lastOfUser(body: CallBody): Body[] {
   return [...(body.messages ?? [])].reverse().find((each) => each.role === "user")?.parts ?? [];
 }
 
-// Blank lines divide paragraphs, and what stands between fences is code. Nothing else is read into a text.
+// A text that a person or a program wrote: blank lines divide paragraphs, and what stands between fences is code.
 export function Paragraphs({ text }: { text: string }): JSX.Element {
   const pieces = text.split(/^```[^\n]*$/m);
   return (
@@ -298,7 +299,7 @@ function Thinking({ card }: { card: TurnCard }): JSX.Element {
       }}
     >
       <summary>Reasoning, {thinking.more ? "more than " : ""}{plural(card.words ?? 0, "word")}</summary>
-      <div class="in"><Paragraphs text={whole || thinking.text} /></div>
+      <div class="in"><Markdown text={whole || thinking.text} /></div>
     </details>
   );
 }
@@ -308,31 +309,22 @@ function Thinking({ card }: { card: TurnCard }): JSX.Element {
 function Tool({ tool }: { tool: ToolCard }): JSX.Element {
   const folder = head.value?.cwd ?? "";
   const live = tool.state === "running" && running.value;
-  const opened = tool.state === "failed" || Boolean(tool.gap) || place.value.row === tool.id;
+  const failed = tool.state === "failed";
+  const opened = failed || Boolean(tool.gap) || place.value.row === tool.id;
   const marks = (tool.files ?? []).length;
   return (
     <details class="tool" id={`row-${tool.id}`} open={opened}>
       <summary>
         <span class="name"><T text={tool.name} /></span>
         <span class="cmd"><T text={within(tool.asked, folder)} /></span>
-        <span class={tool.state === "failed" ? "how bad" : live ? "how now" : "how"}>{live ? "running" : <T text={tool.how} />}</span>
+        <span class={failed ? "how bad" : live ? "how now" : "how"}>{live ? "running" : <T text={tool.how} />}</span>
         <span class="took" title={tool.pause_ms ? `then ${took(tool.pause_ms)} until the agent sent the result` : undefined}>{live ? took(Math.max(0, now.value - tool.start_ms)) : took(tool.ms)}</span>
         <Mark cut={Boolean(tool.gap)} />
       </summary>
       <dl class="in">
+        {failed ? <Answered tool={tool} live={live} /> : null}
         <dt>asked</dt><dd><T code text={tool.asked} /> <Whole id={tool.id} part="input" /></dd>
-        {tool.programs?.length ? (
-          <>
-            <dt>process</dt>
-            <dd>
-              {tool.programs.length + (tool.more_programs ?? 0) > 1 && used(tool.cpu_ms, tool.memory) ? <p class="soft">{used(tool.cpu_ms, 0)}{tool.cpu_ms && tool.memory ? " in all, " : ""}{tool.memory ? `at most ${size(tool.memory)}` : ""}</p> : null}
-              <ul class="procs">
-                {tool.programs.map((each) => <Ran key={`${each.pid} ${each.argv}`} program={each} />)}
-                {tool.more_programs ? <li class="soft">and {tool.more_programs} more; <Go to={{ tab: "processes" }}>all processes</Go></li> : null}
-              </ul>
-            </dd>
-          </>
-        ) : null}
+        {tool.programs?.length ? <><dt>process</dt><dd><Programs tool={tool} /></dd></> : null}
         {tool.tied || tool.cwd ? (
           <>
             <dt>where</dt>
@@ -354,11 +346,41 @@ function Tool({ tool }: { tool: ToolCard }): JSX.Element {
           </>
         ) : null}
         {tool.hosts?.length ? <><dt>hosts</dt><dd><T code text={tool.hosts.join(", ")} /></dd></> : null}
-        <dt>result</dt>
-        <dd>{tool.result ? <Result tool={tool} /> : <span class="soft">{live ? "not there yet" : "no result was seen going back to the model"}</span>}</dd>
+        {failed ? null : <Answered tool={tool} live={live} />}
       </dl>
     </details>
   );
+}
+
+function Answered({ tool, live }: { tool: ToolCard; live: boolean }): JSX.Element {
+  return <><dt>result</dt><dd>{tool.result ? <Result tool={tool} /> : <span class="soft">{live ? "not there yet" : "no result was seen going back to the model"}</span>}</dd></>;
+}
+
+// What ran, and folded below it what only prepared it.
+function Programs({ tool }: { tool: ToolCard }): JSX.Element {
+  const all = tool.programs ?? [];
+  const helpers = all.filter((each) => each.helper);
+  const ran = helpers.length < all.length ? all.filter((each) => !each.helper) : all;
+  return (
+    <>
+      {all.length + (tool.more_programs ?? 0) > 1 && used(tool.cpu_ms, tool.memory) ? <p class="soft">{used(tool.cpu_ms, 0)}{tool.cpu_ms && tool.memory ? " in all, " : ""}{tool.memory ? `at most ${size(tool.memory)}` : ""}</p> : null}
+      <ul class="procs">
+        {ran.map((each) => <Ran key={`${each.pid} ${each.argv}`} program={each} />)}
+        {tool.more_programs ? <li class="soft">and {tool.more_programs} more; <Go to={{ tab: "processes" }}>all processes</Go></li> : null}
+      </ul>
+      {ran !== all && helpers.length ? (
+        <details class="help-p">
+          <summary class="soft">{plural(helpers.length, "helper")}: <T text={[...new Set(helpers.map(named))].slice(0, 4).join(", ")} />{helpers.length > 4 ? ", …" : ""}</summary>
+          <ul class="procs">{helpers.map((each) => <Ran key={`${each.pid} ${each.argv}`} program={each} />)}</ul>
+        </details>
+      ) : null}
+    </>
+  );
+}
+
+function named(program: Program): string {
+  const first = program.argv.split(" ", 1)[0] ?? "";
+  return first.slice(first.lastIndexOf("/") + 1);
 }
 
 // Time of processors, to a tick of the scheduler, and the most memory.
@@ -378,6 +400,14 @@ function Ran({ program }: { program: Program }): JSX.Element {
 function Result({ tool }: { tool: ToolCard }): JSX.Element {
   const [text, setText] = useState<Body | null>(null);
   const [error, setError] = useState("");
+  const box = useRef<HTMLPreElement>(null);
+  const toEnd = tool.state === "failed";
+  useEffect(() => {
+    if (toEnd && tool.result!.more && box.current?.closest("details")?.open) ask(0); // what went wrong stands at the end
+  }, [tool.id]);
+  useLayoutEffect(() => {
+    if (toEnd && text && box.current) box.current.scrollTop = box.current.scrollHeight;
+  }, [text]);
   const ask = (offset: number): void => {
     askHere<Body>(`tool/${encodeURIComponent(tool.id)}`, { part: "result", offset }).then(
       (more) => setText((known) => ({ ...more, text: (offset ? (known?.text ?? "") : "") + more.text })),
@@ -388,7 +418,7 @@ function Result({ tool }: { tool: ToolCard }): JSX.Element {
   const more = text ? text.text.length < (text.total ?? 0) : tool.result!.more;
   return (
     <>
-      <pre class="res" tabIndex={0}><T text={shown + (more ? "\n…" : "")} /></pre>
+      <pre class="res" tabIndex={0} ref={box}><T text={shown + (more ? "\n…" : "")} /></pre>
       {more ? <button class="link" onClick={() => ask(text?.text.length ?? 0)}>{text ? "Show more" : "Show the whole result"}</button> : null}
       {error ? <span class="gap small"> <T text={error} /></span> : null}
     </>

@@ -216,8 +216,9 @@ function Exchange({ found }: { found: CallBody }): JSX.Element {
 // -- search -------------------------------------------------------------------------------------------------------------
 
 const KIND_TITLES: Record<string, string> = {
-  place: "Go to", command: "Commands", program: "Programs", prompt: "Prompts", answer: "Answers", file: "Files", host: "Hosts",
+  place: "Go to", prompt: "Prompts", command: "Commands", result: "Results of tools", answer: "Answers", program: "Programs", file: "Files", host: "Hosts",
 };
+const AGAIN_MS = 400; // until a search is asked again whose index is being made
 interface Choice { key: string; kind: string; text: string; side: string; go: () => void }
 
 function Find(): JSX.Element {
@@ -230,12 +231,19 @@ function Find(): JSX.Element {
     return () => clearTimeout(wait);
   }, [typed]);
   useEffect(() => input.current?.focus(), []);
-  const { found, error } = useAsked((signal) => (asked ? ask<Found>("search", { q: asked, limit: 40 }, signal) : Promise.resolve(null)), [asked]);
+  const [round, setRound] = useState(0);
+  const { found, error } = useAsked((signal) => (asked ? ask<Found>("search", { q: asked, limit: 40 }, signal) : Promise.resolve(null)), [asked, round]);
+  const going = Boolean(asked && found?.going_on && found.searched < found.recordings);
+  useEffect(() => {
+    if (!going) return;
+    const wait = setTimeout(() => setRound(round + 1), AGAIN_MS);
+    return () => clearTimeout(wait);
+  }, [found]);
   const hits = [...places(typed.trim()), ...(found?.hits ?? []).map(choice)];
   const groups = new Map<string, Choice[]>();
   for (const each of hits) groups.set(each.kind, [...(groups.get(each.kind) ?? []), each]);
   const shown = [...groups.values()].flat();
-  useEffect(() => setAt(0), [found]);
+  useEffect(() => setAt(0), [asked]);
   const move = (event: KeyboardEvent): void => {
     if (event.key === "ArrowDown") setAt((at + 1) % Math.max(1, shown.length));
     else if (event.key === "ArrowUp") setAt((at + shown.length - 1) % Math.max(1, shown.length));
@@ -251,7 +259,7 @@ function Find(): JSX.Element {
         <Icon name="find" />
         <input
           ref={input} role="combobox" aria-expanded="true" aria-controls="hits" aria-activedescendant={shown.length ? `hit-${at}` : undefined} aria-label="Search all recordings"
-          placeholder="Prompts, answers, commands, paths, hosts" value={typed} onInput={(event) => go({ find: event.currentTarget.value })} onKeyDown={move} autocomplete="off" spellcheck={false}
+          placeholder="Prompts, answers, commands, results, paths, hosts" value={typed} onInput={(event) => go({ find: event.currentTarget.value })} onKeyDown={move} autocomplete="off" spellcheck={false}
         />
         <button class="icon" aria-label="Close" onClick={close}><Icon name="close" /></button>
       </div>
@@ -266,12 +274,12 @@ function Find(): JSX.Element {
             })}
           </div>
         ))}
-        {asked && found && !found.hits.length ? <p class="soft pad">Nothing in {plural(found.recordings, "recording")}.</p> : null}
+        {asked && found && !found.hits.length ? <p class="soft pad">{going ? "Nothing so far." : `Nothing in ${plural(found.recordings, "recording")}.`}</p> : null}
         {asked && !found && !error ? <p class="soft pad">looking …</p> : null}
-        {!asked && !shown.length ? <p class="soft pad">Type words to search for. A result has all of them.</p> : null}
+        {!asked && !shown.length ? <p class="soft pad">Type words or parts of words to search for. Each place that is found has all of them; "words in quotation marks" stand side by side.</p> : null}
         <Note error={error} />
       </div>
-      <p class="pf"><span>↑ ↓ choose</span><span>↵ open</span><span>esc close</span>{found ? <span class="end">{count(found.searched)} of {plural(found.recordings, "recording")} searched</span> : null}</p>
+      <p class="pf"><span>↑ ↓ choose</span><span>↵ open</span><span>esc close</span>{found ? <span class="end" role="status">{count(found.searched)} of {plural(found.recordings, "recording")} searched{going ? `, ${count(found.texts ?? 0)} texts so far` : ""}</span> : null}</p>
     </Dialog>
   );
 }
@@ -284,9 +292,9 @@ function Marked({ text }: { text: string }): JSX.Element {
 function choice(hit: Hit, at: number): Choice {
   const tab = ({ file: "files", host: "http", program: "processes" } as const)[hit.kind as "file"] ?? "conversation";
   const known = rail.value?.sessions.find((row) => row.id === hit.session && row.recording === hit.recording);
-  const words = hit.kind === "file" ? (hit.text.replace(/[\u0002\u0003]/g, "").split(" ")[0] ?? "") : "";
+  const words = hit.kind === "file" ? hit.row : "";
   return {
-    key: `${hit.kind}-${at}`, kind: hit.kind, text: hit.kind === "file" ? hit.text.split(" ")[0]! : hit.text,
+    key: `${hit.kind}-${at}`, kind: hit.kind, text: hit.text,
     side: [hit.turn ? `turn ${hit.turn}` : "", known?.title?.slice(0, 32), day(hit.at_ms) === "Today" ? clock(hit.at_ms) : day(hit.at_ms)].filter(Boolean).join(", "),
     go: () => open(hit.recording, known ? hit.session : hit.session || "-", { tab, turn: hit.turn, row: hit.row, ...(words ? { q: words } : {}) }),
   };

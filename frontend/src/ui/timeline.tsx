@@ -142,7 +142,7 @@ function View({ whole, close }: { whole: Lanes; close: Lanes | null }): JSX.Elem
       </div>
       <p class="keyline">
         <span><i class="sw c-model" />model</span><span><i class="sw" />tool</span><span><i class="sw light" />program</span><span><i class="sw bad-bg" />failed</span><span><i class="sw hatch" />something is missing</span>
-        <span><i class="dash" />processor</span><span><i class="dash d" />memory</span>
+        {lanes.curve.at.length > 1 ? <span><i class="dash" />processor</span> : null}{lanes.curve.memory.some(Boolean) ? <span><i class="dash d" />memory</span> : null}
       </p>
       <p class="read" role="status">
         {hover ? <><b><T text={lanes.lanes[hover.lane]?.name ?? ""} /></b><span><T text={hover.label} /></span><span class="num">{clock(lanes.start_ms + hover.start)}</span><span class="num">{took(hover.end - hover.start)}</span>{hover.turn ? <span>turn {hover.turn}</span> : null}</>
@@ -347,8 +347,8 @@ function Curve({ lanes, from, to, width, label, head: playhead }: { lanes: Lanes
   useEffect(() => plot.current?.redraw(false), [playhead]);
   return (
     <div class="curve">
-      {label ? <div class="lb" style={{ width: `${label}px` }}>CPU and memory<span>of the whole tree,</span><span>peak {Math.round(peak.cpu)} %, {size(peak.memory * 1048576)}</span></div> : null}
-      <div ref={box} role="img" aria-label={`Processor and memory of the whole tree: peak ${Math.round(peak.cpu)} percent of a core and ${size(peak.memory * 1048576)}`} />
+      {label ? <div class="lb" style={{ width: `${label}px` }}>{peak.memory ? "CPU and memory" : "CPU"}<span>of the whole tree,</span><span>peak {Math.round(peak.cpu)} %{peak.memory ? `, ${size(peak.memory * 1048576)}` : "; memory was not measured"}</span></div> : null}
+      <div ref={box} role="img" aria-label={`Processor ${peak.memory ? "and memory " : ""}of the whole tree: peak ${Math.round(peak.cpu)} percent of a core${peak.memory ? ` and ${size(peak.memory * 1048576)}` : ", memory was not measured"}`} />
     </div>
   );
 }

@@ -23,14 +23,15 @@ from agentsight_rx.view.page.tables import Table
 from agentsight_rx.view.page.words import Gap
 from agentsight_rx.view.queries.costs import CostSum
 from agentsight_rx.view.queries.verdict import Clause
+from agentsight_rx.web.search import Found, Hit
 
 PAGE = (Path(__file__).parents[3] / "frontend" / "src" / "shapes.ts").read_text()
 
 _OTHER_NAMES: dict[type[Struct], str] = {CostSum: "Cost", Wholeness: "Whole", Line: "LogLine", Lines: "LogPage", Table: "Rows"}
 _ANSWERS: tuple[type[Struct], ...] = (
-    Body, CallBody, Clause, CostSum, DiffBody, DiffLine, FileLine, Gap, Head, HealthPage, HostLine, HttpLine, Lane, Lanes, Line,
-    Lines, McpLine, Missing, Numbers, ProcessLine, Program, RailRow, Read, Signal, Stage, Step, Strip, SubAgent, Table, Text,
-    ToolCard, TurnCard, Turns, Wholeness,
+    Body, CallBody, Clause, CostSum, DiffBody, DiffLine, FileLine, Found, Gap, Head, HealthPage, Hit, HostLine, HttpLine,
+    Lane, Lanes, Line, Lines, McpLine, Missing, Numbers, ProcessLine, Program, RailRow, Read, Signal, Stage, Step, Strip,
+    SubAgent, Table, Text, ToolCard, TurnCard, Turns, Wholeness,
 )  # fmt: skip
 _WITHIN: dict[type[Struct], tuple[str, str]] = {  # those without a name: in a field of another
     Curve: ("Lanes", "curve"),

@@ -1,0 +1,130 @@
+"""What a person reads on the page, in a real browser: answers as they are meant, failed tools, new parts of calls, copies."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agentsight_rx.events import ProcessExit
+from agentsight_rx.prices import Prices
+from agentsight_rx.web import StoredPage, WebOptions, serve_stored
+
+from ..view.page.story import SESSION, Story, recorded
+from .browsing import NARROW, WIDE, Shown, chromium, opened, problems
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.live
+
+FAMILY, PERSIAN = "👩\u200d💻", "می\u200cخواهم"
+ANSWER = f"""# The totals
+
+I changed **two files** and `round()`, see [the rule](https://example.org/rule).
+
+| file | lines |
+| :--- | ---: |
+| `src/sums.py` | 12 |
+| a \\| b | 3 |
+
+1. First
+   - with `code`
+   - and *more*
+2. Second
+
+> It was {FAMILY} {PERSIAN}, not a\u200db.
+
+```python
+# not a heading
+total = a * b * c
+```
+
+---
+snake_case_name and 2 * 3 * 4 stay. <b>No tag</b> ![x](y.png)"""
+FAILURE = "Traceback (most recent call last):\n" + '  File "x.py", line 1, in <module>\n' * 200 + "No module named 'yaml'"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[StoredPage]:
+    """Four turns after a first prompt, one after a second."""
+    story = Story()
+    (first,) = story.ask(ms=900, prompt="Fix the totals", says="I run the tests.", tools=[("Bash", {"command": "pytest -q"})])
+    story.exec(12_999, "/bin/bash", "-c", "pytest -q", ppid=12_345, start=90)
+    story.ran("pyenv", "exec", "pytest", ms=20, ppid=12_999)
+    story.ran("dirname", "/root/.pyenv/shims/pytest", ms=20, ppid=12_999)
+    story.ran("pytest", "-q", ms=300, code=1, ppid=12_999)
+    story.events.append(
+        ProcessExit(story.origin(12_999, "bash"), 12_345, 90 * 10_000_000, exit_code=1, duration_ns=340_000_000)
+    )
+    (second,) = story.ask(
+        ms=900, results=[(first, FAILURE, True)], says="I edit.", tools=[("Bash", {"command": "sed -i s/a/b/ f"})]
+    )
+    story.ran("/bin/bash", "-c", "sed -i s/a/b/ f", ms=20, wrote=["/home/ada/code/parcel/src/sums.py"])
+    story.ask(ms=900, results=[(second, "", False)], says=ANSWER, out=4000)
+    story.ask(ms=900, prompt="Now write the changelog", says="Written.")
+    path = recorded(tmp_path_factory.mktemp("texts") / "parcel.lmdb", story.events)
+    page = serve_stored(
+        WebOptions(port=0), lambda: [path], is_being_written=lambda _: False, prices=Prices(), index=None, owner=None
+    )
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page(browser: Browser, served: StoredPage) -> Generator[Shown]:
+    with opened(browser, served.url, permissions=["clipboard-read", "clipboard-write"]) as shown:
+        shown.page.locator("#turn-1").wait_for()
+        yield shown
+
+
+def test_an_answer_is_shown_as_it_is_meant(page: Shown) -> None:
+    said = page.page.locator("#turn-3 .say")
+    assert "The totals" == said.locator(".md-1").inner_text()
+    assert "two files" == said.locator("strong").inner_text()
+    assert ["file", "lines"] == said.locator("th").all_inner_texts()
+    assert [["src/sums.py", "12"], ["a | b", "3"]] == [
+        row.locator("td").all_inner_texts() for row in said.locator("tbody tr").all()
+    ]
+    assert ["with code", "and more"] == said.locator("ol ul li").all_inner_texts()
+    assert "# not a heading\ntotal = a * b * c" == said.locator("pre").inner_text()
+    assert 1 == said.locator("hr").count()
+    text = said.inner_text()
+    assert "see the rule (https://example.org/rule)." in text
+    assert "snake_case_name and 2 * 3 * 4 stay. <b>No tag</b> x (y.png)" in text
+    assert 0 == said.locator("a, img, b").count()
+
+
+def test_joiners_stay_where_they_join_and_are_seen_elsewhere(page: Shown) -> None:
+    quote = page.page.locator("#turn-3 blockquote").inner_text()
+    assert f"It was {FAMILY} {PERSIAN}, not a\\u200db." == quote
+
+
+def test_a_failed_tool_shows_the_end_of_its_result_first_then_what_ran_with_helpers_folded(page: Shown) -> None:
+    tool = page.page.locator("#turn-1 .tool")
+    assert ["result", "asked", "process"] == tool.locator("dt").all_inner_texts()[:3]
+    page.see("No module named 'yaml'", within="#turn-1 .tool .res")
+    page.has("(box => box.scrollTop + box.clientHeight >= box.scrollHeight - 2)(document.querySelector('#turn-1 .tool .res'))")
+    ran = tool.locator("dd > .procs code").all_inner_texts()
+    assert ["/bin/bash -c 'pytest -q'", "pytest -q"] == ran
+    helpers = tool.locator(".help-p")
+    assert "2 helpers: pyenv, dirname" == helpers.locator("summary").inner_text()
+    assert not helpers.locator("li").first.is_visible()
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_texts_fit_and_are_accessible(browser: Browser, served: StoredPage, tmp_path: Path, viewport: dict[str, int]) -> None:
+    with opened(browser, served.url, viewport=viewport) as shown:
+        shown.see("The totals", within="#turn-3")
+        shown.page.screenshot(path=tmp_path / "texts.png", full_page=True)
+        assert viewport["width"] == shown.page.evaluate("document.documentElement.scrollWidth")
+        assert [] == problems(shown.page)
+        assert SESSION in shown.page.url
