@@ -14,6 +14,7 @@ from ..view import BlindSpotRow, TlsUseRow
 from ..view.fold.tls_uses import use_line
 from ..view.queries.gaps import UNSEEN_WHY, unseen_said
 from ..view.reasons import lost_words
+from ..view.rows.beginnings import Beginning, beginnings_of
 from ..view.rows.blind_spots import advice_of, sentence_of
 from ..view.rows.tally import Totals
 from ..view.words import plural, tokens_said, took
@@ -47,6 +48,7 @@ def completeness_of(summary: Summary) -> list[str]:
         blind_spots=summary.tally.blind_spots.values(),
         calls_cut=summary.tally.totals.calls_cut,
         commands_unseen=summary.tally.totals.commands_unseen,
+        beginnings=beginnings_of(summary.tally.older.values(), summary.tally.tls_uses.values()),
     )
 
 
@@ -106,6 +108,7 @@ def completeness(
     blind_spots: Iterable[BlindSpotRow] = (),
     calls_cut: int = 0,
     commands_unseen: int = 0,
+    beginnings: Iterable[Beginning] = (),
 ) -> list[str]:
     """`complete: nothing lost`, or the gaps and their places."""
     lines = [f"  {failure}" for failure in failures]
@@ -121,6 +124,7 @@ def completeness(
             continue  # said above, with names
         size = f", {entry.size} bytes" if entry.size else ""
         lines.append(f"  {lost_words(entry)}{size}")
+    lines += [f"  {each.said}" for each in beginnings]
     lines += [f"  no orderly end: nothing is known after {_clock(moment)} (killed, or still running)" for moment in cut_off]
     return ["incomplete:", *lines] if lines else ["complete: nothing lost"]
 
