@@ -30,6 +30,7 @@ from .say import say
 from .signals import asking_to_end
 from .sources.names import unseen_names
 from .view.reasons import SOURCES
+from .view.rows.beginnings import beginnings_of
 from .view.rows.tally import Tally
 
 __all__ = ["Run", "Summary", "run"]
@@ -69,7 +70,9 @@ class Summary(Struct):
     @property
     def complete(self) -> bool:
         totals = self.tally.totals
-        return self.ledger.complete and not self.failures and not totals.calls_cut and not totals.commands_unseen
+        begun_before = next(beginnings_of(self.tally.older.values(), self.tally.tls_uses.values()), None)
+        lost = totals.calls_cut or totals.commands_unseen or begun_before
+        return self.ledger.complete and not self.failures and not lost
 
 
 def run(

@@ -12,6 +12,7 @@ from ..say import program
 from ..state import LmdbStore
 from ..view.queries.gaps import missing_things
 from ..view.queries.outcome import Outcome, read_outcome
+from ..view.rows.beginnings import beginnings_of
 from ..view.words import plural
 from .prices import load_prices
 from .report.call_words import numbers_said
@@ -99,5 +100,6 @@ def _missing(summary: Summary) -> list[str]:
         ledger.unintended(),
         calls_cut=tally.totals.calls_cut,
         commands_unseen=tally.totals.commands_unseen,
+        beginnings=beginnings_of(tally.older.values(), tally.tls_uses.values()),
     )
     return [*summary.failures, *(each.said for each in found)]

@@ -13,6 +13,7 @@ from ..view import BlindSpotRow, TlsUseRow
 from ..view.fold.tls_uses import use_line
 from ..view.queries.gaps import UNSEEN_WHY, unseen_said
 from ..view.reasons import lost_words
+from ..view.rows.beginnings import Beginning, beginnings_of
 from ..view.rows.blind_spots import advice_of, sentence_of
 from ..view.rows.tally import Totals
 from ..view.words import plural
@@ -33,6 +34,7 @@ def gaps_of_run(summary: Summary) -> list[str]:
         blind_spots=summary.tally.blind_spots.values(),
         calls_cut=summary.tally.totals.calls_cut,
         commands_unseen=summary.tally.totals.commands_unseen,
+        beginnings=beginnings_of(summary.tally.older.values(), summary.tally.tls_uses.values()),
     )
 
 
@@ -95,6 +97,7 @@ def gap_lines(
     blind_spots: Iterable[BlindSpotRow] = (),
     calls_cut: int = 0,
     commands_unseen: int = 0,
+    beginnings: Iterable[Beginning] = (),
 ) -> list[str]:
     """The gaps and their places; none where nothing is missing."""
     lines = [f"  {failure}" for failure in failures]
@@ -110,6 +113,7 @@ def gap_lines(
             continue  # said above, with names
         size = f", {entry.size:,} bytes" if entry.size else ""
         lines.append(f"  {lost_words(entry)}{size}")
+    lines += [f"  {each.said}" for each in beginnings]
     return lines
 
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from ..events import AnswerProgress, milliseconds
 from ..loss import Ledger
 from ..view import CallRow, Output, ProcessRow, ResourceRow, RowGone, ToolRow
+from ..view.rows.beginnings import beginnings_of
 from ..view.snapshot.kept import weight_of
 from ..view.snapshot.schema import Completeness, Snapshot, completeness
 from ..view.snapshot.snapshot import AUDIT_DEFAULT, View
@@ -94,7 +95,10 @@ class Feed:
             tally = self._view.tally
             blind_spots = list(tally.blind_spots.values())
             cut, unseen = tally.totals.calls_cut, tally.totals.commands_unseen
-        return completeness(self._ledger.entries(), blind_spots=blind_spots, calls_cut=cut, commands_unseen=unseen)
+            begun = list(beginnings_of(tally.older.values(), tally.tls_uses.values()))
+        return completeness(
+            self._ledger.entries(), blind_spots=blind_spots, calls_cut=cut, commands_unseen=unseen, beginnings=begun
+        )
 
     def snapshot(self, *, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
         with self._lock:

@@ -173,7 +173,8 @@ def test_trace_prints_and_stores_until_its_target_ends(tmp_path: Path) -> None:
                 out, err = tracer.communicate(timeout=PATIENCE_S)
     assert tracer.returncode == 0
     assert "3 calls · " in err
-    assert "nothing is missing" in err
+    assert "1 thing is missing" in err
+    assert "ran before the capture" in err
     assert out.encode() == lines.read_bytes()
     assert lines.stat().st_mode & 0o777 == 0o600
     assert all({"timestamp", "source", "pid", "comm", "data"} == json.loads(line).keys() for line in out.splitlines())

@@ -211,7 +211,15 @@ def test_a_stream_brings_rows_completeness_and_the_end(served: Served) -> None:
     assert (
         "completeness",
         None,
-        {"complete": True, "entries": [], "cut_off": 0, "blind_spots": [], "calls_cut": 0, "commands_unseen": 0},
+        {
+            "complete": True,
+            "entries": [],
+            "cut_off": 0,
+            "blind_spots": [],
+            "calls_cut": 0,
+            "commands_unseen": 0,
+            "beginnings": [],
+        },
     ) == completeness
     assert ("end", None, {}) == end
 

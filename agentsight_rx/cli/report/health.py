@@ -43,6 +43,8 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
     for entry in found.losses:
         lost = f", {data_size(entry.size)}" if entry.size else ""
         yield f"{lost_words(entry)}{lost}", why(entry.reason)
+    for each in found.beginnings:
+        yield each.what, each.why
     for run in found.unended:
         yield f"no orderly end: nothing is known after {moment(run.committed_ms, screen.now_ms)}", "it was killed"
 

@@ -21,12 +21,16 @@ _SEALED_MOST = 4_096  # TLS records of one thread that wait for their socket; ea
 
 
 class Below(NamedTuple):
-    """The TCP connection that an object receives from: its socket, its ports, and whether that is sure, as in TlsOpen."""
+    """
+    The TCP connection that an object receives from: its socket, its ports, and whether that is sure, as in TlsOpen. `opened`:
+    its process opened it while it was watched.
+    """
 
     sock: int
     local_port: int
     port: int
     sure: bool
+    opened: bool = True
 
 
 class Known(Struct):
@@ -45,7 +49,10 @@ class Known(Struct):
     out_offset: int = 0
     out_seq: int = 0
     silent: bool = True  # nothing was read yet
-    opened: bool = False  # it was seen before it carried anything
+    opened: bool = False  # it was seen before it was read; also where its user had only waited for more of an older connection
+    as_http: bool = False  # the first that was read begins a message
+    as_client: bool = False  # and is what a client sends or receives
+    midway: bool = False  # it is counted among those that had begun before
     again: bool = False  # the incoming direction begins anew with its next record
     below: Below | None = None
 
@@ -90,12 +97,12 @@ class Connections:
         self.traffic.plaintext(pid, start_ns)
         return known
 
-    def saw(self, known: Known, data: bytes) -> list[TlsEvent] | None:
+    def saw(self, known: Known, data: bytes, direction: Direction) -> list[TlsEvent] | None:
         """Plaintext of this connection: of its first bytes see `begins`."""
         known.use.size += len(data)
-        return self.begins(known, data) if known.silent else None
+        return self.begins(known, data, direction) if known.silent else None
 
-    def begins(self, known: Known, data: bytes) -> list[TlsEvent]:
+    def begins(self, known: Known, data: bytes, direction: Direction) -> list[TlsEvent]:
         """
         The first plaintext of a connection. Reports which TLS of its process is read where that is new, and where the beginning
         of a connection that we saw open was missed.
@@ -103,14 +110,14 @@ class Connections:
         use, probed = known.use, known.probed
         known.silent = False
         use.connections += 1
-        as_http = begins_like_http(data)
-        older = known.connection.start_ns < probed.since_ns and not known.opened
-        use.midway += older and not as_http
-        proven = probed.proves(data, from_beginning=not older)
+        known.as_http = as_http = begins_like_http(data)
+        known.as_client = as_http and begins_like_a_client(data) == (direction == "out")
+        midway = _count_midway(known)
+        proven = probed.proves(data, from_beginning=not (_is_older(known) and not known.opened))
         if probed.wrong and probed not in self.wrong:
             self.wrong.append(probed)
         said: list[TlsEvent] = []
-        if use.connections == 1 or (proven and not use.proven):
+        if use.connections == 1 or midway or (proven and not use.proven):
             use.proven = use.proven or proven
             said.append(_said(use.origin, use, probed))
         if not known.opened and (probed.sees_handshakes or not as_http) and self._missed(known):
@@ -138,17 +145,18 @@ class Connections:
     def end(self, origin: Origin, handle: int) -> Known | None:
         return self.open.pop((origin.pid, handle), None)
 
-    def learn(self, origin: Origin, known: Known, below: Below | None) -> TlsOpen:
+    def learn(self, origin: Origin, known: Known, below: Below | None) -> list[TlsEvent]:
         """The object receives from this socket; None: from several, so that it is not known which one is its own."""
         pid, start_ns = known.connection.pid, known.connection.start_ns
         if known.below is not None:
             self.traffic.doubts(pid, start_ns, known.below.sock)
         known.below = below
         if below is None:
-            return TlsOpen(on(origin, known), first=False)
+            return [TlsOpen(on(origin, known), first=False)]
         if not self.traffic.matches(pid, start_ns, below.sock):
-            known.below = below = below._replace(local_port=-1)
-        return _opened(origin, known, below)
+            known.below = below = below._replace(local_port=-1, opened=False)
+        opened = _opened(origin, known, below)
+        return [opened, _said(known.use.origin, known.use, known.probed)] if _count_midway(known) else [opened]
 
     def place(self, known: Known, chunk: TlsChunk, sock: int) -> TlsChunk | list[TlsEvent]:
         """A chunk of an object that may have outlived a connection: with its position in the present one."""
@@ -206,7 +214,7 @@ class Connections:
             if record.lost:
                 out.append(_cut(place, record.lost))
             out.append(TlsChunk(place, record.data, offset=offset + record.offset, seq=seq + record.seq, lost=record.lost))
-            out += self.saw(known, record.data) or ()
+            out += self.saw(known, record.data, "out") or ()
         return out
 
     def gone(self, origin: Origin) -> list[TlsEvent]:
@@ -224,6 +232,27 @@ class Connections:
 
 def on(origin: Origin, known: Known, direction: Direction | None = None) -> Origin:
     return replace(origin, connection=known.connection, direction=direction)
+
+
+def _is_older(known: Known) -> bool:
+    """Its process ran before its TLS was probed."""
+    return known.connection.start_ns < known.probed.since_ns
+
+
+def _count_midway(known: Known) -> bool:
+    """
+    Count it where it had begun before: its process did not open the socket while it was watched, nor accept it as a server
+    does. Where the socket is not known, its first bytes tell, unless they begin a message. True where it is
+    the first one, or none is any more.
+    """
+    below = known.below
+    unseen = not known.opened and not known.as_http
+    begun = unseen if below is None else not below.opened and (known.as_client or unseen)
+    midway = not known.silent and begun and _is_older(known)
+    before = known.use.midway
+    known.use.midway += midway - known.midway
+    known.midway = midway
+    return bool(known.use.midway) != bool(before)
 
 
 def _opened(origin: Origin, known: Known, below: Below) -> TlsOpen:

@@ -123,7 +123,7 @@ class Records:
 
     def _with_more(self, known: Known, chunk: TlsChunk, sock: int) -> TlsChunk | list[TlsEvent]:
         """A chunk, and what it says of its connection besides; of one known by its socket, with its position there."""
-        said = self.connections.begins(known, chunk.data) if known.silent else None
+        said = self.connections.begins(known, chunk.data, chunk.origin.direction or "in") if known.silent else None
         placed = self.connections.place(known, chunk, sock) if known.probed.by_socket else chunk
         if not said and not chunk.lost:
             return placed

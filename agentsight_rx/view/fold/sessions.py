@@ -128,6 +128,7 @@ class Sessions:
             cwd=program.cwd if program else None,
             program=program_name(program.comm, program.argv) if program and not program.agent else "",
             named=is_named,
+            view_source=program.view_source if program else "view",
             parent_session_id=self.of(program.ppid) if program and program.ppid else None,
         )
 

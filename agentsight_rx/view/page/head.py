@@ -208,6 +208,7 @@ def wholeness_of(health: Health, /) -> Wholeness:
         calls_cut=health.calls_cut,
         commands_unseen=health.commands_unseen,
         unended=len(health.unended),
+        beginnings=health.beginnings,
     )
     return Wholeness("not_whole", health.missing, tuple(each.what for each in islice(things, _FIRST_SAID)))
 

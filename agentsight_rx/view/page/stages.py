@@ -28,6 +28,7 @@ _DO = {
     Reason.NOT_OPENED: "agentsight-rx doctor says what this machine needs.",
     Reason.UNSEEN: "agentsight-rx doctor says what can be captured here.",
 }
+_BEFORE = "Start the agent under agentsight-rx record."
 _ROWS_MOST = 200
 
 
@@ -105,6 +106,8 @@ def _missing(health: Health) -> Iterator[Missing]:
             place_of(each),
             _DO.get(each.reason, ""),
         )
+    for begun in health.beginnings:
+        yield Missing(begun.what, f"{begun.why[:1].upper()}{begun.why[1:]}.", "connections", _BEFORE, pid=begun.pid)
     for run in health.unended:
         yield Missing(
             "The recording has no orderly end",

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ...loss import Entry, Reason
 from ..reasons import lost_words
+from ..rows.beginnings import Beginning
 from ..rows.blind_spots import connections_of
 from ..rows.kinds import BlindSpotRow
 from ..words import plural
@@ -40,10 +41,11 @@ def missing_things(
     calls_cut: int = 0,
     commands_unseen: int = 0,
     unended: int = 0,
+    beginnings: Iterable[Beginning] = (),
 ) -> Iterator[Missing]:
     """
     Programs that could not be read, calls that were cut, commands whose processes were not found, losses that no filter was to
-    make, runs without an orderly end.
+    make, runs without an orderly end, agents that ran before.
     """
     for spot in blind_spots:
         why = " and ".join(dict.fromkeys(spot.looks_like)) or "no known TLS code"
@@ -59,6 +61,8 @@ def missing_things(
             yield Missing(lost_words(entry))
     for _ in range(unended):
         yield Missing("the recording has no orderly end")
+    for begun in beginnings:
+        yield Missing(begun.what, begun.why)
 
 
 def unseen_said(commands: int, /) -> str:

@@ -6,8 +6,9 @@ from msgspec import Struct
 
 from ...loss import Entry, Reason
 from ...state import Store
+from ..rows.beginnings import Beginning, beginnings_of
 from ..rows.kinds import BlindSpotRow, TlsUseRow, UnknownRow
-from ..rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, TLS_USES, UNKNOWN, Recording, Removed
+from ..rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES, UNKNOWN, Recording, Removed
 from .gaps import missing_things
 from .reading import read_totals
 
@@ -37,6 +38,7 @@ class Health(Struct, frozen=True):
     recordings: tuple[Recording, ...]
     removed: Removed | None = None  # what retention took out, since it was older or too much
     commands_unseen: int = 0  # that came back, and whose processes were not found though processes were watched
+    beginnings: tuple[Beginning, ...] = ()  # of agents and connections that are older than the capture
 
 
 def read_health(store: Store, /, *, being_written: bool = False) -> Health:
@@ -49,8 +51,15 @@ def read_health(store: Store, /, *, being_written: bool = False) -> Health:
     losses = tuple(each for each in entries if not each.reason.intended and not (blind and each.reason is Reason.UNREADABLE))
     live = tuple(run for run in runs[-1:] if being_written and not run.ended)
     unended = tuple(run for run in runs if not run.ended and run not in live)
+    uses = tuple(row for _, row in store.scan(TLS_USES))
+    beginnings = tuple(beginnings_of((row for _, row in store.scan(SESSIONS)), uses))
     things = missing_things(
-        blind, losses, calls_cut=totals.calls_cut, commands_unseen=totals.commands_unseen, unended=len(unended)
+        blind,
+        losses,
+        calls_cut=totals.calls_cut,
+        commands_unseen=totals.commands_unseen,
+        unended=len(unended),
+        beginnings=beginnings,
     )
     missing = sum(1 for _ in things)
     return Health(
@@ -65,8 +74,9 @@ def read_health(store: Store, /, *, being_written: bool = False) -> Health:
         live=live,
         unknown_fields=tuple(row for _, row in store.scan(UNKNOWN)),
         filtered=sum(each.count for each in entries if each.by_filter),
-        tls_uses=tuple(row for _, row in store.scan(TLS_USES)),
+        tls_uses=uses,
         recordings=runs,
         removed=store.get(REMOVED, 0),
+        beginnings=beginnings,
         commands_unseen=totals.commands_unseen,
     )

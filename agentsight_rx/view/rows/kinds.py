@@ -285,6 +285,7 @@ class SessionRow(Counts, AnyRow, frozen=True, tag="session", omit_defaults=True)
     """
     What one agent did from its start to its end, as far as it was seen. `id`: as the client named it (`named`), else made of
     the agent's process. `status`: live, ended. Tokens are in normal form, as in CallRow. `title` is the first prompt.
+    `view_source` is `seed` where the agent ran before the capture began, so that its earlier calls are not here.
     """
 
     id: str

@@ -90,6 +90,7 @@ class Tally:
         self.blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
         self.tls_uses: Recent[str, TlsUseRow] = Recent(_BLIND_SPOTS_MOST)
         self.unknown: Recent[str, UnknownRow] = Recent(_BLIND_SPOTS_MOST)
+        self.older: Recent[str, SessionRow] = Recent(_BLIND_SPOTS_MOST)  # sessions of agents that ran before
         self._sessions: Recent[str, None] = Recent(_MOST)
         self._calls: Recent[str, str] = Recent(_MOST)
         self._tokens: Recent[str, tuple[int, int, int, int]] = Recent(_MOST)
@@ -120,6 +121,8 @@ class Tally:
                 case SessionRow():
                     self.totals.sessions += item.id not in self._sessions
                     self._sessions.put(item.id, None)
+                    if item.view_source == "seed":
+                        self.older.put(item.id, item)
                 case RowGone():
                     self._gone(item.row)
                 case _:
@@ -149,6 +152,7 @@ class Tally:
                 totals.programs -= program
             case SessionRow() if row.id in self._sessions:
                 del self._sessions[row.id]
+                self.older.pop(row.id, None)
                 totals.sessions -= 1
             case AuditRow():
                 _count_less(totals.audits, row.audit_type)

@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 
 from ...loss import Entry, Reason
 from ...tokens import Counts
+from ..rows.beginnings import Beginning
 from ..rows.blind_spots import sentence_of
 from ..rows.kinds import AnyRow, BlindSpotRow, SessionRow, ToolRow
 
@@ -109,7 +110,8 @@ class Completeness(Struct, frozen=True):
     """
     Whether anything is missing. `cut_off` counts the recordings without an orderly end: what they miss is unknown.
     `blind_spots` has a sentence for each process of which traffic was not read. `calls_cut` counts the calls of which bytes
-    are missing, `commands_unseen` the commands of a model that came back and whose processes were not found.
+    are missing, `commands_unseen` the commands of a model that came back and whose processes were not found. `beginnings` has a
+    sentence for each agent that ran before the capture, so that its earlier calls are not here.
     """
 
     complete: bool
@@ -118,6 +120,7 @@ class Completeness(Struct, frozen=True):
     blind_spots: tuple[str, ...] = ()
     calls_cut: int = 0
     commands_unseen: int = 0
+    beginnings: tuple[str, ...] = ()
 
 
 class Snapshot(Struct, frozen=True):
@@ -151,6 +154,7 @@ def completeness(
     blind_spots: Iterable[BlindSpotRow] = (),
     calls_cut: int = 0,
     commands_unseen: int = 0,
+    beginnings: Iterable[Beginning] = (),
 ) -> Completeness:
     """Entries of one or more ledgers -> whether anything is missing that was not left out on purpose."""
     sums: dict[tuple[str, Reason], tuple[int, int]] = {}
@@ -159,8 +163,17 @@ def completeness(
         sums[entry.stage, entry.reason] = (count + entry.count, size + entry.size)
     losses = tuple(LossEntry(stage, reason, *sums[stage, reason], reason.intended) for stage, reason in sums)
     sentences = tuple(map(sentence_of, blind_spots))
-    complete = not cut_off and not calls_cut and not commands_unseen and all(entry.intended for entry in losses)
-    return Completeness(complete, losses, cut_off, sentences, calls_cut=calls_cut, commands_unseen=commands_unseen)
+    begun = tuple(each.said for each in beginnings)
+    lost = cut_off or calls_cut or commands_unseen or begun
+    return Completeness(
+        not lost and all(entry.intended for entry in losses),
+        losses,
+        cut_off,
+        sentences,
+        calls_cut=calls_cut,
+        commands_unseen=commands_unseen,
+        beginnings=begun,
+    )
 
 
 def value_of(row: AnyRow) -> Value:

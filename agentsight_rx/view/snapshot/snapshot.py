@@ -13,6 +13,7 @@ from ...events import Event, milliseconds
 from ...state import Store, pages
 from ...tokens import Usage, counts_of
 from ..log.reading import read_event_count
+from ..rows.beginnings import beginnings_of
 from ..rows.kinds import (
     AnyRow,
     AuditRow,
@@ -88,6 +89,7 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
         blind_spots=view.tally.blind_spots.values(),
         calls_cut=view.tally.totals.calls_cut,
         commands_unseen=view.tally.totals.commands_unseen,
+        beginnings=beginnings_of(view.tally.older.values(), view.tally.tls_uses.values()),
     )
     return view.snapshot(losses, now_ms=now_ms, audit_limit=audit_limit)
 

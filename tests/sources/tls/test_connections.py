@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.events import Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsUse
+from agentsight_rx.events import Direction, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsUse
 from agentsight_rx.loss import Reason
-from agentsight_rx.sources.tls.connections import Connections, Known, Sealed
+from agentsight_rx.sources.tls.connections import Below, Connections, Known, Sealed
 from agentsight_rx.sources.tls.libraries import Library
 from agentsight_rx.sources.tls.proof import Probed, begins_like_http
 from agentsight_rx.sources.tls.stacks.finding import Finding
@@ -152,7 +152,7 @@ def test_what_was_read_is_said_first_when_proven_and_at_the_end() -> None:
     made = connections(by_name=False)
     said: list[TlsEvent] = []
     for handle, data in ((1, b"\x81\x85"), (2, REQUEST), (3, b"\x81\x86"), (3, b"more")):
-        said += made.saw(made.of(origin(), START, handle, 0), data) or ()
+        said += made.saw(made.of(origin(), START, handle, 0), data, "out") or ()
     assert [(use.proven, use.connections) for use in said if isinstance(use, TlsUse)] == [(False, 1), (True, 2)]
     (end,) = [event for event in made.gone(origin()) if isinstance(event, TlsUse)]
     assert (end.proven, end.connections, end.size) == (True, 3, 2 + len(REQUEST) + 2 + 4)
@@ -166,8 +166,31 @@ def test_a_connection_that_had_begun_before_its_probe_is_joined_midway() -> None
     for start_ns, handle, data in firsts:
         known = made.of(origin(), start_ns, handle, 0)
         known.opened = handle == 3
-        made.saw(known, data)
+        made.saw(known, data, "out")
     assert [(use.connections, use.midway) for use in made.uses() if isinstance(use, TlsUse)] == [(3, 1), (1, 0)]
+
+
+@given(
+    st.booleans(), st.booleans(), st.sampled_from(["out", "in"]), st.sampled_from([REQUEST, ANSWER, b"\x81\x85"]), st.booleans()
+)
+def test_the_socket_says_whether_a_connection_had_begun_before(
+    watched: bool, waited: bool, direction: Direction, first: bytes, learnt_first: bool
+) -> None:
+    """A process that ran before goes on with a kept connection, also where the first that is read begins a message."""
+    made = connections()
+    if watched:
+        made.traffic.begin(opens(at_ns=1))
+    known = made.of(origin(), START, 1, 0)
+    known.opened = waited  # its user asked for more than had come
+    below = Below(100, local_port=5000, port=443, sure=True)
+    said: list[TlsEvent] = made.learn(origin(), known, below) if learnt_first else []
+    said += made.saw(known, first, direction) or ()
+    said += [] if learnt_first else made.learn(origin(), known, below)
+    is_client = (direction, first) in {("out", REQUEST), ("in", ANSWER)}
+    unseen = first == b"\x81\x85" and not waited
+    midway = not watched and (is_client or unseen)
+    assert midway == known.use.midway
+    assert midway == [event for event in said if isinstance(event, TlsUse)][-1].midway
 
 
 @pytest.mark.parametrize("opened", [True, False])
@@ -178,21 +201,21 @@ def test_what_was_sent_before_the_probes_is_missing_where_the_connection_was_see
     made.traffic.begin(opens(at_ns=since_ns - 1 if before else since_ns + 1))
     known = made.of(origin(), START, 1, 0)
     known.opened = opened
-    losses = [event for event in made.saw(known, b"\x81\x85") or () if isinstance(event, Loss)]
+    losses = [event for event in made.saw(known, b"\x81\x85", "out") or () if isinstance(event, Loss)]
     assert [loss.reason for loss in losses] == [Reason.UNREADABLE] * (before and not opened)
-    assert not [event for event in made.saw(known, b"more") or () if isinstance(event, Loss)]
+    assert not [event for event in made.saw(known, b"more", "out") or () if isinstance(event, Loss)]
 
 
 @pytest.mark.parametrize("by_name", [True, False])
 def test_functions_found_by_their_code_are_wrong_when_no_connection_begins_as_http_does(by_name: bool) -> None:
     made = connections(by_name=by_name)
     for handle in range(20):
-        made.saw(made.of(origin(), START, handle, 0), b"\x00\xff midway")
+        made.saw(made.of(origin(), START, handle, 0), b"\x00\xff midway", "out")
     assert made.wrong == []
     for handle in range(20, 40):
         known = made.of(origin(), START, handle, 0)
         known.opened = True
-        made.saw(known, b"\x00\xff garbage")
+        made.saw(known, b"\x00\xff garbage", "out")
     assert bool(made.wrong) is not by_name
     assert len(made.wrong) <= 1
 

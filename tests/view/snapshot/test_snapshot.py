@@ -124,9 +124,15 @@ def test_without_rows_every_list_is_there_and_empty() -> None:
     made = encoded(View())
     assert 8 == sum(value == [] for value in made.values())
     assert made["summary"]["start_timestamp_ms"] is None
-    assert {"complete": True, "entries": [], "cut_off": 0, "blind_spots": [], "calls_cut": 0, "commands_unseen": 0} == made[
-        "completeness"
-    ]
+    assert {
+        "complete": True,
+        "entries": [],
+        "cut_off": 0,
+        "blind_spots": [],
+        "calls_cut": 0,
+        "commands_unseen": 0,
+        "beginnings": [],
+    } == made["completeness"]
 
 
 def test_a_row_that_comes_again_replaces_the_earlier_one() -> None:
