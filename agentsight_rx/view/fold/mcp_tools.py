@@ -33,7 +33,7 @@ def sent_for(tool: str, params: str, open_tools: Iterable[OpenTool], /) -> tuple
     for each in waiting:
         if each.row.tool_call_id in notes:
             return each, "id"
-    arguments = asked.get("arguments") or {}
+    arguments: object = asked.get("arguments") or {}
     for each in waiting:
         if _is_named(each.row.tool_name, tool) and (_object(each.row.input or "{}") or {}) == arguments:
             return each, "arguments"

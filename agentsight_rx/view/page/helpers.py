@@ -37,12 +37,13 @@ def is_helper(row: ProcessRow, command: str, /) -> bool:
     argv = row.argv or ((row.command,) if row.command else ())
     if not argv:
         return False
-    name = _name(argv[0])
+    program, *arguments = argv
+    name = _name(program)
     asked = set(_WORD.findall(command))
     if name in asked:
         return False
-    script = argv[1] if name in _SHELLS and len(argv) > 1 else ""
-    if _MANAGERS.fullmatch(name) or any(_THEIR_FOLDERS.search(each) for each in (argv[0], script) if "/versions/" not in each):
+    files = [program, *arguments[:1]] if name in _SHELLS else [program]
+    if _MANAGERS.fullmatch(name) or any(_THEIR_FOLDERS.search(each) for each in files if "/versions/" not in each):
         return True
     return name in _SMALL
 

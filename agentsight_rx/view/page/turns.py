@@ -166,7 +166,7 @@ class _Maker:
         marks, read = _files(lines, self._lives)
         command = asked_for(row.input)
         marked = [(each, is_helper(each, command)) for each in programs]
-        first = {each.id for kind in (False, True) for each, helps in [one for one in marked if one[1] is kind][:_SHOWN]}
+        first = {each.id for kind in (False, True) for each, _ in [one for one in marked if one[1] is kind][:_SHOWN]}
         shown = tuple(self._program(each, programs[0], helps) for each, helps in marked if each.id in first)
         if not shown and row.related_pid is not None:
             shown = (Program(row.related_pid, " ".join(row.related_argv), end=how if row.exit_code is not None else ""),)

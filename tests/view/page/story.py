@@ -283,12 +283,12 @@ def long_session(calls: int, *, session: str = "long") -> list[Event]:
             made += 2
             result = task, "Found.", False
         elif story.context > 150_000 and made + 2 < calls:
-            story.ask(ms=900, **{**given, "says": "Time to tidy up."})
+            story.ask(ms=900, **dict[str, Any](given, says="Time to tidy up."))
             story.compact()
             made += 1
             result = None
         elif made == calls:
-            story.ask(ms=1200, **{**given, "says": "Done."})
+            story.ask(ms=1200, **dict[str, Any](given, says="Done."))
         else:
             fails = made % 13 == 0
             result = story.bash(
