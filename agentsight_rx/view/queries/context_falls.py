@@ -17,7 +17,7 @@ _LOST_LEAST = 8000  # tokens
 def compactions(calls: Sequence[CallRow], /) -> frozenset[str]:
     """
     Calls that have fewer messages and tokens than the call before, where a summary of the conversation was asked for between
-    them. Without that request nobody knows why a conversation is shorter.
+    them. Without that request it is unknown why a conversation is shorter.
     """
     before: dict[str | None, CallRow] = {}
     summed_up = set[str | None]()
