@@ -2,7 +2,7 @@
 
 import { close, go, open, place } from "./address";
 import { TABS } from "./shapes";
-import { following, head, indexOf, rail, step, stepTrouble, switchTheme, unseen } from "./state";
+import { cards, following, head, indexOf, rail, step, stepTrouble, switchTheme, unseen } from "./state";
 import { control } from "./ui/timeline";
 
 export function listenToKeys(save: () => void): void {
@@ -50,6 +50,8 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
     case "k":
       step(-1);
       return true;
+    case "p":
+      return toPrompt();
     case "n":
       stepTrouble(1);
       return true;
@@ -93,6 +95,14 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
     default:
       return false;
   }
+}
+
+// The prompt that the selected turn works on.
+function toPrompt(): boolean {
+  const card = cards.value.get(indexOf(place.value.turn));
+  if (!card?.asked) return false;
+  go({ turn: card.asked.turn, row: "", tab: "conversation" }, true);
+  return true;
 }
 
 function other(by: number): void {
