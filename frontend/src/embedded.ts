@@ -121,6 +121,10 @@ function sliced(found: object, given: Record<string, string | number>): unknown 
   const start = Number(given["since"] || 0);
   const end = start + Number(given["count"] ?? COUNT);
   const whole = found as Partial<Turns> & Partial<Rows<unknown>> & Partial<LogPage>;
+  if (whole.cards && given["order"] === "cost") {
+    const dearest = [...whole.cards].sort((a, b) => (b.cost ?? 0) - (a.cost ?? 0));
+    return { ...whole, start, total: dearest.length, cards: dearest.slice(start, end) };
+  }
   if (whole.cards) return { ...whole, start, total: whole.cards.length, cards: whole.cards.slice(start, end) };
   if (whole.rows && whole.kind) {
     const words = String(given["q"] ?? "").toLowerCase();

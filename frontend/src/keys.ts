@@ -2,7 +2,7 @@
 
 import { close, go, open, place } from "./address";
 import { TABS } from "./shapes";
-import { follow, following, head, indexOf, rail, step, stepTrouble, switchTheme } from "./state";
+import { cards, follow, following, head, indexOf, rail, step, stepTrouble, switchTheme, unseen } from "./state";
 import { control as turns } from "./ui/strip";
 import { control } from "./ui/timeline";
 
@@ -51,6 +51,8 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
     case "k":
       step(-1);
       return true;
+    case "p":
+      return toPrompt();
     case "n":
       stepTrouble(1);
       return true;
@@ -94,6 +96,14 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
     default:
       return false;
   }
+}
+
+// The prompt that the selected turn works on.
+function toPrompt(): boolean {
+  const card = cards.value.get(indexOf(place.value.turn));
+  if (!card?.asked) return false;
+  go({ turn: card.asked.turn, row: "", tab: "conversation" }, true);
+  return true;
 }
 
 function other(by: number): void {

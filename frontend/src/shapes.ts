@@ -38,9 +38,10 @@ export interface SubAgent {
   id: string; name: string; turns: number; start_ms: number; ms: number; tokens_in: number; tool?: string; cost?: number | null;
   bad?: boolean; gap?: boolean; cards?: TurnCard[];
 }
+export interface Prompt { turn: number; text: string }
 export interface TurnCard {
   call: string; n: number; start_ms: number; ms?: number | null; first_ms?: number | null; tokens_in?: number; cached?: number;
-  out?: number; cost?: number | null; model?: string; status?: string; new?: string[]; prompt?: Text | null; thinking?: Text | null;
+  out?: number; cost?: number | null; model?: string; status?: string; new?: string[]; prompt?: Text | null; asked?: Prompt | null; thinking?: Text | null;
   words?: number; answer?: Text | null; tools?: ToolCard[]; subs?: SubAgent[]; gap?: Gap | null; error?: string; bad?: boolean;
 }
 // What an answer that goes on said, from piece number `first` on.
@@ -49,7 +50,7 @@ export interface Turns { start: number; total: number; cards: TurnCard[] }
 export interface Body { kind: string; text: string; title?: string; total?: number; bad?: boolean }
 export interface CallBody {
   id: string; model?: string; answered_by?: string; provider?: string; host?: string; status?: number; finish?: string;
-  parameters?: Record<string, string>; tools?: string[]; messages?: { role: string; parts: Body[] }[]; first?: number; total?: number;
+  parameters?: Record<string, string>; tools?: string[]; messages?: { role: string; parts: Body[] }[]; first?: number; fresh?: number; total?: number;
   answer?: Body[]; error?: string; unknown?: string[]; missing?: string; cost?: number | null; cost_by?: string;
 }
 export interface DiffLine { change: "same" | "new" | "gone"; at: number; count?: number; role?: string; parts?: Body[] }
@@ -64,7 +65,7 @@ export interface ProcessLine {
 }
 export interface FileLine {
   path: string; kind: string; count?: number; errors?: number; error?: string; target?: string; read?: number; written?: number;
-  last_ms?: number; by?: string; turn?: number; tool?: string;
+  last_ms?: number; by?: string; turn?: number; tool?: string; prompt?: string; asked?: number;
 }
 export interface HostLine {
   kind: "host" | "peer" | "unread"; name: string; count?: number; errors?: number; error?: string; calls?: number; sent?: number | null;

@@ -120,6 +120,58 @@ def test_a_failed_tool_shows_the_end_of_its_result_first_then_what_ran_with_help
     assert not helpers.locator("li").first.is_visible()
 
 
+def test_turns_and_files_name_their_prompt_and_a_key_goes_to_it(page: Shown) -> None:
+    page.see("Fix the totals", within="#turn-3 .new")
+    page.page.locator("#turn-3 .no").click()
+    page.press("p")
+    page.has("location.search === '?turn=1'")
+    page.page.locator("#tab-files").click()
+    page.see("Fix the totals", within="td .for")
+
+
+def test_a_call_whole_opens_at_what_is_new_with_its_answer_in_reach(page: Shown) -> None:
+    page.page.locator("#turn-3 .no").click()
+    page.press("w")
+    sent = page.page.locator("dialog .sent")
+    assert "4 messages that the request before had too" == sent.locator("summary").inner_text()
+    assert not sent.locator(".msg").first.is_visible()
+    page.see("message 5", within="#call-new")
+    sent.locator("summary").click()
+    page.see("message 1", within="dialog .sent")
+    page.page.get_by_role("button", name="Answer", exact=True).click()
+    page.see("two files", within="dialog strong")
+    assert [] == problems(page.page)
+
+
+def test_what_was_left_out_of_a_message_is_shown_on_demand(page: Shown) -> None:
+    page.page.locator("#turn-2 .no").click()
+    page.press("w")
+    message = page.page.locator("#call-new .msg").last
+    message.get_by_text("more characters").wait_for()
+    message.get_by_role("button", name="Show the whole message").click()
+    message.get_by_text("No module named 'yaml'").wait_for()
+
+
+def test_texts_commands_paths_and_links_are_copied(page: Shown) -> None:
+    def copied(button: str, within: str) -> str:
+        page.page.locator(within).get_by_role("button", name=button).first.click(force=True)
+        page.see("copied", within=within)
+        return str(page.page.evaluate("navigator.clipboard.readText()"))
+
+    assert ANSWER == copied("Copy the answer", "#turn-3")
+    assert "pytest -q" == copied("Copy the command", "#turn-1 .tool")
+    assert copied("Copy a link to turn 4", "#turn-4").endswith(f"/s/parcel/{SESSION}/conversation?turn=4")
+    page.page.locator("#tab-files").click()
+    assert "/home/ada/code/parcel/src/sums.py" == copied("Copy the path", "tbody")
+
+
+def test_turns_are_sorted_by_cost_and_open_at_their_place(page: Shown) -> None:
+    page.page.get_by_role("button", name="by cost").click()
+    page.see("turn 3", within="tbody tr:first-child")
+    page.page.locator("tbody tr:first-child a").first.click()
+    page.page.locator("#turn-3.sel").wait_for()
+
+
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_texts_fit_and_are_accessible(browser: Browser, served: StoredPage, tmp_path: Path, viewport: dict[str, int]) -> None:
     with opened(browser, served.url, viewport=viewport) as shown:

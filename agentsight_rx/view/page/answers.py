@@ -44,7 +44,8 @@ def answer(picture: Picture, recording: str, path: str, given: Mapping[str, str]
             case "diff", []:
                 return diff_of(picture, asked.text("a"), asked.text("b"))
             case "call", [id]:
-                return body_of_call(picture, id, part=asked.text("part") or "whole")
+                start, count = asked.number("from", 0), asked.number("count", 0)
+                return body_of_call(picture, id, part=asked.text("part") or "whole", start=start, count=count)
             case "tool", [id]:
                 return body_of_tool(picture, id, part=asked.text("part") or "result", offset=asked.number("offset", 0))
             case "event", [at]:
@@ -87,7 +88,7 @@ def _tab(asked: _Asked, id: str, tab: str) -> object:
     count = asked.number("count", 200, most=_COUNT_MOST)
     start = asked.number("since", 0) if tab != "events" else 0
     others: dict[str, Callable[[], object]] = {
-        "turns": lambda: turns_of(picture, id, start=start, count=count),
+        "turns": lambda: turns_of(picture, id, start=start, count=count, by_cost=asked.text("order") == "cost"),
         "timeline": lambda: lanes_of(picture, id, width=asked.number("width", 1200, most=8000), part=asked.part()),
         "events": lambda: lines_of(picture, id, rule=asked.text("rule"), start=asked.text("since"), count=count),
     }

@@ -13,7 +13,7 @@ from ..queries.costs import priced
 from ..queries.diff_calls import diff_calls
 from ..rows.kinds import CallRow, ToolRow
 from ..rows.tables import CALLS, TOOLS
-from .picture import Picture
+from .picture import WHOLE, Picture
 
 __all__ = ["Body", "CallBody", "DiffBody", "DiffLine", "Said", "body_of_call", "body_of_tool", "diff_of"]
 
@@ -39,7 +39,10 @@ class Said(Struct, frozen=True, omit_defaults=True):
 
 
 class CallBody(Struct, frozen=True, omit_defaults=True):
-    """One call whole. `missing`: why its messages are not here. `messages` are the newest 400 of `total`."""
+    """
+    One call whole. `missing`: why its messages are not here. `messages` are the newest 400 of `total`, or the requested ones,
+    from number `first` on. The request before had those before number `fresh`.
+    """
 
     id: str
     model: str = ""
@@ -52,6 +55,7 @@ class CallBody(Struct, frozen=True, omit_defaults=True):
     tools: tuple[str, ...] = ()
     messages: tuple[Said, ...] = ()
     first: int = 0
+    fresh: int = 0
     total: int = 0
     answer: tuple[Body, ...] = ()
     error: str = ""
@@ -116,8 +120,11 @@ def _exchange(picture: Picture, row: CallRow) -> LlmCall | None:
     return found
 
 
-def body_of_call(picture: Picture, id: str, /, *, part: str) -> CallBody:
-    """`part`: answer, request, or whole. Raises KeyError for an unknown call."""
+def body_of_call(picture: Picture, id: str, /, *, part: str, start: int = 0, count: int = 0) -> CallBody:
+    """
+    `part`: answer, request, or whole. `count`: so many messages from number `start` on; a single one is whole. Raises KeyError
+    for an unknown call.
+    """
     row = _call(picture, id)
     whole = _exchange(picture, row)
     cost = priced(row, picture.prices)
@@ -126,7 +133,8 @@ def body_of_call(picture: Picture, id: str, /, *, part: str) -> CallBody:
         parts += [Body("text", row.text)] if row.text else []
         return CallBody(id, row.model or "", answer=tuple(parts), missing=_NOT_KEPT, cost=cost.cost_usd)
     asked, answer = whole.asked, whole.answer
-    messages = asked.messages[-_MESSAGES_MOST:]
+    first = start if count else max(0, len(asked.messages) - _MESSAGES_MOST)
+    messages = asked.messages[first : first + (min(count, _MESSAGES_MOST) or _MESSAGES_MOST)]
     return CallBody(
         id,
         whole.model,
@@ -137,8 +145,9 @@ def body_of_call(picture: Picture, id: str, /, *, part: str) -> CallBody:
         finish=", ".join(answer.finish_reasons),
         parameters=_parameters(asked),
         tools=tuple(tool.name for tool in asked.tools),
-        messages=() if part == "answer" else tuple(_said(message, most=_SHOWN) for message in messages),
-        first=len(asked.messages) - len(messages),
+        messages=() if part == "answer" else tuple(_said(message, most=_ALL if count == 1 else _SHOWN) for message in messages),
+        first=first,
+        fresh=_known_before(picture, row, len(asked.messages)),
         total=len(asked.messages),
         answer=() if part == "request" else tuple(_parts(answer.parts, most=_ALL)),
         error=answer.error or "",
@@ -147,6 +156,18 @@ def body_of_call(picture: Picture, id: str, /, *, part: str) -> CallBody:
         cost=cost.cost_usd,
         cost_by=cost.cost_by or "",
     )
+
+
+def _known_before(picture: Picture, row: CallRow, total: int) -> int:
+    """How many messages the request before in the same conversation had, where this one goes on from it; else 0."""
+    session = row.session_id if row.session_id in picture.sessions else WHOLE
+    before = 0
+    for call in picture.work(session or WHOLE).calls:
+        if call.id == row.id:
+            break
+        if (call.session_id, call.agent_id) == (row.session_id, row.agent_id) and not call.aside and call.twin is None:
+            before = call.messages
+    return before if before < total else 0
 
 
 def _parameters(asked: Asked) -> dict[str, str]:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from .words import Gap
 
-__all__ = ["Mark", "Program", "SubAgent", "Text", "ToolCard", "TurnCard", "Turns"]
+__all__ = ["Mark", "Program", "Prompt", "SubAgent", "Text", "ToolCard", "TurnCard", "Turns"]
 
 
 class Text(Struct, frozen=True, omit_defaults=True):
@@ -28,6 +28,13 @@ class Program(Struct, frozen=True, omit_defaults=True):
     cpu_ms: int | None = None
     memory: int | None = None  # the most bytes
     helper: bool = False  # it only prepared what ran
+
+
+class Prompt(Struct, frozen=True):
+    """The prompt for which something was done: the number of its turn, and its begin."""
+
+    turn: int
+    text: str
 
 
 class Mark(Struct, frozen=True, omit_defaults=True):
@@ -68,7 +75,7 @@ class ToolCard(Struct, frozen=True, omit_defaults=True):
 
 
 class TurnCard(Struct, frozen=True, omit_defaults=True):
-    """One call of a model and what came of it."""
+    """One call of a model and what came of it. `asked`: the prompt of an earlier turn that it works on."""
 
     call: str
     n: int
@@ -83,6 +90,7 @@ class TurnCard(Struct, frozen=True, omit_defaults=True):
     status: str = ""
     new: tuple[str, ...] = ()
     prompt: Text | None = None
+    asked: Prompt | None = None
     thinking: Text | None = None
     words: int = 0  # of the reasoning, as far as the row has it
     answer: Text | None = None

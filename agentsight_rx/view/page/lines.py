@@ -25,7 +25,7 @@ class ProcessLine(Struct, frozen=True, omit_defaults=True):
 
 
 class FileLine(Struct, frozen=True, omit_defaults=True):
-    """`kind` as in FileUse."""
+    """`kind` as in FileUse. It was used last for `prompt`, of which this is the begin; `asked` is the turn of the prompt."""
 
     path: str
     kind: str
@@ -39,6 +39,8 @@ class FileLine(Struct, frozen=True, omit_defaults=True):
     by: str = ""
     turn: int = 0
     tool: str = ""
+    prompt: str = ""
+    asked: int = 0
 
 
 class HostLine(Struct, frozen=True, omit_defaults=True):

@@ -21,6 +21,7 @@ from .words import program_of
 __all__ = ["KINDS", "Table", "table_of"]
 
 _TEXT = 200
+_NAMED = 80
 
 
 class Table(Struct, frozen=True):
@@ -49,7 +50,8 @@ def table_of(picture: Picture, session: str, kind: str, /, *, start: int, count:
 
 
 def _searched(row: Struct) -> str:
-    return "\n".join(str(getattr(row, name)) for name in row.__struct_fields__).casefold()
+    """All fields but the prompt: its words are no words of what was done for it."""
+    return "\n".join(str(getattr(row, name)) for name in row.__struct_fields__ if name != "prompt").casefold()
 
 
 def _folder(picture: Picture, session: str) -> str:
@@ -91,7 +93,8 @@ def _files(picture: Picture, session: str) -> tuple[list[Struct], bool]:
     rows, whole = picture.audits(session, "file")
     found: list[Struct] = []
     for use in file_uses(rows, picture.causes, picture.lives).files:
-        turn, tool = _turn(use.causes[-1] if use.causes else None)
+        cause = use.causes[-1] if use.causes else None
+        turn, tool = _turn(cause)
         found.append(
             FileLine(
                 use.path,
@@ -106,6 +109,8 @@ def _files(picture: Picture, session: str) -> tuple[list[Struct], bool]:
                 by=", ".join(f"{each.comm} {each.pid}" for each in use.by[:3]),
                 turn=turn,
                 tool=tool,
+                prompt=cut(" ".join(cause.prompt.split()), _NAMED) if cause else "",
+                asked=cause.prompt_turn if cause else 0,
             )
         )
     return found, not whole

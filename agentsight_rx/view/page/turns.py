@@ -17,7 +17,7 @@ from ..rows.kinds import AuditRow, ProcessRow, ToolRow
 from ..rows.tables import AUDIT, PROCESSES
 from ..rows.tool_words import asked_for
 from ..words import aside_said, cut, error_said, plural
-from .cards import Mark, Program, SubAgent, Text, ToolCard, TurnCard, Turns
+from .cards import Mark, Program, Prompt, SubAgent, Text, ToolCard, TurnCard, Turns
 from .helpers import is_helper
 from .picture import Picture
 from .threads import Thread, Threads, threads_of
@@ -28,6 +28,7 @@ __all__ = ["turns_of"]
 _SAID = 900  # characters of an answer or a prompt that a card shows
 _THOUGHT = 400
 _ASKED = 240
+_NAMED = 80  # of a prompt that names what a turn works on
 _RESULT = 300
 _ROWS_MOST = 60_000  # processes, and lines of the audit trail, in the time of the turns
 _LATE_MS = 2000  # a process may start, and an effect be seen, so long behind the result
@@ -44,17 +45,31 @@ class _Effects(Struct):
     lines: dict[str, list[AuditRow]]
 
 
-def turns_of(picture: Picture, session: str, /, *, start: int, count: int) -> Turns:
-    """Raises KeyError for a session that is not in the recording."""
+def turns_of(picture: Picture, session: str, /, *, start: int, count: int, by_cost: bool = False) -> Turns:
+    """In the order of time, or the dearest first. Raises KeyError for a session that is not in the recording."""
     work = picture.work(session)
     threads = threads_of(session, work)
-    calls = threads.main[start : start + count]
+    ordered = sorted(threads.main, key=lambda call: -(call.cost_usd or 0.0)) if by_cost else threads.main
+    calls = ordered[start : start + count]
     tools: dict[str, list[ToolRow]] = {}
     for tool in work.tools:
         tools.setdefault(tool.llm_call_id, []).append(tool)
     effects = _effects(picture, calls, threads, tools)
     maker = _Maker(picture, threads, tools, effects)
-    return Turns(start, len(threads.main), tuple(maker.card(call) for call in calls))
+    prompts = _prompts(threads.main, threads)
+    return Turns(start, len(threads.main), tuple(maker.card(call, asked=prompts.get(call.id)) for call in calls))
+
+
+def _prompts(calls: Sequence[PricedCall], threads: Threads) -> dict[str, Prompt]:
+    """For each call that has none of its own: the newest prompt that a person typed before it."""
+    found: dict[str, Prompt] = {}
+    newest: Prompt | None = None
+    for call in calls:
+        if call.is_prompted:
+            newest = Prompt(call.turn or threads.turns.get(call.id, 0), cut(" ".join(call.prompt.split()), _NAMED))
+        elif newest is not None:
+            found[call.id] = newest
+    return found
 
 
 def _all_calls(calls: Iterable[PricedCall], threads: Threads) -> Iterator[PricedCall]:
@@ -104,7 +119,7 @@ class _Maker:
         self._tools = tools
         self._effects = effects
 
-    def card(self, call: PricedCall, depth: int = 0) -> TurnCard:
+    def card(self, call: PricedCall, depth: int = 0, *, asked: Prompt | None = None) -> TurnCard:
         tools = tuple(map(self._tool, self._tools.get(call.id, ())))
         subs = tuple(self._sub(thread, depth) for thread in self._threads.below.get(call.id, ()))
         gap = gap_of_call(call)
@@ -124,6 +139,7 @@ class _Maker:
             status=call.status if call.status != "pending" or self._live else "partial",
             new=_new(call),
             prompt=_text(call.prompt, _SAID),
+            asked=asked,
             thinking=_text(call.thinking, _THOUGHT),
             words=len(call.thinking.split()),
             answer=_text(call.text, _SAID),

@@ -34,6 +34,7 @@ class Cause(Struct, frozen=True):
     session_id: str | None = None
     turn: int = 0
     prompt: str = ""
+    prompt_turn: int = 0
 
 
 class Actor(Struct, frozen=True):
@@ -55,12 +56,15 @@ class Causes:
             self._by_pid.setdefault((host_of_process(row.id), row.pid), []).append(row)
         self.turns: dict[str, int] = {}  # of calls
         prompts: dict[str, str] = {}  # of calls
-        newest: dict[str | None, str] = {}
+        prompt_turns: dict[str, int] = {}
+        newest: dict[str | None, tuple[str, int]] = {}
         for call in rows_of(store, CALLS):
             if call.twin is not None:
                 continue
-            newest[call.session_id] = (call.prompt[:_PROMPT] if call.is_prompted else "") or newest.get(call.session_id, "")
-            prompts[call.id], self.turns[call.id] = newest[call.session_id], call.turn
+            if call.is_prompted:
+                newest[call.session_id] = call.prompt[:_PROMPT], call.turn
+            prompts[call.id], prompt_turns[call.id] = newest.get(call.session_id, ("", 0))
+            self.turns[call.id] = call.turn
         self._tools = {
             tool.id: Cause(
                 tool.id,
@@ -70,6 +74,7 @@ class Causes:
                 session_id=tool.session_id,
                 turn=self.turns.get(tool.llm_call_id, 0),
                 prompt=prompts.get(tool.llm_call_id, ""),
+                prompt_turn=prompt_turns.get(tool.llm_call_id, 0),
             )
             for tool in rows_of(store, TOOLS)
         }

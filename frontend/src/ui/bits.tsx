@@ -50,6 +50,31 @@ export function Go(props: { to: Partial<Place>; add?: boolean; class?: string; t
   );
 }
 
+// Copies a text, or what is loaded for it. It is seen where the pointer or the focus is.
+export function Copy({ text, what }: { text: string | (() => Promise<string>); what: string }): JSX.Element {
+  const [done, setDone] = useState("");
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(typeof text === "string" ? text : await text());
+      setDone("copied");
+    } catch {
+      setDone("the browser did not allow it");
+    }
+  };
+  return (
+    <button
+      type="button" class={done ? "copy said" : "copy"} aria-label={`Copy ${what}`} title={`Copy ${what}`}
+      onClick={(event) => {
+        event.preventDefault(); // within a summary it would open or fold
+        event.stopPropagation();
+        void copy();
+      }}
+    >
+      {done || "copy"}
+    </button>
+  );
+}
+
 // Bytes that were measured, none too; null: they were not.
 export function Bytes({ n = 0 }: { n?: number | null | undefined }): JSX.Element {
   if (n === null) return <span class="soft" title="was not measured">?</span>;

@@ -2,12 +2,27 @@
 
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { go, place } from "../address";
+import { go, href, place } from "../address";
 import { open } from "../answers";
-import type { Body, CallBody, Gap, Head, Program, SubAgent, Text, ToolCard, TurnCard } from "../shapes";
-import { askHere, cards, follow, following, head, indexOf, loadPage, now, PAGE, running, select, unseen } from "../state";
+import type { Body, CallBody, Gap, Head, Program, SubAgent, Text, ToolCard, TurnCard, Turns } from "../shapes";
+import {
+  askHere,
+  cards,
+  follow,
+  following,
+  head,
+  here,
+  indexOf,
+  loadPage,
+  now,
+  PAGE,
+  running,
+  select,
+  unseen,
+  version,
+} from "../state";
 import { amount, clock, home, money, plural, size, took, within } from "../words";
-import { Go, Mark, T } from "./bits";
+import { Copy, Go, Mark, T, useAsked } from "./bits";
 import { Markdown } from "./markdown";
 
 const TURN_PX = 260; // of a turn that was not shown yet
@@ -22,17 +37,55 @@ export function Conversation(): JSX.Element {
   }, [index]);
   useFollow(total);
   useScrollTo(index);
+  const [dearest, setDearest] = useState(false);
+  useEffect(() => {
+    if (place.value.turn) setDearest(false); // a chosen turn is shown at its place
+  }, [place.value.turn]);
   return (
     <div class="cols">
       <div>
-        <ol class="thread" aria-label="Turns">
-          {Array.from({ length: pages }, (_, page) => <Page key={page} page={page} total={total} />)}
-        </ol>
+        {total > 1 ? (
+          <p class="order" role="group" aria-label="Order of the turns">
+            <button class="chip" aria-pressed={!dearest} onClick={() => setDearest(false)}>in time</button>
+            <button class="chip" aria-pressed={dearest} onClick={() => setDearest(true)}>by cost</button>
+          </p>
+        ) : null}
+        {dearest ? <Dearest /> : (
+          <ol class="thread" aria-label="Turns">
+            {Array.from({ length: pages }, (_, page) => <Page key={page} page={page} total={total} />)}
+          </ol>
+        )}
         {total === 0 ? <p class="soft">{running.value ? "No turn yet. The first request to a model will appear here." : "No call of a model was seen."}</p> : null}
         <End total={total} />
       </div>
       <Side head={found} />
     </div>
+  );
+}
+
+// The turns that cost most, one line each; a turn opens at its place in time.
+function Dearest(): JSX.Element {
+  const [count, setCount] = useState(PAGE);
+  const { found, error } = useAsked((signal) => askHere<Turns>(here("turns"), { since: 0, count, order: "cost" }, signal), [count, version.value]);
+  if (!found) return <p class="faint pad">{error || "loading turns …"}</p>;
+  return (
+    <>
+      <div class="scroll">
+        <table class="wrap">
+          <thead><tr><th scope="col">turn</th><th class="n" scope="col">cost</th><th class="n" scope="col">in</th><th class="n" scope="col">cached</th><th class="n" scope="col">out</th></tr></thead>
+          <tbody>
+            {found.cards.map((card) => (
+              <tr key={card.call}>
+                <td><Go to={{ turn: card.n }} class="ref">turn {card.n}</Go> <span class="soft"><T text={(card.prompt?.text ?? card.answer?.text ?? card.tools?.[0]?.asked ?? "").slice(0, 120)} /></span></td>
+                <td class="n">{card.cost === null || card.cost === undefined ? <span class="soft" title="no price is known for the model">?</span> : money(card.cost)}</td>
+                <td class="n">{amount(card.tokens_in ?? 0)}</td><td class="n">{amount(card.cached ?? 0)}</td><td class="n">{amount(card.out ?? 0)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {found.cards.length < found.total ? <button class="link" onClick={() => setCount(count + 4 * PAGE)}>{plural(found.total - found.cards.length, "more turn")}</button> : null}
+    </>
   );
 }
 
@@ -184,10 +237,16 @@ export function Card({ card, before, inner }: { card: TurnCard; before: string; 
         <span class="end">
           {before ? <Go to={{ diff: `${before}..${card.call}` }} class="link" title="What changed since the request before (d)">Diff</Go> : null}
           <Go to={{ call: card.call }} class="link" title="The whole request and answer">Whole</Go>
+          {inner ? null : <Copy text={() => Promise.resolve(new URL(href({ turn: card.n, row: "" }), location.href).href)} what={`a link to turn ${card.n}`} />}
           <Mark cut={Boolean(card.gap)} />
         </span>
       </header>
-      {card.new?.length ? <p class="new">New: {card.new.join(", ")}</p> : null}
+      {card.new?.length || card.asked ? (
+        <p class="new">
+          {card.new?.length ? `New: ${card.new.join(", ")}` : null}
+          {card.asked ? <>{card.new?.length ? " · for " : "For "}<Go to={{ turn: card.asked.turn }} class="for" title="The prompt that this turn works on (p)"><T text={card.asked.text} /></Go></> : null}
+        </p>
+      ) : null}
       {card.prompt ? <Said text={card.prompt} call={card.call} part="prompt" class="say prompt" /> : null}
       {card.thinking ? <Thinking card={card} /> : null}
       {card.error ? <p class="note err"><T text={card.error} /></p> : null}
@@ -246,9 +305,13 @@ export function GapNote({ gap }: { gap: Gap }): JSX.Element {
 function Said({ text, call, part, class: name, caret }: { text: Text; call: string; part: "prompt" | "answer"; class: string; caret?: boolean }): JSX.Element {
   const [whole, setWhole] = useState<string | null>(null);
   const [error, setError] = useState("");
+  const load = async (): Promise<string> => {
+    const body = await askHere<CallBody>(`call/${encodeURIComponent(call)}`, { part: part === "answer" ? "answer" : "request" });
+    return part === "answer" ? joined(body.answer) : joined(lastOfUser(body));
+  };
   const show = (): void => {
-    askHere<CallBody>(`call/${encodeURIComponent(call)}`, { part: part === "answer" ? "answer" : "request" }).then(
-      (body) => setWhole(part === "answer" ? joined(body.answer) : joined(lastOfUser(body))),
+    load().then(
+      setWhole,
       (why: unknown) => setError(String(why instanceof Error ? why.message : why)),
     );
   };
@@ -257,6 +320,7 @@ function Said({ text, call, part, class: name, caret }: { text: Text; call: stri
       {part === "answer" ? <Markdown text={whole || text.text + (text.more && whole === null ? " …" : "")} /> : <Paragraphs text={whole || text.text + (text.more && whole === null ? " …" : "")} />}
       {caret ? <i class="caret" aria-hidden="true" /> : null}
       {text.more && whole === null ? <button class="link" onClick={show}>Show the rest</button> : null}
+      <Copy text={whole ?? (text.more ? load : text.text)} what={part === "answer" ? "the answer" : "the prompt"} />
       {error ? <span class="gap small"> <T text={error} /></span> : null}
     </div>
   );
@@ -323,7 +387,7 @@ function Tool({ tool }: { tool: ToolCard }): JSX.Element {
       </summary>
       <dl class="in">
         {failed ? <Answered tool={tool} live={live} /> : null}
-        <dt>asked</dt><dd><T code text={tool.asked} /> <Whole id={tool.id} part="input" /></dd>
+        <dt>asked</dt><dd><T code text={tool.asked} /> <Copy text={() => commandOf(tool)} what="the command" /> <Whole id={tool.id} part="input" /></dd>
         {tool.programs?.length ? <><dt>process</dt><dd><Programs tool={tool} /></dd></> : null}
         {tool.tied || tool.cwd ? (
           <>
@@ -350,6 +414,20 @@ function Tool({ tool }: { tool: ToolCard }): JSX.Element {
       </dl>
     </details>
   );
+}
+
+// All of a command, where the card has the begin.
+async function commandOf(tool: ToolCard): Promise<string> {
+  const body = await askHere<Body>(`tool/${encodeURIComponent(tool.id)}`, { part: "input" }).catch(() => null);
+  try {
+    const given: unknown = JSON.parse(body?.text ?? "");
+    const command = given && typeof given === "object" ? Object.entries(given).find(([name]) => /^(?:command|cmd|script)$/.test(name))?.[1] as unknown : null;
+    if (typeof command === "string") return command;
+    if (Array.isArray(command)) return command.join(" ");
+  } catch {
+    // not JSON: what the card shows
+  }
+  return tool.asked;
 }
 
 function Answered({ tool, live }: { tool: ToolCard; live: boolean }): JSX.Element {
@@ -419,6 +497,7 @@ function Result({ tool }: { tool: ToolCard }): JSX.Element {
   return (
     <>
       <pre class="res" tabIndex={0} ref={box}><T text={shown + (more ? "\n…" : "")} /></pre>
+      <Copy text={shown} what={more ? "this part of the result" : "the result"} />
       {more ? <button class="link" onClick={() => ask(text?.text.length ?? 0)}>{text ? "Show more" : "Show the whole result"}</button> : null}
       {error ? <span class="gap small"> <T text={error} /></span> : null}
     </>

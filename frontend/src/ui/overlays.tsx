@@ -5,10 +5,11 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { close, go, open, place } from "../address";
 import type { Body, CallBody, DiffBody, Found, Hit } from "../shapes";
 import { TABS } from "../shapes";
-import { ask, askHere, head, rail } from "../state";
+import { ask, askHere, head, inFile, rail } from "../state";
 import { amount, clock, count, day, money, plural } from "../words";
-import { Dialog, Icon, Note, T, useAsked } from "./bits";
+import { Copy, Dialog, Icon, Note, T, useAsked } from "./bits";
 import { Paragraphs, pretty } from "./conversation";
+import { Markdown } from "./markdown";
 
 export function Overlays(): JSX.Element | null {
   const at = place.value;
@@ -161,9 +162,9 @@ function merged(pieces: [string, string][]): [string, string][] {
   return found;
 }
 
-function Part({ part, gone }: { part: Body; gone?: boolean }): JSX.Element {
+function Part({ part, gone, model }: { part: Body; gone?: boolean; model?: boolean }): JSX.Element {
   const more = (part.total ?? 0) > part.text.length ? `\n… ${count((part.total ?? 0) - part.text.length)} more characters` : "";
-  if (part.kind === "text") return <div class={gone ? "gone" : ""}><Paragraphs text={part.text + more} /></div>;
+  if (part.kind === "text") return <div class={gone ? "gone" : ""}>{model ? <Markdown text={part.text + more} /> : <Paragraphs text={part.text + more} />}</div>;
   if (part.kind === "reasoning") return <div class="soft"><Paragraphs text={part.text + more} /></div>;
   const name = part.kind === "tool_call" ? part.title : part.kind === "tool_result" ? (part.bad ? "result, failed" : "result") : part.kind;
   return <><p class="faint small"><T text={name ?? ""} /></p><pre class="res" tabIndex={0}><T text={(part.kind === "tool_call" ? pretty(part.text) : part.text) + more} /></pre></>;
@@ -179,7 +180,11 @@ function Call(): JSX.Element {
   return (
     <Dialog label="A call whole" class="wide-d" onClose={close}>
       <Head title={at >= 0 ? `Turn ${head.value?.strip?.n[at] ?? 0}, whole` : "A call, whole"}>
-        <button class="btn" aria-pressed={raw} onClick={() => setRaw(!raw)}>JSON</button>
+        <span class="steps">
+          <button class="btn" disabled={raw} onClick={() => toPart("call-new")}>New</button>
+          <button class="btn" disabled={raw} onClick={() => toPart("call-answer")}>Answer</button>
+          <button class="btn" aria-pressed={raw} onClick={() => setRaw(!raw)}>JSON</button>
+        </span>
       </Head>
       <div class="db" tabIndex={0}>
         <Note error={error} />
@@ -201,15 +206,77 @@ function Exchange({ found }: { found: CallBody }): JSX.Element {
         {found.cost ? <><dt>cost</dt><dd>{money(found.cost)} <span class="faint"><T text={found.cost_by ?? ""} /></span></dd></> : null}
         {found.unknown?.length ? <><dt class="gap">not known</dt><dd><T code text={found.unknown.join(", ")} /></dd></> : null}
       </dl>
-      <h3 class="h">Request{found.total ? `, ${plural(found.total, "message")}` : ""}</h3>
-      {found.first ? <p class="fold">{plural(found.first, "earlier message")} left out here</p> : null}
-      {(found.messages ?? []).map((message, at) => (
-        <div class="msg" key={at}><span /><span class="role">{message.role}<small>message {(found.first ?? 0) + at + 1}</small></span><div>{message.parts.map((part, n) => <Part key={n} part={part} />)}</div></div>
-      ))}
-      <h3 class="h">Answer</h3>
-      {(found.answer ?? []).map((part, at) => <div class="msg" key={at}><span /><span class="role">{part.kind.replace("_", " ")}</span><div><Part part={part} /></div></div>)}
+      <Request found={found} />
+      <h3 class="h" id="call-answer">Answer <Copy text={joined(found.answer)} what="the answer" /></h3>
+      {(found.answer ?? []).map((part, at) => <div class="msg" key={at}><span /><span class="role">{part.kind.replace("_", " ")}</span><div><Part part={part} model /></div></div>)}
       {found.answer?.length ? null : <p class="soft">No answer was captured.</p>}
     </>
+  );
+}
+
+function joined(parts: Body[] | undefined): string {
+  return (parts ?? []).filter((part) => part.kind === "text").map((part) => part.text).join("\n\n");
+}
+
+function toPart(id: string): void {
+  document.getElementById(id)?.scrollIntoView({ block: "start" });
+}
+
+type Message = NonNullable<CallBody["messages"]>[number];
+const MORE = 200; // messages that are asked for at once
+
+// What is new in a request; what was sent before is folded above it, and older messages are asked for.
+function Request({ found }: { found: CallBody }): JSX.Element {
+  const [older, setOlder] = useState<Message[]>([]);
+  const [error, setError] = useState("");
+  const messages = [...older, ...(found.messages ?? [])];
+  const first = (found.first ?? 0) - older.length;
+  const known = Math.min(messages.length, Math.max(0, (found.fresh ?? 0) - first));
+  const before = (): void => {
+    const start = Math.max(0, first - MORE);
+    askHere<CallBody>(`call/${encodeURIComponent(found.id)}`, { part: "request", from: start, count: first - start }).then(
+      (more) => setOlder((now) => [...(more.messages ?? []), ...now]),
+      (why: unknown) => setError(why instanceof Error ? why.message : String(why)),
+    );
+  };
+  const one = (message: Message, at: number): JSX.Element => <Spoken key={first + at} call={found.id} message={message} at={first + at} />;
+  return (
+    <>
+      <h3 class="h">Request{found.total ? `, ${plural(found.total, "message")}` : ""}</h3>
+      {first > 0 ? inFile.value ? <p class="fold">{plural(first, "earlier message")} not in this file</p> : <p class="fold"><button class="link" onClick={before}>Show {count(Math.min(first, MORE))} of {plural(first, "earlier message")}</button></p> : null}
+      <Note error={error} />
+      {known ? (
+        <details class="sent">
+          <summary class="soft">{plural(known, "message")} that the request before had too</summary>
+          {messages.slice(0, known).map(one)}
+        </details>
+      ) : null}
+      <div id="call-new">{messages.slice(known).map((message, at) => one(message, known + at))}</div>
+    </>
+  );
+}
+
+// A message, and all of it on demand.
+function Spoken({ call, message, at }: { call: string; message: Message; at: number }): JSX.Element {
+  const [whole, setWhole] = useState<Message | null>(null);
+  const [error, setError] = useState("");
+  const parts = (whole ?? message).parts;
+  const more = !whole && !inFile.value && parts.some((part) => (part.total ?? 0) > part.text.length);
+  const show = (): void => {
+    askHere<CallBody>(`call/${encodeURIComponent(call)}`, { part: "request", from: at, count: 1 }).then(
+      (body) => setWhole(body.messages?.[0] ?? message),
+      (why: unknown) => setError(why instanceof Error ? why.message : String(why)),
+    );
+  };
+  return (
+    <div class="msg">
+      <span /><span class="role">{message.role}<small>message {at + 1}</small><Copy text={parts.map((part) => part.text).join("\n\n")} what={`message ${at + 1}`} /></span>
+      <div>
+        {parts.map((part, n) => <Part key={n} part={part} model={message.role === "assistant"} />)}
+        {more ? <button class="link" onClick={show}>Show the whole message</button> : null}
+        <Note error={error} />
+      </div>
+    </div>
   );
 }
 
@@ -311,7 +378,7 @@ function places(words: string): Choice[] {
 // -- keys ---------------------------------------------------------------------------------------------------------------
 
 const KEYS: [string, string][] = [
-  ["⌘K /", "search everything"], ["j k", "next turn, turn before"], ["] [", "next session, session before"], ["1–9", "tab"], ["d", "diff with the request before"], ["w", "the call whole"],
+  ["⌘K /", "search everything"], ["j k", "next turn, turn before"], ["p", "the prompt that the turn works on"], ["] [", "next session, session before"], ["1–9", "tab"], ["d", "diff with the request before"], ["w", "the call whole"],
   ["n N", "next, previous trouble or gap"], ["o", "open or fold the tools of the turn"], ["f", "follow, or stop"], ["space", "play (Timeline)"], ["+ − 0", "zoom (Timeline)"], ["e", "save what this view shows, as JSON"],
   ["t", "light or dark"], ["?", "these keys"], ["esc", "close, then clear the selection"],
 ];

@@ -6,7 +6,7 @@ import { go, place } from "../address";
 import type { FileLine, HostLine, HttpLine, McpLine, ProcessLine, Rows } from "../shapes";
 import { askHere, head, inFile, version } from "../state";
 import { clock, count, took, within } from "../words";
-import { Bytes, Go, Mark, Note, T, Turn } from "./bits";
+import { Bytes, Copy, Go, Mark, Note, T, Turn } from "./bits";
 
 const COUNT = 200;
 
@@ -123,9 +123,9 @@ export function Files(): JSX.Element {
         <>
           {at === 0 || all[at - 1]?.kind !== row.kind ? <tr class="grp" key={`g-${row.kind}`}><td colSpan={6}><b class={row.kind === "refused" ? "bad" : ""}>{KINDS[row.kind] ?? row.kind}</b></td></tr> : null}
           <tr key={row.path} class={place.value.row === row.path ? "sel" : ""}>
-            <td><span class="path"><T code text={within(row.path, folder)} />{row.target ? <> → <T code text={within(row.target, folder)} /></> : null}</span>{row.error ? <span class={row.kind === "refused" ? "bad small" : "soft small"}> {row.error}{(row.errors ?? 0) > 1 ? `, ${row.errors} times` : ""}</span> : null}</td>
+            <td><span class="path"><T code text={within(row.path, folder)} />{row.target ? <> → <T code text={within(row.target, folder)} /></> : null}<Copy text={row.path} what="the path" /></span>{row.error ? <span class={row.kind === "refused" ? "bad small" : "soft small"}> {row.error}{(row.errors ?? 0) > 1 ? `, ${row.errors} times` : ""}</span> : null}</td>
             <td class="soft"><T text={row.by ?? ""} /></td>
-            <td class="nowrap">{row.turn ? <Turn n={row.turn} /> : null}</td>
+            <td>{row.turn ? <Turn n={row.turn} /> : null}{row.prompt ? <Go to={{ turn: row.asked ?? 0, tab: "conversation" }} class="for" title="The prompt for which it was done"><T text={row.prompt} /></Go> : null}</td>
             <td class="n"><Bytes n={row.written} /></td>
             <td class="n"><Bytes n={row.read} /></td>
             <td class="n">{clock(row.last_ms ?? 0)}</td>

@@ -337,3 +337,45 @@ def test_a_session_of_a_thousand_turns_opens_with_less_than_200_kb() -> None:
         for path, given in (("sessions", {}), (f"session/{SESSION}", {}), (f"session/{SESSION}/turns", {"count": "24"}))
     ]
     assert sum(len(msgspec.json.encode(each)) for each in moved) < 200_000
+
+
+def told(story: Story) -> Picture:
+    return Picture(stored(story.events), Prices(today=TODAY))
+
+
+def test_a_call_whole_says_what_is_new_in_it_and_gives_the_rest_on_demand() -> None:
+    story = Story()
+    (tool,) = story.ask(ms=900, prompt="Fix the totals", says="I look.", tools=[("Bash", {"command": "ls"})])
+    story.ask(ms=900, results=[(tool, "x" * 9000, False)], says="Done.")
+    picture = told(story)
+    first, second = (card["call"] for card in here("turns", picture)["cards"])
+    whole = asked(f"call/{second}", picture)
+    assert ["system", "user", "assistant", "user"] == [each["role"] for each in whole["messages"]]
+    assert (0, 2, 4) == (whole.get("first", 0), whole["fresh"], whole["total"])
+    result = whole["messages"][-1]["parts"][0]
+    assert (6000, 9000) == (len(result["text"]), result["total"])
+    last = str(whole["total"] - 1)
+    one = asked(f"call/{second}", picture, part="request", count="1", **{"from": last})
+    assert (int(last), [9000]) == (one["first"], [len(each["parts"][0]["text"]) for each in one["messages"]])
+    assert "fresh" not in asked(f"call/{first}", picture)
+
+
+def test_turns_and_files_name_the_prompt_that_they_work_on() -> None:
+    story = Story()
+    (tool,) = story.ask(ms=900, prompt="Fix\nthe totals", says="I edit.", tools=[("Bash", {"command": "sed -i s/a/b/ f"})])
+    story.ran("/bin/bash", "-c", "sed -i s/a/b/ f", ms=20, wrote=["/home/ada/code/parcel/f"])
+    story.ask(ms=900, results=[(tool, "", False)], says="Done.")
+    story.ask(ms=900, prompt="Now the changelog", says="Written.")
+    picture = told(story)
+    named = {"turn": 1, "text": "Fix the totals"}
+    assert [None, named, None] == [card.get("asked") for card in here("turns", picture)["cards"]]
+    assert [("Fix the totals", 1)] == [(row["prompt"], row["asked"]) for row in here("files", picture)["rows"]]
+
+
+def test_turns_come_in_the_order_of_cost() -> None:
+    story = Story()
+    for out in (200, 900, 400):
+        story.ask(ms=900, prompt=f"p{out}", says="x", out=out, grew=0)
+    costs = [card["cost"] for card in here("turns", told(story), order="cost")["cards"]]
+    assert 3 == len(set(costs))
+    assert sorted(costs, reverse=True) == costs
