@@ -2,7 +2,7 @@
 
 import { close, go, open, place } from "./address";
 import { TABS } from "./shapes";
-import { cards, follow, following, head, indexOf, rail, step, stepTrouble, switchTheme, unseen } from "./state";
+import { cards, follow, following, head, indexOf, rail, step, stepTrouble, switchTheme } from "./state";
 import { control as turns } from "./ui/strip";
 import { control } from "./ui/timeline";
 

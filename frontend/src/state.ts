@@ -94,6 +94,7 @@ export function begin(source: Source): void {
         case "changed":
           newestVersion = change.version ?? 0;
           if (head.value && (gone.value || (head.value.version ?? 0) !== newestVersion)) refresh();
+          else void soonRail(); // it may be older than the head
           gone.value = "";
           break;
         case "answer":
