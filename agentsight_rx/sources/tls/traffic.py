@@ -208,7 +208,10 @@ class Traffic:
             process = self._process(known.origin.pid, known.start_ns)
             if known.read or process.connections <= process.read or not (at_end or now_s - known.opened_s >= _OLD_S):
                 continue
-            sent, received, _, known.local_port = self.ask(sock)
+            sent, received, _, local_port = self.ask(sock)
+            if not local_port:  # it gave its port back, so the record of its end, which has the port, is on its way
+                continue
+            known.local_port = local_port
             if (sent, received) != (known.sent, known.received) and (sent or received):
                 known.sent, known.received = sent, received
                 out += self._report(known, known.origin, ended=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 from agentsight_rx.events import Origin, TcpTraffic, UnreadTls
 from agentsight_rx.sources.tls.libraries import inspect, system_libraries
 from agentsight_rx.sources.tls.mapped import mapped_files
-from agentsight_rx.sources.tls.traffic import Tcp, Traffic
+from agentsight_rx.sources.tls.traffic import Carried, Tcp, Traffic
 
 START_NS = 7
 MAPS = "import ctypes, sys; ctypes.CDLL(sys.argv[1]); print('mapped', flush=True); sys.stdin.read()"
@@ -60,3 +60,18 @@ def test_another_process_with_its_number_has_not_its_files() -> None:
     traffic.gone(gone)
     traffic.begin(tcp(gone, ended=False))
     assert [type(each) for each in traffic.end(tcp(gone, ended=True))] == [TcpTraffic]
+
+
+def test_a_connection_that_gave_its_port_back_is_told_by_the_record_of_its_end() -> None:
+    """Behind its close the kernel knows its bytes and no port: as an open one it would be no connection that is known."""
+    traffic, known = Traffic(), [Carried(30, 40, 70, local_port=5000), Carried(50, 60, 110)]
+    traffic.ask = lambda _: known.pop(0)
+    traffic.begin(tcp(os.getpid(), ended=False))
+    (open_one,) = [each for each in traffic.look(at_end=True) if isinstance(each, TcpTraffic)]
+    assert (open_one.local_port, open_one.sent, open_one.ended) == (5000, 30, False)
+    assert traffic.look(at_end=True) == []
+    assert known == []
+    (ended,) = [
+        each for each in traffic.end(tcp(os.getpid(), ended=True)._replace(local_port=5000)) if isinstance(each, TcpTraffic)
+    ]
+    assert (ended.local_port, ended.sent, ended.ended) == (5000, 100, True)
