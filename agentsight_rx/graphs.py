@@ -66,7 +66,7 @@ NO_SOURCE = (
     "all of them: --ssl, --plain-http, --process, --files, --net, --stdio, --system"
 )
 
-_BOTH_READ_S = 30.0  # by then the engine of a slow machine has read from both sources what the kernel saw at one time
+_BOTH_READ_S = 6.0  # by then both readers of a slow machine have emitted what the kernel saw at one time
 
 # What a recording of an agent leaves out: its telemetry, accepted uploads, connection warm-ups
 RECORD_HTTP_FILTERS = ("request.path_prefix=/v1/rgstr | response.status_code=202 | request.method=HEAD",)
