@@ -235,9 +235,9 @@ export function Card({ card, before, inner }: { card: TurnCard; before: string; 
         {pending ? <span class="now">answering</span> : card.out ? <span class="w5">{amount(card.out)} out</span> : null}
         <span>{money(card.cost)}</span>
         <span class="end">
+          {inner ? null : <Copy text={() => Promise.resolve(new URL(href({ turn: card.n, row: "" }), location.href).href)} what={`a link to turn ${card.n}`} />}
           {before ? <Go to={{ diff: `${before}..${card.call}` }} class="link" title="What changed since the request before (d)">Diff</Go> : null}
           <Go to={{ call: card.call }} class="link" title="The whole request and answer">Whole</Go>
-          {inner ? null : <Copy text={() => Promise.resolve(new URL(href({ turn: card.n, row: "" }), location.href).href)} what={`a link to turn ${card.n}`} />}
           <Mark cut={Boolean(card.gap)} />
         </span>
       </header>
@@ -496,8 +496,10 @@ function Result({ tool }: { tool: ToolCard }): JSX.Element {
   const more = text ? text.text.length < (text.total ?? 0) : tool.result!.more;
   return (
     <>
+      <div class="res-c">
       <pre class="res" tabIndex={0} ref={box}><T text={shown + (more ? "\n…" : "")} /></pre>
       <Copy text={shown} what={more ? "this part of the result" : "the result"} />
+      </div>
       {more ? <button class="link" onClick={() => ask(text?.text.length ?? 0)}>{text ? "Show more" : "Show the whole result"}</button> : null}
       {error ? <span class="gap small"> <T text={error} /></span> : null}
     </>
