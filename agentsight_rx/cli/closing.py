@@ -50,20 +50,21 @@ def closing_lines(
         yield numbers_said(totals.calls, tokens, None, totals.models, states=states_said(totals))
     yield from empty_sources(summary)
     things = _missing(summary)
+    number = f"{plural(len(things), 'thing is', 'things are')} missing" if things else "nothing is missing"
     if store is not None and outcome is None and since_ms is not None:
         yield f"nothing that can be read was stored in {store}"
         store = None
     if store is None:
-        yield "nothing is missing" if not things else f"{plural(len(things), 'thing is', 'things are')} missing:"
+        yield f"{number}:" if things else number
         yield from gaps_of_run(summary)
         yield from tls_lines(tally.tls_uses.values())
         return
     given = given_store(store)
     if not things:
-        yield "nothing is missing"
+        yield number
     else:
         named = things[: max(_NAMED, len(summary.failures))]
-        yield f"{plural(len(things), 'thing is', 'things are')} missing: {'; '.join(named)}"
+        yield f"{number}: {'; '.join(named)}"
         yield f"all of it: {program()} report health{given and f' --db {given}'}"
     report = f"report: {program()} report{given and f' --db {given}'}"
     yield f"{report:<{_COLUMN}}  page: {program()} serve{given and f' {given}'}"

@@ -139,6 +139,7 @@ def holds_cpu() -> tuple[int, int] | None:
     return hold, release
 
 
+@cache
 def preempts_programs() -> bool:
     """
     Whether a program at a tracepoint may be preempted, and is then skipped where another thread on its CPU comes to the same
