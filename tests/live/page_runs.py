@@ -1,22 +1,24 @@
-"""Rows of a run, written while a browser shows its page."""
+"""Rows of a run, written while a browser shows its page; and recordings that have ended, served for one."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentsight_rx.core.sink import Writer
 from agentsight_rx.loss import Ledger
+from agentsight_rx.prices import Prices
 from agentsight_rx.view import Output
-from agentsight_rx.web import WebOptions, web
+from agentsight_rx.web import StoredPage, WebOptions, serve_stored, web
 
 from .browsing import Shown, opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["Running", "running"]
+__all__ = ["Running", "running", "serving"]
 
 
 class Running:
@@ -45,3 +47,15 @@ def running(browser: Browser) -> Generator[Running]:
             yield Running(shown, writer, ledger)
     finally:
         writer.close()
+
+
+@contextmanager
+def serving(paths: Callable[[], Sequence[Path]], prices: Prices | None = None) -> Generator[StoredPage]:
+    """The page of recordings that have ended, without a search index on disk."""
+    page = serve_stored(
+        WebOptions(port=0), paths, is_being_written=lambda _: False, prices=prices or Prices(), index=None, owner=None
+    )
+    try:
+        yield page
+    finally:
+        page.close()

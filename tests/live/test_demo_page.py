@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ..test_pictures import FOLDER, SIZE
-from .browsing import TABS, Shown, chromium, opened
+from .browsing import TABS, Shown, opened
 from .capture import PATIENCE_S, PROGRAM, needs_root
 
 if TYPE_CHECKING:
@@ -39,12 +39,6 @@ IN_TABS = {
     "log": "agentsight_rx.demo.agent",
     "health": "What is missing",
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @contextmanager

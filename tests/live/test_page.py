@@ -17,12 +17,12 @@ from agentsight_rx.loss import Reason
 from agentsight_rx.prices import Prices
 from agentsight_rx.view import CallRow, ProcessRow, SessionRow, TlsUseRow, ToolRow
 from agentsight_rx.view.page import Picture, embedded
-from agentsight_rx.web import StoredPage, WebOptions, serve_stored
+from agentsight_rx.web import StoredPage
 from agentsight_rx.web.assets import bundle, single_file
 
 from ..view.page.story import HOSTILE, SESSION, Story, output, parcel, recorded, stored
-from .browsing import NARROW, TABS, WIDE, chromium, opened, problems
-from .page_runs import running
+from .browsing import NARROW, TABS, WIDE, opened, problems
+from .page_runs import running, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -44,12 +44,6 @@ pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two recordings, the newer one the long story."""
     folder = tmp_path_factory.mktemp("stores")
@@ -62,16 +56,11 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(stores: Path) -> Generator[StoredPage]:
-    page = serve_stored(
-        WebOptions(port=0),
-        lambda: [path for name in ("older", "parcel") if (path := stores / f"{name}.lmdb").exists()],
-        is_being_written=lambda _: False,
-        prices=Prices(today=datetime.date(2026, 11, 27)),
-        index=None,
-        owner=None,
-    )
-    yield page
-    page.close()
+    def paths() -> list[Path]:
+        return [path for name in ("older", "parcel") if (path := stores / f"{name}.lmdb").exists()]
+
+    with serving(paths, Prices(today=datetime.date(2026, 11, 27))) as page:
+        yield page
 
 
 # -- recordings ----------------------------------------------------------------------------------------------------------
@@ -273,20 +262,14 @@ def test_on_a_narrow_screen_the_rail_is_a_drawer(browser: Browser, served: Store
 
 def test_a_recording_that_vanishes_is_said_and_comes_back(browser: Browser, tmp_path: Path) -> None:
     path = recorded(tmp_path / "only.lmdb", parcel())
-    page_ = serve_stored(
-        WebOptions(port=0), lambda: [path], is_being_written=lambda _: False, prices=Prices(), index=None, owner=None
-    )
-    try:
-        with opened(browser, page_.url) as page:
-            page.see("Edited 3 files", within="h1")
-            path.rename(tmp_path / "away")
-            page.see("The recording cannot be read.", within="[role=alert]")
-            page.see("Edited 3 files", within="h1")
-            (tmp_path / "away").rename(path)
-            page.has("!document.querySelector('.banner')")
-            page.wrong.clear()  # the browser logs each 503
-    finally:
-        page_.close()
+    with serving(lambda: [path]) as served, opened(browser, served.url) as page:
+        page.see("Edited 3 files", within="h1")
+        path.rename(tmp_path / "away")
+        page.see("The recording cannot be read.", within="[role=alert]")
+        page.see("Edited 3 files", within="h1")
+        (tmp_path / "away").rename(path)
+        page.has("!document.querySelector('.banner')")
+        page.wrong.clear()  # the browser logs each 503
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from agentsight_rx.view.log.reading import read_events
 from agentsight_rx.web.assets import bundle
 from tests.reports import read_report
 
-from .browsing import chromium, opened, problems
+from .browsing import opened, problems
 from .capture import PATIENCE_S, PROGRAM, needs_root
 
 if TYPE_CHECKING:
@@ -33,12 +33,6 @@ pytestmark = [pytest.mark.live, needs_root]
 
 SECRET = "sk-ant-api03-Zk3uV9qLr7XwT2mB8nC4dF6gH1jK5pQs"
 PROMPT = "How many lines does the list have?"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def event(kind: str, **fields: object) -> bytes:

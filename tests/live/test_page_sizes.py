@@ -11,11 +11,11 @@ import pytest
 
 from agentsight_rx.events import Event, HttpRequest
 from agentsight_rx.prices import Prices
-from agentsight_rx.web import StoredPage, WebOptions, serve_stored
+from agentsight_rx.web import StoredPage
 
 from ..view.page.story import long_session, output, recorded
-from .browsing import TABS, Shown, chromium, opened, problems
-from .page_runs import Running, running
+from .browsing import TABS, Shown, opened, problems
+from .page_runs import Running, running, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -70,25 +70,11 @@ AT_THE_END = "Math.abs(document.documentElement.scrollHeight - innerHeight - scr
 
 
 @pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[StoredPage]:
     folder = tmp_path_factory.mktemp("sizes")
     paths = [recorded(folder / f"of{size}.lmdb", long_session(size)) for size in SIZES]
-    page = serve_stored(
-        WebOptions(port=0),
-        lambda: paths,
-        is_being_written=lambda _: False,
-        prices=Prices(today=datetime.date(2026, 11, 27)),
-        index=None,
-        owner=None,
-    )
-    yield page
-    page.close()
+    with serving(lambda: paths, Prices(today=datetime.date(2026, 11, 27))) as page:
+        yield page
 
 
 def go(page: Shown, size: int, query: str = "", tab: str = "conversation") -> None:

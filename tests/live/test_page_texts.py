@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentsight_rx.events import ProcessExit
-from agentsight_rx.prices import Prices
-from agentsight_rx.web import StoredPage, WebOptions, serve_stored
+from agentsight_rx.web import StoredPage
 
 from ..view.page.story import SESSION, Story, recorded
-from .browsing import NARROW, WIDE, Shown, chromium, opened, problems
+from .browsing import NARROW, WIDE, Shown, opened, problems
+from .page_runs import serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -48,12 +48,6 @@ FAILURE = "Traceback (most recent call last):\n" + '  File "x.py", line 1, in <m
 
 
 @pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[StoredPage]:
     """Four turns after a first prompt, one after a second."""
     story = Story()
@@ -72,11 +66,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[StoredPage]:
     story.ask(ms=900, results=[(second, "", False)], says=ANSWER, out=4000)
     story.ask(ms=900, prompt="Now write the changelog", says="Written.")
     path = recorded(tmp_path_factory.mktemp("texts") / "parcel.lmdb", story.events)
-    page = serve_stored(
-        WebOptions(port=0), lambda: [path], is_being_written=lambda _: False, prices=Prices(), index=None, owner=None
-    )
-    yield page
-    page.close()
+    with serving(lambda: [path]) as page:
+        yield page
 
 
 @pytest.fixture
