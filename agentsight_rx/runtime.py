@@ -6,7 +6,6 @@ Longer than 300 lines because every thread of a run, how they stop each other an
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -27,7 +26,7 @@ from .errors import AgentsightError, Unavailable
 from .events import AnswerProgress, Loss, Origin, Tick
 from .loss import Ledger, Reason, RuleCounts
 from .say import say
-from .signals import asking_to_end
+from .signals import EndRequest, asking_to_end
 from .sources.names import unseen_names
 from .view.reasons import SOURCES
 from .view.rows.beginnings import beginnings_of
@@ -122,7 +121,7 @@ class Run:
         self._readers: list[Reading] = []
         self._polled_here: Reading | None = None  # the source that the engine's thread reads
         self._stopping = threading.Event()
-        self._reasons: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._end = EndRequest()
         self._graph_done = False
         self._running = False
         self._failures: list[str] = []
@@ -199,22 +198,19 @@ class Run:
 
     def end(self, reason: str) -> None:
         """Request the end; may be called from a signal handler."""
-        self._reasons.put(reason)
+        self._end.ask(reason)
 
     def wait(self, duration: float | None = None) -> str:
         """Wait for the end of the input, of the graph or of `duration` seconds, or for `end`; returns the reason."""
-        try:
-            reason = self._reasons.get(timeout=duration)
-        except queue.Empty:
-            reason = "duration"
-        self._reasons.put(reason)
-        return reason
+        if not self._end.wait(duration):
+            self._end.ask("duration")
+        return self._end.reason
 
     def stop(self) -> Summary:
         """Stop the readers, finish open items as partial, drain the sinks, close. A second call returns the same summary."""
         if self._summary is not None:
             return self._summary
-        reason = "caller" if self._reasons.empty() else self._reasons.get_nowait()
+        reason = self._end.reason or "caller"
         self._stopping.set()
         for reading in self._readers:
             reading.hub.wake()
@@ -279,7 +275,7 @@ class Run:
                 if engine.strict:
                     raise
             finally:
-                self._reasons.put("graph" if self._graph_done else "end of input")
+                self._end.ask("graph" if self._graph_done else "end of input")
 
     def _idle_s(self, patience: Patience) -> float:
         """For how long event time need not advance, in s, if no event comes."""

@@ -1,16 +1,53 @@
-"""SIGINT, SIGTERM, SIGHUP -> a request to end a run in order."""
+"""SIGINT, SIGTERM, SIGHUP -> a request to end in order, and a wait for it."""
 
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-__all__ = ["asking_to_end", "how_to_end", "stopped_in_order"]
+__all__ = ["EndRequest", "asking_to_end", "how_to_end", "stopped_in_order"]
 
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_HANDLED_S = 0.5  # so late at most is a signal handled that did not interrupt a wait
+
+
+class EndRequest:
+    """
+    The reason why something is to end. `ask` may be called by any thread and by a signal handler, `wait` by the main thread.
+
+    Python handles a signal in its main thread, between two instructions. A signal just before a wait begins, or one that the
+    kernel gave to another thread, does not interrupt the wait. So a wait is done in parts, and the handler runs between them.
+    """
+
+    def __init__(self) -> None:
+        self._reasons: queue.SimpleQueue[str] = queue.SimpleQueue()  # a handler may interrupt its `get`, never that of an Event
+        self._first = ""
+
+    @property
+    def reason(self) -> str:
+        """The first one; empty: nothing has asked."""
+        if not self._first and not self._reasons.empty():
+            self._first = self._reasons.get_nowait()
+        return self._first
+
+    def ask(self, reason: str) -> None:
+        self._reasons.put(reason)
+
+    def wait(self, timeout_s: float | None = None) -> str:
+        """The reason; empty if the time is over first."""
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self.reason:
+            left = _HANDLED_S if until is None else min(until - time.monotonic(), _HANDLED_S)
+            if left <= 0:
+                break
+            with suppress(queue.Empty):
+                self._first = self._reasons.get(timeout=left)
+        return self.reason
 
 
 @contextmanager

@@ -8,13 +8,20 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from agentsight_rx.signals import asking_to_end
+from agentsight_rx.signals import EndRequest, asking_to_end
 
+from .live.capture import until
+
+ASLEEP = "S"  # the state in /proc/PID/task/TID/stat of a thread that waits
 SAID = "from agentsight_rx.signals import how_to_end; print(how_to_end())"
 
 
@@ -34,6 +41,34 @@ def test_each_of_them_asks_for_the_end(number: signal.Signals) -> None:
         signal.raise_signal(number)
     assert [number.name] == reasons
     assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("timeout_s", [None, 600.0])
+def test_a_signal_ends_a_wait_that_it_does_not_interrupt(number: signal.Signals, timeout_s: float | None) -> None:
+    """As where the kernel gives it to another thread, or where it comes just before the wait."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    end, main = EndRequest(), threading.get_native_id()
+
+    def elsewhere() -> None:
+        until(lambda: Path(f"/proc/self/task/{main}/stat").read_text().rpartition(")")[2].split()[0] == ASLEEP)
+        signal.pthread_kill(threading.get_ident(), number)
+
+    other = threading.Thread(target=elsewhere)
+    with asking_to_end(end.ask):
+        other.start()
+        assert end.wait(timeout_s) == number.name
+        other.join()
+    assert end.reason == number.name
+
+
+@given(st.lists(st.sampled_from(["SIGTERM", "duration", "graph"])))
+def test_the_first_reason_stays(reasons: list[str]) -> None:
+    end = EndRequest()
+    for reason in reasons:
+        end.ask(reason)
+    first = next(iter(reasons), "")
+    assert [end.wait(0), end.reason, end.wait(0), end.wait(1e-9)] == [first] * 4
 
 
 def test_a_hang_up_that_the_invoker_ignored_stays_ignored() -> None:

@@ -56,6 +56,7 @@ class Launch:
     def __init__(self, pid: int, start: int, barrier: int, errors: int) -> None:
         self.pid = pid
         self.hurry = False  # the run shall end now
+        self.asked = False  # a signal that asks for the end came: nothing that only stays is to stay behind the command
         self._pidfd = os.pidfd_open(pid)
         # An eventfd that is only polled: a byte through a pipe would be the first thing that the command is seen to read
         self._start = start
@@ -169,6 +170,7 @@ def forwarding(launch: Launch) -> Generator[None]:
         reached = launch.send(_PASSED_ON[number])
         asks = number in (signal.SIGTERM, signal.SIGHUP)
         launch.hurry = launch.hurry or not reached or (asks and asked_to_end)
+        launch.asked = launch.asked or asks or number == signal.SIGINT
         asked_to_end = asked_to_end or asks
 
     wanted = dict.fromkeys(_PASSED_ON, pass_on) | {signal.SIGTTOU: signal.SIG_IGN}  # writing our last lines must not stop us

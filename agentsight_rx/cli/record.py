@@ -179,7 +179,7 @@ def record_command(
             while (wait_status := launch.wait()) is None and not launch.hurry:
                 pass
             _watch_the_rest(launch, None if wait_all else _LINGER_S)
-            while stays and not launch.hurry:
+            while stays and not launch.asked and not launch.hurry:
                 time.sleep(0.1)
             summary = running.stop()
     return exit_status(wait_status) if wait_status is not None else 143, summary

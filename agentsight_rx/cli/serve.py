@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ import typer
 
 from ..errors import StoreError
 from ..say import program, say
-from ..signals import asking_to_end, how_to_end
+from ..signals import EndRequest, asking_to_end, how_to_end
 from ..view.words import plural
 from ..web import serve_stored
 from .flags.group import Only
@@ -50,8 +49,8 @@ def serve(
         index=None if given else search_index(),
         owner=invoking_user(),
     )
-    ended = threading.Event()
-    with asking_to_end(lambda _: ended.set()):
+    end = EndRequest()
+    with asking_to_end(end.ask):
         say(f"{plural(len(paths()), 'recording')}: {served.url}; stop with {how_to_end()}")
-        ended.wait()
+        end.wait()
     served.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from ..cluster import Shipped, Shipper, follow, forget, place_of
 from ..say import say
-from ..signals import asking_to_end, how_to_end
+from ..signals import EndRequest, asking_to_end, how_to_end
 from .cluster import often
 from .values import seconds_of
 
@@ -39,21 +38,18 @@ def ship(
     Each is stored once, in order, read back and compared; run it again after any end, also after weeks.
     """
     keep_s = 0.0 if (delete_after or "").strip() in ("0", "0s") else seconds_of(delete_after, "--delete-after")
-    end = threading.Event()
-
-    def ask(_: str) -> None:
-        end.set()
-
+    end = EndRequest()
     for url in forgotten or ():
         forget(spool, url)
-    shipper = Shipper(spool, place_of(to), unredacted=unredacted, keep_s=keep_s, report=_reporter(say), ended=end.is_set)
+    report = _reporter(say)
+    shipper = Shipper(spool, place_of(to), unredacted=unredacted, keep_s=keep_s, report=report, ended=lambda: bool(end.reason))
     try:
-        with asking_to_end(ask):
+        with asking_to_end(end.ask):
             if once:
                 shipper.run()
             else:
                 say(f"shipping {spool} to {to}; stop with {how_to_end()}")
-                follow(shipper, end.wait)
+                follow(shipper, lambda seconds: bool(end.wait(seconds)))
     finally:
         shipper.close()
         say(_sentence(shipper.done))

@@ -325,6 +325,23 @@ def test_a_signal_to_us_is_forwarded(number: signal.Signals) -> None:
         assert (0, f"{number.name}\n") == _end(process)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1])
+def test_what_asks_for_the_end_is_remembered(number: signal.Signals) -> None:
+    program = f"""
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+launch = Launch.fork(["sleep", "600"])
+with forwarding(launch):
+    before = launch.asked
+    signal.raise_signal({int(number)})
+    launch.release()
+    print(before, launch.asked, launch.hurry)
+    launch.send(signal.SIGKILL)
+    end_of(launch)
+"""
+    asks = number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    assert _run(program) == (0, f"False {asks} False\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 def test_what_the_terminal_sends_to_the_whole_group_is_not_forwarded(number: signal.Signals) -> None:
     with _started(_RECORD, sys.executable, "-c", _LISTENER, "1", number.name, "SIGUSR1") as process:

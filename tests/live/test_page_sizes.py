@@ -264,3 +264,23 @@ def test_a_run_is_followed_unless_one_scrolls_away(browser: Browser) -> None:
         run.see("following", within=".foot")
         run.press("k")
         run.see("Follow", within=".follow")
+
+
+def test_the_strip_of_a_run_waits_to_fold_while_one_points_at_it(browser: Browser) -> None:
+    with running(browser) as run:
+        run.page.set_viewport_size({"width": 390, "height": 900})
+        events = long_session(84)
+        run.write(output(begin_of(events, 70)))
+        run.shown.has("location.pathname.includes('/long/')")
+        run.see("a full bar is", within=".strip")
+        run.page.mouse.move(200, 850)
+        run.page.mouse.wheel(0, -100_000)  # so it is followed no longer, and nothing moves
+        run.see("Follow", within=".follow")
+        run.page.evaluate(FRAMES)
+        run.page.locator(".strip .s-bar").nth(3).hover(force=True)
+        run.see("turn 4: ", within=".strip .cap")
+        run.write(output(events))
+        run.see("84", within=".s-n")
+        assert "one bar for" not in run.page.locator(".strip").inner_text()
+        run.page.mouse.move(200, 850)
+        run.see("one bar for 2 turns", within=".strip")
