@@ -131,7 +131,10 @@ class TlsHandshake(Struct, frozen=True, gc=False, tag="tls_handshake"):
 
 
 class TlsClose(Struct, frozen=True, gc=False, tag="tls_close"):
-    """The connection object is gone. The offsets say how many bytes each direction carried in all (-1: unknown)."""
+    """
+    The connection object, or the socket below it, is gone. The offsets say how many bytes each direction carried at least; -1:
+    its process is gone.
+    """
 
     origin: Origin
     in_offset: int = -1
