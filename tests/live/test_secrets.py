@@ -614,7 +614,10 @@ def _traced(plan: _Plan, directory: Path, *flags: str) -> None:
             (directory / "go").touch()
             assert watched.wait(PATIENCE_S) == 0
             assert tracer.wait(PATIENCE_S) == 0
-    assert "complete: nothing lost" in err.read_text()
+    _, _, missing = err.read_text().partition("\nincomplete:\n")
+    missed = [line for line in missing.splitlines() if line.startswith("  ")]
+    assert missed, missing
+    assert all(" ran before the capture began, any earlier calls were not seen" in line for line in missed), missed
     assert out.read_bytes() == lines.read_bytes()
     plan.check([lines, err, spans, *directory.glob("run.lmdb*")], lines.read_bytes())
 
