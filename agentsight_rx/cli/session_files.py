@@ -187,8 +187,8 @@ class _Databases:
 
     def _whole(self, file: _File) -> tuple[_Version, bytes]:
         """
-        The database with what is still in its write-ahead log alone. Where one of both changes while they are read, they may
-        not fit: then both are read again, and at last the database alone.
+        The database with its write-ahead log, which may have newer pages. Where one changes while both are read, they may not
+        fit: then both are read again, and at last the database alone.
         """
         log = replace(file, inside=f"{file.inside}-wal")
         for _ in range(_TRIES):

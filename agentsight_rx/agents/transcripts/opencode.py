@@ -29,7 +29,7 @@ _ROLLBACK = b"\x01\x01"  # at 18: no write-ahead log, which is another file
 
 
 class OpencodeDatabase:
-    """The bytes of a database, with those of its write-ahead log in it. Raises ValueError for any other bytes."""
+    """The bytes of a database, with its write-ahead log read into it. Raises ValueError for any other bytes."""
 
     def __init__(self, data: bytes) -> None:
         self._rows = sqlite3.connect(":memory:")

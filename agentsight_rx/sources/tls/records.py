@@ -121,7 +121,7 @@ class Records:
         return None
 
     def look(self) -> list[TlsEvent]:
-        """What is known without a record: connections that are over, and what open ones have carried."""
+        """Connections that have ended, and the bytes that open ones have carried: no record of the kernel shows either."""
         return [*self.connections.closed(), *self.traffic.look()]
 
     def _with_more(self, known: Known, chunk: TlsChunk, sock: int) -> TlsChunk | list[TlsEvent]:

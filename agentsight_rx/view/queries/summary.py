@@ -179,7 +179,7 @@ def _cut(calls: Sequence[PricedCall], tools: Sequence[ToolRow], files: FilesTouc
 
 
 def _peers(store: Store, part: Selection, causes: Causes | None) -> Iterator[NetworkRow]:
-    """Also those that a session's processes reached before its first call."""
+    """A session's peers include the peers that its processes reached before its first call."""
     sessions = part.sessions
     rest = part if causes is None else replace(part, sessions=None)
     for row in rows_of(store, NETWORK):

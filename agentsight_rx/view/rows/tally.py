@@ -248,7 +248,7 @@ _NO_TOKENS = (0, 0, 0, 0)
 
 
 def _tokens_of(row: TokenRow) -> tuple[int, int, int, int]:
-    """Input, output, cached ones, and of these those that were read."""
+    """Tokens of the input, of the output, in a cache, and read from a cache."""
     return row.input_tokens, row.output_tokens, row.cached_tokens, row.cache_read_tokens
 
 
