@@ -131,7 +131,10 @@ class TlsHandshake(Struct, frozen=True, gc=False, tag="tls_handshake"):
 
 
 class TlsClose(Struct, frozen=True, gc=False, tag="tls_close"):
-    """The connection object is gone. The offsets say how many bytes each direction carried in all (-1: unknown)."""
+    """
+    The connection object, or the socket below it, is gone. The offsets say how many bytes each direction carried at least; -1:
+    its process is gone.
+    """
 
     origin: Origin
     in_offset: int = -1
@@ -202,8 +205,8 @@ class BlindSpot(Struct, frozen=True, tag="blind_spot"):
     A process of which traffic was not read: TCP connections carried bytes, and nothing that was read came from them. A later
     one of the same process includes what an earlier one said.
 
-    Where some plaintext came from a connection that is not known, it is not known either which ones were read: `connections` of
-    these `among` were not, and bytes and peers are those of all `among`.
+    Where some plaintext came from an unknown connection, `connections` of these `among` were not read, and nothing says which
+    ones: bytes and peers are the sums of all `among`.
     """
 
     origin: Origin

@@ -10,17 +10,21 @@ from agentsight_rx.events import (
     Event,
     FileEvent,
     HttpRequest,
+    NetEvent,
     Origin,
     ProcessExec,
     ProcessSeen,
     Reply,
+    TcpTraffic,
     Tick,
     TlsClose,
     ToolCall,
     Usage,
+    time_of,
 )
 from agentsight_rx.operators import materialize, merge_sse, parse_http
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, SessionRow, TokenRow, ToolRow
+from agentsight_rx.view.rows.kinds import process_id
 from agentsight_rx.view.rows.tally import Tally
 
 from ..view.scenes import (
@@ -238,6 +242,23 @@ def test_a_process_that_ran_already_is_the_root() -> None:
     made = emitted(seen, forks(1001, 43, 42), exits(2000, 42, start=5))
     rows = [(row.pid, row.ppid, row.root_pid, row.argv, row.view_source) for row in last(ProcessRow, made)]
     assert rows == [(42, 7, 42, ("agent", "-x"), "seed"), (43, 42, 42, (), "view")]
+
+
+@pytest.mark.parametrize("at", [900, 1500, 2500], ids=["before", "within", "behind"])
+@pytest.mark.parametrize("action", ["carried", "connect", "open"])
+def test_what_a_process_did_is_its_own_also_behind_its_end(action: str, at: int) -> None:
+    """The kernel counts what a connection carried when its socket ends, which is behind the end of the process."""
+    place = origin(at, 42, None)
+    did: dict[str, Event] = {
+        "carried": TcpTraffic(place, 5 * TICK, 1, peer="1.1.1.1", port=443, sent=1, received=2, judged=True),
+        "connect": NetEvent(place, 5 * TICK, "connect", family="ipv4", protocol="tcp", peer="1.1.1.1", port=443),
+        "open": FileEvent(place, 5 * TICK, "open", "/tmp/x"),
+    }
+    before: list[Event] = [execs(100, 42, "sh", start=3), exits(800, 42, start=3)]  # an earlier process had its number
+    own: list[Event] = [execs(1000, 42, "agent", start=5), exits(2000, 42, start=5)]
+    made = emitted(*sorted([*before, *own, did[action]], key=time_of))
+    (line,) = [row for row in last(AuditRow, made) if row.action == action]
+    assert line.process_id == process_id(42, 5 * TICK)
 
 
 def test_equal_audit_rows_of_one_nanosecond_are_two() -> None:

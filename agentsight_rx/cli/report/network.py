@@ -12,13 +12,14 @@ from .ask import Ask
 from .cause_words import causes_said, who_said
 from .leading import unlimited
 from .plain import plain
-from .screen import Cell, Column, Line, Span, Whole, table
-from .words import count, data_size, plural
+from .screen import Cell, Column, Line, Prose, Span, Whole, table
+from .words import count, data_size, listed, plural
 
 __all__ = ["HOSTS", "PEERS", "network"]
 
 _MOST = 30
 _PATHS = 5
+_ABSENT = 3
 PEERS = (
     Column("peer", flexible=True, middle=True),
     Column("name", flexible=True),
@@ -66,16 +67,22 @@ def _values(found: Network, limit: int | None) -> Iterable[object]:
 
 
 def _lines(found: Network, ask: Ask, limit: int | None) -> Iterable[Line]:
-    peers, hosts = found.peers[:limit], found.hosts[:limit]
+    reached = [each for each in found.peers if limit is None or not each.is_absent]
+    peers, hosts = reached[:limit], found.hosts[:limit]
+    absent = found.peers[len(reached) :]
     if not (found.peers or found.hosts or found.unread):
         yield ask.nothing("of connections and HTTP")
     yield from table(PEERS, map(_peer, peers), ask.screen)
+    if absent:
+        times = plural(sum(each.count for each in absent), "time")
+        names = listed([each.peer for each in absent], _ABSENT)
+        yield Prose(f"{plural(len(absent), 'local socket')} did not answer, {times}: {names}", mark=" ")
     if hosts:
         yield from ["", *table(HOSTS, _rows(hosts, None if ask.flags.show_all else _PATHS), ask.screen)]
     if found.unread:
         yield ""
         yield from (Span(f" could not be read: {each.sentence}", "missing") for each in found.unread)
-    if len(peers) < len(found.peers) or len(hosts) < len(found.hosts) or any(len(host.paths) > _PATHS for host in hosts):
+    if len(peers) < len(reached) or len(hosts) < len(found.hosts) or any(len(host.paths) > _PATHS for host in hosts):
         yield ""
         yield Whole(f"{plural(len(found.peers), 'peer')}, {plural(len(found.hosts), 'host')}; all of them: {ask.command} --all")
     if found.uncounted:

@@ -147,8 +147,11 @@ def _effects(found: Summary, session: SessionRow | None, call: Callable[[str], s
             shown = listed([_near(path, home) for path in paths[:_PATHS]] + list(paths[_PATHS:]), _PATHS)
             lines.append(("files", (Span(f"{number:<12}", "failed" if state else ""), shown)))
     if found.peers:
-        shown = listed([f"{peer.host} ×{count(peer.count)}" for peer in found.peers], _PEERS)
-        lines.append(("network", (f"{plural(len(found.peers), 'peer'):<12}", shown)))
+        reached = [f"{peer.host} ×{count(peer.count)}" for peer in found.peers if not peer.is_absent]
+        absent = len(found.peers) - len(reached)
+        parts = [listed(reached, _PEERS)] if reached else []
+        parts += [f"{plural(absent, 'local socket')} that did not answer"] if absent else []
+        lines.append(("network", (f"{plural(len(reached), 'peer'):<12}", ", and ".join(parts))))
     for use in found.mcp[:_PATHS]:
         asked = listed([f"{name} ×{times}" if times > 1 else name for name, times in use.counts.items()], 5)
         lines.append(("mcp", (f"{plural(sum(use.counts.values()), 'request'):<12}", f"{use.server}: {asked}")))

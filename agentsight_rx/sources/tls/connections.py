@@ -1,7 +1,12 @@
-"""Objects, sockets and threads that carry plaintext -> the connection it belongs to, and its position there."""
+"""
+Objects, sockets and threads that carry plaintext -> the connection it belongs to, and its position there.
+
+Longer than 300 lines because the begin, the sockets and the end of a connection are one state.
+"""
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -17,6 +22,7 @@ __all__ = ["Below", "Connections", "Known", "Sealed", "on"]
 
 _USES_MOST = 16_384
 _ENDED_MOST = 16_384  # sockets that ended and are remembered
+_ENDING_S = 2.0  # so long may what had come before the end of a socket be read behind it
 _SEALED_MOST = 4_096  # TLS records of one thread that wait for their socket; each has at most 16 KiB
 
 
@@ -54,6 +60,10 @@ class Known(Struct):
     as_client: bool = False  # and is what a client sends or receives
     midway: bool = False  # it is counted among those that had begun before
     again: bool = False  # the incoming direction begins anew with its next record
+    again_out: bool = False  # the outgoing one
+    placed: bool = False  # its chunks go through `place`
+    ended: bool = False  # the socket that it receives from has ended
+    closed: bool = False  # and that was reported: what comes now is of another connection
     below: Below | None = None
 
 
@@ -79,6 +89,11 @@ class Connections:
         self._sealed: dict[tuple[int, int], list[Sealed]] = {}  # by pid and thread
         self._uses: Recent[tuple[int, int, int], Use] = Recent(_USES_MOST)  # by pid, its start and the number of what is probed
         self._ended: Recent[int, None] = Recent(_ENDED_MOST)
+        self._above: dict[tuple[int, int], Known] = {}  # the objects that receive from a socket, by pid and its address
+        self._ending: dict[
+            tuple[int, int], tuple[Known, Origin, float]
+        ] = {}  # that have ended, and when they were last read, in s
+        self.clock = time.monotonic
 
     def of(self, origin: Origin, start_ns: int, handle: int, number: int) -> Known:
         """The connection of an object; a new one where it was not in use."""
@@ -93,7 +108,9 @@ class Connections:
         if use is None:
             use = Use(origin, start_ns)
             self._uses.put((pid, start_ns, number), use)
-        known = self.open[pid, handle] = Known(Connection(pid, start_ns, probed.library.path, handle), probed, use)
+        known = self.open[pid, handle] = Known(
+            Connection(pid, start_ns, probed.library.path, handle), probed, use, placed=probed.by_socket
+        )
         self.traffic.plaintext(pid, start_ns)
         return known
 
@@ -142,25 +159,57 @@ class Connections:
         uses = ((use, self.probed[number]) for (_, _, number), use in self._uses.items() if use.connections)
         return [_said(use.origin, use, probed) for use, probed in uses]
 
-    def end(self, origin: Origin, handle: int) -> Known | None:
-        return self.open.pop((origin.pid, handle), None)
+    def end(self, origin: Origin, handle: int, in_offset: int, out_offset: int) -> list[TlsEvent]:
+        """The object is gone, behind so many bytes of each direction."""
+        known = self.open.pop((origin.pid, handle), None)
+        if known is None or known.closed:
+            return []
+        self._part(origin.pid, known)
+        return [TlsClose(on(origin, known), in_offset - known.in_offset, out_offset - known.out_offset)]
+
+    def closed(self) -> list[TlsEvent]:
+        """The ends of connections that were not read for some time since their socket ended, and whose objects stay."""
+        if not self._ending:
+            return []
+        now_s = self.clock()
+        due = [key for key, (_, _, since_s) in self._ending.items() if now_s - since_s >= _ENDING_S]
+        out: list[TlsEvent] = []
+        for key in due:
+            known, origin, _ = self._ending.pop(key)
+            if known.ended and self.open.get(key) is known:
+                known.ended, known.closed = False, True
+                out.append(TlsClose(on(origin, known), 0, 0))
+        return out
+
+    def _part(self, pid: int, known: Known) -> None:
+        """The object receives from this socket no more."""
+        below = known.below
+        if below is not None and self._above.get((pid, below.sock)) is known:
+            del self._above[pid, below.sock]
 
     def learn(self, origin: Origin, known: Known, below: Below | None) -> list[TlsEvent]:
         """The object receives from this socket; None: from several, so that it is not known which one is its own."""
         pid, start_ns = known.connection.pid, known.connection.start_ns
         if known.below is not None:
             self.traffic.doubts(pid, start_ns, known.below.sock)
+        self._part(pid, known)
         known.below = below
         if below is None:
             return [TlsOpen(on(origin, known), first=False)]
         if not self.traffic.matches(pid, start_ns, below.sock):
             known.below = below = below._replace(local_port=-1, opened=False)
+        self._above[pid, below.sock] = known
         opened = _opened(origin, known, below)
         return [opened, _said(known.use.origin, known.use, known.probed)] if _count_midway(known) else [opened]
 
     def place(self, known: Known, chunk: TlsChunk, sock: int) -> TlsChunk | list[TlsEvent]:
         """A chunk of an object that may have outlived a connection: with its position in the present one."""
         before: list[TlsEvent] = []
+        ending = self._ending.get((chunk.origin.pid, known.connection.handle)) if known.ended else None
+        if ending is not None:
+            self._ending[chunk.origin.pid, known.connection.handle] = known, ending[1], self.clock()
+        if known.closed:
+            known.sock, known.closed, known.again, known.again_out = 0, False, True, True
         if chunk.origin.direction == "in":
             if not known.sock:
                 known.sock = sock
@@ -169,7 +218,8 @@ class Connections:
             base, first = known.in_offset, known.in_seq
         else:
             if known.sock in self._ended and begins_like_a_client(chunk.data):
-                before.append(TlsClose(replace(chunk.origin, direction=None)))
+                before.append(TlsClose(replace(chunk.origin, direction=None), 0, 0))
+                known.ended = False
                 below, old = known.below, known.sock
                 known.sock, known.again, known.out_offset, known.out_seq = 0, True, chunk.offset, chunk.seq
                 if below is not None and below.sock != old:  # the new one was met before its first byte
@@ -177,6 +227,8 @@ class Connections:
                 else:
                     known.below = None
                     self.traffic.plaintext(known.connection.pid, known.connection.start_ns)
+            if known.again_out:
+                known.again_out, known.out_offset, known.out_seq = False, chunk.offset, chunk.seq
             base, first = known.out_offset, known.out_seq
         if base:
             chunk = replace(chunk, offset=chunk.offset - base, seq=chunk.seq - first)
@@ -190,7 +242,13 @@ class Connections:
     def socket_ended(self, origin: Origin, sock: int, in_offset: int, out_offset: int) -> list[TlsEvent]:
         self._ended.put(sock, None)
         known = self.open.pop((origin.pid, sock), None)
-        return [] if known is None else [TlsClose(on(origin, known), in_offset, out_offset)]
+        if known is not None:
+            return [TlsClose(on(origin, known), in_offset, out_offset)]
+        above = self._above.pop((origin.pid, sock), None)
+        if above is not None and above.below is not None and above.below.sock == sock:
+            above.ended = above.placed = True
+            self._ending[origin.pid, above.connection.handle] = above, origin, self.clock()
+        return []
 
     def hold(self, origin: Origin, record: Sealed) -> list[TlsEvent]:
         """Keep an encrypted record until its thread sends; too many of them are lost."""
@@ -222,7 +280,12 @@ class Connections:
         for thread in [thread for thread in self._sealed if thread[0] == origin.pid]:
             del self._sealed[thread]
         keys = [key for key in self.open if key[0] == origin.pid]
-        closed: list[TlsEvent] = [TlsClose(on(origin, self.open.pop(key))) for key in keys]
+        gone = [self.open.pop(key) for key in keys]
+        for known in gone:
+            self._part(origin.pid, known)
+        for key in [key for key in self._ending if key[0] == origin.pid]:
+            del self._ending[key]
+        closed: list[TlsEvent] = [TlsClose(on(origin, known)) for known in gone if not known.closed]
         for process in [each for each in self._uses if each[0] == origin.pid]:
             use = self._uses.pop(process)
             if use.connections:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct as Layout
 from typing import NamedTuple
 
-from ...events import Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, TlsOpen
+from ...events import Loss, Origin, TlsChunk, TlsEvent, TlsHandshake, TlsOpen
 from ...loss import Reason
 from .calibration import Calibration, Sample
 from .connections import Below, Connections, Known, Sealed, on
@@ -85,7 +85,7 @@ class Records:
                 source, bytes(view[body : body + length]), offset=offset, seq=seq, lost=lost, latency_ns=latency_ns
             )
             known.use.size += length  # as `saw` does, without its call
-            return self._with_more(known, chunk, sock) if known.silent or lost or known.probed.by_socket else chunk
+            return self._with_more(known, chunk, sock) if known.placed or known.silent or lost else chunk
         connections = self.connections
         origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=name)
         if kind == _SAMPLE:
@@ -117,14 +117,17 @@ class Records:
         if kind == _HANDSHAKE:
             return TlsHandshake(source, latency_ns) if self._handshakes else None
         if kind == _CLOSE:
-            connections.end(origin, ssl)
-            return TlsClose(source, offset, latency_ns)
+            return connections.end(origin, ssl, offset, latency_ns)
         return None
+
+    def look(self) -> list[TlsEvent]:
+        """Connections that have ended, and the bytes that open ones have carried: no record of the kernel shows either."""
+        return [*self.connections.closed(), *self.traffic.look()]
 
     def _with_more(self, known: Known, chunk: TlsChunk, sock: int) -> TlsChunk | list[TlsEvent]:
         """A chunk, and what it says of its connection besides; of one known by its socket, with its position there."""
         said = self.connections.begins(known, chunk.data, chunk.origin.direction or "in") if known.silent else None
-        placed = self.connections.place(known, chunk, sock) if known.probed.by_socket else chunk
+        placed = self.connections.place(known, chunk, sock) if known.placed else chunk
         if not said and not chunk.lost:
             return placed
         more: list[TlsEvent] = placed if isinstance(placed, list) else [placed]

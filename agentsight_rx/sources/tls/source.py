@@ -244,7 +244,7 @@ class TlsReader(ProgramReader[TlsEvent]):
         assert self._program is not None
         assert self._attacher is not None
         over = self._program.over()
-        looked = [*self._records.traffic.look(), *self._attacher.revive(), *self._attacher.take_losses()]
+        looked = [*self._records.look(), *self._attacher.revive(), *self._attacher.take_losses()]
         if self._finder.searching:
             timeout = _SEARCHING_S
             self._finder.take()

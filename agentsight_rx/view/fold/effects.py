@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, TcpTraffic, milliseconds
-from ..rows.kinds import AuditRow, NetworkRow, ResourceRow, Row
+from ..rows.kinds import AuditRow, NetworkRow, ResourceRow, Row, process_id
 from .mcp_tools import sent_for
 from .processes import Processes
 from .sessions import Sessions
@@ -19,6 +19,7 @@ __all__ = ["Effects"]
 
 _RPC_MOST = 4096  # characters of the input and of the result of a request; the event log has all
 _CALL = "tools/call"
+_SWITCHED = 101  # to a WebSocket: there is no other answer
 _TARGETS_MOST = 4096  # (process, host, path) triples with a running count; an older one starts a new count
 
 
@@ -38,10 +39,15 @@ class Effects:
         self._tools = tools
         self._targets: Recent[str, NetworkRow] = Recent(_TARGETS_MOST)
 
-    def _cause(self, origin: Origin, path: str | None = None) -> _Cause:
-        """Whose effect it is: the process, its session, and the tool that it ran for."""
+    def _cause(self, origin: Origin, start_ns: int = 0, path: str | None = None) -> _Cause:
+        """
+        Whose effect it is: the process, its session, and the tool that it ran for. With the start of the process it is known
+        also behind its end, as what a connection carried comes: the tool and the ancestors are then known to a report alone.
+        """
         pid = origin.pid
-        process = self._processes.get(pid)
+        process, id = self._processes.get(pid), process_id(pid, start_ns) if start_ns else None
+        if id is not None and (process is None or process.id != id):
+            return _Cause(id, self._sessions.of_process(id))
         tool = process.tool_call_id if process else None
         link = "lineage" if tool else None
         if tool is None and path is not None:
@@ -67,7 +73,7 @@ class Effects:
             _audit(
                 event.origin,
                 "file",
-                self._cause(event.origin, event.path),
+                self._cause(event.origin, event.start_ns, event.path),
                 action=event.action,
                 target=event.path,
                 error=event.error,
@@ -86,7 +92,7 @@ class Effects:
 
     def net(self, event: NetEvent) -> list[Row]:
         endpoint = _endpoint(event.peer or event.local, event.port)
-        cause = self._cause(event.origin)
+        cause = self._cause(event.origin, event.start_ns)
         rows: list[Row] = [
             _audit(
                 event.origin,
@@ -116,7 +122,7 @@ class Effects:
             _audit(
                 event.origin,
                 "network",
-                self._cause(event.origin),
+                self._cause(event.origin, event.start_ns),
                 action="carried",
                 target=endpoint,
                 error=0,
@@ -133,10 +139,11 @@ class Effects:
 
     def exchange(self, event: HttpResponse) -> list[Row]:
         """A response whose request was seen: the request has the host and the path."""
-        if event.host is None or event.target is None or event.status < 200:
+        if event.host is None or event.target is None or (event.status < 200 and event.status != _SWITCHED):
             return []
         path = event.target.partition("?")[0]
-        cause = self._cause(event.origin)
+        connection = event.origin.connection
+        cause = self._cause(event.origin, connection.start_ns if connection else 0)
         return [self._target(event.origin, event.host, path, 1, cause=cause, failed=event.status >= 400)]
 
     def _target(self, origin: Origin, host: str, path: str, count: int, *, cause: _Cause, failed: bool) -> NetworkRow:

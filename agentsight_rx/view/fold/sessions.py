@@ -188,6 +188,10 @@ class Sessions:
         """The session that a process belongs to: its own, else the session of the nearest ancestor that has one."""
         return self._processes.nearest(pid, self._of_process)
 
+    def of_process(self, id: str) -> str | None:
+        """The newest session of a process that called, also where it has ended."""
+        return self._of_process.get(id)
+
     def noted(self, row: CallRow) -> CallRow:
         """There is more to say of a call that has ended."""
         self._asides.seen(row)

@@ -9,7 +9,7 @@ from msgspec import Struct
 from ..rows.kinds import AuditRow, NetworkRow
 from .file_fates import KINDS, FateKind, Fates, Lives, number_of
 
-__all__ = ["FilesTouched", "McpUse", "Peer", "files_touched", "mcp_uses", "peers_of"]
+__all__ = ["FilesTouched", "McpUse", "Peer", "files_touched", "is_absent", "mcp_uses", "peers_of"]
 
 _PATHS_MOST = 200_000  # what is done to more of them is counted together
 
@@ -37,6 +37,11 @@ class Peer(Struct, frozen=True):
     host: str
     count: int
     errors: int = 0
+
+    @property
+    def is_absent(self) -> bool:
+        """See `is_absent`."""
+        return is_absent(self.host, self.count, self.errors)
 
 
 class McpUse(Struct, frozen=True):
@@ -93,16 +98,31 @@ def _is_aside(path: str) -> bool:
 
 
 def peers_of(rows: Iterable[NetworkRow], /) -> tuple[Peer, ...]:
-    """Hosts by name first, those used most first; then the addresses of connections."""
+    """Hosts by name first, those used most first; then addresses, then sockets of this machine, then absent ones."""
     counts: dict[str, tuple[int, int]] = {}
     for row in rows:
         count, errors = counts.get(row.host, (0, 0))
         counts[row.host] = (count + row.count, errors + row.error_count)
     peers = [Peer(host, count, errors) for host, (count, errors) in counts.items()]
-    return tuple(sorted(peers, key=lambda peer: (_is_address(peer.host), -peer.count, peer.host)))
+    return tuple(sorted(peers, key=lambda peer: (peer.is_absent, _distance(peer.host), -peer.count, peer.host)))
 
 
-def _is_address(host: str) -> bool:
+def is_absent(peer: str, count: int, errors: int) -> bool:
+    """
+    A unix socket to which no connection succeeded: programs ask for services such as nscd or a session bus, which are not on
+    most machines, and go on without. It comes last.
+    """
+    return _is_unix(peer) and errors >= count > 0
+
+
+def _is_unix(peer: str) -> bool:
+    return peer.startswith(("/", "@"))
+
+
+def _distance(host: str) -> int:
+    """A name, an address, a socket of this machine."""
+    if _is_unix(host):
+        return 2
     return host.startswith("[") or host.replace(".", "").replace(":", "").isdigit()
 
 

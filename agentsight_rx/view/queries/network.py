@@ -11,6 +11,7 @@ from msgspec import Struct
 from ..rows.blind_spots import sentence_of
 from ..rows.kinds import AuditRow, BlindSpotRow, HttpRow
 from .causes import Actor, Cause, Causes
+from .effects import is_absent
 
 __all__ = ["Host", "Network", "Path", "Peer", "Unread", "network_of"]
 
@@ -40,6 +41,11 @@ class Peer(Struct, frozen=True):
     last_timestamp_ms: int = 0
     by: tuple[Actor, ...] = ()
     causes: tuple[Cause, ...] = ()
+
+    @property
+    def is_absent(self) -> bool:
+        """See `is_absent`."""
+        return is_absent(self.peer, self.count, self.errors)
 
 
 class Path(Struct, frozen=True):
@@ -83,7 +89,10 @@ class Unread(Struct, frozen=True):
 
 
 class Network(Struct, frozen=True):
-    """Everything that left the processes, most used first. `uncounted`: rows beyond the limits of peers and paths."""
+    """
+    Everything that left the processes, most used first; sockets that were not there come last. `uncounted`: rows beyond the
+    limits of peers and paths.
+    """
 
     peers: tuple[Peer, ...]
     hosts: tuple[Host, ...]
@@ -150,7 +159,10 @@ def network_of(
     blind = {each.process_id for each in unread}
     return Network(
         tuple(
-            sorted((_peer(name, each, asked, blind) for name, each in peers.items()), key=lambda each: (-each.count, each.peer))
+            sorted(
+                (_peer(name, each, asked, blind) for name, each in peers.items()),
+                key=lambda each: (each.is_absent, -each.count, each.peer),
+            )
         ),
         tuple(sorted((_host(key, hosts[key], asked_by[key]) for key in hosts), key=lambda each: (-each.count, each.host))),
         unread,

@@ -120,7 +120,7 @@ def read_summary(
         edits=deeds.edits,
         failed_in_a_row=deeds.failed_in_a_row,
         files=deeds.files,
-        peers=peers_of(_peers(store, part)),
+        peers=peers_of(_peers(store, called, causes)),
         mcp=mcp_uses(_effects(store, "mcp", called, causes)),
         cut=tuple(_cut(calls, tools, files)),
         findings=find(calls, tools),
@@ -178,8 +178,13 @@ def _cut(calls: Sequence[PricedCall], tools: Sequence[ToolRow], files: FilesTouc
         yield f"{files.uncounted:,} operations on other files are not counted"
 
 
-def _peers(store: Store, part: Selection) -> Iterator[NetworkRow]:
-    return (row for row in rows_of(store, NETWORK) if part.has(row))
+def _peers(store: Store, part: Selection, causes: Causes | None) -> Iterator[NetworkRow]:
+    """A session's peers include the peers that its processes reached before its first call."""
+    sessions = part.sessions
+    rest = part if causes is None else replace(part, sessions=None)
+    for row in rows_of(store, NETWORK):
+        if rest.has(row) and (causes is None or sessions is None or causes.session_of_row(row) in sessions):
+            yield row
 
 
 def _programs(store: Store, part: Selection) -> tuple[ProcessRow, ...]:

@@ -1,4 +1,4 @@
-"""Sessions and read TLS -> what is older than the capture, so that its beginning was not seen, in the words of a report."""
+"""SessionRow, TlsUseRow -> Beginning: agents and connections that are older than the capture, in the words of a report."""
 
 from __future__ import annotations
 

@@ -127,6 +127,43 @@ def test_an_object_used_for_a_second_connection_begins_anew() -> None:
     assert (answer.offset, answer.seq) == (0, 0)
 
 
+@given(st.booleans(), st.booleans(), st.lists(st.tuples(st.floats(0, 4), st.sampled_from(["in", "free", "gone"])), max_size=6))
+def test_the_end_of_a_socket_ends_its_connection_once(by_socket: bool, sure: bool, later: list[tuple[float, str]]) -> None:
+    """A call that was interrupted: its object is freed late or never. What had come before the end may be read behind it."""
+    made, now_s = connections(by_socket=by_socket), [0.0]
+    made.clock = lambda: now_s[0]
+    known = made.of(origin(), START, 0x7F00, 0)
+    made.place(known, chunk(known, REQUEST, "out", offset=0, seq=0), 0)
+    made.learn(origin(), known, Below(100, local_port=5000, port=443, sure=sure))
+    made.socket_ended(origin(), 99, 0, 0)
+    now_s[0] = 100.0
+    assert made.closed() == []
+    assert made.socket_ended(origin(time_ns=7), 100, 0, 0) == []
+    closes: list[TlsClose] = []
+    offset, seq, read_s, whole = 0, 0, now_s[0], True
+    for wait_s, what in [*later, (5.0, "wait"), (5.0, "gone")]:
+        now_s[0] += wait_s
+        said = made.closed()
+        assert bool(said) == (not closes and now_s[0] - read_s >= 2.0)
+        closes += [event for event in said if isinstance(event, TlsClose)]
+        known_now = made.open.get((PID, 0x7F00))
+        if what == "in" and known_now is known and known.placed:
+            placed = made.place(known, chunk(known, b"abc", "in", offset=offset, seq=seq), 100)
+            assert isinstance(placed, TlsChunk)
+            whole = whole and not closes
+            assert (placed.offset == offset) == (whole or not offset)
+            offset, seq, read_s = offset + 3, seq + 1, now_s[0]
+            if not whole:
+                return  # another connection has begun, which ends by itself
+        elif what == "free":
+            closes += [event for event in made.end(origin(), 0x7F00, offset, len(REQUEST)) if isinstance(event, TlsClose)]
+        elif what == "gone":
+            closes += [event for event in made.gone(origin()) if isinstance(event, TlsClose)]
+        if made.open.get((PID, 0x7F00)) is None:
+            break
+    assert len(closes) == 1
+
+
 def test_the_rest_of_a_request_is_not_a_second_connection() -> None:
     """Its socket was half closed, or the thread received from another one before it read this."""
     made = connections()

@@ -12,7 +12,7 @@ from agentsight_rx.view import AuditRow, CallRow, Fold, ProcessRow, Row, RowGone
 from agentsight_rx.view.rows.tables import key_of, table_of
 
 from ...operators import MS
-from ..scenes import AGENT, execs, exits, forks, origin
+from ..scenes import AGENT, TICK, execs, exits, forks, origin
 from .test_tools import bash, gives, wants, wrote
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def test_a_tool_is_found_where_it_comes_behind_its_program() -> None:
 
 
 def test_a_file_gets_the_process_and_the_tool_that_come_later() -> None:
-    opened = FileEvent(origin(15, 42, None), 10, "open", "/src/x")
+    opened = FileEvent(origin(15, 42, None), 10 * TICK, "open", "/src/x")
     rows = folded(execs(1, AGENT, "claude", ppid=1), opened, *RAN, *wants(2, bash("t", "make all")))
     line = one(AuditRow, rows, target="/src/x")
     assert (line.process_id, line.tool_id, line.link) == (one(ProcessRow, rows, pid=42).id, one(ToolRow, rows).id, "lineage")

@@ -43,6 +43,21 @@ def test_what_connections_carried_adds_up_and_is_no_operation() -> None:
     assert (peer.sent_bytes, peer.received_bytes, peer.actions, peer.count) == (42, 103, {"connect": 2}, 2)
 
 
+def test_sockets_of_services_that_are_not_there_come_last() -> None:
+    nscd = "/var/run/nscd/socket"
+    found = seen(
+        reached("connect", nscd, 1, count=9, errno=errno.ENOENT),
+        reached("connect", "/run/there", 2, count=7),
+        reached("connect", "/run/there", 3, errno=errno.EAGAIN),
+        reached("connect", "1.1.1.1:443", 4, count=2, errno=errno.ECONNREFUSED),
+    )
+    assert [(peer.peer, peer.is_absent) for peer in found.peers] == [
+        ("/run/there", False),
+        ("1.1.1.1:443", False),
+        (nscd, True),
+    ]
+
+
 def test_bytes_that_were_not_measured_are_not_known() -> None:
     found = seen(
         reached("connect", "1.1.1.1:443"), reached("send", "2.2.2.2:53", bytes=7), reached("carried", "3.3.3.3:1", bytes=0)

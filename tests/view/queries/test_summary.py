@@ -6,7 +6,7 @@ import pytest
 
 from agentsight_rx.prices import Prices
 from agentsight_rx.state import MemoryStore
-from agentsight_rx.view import AuditRow, NetworkRow, Row, SessionRow
+from agentsight_rx.view import AuditRow, NetworkRow, ProcessRow, Row, SessionRow
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.causes import Causes, within
 from agentsight_rx.view.queries.effects import files_touched
@@ -61,6 +61,22 @@ def test_the_line_behind_a_run_counts_all_files() -> None:
 def test_peers_are_all_counted() -> None:
     many = [NetworkRow(f"net-{number}", 1, f"host-{number}", session_id="one", count=1) for number in range(_LINES)]
     assert len(read_summary(stored(session("one", 9), *many), Selection(), Prices()).peers) == _LINES
+
+
+@pytest.mark.parametrize("sessions", [1, 2])
+def test_peers_of_processes_before_their_first_call_are_there(sessions: int) -> None:
+    """Codex connects before it asks: the row has no session."""
+    agent = ProcessRow("p1", 1, start_timestamp_ms=1)
+    early = NetworkRow("net-1", 1, "1.2.3.4:443", process_id="p1", count=1)
+    nscd = NetworkRow("net-2", 1, "/var/run/nscd/socket", process_id="p1", count=9, error_count=9)
+    mine = SessionRow("one", 1, end_timestamp_ms=9, process_id="p1")
+    others: list[Row] = [
+        session("two", 5),
+        ProcessRow("p2", 2, start_timestamp_ms=1),
+        NetworkRow("net-3", 2, "5.6.7.8:1", process_id="p2"),
+    ]
+    found = read_summary(stored(agent, early, nscd, mine, *(others if sessions == 2 else [])), Selection(), Prices())
+    assert [(peer.host, peer.is_absent) for peer in found.peers] == [("1.2.3.4:443", False), ("/var/run/nscd/socket", True)]
 
 
 def test_operations_on_too_many_files_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
