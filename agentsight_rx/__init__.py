@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .core.merge import merge
     from .core.sink import Sink, Writer
     from .core.stream import Operator, Stream
+    from .errors import GraphError
     from .graphs import TraceOptions, explain, replay, trace
     from .loss import Ledger, Reason
     from .runtime import Run, Summary, run
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Bounded",
     "Checkpointed",
+    "GraphError",
     "Kernel",
     "Ledger",
     "Machine",
@@ -50,6 +52,7 @@ if not TYPE_CHECKING:
             ".core.merge": ("merge",),
             ".core.sink": ("Sink", "Writer"),
             ".core.stream": ("Operator", "Stream"),
+            ".errors": ("GraphError",),
             ".graphs": ("TraceOptions", "explain", "replay", "trace"),
             ".loss": ("Ledger", "Reason"),
             ".runtime": ("Run", "Summary", "run"),

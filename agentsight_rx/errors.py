@@ -2,9 +2,12 @@
 Every error a person can meet, named for who must act. The message names the seen value, the expected value, and the next step.
 """
 
+from typing import Any
+
 __all__ = [
     "AgentsightError",
     "CaptureError",
+    "GraphError",
     "SinkError",
     "SpoolError",
     "StoreError",
@@ -28,6 +31,23 @@ class UsageError(AgentsightError):
 
 class CaptureError(AgentsightError):
     """This machine, or this process, cannot be captured as asked: whoever runs the machine must act."""
+
+
+class GraphError(AgentsightError):
+    """
+    A function that the author of a graph wrote has raised, and the graph has ended. `operator` is the name of the operator that
+    called it, `event` the kind of event that it was given; empty: not known. The cause is the exception, `summary` that of the
+    run, whose sinks have what came before.
+    """
+
+    summary: Any = None
+
+    def __init__(self, operator: str, event: str, cause: Exception) -> None:
+        where = f"in {operator}" if operator else "in an operator"
+        given = f", given {event}" if event else ""
+        super().__init__(f"the graph ended by an error {where}{given}: {type(cause).__name__}: {cause}")
+        self.operator, self.event = operator, event
+        self.__cause__ = cause
 
 
 class Unavailable(CaptureError):

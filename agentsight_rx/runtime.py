@@ -15,6 +15,7 @@ from msgspec import Struct
 from reactivex import Observable
 
 from .core.engine import Engine, Site
+from .core.failing import graph_error
 from .core.hub import Hub, Wakes
 from .core.mailbox import Mailbox, Overflow, inbox
 from .core.reading import Patience, Reading, open_all
@@ -22,7 +23,7 @@ from .core.sink import Sink
 from .core.sink_thread import SinkThread
 from .core.stream import as_stream
 from .core.weight import weights_of
-from .errors import AgentsightError, Unavailable
+from .errors import AgentsightError, GraphError, Unavailable
 from .events import AnswerProgress, Loss, Origin, Tick
 from .loss import Ledger, Reason, RuleCounts
 from .say import say
@@ -32,7 +33,7 @@ from .view.reasons import SOURCES
 from .view.rows.beginnings import beginnings_of
 from .view.rows.tally import Tally
 
-__all__ = ["Run", "Summary", "run"]
+__all__ = ["Run", "Summary", "run", "run_to_end"]
 
 E = TypeVar("E")
 
@@ -57,9 +58,10 @@ class Summary(Struct):
     seconds: float
     ended_by: str
     failures: tuple[str, ...] = ()
-    exit_status: int = 0  # 1: a destination did not take everything, and not because its reader went away
+    exit_status: int = 0  # 1: the graph failed, or a destination did not take everything though its reader stayed
     unavailable: dict[str, str] = {}  # source -> why this machine does not allow it
     notes: tuple[str, ...] = ()  # what else the person should know, a sentence each
+    error: GraphError | None = None  # a function of the graph raised it, and so the graph ended
 
     @property
     def filters(self) -> list[RuleCounts]:
@@ -89,8 +91,24 @@ def run(
     `ready` is called once everything is attached. `strict` raises bugs in operators instead of counting them. Raises
     CaptureError, SinkError or StoreError where something cannot be opened, before anything is captured. `required` are the
     names of sources without which there is no run; None: all. Another one that this machine does not allow is logged and
-    counted.
+    counted. Raises GraphError once all has ended in order where a function of the graph has raised.
     """
+    summary = run_to_end(graph, sinks, duration=duration, ready=ready, required=required, strict=strict)
+    if summary.error is not None:
+        raise summary.error
+    return summary
+
+
+def run_to_end(
+    graph: Observable[E],
+    sinks: Iterable[Sink[E]] = (),
+    *,
+    duration: float | None = None,
+    ready: Callable[[], None] | None = None,
+    required: Collection[str] | None = None,
+    strict: bool = False,
+) -> Summary:
+    """As `run`, but the summary of a graph that failed is returned, with its `error`."""
     with Run(graph, sinks, required=required, strict=strict) as running, asking_to_end(running.end):
         if ready is not None:
             ready()
@@ -100,6 +118,8 @@ def run(
 
 class Run:
     """A run in steps, for callers that do more than wait: enter, `wait` or do other things, `stop`."""
+
+    singles = 0  # sinks get whole batches
 
     def __init__(
         self,
@@ -123,6 +143,8 @@ class Run:
         self._stopping = threading.Event()
         self._end = EndRequest()
         self._graph_done = False
+        self._error: GraphError | None = None
+        self._ended_by = "end of input"
         self._running = False
         self._failures: list[str] = []
         self._engine_thread = threading.Thread(target=self._engine_loop, name="engine", daemon=True)
@@ -234,10 +256,13 @@ class Run:
             seconds=self._ledger.seconds,
             ended_by=reason,
             failures=failures,
-            exit_status=int(any(sink.failure and not sink.reader_left for sink in self._sinks)),
+            exit_status=int(self._error is not None or any(sink.failure and not sink.reader_left for sink in self._sinks)),
             unavailable=self._unavailable,
             notes=unseen_names(reading.hub.reader for reading in self._readers),
+            error=self._error,
         )
+        if self._error is not None:
+            self._error.summary = self._summary
         return self._summary
 
     # -- engine thread ---------------------------------------------------------------------------------------------
@@ -275,7 +300,7 @@ class Run:
                 if engine.strict:
                     raise
             finally:
-                self._end.ask("graph" if self._graph_done else "end of input")
+                self._end.ask(self._ended_by)
 
     def _idle_s(self, patience: Patience) -> float:
         """For how long event time need not advance, in s, if no event comes."""
@@ -322,9 +347,13 @@ class Run:
 
     def on_completed(self) -> None:
         self._graph_done = True
+        if not all(reading.hub.ended for reading in self._readers):
+            self._ended_by = "graph"
 
     def on_error(self, error: Exception, /) -> None:
-        self._failures.append(f"the graph ended by an error: {error!r}")
+        self._ended_by = "graph"
+        self._error = graph_error(error, self._engine.failed_in(error))
+        self._failures.append(str(self._error))
         self._graph_done = True
 
     # -- reader threads --------------------------------------------------------------------------------------------

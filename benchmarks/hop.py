@@ -9,7 +9,7 @@ from reactivex import operators as ops
 from reactivex.subject import Subject
 
 from agentsight_rx.core.engine import Engine
-from agentsight_rx.core.stream import Chain
+from agentsight_rx.core.stream import Chain, Stream, origin
 from agentsight_rx.operators import change, keep
 
 from .recording import cut
@@ -27,6 +27,9 @@ def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
     cases = [Case(_floor(count), partial(_plain, loop, events), len(events)) for count, loop in _PLAIN.items()]
     cases += [_ours(count, batch, events) for count in _PLAIN for batch in _BATCHES]
     cases.append(Case("6 stock RxPY operators, single events", partial(_stock, events), len(events), floor=_name(6, 256)))
+    one, two = "1 branch into stock RxPY, batch 256", "2 branches that meet again in stock RxPY, batch 256"
+    cases.append(Case(one, partial(_branches, 1, cut(events, 256)), len(events)))
+    cases.append(Case(two, partial(_branches, 2, cut(events, 256)), len(events), floor=one))
     return measure("hop", cases, rounds)
 
 
@@ -46,6 +49,8 @@ def _ours(count: int, batch: int, events: Sequence[int]) -> Case:
 
 class _Taken:
     """The end of a chain."""
+
+    singles = 0
 
     def __init__(self) -> None:
         self.events: list[int] = []
@@ -86,6 +91,39 @@ def _stock(events: Sequence[int]) -> Work:
         return len(taken)
 
     return work
+
+
+def _branches(count: int, batches: Sequence[Sequence[int]]) -> Work:
+    """`count` branches of an operator of ours, merged by a stock operator, or one as it is."""
+    engine, taken = Engine(), list[int]()
+    source: Stream[int] = origin("numbers", _Pushed, time_of=None)
+    branches = [source.pipe(change(_next)) for _ in range(count)]
+    merged = branches[0].pipe(ops.merge(*branches[1:])) if count > 1 else branches[0]
+    merged.subscribe(taken.append, scheduler=engine)
+    (hub,) = engine.hubs
+
+    def work() -> int:
+        for batch in batches:
+            engine.push(hub, batch)
+        return len(taken) // count
+
+    return work
+
+
+class _Pushed:
+    """A source whose batches the benchmark pushes."""
+
+    def open(self) -> None:
+        pass
+
+    def poll(self, timeout: float, /) -> None:
+        del timeout
+
+    def lost(self) -> Sequence[int]:
+        return ()
+
+    def close(self) -> Sequence[int]:
+        return ()
 
 
 def _next(number: int) -> int:

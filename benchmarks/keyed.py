@@ -123,6 +123,8 @@ def _ticks() -> Work:
 class _Taken:
     """The end of a stream."""
 
+    singles = 0
+
     def __init__(self) -> None:
         self.count = 0
 

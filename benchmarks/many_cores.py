@@ -39,6 +39,8 @@ Batches = Sequence[Sequence[Any]]
 class _Kept:
     """The end of a graph: keeps what arrives."""
 
+    singles = 0
+
     def __init__(self) -> None:
         self.batches: list[list[Any]] = []
 

@@ -94,6 +94,8 @@ def _pipeline(batches: Sequence[Sequence[TlsEvent]]) -> Stream[Output]:
 class _Counted:
     """The end of a graph: counts what arrives."""
 
+    singles = 0
+
     def __init__(self) -> None:
         self.count = 0
 
@@ -109,6 +111,8 @@ class _Counted:
 
 class _Written(_Counted):
     """The end of a graph: writes what arrives into a store, on this thread."""
+
+    singles = 0
 
     def __init__(self, writer: Writer[Output]) -> None:
         super().__init__()
@@ -171,6 +175,8 @@ def _calls(batches: Sequence[Sequence[TlsEvent]]) -> list[naive.Call]:
     rows: list[CallRow] = []
 
     class Taken(_Counted):
+        singles = 0
+
         def on_batch(self, batch: Sequence[object], /) -> None:
             rows.extend(row for row in batch if isinstance(row, CallRow) and row.status == "complete")
 

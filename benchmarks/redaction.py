@@ -48,6 +48,8 @@ def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
 class _Counted:
     """The end of a graph: counts what arrives."""
 
+    singles = 0
+
     def __init__(self) -> None:
         self.count = 0
 

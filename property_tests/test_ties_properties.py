@@ -113,6 +113,8 @@ class Sourceless:
 class Taken:
     """The end of the graph."""
 
+    singles = 0
+
     def __init__(self) -> None:
         self.outputs: list[Output] = []
 

@@ -283,6 +283,8 @@ class _Trial:
 class _Outlet:
     """A subscriber that keeps what it gets."""
 
+    singles = 0
+
     def __init__(self) -> None:
         self.events: list[Any] = []
 

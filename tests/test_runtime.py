@@ -66,7 +66,7 @@ def test_before_it_begins_a_run_has_no_duration() -> None:
     assert (ledger.seconds, ledger.began_ms) == (0.0, 0)
 
 
-class _Keeping:
+class Keeping:
     def __init__(self) -> None:
         self.items: list[Any] = []
 
@@ -82,7 +82,7 @@ class _Keeping:
 
 def test_what_answers_say_before_their_end_reaches_only_sinks_that_want_it() -> None:
     said = AnswerProgress(Origin(601, 1), 1, 1)
-    shown, kept = _Keeping(), _Keeping()
+    shown, kept = Keeping(), Keeping()
     summary = run(
         of([*EVENTS, said], [said]),
         [Sink("shown", lambda _: shown, wants=frozenset({AnswerProgress})), Sink("kept", lambda _: kept)],

@@ -23,6 +23,8 @@ class Analysis:
     emits.
     """
 
+    singles = 0
+
     def __init__(
         self, options: TraceOptions, emit: Callable[[Sequence[Output]], None], state: EngineState | None = None
     ) -> None:

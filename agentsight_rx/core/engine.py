@@ -13,7 +13,8 @@ import traceback
 import weakref
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -30,6 +31,7 @@ from ..loss import Ledger, Meter, Reason
 from ..say import say
 from .hub import Hub, Saved, Ticker
 from .inline import run_inline
+from .node import Node
 from .pace import SLACK_NS, STEP_NS, next_step
 
 __all__ = ["Engine", "EngineState", "Site"]
@@ -91,12 +93,16 @@ class Engine(PeriodicScheduler):
         self._hubs: dict[object, Hub[Any]] = {}
         self._states: dict[object, Any] = {}
         self._tickers: list[Ticker] = []
-        self._timers: list[tuple[int, int, Callable[[], None]]] = []
+        self._timers: list[tuple[int, int, Callable[[], None]]] = []  # event time, number, what to do
+        self._early: list[tuple[int, int, Callable[[], None]]] = []  # set before the first event: delay, number, what to do
+        self._begun = False  # an event has come
         self._numbers = itertools.count()
         self._ready: deque[Callable[[], None]] = deque()
         self._later: deque[Callable[[], None]] = deque()
         self._acting = False
         self._stepping = False
+        self._subscribing = self._again = False
+        self._failed: tuple[Exception, Node] | None = None
         self._now_ns = 0
         self._newest_ns = 0
         self._next_ns: int | None = None
@@ -164,13 +170,20 @@ class Engine(PeriodicScheduler):
         return _EPOCH + timedelta(microseconds=self._now_ns / 1000)
 
     def start(self, clock_ns: int) -> None:
-        """Begin event time at the clock, before any event came; timers that were set before count from here."""
+        """Begin event time at the clock, before any event came."""
         if self._next_ns is None:
-            start_ns = clock_ns // STEP_NS * STEP_NS
-            shift_ns = start_ns - self._now_ns
-            self._timers = [(due_ns + shift_ns, number, action) for due_ns, number, action in self._timers]
-            self._now_ns = self._newest_ns = start_ns
-            self._next_ns = start_ns + STEP_NS
+            self._now_ns = self._newest_ns = clock_ns // STEP_NS * STEP_NS
+            self._next_ns = self._now_ns + STEP_NS
+
+    def _begin(self, time_ns: int) -> None:
+        """The first event has come: timers that were set before count from it, live and where a recording is replayed."""
+        self.start(time_ns)
+        self._begun = True
+        self._see(time_ns)
+        begun_ns = max(self._now_ns, time_ns // STEP_NS * STEP_NS)
+        for delay_ns, number, action in self._early:
+            heapq.heappush(self._timers, (begun_ns + delay_ns, number, action))
+        self._early = []
 
     def push(self, hub: Hub[E], batch: Sequence[E]) -> None:
         """Take one batch of a source: cut at the steps it crosses, tick, deliver."""
@@ -206,6 +219,8 @@ class Engine(PeriodicScheduler):
             self._take(hub, batch[start:], times[start:])
 
     def _take(self, hub: Hub[E], batch: Sequence[E], times: list[int]) -> None:
+        if not self._begun:
+            self._begin(times[0])
         top = max(times)
         if top >= self._now_ns + STEP_NS:
             batch = self._cut(hub, batch, times)
@@ -271,7 +286,7 @@ class Engine(PeriodicScheduler):
                 self._settle()
 
     def _deliver(self, hub: Hub[E], batch: Sequence[E]) -> None:
-        self._step(partial(hub.on_batch, batch))
+        self._step(partial(self.apart, hub.on_batch, batch) if hub.apart else partial(hub.on_batch, batch))
 
     def end(self, hub: Hub[Any]) -> None:
         """The source has ended: complete its subscribers."""
@@ -285,9 +300,23 @@ class Engine(PeriodicScheduler):
             self._stepping = False
         self._settle()
 
+    def apart(self, deliver: Callable[[Sequence[E]], None], batch: Sequence[E]) -> None:
+        """Deliver single events: all that one leads to comes before the next, also what operators gather until a step ends."""
+        outer, self._later = self._later, deque()
+        try:
+            for event in batch:
+                deliver([event])
+                self._settle()
+                self._stepping = True  # as the caller left it
+        finally:
+            outer.extend(self._later)
+            self._later = outer
+
     def linger(self, done: Callable[[], bool] = lambda: False) -> None:
         """All sources ended: let the timers of stock operators run out, for at most 60 s of event time."""
         if self._last_ns is None:
+            if not self._begun:
+                self._begin(self._now_ns)
             self._last_ns = self._now_ns + _LINGER_NS
         while self._timers and not done() and self._timers[0][0] <= self._last_ns:
             if self._next_ns is None:
@@ -317,7 +346,7 @@ class Engine(PeriodicScheduler):
         attached. Raises TypeError where a part of it cannot be saved: timers of stock operators, and machines that are not
         Checkpointed. What stock operators keep besides is not known here.
         """
-        if self._timers or self._later or self._ready:
+        if self._timers or self._early or self._later or self._ready:
             raise TypeError("stock operators wait for timers, so that the run cannot be saved")
         parts = [ticker.snapshot() if isinstance(ticker, Saved) else _refuse(ticker) for ticker in self._tickers]
         return EngineState(self._now_ns, self._newest_ns, self._next_ns, parts)
@@ -325,6 +354,7 @@ class Engine(PeriodicScheduler):
     def restore(self, state: EngineState) -> None:
         """Go on where `state` was taken, in a run of the same graph that has seen no event."""
         self._now_ns, self._newest_ns, self._next_ns = state.now_ns, state.newest_ns, state.next_ns
+        self._begun = state.next_ns is not None
         for ticker, part in zip(self._tickers, state.parts, strict=True):
             if isinstance(ticker, Saved):
                 ticker.restore(part)
@@ -337,6 +367,40 @@ class Engine(PeriodicScheduler):
     def run_inline(self) -> None:
         """Read every source to its end on this thread: see inline.py."""
         run_inline(self)
+
+    # -- subscribing -----------------------------------------------------------------------------------------------
+
+    @property
+    def subscribes_again(self) -> bool:
+        """What subscribes now may do so again during the run: a scheduled action, or a graph that `within` was asked of."""
+        return self._again or self._acting
+
+    @contextmanager
+    def within(self, again: Callable[[], bool]) -> Generator[None]:
+        """Inside, a graph is subscribed to; `again` is asked once for the whole of it: may a part subscribe later?"""
+        if self._subscribing or self._stepping:
+            yield
+            return
+        self._subscribing, self._again = True, again()
+        try:
+            yield
+        finally:
+            self._subscribing = self._again = False
+
+    # -- failing ---------------------------------------------------------------------------------------------------
+
+    def note_failure(self, error: Exception, node: Node) -> None:
+        """
+        An operator passes an error on. The first that does so has raised it. Another one on the same single input is made of it
+        by RxPY, and is the one that the author of the graph wrote.
+        """
+        first = self._failed is None or self._failed[0] is not error
+        if first or (len(node.inputs) == 1 and self._failed is not None and self._failed[1].inputs == node.inputs):
+            self._failed = error, node
+
+    def failed_in(self, error: Exception) -> str:
+        """The name of the operator that raised it; empty: none is known."""
+        return self._failed[1].name if self._failed is not None and self._failed[0] is error else ""
 
     # -- the scheduler of stock RxPY operators ---------------------------------------------------------------------
 
@@ -377,7 +441,10 @@ class Engine(PeriodicScheduler):
             if not disposable.is_disposed:
                 disposable.disposable = self.invoke_action(action, state)
 
-        heapq.heappush(self._timers, (self._now_ns + delay_ns, next(self._numbers), lambda: self._act(act)))
+        if self._begun:
+            heapq.heappush(self._timers, (self._now_ns + delay_ns, next(self._numbers), lambda: self._act(act)))
+        else:
+            self._early.append((delay_ns, next(self._numbers), lambda: self._act(act)))
         return disposable
 
     def schedule_absolute(

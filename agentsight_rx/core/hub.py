@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from reactivex import abc
 from reactivex.disposable import Disposable
 
 from ..loss import Meter
 
-__all__ = ["Hub", "Outlet", "Reader", "Saved", "Ticker", "Wakes"]
+__all__ = ["Hub", "Outlet", "Reader", "Saved", "Ticker", "Wakes", "needs_order"]
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -34,8 +34,13 @@ class Wakes(Protocol):
 
 
 class Outlet(Protocol[E_contra]):
-    """A subscriber to batches."""
+    """
+    A subscriber to batches. `singles`: how many subscribers behind it get single events, and so see how the events of several
+    branches are interleaved; one that may subscribe again during the run counts as two. 0: whole batches end there.
+    """
 
+    @property
+    def singles(self) -> int: ...
     def on_batch(self, batch: Sequence[E_contra], /) -> None: ...
     def on_completed(self) -> None: ...
     def on_error(self, error: Exception, /) -> None: ...
@@ -55,6 +60,11 @@ class Saved(Protocol):
     def restore(self, states: Sequence[bytes], /) -> None: ...
 
 
+def needs_order(outlets: Sequence[Outlet[Any]]) -> bool:
+    """Whether two subscribers to single events could see in which order the branches were served."""
+    return sum(outlet.singles for outlet in outlets) > 1
+
+
 class Hub(Generic[E]):
     """One source in one run: hands each batch to all subscribers."""
 
@@ -70,6 +80,11 @@ class Hub(Generic[E]):
     @property
     def wanted(self) -> bool:
         return bool(self._outlets)
+
+    @property
+    def apart(self) -> bool:
+        """Each event goes to all subscribers before the next one does."""
+        return needs_order(self._outlets)
 
     def join(self, outlet: Outlet[E]) -> abc.DisposableBase:
         if self.ended:

@@ -60,6 +60,8 @@ class _Merge(Generic[E]):
 
 
 class _Input(Generic[E]):
+    singles = 0  # what waits goes out at ticks, however it came
+
     def __init__(self, run: _Merging[E]) -> None:
         self.waiting: list[E] = []
         self.times: list[int] = []  # of what waits

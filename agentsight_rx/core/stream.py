@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from msgspec import Struct
 from reactivex import ConnectableObservable, Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
+from reactivex.subject import Subject
 
 from ..loss import Reason
 from .engine import Engine, Site
-from .hub import Hub, Outlet, Reader
+from .hub import Hub, Outlet, Reader, needs_order
 from .machine import Kernel
+from .node import Node, may_subscribe_again
 
 __all__ = [
     "Chain",
@@ -41,15 +42,6 @@ J = TypeVar("J")
 A_contra = TypeVar("A_contra", contravariant=True)
 B_co = TypeVar("B_co", covariant=True)
 E_co = TypeVar("E_co", covariant=True)
-
-
-class Node(Struct, frozen=True):
-    """A graph as a value: a name, its options, its inputs. `ours` is False for stock RxPY operators."""
-
-    name: str
-    options: str = ""
-    inputs: tuple[Node, ...] = ()
-    ours: bool = True
 
 
 class Root(Protocol[E_co]):
@@ -277,6 +269,10 @@ class Chain(Generic[A_contra]):
         self._ticking = [(index, *step) for index, step in enumerate(self._steps) if step[0].ticks]
         self._done = False
 
+    @property
+    def singles(self) -> int:
+        return self._outlet.singles
+
     def on_batch(self, batch: Sequence[A_contra], /) -> None:
         self._from(0, batch)
 
@@ -358,6 +354,7 @@ class _Singles(Generic[E]):
         self._observer = observer
         self._engine = engine
         self._root = root
+        self.singles = 2 if engine.subscribes_again or _feeds_subject(observer) else 1
         self._site: Site | None = None
 
     def on_batch(self, batch: Sequence[E], /) -> None:
@@ -418,26 +415,32 @@ class _Shared(Generic[E]):
         self.name = stream.name
 
     def attach(self, engine: Engine, outlet: Outlet[E], /) -> abc.DisposableBase:
-        shared = engine.state(self, lambda: _SharedRun[E]())
-        return shared.join(self._stream, engine, outlet)
+        shared = engine.state(self, lambda: _SharedRun[E](engine))
+        return shared.join(self._stream, outlet)
 
     def node(self) -> Node:
         return Node("share", "", (self._stream.node(),))
 
 
 class _SharedRun(Generic[E]):
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._outlets: list[Outlet[E]] = []
         self._upstream: abc.DisposableBase | None = None
         self._ended = False
 
-    def join(self, stream: Stream[E], engine: Engine, outlet: Outlet[E]) -> abc.DisposableBase:
+    @property
+    def singles(self) -> int:
+        """Its own branches are served in order here; one that may subscribe again may do so to what is upstream too."""
+        return max((outlet.singles for outlet in self._outlets), default=0)
+
+    def join(self, stream: Stream[E], outlet: Outlet[E]) -> abc.DisposableBase:
         if self._ended:
             outlet.on_completed()
             return Disposable()
         self._outlets.append(outlet)
         if self._upstream is None:
-            self._upstream = stream.attach(engine, self)
+            self._upstream = stream.attach(self._engine, self)
         return Disposable(lambda: self._leave(outlet))
 
     def _leave(self, outlet: Outlet[E]) -> None:
@@ -448,6 +451,12 @@ class _SharedRun(Generic[E]):
             self._upstream = None
 
     def on_batch(self, batch: Sequence[E], /) -> None:
+        if needs_order(self._outlets) and len(batch) > 1:
+            self._engine.apart(self._deliver, batch)
+        else:
+            self._deliver(batch)
+
+    def _deliver(self, batch: Sequence[E]) -> None:
         for outlet in tuple(self._outlets):
             outlet.on_batch(batch)
 
@@ -505,13 +514,25 @@ class _Named(Observable[E_co]):
         self._inner = inner
         self._node = node
 
+    @property
+    def unnamed(self) -> Observable[E_co]:
+        """What the operator returned."""
+        return self._inner
+
     def pipe(self, *operators: Callable[[Any], Any]) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return _piped(self, operators)
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[E_co], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        return self._inner.subscribe(observer, scheduler=Engine.of(scheduler))
+        engine = Engine.of(scheduler)
+
+        def on_error(error: Exception) -> None:
+            engine.note_failure(error, self._node)
+            observer.on_error(error)
+
+        with engine.within(lambda: may_subscribe_again(self._node)):
+            return self._inner.subscribe(observer.on_next, on_error, observer.on_completed, scheduler=engine)
 
     def node(self) -> Node:
         return self._node
@@ -522,10 +543,15 @@ def _piped(source: Stream[Any] | _Named[Any], operators: Sequence[Callable[[Any]
     node = source.node()
     for operator in operators:
         made: Any = operator(last)
-        known = _is(made, Stream, _Named)
-        node = _node_of(made) if known else _stock_node(operator, node)
+        wrapped = _wrapped(operator)
+        if _is(made, Stream) or (_is(made, _Named) and not wrapped.__module__.startswith("reactivex.")):
+            node, last = _node_of(made), made
+            continue
+        node = _stock_node(operator, wrapped, node)
+        if _is(made, _Named):  # RxPY made this operator of others, of which the author of the graph knows nothing
+            made = made.unnamed
         # who gets a ConnectableObservable wants to call its `connect`
-        plain = not known and _is(made, Observable) and not _is(made, ConnectableObservable)
+        plain = _is(made, Observable) and not _is(made, ConnectableObservable)
         last = _Named[Any](made, node) if plain else made
     return last
 
@@ -534,16 +560,25 @@ def _is(made: object, *kinds: type) -> bool:
     return isinstance(made, kinds)
 
 
-def _stock_node(operator: Callable[[Any], Any], source: Node) -> Node:
-    """
-    RxPY wraps its operators by a currying function whose closure holds the one with the real name, `map_`, and its
-    arguments: streams among those are inputs too.
-    """
-    cells: list[Any] = [cell.cell_contents for cell in getattr(operator, "__closure__", None) or ()]
-    wrapped = next((inner for inner in cells if callable(inner)), operator)
+def _wrapped(operator: Callable[[Any], Any]) -> Any:
+    """RxPY wraps its operators by a currying function whose closure holds the one with the real name, `map_`."""
+    return next((inner for inner in _cells(operator) if callable(inner)), operator)
+
+
+def _cells(operator: Callable[[Any], Any]) -> list[Any]:
+    return [cell.cell_contents for cell in getattr(operator, "__closure__", None) or ()]
+
+
+def _stock_node(operator: Callable[[Any], Any], wrapped: Any, source: Node) -> Node:
+    """What a stock operator stands on: streams among the arguments that its closure holds are inputs too."""
     name: str = getattr(wrapped, "__qualname__", type(wrapped).__name__)
-    others = [_node_of(each) for cell in cells if _is(cell, tuple) for each in cell if _is(each, Observable)]
+    others = [_node_of(each) for cell in _cells(operator) if _is(cell, tuple) for each in cell if _is(each, Observable)]
     return Node(name.split(".")[0].strip("_"), "", (source, *others), ours=False)
+
+
+def _feeds_subject(observer: object) -> bool:
+    """RxPY wraps what was given to `subscribe`; a subject has subscribers of its own, whose branches may meet again."""
+    return _is(getattr(getattr(observer, "_on_next", None), "__self__", None), Subject)
 
 
 def _node_of(source: object) -> Node:

@@ -79,8 +79,8 @@ def bug() -> None:
 class Live:
     """A run whose clock the test moves."""
 
-    def __init__(self, clock_ms: int = 0) -> None:
-        self.engine = Engine()
+    def __init__(self, clock_ms: int = 0, *, strict: bool = True) -> None:
+        self.engine = Engine(strict=strict)
         self.seen: Seen = []
         given().pipe(watch(self.seen)).subscribe(scheduler=self.engine)
         (self.hub,) = self.engine.hubs
@@ -315,20 +315,23 @@ def test_a_timer_runs_at_the_step_at_which_its_time_has_come_and_sees_its_own_ti
 
 def test_timers_run_before_the_machines_of_the_same_step() -> None:
     live = Live(0)
+    live.push((0, "a"))
     live.engine.schedule_relative(0.02, does(lambda: live.seen.append("timer")))
     live.push((20, "x"))
-    assert live.seen == ["timer", 20, "x"]
+    assert live.seen == ["a", "timer", 20, "x"]
 
 
-def test_a_timer_set_before_the_first_event_counts_from_the_beginning_of_time() -> None:
-    engine = Engine()
+def test_a_timer_set_before_the_first_event_counts_from_its_step() -> None:
+    live = Live(900_000)
     ran: list[int] = []
-    engine.schedule_relative(0.05, does(lambda: ran.append(engine.now_ns // MS)))
-    engine.start(900_000 * MS)
-    engine.idle(900_130 * MS)
+    live.engine.schedule_relative(0.05, does(lambda: ran.append(live.engine.now_ns // MS)))
+    live.idle(904_990)
     assert ran == []
-    engine.idle(900_160 * MS)
-    assert ran == [900_050]
+    live.push((905_013, "a"))
+    live.idle(905_149)
+    assert ran == []
+    live.idle(905_160)
+    assert ran == [905_050]
 
 
 def test_a_timer_may_be_cancelled() -> None:
@@ -348,6 +351,7 @@ def test_a_timer_may_set_another_one() -> None:
         if left:
             scheduler.schedule_relative(timedelta(milliseconds=5), again, left - 1)
 
+    live.push((0, "a"))
     live.engine.schedule_relative(0.005, again, 3)
     live.push((20, "x"))
     assert ran == [5, 10, 15, 20]
@@ -356,6 +360,7 @@ def test_a_timer_may_set_another_one() -> None:
 def test_a_time_of_day_is_one_on_the_scale_of_now() -> None:
     live = Live(1000)
     ran: list[int] = []
+    live.push((1000, "a"))
     when = live.engine.now + timedelta(milliseconds=30)
     live.engine.schedule_absolute(when, does(lambda: ran.append(live.engine.now_ns // MS)))
     live.push((1100, "x"))
@@ -365,6 +370,7 @@ def test_a_time_of_day_is_one_on_the_scale_of_now() -> None:
 def test_something_periodic_keeps_its_period() -> None:
     live = Live(0)
     ran: list[int] = []
+    live.push((0, "a"))
     stop = live.engine.schedule_periodic(0.03, lambda _: ran.append(live.engine.now_ns // MS))
     live.push((100, "x"))
     stop.dispose()
@@ -386,23 +392,23 @@ def test_an_action_scheduled_inside_an_action_runs_right_behind_it() -> None:
 
 
 def test_a_bug_in_a_timer_is_counted_and_time_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
-    engine = Engine(strict=False)
+    live = Live(strict=False)
     ran: list[str] = []
-    engine.schedule_relative(0.01, does(bug))
-    engine.schedule_relative(0.01, does(lambda: ran.append("next")))
-    engine.start(0)
-    engine.idle(200 * MS)
+    live.engine.schedule_relative(0.01, does(bug))
+    live.engine.schedule_relative(0.01, does(lambda: ran.append("next")))
+    live.push((0, "a"))
+    live.idle(200)
     assert ran == ["next"]
-    assert engine.ledger.entries() == [Entry("timers", Reason.BUG, 1)]
+    assert live.engine.ledger.entries() == [Entry("timers", Reason.BUG, 1)]
     assert "IndexError" in capsys.readouterr().err
 
 
 def test_a_bug_in_a_timer_is_raised_where_the_engine_is_strict() -> None:
-    engine = Engine()
-    engine.schedule_relative(0.01, does(bug))
-    engine.start(0)
+    live = Live()
+    live.engine.schedule_relative(0.01, does(bug))
+    live.push((0, "a"))
     with pytest.raises(IndexError):
-        engine.idle(200 * MS)
+        live.idle(200)
 
 
 def test_when_the_sources_have_ended_timers_run_out_but_not_for_ever() -> None:

@@ -454,16 +454,26 @@ def test_retrying_joins_the_source_again_with_its_next_batch() -> None:
 # -- share -------------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_shared_runs_once_and_all_get_the_same_batches() -> None:
+def test_what_is_shared_runs_once_and_whole_batches_stay_whole() -> None:
     seen: list[Sequence[int]] = []
     ones: list[Sequence[int]] = []
     others: list[Sequence[int]] = []
     shared = numbers((1, 2), (3,)).pipe(batches(seen)).share()
     engine = Engine()
-    shared.pipe(batches(ones)).subscribe(scheduler=engine)
-    shared.pipe(batches(others)).subscribe(scheduler=engine)
+    shared.pipe(batches(ones)).attach(engine, Sink())
+    shared.pipe(batches(others)).attach(engine, Sink())
     engine.run_inline()
     assert seen == ones == others == [(1, 2), (3,)]
+
+
+def test_two_subscribers_to_single_events_get_each_event_in_turn() -> None:
+    out: list[object] = []
+    shared = numbers((1, 2), (3,)).pipe(change(same)).share()
+    engine = Engine()
+    shared.subscribe(lambda number: out.append(("first", number)), scheduler=engine)
+    shared.pipe(change(double)).subscribe(lambda number: out.append(("second", number)), scheduler=engine)
+    engine.run_inline()
+    assert out == [(who, number * by) for number in (1, 2, 3) for who, by in (("first", 1), ("second", 2))]
 
 
 def test_two_runs_share_nothing() -> None:
@@ -544,6 +554,8 @@ def test_what_is_shared_shows_what_is_above_it() -> None:
 
 
 class Sink:
+    singles = 0
+
     def __init__(self) -> None:
         self.heard: list[Any] = []
 

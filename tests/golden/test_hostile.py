@@ -23,6 +23,8 @@ _MEMORY_MOST = 128 << 20
 class _Counted:
     """The end of a graph: keeps nothing but the sizes of what was counted as lost."""
 
+    singles = 0
+
     def __init__(self) -> None:
         self.lost = 0
 
