@@ -543,13 +543,13 @@ static inline int gone(struct head_t *head, u32 kind, u64 task)
 #define FOLLOW_FORKS                                         \
     RAW_TRACEPOINT_PROBE(sched_process_fork)                 \
     {                                                        \
-        RUN(follow_fork(ctx->args[0], ctx->args[1]));       \
+        RUN(follow_fork(ctx->args[0], ctx->args[1]));        \
         return 0;                                            \
     }
 #define FOLLOW_EXECS                         \
     RAW_TRACEPOINT_PROBE(sched_process_exec) \
     {                                        \
-        RUN(follow_exec(ctx->args[0]));     \
+        RUN(follow_exec(ctx->args[0]));      \
         return 0;                            \
     }
 

@@ -62,6 +62,7 @@ CALL_FIELDS = (
 )
 _LOST, _UNTRACKED = 1, 2  # places in `counts` of bpf/track.h
 _LOSSES = "the ring was full", "a table in the kernel was full", "the kernel skipped a program, perhaps for another process"
+_SKIPS_S = 1.0  # between two looks at the programs that the kernel skipped
 _LISTED, _NAMED, _WATCHED = 1, 2, 4  # the marks of bpf/track.h for a name
 
 
@@ -109,7 +110,8 @@ class Program(Generic[E]):
         self._ring: Ring[E] = Ring(self.bpf[ring].fd, size, decode)
         self._final: tuple[int, int, int] | None = None
         self._over = False
-        self._looked = time.monotonic()
+        self._looked = self._asked = time.monotonic()
+        self._skipped, self._closing = 0, False
         self._attached: list[int] = []
         try:
             self._attached += self.bpf.attach_raw()
@@ -227,7 +229,14 @@ class Program(Generic[E]):
         if self._final is not None:
             return self._final
         table = self.bpf["counts"]
-        return table.sum(_LOST), table.sum(_UNTRACKED), self.bpf.skipped()
+        return table.sum(_LOST), table.sum(_UNTRACKED), self._skips()
+
+    def _skips(self) -> int:
+        """Asked once a second, and at the end: it is a call of the kernel for each program."""
+        now = time.monotonic()
+        if self._closing or now - self._asked >= _SKIPS_S:
+            self._asked, self._skipped = now, self.bpf.skipped()
+        return self._skipped
 
     def lost(self) -> list[Loss]:
         """The records, processes and events that the kernel lost since the last call."""
@@ -242,6 +251,7 @@ class Program(Generic[E]):
 
     def close(self) -> None:
         """Detach and free. The counts stay readable."""
+        self._closing = True
         self._final = self.counts()
         self._note_names()
         attached, self._attached = self._attached, []
