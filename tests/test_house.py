@@ -73,11 +73,3 @@ def test_what_threads_decode_has_its_decoder_beforehand() -> None:
     assert sorted(found) == ["sources/replay/original_lines.py", "sources/replay/own_lines.py"], (
         "a replay is decoded by one thread"
     )
-
-
-def test_no_script_gives_the_files_of_another_machine_to_us() -> None:
-    """Beside what a script makes lie trees of other machines, whose users own files."""
-    scripts = [ROOT / "test.sh", ROOT / "run.sh", *(ROOT / "scripts").glob("*.sh")]
-    recursive = [line for script in scripts for line in script.read_text().splitlines() if "chown --recursive" in line]
-    assert recursive
-    assert [] == [line for line in recursive if re.search(r"%/\*}\"(?!/)|\.setup\"", line)]
