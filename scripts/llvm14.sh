@@ -26,7 +26,8 @@ main() {
     tail -n 3 "$FETCH_LOG" >&2
     return 1
   fi
-  ((EUID)) || chown --recursive --no-dereference --reference="$ROOT" "$PLACE" "$FETCH_LOG" "${PLACE%/*}"
+  ((EUID)) || chown --recursive --no-dereference --reference="$ROOT" "$PLACE" "$FETCH_LOG"
+  ((EUID)) || chown --reference="$ROOT" "${PLACE%/*}" # alone: it has trees of other machines, whose files have their owners
 }
 
 main

@@ -26,7 +26,8 @@ main() {
     made hash page >"$FAILED"
     return 1
   fi
-  ((EUID)) || chown --recursive --no-dereference --reference="$ROOT" "$BUILT" "$FRONTEND" "${FAILED%/*}"
+  ((EUID)) || chown --recursive --no-dereference --reference="$ROOT" "$BUILT" "$FRONTEND"
+  ((EUID)) || chown --reference="$ROOT" "${FAILED%/*}" "${FAILED%/*}"/page.* # it has trees of other machines, with owners
 }
 
 made() {
