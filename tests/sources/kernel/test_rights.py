@@ -134,8 +134,8 @@ def test_our_own_rights_are_those_of_the_kernel() -> None:
         (ROOT, None),
         (SERVICE, None),
         (changed(SERVICE, capabilities=frozenset({"CAP_SYS_ADMIN"})), None),  # it implies both
-        (changed(SERVICE, capabilities=frozenset(), in_user_namespace=True), None),  # the kernel's refusal says more
-        (changed(SERVICE, capabilities=frozenset()), "CAP_BPF and CAP_PERFMON are missing: start it as root"),
+        (changed(SERVICE, capabilities=frozenset[str](), in_user_namespace=True), None),  # the kernel's refusal says more
+        (changed(SERVICE, capabilities=frozenset[str]()), "CAP_BPF and CAP_PERFMON are missing: start it as root"),
         (changed(SERVICE, capabilities=frozenset({"CAP_BPF"})), "CAP_PERFMON is missing: start it as root"),
     ],
 )
