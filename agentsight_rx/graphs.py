@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 from msgspec import Struct
 
 from . import operators as op
 from . import sources
 from .core.merge import merge
+from .core.options import Options, above, at_least
 from .core.stream import Node, Stream
 from .errors import UsageError
 from .events import (
@@ -72,7 +74,7 @@ _BOTH_READ_S = 6.0  # by then both readers of a slow machine have emitted what t
 RECORD_HTTP_FILTERS = ("request.path_prefix=/v1/rgstr | response.status_code=202 | request.method=HEAD",)
 
 
-class TraceOptions(Struct, frozen=True):
+class TraceOptions(Options, frozen=True):
     """What `trace` listens to: a source that is None is off. `shortest_ms`: only ends of processes that lived that long."""
 
     tls: TlsOptions | None = None
@@ -91,12 +93,12 @@ class TraceOptions(Struct, frozen=True):
     compat_filters: bool = False  # rules mean exactly what they mean to the original
     remove_auth: bool = True
     redaction_key: bytes | None = None  # equal secrets get equal labels under one key; None: one for this graph alone
-    sse_timeout: float = 30.0
+    sse_timeout: Annotated[float, above(0)] = 30.0
     progress: bool = False  # what answers say before their end too, for a page that shows a run as it goes on
     resumed: Resumed | None = None  # the view of the store that the run goes on in
     first_exchange: int = 0  # the exchanges of a connection are numbered from behind it, beyond those of earlier runs
     checkpoints: Checkpoints | None = None  # where the view leaves its state for the store
-    shortest_ms: int | None = None
+    shortest_ms: Annotated[int, at_least(0)] | None = None
     ticks: bool = False  # the time between events too, for a spool
     host: str = ""  # in the ids of rows
 

@@ -23,6 +23,8 @@ from agentsight_rx.events import (
     HttpRequest,
     HttpResponse,
     Origin,
+    ProcessExec,
+    ProcessExit,
     RpcMessage,
     SseMessage,
     StdioChunk,
@@ -304,6 +306,9 @@ CASES: dict[str, Case[Any, Any]] = {
     "keep": Case(
         lambda: op.keep(lambda item: item.data[:1] > b"a"),
         items, law=Law("events", one, one), poison=item_trap, time_of=item_time,
+    ),
+    "only": Case(
+        lambda: op.only(ProcessExec, ProcessExit), process_events(), law=Law("events", one, one),
     ),
     "each": Case(
         lambda: op.each(Pairs, name="pairs"),

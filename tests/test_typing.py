@@ -26,7 +26,7 @@ from reactivex import operators as ops
 
 from agentsight_rx import operators as op
 from agentsight_rx import sources
-from agentsight_rx.events import Event, HttpEvent, ProcessEvent, TlsEvent
+from agentsight_rx.events import Event, HttpEvent, HttpRequest, HttpResponse, ProcessEvent, SseMessage, TlsEvent
 from agentsight_rx.core.merge import merge
 from agentsight_rx.core.stream import Operator, Stream
 from agentsight_rx.view import Row
@@ -34,6 +34,10 @@ from agentsight_rx.view import Row
 
 def to_text(number: int) -> str:
     return str(number)
+
+
+def model_of(message: SseMessage) -> str:
+    return message.reply.model
 
 
 def wire(numbers: Stream[int], texts: Operator[int, str], blobs: Operator[bytes, str], back: Operator[str, int]) -> None:
@@ -49,6 +53,12 @@ def wire(numbers: Stream[int], texts: Operator[int, str], blobs: Operator[bytes,
     assert_type(numbers.share().pipe(texts), Stream[str])
     assert_type(texts(numbers), Stream[str])
     assert_type(merge(numbers, numbers), Stream[int])
+    assert_type(numbers.pipe(op.only(bool)), Stream[bool])
+    assert_type(numbers.pipe(ops.take(3), op.only(bool)), Stream[bool])
+    assert_type(numbers.pipe(ops.take(1), ops.map(to_text)), Observable[str])
+    assert_type(numbers.pipe(ops.buffer_with_count(2)), Observable[list[int]])
+    assert_type(numbers.pipe(op.only(bool), ops.pairwise()), Observable[tuple[bool, bool]])
+    assert_type(numbers.pipe(op.only(bool), ops.map(to_text), ops.take(1), ops.map(len)), Observable[int])
     observable: Observable[object] = numbers
     numbers.pipe(back)  # wrong
     numbers.pipe(blobs)  # wrong
@@ -71,6 +81,11 @@ def agents(tls: sources.TlsOptions, process: sources.ProcessOptions) -> None:
     records, programs = sources.tls(tls), sources.process(process)
     assert_type(records, Stream[TlsEvent])
     assert_type(records.pipe(op.normalize(), op.filter_tls("len>3"), op.parse_http()), Stream[HttpEvent])
+    messages = records.pipe(op.parse_http())
+    assert_type(messages.pipe(op.only(SseMessage)), Stream[SseMessage])
+    assert_type(messages.pipe(op.only(HttpRequest, HttpResponse)), Stream[HttpRequest | HttpResponse])
+    assert_type(messages.pipe(op.only(SseMessage), ops.map(model_of)), Observable[str])
+    messages.pipe(op.only(HttpRequest), op.change(model_of))  # wrong
     calls = records.pipe(op.normalize(), op.parse_http(), op.merge_sse(), op.filter_http("GET")).pipe(op.remove_auth())
     ran = programs.pipe(op.normalize())
     assert_type(ran, Stream[ProcessEvent])
@@ -85,7 +100,35 @@ def agents(tls: sources.TlsOptions, process: sources.ProcessOptions) -> None:
     records.pipe(op.materialize(), op.parse_http())  # wrong
 '''
 
-WRONG = {number for number, line in enumerate(WIRINGS.splitlines(), start=1) if line.endswith("# wrong")}
+# mypy does not know what a lambda of RxPY's own `pipe` gets, nor of ours
+LAMBDAS = '''
+"""What a lambda gets."""
+
+from typing import assert_type
+
+from reactivex import Observable
+from reactivex import operators as ops
+
+from agentsight_rx import op
+from agentsight_rx.core.stream import Stream
+from agentsight_rx.events import HttpEvent, SseMessage
+
+
+def work(numbers: Stream[int], messages: Stream[HttpEvent]) -> None:
+    assert_type(numbers.pipe(ops.filter(lambda number: number > 3)), Observable[int])
+    assert_type(numbers.pipe(ops.map(lambda number: number > 3), ops.take(1)), Observable[bool])
+    assert_type(numbers.pipe(ops.take(1), ops.map(lambda number: str(number + 1))), Observable[str])
+    assert_type(numbers.pipe(ops.scan(lambda total, number: total + number, 0)), Observable[int])
+    assert_type(messages.pipe(op.only(SseMessage), ops.map(lambda message: message.reply.model)), Observable[str])
+    texts = messages.pipe(op.only(SseMessage), ops.map(lambda message: message.reply.model), ops.map(lambda name: name.upper()))
+    assert_type(texts, Observable[str])
+    messages.pipe(op.only(SseMessage), ops.map(lambda message: message.nothing))  # wrong
+    messages.pipe(op.only(SseMessage), ops.map(lambda message: message.chunks), ops.map(lambda number: number.upper()))  # wrong
+'''
+
+
+def marked(text: str) -> set[int]:
+    return {number for number, line in enumerate(text.splitlines(), start=1) if line.endswith("# wrong")}
 
 
 def by_mypy(path: Path) -> tuple[set[int], str]:
@@ -112,7 +155,14 @@ def test_a_checker_refuses_the_wrong_wirings_and_no_other(
     path = tmp_path / "wirings.py"
     path.write_text(WIRINGS)
     refused, said = refused_by(path)
-    assert refused == WRONG, said
+    assert refused == marked(WIRINGS), said
+
+
+def test_a_lambda_behind_a_stream_knows_what_it_gets(tmp_path: Path) -> None:
+    path = tmp_path / "lambdas.py"
+    path.write_text(LAMBDAS)
+    refused, said = by_pyright(path)
+    assert refused == marked(LAMBDAS), said
 
 
 @pytest.mark.parametrize("refused_by", [by_mypy, by_pyright])

@@ -18,6 +18,7 @@ from ..errors import CaptureError, UnwritableError
 from ..runtime import Summary
 from ..say import say
 from ..signals import how_to_end
+from ..sources.kernel.features import require_kernel
 from ..state import LmdbStore
 from ..view.queries import Selection
 from ..view.queries.reading import read_totals
@@ -68,6 +69,7 @@ def demo(*, page: Page, form: Form) -> int:
     With --server it does a longer task, and a page shows it live until Ctrl-C. The recording is kept until the next demo.
     """
     require_demo()
+    require_kernel()
     as_json = form.as_json
     with tempfile.TemporaryDirectory(prefix="agentsight-rx-demo-") as name:
         folder = Path(name)

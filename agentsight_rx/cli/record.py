@@ -101,6 +101,7 @@ def record(
         print_graph(graph)
         return 0
     out.page.sinks()  # reports a wrong address
+    require_kernel()
     if not command:
         store, failure = _place(out)
         out = out.into(store)
@@ -164,7 +165,6 @@ def record_command(
     `name` is what the person calls the command. What this machine does not allow is left out and logged, except the `required`
     sources. A capture that `stays` goes on behind the command, with its page, until a signal.
     """
-    require_kernel()
     if options.process is not None:
         options = replace(options, process=replace(options.process, launched=True))
     options = out.prepared(options)

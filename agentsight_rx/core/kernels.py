@@ -1,9 +1,9 @@
-"""Functions and machines -> operators: change, keep, and each, which has one machine for all events."""
+"""Functions and machines -> operators: change, keep, only, and each, which has one machine for all events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 import msgspec
 from msgspec import Raw
@@ -14,10 +14,12 @@ from .engine import Site
 from .machine import Bounded, Checkpointed, Kernel, Machine, Malformed, encode_state
 from .stream import Operator
 
-__all__ = ["change", "count_losses", "each", "held_of", "keep", "parts_of", "resume"]
+__all__ = ["change", "count_losses", "each", "held_of", "keep", "only", "parts_of", "resume"]
 
 A = TypeVar("A")
 B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 K = TypeVar("K", bound=Hashable)
 
 
@@ -29,6 +31,24 @@ def change(function: Callable[[A], B], *, name: str = "change") -> Operator[A, B
 def keep(predicate: Callable[[A], object], *, name: str = "keep", options: str = "") -> Operator[A, A]:
     """Emit the events for which `predicate` is true; the others are counted as filtered."""
     return Operator(name, lambda site: _Keep(site, predicate), options)
+
+
+@overload
+def only(b: type[B], /) -> Operator[object, B]: ...
+@overload
+def only(b: type[B], c: type[C], /) -> Operator[object, B | C]: ...
+@overload
+def only(b: type[B], c: type[C], d: type[D], /) -> Operator[object, B | C | D]: ...
+def only(*kinds: type[Any]) -> Operator[object, Any]:
+    """
+    Emit the events of these kinds, and let a type checker know it; the others are counted as filtered. More than three kinds
+    need a `keep`.
+
+        --HttpRequest--SseMessage--HttpResponse--|
+        [           only(SseMessage)             ]
+        ---------------SseMessage----------------|
+    """
+    return keep(lambda event: isinstance(event, kinds), name="only", options=", ".join(kind.__name__ for kind in kinds))
 
 
 def each(machine: Callable[[], Machine[A, B]], *, name: str, options: str = "") -> Operator[A, B]:

@@ -1,6 +1,6 @@
 """Every analysis as an Rx operator: a function that returns an `Operator`, to be used in `.pipe()`."""
 
-from ..core.kernels import change, each, keep
+from ..core.kernels import change, each, keep, only
 from ..core.per_key import per_key
 from .decode_content import decode_content
 from .filter_http import filter_http
@@ -32,6 +32,7 @@ __all__ = [
     "merge_sse",
     "merge_websocket",
     "normalize",
+    "only",
     "parse_http",
     "parse_jsonrpc",
     "per_key",

@@ -92,12 +92,16 @@ _OTHER = {"and": "or", "or": "and"}
 
 
 class Language(Struct, frozen=True):
-    """The fields of a language. `bare`: the field in which text without an operator is searched for, if any."""
+    """
+    The fields of a language. `bare`: the field in which text without an operator is searched for, if any. `literal`: how a name
+    is written that is meant as it stands, though it is like that of a field.
+    """
 
     code: Code
     lookup: Lookup
     known: Sequence[str]
     bare: Field | None = None
+    literal: Callable[[str], str | None] = lambda name: None
 
 
 def resolve(text: str, language: Language) -> list[Resolved]:
@@ -134,9 +138,7 @@ def _leaf(condition: Condition, text: str, language: Language) -> Leaf:
         return Leaf(language.bare(Asked("=", condition.value, language.code)), spell(condition))
     known = language.lookup(condition.field)
     if known is None:
-        near = difflib.get_close_matches(condition.field, language.known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(language.known))}"
-        fail(text, f"unknown field {condition.field!r}; {hint}", condition.at)
+        fail(text, f"unknown field {condition.field!r}; {_hint(condition.field, language)}", condition.at)
     if bare:
         return _NEVER
     field, exchange = known
@@ -146,6 +148,14 @@ def _leaf(condition: Condition, text: str, language: Language) -> Leaf:
         fail(text, str(error), condition.value_at + error.at)
     except ValueError as error:
         fail(text, str(error), condition.op_at)
+
+
+def _hint(name: str, language: Language) -> str:
+    near = [each for each in language.known if each.endswith(f".{name}")] or difflib.get_close_matches(name, language.known, 1)
+    if not near:
+        return f"known: {', '.join(sorted(language.known))}"
+    literal = language.literal(name)
+    return f"did you mean {near[0]}?" + (f" A header or parameter of this name is {literal}" if literal else "")
 
 
 def expression(rule: Resolved, leaf: Callable[[Leaf, bool], str], *, negated: bool = False) -> str:

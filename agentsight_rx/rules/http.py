@@ -11,7 +11,7 @@ from msgspec import Struct
 from ..events import HttpEvent, HttpRequest, HttpResponse, WebSocketMessage
 from .compat import http_parts
 from .compiler import Language, Leaf, Resolved, expression, hoisted, joined, negation, of_exchange, resolve, shown, witness
-from .http_fields import HTTP_FIELDS, http_code, http_field, path_contains
+from .http_fields import HTTP_NAMES, http_code, http_field, http_literal, path_contains
 
 __all__ = ["ExchangeRules", "HttpRules", "Judged", "compile_http"]
 
@@ -70,7 +70,7 @@ def compile_http(rules: Sequence[str], *, compat: bool = False) -> HttpRules:
 
 def _compiled(rules: Sequence[str]) -> HttpRules:
     code = http_code()
-    language = Language(code, http_field, tuple(HTTP_FIELDS), path_contains)
+    language = Language(code, http_field, HTTP_NAMES, path_contains, http_literal)
     resolved = [part for rule in rules for part in resolve(rule, language)]
     single = [part for part in resolved if not of_exchange(part)]
     paired = [part for part in resolved if of_exchange(part)]

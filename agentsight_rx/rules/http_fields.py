@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -11,7 +12,7 @@ from ..wire.http1 import field as header_of
 from .compiler import Asked, Code, Field, Found, negation
 from .kinds import each, number, pattern_test, truth
 
-__all__ = ["HTTP_FIELDS", "http_code", "http_field", "path_contains"]
+__all__ = ["HTTP_FIELDS", "HTTP_NAMES", "http_code", "http_field", "http_literal", "path_contains"]
 
 _Kind: TypeAlias = type[Any]
 
@@ -198,10 +199,18 @@ HTTP_FIELDS: dict[str, Field] = {
 }
 
 
+HTTP_NAMES = tuple(name for name in HTTP_FIELDS if not name.startswith(("req.", "resp.", "res.")))  # without short sides
+
+# A name counts as mistyped from this ratio of difflib on: `statuscode` has 0.95, the header `content-length` 0.69
+_LIKE = 0.82
+_SIDES = (*_REQUEST_SIDES, *_RESPONSE_SIDES, "websocket", "exchange", "header", "query")
+_HEADERS = ("server", "content-type")  # fields that are headers, whose names have no case
+
+
 def http_field(name: str) -> tuple[Field, bool] | None:
     """
     The field of that name, and whether it is about an exchange. An unknown name is a header of a response or a query parameter
-    of a request, as in the original.
+    of a request, as in the original; None where it seems to be a field that is mistyped or lacks its side.
     """
     field = HTTP_FIELDS.get(name)
     exchange = name.startswith("exchange.")
@@ -215,7 +224,35 @@ def _of_exchange(rest: str) -> Field | None:
     return (HTTP_FIELDS.get(rest) or _other(rest)) if named else None
 
 
+def http_literal(name: str) -> str | None:
+    """How a query parameter or a header is written whose name is like that of a field; None where it can be neither."""
+    side, dot, own = name.rpartition(".")
+    kind = side.rpartition(".")[2]
+    if kind in _RESPONSE_SIDES:
+        return f"{side}.header.{own}"
+    return f"{side}{dot}query.{own}" if not side or kind in _REQUEST_SIDES else None
+
+
+def _is_mistyped(name: str) -> bool:
+    side, dot, own = name.partition(".")
+    if not dot:
+        return _is_like(name, (*_REQUEST, *_RESPONSE))
+    if own.startswith(("header.", "query.")):
+        return False
+    if side in _RESPONSE_SIDES:
+        return own.lower() not in _HEADERS and _is_like(own, _RESPONSE)
+    if side in _REQUEST_SIDES:
+        return _is_like(own, _REQUEST)
+    return side not in _SIDES and _is_like(side, _SIDES)
+
+
+def _is_like(name: str, known: Iterable[str]) -> bool:
+    return bool(difflib.get_close_matches(name.lower(), known, 1, _LIKE))
+
+
 def _other(name: str) -> Field | None:
+    if _is_mistyped(name):
+        return None
     side, dot, rest = name.partition(".")
     if not dot:
         return _named(name, _query)

@@ -10,12 +10,14 @@ from typing import TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from ..core.options import Options
 from ..core.stream import Stream, origin
 from ..events import FileEvent, Loss, Origin, Tick, time_of
 from ..loss import Reason
 from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
 from .kernel.reader import ProgramReader
 from .kernel.repeats import Repeats
+from .kernel.ring import RingSize
 from .names import Names
 from .target import Target
 
@@ -48,11 +50,11 @@ _SWEEP_S = 5.0  # after a loss: how often ended processes that are still in the 
 _FileReading: TypeAlias = FileEvent | Loss | Tick
 
 
-class FileOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+class FileOptions(Options, frozen=True, omit_defaults=True):
     """What the file source watches. `ring_size` is in bytes, a power of two."""
 
     target: Target = Target()
-    ring_size: int = 8 << 20  # 0.4 s of 100,000 records a second
+    ring_size: RingSize = 8 << 20  # 0.4 s of 100,000 records a second
 
 
 def files(options: FileOptions = FileOptions()) -> Stream[FileEvent | Loss | Tick]:  # noqa: B008 (frozen)

@@ -8,14 +8,15 @@ from collections.abc import Hashable, Sequence
 from struct import Struct as Layout
 from typing import TypeAlias
 
-import msgspec
 from msgspec.structs import replace
 
+from ..core.options import Options
 from ..core.stream import Stream, origin
 from ..events import Loss, NetEvent, Origin, Tick, time_of
 from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
 from .kernel.reader import ProgramReader
 from .kernel.repeats import Repeats
+from .kernel.ring import RingSize
 from .names import Names
 from .target import Target
 
@@ -64,11 +65,11 @@ _FLUSH_S = 0.5  # how long repeats are held back
 _NetReading: TypeAlias = NetEvent | Loss | Tick
 
 
-class NetOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+class NetOptions(Options, frozen=True, omit_defaults=True):
     """What the network source watches. `ring_size` is in bytes, a power of two."""
 
     target: Target = Target()
-    ring_size: int = 4 << 20  # 0.3 s of 100,000 records a second
+    ring_size: RingSize = 4 << 20  # 0.3 s of 100,000 records a second
 
 
 def net(options: NetOptions = NetOptions()) -> Stream[NetEvent | Loss | Tick]:  # noqa: B008 (frozen)

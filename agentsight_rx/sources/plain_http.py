@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from struct import Struct as Layout
 from typing import Any
 
-import msgspec
-
+from ..core.options import Options
 from ..core.stream import Stream, origin
 from ..events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen, time_of
 from ..loss import Reason
 from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import ProgramReader
+from .kernel.ring import RingSize
 from .kernel.syscall import possible_cpus
 from .names import Names
 from .target import Target
@@ -55,11 +55,11 @@ _BUFFERS = 64  # of one vectored call; bytes in further ones are counted as lost
 _STAGE = "plain_http"
 
 
-class PlainHttpOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+class PlainHttpOptions(Options, frozen=True, omit_defaults=True):
     """What the source watches. `ring_size` is in bytes, a power of two; 0 is chosen by the memory that is free."""
 
     target: Target = Target()
-    ring_size: int = 0
+    ring_size: RingSize = 0
 
 
 def plain_http(options: PlainHttpOptions = PlainHttpOptions()) -> Stream[TlsEvent]:  # noqa: B008 (frozen)

@@ -10,12 +10,14 @@ from struct import Struct as Layout
 import msgspec
 
 from ..core.bounded import Recent
+from ..core.options import Options
 from ..core.stream import Stream, origin
 from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
 from ..loss import Reason
 from .containers.control_groups import Memory
 from .kernel.program import Program, text_of, walked_path
 from .kernel.reader import ProgramReader
+from .kernel.ring import RingSize
 from .names import Names
 from .running import running
 from .target import Target, fits, seeds
@@ -56,7 +58,7 @@ _MOST = 65_536  # live processes
 _PAGE = resource.getpagesize()
 
 
-class ProcessOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProcessOptions(Options, frozen=True, omit_defaults=True):
     """
     What the process source watches. `launched`: the pid of `target` is a command that we start; not to see it run is a loss.
     `ring_size` is in bytes, a power of two.
@@ -64,7 +66,7 @@ class ProcessOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
     target: Target = Target()
     launched: bool = False
-    ring_size: int = 4 << 20  # 0.5 s of 1,000 execs with full argv
+    ring_size: RingSize = 4 << 20  # 0.5 s of 1,000 execs with full argv
 
 
 def process(options: ProcessOptions = ProcessOptions()) -> Stream[ProcessEvent]:  # noqa: B008 (frozen)

@@ -10,8 +10,7 @@ from pathlib import Path
 from struct import Struct as Layout
 from typing import TypeAlias
 
-import msgspec
-
+from ..core.options import Options
 from ..core.stream import Stream, origin
 from ..errors import CaptureError
 from ..events import Loss, Origin, Readline, Tick, time_of
@@ -21,6 +20,7 @@ from .kernel.features import takes_links
 from .kernel.probes import Probes, Site
 from .kernel.program import Program, text_of
 from .kernel.reader import ProgramReader
+from .kernel.ring import RingSize
 from .names import Names
 from .target import Target, seeds
 from .tls.libraries import FileId
@@ -43,12 +43,12 @@ _LOAD_S = 2.0  # how long a new bash is inspected again, until its libraries are
 _Line: TypeAlias = Readline | Loss | Tick
 
 
-class ReadlineOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+class ReadlineOptions(Options, frozen=True, omit_defaults=True):
     """The processes whose lines are read. `ring_size` is in bytes, a power of two; `multi=False` attaches
     as kernels without uprobe_multi links need it."""
 
     target: Target = Target()
-    ring_size: int = 1 << 20
+    ring_size: RingSize = 1 << 20
     multi: bool = True
 
 

@@ -8,12 +8,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-import msgspec
-
+from ..core.options import Options, above
 from ..core.stream import Stream, origin
-from ..errors import UsageError
 from ..events import Origin, SystemEvent, SystemSample, SystemWide, time_of
 from .names import Names
 from .target import Target, fits_now, found, roots
@@ -25,14 +23,14 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _CORES = os.cpu_count() or 1
 
 
-class SystemOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+class SystemOptions(Options, frozen=True, omit_defaults=True):
     """
     The processes to measure, every `interval` s. A sample has `alert` from `cpu_threshold` percent of a core or
     `memory_threshold` MB on. Where the target narrows nothing, the whole machine is measured.
     """
 
     target: Target = Target()
-    interval: float = 2.0
+    interval: Annotated[float, above(0)] = 2.0
     cpu_threshold: float | None = None
     memory_threshold: int | None = None
 
@@ -47,8 +45,6 @@ def system(options: SystemOptions = SystemOptions()) -> Stream[SystemEvent]:  # 
 
 class _SystemReader:
     def __init__(self, options: SystemOptions, proc: Path = Path("/proc")) -> None:
-        if options.interval <= 0:
-            raise UsageError(f"an interval of {options.interval} s: more than 0 is needed")
         self._options = options
         self._proc = proc
         self._due_ns = 0

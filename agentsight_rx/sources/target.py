@@ -6,10 +6,9 @@ import os
 import re
 from collections.abc import Iterator, Set
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from msgspec import Struct
-
+from ..core.options import Options, at_least
 from ..errors import CaptureError
 from .containers.contents import members
 from .containers.references import Container
@@ -28,7 +27,7 @@ _TOP_GROUP = 1  # the inode of the root control group
 _PID, _NAME, _SESSION, MEMBER = 1, 2, 4, 8
 
 
-class Target(Struct, frozen=True, omit_defaults=True):
+class Target(Options, frozen=True, omit_defaults=True):
     """
     Of `pid`, `comms` and `session` all that are given must fit: it is this process, it or its program has exactly one of these
     names, it is in this session. With `children` each also fits where it fits an ancestor. The processes of `containers` are
@@ -36,10 +35,10 @@ class Target(Struct, frozen=True, omit_defaults=True):
     each event: the user of the process, and the directory of its control group (v2) or of one above that.
     """
 
-    pid: int | None = None
+    pid: Annotated[int, at_least(1)] | None = None
     comms: tuple[str, ...] = ()
-    session: int | None = None
-    uid: int | None = None
+    session: Annotated[int, at_least(1)] | None = None
+    uid: Annotated[int, at_least(0)] | None = None
     children: bool = True
     cgroup: str | None = None
     containers: tuple[Container, ...] = ()

@@ -5,23 +5,27 @@ from __future__ import annotations
 import platform
 import re
 from pathlib import Path
+from typing import Annotated
 
-from msgspec import Struct
+from ..core.options import Fits, Options, above, between
+from .folder import HOST
 
 __all__ = ["SpoolOptions", "host_of_machine"]
 
+_PARTS_MOST = 256
 
-class SpoolOptions(Struct, frozen=True):
+
+class SpoolOptions(Options, frozen=True):
     """
     Where segments go and when they are cut: after `seconds`, or `size` bytes before they are compressed. `host` is the name of
     this machine in all that is made of them.
     """
 
     folder: str
-    host: str
-    parts: int = 1
-    seconds: float = 60.0
-    size: int = 64 << 20
+    host: Annotated[str, Fits(HOST.fullmatch, "of up to 64 letters, digits, '.', '_' and '-'")]
+    parts: Annotated[int, between(1, _PARTS_MOST)] = 1
+    seconds: Annotated[float, above(0)] = 60.0
+    size: Annotated[int, above(0)] = 64 << 20
     redacted: bool = True
 
 

@@ -6,16 +6,12 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 
-from ..errors import SpoolError
 from ..events import Event, Tick
-from .folder import HOST
 from .options import SpoolOptions
 from .part_writer import PartWriter
 from .parts import Parts
 
 __all__ = ["SpoolWriter"]
-
-_PARTS_MOST = 256
 
 
 class SpoolWriter:
@@ -33,10 +29,6 @@ class SpoolWriter:
         offset: Callable[[], int] = lambda: 0,
         run: str | None = None,
     ) -> None:
-        if HOST.fullmatch(options.host) is None:
-            raise SpoolError(f"--spool-host {options.host!r}: up to 64 letters, digits, '.', '_' and '-' are expected")
-        if not 1 <= options.parts <= _PARTS_MOST:
-            raise SpoolError(f"--spool-parts {options.parts}: a number from 1 to {_PARTS_MOST} is expected")
         named = run or secrets.token_hex(8)
         self._parts = Parts(options.parts)
         self._writers: list[PartWriter] = []

@@ -8,8 +8,7 @@ import socket
 from contextlib import suppress
 from ipaddress import ip_address
 
-from msgspec import Struct
-
+from ..core.options import Options
 from ..errors import SinkError, UsageError
 
 __all__ = ["BACKLOG", "Place", "WebOptions"]
@@ -18,7 +17,7 @@ _PORT, _PORTS = 7395, 100  # where no port was given: the first that is free of 
 BACKLOG = 128  # connections that wait to be accepted
 
 
-class WebOptions(Struct, frozen=True):
+class WebOptions(Options, frozen=True):
     """
     Where the page is. Port 0: any free port; None: 7395, or the next one that is free. `allow_remote`: other machines may reach
     it, over plain HTTP. Where the page is not `required`, the run goes on without it if it cannot be served.

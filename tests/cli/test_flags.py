@@ -115,7 +115,7 @@ def test_a_new_flag_of_a_group_reaches_the_options_of_its_source() -> None:
     words = ["--stdio", "-p", "1"]
     assert "ring_size=0" in explained(flattened(wider), *words)
     assert "ring_size=65536" in explained(flattened(wider), *words, "--stdio-ring-size", "65536")
-    assert "ring_size=4096" in explained(flattened(wider, source="stdio"), "-p", "1", "--stdio-ring-size", "4096")
+    assert "ring_size=8192" in explained(flattened(wider, source="stdio"), "-p", "1", "--stdio-ring-size", "8192")
 
 
 def test_a_source_alone_has_the_flags_that_concern_it() -> None:

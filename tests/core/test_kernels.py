@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agentsight_rx.core.engine import Engine, Site
-from agentsight_rx.core.kernels import change, each, keep
+from agentsight_rx.core.kernels import change, each, keep, only
 from agentsight_rx.core.machine import Bounded, Checkpointed, Kernel, Machine, Malformed, TakesRuns
 from agentsight_rx.core.per_key import per_key
 from agentsight_rx.core.stream import Operator
@@ -117,6 +117,15 @@ def test_keep_lets_through_what_is_asked_for_and_counts_the_rest_as_filtered() -
     kernel, site = running(keep(str.isalpha))
     assert kernel.feed(["a", "1", "b", "2", "3"]) == ["a", "b"]
     assert lost(site) == [("filtered", 3, 0)]
+
+
+def test_only_lets_through_what_is_of_these_kinds_and_counts_the_rest_as_filtered() -> None:
+    kernel, site = running(only(str))
+    assert ["a", "b"] == list(kernel.feed(["a", 1, b"c", "b"]))
+    assert 2 == site.meter.lost(Reason.FILTERED)
+    kernel, _ = running(only(str, bytes))
+    assert ["a", b"c"] == list(kernel.feed(["a", 1, b"c"]))
+    assert ("only", "str, bytes, int") == (only(str, bytes, int).name, only(str, bytes, int).options)
 
 
 @pytest.mark.parametrize("operator", [change(share), keep(share)])

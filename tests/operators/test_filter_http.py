@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import (
@@ -19,6 +21,7 @@ from agentsight_rx.events import (
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS
 from agentsight_rx.loss import Reason, RuleCounts
 from agentsight_rx.operators import filter_http
+from agentsight_rx.rules.http_fields import HTTP_NAMES
 
 from . import CONNECTION, Running, run
 
@@ -385,6 +388,23 @@ def test_other_oddities_of_the_original(rule: str, event: HttpEvent, expected: b
     [
         ("websocket.knd=text", "websocket.knd=text", "did you mean websocket.kind?"),
         ("exchange.staus=200", "exchange.staus=200", "did you mean exchange.status?"),
+        (
+            "response.statuscode=404",
+            "response.statuscode=404",
+            "did you mean response.status_code? A header or parameter of this name is response.header.statuscode",
+        ),
+        ("/x | resp.statuscode=404", "resp.statuscode=404", "did you mean response.status_code?"),
+        ("response.Status=404", "response.Status=404", "did you mean response.status?"),
+        ("exchange.response.statuscode=404", "exchange.response.statuscode=404", "did you mean exchange.response.status_code?"),
+        ("reponse.status_code=404", "reponse.status_code=404", "did you mean response.status_code?"),
+        (
+            "status_code=404",
+            "status_code=404",
+            "did you mean response.status_code? A header or parameter of this name is query.",
+        ),
+        ("status=404", "status=404", "did you mean response.status?"),
+        ("methd=GET", "methd=GET", "did you mean method? A header or parameter of this name is query.methd"),
+        ("request.Path=/x", "request.Path=/x", "did you mean request.path?"),
         ("exchange.foo=1", "exchange.foo=1", "unknown field 'exchange.foo'"),
         ("exchange.body=1", "exchange.body=1", "unknown field 'exchange.body'"),
         ("exchange.websocket.kind=text", "exchange.websocket.kind=text", "unknown field"),
@@ -408,3 +428,33 @@ def test_an_error_shows_the_rule_as_it_was_written_and_points_at_the_place(rule:
     assert says in what
     assert shown == f"  {rule}"
     assert shown[caret.index("^") :] == marked
+
+
+@pytest.mark.parametrize(
+    ("rule", "event"),
+    [
+        ("response.header.statuscode=1", response(headers=(("statuscode", "1"),))),
+        ("response.content-length=12", response(headers=(("content-length", "12"),))),
+        ("response.Content-Type=json", response(headers=(("content-type", "application/json"),))),
+        ("response.etag=x", response(headers=(("etag", "x"),))),
+        ("query.code=x", request("/?code=x")),
+        ("request.query.Path=x", request("/?Path=x")),
+        ("mode=x", request("/?mode=x")),
+        ("model=x", request("/?model=x")),
+        ("page=2", request("/?page=2")),
+    ],
+)
+def test_a_header_or_parameter_that_is_like_a_field_can_be_meant(rule: str, event: HttpEvent) -> None:
+    assert drops(rule, event)
+
+
+@given(st.sampled_from(HTTP_NAMES), st.data())
+def test_a_letter_that_is_missing_from_a_field_is_an_error_or_another_field(name: str, data: st.DataObject) -> None:
+    """A long name without one of its letters is no name of a header or parameter."""
+    own = name.rpartition(".")[2]
+    assume(len(own) > 5 and ".query." not in name)
+    at = data.draw(st.integers(len(name) - len(own), len(name) - 1))
+    mistyped = name[:at] + name[at + 1 :]
+    assume(mistyped not in HTTP_NAMES)
+    with pytest.raises(UsageError, match=r"unknown field .+; did you mean "):
+        filter_http(f"{mistyped}=1")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from ...core.bounded import Recent
 from ...core.mailbox import Overflow
+from ...core.options import Options, at_least
 from ...core.sink import Sink
 from ...errors import SinkError
 from ...loss import Ledger, Meter, Reason
@@ -32,7 +31,7 @@ _BLIND_SPOTS_MOST = 1000  # processes
 _QUIET_S = 6.0  # without rows, after which what has ended is sent: as long as the view may amend them
 
 
-class OtelOptions(Struct, frozen=True):
+class OtelOptions(Options, frozen=True):
     """Where spans go. A field that is None comes from the OTEL_* variables, else from the defaults of OpenTelemetry."""
 
     endpoint: str | None = None  # of the collector; over HTTP /v1/traces and /v1/metrics are added where they are missing
@@ -40,7 +39,7 @@ class OtelOptions(Struct, frozen=True):
     instance: str | None = None  # `service.instance.id`; without it a new one for each run
     protocol: str | None = None  # http/protobuf or grpc
     capture_content: bool = False  # send prompts, answers, arguments and results of tools too
-    deadline_s: float = 5.0  # for which the end of a run waits for the collector
+    deadline_s: Annotated[float, at_least(0)] = 5.0  # for which the end of a run waits for the collector
     patient: bool = False  # wait for the collector, since nothing is lost by it: of a recording
 
 

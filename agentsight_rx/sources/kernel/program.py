@@ -17,6 +17,7 @@ from ..containers.contents import control_groups
 from ..names import Names
 from ..target import Target, found, is_alive
 from .detach import leave
+from .features import require_kernel
 from .loaded import Loaded
 from .namespace import Namespace, own_namespace
 from .perf_events import at_tracepoint
@@ -86,6 +87,7 @@ class Program(Generic[E]):
         names: Names | None = None,
     ) -> None:
         size = size_of_ring(ring_size)
+        require_kernel()  # before the compiler, which would say what the kernel refused in words of its own
         target.check()
         self._stage = stage
         self._target = target

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ...say import program
 
-__all__ = ["NEEDED", "Call", "Rights", "own_rights", "refusal"]
+__all__ = ["NEEDED", "Call", "Rights", "missing_rights", "own_rights", "refusal"]
 
 # What is asked of the kernel. The kernel checks each in another place, so each has its own rule.
 Call = Literal["map", "program", "raw tracepoint", "tracepoint", "uprobe_multi link", "perf uprobe"]
@@ -38,6 +38,8 @@ _PARANOID_MOST = 2  # Debian's and Ubuntu's 3 and more leaves perf events to CAP
 _REFUSED = (errno.EPERM, errno.EACCES)
 _FILTERED = "2"  # `Seccomp:` of proc_pid_status(5): a filter is installed
 _EVERY_UID = "0 0 4294967295"  # /proc/self/uid_map outside user namespaces
+
+_ENOUGH = ("CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH")  # for every source, see docs/kernels.md
 
 _AS_ROOT = "start it as root, or a container with --privileged"
 
@@ -87,6 +89,23 @@ def _read(path: str) -> str:
         return ""
 
 
+def missing_rights(rights: Rights | None = None) -> str | None:
+    """
+    What to do where the capabilities for any program in the kernel are missing; None where they are there. `rights` are ours
+    where none are given. In a user namespace they count for nothing, so there the refusal of the kernel says what to do.
+    """
+    own = rights or own_rights()
+    lacking = own.lacking("program")
+    if own.in_user_namespace or not lacking:
+        return None
+    return f"capturing needs root or these capabilities: {', '.join(_ENOUGH)}; {_lacking(lacking)}"
+
+
+def _lacking(capabilities: list[str]) -> str:
+    missing = " and ".join(capabilities)
+    return f"{missing} {'is' if len(capabilities) == 1 else 'are'} missing: {_AS_ROOT}, or with {missing}"
+
+
 def refusal(call: Call, error: OSError, rights: Rights | None = None) -> str:
     """
     `error` of a `call` that the kernel did not take, as "why; what to do". `rights` are ours where none are given. What an
@@ -123,8 +142,7 @@ def _why(call: Call, number: int, rights: Rights) -> str:
             f"{_ADMIN} is missing: only kernels with uprobe_multi links (Linux 6.6 and newer) take probes with less; {_AS_ROOT}"
         )
     if lacking:
-        missing = " and ".join(lacking)
-        return f"{missing} {'is' if len(lacking) == 1 else 'are'} missing: {_AS_ROOT}, or with {missing}"
+        return _lacking(lacking)
     name = "bpf(2)" if call in _BY_BPF else "perf_event_open(2)"
     if rights.filtered:
         return f"a seccomp filter refuses {name}: start the container with --privileged or --security-opt seccomp=unconfined"

@@ -7,13 +7,13 @@ import mmap
 import select
 import time
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 from ...core.bell import Bell
 from ...core.capacity import share_of_memory
-from ...errors import UsageError
+from ...core.options import Fits
 
-__all__ = ["Ring", "size_of_ring"]
+__all__ = ["Ring", "RingSize", "size_of_ring"]
 
 E = TypeVar("E")
 
@@ -32,12 +32,16 @@ _PART, _LEAST, _MOST = 128, 8 << 20, 64 << 20
 _UNFINISHED_S = 0.02  # how long the last read waits for a record that is being written
 
 
-def size_of_ring(asked: int) -> int:
-    """The size of a ring in bytes; 0 asks for one for bulk, by the memory that is free. Raises UsageError."""
-    size = asked or share_of_memory(_PART, least=_LEAST, most=_MOST)
-    if size < _SMALLEST or size & (size - 1):
-        raise UsageError(f"a ring of {size} bytes: a power of two from {_SMALLEST} on is needed")
-    return size
+def _is_asked(size: int) -> bool:
+    return size == 0 or (size >= _SMALLEST and not size & (size - 1))
+
+
+RingSize: TypeAlias = Annotated[int, Fits(_is_asked, f"that is 0 or a power of two from {_SMALLEST} on")]
+
+
+def size_of_ring(asked: RingSize) -> int:
+    """The size of a ring in bytes; 0 asks for one for bulk, by the memory that is free."""
+    return asked or share_of_memory(_PART, least=_LEAST, most=_MOST)
 
 
 class Ring(Generic[E]):

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from ...core.options import Options
 from ...core.stream import Stream, origin
 from ...envelope import decode_envelope
 from ...errors import CaptureError
@@ -28,7 +29,7 @@ _LONGEST = 64 << 20  # bytes: twice a line with 16 MiB as hex
 _BROKEN = (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
-class ReplayOptions(msgspec.Struct, frozen=True):
+class ReplayOptions(Options, frozen=True):
     """The files to read, in order: stores, or lines of JSON; `-` is standard input."""
 
     paths: tuple[str, ...]

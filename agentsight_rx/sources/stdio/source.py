@@ -7,16 +7,15 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from struct import Struct as Layout
-from typing import Literal
+from typing import Annotated, Literal
 
-import msgspec
-
+from ...core.options import Options, at_least, between
 from ...core.stream import Stream, origin
-from ...errors import UsageError
 from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent, time_of
 from ...loss import Reason
 from ..kernel.program import Program
 from ..kernel.reader import ProgramReader
+from ..kernel.ring import RingSize
 from ..kernel.syscall import possible_cpus
 from ..names import Names
 from ..target import Target, seeds
@@ -60,7 +59,7 @@ _BUFFERS = 64  # of one vectored call; programs pass a few, bytes in further one
 _MOST = 256 << 10  # bytes of one call, a limit of the verifier; pipes are read in pieces of at most 64 KiB
 
 
-class StdioOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+class StdioOptions(Options, frozen=True, omit_defaults=True):
     """
     What the stdio source watches: of each call the first `max_bytes`; the rest is counted. `fds` limits it to these file
     descriptors (a program may have moved its standard input to another one); empty: all. Regular files only where they are
@@ -70,10 +69,10 @@ class StdioOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     target: Target
-    max_bytes: int = 8192
-    fds: tuple[int, ...] = ()
+    max_bytes: Annotated[int, between(1, _MOST)] = 8192
+    fds: tuple[Annotated[int, at_least(0)], ...] = ()
     tty: bool = False
-    ring_size: int = 0
+    ring_size: RingSize = 0
 
 
 def stdio(options: StdioOptions) -> Stream[StdioEvent]:
@@ -81,12 +80,8 @@ def stdio(options: StdioOptions) -> Stream[StdioEvent]:
     The bytes on every pipe and unix socket of the target, once for each end that is watched, and of regular files that are
     its standard streams; gaps are marked.
 
-    A pipe on which a process only writes to itself is left out. Raises UsageError where an option is out of its range.
+    A pipe on which a process only writes to itself is left out.
     """
-    if not 0 < options.max_bytes <= _MOST:
-        raise UsageError(f"{options.max_bytes} bytes of each call: from 1 to {_MOST} can be captured")
-    if any(number < 0 for number in options.fds):
-        raise UsageError(f"file descriptors {options.fds}: none is negative")
     return origin("stdio", lambda: StdioReader(options), time_of=time_of, live=True, options=str(options))
 
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import msgspec
 
+from ...core.options import Options
 from ...core.stream import Stream, origin
 from ...errors import CaptureError
 from ...events import Loss, TlsEvent, time_of
@@ -19,6 +20,7 @@ from ..kernel.features import takes_links
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
 from ..kernel.reader import ProgramReader
+from ..kernel.ring import RingSize
 from ..names import Names
 from ..target import Target
 from .attacher import Attacher
@@ -60,7 +62,7 @@ _FIELDS = (
 )
 
 
-class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+class TlsOptions(Options, frozen=True, omit_defaults=True):
     """
     What the TLS source watches. It probes the system's libssl, files that the target has mapped, `binaries`, which must have
     TLS, and `candidates`, which may. A binary is a file or a container, as docker://NAME[/PATH] (see containers/).
@@ -84,7 +86,7 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     handshakes: bool = False
     group: str = ""
     placement: Placement = "cheap"
-    ring_size: int = 0
+    ring_size: RingSize = 0
     multi: bool = True
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.sources.kernel.rights import NEEDED, Call, Rights, own_rights, refusal
+from agentsight_rx.sources.kernel.rights import NEEDED, Call, Rights, missing_rights, own_rights, refusal
 
+CHECKOUT = Path(__file__).parents[3]
 ROOT = Rights(
     uid=0,
     capabilities=frozenset({"CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"}),
@@ -122,3 +126,82 @@ def test_our_own_rights_are_those_of_the_kernel() -> None:
     assert rights.uid == os.geteuid()
     assert (os.geteuid() != 0) or "CAP_DAC_READ_SEARCH" in rights.capabilities
     assert f"user {os.geteuid()} with " in rights.summary
+
+
+@pytest.mark.parametrize(
+    ("rights", "said"),
+    [
+        (ROOT, None),
+        (SERVICE, None),
+        (changed(SERVICE, capabilities=frozenset({"CAP_SYS_ADMIN"})), None),  # it implies both
+        (changed(SERVICE, capabilities=frozenset[str](), in_user_namespace=True), None),  # the kernel's refusal says more
+        (changed(SERVICE, capabilities=frozenset[str]()), "CAP_BPF and CAP_PERFMON are missing: start it as root"),
+        (changed(SERVICE, capabilities=frozenset({"CAP_BPF"})), "CAP_PERFMON is missing: start it as root"),
+    ],
+)
+def test_without_rights_on_any_program_all_that_is_needed_is_named(rights: Rights, said: str | None) -> None:
+    found = missing_rights(rights)
+    if said is None:
+        assert found is None
+    else:
+        assert found is not None
+        needed = "CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH"
+        assert found.startswith(f"capturing needs root or these capabilities: {needed}; {said}")
+
+
+GRAPHS = """
+from agentsight_rx import run, sources
+from agentsight_rx.errors import Unavailable
+
+target = sources.Target(pid=1)
+for name, options in {
+    "tls": sources.TlsOptions,
+    "plain_http": sources.PlainHttpOptions,
+    "process": sources.ProcessOptions,
+    "files": sources.FileOptions,
+    "net": sources.NetOptions,
+    "readline": sources.ReadlineOptions,
+    "stdio": sources.StdioOptions,
+}.items():
+    try:
+        run(getattr(sources, name)(options(target)))
+    except Unavailable as error:
+        print(error)
+"""
+
+
+def as_nobody(*words: str) -> subprocess.CompletedProcess[str]:
+    user = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "HOME=/nonexistent", "COLUMNS=500"]
+    return subprocess.run([*user, sys.executable, *words], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+
+def says_what_is_needed(line: str) -> bool:
+    what, which, missing = line.partition(": CAP_BPF, CAP_PERFMON, ")
+    words = missing.partition("; ")[2]
+    return (
+        what.endswith("capturing needs root or these capabilities")
+        and bool(which)
+        and words.startswith("CAP_BPF and CAP_PERFMON are missing: start it as root")
+        and not any(word in line for word in ("BCC", "bpf map", "errno"))
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a program as another user")
+def test_a_graph_of_a_user_without_rights_says_what_is_needed_and_nothing_of_a_compiler() -> None:
+    done = as_nobody("-c", GRAPHS)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert len(lines) == 7
+    assert all(says_what_is_needed(line) for line in lines), done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a program as another user")
+@pytest.mark.parametrize(
+    "words",
+    [["trace", "--ssl", "-p", "1"], ["record", "--", "/bin/echo", "ran"], ["record", "-p", "1"], ["demo"]],
+    ids=lambda words: " ".join(words),
+)
+def test_the_first_line_of_a_command_says_what_is_needed(words: list[str]) -> None:
+    done = as_nobody("-m", "agentsight_rx", *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert says_what_is_needed(done.stderr.splitlines()[0]), done.stderr

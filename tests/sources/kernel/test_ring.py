@@ -14,6 +14,7 @@ from agentsight_rx.errors import UsageError
 from agentsight_rx.sources.kernel.features import require_kernel
 from agentsight_rx.sources.kernel.ring import Ring, size_of_ring
 from agentsight_rx.sources.kernel.syscall import create_map
+from agentsight_rx.sources.process import ProcessOptions
 
 from .torn import flood
 
@@ -164,7 +165,7 @@ def test_after_the_end_a_wake_touches_no_file_that_came_since(memory: Memory) ->
 @pytest.mark.parametrize("size", [4096, 8191, 12_288, -8192])
 def test_a_size_that_the_kernel_does_not_take_is_refused(size: int) -> None:
     with pytest.raises(UsageError, match="a power of two from 8192 on"):
-        size_of_ring(size)
+        ProcessOptions(ring_size=size)
 
 
 def test_a_size_that_is_not_asked_for_is_chosen() -> None:
