@@ -1,0 +1,13 @@
+"""For tests of your own operators: marbles in virtual time, the laws of operators, events, a recording in memory."""
+
+from typing import TYPE_CHECKING
+
+from ..deferred import deferred
+
+if TYPE_CHECKING:
+    from .marbles import Moment, cold, expected, observed
+
+__all__ = ["Moment", "cold", "expected", "observed"]
+
+if not TYPE_CHECKING:
+    __getattr__ = deferred(__name__, {".marbles": ("Moment", "cold", "expected", "observed")}, {})
