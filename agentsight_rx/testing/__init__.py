@@ -6,8 +6,18 @@ from ..deferred import deferred
 
 if TYPE_CHECKING:
     from .marbles import Moment, cold, expected, observed
+    from .operators import check_operator
+    from .operators.laws import Law
 
-__all__ = ["Moment", "cold", "expected", "observed"]
+__all__ = ["Law", "Moment", "check_operator", "cold", "expected", "observed"]
 
 if not TYPE_CHECKING:
-    __getattr__ = deferred(__name__, {".marbles": ("Moment", "cold", "expected", "observed")}, {})
+    __getattr__ = deferred(
+        __name__,
+        {
+            ".operators.laws": ("Law",),
+            ".marbles": ("Moment", "cold", "expected", "observed"),
+            ".operators": ("check_operator",),
+        },
+        {},
+    )
