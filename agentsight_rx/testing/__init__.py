@@ -8,14 +8,18 @@ if TYPE_CHECKING:
     from .marbles import Moment, cold, expected, observed
     from .operators import check_operator
     from .operators.laws import Law
+    from .recording import recorded
+    from .scene import Actor, Scene
 
-__all__ = ["Law", "Moment", "check_operator", "cold", "expected", "observed"]
+__all__ = ["Actor", "Law", "Moment", "Scene", "check_operator", "cold", "expected", "observed", "recorded"]
 
 if not TYPE_CHECKING:
     __getattr__ = deferred(
         __name__,
         {
             ".operators.laws": ("Law",),
+            ".recording": ("recorded",),
+            ".scene": ("Actor", "Scene"),
             ".marbles": ("Moment", "cold", "expected", "observed"),
             ".operators": ("check_operator",),
         },
