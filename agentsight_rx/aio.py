@@ -153,12 +153,15 @@ class HandOver(Generic[E]):
         with self._changed:
             self.waiting, self.given = batch, 0
             self._wake()
-            while self.waiting is not None and not self._left:
+            while self._is_unread() and not self._left:
                 self._changed.wait()
-            unread = len(batch) - self.given if self.waiting is not None else 0
+            unread = len(batch) - self.given if self._is_unread() else 0
             self.waiting = None
         if unread:
             raise ReaderLeft("its reader wants no more events", count=unread)
+
+    def _is_unread(self) -> bool:
+        return self.waiting is not None
 
     def flush(self) -> None:
         pass

@@ -93,7 +93,7 @@ def test_each_loop_is_a_run_also_beside_another_one() -> None:
         async def seen() -> list[int]:
             return [event async for event in events]
 
-        assert [[1, 2, 3]] * 3 == await asyncio.gather(seen(), seen(), seen())
+        assert [[1, 2, 3]] * 3 == list(await asyncio.gather(seen(), seen(), seen()))
 
     asyncio.run(main())
 
@@ -233,8 +233,12 @@ def test_without_a_loop_there_is_no_run() -> None:
     asyncio.run(main())
 
 
-def test_a_bug_is_raised_where_the_run_is_strict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threading, "excepthook", lambda _: None)  # of the engine, which has no one to raise to
+def silent(_: threading.ExceptHookArgs) -> None:
+    pass
+
+
+def test_a_bug_where_the_run_is_strict_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", silent)  # of the engine, which has no one to raise to
 
     async def main() -> None:
         events = stream(of([1, 0]).pipe(op.change(lambda number: 1 / number)), strict=True)
@@ -272,7 +276,7 @@ def test_a_server_answers_while_the_loop_reads(count: int) -> None:
         async with server:
             answers = await asyncio.gather(ask(b"events"), ask(b"ping"), ask(b"events"))
         every = [str(number).encode() for number in range(count)]
-        assert [every, [b"pong"], every] == answers
+        assert [every, [b"pong"], every] == list(answers)
 
     asyncio.run(main())
 
