@@ -7,6 +7,7 @@ from .deferred import deferred
 if TYPE_CHECKING:
     from . import events, operators, sinks, sources
     from . import operators as op
+    from .aio import EventStream, stream
     from .core.machine import Bounded, Checkpointed, Kernel, Machine, Malformed
     from .core.merge import merge
     from .core.sink import Sink, Writer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Bounded",
     "Checkpointed",
+    "EventStream",
     "GraphError",
     "Kernel",
     "Ledger",
@@ -41,6 +43,7 @@ __all__ = [
     "run",
     "sinks",
     "sources",
+    "stream",
     "trace",
 ]
 
@@ -48,6 +51,7 @@ if not TYPE_CHECKING:
     __getattr__ = deferred(
         __name__,
         {
+            ".aio": ("EventStream", "stream"),
             ".core.machine": ("Bounded", "Checkpointed", "Kernel", "Machine", "Malformed"),
             ".core.merge": ("merge",),
             ".core.sink": ("Sink", "Writer"),

@@ -11,7 +11,7 @@ from . import operators as op
 from . import sources
 from .core.merge import merge
 from .core.options import Options, above, at_least
-from .core.stream import Node, Stream
+from .core.stream import Node, Operator, Stream
 from .errors import UsageError
 from .events import (
     Event,
@@ -101,6 +101,8 @@ class TraceOptions(Options, frozen=True):
     shortest_ms: Annotated[int, at_least(0)] | None = None
     ticks: bool = False  # the time between events too, for a spool
     host: str = ""  # in the ids of rows
+    sources: tuple[Stream[Event], ...] = ()  # of other packages, beside ours
+    pipes: tuple[Operator[Event, Event], ...] = ()  # of other packages: behind our analyses and before remove_auth
 
 
 class Inputs(Struct, frozen=True):
@@ -148,6 +150,7 @@ def traced(opened: Inputs, options: TraceOptions) -> Stream[Output]:
         inputs.append(_stdio(opened.stdio, raw=options.stdio_raw))
     if opened.system is not None:
         inputs.append(opened.system.pipe(op.normalize()))
+    inputs += [source.pipe(op.normalize()) for source in options.sources]
     if not inputs:
         raise UsageError(NO_SOURCE)
     return _viewed(merge(*inputs), options)
@@ -185,6 +188,8 @@ def _viewed(events: Stream[Event], options: TraceOptions) -> Stream[Output]:
 
 
 def _redacted(events: Stream[Event], options: TraceOptions) -> Stream[Event]:
+    for pipe in options.pipes:
+        events = events.pipe(pipe)
     return events.pipe(op.remove_auth(key=options.redaction_key)) if options.remove_auth else events
 
 

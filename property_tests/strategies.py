@@ -52,12 +52,14 @@ from agentsight_rx.events import (
     WebSocketMessage,
 )
 from agentsight_rx.loss import Reason
+from agentsight_rx.testing.operators.laws import START_NS
 
 from . import http2_strategies, websocket_strategies
 from .aws_frames import chunk, failure, frame
 from .cuts import batches_of, pieces_of
 
 __all__ = [
+    "START_NS",
     "batches_of",
     "connections",
     "exchanges",
@@ -78,7 +80,6 @@ __all__ = [
 E = TypeVar("E")
 
 MS = 1_000_000
-START_NS = 5_000_000_000_000  # a machine that has been up for a while: time never begins at 0
 
 Fate: TypeAlias = Literal["seen", "lost", "truncated"]
 Segment: TypeAlias = tuple[Direction, bytes]  # bytes of one side until the other one answers

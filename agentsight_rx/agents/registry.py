@@ -9,15 +9,9 @@ from functools import lru_cache
 from .known import AGENTS, Agent
 from .programs import LAUNCHER, base_name
 
-__all__ = ["agent_named", "agent_of", "agent_of_product"]
+__all__ = ["add_agent", "agent_named", "agent_of", "agent_of_product"]
 
 _COMM = 15  # bytes of a process's name that the kernel keeps (TASK_COMM_LEN - 1)
-_NAMES = {cut: agent.id for agent in AGENTS for name in agent.names for cut in (name, name[:_COMM])}
-_PREFIXES = tuple((prefix, agent.id) for agent in AGENTS for prefix in agent.prefixes)
-_STARTS = tuple(prefix for prefix, _ in _PREFIXES)
-_PACKAGES = {part: agent.id for agent in AGENTS for part in agent.packages}
-# A package has programs of others too, such as vendor/ripgrep/x64-linux/rg and node_modules/.bin/tsc
-_PACKAGE = re.compile(f"({'|'.join(map(re.escape, _PACKAGES))})(?!(?:.*/)?(?:vendor|node_modules)/)")
 _SUFFIXES = (".js", ".mjs", ".cjs", ".py", ".exe")
 
 _MODULE = "-m"  # of Python: the argument behind it is a program by its name
@@ -25,12 +19,41 @@ _KNOWN_MOST = 1024  # programs: a build starts a few of them thousands of times
 _ARGUMENTS_MOST = 32  # in front of the script; the rest are its own
 
 
-_PRODUCTS = {product: agent.id for agent in AGENTS for product in agent.products}
+class _Registry:
+    """The agents, ours first, and by what each is known."""
+
+    def __init__(self, agents: Iterable[Agent]) -> None:
+        self.agents = {agent.id: agent for agent in agents}
+        of = self.agents.values()
+        self.names = {cut: agent.id for agent in of for name in agent.names for cut in (name, name[:_COMM])}
+        self.prefixes = tuple((prefix, agent.id) for agent in of for prefix in agent.prefixes)
+        self.starts = tuple(prefix for prefix, _ in self.prefixes)
+        self.packages = {part: agent.id for agent in of for part in agent.packages}
+        # A package has programs of others too, such as vendor/ripgrep/x64-linux/rg and node_modules/.bin/tsc
+        self.package = re.compile(f"({'|'.join(map(re.escape, self.packages))})(?!(?:.*/)?(?:vendor|node_modules)/)")
+        self.products = {product: agent.id for agent in of for product in agent.products}
+
+
+_known = [_Registry(AGENTS)]  # one, which `add_agent` replaces
+
+
+def add_agent(agent: Agent, /) -> None:
+    """Know an agent of another package from here on. Where a name has two of them, ours is meant."""
+    before = _known[0]
+    made = _Registry([*before.agents.values(), agent])
+    for own, new in (
+        (before.names, made.names),
+        (before.packages, made.packages),
+        (before.products, made.products),
+    ):
+        new.update(own)
+    _known[0] = made
+    _of.cache_clear()
 
 
 def agent_named(name: str, /) -> Agent | None:
     """The agent with this id."""
-    return next((agent for agent in AGENTS if agent.id == name), None)
+    return _known[0].agents.get(name)
 
 
 def agent_of(comm: str | None, argv: Sequence[str], /) -> str | None:
@@ -51,7 +74,7 @@ def agent_of(comm: str | None, argv: Sequence[str], /) -> str | None:
 
 def agent_of_product(product: str, /) -> str | None:
     """The id of the agent whose requests name this product, as in `User-Agent: claude-cli/2.1` or `X-Title: Cline`."""
-    return _PRODUCTS.get(product.lower())
+    return _known[0].products.get(product.lower())
 
 
 def _scripts(argv: Sequence[str]) -> Iterator[str]:
@@ -75,19 +98,20 @@ _NO_PATH = re.compile(r"[\s:]")  # the text of a shell, or a URL
 @lru_cache(_KNOWN_MOST)
 def _of(path: str) -> str | None:
     base = base_name(path)
-    found = _NAMES.get(base)
+    known = _known[0]
+    found = known.names.get(base)
     if found:
         return found
-    if base.startswith(_STARTS):
-        return _first(agent for prefix, agent in _PREFIXES if base.startswith(prefix))
+    if base.startswith(known.starts):
+        return _first(agent for prefix, agent in known.prefixes if base.startswith(prefix))
     if "/" not in path:
         return None
     if base.endswith(_SUFFIXES):
-        found = _NAMES.get(base.rpartition(".")[0])
+        found = known.names.get(base.rpartition(".")[0])
     if found:
         return found
-    hit = _PACKAGE.search(path)
-    return _PACKAGES[hit[1]] if hit else None
+    hit = known.package.search(path)
+    return known.packages[hit[1]] if hit else None
 
 
 def _first(found: Iterable[str | None]) -> str | None:

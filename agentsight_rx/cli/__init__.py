@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..installed import any_part
 from ..signals import stopped_in_order
 from .errors import flushed, shown
 from .lazy import lazy_group
@@ -94,6 +95,10 @@ def _every_command(
     ] = False,
 ) -> None:
     """What holds for every command."""
+    if any_part():
+        from ..plugins import load  # takes most of what a capture imports
+
+        load("providers", "agents")
 
 
 app = typer.Typer(

@@ -17,6 +17,7 @@ from .flags.console import Console
 from .flags.group import Group
 from .flags.otel import Otel
 from .flags.page import Page
+from .flags.plugin_sinks import PluginSinks
 from .flags.spool import Spool
 from .flags.store import Store
 
@@ -36,6 +37,7 @@ class Destinations(Group, frozen=True):
     spool: Spool = Spool()
     otel: Otel = Otel()
     page: Page = Page()
+    plugin: PluginSinks = PluginSinks()
 
     def into(self, store: Path | None) -> Destinations:
         """The same with this store, or with none."""
@@ -60,4 +62,5 @@ class Destinations(Group, frozen=True):
             *self.spool.sinks(options),
             *self.otel.sinks(patient=patient),
             *self.page.sinks(None if self.store.db is None else lent),
+            *self.plugin.sinks(),
         ]

@@ -8,6 +8,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from .. import plugins
 from ..doctor import can_record, can_try, machine_checks, render, try_sources
 from ..say import passing
 from .flags.form import Form
@@ -48,9 +49,10 @@ def doctor(
         machine = machine_checks()
         show("trying each source; the first time on a kernel its programs are compiled …")
         outcomes = try_sources() if can_try(machine) else []
+    added = plugins.found()
     if form.as_json:
-        for value in (*machine, *outcomes, {"can_record": can_record(outcomes)}):
+        for value in (*machine, *outcomes, *added, {"can_record": can_record(outcomes)}):
             write_line(msgspec.json.encode(value).decode())
     else:
-        Console(highlight=False).print(render(machine, outcomes))
+        Console(highlight=False).print(render(machine, outcomes, added))
     return 0 if can_record(outcomes) else 1

@@ -68,7 +68,7 @@ def record(
         list[str] | None,
         typer.Argument(metavar="-- COMMAND [ARGS]...", help="Run this command and record it.", rich_help_panel=WATCH),
     ] = None,
-    watch: Annotated[Watch, Only("pid", "comm", "cgroup", *_SOURCES, "require", **_SOURCES)] = _ALL,
+    watch: Annotated[Watch, Only("pid", "comm", "cgroup", *_SOURCES, "source", "require", **_SOURCES)] = _ALL,
     wait_all: Annotated[bool, flag(WATCH, "--wait-all", "Go on until all that it left running has ended.")] = False,
     tls: Annotated[Tls, Only("binary_path", "probe_placement")],
     stdio: Annotated[Stdio, Only("stdio_max_bytes")] = _STREAMS,

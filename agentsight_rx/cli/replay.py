@@ -26,6 +26,7 @@ from .flags.console import Console
 from .flags.filters import Filters
 from .flags.group import Only, Without
 from .flags.otel import Otel
+from .flags.plugin_sinks import PluginSinks
 from .flags.spool import Spool
 from .flags.tls import Tls
 
@@ -37,7 +38,7 @@ def replay(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Stores, JSONL of ours or the original, spools.")],
     tls: Annotated[Tls, Only("ssl_http")],
     filters: Annotated[Filters, Without("default_filters")],
-    out: Annotated[Destinations, Only("db", Console, Spool, Otel)],
+    out: Annotated[Destinations, Only("db", Console, Spool, Otel, PluginSinks)],
     explain: Explain = False,
 ) -> int:
     """Run recorded events through the same graph; needs no privileges."""

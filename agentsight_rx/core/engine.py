@@ -23,7 +23,7 @@ from typing import Any, NoReturn, TypeVar
 from msgspec import Struct
 from reactivex import abc, typing
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
-from reactivex.scheduler import CurrentThreadScheduler
+from reactivex.scheduler import CurrentThreadScheduler, VirtualTimeScheduler
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from ..events import Loss, Tick
@@ -117,6 +117,10 @@ class Engine(PeriodicScheduler):
         """The run that a subscription belongs to: its scheduler, else the run of this thread, else a private one."""
         if isinstance(scheduler, Engine):
             return scheduler
+        if isinstance(scheduler, VirtualTimeScheduler):
+            from .virtual import engine_on  # which is an Engine itself
+
+            return engine_on(scheduler)
         current = _current.get()
         if current is not None and current._queued() is not None:
             return current

@@ -50,4 +50,6 @@ class Sink(Struct, Generic[E_contra], frozen=True):
     events: int = 65_536  # room in its box
     size: int = 64 << 20
     keeps_ledger: bool = False  # it is closed after all others, so that it writes their last counts
+    # Its reader takes what it writes, and may be slow or leave: there is no deadline at the end, and no message where it left
+    awaits_reader: bool = False
     wants: frozenset[type] = frozenset()  # of Tick and AnswerProgress, which only those sinks get that want them

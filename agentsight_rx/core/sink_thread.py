@@ -100,7 +100,8 @@ class SinkThread:
             if self.failure is None:
                 self.failure = str(error)
                 self.reader_left = isinstance(error, ReaderLeft)
-                say(f"sink {self.name} failed, what it cannot take is counted: {error}")
+                if not self._sink.awaits_reader:
+                    say(f"sink {self.name} failed, what it cannot take is counted: {error}")
         self._meter.passed += len(self._in_hand) - lost
 
     def close(self) -> None:
@@ -109,7 +110,7 @@ class SinkThread:
 
     def end(self, timeout: float) -> None:
         """Wait until everything is written; what a sink still holds at the deadline is counted as lost."""
-        self._thread.join(timeout)
+        self._thread.join(None if self._sink.awaits_reader else timeout)
         if self._thread.is_alive():
             left = self._box.abandon()
             self._put_meter.lose(Reason.SINK_FAILED, len(left) + len(self._in_hand))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..plugins import Plugin
 from ..say import program
 from ..view.reasons import SOURCES
 from .checks import Check
@@ -28,8 +29,11 @@ _SEEN = {
 }
 
 
-def render(machine: Iterable[Check], outcomes: Iterable[Outcome]) -> Group:
-    """The machine, then the capture of a program of our own, a line for each source, then whether `record` starts."""
+def render(machine: Iterable[Check], outcomes: Iterable[Outcome], added: Iterable[Plugin] = ()) -> Group:
+    """
+    The machine, the capture of a program of our own with a line for each source, the parts of other packages, and whether
+    `record` starts.
+    """
     from rich.console import Group  # takes 15 ms, which a capture must not pay
     from rich.text import Text
 
@@ -37,6 +41,9 @@ def render(machine: Iterable[Check], outcomes: Iterable[Outcome]) -> Group:
     parts: list[Table | Text] = [Text("This machine", "bold"), _table(map(_of_machine, machine))]
     if tried:
         parts += [Text("\nWhat is captured here", "bold"), _table(map(_of_source, tried))]
+    plugins = list(map(_of_plugin, added))
+    if plugins:
+        parts += [Text("\nWhat other packages add", "bold"), _table(plugins)]
     parts.append(Text(f"\n{_verdict(tried)}", "bold"))
     return Group(*parts)
 
@@ -69,6 +76,11 @@ def _of_source(outcome: Outcome) -> tuple[str, str, str]:
     if outcome.why:
         return _OTHERWISE, name, outcome.why
     return _NO, name, "the kernel allows it, but nothing of our own program was seen: please report it, with this page"
+
+
+def _of_plugin(plugin: Plugin) -> tuple[str, str, str]:
+    name, origin = f"{plugin.group} {plugin.name}", f"{plugin.package} {plugin.version}".strip()
+    return (_NO, name, f"{origin} is skipped: {plugin.why}") if plugin.why else (_YES, name, origin)
 
 
 def _verdict(tried: list[Outcome]) -> str:

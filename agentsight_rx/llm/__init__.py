@@ -6,7 +6,7 @@ from .news import Reported, news
 from .prompt import New, Prompt, ToolResult, new_in, prompt_of
 from .provider import Provider
 from .reader import BODY, NOT_UNDERSTOOD, StreamReader
-from .table import PROVIDERS, dialect_of, find, provider_at, provider_label, provider_named
+from .table import PROVIDERS, add_provider, dialect_of, find, provider_at, provider_label, provider_named, providers
 
 __all__ = [
     "BODY",
@@ -21,6 +21,7 @@ __all__ = [
     "Reported",
     "StreamReader",
     "ToolResult",
+    "add_provider",
     "call_of",
     "dialect_of",
     "find",
@@ -31,4 +32,5 @@ __all__ = [
     "provider_at",
     "provider_label",
     "provider_named",
+    "providers",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from ..events import SseEvent
@@ -31,7 +32,7 @@ from .tgi.answer import TGI
 from .vertex_chat.answer import VERTEX_CHAT
 from .watsonx.answer import WATSONX
 
-__all__ = ["PROVIDERS", "dialect_of", "find", "provider_at", "provider_label", "provider_named"]
+__all__ = ["PROVIDERS", "add_provider", "dialect_of", "find", "provider_at", "provider_label", "provider_named", "providers"]
 
 PROVIDERS: tuple[Provider, ...] = (
     ANTHROPIC,
@@ -60,19 +61,29 @@ PROVIDERS: tuple[Provider, ...] = (
     MCP,
 )
 
-_HOSTS = tuple(host for provider in PROVIDERS for host in provider.hosts)
-
 _FOUND_MOST = 512  # hosts and paths, of which a capture has a few: to ask every provider takes 10 us
 _SHORT = 256  # characters of a target that is remembered as it is
 _FIELDS = Fields(IdentifyingFields)
 
 
-_BY_NAME = {provider.name: provider for provider in PROVIDERS}
+_by_name = {provider.name: provider for provider in PROVIDERS}  # with those of other packages, behind ours
+
+
+def providers() -> Iterable[Provider]:
+    """All of them."""
+    return _by_name.values()
+
+
+def add_provider(provider: Provider, /) -> None:
+    """Know a provider of another package from here on. Its name is one that no other has."""
+    _by_name[provider.name] = provider
+    for remembered in (_label, _known, _found):
+        remembered.cache_clear()
 
 
 def provider_named(name: str | None, /) -> Provider | None:
     """The provider of that dialect; None if there is none."""
-    return _BY_NAME.get(name) if name else None
+    return _by_name.get(name) if name else None
 
 
 def provider_at(host: str | None, dialect: Provider, /) -> str:
@@ -88,7 +99,11 @@ def provider_label(host: str, /) -> str:
 @lru_cache(_FOUND_MOST)
 def _label(host: str) -> str | None:
     lower = host.lower()
-    return label_of_host(host) or next((label for part, label in _HOSTS if part in lower), None)
+    return label_of_host(host) or next((label for part, label in _hosts() if part in lower), None)
+
+
+def _hosts() -> Iterator[tuple[str, str]]:
+    return (host for provider in providers() for host in provider.hosts)
 
 
 def find(host: str, target: str, /) -> Provider | None:
@@ -107,7 +122,7 @@ def _known(host: str, target: str) -> Provider | None:
 
 @lru_cache(_FOUND_MOST)
 def _found(lower: str, path: str) -> Provider | None:
-    takers = [each for each in PROVIDERS if each.is_call(path) and (each.anywhere or each.is_home(lower))]
+    takers = [each for each in providers() if each.is_call(path) and (each.anywhere or each.is_home(lower))]
     at_home = [each for each in takers if each.is_home(lower)]
     return next(iter(at_home + takers), None)
 
@@ -119,4 +134,4 @@ def dialect_of(event: SseEvent, /) -> Provider | None:
     fields = decoded(_FIELDS.strict, event.data) or _FIELDS.value(event.data)
     if fields is None:
         return None
-    return next((provider for provider in PROVIDERS if event.event in provider.events or provider.speaks(fields)), None)
+    return next((provider for provider in providers() if event.event in provider.events or provider.speaks(fields)), None)

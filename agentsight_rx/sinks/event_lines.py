@@ -40,7 +40,7 @@ from ..events import (
     TlsUse,
     WebSocketMessage,
 )
-from ..llm import PROVIDERS, find
+from ..llm import find, provider_named
 from ..view import CallRow
 from ..view.rows.blind_spots import connections_of
 from ..view.words import amount, data_size
@@ -51,7 +51,6 @@ __all__ = ["EventLines", "Line"]
 State: TypeAlias = Literal["", "failed", "missing"]
 
 _REQUESTS_MOST = 4096  # without an answer, whose time is kept
-_DIALECTS = frozenset(provider.name for provider in PROVIDERS if provider.path is not None)  # as in view/fold/calls.py
 _PREVIEW_MOST = 2000  # characters or bytes: more than any line shows
 
 
@@ -94,7 +93,7 @@ class EventLines:
                 begun_ns = self._begun.pop(_key(item.origin, item.exchange), None)
                 return _response(item, None if begun_ns is None else item.origin.time_ns - begun_ns)
             case SseMessage():
-                return None if _is_call(item.method, item.host, item.target) or item.dialect in _DIALECTS else _sse(item)
+                return None if _is_call(item.method, item.host, item.target) or _has_calls(item.dialect) else _sse(item)
             case _:
                 make = _LINES.get(type(item))
                 return make(item) if make is not None else None
@@ -103,6 +102,12 @@ class EventLines:
         is_new = self._calls.get(call) != line
         self._calls.put(call, line)
         return line if is_new else None
+
+
+def _has_calls(dialect: str) -> bool:
+    """As in view/fold/calls.py."""
+    provider = provider_named(dialect)
+    return provider is not None and provider.path is not None
 
 
 def _is_call(method: str | None, host: str | None, target: str | None) -> bool:

@@ -7,6 +7,7 @@ from io import StringIO
 from rich.console import Console
 
 from agentsight_rx.doctor import Check, Outcome, can_record, render
+from agentsight_rx.plugins import Plugin
 from agentsight_rx.view.reasons import SOURCES
 
 FINE = Check("one", True, "seen [one]")
@@ -53,3 +54,14 @@ def test_record_does_not_start_where_only_proc_can_be_read() -> None:
     assert not can_record(found)
     assert text([FINE], found)[-1] == "`agentsight-rx record` does not start here."
     assert text([MISSING], [])[-1] == "`agentsight-rx record` does not start here."
+
+
+def test_parts_of_other_packages_are_listed_and_the_broken_ones_say_why() -> None:
+    plugins = [Plugin("sinks", "kinds", "birds", "1.0"), Plugin("operators", "shout", "birds", "1.0", "[not] a function")]
+    out = StringIO()
+    Console(file=out, width=120).print(render([FINE], outcomes(), plugins))
+    lines = [line.rstrip() for line in out.getvalue().splitlines()]
+    place = lines.index("What other packages add")
+    assert ["ok  sinks kinds      birds 1.0", "--  operators shout  birds 1.0 is skipped: [not] a function"] == lines[
+        place + 1 : place + 3
+    ]

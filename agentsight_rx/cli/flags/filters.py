@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from msgspec.structs import replace
 
+from ... import plugins
 from ...errors import UsageError
 from ...graphs import RECORD_HTTP_FILTERS, TraceOptions
 from ..keys import key_in
@@ -12,6 +13,7 @@ from .group import FILTERS, Group, Of, flag
 
 __all__ = ["Filters"]
 
+_NONE = Of()  # a command of one source has no flag for it
 _CONTENT = Of("ssl", "plain_http", "process", "stdio")
 
 
@@ -29,6 +31,11 @@ class Filters(Group, frozen=True):
     compat_filters: Annotated[bool, flag(FILTERS, "--compat-filters", "Rules mean exactly what they mean to the original.")] = (
         False
     )
+    pipe: Annotated[
+        list[str] | None,
+        flag(FILTERS, "--pipe", "Operator of another package; repeatable.", "NAME[=TEXT]"),
+        _NONE,
+    ] = None
     default_filters: Annotated[
         bool, flag(FILTERS, "--default-filters/--no-default-filters", "Drop telemetry, status 202 and HEAD.")
     ] = False
@@ -52,6 +59,7 @@ class Filters(Group, frozen=True):
             compat_filters=self.compat_filters,
             remove_auth=not self.disable_auth_removal,
             redaction_key=self.key(),
+            pipes=tuple(map(plugins.operator, self.pipe or ())),
         )
 
     def key(self) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from ... import plugins
 from ...errors import UsageError
 from ...graphs import TraceOptions
 from ...sources import FileOptions, NetOptions, PlainHttpOptions, ProcessOptions, ReadlineOptions, Target
@@ -32,6 +33,9 @@ class Watch(Group, frozen=True):
     cgroup: Annotated[str | None, flag(WATCH, "--cgroup", "Only in this control group (v2) or below.", "PATH")] = None
     uid: Annotated[int | None, flag(WATCH, "--uid", "Only of this user.", "UID", min=0)] = None
     children: Annotated[bool, flag(WATCH, "--children/--no-children", "Descendants too.")] = True
+    source: Annotated[
+        list[str] | None, flag(WATCH, "--source", "Source of another package; repeatable.", "NAME[=TEXT]"), _ALONE
+    ] = None
     require: Annotated[list[str] | None, flag(WATCH, "--require", "Do not start without this source (or all).", "SOURCE")] = (
         None
     )
@@ -88,4 +92,5 @@ class Watch(Group, frozen=True):
             raw=tls.ssl_raw_data,
             stdio_raw=stdio.stdio_raw,
             shortest_ms=self.duration,
+            sources=tuple(map(plugins.source, self.source or ())),
         )

@@ -6,14 +6,13 @@ from msgspec import Struct
 
 from ...core.bounded import Recent
 from ...events import HttpRequest, HttpResponse, Reply, SseMessage
-from ...llm import PROVIDERS, Provider, provider_named
+from ...llm import Provider, provider_named, providers
 from ..rows.ids import call_id
 from ..rows.kinds import CallRow
 
 __all__ = ["Background", "BackgroundState", "OpenCall", "is_background"]
 
 _MOST = 256
-_POLLED = tuple(provider for provider in PROVIDERS if provider.poll is not None)
 
 
 class OpenCall(Struct, frozen=True):
@@ -36,7 +35,7 @@ class BackgroundState(Struct, array_like=True):
 
 def is_background(provider: Provider | None, /) -> bool:
     """Can its answers be made in the background?"""
-    return provider in _POLLED
+    return provider is not None and provider.poll is not None
 
 
 class Background:
@@ -54,7 +53,7 @@ class Background:
         """A GET: perhaps it asks for one of the answers."""
         if not self._calls:
             return
-        for provider in _POLLED:
+        for provider in providers():
             id = provider.polled(event.target)
             if id is not None and (key := f"{provider.name} {id}") in self._calls:
                 self._polls.put(call_id(event.origin, event.exchange), key)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...events import BodyPart, HttpRequest, HttpResponse, Reply, SseMessage, TlsClose, milliseconds
-from ...llm import PROVIDERS, Provider, ToolResult, find, provider_named
+from ...llm import Provider, ToolResult, find, provider_named
 from ...llm.reader import Draft
 from ...wire.http1 import field
 from ..rows.ids import connection_id
@@ -30,7 +30,6 @@ _OPEN_MOST = 4096
 _EARLY_MOST = 256
 _MAYBE_MOST = 16  # requests, and bytes of each, that become calls where their answers are streams of a model
 _MAYBE_BYTES = 256 << 10
-_CALLED = {provider.name: provider for provider in PROVIDERS if provider.path is not None}
 
 
 class Outcome(Struct, frozen=True):
@@ -180,7 +179,7 @@ class Calls:
             return self._polled(key, event)
         provider = provider_named(event.dialect)
         asked = self._maybe.pop(key, None)
-        if provider is None or provider.name not in _CALLED or self._keep_early(key, event):
+        if provider is None or provider.path is None or self._keep_early(key, event):
             return _NOTHING
         if asked is not None:  # the path did not say that it is a call, and the answer does
             begun = self._begin(asked, provider, key)
@@ -192,7 +191,10 @@ class Calls:
 
     def _unasked(self, event: SseMessage, key: str) -> Outcome:
         """An answer whose request was not seen."""
-        row, sessions = self._sessions.begin(unasked_row(event, key, _CALLED[event.dialect]), ())
+        provider = provider_named(event.dialect)
+        if provider is None:  # a package that had it in an earlier run is gone
+            return _NOTHING
+        row, sessions = self._sessions.begin(unasked_row(event, key, provider), ())
         self._open[row.id] = OpenCall(row, event.origin.time_ns, connection_id(event.origin))
         ended = self._end(event, key, event.reply)
         return replace(ended, rows=[*sessions, *ended.rows])

@@ -20,10 +20,9 @@ from agentsight_rx.core.per_key import per_key
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Loss, Origin
 from agentsight_rx.loss import Reason
-
-from .component import Case, Law, check
-from .hash_seeds import differing
-from .strategies import START_NS
+from property_tests.component import Case, Law, check
+from property_tests.hash_seeds import differing
+from property_tests.strategies import START_NS
 
 LONGEST = 4
 SILENCE_NS = 100_000_000

@@ -13,16 +13,15 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
-from agentsight_rx.core.engine import Engine, Site
-from agentsight_rx.core.machine import Kernel
-from agentsight_rx.core.pace import next_step
-from agentsight_rx.core.stream import Operator
+from ...core.engine import Engine, Site
+from ...core.machine import Kernel
+from ...core.pace import next_step
+from ...core.stream import Operator
+from .laws import START_NS, Case
 
-from .strategies import START_NS
-
-__all__ = ["Driven", "Known"]
+__all__ = ["Driven"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -37,21 +36,10 @@ _CLOCKS = (
 )
 
 
-class Known(Protocol):
-    """What is known of the operator (see `Case`)."""
-
-    @property
-    def key(self) -> Callable[[Any], Hashable] | None: ...
-    @property
-    def aside(self) -> Callable[[Any], bool]: ...
-    @property
-    def time_of(self) -> Callable[[Any], int]: ...
-
-
 class Driven(Generic[A, B]):
     """One operator and one input. A plan is the ticks before each event, and the event; behind the last there is none."""
 
-    def __init__(self, case: Known, events: Sequence[A], operator: Operator[A, B]) -> None:
+    def __init__(self, case: Case[A, B], events: Sequence[A], operator: Operator[A, B]) -> None:
         self._case, self._events, self._operator = case, events, operator
         self._key: Callable[[A], Hashable] = case.key or _no_key
 

@@ -1,0 +1,19 @@
+"""The flag of destinations that other packages have -> their sinks."""
+
+from typing import Annotated, Any
+
+from ... import plugins
+from ...core.sink import Sink
+from .group import OUT, Group, flag
+
+__all__ = ["PluginSinks"]
+
+
+class PluginSinks(Group, frozen=True):
+    """Where other packages write."""
+
+    sink: Annotated[list[str] | None, flag(OUT, "--sink", "Sink of another package; repeatable.", "NAME[=TEXT]")] = None
+
+    def sinks(self) -> list[Sink[Any]]:
+        """Raises UsageError."""
+        return list(map(plugins.sink, self.sink or ()))

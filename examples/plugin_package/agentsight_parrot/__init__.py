@@ -1,0 +1,1 @@
+"""Parts for agentsight-rx that live in a package of their own; pyproject.toml names them."""
