@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .core.stream import Operator, Stream
     from .graphs import TraceOptions, explain, replay, trace
     from .loss import Ledger, Reason
+    from .recording.opened import Part, Recording, open_recording
     from .runtime import Run, Summary, run
 
 __all__ = [
@@ -23,7 +24,9 @@ __all__ = [
     "Machine",
     "Malformed",
     "Operator",
+    "Part",
     "Reason",
+    "Recording",
     "Run",
     "Sink",
     "Stream",
@@ -34,6 +37,7 @@ __all__ = [
     "explain",
     "merge",
     "op",
+    "open_recording",
     "operators",
     "replay",
     "run",
@@ -52,6 +56,7 @@ if not TYPE_CHECKING:
             ".core.stream": ("Operator", "Stream"),
             ".graphs": ("TraceOptions", "explain", "replay", "trace"),
             ".loss": ("Ledger", "Reason"),
+            ".recording.opened": ("Part", "Recording", "open_recording"),
             ".runtime": ("Run", "Summary", "run"),
         },
         {"events": ".events", "op": ".operators", "operators": ".operators", "sinks": ".sinks", "sources": ".sources"},

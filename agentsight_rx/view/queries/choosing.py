@@ -1,4 +1,4 @@
-"""The flags that choose a part of a store -> a Selection."""
+"""What a person asks for, as flags or arguments -> a Selection of a store."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Protocol
 from ...errors import UsageError
 from ...say import program
 from ...state import Store
-from ...view.queries import Selection, sessions_named
+from .reading import sessions_named
+from .selection import Selection
 
-__all__ = ["moment_of", "selection_of"]
+__all__ = ["Chosen", "moment_of", "selection_of"]
 
 _AGO = re.compile(r"-?(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)(?: ago)?")
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -19,12 +20,12 @@ _CLOCK = re.compile(r"\d?\d:\d\d(:\d\d)?")
 
 
 class Chosen(Protocol):
-    """The flags that are read here."""
+    """What may be asked for. `session` is the begin of an id, or `newest`."""
 
     @property
-    def since(self) -> str | None: ...
+    def since(self) -> str | datetime.datetime | None: ...
     @property
-    def until(self) -> str | None: ...
+    def until(self) -> str | datetime.datetime | None: ...
     @property
     def session(self) -> str | None: ...
     @property
@@ -35,41 +36,44 @@ class Chosen(Protocol):
     def limit(self) -> int | None: ...
 
 
-def selection_of(flags: Chosen, store: Store, /, *, now_ms: int) -> Selection:
-    """Raises UsageError where a time cannot be read, and where no session is as given."""
-    since, until = moment_of(flags.since, "--since", now_ms=now_ms), moment_of(flags.until, "--until", now_ms=now_ms)
+def selection_of(chosen: Chosen, store: Store, /, *, now_ms: int, mark: str = "--") -> Selection:
+    """
+    Raises UsageError where a time cannot be read, and where no session is as given. `mark` stands before the names in it: the
+    names are flags, or, without a mark, arguments.
+    """
+    since = moment_of(chosen.since, f"{mark}since", now_ms=now_ms)
+    until = moment_of(chosen.until, f"{mark}until", now_ms=now_ms)
     if since is not None and until is not None and since >= until:
-        raise UsageError(f"--since {flags.since} is not before --until {flags.until}")
+        raise UsageError(f"{mark}since {chosen.since} is not before {mark}until {chosen.until}")
     sessions: frozenset[str] | None = None
-    if flags.session is not None or flags.agent is not None:
-        found = sessions_named(store, session=flags.session, agent=flags.agent)
+    if chosen.session is not None or chosen.agent is not None:
+        found = sessions_named(store, session=chosen.session, agent=chosen.agent)
         if not found:
-            raise UsageError(_none_is(flags, store))
+            raise UsageError(_none_is(chosen, store, mark))
         sessions = frozenset(row.id for row in found)
-    return Selection(since, until, sessions=sessions, pid=flags.pid, limit=flags.limit)
+    return Selection(since, until, sessions=sessions, pid=chosen.pid, limit=chosen.limit)
 
 
-def _none_is(flags: Chosen, store: Store) -> str:
-    wanted = [f"--{name} {value}" for name, value in (("session", flags.session), ("agent", flags.agent)) if value]
+def _none_is(chosen: Chosen, store: Store, mark: str) -> str:
+    wanted = [f"{mark}{name} {value}" for name, value in (("session", chosen.session), ("agent", chosen.agent)) if value]
     rows = sessions_named(store, session=None, agent=None)
-    known = dict.fromkeys(row.who if flags.agent else row.id for row in rows)
+    known = dict.fromkeys(row.who if chosen.agent else row.id for row in rows)
     there = f"there are {', '.join(list(known)[-5:])}" if known else "there is no session in the store"
     return f"no session fits {' and '.join(wanted)}; {there} ({program()} report sessions)"
 
 
-def moment_of(text: str | None, flag: str, /, *, now_ms: int) -> int | None:
+def moment_of(when: str | datetime.datetime | None, name: str, /, *, now_ms: int) -> int | None:
     """
-    A time as Unix time in ms: RFC 3339 or a part of it, `now`, `today`, `yesterday`, a time of day, or how long ago, as `2h`.
-
-    Without an offset it is the time zone of the reader.
+    A time as Unix time in ms: a datetime, RFC 3339 or a part of it, `now`, `today`, `yesterday`, a time of day, or how long
+    ago, as `2h`. Without an offset it is the time zone of the reader.
     """
-    if text is None:
+    if when is None:
         return None
     now = datetime.datetime.fromtimestamp(now_ms / 1000).astimezone()
-    found = _moment(text.strip(), now)
+    found = when.astimezone() if isinstance(when, datetime.datetime) else _moment(when.strip(), now)
     if found is None:
         raise UsageError(
-            f"{flag} {text!r} is no time; expected such as 2h (ago), today, 14:30, 2026-11-27 or 2026-11-27T18:00:00Z"
+            f"{name} {when!r} is no time; expected such as 2h (ago), today, 14:30, 2026-11-27 or 2026-11-27T18:00:00Z"
         )
     return max(0, round(found.timestamp() * 1000))
 
