@@ -13,7 +13,7 @@ from typing import Any, TypedDict, Unpack
 from msgspec import Struct
 
 from ..errors import UsageError
-from ..events import Event
+from ..events import Event, milliseconds
 from ..exports.tables import TableName, arrow_table
 from ..state import LmdbStore
 from ..view.log.reading import read_events_of_now
@@ -143,11 +143,8 @@ class Recording:
         return arrow_table(self._store, self._selection(part), self._prices, table=table)
 
     def _selection(self, part: Part) -> Selection:
-        unknown = part.keys() - Part.__annotations__.keys()
-        if unknown:
-            raise UsageError(
-                f"{', '.join(sorted(unknown))} is no part of a recording; there are {', '.join(Part.__annotations__)}"
-            )
+        for name, value in part.items():
+            _check(name, value)
         return selection_of(_Chosen(**part), self._store, now_ms=time.time_ns() // 1_000_000, mark="")
 
 
@@ -162,8 +159,29 @@ class _Chosen(Struct, frozen=True):
     limit: int | None = None
 
 
+_TIME = (str, datetime), "a datetime, or a text such as 2h or 2026-11-27T18:00Z"
+_TEXT = (str,), "a text"
+_WANTED: dict[str, tuple[tuple[type, ...], str]] = {
+    "since": _TIME,
+    "until": _TIME,
+    "session": _TEXT,
+    "agent": _TEXT,
+    "pid": ((int,), "a number"),
+    "limit": ((int,), "a number of at least 1"),
+}
+
+
+def _check(name: str, value: object) -> None:
+    if name not in _WANTED:
+        raise UsageError(f"{name} is no part of a recording; there are {', '.join(_WANTED)}")
+    kinds, wanted = _WANTED[name]
+    is_of_kind = isinstance(value, kinds) and not isinstance(value, bool)
+    if value is not None and (not is_of_kind or (name == "limit" and isinstance(value, int) and value < 1)):
+        raise UsageError(f"{name}={value!r} cannot be understood; expected {wanted}")
+
+
 def _is_within(event: Event, part: Selection) -> bool:
-    at_ms = event.origin.wall_ns // 1_000_000
+    at_ms = milliseconds(event.origin.wall_ns)
     return (part.since_ms is None or at_ms >= part.since_ms) and (part.until_ms is None or at_ms < part.until_ms)
 
 

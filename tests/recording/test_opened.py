@@ -136,6 +136,13 @@ def test_a_part_is_chosen_by_session_agent_and_pid(recording: Recording, name: s
         ({"since": BEGAN, "until": BEGAN}, "is not before until"),
         ({"session": "zz"}, "no session fits session zz; there are 5e5510"),
         ({"agent": "codex"}, "no session fits agent codex; there are claude"),
+        ({"since": 5}, r"since=5 cannot be understood; expected a datetime, or a text such as 2h"),
+        ({"until": BEGAN.date()}, r"until=datetime.date\(.*\) cannot be understood"),
+        ({"session": 5}, "session=5 cannot be understood; expected a text"),
+        ({"pid": "12"}, "pid='12' cannot be understood; expected a number"),
+        ({"pid": True}, "pid=True cannot be understood; expected a number"),
+        ({"limit": 0}, "limit=0 cannot be understood; expected a number of at least 1"),
+        ({"limit": -1}, "limit=-1 cannot be understood"),
         ({"sinse": "2h"}, "sinse is no part of a recording; there are since, until, session"),
     ],
 )

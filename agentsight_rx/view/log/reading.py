@@ -77,7 +77,7 @@ def read_events_of_now(store: Store, *, since_ms: int | None = None) -> Iterator
     time) are not read.
     """
     first = 0
-    if since_ms is not None:
+    if since_ms is not None and not store.scan(SEGMENTS, limit=1):  # segments of version 1 have no heads
         first = next((int(key[0]) for key, head in pages(store, HEADS) if head.last_ms >= since_ms), _NO_SEGMENT)
     return islice(read_events(store, segment=first), read_event_count(store))
 

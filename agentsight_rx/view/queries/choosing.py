@@ -70,7 +70,10 @@ def moment_of(when: str | datetime.datetime | None, name: str, /, *, now_ms: int
     if when is None:
         return None
     now = datetime.datetime.fromtimestamp(now_ms / 1000).astimezone()
-    found = when.astimezone() if isinstance(when, datetime.datetime) else _moment(when.strip(), now)
+    if isinstance(when, datetime.datetime):
+        found: datetime.datetime | None = when.astimezone()
+    else:
+        found = _moment(when.strip(), now)
     if found is None:
         raise UsageError(
             f"{name} {when!r} is no time; expected such as 2h (ago), today, 14:30, 2026-11-27 or 2026-11-27T18:00:00Z"
