@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .errors import GraphError
     from .graphs import TraceOptions, explain, replay, trace
     from .loss import Ledger, Reason
+    from .recording.opened import Part, Recording, open_recording
     from .runtime import Run, Summary, run
 
 __all__ = [
@@ -27,7 +28,9 @@ __all__ = [
     "Machine",
     "Malformed",
     "Operator",
+    "Part",
     "Reason",
+    "Recording",
     "Run",
     "Sink",
     "Stream",
@@ -38,6 +41,7 @@ __all__ = [
     "explain",
     "merge",
     "op",
+    "open_recording",
     "operators",
     "replay",
     "run",
@@ -59,6 +63,7 @@ if not TYPE_CHECKING:
             ".errors": ("GraphError",),
             ".graphs": ("TraceOptions", "explain", "replay", "trace"),
             ".loss": ("Ledger", "Reason"),
+            ".recording.opened": ("Part", "Recording", "open_recording"),
             ".runtime": ("Run", "Summary", "run"),
         },
         {"events": ".events", "op": ".operators", "operators": ".operators", "sinks": ".sinks", "sources": ".sources"},

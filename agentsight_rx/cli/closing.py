@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from ..errors import StoreError
 from ..prices import Prices
+from ..recording.price_file import load_prices
 from ..say import program
 from ..state import LmdbStore
 from ..view.queries.gaps import missing_things
 from ..view.queries.outcome import Outcome, read_outcome
 from ..view.rows.beginnings import beginnings_of
 from ..view.words import plural
-from .prices import load_prices
 from .report.call_words import numbers_said
 from .report.words import took
 from .stores import given_store

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from ..demo import require_demo
 from ..errors import CaptureError, UnwritableError
+from ..recording.price_file import load_prices
 from ..runtime import Summary
 from ..say import say
 from ..signals import how_to_end
@@ -34,7 +35,6 @@ from .flags.system import System
 from .flags.tls import Tls
 from .flags.watch import Watch
 from .launch import Launch, invoking_user
-from .prices import load_prices
 from .record import record_command
 from .report.plain import write_json
 from .report.screen import Screen

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import StoreError
+from ..recording.price_file import load_prices
 from ..say import program, say
 from ..signals import EndRequest, asking_to_end, how_to_end
 from ..view.words import plural
@@ -16,7 +17,6 @@ from ..web import serve_stored
 from .flags.group import Only
 from .flags.page import Page
 from .launch import invoking_user
-from .prices import load_prices
 from .stores import is_being_written, recorded, search_index
 
 __all__ = ["serve"]

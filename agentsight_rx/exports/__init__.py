@@ -6,5 +6,17 @@ from .atif import atif
 from .csv_tables import CSV_TABLES, CsvTable, csv_lines
 from .har import har
 from .perfetto import perfetto
+from .tables import TABLES, TableName, arrow_table, parquet
 
-__all__ = ["CSV_TABLES", "CsvTable", "atif", "csv_lines", "har", "perfetto"]
+__all__ = [
+    "CSV_TABLES",
+    "TABLES",
+    "CsvTable",
+    "TableName",
+    "arrow_table",
+    "atif",
+    "csv_lines",
+    "har",
+    "parquet",
+    "perfetto",
+]

@@ -42,7 +42,7 @@ def environment(path: str, map_size: int, *, readonly: bool, lock: bool) -> lmdb
         raise StoreError(f"{path} is not a store: give the path of a store.") from error
     except lmdb.Error as error:
         if "already open" in str(error):
-            raise StoreError(f"{path} is already open in this process: share that store.") from error
+            raise StoreError(f"{path} is already open in this process: use that store, or close it first.") from error
         raise failed(error, path, "opened") from error
 
 

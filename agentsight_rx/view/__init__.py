@@ -25,17 +25,23 @@ from .rows.kinds import (
 
 if TYPE_CHECKING:
     from .fold.fold import Fold
+    from .queries.call import ToolWork, WholeCall
+    from .queries.costs import PricedCall
+    from .queries.records import ConnectionRecord, FileRecord
 
 __all__ = [
     "AnyRow",
     "AuditRow",
     "BlindSpotRow",
     "CallRow",
+    "ConnectionRecord",
+    "FileRecord",
     "Fold",
     "HttpRow",
     "KeptRow",
     "NetworkRow",
     "Output",
+    "PricedCall",
     "ProcessRow",
     "ResourceRow",
     "Row",
@@ -44,8 +50,19 @@ __all__ = [
     "TlsUseRow",
     "TokenRow",
     "ToolRow",
+    "ToolWork",
     "UnknownRow",
+    "WholeCall",
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = deferred(__name__, {".fold.fold": ("Fold",)}, {})  # with it come all providers, which a report does not need
+    __getattr__ = deferred(  # with these come all providers, which most reports do not need
+        __name__,
+        {
+            ".fold.fold": ("Fold",),
+            ".queries.call": ("ToolWork", "WholeCall"),
+            ".queries.costs": ("PricedCall",),
+            ".queries.records": ("ConnectionRecord", "FileRecord"),
+        },
+        {},
+    )

@@ -150,7 +150,7 @@ def test_the_network_is_never_used(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_prices_are_loaded_only_when_a_cost_is_asked_for() -> None:
     code = """
 import sys
-from agentsight_rx.cli.prices import load_prices
+from agentsight_rx.recording.price_file import load_prices
 from agentsight_rx.events import Usage
 prices = load_prices(None)
 before = "genai_prices" in sys.modules

@@ -175,7 +175,7 @@ def test_a_writer_killed_while_it_made_the_file_leaves_one_that_can_be_used(path
 def test_a_file_is_opened_once_in_a_process(path: Path) -> None:
     store = LmdbStore.open(path)
     for readonly in (False, True):
-        with pytest.raises(StoreError, match="is already open in this process: share that store"):
+        with pytest.raises(StoreError, match="is already open in this process: use that store, or close it first"):
             LmdbStore.open(path, readonly=readonly)
     store.commit([Put(ROWS, 1, b"still works")])
     assert store.get(ROWS, 1) == b"still works"

@@ -17,18 +17,18 @@ from msgspec.structs import replace
 
 from ...errors import StoreError, UsageError
 from ...prices import Prices
+from ...recording.price_file import load_prices
 from ...say import program
 from ...state import LmdbStore, Store
 from ...view.queries import Selection
+from ...view.queries.choosing import selection_of
 from ..colour import has_colour
 from ..flags.form import TEXT, asks_for_json
 from ..flags.group import HOW, WHICH, Group, flag
-from ..prices import load_prices
 from ..stores import is_being_written, newest_store
 from ..streams import write_line
 from .plain import write_json
 from .screen import Line, Screen, Whole, render
-from .selection import selection_of
 
 __all__ = ["Ask", "Flags", "report_called"]
 

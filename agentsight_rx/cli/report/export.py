@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, BinaryIO, NamedTuple
 
@@ -15,14 +14,12 @@ from msgspec.structs import replace
 
 from ...envelope import encode_line
 from ...errors import SinkError, StoreError, UsageError
-from ...events import Event
-from ...exports import CSV_TABLES, CsvTable, atif, csv_lines, har, perfetto
+from ...exports import CSV_TABLES, TABLES, atif, csv_lines, har, parquet, perfetto
 from ...files import why, written_whole
 from ...loss import Ledger
 from ...say import program, say
 from ...sinks import OtelOptions, send_recorded, write_recorded
-from ...state import Store
-from ...view.log.reading import read_event_count, read_events
+from ...view.log.reading import read_events_of_now
 from ...view.page import Picture, embedded
 from ...view.page.picture import WHOLE
 from ...view.queries.reading import newest_session, sessions_named
@@ -45,7 +42,7 @@ class _Wanted(NamedTuple):
     """What the flags of some formats say."""
 
     audit_limit: int
-    table: CsvTable
+    table: str
 
 
 class _Format(NamedTuple):
@@ -68,7 +65,7 @@ def export(
         str | None,
         typer.Option(
             "--format",
-            help="jsonl, snapshot, html, har, perfetto, atif, csv or otlp; by default the ending of FILE decides.",
+            help="jsonl, snapshot, html, har, perfetto, atif, csv, parquet or otlp; by default the ending of FILE decides.",
             metavar="FORMAT",
         ),
     ] = None,
@@ -77,14 +74,14 @@ def export(
         int, typer.Option("--audit-limit", help="Rows of the audit trail in a snapshot.", metavar="N", min=0)
     ] = AUDIT_DEFAULT,
     table: Annotated[
-        str, typer.Option("--table", help=f"What a csv has: {', '.join(CSV_TABLES)}.", metavar="TABLE")
+        str, typer.Option("--table", help="The rows of a csv or parquet: calls, tools, tokens or files.", metavar="TABLE")
     ] = CSV_TABLES[0],
     otel: Annotated[Otel, Only("otel_endpoint", "otel_protocol", "otel_capture_content")],
 ) -> None:
     """
     Write the recording as a file. The formats are: every event, one a line, which replay reads (jsonl); one JSON value
     (snapshot); the page of a session (html); HTTP exchanges (har). Further formats are a trace for ui.perfetto.dev (perfetto),
-    the trajectory of a session (atif), a table (csv), and OpenTelemetry spans as lines of OTLP JSON (otlp). With
+    the trajectory of a session (atif), a table (csv, parquet), and OpenTelemetry spans as lines of OTLP JSON (otlp). With
     --otel-endpoint, the spans go to that collector instead.
 
     A file appears once all of it is written, readable by its owner only. Nothing is left out and nothing more is hidden than in
@@ -101,13 +98,13 @@ def export(
     how = _FORMATS.get(chosen)
     if how is None:
         raise UsageError(f"--format {chosen} is not known; there are {', '.join((*_FORMATS, _SPANS))}")
-    rows: CsvTable | None = next((known for known in CSV_TABLES if known == table), None)
-    if rows is None:
-        raise UsageError(f"--table {table} is not known; there are {', '.join(CSV_TABLES)}")
+    tables = TABLES if chosen == "parquet" else CSV_TABLES
+    if table not in tables:
+        raise UsageError(f"--table {table} is not known; there are {', '.join(tables)}")
     _refuse_parts(ask, chosen, how)
     if how.binary and output == "-" and sys.stdout.isatty():
         raise UsageError(f"a {chosen} file is not text; give -o FILE")
-    pieces = how.write(ask, _Wanted(audit_limit, rows))
+    pieces = how.write(ask, _Wanted(audit_limit, table))
     count = 0
     with _opened(output, force=force) as file:
         for piece in pieces:
@@ -120,13 +117,13 @@ def export(
 
 def _export_spans(ask: Ask, output: str, spans: OtelOptions, *, force: bool) -> None:
     if spans.endpoint:
-        ledger = send_recorded(_events(ask), spans)
+        ledger = send_recorded(read_events_of_now(ask.store), spans)
         say(f"sent {_spans_of(ledger)} of {ask.path}")
         if not ledger.complete:
             raise SinkError("the collector did not take every span; send them again once it does: their ids stay the same")
         return
     with _opened(output, force=force) as file:
-        done = _spans_of(write_recorded(_events(ask), file, spans))
+        done = _spans_of(write_recorded(read_events_of_now(ask.store), file, spans))
     if output != "-":
         say(f"exported {done} of {ask.path} to {output}")
 
@@ -169,14 +166,8 @@ def _refuse_parts(ask: Ask, chosen: str, how: _Format) -> None:
         raise UsageError(f"export --format {chosen} writes {what}: leave out {' and '.join(refused)}")
 
 
-def _events(ask: Ask) -> Iterator[Event]:
-    """The events that are there now: a recording that goes on would never end."""
-    store: Store = ask.store
-    return islice(read_events(store), read_event_count(store))
-
-
 def _jsonl(ask: Ask, _: _Wanted) -> Iterator[bytes]:
-    return (encode_line(event) + b"\n" for event in _events(ask))
+    return (encode_line(event) + b"\n" for event in read_events_of_now(ask.store))
 
 
 def _snapshot(ask: Ask, wanted: _Wanted) -> Iterator[bytes]:
@@ -193,7 +184,12 @@ def _perfetto(ask: Ask, _: _Wanted) -> Iterator[bytes]:
 
 
 def _csv(ask: Ask, wanted: _Wanted) -> Iterator[bytes]:
-    return csv_lines(ask.store, ask.selection, ask.prices, table=wanted.table)
+    table = CSV_TABLES[CSV_TABLES.index(wanted.table)]
+    return csv_lines(ask.store, ask.selection, ask.prices, table=table)
+
+
+def _parquet(ask: Ask, wanted: _Wanted) -> Iterator[bytes]:
+    return parquet(ask.store, ask.selection, ask.prices, table=wanted.table)
 
 
 def _atif(ask: Ask, _: _Wanted) -> Iterator[bytes]:
@@ -241,6 +237,7 @@ _FORMATS: dict[str, _Format] = {
     "perfetto": _Format(_perfetto, (".pftrace", ".perfetto-trace"), binary=True),
     "atif": _Format(_atif, (".atif.json",), _ONE_SESSION),
     "csv": _Format(_csv, (".csv",), _EVERY_PART),
+    "parquet": _Format(_parquet, (".parquet",), _EVERY_PART, binary=True),
 }
 
 

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from ...redaction.redactor import Redactor
 from ...say import program
 from ...view.queries import sessions_named
+from ...view.queries.choosing import selection_of
 from ...view.queries.session_files import Matched, SessionFile, is_of_recording, match_files, session_file
 from ..session_files import Found, TranscriptFiles, home_of_user
 from .ask import Ask
 from .screen import Cell, Column, Line, Screen, Span, table
-from .selection import selection_of
 from .words import amount, count, moment, plural
 
 __all__ = ["COLUMNS", "find_files", "transcripts"]

@@ -14,11 +14,11 @@ import msgspec
 import typer
 
 from ...errors import UsageError
+from ...recording.price_file import load_prices
 from ...view.queries.top import SORTS, VIEWS, Sort, View
 from ..colour import has_colour
 from ..flags.form import Form
 from ..flags.group import HOW, WHICH, flag
-from ..prices import load_prices
 from ..report.screen import Screen, render
 from .looks import Live, Look, Looks, Saved
 from .table import screen_lines

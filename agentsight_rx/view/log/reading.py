@@ -5,6 +5,7 @@ A store -> the events of its log, all, one, or the events of an exchange; and th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from msgspec import Raw, Struct
 from msgspec.structs import replace
@@ -18,7 +19,16 @@ from ..rows.tables import EXCHANGES, HEADS, LOG, SEGMENTS, Position
 from .checkpoints import CHECKPOINT
 from .parts import LogReader, message_key
 
-__all__ = ["Exchange", "Resumed", "event_at", "read_event_count", "read_events", "read_exchange", "resume"]
+__all__ = [
+    "Exchange",
+    "Resumed",
+    "event_at",
+    "read_event_count",
+    "read_events",
+    "read_events_of_now",
+    "read_exchange",
+    "resume",
+]
 
 
 class Exchange(Struct, frozen=True):
@@ -44,6 +54,7 @@ class _Length(Struct):
     events: tuple[Raw, ...]
 
 
+_NO_SEGMENT = (1 << 64) - 1  # behind the last one
 _LENGTHS = Table(SEGMENTS.name, _Length)
 
 
@@ -58,6 +69,17 @@ def read_events(store: Store, *, segment: int = 0) -> Iterator[Event]:
         key, part = parts[0]
         yield from reader.segment(part)
         number = int(key[0]) + 1
+
+
+def read_events_of_now(store: Store, *, since_ms: int | None = None) -> Iterator[Event]:
+    """
+    The events that are there now: the log of a recording that goes on has no end. Segments that ended before `since_ms` (Unix
+    time) are not read.
+    """
+    first = 0
+    if since_ms is not None and not store.scan(SEGMENTS, limit=1):  # segments of version 1 have no heads
+        first = next((int(key[0]) for key, head in pages(store, HEADS) if head.last_ms >= since_ms), _NO_SEGMENT)
+    return islice(read_events(store, segment=first), read_event_count(store))
 
 
 def read_event_count(store: Store) -> int:

@@ -151,7 +151,7 @@ def test_another_table_is_an_error(store: Path) -> None:
         export(store, "--format", "csv", "--table", "files")
 
 
-@pytest.mark.parametrize("name", ["x.html", "x.har", "x.pftrace", "x.atif.json", "x.csv"])
+@pytest.mark.parametrize("name", ["x.html", "x.har", "x.pftrace", "x.atif.json", "x.csv", "x.parquet"])
 def test_formats_of_other_tools_are_private_files_that_are_there_whole(store: Path, tmp_path: Path, name: str) -> None:
     export(store, "-o", str(tmp_path / name))
     assert [name] == [each.name for each in tmp_path.iterdir()]
@@ -160,7 +160,7 @@ def test_formats_of_other_tools_are_private_files_that_are_there_whole(store: Pa
         export(store, "-o", str(tmp_path / name))
 
 
-@pytest.mark.parametrize("form", ["html", "har", "perfetto", "atif", "csv"])
+@pytest.mark.parametrize("form", ["html", "har", "perfetto", "atif", "csv", "parquet"])
 def test_a_recording_that_is_being_written_is_exported_in_every_format(tmp_path: Path, form: str) -> None:
     live = recorded(tmp_path / "live.lmdb", small_story(), ended=False)
     assert len(export(live, "--format", form)) > 300

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agentsight_rx.events import (
@@ -19,6 +21,7 @@ from agentsight_rx.events import (
     SseEvent,
     SseMessage,
     TlsChunk,
+    milliseconds,
 )
 from agentsight_rx.llm import provider_named
 from agentsight_rx.state import PACKS, MemoryStore, Put
@@ -26,7 +29,15 @@ from agentsight_rx.view import CallRow, Fold
 from agentsight_rx.view.log.checkpoints import CHECKPOINT, Checkpoint
 from agentsight_rx.view.log.contents import SHORTEST, with_contents, without_contents
 from agentsight_rx.view.log.parts import EVENTS_MOST, LogWriter
-from agentsight_rx.view.log.reading import Exchange, event_at, read_event_count, read_events, read_exchange, resume
+from agentsight_rx.view.log.reading import (
+    Exchange,
+    event_at,
+    read_event_count,
+    read_events,
+    read_events_of_now,
+    read_exchange,
+    resume,
+)
 from agentsight_rx.view.rows.ids import call_id
 from agentsight_rx.view.rows.tables import EXCHANGES, HEADS, LOG, SEGMENTS, Position, Segment
 
@@ -143,6 +154,38 @@ def test_the_log_of_version_1_is_read_before_what_came_later() -> None:
     stored([request(2)], store=store)
     assert [request(1), stream(1), request(2)] == list(read_events(store))
     assert read_event_count(store) == 3
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=4), max_size=5),
+    st.lists(st.integers(0, 50), max_size=3),
+    st.integers(0, 60),
+)
+def test_no_event_since_a_time_is_skipped(segments: list[list[int]], of_version_1: list[int], since: int) -> None:
+    """Each run begins a segment. Times in ms are not in order, and stores of version 1 have no heads."""
+
+    def events(times: list[int]) -> list[Event]:
+        return [TlsChunk(origin(at * 1_000_000), b"x", 0, 1) for at in times]
+
+    def wanted(found: Iterable[Event]) -> list[Event]:
+        return [event for event in found if milliseconds(event.origin.wall_ns) >= since_ms]
+
+    since_ms, store = 1_800_000_000_000 + since, MemoryStore()
+    if of_version_1:
+        store.commit([Put(SEGMENTS, 0, Segment(tuple(events(of_version_1))))])
+    for times in segments:
+        stored(events(times), store=store)
+    assert wanted(read_events(store)) == wanted(read_events_of_now(store, since_ms=since_ms))
+    assert list(read_events(store)) == list(read_events_of_now(store))
+    if not of_version_1 and all(max(times) < since for times in segments):
+        assert [] == list(read_events_of_now(store, since_ms=since_ms))
+
+
+def test_events_that_come_later_are_not_of_now() -> None:
+    store = stored([request(1)])
+    found = read_events_of_now(store)
+    stored([request(2)], store=store)
+    assert [request(1)] == list(found)
 
 
 def test_a_whole_request_and_answer_are_found_by_the_id_of_the_call() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.cli.prices import load_prices
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import Usage
+from agentsight_rx.recording.price_file import load_prices
 
 
 def test_the_prices_of_a_file_are_used(tmp_path: Path) -> None:

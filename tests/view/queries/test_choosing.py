@@ -9,11 +9,11 @@ from datetime import datetime
 import pytest
 
 from agentsight_rx.cli.report.ask import Flags
-from agentsight_rx.cli.report.selection import moment_of, selection_of
 from agentsight_rx.errors import UsageError
 from agentsight_rx.state import MemoryStore
 from agentsight_rx.view import CallRow, ProcessRow, SessionRow, ToolRow
 from agentsight_rx.view.queries import Selection
+from agentsight_rx.view.queries.choosing import moment_of, selection_of
 from agentsight_rx.view.queries.reading import selected
 from agentsight_rx.view.rows.tables import CALLS, PROCESSES, TOOLS, put
 

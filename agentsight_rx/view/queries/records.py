@@ -1,0 +1,155 @@
+"""Store, selection -> the rows of each kind that reports sum up, one by one: processes, exchanges, files, connections."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from msgspec import Struct
+
+from ...rules.http import compile_http
+from ...state import Store, Table
+from ..rows.kinds import AnyRow, AuditRow, HttpRow, ProcessRow
+from ..rows.tables import AUDIT, HTTP, PROCESSES
+from .causes import Causes, within
+from .file_fates import number_of
+from .matching import is_matched
+from .reading import selected
+from .selection import Selection
+
+__all__ = ["ConnectionRecord", "FileRecord", "read_connections", "read_files", "read_http", "read_processes"]
+
+R = TypeVar("R", bound=AnyRow)
+
+
+class FileRecord(Struct, frozen=True):
+    """
+    What a process did to one path, `count` times in a row: `action` is open, close, rename, unlink, …, and `target` the new
+    name. `tool_id` is the id of the ToolRow that it was done for, `error` the name of an error, as ENOENT.
+    """
+
+    id: str
+    timestamp_ms: int
+    action: str
+    path: str
+    target: str | None = None
+    pid: int | None = None
+    comm: str | None = None
+    process_id: str | None = None
+    session_id: str | None = None
+    tool_id: str | None = None
+    count: int = 1
+    error: str | None = None
+    read_bytes: int = 0
+    written_bytes: int = 0
+
+
+class ConnectionRecord(Struct, frozen=True):
+    """
+    What a process did with one peer, `address:port` or the path of a socket: `action` is connect, accept, bind, listen, send,
+    or carried, which comes at the end of a connection with its bytes.
+    """
+
+    id: str
+    timestamp_ms: int
+    action: str
+    peer: str
+    protocol: str | None = None
+    local: str | None = None
+    pid: int | None = None
+    comm: str | None = None
+    process_id: str | None = None
+    session_id: str | None = None
+    tool_id: str | None = None
+    count: int = 1
+    error: str | None = None
+    sent_bytes: int = 0
+    received_bytes: int = 0
+
+
+def read_processes(store: Store, selection: Selection, /) -> Iterator[ProcessRow]:
+    """The processes that ran in the time of the selection, in the order in which they began."""
+    return _rows(store, PROCESSES, selection)
+
+
+def read_http(store: Store, selection: Selection, /, *, rule: str | None = None) -> Iterator[HttpRow]:
+    """The HTTP exchanges, oldest first: all, or those that a rule of the filter language matches. Raises UsageError."""
+    if rule is None:
+        return _rows(store, HTTP, selection)
+    rules = compile_http([rule])
+    return _rows(store, HTTP, selection, where=lambda row: is_matched(store, row.id, rules))
+
+
+def read_files(store: Store, selection: Selection, /) -> Iterator[FileRecord]:
+    """What was done to files, oldest first."""
+    return map(_file, _rows(store, AUDIT, selection, kind="file"))
+
+
+def read_connections(store: Store, selection: Selection, /) -> Iterator[ConnectionRecord]:
+    """What was done with connections, oldest first."""
+    return map(_connection, _rows(store, AUDIT, selection, kind="network"))
+
+
+def _rows(
+    store: Store,
+    table: Table[R],
+    selection: Selection,
+    *,
+    where: Callable[[R], bool] | None = None,
+    kind: str | None = None,
+) -> Iterator[R]:
+    """To find the rows of a session takes all processes; they are read when the first row is asked for."""
+    if selection.sessions is None:
+        yield from selected(store, table, selection, where=where, kind=kind)
+    else:
+        yield from within(store, table, selection, Causes(store), where=where, kind=kind)
+
+
+def _file(row: AuditRow) -> FileRecord:
+    return FileRecord(
+        id=row.id,
+        timestamp_ms=row.timestamp_ms,
+        action=row.action or "",
+        path=row.target or "",
+        target=_text(row, "target"),
+        pid=row.pid,
+        comm=row.comm,
+        process_id=row.process_id,
+        session_id=row.session_id,
+        tool_id=row.tool_id,
+        count=number_of(row, "count") or 1,
+        error=_error(row),
+        read_bytes=number_of(row, "read_bytes"),
+        written_bytes=number_of(row, "written_bytes"),
+    )
+
+
+def _connection(row: AuditRow) -> ConnectionRecord:
+    return ConnectionRecord(
+        id=row.id,
+        timestamp_ms=row.timestamp_ms,
+        action=row.action or "",
+        peer=row.target or "",
+        protocol=_text(row, "protocol"),
+        local=_text(row, "local"),
+        pid=row.pid,
+        comm=row.comm,
+        process_id=row.process_id,
+        session_id=row.session_id,
+        tool_id=row.tool_id,
+        count=number_of(row, "count") or 1,
+        error=_error(row),
+        sent_bytes=number_of(row, "bytes"),
+        received_bytes=number_of(row, "received_bytes"),
+    )
+
+
+def _text(row: AuditRow, name: str) -> str | None:
+    value = row.details.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _error(row: AuditRow) -> str | None:
+    code = number_of(row, "errno")
+    return errno.errorcode.get(code, str(code)) if code else None

@@ -1,0 +1,115 @@
+"""The examples do what docs/library.md shows: each runs from the built wheel, outside the checkout, on their recording."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reactivex import Observable
+
+from agentsight_rx import TraceOptions, op, sources
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.stream import of
+from agentsight_rx.events import Event
+from agentsight_rx.graphs import recorded
+from tests import gallery
+
+pytestmark = pytest.mark.xdist_group("the examples")  # two workers would build the wheel twice
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+PAGE = (ROOT / "docs" / "library.md").read_text()
+LINES_MOST = 40
+
+# A program of the page, and what it prints
+SHOWN = re.compile(r"^```python\n(?P<code>.*?)^```\n\n```text\n(?P<said>.*?)^```$", re.MULTILINE | re.DOTALL)
+PROGRAMS = [(match["code"], match["said"]) for match in SHOWN.finditer(PAGE)]
+NAMED = re.compile(r"# examples/(?P<name>\w+\.py)\n(?P<code>.*)", re.DOTALL)
+GALLERY = {found["name"]: (found["code"], said) for code, said in PROGRAMS if (found := NAMED.fullmatch(code))}
+BLOCKS = [(code, said) for code, said in PROGRAMS if not NAMED.fullmatch(code)]
+NO_PART = {"agent.py"}  # an agent to record
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what the wheel has, without the page, which no example needs."""
+    folder = tmp_path_factory.mktemp("wheel")
+    environment = {**os.environ, "HATCH_BUILD_NO_HOOKS": "true"}
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    (file,) = folder.glob("*.whl")
+    with zipfile.ZipFile(file) as packed:
+        packed.extractall(folder / "installed")
+    return folder / "installed"
+
+
+@pytest.fixture(scope="module")
+def said(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """What a Python program prints in a folder with the examples and their recording, where only the wheel has the package."""
+    folder = tmp_path_factory.mktemp("user")
+    shutil.copytree(EXAMPLES, folder / "examples")
+    shutil.copy(EXAMPLES / "run.jsonl", folder)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(wheel)}
+
+    def run(*words: str) -> str:
+        command = [sys.executable, "-P", "-W", "error", *words]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert f"{wheel}/agentsight_rx/__init__.py\n" == run("-c", "import agentsight_rx; print(agentsight_rx.__file__)")
+    run("-m", "agentsight_rx", "replay", "run.jsonl", "--db", "run.lmdb", "--quiet")
+    return run
+
+
+def test_the_page_shows_every_example() -> None:
+    assert {each.name for each in EXAMPLES.glob("*.py")} - NO_PART == set(GALLERY)
+    assert {name: (EXAMPLES / name).read_text() for name in GALLERY} == {name: code for name, (code, _) in GALLERY.items()}
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_an_example_prints_what_the_page_shows(said: Callable[..., str], name: str) -> None:
+    first, _, shown = GALLERY[name][1].partition("\n")
+    assert first.startswith(f"$ python examples/{name} ")
+    assert shown == said(*first.removeprefix("$ python ").split())
+    assert len((EXAMPLES / name).read_text().splitlines()) < LINES_MOST
+
+
+@pytest.mark.parametrize("code", [code for code, _ in BLOCKS], ids=["reading", "tables"])
+def test_a_program_of_the_page_prints_what_it_shows(said: Callable[..., str], code: str) -> None:
+    assert dict(BLOCKS)[code] == said("-c", code)
+
+
+def test_the_recording_of_the_examples_is_the_story() -> None:
+    """Where this fails: python -m tests.gallery > examples/run.jsonl"""
+    assert b"".join(line + b"\n" for line in gallery.lines()) == (EXAMPLES / "run.jsonl").read_bytes()
+
+
+def _events() -> list[Event]:
+    found: list[Event] = []
+    sources.replay(sources.ReplayOptions((str(EXAMPLES / "run.jsonl"),))).subscribe(found.append)
+    return found
+
+
+@pytest.mark.parametrize("size", [1, 7, 300])
+def test_the_alerts_are_the_same_for_batches_of_any_size(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(sys, "path", [str(EXAMPLES), *sys.path])
+    example: Any = import_module("command_after_prompt")
+    events = _events()
+    alerts: list[str] = []
+    graph = recorded(of(*(events[at : at + size] for at in range(0, len(events), size))), TraceOptions())
+    watched: Observable[str] = graph.pipe(op.each(example._AfterPrompt, name="after_prompt"))
+    engine = Engine()
+    watched.subscribe(alerts.append, scheduler=engine)
+    engine.run_inline()
+    assert ["2.1 s after 'Push it.': git push --force origin main"] == alerts
