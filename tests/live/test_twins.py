@@ -111,7 +111,7 @@ def captured(directory: Path, code: str, *, plain: bool) -> tuple[Kept, Summary]
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["tls", "plain"])
-@pytest.mark.parametrize("where", ["apart"])
+@pytest.mark.parametrize("where", ["apart", "within"])
 @pytest.mark.parametrize("content", ["each its own", "equal"])
 def test_calls_of_which_both_ends_are_seen_count_once(tmp_path: Path, where: str, plain: bool, content: str) -> None:
     said = 'lambda number: "the same"' if content == "equal" else 'lambda number: f"call {number}"'

@@ -5,10 +5,11 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ...events import BodyPart, HttpRequest, HttpResponse, SseMessage, TlsClose, milliseconds
+from ...events import BodyPart, HttpRequest, HttpResponse, Origin, SseMessage, TlsClose, milliseconds
 from ...wire.http1 import field
 from ..rows.ids import http_id, http_ids, process_of, scheme_of
 from ..rows.kinds import CallRow, HttpRow, Row
+from .sockets import Sockets
 
 __all__ = ["Exchanges"]
 
@@ -18,7 +19,8 @@ _OPEN_MOST = 4096
 class Exchanges:
     """The exchanges whose answer has not ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, sockets: Sockets) -> None:
+        self._sockets = sockets
         self._open: Recent[str, HttpRow] = Recent(_OPEN_MOST)
 
     def request(self, event: HttpRequest, id: str, call: CallRow | None) -> list[Row]:
@@ -39,7 +41,9 @@ class Exchanges:
             process_id=call.process_id if call else process_of(origin),
             session_id=call.session_id if call else None,
             call_id=call.id if call else None,
+            server=origin.direction == "in",
         )
+        row = self._with_ends(row, origin)
         rows: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             rows.append(_aborted(self._open.pop_oldest()[1], "evicted", None))
@@ -65,7 +69,7 @@ class Exchanges:
         self._open.pop(key, None)
         if not event.status:
             return [_aborted(row, row.reason or "reset", event)]
-        return [_ended(row, event, row.response_bytes, row.status_code)]
+        return [self._ended(row, event, row.response_bytes, row.status_code)]
 
     def part(self, event: BodyPart, id: str) -> list[Row]:
         """A piece of a body that is no stream of events."""
@@ -78,7 +82,7 @@ class Exchanges:
             self._open[key] = replace(row, response_bytes=size)
             return []
         del self._open[key]
-        return [_ended(row, event, size, row.status_code)]
+        return [self._ended(row, event, size, row.status_code)]
 
     def stream(self, event: SseMessage, id: str) -> list[Row]:
         """A stream of events, or the part of it that came before it fell silent."""
@@ -91,7 +95,7 @@ class Exchanges:
             self._open[key] = replace(row, response_bytes=size, status_code=status)
             return []
         del self._open[key]
-        return [_ended(row, event, size, status)]
+        return [self._ended(row, event, size, status)]
 
     def close(self, event: TlsClose) -> list[Row]:
         """The connection is closed: open requests on it get no answer."""
@@ -102,6 +106,13 @@ class Exchanges:
         rows: list[Row] = [_aborted(row, "capture_end", None) for row in self._open.values()]
         self._open.clear()
         return rows
+
+    def _ended(self, row: HttpRow, event: HttpResponse | BodyPart | SseMessage, size: int, status_code: int | None) -> HttpRow:
+        return _ended(row if row.peer else self._with_ends(row, event.origin), event, size, status_code)
+
+    def _with_ends(self, row: HttpRow, origin: Origin) -> HttpRow:
+        ends = self._sockets.of(origin)
+        return row if ends is None else replace(row, local=ends.local, peer=ends.peer, sure=ends.sure)
 
     def get(self, id: str) -> HttpRow | None:
         return self._open.get(id)
