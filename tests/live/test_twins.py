@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from textwrap import dedent
 
@@ -37,6 +38,8 @@ class Model(http.server.BaseHTTPRequestHandler):
         usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
         choice = {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}
         said = json.dumps({"id": "c", "model": "m", "choices": [choice], "usage": usage}).encode()
+        self.reply(said)
+    def reply(self, said):
         head = f"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\ncontent-length: {len(said)}\\r\\n\\r\\n"
         self.wfile.write(head.encode() + said)
 
@@ -130,3 +133,41 @@ def test_calls_of_which_both_ends_are_seen_count_once(tmp_path: Path, where: str
     assert CALLS == summary.tally.totals.calls == len(twins) == len({row.twin for row in twins})
     assert {row.llm_call_id for row in kept.of(TokenRow)} == {row.twin for row in twins}
     assert 7 * CALLS == summary.tally.totals.total_tokens
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["tls", "plain"])
+def test_a_call_through_a_proxy_of_the_tree_is_one_call(tmp_path: Path, plain: bool) -> None:
+    """Agent, proxy and model in three processes: four ends of two connections."""
+    code = f"""
+    port, child = apart(Model)
+
+    class Proxy(Model):
+        def setup(self):
+            super().setup()
+            self.model = connected(port)
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            self.model.request("POST", self.path, body)
+            self.reply(self.model.getresponse().read())
+        def finish(self):
+            self.model.close()
+            super().finish()
+
+    proxy_port, proxy = apart(Proxy)
+    watched()
+    ask(proxy_port, {CALLS}, lambda number: f"call {{number % 7}}")
+    for each in (proxy, child):
+        os.kill(each, signal.SIGTERM)
+        os.waitpid(each, 0)
+    print(proxy)
+    """
+    kept, summary = captured(tmp_path, code, plain=plain)
+    rows = {row.id: row for row in kept.of(CallRow)}
+    assert ["complete"] * 4 * CALLS == [row.status for row in rows.values()]
+    calls = [row for row in rows.values() if not row.twin]
+    assert CALLS == summary.tally.totals.calls == len(calls)
+    assert 1 == len({row.pid for row in calls})
+    assert {3} == set(Counter(row.twin for row in rows.values() if row.twin).values())
+    assert {row.llm_call_id for row in kept.of(TokenRow)} == {row.id for row in calls}
+    assert 7 * CALLS == summary.tally.totals.total_tokens
+    assert {"python"} == {row.through for row in calls}

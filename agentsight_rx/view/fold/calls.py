@@ -225,7 +225,7 @@ class Calls:
         if more:
             self._open[key] = replace(open_call, partial=ended.call)
             return ended
-        self.twins.ended(key, self._open.pop(key), reply.id)
+        self.twins.has_answered(key, self._open.pop(key), reply.id)
         if event.complete:
             self._done.put(key, None)
             if isinstance(event, SseMessage):
@@ -285,7 +285,7 @@ class Calls:
 
     def _abort(self, key: str, reason: str, end_ns: int | None) -> list[Row]:
         call = self._open.pop(key)
-        self.twins.ended(key, call)
+        self.twins.waited_in_vain(key, call)
         return self._aborted(call, reason, end_ns)
 
     def _aborted(self, open_call: OpenCall, reason: str, end_ns: int | None) -> list[Row]:

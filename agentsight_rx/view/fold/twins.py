@@ -38,7 +38,7 @@ class Twins:
         self.sockets = Sockets()
         self._calls = calls
         self._received: Recent[str, None] = Recent(calls.most)  # those of servers, and perhaps some that have ended
-        self._gone: Recent[str, OpenCall] = Recent(_GONE_MOST)  # of clients, which ended before a server was seen to read them
+        self._gone: Recent[str, OpenCall] = Recent(_GONE_MOST)  # of clients that waited in vain
         self._answered: Recent[str, tuple[str, str]] = Recent(_GONE_MOST)  # of servers, by connection and id of the answer
 
     def client_of(self, server: OpenCall) -> str | None:
@@ -124,16 +124,14 @@ class Twins:
                     found.append((key, client))
         return found
 
-    def ended(self, key: str, call: OpenCall, answer: str = "") -> None:
-        """
-        A call ended. The server of a client that waited in vain may read it later; of a server's call whose client was not seen
-        to ask, the client may be seen to get the answer.
-        """
-        if call.met or call.row.twin is not None or not self.sockets:
-            return
-        if not call.received:
+    def waited_in_vain(self, key: str, call: OpenCall) -> None:
+        """A call ended without an answer. If it is a client's, its server may read it later."""
+        if not (call.received or call.met or call.row.twin) and self.sockets:
             self._gone.put(key, call)
-        elif answer:
+
+    def has_answered(self, key: str, call: OpenCall, answer: str) -> None:
+        """A call has its answer. If it is a server's whose client was not seen to ask, the client may be seen to get it."""
+        if call.received and answer and call.row.twin is None and self.sockets:
             self._answered.put(key, (call.connection, answer))
 
     def answered(self, client: OpenCall, answer: str) -> str | None:

@@ -287,6 +287,11 @@ class HttpRow(AnyRow, frozen=True, tag="http_exchange", omit_defaults=True):
     peer: str | None = None
     sure: bool = True
 
+    @property
+    def is_passed_on(self) -> bool:
+        """A client made it, so that where its call is another one's, it is a proxy that passed that one on."""
+        return self.peer is not None and not self.server
+
 
 class SessionRow(Counts, AnyRow, frozen=True, tag="session", omit_defaults=True):
     """
