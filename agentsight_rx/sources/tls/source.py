@@ -161,10 +161,8 @@ class TlsReader(ProgramReader[TlsEvent]):
             names=self.names,
         )
         probes = Probes(program.bpf, multi=multi)
-        self._program, self._attacher = (
-            program,
-            Attacher(program, probes, self._records, self._say, placement=self._options.placement),
-        )
+        self._program = program
+        self._attacher = Attacher(program, probes, self._records, self._say, placement=self._options.placement)
         probes.follow("next_programs", "on_more")
         program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
         self._records.traffic.ask = asker(program.bpf)

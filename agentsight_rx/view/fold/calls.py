@@ -100,17 +100,18 @@ class Calls:
             evicted += self._abort(next(iter(self._open)), "evicted", None)
         self._behind.pop(row.id, None)
         self._done.pop(row.id, None)  # a later capture counts the exchanges of a connection from 1 again
-        received = origin.direction == "in"
-        call = OpenCall(row, origin.time_ns, connection_id(origin), digest, received=received, stream=event.stream)
-        call, others = self._tied(call)
-        row = call.row
+        connection, received, met = connection_id(origin), origin.direction == "in", False
+        others: list[Row] = []
+        if received or self.twins.received:
+            tied, others = self._tied(OpenCall(row, origin.time_ns, connection, digest, event.stream, received))
+            row, met = tied.row, tied.met
         if row.twin is None:
             row, begun = self._sessions.begin(row if received else self._repeats.begin(row, digest), event.headers, tools=tools)
             others += begun
             judge(begun, self._open, self._behind)
-        self._open[id] = replace(call, row=row)
+        self._open[id] = OpenCall(row, origin.time_ns, connection, digest, event.stream, received, met)
         if received:
-            self.twins.receives(id)
+            self.twins.received.put(id, None)
         rows = [*evicted, *asked_rows(row, event), *others]
         early = self._early.pop(row.id, None)
         if early is None:
@@ -225,7 +226,9 @@ class Calls:
         if more:
             self._open[key] = replace(open_call, partial=ended.call)
             return ended
-        self.twins.has_answered(key, self._open.pop(key), reply.id)
+        del self._open[key]
+        if open_call.received:
+            self.twins.has_answered(key, open_call, reply.id)
         if event.complete:
             self._done.put(key, None)
             if isinstance(event, SseMessage):

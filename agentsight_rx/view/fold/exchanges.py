@@ -7,25 +7,27 @@ from msgspec.structs import replace
 from ...core.bounded import Recent
 from ...events import BodyPart, HttpRequest, HttpResponse, Origin, SseMessage, TlsClose, milliseconds
 from ...wire.http1 import field
-from ..rows.ids import http_id, http_ids, process_of, scheme_of
+from ..rows.ids import connection_id, http_id, http_ids, process_of, scheme_of
 from ..rows.kinds import CallRow, HttpRow, Row
-from .sockets import Sockets
+from .sockets import Ends, Sockets
 
 __all__ = ["Exchanges"]
 
 _OPEN_MOST = 4096
+_UNKNOWN = Ends()
 
 
 class Exchanges:
     """The exchanges whose answer has not ended."""
 
     def __init__(self, sockets: Sockets) -> None:
-        self._sockets = sockets
+        self._ends = sockets.ends
         self._open: Recent[str, HttpRow] = Recent(_OPEN_MOST)
 
     def request(self, event: HttpRequest, id: str, call: CallRow | None) -> list[Row]:
         """A request; `id`: the id of a call in this exchange, `call`: the call of a model that it begins."""
         origin = event.origin
+        ends = self._ends_of(origin) if self._ends else _UNKNOWN
         row = HttpRow(
             http_id(id),
             milliseconds(origin.wall_ns),
@@ -42,8 +44,10 @@ class Exchanges:
             session_id=call.session_id if call else None,
             call_id=call.id if call else None,
             server=origin.direction == "in",
+            local=ends.local,
+            peer=ends.peer,
+            sure=ends.sure,
         )
-        row = self._with_ends(row, origin)
         rows: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             rows.append(_aborted(self._open.pop_oldest()[1], "evicted", None))
@@ -107,12 +111,25 @@ class Exchanges:
         self._open.clear()
         return rows
 
-    def _ended(self, row: HttpRow, event: HttpResponse | BodyPart | SseMessage, size: int, status_code: int | None) -> HttpRow:
-        return _ended(row if row.peer else self._with_ends(row, event.origin), event, size, status_code)
+    def _ends_of(self, origin: Origin) -> Ends:
+        ends = self._ends.get(connection_id(origin), _UNKNOWN)
+        return _UNKNOWN if ends.closed else ends
 
-    def _with_ends(self, row: HttpRow, origin: Origin) -> HttpRow:
-        ends = self._sockets.of(origin)
-        return row if ends is None else replace(row, local=ends.local, peer=ends.peer, sure=ends.sure)
+    def _ended(self, row: HttpRow, event: HttpResponse | BodyPart | SseMessage, size: int, status_code: int | None) -> HttpRow:
+        origin = event.origin
+        reason = row.reason or event.reason
+        end_ns = origin.time_ns if isinstance(event, BodyPart) else event.end_ns
+        if row.peer is None and self._ends:  # they were not known yet when it began
+            ends = self._ends_of(origin)
+            row = replace(row, local=ends.local, peer=ends.peer, sure=ends.sure)
+        return replace(
+            row,
+            response_bytes=size,
+            status_code=status_code,
+            status="complete" if event.complete and reason is None else "partial",
+            reason=reason,
+            end_timestamp_ms=milliseconds(end_ns + origin.wall_ns - origin.time_ns),
+        )
 
     def get(self, id: str) -> HttpRow | None:
         return self._open.get(id)
@@ -123,20 +140,6 @@ class Exchanges:
     def restore(self, state: list[HttpRow]) -> None:
         self._open.clear()
         self._open.update({row.id: row for row in state})
-
-
-def _ended(row: HttpRow, event: HttpResponse | BodyPart | SseMessage, size: int, status_code: int | None) -> HttpRow:
-    origin = event.origin
-    reason = row.reason or event.reason
-    end_ns = origin.time_ns if isinstance(event, BodyPart) else event.end_ns
-    return replace(
-        row,
-        response_bytes=size,
-        status_code=status_code,
-        status="complete" if event.complete and reason is None else "partial",
-        reason=reason,
-        end_timestamp_ms=milliseconds(end_ns + origin.wall_ns - origin.time_ns),
-    )
 
 
 def _aborted(row: HttpRow, reason: str, event: HttpResponse | TlsClose | None) -> HttpRow:

@@ -37,7 +37,7 @@ class Twins:
     def __init__(self, calls: Recent[str, OpenCall]) -> None:
         self.sockets = Sockets()
         self._calls = calls
-        self._received: Recent[str, None] = Recent(calls.most)  # those of servers, and perhaps some that have ended
+        self.received: Recent[str, None] = Recent(calls.most)  # open calls of servers, and perhaps some that have ended
         self._gone: Recent[str, OpenCall] = Recent(_GONE_MOST)  # of clients that waited in vain
         self._answered: Recent[str, tuple[str, str]] = Recent(_GONE_MOST)  # of servers, by connection and id of the answer
 
@@ -66,22 +66,16 @@ class Twins:
             self._calls[key] = replace(each, met=True)
         return each.row.twin or key
 
-    def receives(self, key: str) -> None:
-        """A server's call is open."""
-        self._received.put(key, None)
-
     def _open_received(self) -> Iterator[tuple[str, OpenCall]]:
-        for key in list(self._received):
+        for key in list(self.received):
             each = self._calls.get(key)
             if each is None:
-                del self._received[key]
+                del self.received[key]
             else:
                 yield key, each
 
     def forwarded(self, sent: OpenCall) -> str | None:
         """The call that its process was asked as a server, and sends on as a client: one at a time, so that a retry is it."""
-        if not self._received:
-            return None
         for key, each in self._open_received():
             if each.asked != sent.asked or not sent.asked or each.row.process_id != sent.row.process_id:
                 continue
@@ -98,8 +92,6 @@ class Twins:
         An open call of a server that counts so far: it was seen to read the request before its client was seen to have written
         it.
         """
-        if not self._received:
-            return None
         mirror = self.sockets.mirror(client.connection)
         for key, each in self._open_received():
             if each.row.twin is not None:
@@ -114,7 +106,7 @@ class Twins:
     def opened(self, event: TlsOpen) -> list[tuple[str, str]]:
         """The ends of a connection are known: the open calls of a server that are those of a client after all, with those."""
         mirror = self.sockets.opened(event)
-        if mirror is None or not self._received:
+        if mirror is None or not self.received:
             return []
         found: list[tuple[str, str]] = []
         for key, each in self._open_received():
@@ -126,12 +118,12 @@ class Twins:
 
     def waited_in_vain(self, key: str, call: OpenCall) -> None:
         """A call ended without an answer. If it is a client's, its server may read it later."""
-        if not (call.received or call.met or call.row.twin) and self.sockets:
+        if not (call.received or call.met or call.row.twin) and self.sockets.ends:
             self._gone.put(key, call)
 
     def has_answered(self, key: str, call: OpenCall, answer: str) -> None:
-        """A call has its answer. If it is a server's whose client was not seen to ask, the client may be seen to get it."""
-        if call.received and answer and call.row.twin is None and self.sockets:
+        """A server's call has its answer. A client that was not seen to ask may be seen to get it."""
+        if answer and call.row.twin is None and self.sockets.ends:
             self._answered.put(key, (call.connection, answer))
 
     def answered(self, client: OpenCall, answer: str) -> str | None:
@@ -148,8 +140,8 @@ class Twins:
 
     def restore(self, state: TwinsState) -> None:
         self.sockets.restore(state.sockets)
-        self._received.clear()
-        self._received.update({key: None for key, each in self._calls.items() if each.received})
+        self.received.clear()
+        self.received.update({key: None for key, each in self._calls.items() if each.received})
         self._gone.clear()
         self._gone.update(state.gone)
         self._answered.clear()

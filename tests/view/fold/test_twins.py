@@ -64,7 +64,7 @@ def names(rows: dict[str, CallRow]) -> dict[int, str]:
     return {row.pid or 0: row.twin or "counts" for row in rows.values()}
 
 
-PROXIED = [
+PROXIED: list[Event] = [
     opens(1, AGENT, 1, A, B),
     opens(1, PROXY, 2, B, A),
     opens(1, PROXY, 3, C, D),
@@ -98,9 +98,9 @@ def test_a_proxy_alone_counts_what_it_sends() -> None:
 
 def test_a_proxy_that_tries_again_sends_one_call_and_one_that_asks_two_models_at_once_sends_two() -> None:
     again = asks(16, PROXY, 3, "out", exchange=2)
-    whole = [*PROXIED[:10], again, answers(17, PROXY, 3, "in", 2), *PROXIED[10:]]
+    whole: list[Event] = [*PROXIED[:10], again, answers(17, PROXY, 3, "in", 2), *PROXIED[10:]]
     assert 1 == len([row for row in folded(whole).values() if row.twin is None])
-    at_once = [*PROXIED[:7], opens(12, PROXY, 5, "10.0.0.2:5002", D), asks(12, PROXY, 5, "out"), *PROXIED[7:]]
+    at_once: list[Event] = [*PROXIED[:7], opens(12, PROXY, 5, "10.0.0.2:5002", D), asks(12, PROXY, 5, "out"), *PROXIED[7:]]
     assert 2 == len([row for row in folded(at_once).values() if row.twin is None])
 
 
@@ -125,7 +125,7 @@ def test_equal_calls_of_one_process_to_itself_are_not_passed_on() -> None:
 
 
 def test_a_call_that_its_client_gave_up_is_the_one_that_its_server_reads_later() -> None:
-    events = [
+    events: list[Event] = [
         opens(1, AGENT, 1, A, B),
         asks(10, AGENT, 1, "out"),
         TlsClose(at(20, AGENT, 1), 0, 0),
@@ -140,7 +140,7 @@ def test_a_call_that_its_client_gave_up_is_the_one_that_its_server_reads_later()
 
 @pytest.mark.parametrize("lost", [AGENT, MODEL])
 def test_where_the_request_was_lost_at_one_end_the_other_end_has_the_call(lost: int) -> None:
-    events = [
+    events: list[Event] = [
         opens(1, AGENT, 1, A, B),
         opens(1, MODEL, 4, B, A),
         asks(10, AGENT, 1, "out"),
@@ -155,7 +155,7 @@ def test_where_the_request_was_lost_at_one_end_the_other_end_has_the_call(lost: 
 
 
 def test_bytes_that_are_missing_at_one_end_do_not_part_the_ends() -> None:
-    events = [
+    events: list[Event] = [
         opens(1, AGENT, 1, A, B),
         opens(1, MODEL, 4, B, A),
         asks(10, AGENT, 1, "out"),
@@ -188,7 +188,7 @@ def test_streams_of_http2_are_told_apart_by_their_numbers() -> None:
 
 def test_a_server_that_is_not_the_other_end_does_not_take_the_call() -> None:
     """An agent asks a model elsewhere what another process asks the server here, whose own client is not read."""
-    events = [
+    events: list[Event] = [
         opens(1, AGENT, 1, A, B),
         opens(1, PROXY, 2, B, A),
         asks(10, AGENT, 1, "out"),
