@@ -144,7 +144,7 @@ class TlsClose(Struct, frozen=True, gc=False, tag="tls_close"):
 class TlsOpen(Struct, frozen=True, gc=False, tag="tls_open"):
     """
     A process uses a TLS object: what it carries is read. The `first` one comes before any byte, if the object is seen so early.
-    The next one says which TCP connection is below it, by its ports: `sure` where bytes came from there while the object was
+    The next one says which TCP connection is below it, by its two ends: `sure` where bytes came from there while the object was
     read, else they came from there just before. Each later one replaces it.
     """
 
@@ -153,6 +153,9 @@ class TlsOpen(Struct, frozen=True, gc=False, tag="tls_open"):
     local_port: int = 0  # 0: it is not known after all; -1: the process did not open this connection while it was watched
     port: int = 0  # of the peer
     sure: bool = True
+    local: str = ""  # address:port of this end; "": not known
+    peer: str = ""
+    since_ns: int = 0  # when the first bytes of this connection came; 0: not before this event
 
 
 class TcpTraffic(Struct, frozen=True, gc=False, tag="tcp_traffic"):

@@ -33,6 +33,7 @@ from .events import (
     TlsClose,
     TlsEvent,
     TlsHandshake,
+    TlsOpen,
 )
 from .loss import Reason
 from .sources import (
@@ -231,7 +232,7 @@ def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
 
 
 def _parsed(event: HttpEvent | RpcMessage) -> bool:
-    return not isinstance(event, TlsChunk | TlsHandshake | TlsClose | TcpTraffic | Loss | Tick)
+    return not isinstance(event, TlsChunk | TlsHandshake | TlsOpen | TlsClose | TcpTraffic | Loss | Tick)
 
 
 def http_messages(source: Stream[TlsEvent], options: TraceOptions) -> Stream[HttpEvent]:

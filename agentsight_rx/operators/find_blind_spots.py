@@ -24,8 +24,8 @@ Process = tuple[int, int]  # pid and start, since a pid is used again
 
 def find_blind_spots(*, wait: float = 0.0) -> Operator[TlsEvent, TlsEvent]:
     """
-    Report processes of which traffic was not read. Everything else passes unchanged; of the evidence only the total of a
-    connection passes, at its end or at the end of the stream, marked as judged, so that a replay does not judge it again.
+    Report processes of which traffic was not read. Everything else passes unchanged; of the evidence the ends of a connection
+    pass, and its total, at its end or at the end of the stream, marked as judged, so that a replay does not judge it again.
 
         --Chunk--TcpTraffic--UnreadTls-----TcpTraffic----------------------|
         [                find_blind_spots()                                ]
@@ -161,7 +161,8 @@ class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
         if event.first:
             return ()
         facts.receives(connection.handle, event)
-        return facts.news()
+        news = facts.news()
+        return (event, *news) if event.local or not event.local_port else news  # the ends, or that they are not known after all
 
     def tick(self, now_ns: int, /) -> Iterable[TlsEvent]:
         state = self.state

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ..events import BlindSpot, Loss, TcpTraffic, TlsOpen, UnreadTls
 from ..loss import Reason
+from ..wire.address import endpoint
 
 __all__ = ["Unread"]
 
@@ -91,7 +92,7 @@ class Unread(Struct):
         before, *_ = self.open.pop(number, (0, 0, ""))
         self.unmatched += not known
         self.size += size - before
-        peer = f"[{traffic.peer}]:{traffic.port}" if ":" in traffic.peer else f"{traffic.peer}:{traffic.port}"
+        peer = endpoint(traffic.peer, traffic.port)
         if not traffic.ended:
             self.open[number] = size, ports, peer
         elif peer not in self.peers and len(self.peers) < _PEERS_MOST:

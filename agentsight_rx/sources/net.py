@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from ..core.options import Options
 from ..core.stream import Stream, origin
 from ..events import Loss, NetEvent, Origin, Tick, time_of
+from ..wire.address import address_of
 from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
 from .kernel.reader import ProgramReader
 from .kernel.repeats import Repeats
@@ -57,7 +58,6 @@ _WALKED, _CUT = 1, 2
 _UNIX = 1  # AF_UNIX
 _UNIX_TYPES = {1: "stream", 2: "dgram", 5: "seqpacket"}
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp", 132: "sctp", 136: "udplite", 262: "mptcp"}  # include/uapi/linux/in.h
-_MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 2.5.5.2: an IPv4 address in IPv6 form
 _ANY = ("0.0.0.0", "::")
 
 _FLUSH_S = 0.5  # how long repeats are held back
@@ -100,6 +100,7 @@ class _NetReader(ProgramReader[NetEvent | int]):
             decode=decode,
             fields=_FIELDS,
             switches=["-DCALLS"],
+            headers=("ends.h",),
             names=self.names,
         )
         program.attach("on_begin", [f"syscalls:sys_enter_{name}" for name in _BEGINS])
@@ -192,7 +193,7 @@ def decode(view: memoryview, at: int, size: int) -> NetEvent | int | None:
             latency_ns=latency_ns,
             size=moved,
         )
-    local, peer = _address(local_address, local_known), _address(peer_address, peer_known)
+    local, peer = address_of(local_address) if local_known else "", address_of(peer_address) if peer_known else ""
     if not own and (local in _ANY or (action == "connect" and error)):
         local = ""  # it had none, or the kernel has released it already
     decisive = local if own else peer or local
@@ -210,14 +211,6 @@ def decode(view: memoryview, at: int, size: int) -> NetEvent | int | None:
         size=moved,
         local_port=local_port if action == "accept" else 0,
     )
-
-
-def _address(raw: bytes, known: int) -> str:
-    if not known:
-        return ""
-    if raw.startswith(_MAPPED):
-        return socket.inet_ntop(socket.AF_INET, raw[12:])
-    return socket.inet_ntop(socket.AF_INET6, raw)
 
 
 def _unix_name(name: bytes, directory: str | None) -> str:

@@ -14,6 +14,7 @@ from ..core.options import Options
 from ..core.stream import Stream, origin
 from ..events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen, time_of
 from ..loss import Reason
+from .ends import Ends, ends_of
 from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import ProgramReader
 from .kernel.ring import RingSize
@@ -33,6 +34,10 @@ _FIELDS = (
     "sock_common.skc_state",
     "sock_common.skc_num",
     "sock_common.skc_dport",
+    "sock_common.skc_rcv_saddr",
+    "sock_common.skc_daddr",
+    "sock_common.skc_v6_daddr",
+    "sock_common.skc_v6_rcv_saddr",
     "tcp_sock.copied_seq",
     "tcp_sock.write_seq",
     "tcp_sock.rcv_nxt",
@@ -45,7 +50,8 @@ _WRITES = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
 _COPIES = ("sendfile64", "splice")
 
 # struct chunk_t of bpf/plain_http.c, up to its data
-_RECORD = Layout("<QQIIII16sQQQQQQQIIBBBxHH")
+_RECORD = Layout("<QQIIII16sQQQQQQQIIBBBx")  # behind it the ends
+_HEAD = 160
 _CHUNK, _OTHER, _CLOSE = 1, 2, 3
 
 _SEGMENT = 16384
@@ -68,8 +74,8 @@ def plain_http(options: PlainHttpOptions = PlainHttpOptions()) -> Stream[TlsEven
     them, in order per connection and direction, with gaps marked. The `library` of such a connection is `PLAIN`.
 
     TLS is dropped in the kernel. Bytes of other protocols are dropped there too, and counted as `other_protocol`. Of a
-    connection that is older than the capture each direction begins with its next message. A `TlsOpen` says that a connection
-    which the target opened was recognised: it is no blind spot.
+    connection that is older than the capture each direction begins with its next message. A `TlsOpen` has the two ends of a
+    connection, and says that one which the target opened was recognised: it is no blind spot.
     """
     return origin(_STAGE, lambda: PlainHttpReader(options), time_of=time_of, live=True, options=str(options))
 
@@ -91,6 +97,7 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
             decode=self._decode,
             fields=_FIELDS,
             switches=_switches(),
+            headers=("ends.h",),
             names=self.names,
         )
         try:
@@ -130,21 +137,21 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
 
     # -- records -> events -----------------------------------------------------------------------------------------
 
-    def _decode(self, view: memoryview, at: int, size: int) -> TlsEvent | None:
+    def _decode(self, view: memoryview, at: int, size: int) -> TlsEvent | list[TlsEvent] | None:
         (
             time_ns, _, kind, pid, tid, uid, comm,
             owner_start_ns, number, offset, seq, latency_ns, gap, lost, owner, length, direction, opened, hidden,
-            local_port, port,
         ) = _RECORD.unpack_from(view, at)  # fmt: skip
         name = self._name(comm)
         connection = self._connections.get(number)
+        begun: TlsOpen | None = None
         if connection is None:
             connection = Connection(owner, owner_start_ns, PLAIN, number)
             if kind != _CLOSE:
                 self._connections[number] = connection
-                if opened:
-                    whose = Origin(time_ns, owner, comm=name, connection=connection)
-                    self._more.append(TlsOpen(whose, first=False, local_port=local_port, port=port))
+                if kind == _CHUNK or opened:
+                    ends = ends_of(view, at + _RECORD.size)
+                    begun = _begun(Origin(time_ns, owner, comm=name, connection=connection), ends, opened=bool(opened))
         if kind == _CHUNK:
             source = Origin(
                 time_ns,
@@ -161,11 +168,13 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
             if lost:
                 note = "moved inside the kernel" if hidden else "a single call carried more than is read of one"
                 self._more.append(_loss(source, Reason.TRUNCATED, lost, note))
-            body = at + _RECORD.size
-            return TlsChunk(source, bytes(view[body : body + length]), offset=offset, seq=seq, lost=lost, latency_ns=latency_ns)
+            body = at + _HEAD
+            data = bytes(view[body : body + length])
+            chunk = TlsChunk(source, data, offset=offset, seq=seq, lost=lost, latency_ns=latency_ns)
+            return chunk if begun is None else [begun, chunk]
         source = Origin(time_ns, pid, tid=tid, uid=uid, comm=name, connection=connection)
         if kind != _CLOSE:
-            return None
+            return begun
         if gap:
             self._more.append(_other(source, gap))
         if lost:
@@ -192,6 +201,11 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
                 self._comms.clear()
             name = self._comms[comm] = comm.partition(b"\0")[0].decode(errors="replace")
         return name
+
+
+def _begun(whose: Origin, ends: Ends, *, opened: bool) -> TlsOpen:
+    port = ends.local_port if opened else -1
+    return TlsOpen(whose, first=False, local_port=port, port=ends.port, local=ends.local, peer=ends.peer)
 
 
 def _loss(source: Origin, reason: Reason, size: int, note: str) -> Loss:

@@ -26,6 +26,7 @@ COLUMNS = (
     Column("method"),
     Column("host", flexible=True, most=40),
     Column("path", flexible=True, middle=True),
+    Column("peer", flexible=True, most=24, rank=4),
     Column("status", right=True),
     Column("sent", right=True, rank=3),
     Column("received", right=True, rank=2),
@@ -71,10 +72,16 @@ def _cells(row: Exchange) -> tuple[Cell, ...]:
         row.method,
         row.host or "unknown",
         row.path,
+        row.peer or "",
         Span(status, "failed" if (row.status_code or 0) >= 400 else ""),
         data_size(row.request_bytes),
         data_size(row.response_bytes),
         took(row.duration_ms),
-        str(row.turn or ("served" if row.call_id else "")),
+        str(row.turn or (_no_turn(row) if row.call_id else "")),
         Span(state.replace("_", " "), "missing"),
     )
+
+
+def _no_turn(row: Exchange) -> str:
+    """What there is of a call beside the row that counts."""
+    return "passed on" if row.is_passed_on else "served"

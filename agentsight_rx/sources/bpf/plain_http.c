@@ -32,8 +32,6 @@ enum { UNDECIDED, HTTP, TLS, UNKNOWN };
 #define NO_STREAM (MSG_OOB | MSG_PEEK | MSG_ERRQUEUE) /* the bytes stay, or are none of the stream */
 
 #define IPPROTO_TCP 6
-#define INET 2
-#define INET6 10
 #define ESTABLISHED 1
 #define SYN_SENT 2
 #define FIN_WAIT1 4
@@ -81,7 +79,7 @@ struct connection_t {
     u8 opened; /* a tracked process connected it */
     u8 tunnel; /* it began with CONNECT: TLS may follow */
     u8 pad;
-    u16 local, port; /* `local` is 0 until bytes move */
+    struct end_t local, peer; /* not known until bytes move */
     struct side_t in, out;
 };
 
@@ -100,7 +98,8 @@ struct chunk_t {
     u8 opened;
     u8 hidden; /* the process never had these bytes */
     u8 pad;
-    u16 local, port; /* the peer's */
+    struct end_t local, peer;
+    u16 more_pad[2];
     char data[2 * SEGMENT]; /* the second half is never sent: room for what the verifier thinks possible */
 };
 
@@ -200,7 +199,6 @@ static inline void begin_connection(struct connection_t *fresh, struct process_t
     FIELD(local, sock, sock_common_skc_num);
     FIELD(peer, sock, sock_common_skc_dport);
     peer = __builtin_bswap16(peer);
-    fresh->port = peer;
     if (own_ports.lookup(&local) || own_ports.lookup(&peer))
         fresh->carries = TLS; /* as good as: dropped and not counted */
 }
@@ -286,7 +284,7 @@ static inline void send_mark(u32 kind, struct connection_t *connection, u64 gap,
     mark->id = connection->id;
     mark->opened = connection->opened;
     mark->local = connection->local;
-    mark->port = connection->port;
+    mark->peer = connection->peer;
     mark->offset = connection->in.offset;
     mark->seq = connection->out.offset;
     mark->gap = gap;
@@ -488,8 +486,12 @@ static inline int moved(struct process_t *process, struct move_t *move, u64 did,
         count(UNTRACKED);
         return 0;
     }
-    if (!connection->local)
-        FIELD(connection->local, sock, sock_common_skc_num);
+    if (!connection->local.known) {
+        u16 family = 0;
+        FIELD(family, sock, sock_common_skc_family);
+        read_local(&connection->local, sock, family);
+        read_peer(&connection->peer, sock, family);
+    }
     struct side_t *side = direction == IN ? &connection->in : &connection->out;
     if (move->many) {
         if (!side->started)
@@ -511,7 +513,7 @@ static inline int moved(struct process_t *process, struct move_t *move, u64 did,
     chunk->id = connection->id;
     chunk->opened = connection->opened;
     chunk->local = connection->local;
-    chunk->port = connection->port;
+    chunk->peer = connection->peer;
     chunk->direction = direction;
     chunk->latency_ns = move->time_ns ? time_ns - move->time_ns : 0;
     chunk->gap = gap;

@@ -50,6 +50,7 @@ struct side_key_t {
 struct side_t {
     u64 offset; /* bytes that this direction carried so far, captured or not */
     u64 seq;
+    u64 time_ns; /* of its newest record */
     u64 sock; /* that this object receives from, at the incoming direction; 0: not known */
     u32 sure; /* see learn_socket() */
     u32 pad;
@@ -259,15 +260,15 @@ static inline void learn_socket(struct process_t *process, u64 ssl, u32 library,
         struct head_t head;
         u64 ssl, offset, seq, latency_ns, sock;
         u32 size, lost, direction, library;
+        struct end_t local, peer;
     } mark = {};
     fill_head(&mark.head, SOCKET, process);
-    u16 local = 0, port = 0;
-    FIELD(local, sock, sock_common_skc_num);
-    FIELD(port, sock, sock_common_skc_dport);
+    u16 family = 0;
+    FIELD(family, sock, sock_common_skc_family);
+    read_local(&mark.local, sock, family);
+    read_peer(&mark.peer, sock, family);
     mark.ssl = ssl;
     mark.sock = sock;
-    mark.size = local;
-    mark.lost = __builtin_bswap16(port);
     mark.direction = sure;
     mark.library = library;
     count(SEEN);
@@ -389,7 +390,9 @@ static inline int send_segments(struct process_t *process, struct rest_t *rest, 
     }
     if (!side || !room)
         goto out;
-    fill_head_at(&chunk->head, CHUNK, process, rest->time_ns);
+    if (side->time_ns < rest->time_ns)
+        side->time_ns = rest->time_ns;
+    fill_head_at(&chunk->head, CHUNK, process, side->time_ns);
     chunk->ssl = rest->ssl;
     chunk->latency_ns = rest->latency_ns;
     chunk->direction = rest->direction;
@@ -455,6 +458,7 @@ static inline int go_on(struct pt_regs *ctx, int is_left)
     return 0;
 }
 
+/* A write has the time of its begin, since the other side may read it, and answer, before the write returns. */
 static inline int send_data(struct process_t *process, struct ssl_call_t *call, u64 did, u32 direction, u32 library,
                             const int segments)
 {
@@ -465,7 +469,7 @@ static inline int send_data(struct process_t *process, struct ssl_call_t *call, 
         .ssl = call->ssl,
         .from = call->buffer,
         .left = did,
-        .time_ns = now,
+        .time_ns = direction == IN ? now : call->time_ns,
         .latency_ns = now - call->time_ns,
         .sock = last ? last->sock : 0,
         .direction = direction,

@@ -69,8 +69,9 @@ _LISTED, _NAMED, _WATCHED = 1, 2, 4  # the marks of bpf/track.h for a name
 
 class Program(Generic[E]):
     """
-    One BPF object: `bpf/track.h`, the C source of one stage, and further `parts` of it. It filters by `target` in the kernel.
-    Which of the names of `target` a process had is noted in `names`. A `ring_size` of 0 is chosen by the memory that is free.
+    One BPF object: `bpf/track.h`, further `headers`, the C source of one stage and further `parts` of it. It filters by
+    `target` in the kernel. Which of the names of `target` a process had is noted in `names`. A `ring_size` of 0 is chosen by
+    the memory that is free.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Program(Generic[E]):
         decode: Callable[[memoryview, int, int], E | list[E] | None],
         fields: Sequence[str] = (),
         switches: Sequence[str] = (),
+        headers: Sequence[str] = (),
         parts: Sequence[str] = (),
         names: Names | None = None,
     ) -> None:
@@ -94,7 +96,7 @@ class Program(Generic[E]):
         here = own_namespace()
         self._reported = dict[str, int]()
         source = Source(
-            files=("track.h", f"{stage}.c", *parts),
+            files=("track.h", *headers, f"{stage}.c", *parts),
             fields=(*_TRACK_FIELDS, *here.fields, *fields),
             flags=(*target.flags(), *here.flags, *switches),
         )

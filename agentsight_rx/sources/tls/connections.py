@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from ...core.bounded import Recent
 from ...events import Connection, Direction, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen, TlsUse
 from ...loss import Reason
+from ..ends import Ends
 from .proof import Probed, Use, begins_like_a_client, begins_like_http
 from .traffic import Traffic
 
@@ -28,13 +29,12 @@ _SEALED_MOST = 4_096  # TLS records of one thread that wait for their socket; ea
 
 class Below(NamedTuple):
     """
-    The TCP connection that an object receives from: its socket, its ports, and whether that is sure, as in TlsOpen. `opened`:
+    The TCP connection that an object receives from: its socket, its ends, and whether that is sure, as in TlsOpen. `opened`:
     its process opened it while it was watched.
     """
 
     sock: int
-    local_port: int
-    port: int
+    ends: Ends
     sure: bool
     opened: bool = True
 
@@ -49,6 +49,7 @@ class Known(Struct):
     connection: Connection
     probed: Probed
     use: Use
+    since_ns: int = 0  # its first record
     sock: int = 0
     in_offset: int = 0
     in_seq: int = 0
@@ -109,7 +110,7 @@ class Connections:
             use = Use(origin, start_ns)
             self._uses.put((pid, start_ns, number), use)
         known = self.open[pid, handle] = Known(
-            Connection(pid, start_ns, probed.library.path, handle), probed, use, placed=probed.by_socket
+            Connection(pid, start_ns, probed.library.path, handle), probed, use, origin.time_ns, placed=probed.by_socket
         )
         self.traffic.plaintext(pid, start_ns)
         return known
@@ -197,7 +198,7 @@ class Connections:
         if below is None:
             return [TlsOpen(on(origin, known), first=False)]
         if not self.traffic.matches(pid, start_ns, below.sock):
-            known.below = below = below._replace(local_port=-1, opened=False)
+            known.below = below = below._replace(opened=False)
         self._above[pid, below.sock] = known
         opened = _opened(origin, known, below)
         return [opened, _said(known.use.origin, known.use, known.probed)] if _count_midway(known) else [opened]
@@ -210,6 +211,7 @@ class Connections:
             self._ending[chunk.origin.pid, known.connection.handle] = known, ending[1], self.clock()
         if known.closed:
             known.sock, known.closed, known.again, known.again_out = 0, False, True, True
+            known.since_ns = chunk.origin.time_ns
         if chunk.origin.direction == "in":
             if not known.sock:
                 known.sock = sock
@@ -219,7 +221,7 @@ class Connections:
         else:
             if known.sock in self._ended and begins_like_a_client(chunk.data):
                 before.append(TlsClose(replace(chunk.origin, direction=None), 0, 0))
-                known.ended = False
+                known.ended, known.since_ns = False, chunk.origin.time_ns
                 below, old = known.below, known.sock
                 known.sock, known.again, known.out_offset, known.out_seq = 0, True, chunk.offset, chunk.seq
                 if below is not None and below.sock != old:  # the new one was met before its first byte
@@ -319,7 +321,17 @@ def _count_midway(known: Known) -> bool:
 
 
 def _opened(origin: Origin, known: Known, below: Below) -> TlsOpen:
-    return TlsOpen(on(origin, known), first=False, local_port=below.local_port, port=below.port, sure=below.sure)
+    ends = below.ends
+    return TlsOpen(
+        on(origin, known),
+        first=False,
+        local_port=ends.local_port if below.opened else -1,
+        port=ends.port,
+        sure=below.sure,
+        local=ends.local,
+        peer=ends.peer,
+        since_ns=min(known.since_ns, origin.time_ns),
+    )
 
 
 def _said(origin: Origin, use: Use, probed: Probed) -> TlsUse:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ...events import Loss, Origin, TlsChunk, TlsEvent, TlsHandshake, TlsOpen
 from ...loss import Reason
+from ..ends import ends_of
 from .calibration import Calibration, Sample
 from .connections import Below, Connections, Known, Sealed, on
 from .proof import Probed
@@ -112,7 +113,7 @@ class Records:
             known.opened = True
             return TlsOpen(source)
         if kind == _SOCKET:
-            below = Below(sock, local_port=length, port=lost, sure=direction == _SURE)
+            below = Below(sock, ends_of(view, body), sure=direction == _SURE)
             return connections.learn(origin, known, below if direction in (_DOUBTFUL, _SURE) else None)
         if kind == _HANDSHAKE:
             return TlsHandshake(source, latency_ns) if self._handshakes else None

@@ -52,9 +52,11 @@ _FIELDS = (
     "sock.sk_protocol",
     "sock_common.skc_family",
     "sock_common.skc_num",
+    "sock_common.skc_rcv_saddr",
     "sock_common.skc_daddr",
     "sock_common.skc_dport",
     "sock_common.skc_v6_daddr",
+    "sock_common.skc_v6_rcv_saddr",
     "tcp_sock.bytes_sent",
     "tcp_sock.write_seq",
     "tcp_sock.copied_seq",
@@ -156,14 +158,13 @@ class TlsReader(ProgramReader[TlsEvent]):
             decode=self._records.decode,
             fields=_FIELDS,
             switches=["-DCALLS", *self._scope.switches],
+            headers=("ends.h",),
             parts=("tls_aead.c", "tls_sockets.c", "tls_go.c", "tls_ring.c"),
             names=self.names,
         )
         probes = Probes(program.bpf, multi=multi)
-        self._program, self._attacher = (
-            program,
-            Attacher(program, probes, self._records, self._say, placement=self._options.placement),
-        )
+        self._program = program
+        self._attacher = Attacher(program, probes, self._records, self._say, placement=self._options.placement)
         probes.follow("next_programs", "on_more")
         program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
         self._records.traffic.ask = asker(program.bpf)

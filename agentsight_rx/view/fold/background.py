@@ -21,8 +21,11 @@ class OpenCall(Struct, frozen=True):
     row: CallRow
     start_ns: int
     connection: str
-    asked: bytes = b""  # a digest of what was asked, where a client asked
-    served: bytes = b""  # of what a server was asked, where no client was seen to ask it
+    asked: bytes = b""  # a digest of what was asked
+    stream: int = 0  # of HTTP/2
+    received: bool = False  # it was seen where a server reads it
+    met: bool = False  # its server's end is known
+    sent_on: str = ""  # the newest call that the server made of it, as a proxy
     partial: CallRow | None = None  # the answer so far of a stream that fell silent
 
 

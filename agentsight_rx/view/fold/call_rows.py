@@ -10,9 +10,9 @@ from ...llm import BODY, NOT_UNDERSTOOD, Asked, New, Provider, new_in, provider_
 from ...tokens import Usage, counts_of
 from ...wire.http1 import field
 from ..rows.ids import process_of, scheme_of
-from ..rows.kinds import AuditRow, CallRow, Row, TokenRow
+from ..rows.kinds import AuditRow, CallRow, Row, RowGone, TokenRow
 
-__all__ = ["asked_row", "asked_rows", "ended_row", "ended_rows", "unasked_row"]
+__all__ = ["asked_row", "asked_rows", "ended_row", "ended_rows", "tokens_gone", "unasked_row"]
 
 _TEXT_MOST = 65_536  # characters of prompt and answer that a row keeps; the event log has all
 _OUTCOMES = {"error": "failure", "complete": "success"}
@@ -176,3 +176,8 @@ def ended_rows(row: CallRow) -> list[Row]:
         )
     )
     return rows
+
+
+def tokens_gone(row: CallRow) -> list[Row]:
+    """What it cost is another call's."""
+    return [RowGone(line) for line in ended_rows(row) if isinstance(line, TokenRow)]

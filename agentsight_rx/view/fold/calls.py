@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ...events import BodyPart, HttpRequest, HttpResponse, Reply, SseMessage, TlsClose, milliseconds
+from ...events import BodyPart, HttpRequest, HttpResponse, Reply, SseMessage, TlsClose, TlsOpen, milliseconds
 from ...llm import Provider, ToolResult, find, provider_named
 from ...llm.reader import Draft
 from ...wire.http1 import field
@@ -18,10 +18,11 @@ from ..rows.ids import connection_id
 from ..rows.kinds import AuditRow, CallRow, Row, RowGone
 from .background import Background, BackgroundState, OpenCall, is_background
 from .behind import Behind, judge
-from .call_rows import asked_rows, ended_row, ended_rows, unasked_row
+from .call_rows import asked_rows, ended_row, ended_rows, tokens_gone, unasked_row
 from .repeats import Repeats, RepeatsState
 from .requests import Requests
 from .sessions import Sessions
+from .twins import Twins, TwinsState
 from .unknown_fields import UnknownFields
 
 __all__ = ["Calls", "CallsState", "Outcome"]
@@ -58,6 +59,7 @@ class CallsState(Struct, array_like=True):
     repeats: RepeatsState
     background: BackgroundState
     behind: list[tuple[str, OpenCall]] = []
+    twins: TwinsState = TwinsState()
 
 
 class Calls:
@@ -68,8 +70,7 @@ class Calls:
         self._unknown = unknown
         self._repeats = Repeats()
         self._open: Recent[str, OpenCall] = Recent(_OPEN_MOST)
-        # open calls of servers whose clients were not seen to ask, and perhaps some that have ended
-        self._serving: Recent[str, None] = Recent(_OPEN_MOST)
+        self.twins = Twins(self._open)
         self._done: Recent[str, None] = Recent(_OPEN_MOST)  # calls whose answer was complete
         self._behind = Behind()
         self._early: Recent[str, HttpResponse | SseMessage] = Recent(_EARLY_MOST)  # they came before their requests had ended
@@ -93,48 +94,63 @@ class Calls:
     def _begin(self, event: HttpRequest, provider: Provider, id: str) -> Outcome:
         origin = event.origin
         row, digest, results, tools = self.requests.read(event, provider, id)
-        served = b""
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             evicted += self._abort(next(iter(self._open)), "evicted", None)
         self._behind.pop(row.id, None)
         self._done.pop(row.id, None)  # a later capture counts the exchanges of a connection from 1 again
-        if origin.direction == "in":
-            row = replace(row, twin=self._client_of(digest, origin.pid))
-            digest, served = b"", b"" if row.twin else digest
-        sessions: list[Row] = self._served_before(digest, row) if digest and self._serving else []
+        connection, received, met = connection_id(origin), origin.direction == "in", False
+        others: list[Row] = []
+        if received or self.twins.received:
+            tied, others = self._tied(OpenCall(row, origin.time_ns, connection, digest, event.stream, received))
+            row, met = tied.row, tied.met
         if row.twin is None:
-            row, begun = self._sessions.begin(self._repeats.begin(row, digest), event.headers, tools=tools)
-            sessions += begun
+            row, begun = self._sessions.begin(row if received else self._repeats.begin(row, digest), event.headers, tools=tools)
+            others += begun
             judge(begun, self._open, self._behind)
-        if served:
-            self._serving.put(id, None)
-        self._open[id] = OpenCall(row, origin.time_ns, connection_id(origin), digest, served)
-        rows = [*evicted, *asked_rows(row, event), *sessions]
+        self._open[id] = OpenCall(row, origin.time_ns, connection, digest, event.stream, received, met)
+        if received:
+            self.twins.received.put(id, None)
+        rows = [*evicted, *asked_rows(row, event), *others]
         early = self._early.pop(row.id, None)
         if early is None:
             return Outcome(rows, begun=row, results=results)
         ended = self.stream(early, id) if isinstance(early, SseMessage) else self.response(early, id)
         return Outcome([*rows, *ended.rows], ended.call, ended.reply, begun=row, results=results)
 
-    def _client_of(self, asked: bytes, server: int) -> str | None:
-        """The open call of a client that asked just this of a server in the same tree."""
-        return next((key for key, each in self._open.items() if each.asked == asked and each.row.pid != server), None)
+    def _tied(self, call: OpenCall) -> tuple[OpenCall, list[Row]]:
+        """The call, with the row that counts in its place, and the rows of other calls that change where it begins."""
+        twins, row = self.twins, call.row
+        if call.received:
+            return _twin(call, twins.client_of(call)), []
+        passed_on = twins.forwarded(call)
+        if passed_on is not None:
+            asked = self._open[passed_on].row.twin
+            return (call, self._taken(passed_on, row.id)) if asked is None else (_twin(call, asked), self._through(asked, row))
+        served = twins.served(call)
+        return (call, []) if served is None else (replace(call, met=True), self._taken(served, row.id))
 
-    def _served_before(self, asked: bytes, client: CallRow) -> list[Row]:
-        """
-        A server may be seen to read a request before its client is seen to have written it: then the server's row was there
-        first, and becomes the twin of the client's.
-        """
-        for key in list(self._serving):
-            each = self._open.get(key)
-            if each is None or not each.served:
-                del self._serving[key]
-            elif each.served == asked and each.row.pid != client.pid:
-                row = replace(each.row, twin=client.id, turn=0)
-                self._open[key] = replace(each, row=row, served=b"")
-                return [row, *self._sessions.uncount(each.row)]
-        return []
+    def _taken(self, key: str, client: str) -> list[Row]:
+        """The call of a server, which counted so far, is that of this client."""
+        each = self._open[key]
+        before = each.partial or each.row
+        row = replace(before, twin=client, turn=0)
+        self._open[key] = replace(each, row=replace(each.row, twin=client, turn=0), partial=each.partial and row)
+        return [*tokens_gone(before), row, *self._sessions.uncount(before)]
+
+    def _through(self, key: str, sent: CallRow) -> list[Row]:
+        """A proxy passes a call on."""
+        each = self._open.get(key)
+        name = self._sessions.name_of(sent)
+        if each is None or each.row.through == name:
+            return []
+        row = replace(each.row, through=name)
+        self._open[key] = replace(each, row=row)
+        return [row]
+
+    def opened(self, event: TlsOpen) -> list[Row]:
+        """The ends of a connection are known."""
+        return [row for key, client in self.twins.opened(event) for row in self._taken(key, client)]
 
     def response(self, event: HttpResponse, key: str) -> Outcome:
         if event.streaming or 100 <= event.status < 200 or key in self._done:
@@ -194,8 +210,13 @@ class Calls:
         provider = provider_named(event.dialect)
         if provider is None:  # a package that had it in an earlier run is gone
             return _NOTHING
-        row, sessions = self._sessions.begin(unasked_row(event, key, provider), ())
-        self._open[row.id] = OpenCall(row, event.origin.time_ns, connection_id(event.origin))
+        origin, row, sessions = event.origin, unasked_row(event, key, provider), list[Row]()
+        call = OpenCall(row, origin.time_ns, connection_id(origin), received=origin.direction == "out")
+        call = _twin(call, self.twins.client_of(call) if call.received else self.twins.answered(call, event.reply.id))
+        row = call.row
+        if row.twin is None:
+            row, sessions = self._sessions.begin(row, ())
+        self._open[row.id] = replace(call, row=row)
         ended = self._end(event, key, event.reply)
         return replace(ended, rows=[*sessions, *ended.rows])
 
@@ -208,6 +229,8 @@ class Calls:
             self._open[key] = replace(open_call, partial=ended.call)
             return ended
         del self._open[key]
+        if open_call.received:
+            self.twins.has_answered(key, open_call, reply.id)
         if event.complete:
             self._done.put(key, None)
             if isinstance(event, SseMessage):
@@ -230,7 +253,7 @@ class Calls:
         before = open_call.partial
         # a line of the audit trail stands at its time, and that of the earlier part was another one
         gone = [RowGone(line) for line in ended_rows(before) if isinstance(line, AuditRow)] if before else []
-        rows = [*gone, *ended_rows(row), *self._ended(row, before, open_call.asked)]
+        rows = [*gone, *ended_rows(row), *self._ended(row, before, b"" if open_call.received else open_call.asked)]
         return Outcome(rows, row, reply)
 
     def _ended(self, row: CallRow, before: CallRow | None, asked: bytes) -> list[Row]:
@@ -250,6 +273,7 @@ class Calls:
         rows = self._unasked_rows([key for key, each in self._early.items() if connection_id(each.origin) == gone])
         for key in [key for key, each in self._open.items() if each.connection == gone]:
             rows += self._abort(key, "closed", event.origin.wall_ns)
+        self.twins.sockets.closed(gone)
         return rows
 
     def finish(self) -> list[Row]:
@@ -265,16 +289,19 @@ class Calls:
         return [row for key, event in early if isinstance(event, SseMessage) for row in self._unasked(event, key).rows]
 
     def _abort(self, key: str, reason: str, end_ns: int | None) -> list[Row]:
-        return self._aborted(self._open.pop(key), reason, end_ns)
+        call = self._open.pop(key)
+        self.twins.waited_in_vain(key, call)
+        return self._aborted(call, reason, end_ns)
 
     def _aborted(self, open_call: OpenCall, reason: str, end_ns: int | None) -> list[Row]:
+        asked = b"" if open_call.received else open_call.asked
         if open_call.partial:
             row = replace(open_call.partial, more=False)
-            return [row, *self._ended(row, row, open_call.asked)]
+            return [row, *self._ended(row, row, asked)]
         row, end_ms = open_call.row, None if end_ns is None else milliseconds(end_ns)
         reason = row.reason or reason
         row = replace(row, status="aborted", complete=False, reason=reason, end_timestamp_ms=end_ms, end_ns=end_ns or 0)
-        return [row, *self._ended(row, None, open_call.asked)]
+        return [row, *self._ended(row, None, asked)]
 
     def get(self, id: str) -> CallRow | None:
         """The row of an open call, or of one whose body goes on."""
@@ -290,16 +317,22 @@ class Calls:
             repeats=self._repeats.snapshot(),
             background=self._background.snapshot(),
             behind=list(self._behind.items()),
+            twins=self.twins.snapshot(),
         )
 
     def restore(self, state: CallsState) -> None:
-        for mine in (self._open, self._serving, self._early, self._done, self._maybe, self._behind):
+        for mine in (self._open, self._early, self._done, self._maybe, self._behind):
             mine.clear()
         self._open.update(state.open)
-        self._serving.update({key: None for key, each in state.open if each.served})
         self._early.update(state.early)
         self._done.update(dict.fromkeys(state.done))
         self._maybe.update(state.maybe)
         self._behind.update(state.behind)
         self._repeats.restore(state.repeats)
         self._background.restore(state.background)
+        self.twins.restore(state.twins)
+
+
+def _twin(call: OpenCall, counts: str | None) -> OpenCall:
+    """The call where another row counts in its place."""
+    return call if counts is None else replace(call, row=replace(call.row, twin=counts))

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, TcpTraffic, milliseconds
+from ...wire.address import endpoint
 from ..rows.kinds import AuditRow, NetworkRow, ResourceRow, Row, process_id
 from .mcp_tools import sent_for
 from .processes import Processes
@@ -91,7 +92,7 @@ class Effects:
         ]
 
     def net(self, event: NetEvent) -> list[Row]:
-        endpoint = _endpoint(event.peer or event.local, event.port)
+        where = endpoint(event.peer or event.local, event.port)
         cause = self._cause(event.origin, event.start_ns)
         rows: list[Row] = [
             _audit(
@@ -99,9 +100,9 @@ class Effects:
                 "network",
                 cause,
                 action=event.action,
-                target=endpoint,
+                target=where,
                 error=event.error,
-                summary=f"{event.action} {event.protocol} {endpoint}",
+                summary=f"{event.action} {event.protocol} {where}",
                 details={
                     "family": event.family,
                     "protocol": event.protocol,
@@ -112,21 +113,21 @@ class Effects:
             )
         ]
         if event.action in ("connect", "send"):
-            rows.append(self._target(event.origin, endpoint, "", event.count, cause=cause, failed=event.error != 0))
+            rows.append(self._target(event.origin, where, "", event.count, cause=cause, failed=event.error != 0))
         return rows
 
     def traffic(self, event: TcpTraffic) -> list[Row]:
         """All bytes of a connection: one line, at its end or at the end of the capture."""
-        endpoint = _endpoint(event.peer, event.port)
+        where = endpoint(event.peer, event.port)
         return [
             _audit(
                 event.origin,
                 "network",
                 self._cause(event.origin, event.start_ns),
                 action="carried",
-                target=endpoint,
+                target=where,
                 error=0,
-                summary=f"carried tcp {endpoint}, {event.sent} bytes out, {event.received} bytes in",
+                summary=f"carried tcp {where}, {event.sent} bytes out, {event.received} bytes in",
                 details={
                     "family": "ipv6" if ":" in event.peer else "ipv4",
                     "protocol": "tcp",
@@ -235,10 +236,6 @@ class Effects:
     def restore(self, state: list[NetworkRow]) -> None:
         self._targets.clear()
         self._targets.update({row.id: row for row in state})
-
-
-def _endpoint(where: str, port: int) -> str:
-    return f"[{where}]:{port}" if ":" in where else f"{where}:{port}" if port else where
 
 
 def _audit(

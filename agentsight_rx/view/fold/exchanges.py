@@ -5,25 +5,29 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ...events import BodyPart, HttpRequest, HttpResponse, SseMessage, TlsClose, milliseconds
+from ...events import BodyPart, HttpRequest, HttpResponse, Origin, SseMessage, TlsClose, milliseconds
 from ...wire.http1 import field
-from ..rows.ids import http_id, http_ids, process_of, scheme_of
+from ..rows.ids import connection_id, http_id, http_ids, process_of, scheme_of
 from ..rows.kinds import CallRow, HttpRow, Row
+from .sockets import Ends, Sockets
 
 __all__ = ["Exchanges"]
 
 _OPEN_MOST = 4096
+_UNKNOWN = Ends()
 
 
 class Exchanges:
     """The exchanges whose answer has not ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, sockets: Sockets) -> None:
+        self._ends = sockets.ends
         self._open: Recent[str, HttpRow] = Recent(_OPEN_MOST)
 
     def request(self, event: HttpRequest, id: str, call: CallRow | None) -> list[Row]:
         """A request; `id`: the id of a call in this exchange, `call`: the call of a model that it begins."""
         origin = event.origin
+        ends = self._ends_of(origin) if self._ends else _UNKNOWN
         row = HttpRow(
             http_id(id),
             milliseconds(origin.wall_ns),
@@ -39,6 +43,10 @@ class Exchanges:
             process_id=call.process_id if call else process_of(origin),
             session_id=call.session_id if call else None,
             call_id=call.id if call else None,
+            server=origin.direction == "in",
+            local=ends.local,
+            peer=ends.peer,
+            sure=ends.sure,
         )
         rows: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
@@ -65,7 +73,7 @@ class Exchanges:
         self._open.pop(key, None)
         if not event.status:
             return [_aborted(row, row.reason or "reset", event)]
-        return [_ended(row, event, row.response_bytes, row.status_code)]
+        return [self._ended(row, event, row.response_bytes, row.status_code)]
 
     def part(self, event: BodyPart, id: str) -> list[Row]:
         """A piece of a body that is no stream of events."""
@@ -78,7 +86,7 @@ class Exchanges:
             self._open[key] = replace(row, response_bytes=size)
             return []
         del self._open[key]
-        return [_ended(row, event, size, row.status_code)]
+        return [self._ended(row, event, size, row.status_code)]
 
     def stream(self, event: SseMessage, id: str) -> list[Row]:
         """A stream of events, or the part of it that came before it fell silent."""
@@ -91,7 +99,7 @@ class Exchanges:
             self._open[key] = replace(row, response_bytes=size, status_code=status)
             return []
         del self._open[key]
-        return [_ended(row, event, size, status)]
+        return [self._ended(row, event, size, status)]
 
     def close(self, event: TlsClose) -> list[Row]:
         """The connection is closed: open requests on it get no answer."""
@@ -103,6 +111,26 @@ class Exchanges:
         self._open.clear()
         return rows
 
+    def _ends_of(self, origin: Origin) -> Ends:
+        ends = self._ends.get(connection_id(origin), _UNKNOWN)
+        return _UNKNOWN if ends.closed else ends
+
+    def _ended(self, row: HttpRow, event: HttpResponse | BodyPart | SseMessage, size: int, status_code: int | None) -> HttpRow:
+        origin = event.origin
+        reason = row.reason or event.reason
+        end_ns = origin.time_ns if isinstance(event, BodyPart) else event.end_ns
+        if row.peer is None and self._ends:  # they were not known yet when it began
+            ends = self._ends_of(origin)
+            row = replace(row, local=ends.local, peer=ends.peer, sure=ends.sure)
+        return replace(
+            row,
+            response_bytes=size,
+            status_code=status_code,
+            status="complete" if event.complete and reason is None else "partial",
+            reason=reason,
+            end_timestamp_ms=milliseconds(end_ns + origin.wall_ns - origin.time_ns),
+        )
+
     def get(self, id: str) -> HttpRow | None:
         return self._open.get(id)
 
@@ -112,20 +140,6 @@ class Exchanges:
     def restore(self, state: list[HttpRow]) -> None:
         self._open.clear()
         self._open.update({row.id: row for row in state})
-
-
-def _ended(row: HttpRow, event: HttpResponse | BodyPart | SseMessage, size: int, status_code: int | None) -> HttpRow:
-    origin = event.origin
-    reason = row.reason or event.reason
-    end_ns = origin.time_ns if isinstance(event, BodyPart) else event.end_ns
-    return replace(
-        row,
-        response_bytes=size,
-        status_code=status_code,
-        status="complete" if event.complete and reason is None else "partial",
-        reason=reason,
-        end_timestamp_ms=milliseconds(end_ns + origin.wall_ns - origin.time_ns),
-    )
 
 
 def _aborted(row: HttpRow, reason: str, event: HttpResponse | TlsClose | None) -> HttpRow:

@@ -93,12 +93,20 @@ class Sessions:
         return called, [session, *asides]
 
     def uncount(self, row: CallRow) -> list[Row]:
-        """A call that had begun is the server's end of another one, which counts."""
+        """A call that had begun, and may have an answer in part, is the server's end of another one, which counts."""
         self._asides.forget(row.id)
         session = self._rows.get(row.session_id) if row.session_id else None
         if session is None:
             return []
-        session = replace(session, calls=session.calls - 1, repeated_calls=session.repeated_calls - (row.repeat > 0))
+        session = replace(
+            session,
+            calls=session.calls - 1,
+            repeated_calls=session.repeated_calls - (row.repeat > 0),
+            failed_calls=session.failed_calls - (row.status == "error"),
+            partial_calls=session.partial_calls - _is_partial(row),
+            **counts_of(session.usage - row.usage),
+            model_ms=session.model_ms - _took(row),
+        )
         self._rows[session.id] = session
         return [session]
 
@@ -173,6 +181,12 @@ class Sessions:
         session = replace(session, failed_tools=session.failed_tools + 1)
         self._rows[session.id] = session
         return [session]
+
+    def name_of(self, row: CallRow) -> str:
+        """Who made a call, of whatever session it is: its agent, its program, else its process."""
+        process = self._processes.get(row.pid or 0)
+        known = process and (process.agent or program_name(process.comm, process.argv))
+        return known or row.comm or "unknown"
 
     def ended(self, process: ProcessRow) -> list[Row]:
         """A process ended: with it its session, where it is that session's program."""

@@ -25,6 +25,7 @@ from ...events import (
     SystemSample,
     TcpTraffic,
     TlsClose,
+    TlsOpen,
     TlsUse,
     time_of,
 )
@@ -77,12 +78,21 @@ class Reader(NamedTuple):
     size: Size | None = None
 
 
+_KNOWN_LATE_NS = 3_000_000_000  # what is known later than that amends nothing: half of what the fold looks back
+
+
+def _since(event: TlsOpen) -> int:
+    """The ends of a connection were its ends before its first byte, as a rule."""
+    time_ns = event.origin.time_ns
+    return event.since_ns - 1 if event.since_ns and time_ns - event.since_ns <= _KNOWN_LATE_NS else time_ns
+
+
 # A message was over with its last byte
 _ended: Callable[[HttpRequest | HttpResponse | SseMessage | RpcMessage], int] = attrgetter("end_ns")
 _size: Callable[[SseMessage | BodyPart], int] = attrgetter("size")
 
 
-def _nothing(_: TlsClose) -> int:
+def _nothing(_: TlsClose | TlsOpen) -> int:
     return 0
 
 
@@ -102,6 +112,7 @@ class Views:
             HttpResponse: Reader(self._response, _ended, _body),
             SseMessage: Reader(self._stream, _ended, _size),
             BodyPart: Reader(self._part, time_of, _size),
+            TlsOpen: Reader(self._opened, _since, _nothing),
             TlsClose: Reader(self._close, time_of, _nothing),
             BlindSpot: Reader(lambda event: [row_of(event)]),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
             TlsUse: Reader(lambda event: [row_of_use(event)]),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
@@ -121,7 +132,7 @@ class Views:
         self._sessions = Sessions(self._processes)
         self._unknown = UnknownFields()
         self._calls = Calls(self._sessions, self._unknown)
-        self._exchanges = Exchanges()
+        self._exchanges = Exchanges(self._calls.twins.sockets)
         self._effects = Effects(self._processes, self._sessions, self._tools)
 
     # -- calls and exchanges -------------------------------------------------------------------------------------------
@@ -146,6 +157,9 @@ class Views:
     def _part(self, event: BodyPart) -> list[Row]:
         id = call_id(event.origin, event.exchange)
         return self._calls.part(event, id) + self._exchanges.part(event, id)
+
+    def _opened(self, event: TlsOpen) -> list[Row]:
+        return [] if event.first else self._calls.opened(event)
 
     def _close(self, event: TlsClose) -> list[Row]:
         return self._calls.close(event) + self._exchanges.close(event)

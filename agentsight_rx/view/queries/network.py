@@ -25,8 +25,8 @@ _OUT = frozenset({"connect", "send"})
 class Peer(Struct, frozen=True):
     """
     One end of connections, as `address:port` or the path of a socket. `actions`: connect, send, accept, bind, listen, how often
-    each. `names`: the hosts that were asked over it, where that is certain: its processes asked one host alone at that port.
-    The bytes of an unmeasured connection, such as an accepted one, are not known.
+    each. `names`: the hosts that were asked over it, where that is certain: exchanges had this peer, or its processes asked one
+    host alone at that port. The bytes of an unmeasured connection, such as an accepted one, are not known.
     """
 
     peer: str
@@ -132,6 +132,7 @@ def network_of(
     hosts: dict[tuple[str, str], dict[str, _Path]] = {}
     asked_by: dict[tuple[str, str], dict[str, Actor]] = {}
     asked: dict[tuple[str, int], set[str]] = {}  # process and port -> hosts
+    reached: dict[str, set[str]] = {}  # address and port -> hosts
     uncounted = paths = 0
     for row in rows:
         if row.audit_type != "network":
@@ -141,7 +142,8 @@ def network_of(
             continue
         _note(peers.setdefault(row.target or "", _Peer(first_ms=row.timestamp_ms)), row, causes)
     for exchange in exchanges:
-        if exchange.call_id is not None and exchange.call_id not in causes.turns:  # the server's end of a call
+        is_call = exchange.call_id in causes.turns
+        if exchange.call_id is not None and not is_call and not exchange.is_passed_on:  # the server's end of a call
             continue
         key, path = (exchange.host or "", exchange.scheme), exchange.path.partition("?")[0]
         known = hosts.setdefault(key, {})
@@ -150,7 +152,9 @@ def network_of(
                 uncounted += 1
                 continue
             paths += 1
-        _ask(known.setdefault(path, _Path()), exchange)
+        _ask(known.setdefault(path, _Path()), exchange, is_call=is_call)
+        if exchange.peer and exchange.sure and not exchange.server:
+            reached.setdefault(exchange.peer, set()).add(key[0])
         asked.setdefault((exchange.process_id or "", _port(*key)), set()).add(key[0])
         who = asked_by.setdefault(key, {})
         if len(who) < _NAMED_MOST:
@@ -160,7 +164,7 @@ def network_of(
     return Network(
         tuple(
             sorted(
-                (_peer(name, each, asked, blind) for name, each in peers.items()),
+                (_peer(name, each, asked, blind, reached.get(name)) for name, each in peers.items()),
                 key=lambda each: (each.is_absent, -each.count, each.peer),
             )
         ),
@@ -194,11 +198,11 @@ def _note(peer: _Peer, row: AuditRow, causes: Causes) -> None:
         peer.causes.setdefault(cause.tool_id, cause)
 
 
-def _ask(path: _Path, row: HttpRow) -> None:
+def _ask(path: _Path, row: HttpRow, *, is_call: bool) -> None:
     path.count += 1
     path.errors += (row.status_code or 0) >= 400
     path.partial += row.status in ("partial", "aborted")
-    path.calls += row.call_id is not None
+    path.calls += is_call
     path.sent += row.request_bytes
     path.received += row.response_bytes
     path.methods[row.method] = None
@@ -211,10 +215,9 @@ def _port(host: str, scheme: str) -> int:
     return int(port) if found and port.isascii() and port.isdigit() else _PORTS.get(scheme, 0)
 
 
-def _peer(name: str, peer: _Peer, asked: dict[tuple[str, int], set[str]], blind: set[str]) -> Peer:
-    port = _port(name, "")
-    names: set[str] = set()
-    for process in peer.processes - blind:
+def _peer(name: str, peer: _Peer, asked: dict[tuple[str, int], set[str]], blind: set[str], reached: set[str] | None) -> Peer:
+    port, names = _port(name, ""), set(reached or ())
+    for process in () if reached else peer.processes - blind:
         found = asked.get((process, port), set())
         names |= found if len(found) == 1 else set()
     return Peer(

@@ -48,8 +48,8 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     """
     One call of a model. `status`: pending, complete, partial (something is missing, `reason` says what), error, aborted.
 
-    `twin`: a server in the watched tree received this call; the row of the client that made it is named here, and only the
-    client's row has tokens and tools.
+    `twin`: a server in the watched tree received this call, or a proxy passed it on; the row of the client that made it is
+    named here, and only the client's row counts, with its tokens and tools. It has `through`, the name of the proxy.
 
     Tokens are in normal form: `input_tokens` excludes tokens read from or written to a cache. `more`: the answer fell silent
     in the middle and may go on; then a later row of the same id follows.
@@ -114,6 +114,7 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     unknown: tuple[str, ...] = ()  # fields that could not be read, as `choices[].delta`
     note: str | None = None  # what else there is to say of a call that is whole
     aside: str = ""
+    through: str | None = None
 
     @property
     def is_prompted(self) -> bool:
@@ -256,7 +257,9 @@ class NetworkRow(AnyRow, frozen=True, tag="network_target", omit_defaults=True):
 class HttpRow(AnyRow, frozen=True, tag="http_exchange", omit_defaults=True):
     """
     One HTTP request with its answer, also of no model. `status`: pending, complete, partial (something is missing, `reason`
-    says what), aborted. `call_id` is the id of its CallRow, where it is a call of a model.
+    says what), aborted. `call_id` is the id of its CallRow, where it is a call of a model. `server`: it was seen where a server
+    read it. `local` and `peer` are the ends of its connection, as address:port; not `sure`: the thread that read it had
+    received from there just before.
     """
 
     id: str
@@ -279,6 +282,15 @@ class HttpRow(AnyRow, frozen=True, tag="http_exchange", omit_defaults=True):
     session_id: str | None = None
     call_id: str | None = None
     view_source: str = "view"
+    server: bool = False
+    local: str | None = None
+    peer: str | None = None
+    sure: bool = True
+
+    @property
+    def is_passed_on(self) -> bool:
+        """A client made it, so that where its call is another one's, it is a proxy that passed that one on."""
+        return self.peer is not None and not self.server
 
 
 class SessionRow(Counts, AnyRow, frozen=True, tag="session", omit_defaults=True):

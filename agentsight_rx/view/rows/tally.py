@@ -194,10 +194,7 @@ class Tally:
     def _call(self, row: CallRow) -> None:
         totals, before = self.totals, self._calls.get(row.id)
         if row.twin is not None:
-            if before is not None:  # counted before its client was seen
-                del self._calls[row.id]
-                totals.calls -= 1
-                totals.calls_unfinished -= before in ("pending", "unfinished")
+            self._gone(row)  # it may have counted before its client was seen
             return
         state = _state(row)
         totals.calls += before is None

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.events import Direction, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsUse
+from agentsight_rx.events import Direction, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen, TlsUse
 from agentsight_rx.loss import Reason
+from agentsight_rx.sources.ends import Ends
 from agentsight_rx.sources.tls.connections import Below, Connections, Known, Sealed
 from agentsight_rx.sources.tls.libraries import Library
 from agentsight_rx.sources.tls.proof import Probed, begins_like_http
@@ -18,6 +19,7 @@ from agentsight_rx.sources.tls.traffic import Tcp, Traffic
 
 LIBRARY = Library("/opt/agent", (1, 2, 3), ())
 PID, START = 70, 5
+ENDS = Ends("10.0.0.2:5000", "127.0.0.1:443", 5000, 443)
 REQUEST, ANSWER = b"POST /v1/messages HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\n"
 
 
@@ -134,7 +136,7 @@ def test_the_end_of_a_socket_ends_its_connection_once(by_socket: bool, sure: boo
     made.clock = lambda: now_s[0]
     known = made.of(origin(), START, 0x7F00, 0)
     made.place(known, chunk(known, REQUEST, "out", offset=0, seq=0), 0)
-    made.learn(origin(), known, Below(100, local_port=5000, port=443, sure=sure))
+    made.learn(origin(), known, Below(100, ENDS, sure=sure))
     made.socket_ended(origin(), 99, 0, 0)
     now_s[0] = 100.0
     assert made.closed() == []
@@ -219,7 +221,7 @@ def test_the_socket_says_whether_a_connection_had_begun_before(
         made.traffic.begin(opens(at_ns=1))
     known = made.of(origin(), START, 1, 0)
     known.opened = waited  # its user asked for more than had come
-    below = Below(100, local_port=5000, port=443, sure=True)
+    below = Below(100, ENDS, sure=True)
     said: list[TlsEvent] = made.learn(origin(), known, below) if learnt_first else []
     said += made.saw(known, first, direction) or ()
     said += [] if learnt_first else made.learn(origin(), known, below)
@@ -228,6 +230,21 @@ def test_the_socket_says_whether_a_connection_had_begun_before(
     midway = not watched and (is_client or unseen)
     assert midway == known.use.midway
     assert midway == [event for event in said if isinstance(event, TlsUse)][-1].midway
+
+
+@pytest.mark.parametrize("watched", [True, False], ids=["opened", "accepted"])
+def test_the_ends_of_a_connection_are_those_of_its_socket_since_its_first_byte(watched: bool) -> None:
+    made = connections()
+    if watched:
+        made.traffic.begin(opens(at_ns=1))
+    known = made.of(origin(time_ns=3), START, 1, 0)
+    opened, *_ = made.learn(origin(time_ns=9), known, Below(100, ENDS, sure=True))
+    assert isinstance(opened, TlsOpen)
+    assert (ENDS.local, ENDS.peer, True, 3) == (opened.local, opened.peer, opened.sure, opened.since_ns)
+    assert (5000 if watched else -1, 443) == (opened.local_port, opened.port)
+    (forgotten,) = made.learn(origin(time_ns=11), known, None)
+    assert isinstance(forgotten, TlsOpen)
+    assert ("", "", 0) == (forgotten.local, forgotten.peer, forgotten.local_port)
 
 
 @pytest.mark.parametrize("opened", [True, False])

@@ -1,0 +1,155 @@
+"""
+Calls that begin -> the one that counts, where several rows are one call: both ends of a connection, both sides of a proxy.
+
+A server's end is tied to its client's by the mirrored ends of their connections, also in one process, and on it by the HTTP/2
+stream, else by the content in its order. Where the ends of either are not known, the content alone ties it to an open call of
+another process. A proxy is tied by what it does: it sends what it was just asked, as the same process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...core.bounded import Recent
+from ...events import TlsOpen
+from .background import OpenCall
+from .sockets import Sockets, SocketsState
+
+__all__ = ["Twins", "TwinsState"]
+
+_GONE_MOST = 256
+
+
+class TwinsState(Struct, array_like=True, frozen=True):
+    """What `Twins.snapshot` keeps."""
+
+    sockets: SocketsState = SocketsState()
+    gone: list[tuple[str, OpenCall]] = []
+    answered: list[tuple[str, tuple[str, str]]] = []
+
+
+class Twins:
+    """`calls` are the open ones, by id."""
+
+    def __init__(self, calls: Recent[str, OpenCall]) -> None:
+        self.sockets = Sockets()
+        self._calls = calls
+        self.received: Recent[str, None] = Recent(calls.most)  # open calls of servers, and perhaps some that have ended
+        self._gone: Recent[str, OpenCall] = Recent(_GONE_MOST)  # of clients that waited in vain
+        self._answered: Recent[str, tuple[str, str]] = Recent(_GONE_MOST)  # of servers, by connection and id of the answer
+
+    def client_of(self, server: OpenCall) -> str | None:
+        """The client's row of a call that a server received; it is no other server's from now on."""
+        mirror, alike = self.sockets.mirror(server.connection), ""
+        for key, each in self._calls.items():
+            if each.received:
+                continue
+            if mirror is not None:
+                if each.connection == mirror and not each.met and _is_same(each, server):
+                    return self._met(key)
+            elif self._is_alike(each, server) and self.sockets.mirror(each.connection) is None:
+                if not each.met:
+                    return self._met(key)
+                alike = alike or key
+        for key, each in self._gone.items():
+            if mirror is not None and each.connection == mirror and _is_same(each, server):
+                del self._gone[key]
+                return each.row.twin or key
+        return self._met(alike) if alike else None
+
+    def _met(self, key: str) -> str:
+        each = self._calls[key]
+        if not each.met:
+            self._calls[key] = replace(each, met=True)
+        return each.row.twin or key
+
+    def _open_received(self) -> Iterator[tuple[str, OpenCall]]:
+        for key in list(self.received):
+            each = self._calls.get(key)
+            if each is None:
+                del self.received[key]
+            else:
+                yield key, each
+
+    def forwarded(self, sent: OpenCall) -> str | None:
+        """The call that its process was asked as a server, and sends on as a client: one at a time, so that a retry is it."""
+        for key, each in self._open_received():
+            if each.asked != sent.asked or not sent.asked or each.row.process_id != sent.row.process_id:
+                continue
+            client = self._calls.get(each.row.twin) if each.row.twin else None
+            if client is not None and client.row.process_id == sent.row.process_id:  # both ends in one process
+                continue
+            if not each.sent_on or each.sent_on not in self._calls:
+                self._calls[key] = replace(each, sent_on=sent.row.id)
+                return key
+        return None
+
+    def served(self, client: OpenCall) -> str | None:
+        """
+        An open call of a server that counts so far: it was seen to read the request before its client was seen to have written
+        it.
+        """
+        mirror = self.sockets.mirror(client.connection)
+        for key, each in self._open_received():
+            if each.row.twin is not None:
+                continue
+            if mirror is not None:
+                if each.connection == mirror and _is_same(client, each):
+                    return key
+            elif self._is_alike(client, each) and self.sockets.mirror(each.connection) is None:
+                return key
+        return None
+
+    def opened(self, event: TlsOpen) -> list[tuple[str, str]]:
+        """The ends of a connection are known: the open calls of a server that are those of a client after all, with those."""
+        mirror = self.sockets.opened(event)
+        if mirror is None or not self.received:
+            return []
+        found: list[tuple[str, str]] = []
+        for key, each in self._open_received():
+            if each.row.twin is None and self.sockets.mirror(each.connection) is not None:
+                client = self.client_of(each)
+                if client is not None:
+                    found.append((key, client))
+        return found
+
+    def waited_in_vain(self, key: str, call: OpenCall) -> None:
+        """A call ended without an answer. If it is a client's, its server may read it later."""
+        if not (call.received or call.met or call.row.twin) and self.sockets.ends:
+            self._gone.put(key, call)
+
+    def has_answered(self, key: str, call: OpenCall, answer: str) -> None:
+        """A server's call has its answer. A client that was not seen to ask may be seen to get it."""
+        if answer and call.row.twin is None and self.sockets.ends:
+            self._answered.put(key, (call.connection, answer))
+
+    def answered(self, client: OpenCall, answer: str) -> str | None:
+        """The call of a server that has given this answer, which its client got without being seen to ask."""
+        mirror = self.sockets.mirror(client.connection)
+        found = (key for key, given in self._answered.items() if given == (mirror, answer))
+        return next(found, None) if mirror is not None and answer else None
+
+    def _is_alike(self, client: OpenCall, server: OpenCall) -> bool:
+        return client.asked == server.asked != b"" and client.row.pid != server.row.pid
+
+    def snapshot(self) -> TwinsState:
+        return TwinsState(self.sockets.snapshot(), list(self._gone.items()), list(self._answered.items()))
+
+    def restore(self, state: TwinsState) -> None:
+        self.sockets.restore(state.sockets)
+        self.received.clear()
+        self.received.update({key: None for key, each in self._calls.items() if each.received})
+        self._gone.clear()
+        self._gone.update(state.gone)
+        self._answered.clear()
+        self._answered.update(state.answered)
+
+
+def _is_same(client: OpenCall, server: OpenCall) -> bool:
+    """Calls on the two ends of one connection. Where bytes of either are missing, one has no other content to be known by."""
+    if client.stream and server.stream:
+        return client.stream == server.stream
+    return client.asked == server.asked or not (client.row.complete and server.row.complete)
