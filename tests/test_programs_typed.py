@@ -54,19 +54,8 @@ def said(*words: str | Path, cwd: Path, env: dict[str, str] | None = None) -> st
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Without the page, which needs Node.js and has no types."""
     folder = tmp_path_factory.mktemp("wheel")
-    words = [
-        sys.executable,
-        "-I",
-        "-m",
-        "pip",
-        "wheel",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--wheel-dir",
-        folder,
-        ROOT,
-    ]
-    output = said(*words, cwd=folder, env={"HATCH_BUILD_NO_HOOKS": "true"})
+    pip = (sys.executable, "-I", "-m", "pip", "wheel", "--disable-pip-version-check", "--no-deps")
+    output = said(*pip, "--wheel-dir", folder, ROOT, cwd=folder, env={"HATCH_BUILD_NO_HOOKS": "true"})
     (made,) = folder.glob("agentsight_rx-*.whl") or pytest.fail(output)
     return made
 

@@ -163,12 +163,3 @@ def test_a_lambda_behind_a_stream_knows_what_it_gets(tmp_path: Path) -> None:
     path.write_text(LAMBDAS)
     refused, said = by_pyright(path)
     assert refused == marked(LAMBDAS), said
-
-
-@pytest.mark.parametrize("refused_by", [by_mypy, by_pyright])
-def test_the_ten_lines_of_the_readme_have_types(refused_by: Callable[[Path], tuple[set[int], str]], tmp_path: Path) -> None:
-    (block,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    path = tmp_path / "ten_lines.py"
-    path.write_text(block)
-    refused, said = refused_by(path)
-    assert refused == set(), said

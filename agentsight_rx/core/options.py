@@ -75,7 +75,7 @@ def _test(hint: Any) -> _Test:
         return lambda value: any(type(value) is type(part) and value == part for part in parts)
     if origin is tuple:
         each_fits = _test(parts[0])
-        return lambda value: type(value) is tuple and all(map(each_fits, cast("tuple[Any, ...]", value)))
+        return lambda value: issubclass(type(value), tuple) and all(map(each_fits, value))
     if hint is int:
         return lambda value: isinstance(value, int) and not isinstance(value, bool)
     if hint is float:

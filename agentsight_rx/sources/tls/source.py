@@ -74,7 +74,6 @@ class TlsOptions(Options, frozen=True, omit_defaults=True):
     of `target.containers`.
 
     `group` is the directory of a control group that has the target: while a large file that is new is searched, it is held.
-
     `placement` is where the probes of a function are: "cheap" where the kernel emulates the instruction and reading the code
     proves that the same calls are seen, "entry" where the function begins.
 
