@@ -1,8 +1,8 @@
 """
 The packages of this environment -> their entry points for us.
 
-`importlib.metadata` takes 15 ms to import and 20 ms to read all packages. So it is asked only where a package names one of our
-groups, which a look into the files of entry points says in 2 ms.
+`importlib.metadata` takes 22 ms to import, and 5 ms to read 145 packages. So it is asked only where a package names one of our
+groups, which a look into their files of entry points says in 1.2 ms.
 """
 
 from __future__ import annotations
