@@ -1,8 +1,8 @@
 """
 The packages of this environment -> their entry points for us.
 
-`importlib.metadata` takes 15 ms to import and 20 ms to read all packages. So it is asked only where a package names one of our
-groups, which a look into the files of entry points says in 2 ms.
+`importlib.metadata` takes 22 ms to import, and 5 ms to read 145 packages. So it is asked only where a package names one of our
+groups, which a look into their files of entry points says in 1.2 ms.
 """
 
 from __future__ import annotations
@@ -11,26 +11,19 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
-__all__ = ["PREFIX", "Entry", "any_part", "entries"]
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["PREFIX", "any_part", "entries"]
 
 PREFIX = "agentsight_rx."
 _SECTION = b"[" + PREFIX.encode()
 _ENDINGS = (".dist-info", ".egg-info")
 
 
-class Entry(Protocol):
-    """An entry point, as importlib.metadata has it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def dist(self) -> Any: ...  # its package: `name` and `version`
-    def load(self) -> Any: ...
-
-
-def entries(group: str, /) -> list[Entry]:
+def entries(group: str, /) -> Sequence[EntryPoint]:
     """The entry points of one of our groups, such as `providers`, in the order of their names."""
     if not any_part():
         return []

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata  # noqa: F401 (before its own modules are out of the path)
 import sys
 from pathlib import Path
 
 import pytest
 
 from agentsight_rx import installed
-from tests.plugins.installed_package import install_broken
+
+from .installed_package import install_broken
 
 
 @pytest.fixture(autouse=True)
@@ -17,12 +17,13 @@ def only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "other-1.dist-info").mkdir()
     (tmp_path / "without-1.dist-info").mkdir()
     (tmp_path / "other-1.dist-info" / "entry_points.txt").write_text("[console_scripts]\nx = x:y\n")
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "missing.zip"), str(tmp_path)])
+    library = [place for place in sys.path if not place.endswith("-packages")]
+    monkeypatch.setattr(sys, "path", [*library, str(tmp_path / "missing.zip"), str(tmp_path)])
 
 
 def test_other_packages_have_no_part() -> None:
     assert not installed.any_part()
-    assert [] == installed.entries("operators")
+    assert [] == list(installed.entries("operators"))
 
 
 def test_the_entry_points_of_a_group_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,5 +32,8 @@ def test_the_entry_points_of_a_group_are_found(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "more")])
     assert installed.any_part()
     (entry,) = installed.entries("sinks")
-    assert ("it", "agentsight-broken", "0.1") == (entry.name, entry.dist.name, entry.dist.version)
-    assert [] == installed.entries("providers")
+    assert ("it", "agentsight-broken", "0.1") == (
+        entry.name,
+        *(() if entry.dist is None else (entry.dist.name, entry.dist.version)),
+    )
+    assert [] == list(installed.entries("providers"))

@@ -55,6 +55,7 @@ _SOURCES = {
     "stdio": _switch("stdio", "Pipes, sockets and standard streams (MCP)."),
     "system": _switch("system", "Processor and memory use."),
 }
+_CHOSEN = ("pid", "comm", "cgroup", *_SOURCES, "source", "require")
 _ALL = Watch(ssl=True, plain_http=True, process=True, files=True, net=True, stdio=True, system=True)
 _STREAMS = Stdio(stdio_all_fds=True, stdio_max_bytes=65_536)
 _FILTERS = Filters(default_filters=True)
@@ -68,7 +69,7 @@ def record(
         list[str] | None,
         typer.Argument(metavar="-- COMMAND [ARGS]...", help="Run this command and record it.", rich_help_panel=WATCH),
     ] = None,
-    watch: Annotated[Watch, Only("pid", "comm", "cgroup", *_SOURCES, "source", "require", **_SOURCES)] = _ALL,
+    watch: Annotated[Watch, Only(*_CHOSEN, **_SOURCES)] = _ALL,
     wait_all: Annotated[bool, flag(WATCH, "--wait-all", "Go on until all that it left running has ended.")] = False,
     tls: Annotated[Tls, Only("binary_path", "probe_placement")],
     stdio: Annotated[Stdio, Only("stdio_max_bytes")] = _STREAMS,

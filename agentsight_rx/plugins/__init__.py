@@ -6,7 +6,7 @@ Parts of other packages -> known to this program: by entry points of the groups 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -16,10 +16,13 @@ from ..core.sink import Sink
 from ..core.stream import Operator, Stream
 from ..errors import AgentsightError, UsageError
 from ..events import Event
-from ..installed import PREFIX, Entry, entries
+from ..installed import PREFIX, entries
 from ..llm import Provider
 from ..say import say
 from .parts import GROUPS
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = [
     "Plugin",
@@ -34,8 +37,6 @@ __all__ = [
     "sink",
     "source",
 ]
-
-T = TypeVar("T")
 
 
 class Plugin(Struct, frozen=True):
@@ -95,17 +96,20 @@ def found() -> list[Plugin]:
 def operator(text: str) -> Operator[Event, Event]:
     """The operator that `NAME` or `NAME=TEXT` names. Losses go past it. Raises UsageError."""
     name, _, options = text.partition("=")
-    return beside_losses(name, _made("operators", text, Operator), options)
+    made: Operator[Event, Event] = _made("operators", text, Operator)
+    return beside_losses(name, made, options)
 
 
 def sink(text: str) -> Sink[Any]:
     """The sink that `NAME` or `NAME=TEXT` names. Raises UsageError."""
-    return _made("sinks", text, Sink)
+    made: Sink[Any] = _made("sinks", text, Sink)
+    return made
 
 
 def source(text: str) -> Stream[Any]:
     """The source that `NAME` or `NAME=TEXT` names. Raises UsageError."""
-    return _made("sources", text, Stream)
+    made: Stream[Any] = _made("sources", text, Stream)
+    return made
 
 
 _parts: dict[tuple[str, str], Any] = {}
@@ -113,8 +117,8 @@ _plugins: list[Plugin] = []
 _loaded: set[str] = set()
 
 
-def _load(group: str, entry: Entry) -> Plugin:
-    package, version = str(entry.dist.name), str(entry.dist.version)
+def _load(group: str, entry: EntryPoint) -> Plugin:
+    package, version = (entry.dist.name, entry.dist.version) if entry.dist is not None else ("", "")
     try:
         part = entry.load()
         name = _name_of(part, entry.name)
@@ -152,7 +156,7 @@ def _register(group: str, name: str, part: object) -> None:
     _plugins.append(Plugin(group, name))
 
 
-def _made(group: str, text: str, kind: type[T]) -> T:
+def _made(group: str, text: str, kind: type[Any]) -> Any:
     load(group)
     name, given, options = text.partition("=")
     make = _parts.get((group, name))

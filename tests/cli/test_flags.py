@@ -140,7 +140,7 @@ def test_no_annotation_of_a_shared_group_is_text() -> None:
     """To read 60 of them takes 3 ms of each start."""
     shared: set[type[Group]] = {*groups_in(Destinations()), Watch, Tls, Stdio, System, Filters}
     shared.remove(Destinations)
-    assert 10 == len(shared)
+    assert 11 == len(shared)
     assert [] == [name for group in shared for name, hint in inspect.get_annotations(group).items() if isinstance(hint, str)]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -27,13 +28,28 @@ def typed(number: int) -> Event:
     return Readline(origin(number), f"{number}")
 
 
-MADE = (
-    typed,
-    lambda number: Loss(origin(number), "tls", Reason.KERNEL_LOST, number + 1),
-    lambda number: BlindSpot(origin(number), 1, connections=1, size=1),
-    lambda number: TlsUse(origin(number), 1, "/x", "openssl", "symbol", True, connections=1, size=1),
-)
-events = st.lists(st.sampled_from(MADE), max_size=12).map(lambda kinds: [make(number) for number, make in enumerate(kinds)])
+def lost(number: int) -> Event:
+    return Loss(origin(number), "tls", Reason.KERNEL_LOST, number + 1)
+
+
+def unread(number: int) -> Event:
+    return BlindSpot(origin(number), 1, connections=1, size=1)
+
+
+def used(number: int) -> Event:
+    whose = origin(number)
+    return TlsUse(whose, 1, path="/x", stack="openssl", method="symbol", proven=True, connections=1, size=1)
+
+
+def in_order(kinds: list[Callable[[int], Event]]) -> list[Event]:
+    return [make(number) for number, make in enumerate(kinds)]
+
+
+events = st.lists(st.sampled_from([typed, lost, unread, used]), max_size=12).map(in_order)
+
+
+def same(event: Event) -> Event:
+    return event
 
 
 class Nothing(Machine[Event, Event]):
@@ -78,15 +94,15 @@ def test_an_operator_that_drops_everything_drops_no_loss(made: list[Event]) -> N
 
 @given(events)
 def test_what_changes_nothing_keeps_the_order(made: list[Event]) -> None:
-    out, _ = out_of(op.change(lambda event: event), made)
+    out, _ = out_of(op.change(same), made)
     assert made == out
 
 
 @pytest.mark.parametrize("foreign", [3, "text", origin(1)])
 def test_what_is_no_event_is_counted_as_a_bug_and_goes_no_further(foreign: object, capsys: pytest.CaptureFixture[str]) -> None:
-    wrong: Operator[Event, Event] = op.change(lambda event: foreign)  # type: ignore[arg-type, return-value]  # pyright: ignore
-    out, engine = out_of(wrong, [typed(1), MADE[1](2), typed(3)], strict=False)
-    assert [MADE[1](2)] == out
+    wrong: Operator[Event, Event] = op.change(lambda _: cast("Event", foreign))
+    out, engine = out_of(wrong, [typed(1), lost(2), typed(3)], strict=False)
+    assert [lost(2)] == out
     (entry,) = [entry for entry in engine.ledger.entries() if entry.stage == "of/it"]
     assert (Reason.BUG, 2) == (entry.reason, entry.count)
     assert "is no kind of agentsight_rx.events.Event" in capsys.readouterr().err

@@ -62,6 +62,5 @@ def test_parts_of_other_packages_are_listed_and_the_broken_ones_say_why() -> Non
     Console(file=out, width=120).print(render([FINE], outcomes(), plugins))
     lines = [line.rstrip() for line in out.getvalue().splitlines()]
     place = lines.index("What other packages add")
-    assert ["ok  sinks kinds      birds 1.0", "--  operators shout  birds 1.0 is skipped: [not] a function"] == lines[
-        place + 1 : place + 3
-    ]
+    listed = lines[place + 1 : place + 3]
+    assert ["ok  sinks kinds      birds 1.0", "--  operators shout  birds 1.0 is skipped: [not] a function"] == listed

@@ -43,7 +43,7 @@ def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def ran(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "agentsight_rx", *words],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(place), str(Path(__file__).parents[2])])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(place), str(Path(__file__).parents[1])])},
         capture_output=True,
         text=True,
         check=False,
@@ -89,7 +89,7 @@ def test_a_provider_and_an_agent_are_known_to_every_command(installed: Path) -> 
         "from agentsight_rx.agents import agent_of; from agentsight_rx.llm import find, provider_named\n"
         "print(agent_of('parrot-cli', ('parrot-cli',)), find('x', '/parrot/speak').name, provider_named('parrot').label)"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), str(Path(__file__).parents[2])])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), str(Path(__file__).parents[1])])}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert ("parrot-cli parrot parrot\n", "") == (done.stdout, done.stderr)
 
@@ -133,7 +133,7 @@ def test_what_a_flag_cannot_find_or_make_is_an_error_of_one_sentence(tmp_path: P
 def test_a_command_that_needs_no_part_looks_for_none(tmp_path: Path) -> None:
     """Without a package that names one of our groups, importlib.metadata is not even imported."""
     program = "import sys, agentsight_rx.installed as i; assert not i.any_part(); print('importlib.metadata' in sys.modules)"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert ("False\n", "") == (done.stdout, done.stderr)
 
@@ -143,7 +143,7 @@ def test_doctor_lists_each_part_with_its_package(installed: Path) -> None:
         "from rich.console import Console; from agentsight_rx.doctor import render; from agentsight_rx.plugins import found\n"
         "Console(width=120).print(render([], [], found()))"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), str(Path(__file__).parents[2])])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), str(Path(__file__).parents[1])])}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     listed = [line.split() for line in done.stdout.splitlines() if "agentsight-parrot" in line]
     names = [("providers", "parrot"), ("agents", "parrot-cli"), ("operators", "shout"), ("sinks", "kinds"), ("sources", "log")]

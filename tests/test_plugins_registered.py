@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentsight_rx import op, plugins, sinks
+from agentsight_rx import Operator, op, plugins, sinks
 from agentsight_rx.agents import AGENTS, Agent, agent_named, agent_of, registry
 from agentsight_rx.core.stream import of
 from agentsight_rx.errors import UsageError
-from agentsight_rx.events import Readline, SseEvent
-from agentsight_rx.llm import PROVIDERS, dialect_of, find, provider_label, provider_named, table
+from agentsight_rx.events import Event, Readline, SseEvent
+from agentsight_rx.llm import PROVIDERS, Provider, dialect_of, find, provider_label, provider_named, table
 
-from .installed_package import EXAMPLE
+from .installed_package import EXAMPLE, install_broken
 
 
 @pytest.fixture(autouse=True)
 def unchanged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a test registers is gone behind it."""
-    monkeypatch.syspath_prepend(str(EXAMPLE))
+    monkeypatch.setattr(sys, "path", [str(EXAMPLE), *sys.path])
     for held, name in (
         (plugins, "_parts"),
         (plugins, "_plugins"),
@@ -36,16 +39,15 @@ def unchanged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_provider_is_known_in_every_way() -> None:
-    from agentsight_parrot.provider import PARROT  # type: ignore[import-not-found]
-
+    parrot: Provider = import_module("agentsight_parrot.provider").PARROT
     assert find("api.parrot.example", "/parrot/speak") is None
     assert "api.parrot.example" == provider_label("api.parrot.example")
-    plugins.register_provider(PARROT)
-    assert PARROT is find("api.parrot.example", "/parrot/speak")
-    assert PARROT is provider_named("parrot")
-    assert PARROT is dialect_of(SseEvent("message", '{"type":"parrot.word","words":"a"}'))
+    plugins.register_provider(parrot)
+    assert parrot is find("api.parrot.example", "/parrot/speak")
+    assert parrot is provider_named("parrot")
+    assert parrot is dialect_of(SseEvent("message", '{"type":"parrot.word","words":"a"}'))
     assert "parrot" == provider_label("api.parrot.example")
-    assert PARROT not in PROVIDERS
+    assert parrot not in PROVIDERS
 
 
 def test_an_agent_is_known_by_its_name_and_ours_stay() -> None:
@@ -58,9 +60,13 @@ def test_an_agent_is_known_by_its_name_and_ours_stay() -> None:
     assert before == {agent.id: agent_of(agent.names[0], agent.names[:1]) for agent in AGENTS}
 
 
+def shown(begin: str = "") -> Operator[Event, Event]:
+    return op.keep(lambda event: str(event).startswith(begin))
+
+
 def test_functions_are_known_by_their_names() -> None:
-    plugins.register_operator("shown", lambda begin="": op.keep(lambda event: str(event).startswith(begin)))
-    plugins.register_sink("lines", lambda path: sinks.jsonl(path))
+    plugins.register_operator("shown", shown)
+    plugins.register_sink("lines", sinks.jsonl)
     plugins.register_source("none", lambda: of(list[Readline]()))
     assert ("shown", "a=b") == (plugins.operator("shown=a=b").name, plugins.operator("shown=a=b").options)
     assert "jsonl" == plugins.sink("lines=/dev/null").name
@@ -98,3 +104,20 @@ def test_an_error_of_the_part_that_is_meant_for_the_user_stays_as_it_is() -> Non
     plugins.register_operator("paint", refuse)
     with pytest.raises(UsageError, match=r"^seven is not a colour$"):
         plugins.operator("paint=seven")
+
+
+@pytest.mark.parametrize("part", ["broken_parts:missing", "broken_parts:NUMBER", "not_there:x"])
+def test_an_installed_part_that_is_broken_is_said_once(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install_broken(tmp_path, sources=part, operators="broken_parts:function")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.setattr(plugins, "_loaded", set[str]())
+    sound, broken = [plugin for plugin in plugins.found() if plugin.package == "agentsight-broken"]
+    assert ("operators", "it", "0.1", "") == (sound.group, sound.name, sound.version, sound.why)
+    assert ("sources", "it", "0.1") == (broken.group, broken.name, broken.version)
+    plugins.load("sources")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"sources it of agentsight-broken 0.1 is skipped: {broken.why}" in line
+    with pytest.raises(UsageError, match="it of operators made 3"):
+        plugins.operator("it")

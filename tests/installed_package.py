@@ -10,7 +10,7 @@ from pathlib import Path
 
 __all__ = ["EXAMPLE", "install", "install_broken"]
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin_package"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "plugin_package"
 
 
 def install(place: Path) -> None:
