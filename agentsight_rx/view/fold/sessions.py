@@ -150,13 +150,14 @@ class Sessions:
             self._of_response.put(row.response_id, session.id)
         old = before or _NOTHING
         repeated = row.total_tokens - old.total_tokens if row.repeat else 0
+        usage = row.usage if before is None else row.usage - before.usage
         session = replace(
             session,
             model=row.model or session.model,
             models=_with(session.models, row.model),
             failed_calls=session.failed_calls + (row.status == "error") - (old.status == "error"),
             partial_calls=session.partial_calls + _is_partial(row) - _is_partial(old),
-            **counts_of(session.usage + row.usage - old.usage),
+            **counts_of(session.usage + usage),
             repeated_tokens=session.repeated_tokens + repeated,
             model_ms=session.model_ms + _took(row) - _took(old),
             end_timestamp_ms=max(session.end_timestamp_ms or 0, row.end_timestamp_ms or 0),
