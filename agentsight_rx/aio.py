@@ -118,6 +118,8 @@ class _AsyncRun(Generic[E]):
             with self._run:
                 self._run.wait(self._duration)
                 summary = self._run.stop()
+            if summary.error is not None:
+                raise summary.error
         except BaseException as error:
             self._tell(self._ended.set_exception, error)
         else:

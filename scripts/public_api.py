@@ -24,9 +24,14 @@ MODULES = (
     "agentsight_rx",
     "agentsight_rx.errors",
     "agentsight_rx.events",
+    "agentsight_rx.llm",
+    "agentsight_rx.llm.canonical",
+    "agentsight_rx.llm.reader",
     "agentsight_rx.operators",
+    "agentsight_rx.plugins",
     "agentsight_rx.sinks",
     "agentsight_rx.sources",
+    "agentsight_rx.testing",
     "agentsight_rx.view",
 )
 _OURS = "agentsight_rx"
@@ -50,6 +55,8 @@ def _lines(name: str, value: Any, public: Set[type]) -> Iterator[str]:
         yield from _members(name, value, public)
     elif isinstance(value, FunctionType):
         yield f"{name}{_signature(value)}"
+    elif isinstance(value, tuple):
+        yield f"{name}: tuple"  # what is in it is no signature
     else:
         yield f"{name} = {_named(value)}"
 

@@ -13,7 +13,7 @@ from reactivex import operators as rx
 
 from agentsight_rx import aio, op, sources, stream
 from agentsight_rx.core.stream import Stream, of, origin
-from agentsight_rx.errors import CaptureError
+from agentsight_rx.errors import CaptureError, GraphError
 from agentsight_rx.loss import Entry, Reason
 
 SIZE, BATCHES = 1000, 100  # more events than the box of a sink has room for
@@ -322,3 +322,14 @@ asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ("closed\n", "", 0) == (done.stdout, done.stderr, done.returncode)
+
+
+def test_a_function_of_the_graph_that_raises_ends_the_loop_by_its_error() -> None:
+    taken: list[int] = []
+
+    async def main() -> None:
+        events = stream(of([2, 1], [0, 5]).pipe(rx.map(lambda number: 2 // number)))
+        taken.extend([number async for number in events])
+
+    with pytest.raises(GraphError, match=r"in map, given int: ZeroDivisionError"):
+        asyncio.run(main())

@@ -80,7 +80,7 @@ def test_the_page_shows_every_example() -> None:
 @pytest.mark.parametrize("name", GALLERY)
 def test_an_example_prints_what_the_page_shows(said: Callable[..., str], name: str) -> None:
     first, _, shown = GALLERY[name][1].partition("\n")
-    assert first.startswith(f"$ python examples/{name} ")
+    assert f"{first} ".startswith(f"$ python examples/{name} ")
     assert shown == said(*first.removeprefix("$ python ").split())
     assert len((EXAMPLES / name).read_text().splitlines()) < LINES_MOST
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from ..errors import UsageError
 from ..events import Event, milliseconds
 from ..exports.tables import TableName, arrow_table
-from ..state import LmdbStore
+from ..state import LmdbStore, MemoryStore
 from ..view.log.reading import read_events_of_now
 from ..view.queries import Selection
 from ..view.queries.call import WholeCall, find_calls, read_call
@@ -52,10 +52,11 @@ class Part(TypedDict, total=False):
     limit: int | None
 
 
-def open_recording(path: str | os.PathLike[str], *, prices: str | os.PathLike[str] | None = None) -> Recording:
+def open_recording(path: str | os.PathLike[str] | MemoryStore, *, prices: str | os.PathLike[str] | None = None) -> Recording:
     """
-    Open a recording to read, whole or while it is written. Raises StoreError where there is no store, or a damaged one, or one
-    of another release. `prices` is a file of prices that stand before the published ones.
+    Open a recording to read, whole or while it is written; or one in memory, as `testing.recorded` makes it. Raises StoreError
+    where there is no store, or a damaged one, or one of another release. `prices` is a file of prices that stand before the
+    published ones.
     """
     return Recording(path, prices=prices)
 
@@ -67,9 +68,9 @@ class Recording:
     the part cannot be understood, and StoreError where the store cannot be read.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, prices: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str] | MemoryStore, *, prices: str | os.PathLike[str] | None = None) -> None:
         self._prices = load_prices(None if prices is None else Path(prices))
-        self._store = LmdbStore.open(path, readonly=True)
+        self._store = path if isinstance(path, MemoryStore) else LmdbStore.open(path, readonly=True)
 
     def __enter__(self) -> Recording:
         return self

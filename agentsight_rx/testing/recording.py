@@ -37,6 +37,8 @@ def recorded(events: Sequence[Event], options: graphs.TraceOptions | None = None
 class _Written:
     """The end of the graph: a sink gets all of it."""
 
+    singles = 0
+
     def __init__(self, writer: Writer[Output]) -> None:
         self._writer = writer
 
