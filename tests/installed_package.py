@@ -23,8 +23,8 @@ def install(place: Path) -> None:
     with zipfile.ZipFile(wheel, "w") as archive:
         for file in sorted((EXAMPLE / "agentsight_parrot").glob("*.py")):
             archive.write(file, f"agentsight_parrot/{file.name}")
-        for file, text in _metadata(name, version, project["entry-points"]).items():
-            archive.writestr(f"{folder}/{file}", text)
+        for entry, text in _metadata(name, version, project["entry-points"]).items():
+            archive.writestr(f"{folder}/{entry}", text)
         archive.writestr(f"{folder}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{folder}/RECORD", "".join(f"{each},,\n" for each in archive.namelist()))
     options = ("--no-deps", "--no-index", "--no-compile", "--disable-pip-version-check", "--quiet", "--root-user-action=ignore")

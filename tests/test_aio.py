@@ -324,11 +324,15 @@ asyncio.run(main())
     assert ("closed\n", "", 0) == (done.stdout, done.stderr, done.returncode)
 
 
+def half_of(number: int) -> int:
+    return 2 // number
+
+
 def test_a_function_of_the_graph_that_raises_ends_the_loop_by_its_error() -> None:
     taken: list[int] = []
 
     async def main() -> None:
-        events = stream(of([2, 1], [0, 5]).pipe(rx.map(lambda number: 2 // number)))
+        events = stream(of([2, 1], [0, 5]).pipe(rx.map(half_of)))
         taken.extend([number async for number in events])
 
     with pytest.raises(GraphError, match=r"in map, given int: ZeroDivisionError"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,8 @@ def in_order(kinds: list[Callable[[int], Event]]) -> list[Event]:
     return [make(number) for number, make in enumerate(kinds)]
 
 
-events = st.lists(st.sampled_from([typed, lost, unread, used]), max_size=12).map(in_order)
+kinds: st.SearchStrategy[list[Any]] = st.lists(st.sampled_from([typed, lost, unread, used]), max_size=12)
+events: st.SearchStrategy[list[Event]] = kinds.map(in_order)
 
 
 def same(event: Event) -> Event:
@@ -115,4 +116,8 @@ def weight(_: object) -> int:
 
 
 def test_it_keeps_the_promises_of_all_operators() -> None:
-    check_operator(lambda: beside_losses("it", op.each(Late, name="late")), events, law=Law("events", weight, weight))
+    def made() -> Operator[Event, Event]:
+        return beside_losses("it", op.each(Late, name="late"))
+
+    law: Law[Event, Event] = Law("events", weight, weight)
+    check_operator(made, events, law=law)
