@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from reactivex import Observable
 
-from agentsight_rx import TraceOptions, op, sources
+from agentsight_rx import TraceOptions, sources
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import of
-from agentsight_rx.events import Event
+from agentsight_rx.events import Event, time_of
 from agentsight_rx.graphs import recorded
 from tests import gallery
 
@@ -107,8 +107,8 @@ def test_the_alerts_are_the_same_for_batches_of_any_size(monkeypatch: pytest.Mon
     example: Any = import_module("command_after_prompt")
     events = _events()
     alerts: list[str] = []
-    graph = recorded(of(*(events[at : at + size] for at in range(0, len(events), size))), TraceOptions())
-    watched: Observable[str] = graph.pipe(op.each(example._AfterPrompt, name="after_prompt"))
+    graph = recorded(of(*(events[at : at + size] for at in range(0, len(events), size)), time_of=time_of), TraceOptions())
+    watched: Observable[str] = example.alerts(graph)
     engine = Engine()
     watched.subscribe(alerts.append, scheduler=engine)
     engine.run_inline()
