@@ -14,6 +14,7 @@ from ..installed import any_part
 from ..signals import stopped_in_order
 from .errors import flushed, shown
 from .lazy import lazy_group
+from .own_agents import load_own_agents
 from .streams import mend_streams
 
 __all__ = ["app", "main"]
@@ -95,6 +96,7 @@ def _every_command(
     ] = False,
 ) -> None:
     """What holds for every command."""
+    load_own_agents()
     if any_part():
         from ..plugins import load  # takes most of what a capture imports
 

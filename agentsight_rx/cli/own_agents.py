@@ -1,0 +1,77 @@
+"""`agents.toml` in the user's configuration -> agents that are known by name, beside those of agents/known.py."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["load_own_agents"]
+
+_FIELDS = "title, names, prefixes, packages, products"
+
+
+def load_own_agents() -> None:
+    """
+    Know the agents of the invoking user's file, if there is one; under sudo it is that of the person who ran it. Raises
+    UsageError where the file cannot be read, or says something else than agents.
+    """
+    path = _path()
+    if path is not None and path.is_file():
+        _load(path)  # what it needs is imported only then
+
+
+def _path() -> Path | None:
+    uid = os.getuid()
+    sudo = os.environ.get("SUDO_UID", "")
+    if os.geteuid() == 0 and sudo.isdecimal():
+        uid = int(sudo)
+    is_ours = uid == os.getuid()
+    base = os.environ.get("XDG_CONFIG_HOME", "") if is_ours else ""
+    home = os.environ.get("HOME", "") if is_ours else ""
+    if not base.startswith("/") and not home.startswith("/"):
+        with suppress(KeyError):
+            home = pwd.getpwuid(uid).pw_dir
+    place = Path(base) if base.startswith("/") else Path(home) / ".config"
+    return place / "agentsight-rx" / "agents.toml" if place.is_absolute() else None
+
+
+def _load(path: Path) -> None:
+    import tomllib
+
+    from msgspec import Struct, ValidationError, convert
+
+    from ..agents import AGENTS, Agent, add_agent
+    from ..errors import UsageError
+
+    class Own(Struct, forbid_unknown_fields=True, frozen=True):
+        title: str = ""
+        names: tuple[str, ...] = ()
+        prefixes: tuple[str, ...] = ()
+        packages: tuple[str, ...] = ()
+        products: tuple[str, ...] = ()
+
+    try:
+        found = convert(tomllib.loads(path.read_text()), dict[str, Own])
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as TOML: {error}") from error
+    except ValidationError as error:
+        raise UsageError(f"{path}: {error}; expected a table for each agent, [NAME], with {_FIELDS}") from error
+    known = {agent.id for agent in AGENTS}
+    for name, own in found.items():
+        if name in known:
+            raise UsageError(f"{path}: [{name}] is the name of an agent that is known already: choose another one")
+        if not (own.names or own.prefixes or own.packages or own.products):
+            raise UsageError(f"{path}: [{name}] says nothing to know it by: give names, prefixes, packages or products")
+        add_agent(
+            Agent(
+                id=name,
+                title=own.title or name,
+                names=own.names,
+                prefixes=own.prefixes,
+                packages=own.packages,
+                products=tuple(each.lower() for each in own.products),
+                capture=f"agentsight-rx record -- {own.names[0] if own.names else name}",
+            )
+        )
