@@ -30,7 +30,7 @@ def stream(
     strict: bool = False,
 ) -> EventStream[E]:
     """
-    Run `graph`, and give what it emits to `async for`; other `sinks` get the same. The arguments are those of `run`.
+    Run `graph`, and give what it emits to `async for`; other `sinks` get the same. It takes the arguments of `run`.
 
         async for event in agentsight_rx.stream(graph):
             ...
@@ -43,7 +43,7 @@ def stream(
 
 
 class EventStream(Generic[E]):
-    """Each loop over it is a run. `summary` is that of the newest run which has ended."""
+    """Each loop over it is a run. `summary` is the newest run's which has ended."""
 
     def __init__(
         self,

@@ -36,8 +36,8 @@ class CaptureError(AgentsightError):
 class GraphError(AgentsightError):
     """
     A function that the author of a graph wrote has raised, and the graph has ended. `operator` is the name of the operator that
-    called it, `event` the kind of event that it was given; empty: not known. The cause is the exception, `summary` that of the
-    run, whose sinks have what came before.
+    called it, `event` the kind of event that it was given; empty: not known. The cause is the exception, and `summary` what the
+    run says of itself. The sinks have all events before it.
     """
 
     summary: Any = None

@@ -19,7 +19,7 @@ async def main(recorded: str) -> None:
         async for row in stream(replay(sources.ReplayOptions((recorded,)), TraceOptions())):
             if isinstance(row, CallRow) and row.status == "complete":
                 tokens += row.total_tokens
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)  # anybody may ask meanwhile
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)  # as another program does
                 print((await reader.readline()).decode(), end="")
                 writer.close()
 

@@ -37,7 +37,8 @@ def programs() -> Iterator[tuple[str, str]]:
             if PART_OF_THE_PACKAGE.match(block) is None:
                 yield f"{page.stem.lower()}_{number}.py", block
     for path in sorted((ROOT / "examples").rglob("*.py")):
-        yield f"{'_'.join(path.relative_to(ROOT).with_suffix('').parts)}.py", path.read_text()
+        *folders, name = path.relative_to(ROOT).parts
+        yield (f"{folders[-1]}/{name}" if "plugin_package" in folders else "_".join([*folders, name])), path.read_text()
 
 
 def foreign(program: str) -> bool:
@@ -78,6 +79,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("programs")
     for name, text in programs():
         if not foreign(text):
+            (made / name).parent.mkdir(exist_ok=True)
             (made / name).write_text(text)
     return made
 
@@ -101,12 +103,12 @@ def mypy(python: Path) -> list[str | Path]:
 
 
 def test_mypy_has_no_complaint(python: Path, folder: Path) -> None:
-    output = said(*mypy(python), "--strict", *sorted(folder.glob("*.py")), cwd=folder)
+    output = said(*mypy(python), "--strict", *sorted(folder.rglob("*.py")), cwd=folder)
     assert output.startswith("Success: no issues found"), output
 
 
 def test_pyright_has_no_complaint(python: Path, folder: Path) -> None:
-    (folder / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "strict", "include": ["*.py"]}))
+    (folder / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "strict", "include": ["."]}))
     output = said(sys.executable, "-m", "pyright", "--pythonpath", python, "--project", folder, cwd=folder)
     assert "0 errors, 0 warnings" in output, output
 

@@ -1,4 +1,4 @@
-"""`agents.toml` in the user's configuration -> agents that are known by name, beside those of agents/known.py."""
+"""`agents.toml` in the user's configuration -> agents that are known by name, beside the table of agents/known.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FIELDS = "title, names, prefixes, packages, products"
 
 def load_own_agents() -> None:
     """
-    Know the agents of the invoking user's file, if there is one; under sudo it is that of the person who ran it. Raises
+    Know the agents of the invoking user's file, if there is one; under sudo the file of the person who ran it. Raises
     UsageError where the file cannot be read, or says something else than agents.
     """
     path = _path()

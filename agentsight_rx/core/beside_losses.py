@@ -1,5 +1,5 @@
 """
-An operator of somewhere else -> the same in our graph: it cannot lose what was counted, nor emit what redaction does not know.
+An operator of another package -> the same in our graph: it loses no count, and emits no event that redaction does not know.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An exception of a function in a graph -> what was given to the function, by the frames of RxPY that called it."""
+"""An exception of a function in a graph -> the error of the run, with the event that the function was given."""
 
 from __future__ import annotations
 

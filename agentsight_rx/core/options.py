@@ -80,7 +80,8 @@ def _test(hint: Any) -> _Test:
         return lambda value: isinstance(value, int) and not isinstance(value, bool)
     if hint is float:
         return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value == value  # no nan
-    return lambda value: isinstance(value, hint)
+    kind = origin or hint  # of Stream[Event] only Stream can be asked
+    return lambda value: isinstance(value, kind)
 
 
 def _refusal(where: str, given: object, hint: Any, fits: _Test) -> str:

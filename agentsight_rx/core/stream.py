@@ -440,7 +440,7 @@ class _SharedRun(Generic[E]):
 
     @property
     def singles(self) -> int:
-        """Its own branches are served in order here; one that may subscribe again may do so to what is upstream too."""
+        """Its own branches are served in order here. A branch that may subscribe again may subscribe to a stream above, too."""
         return max((outlet.singles for outlet in self._outlets), default=0)
 
     def join(self, stream: Stream[E], outlet: Outlet[E]) -> abc.DisposableBase:
@@ -586,7 +586,7 @@ def _stock_node(operator: Callable[[Any], Any], wrapped: Any, source: Node) -> N
 
 
 def _feeds_subject(observer: object) -> bool:
-    """RxPY wraps what was given to `subscribe`; a subject has subscribers of its own, whose branches may meet again."""
+    """RxPY wraps the observer of `subscribe`. A subject has subscribers of its own, whose branches may meet again."""
     return _is(getattr(getattr(observer, "_on_next", None), "__self__", None), Subject)
 
 

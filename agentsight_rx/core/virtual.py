@@ -69,7 +69,7 @@ class _VirtualEngine(Engine):
         return self._scheduler.schedule_absolute(duetime, action, state)
 
     def after_step(self, action: Callable[[], None]) -> None:
-        """Before what an event of an Observable leads to: time is that of the event."""
+        """Time is the time of the event, before the event leads to anything."""
         if not self._stepping:
             self._reach(self._clock_ns())
         super().after_step(action)

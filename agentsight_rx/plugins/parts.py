@@ -1,4 +1,4 @@
-"""The groups of parts that other packages add -> what is wrong with a part, and where the program finds it."""
+"""The groups of parts that other packages add -> the check of a part, and the table in which the program finds it."""
 
 from __future__ import annotations
 

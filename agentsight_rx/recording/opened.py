@@ -99,15 +99,15 @@ class Recording:
         return read_processes(self._store, self._selection(part))
 
     def http(self, *, rule: str | None = None, **part: Unpack[Part]) -> Iterator[HttpRow]:
-        """The HTTP exchanges: all, or those that a rule of the filter language matches."""
+        """The HTTP exchanges. A rule of the filter language selects some."""
         return read_http(self._store, self._selection(part), rule=rule)
 
     def files(self, **part: Unpack[Part]) -> Iterator[FileRecord]:
-        """What was done to files."""
+        """The events of files: opened, written, moved, removed."""
         return read_files(self._store, self._selection(part))
 
     def connections(self, **part: Unpack[Part]) -> Iterator[ConnectionRecord]:
-        """What was done with connections."""
+        """The events of connections: opened, closed, refused."""
         return read_connections(self._store, self._selection(part))
 
     def events(

@@ -225,7 +225,7 @@ def _of_exchange(rest: str) -> Field | None:
 
 
 def http_literal(name: str) -> str | None:
-    """How a query parameter or a header is written whose name is like that of a field; None where it can be neither."""
+    """The spelling of a query parameter or a header whose name is like a field's; None where it can be neither."""
     side, dot, own = name.rpartition(".")
     kind = side.rpartition(".")[2]
     if kind in _RESPONSE_SIDES:

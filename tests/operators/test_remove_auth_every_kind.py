@@ -18,6 +18,7 @@ KINDS: tuple[type[Any], ...] = tuple(dict.fromkeys(get_args(Event)))
 
 # Fields that remove_auth does not change: most have a few known values. Paths of libraries may be any text.
 PLAIN: dict[str, set[str]] = {
+    "TlsOpen": {"local", "peer"},
     "TcpTraffic": {"peer"},
     "UnreadTls": {"path", "looks_like"},
     "TlsUse": {"path", "stack", "method"},

@@ -217,12 +217,11 @@ class TlsReader(ProgramReader[TlsEvent]):
     def _look_at_use(self, program: Program[TlsEvent], pid: int, files: set[UsedFile]) -> None:
         """Inspect files that this process uses and that are new; the kernel's program does not report them again."""
         places = {(file.device, file.inode) for file in files}
-        mapped = list(mapped_files((pid,)))
-        if mapped:
+        if mapped := list(mapped_files((pid,))):
             self._records.traffic.maps(pid, mapped)
         used = [one for one in mapped if (one.device, one.inode) in places]
-        # none of them: an older kernel, where overlayfs has other numbers in the maps of a process
-        seen = {(one.device, one.inode) for one in used or mapped if self._finder.begin(one.place, one)}
+        found = used or mapped  # none is used: an older kernel, where overlayfs has other numbers in the maps of a process
+        seen = {(one.device, one.inode) for one in found if self._finder.begin(one.place, one)}
         seen -= self._finder.refused_places  # so that each process that uses one is known by it
         known = program.bpf["known"]
         for file in files:

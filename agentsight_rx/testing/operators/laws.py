@@ -42,7 +42,7 @@ class Case(Struct, Generic[A, B], frozen=True):
     `poison(time_ns)` is an event at which the operator raises, of a key that no other event has; None: no event makes it raise.
     `joined` makes outputs comparable of an operator that may emit one event for several, depending on how its input was cut.
     `key` tells which events the operator knows together; None: all of them. What it makes of one key depends on no other.
-    `aside` finds the output that says what was known at a moment: it depends on the ticks, and is compared without it.
+    `aside` finds the output that says what was known at a moment: the ticks decide on it, so outputs are compared without it.
     `forgets` says that such a bug costs the operator its state of other events too, since it has one machine for all.
     """
 

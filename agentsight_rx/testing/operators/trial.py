@@ -131,7 +131,7 @@ class _Around(Kernel[A, B]):
 
 
 class _Resumed(_Around[A, B]):
-    """Before whatever comes, what was there so far is written down and a new kernel goes on from that."""
+    """Before each batch the state is saved, and a new kernel goes on from it."""
 
     def __init__(self, make: Callable[[], Kernel[A, B]]) -> None:
         super().__init__(make())

@@ -102,13 +102,13 @@ class Calls:
         connection, received, met = connection_id(origin), origin.direction == "in", False
         others: list[Row] = []
         if received or self.twins.received:
-            tied, others = self._tied(OpenCall(row, origin.time_ns, connection, digest, event.stream, received))
+            tied, others = self._tied(OpenCall(row, origin.time_ns, connection, digest, event.stream, received=received))
             row, met = tied.row, tied.met
         if row.twin is None:
             row, begun = self._sessions.begin(row if received else self._repeats.begin(row, digest), event.headers, tools=tools)
             others += begun
             judge(begun, self._open, self._behind)
-        self._open[id] = OpenCall(row, origin.time_ns, connection, digest, event.stream, received, met)
+        self._open[id] = OpenCall(row, origin.time_ns, connection, digest, event.stream, received=received, met=met)
         if received:
             self.twins.received.put(id, None)
         rows = [*evicted, *asked_rows(row, event), *others]
@@ -131,7 +131,7 @@ class Calls:
         return (call, []) if served is None else (replace(call, met=True), self._taken(served, row.id))
 
     def _taken(self, key: str, client: str) -> list[Row]:
-        """The call of a server, which counted so far, is that of this client."""
+        """The call of a server, which counted so far, was made by this client."""
         each = self._open[key]
         before = each.partial or each.row
         row = replace(before, twin=client, turn=0)

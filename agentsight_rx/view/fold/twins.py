@@ -104,7 +104,7 @@ class Twins:
         return None
 
     def opened(self, event: TlsOpen) -> list[tuple[str, str]]:
-        """The ends of a connection are known: the open calls of a server that are those of a client after all, with those."""
+        """The ends of a connection are known: the open calls of a server that a client made after all, and of the client."""
         mirror = self.sockets.opened(event)
         if mirror is None or not self.received:
             return []

@@ -74,7 +74,7 @@ def read_processes(store: Store, selection: Selection, /) -> Iterator[ProcessRow
 
 
 def read_http(store: Store, selection: Selection, /, *, rule: str | None = None) -> Iterator[HttpRow]:
-    """The HTTP exchanges, oldest first: all, or those that a rule of the filter language matches. Raises UsageError."""
+    """The HTTP exchanges, oldest first. A rule of the filter language selects some. Raises UsageError."""
     if rule is None:
         return _rows(store, HTTP, selection)
     rules = compile_http([rule])
@@ -82,12 +82,12 @@ def read_http(store: Store, selection: Selection, /, *, rule: str | None = None)
 
 
 def read_files(store: Store, selection: Selection, /) -> Iterator[FileRecord]:
-    """What was done to files, oldest first."""
+    """The events of files, oldest first."""
     return map(_file, _rows(store, AUDIT, selection, kind="file"))
 
 
 def read_connections(store: Store, selection: Selection, /) -> Iterator[ConnectionRecord]:
-    """What was done with connections, oldest first."""
+    """The events of connections, oldest first."""
     return map(_connection, _rows(store, AUDIT, selection, kind="network"))
 
 
