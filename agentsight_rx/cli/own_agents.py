@@ -44,6 +44,7 @@ def _load(path: Path) -> None:
 
     from ..agents import AGENTS, Agent, add_agent
     from ..errors import UsageError
+    from ..say import program
 
     class Own(Struct, forbid_unknown_fields=True, frozen=True):
         title: str = ""
@@ -72,6 +73,6 @@ def _load(path: Path) -> None:
                 prefixes=own.prefixes,
                 packages=own.packages,
                 products=tuple(each.lower() for each in own.products),
-                capture=f"agentsight-rx record -- {own.names[0] if own.names else name}",
+                capture=f"{program()} record -- {own.names[0] if own.names else name}",
             )
         )

@@ -216,7 +216,7 @@ def test_it_ends_in_time_with_a_reader_that_does_not_read() -> None:
 def test_a_run_shows_what_its_graph_makes() -> None:
     sink = web(ANY)
     with Run(of([EXEC]).pipe(materialize()), [sink], strict=True) as run:
-        assert "graph" == run.wait(10)
+        assert "end of input" == run.wait(10)
         with browser(sink) as http:
             deadline = time.monotonic() + 10
             while not (rows := http.get("/api/v1/snapshot").json()["process_nodes"]) and time.monotonic() < deadline:
