@@ -155,7 +155,7 @@ def test_a_name_that_appears_later_counts_where_the_pid_fits(tmp_path: Path, age
         (tmp_path / "go").touch()
         subprocess.run([tmp_path / agent, "-c", "pass"], check=True)
         shell.wait(60)
-        assert run.wait(60) == "graph"  # its source ended: none is left that could fit
+        assert run.wait(60) == "end of input"  # its source ended: none is left that could fit
         run.stop()
     assert [agent] == [event.origin.comm for event in kept.of(ProcessExit)]
 
@@ -178,7 +178,7 @@ def test_a_process_that_ended_and_was_not_waited_for_is_no_process(name: str) ->
         until(lambda: Path(f"/proc/{process.pid}/stat").read_text().split()[2] == "Z")
         source, _ = SOURCES[name]
         with running(source(Target(process.pid))) as (run, _):
-            assert run.wait(PATIENCE_S) == "graph"
+            assert run.wait(PATIENCE_S) == "end of input"
 
 
 def test_samples_are_of_the_user_and_the_group_that_were_asked_for(tmp_path: Path) -> None:
