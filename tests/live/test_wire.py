@@ -299,6 +299,7 @@ def _said(message: WebSocketMessage) -> tuple[str, bytes]:
 _NOT_SAID = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?:Bearer )?\[redacted:[a-z-]+:[0-9a-f]{8}\]")
 # Times and addresses; and the HTTP version and codings, in which the recordings differ
 _MASKED = {
+    "local_port", "port", "local", "peer", "since_ns",
     "connection_id", "process_start_ns", "transport_handle", "tid", "timestamp_ns", "time_unix_ns", "end_timestamp_ns",
     "start_time", "end_time", "duration_ns", "duration_ms", "end_ns", "first_chunk_ns",
     "first_line", "protocol", "stream_id", "original_source", "header_list", "is_chunked", "content_length", "total_size",

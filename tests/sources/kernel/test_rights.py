@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-import sys
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -15,7 +13,8 @@ from hypothesis import strategies as st
 
 from agentsight_rx.sources.kernel.rights import NEEDED, Call, Rights, missing_rights, own_rights, refusal
 
-CHECKOUT = Path(__file__).parents[3]
+from ...live.users import PROGRAM_THERE, as_user, home_of_nobody
+
 ROOT = Rights(
     uid=0,
     capabilities=frozenset({"CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"}),
@@ -171,8 +170,9 @@ for name, options in {
 
 
 def as_nobody(*words: str) -> subprocess.CompletedProcess[str]:
-    user = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "HOME=/nonexistent", "COLUMNS=500"]
-    return subprocess.run([*user, sys.executable, *words], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    """The checkout may be in a folder that this user cannot enter, so it is mounted elsewhere."""
+    with home_of_nobody() as home:
+        return as_user(["env", "COLUMNS=500", PROGRAM_THERE[0], *words], (), home)
 
 
 def says_what_is_needed(line: str) -> bool:
