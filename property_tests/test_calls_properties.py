@@ -86,6 +86,7 @@ def test_a_complete_call_says_all_of_its_answer(provider: Provider, how: Sent) -
 
 @pytest.mark.parametrize("provider", CALLED, ids=lambda provider: provider.name)
 @given(body=st.binary(min_size=1, max_size=60) | st.sampled_from([b"<html>no</html>", b'{"zz": 1}', b"data: {}\n\n", b"[]"]))
+@example(body=b'data:{"type":"message_stop"}\n\n')
 def test_a_body_that_was_not_understood_is_named_and_not_complete(provider: Provider, body: bytes) -> None:
     how = Sent(streamed=False, kind="application/json", coding="", missing=0, record=16_384)
     row, _ = call_of(case_of(provider), body, how)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ..events import BodyPart, Headers, HttpEvent, Loss, Origin, Reply, SseEvent, SseMessage
 from ..llm import NOT_UNDERSTOOD, Provider, Reported, StreamReader, dialect_of, find, plain_answer, provider_named
+from ..llm.reader import BODY
 from ..loss import Reason
 from .stream_kinds import KINDS, UNKNOWN, StreamDecoder, kind_in_fact
 
@@ -304,6 +305,8 @@ class EventStream:
         if self.reader is None or self.provider is None:
             return Reply()
         reply, unread = self.reader.reply(), self.reader.unread if self.provider.path is not None else ()
+        if not (unread or reply.unknown) and self.ended and self._reason_if_ended() == NOT_UNDERSTOOD:
+            unread = (BODY,)  # nothing but its end mark was read
         return replace(reply, unknown=(*reply.unknown, *unread)) if unread else reply
 
     @property
