@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -100,9 +101,11 @@ def _meanings(given: object) -> Iterator[object]:
     yield plain
     for number in (int, float):
         try:
-            yield number(plain) if isinstance(plain, str) else None
+            made = number(plain) if isinstance(plain, str) else None
         except ValueError:
             continue
+        if made is None or abs(made) != math.inf:  # which no literal writes
+            yield made
     yield (plain,)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -141,6 +141,7 @@ def test_a_value_is_taken_where_it_fits_its_annotation_and_refused_elsewhere(nam
 
 
 @given(VALUES)
+@example("INF")
 def test_what_a_refusal_says_to_write_is_taken(value: Any) -> None:
     for name, fits in FITTING.items():
         if fits(value):
