@@ -323,8 +323,6 @@ class Engine(PeriodicScheduler):
                 self._begin(self._now_ns)
             self._last_ns = self._now_ns + _LINGER_NS
         while self._timers and not done() and self._timers[0][0] <= self._last_ns:
-            if self._next_ns is None:
-                self.start(self._now_ns)
             self._advance(max(self._timers[0][0], self._next_ns or 0))
 
     def after_step(self, action: Callable[[], None]) -> None:

@@ -129,7 +129,7 @@ class _Batches:
 
 
 class _Pieces(io.RawIOBase):
-    """A file that is written from its start to its end. `take` returns the newest bytes."""
+    """A file that is written from its start to its end. `taken` returns what was written since it was last called."""
 
     def __init__(self) -> None:
         self._waiting: list[bytes] = []
