@@ -37,7 +37,7 @@ class Target(Options, frozen=True, omit_defaults=True):
 
     pid: Annotated[int, at_least(1)] | None = None
     comms: tuple[str, ...] = ()
-    session: Annotated[int, at_least(1)] | None = None
+    session: Annotated[int, at_least(0)] | None = None  # 0: that of the first process, or one from outside
     uid: Annotated[int, at_least(0)] | None = None
     children: bool = True
     cgroup: str | None = None

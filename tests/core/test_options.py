@@ -197,6 +197,7 @@ def test_no_field_takes_what_it_is_not_for(made: Options) -> None:
     [
         (lambda: Target(pid=cast(Any, "12")), "Target(pid='12'): expected int of at least 1 or None; write pid=12"),
         (lambda: Target(pid=0), "Target(pid=0): expected int of at least 1 or None"),
+        (lambda: Target(session=-1), "Target(session=-1): expected int of at least 0 or None"),
         (lambda: Target(comms=cast(Any, "x")), "Target(comms='x'): expected a tuple of str; write comms=('x',)"),
         (
             lambda: ReplayOptions(cast(Any, "/tmp/x")),

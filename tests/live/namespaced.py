@@ -8,6 +8,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .capture import PATIENCE_S, tracing, until
@@ -28,8 +30,13 @@ open(folder + "/done-" + name, "x").close()
 """
 
 
-def worker(folder: Path, name: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", WORKER, str(folder), name], stdout=subprocess.DEVNULL)
+@contextmanager
+def worker(folder: Path, name: str) -> Generator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", WORKER, str(folder), name], stdout=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def main() -> None:

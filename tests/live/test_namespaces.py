@@ -109,14 +109,14 @@ def test_a_command_is_recorded_whole(way: Way, tmp_path: Path) -> None:
     assert [(shell, 0)] == [(row.ppid, row.exit_code) for row in ran if row.argv == ("ls", "/")]
 
 
-@pytest.mark.parametrize("selected", [True, False], ids=["a process", "every process"])
-def test_no_process_outside_is_watched(selected: bool, tmp_path: Path) -> None:
-    """Here the number means another process, as that of a container often does."""
+@pytest.mark.parametrize("selected", ["a process", "a session", "every process"])
+def test_no_process_outside_is_watched(selected: str, tmp_path: Path) -> None:
+    """Here its number means another process, as that of a container often does. All are of a session that began outside: 0."""
     with worker(tmp_path, "outside") as outside:
-        words = ["--pid", str(outside.pid), "--stdio", "--stdio-all-fds"] if selected else []
+        chosen = ["--pid", str(outside.pid), "--stdio", "--stdio-all-fds"]
+        words = {"a process": chosen, "a session": ["--session", "0", "--mode", "2"]}.get(selected, [])
         inside = [sys.executable, "-m", "tests.live.namespaced", str(tmp_path), str(outside.pid), *words]
         done = run([*BELOW, *inside])
-        outside.kill()
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert "-by-outside" not in done.stdout
@@ -124,7 +124,7 @@ def test_no_process_outside_is_watched(selected: bool, tmp_path: Path) -> None:
     (ran,) = [event for event in events if event["data"].get("event") == "EXEC" and "run-by-inside" in json.dumps(event)]
     assert (outside.pid, outside.pid) == (made["pid"], ran["data"]["ppid"])
     assert {"FORK", "EXIT", "FILE_MKDIR", "NET_CONNECT"} <= {event["data"].get("event") for event in events}
-    assert not selected or "stdio" in {event["source"] for event in events}
+    assert (selected == "a process") == ("stdio" in {event["source"] for event in events})
 
 
 def test_processes_of_a_namespace_below_have_our_numbers(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ class Watch(Group, frozen=True):
     net: Annotated[bool, flag(WATCH, "--net", "Connections, and whether they succeeded."), _ALONE] = False
     pid: Annotated[int | None, flag(WATCH, "-p --pid", "This process and its descendants.", "PID", min=1)] = None
     comm: Annotated[str | None, flag(WATCH, "-c --comm", "Processes of exactly these names (comma list).", "NAMES")] = None
-    session: Annotated[int | None, flag(WATCH, "--session", "Processes of this session.", "SID", min=1)] = None
+    session: Annotated[int | None, flag(WATCH, "--session", "Processes of this session.", "SID", min=0)] = None
     cgroup: Annotated[str | None, flag(WATCH, "--cgroup", "Only in this control group (v2) or below.", "PATH")] = None
     uid: Annotated[int | None, flag(WATCH, "--uid", "Only of this user.", "UID", min=0)] = None
     children: Annotated[bool, flag(WATCH, "--children/--no-children", "Descendants too.")] = True
