@@ -11,6 +11,7 @@ from textwrap import dedent
 import pytest
 import trustme
 
+from agentsight_rx.events import TlsOpen
 from agentsight_rx.graphs import TraceOptions, trace
 from agentsight_rx.runtime import Summary
 from agentsight_rx.sources import PlainHttpOptions, Target, TlsOptions
@@ -162,6 +163,9 @@ def test_a_call_through_a_proxy_of_the_tree_is_one_call(tmp_path: Path, plain: b
     print(proxy)
     """
     kept, summary = captured(tmp_path, code, plain=plain)
+    # at its end a connection is read in vain, behind what the thread received from the other one: that says nothing of its ends
+    assert {True} == {event.sure for event in kept.of(TlsOpen) if event.local}
+    assert 4 == len({(event.local, event.peer) for event in kept.of(TlsOpen) if event.local})
     rows = {row.id: row for row in kept.of(CallRow)}
     assert ["complete"] * 4 * CALLS == [row.status for row in rows.values()]
     calls = [row for row in rows.values() if not row.twin]

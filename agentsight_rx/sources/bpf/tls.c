@@ -53,7 +53,7 @@ struct side_t {
     u64 time_ns; /* of its newest record */
     u64 sock; /* that this object receives from, at the incoming direction; 0: not known */
     u32 sure; /* see learn_socket() */
-    u32 pad;
+    u32 ends; /* the end of that socket is seen: the process opened it */
 };
 
 struct chunk_t {
@@ -229,9 +229,9 @@ static inline void meet(struct process_t *process, u64 ssl, u32 library)
 
 enum { DOUBTFUL = 1, SURE = 2, MIXED = 3, ENDED = 4 };
 
-/* Which socket an object receives from: the one that its thread received from during this call is SURE. Where the object is fed
- * by its user, the one that the thread received from before is DOUBTFUL, and MIXED once it is another that has not ended. One
- * that has ENDED is learnt again only where another connection is at its address. */
+/* Which socket an object receives from: the one that its thread received from during this call is SURE, and stays so. Where the
+ * object is fed by its user, the one that the thread received from before is DOUBTFUL, and MIXED once it is another that has not
+ * ended, or whose end cannot be seen. One that has ENDED is learnt again only where another connection is at its address. */
 static inline void learn_socket(struct process_t *process, u64 ssl, u32 library, u64 since_ns)
 {
     u64 id = current_key();
@@ -246,14 +246,15 @@ static inline void learn_socket(struct process_t *process, u64 ssl, u32 library,
     if (side->sock == sock && side->sure >= sure && (side->sure != ENDED || !connections.lookup(&sock)))
         return;
     u64 before = side->sock;
-    if (before && before != sock && sure == DOUBTFUL && connections.lookup(&before)) {
+    if (before && before != sock && sure == DOUBTFUL && side->sure != ENDED && (!side->ends || connections.lookup(&before))) {
         if (side->sure != DOUBTFUL)
             return;
         sure = MIXED;
     }
+    struct tcp_t *tcp = connections.lookup(&sock);
     side->sock = sock;
     side->sure = sure;
-    struct tcp_t *tcp = connections.lookup(&sock);
+    side->ends = tcp != 0;
     if (tcp && sure != MIXED)
         tcp->ssl = ssl;
     struct {
