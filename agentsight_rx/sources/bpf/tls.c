@@ -53,7 +53,7 @@ struct side_t {
     u64 time_ns; /* of its newest record */
     u64 sock; /* that this object receives from, at the incoming direction; 0: not known */
     u32 sure; /* see learn_socket() */
-    u32 ends; /* the end of that socket is seen: the process opened it */
+    u32 ports; /* of that socket, see is_still() */
 };
 
 struct chunk_t {
@@ -101,6 +101,8 @@ BPF_TABLE("lru_hash", struct side_key_t, u8, imported, 16384);
 struct received_t {
     u64 sock;
     u64 time_ns;
+    u32 ports; /* its own and the peer's */
+    u32 pad;
 };
 
 BPF_TABLE("lru_hash", u32, struct received_t, received, 16384);
@@ -229,9 +231,17 @@ static inline void meet(struct process_t *process, u64 ssl, u32 library)
 
 enum { DOUBTFUL = 1, SURE = 2, MIXED = 3, ENDED = 4 };
 
+/* Behind the end of a connection its ports are 0, or another connection is in its place. */
+static inline int is_still(u64 sock, u32 ports)
+{
+    u32 now = 0;
+    FIELD(now, sock, sock_common_skc_portpair);
+    return now == ports;
+}
+
 /* Which socket an object receives from: the one that its thread received from during this call is SURE, and stays so. Where the
  * object is fed by its user, the one that the thread received from before is DOUBTFUL, and MIXED once it is another that has not
- * ended, or whose end cannot be seen. One that has ENDED is learnt again only where another connection is at its address. */
+ * ended. One that has ENDED is learnt again only where another connection is at its address. */
 static inline void learn_socket(struct process_t *process, u64 ssl, u32 library, u64 since_ns)
 {
     u64 id = current_key();
@@ -242,11 +252,13 @@ static inline void learn_socket(struct process_t *process, u64 ssl, u32 library,
     if (!last || !side)
         return;
     u64 sock = last->sock;
+    if (!is_still(sock, last->ports))
+        return;
     u32 sure = ssl == sock || last->time_ns >= since_ns ? SURE : DOUBTFUL;
     if (side->sock == sock && side->sure >= sure && (side->sure != ENDED || !connections.lookup(&sock)))
         return;
     u64 before = side->sock;
-    if (before && before != sock && sure == DOUBTFUL && side->sure != ENDED && (!side->ends || connections.lookup(&before))) {
+    if (before && before != sock && sure == DOUBTFUL && (side->sure == SURE || is_still(before, side->ports))) {
         if (side->sure != DOUBTFUL)
             return;
         sure = MIXED;
@@ -254,7 +266,7 @@ static inline void learn_socket(struct process_t *process, u64 ssl, u32 library,
     struct tcp_t *tcp = connections.lookup(&sock);
     side->sock = sock;
     side->sure = sure;
-    side->ends = tcp != 0;
+    side->ports = last->ports;
     if (tcp && sure != MIXED)
         tcp->ssl = ssl;
     struct {
@@ -616,6 +628,7 @@ static inline int receives(u64 sock)
     if (!wanted())
         return 0;
     struct received_t now = {.sock = sock, .time_ns = bpf_ktime_get_ns()}, *before = received.lookup(&tid);
+    FIELD(now.ports, sock, sock_common_skc_portpair);
     if (before)
         *before = now; /* a third of the time of an update */
     else

@@ -51,6 +51,7 @@ _FIELDS = (
     "socket.sk",
     "sock.sk_protocol",
     "sock_common.skc_family",
+    "sock_common.skc_portpair",
     "sock_common.skc_num",
     "sock_common.skc_rcv_saddr",
     "sock_common.skc_daddr",
