@@ -7,7 +7,17 @@ from typing import NamedTuple
 
 from ..wire.address import address_of, endpoint
 
-__all__ = ["ENDS", "Ends", "ends_of"]
+__all__ = ["ENDS", "ENDS_FIELDS", "Ends", "ends_of"]
+
+ENDS_FIELDS = (  # of the kernel that bpf/ends.h reads
+    "sock_common.skc_family",
+    "sock_common.skc_num",
+    "sock_common.skc_dport",
+    "sock_common.skc_rcv_saddr",
+    "sock_common.skc_daddr",
+    "sock_common.skc_v6_daddr",
+    "sock_common.skc_v6_rcv_saddr",
+)
 
 ENDS = Layout("<16sHH16sHH")
 

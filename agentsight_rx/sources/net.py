@@ -14,6 +14,7 @@ from ..core.options import Options
 from ..core.stream import Stream, origin
 from ..events import Loss, NetEvent, Origin, Tick, time_of
 from ..wire.address import address_of
+from .ends import ENDS_FIELDS
 from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
 from .kernel.reader import ProgramReader
 from .kernel.repeats import Repeats
@@ -31,13 +32,7 @@ _FIELDS = (
     "sock.sk_type",
     "sock.sk_protocol",
     "sock.sk_err",
-    "sock_common.skc_family",
-    "sock_common.skc_daddr",
-    "sock_common.skc_rcv_saddr",
-    "sock_common.skc_dport",
-    "sock_common.skc_num",
-    "sock_common.skc_v6_daddr",
-    "sock_common.skc_v6_rcv_saddr",
+    *ENDS_FIELDS,
     "unix_sock.addr",
     "unix_sock.path",
     "unix_address.len",

@@ -14,7 +14,7 @@ from ..core.options import Options
 from ..core.stream import Stream, origin
 from ..events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen, time_of
 from ..loss import Reason
-from .ends import Ends, ends_of
+from .ends import ENDS_FIELDS, Ends, ends_of
 from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import ProgramReader
 from .kernel.ring import RingSize
@@ -30,14 +30,8 @@ _FIELDS = (
     "socket.sk",
     "sock.sk_protocol",
     "sock.sk_shutdown",
-    "sock_common.skc_family",
+    *ENDS_FIELDS,
     "sock_common.skc_state",
-    "sock_common.skc_num",
-    "sock_common.skc_dport",
-    "sock_common.skc_rcv_saddr",
-    "sock_common.skc_daddr",
-    "sock_common.skc_v6_daddr",
-    "sock_common.skc_v6_rcv_saddr",
     "tcp_sock.copied_seq",
     "tcp_sock.write_seq",
     "tcp_sock.rcv_nxt",

@@ -15,6 +15,7 @@ from ...events import Loss, TlsEvent, time_of
 from ...say import detail, say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
+from ..ends import ENDS_FIELDS
 from ..hold import held
 from ..kernel.features import takes_links
 from ..kernel.probes import Probes
@@ -50,14 +51,8 @@ _FIELDS = (
     "file.private_data",
     "socket.sk",
     "sock.sk_protocol",
-    "sock_common.skc_family",
+    *ENDS_FIELDS,
     "sock_common.skc_portpair",
-    "sock_common.skc_num",
-    "sock_common.skc_rcv_saddr",
-    "sock_common.skc_daddr",
-    "sock_common.skc_dport",
-    "sock_common.skc_v6_daddr",
-    "sock_common.skc_v6_rcv_saddr",
     "tcp_sock.bytes_sent",
     "tcp_sock.write_seq",
     "tcp_sock.copied_seq",
