@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["aside_of", "says_refused", "typed"]
+__all__ = ["NOTES", "aside_of", "says_refused", "typed"]
 
 # -- what stands in a prompt beside the words of a person -------------------------------------------------------------------
 
 # Tags around what a program wrote: Claude Code, Codex, Gemini CLI, opencode, Copilot, cline, Kimi, vibe, gptme, mini-swe-agent
-_NOTES = (
+NOTES = (
     r"command-[a-z]+|local-command-[a-z]+|bash-[a-z]+|system-reminder|system_reminder|environment_context|environment_details"
     r"|user_instructions|turn_aborted|session_context|user_shell_command|user-prompt-submit-hook|[a-z-]*hook[a-z_-]*"
     r"|permissions instructions|INSTRUCTIONS|skills_instructions|subagent_notification|task-notification|current_datetime"
@@ -24,7 +24,7 @@ _NOTES = (
 )
 # Tags around what a person typed
 _WRAPS = r"user_query|user_message|userRequest|user_request|task|feedback|session|answer|user_input|prompt"
-_OPEN = re.compile(rf"^[ \t]*<({_NOTES})(?:\s[^<>]*)?>", re.MULTILINE)
+_OPEN = re.compile(rf"^[ \t]*<({NOTES})(?:\s[^<>]*)?>", re.MULTILINE)
 _WRAPPED = re.compile(rf"\s*<({_WRAPS})>(.*)</\1>\s*\Z", re.DOTALL)
 # The begin of a whole message that a program wrote
 _WRITTEN = re.compile(

@@ -26,6 +26,8 @@ _REPORTS = {
     "audit": ("audit", "audit"),
     "sessions": ("sessions", "sessions"),
     "tokens": ("tokens", "tokens"),
+    "context": ("context", "context"),
+    "cache": ("cache", "cache"),
     "transcripts": ("transcripts", "transcripts"),
     "compare": ("compare", "compare"),
     "health": ("health", "health"),

@@ -29,7 +29,9 @@ def finding_said(finding: Finding, /) -> str:
         case "limit":
             return f"{plural(finding.amount, 'answer')} ended at the limit of tokens{where}"
         case "uncached":
-            return f"{amount(finding.amount)} tokens no longer cached{where}"
+            if not finding.what:
+                return f"{amount(finding.amount)} tokens no longer cached{where}"
+            return f"Cache lost: {finding.what}, {amount(finding.amount)} tokens paid again{where}"
         case "growth":
             return f"context grows {amount(finding.amount)} a turn"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -162,8 +162,14 @@ class LogReader:
 
     def event(self, part: bytes, place: int, /) -> Event | None:
         """One of them."""
+        return next(self.some(part, (place,)))
+
+    def some(self, part: bytes, places: Iterable[int], /) -> Iterator[Event | None]:
+        """The events at these places; None where there is none."""
         decoded = _part.decode(decompress(part))
-        return self._event(decoded.events[place], _contents(decoded).get(place)) if place < len(decoded.events) else None
+        contents = _contents(decoded)
+        for place in places:
+            yield self._event(decoded.events[place], contents.get(place)) if place < len(decoded.events) else None
 
     def messages(self, number: int, part: bytes, /) -> list[tuple[tuple[str, str], Position]]:
         """The keys that EXCHANGES may have for events of this segment, and where these are."""

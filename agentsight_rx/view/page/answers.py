@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
 from .bodies import body_of_call, body_of_tool, diff_of
+from .context import contexts_of, request_of
 from .event_log import RuleError, event_of, lines_of
 from .head import head_of
 from .lanes import lanes_of
@@ -31,7 +32,8 @@ class PageError(ValueError):
 def answer(picture: Picture, recording: str, path: str, given: Mapping[str, str], /) -> object:
     """
     `path` is one of `sessions`, `session/ID`, `session/ID/turns`, `…/processes`, `…/files`, `…/network`, `…/mcp`, `…/http`,
-    `…/timeline`, `…/events`, `health`, `call/ID`, `tool/ID`, `diff`, `event/AT`. Raises PageError.
+    `…/timeline`, `…/events`, `…/context`, `…/context/TURN`, `health`, `call/ID`, `tool/ID`, `diff`, `event/AT`. Raises
+    PageError.
     """
     asked = _Asked(picture, recording, given)
     first, *rest = map(unquote, path.strip("/").split("/"))
@@ -52,6 +54,10 @@ def answer(picture: Picture, recording: str, path: str, given: Mapping[str, str]
                 return event_of(picture, at)
             case "session", [id]:
                 return head_of(picture, id, recording=recording, from_turn=asked.number("from", 0))
+            case "session", [id, "context"]:
+                return contexts_of(picture, id, of=asked.text("of"))
+            case "session", [id, "context", turn] if turn.isdecimal() and len(turn) < 10:
+                return request_of(picture, id, int(turn), of=asked.text("of"), opened=asked.text("open"))
             case "session", [id, tab]:
                 return _tab(asked, id, tab)
             case _:

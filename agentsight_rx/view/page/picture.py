@@ -15,6 +15,7 @@ from ...prices import Prices
 from ...state import Store, Table
 from ..queries.calls import read_calls
 from ..queries.causes import Causes, within
+from ..queries.context import AgentContext, read_contexts
 from ..queries.costs import PricedCall
 from ..queries.file_fates import Lives
 from ..queries.health import Health, read_health
@@ -33,6 +34,7 @@ _TOOLS_MOST = 40_000
 _TABLES_MOST = 8
 _AUDITS_MOST = 50_000  # lines of the audit trail that are looked at
 _EXCHANGES_MOST = 3  # that are kept whole: a turn, the one before, and the one that has its results
+_CONTEXTS_MOST = 3  # a session, and how it was at a turn
 _SESSIONS_MOST = 4  # of which calls and tools are kept
 
 
@@ -59,6 +61,7 @@ class Picture:
         self._closing = closing
         self.version = version  # of the store, which counts its commits
         self._work: Recent[str, Work] = Recent(_SESSIONS_MOST)
+        self._contexts: Recent[tuple[str, int | None], list[AgentContext]] = Recent(_CONTEXTS_MOST)
         self._lives: Lives | None = None
         self._audits: Recent[str, tuple[list[AuditRow], bool]] = Recent(_TABLES_MOST)
         self.tables: Recent[str, tuple[list[Struct], bool]] = Recent(_TABLES_MOST)  # by kind and session
@@ -115,6 +118,16 @@ class Picture:
             tools = tuple(selected(self.store, TOOLS, self.selection(session, _TOOLS_MOST)))
             known = Work(calls, tools, len(calls) == _CALLS_MOST or len(tools) == _TOOLS_MOST)
             self._work.put(session, known)
+        return known
+
+    def contexts(self, session: str, *, until_turn: int | None = None) -> list[AgentContext]:
+        """The contexts of the agents of a session, the main one first; with `until_turn` as they were then."""
+        key = session, until_turn
+        known = self._contexts.use(key)
+        if known is None:
+            family = sorted(self.family(session) or self.sessions, key=lambda id: id != session)
+            known = [each for id in family for each in read_contexts(self.store, id, self.prices, until_turn=until_turn)]
+            self._contexts.put(key, known)
         return known
 
     def rows(self, table: Table[R], session: str, *, kind: str | None = None) -> Iterator[R]:

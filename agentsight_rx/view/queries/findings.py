@@ -26,7 +26,7 @@ _TURNS_MOST = 20
 class Finding(Struct, frozen=True):
     """
     One thing worth a look, in these turns. `amount` is how many; of `uncached`, and of `growth` for a turn, it is tokens.
-    `what` is the tool with its input, or the kind of error.
+    `what` is the tool with its input, the kind of error, or why the cache was lost.
     """
 
     kind: FindingKind

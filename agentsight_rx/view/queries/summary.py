@@ -15,8 +15,10 @@ from ..rows.tables import AUDIT, CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
 from ..rows.tally import Totals
 from ..rows.tool_outcome import has_failed
 from .causes import Causes, within
+from .context_findings import Avoidable
 from .costs import CostSum, PricedCall, models_of, priced, summed
 from .effects import FilesTouched, McpUse, Peer, files_touched, mcp_uses, peers_of
+from .explained import explained
 from .file_fates import Lives
 from .findings import Finding, Run, find
 from .health import Health, read_health
@@ -74,6 +76,7 @@ class Summary(Struct, frozen=True):
     mcp: tuple[McpUse, ...]
     cut: tuple[str, ...]
     findings: tuple[Finding, ...]
+    avoidable: Avoidable | None  # from a tenth of the cost on
     programs: tuple[ProcessRow, ...]  # the newest, where there is no session
     totals: Totals  # of the whole store
     health: Health
@@ -98,6 +101,14 @@ def read_summary(
     files = files_touched(_effects(store, "file", called, causes), None if called.whole else Lives(store))
     start, end = _times(session, calls, part, health)
     deeds = deeds_of(calls, tools, files, programs=totals.programs)
+    findings, dearest = explained(
+        store,
+        session.id if session else None,
+        calls,
+        findings=find(calls, tools),
+        called={tool.tool_name for tool in tools},
+        prices=prices,
+    )
     return Summary(
         session,
         verdict_of(deeds, {call.id: call.turn for call in calls}),
@@ -123,7 +134,8 @@ def read_summary(
         peers=peers_of(_peers(store, called, causes)),
         mcp=mcp_uses(_effects(store, "mcp", called, causes)),
         cut=tuple(_cut(calls, tools, files)),
-        findings=find(calls, tools),
+        findings=findings,
+        avoidable=dearest,
         programs=() if session else _programs(store, part),
         totals=totals,
         health=health,

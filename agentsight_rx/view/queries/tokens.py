@@ -15,10 +15,13 @@ from ..rows.tables import PROCESSES, SESSIONS
 from .calls import read_calls
 from .costs import Costs, CostSum, PricedCall
 from .selection import Selection
+from .work import of_git, prompted
 
 __all__ = ["GROUPINGS", "Grouping", "TokenGroup", "read_tokens"]
 
-Grouping: TypeAlias = Literal["model", "provider", "session", "agent", "comm", "pid", "dir", "day"]
+Grouping: TypeAlias = Literal[
+    "model", "provider", "session", "agent", "comm", "pid", "dir", "day", "prompt", "sub-agent", "commit", "branch"
+]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 
 _PROCESSES_MOST = 16_384  # of which the directory is remembered
@@ -38,7 +41,7 @@ def read_tokens(
     store: Store, selection: Selection, prices: Prices, /, *, group_by: Grouping = "model", zone: tzinfo | None = None
 ) -> list[TokenGroup]:
     """The groups, the one with most tokens first; days in their order, in the time zone `zone`."""
-    group_of = _grouped_by(store, group_by, zone)
+    group_of = _grouped_by(store, selection, group_by, zone)
     groups: dict[str, _Group] = {}
     for call in read_calls(store, selection, prices):
         groups.setdefault(group_of(call), _Group()).add(call)
@@ -75,13 +78,19 @@ class _Group:
         )
 
 
-def _grouped_by(store: Store, group_by: Grouping, zone: tzinfo | None) -> Callable[[CallRow], str]:
+def _grouped_by(store: Store, selection: Selection, group_by: Grouping, zone: tzinfo | None) -> Callable[[CallRow], str]:
     if group_by == "day":
         return lambda call: datetime.fromtimestamp(call.start_timestamp_ms / 1000, zone).date().isoformat()
     if group_by == "dir":
         return _directories(store)
     if group_by == "session":
         return lambda call: call.session_id or "unknown"
+    if group_by == "sub-agent":
+        return lambda call: call.agent_id or "main agent"
+    if group_by == "prompt":
+        return prompted()
+    if group_by in ("commit", "branch"):
+        return of_git(store, selection, group_by)
     return lambda call: str(getattr(call, group_by) or "unknown")
 
 

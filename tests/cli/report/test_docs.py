@@ -11,7 +11,10 @@ import typer
 
 from agentsight_rx.cli import app
 from agentsight_rx.cli.report.audit import COLUMNS as AUDIT
+from agentsight_rx.cli.report.cache import COLUMNS as CACHE
+from agentsight_rx.cli.report.cache import Loss
 from agentsight_rx.cli.report.calls import COLUMNS as CALLS
+from agentsight_rx.cli.report.context import SEGMENTS, ContextReport
 from agentsight_rx.cli.report.files import COLUMNS as FILES
 from agentsight_rx.cli.report.http import COLUMNS as HTTP
 from agentsight_rx.cli.report.mcp import COLUMNS as MCP
@@ -59,6 +62,8 @@ ANSWERS: dict[str, Any] = {
     "audit": AuditRow,
     "sessions": SessionRow,
     "tokens": TokenGroup,
+    "context": ContextReport,
+    "cache": Loss,
     "transcripts": SessionFile,
     "compare": SessionComparison,
     "health": Health,
@@ -77,6 +82,8 @@ COLUMNS = {
     "audit": AUDIT,
     "sessions": SESSIONS,
     "tokens": columns_of("model"),
+    "context": SEGMENTS,
+    "cache": CACHE,
     "transcripts": TRANSCRIPTS,
     "list": LIST,
 }

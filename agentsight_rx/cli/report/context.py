@@ -1,0 +1,226 @@
+"""agentsight-rx report context: the parts of a model's context, the cost of each, and possible savings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import typer
+from msgspec import Struct
+
+from ...errors import UsageError
+from ...view.queries.call import find_calls
+from ...view.queries.context import AgentContext, TurnContext, read_contexts
+from ...view.queries.context_findings import Avoidable, avoidable
+from ...view.queries.context_words import ORIGINS, avoidable_said, cause_said, counted_said, sentence_of, what_to_do
+from ...view.queries.reading import newest_session, selected
+from ...view.queries.segments import Segment, carried, segments_of
+from ...view.rows.tables import TOOLS
+from .ask import Ask
+from .screen import Column, Line, Prose, Screen, Span, Whole, table
+from .words import amount, money, plural
+
+__all__ = ["OVER_TIME", "SEGMENTS", "ContextReport", "context", "context_lines"]
+
+_ROWS = 12
+_FINDINGS = 5
+_BAR = 30  # cells of the longest one
+
+SEGMENTS = (
+    Column("tokens", right=True),
+    Column("requests", right=True),
+    Column("since", right=True),
+    Column("cost so far", right=True),
+    Column("what", flexible=True, middle=True, most=70),
+)
+OVER_TIME = (
+    Column("turn", right=True),
+    Column("tokens", right=True),
+    Column("from cache", right=True),
+    Column("new", right=True),
+    Column("most of it", flexible=True, rank=2),
+    Column("", flexible=True, least=20, most=70),
+)
+
+
+class ContextReport(Struct, frozen=True):
+    """
+    One turn, as JSON: its sums, its segments in the order of the model, all segments that were sent up to it, and possible
+    savings. `agent_id`: of a sub-agent; None for the main one.
+    """
+
+    session: str
+    agent_id: str | None
+    turn: int
+    sentence: str
+    total: int
+    counted: bool
+    window: int | None
+    sums: dict[str, int]
+    segments: list[Segment]
+    carried: list[Segment]
+    findings: list[Avoidable]
+
+
+def context(
+    ask: Ask,
+    call: Annotated[str, typer.Argument(help="Its turn in the newest session (or --session), or its id.", metavar="N|ID")] = "",
+    over_time: Annotated[bool, typer.Option("--over-time", help="A line for each turn.")] = False,
+) -> None:
+    """The parts of the context: of the newest request of the session, or of one call."""
+    session, turn, agent_id = _wanted(ask, call)
+    agents = read_contexts(ask.store, session, ask.prices, until_turn=turn or None)
+    agent = next((each for each in agents if each.agent_id == agent_id), agents[0] if agents else None)
+    if agent is None:
+        ask.write([]) if ask.as_json else ask.write_lines([ask.nothing("of a model's context")])
+        return
+    called = {tool.tool_name for tool in selected(ask.store, TOOLS, ask.selection) if tool.session_id == session}
+    findings = avoidable(agent, called)
+    if over_time:
+        ask.write(map(_turn_json, agent.turns)) if ask.as_json else ask.write_lines(_over_time(agent, ask.screen))
+        return
+    last = agent.turns[-1]
+    if ask.as_json:
+        report = ContextReport(
+            session,
+            agent.agent_id,
+            last.turn,
+            sentence=sentence_of(agent, last, findings),
+            total=last.total,
+            counted=last.usage is not None,
+            window=agent.window,
+            sums=last.sums,
+            segments=segments_of(agent),
+            carried=carried(agent),
+            findings=findings,
+        )
+        ask.write([report])
+        return
+    ask.write_lines(context_lines(agent, findings, ask.screen, most=None if ask.flags.show_all else ask.flags.limit or _ROWS))
+    ask.write_lines(_next(ask, agents))
+
+
+def _wanted(ask: Ask, call: str) -> tuple[str, int, str | None]:
+    """The session, the turn, 0 for the newest, and the agent."""
+    if call:
+        found = find_calls(ask.store, call, ask.selection)
+        if not found or found[0].session_id is None:
+            raise UsageError(f"there is no call {call!r}; list them with: {ask.other('calls')}")
+        return found[0].session_id, found[0].turn, found[0].agent_id
+    chosen = sorted(ask.selection.sessions or ())
+    if len(chosen) > 1:
+        raise UsageError(f"{plural(len(chosen), 'session')} are selected; name one with --session ({ask.other('sessions')})")
+    newest = newest_session(ask.store) if not chosen else None
+    return (chosen[0] if chosen else newest.id if newest else ""), 0, None
+
+
+def context_lines(agent: AgentContext, findings: Sequence[Avoidable], screen: Screen, *, most: int | None) -> Iterator[Line]:
+    """A sentence, the tokens by origin, the dearest parts, and possible savings."""
+    last = agent.turns[-1]
+    yield Prose(sentence_of(agent, last, findings))
+    yield Prose(counted_said(last), mark="" if last.usage else "┄ ")
+    if not last.sums:
+        return
+    yield ""
+    yield from _sums(last, screen)
+    segments = carried(agent)
+    shown = [each for each in segments if each.held][:most]
+    yield ""
+    yield from table(SEGMENTS, [_row(each) for each in shown], screen)
+    rest = [each for each in segments if each not in shown]
+    if rest:
+        costs = [each.cost for each in rest]
+        price = f", {money(sum(each or 0.0 for each in costs))}" if agent.is_priced else ""
+        gone = sum(not each.held for each in rest)
+        dropped = f", {plural(gone, 'of them dropped', 'of them dropped')}" if gone else ""
+        yield Whole(f"    …  {plural(len(rest), 'smaller one')}{price}{dropped}")
+    yield Prose(_paid(agent, segments))
+    lines = [_finding(each) for each in findings[:_FINDINGS]]
+    if lines:
+        yield ""
+        yield Span(" worth a look", "quiet")
+        for line in lines:
+            yield from line
+
+
+def _sums(turn: TurnContext, screen: Screen) -> Iterator[Line]:
+    largest = max(turn.sums.values())
+    about = "" if turn.usage else "≈ "
+    rows = [
+        (name, f"{about}{tokens:,}", f"{100 * tokens / max(1, turn.total):.0f} %", "█" * max(1, round(_BAR * tokens / largest)))
+        for origin, name in ORIGINS.items()
+        if (tokens := turn.sums.get(origin, 0))
+    ]
+    columns = (Column(), Column(right=True), Column(right=True), Column(flexible=True, rank=1))
+    yield from table(columns, rows, screen)
+
+
+def _row(segment: Segment) -> tuple[str, ...]:
+    about = "" if segment.exact else "≈ "
+    name = f"{segment.name} ({plural(segment.count, 'tool')})" if segment.id.startswith("server:") else segment.name
+    preview = f": {segment.preview}" if segment.origin in ("prompt", "reminder") and segment.preview else ""
+    cost = "" if segment.cost is None else money(segment.cost)
+    return f"{about}{segment.tokens:,}", f"{segment.requests:,}", str(segment.since), cost, f"{name}{preview}"
+
+
+def _paid(agent: AgentContext, segments: Sequence[Segment]) -> str:
+    if not agent.is_priced:
+        return "no price is known of this model, so costs are left out (--prices FILE)"
+    total = sum(each.cost or 0.0 for each in segments) + agent.thread.unplaced
+    requests = sum(turn.known for turn in agent.turns)
+    return f"all parts of {plural(requests, 'request')}: {money(total)}, which is the cost of their input"
+
+
+def _finding(found: Avoidable) -> Iterator[Line]:
+    price = f"{money(found.usd)} " if found.usd else ""
+    yield Prose(f"{price}{avoidable_said(found)}", mark="  ")
+    yield Prose(what_to_do(found), mark="    → ")
+
+
+def _over_time(agent: AgentContext, screen: Screen) -> Iterator[Line]:
+    most = max((turn.total for turn in agent.turns), default=1) or 1
+    yield from table(OVER_TIME, [_turn_row(turn, most) for turn in agent.turns], screen)
+
+
+def _turn_row(turn: TurnContext, most: int) -> tuple[str | Span, ...]:
+    largest = max(turn.sums, key=lambda origin: turn.sums[origin], default="")
+    usage = turn.usage
+    said: str | Span = "█" * round(_BAR * turn.total / most)
+    if turn.lost is not None:
+        said = Span(f"cache lost: {cause_said(turn.lost.cause)}", "missing")
+    elif turn.compaction is not None:
+        said = f"{'compacted' if turn.compaction.summed_up else 'left out'}: {amount(turn.compaction.tokens)} dropped"
+    elif not turn.known:
+        said = Span("the request was not captured", "missing")
+    new = sum(each.tokens for each in turn.added)
+    return (
+        str(turn.turn),
+        f"{'' if usage else '≈ '}{turn.total:,}",
+        f"{usage.cache_read:,}" if usage else "",
+        f"{new:,}" if turn.known else "",
+        ORIGINS.get(largest, largest),
+        said,
+    )
+
+
+def _turn_json(turn: TurnContext) -> dict[str, object]:
+    lost, fall = turn.lost, turn.compaction
+    return {
+        "turn": turn.turn,
+        "call": turn.call.id,
+        "total": turn.total,
+        "counted": turn.usage is not None,
+        "known": turn.known,
+        "sums": turn.sums,
+        "cost": turn.cost,
+        "lost": lost,
+        "dropped": fall.tokens if fall else 0,
+        "summed_up": fall.summed_up if fall else False,
+    }
+
+
+def _next(ask: Ask, agents: Sequence[AgentContext]) -> Iterator[Line]:
+    yield ""
+    if len(agents) > 1:
+        yield Whole(f"{plural(len(agents) - 1, 'sub-agent')} besides: {ask.other('context')} N, N of one of its calls")
+    yield Whole(f"next: {ask.other('context')} --over-time · {ask.other('cache')}")

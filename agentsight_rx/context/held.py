@@ -1,0 +1,69 @@
+"""One request as it is counted and paid, a piece of a context as it is carried, and what a request changed."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ..tokens import Usage
+from .pieces import Piece
+
+__all__ = ["Held", "Rates", "Sent", "Step"]
+
+
+class Rates(Struct, frozen=True):
+    """US dollars of one token of a request: read from the cache, written to it, and neither."""
+
+    read: float = 0.0
+    write: float = 0.0
+    input: float = 0.0
+
+
+class Sent(Struct, frozen=True):
+    """
+    One request: its number, what the provider counted, what a token costs there, and who reads it. `goes_on`: from an answer
+    that the provider has kept with all before it. `again`: the tokens that the answer has when it is sent again; None: not
+    known, since the model thought.
+    """
+
+    turn: int
+    usage: Usage | None = None
+    rates: Rates | None = None
+    dialect: str = ""
+    goes_on: bool = False
+    again: int | None = None
+
+
+class Held(Struct):
+    """
+    A piece of the context: `since` the turn that sent it first, `last` the newest one that did. The newest request
+    with it had so many `tokens`, exact or a share. `cost` is in US dollars, of all `requests` whose price is known.
+    `named_cost` is the part of it up to the request that sent the newest answer with its name.
+    """
+
+    piece: Piece
+    since: int
+    last: int = 0
+    tokens: int = 0
+    exact: bool = False
+    requests: int = 0
+    carried: int = 0  # tokens x requests
+    cost: float = 0.0
+    named_cost: float = 0.0
+    guess: int = 0  # its tokens in an earlier request
+    settled: int = 0  # requests that are in the three before
+    based: float = 0.0
+
+
+class Step(Struct, frozen=True):
+    """
+    What one request changed: `kept` pieces are as before, those behind them are `dropped`, `added`, or moved. `sums` are the
+    tokens by origin, `total` all of them. `usage` is None where they are estimated.
+    """
+
+    turn: int
+    kept: int
+    dropped: tuple[Held, ...]
+    added: tuple[Held, ...]
+    sums: dict[str, int]
+    total: int
+    usage: Usage | None

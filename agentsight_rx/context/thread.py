@@ -1,0 +1,291 @@
+"""
+The requests of one agent, in order -> how many tokens each piece has, since when and how often it was sent, and what it cost.
+
+The counts of the provider are the truth. They say how long a request is up to certain places: its end, its last mark for the
+cache, and the ends of the request before and of its answer. A piece alone between two such places is counted, and keeps its
+tokens. Others share the rest by their tokens in earlier requests. New ones share by length; counted pieces of the same origin
+say how long a token is. Whole numbers always add up. Without counts a token is taken for four bytes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import TypeAlias
+
+from .anatomy import Anatomy
+from .held import Held, Sent, Step
+from .media import image_tokens
+from .pieces import MEDIA, Piece
+
+__all__ = ["BYTES", "KEPT", "Thread", "shared"]
+
+BYTES = 4  # of a token, where nothing was counted
+_LEARNT_LEAST = 64  # bytes: of a shorter piece the signs around it are a large part
+_NEWEST = 3  # elements: their marks for the cache change
+_FINE = 1024  # parts of a token in a weight
+KEPT = "kept"  # the origin of what is not in a request, since the provider has kept it from an earlier one
+
+
+_Element: TypeAlias = tuple[Piece, ...]
+
+
+class Thread:
+    """The context of one agent. The time of a step depends on the new part of the request."""
+
+    def __init__(self) -> None:
+        self.held: list[Held] = []
+        self.gone: list[Held] = []  # dropped, with what they cost
+        self.unplaced = 0.0  # US dollars of the input of requests of which no piece is known
+        self.turn = 0
+        self._front: list[_Element] = []  # tools and system
+        self._said: list[_Element] = []
+        self._points: list[tuple[int, int]] = []  # (pieces, tokens): so long is the context up to there
+        self._sums: Counter[str] = Counter()
+        self._known: dict[bytes, int] = {}  # the tokens of what was counted alone, by digest
+        self._bytes = 0
+        self._rate = (BYTES, 1)  # bytes and tokens of the newest request that was counted
+        self._rates: dict[str, tuple[int, int]] = {}  # the same of all that was counted alone, by origin
+        self._ended: int | None = None  # tokens up to the end of the last request, and of its answer
+        self._answered: int | None = None
+        self._requests = 0
+        self._base = 0.0
+
+    def add(self, request: Anatomy, sent: Sent, /) -> Step:
+        """The next request."""
+        front, said = request.elements(said=False), request.elements(said=True)
+        if sent.goes_on:
+            kept = Piece(0, 0, KEPT, b"%d" % sent.turn)
+            said = [*self._said, (kept,), *said]
+        before, now = [*self._front, *self._said], [*front, *said]
+        same = _begins(before, now)
+        first = sum(map(len, now[:same]))
+        news = [piece for element in now[same:] for piece in element]
+        more = 0
+        for held, piece in zip(self.held[first:], news, strict=False):
+            if held.piece.digest != piece.digest:
+                break
+            held.piece = piece
+            more += 1
+        self._front, self._said = front, said
+        dropped, added = self._exchange(first + more, news[more:], sent.turn)
+        self.turn = sent.turn
+        self._count(first + more, sent)
+        self._pay(sent)
+        usage = sent.usage if sent.usage and sent.usage.asked else None
+        total = usage.asked if usage else sum(self._sums.values())
+        return Step(
+            sent.turn,
+            first + more,
+            tuple(dropped),
+            tuple(added),
+            sums={origin: tokens for origin, tokens in self._sums.items() if tokens},
+            total=total,
+            usage=usage,
+        )
+
+    def settle(self) -> None:
+        """Bring `requests`, `carried` and `cost` of all pieces up to the newest request."""
+        for each in self.held:
+            self._settle(each)
+            each.last = self.turn
+
+    def named(self, held: Held, /) -> None:
+        """The newest request sends an answer with the name of this piece."""
+        self._settle(held)
+        held.named_cost = held.cost
+
+    def _exchange(self, kept: int, news: Sequence[Piece], turn: int) -> tuple[list[Held], list[Held]]:
+        """Behind the first `kept` pieces come `news`. A piece that was there before stays the same object."""
+        behind = self.held[kept:]
+        left: dict[bytes, list[Held]] = {}
+        for each in reversed(behind):
+            self._settle(each)
+            self._sums[each.piece.origin] -= each.tokens
+            self._bytes -= each.piece.size
+            left.setdefault(each.piece.digest, []).append(each)
+        del self.held[kept:]
+        added: list[Held] = []
+        for piece in news:
+            again = left.get(piece.digest)
+            if again:
+                held = again.pop()
+                held.piece, held.guess, held.tokens = piece, held.tokens, 0
+            else:
+                held = Held(piece, turn, settled=self._requests, based=self._base)
+                added.append(held)
+            self.held.append(held)
+            self._bytes += piece.size
+        still = {id(each) for some in left.values() for each in some}
+        dropped = [each for each in behind if id(each) in still]
+        for each in dropped:
+            each.last = self.turn
+        self.gone += dropped
+        return dropped, added
+
+    def _count(self, kept: int, sent: Sent) -> None:
+        usage = sent.usage
+        if usage is None or not usage.asked or not self.held:
+            self._share(kept if self._ended is None else 0, len(self.held), None, sent)
+            self._points, self._ended, self._answered = [], None, None
+            return
+        total, whole = usage.asked, len(self.held)
+        points = self._points or [(0, 0)]
+        del points[bisect_right(points, kept, key=itemgetter(0)) :]
+        answered = points[-1] == (kept, self._ended) and self._answered is not None
+        while len(points) > 1 and (points[-1][1] > total or (points[-1][0] == whole and points[-1][1] != total)):
+            points.pop()  # it cannot be, so it is not known
+        stable = len(points)
+        if answered:
+            self._point(self._answer_from(kept), self._answered or 0, points, total)
+        marked = next((at for at in range(whole, points[-1][0], -1) if self.held[at - 1].piece.mark), 0)
+        if usage.cached:
+            self._point(marked, usage.cached, points, total)
+        if points[-1][0] < whole:
+            points.append((whole, total))
+        for (first, low), (stop, high) in zip(points[stable - 1 :], points[stable:], strict=False):
+            self._share(first, stop, high - low, sent)
+        self._points, self._ended = points, total
+        self._rate = (self._bytes, total) if self._bytes else self._rate
+        self._answered = None if sent.again is None else total + sent.again
+
+    def _point(self, at: int, tokens: int, points: list[tuple[int, int]], total: int) -> None:
+        """Another place up to which the tokens are known, where it can be one."""
+        if points[-1][0] < at < len(self.held) and points[-1][1] <= tokens <= total:
+            points.append((at, tokens))
+
+    def _answer_from(self, start: int) -> int:
+        """Where the answer of the request before ends, which stands behind so many pieces."""
+        at = start
+        while at < len(self.held) and self.held[at].piece.origin in ("answer", KEPT):
+            at += 1
+        return at
+
+    def _share(self, first: int, stop: int, tokens: int | None, sent: Sent) -> None:
+        """Give so many tokens to these pieces; None: estimate them."""
+        pieces = self.held[first:stop]
+        sizes = [_size(each.piece, sent.dialect) for each in pieces]
+        if tokens is None:
+            shares, known = [size // BYTES for size in sizes], frozenset[int]()
+        elif len(pieces) == 1:
+            shares, known = [tokens], frozenset({0})
+            self._learn(pieces[0].piece, tokens)
+        else:
+            shares, known = self._shares(pieces, tokens, sizes)
+        for at, (held, share) in enumerate(zip(pieces, shares, strict=True)):
+            if held.tokens != share:
+                self._settle(held)
+                self._sums[held.piece.origin] += share - held.tokens
+                held.tokens = share
+            held.exact = at in known
+
+    def _shares(self, pieces: Sequence[Held], tokens: int, sizes: Sequence[int]) -> tuple[list[int], frozenset[int]]:
+        """So many tokens in all, and which of them are as they were counted before."""
+        counted = {at: self._known[each.piece.digest] for at, each in enumerate(pieces) if each.piece.digest in self._known}
+        left = tokens - sum(counted.values())
+        if left < 0 or (len(counted) == len(pieces) and left):
+            counted, left = {}, tokens
+        others = [at for at in range(len(pieces)) if at not in counted]
+        weights = [self._weight(pieces[at], sizes[at]) for at in others]
+        hidden = [at for at, place in enumerate(others) if pieces[place].piece.origin == KEPT]
+        if hidden:  # it has no length, and gets what the others leave
+            rest = max(0, left * _FINE - sum(weights))
+            for at in hidden:
+                weights[at] = rest // len(hidden)
+        shares = dict(counted)
+        shares.update(zip(others, shared(left, weights), strict=True))
+        return [shares[at] for at in range(len(pieces))], frozenset(counted)
+
+    def _weight(self, held: Held, size: int) -> int:
+        """Its tokens as far as they are known, times `_FINE`."""
+        guess = held.tokens or held.guess
+        if guess:
+            return guess * _FINE
+        length, tokens = self._rates.get(held.piece.origin, self._rate)
+        return size * _FINE * tokens // length
+
+    def _learn(self, piece: Piece, tokens: int) -> None:
+        """A piece was counted alone."""
+        if piece.digest not in self._known and piece.size >= _LEARNT_LEAST and piece.origin != MEDIA:
+            length, sum_ = self._rates.get(piece.origin, (0, 0))
+            self._rates[piece.origin] = length + piece.size, sum_ + tokens
+        self._known[piece.digest] = tokens
+
+    def _pay(self, sent: Sent) -> None:
+        """
+        Every piece was sent once more. Most of them cost the same for a token, so that this is one sum; the others are
+        corrected.
+        """
+        usage, rates = sent.usage, sent.rates
+        self._requests += 1
+        if usage is None or rates is None or not usage.asked:
+            return
+        if not self.held:
+            self.unplaced += usage.cache_read * rates.read + usage.cache_creation * rates.write + usage.input * rates.input
+            return
+        read, written = usage.cache_read, usage.cached
+        ends = (0, read, written, usage.asked)
+        sizes = [ends[at + 1] - ends[at] for at in range(3)]
+        most = sizes.index(max(sizes))
+        prices = (rates.read, rates.write, rates.input)
+        base = prices[most]
+        self._base += base
+        at, number = 0, 0
+        while number < len(self.held) and at < ends[most]:
+            at = self._correct(number, at, ends, prices, base)
+            number += 1
+        last, at = len(self.held), usage.asked
+        while last > number and at > ends[most + 1]:
+            last -= 1
+            at -= self.held[last].tokens
+            self._correct(last, at, ends, prices, base)
+
+    def _correct(self, number: int, at: int, ends: Sequence[int], prices: Sequence[float], base: float) -> int:
+        held = self.held[number]
+        end = at + held.tokens
+        for region, price in enumerate(prices):
+            inside = min(end, ends[region + 1]) - max(at, ends[region])
+            if inside > 0:
+                held.cost += inside * (price - base)
+        return end
+
+    def _settle(self, held: Held) -> None:
+        requests = self._requests - held.settled
+        if requests:
+            held.requests += requests
+            held.carried += requests * held.tokens
+            held.cost += held.tokens * (self._base - held.based)
+        held.settled, held.based = self._requests, self._base
+
+
+def shared(tokens: int, weights: Sequence[int], /) -> list[int]:
+    """Whole numbers in the ratio of the weights whose sum is `tokens`: the largest remainders are rounded up."""
+    weighing = sum(weights)
+    if not weighing:
+        weights, weighing = [1] * len(weights), len(weights)
+    if not weighing:
+        return []
+    parts = [divmod(tokens * weight, weighing) for weight in weights]
+    left = tokens - sum(whole for whole, _ in parts)
+    largest = sorted(range(len(parts)), key=lambda at: (-parts[at][1], at))[:left]
+    up = frozenset(largest)
+    return [whole + (at in up) for at, (whole, _) in enumerate(parts)]
+
+
+def _size(piece: Piece, dialect: str) -> int:
+    """Bytes; of an image as many as text of its tokens has."""
+    if piece.origin != MEDIA:
+        return piece.size
+    return 0 if piece.pixels is None else BYTES * (image_tokens(piece.pixels, dialect) or 0)
+
+
+def _begins(before: list[_Element], now: list[_Element]) -> int:
+    """How many elements at the begin are the same. Mostly all but the newest are."""
+    at = max(0, len(before) - _NEWEST)
+    if before[:at] != now[:at]:
+        at = 0
+    while at < min(len(before), len(now)) and (before[at] is now[at] or before[at] == now[at]):
+        at += 1
+    return at

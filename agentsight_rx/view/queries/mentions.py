@@ -1,0 +1,72 @@
+"""The pieces of a context, as they come -> the tools and files that they are of, and when a model last named these files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from ...context.held import Held
+
+__all__ = ["Maker", "Mentions"]
+
+_NAMES = re.compile(rb"[\w.+-]{3,80}")  # a file name in a text
+_FILE = re.compile(
+    rb'\\?"(?:file_path|filePath|path|absolute_path|notebook_path|filename|target_file)\\?"\s*:\s*\\?"([^"\\]{1,400})\\?"'
+)
+_ASKED = re.compile(
+    rb'\\?"(?:command|cmd|pattern|query|url|description|prompt|code)\\?"\s*:\s*\[?\\?"((?:[^"\\]|\\[^"]){1,200})'
+)
+_PREVIEW = 160  # characters
+_SAID = ("answer", "reasoning", "summary")
+
+
+class Maker(Struct, frozen=True):
+    """The call of a tool: its name, the file or the begin of what its input names, and the turn whose answer has it."""
+
+    tool: str
+    file: str = ""
+    asked: str = ""
+    turn: int = 0
+
+
+class Mentions:
+    """Of one agent, from the texts of its requests: what an answer says is known once it is sent again."""
+
+    def __init__(self) -> None:
+        self.makers: dict[str, Maker] = {}  # by the id of the call
+        self.previews: dict[bytes, str] = {}  # by digest of the piece
+        self._named: dict[str, int] = {}
+        self._files: dict[str, list[Held]] = {}  # by their name without folder
+
+    def add(self, news: Iterable[tuple[Held, bytes]], answered: int) -> Iterator[Held]:
+        """
+        New pieces. `answered`: the turn of the request before, whose answer may be among them. Returns the files that it
+        names.
+        """
+        for held, text in news:
+            piece = held.piece
+            self.previews[piece.digest] = text[: 2 * _PREVIEW].decode(errors="replace")[:_PREVIEW]
+            if piece.origin in _SAID:
+                for name in {each.decode(errors="replace") for each in _NAMES.findall(text)}:
+                    self._named[name] = answered
+                    yield from self._files.get(name, ())
+            if piece.origin == "answer" and piece.name:
+                file, asked = _found(_FILE, text), _found(_ASKED, text)
+                self.makers[piece.ref] = Maker(piece.name, file, asked.replace("\\n", " "), answered)
+            elif piece.origin == "result" and (maker := self.makers.get(piece.ref)) is not None and maker.file:
+                self._files.setdefault(_short(maker.file), []).append(held)
+
+    def last_named(self, file: str) -> int:
+        """The newest turn whose answer has the name of this file, without its folder; 0: none."""
+        return self._named.get(_short(file), 0)
+
+
+def _found(shape: re.Pattern[bytes], text: bytes) -> str:
+    found = shape.search(text)
+    return found[1].decode(errors="replace") if found else ""
+
+
+def _short(file: str) -> str:
+    return file.rpartition("/")[2]

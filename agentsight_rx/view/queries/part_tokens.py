@@ -1,0 +1,73 @@
+"""Store, selection -> the input tokens and costs of the parts of requests, by origin, tool, file or MCP server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias, get_args
+
+from msgspec import Struct
+
+from ...prices import Prices
+from ...state import Store
+from ..rows.tables import SESSIONS
+from .context import read_contexts
+from .context_words import ORIGINS
+from .reading import selected
+from .segments import BUILT_IN, Segment, each_segment, server_of
+from .selection import Selection
+
+__all__ = ["PART_GROUPINGS", "PartGroup", "PartGrouping", "read_parts"]
+
+PartGrouping: TypeAlias = Literal["origin", "tool", "file", "mcp-server"]
+PART_GROUPINGS: tuple[PartGrouping, ...] = get_args(PartGrouping)
+
+
+class PartGroup(Struct, frozen=True):
+    """
+    Parts of requests. `carried` is the sum of their tokens over all requests that sent them, `parts` how many different ones
+    there are, `cost` the cost of sending them in US dollars; None where no price is known.
+    """
+
+    group: str
+    carried: int
+    parts: int
+    requests: int
+    sessions: int
+    cost: float | None
+
+
+def read_parts(store: Store, selection: Selection, prices: Prices, /, by: PartGrouping) -> list[PartGroup]:
+    """The dearest first. Parts that belong to no tool, file or server are not in these groups."""
+    groups: dict[str, list[tuple[str, Segment]]] = {}
+    for session in selected(store, SESSIONS, selection):
+        for agent in read_contexts(store, session.id, prices):
+            for segment in each_segment(agent):
+                for name in _groups_of(segment, by):
+                    groups.setdefault(name, []).append((session.id, segment))
+    found = [_summed(name, some) for name, some in groups.items()]
+    return sorted(found, key=lambda each: (-(each.cost or 0.0), -each.carried, each.group))
+
+
+def _groups_of(segment: Segment, by: PartGrouping) -> Iterator[str]:
+    if by == "origin":
+        yield ORIGINS.get(segment.origin, segment.origin)
+    elif by == "tool" and segment.tool:
+        yield segment.tool
+    elif by == "file" and (segment.file or segment.origin == "instructions"):
+        yield segment.file or segment.name
+    elif by == "mcp-server" and segment.origin == "tools":
+        yield server_of(segment.name) or BUILT_IN
+    elif by == "mcp-server" and segment.tool:
+        yield server_of(segment.tool) or BUILT_IN
+
+
+def _summed(name: str, some: list[tuple[str, Segment]]) -> PartGroup:
+    costs = [segment.cost for _, segment in some if segment.cost is not None]
+    return PartGroup(
+        name,
+        carried=sum(segment.carried for _, segment in some),
+        parts=len(some),
+        requests=max(segment.requests for _, segment in some),
+        sessions=len({session for session, _ in some}),
+        cost=sum(costs) if costs else None,
+    )

@@ -1,0 +1,138 @@
+"""The context of an agent -> its segments: tools by server, files, results, prompts, answers; and what each of them costs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from ...context.held import Held
+from ...context.thread import KEPT
+from .context import AgentContext
+from .mentions import Maker
+
+__all__ = ["BUILT_IN", "Segment", "carried", "each_segment", "segments_of", "server_of"]
+
+BUILT_IN = "built-in tools"
+_SERVER = re.compile(r"(?:mcp__)?([A-Za-z0-9_.-]+?)__.+")
+
+
+class Segment(Struct, frozen=True, kw_only=True):
+    """
+    A part of a context, or the tools of one server. `origin` as of a Piece; `tool` and `file` are of a result. It was first
+    sent in turn `since`, and last in turn `last`, in `requests` requests. `tokens` are exact where `exact`, else a share of a
+    counted sum, or an estimate where the provider counts nothing. `cost` is what it cost in US dollars so far, None where no
+    price is known; `carried` is tokens x requests. `mentioned` is the newest turn whose answer names the file.
+    """
+
+    id: str
+    origin: str
+    name: str
+    since: int
+    last: int
+    requests: int
+    tokens: int
+    exact: bool
+    carried: int
+    cost: float | None = None
+    unnamed_cost: float | None = None  # of it, what was paid since its file was mentioned last
+    tool: str = ""
+    file: str = ""
+    mentioned: int = 0
+    preview: str = ""
+    count: int = 1
+    held: bool = True  # in the newest request
+
+
+def server_of(tool: str, /) -> str:
+    """The MCP server of a tool, as `mcp__SERVER__TOOL` or `SERVER__TOOL` names it; "" for one of the agent's own."""
+    found = _SERVER.fullmatch(tool)
+    return found[1] if found else ""
+
+
+def segments_of(agent: AgentContext, /) -> list[Segment]:
+    """What the newest request consists of, in the order in which the model reads it."""
+    return [_segment(agent, held, held_now=True) for held in agent.held]
+
+
+def carried(agent: AgentContext, /) -> list[Segment]:
+    """All that was ever sent, tools by their server, what cost most first."""
+    of_servers: dict[str, list[Segment]] = {}
+    others: list[Segment] = []
+    for segment in each_segment(agent):
+        if segment.origin == "tools":
+            of_servers.setdefault(server_of(segment.name) or BUILT_IN, []).append(segment)
+        else:
+            others.append(segment)
+    found = [*others, *(_together(name, some) for name, some in of_servers.items())]
+    return sorted(found, key=lambda each: (-(each.cost or 0.0), -each.carried, each.id))
+
+
+def each_segment(agent: AgentContext, /) -> Iterator[Segment]:
+    """All segments that were ever sent: those of the newest request, then the dropped ones."""
+    yield from segments_of(agent)
+    yield from (_segment(agent, held, held_now=False) for held in agent.thread.gone)
+
+
+def _together(name: str, some: Iterable[Segment]) -> Segment:
+    each = list(some)
+    costs = [one.cost for one in each if one.cost is not None]
+    now = [one for one in each if one.held] or each
+    return Segment(
+        id=f"server:{name}",
+        origin="tools",
+        name=name,
+        since=min(one.since for one in each),
+        last=max(one.last for one in each),
+        requests=max(one.requests for one in each),
+        tokens=sum(one.tokens for one in now),
+        exact=all(one.exact for one in now),
+        carried=sum(one.carried for one in each),
+        cost=sum(costs) if costs else None,
+        count=len(now),
+        held=any(one.held for one in each),
+    )
+
+
+def _segment(agent: AgentContext, held: Held, *, held_now: bool) -> Segment:
+    piece = held.piece
+    maker = agent.mentions.makers.get(piece.ref) if piece.origin in ("result", "media") else None
+    file = maker.file if maker else ""
+    return Segment(
+        id=piece.digest.hex(),
+        origin=piece.origin,
+        name=_name(held, maker),
+        since=held.since,
+        last=held.last,
+        requests=held.requests,
+        tokens=held.tokens,
+        exact=held.exact,
+        carried=held.carried,
+        cost=held.cost if agent.is_priced else None,
+        unnamed_cost=held.cost - held.named_cost if agent.is_priced else None,
+        tool=maker.tool if maker else "",
+        file=file,
+        mentioned=agent.mentions.last_named(file) if file else 0,
+        preview=agent.mentions.previews.get(piece.digest, ""),
+        held=held_now,
+    )
+
+
+def _name(held: Held, maker: Maker | None) -> str:
+    piece = held.piece
+    match piece.origin:
+        case "tools" | "instructions":
+            return piece.name
+        case "result" | "media" if maker is not None:
+            return f"{maker.file or maker.asked or f'turn {held.since}'}, from {maker.tool}"
+        case "answer" if piece.name:
+            return f"call of {piece.name}, turn {max(1, held.since - 1)}"
+        case "answer" | "reasoning":
+            return f"{piece.origin}, turn {max(1, held.since - 1)}"
+        case "system":
+            return "system prompt"
+        case _ if piece.origin == KEPT:
+            return "earlier turns, kept by the provider"
+        case _:
+            return f"{piece.origin}, turn {held.since}"

@@ -1,0 +1,52 @@
+"""The first screen has the reason of a lost cache, and what costs a tenth and could be saved."""
+
+from __future__ import annotations
+
+from agentsight_rx.prices import Prices
+from agentsight_rx.view.queries.calls import read_calls
+from agentsight_rx.view.queries.explained import explained
+from agentsight_rx.view.queries.findings import Finding, find
+from agentsight_rx.view.queries.selection import Selection
+
+from ..page.story import stored
+from .context_story import PRICES, SESSION, Agent, begun, words
+
+
+def read(agent: Agent, prices: Prices = PRICES) -> tuple[list[Finding], str]:
+    store = stored(agent.events)
+    calls = list(read_calls(store, Selection(), prices))
+    findings, dearest = explained(
+        store, SESSION, calls, findings=find(calls, []), called={"mcp__ledger__tool0", "mcp__weather__tool0"}, prices=prices
+    )
+    return [each for each in findings if each.kind == "uncached"], dearest.kind if dearest else ""
+
+
+def lost() -> Agent:
+    agent = begun()
+    agent.said(words(9000, 50)).turn("Tool2", {"command": "ls"}, "out")
+    agent.wait(400)
+    agent.ask("Done.")
+    return agent
+
+
+def test_a_lost_cache_has_its_reason_and_its_price() -> None:
+    (finding,), dearest = read(lost())
+    assert finding.what == "idle 6 min, the cache had expired after 5"
+    assert finding.cost_usd is not None
+    assert dearest == "lost"
+
+
+def test_without_a_price_nothing_could_be_saved() -> None:
+    agent = lost()
+    agent.model = "nobody-knows-1"
+    agent.ask("More.")
+    findings, dearest = read(agent)
+    assert [each.what for each in findings][:1] == ["idle 6 min, the cache had expired after 5"]
+    assert dearest in ("", "lost")
+
+
+def test_a_session_without_losses_has_no_sentence() -> None:
+    agent = begun()
+    agent.ask("Done.")
+    assert read(agent) == ([], "")
+    assert explained(stored([]), None, [], findings=[], called=(), prices=PRICES) == ((), None)
