@@ -16,16 +16,16 @@ from ...sessions.event_stream import About, EventStream
 from ...sessions.stream_kinds import kind_by_head, kind_of_body
 from ...view import CallRow
 from ...view.log.reading import Exchange
-from ...view.queries.diff_answers import AnswerDiff, LineChange, ToolChange, diff_answers
+from ...view.queries.diff_answers import AnswerDiff, ToolChange, diff_answers
 from ...view.rows.tool_words import asked_for
 from .ask import Ask
+from .changed_lines import changed_lines
 from .screen import Column, Line, Span, table
-from .words import count, plural
+from .words import count
 
 __all__ = ["show_against"]
 
 _LARGEST = 64 << 20  # bytes of an answer
-_AROUND = 3  # equal lines that are shown before and behind one that differs
 _HERE = Origin(1, 0, comm="file")
 _NUMBERS = (Column(), Column("recorded", right=True), Column("now", right=True), Column())
 
@@ -87,7 +87,7 @@ def _lines(found: AnswerDiff, ask: Ask) -> Iterator[Line]:
         yield from ("", Span("tools", "title"))
         yield from chain.from_iterable(map(_tool, found.tools))
     yield from ("", Span("text", "title"))
-    yield from _text(found.text)
+    yield from changed_lines(found.text) if found.text else [Span("   neither says any", "quiet")]
     if found.equal:
         yield "they say the same"
 
@@ -108,22 +108,3 @@ def _tool(change: ToolChange) -> Iterator[Line]:
         yield f" {sign} {change.name}  {asked_for(change.first or '')}"
     if change.change in ("changed", "new"):
         yield f" {'+' if change.change == 'new' else '→'} {change.name}  {asked_for(change.second or '')}"
-
-
-def _text(changes: tuple[LineChange, ...]) -> Iterator[Line]:
-    """With a few equal lines around each difference; the others are counted."""
-    for at, change in enumerate(changes):
-        if change.change != "same":
-            yield from (f" {'-' if change.change == 'gone' else '+'} {line}" for line in change.lines)
-            continue
-        head = _AROUND if at else 0
-        tail = _AROUND if at + 1 < len(changes) else 0
-        between = len(change.lines) - head - tail
-        if between <= 1:
-            yield from (f"   {line}" for line in change.lines)
-            continue
-        yield from (f"   {line}" for line in change.lines[:head])
-        yield Span(f"   {plural(between, 'line')} unchanged", "quiet")
-        yield from (f"   {line}" for line in change.lines[len(change.lines) - tail :])
-    if not changes:
-        yield Span("   neither says any", "quiet")

@@ -22,7 +22,8 @@ __all__ = ["columns_of", "tokens"]
 def tokens(
     ask: Ask,
     group_by: Annotated[
-        str, typer.Option("--group-by", help="model, provider, session, agent, comm, pid, dir, day.", metavar="KIND")
+        str,
+        typer.Option("--group-by", help="model, provider, session, agent, agent-version, comm, pid, dir, day.", metavar="KIND"),
     ] = "model",
 ) -> None:
     """Tokens and costs, summed by model or by another --group-by, the largest first."""

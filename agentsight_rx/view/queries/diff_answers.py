@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 
 import msgspec
 from msgspec import Struct
@@ -11,17 +10,9 @@ from msgspec.structs import fields
 
 from ...llm.canonical import Answer, TextPart, ToolCallPart
 from ...tokens import Usage
+from .diff_lines import LineChange, blocks, diff_lines
 
-__all__ = ["AnswerDiff", "LineChange", "TokenChange", "ToolChange", "diff_answers"]
-
-_MATCHED_MOST = 4000  # lines that are compared with each other; of more, the equal begin and end
-
-
-class LineChange(Struct, frozen=True):
-    """`change`: same, gone (only the first answer has it), new (only the second)."""
-
-    change: str
-    lines: tuple[str, ...]
+__all__ = ["AnswerDiff", "TokenChange", "ToolChange", "diff_answers"]
 
 
 class ToolChange(Struct, frozen=True):
@@ -67,7 +58,7 @@ def diff_answers(first: Answer, second: Answer, /) -> AnswerDiff:
         model=(first.model, second.model),
         ended=(", ".join(first.finish_reasons), ", ".join(second.finish_reasons)),
         error=(first.error, second.error),
-        text=tuple(_lines(_text(first), _text(second))),
+        text=tuple(diff_lines(_text(first), _text(second))),
         tools=tuple(_tools(_calls(first), _calls(second))),
         tokens=tuple(
             TokenChange(each.name, *(getattr(usage, each.name) if usage else None for usage in (first.usage, second.usage)))
@@ -84,20 +75,9 @@ def _calls(answer: Answer) -> list[ToolCallPart]:
     return [part for part in answer.parts if isinstance(part, ToolCallPart)]
 
 
-def _lines(first: Sequence[str], second: Sequence[str]) -> Iterator[LineChange]:
-    for kind, one, other in _blocks(first, second):
-        if kind == "equal":
-            yield LineChange("same", tuple(first[one]))
-            continue
-        if one.start < one.stop:
-            yield LineChange("gone", tuple(first[one]))
-        if other.start < other.stop:
-            yield LineChange("new", tuple(second[other]))
-
-
 def _tools(first: Sequence[ToolCallPart], second: Sequence[ToolCallPart]) -> Iterator[ToolChange]:
     """In the order of the answers; one that only its input tells from the other is changed."""
-    for kind, one, other in _blocks(*([(each.name, _plain(each.input)) for each in calls] for calls in (first, second))):
+    for kind, one, other in blocks(*([(each.name, _plain(each.input)) for each in calls] for calls in (first, second))):
         if kind == "equal":
             yield from (ToolChange("same", each.name, each.input, each.input) for each in first[one])
             continue
@@ -115,24 +95,3 @@ def _plain(text: str) -> bytes:
         return msgspec.json.encode(msgspec.json.decode(text), order="sorted")
     except (msgspec.DecodeError, RecursionError):
         return text.encode("utf-8", "surrogatepass")
-
-
-def _blocks(first: Sequence[object], second: Sequence[object]) -> Iterator[tuple[str, slice, slice]]:
-    """The parts that are equal, and those between them."""
-    if len(first) + len(second) > _MATCHED_MOST:
-        yield from _ends(first, second)
-        return
-    for kind, at, end, other_at, other_end in SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
-        yield kind, slice(at, end), slice(other_at, other_end)
-
-
-def _ends(first: Sequence[object], second: Sequence[object]) -> Iterator[tuple[str, slice, slice]]:
-    shorter = min(len(first), len(second))
-    begin = next((at for at in range(shorter) if first[at] != second[at]), shorter)
-    end = next((at for at in range(shorter - begin) if first[-1 - at] != second[-1 - at]), shorter - begin)
-    if begin:
-        yield "equal", slice(0, begin), slice(0, begin)
-    if len(first) - end > begin or len(second) - end > begin:
-        yield "replace", slice(begin, len(first) - end), slice(begin, len(second) - end)
-    if end:
-        yield "equal", slice(len(first) - end, len(first)), slice(len(second) - end, len(second))

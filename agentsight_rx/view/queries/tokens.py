@@ -1,4 +1,4 @@
-"""Store, selection -> tokens and costs, summed by model, provider, session, agent, process, directory or day."""
+"""Store, selection -> tokens and costs, summed by model, provider, session, agent, its version, process, directory or day."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .selection import Selection
 
 __all__ = ["GROUPINGS", "Grouping", "TokenGroup", "read_tokens"]
 
-Grouping: TypeAlias = Literal["model", "provider", "session", "agent", "comm", "pid", "dir", "day"]
+Grouping: TypeAlias = Literal["model", "provider", "session", "agent", "agent-version", "comm", "pid", "dir", "day"]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 
 _PROCESSES_MOST = 16_384  # of which the directory is remembered
@@ -80,6 +80,9 @@ def _grouped_by(store: Store, group_by: Grouping, zone: tzinfo | None) -> Callab
         return lambda call: datetime.fromtimestamp(call.start_timestamp_ms / 1000, zone).date().isoformat()
     if group_by == "dir":
         return _directories(store)
+    if group_by == "agent-version":
+        named = {row.id: row.who_and_version for _, row in store.scan(SESSIONS)}
+        return lambda call: named.get(call.session_id or "", "unknown")
     if group_by == "session":
         return lambda call: call.session_id or "unknown"
     return lambda call: str(getattr(call, group_by) or "unknown")

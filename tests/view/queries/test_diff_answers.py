@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from agentsight_rx.events import Usage
 from agentsight_rx.llm.canonical import Answer, Part, ReasoningPart, TextPart, ToolCallPart
-from agentsight_rx.view.queries.diff_answers import LineChange, TokenChange, ToolChange, diff_answers
+from agentsight_rx.view.queries.diff_answers import TokenChange, ToolChange, diff_answers
+from agentsight_rx.view.queries.diff_lines import LineChange
 
 
 def answer(*parts: Part, **more: object) -> Answer:
@@ -61,21 +59,3 @@ def test_what_is_said_of_the_answers_is_paired() -> None:
 def test_other_counts_and_ids_are_no_difference() -> None:
     one = answer(said("a"), ToolCallPart("1", "Bash", "{}"), usage=Usage(input=3), id="x")
     assert diff_answers(one, answer(said("a"), ToolCallPart("2", "Bash", "{}"), usage=Usage(input=4), id="y")).equal
-
-
-LINES = st.lists(st.sampled_from("abc"), max_size=12)
-
-
-@given(first=LINES, second=LINES, repeats=st.sampled_from([1, 500]))
-def test_the_changes_lead_from_one_text_to_the_other(first: list[str], second: list[str], repeats: int) -> None:
-    """Also of long texts, of which only begin and end are compared."""
-    first, second = first * repeats, second * repeats
-    changes = diff_answers(answer(said(*first)), answer(said(*second))).text
-    assert [line for change in changes if change.change != "new" for line in change.lines] == first
-    assert [line for change in changes if change.change != "gone" for line in change.lines] == second
-
-
-def test_of_long_texts_the_equal_begin_and_end_are_found() -> None:
-    first, second = (["a"] * 3000 + [middle] + ["b"] * 3000 for middle in "xy")
-    found = diff_answers(answer(said(*first)), answer(said(*second))).text
-    assert [(each.change, len(each.lines)) for each in found] == [("same", 3000), ("gone", 1), ("new", 1), ("same", 3000)]
