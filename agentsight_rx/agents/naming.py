@@ -1,15 +1,18 @@
-"""The head of a request, the arguments of a process -> the name of the program that made it, where it is no known agent."""
+"""The head of a request, the arguments of a process -> the name of the program that made it, and its version."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from .programs import LAUNCHER, base_name, script_of
 
-__all__ = ["product_of", "program_name"]
+__all__ = ["Product", "product_of", "program_name"]
 
 _LONGEST = 64  # characters
+_KNOWN_MOST = 256  # values of User-Agent: a client sends the same one with each request
 _PRODUCT = re.compile(r"[A-Za-z][\w.@+ -]{0,63}")
 # Products that are libraries or runtimes, which say nothing of the program: SDKs of providers, clients of HTTP
 _LIBRARIES = re.compile(
@@ -20,6 +23,8 @@ _LIBRARIES = re.compile(
     r"|safari|electron|dart|rust|ruby|php|perl|lwp.*|libwww.*|stainless.*|connect-.*|grpc.*|client|test|agent|sdk|js|typescript)\Z",
     re.IGNORECASE,
 )
+_VERSION = re.compile(r"v?(\d[\w.+-]{0,31})(?=[\s/(;,]|\Z)")
+_VERSIONS = ("x-client-version", "x-app-version")  # of a program whose User-Agent names a library
 _TITLES = ("x-title", "x-openrouter-title")  # of a program, in requests to a gateway
 _INTERPRETED = re.compile(r"(?:MainThread|node|nodejs|python[\d.]*|pypy[\d.]*|bun|deno|tsx|ruby|perl|php|java|uv|npx)\Z")
 _PACKAGE = re.compile(r".*/(?:node_modules|site-packages|dist-packages)/((?:@[^/]+/)?[^/]+)")
@@ -27,18 +32,44 @@ _USUAL = frozenset({"index", "main", "__main__", "cli", "app", "start", "run", "
 _FOLDERS = frozenset({"dist", "src", "bin", "lib", "build", "out", "app", ".", ""})
 
 
-def product_of(headers: Iterable[tuple[str, str]], /) -> str:
-    """The program that the head of a request names; "": none, or only libraries."""
-    agent = title = ""
+class Product(NamedTuple):
+    """A program as the head of a request names it; "" where it does not."""
+
+    name: str
+    version: str = ""
+
+
+_NONE = Product("")
+
+
+def product_of(headers: Iterable[tuple[str, str]], /) -> Product:
+    """The program that the head of a request names, and its version: of a library there is none."""
+    agent = title = version = ""
     for name, value in headers:
         if name == "user-agent":
             agent = agent or value
         elif name in _TITLES:
             title = title or value
-    product = agent.partition("/")[0].strip()
-    if "/" in agent and _PRODUCT.fullmatch(product) and not _LIBRARIES.match(product):
-        return product[:_LONGEST]
-    return title.strip()[:_LONGEST] if _PRODUCT.fullmatch(title.strip()) else ""
+        elif name in _VERSIONS:
+            version = version or value
+    found = _of_agent(agent)
+    if found.name or not _PRODUCT.fullmatch(title.strip()):
+        return found
+    return Product(title.strip()[:_LONGEST], _version(version.strip()))
+
+
+@lru_cache(_KNOWN_MOST)
+def _of_agent(agent: str) -> Product:
+    """`my-bot`, `1.2` of `my-bot/1.2 (linux; x64)` (RFC 9110, 10.1.5)."""
+    product, slash, rest = agent.partition("/")
+    if not slash or not _PRODUCT.fullmatch(product.strip()) or _LIBRARIES.match(product.strip()):
+        return _NONE
+    return Product(product.strip()[:_LONGEST], _version(rest))
+
+
+def _version(text: str) -> str:
+    found = _VERSION.match(text)
+    return found[1] if found else ""
 
 
 def program_name(comm: str | None, argv: Sequence[str], /) -> str:

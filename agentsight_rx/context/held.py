@@ -37,7 +37,8 @@ class Held(Struct):
     """
     A piece of the context: `since` the turn that sent it first, `last` the newest one that did. The newest request
     with it had so many `tokens`, exact or a share. `cost` is in US dollars, of all `requests` whose price is known.
-    `named_cost` is the part of it up to the request that sent the newest answer with its name.
+    `named_cost` is the part of it up to the request that sent the newest answer with its name, `cached_cost` the part for
+    tokens from the cache. `kind` is its origin, or for results of tools a finer one.
     """
 
     piece: Piece
@@ -49,9 +50,12 @@ class Held(Struct):
     carried: int = 0  # tokens x requests
     cost: float = 0.0
     named_cost: float = 0.0
+    cached_cost: float = 0.0
+    kind: str = ""
     guess: int = 0  # its tokens in an earlier request
     settled: int = 0  # requests that are in the three before
     based: float = 0.0
+    based_read: float = 0.0
 
 
 class Step(Struct, frozen=True):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -20,7 +20,7 @@ from .held import Held, Sent, Step
 from .media import image_tokens
 from .pieces import MEDIA, Piece
 
-__all__ = ["BYTES", "KEPT", "Thread", "shared"]
+__all__ = ["BYTES", "KEPT", "Learn", "Thread", "shared"]
 
 BYTES = 4  # of a token, where nothing was counted
 _LEARNT_LEAST = 64  # bytes: of a shorter piece the signs around it are a large part
@@ -29,6 +29,7 @@ _FINE = 1024  # parts of a token in a weight
 KEPT = "kept"  # the origin of what is not in a request, since the provider has kept it from an earlier one
 
 
+Learn: TypeAlias = Callable[[Sequence[Held], int], None]
 _Element: TypeAlias = tuple[Piece, ...]
 
 
@@ -51,10 +52,10 @@ class Thread:
         self._ended: int | None = None  # tokens up to the end of the last request, and of its answer
         self._answered: int | None = None
         self._requests = 0
-        self._base = 0.0
+        self._base = self._base_read = 0.0  # what a token cost so far, most of the times; and where it came from the cache
 
-    def add(self, request: Anatomy, sent: Sent, /) -> Step:
-        """The next request."""
+    def add(self, request: Anatomy, sent: Sent, /, learn: Learn | None = None) -> Step:
+        """The next request. `learn` is given the new pieces with the number of kept ones, and may set their kinds."""
         front, said = request.elements(said=False), request.elements(said=True)
         if sent.goes_on:
             kept = Piece(0, 0, KEPT, b"%d" % sent.turn)
@@ -71,6 +72,8 @@ class Thread:
             more += 1
         self._front, self._said = front, said
         dropped, added = self._exchange(first + more, news[more:], sent.turn)
+        if learn is not None:
+            learn(added, 0 if sent.goes_on else first + more)
         self.turn = sent.turn
         self._count(first + more, sent)
         self._pay(sent)
@@ -103,7 +106,7 @@ class Thread:
         left: dict[bytes, list[Held]] = {}
         for each in reversed(behind):
             self._settle(each)
-            self._sums[each.piece.origin] -= each.tokens
+            self._sums[each.kind] -= each.tokens
             self._bytes -= each.piece.size
             left.setdefault(each.piece.digest, []).append(each)
         del self.held[kept:]
@@ -114,7 +117,8 @@ class Thread:
                 held = again.pop()
                 held.piece, held.guess, held.tokens = piece, held.tokens, 0
             else:
-                held = Held(piece, turn, settled=self._requests, based=self._base)
+                held = Held(piece, turn, kind=piece.origin, settled=self._requests)
+                held.based, held.based_read = self._base, self._base_read
                 added.append(held)
             self.held.append(held)
             self._bytes += piece.size
@@ -177,7 +181,7 @@ class Thread:
         for at, (held, share) in enumerate(zip(pieces, shares, strict=True)):
             if held.tokens != share:
                 self._settle(held)
-                self._sums[held.piece.origin] += share - held.tokens
+                self._sums[held.kind] += share - held.tokens
                 held.tokens = share
             held.exact = at in known
 
@@ -232,23 +236,25 @@ class Thread:
         prices = (rates.read, rates.write, rates.input)
         base = prices[most]
         self._base += base
+        self._base_read += base if most == 0 else 0.0
         at, number = 0, 0
         while number < len(self.held) and at < ends[most]:
-            at = self._correct(number, at, ends, prices, base)
+            at = self._correct(number, at, ends, prices, most)
             number += 1
         last, at = len(self.held), usage.asked
         while last > number and at > ends[most + 1]:
             last -= 1
             at -= self.held[last].tokens
-            self._correct(last, at, ends, prices, base)
+            self._correct(last, at, ends, prices, most)
 
-    def _correct(self, number: int, at: int, ends: Sequence[int], prices: Sequence[float], base: float) -> int:
+    def _correct(self, number: int, at: int, ends: Sequence[int], prices: Sequence[float], most: int) -> int:
         held = self.held[number]
         end = at + held.tokens
         for region, price in enumerate(prices):
             inside = min(end, ends[region + 1]) - max(at, ends[region])
             if inside > 0:
-                held.cost += inside * (price - base)
+                held.cost += inside * (price - prices[most])
+                held.cached_cost += inside * ((price if region == 0 else 0.0) - (prices[most] if most == 0 else 0.0))
         return end
 
     def _settle(self, held: Held) -> None:
@@ -257,7 +263,8 @@ class Thread:
             held.requests += requests
             held.carried += requests * held.tokens
             held.cost += held.tokens * (self._base - held.based)
-        held.settled, held.based = self._requests, self._base
+            held.cached_cost += held.tokens * (self._base_read - held.based_read)
+        held.settled, held.based, held.based_read = self._requests, self._base, self._base_read
 
 
 def shared(tokens: int, weights: Sequence[int], /) -> list[int]:

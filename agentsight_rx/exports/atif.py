@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -24,13 +23,11 @@ from ..view.queries.costs import PricedCall
 from ..view.queries.tools import tools_of
 from ..view.rows.kinds import CallRow, SessionRow, ToolRow
 from ..view.rows.tables import SESSIONS
-from ..wire.http1 import field
 
 __all__ = ["atif"]
 
 _VERSION = "ATIF-v1.8"  # https://github.com/harbor-framework/harbor/blob/main/rfcs/0001-trajectory-format.md
 _AGENTS_MOST = 1000  # sub-agents of a session
-_PRODUCT = re.compile(r"[\w.-]+/v?(\d[\w.+-]*)")  # in a User-Agent
 
 _Json: TypeAlias = dict[str, Any]  # a JSON object
 
@@ -96,13 +93,7 @@ class _Trajectory:
         yield b"]}" if separator == b",\n" else b"}"
 
     def _agent(self) -> _Json:
-        first = next(self._calls(limit=1), None)
-        request = read_exchange(self._store, first.id).request if first else None
-        product = _PRODUCT.search(field(request.headers, "user-agent") or "") if request else None
-        found: _Json = {
-            "name": self._session.who,
-            "version": product[1] if product else "unknown",
-        }
+        found: _Json = {"name": self._session.who, "version": self._session.agent_version or "unknown"}
         return found | _without_none({"model_name": self._session.model})
 
     def _calls(self, *, limit: int | None = None) -> Iterator[PricedCall]:

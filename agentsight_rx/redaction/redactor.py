@@ -10,10 +10,10 @@ from .find import OPENS_TEXT, SMALL, find_secrets, hinted, is_frame
 from .secret import Secret
 from .shapes import SPECIAL, kind_of
 
-__all__ = ["Redactor", "settled"]
+__all__ = ["LABEL", "Redactor", "settled"]
 
 _LABEL_HINT = b"[redacted:"
-_LABEL = re.compile(rb"\[redacted:[a-z-]{1,40}:[0-9a-f]{8}\]")  # no digit in the kind: no key fits into one
+LABEL = re.compile(rb"\[redacted:[a-z-]{1,40}:[0-9a-f]{8}\]")  # no digit in the kind: no key fits into one
 
 
 class Redactor:
@@ -80,7 +80,7 @@ _WITHOUT_BREAKS = re.compile(rb"\\[nrt]|[\s\\]")
 
 def settled(data: bytes, found: Iterable[Secret], /) -> list[Secret]:
     """In order, without overlaps and without labels. Of two for the same bytes, the one of the more special kind stays."""
-    labels = [hit.span() for hit in _LABEL.finditer(data)] if _LABEL_HINT in data else []
+    labels = [hit.span() for hit in LABEL.finditer(data)] if _LABEL_HINT in data else []
     kept: list[Secret] = []
     place = 0
     for secret in sorted(found, key=_rank):

@@ -5,11 +5,12 @@ import { TABS, type Tab } from "./shapes";
 
 export interface Place {
   recording: string; session: string; tab: Tab; turn: number; row: string; from: number; to: number; q: string; diff: string;
-  call: string; find: string | null; keys: boolean;
+  call: string; find: string | null; keys: boolean; of: string; origin: string;
 }
 
 const NOWHERE: Place = {
   recording: "", session: "", tab: "conversation", turn: 0, row: "", from: 0, to: 0, q: "", diff: "", call: "", find: null, keys: false,
+  of: "", origin: "",
 };
 
 let inFragment = false; // a file on disk has no paths
@@ -27,7 +28,7 @@ export function parsed(address: string): Place {
     session: s === "s" ? decoded(session) : "",
     tab: (TABS as readonly string[]).includes(tab) ? (tab as Tab) : "conversation",
     turn: number("turn"), row: given.get("row") ?? "", from: number("from"), to: number("to"), q: given.get("q") ?? "",
-    diff: given.get("diff") ?? "", call: given.get("call") ?? "", find: given.get("find"), keys: given.has("keys"),
+    of: given.get("of") ?? "", origin: given.get("origin") ?? "", diff: given.get("diff") ?? "", call: given.get("call") ?? "", find: given.get("find"), keys: given.has("keys"),
   };
 }
 
@@ -49,6 +50,8 @@ export function formatted(at: Place): string {
     query.set("to", String(Math.round(at.to)));
   }
   if (at.q) query.set("q", at.q);
+  if (at.of) query.set("of", at.of);
+  if (at.origin) query.set("origin", at.origin);
   if (at.diff) query.set("diff", at.diff);
   if (at.call) query.set("call", at.call);
   if (at.find !== null) query.set("find", at.find);

@@ -1,7 +1,7 @@
 // What a key does. Keys never act while a text field has the focus, nor with Ctrl, Alt or Meta, but for search.
 
 import { close, go, open, place } from "./address";
-import { TABS } from "./shapes";
+import { DIGITS, hasContext } from "./shapes";
 import { cards, follow, following, head, indexOf, rail, step, stepTrouble, switchTheme } from "./state";
 import { control as turns } from "./ui/strip";
 import { control } from "./ui/timeline";
@@ -28,14 +28,20 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
   const covered = at.find !== null || Boolean(at.diff) || Boolean(at.call) || at.keys;
   if (key === "Escape") {
     if (covered) close();
+    else if (at.tab === "context" && at.row) go({ row: "" });
+    else if (at.tab === "context" && at.origin) go({ origin: "" });
     else if (at.turn || at.row) go({ turn: 0, row: "" });
     else return false;
     return true;
   }
   if (covered) return false;
   if (/^[1-9]$/.test(key)) {
-    const tab = TABS[Number(key) - 1];
+    const tab = DIGITS[Number(key) - 1];
     if (tab && at.session) go({ tab, q: "" }, true);
+    return true;
+  }
+  if (key === "c" && at.session && hasContext(head.value)) {
+    go({ tab: "context", q: "" }, true);
     return true;
   }
   switch (key) {

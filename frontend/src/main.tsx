@@ -4,11 +4,12 @@ import { render, type JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, listen, place } from "./address";
 import { listenToKeys } from "./keys";
-import { TABS, type Head, type Tab } from "./shapes";
+import { DIGITS, hasContext, type Head, type Tab, TABS } from "./shapes";
 import { ServerSource, source } from "./source";
 import { askHere, begin, gone, head, here, indexOf, newestTurn, news, problem, rail, retry, running, select, step, turnsOf } from "./state";
 import "./styles.css";
 import { Icon, Mark } from "./ui/bits";
+import { Context } from "./ui/context";
 import { Conversation } from "./ui/conversation";
 import { Banner, Facts, Reads, Top, Verdict, Whole } from "./ui/head";
 import { Health } from "./ui/health";
@@ -23,10 +24,10 @@ import { count, plural } from "./words";
 const FIRST_TURNS = 3; // until then what is read stands where strip, numbers and tabs will be
 
 const VIEWS: Record<Tab, () => JSX.Element> = {
-  conversation: Conversation, timeline: Timeline, processes: Processes, files: Files, network: Network, mcp: Mcp, http: Http, log: Log, health: Health,
+  conversation: Conversation, context: Context, timeline: Timeline, processes: Processes, files: Files, network: Network, mcp: Mcp, http: Http, log: Log, health: Health,
 };
 const NAMES: Record<Tab, string> = {
-  conversation: "Conversation", timeline: "Timeline", processes: "Processes", files: "Files", network: "Network", mcp: "MCP", http: "HTTP", log: "Log", health: "Health",
+  conversation: "Conversation", context: "Context", timeline: "Timeline", processes: "Processes", files: "Files", network: "Network", mcp: "MCP", http: "HTTP", log: "Log", health: "Health",
 };
 
 function App(): JSX.Element {
@@ -128,11 +129,12 @@ function useFitting(selected: Tab): { current: HTMLDivElement | null } {
 function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
   const counts: Record<string, number> = { ...head.counts, conversation: turnsOf(head) };
   const row = useFitting(place.value.tab);
+  const tabs = TABS.filter((tab) => tab !== "context" || hasContext(head));
   const arrows = (event: KeyboardEvent): void => {
     const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (!by) return;
     event.preventDefault();
-    const next = TABS[(TABS.indexOf(place.value.tab) + by + TABS.length) % TABS.length]!;
+    const next = tabs[(tabs.indexOf(place.value.tab) + by + tabs.length) % tabs.length]!;
     go({ tab: next, q: "" }, true);
     requestAnimationFrame(() => document.getElementById(`tab-${next}`)?.focus());
   };
@@ -140,13 +142,13 @@ function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
     <div class={quiet ? "tabs quiet" : "tabs"}>
       <div class="row" ref={row}>
         <div role="tablist" aria-label="Views of this session" onKeyDown={arrows}>
-          {TABS.map((tab, at) => (
+          {tabs.map((tab) => (
             <button
-              key={tab} role="tab" id={`tab-${tab}`} aria-controls="panel" aria-selected={place.value.tab === tab} tabIndex={place.value.tab === tab ? 0 : -1} title={`${NAMES[tab]} (${at + 1})`}
+              key={tab} role="tab" id={`tab-${tab}`} aria-controls="panel" aria-selected={place.value.tab === tab} tabIndex={place.value.tab === tab ? 0 : -1} title={`${NAMES[tab]} (${tab === "context" ? "c" : DIGITS.indexOf(tab) + 1})`}
               onClick={() => go({ tab, q: "" }, true)}
             >
               {NAMES[tab]}
-              {tab === "health" ? head.whole?.state === "not_whole" ? <Mark cut /> : null : counts[tab] ? <span>{count(counts[tab] ?? 0)}</span> : null}
+              {tab === "health" ? head.whole?.state === "not_whole" ? <Mark cut /> : null : counts[tab] && tab !== "context" ? <span>{count(counts[tab] ?? 0)}</span> : null}
             </button>
           ))}
         </div>
@@ -212,7 +214,7 @@ function Copy({ text }: { text: string }): JSX.Element {
 async function save(): Promise<void> {
   const tab = place.value.tab;
   const asked: Record<Tab, string> = {
-    conversation: here("turns"), timeline: here("timeline"), processes: here("processes"), files: here("files"), network: here("network"), mcp: here("mcp"), http: here("http"), log: here("events"), health: "health",
+    conversation: here("turns"), context: here("context"), timeline: here("timeline"), processes: here("processes"), files: here("files"), network: here("network"), mcp: here("mcp"), http: here("http"), log: here("events"), health: "health",
   };
   const found = await askHere<unknown>(asked[tab], { count: 500, ...(tab === "log" && place.value.q ? { rule: place.value.q } : {}) });
   const link = document.createElement("a");

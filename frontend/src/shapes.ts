@@ -20,7 +20,7 @@ export interface Signal { title: string; text: string; code?: string; turns?: nu
 export interface Step { text: string; state: "todo" | "doing" | "done" }
 export interface Read { state: "proven" | "trying" | "not"; title: string; text: string; side?: string; pid?: number }
 export interface Head {
-  id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; title?: string; model?: string;
+  id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; agent_version?: string; title?: string; model?: string;
   models?: string[]; cwd?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
   below?: [number, number][]; from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
   reads?: Read[]; cut?: boolean; version?: number;
@@ -100,11 +100,49 @@ export interface HealthPage {
 export interface Hit { recording: string; session: string; turn: number; kind: string; at_ms: number; row: string; text: string }
 export interface Found { hits: Hit[]; searched: number; recordings: number; going_on?: boolean; texts?: number }
 
-export const TABS = ["conversation", "timeline", "processes", "files", "network", "mcp", "http", "log", "health"] as const;
+export interface ContextThread { id: string; name: string; turns: number }
+export interface ContextFinding {
+  title: string; text: string; do: string; usd?: number | null; tokens?: number; approx?: boolean; command?: string; turns?: number[]; origin?: number;
+  diff?: string;
+}
+export interface ContextOverTime {
+  n: number[]; sums: number[][]; read: number[]; written: number[]; flags: number[]; prompts?: number[]; window?: number; fullest?: number;
+  threads?: ContextThread[]; counted?: boolean; calls?: number; model?: string; findings?: ContextFinding[];
+}
+export interface ContextBlock {
+  tokens: number; origins: number[]; id?: string; what?: string; since?: number; until?: number; count?: number; approx?: boolean; fixed?: boolean;
+  code?: boolean; again?: number; first_change?: boolean;
+}
+export interface ContextRow {
+  id: string; what: string; whose: string; origin: number; tokens: number; since: number; requests: number; lives?: number[]; approx?: boolean;
+  code?: boolean; cached_usd?: number | null; full_usd?: number | null; mentioned?: number; again?: number; never?: boolean; target?: Clause | null;
+}
+export interface ContextSum {
+  what: string; tokens: number; count?: number; approx?: boolean; code?: boolean; cached_usd?: number | null; full_usd?: number | null; carried?: number;
+}
+export interface ContextNote { kind: "lost" | "compacted"; said: Clause[]; more?: Clause[]; dropped?: ContextSum[]; came?: ContextSum[]; diff?: string }
+export interface ContextServer {
+  name: string; tools: number; calls: number; never: number; tokens: number; requests: number; usd?: number | null; approx?: boolean; command?: string;
+}
+export interface ContextTurn {
+  turn: number; call: string; at_ms: number; tokens: number; segments: number; sentence: Clause[]; blocks?: ContextBlock[]; rows?: ContextRow[];
+  rest?: ContextSum | null; total?: ContextSum | null; servers?: ContextServer[]; notes?: ContextNote[]; chosen?: ContextRow | null; counted?: boolean;
+  read?: number; written?: number; uncached?: number; usd?: number | null; prices?: string; dropped_usd?: number | null; gap?: Gap | null;
+}
+
+export const TABS = ["conversation", "context", "timeline", "processes", "files", "network", "mcp", "http", "log", "health"] as const;
 export type Tab = (typeof TABS)[number];
+export const DIGITS = TABS.filter((tab) => tab !== "context"); // the tabs of the keys 1 to 9; Context has `c`
+
+// A server that knows what fills the context counts the turns of which it does.
+export function hasContext(head: Head | null): boolean {
+  return head?.counts?.["context"] !== undefined;
+}
 export const FAILED = 1;
 export const MISSING = 2;
 export const RUNNING = 4;
 export const SUB_AGENT = 8;
 export const COMPACTED = 16;
 export const CACHE_LOST = 32;
+export const NOT_COUNTED = 64;
+export const PARTS_UNKNOWN = 128;

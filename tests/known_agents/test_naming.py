@@ -25,7 +25,28 @@ from agentsight_rx.agents.naming import product_of, program_name
     ],
 )
 def test_the_head_of_a_request_may_name_its_program(headers: list[tuple[str, str]], product: str) -> None:
-    assert product == product_of(headers)
+    assert product == product_of(headers).name
+
+
+@pytest.mark.parametrize(
+    ("headers", "version"),
+    [
+        ([("user-agent", "claude-cli/2.1.331 (external, cli)")], "2.1.331"),
+        ([("user-agent", "codex_cli_rs/0.55.0-alpha.1 (Debian 13.0.0; x86_64) xterm")], "0.55.0-alpha.1"),
+        ([("user-agent", "GeminiCLI/0.11.0/gemini-2.5-pro (linux; x64)")], "0.11.0"),
+        ([("user-agent", "my-bot/v3")], "3"),
+        ([("user-agent", "my-bot/dev")], ""),
+        ([("user-agent", "my-bot/1.<b>")], ""),
+        ([("user-agent", f"my-bot/1{'0' * 40}")], ""),
+        ([("user-agent", "my-bot")], ""),
+        ([("user-agent", "OpenAI/JS 6.1")], ""),
+        ([("user-agent", "OpenAI/JS 6"), ("x-title", "Cline"), ("x-client-version", "3.2.0")], "3.2.0"),
+        ([("x-client-version", "3.2.0")], ""),
+        ([("user-agent", "my-bot/1.2"), ("x-client-version", "3.2.0")], "1.2"),
+    ],
+)
+def test_a_version_is_the_one_of_the_program(headers: list[tuple[str, str]], version: str) -> None:
+    assert version == product_of(headers).version
 
 
 @pytest.mark.parametrize(
@@ -50,5 +71,7 @@ def test_a_program_of_an_interpreter_is_named_by_its_package_or_script(comm: str
 
 @given(st.text(max_size=80), st.lists(st.text(max_size=30), max_size=5))
 def test_any_head_and_any_arguments_give_a_short_name(value: str, argv: list[str]) -> None:
-    assert len(product_of([("user-agent", value), ("x-title", value)])) <= 64
+    product = product_of([("user-agent", value), ("x-title", value), ("x-client-version", value)])
+    assert len(product.name) <= 64
+    assert len(product.version) <= 32
     assert len(program_name("node", argv)) <= 64

@@ -1,8 +1,10 @@
-"""The page with 8, 83 and 502 turns from 360 to 1,920 px: strip, tabs, deep links, tables, and what a run does to them."""
+"""The page with 8, 83, 212 and 502 turns from 360 to 1,920 px: strip, tabs, deep links, tables, and what a run does to them."""
 
 from __future__ import annotations
 
 import datetime
+import functools
+import operator
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,9 @@ import pytest
 
 from agentsight_rx.events import Event, HttpRequest
 from agentsight_rx.prices import Prices
+from agentsight_rx.state import LmdbStore
+from agentsight_rx.view.page import Picture
+from agentsight_rx.view.page.head import CACHE_LOST, COMPACTED, FAILED, MISSING, SUB_AGENT, Strip, head_of
 from agentsight_rx.web import StoredPage
 
 from ..view.page.story import long_session, output, recorded
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.live
 
-SIZES = (8, 83, 502)
+SIZES = (8, 83, 212, 502)
 WIDTHS = (390, 768, 1280, 1920)
 # What the strip is at any width, as sentences that are false
 STRIP = """() => {
@@ -57,6 +62,18 @@ STRIP = """() => {
   if (document.documentElement.scrollWidth !== innerWidth) wrong.push('the page scrolls sideways');
   return wrong;
 }"""
+# Each bar: its first and last place, the mark under it, and how much of its top is coloured, in px
+MARKS = """() => {
+  const plot = document.querySelector('.strip .plot svg').getBoundingClientRect(), under = plot.top + 2 + 70;
+  return [...document.querySelectorAll('.s-bar')].map(bar => {
+    const boxes = name => [...bar.querySelectorAll(name)].map(each => each.getBoundingClientRect());
+    const below = name => boxes(name).some(each => each.top >= under);
+    const top = boxes('.s-bad, .s-cut').filter(each => each.top < under);
+    const mark = below('.s-cut') ? 'missing' : below('.s-bad') ? 'failed' : below('.s-sub') ? 'sub' : '';
+    return [...bar.dataset.turns.split('-').map(Number), mark,
+      Math.max(0, ...top.map(each => each.bottom)) - Math.min(...top.map(each => each.top), 1e9)];
+  });
+}"""
 HEALTH_IN_VIEW = """() => {
   const tab = document.getElementById('tab-health'), { left, right, top, bottom } = tab.getBoundingClientRect();
   return right <= innerWidth && [left + 2, right - 3].every(x => tab.contains(document.elementFromPoint(x, (top + bottom) / 2)))
@@ -66,14 +83,28 @@ NOTHING_LOADS = """![...document.querySelectorAll('.page:has(> .faint)')].some(p
   const { top, bottom } = page.getBoundingClientRect(); return bottom > -1200 && top < innerHeight + 1200; })"""
 FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))"
 HERE = "[...document.querySelectorAll('.every + .plot .s-n.here')].some(each => each.textContent === 'N')"
+NEWEST_IS_HERE = (
+    "document.querySelectorAll('.s-here').length === 1 && document.querySelector('.s-bar:has(+ :not(.s-bar)) .s-here')"
+)
 AT_THE_END = "Math.abs(document.documentElement.scrollHeight - innerHeight - scrollY) < 3"
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[StoredPage]:
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     folder = tmp_path_factory.mktemp("sizes")
-    paths = [recorded(folder / f"of{size}.lmdb", long_session(size)) for size in SIZES]
-    with serving(lambda: paths, Prices(today=datetime.date(2026, 11, 27))) as page:
+    return {size: recorded(folder / f"of{size}.lmdb", long_session(size)) for size in SIZES}
+
+
+@pytest.fixture(scope="module")
+def strips(recordings: dict[int, Path]) -> dict[int, Strip]:
+    """What is sent of the turns of each; read before they are served, since a store is open once in a process."""
+    return {size: strip_of(path) for size, path in recordings.items()}
+
+
+@pytest.fixture(scope="module")
+def served(recordings: dict[int, Path], strips: dict[int, Strip]) -> Generator[StoredPage]:
+    assert [*strips] == [*recordings]
+    with serving(lambda: [*recordings.values()], Prices(today=datetime.date(2026, 11, 27))) as page:
         yield page
 
 
@@ -127,6 +158,40 @@ def test_a_session_of_502_turns_fits_each_screen(browser: Browser, served: Store
         )
         assert heights
         assert width < 1280 or max(heights) < 32
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_all_trouble_is_marked_under_the_bars_and_words_say_where_the_context_fell(
+    browser: Browser, served: StoredPage, strips: dict[int, Strip], size: int
+) -> None:
+    strip = strips[size]
+    with opened(browser, served.url) as page:
+        go(page, size)
+        for width in WIDTHS:
+            page.page.set_viewport_size({"width": width, "height": 900})
+            page.page.evaluate(FRAMES)
+            fell = 0
+            for first, last, mark, coloured in page.page.evaluate(MARKS):
+                flags = functools.reduce(operator.or_, strip.flags[first : last + 1])
+                fell += bool(flags & COMPACTED)
+                worst = "missing" if flags & MISSING else "failed" if flags & FAILED else "sub" if flags & SUB_AGENT else ""
+                assert worst == mark, (width, first)
+                assert worst not in ("missing", "failed") or coloured >= 3.9, (width, first)
+            assert fell == page.page.locator(".s-fell").count(), width
+            said = page.page.locator(".s-word").all_text_contents()
+            flagged = functools.reduce(operator.or_, strip.flags)
+            assert ("compacted" in said) == bool(flagged & COMPACTED), width
+            assert width < 1280 or ("cache lost" in said) == bool(flagged & CACHE_LOST), width
+
+
+def strip_of(path: Path) -> Strip:
+    store = LmdbStore.open(path, readonly=True)
+    try:
+        strip = head_of(Picture(store, Prices(), being_written=False), "long", recording="r").strip
+    finally:
+        store.close()
+    assert strip is not None
+    return strip
 
 
 def test_pointing_reads_out_and_a_click_takes_the_turn_with_trouble(browser: Browser, served: StoredPage) -> None:
@@ -243,6 +308,7 @@ def test_a_run_is_followed_unless_one_scrolls_away(browser: Browser) -> None:
         run.see("Working on turn 30", within="h1")
         run.see("following the newest", within=".strip")
         run.see("30", within=".s-n.here")
+        run.shown.has(NEWEST_IS_HERE)
         run.page.locator("#turn-30").wait_for()
         run.shown.has(AT_THE_END)
         grow(run, 36)

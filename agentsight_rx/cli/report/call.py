@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,8 +11,11 @@ import typer
 from ...errors import UsageError
 from ...llm.canonical import ReasoningPart, TextPart
 from ...view import CallRow
+from ...view.log.reading import read_exchange
 from ...view.queries.call import ToolWork, WholeCall, find_calls, read_call
 from ...view.rows.tool_words import asked_for
+from .again import Language, print_program
+from .against import show_against
 from .ask import Ask, report_called
 from .call_words import prices_said, state_of_call
 from .conversation import answer_lines, request_lines
@@ -31,8 +35,34 @@ def call(
     wanted: Annotated[str, typer.Argument(metavar="N|ID", help="Its turn in the newest session (or --session), or its id.")],
     request: Annotated[bool, typer.Option("--request", help="Print the whole request.")] = False,
     answer: Annotated[bool, typer.Option("--answer", help="Print the whole answer.")] = False,
+    curl: Annotated[bool, typer.Option("--curl", help="Print a script with curl that sends the request again.")] = False,
+    python: Annotated[bool, typer.Option("--python", help="Print a Python program that sends the request again.")] = False,
+    model: Annotated[
+        str | None, typer.Option("--model", help="With --curl or --python: to this model instead.", metavar="NAME")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="With --curl or --python: the folder of the body.", metavar="DIR")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Compare the answer with the one in this file.", metavar="FILE")
+    ] = None,
 ) -> None:
-    """One whole call: new messages, thoughts, answer, and its tools with processes and files."""
+    """
+    One whole call: new messages, thoughts, answer, and its tools with processes and files.
+
+    --curl and --python print a program that asks again, and --against compares what it printed with the recorded answer.
+    """
+    asked: dict[Language, bool] = {"curl": curl, "python": python}
+    languages = [language for language, is_asked in asked.items() if is_asked]
+    _refuse_together(ask, languages, request=request or answer, against=against, parts=model or to)
+    if languages or against is not None:
+        row = _the_one(ask, wanted)
+        recorded = read_exchange(ask.store, row.id)
+        if against is not None:
+            show_against(ask, row, recorded, against)
+        else:
+            print_program(row, recorded.request, languages[0], model=model, to=to)
+        return
     found = read_call(ask.store, _the_one(ask, wanted), ask.prices)
     if ask.as_json:
         ask.write([found])
@@ -49,6 +79,15 @@ def call(
         lists = [found.call.cost_by.rpartition(", ")[2]] if found.call.cost_by else []
         dated = prices_said(found.call.cost_as_of, lists)
         ask.write_lines(["", Whole(f"{dated and f'{dated} · '}whole: {ask.other(f'call {wanted}')} --request, --answer")])
+
+
+def _refuse_together(ask: Ask, languages: list[Language], *, request: bool, against: Path | None, parts: object) -> None:
+    if len(languages) + request + (against is not None) > 1:
+        raise UsageError("--curl, --python, --against, and --request or --answer each print something else; give one of them")
+    if parts and not languages:
+        raise UsageError("--model and --to are about the program that asks again; give them with --curl or --python")
+    if languages and ask.flags.json_lines:
+        raise UsageError(f"--{languages[0]} prints a program, which is no JSON; leave --json out")
 
 
 def _the_one(ask: Ask, wanted: str) -> CallRow:

@@ -1,4 +1,4 @@
-"""agentsight-rx report diff A B: two runs of one task, or two calls of a model."""
+"""agentsight-rx report diff A B: two runs of one task, two calls of a model, or two versions of an agent."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ...view.queries.diff_runs import Difference, RunFacts, Runs, difference_of
 from ...view.queries.run_rows import read_facts
 from ...view.rows.tool_words import asked_for
 from .ask import Ask
+from .diff_versions import is_version, show_versions
 from .message_words import message_said
 from .screen import Cell, Column, Line, Screen, Span, table
 from .words import amount, count, money, plural, took
@@ -46,15 +47,25 @@ _TITLES = {
 def diff(
     ask: Ask,
     first: Annotated[
-        str, typer.Argument(metavar="A", help="A recording, a session (start of its id), or a call (its turn or id).")
+        str,
+        typer.Argument(
+            metavar="A", help="A recording, a session (start of its id), a call (its turn or id), or a version as claude@2.1.4."
+        ),
     ],
     second: Annotated[str, typer.Argument(metavar="B", help="Another one of the same kind.")],
+    system: Annotated[
+        bool, typer.Option("--system", help="Of recordings or sessions: only the agent's system text and tools.")
+    ] = False,
 ) -> None:
     """
     What two runs of one task did differently, or what one call of a model says that another did not.
 
-    Two files are recordings; else both are of one store: two sessions, or two calls by turn or id.
+    Two files are recordings; else both are of one store: two sessions, two calls by turn or id, or two versions of an agent,
+    of which the system text and the tools are compared.
     """
+    if system or any(map(is_version, (first, second))):
+        show_versions(ask, first, second)
+        return
     if Path(first).exists() and Path(second).exists():
         _show_runs(ask, *(_of_file(ask, path) for path in (first, second)))
         return

@@ -28,8 +28,7 @@ def tokens(
         str,
         typer.Option(
             "--group-by",
-            help="model, provider, session, agent, comm, pid, dir, day, prompt, sub-agent, commit, branch; origin, tool, file, "
-            "mcp-server: what of the requests.",
+            help="model, session, agent, prompt, commit, file, tool and others: a wrong one lists all.",
             metavar="KIND",
         ),
     ] = "model",

@@ -93,6 +93,7 @@ def planned_agent(session: AgentSession, agent: Agent, parent: int) -> Planned:
         "error": error,
         "agent": name,
         "agent_id": agent.id,
+        "agent_version": row.agent_version or None,
         "conversation": row.conversation_id or row.id,
         "model": agent.model or row.model,
         "input_tokens": min(usage.asked, INT_MOST) if counted else None,

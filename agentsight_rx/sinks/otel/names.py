@@ -117,6 +117,7 @@ _INVOKE_AGENT = (
     _ERROR,
     Name("gen_ai.agent.name", "conditional", "agent"),
     Name("gen_ai.agent.id", "conditional", "agent_id"),
+    Name("gen_ai.agent.version", "conditional", "agent_version"),
     _CONVERSATION,
     _MODEL,
     *_USAGE,

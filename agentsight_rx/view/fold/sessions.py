@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ...agents.naming import product_of, program_name
+from ...agents.naming import Product, product_of, program_name
 from ...agents.registry import agent_of_product
 from ...core.bounded import Recent
 from ...events import Headers
@@ -55,13 +55,13 @@ class Sessions:
         A call begins that may use so many tools: its row with its session, that session, and rows of earlier calls of which
         more is known now.
         """
-        named = named_ids(headers)
+        named, product = named_ids(headers), product_of(headers)
         program = self._processes.program(row.pid or 0)
         root = program.id if program else row.process_id
         id = self._id(row, named, root)
         session = self._rows.get(id)
         if session is None:
-            session = _named(self._new(id, row, program, is_named=bool(row.session_id or named.session)), headers)
+            session = _named(self._new(id, row, program, is_named=bool(row.session_id or named.session)), product)
         if root is not None:
             self._of_process.put(root, id)
         if row.process_id is not None and row.process_id != root:
@@ -80,6 +80,7 @@ class Sessions:
         session = replace(
             session,
             status="live",
+            agent_version=_version(session, product),
             title=title or (row.prompt[:_TITLE] if called.is_prompted else ""),
             model=row.model or session.model,
             models=_with(session.models, row.model),
@@ -238,13 +239,20 @@ class Sessions:
         self._asides.restore(state.asides)
 
 
-def _named(session: SessionRow, headers: Headers) -> SessionRow:
+def _named(session: SessionRow, product: Product) -> SessionRow:
     """A program that is no known agent is named by the head of its request, else by its package."""
-    product = "" if session.agent else product_of(headers)
-    if not product:
+    if session.agent or not product.name:
         return session
-    known = agent_of_product(product)
-    return replace(session, agent=known, program="" if known else product)
+    known = agent_of_product(product.name)
+    return replace(session, agent=known, program="" if known else product.name)
+
+
+def _version(session: SessionRow, product: Product) -> str:
+    """The newest that the agent itself names: what it starts may ask in its session too, under another name."""
+    mine = (session.agent, session.program or None)
+    known = agent_of_product(product.name)
+    is_its_own = known in mine if known else product.name in mine
+    return (product.version if is_its_own else "") or session.agent_version
 
 
 def _is_partial(row: CallRow) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
 from .bodies import body_of_call, body_of_tool, diff_of
-from .context import contexts_of, request_of
+from .contexts import contexts_of, request_of
 from .event_log import RuleError, event_of, lines_of
 from .head import head_of
 from .lanes import lanes_of
@@ -57,7 +57,9 @@ def answer(picture: Picture, recording: str, path: str, given: Mapping[str, str]
             case "session", [id, "context"]:
                 return contexts_of(picture, id, of=asked.text("of"))
             case "session", [id, "context", turn] if turn.isdecimal() and len(turn) < 10:
-                return request_of(picture, id, int(turn), of=asked.text("of"), opened=asked.text("open"))
+                return request_of(
+                    picture, id, int(turn), of=asked.text("of"), row=asked.text("row"), origin=asked.text("origin")
+                )
             case "session", [id, tab]:
                 return _tab(asked, id, tab)
             case _:

@@ -1,275 +1,207 @@
-"""A session -> the Context tab: what each request consisted of, turn by turn, and one request with all its segments."""
+"""
+What the Context tab asks for: the sums of each turn by origin, and one turn with its segments, their costs and its notes.
+
+`session/ID/context?of=SUBAGENT` is a ContextOverTime, `session/ID/context/TURN?of=SUBAGENT&row=SEGMENT` a ContextTurn. Token
+counts are whole numbers that add up; `approx` says that a number is a share of a counted sum, or without counts an estimate.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from ..queries.context import AgentContext, TurnContext
-from ..queries.context_findings import Avoidable, avoidable
-from ..queries.context_words import (
-    ORIGINS,
-    avoidable_said,
-    cause_said,
-    counted_said,
-    sentence_of,
-    what_to_do,
-)
-from ..queries.segments import BUILT_IN, Segment, carried, segments_of, server_of
-from .picture import Picture
+from ..queries.verdict import Clause
+from .words import Gap
 
-__all__ = ["ContextSegment", "Contexts", "RequestContext", "ToolServer", "contexts_of", "request_of"]
+__all__ = [
+    "NOT_COUNTED",
+    "ORIGINS",
+    "PARTS_UNKNOWN",
+    "ContextBlock",
+    "ContextFinding",
+    "ContextNote",
+    "ContextOverTime",
+    "ContextRow",
+    "ContextServer",
+    "ContextSum",
+    "ContextThread",
+    "ContextTurn",
+    "RunLength",
+    "run_length",
+]
 
-_ROWS = 12  # that are carried and cost most
-_PREVIEW = 160  # characters
-_SEGMENTS_MOST = 40
-_SHARES = (0.01, 0.015, 0.02, 0.026, 0.035, 0.05, 0.08)  # of the request, from which on a part has a row of its own
-_ALONE = ("system", "instructions", "summary")
+# The nine origins, from the bottom of the chart to its top; an origin in an answer is a place in here
+ORIGINS = ("system", "tools", "instructions", "prompts", "files", "commands", "results", "answers", "reasoning")
+NOT_COUNTED, PARTS_UNKNOWN = 64, 128  # flags of a turn beside those of Strip
 
-
-class Said(Struct, frozen=True, omit_defaults=True):
-    """One finding: the claim, its cost in US dollars, and one thing to do."""
-
-    kind: str
-    said: str
-    to_do: str
-    usd: float | None = None
-    turns: tuple[int, ...] = ()
+RunLength: TypeAlias = tuple[int, ...]  # value, how many turns have it, the next value, …
 
 
-class Contexts(Struct, frozen=True, omit_defaults=True):
-    """
-    The turns in columns. `origins` names the rows of `sums`, which has one list a column. `of` is the sub-agent whose context
-    it is, `others` are the agents of the session: "" is the main one. Of a turn in `unknown` the request was not captured; of
-    one in `estimated` the provider counted nothing. `lost` and `fell` say in words what happened at a turn.
-    """
+class ContextThread(Struct, frozen=True):
+    """Whose context: "" is the main agent."""
 
-    of: str
-    others: tuple[str, ...]
-    window: int | None
-    turns: tuple[int, ...]
-    total: tuple[int, ...]
-    read: tuple[int, ...]
-    written: tuple[int, ...]
-    origins: tuple[str, ...]
-    sums: tuple[tuple[int, ...], ...]
-    prompts: tuple[int, ...]  # turns that a person began
-    fullest: int
-    lost: dict[int, str] = {}
-    fell: dict[int, str] = {}
-    unknown: tuple[int, ...] = ()
-    estimated: tuple[int, ...] = ()
-    findings: tuple[Said, ...] = ()
-
-
-class ContextSegment(Struct, frozen=True, omit_defaults=True):
-    """
-    A part of a request: see `Segment`. `cached` of its tokens came from the cache. `key` is the same in every request. With a
-    `count` it is a run of so many small ones, which `open=KEY` shows one by one.
-    """
-
-    key: str
-    origin: str
+    id: str
     name: str
+    turns: int
+
+
+class ContextFinding(Struct, frozen=True, omit_defaults=True):
+    """
+    One thing worth a look in the whole session: a claim, its price (None: not known) or its tokens, the evidence, what to do.
+    `command` can be typed; `turns` and `origin` (-1: none) lead to the evidence.
+    """
+
+    title: str
+    text: str
+    do: str
+    usd: float | None = None
+    tokens: int = 0
+    approx: bool = False
+    command: str = ""
+    turns: tuple[int, ...] = ()
+    origin: int = -1
+    diff: str = ""
+
+
+class ContextOverTime(Struct, frozen=True, omit_defaults=True):
+    """
+    One agent's turns in columns, each column by lengths of runs, so that 500 turns are 20 kB. `sums` has a column for each
+    origin. `flags`: those of Strip, 64 the answer has no counts, 128 the request was not captured, so its parts are unknown.
+    """
+
+    n: tuple[int, ...]  # numbers of the turns
+    sums: tuple[RunLength, ...]
+    read: RunLength
+    written: RunLength
+    flags: RunLength
+    prompts: tuple[int, ...] = ()  # turns with a prompt that a person typed
+    window: int = 0
+    fullest: int = 0  # turn
+    threads: tuple[ContextThread, ...] = ()
+    counted: bool = True  # False: no answer has counts, and every size is an estimate
+    calls: int = 0
+    model: str = ""
+    findings: tuple[ContextFinding, ...] = ()  # dearest first
+
+
+class ContextBlock(Struct, frozen=True, omit_defaults=True):
+    """
+    A piece of the request, in its order. With an `id` it is one segment; without, a run of `count` small ones from turn `since`
+    to turn `until`. `fixed`: it is sent with every request, so no turn is named. `again`: put back in that turn.
+    """
+
     tokens: int
-    exact: bool
+    origins: tuple[int, ...]
+    id: str = ""
+    what: str = ""
+    since: int = 0
+    until: int = 0
+    count: int = 1
+    approx: bool = False
+    fixed: bool = False
+    code: bool = False  # `what` is a path or a command
+    again: int = 0
+    first_change: bool = False  # since the request before, where the cache was lost
+
+
+class ContextRow(Struct, frozen=True, omit_defaults=True):
+    """
+    One segment with its cost so far. `lives`: the turns that carried it, as first, last, first, last, …: cut where it was paid
+    in full again. Dollars are None without a price. `target` is its place on another tab.
+    """
+
+    id: str
+    what: str
+    whose: str
+    origin: int
+    tokens: int
     since: int
     requests: int
-    cost: float | None = None
-    cached: int = 0
-    preview: str = ""
-    changed: bool = False  # the first difference, which lost the cache
-    count: int = 0
+    lives: tuple[int, ...] = ()
+    approx: bool = False
+    code: bool = False
+    cached_usd: float | None = None
+    full_usd: float | None = None
+    mentioned: int = 0  # the last turn with its name
+    again: int = 0
+    never: bool = False  # of tools: never called
+    target: Clause | None = None
 
 
-class ToolServer(Struct, frozen=True, omit_defaults=True):
-    """The tools of one server in every request: how many, how often they were called, and what they cost so far."""
+class ContextSum(Struct, frozen=True, omit_defaults=True):
+    """Some segments together: `count` of them, such as what a compaction dropped of one origin."""
+
+    what: str
+    tokens: int
+    count: int = 1
+    approx: bool = False
+    code: bool = False
+    cached_usd: float | None = None
+    full_usd: float | None = None
+    carried: int = 0  # tokens x requests
+
+
+class ContextNote(Struct, frozen=True, omit_defaults=True):
+    """Why the cache was lost, or what a compaction dropped and what came: sentences, the first one in bold, and two lists."""
+
+    kind: Literal["lost", "compacted"]
+    said: tuple[Clause, ...]
+    more: tuple[Clause, ...] = ()
+    dropped: tuple[ContextSum, ...] = ()
+    came: tuple[ContextSum, ...] = ()
+    diff: str = ""
+
+
+class ContextServer(Struct, frozen=True, omit_defaults=True):
+    """An MCP server, or "" for the built-in tools: `never` of its tools were never called. `command` leaves it out."""
 
     name: str
     tools: int
-    called: int
+    calls: int
+    never: int
     tokens: int
     requests: int
-    cost: float | None = None
+    usd: float | None = None
+    approx: bool = False
+    command: str = ""
 
 
-class RequestContext(Struct, frozen=True, omit_defaults=True):
-    """One request: its sentence, where its numbers come from, its segments in the order of the model, and the dearest parts."""
+class ContextTurn(Struct, frozen=True, omit_defaults=True):
+    """
+    One request. `sentence` says what matters most. `rows` are the 12 dearest segments (of the asked origin), `rest` the smaller
+    ones together, `total` all. `chosen` is the segment of `row=`, if the request has it.
+    """
 
     turn: int
-    sentence: str
-    counted: str
-    total: int
-    read: int
-    segments: tuple[ContextSegment, ...]
-    carried: tuple[ContextSegment, ...]
-    smaller: int = 0  # parts that are not in `carried`, and what they cost
-    smaller_cost: float | None = None
-    servers: tuple[ToolServer, ...] = ()
-    notes: tuple[str, ...] = ()
+    call: str
+    at_ms: int
+    tokens: int
+    segments: int
+    sentence: tuple[Clause, ...]
+    blocks: tuple[ContextBlock, ...] = ()
+    rows: tuple[ContextRow, ...] = ()
+    rest: ContextSum | None = None
+    total: ContextSum | None = None
+    servers: tuple[ContextServer, ...] = ()
+    notes: tuple[ContextNote, ...] = ()
+    chosen: ContextRow | None = None
+    counted: bool = True
+    read: int = 0
+    written: int = 0
+    uncached: int = 0
+    usd: float | None = None
+    prices: str = ""  # `from cache $0.50, written $6.25, uncached $5.00 a million`
+    dropped_usd: float | None = None  # what segments had cost that compaction dropped
+    gap: Gap | None = None  # the request was not captured, or not whole
 
 
-def contexts_of(picture: Picture, session: str, /, *, of: str = "") -> Contexts:
-    """Of one agent of the session. Raises KeyError where there is none."""
-    agents = picture.contexts(session)
-    agent = _agent(agents, of)
-    called = {tool.tool_name for tool in picture.work(session).tools}
-    turns = agent.turns
-    shown = [origin for origin in ORIGINS if any(origin in turn.sums for turn in turns)]
-    return Contexts(
-        of=of,
-        others=tuple(each.agent_id or "" for each in agents),
-        window=agent.window,
-        turns=tuple(turn.turn for turn in turns),
-        total=tuple(turn.total for turn in turns),
-        read=tuple(turn.usage.cache_read if turn.usage else 0 for turn in turns),
-        written=tuple(turn.usage.cache_creation if turn.usage else 0 for turn in turns),
-        origins=tuple(shown),
-        sums=tuple(tuple(turn.sums.get(origin, 0) for turn in turns) for origin in shown),
-        prompts=tuple(turn.turn for turn in turns if turn.call.is_prompted),
-        fullest=max(turns, key=lambda turn: turn.total).turn,
-        lost={turn.turn: cause_said(turn.lost.cause) for turn in turns if turn.lost is not None},
-        fell={turn.turn: sentence_of(agent, turn, []) for turn in turns if turn.compaction is not None},
-        unknown=tuple(turn.turn for turn in turns if not turn.known),
-        estimated=tuple(turn.turn for turn in turns if turn.usage is None),
-        findings=tuple(map(_said, avoidable(agent, called))),
-    )
-
-
-def request_of(picture: Picture, session: str, turn: int, /, *, of: str = "", opened: str = "") -> RequestContext:
-    """The request of a turn, with the run of this key `opened`. Raises KeyError where the agent has none."""
-    whole = _agent(picture.contexts(session), of)
-    if turn not in {each.turn for each in whole.turns}:
-        raise KeyError(f"turn {turn}")
-    is_newest = turn == whole.turns[-1].turn
-    agent = whole if is_newest else _agent(picture.contexts(session, until_turn=turn), of)
-    last = agent.turns[-1]
-    called = [tool.tool_name for tool in picture.work(session).tools]
-    parts = carried(agent)
-    dearest = [each for each in parts if each.held][:_ROWS]
-    rest = [each for each in parts if each not in dearest]
-    return RequestContext(
-        turn=turn,
-        sentence=sentence_of(agent, last, avoidable(agent, set(called))),
-        counted=counted_said(last),
-        total=last.total,
-        read=last.usage.cache_read if last.usage else 0,
-        segments=tuple(_folded(list(_placed(agent, last)), last.total, opened)),
-        carried=tuple(_segment(each) for each in dearest),
-        smaller=len(rest),
-        smaller_cost=sum(each.cost or 0.0 for each in rest) if agent.is_priced else None,
-        servers=tuple(_server(each, called) for each in parts if each.origin == "tools" and each.held),
-        notes=tuple(_notes(last)),
-    )
-
-
-def _agent(agents: Sequence[AgentContext], of: str) -> AgentContext:
-    found = next((each for each in agents if (each.agent_id or "") == of), None)
-    if found is None:
-        raise KeyError(f"a context of {of or 'the main agent'}")
-    return found
-
-
-def _said(found: Avoidable) -> Said:
-    return Said(found.kind, avoidable_said(found), what_to_do(found), usd=found.usd, turns=found.turns)
-
-
-def _placed(agent: AgentContext, turn: TurnContext) -> Iterator[ContextSegment]:
-    """The segments, and how much of each came from the cache: its begin."""
-    at, read = 0, turn.usage.cache_read if turn.usage else 0
-    lost = turn.lost is not None
-    for segment in segments_of(agent):
-        cached = max(0, min(segment.tokens, read - at))
-        at += segment.tokens
-        is_first = lost and cached < segment.tokens and segment.since == turn.turn
-        lost = lost and not is_first
-        yield _segment(segment, cached=cached, changed=is_first)
-
-
-def _folded(segments: Sequence[ContextSegment], total: int, opened: str) -> Iterator[ContextSegment]:
-    """The large ones as they are, and runs of small ones between them."""
-    foldings = [list(_runs(segments, share * total)) for share in _SHARES]
-    for run in next((rows for rows in foldings if len(rows) <= _SEGMENTS_MOST), foldings[-1]):
-        if len(run) == 1 or run[0].key == opened:
-            yield from run
+def run_length(values: tuple[int, ...], /) -> RunLength:
+    """A column by lengths of runs."""
+    found: list[int] = []
+    for value in values:
+        if found and found[-2] == value:
+            found[-1] += 1
         else:
-            yield _run(run)
-
-
-def _runs(segments: Sequence[ContextSegment], least: float) -> Iterator[list[ContextSegment]]:
-    run: list[ContextSegment] = []
-    for segment in segments:
-        if segment.tokens >= least or segment.changed or segment.origin in _ALONE:
-            yield from [run] if run else []
-            yield [segment]
-            run = []
-        else:
-            run.append(segment)
-    yield from [run] if run else []
-
-
-def _run(run: Sequence[ContextSegment]) -> ContextSegment:
-    first, last = min(each.since for each in run), max(each.since for each in run)
-    turns = f"turn {first}" if first == last else f"turns {first} to {last}"
-    costs = [each.cost for each in run if each.cost is not None]
-    kinds = {each.origin for each in run}
-    return ContextSegment(
-        run[0].key,
-        kinds.pop() if len(kinds) == 1 else "run",
-        f"{len(run)} small ones, {turns}",
-        tokens=sum(each.tokens for each in run),
-        exact=all(each.exact for each in run),
-        since=first,
-        requests=max(each.requests for each in run),
-        cost=sum(costs) if costs else None,
-        cached=sum(each.cached for each in run),
-        count=len(run),
-    )
-
-
-def _segment(segment: Segment, *, cached: int = 0, changed: bool = False) -> ContextSegment:
-    return ContextSegment(
-        segment.id,
-        segment.origin,
-        segment.name,
-        tokens=segment.tokens,
-        exact=segment.exact,
-        since=segment.since,
-        requests=segment.requests,
-        cost=segment.cost,
-        cached=cached,
-        preview=segment.preview[:_PREVIEW],
-        changed=changed,
-    )
-
-
-def _server(segment: Segment, called: Sequence[str]) -> ToolServer:
-    times = sum((server_of(name) or BUILT_IN) == segment.name for name in called)
-    return ToolServer(
-        segment.name,
-        tools=segment.count,
-        called=times,
-        tokens=segment.tokens,
-        requests=segment.requests,
-        cost=segment.cost,
-    )
-
-
-def _notes(turn: TurnContext) -> Iterator[str]:
-    lost = turn.lost
-    if lost is not None:
-        cause = lost.cause
-        price = f", ${lost.usd:.3f} more than reading them" if lost.usd else ""
-        yield f"{lost.tokens:,} tokens were not read from the cache{price}."
-        if cause.number:
-            kind = "tool" if cause.kind == "tools" else "part"
-            yield f"First change: {kind} {cause.number} of {cause.count}."
-        if cause.old or cause.new:
-            yield f"Before: {cause.old or 'nothing'}"
-            yield f"Now: {cause.new or 'nothing'}"
-    fall = turn.compaction
-    if fall is not None:
-        yield f"{len(fall.dropped):,} segments went, {len(fall.came):,} came."
-        if fall.usd:
-            yield f"Writing the summary cost ${fall.usd:.2f}."
+            found += [value, 1]
+    return tuple(found)

@@ -15,6 +15,7 @@ def counts_of(picture: Picture, session: str, /) -> dict[str, int]:
     if known is None:
         files, peers, mcp = (picture.audits(session, kind)[0] for kind in ("file", "network", "mcp"))
         known = picture.counted[session] = {
+            "context": sum(call.messages > 0 and not call.aside for call in picture.work(session).calls),
             "processes": sum(bool(row.command) for row in picture.rows(PROCESSES, session)),
             "files": len({row.target for row in files}),
             "network": len({row.target for row in peers}),

@@ -114,6 +114,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
     agent: str
     start_ms: int
     end_ms: int
+    agent_version: str = ""
     title: str = ""
     model: str = ""
     models: tuple[str, ...] = ()
@@ -157,6 +158,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         agent=agent_title(row),
         start_ms=start,
         end_ms=end,
+        agent_version=row.agent_version if row else "",
         title=row.title if row else "",
         model=(row.model if row else None) or (last.model if last else None) or "",
         models=row.models if row else (),

@@ -167,11 +167,16 @@ class _Reader:
             goes_on=call.previous_response_id is not None,
             again=_again(call),
         )
-        step = self._thread.add(found, sent)
-        news = {id(held.piece): held for held in step.added}
-        texts = found.texts(0 if sent.goes_on else step.kept)
+        named: list[Held] = []
         answered = self._turns[-1].turn if self._turns else 0
-        for held in self._mentions.add(((news[id(piece)], text) for piece, text in texts if id(piece) in news), answered):
+
+        def learn(added: Sequence[Held], kept: int) -> None:
+            news = {id(held.piece): held for held in added}
+            texts = ((news[id(piece)], text) for piece, text in found.texts(kept) if id(piece) in news)
+            named.extend(self._mentions.add(texts, answered))
+
+        step = self._thread.add(found, sent, learn)
+        for held in named:
             self._thread.named(held)
         fall = self._fall(step, is_compacted=is_compacted)
         if lost is not None and fall is None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
 
-from .context import AgentContext
 from .segments import BUILT_IN, Segment, carried, server_of
+
+if TYPE_CHECKING:
+    from .context import AgentContext
 
 __all__ = ["Avoidable", "AvoidableKind", "avoidable"]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ...context.losses import Cause
 from ...context.pieces import MEDIA
 from ...context.thread import KEPT
 from ..words import amount, plural, times_said
-from .context import AgentContext, Compaction, LostCache, TurnContext
 from .context_findings import Avoidable
+
+if TYPE_CHECKING:
+    from .context import AgentContext, Compaction, LostCache, TurnContext
 
 __all__ = [
     "ORIGINS",
@@ -27,7 +30,9 @@ ORIGINS = {
     "instructions": "instructions",
     "reminder": "reminders",
     "prompt": "prompts",
-    "result": "tool results",
+    "file": "files read",
+    "command": "output of commands",
+    "result": "other tool results",
     "answer": "answers",
     "reasoning": "reasoning",
     "summary": "summaries",
@@ -84,7 +89,8 @@ def cause_said(cause: Cause, /) -> str:
         case "system":
             return "the system prompt changed" + (": a date" if cause.when else "")
         case "message":
-            what = "a date" if cause.when else ORIGINS.get(cause.origin, cause.origin).removesuffix("s")
+            origin = "tool results" if cause.origin == "result" else ORIGINS.get(cause.origin, cause.origin)
+            what = "a date" if cause.when else origin.removesuffix("s")
             change = "is not sent any more" if cause.change == "removed" else f"changed: {_a(what)}"
             return f"part {cause.number} of {cause.count} of the conversation {change}"
         case "model":

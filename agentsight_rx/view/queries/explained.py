@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from ...prices import Prices
 from ...state import Store
-from .context import AgentContext, read_contexts
 from .context_findings import Avoidable, avoidable
 from .context_words import cause_said
 from .costs import PricedCall
 from .findings import Finding
+
+if TYPE_CHECKING:
+    from .context import AgentContext
 
 __all__ = ["explained"]
 
@@ -33,6 +36,8 @@ def explained(
     """`called`: the tools that the session called."""
     if session is None or not 1 < len(calls) <= _CALLS_MOST:
         return tuple(findings), None
+    from .context import read_contexts  # loads the readers of all providers
+
     agents = read_contexts(store, session, prices)
     reasons = {turn.turn: turn.lost for agent in agents for turn in agent.turns if turn.lost is not None}
     found = tuple(

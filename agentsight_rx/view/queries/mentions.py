@@ -55,8 +55,10 @@ class Mentions:
             if piece.origin == "answer" and piece.name:
                 file, asked = _found(_FILE, text), _found(_ASKED, text)
                 self.makers[piece.ref] = Maker(piece.name, file, asked.replace("\\n", " "), answered)
-            elif piece.origin == "result" and (maker := self.makers.get(piece.ref)) is not None and maker.file:
-                self._files.setdefault(_short(maker.file), []).append(held)
+            elif piece.origin == "result" and (maker := self.makers.get(piece.ref)) is not None:
+                held.kind = "file" if maker.file else "command" if maker.asked else "result"
+                if maker.file:
+                    self._files.setdefault(_short(maker.file), []).append(held)
 
     def last_named(self, file: str) -> int:
         """The newest turn whose answer has the name of this file, without its folder; 0: none."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from ...context.held import Held
 from ...context.thread import KEPT
-from .context import AgentContext
 from .mentions import Maker
+
+if TYPE_CHECKING:
+    from .context import AgentContext
 
 __all__ = ["BUILT_IN", "Segment", "carried", "each_segment", "segments_of", "server_of"]
 
@@ -36,6 +39,7 @@ class Segment(Struct, frozen=True, kw_only=True):
     exact: bool
     carried: int
     cost: float | None = None
+    cached_cost: float | None = None  # of it, for tokens from the cache
     unnamed_cost: float | None = None  # of it, what was paid since its file was mentioned last
     tool: str = ""
     file: str = ""
@@ -90,6 +94,7 @@ def _together(name: str, some: Iterable[Segment]) -> Segment:
         exact=all(one.exact for one in now),
         carried=sum(one.carried for one in each),
         cost=sum(costs) if costs else None,
+        cached_cost=sum(one.cached_cost or 0.0 for one in each) if costs else None,
         count=len(now),
         held=any(one.held for one in each),
     )
@@ -101,7 +106,7 @@ def _segment(agent: AgentContext, held: Held, *, held_now: bool) -> Segment:
     file = maker.file if maker else ""
     return Segment(
         id=piece.digest.hex(),
-        origin=piece.origin,
+        origin=held.kind,
         name=_name(held, maker),
         since=held.since,
         last=held.last,
@@ -110,6 +115,7 @@ def _segment(agent: AgentContext, held: Held, *, held_now: bool) -> Segment:
         exact=held.exact,
         carried=held.carried,
         cost=held.cost if agent.is_priced else None,
+        cached_cost=held.cached_cost if agent.is_priced else None,
         unnamed_cost=held.cost - held.named_cost if agent.is_priced else None,
         tool=maker.tool if maker else "",
         file=file,

@@ -1,4 +1,4 @@
-"""Store, selection -> tokens and costs, summed by model, provider, session, agent, process, directory or day."""
+"""Store, selection -> tokens and costs, summed by model, provider, session, agent, its version, process, directory or day."""
 
 from __future__ import annotations
 
@@ -20,7 +20,19 @@ from .work import of_git, prompted
 __all__ = ["GROUPINGS", "Grouping", "TokenGroup", "read_tokens"]
 
 Grouping: TypeAlias = Literal[
-    "model", "provider", "session", "agent", "comm", "pid", "dir", "day", "prompt", "sub-agent", "commit", "branch"
+    "model",
+    "provider",
+    "session",
+    "agent",
+    "agent-version",
+    "comm",
+    "pid",
+    "dir",
+    "day",
+    "prompt",
+    "sub-agent",
+    "commit",
+    "branch",
 ]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 
@@ -83,6 +95,9 @@ def _grouped_by(store: Store, selection: Selection, group_by: Grouping, zone: tz
         return lambda call: datetime.fromtimestamp(call.start_timestamp_ms / 1000, zone).date().isoformat()
     if group_by == "dir":
         return _directories(store)
+    if group_by == "agent-version":
+        named = {row.id: row.who_and_version for _, row in store.scan(SESSIONS)}
+        return lambda call: named.get(call.session_id or "", "unknown")
     if group_by == "session":
         return lambda call: call.session_id or "unknown"
     if group_by == "sub-agent":

@@ -327,11 +327,17 @@ class SessionRow(Counts, AnyRow, frozen=True, tag="session", omit_defaults=True)
     view_source: str = "view"
     confidence: float = 1.0
     program: str = ""  # what the client or the package calls itself, where it is no known agent
+    agent_version: str = ""  # as the newest request with one names it; "": none does
 
     @property
     def who(self) -> str:
         """The name of the agent: its known one, else the one that it gives itself, else the name of its process."""
         return self.agent or self.program or self.comm or "unknown"
+
+    @property
+    def who_and_version(self) -> str:
+        """`claude 2.1.4`."""
+        return f"{self.who} {self.agent_version}".rstrip()
 
 
 class UnknownRow(AnyRow, frozen=True, tag="unknown_field", omit_defaults=True):

@@ -93,6 +93,7 @@ def session_of(row: SessionRow) -> Session:
             "calls": row.calls,
             "tools": row.tools,
             "named": row.named,
+            "agent_version": row.agent_version or None,
             "parent_session_id": row.parent_session_id,
         },
     )

@@ -15,7 +15,7 @@ export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu:
       <p class="crumbs">
         {head ? (
           <>
-            <span>{head.agent}</span>
+            <span>{head.agent}{head.agent_version ? <> <T text={head.agent_version} /></> : null}</span>
             {head.model ? <span class="opt"><T text={head.model} /></span> : null}
             {head.cwd ? <span class="opt mono"><T text={home(head.cwd)} /></span> : null}
             {head.pid ? <span class="opt num"><T text={`${head.comm ?? ""} ${head.pid}`} /></span> : null}

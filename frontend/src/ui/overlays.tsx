@@ -4,7 +4,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { close, go, open, place } from "../address";
 import type { Body, CallBody, DiffBody, Found, Hit } from "../shapes";
-import { TABS } from "../shapes";
+import { hasContext, TABS } from "../shapes";
 import { ask, askHere, head, inFile, rail } from "../state";
 import { amount, clock, count, day, money, plural } from "../words";
 import { Copy, Dialog, Icon, Note, T, useAsked } from "./bits";
@@ -370,7 +370,7 @@ function choice(hit: Hit, at: number): Choice {
 function places(words: string): Choice[] {
   if (words.length < 2) return [];
   const wanted = words.toLowerCase();
-  const tabs = TABS.filter((tab) => tab.includes(wanted)).map((tab) => ({ key: tab, kind: "place", text: tab[0]!.toUpperCase() + tab.slice(1), side: "this session", go: () => go({ tab, find: null }, true) }));
+  const tabs = TABS.filter((tab) => tab.includes(wanted) && (tab !== "context" || hasContext(head.value))).map((tab) => ({ key: tab, kind: "place", text: tab[0]!.toUpperCase() + tab.slice(1), side: "this session", go: () => go({ tab, find: null }, true) }));
   const sessions = (rail.value?.sessions ?? []).filter((row) => `${row.title ?? ""} ${row.agent} ${row.model ?? ""}`.toLowerCase().includes(wanted)).slice(0, 5);
   return [...tabs, ...sessions.map((row) => ({ key: row.recording + row.id, kind: "place", text: row.title || row.agent, side: row.agent, go: () => open(row.recording, row.id) }))];
 }

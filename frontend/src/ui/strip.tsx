@@ -5,7 +5,7 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Bar, fallsOf, foldOf, HEIGHT, numbersOf, type Plot, plotted, type Scale, scaleOf, taken, WORDS, wordsOf, zoomedTurns } from "../bars";
 import { place } from "../address";
-import { FAILED, MISSING, RUNNING, type Strip, SUB_AGENT } from "../shapes";
+import { FAILED, MISSING, type Strip, SUB_AGENT } from "../shapes";
 import { following, head, indexOf, running, select, turnsOf } from "../state";
 import { amount, plural } from "../words";
 
@@ -116,7 +116,7 @@ function Chart(props: { strip: Strip; plot: Plot; scale: Scale; width: number; s
       <svg width={width} height={HEIGHT + 30} aria-hidden="true">
         <g transform="translate(0 2)">
           {pitch < 26 ? <rect class="s-bg" width={Math.min(width, bars.length * pitch)} height={HEIGHT} rx="3" /> : null}
-          {bars.map((bar, at) => <Column key={bar.first} bar={bar} x={at * pitch} wide={wide} own={pitch >= 26} full={scale.full} live={live} />)}
+          {bars.map((bar, at) => <Column key={bar.first} bar={bar} x={at * pitch} wide={wide} own={pitch >= 26} full={scale.full} now={live && newest && at === bars.length - 1} />)}
           {[...fallsOf(strip, plot)].map(([bar, x]) => <path key={`f${bar.first}`} class="s-fell" d={`M${x} 0v${HEIGHT}`} />)}
           {wordsOf(strip, plot, width, scale.full, selected).map((word) => <text key={`${word.text}${word.x}`} class="s-word" x={word.x} y="11">{word.text}</text>)}
           {numbersOf(strip, plot, width, selected, live && newest).map((each) => <text key={each.turn} class={`s-n ${each.kind}`} x={each.x} y={HEIGHT + 24} text-anchor="middle">{each.text}</text>)}
@@ -133,13 +133,13 @@ function Chart(props: { strip: Strip; plot: Plot; scale: Scale; width: number; s
 }
 
 // A bar, and its trouble on the line under it, where a low bar shows it too: the worst one wins.
-function Column({ bar, x, wide, own, full, live }: { bar: Bar; x: number; wide: number; own: boolean; full: number; live: boolean }): JSX.Element {
+function Column({ bar, x, wide, own, full, now }: { bar: Bar; x: number; wide: number; own: boolean; full: number; now: boolean }): JSX.Element {
   const missing = Boolean(bar.flags & MISSING);
   const failed = Boolean(bar.flags & FAILED);
-  const now = live && Boolean(bar.flags & RUNNING);
   const high = Math.max(1, Math.round((Math.min(bar.context, full) / full) * HEIGHT));
-  const tall = missing || failed || now ? Math.max(high, 4) : high;
-  const fresh = Math.min(tall, Math.max(tall > high || missing || failed || now ? 4 : 1, Math.round((bar.fresh / full) * HEIGHT)));
+  const marked = missing || failed || now; // then 4 px of its top have a colour, above a line of 1 px
+  const tall = marked ? Math.max(high, 4) : high;
+  const fresh = Math.min(tall, Math.max(marked ? 5 : 1, Math.round((bar.fresh / full) * HEIGHT)));
   const top = HEIGHT - tall;
   const kind = missing ? "cut" : failed ? "bad" : now ? "here" : "new";
   const middle = x + wide / 2;

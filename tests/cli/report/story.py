@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from agentsight_rx.events import (
@@ -30,10 +30,24 @@ _SECOND = 1_000_000_000
 
 
 class Story:
-    """Events in the order of time, one call after the other of one conversation."""
+    """
+    Events in the order of time, one call after the other of one conversation. `version` is in the head of each request, and
+    `sent` in its body.
+    """
 
-    def __init__(self, *, pid: int = AGENT, comm: str = "claude", session: str = "5e5510", began_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        pid: int = AGENT,
+        comm: str = "claude",
+        session: str = "5e5510",
+        began_s: float = 0.0,
+        version: str = "",
+        sent: Mapping[str, object] | None = None,
+    ) -> None:
         self.events: list[Event] = []
+        self._agent = (("user-agent", f"claude-cli/{version} (external, cli)"),) if version else ()
+        self._sent = dict(sent or {})
         self.pid, self.comm, self.session = pid, comm, session
         self.now_s = began_s
         self._exchange = 0
@@ -87,10 +101,11 @@ class Story:
             "max_tokens": 1024,
             "messages": self._messages,
             "metadata": {"user_id": f"session_{self.session}"},
+            **self._sent,
         }
         host = (("host", "api.anthropic.com"), ("content-type", "application/json"))
         asked = self.origin()
-        head = (*host, ("x-claude-code-session-id", self.session))
+        head = (*host, ("x-claude-code-session-id", self.session), *self._agent)
         self.events.append(
             HttpRequest(
                 asked, self._exchange, "POST", target="/v1/messages", version="HTTP/1.1", headers=head,

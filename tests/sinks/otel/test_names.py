@@ -44,7 +44,10 @@ CONDITIONAL = {
         *("error.type", "gen_ai.conversation.id", "gen_ai.output.type", "gen_ai.request.choice.count"),
         *("gen_ai.request.model", "gen_ai.request.seed", "gen_ai.request.stream", "server.port"),
     },
-    "invoke_agent": {"error.type", "gen_ai.agent.id", "gen_ai.agent.name", "gen_ai.conversation.id", "gen_ai.request.model"},
+    "invoke_agent": {
+        *("error.type", "gen_ai.agent.id", "gen_ai.agent.name", "gen_ai.agent.version"),
+        *("gen_ai.conversation.id", "gen_ai.request.model"),
+    },
 }
 OPT_IN = {
     "chat": {

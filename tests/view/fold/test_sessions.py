@@ -68,6 +68,26 @@ def test_a_client_names_its_session_in_its_head_or_its_body(headers: Headers, bo
     assert [(row.id, row.named) for row in last(SessionRow, made)] == [("s-1", True)]
 
 
+def agent(value: str) -> Headers:
+    return (("user-agent", value),)
+
+
+def test_the_newest_version_that_an_agent_names_is_that_of_its_session() -> None:
+    others = [agent("my-server/9.1"), agent("codex_cli_rs/0.5"), agent("Anthropic/JS 0.71"), agent("claude-cli/dev"), ()]
+    heads = [agent("claude-cli/2.1.3 (external, cli)"), *others, agent("claude-cli/2.1.4"), *others]
+    events = [named(2 + at, 1 + at, headers=(*session("s"), *head), messages=[]) for at, head in enumerate(heads)]
+    assert [row.agent_version for row in last(SessionRow, emitted(starts(1, AGENT, "claude"), *events[:6]))] == ["2.1.3"]
+    (found,) = last(SessionRow, emitted(starts(1, AGENT, "claude"), *events))
+    assert (found.agent_version, found.who_and_version) == ("2.1.4", "claude 2.1.4")
+
+
+def test_a_program_that_its_requests_name_has_their_version() -> None:
+    (found,) = last(SessionRow, emitted(named(2, headers=agent("my-bot/1.2"))))
+    assert (found.program, found.agent_version) == ("my-bot", "1.2")
+    (unnamed,) = last(SessionRow, emitted(named(2)))
+    assert (unnamed.agent_version, unnamed.who_and_version) == ("", unnamed.who)
+
+
 def test_a_call_without_an_id_belongs_to_the_newest_session_of_its_process() -> None:
     made = emitted(named(1, 1, headers=session("s-1")), asks(2, 2, messages=[]))
     assert [(row.id, row.calls) for row in last(SessionRow, made)] == [("s-1", 2)]

@@ -11,6 +11,17 @@ from msgspec.structs import FieldInfo, fields
 
 from agentsight_rx.view.page.bodies import Body, CallBody, DiffBody, DiffLine, Parameter, Said
 from agentsight_rx.view.page.cards import Mark, Program, Prompt, SubAgent, Text, ToolCard, TurnCard, Turns
+from agentsight_rx.view.page.context import (
+    ContextBlock,
+    ContextFinding,
+    ContextNote,
+    ContextOverTime,
+    ContextRow,
+    ContextServer,
+    ContextSum,
+    ContextThread,
+    ContextTurn,
+)
 from agentsight_rx.view.page.event_log import Line, Lines
 from agentsight_rx.view.page.head import Head, Numbers, Step, Strip, Wholeness
 from agentsight_rx.view.page.lanes import Curve, Lane, Lanes
@@ -29,7 +40,8 @@ PAGE = (Path(__file__).parents[3] / "frontend" / "src" / "shapes.ts").read_text(
 
 _OTHER_NAMES: dict[type[Struct], str] = {CostSum: "Cost", Wholeness: "Whole", Line: "LogLine", Lines: "LogPage", Table: "Rows"}
 _ANSWERS: tuple[type[Struct], ...] = (
-    Body, CallBody, Clause, CostSum, DiffBody, DiffLine, FileLine, Found, Gap, Head, HealthPage, Hit, HostLine, HttpLine,
+    Body, CallBody, Clause, ContextBlock, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum,
+    ContextThread, ContextTurn, CostSum, DiffBody, DiffLine, FileLine, Found, Gap, Head, HealthPage, Hit, HostLine, HttpLine,
     Lane, Lanes, Line, Lines, McpLine, Missing, Numbers, ProcessLine, Program, Prompt, RailRow, Read, Signal, Stage, Step,
     Strip, SubAgent, Table, Text, ToolCard, TurnCard, Turns, Wholeness,
 )  # fmt: skip

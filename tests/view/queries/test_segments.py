@@ -29,7 +29,8 @@ def test_every_kind_has_its_name() -> None:
         "instructions": "/work/CLAUDE.md",
         "prompt": "prompt, turn 4",
         "answer": "answer, turn 4",
-        "result": "pytest -q, from Tool2",
+        "file": "/work/src/ledger/book.py, from Tool1",
+        "command": "pytest -q, from Tool2",
     }
 
 

@@ -1,0 +1,331 @@
+"""A session -> the answers of the Context tab: the turns of an agent in columns, and one request with its segments."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from ...context.held import Held
+from ..queries.context import AgentContext, Compaction, LostCache, TurnContext
+from ..queries.context_findings import Avoidable, avoidable
+from ..queries.context_words import avoidable_said, counted_said, sentence_of, what_to_do
+from ..queries.segments import BUILT_IN, Segment, carried, segments_of, server_of
+from ..queries.verdict import Clause
+from .context import (
+    NOT_COUNTED,
+    ORIGINS,
+    PARTS_UNKNOWN,
+    ContextBlock,
+    ContextFinding,
+    ContextNote,
+    ContextOverTime,
+    ContextRow,
+    ContextServer,
+    ContextSum,
+    ContextThread,
+    ContextTurn,
+    run_length,
+)
+from .head import CACHE_LOST, COMPACTED
+from .picture import Picture
+from .words import Gap
+
+__all__ = ["contexts_of", "request_of"]
+
+_ROWS = 12  # that cost most
+_BLOCKS_MOST = 28  # beside those that stand alone
+_SHARES = (0.01, 0.015, 0.02, 0.026, 0.035, 0.05, 0.08)  # of the request, from which on a part has a row of its own
+# The place of an origin among the nine of the tab
+_PLACES = {
+    "system": 0, "tools": 1, "instructions": 2, "reminder": 2, "prompt": 3, "file": 4, "command": 5, "result": 6, "media": 6,
+    "answer": 7, "summary": 7, "kept": 7, "reasoning": 8,
+}  # fmt: skip
+_COUNT = len(ORIGINS)
+_ALONE = ("tools", "system", "instructions")
+
+
+def contexts_of(picture: Picture, session: str, /, *, of: str = "") -> ContextOverTime:
+    """Of one agent of the session, "" for the main one. Raises KeyError where there is none."""
+    agents = picture.contexts(session)
+    agent = _agent(agents, of)
+    turns = agent.turns
+    columns = [_nine(turn) for turn in turns]
+    return ContextOverTime(
+        tuple(turn.turn for turn in turns),
+        sums=tuple(run_length(tuple(column[at] for column in columns)) for at in range(_COUNT)),
+        read=run_length(tuple(turn.usage.cache_read if turn.usage else 0 for turn in turns)),
+        written=run_length(tuple(turn.usage.cache_creation if turn.usage else 0 for turn in turns)),
+        flags=run_length(tuple(map(_flags, turns))),
+        prompts=tuple(turn.turn for turn in turns if turn.call.is_prompted),
+        window=agent.window or 0,
+        fullest=max(turns, key=lambda turn: turn.total).turn,
+        threads=tuple(ContextThread(each.agent_id or "", each.agent_id or "main", len(each.turns)) for each in agents),
+        counted=any(turn.usage is not None for turn in turns),
+        calls=len(turns),
+        model=turns[-1].call.model or "",
+        findings=tuple(map(_finding, avoidable(agent, _called(picture, session)))),
+    )
+
+
+def request_of(picture: Picture, session: str, turn: int, /, *, of: str = "", row: str = "", origin: str = "") -> ContextTurn:
+    """The request of a turn. `row` is the id of a chosen segment, `origin` one of the nine. Raises KeyError."""
+    whole = _agent(picture.contexts(session), of)
+    if turn not in {each.turn for each in whole.turns}:
+        raise KeyError(f"turn {turn}")
+    agent = whole if turn == whole.turns[-1].turn else _agent(picture.contexts(session, until_turn=turn), of)
+    last, called = agent.turns[-1], _called(picture, session)
+    usage = last.usage
+    parts = [each for each in carried(agent) if not origin or ORIGINS[_PLACES.get(each.origin, 6)] == origin]
+    shown = [each for each in parts if each.held][:_ROWS]
+    rest = [each for each in parts if each not in shown]
+    chosen = next((each for each in parts if row and each.id == row), None)
+    dropped = [each.cost for each in parts if not each.held and each.cost is not None]
+    return ContextTurn(
+        turn,
+        last.call.id,
+        at_ms=last.call.start_timestamp_ms,
+        tokens=last.total,
+        segments=len(agent.held),
+        sentence=(Clause(sentence_of(agent, last, avoidable(agent, called))),),
+        blocks=tuple(_blocks(agent, last)),
+        rows=tuple(_row(agent, each, called) for each in shown),
+        rest=_sum("smaller ones", rest) if rest else None,
+        total=_sum("all", parts),
+        servers=tuple(_server(agent, each, called) for each in parts if each.origin == "tools" and each.held),
+        notes=tuple(_notes(last)),
+        chosen=_row(agent, chosen, called) if chosen else None,
+        counted=usage is not None,
+        read=usage.cache_read if usage else 0,
+        written=usage.cache_creation if usage else 0,
+        uncached=usage.input if usage else 0,
+        usd=last.cost,
+        prices=counted_said(last),
+        dropped_usd=sum(dropped) if dropped else None,
+        gap=None if last.known else Gap("the parts of this request", "the request was not captured"),
+    )
+
+
+def _agent(agents: Sequence[AgentContext], of: str) -> AgentContext:
+    found = next((each for each in agents if (each.agent_id or "") == of), None)
+    if found is None:
+        raise KeyError(f"a context of {of or 'the main agent'}")
+    return found
+
+
+def _called(picture: Picture, session: str) -> Collection[str]:
+    return [tool.tool_name for tool in picture.work(session).tools]
+
+
+def _nine(turn: TurnContext) -> list[int]:
+    sums = [0] * _COUNT
+    for origin, tokens in turn.sums.items():
+        sums[_PLACES.get(origin, 6)] += tokens
+    if not turn.known:
+        sums[6] += turn.total
+    return sums
+
+
+def _flags(turn: TurnContext) -> int:
+    return (
+        (CACHE_LOST if turn.lost is not None else 0)
+        | (COMPACTED if turn.compaction is not None else 0)
+        | (0 if turn.usage is not None else NOT_COUNTED)
+        | (0 if turn.known else PARTS_UNKNOWN)
+    )
+
+
+def _finding(found: Avoidable) -> ContextFinding:
+    titles = {
+        "unmentioned": "Files read once, carried on",
+        "uncalled": "Servers that are never called",
+        "lost": "The cache was lost",
+        "twice": "The same content more than once",
+    }
+    command = f"claude mcp remove {found.what[0]}" if found.kind == "uncalled" else ""
+    origins = {"unmentioned": 4, "uncalled": 1, "twice": 4}
+    return ContextFinding(
+        titles[found.kind],
+        avoidable_said(found),
+        what_to_do(found),
+        usd=found.usd,
+        tokens=found.tokens,
+        command=command,
+        turns=found.turns,
+        origin=origins.get(found.kind, -1),
+    )
+
+
+def _blocks(agent: AgentContext, turn: TurnContext) -> Iterator[ContextBlock]:
+    """The large segments as they are, tools by their server, and runs of small ones between them."""
+    blocks = list(_alone(agent, turn))
+    foldings = [list(_runs(blocks, share * turn.total)) for share in _SHARES]
+    for run in next((runs for runs in foldings if len(runs) <= _BLOCKS_MOST), foldings[-1]):
+        yield run[0] if len(run) == 1 else _run(run)
+
+
+def _alone(agent: AgentContext, turn: TurnContext) -> Iterator[ContextBlock]:
+    at, read = 0, turn.usage.cache_read if turn.usage else 0
+    lost = turn.lost is not None
+    server: tuple[str, list[Segment]] = "", []
+    for segment in segments_of(agent):
+        is_first = lost and at + segment.tokens > read and segment.since == turn.turn
+        at += segment.tokens
+        lost = lost and not is_first
+        name = (server_of(segment.name) or BUILT_IN) if segment.origin == "tools" else ""
+        if server[1] and (name != server[0] or is_first):
+            yield _tools(*server)
+            server = "", []
+        if name and not is_first:
+            server = name, [*server[1], segment]
+        else:
+            yield _block(segment, is_first=is_first)
+    if server[1]:
+        yield _tools(*server)
+
+
+def _tools(name: str, tools: Sequence[Segment]) -> ContextBlock:
+    return ContextBlock(
+        sum(each.tokens for each in tools),
+        (_PLACES["tools"],),
+        id=f"server:{name}",
+        what=f"{name}, {len(tools)} tools" if len(tools) > 1 else tools[0].name,
+        since=min(each.since for each in tools),
+        approx=not all(each.exact for each in tools),
+        fixed=True,
+    )
+
+
+def _block(segment: Segment, *, is_first: bool) -> ContextBlock:
+    return ContextBlock(
+        segment.tokens,
+        (_PLACES.get(segment.origin, 6),),
+        id=segment.id,
+        what=segment.name,
+        since=segment.since,
+        approx=not segment.exact,
+        fixed=segment.origin in _ALONE,
+        code=bool(segment.file),
+        first_change=is_first,
+    )
+
+
+def _runs(blocks: Sequence[ContextBlock], least: float) -> Iterator[list[ContextBlock]]:
+    run: list[ContextBlock] = []
+    for block in blocks:
+        if block.tokens >= least or block.first_change or block.fixed:
+            yield from [run] if run else []
+            yield [block]
+            run = []
+        else:
+            run.append(block)
+    yield from [run] if run else []
+
+
+def _run(run: Sequence[ContextBlock]) -> ContextBlock:
+    return ContextBlock(
+        sum(each.tokens for each in run),
+        tuple(dict.fromkeys(place for each in run for place in each.origins)),
+        since=min(each.since for each in run),
+        until=max(each.since for each in run),
+        count=len(run),
+        approx=any(each.approx for each in run),
+    )
+
+
+def _row(agent: AgentContext, segment: Segment, called: Collection[str]) -> ContextRow:
+    cost, cached = segment.cost, segment.cached_cost
+    is_server = segment.id.startswith("server:")
+    used = {server_of(name) or BUILT_IN for name in called}
+    return ContextRow(
+        segment.id,
+        what=segment.file or segment.name,
+        whose=f"{segment.count} tools" if is_server else segment.tool,
+        origin=_PLACES.get(segment.origin, 6),
+        tokens=segment.tokens,
+        since=segment.since,
+        requests=segment.requests,
+        lives=tuple(_lives(agent, segment)),
+        approx=not segment.exact,
+        code=bool(segment.file),
+        cached_usd=cached,
+        full_usd=None if cost is None or cached is None else cost - cached,
+        mentioned=segment.mentioned,
+        never=is_server and segment.name not in used,
+    )
+
+
+def _lives(agent: AgentContext, segment: Segment) -> Iterator[int]:
+    """The turns that carried it, cut where the cache was lost."""
+    first = segment.since
+    for turn in agent.turns:
+        if turn.lost is not None and first < turn.turn <= segment.last:
+            yield from (first, turn.turn - 1)
+            first = turn.turn
+    yield from (first, max(first, segment.last))
+
+
+def _sum(what: str, some: Sequence[Segment]) -> ContextSum:
+    costs = [each.cost for each in some if each.cost is not None]
+    cached = sum(each.cached_cost or 0.0 for each in some)
+    return ContextSum(
+        what,
+        sum(each.tokens for each in some if each.held),
+        count=len(some),
+        approx=not all(each.exact for each in some),
+        cached_usd=cached if costs else None,
+        full_usd=sum(costs) - cached if costs else None,
+        carried=sum(each.carried for each in some),
+    )
+
+
+def _server(agent: AgentContext, segment: Segment, called: Collection[str]) -> ContextServer:
+    names = {each.name for each in segments_of(agent) if each.origin == "tools"}
+    mine = [name for name in names if (server_of(name) or BUILT_IN) == segment.name]
+    is_own = segment.name == BUILT_IN
+    return ContextServer(
+        "" if is_own else segment.name,
+        tools=segment.count,
+        calls=sum((server_of(name) or BUILT_IN) == segment.name for name in called),
+        never=sum(name not in called for name in mine),
+        tokens=segment.tokens,
+        requests=segment.requests,
+        usd=segment.cost,
+        approx=not segment.exact,
+        command="" if is_own else f"claude mcp remove {segment.name}",
+    )
+
+
+def _notes(turn: TurnContext) -> Iterator[ContextNote]:
+    if turn.lost is not None:
+        yield _lost(turn, turn.lost)
+    if turn.compaction is not None:
+        yield _compacted(turn.compaction)
+
+
+def _lost(turn: TurnContext, lost: LostCache) -> ContextNote:
+    cause = lost.cause
+    price = f": ${lost.usd:.2f} more than reading them" if lost.usd else ""
+    said = [f"{lost.tokens:,} tokens were not read from the cache{price}."]
+    if cause.number:
+        said.insert(0, f"First change: {'tool' if cause.kind == 'tools' else 'part'} {cause.number} of {cause.count}.")
+    more = [f"Before: {cause.old}. Now: {cause.new}."] if cause.old or cause.new else []
+    return ContextNote("lost", tuple(map(Clause, said)), tuple(map(Clause, more)), diff=turn.call.id)
+
+
+def _compacted(fall: Compaction) -> ContextNote:
+    said = [f"{len(fall.dropped):,} segments went, {len(fall.came):,} came."]
+    more = [f"Writing the summary cost ${fall.usd:.2f}."] if fall.usd else []
+    return ContextNote(
+        "compacted",
+        tuple(map(Clause, said)),
+        tuple(map(Clause, more)),
+        dropped=tuple(_by_kind(fall.dropped)),
+        came=tuple(_by_kind(fall.came)),
+    )
+
+
+def _by_kind(some: Sequence[Held]) -> Iterator[ContextSum]:
+    kinds: dict[str, list[Held]] = {}
+    for held in some:
+        kinds.setdefault(held.kind, []).append(held)
+    for kind, each in kinds.items():
+        yield ContextSum(kind, sum(held.tokens for held in each), count=len(each), approx=not all(held.exact for held in each))

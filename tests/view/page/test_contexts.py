@@ -1,0 +1,108 @@
+"""The Context tab: columns of the turns, and one request with all its segments."""
+
+from __future__ import annotations
+
+import datetime
+
+import msgspec
+import pytest
+
+from agentsight_rx.prices import Prices
+from agentsight_rx.view.page.answers import PageError, answer
+from agentsight_rx.view.page.context import ContextOverTime, ContextTurn
+from agentsight_rx.view.page.head import CACHE_LOST
+from agentsight_rx.view.page.picture import Picture
+
+from ..queries.context_story import SESSION, Agent, words
+from .story import stored
+
+PRICES = Prices(today=datetime.date(2026, 11, 27))
+
+
+def pictured(agent: Agent) -> Picture:
+    return Picture(stored(agent.events), PRICES)
+
+
+def asked(picture: Picture, path: str, **given: str) -> object:
+    return answer(picture, "r", f"session/{SESSION}/context{path}", given)
+
+
+@pytest.fixture(scope="module")
+def picture() -> Picture:
+    agent = Agent()
+    agent.said("Fix the totals.")
+    agent.turn("Tool1", {"file_path": "/work/src/post.py"}, words(700, 1), "I read it.")
+    agent.turn("mcp__ledger__tool0", {"query": "x"}, words(400, 2), "Now the tests.")
+    agent.add_tool("mcp__ledger__close")
+    agent.ask("Done.")
+    return pictured(agent)
+
+
+def column(runs: tuple[int, ...]) -> list[int]:
+    return [value for value, times in zip(runs[::2], runs[1::2], strict=True) for _ in range(times)]
+
+
+def test_the_turns_are_columns_that_add_up(picture: Picture) -> None:
+    found = asked(picture, "")
+    assert isinstance(found, ContextOverTime)
+    assert found.n == (1, 2, 3)
+    totals = [sum(each) for each in zip(*map(column, found.sums), strict=True)]
+    (context,) = picture.contexts(SESSION)
+    assert totals == [turn.total for turn in context.turns]
+    assert (found.prompts, found.fullest, found.counted) == ((1,), 3, True)
+    assert column(found.flags) == [0, 0, CACHE_LOST]
+    assert {each.title for each in found.findings} == {"The cache was lost", "Servers that are never called"}
+    assert [each.id for each in found.threads] == [""]
+    assert column(found.sums[4])[1:] == [700, 700]  # the file that was read
+
+
+def test_a_request_has_all_its_segments(picture: Picture) -> None:
+    found = asked(picture, "/3")
+    assert isinstance(found, ContextTurn)
+    assert sum(each.tokens for each in found.blocks) == found.tokens == found.read + found.written + found.uncached
+    said = "At turn 3 the cache was lost: the tool list changed, mcp__ledger__close was added."
+    assert [each.text for each in found.sentence] == [said]
+    assert [each.what for each in found.blocks if each.first_change] == ["mcp__ledger__close"]
+    servers = {(each.name, each.calls, each.never) for each in found.servers}
+    assert servers == {("", 1, 4), ("ledger", 1, 3), ("weather", 0, 3)}
+    assert found.notes[0].said[0].text == "First change: tool 12 of 12."
+    assert found.total is not None
+    assert found.total.cached_usd is not None
+    assert found.total.full_usd is not None
+    (context,) = picture.contexts(SESSION)
+    assert found.total.cached_usd + found.total.full_usd == pytest.approx(sum(turn.cost or 0.0 for turn in context.turns))
+    before = asked(picture, "/2", row=next(each.id for each in found.rows if each.what == "/work/src/post.py"))
+    assert isinstance(before, ContextTurn)
+    assert before.tokens < found.tokens
+    assert before.chosen is not None
+    assert (before.chosen.tokens, before.chosen.lives) == (700, (2, 2))
+    files = asked(picture, "/3", origin="files")
+    assert isinstance(files, ContextTurn)
+    assert [each.what for each in files.rows] == ["/work/src/post.py"]
+
+
+def test_the_lines_of_a_file_are_cut_where_it_was_paid_again(picture: Picture) -> None:
+    found = asked(picture, "/3")
+    assert isinstance(found, ContextTurn)
+    assert next(each.lives for each in found.rows if each.what == "/work/src/post.py") == (2, 2, 3, 3)
+
+
+def test_what_is_not_there_is_named(picture: Picture) -> None:
+    for path, given in (("/9", {}), ("", {"of": "nobody"}), ("/x", {})):
+        with pytest.raises(PageError):
+            asked(picture, path, **given)
+
+
+def test_five_hundred_turns_are_less_than_100_kb() -> None:
+    agent = Agent()
+    agent.said("go")
+    for at in range(499):
+        agent.turn("Tool1", {"file_path": f"/work/src/f{at}.py"}, words(30, at) if at % 50 else words(900, at), "Next.")
+    agent.ask("Done.")
+    picture = pictured(agent)
+    newest = asked(picture, "/500")
+    assert isinstance(newest, ContextTurn)
+    assert len(msgspec.json.encode(asked(picture, ""))) + len(msgspec.json.encode(newest)) < 40_000
+    assert sum(each.tokens for each in newest.blocks) == newest.tokens
+    assert len(newest.blocks) <= 40
+    assert any(each.count > 10 for each in newest.blocks)
