@@ -76,7 +76,7 @@ def _marked(ttl: str) -> dict[str, Any]:
 
 
 def test_without_a_mark_nothing_is_cached() -> None:
-    body = {"system": "Today is 2026-11-26.", "messages": []}
+    body: dict[str, Any] = {"system": "Today is 2026-11-26.", "messages": []}
     found = anatomy(json.dumps(body).encode())
     now = Asked(found.read(), found.body, model="m", parameters={}, time_ms=0)
     assert cause_of(now, now, cached=1000, sizes=[1], dialect="anthropic").kind == "unmarked"

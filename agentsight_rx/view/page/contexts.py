@@ -14,7 +14,6 @@ from .context import (
     NOT_COUNTED,
     ORIGINS,
     PARTS_UNKNOWN,
-    ContextBlock,
     ContextFinding,
     ContextNote,
     ContextOverTime,
@@ -25,6 +24,7 @@ from .context import (
     ContextTurn,
     run_length,
 )
+from .context_blocks import PLACES, blocks_of
 from .head import CACHE_LOST, COMPACTED
 from .picture import Picture
 from .words import Gap
@@ -32,15 +32,7 @@ from .words import Gap
 __all__ = ["contexts_of", "request_of"]
 
 _ROWS = 12  # that cost most
-_BLOCKS_MOST = 28  # beside those that stand alone
-_SHARES = (0.01, 0.015, 0.02, 0.026, 0.035, 0.05, 0.08)  # of the request, from which on a part has a row of its own
-# The place of an origin among the nine of the tab
-_PLACES = {
-    "system": 0, "tools": 1, "instructions": 2, "reminder": 2, "prompt": 3, "file": 4, "command": 5, "result": 6, "media": 6,
-    "answer": 7, "summary": 7, "kept": 7, "reasoning": 8,
-}  # fmt: skip
 _COUNT = len(ORIGINS)
-_ALONE = ("tools", "system", "instructions")
 
 
 def contexts_of(picture: Picture, session: str, /, *, of: str = "") -> ContextOverTime:
@@ -74,7 +66,7 @@ def request_of(picture: Picture, session: str, turn: int, /, *, of: str = "", ro
     agent = whole if turn == whole.turns[-1].turn else _agent(picture.contexts(session, until_turn=turn), of)
     last, called = agent.turns[-1], _called(picture, session)
     usage = last.usage
-    parts = [each for each in carried(agent) if not origin or ORIGINS[_PLACES.get(each.origin, 6)] == origin]
+    parts = [each for each in carried(agent) if not origin or ORIGINS[PLACES.get(each.origin, 6)] == origin]
     shown = [each for each in parts if each.held][:_ROWS]
     rest = [each for each in parts if each not in shown]
     chosen = next((each for each in parts if row and each.id == row), None)
@@ -86,7 +78,7 @@ def request_of(picture: Picture, session: str, turn: int, /, *, of: str = "", ro
         tokens=last.total,
         segments=len(agent.held),
         sentence=(Clause(sentence_of(agent, last, avoidable(agent, called))),),
-        blocks=tuple(_blocks(agent, last)),
+        blocks=tuple(blocks_of(agent, last)),
         rows=tuple(_row(agent, each, called) for each in shown),
         rest=_sum("smaller ones", rest) if rest else None,
         total=_sum("all", parts),
@@ -118,7 +110,7 @@ def _called(picture: Picture, session: str) -> Collection[str]:
 def _nine(turn: TurnContext) -> list[int]:
     sums = [0] * _COUNT
     for origin, tokens in turn.sums.items():
-        sums[_PLACES.get(origin, 6)] += tokens
+        sums[PLACES.get(origin, 6)] += tokens
     if not turn.known:
         sums[6] += turn.total
     return sums
@@ -154,83 +146,6 @@ def _finding(found: Avoidable) -> ContextFinding:
     )
 
 
-def _blocks(agent: AgentContext, turn: TurnContext) -> Iterator[ContextBlock]:
-    """The large segments as they are, tools by their server, and runs of small ones between them."""
-    blocks = list(_alone(agent, turn))
-    foldings = [list(_runs(blocks, share * turn.total)) for share in _SHARES]
-    for run in next((runs for runs in foldings if len(runs) <= _BLOCKS_MOST), foldings[-1]):
-        yield run[0] if len(run) == 1 else _run(run)
-
-
-def _alone(agent: AgentContext, turn: TurnContext) -> Iterator[ContextBlock]:
-    at, read = 0, turn.usage.cache_read if turn.usage else 0
-    lost = turn.lost is not None
-    server: tuple[str, list[Segment]] = "", []
-    for segment in segments_of(agent):
-        is_first = lost and at + segment.tokens > read and segment.since == turn.turn
-        at += segment.tokens
-        lost = lost and not is_first
-        name = (server_of(segment.name) or BUILT_IN) if segment.origin == "tools" else ""
-        if server[1] and (name != server[0] or is_first):
-            yield _tools(*server)
-            server = "", []
-        if name and not is_first:
-            server = name, [*server[1], segment]
-        else:
-            yield _block(segment, is_first=is_first)
-    if server[1]:
-        yield _tools(*server)
-
-
-def _tools(name: str, tools: Sequence[Segment]) -> ContextBlock:
-    return ContextBlock(
-        sum(each.tokens for each in tools),
-        (_PLACES["tools"],),
-        id=f"server:{name}",
-        what=f"{name}, {len(tools)} tools" if len(tools) > 1 else tools[0].name,
-        since=min(each.since for each in tools),
-        approx=not all(each.exact for each in tools),
-        fixed=True,
-    )
-
-
-def _block(segment: Segment, *, is_first: bool) -> ContextBlock:
-    return ContextBlock(
-        segment.tokens,
-        (_PLACES.get(segment.origin, 6),),
-        id=segment.id,
-        what=segment.name,
-        since=segment.since,
-        approx=not segment.exact,
-        fixed=segment.origin in _ALONE,
-        code=bool(segment.file),
-        first_change=is_first,
-    )
-
-
-def _runs(blocks: Sequence[ContextBlock], least: float) -> Iterator[list[ContextBlock]]:
-    run: list[ContextBlock] = []
-    for block in blocks:
-        if block.tokens >= least or block.first_change or block.fixed:
-            yield from [run] if run else []
-            yield [block]
-            run = []
-        else:
-            run.append(block)
-    yield from [run] if run else []
-
-
-def _run(run: Sequence[ContextBlock]) -> ContextBlock:
-    return ContextBlock(
-        sum(each.tokens for each in run),
-        tuple(dict.fromkeys(place for each in run for place in each.origins)),
-        since=min(each.since for each in run),
-        until=max(each.since for each in run),
-        count=len(run),
-        approx=any(each.approx for each in run),
-    )
-
-
 def _row(agent: AgentContext, segment: Segment, called: Collection[str]) -> ContextRow:
     cost, cached = segment.cost, segment.cached_cost
     is_server = segment.id.startswith("server:")
@@ -239,7 +154,7 @@ def _row(agent: AgentContext, segment: Segment, called: Collection[str]) -> Cont
         segment.id,
         what=segment.file or segment.name,
         whose=f"{segment.count} tools" if is_server else segment.tool,
-        origin=_PLACES.get(segment.origin, 6),
+        origin=PLACES.get(segment.origin, 6),
         tokens=segment.tokens,
         since=segment.since,
         requests=segment.requests,

@@ -40,8 +40,9 @@ def other(**changed: Any) -> dict[str, Any]:
     return SAID | changed
 
 
-def test_what_differs_is_said_in_words(tmp_path: Path) -> None:
-    store, file = story(tmp_path / "a.lmdb", SAID), tmp_path / "answer.json"
+def test_what_differs_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a long path would be cut
+    store, file = story(tmp_path / "a.lmdb", SAID), Path("answer.json")
     lines = [f"line {number}" for number in range(12)]
     lines[5] = "another line"
     called = {"type": "tool_use", "id": "t9", "name": "Bash", "input": {"command": "pytest"}}
