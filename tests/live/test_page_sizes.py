@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import functools
-import operator
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,16 +170,23 @@ def test_all_trouble_is_marked_under_the_bars_and_words_say_where_the_context_fe
             page.page.evaluate(FRAMES)
             fell = 0
             for first, last, mark, coloured in page.page.evaluate(MARKS):
-                flags = functools.reduce(operator.or_, strip.flags[first : last + 1])
+                flags = joined(strip.flags[first : last + 1])
                 fell += bool(flags & COMPACTED)
                 worst = "missing" if flags & MISSING else "failed" if flags & FAILED else "sub" if flags & SUB_AGENT else ""
                 assert worst == mark, (width, first)
                 assert worst not in ("missing", "failed") or coloured >= 3.9, (width, first)
             assert fell == page.page.locator(".s-fell").count(), width
             said = page.page.locator(".s-word").all_text_contents()
-            flagged = functools.reduce(operator.or_, strip.flags)
+            flagged = joined(strip.flags)
             assert ("compacted" in said) == bool(flagged & COMPACTED), width
             assert width < 1280 or ("cache lost" in said) == bool(flagged & CACHE_LOST), width
+
+
+def joined(flags: tuple[int, ...]) -> int:
+    found = 0
+    for each in flags:
+        found |= each
+    return found
 
 
 def strip_of(path: Path) -> Strip:

@@ -52,8 +52,11 @@ def call(
 
     --curl and --python print a program that asks again, and --against compares what it printed with the recorded answer.
     """
-    asked: dict[Language, bool] = {"curl": curl, "python": python}
-    languages = [language for language, is_asked in asked.items() if is_asked]
+    languages: list[Language] = []
+    if curl:
+        languages.append("curl")
+    if python:
+        languages.append("python")
     _refuse_together(ask, languages, request=request or answer, against=against, parts=model or to)
     if languages or against is not None:
         row = _the_one(ask, wanted)

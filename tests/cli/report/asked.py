@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from agentsight_rx.events import PLAIN, Connection, Event, Headers, HttpRequest, HttpResponse, Origin
@@ -53,7 +53,8 @@ def answer_of(request: HttpRequest, body: bytes, *, kind: str = "application/jso
 
 def stored(path: Path, *events: Event, redacted: bool = True) -> Path:
     """A store at `path`."""
-    merged: Iterable[Event] = run(merge_sse(), list(events))
+    given: list[Any] = list(events)
+    merged = run(merge_sse(), given)
     story = Story()
-    story.events = run(remove_auth(key=bytes(32)), list(merged)) if redacted else list(merged)
+    story.events = run(remove_auth(key=bytes(32)), merged) if redacted else [*merged]
     return recorded(path, story)
