@@ -17,6 +17,7 @@ from agentsight_rx.web import StoredPage
 
 from ..view.page.context_story import FELL, LOST, over_time, turn_of
 from ..view.page.story import long_session, recorded
+from ..view.queries.context_story import PRICES, SESSION, begun, words
 from .browsing import Shown, opened, problems
 from .page_runs import serving
 
@@ -94,14 +95,27 @@ def go(page: Shown, size: int, query: str = "") -> None:
     page.settled()
 
 
-def test_without_answers_about_the_context_there_is_no_tab(browser: Browser, served: StoredPage) -> None:
-    with opened(browser, served.url) as page:
-        page.page.goto(f"{page.root}/s/of8/long/conversation")
-        page.see("Conversation", within="[role=tablist]")
-        assert 9 == page.page.get_by_role("tab").count()
-        page.press("c")
-        page.press("2")
-        page.page.locator("#tab-timeline[aria-selected=true]").wait_for()
+def test_a_recording_fills_the_tab(browser: Browser, tmp_path: Path) -> None:
+    agent = begun()
+    for at in range(40):
+        agent.turn("Tool2", {"command": f"pytest -k part{at}"}, words(90 + 7 * at, at), "Next. " + words(15, at))
+        if at == 20:
+            agent.add_tool("mcp__ledger__close")
+    agent.ask("Done.")
+    path = recorded(tmp_path / "real.lmdb", agent.events)
+    with serving(lambda: [path], PRICES) as served, opened(browser, served.url) as page:
+        page.page.goto(f"{page.root}/s/real/{SESSION}/context?turn=25")
+        page.see("At turn 25 the cache was lost: the tool list changed, mcp__ledger__close was added.")
+        page.see("First change: tool 12 of 12.")
+        page.settled()
+        for width in WIDTHS:
+            page.page.set_viewport_size({"width": width, "height": 900})
+            page.page.wait_for_timeout(60)
+            page.page.screenshot(path=tmp_path / f"real-{width}.png", full_page=True)
+            assert [] == page.page.evaluate(WRONG), width
+        page.page.goto(f"{page.root}/s/real/{SESSION}/context?turn=10")
+        page.see("At turn 10, ")
+        page.see("/work/src/ledger/post.py")
 
 
 @pytest.mark.parametrize("size", SIZES)
