@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from ...context.held import Held
 from ..queries.context import AgentContext, Compaction, LostCache, TurnContext
 from ..queries.context_findings import Avoidable, avoidable
-from ..queries.context_words import avoidable_said, counted_said, sentence_of, what_to_do
+from ..queries.context_words import avoidable_said, sentence_of, what_to_do
 from ..queries.segments import BUILT_IN, Segment, carried, segments_of, server_of
 from ..queries.verdict import Clause
 from .context import (
@@ -90,7 +90,7 @@ def request_of(picture: Picture, session: str, turn: int, /, *, of: str = "", ro
         written=usage.cache_creation if usage else 0,
         uncached=usage.input if usage else 0,
         usd=last.cost,
-        prices=counted_said(last),
+        prices=_prices(last),
         dropped_usd=sum(dropped) if dropped else None,
         gap=None if last.known else Gap("the parts of this request", "the request was not captured"),
     )
@@ -166,6 +166,15 @@ def _row(agent: AgentContext, segment: Segment, called: Collection[str]) -> Cont
         mentioned=segment.mentioned,
         never=is_server and segment.name not in used,
     )
+
+
+def _prices(turn: TurnContext) -> str:
+    """Of a million tokens, as far as the request used each."""
+    rates = turn.rates
+    if rates is None:
+        return ""
+    each = (("from cache", rates.read), ("written", rates.write), ("uncached", rates.input))
+    return ", ".join(f"{name} ${1_000_000 * price:.2f}" for name, price in each if price) + " a million"
 
 
 def _lives(agent: AgentContext, segment: Segment) -> Iterator[int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...context import Anatomy, anatomy
 from ...context.held import Held, Rates, Sent, Step
@@ -71,6 +72,7 @@ class TurnContext(Struct, frozen=True):
     usage: Usage | None
     known: bool = True
     cost: float | None = None  # US dollars of the input
+    rates: Rates | None = None
     lost: LostCache | None = None
     compaction: Compaction | None = None
     added: tuple[Held, ...] = ()
@@ -188,6 +190,7 @@ class _Reader:
                 step.total,
                 usage,
                 cost=paid,
+                rates=rates,
                 lost=None if fall else lost,
                 compaction=fall,
                 added=step.added,
@@ -240,7 +243,7 @@ class _Reader:
                 ]
                 fall = turn.compaction
                 cost = sum(each for each in paid if each is not None) if paid else None
-                self._turns[at] = _with(turn, Compaction(fall.dropped, fall.came, fall.summed_up, cost))
+                self._turns[at] = replace(turn, compaction=replace(fall, usd=cost))
         return AgentContext(
             self._agent_id,
             self._turns,
@@ -249,12 +252,6 @@ class _Reader:
             window=prices.window_of(seller_of(last), last.model),
             newest=self._before[1] if self._before else None,
         )
-
-
-def _with(turn: TurnContext, fall: Compaction) -> TurnContext:
-    return TurnContext(
-        turn.call, turn.sums, turn.total, turn.usage, known=turn.known, cost=turn.cost, compaction=fall, added=turn.added
-    )
 
 
 def _rates(usage: Usage, input: object, read: object, write: object) -> Rates:

@@ -66,6 +66,7 @@ def test_a_request_has_all_its_segments(picture: Picture) -> None:
     servers = {(each.name, each.calls, each.never) for each in found.servers}
     assert servers == {("", 1, 4), ("ledger", 1, 3), ("weather", 0, 3)}
     assert found.notes[0].said[0].text == "First change: tool 12 of 12."
+    assert found.prices == "written $3.75 a million"
     assert found.total is not None
     assert found.total.cached_usd is not None
     assert found.total.full_usd is not None
