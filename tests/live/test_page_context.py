@@ -102,6 +102,9 @@ def test_without_answers_about_the_context_there_is_no_tab(browser: Browser, ser
         page.press("c")
         page.press("2")
         page.page.locator("#tab-timeline[aria-selected=true]").wait_for()
+        page.press("?")
+        page.see("these keys")
+        assert 0 == page.page.locator("dialog").get_by_text("Context").count()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -131,6 +134,9 @@ def test_it_opens_at_the_fullest_turn_and_c_is_its_key(browser: Browser, served:
         page.see(f"Turn {fullest}, the fullest")
         page.see("Counted by the provider:")
         assert [] == problems(page.page)
+        page.press("?")
+        page.see("Context", within="dialog")
+        page.press("Escape")
         page.press("2")
         page.page.locator("#tab-timeline[aria-selected=true]").wait_for()
 
