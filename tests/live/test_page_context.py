@@ -145,6 +145,9 @@ def test_it_opens_at_the_fullest_turn_and_c_is_its_key(browser: Browser, served:
         page.see(f"Turn {fullest}, the fullest")
         page.see("Counted by the provider:")
         assert [] == problems(page.page)
+        page.press("?")
+        page.see("Context", within="dialog")
+        page.press("Escape")
         page.press("2")
         page.page.locator("#tab-timeline[aria-selected=true]").wait_for()
 

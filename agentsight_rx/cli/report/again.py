@@ -107,8 +107,15 @@ def _header(name: str, value: Text) -> Text:
 
 
 def _shell(text: Text) -> str:
-    """One word of a shell."""
-    return "".join(f'"${{{each.name}:?}}"' if isinstance(each, Variable) else shlex.quote(each) for each in text)
+    """One word of a shell; neighbouring strings are quoted together."""
+    word, plain = "", ""
+    for each in text:
+        if isinstance(each, Variable):
+            word += (shlex.quote(plain) if plain else "") + f'"${{{each.name}:?}}"'
+            plain = ""
+        else:
+            plain += each
+    return word + (shlex.quote(plain) if plain else "")
 
 
 # -- Python --------------------------------------------------------------------------------------------------------------

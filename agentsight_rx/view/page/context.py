@@ -28,6 +28,7 @@ __all__ = [
     "ContextThread",
     "ContextTurn",
     "RunLength",
+    "pairs_of",
     "run_length",
 ]
 
@@ -194,6 +195,11 @@ class ContextTurn(Struct, frozen=True, omit_defaults=True):
     prices: str = ""  # `from cache $0.50, written $6.25, uncached $5.00 a million`
     dropped_usd: float | None = None  # what segments had cost that compaction dropped
     gap: Gap | None = None  # the request was not captured, or not whole
+
+
+def pairs_of(runs: RunLength, /) -> list[tuple[int, int]]:
+    """Its values, each with how many turns have it."""
+    return list(zip(runs[::2], runs[1::2], strict=True))
 
 
 def run_length(values: tuple[int, ...], /) -> RunLength:

@@ -13,6 +13,8 @@ from msgspec.structs import replace
 from ..words import plural
 from .bodies import Said, body_of_call, body_of_tool, diff_of
 from .cards import ToolCard, TurnCard
+from .context import pairs_of
+from .contexts import contexts_of, request_of
 from .event_log import lines_of, short_events_of
 from .head import Head, Strip, head_of
 from .lanes import lanes_of
@@ -29,6 +31,7 @@ _TURNS_MOST = 1000
 _TURNS_AT_ONCE = 50
 _ROWS_MOST = 2000  # of each tab
 _EVENTS_MOST = 5000
+_CONTEXTS_MOST = 10  # requests whose segments are in the file
 _EVENT_MOST = 16 << 10  # bytes of one event whole
 _CLOSE, _WIDE = 8000, 1600  # pixels of a timeline to zoom into, and of the whole
 
@@ -120,7 +123,23 @@ class _File:
             self._table(kind)
         self._put(f"{self._here}/timeline?width={_WIDE}", lanes_of(picture, session, width=_WIDE), "the timeline")
         self._put(f"{self._here}/timeline", lanes_of(picture, session, width=_CLOSE), "the timeline to zoom into")
+        self._contexts()
         self._lines()
+
+    def _contexts(self) -> None:
+        """The main agent's context, with the requests that say most: where a cache was lost, the fullest, the newest."""
+        if not any(agent.agent_id is None for agent in self._picture.contexts(self._session)):
+            return
+        found = contexts_of(self._picture, self._session)
+        self._put(f"{self._here}/context", found, "the context")
+        flags = zip(found.n, [value for value, times in pairs_of(found.flags) for _ in range(times)], strict=True)
+        notable = [turn for turn, flag in flags if flag][:_CONTEXTS_MOST]
+        for turn in sorted({*notable, found.fullest, found.n[-1]}):
+            self._put(
+                f"{self._here}/context/{turn}", request_of(self._picture, self._session, turn), f"the context of turn {turn}"
+            )
+        if len(notable) + 2 < len(found.n):
+            self._left_out.append("the contexts of most turns")
 
     def _put(self, path: str, value: object, name: str) -> None:
         if not self._room.put(path, value):

@@ -264,10 +264,10 @@ function Carried({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
             {(turn.rows ?? []).map((each) => (
               <tr key={each.id} class={each.id === place.value.row ? "sel" : ""} onClick={() => go({ row: each.id === place.value.row ? "" : each.id })}>
                 <td>{each.target?.tab ? <Go to={{ tab: each.target.tab, ...(each.target.turn ? { turn: each.target.turn } : {}) }}><T text={each.what} {...(each.code ? { code: true } : {})} /></Go> : <T text={each.what} {...(each.code ? { code: true } : {})} />}</td>
-                <td class="soft opt"><T text={each.whose} /></td><td class="n"><Turn n={each.since} /></td><td class="n"><Tokens n={each.tokens} approx={each.approx} counted={counted} /></td>
+                <td class="soft opt"><T text={each.whose} /></td><td class="n"><Turn n={each.since} /></td><td class="n" data-s="tokens"><Tokens n={each.tokens} approx={each.approx} counted={counted} /></td>
                 <td class="n">{percent(each.tokens / Math.max(1, turn.tokens))}</td>
                 <td><svg class="life" width={LIFE} height="12" role="img" aria-label={`in ${plural(each.requests, "request")}`}><path class="all" d={`M0 6.500h${LIFE}`} /><path d={lifeOf(each.lives ?? [], first, last, LIFE)} /></svg></td>
-                <td class="n">{count(each.requests)}</td>
+                <td class="n" data-s="requests">{count(each.requests)}</td>
                 {counted ? <><td class="n opt">{money(each.cached_usd)}</td><td class="n opt">{money(each.full_usd)}</td><td class="n">{each.approx ? <span class="faint">≈ </span> : null}{cost(each.cached_usd, each.full_usd)}</td></> : <td class="n">≈ {amount(each.tokens * each.requests)}</td>}
               </tr>
             ))}
@@ -295,8 +295,8 @@ function Servers({ servers, counted }: { servers: ContextServer[]; counted: bool
           <tbody>
             {servers.map((each) => (
               <tr key={each.name}>
-                <td>{each.name ? <T text={each.name} /> : "built in"}</td><td class="n">{count(each.tools)}</td><td>{called(each)}</td><td class="n"><Tokens n={each.tokens} approx={each.approx} counted={counted} /></td>
-                <td class="n">{count(each.requests)}</td><td class="n">{!counted ? `≈ ${amount(each.tokens * each.requests)}` : each.usd === null || each.usd === undefined ? "?" : `${each.approx ? "≈ " : ""}${money(each.usd)}`}</td>
+                <td>{each.name ? <T text={each.name} /> : "built in"}</td><td class="n" data-s="tools, called">{count(each.tools)}</td><td>{called(each)}</td><td class="n" data-s="a request"><Tokens n={each.tokens} approx={each.approx} counted={counted} /></td>
+                <td class="n" data-s="requests">{count(each.requests)}</td><td class="n">{!counted ? `≈ ${amount(each.tokens * each.requests)}` : each.usd === null || each.usd === undefined ? "?" : `${each.approx ? "≈ " : ""}${money(each.usd)}`}</td>
                 <td class="opt">{each.command ? <T code text={each.command} /> : null}</td>
               </tr>
             ))}

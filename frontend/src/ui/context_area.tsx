@@ -53,7 +53,7 @@ export function Area({ columns, over, turn }: { columns: Columns; over: ContextO
             {[0.5, 1].map((part) => <path key={part} class="grid" d={`M0 ${y(full * part) + 0.5}h${width}`} />)}
             <g transform={`translate(0 ${TOP})`}>
               {bands.map((band) => <path key={band.origin} class={place.value.origin === KEYS[band.origin] ? "s-here" : `g${TONES[band.origin]}`} d={band.path} />)}
-              {bands.map((band) => (band.word ? <text key={band.origin} class="in" x={band.word.x} y={band.word.y} text-anchor="middle">{(ORIGINS[band.origin] ?? "").toLowerCase()}</text> : null))}
+              {bands.map((band) => (band.word ? <text key={band.origin} class={place.value.origin === KEYS[band.origin] ? "in on" : "in"} x={band.word.x} y={band.word.y} text-anchor="middle">{(ORIGINS[band.origin] ?? "").toLowerCase()}</text> : null))}
             </g>
             <text x="0" y={y(full) - 4}>{amount(full).replace(".0 ", " ")}{full === over.window ? ", the window" : ""}</text>
             {columns.flags.map((flags, place_) => (flags & (NOT_COUNTED | PARTS_UNKNOWN) ? <rect key={place_} class="hatched" x={place_ * wide} y={TOP} width={Math.max(1, wide)} height={HEIGHT} /> : null))}

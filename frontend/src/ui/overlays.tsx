@@ -379,15 +379,17 @@ function places(words: string): Choice[] {
 
 const KEYS: [string, string][] = [
   ["⌘K /", "search everything"], ["j k", "next turn, turn before"], ["p", "the prompt that the turn works on"], ["] [", "next session, session before"], ["1–9", "tab"], ["d", "diff with the request before"], ["w", "the call whole"],
-  ["n N", "next, previous trouble or gap"], ["o", "open or fold the tools of the turn"], ["f", "follow, or stop"], ["space", "play (Timeline)"], ["+ − 0", "zoom (Timeline)"], ["e", "save what this view shows, as JSON"],
+  ["n N", "next, previous trouble or gap"], ["o", "open or fold the tools of the turn"], ["f", "follow, or stop"], ["space", "play (Timeline)"], ["+ − 0", "zoom (the turns above, Timeline)"], ["e", "save what this view shows, as JSON"],
   ["t", "light or dark"], ["?", "these keys"], ["esc", "close, then clear the selection"],
 ];
+
+const CONTEXT_KEY: [string, string] = ["c", "Context"];
 
 function Keys(): JSX.Element {
   return (
     <Dialog label="Keys" onClose={close}>
       <Head title="Keys" />
-      <div class="db"><dl class="keys">{KEYS.map(([keys, what]) => <><dt key={keys}>{keys.split(" ").map((key) => <kbd key={key}>{key}</kbd>)}</dt><dd>{what}</dd></>)}</dl></div>
+      <div class="db"><dl class="keys">{(hasContext(head.value) ? [...KEYS, CONTEXT_KEY] : KEYS).map(([keys, what]) => <><dt key={keys}>{keys.split(" ").map((key) => <kbd key={key}>{key}</kbd>)}</dt><dd>{what}</dd></>)}</dl></div>
     </Dialog>
   );
 }

@@ -9,7 +9,7 @@ import pytest
 
 from agentsight_rx.prices import Prices
 from agentsight_rx.view.page.answers import PageError, answer
-from agentsight_rx.view.page.context import ContextOverTime, ContextTurn
+from agentsight_rx.view.page.context import ContextOverTime, ContextTurn, pairs_of
 from agentsight_rx.view.page.head import CACHE_LOST
 from agentsight_rx.view.page.picture import Picture
 
@@ -39,7 +39,7 @@ def picture() -> Picture:
 
 
 def column(runs: tuple[int, ...]) -> list[int]:
-    return [value for value, times in zip(runs[::2], runs[1::2], strict=True) for _ in range(times)]
+    return [value for value, times in pairs_of(runs) for _ in range(times)]
 
 
 def test_the_turns_are_columns_that_add_up(picture: Picture) -> None:
