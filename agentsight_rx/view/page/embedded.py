@@ -31,7 +31,7 @@ _TURNS_MOST = 1000
 _TURNS_AT_ONCE = 50
 _ROWS_MOST = 2000  # of each tab
 _EVENTS_MOST = 5000
-_CONTEXTS_MOST = 10  # requests whose segments are in the file
+_CONTEXTS_MOST = 40  # requests whose segments are in the file
 _EVENT_MOST = 16 << 10  # bytes of one event whole
 _CLOSE, _WIDE = 8000, 1600  # pixels of a timeline to zoom into, and of the whole
 
