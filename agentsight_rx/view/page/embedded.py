@@ -133,12 +133,12 @@ class _File:
         found = contexts_of(self._picture, self._session)
         self._put(f"{self._here}/context", found, "the context")
         flags = zip(found.n, [value for value, times in pairs_of(found.flags) for _ in range(times)], strict=True)
-        notable = [turn for turn, flag in flags if flag][:_CONTEXTS_MOST]
+        is_short = len(found.n) <= _CONTEXTS_MOST
+        notable = [turn for turn, flag in flags if flag or is_short][:_CONTEXTS_MOST]
         for turn in sorted({*notable, found.fullest, found.n[-1]}):
-            self._put(
-                f"{self._here}/context/{turn}", request_of(self._picture, self._session, turn), f"the context of turn {turn}"
-            )
-        if len(notable) + 2 < len(found.n):
+            request = request_of(self._picture, self._session, turn)
+            self._put(f"{self._here}/context/{turn}", request, f"the context of turn {turn}")
+        if not is_short:
             self._left_out.append("the contexts of most turns")
 
     def _put(self, path: str, value: object, name: str) -> None:
