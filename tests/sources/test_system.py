@@ -54,12 +54,13 @@ def test_a_family_is_one_sum(family: tuple[int, int]) -> None:
     assert isinstance(first, SystemSample)
     assert first.cpu_percent is None
     assert not first.alert
-    last = first
-    while not last.cpu_percent:  # beside other programs it may get no time for one interval
+    last: SystemEvent = first
+    while isinstance(last, SystemSample) and not last.cpu_percent:  # beside other programs it may get no time for one interval
         (last,) = samples(reader, 1)
-        assert isinstance(last, SystemSample)
+    assert isinstance(last, SystemSample)
     assert last.processes == 2
     assert last.origin.pid == parent
+    assert last.cpu_percent is not None
     assert last.cpu_percent > 1
     assert last.alert
     assert last.rss_bytes > 1 << 20
