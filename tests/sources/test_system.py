@@ -50,11 +50,14 @@ def test_a_family_is_one_sum(family: tuple[int, int]) -> None:
     parent, _ = family
     reader = _SystemReader(SystemOptions(Target(parent), 0.1, cpu_threshold=1.0))
     reader.open()
-    first, *_, last = samples(reader, 4)
+    (first,) = samples(reader, 1)
     assert isinstance(first, SystemSample)
-    assert isinstance(last, SystemSample)
     assert first.cpu_percent is None
     assert not first.alert
+    last: SystemEvent = first
+    while isinstance(last, SystemSample) and not last.cpu_percent:  # beside other programs it may get no time for one interval
+        (last,) = samples(reader, 1)
+    assert isinstance(last, SystemSample)
     assert last.processes == 2
     assert last.origin.pid == parent
     assert last.cpu_percent is not None
