@@ -103,7 +103,7 @@ def _read(body: bytes, number: int) -> Ask:
         stream=bool(request.get("stream")),
         stream_usage=bool(streaming.get("include_usage")),
         prompt=next((text for text in reversed(said) if text), ""),
-        tool=tool_among([tool.get("name") or tool["function"]["name"] for tool in tools]),
+        tool=tool_among([(tool.get("function") or tool.get("custom") or tool)["name"] for tool in tools]),
         results=tuple(result for message in messages for result in _results(message)),
     )
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ...core.bounded import Recent
 from ...events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, TcpTraffic, milliseconds
 from ...wire.address import endpoint
+from ...wire.mcp import is_mcp
 from ..rows.kinds import AuditRow, NetworkRow, ResourceRow, Row, process_id
 from .mcp_tools import sent_for
 from .processes import Processes
@@ -174,7 +175,7 @@ class Effects:
             AuditRow(
                 f"audit-rpc-{event.channel.inode}-{origin.time_ns:x}-{event.id}",
                 milliseconds(origin.wall_ns),
-                audit_type="mcp",
+                audit_type="mcp" if is_mcp(event.method, event.params) else "rpc",
                 pid=origin.pid,
                 comm=origin.comm,
                 subject=event.server or None,

@@ -218,7 +218,7 @@ class AuditRow(AnyRow, frozen=True, tag="audit_event", omit_defaults=True):
 
     id: str
     timestamp_ms: int
-    audit_type: str  # llm, process, file, network, mcp
+    audit_type: str  # llm, process, file, network, mcp, rpc: JSON-RPC of another protocol
     pid: int | None = None
     comm: str | None = None
     subject: str | None = None
