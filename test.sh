@@ -12,7 +12,7 @@
 # ./test.sh --kernels [NAME…] [-- CHECK…]: the product on other kernels in QEMU, by default all: 6.1, 6.12, the newest, 5.10
 #   (6 GB, kept in .setup/kernels).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
-# ./test.sh --pictures: make the pictures of the README again, of a real run of the demo.
+# ./test.sh --pictures: make the pictures of the README again, of real recordings.
 # ./test.sh --phoenix: send a recording to Arize Phoenix, in an environment of its own (900 MB, kept in .setup/phoenix), and check
 #   that it shows agents, calls and tools with their tokens and session.
 # ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
