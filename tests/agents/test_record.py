@@ -48,7 +48,7 @@ EXPECTED = {
     "codex-h2": Expected("codex", "gpt-5.5", "exec_command", 2, RESPONSES),
     "gemini": Expected("gemini", "gemini-2.5-flash", "run_shell_command", 2, GEMINI, named=False),
     # One asks for a title
-    "opencode": Expected("opencode", "demo", "bash", 3, OPENAI, writes_sessions=False),
+    "opencode": Expected("opencode", "demo", "bash", 3, OPENAI),
     "pi": Expected("pi", "claude-opus-4-5", "bash", 2, ANTHROPIC, named=False, writes_sessions=False),
     "copilot": Expected("copilot", "gpt-5.4", "bash", 2, OPENAI, named=False, writes_sessions=False),
     "vibe": Expected("vibe", "demo", "bash", 2, OPENAI, writes_sessions=False),

@@ -110,7 +110,8 @@ class Effects:
                     "local": event.local,
                     "count": event.count,
                     "bytes": event.size,
-                },
+                }
+                | _local_port(event),
             )
         ]
         if event.action in ("connect", "send"):
@@ -135,13 +136,19 @@ class Effects:
                     "bytes": event.sent,
                     "received_bytes": event.received,
                     "ended": event.ended,
-                },
+                }
+                | _local_port(event),
             )
         ]
 
     def exchange(self, event: HttpResponse) -> list[Row]:
-        """A response whose request was seen: the request has the host and the path."""
-        if event.host is None or event.target is None or (event.status < 200 and event.status != _SWITCHED):
+        """A response whose request was seen: the request has the host and the path. None at the server: it was asked."""
+        if (
+            event.origin.direction == "out"
+            or event.host is None
+            or event.target is None
+            or (event.status < 200 and event.status != _SWITCHED)
+        ):
             return []
         path = event.target.partition("?")[0]
         connection = event.origin.connection
@@ -268,3 +275,7 @@ def _audit(
         tool_id=cause.tool_id,
         link=cause.link,
     )
+
+
+def _local_port(event: NetEvent | TcpTraffic) -> dict[str, int]:
+    return {"local_port": event.local_port} if event.local_port else {}

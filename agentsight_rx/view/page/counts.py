@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ..log.reading import read_event_count
+from ..queries.http import is_counted
+from ..queries.network import named_peers
 from ..rows.tables import HTTP, PROCESSES
 from .picture import WHOLE, Picture
 
@@ -17,9 +19,9 @@ def counts_of(picture: Picture, session: str, /) -> dict[str, int]:
         known = picture.counted[session] = {
             "processes": sum(bool(row.command) for row in picture.rows(PROCESSES, session)),
             "files": len({row.target for row in files}),
-            "network": len({row.target for row in peers}),
+            "network": len({name for name, _ in named_peers(peers)}),
             "mcp": len(mcp),
-            "http": sum(1 for _ in picture.rows(HTTP, session)),
+            "http": sum(is_counted(row, picture.causes) for row in picture.rows(HTTP, session)),
             "log": read_event_count(picture.store) if session == WHOLE or len(picture.sessions) == 1 else 0,
         }
     return known

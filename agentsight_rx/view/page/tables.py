@@ -208,6 +208,8 @@ def _exchange(row: Exchange) -> HttpLine:
         received=row.response_bytes,
         type=row.content_type or "",
         by=f"{row.comm} {row.pid}",
+        peer=row.peer or "",
+        passed_on=bool(row.call_id and not row.turn and row.is_passed_on),
         turn=row.turn,
         call=row.call_id or "",
         version=row.version,

@@ -8,9 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from agentsight_rx.prices import Prices
 from agentsight_rx.view.page import PageError, Picture, answer
+from agentsight_rx.view.queries.reading import rows_of
+from agentsight_rx.view.rows.tables import CALLS, HTTP, put
 
 from .story import SESSION, Story, parcel, stored
 
@@ -219,6 +222,23 @@ def test_every_exchange_is_in_http() -> None:
     rows = here("http")["rows"]
     assert 14 == len(rows)
     assert [529] == [row["status"] for row in rows if row["status"] >= 400]
+
+
+def test_an_exchange_has_its_peer_and_a_call_the_proxy_that_passed_it_on() -> None:
+    store = stored(parcel())
+    call = next(row for row in rows_of(store, CALLS) if row.session_id == SESSION)
+    exchange = next(row for row in rows_of(store, HTTP) if row.call_id == call.id)
+    passed_on = replace(exchange, id=f"{exchange.id}00", peer="10.0.0.3:443", call_id="llm-9")
+    twin = replace(exchange, id=f"{exchange.id}01", twin=exchange.id, server=True, call_id=None)
+    changed = (replace(call, through="litellm"), replace(exchange, peer="127.0.0.1:80"), passed_on, twin)
+    store.commit([put(row) for row in changed])
+    picture = Picture(store, Prices(today=TODAY))
+    rows = {row["id"]: row for row in here("http", picture)["rows"]}
+    assert 15 == len(rows) == here("", picture)["counts"]["http"]
+    assert ("127.0.0.1:80", None) == (rows[exchange.id]["peer"], rows[exchange.id].get("passed_on"))
+    assert ("10.0.0.3:443", True) == (rows[passed_on.id]["peer"], rows[passed_on.id]["passed_on"])
+    assert "litellm" == next(card for card in here("turns", picture)["cards"] if card["call"] == call.id)["through"]
+    assert "litellm" == asked(f"call/{call.id}", picture)["through"]
 
 
 def test_mcp_requests_have_their_outcome() -> None:
