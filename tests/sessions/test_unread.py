@@ -23,6 +23,29 @@ def spot(facts: Unread) -> tuple[int, int, int] | None:
     return (spots[-1].connections, spots[-1].size, spots[-1].among) if spots else None
 
 
+def test_a_process_whose_connections_were_read_and_have_ended_is_settled() -> None:
+    facts = Unread()
+    assert facts.settled
+    facts.used(1)
+    facts.receives(1, receives(5000))
+    assert not facts.settled
+    facts.freed(1)
+    assert not facts.settled  # what it carried is still to come
+    facts.carried(carried(1, 5000))
+    assert facts.settled
+
+
+def test_an_object_of_an_unknown_connection_is_settled_with_what_it_carried_and_an_unread_one_never_is() -> None:
+    facts = Unread()
+    facts.used(1)
+    facts.freed(1)
+    assert not facts.settled
+    facts.carried(carried(1))
+    assert facts.settled
+    facts.carried(carried(2))
+    assert (spot(facts), facts.settled) == ((1, 20, 2), False)
+
+
 @pytest.mark.parametrize("object_first", [True, False])
 def test_a_connection_with_an_object_is_read_and_another_is_named(object_first: bool) -> None:
     facts = Unread()
