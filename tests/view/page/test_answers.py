@@ -11,6 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.prices import Prices
+from agentsight_rx.state import MemoryStore
+from agentsight_rx.view import SessionRow
 from agentsight_rx.view.page import PageError, Picture, answer
 from agentsight_rx.view.queries.reading import rows_of
 from agentsight_rx.view.rows.tables import CALLS, HTTP, put
@@ -47,6 +49,14 @@ def test_the_rail_has_one_row_for_the_session_with_its_plan_cost_and_context() -
     assert ("Claude Code", "claude-sonnet-4-5", "5 of 6: review", 12) == (row["agent"], row["model"], row["step"], row["turns"])
     assert 0 < row["cost"]["usd"] < 1
     assert 0.6 < row["left"] < 0.7
+
+
+def test_the_rail_has_the_newest_500_sessions_of_a_recording() -> None:
+    store = MemoryStore()
+    store.commit([put(SessionRow(f"s{number:03}", number, agent="x")) for number in range(503)])
+    rows = asked("sessions", Picture(store, Prices(today=TODAY)))
+    assert ["s502", "s003"] == [rows[0]["id"], rows[-1]["id"]]
+    assert 500 == len(rows)
 
 
 def test_the_verdict_is_one_sentence_and_each_clause_leads_to_its_evidence() -> None:
