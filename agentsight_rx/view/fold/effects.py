@@ -110,8 +110,8 @@ class Effects:
                     "local": event.local,
                     "count": event.count,
                     "bytes": event.size,
-                }
-                | _local_port(event),
+                    **_local_port(event),
+                },
             )
         ]
         if event.action in ("connect", "send"):
@@ -136,8 +136,8 @@ class Effects:
                     "bytes": event.sent,
                     "received_bytes": event.received,
                     "ended": event.ended,
-                }
-                | _local_port(event),
+                    **_local_port(event),
+                },
             )
         ]
 
@@ -277,5 +277,5 @@ def _audit(
     )
 
 
-def _local_port(event: NetEvent | TcpTraffic) -> dict[str, int]:
+def _local_port(event: NetEvent | TcpTraffic) -> dict[str, str | int | bool | None]:
     return {"local_port": event.local_port} if event.local_port else {}

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from agentsight_rx.events import BodyPart, Event, HttpRequest, HttpResponse, Origin, Reply, TlsClose, TlsOpen
 from agentsight_rx.view import CallRow, HttpRow
 
-from ..scenes import HOST, MS, answers, asks, emitted, last, origin, served, streams
+from ...operators import MS
+from ..scenes import HOST, answers, asks, emitted, last, origin, served, streams
 
 
 def gets(ms: int, exchange: int = 1, *, body: bytes = b"") -> HttpRequest:
