@@ -12,12 +12,12 @@
 # ./test.sh --kernels [NAME…] [-- CHECK…]: the product on other kernels in QEMU, by default all: 6.1, 6.12, the newest, 5.10
 #   (6 GB, kept in .setup/kernels).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
-# ./test.sh --pictures: make the pictures of the README again, of a real run of the demo.
+# ./test.sh --pictures: make the pictures of the README again, of real recordings.
 # ./test.sh --phoenix: send a recording to Arize Phoenix, in an environment of its own (900 MB, kept in .setup/phoenix), and check
 #   that it shows agents, calls and tools with their tokens and session.
 # ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
 # ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
-#   seen (2 GB of packages, kept in .setup/agents). Without NAME it also records agents, and counts what short runs miss.
+#   seen (3 GB of packages, kept in .setup/agents). Without NAME it also records agents, and counts what short runs miss.
 # ./test.sh --cluster [ROUNDS]: drivers, schedulers and workers of a cluster run are killed, workers in so many rounds (5); spool
 #   and result in S3 (the server of moto), with shippers that are killed; the recipe for Spark as docs/cluster.md prints it. Both
 #   have an environment of their own (1 GB, kept in .setup/cluster).

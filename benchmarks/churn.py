@@ -3,6 +3,7 @@ Connections and processes that come and go: the memory of the product must not g
 
     python -m benchmarks churn            # the table
     python -m benchmarks.churn 10000      # the memory of this many connections, as JSON
+    python -m benchmarks.churn 90000 page # the same while a page is open: 15 minutes of 100 processes a second
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,8 +39,9 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, http_messages
 from agentsight_rx.runtime import Run
-from agentsight_rx.sinks import store
+from agentsight_rx.sinks import Lent, store
 from agentsight_rx.view import Output
+from agentsight_rx.web import WebOptions, WebSink, web
 
 from .apart import command, environment
 from .memory import Memory, memory_of
@@ -179,17 +182,31 @@ def _graph(reader: _Reader) -> Stream[Output]:
     return merge(messages).pipe(op.remove_auth(), op.materialize())
 
 
-def main(connections: int) -> None:
+def main(connections: int, *, with_page: bool = False) -> None:
     """Print a line of JSON for each sample."""
     with TemporaryDirectory(dir=Path.home()) as folder:
-        path = Path(folder) / "run.lmdb"
+        path, lent = Path(folder) / "run.lmdb", Lent()
+        page = web(WebOptions(port=0), lent=lent) if with_page else None
         reader = _Reader(connections, path)
-        with Run(_graph(reader), [store(path)], strict=True) as run:
+        sinks = [store(path, lent=lent), *([page] if page else [])]
+        with Run(_graph(reader), sinks, strict=True) as run, _looked_at(page):
             run.wait()
             run.stop()
     for sample in islice(reader.samples, _STEPS):
         print(msgspec.json.encode(sample).decode(), flush=True)
 
 
+@contextmanager
+def _looked_at(page: WebSink | None) -> Generator[None]:
+    """While the block runs, somebody looks at the page."""
+    if page is None:
+        yield
+        return
+    with subprocess.Popen(command("page_reader", page.url), stdin=subprocess.PIPE, env=environment()) as looking:
+        yield
+        assert looking.stdin is not None
+        looking.stdin.close()
+
+
 if __name__ == "__main__":
-    main(int(float(sys.argv[1])))
+    main(int(float(sys.argv[1])), with_page=sys.argv[2:] == ["page"])

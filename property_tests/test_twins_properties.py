@@ -64,6 +64,7 @@ class End(Struct):
     peer: str
     known: bool
     since_ns: int = 0
+    of_model: bool = True
 
     def origin(self, time_ns: int, direction: Direction | None = None) -> Origin:
         pid = self.connection.pid
@@ -77,6 +78,8 @@ class End(Struct):
     def asks(self, time_ns: int, number: int, say: str) -> Event:
         head = (("host", "model.test"), ("content-type", "application/json"))
         at = self.origin(time_ns, self.sends)
+        if not self.of_model:
+            return HttpRequest(at, number, "GET", f"/{say}", "HTTP/1.1", head[:1], size=9, end_ns=time_ns)
         return HttpRequest(
             at, number, "POST", "/v1/chat/completions", "HTTP/1.1", head, body(say), size=len(body(say)), end_ns=time_ns
         )
@@ -89,8 +92,11 @@ class End(Struct):
 
 
 @st.composite
-def scenes(draw: st.DrawFn, *, reuse: bool = False, unknown: bool = False, apart: bool = False) -> Scene:
-    """`reuse`: few ports; `unknown`: the ends of one side may not be known; `apart`: client and server are two processes."""
+def scenes(draw: st.DrawFn, *, reuse: bool = False, unknown: bool = False, apart: bool = False, of_model: bool = True) -> Scene:
+    """
+    `reuse`: few ports; `unknown`: the ends of one side may not be known; `apart`: client and server are two processes;
+    `of_model`: all exchanges are calls of a model, else none is.
+    """
     scene, now_ns = Scene(), START_NS
     for number in range(draw(st.integers(1, 4))):
         server_pid = SERVER if apart else draw(st.sampled_from([CLIENT, SERVER]))
@@ -98,8 +104,8 @@ def scenes(draw: st.DrawFn, *, reuse: bool = False, unknown: bool = False, apart
         here, there = f"127.0.0.1:{port}", "127.0.0.1:80"
         known = draw(st.sampled_from([(True, True), (True, False), (False, True)])) if unknown else (True, True)
         seen = draw(st.sampled_from(["both", "both", "client", "server"]))
-        client = End(Connection(CLIENT, 1, "/libssl", 100 + number), "out", here, there, known[0])
-        server = End(Connection(server_pid, 1, "/libssl", 200 + number), "in", there, here, known[1])
+        client = End(Connection(CLIENT, 1, "/libssl", 100 + number), "out", here, there, known[0], of_model=of_model)
+        server = End(Connection(server_pid, 1, "/libssl", 200 + number), "in", there, here, known[1], of_model=of_model)
         ends = [end for end, name in ((client, "client"), (server, "server")) if seen in ("both", name)]
         begin_ns = now_ns + MS
         for end in ends:
@@ -174,6 +180,19 @@ def test_where_the_ends_of_one_side_are_not_known_the_content_decides(scene: Sce
 def test_any_order_of_the_events_gives_equal_rows(scene: Scene, data: st.DataObject) -> None:
     """A reader may be up to the window behind: the events come in any order."""
     assert folded(scene.events) == folded(data.draw(st.permutations(scene.events)))
+
+
+@settings(deadline=None)
+@given(st.booleans().flatmap(lambda of_model: scenes(reuse=True, of_model=of_model)), st.data())
+def test_an_exchange_of_which_both_ends_are_seen_is_one_whatever_it_is_about(scene: Scene, data: st.DataObject) -> None:
+    found = folded(scene.events)
+    rows = [row for row in found.values() if isinstance(row, HttpRow)]
+    assert scene.calls == sum(row.twin is None for row in rows)
+    twins = [row.twin for row in rows if row.twin is not None]
+    assert scene.both == len(twins)
+    assert sorted(twins) == sorted(row.id for row in rows if row.both_ends)
+    assert not any(row.server for row in rows if row.both_ends)
+    assert found == folded(data.draw(st.permutations(scene.events)))
 
 
 @given(scenes())

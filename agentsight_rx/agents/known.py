@@ -194,7 +194,7 @@ AGENTS: tuple[Agent, ...] = (
     Agent(
         id="vibe",
         title="Mistral Vibe",
-        names=("vibe", "vibe-rs", "vibe-acp", "mistral-vibe"),
+        names=("vibe", "vibe-rs", "vibe-app-server", "vibe-acp", "mistral-vibe"),
         packages=("/mistral-vibe/", "/site-packages/vibe/"),
         sessions=".vibe/logs/session",
         products=("mistral-vibe", "vibe", "vibe-rs"),

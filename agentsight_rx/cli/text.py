@@ -75,7 +75,12 @@ def did_said(tally: Totals) -> str:
         found.append(f"asked for {plural(tally.tools, 'tool')} ({tally.tools_linked:,} matched with a process)")
     if tally.programs:
         found.append(f"{plural(tally.programs, 'program')} ran")
-    for kind, name in (("file", "file event"), ("network", "network event"), ("mcp", "MCP request")):
+    for kind, name in (
+        ("file", "file event"),
+        ("network", "network event"),
+        ("mcp", "MCP request"),
+        ("rpc", "other JSON-RPC request"),
+    ):
         if tally.audits.get(kind):
             found.append(plural(tally.audits[kind], name))
     if not found:

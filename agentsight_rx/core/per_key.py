@@ -22,7 +22,7 @@ from .stream import Operator
 
 __all__ = ["per_key"]
 
-_LEGACIES_MOST = 65_536  # keys whose dropped machines left something to know
+_LEGACIES_MOST = 16_384  # keys whose dropped machines left something to know: 4 MB
 _SWEEP_NS = 1_000_000_000  # between two looks for machines that have nothing to do any more
 
 A = TypeVar("A")

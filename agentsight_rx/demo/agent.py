@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 __all__ = ["main"]
 
-_MOST_TURNS = 20  # then a model that keeps calling tools is stopped
+_MOST_TURNS = 50  # then a model that keeps calling tools is stopped
 _LONGEST_OUTPUT = 100_000  # characters of one tool result; about what coding agents send
 _TOOL = {
     "name": "bash",

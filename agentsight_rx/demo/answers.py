@@ -88,6 +88,7 @@ class Ask:
     prompt: str  # the last text of a user
     tool: str | None  # of the tools offered: a shell, or else the first
     results: tuple[str, ...]  # of tools
+    known: int = 0  # bytes that an earlier request had too: they are in the cache
 
 
 def _read(body: bytes, number: int) -> Ask:
@@ -103,8 +104,9 @@ def _read(body: bytes, number: int) -> Ask:
         stream=bool(request.get("stream")),
         stream_usage=bool(streaming.get("include_usage")),
         prompt=next((text for text in reversed(said) if text), ""),
-        tool=tool_among([tool.get("name") or tool["function"]["name"] for tool in tools]),
+        tool=tool_among([(tool.get("function") or tool.get("custom") or tool)["name"] for tool in tools]),
         results=tuple(result for message in messages for result in _results(message)),
+        known=len(json_bytes(messages[:-2])) if len(messages) > 1 else 0,
     )
 
 
@@ -135,11 +137,11 @@ class Answer:
 
     @property
     def input_tokens(self) -> int:
-        return self.ask.size // 4
+        return self.ask.size // 4 - self.ask.known // 4
 
     @property
     def cached_tokens(self) -> int:
-        return self.ask.size // 32
+        return self.ask.known // 4 or self.ask.size // 32
 
     @property
     def id(self) -> str:
@@ -212,7 +214,7 @@ def _message(answer: Answer, content: list[object], stop_reason: str | None, out
         "stop_sequence": None,
         "usage": {
             "input_tokens": answer.input_tokens,
-            "cache_creation_input_tokens": answer.ask.size // 16,
+            "cache_creation_input_tokens": (answer.ask.size - answer.ask.known) // 16,
             "cache_read_input_tokens": answer.cached_tokens,
             "output_tokens": output_tokens,
         },
@@ -288,10 +290,11 @@ def _finish_reason(answer: Answer) -> str:
 
 
 def _openai_usage(answer: Answer) -> dict[str, object]:
+    asked = answer.ask.size // 4  # cached or not
     return {
-        "prompt_tokens": answer.input_tokens,
+        "prompt_tokens": asked,
         "completion_tokens": answer.output_tokens,
-        "total_tokens": answer.input_tokens + answer.output_tokens,
+        "total_tokens": asked + answer.output_tokens,
         "prompt_tokens_details": {"cached_tokens": answer.cached_tokens},
         "completion_tokens_details": {"reasoning_tokens": 0},
     }

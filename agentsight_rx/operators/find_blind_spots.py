@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.engine import Site
-from ..core.machine import Checkpointed, Kernel, Machine, encode_state
+from ..core.machine import Bounded, Checkpointed, Kernel, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import Connection, TcpTraffic, TlsChunk, TlsClose, TlsEvent, TlsOpen, UnreadTls
@@ -131,7 +131,7 @@ class _State(Struct):
     carried: dict[int, TcpTraffic] = {}  # the newest of each connection that has not ended, by number
 
 
-class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
+class _Account(Bounded[TlsEvent, TlsEvent], Checkpointed[_State]):
     """The connections of one process, and the plaintext of them."""
 
     def __init__(self, wait_ns: int, time: _Time) -> None:
@@ -171,6 +171,9 @@ class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
         due = [traffic for since_ns, traffic in state.waiting if now_ns - since_ns >= self._wait_ns]
         state.waiting = state.waiting[len(due) :]
         return [event for traffic in due for event in self._judged(traffic)]
+
+    def idle(self) -> bool:
+        return not self.state.waiting and not self.state.carried and self.state.facts.settled
 
     def finish(self) -> Iterable[TlsEvent]:
         state = self.state

@@ -99,6 +99,12 @@ class Unread(Struct):
             self.peers.append(peer)
         self.newest = traffic
 
+    @property
+    def settled(self) -> bool:
+        """Every connection has ended and was read, and every object is freed: all further facts are as of a new process."""
+        going_on = self.live or self.below or self.open or self.doubtful
+        return not going_on and not self.files and not self.reported and self.unmatched == self.loose
+
     def news(self) -> list[BlindSpot | Loss]:
         """The facts that were not reported yet."""
         traffic = self.newest

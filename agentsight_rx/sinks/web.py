@@ -27,10 +27,10 @@ __all__ = ["Feed", "LiveRow", "Stretch"]
 LiveRow: TypeAlias = CallRow | ToolRow | ProcessRow | ResourceRow | RowGone
 _LIVE = (CallRow, ToolRow, ProcessRow, ResourceRow)
 
-_RING_MOST = 20_000  # rows: 3 s of an agent that starts 2,000 processes a second, with a row for each fork, exec and exit
-_RING_TEXT_MOST = 16_000_000  # characters
+_RING_MOST = 20_000  # rows: 3 s of an agent that starts 2,000 processes a second; a page looks each 75 ms
+_RING_BYTES_MOST = 8_000_000
 _STRETCH_MOST = 500  # rows: 2 ms of encoding
-_STRETCH_TEXT_MOST = 1_000_000
+_STRETCH_BYTES_MOST = 1_000_000
 
 
 class Stretch(Struct, frozen=True):
@@ -55,7 +55,7 @@ class Feed:
         self._view = View()
         self._ring: deque[LiveRow] = deque()
         self._answers = OpenAnswers()
-        self._text = 0
+        self._held = 0
         self._last = 0
         self._ended = False
 
@@ -69,9 +69,9 @@ class Feed:
                     self._answers.add(item)
             self._ring.extend(live)
             self._last += len(live)
-            self._text += sum(map(weight_of, live))
-            while len(self._ring) > self._most or (self._text > _RING_TEXT_MOST and len(self._ring) > 1):
-                self._text -= weight_of(self._ring.popleft())
+            self._held += sum(map(weight_of, live))
+            while len(self._ring) > self._most or (self._held > _RING_BYTES_MOST and len(self._ring) > 1):
+                self._held -= weight_of(self._ring.popleft())
 
     def flush(self) -> None:
         pass
@@ -124,9 +124,9 @@ class Feed:
 
 def _fitting(rows: Sequence[LiveRow]) -> int:
     """How many of `rows` one message takes, at least one."""
-    text = 0
+    size = 0
     for count, row in enumerate(rows):
-        text += weight_of(row)
-        if text > _STRETCH_TEXT_MOST:
+        size += weight_of(row)
+        if size > _STRETCH_BYTES_MOST:
             return max(count, 1)
     return len(rows)

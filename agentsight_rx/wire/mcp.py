@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -9,9 +10,15 @@ from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from .jsonrpc import RpcText, id_text
 
-__all__ = ["outcome_of", "read_cancelled", "read_failed", "read_server", "read_tool"]
+__all__ = ["is_mcp", "outcome_of", "read_cancelled", "read_failed", "read_server", "read_tool"]
 
 _SERVER_KEY = "io.modelcontextprotocol/serverInfo"  # in `_meta` since version 2026-07-28; before, in the answer to initialize
+# The methods of requests in every version up to 2026-07-28. Others speak of textDocument/hover or turn/start
+_METHOD = re.compile(
+    r"(?:tools|resources|prompts|completion|logging|sampling|elicitation|roots|tasks)/.|server/discover|subscriptions/listen|ping\Z"
+)
+# Versions are days. The first request of editors and of agents names none, or a number (Agent Client Protocol)
+_VERSION = re.compile(r'"protocolVersion"\s*:\s*"')
 
 
 class _Params(Struct):
@@ -35,6 +42,11 @@ class _Meta(Struct):
 class _Introduced(Struct):
     server: _Named | None = field(default=None, name="serverInfo")
     meta: _Meta | None = field(default=None, name="_meta")
+
+
+def is_mcp(method: str, params: str) -> bool:
+    """Is the request one of MCP? Language servers, and the servers that agents have for editors, speak JSON-RPC too."""
+    return _VERSION.search(params) is not None if method == "initialize" else _METHOD.match(method) is not None
 
 
 def read_tool(params: str) -> str:

@@ -41,7 +41,7 @@ export interface SubAgent {
 export interface Prompt { turn: number; text: string }
 export interface TurnCard {
   call: string; n: number; start_ms: number; ms?: number | null; first_ms?: number | null; tokens_in?: number; cached?: number;
-  out?: number; cost?: number | null; model?: string; status?: string; new?: string[]; prompt?: Text | null; asked?: Prompt | null; thinking?: Text | null;
+  out?: number; cost?: number | null; model?: string; through?: string; status?: string; new?: string[]; prompt?: Text | null; asked?: Prompt | null; thinking?: Text | null;
   words?: number; answer?: Text | null; tools?: ToolCard[]; subs?: SubAgent[]; gap?: Gap | null; error?: string; bad?: boolean;
 }
 // What an answer that goes on said, from piece number `first` on.
@@ -49,7 +49,7 @@ export interface Said { call: string; first: number; pieces: { block: number; ki
 export interface Turns { start: number; total: number; cards: TurnCard[] }
 export interface Body { kind: string; text: string; title?: string; total?: number; bad?: boolean }
 export interface CallBody {
-  id: string; model?: string; answered_by?: string; provider?: string; host?: string; status?: number; finish?: string;
+  id: string; model?: string; answered_by?: string; provider?: string; host?: string; through?: string; status?: number; finish?: string;
   parameters?: Record<string, string>; tools?: string[]; messages?: { role: string; parts: Body[] }[]; first?: number; fresh?: number; total?: number;
   answer?: Body[]; error?: string; unknown?: string[]; missing?: string; cost?: number | null; cost_by?: string;
 }
@@ -77,7 +77,7 @@ export interface McpLine {
 }
 export interface HttpLine {
   id: string; start_ms: number; method: string; host: string; path: string; status?: number; state?: string; why?: string;
-  ms?: number | null; sent?: number; received?: number; type?: string; by?: string; turn?: number; call?: string; version?: string;
+  ms?: number | null; sent?: number; received?: number; type?: string; by?: string; peer?: string; passed_on?: boolean; turn?: number; call?: string; version?: string;
 }
 export interface Lane {
   kind: "model" | "tools" | "agent" | "program" | "files"; name: string; start: number[]; end: number[]; flags: number[]; turn: number[];

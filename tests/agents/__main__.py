@@ -14,9 +14,10 @@ from collections.abc import Iterable, Sequence
 
 from .agent import Agent
 from .agents import AGENTS
-from .capture import Result, run_agent, version_of
+from .capture import Result, run_agent
 from .install import install
 from .network import leave_the_network
+from .versions import version_of
 
 __all__ = ["main"]
 

@@ -25,7 +25,7 @@ from .agent import Agent, Place
 from .compare import Size, differences, of_capture, of_server, size_of
 from .install import INSTALLED
 
-__all__ = ["Result", "run_agent", "version_of"]
+__all__ = ["Result", "run_agent"]
 
 _HELD = 'read -r _; exec "$@" </dev/null'  # a line on its input lets it start
 
@@ -126,12 +126,3 @@ def _proven(events: Sequence[HttpEvent]) -> tuple[str, ...]:
 
 def _incomplete(summary: Summary) -> tuple[str, ...]:
     return tuple(f"{entry.stage}: {entry.reason.value} {entry.count:,}" for entry in summary.ledger.unintended())
-
-
-def version_of(agent: Agent) -> str:
-    """The first word of its first line that has a digit."""
-    command = agent.version()
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(INSTALLED / "runs"), "PYTHONPATH": str(INSTALLED / "python")}
-    printed = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE_S).stdout
-    words = [word for line in printed.splitlines()[:1] for word in line.split() if any(map(str.isdigit, word))]
-    return words[0].removeprefix("v") if words else "?"

@@ -16,12 +16,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["GO_BUILDS", "INSTALLED", "PARTS", "PROGRAMS", "PYTHON", "Part", "install", "is_installed"]
+__all__ = ["GO_BUILDS", "INSTALLED", "NPM", "PARTS", "PROGRAMS", "PYTHON", "Part", "install", "is_installed"]
 
 PYTHON = "/usr/bin/python3"  # whose packages are installed, too
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
 INSTALLED = HERE.parents[1] / ".setup" / "agents"
+NPM = INSTALLED / "npm" / "node_modules"
 GO_BUILDS: dict[str, tuple[str, ...]] = {
     "go": (),
     "go-stripped": ("-ldflags", "-s -w"),
@@ -75,11 +76,20 @@ def _npm(directory: Path) -> None:
 
 
 def _pip(requirements: str) -> Callable[[Path], None]:
+    return lambda directory: _pip_install(directory, requirements, "install", "--target", str(directory))
+
+
+def _environment(requirements: str) -> Callable[[Path], None]:
     def make(directory: Path) -> None:
-        pip = (sys.executable, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
-        _run(*pip, "--target", str(directory), "--requirement", str(HERE / requirements), cwd=directory)
+        _run(PYTHON, "-I", "-m", "venv", "--without-pip", str(directory), cwd=directory)
+        _pip_install(directory, requirements, "--python", str(directory / "bin" / "python"), "install")
 
     return make
+
+
+def _pip_install(directory: Path, requirements: str, *words: str) -> None:
+    pip = (sys.executable, "-I", "-m", "pip", "--quiet", "--disable-pip-version-check")
+    _run(*pip, *words, "--no-deps", "--requirement", str(HERE / requirements), cwd=directory)
 
 
 def _go(directory: Path) -> None:
@@ -98,6 +108,7 @@ PARTS = {
     for part in (
         Part("npm", (HERE / "package.json", HERE / "package-lock.json"), _npm),
         Part("python", (HERE / "requirements.txt",), _pip("requirements.txt")),
+        Part("vibe", (HERE / "requirements-vibe.txt",), _environment("requirements-vibe.txt")),
         Part("ring", (HERE / "requirements-ring.txt",), _pip("requirements-ring.txt")),
         Part("go", (PROGRAMS / "calls.go",), _go),
     )

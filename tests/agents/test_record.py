@@ -20,7 +20,8 @@ from tests.live.peers import WirePeer, wire_server
 from tests.reports import Report, read_report
 
 from .agent import Place
-from .agents import PROMPT, agent_named
+from .agents import agent_named
+from .tool_callers import PROMPT
 
 pytestmark = pytest.mark.agents
 
@@ -47,7 +48,11 @@ EXPECTED = {
     "codex-h2": Expected("codex", "gpt-5.5", "exec_command", 2, RESPONSES),
     "gemini": Expected("gemini", "gemini-2.5-flash", "run_shell_command", 2, GEMINI, named=False),
     # One asks for a title
-    "opencode": Expected("opencode", "demo", "bash", 3, OPENAI, writes_sessions=False),
+    "opencode": Expected("opencode", "demo", "bash", 3, OPENAI),
+    "pi": Expected("pi", "claude-opus-4-5", "bash", 2, ANTHROPIC, named=False, writes_sessions=False),
+    "copilot": Expected("copilot", "gpt-5.4", "bash", 2, OPENAI, named=False, writes_sessions=False),
+    "vibe": Expected("vibe", "demo", "bash", 2, OPENAI, writes_sessions=False),
+    "at-the-end": Expected("at_the_end.py", "demo", "bash", 2, ANTHROPIC, named=False, writes_sessions=False),
 }
 
 
@@ -106,10 +111,11 @@ def _check_tool(store: Path) -> None:
 
 def _check_session(store: Path, expected: Expected) -> None:
     session = _the_one(values(store, "sessions"))
-    assert (session["agent"], session["calls"], session["named"]) == (expected.agent, expected.calls, expected.named)
+    named = session["agent"] or session["program"]  # a script that is no known agent has its own name
+    assert (named, session["calls"], session["named"]) == (expected.agent, expected.calls, expected.named)
     assert session["title"].strip('"') == PROMPT  # opencode quotes it
     assert {call["session_id"] for call in values(store, "calls")} == {session["id"]}
-    assert any(line.split()[1].startswith(expected.agent) or expected.agent in line for line in text(store, "sessions")[1:])
+    assert any(expected.agent[:10] in line for line in text(store, "sessions")[1:])  # a long name is cut
 
 
 def _check_transcript(store: Path, expected: Expected) -> None:

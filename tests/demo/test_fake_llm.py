@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from agentsight_rx.demo.answers import DIALECTS, answer_to
 from agentsight_rx.demo.shells import tool_among
 from tests.live.capture import PATIENCE_S
 from tests.live.peers import CLIENTS, Client, Peer, fake_llm, read_calls
@@ -153,6 +154,18 @@ def test_tokens_follow_from_the_request(connection: HTTPSConnection, path: str, 
     assert [said.input_tokens for said in replies] == [said.request_size // 4 for said in replies]
     assert [said.output_tokens for said in replies] == [len(said.text.split()) for said in replies]
     assert replies[0].input_tokens < replies[1].input_tokens
+
+
+@both_apis
+def test_what_an_earlier_request_had_too_is_read_from_the_cache(path: str) -> None:
+    said = {"role": "assistant", "content": "x" * 80}
+    messages = [{"role": "user", "content": "p" * 800}, said, {"role": "user", "content": "and?"}]
+    body = json.dumps({"model": "demo", "messages": messages}).encode()
+
+    answer = answer_to(DIALECTS[path].read(body, 1), ())
+
+    assert answer.cached_tokens > 200
+    assert answer.input_tokens + answer.cached_tokens == pytest.approx(len(body) // 4, abs=1)
 
 
 def test_openai_usage_is_streamed_only_if_asked_for(connection: HTTPSConnection) -> None:

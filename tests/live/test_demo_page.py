@@ -9,22 +9,28 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..test_pictures import FOLDER, SIZE
+from ..test_pictures import FOLDER, SIZES
 from .browsing import TABS, Shown, opened
 from .capture import PATIENCE_S, PROGRAM, needs_root
+from .peers import fake_llm
+from .shop import COMMANDS, make_shop
+from .shop import PROMPT as SHOP_PROMPT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytestmark = [pytest.mark.live, needs_root]
 
+MADE = bool(os.environ.get("AGENTSIGHT_PICTURES"))
 PROMPT = "Write double.py with a test for it"
 LAST = "Terminé"
 # What each tab shows of it
@@ -65,9 +71,15 @@ def serving(words: Sequence[str], env: Mapping[str, str]) -> Generator[str]:
 
 def picture(page: Shown, name: str) -> None:
     """A picture of the README, where they are made."""
-    if os.environ.get("AGENTSIGHT_PICTURES"):
+    if MADE:
         page.page.wait_for_timeout(300)  # until the marks of the mouse have faded
         page.page.screenshot(path=FOLDER / name)
+
+
+def seen(name: str) -> dict[str, Any]:
+    """The window of a picture."""
+    width, height = SIZES[name]
+    return {"viewport": {"width": width, "height": height}}
 
 
 def through_every_tab(page: Shown) -> None:
@@ -82,18 +94,16 @@ def test_the_page_shows_the_demo_live_then_serve_does_and_then_a_file_without_a_
     browser: Browser, tmp_path: Path
 ) -> None:
     home = {"XDG_DATA_HOME": str(tmp_path)}
-    size = {"width": SIZE[0], "height": SIZE[1]}
-    with serving(["demo", "--server"], home) as url, opened(browser, url, viewport=size, color_scheme="light") as page:
+    with serving(["demo", "--server"], home) as url, opened(browser, url) as page:
         page.see(PROMPT, within=".prompt")
         page.see("live,", within=".crumbs")
         page.see("exit 1", within="#turn-4")
         page.press("n")
         page.has("location.search === '?turn=4'")
-        picture(page, "live.png")
         page.see(LAST, within="#turn-8")
         through_every_tab(page)
     (store,) = tmp_path.rglob("*.lmdb")
-    with serving(["serve"], home) as url, opened(browser, url, viewport=size, color_scheme="dark") as page:
+    with serving(["serve"], home) as url, opened(browser, url, **seen("serve.png"), color_scheme="dark") as page:
         page.see(PROMPT, within=".rail")
         page.has(f"location.pathname.startsWith('/s/{store.stem}/')")
         through_every_tab(page)
@@ -106,3 +116,39 @@ def test_the_page_shows_the_demo_live_then_serve_does_and_then_a_file_without_a_
     with opened(browser, file.as_uri(), offline=True) as page:
         page.see(PROMPT, within=".rail")
         through_every_tab(page)
+
+
+@contextmanager
+def shop_task(store: Path) -> Generator[None]:
+    """A recording of an agent that repairs a small project in 40 turns; its folder is there as long as the block runs."""
+    pace = ("--think-ms", "900", "--event-ms", "15") if MADE else ()
+    commands = [word for command in COMMANDS for word in ("--tool-command", command)]
+    with TemporaryDirectory(prefix="shop-") as name, fake_llm(store.parent / "model", *commands, *pace) as peer:
+        make_shop(Path(name))
+        agent = [sys.executable, "-m", "agentsight_rx.demo.agent", SHOP_PROMPT]
+        env = {"ANTHROPIC_BASE_URL": peer.base_url, "ANTHROPIC_API_KEY": "dummy", "SSL_CERT_FILE": str(peer.ca_file)}
+        subprocess.run(
+            [*PROGRAM, "record", "--no-server", "--db", str(store), "--", *agent],
+            cwd=name,
+            env={**os.environ, **env, "PATH": os.defpath, "PYTHONPATH": str(FOLDER.parents[1])},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=2 * PATIENCE_S,
+            check=True,
+        )
+        yield
+
+
+def test_the_page_shows_a_task_of_forty_turns_and_the_tool_that_failed_first(browser: Browser, tmp_path: Path) -> None:
+    store = tmp_path / "run.lmdb"
+    with (
+        shop_task(store),
+        serving(["serve", str(store)], {}) as url,
+        opened(browser, url, **seen("task.png"), color_scheme="light") as page,
+    ):
+        page.see("Ran 40 commands", within="h1")
+        page.see("Nothing is missing")
+        assert len(COMMANDS) + 1 == page.page.locator(".s-bar").count()
+        page.see("AssertionError: 9501 != 9500.95", within="#turn-1")
+        page.has("scrollY === 0")
+        picture(page, "task.png")

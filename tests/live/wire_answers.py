@@ -27,6 +27,7 @@ from agentsight_rx.demo.answers import (
 from agentsight_rx.demo.shells import tool_among
 
 from .wire_bedrock import bedrock_dialect
+from .wire_mistral import MISTRAL
 from .wire_ollama import OLLAMA
 
 __all__ = ["RESPONSES", "dialect_for", "responses_events"]
@@ -41,6 +42,8 @@ def dialect_for(target: str) -> Dialect | None:
         return RESPONSES
     if path == "/api/chat":
         return OLLAMA
+    if path == "/mistral/v1/chat/completions":
+        return MISTRAL
     if bedrock := bedrock_dialect(path):
         return bedrock
     if not (gemini := _GEMINI.fullmatch(path)):

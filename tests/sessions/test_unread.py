@@ -23,6 +23,29 @@ def spot(facts: Unread) -> tuple[int, int, int] | None:
     return (spots[-1].connections, spots[-1].size, spots[-1].among) if spots else None
 
 
+def test_a_process_whose_connections_were_read_and_have_ended_is_settled() -> None:
+    facts = Unread()
+    assert facts.settled
+    facts.used(1)
+    facts.receives(1, receives(5000))
+    assert not facts.settled
+    facts.freed(1)
+    assert not facts.settled  # what it carried is still to come
+    facts.carried(carried(1, 5000))
+    assert facts.settled
+
+
+def test_an_object_of_an_unknown_connection_is_settled_with_what_it_carried_and_an_unread_one_never_is() -> None:
+    facts = Unread()
+    facts.used(1)
+    facts.freed(1)
+    assert not facts.settled
+    facts.carried(carried(1))
+    assert facts.settled
+    facts.carried(carried(2))
+    assert (spot(facts), facts.settled) == ((1, 20, 2), False)
+
+
 @pytest.mark.parametrize("object_first", [True, False])
 def test_a_connection_with_an_object_is_read_and_another_is_named(object_first: bool) -> None:
     facts = Unread()
@@ -73,3 +96,33 @@ def test_a_doubtful_connection_of_two_objects_is_of_neither() -> None:
     assert spot(facts) is None
     facts.carried(carried(3, 5002))
     assert spot(facts) == (1, 30, 3)
+
+
+def test_a_connection_whose_ports_are_known_later_is_matched_then() -> None:
+    facts = Unread()
+    facts.used(1)
+    facts.receives(1, receives(5000))
+    facts.carried(carried(1, ended=False))
+    facts.carried(carried(1, 5000))
+    assert spot(facts) is None
+
+
+def test_a_report_that_changes_nothing_but_the_doubt_is_no_loss() -> None:
+    facts = Unread()
+    facts.carried(carried(1, 5001))
+    assert spot(facts) == (1, 10, 0)
+    facts.used(1)
+    facts.carried(carried(2, 5002))
+    (found,) = facts.news()
+    assert isinstance(found, BlindSpot)
+    assert (found.connections, found.among) == (1, 2)
+
+
+def test_of_very_many_connections_the_oldest_is_no_longer_known() -> None:
+    facts = Unread()
+    for handle in range(4097):
+        facts.used(handle)
+        facts.receives(handle, receives(1000 + handle))
+    facts.carried(carried(1, 1000))
+    assert spot(facts) is None  # its object is one of which it is not known what it receives
+    assert (len(facts.below), facts.loose) == (4096, 1)

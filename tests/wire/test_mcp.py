@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from agentsight_rx.wire.mcp import read_cancelled, read_failed, read_server, read_tool
+import pytest
+
+from agentsight_rx.wire.mcp import is_mcp, read_cancelled, read_failed, read_server, read_tool
 
 
 def test_the_parts_of_mcp_messages_are_read() -> None:
@@ -16,3 +18,33 @@ def test_the_parts_of_mcp_messages_are_read() -> None:
         assert read_cancelled(odd) is None
         assert not read_failed(odd)
         assert read_server(odd) == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("initialize", '{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"a","version":"1"}}'),
+        ("initialize", '{ "protocolVersion" : "2025-06-18", "capabilities'),  # cut
+        ("server/discover", "{}"),
+        ("ping", ""),
+        *((method, "{}") for method in ("tools/list", "tools/call", "resources/templates/list", "prompts/get", "tasks/result")),
+        *((method, "{}") for method in ("completion/complete", "logging/setLevel", "sampling/createMessage", "roots/list")),
+    ],
+)
+def test_the_methods_and_the_greeting_of_mcp_are_known(method: str, params: str) -> None:
+    assert is_mcp(method, params)
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("initialize", '{"clientInfo":{"name":"vibe_programmatic","version":"3.0.3"},"capabilities":{"callbackKinds":[]}}'),
+        ("initialize", '{"protocolVersion":1,"clientCapabilities":{"fs":{}}}'),  # Agent Client Protocol
+        ("initialize", '{"processId":7,"rootUri":"file:///x","capabilities":{"textDocument":{}}}'),  # a language server
+        ("initialize", ""),
+        *((method, "{}") for method in ("session/start", "session/prompt", "turn/start", "textDocument/hover", "shutdown")),
+        *((method, "{}") for method in ("tools", "server/restart", "mytools/call", "pinged", "workspace/symbol", "")),
+    ],
+)
+def test_other_json_rpc_is_no_mcp(method: str, params: str) -> None:
+    assert not is_mcp(method, params)

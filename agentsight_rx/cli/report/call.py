@@ -124,6 +124,8 @@ def _head(found: WholeCall) -> Line:
     model = row.model or "unknown model"
     if row.response_model and row.response_model != row.model:
         model += f" (answered by {row.response_model})"
+    if row.through:
+        model += f" through {row.through}"
     parts = [f"turn {row.turn}" if row.turn else row.id, model, ", ".join(filter(None, when))]
     if row.total_tokens:
         cost = money(row.cost_usd) if row.cost_usd is not None else "cost unknown"

@@ -10,7 +10,7 @@ import typer
 from ...rules.http import compile_http
 from ...view import HttpRow
 from ...view.queries.causes import Causes, within
-from ...view.queries.http import Exchange, exchanges_of
+from ...view.queries.http import Exchange, exchanges_of, is_counted
 from ...view.queries.matching import is_matched
 from ...view.rows.tables import HTTP
 from .ask import Ask
@@ -48,7 +48,7 @@ def http(
 
     def is_meant(row: HttpRow) -> bool:
         is_bad = row.status != "complete" or (row.status_code or 0) >= 400
-        if (failed and not is_bad) or (host is not None and row.host != host):
+        if (failed and not is_bad) or (host is not None and row.host != host) or not is_counted(row, causes):
             return False
         return rules is None or is_matched(ask.store, row.id, rules)
 
@@ -77,11 +77,6 @@ def _cells(row: Exchange) -> tuple[Cell, ...]:
         data_size(row.request_bytes),
         data_size(row.response_bytes),
         took(row.duration_ms),
-        str(row.turn or (_no_turn(row) if row.call_id else "")),
+        str(row.turn or ("passed on" if row.call_id and row.is_passed_on else "")),
         Span(state.replace("_", " "), "missing"),
     )
-
-
-def _no_turn(row: Exchange) -> str:
-    """What there is of a call beside the row that counts."""
-    return "passed on" if row.is_passed_on else "served"

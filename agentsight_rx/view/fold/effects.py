@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ...core.bounded import Recent
 from ...events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, TcpTraffic, milliseconds
 from ...wire.address import endpoint
+from ...wire.mcp import is_mcp
 from ..rows.kinds import AuditRow, NetworkRow, ResourceRow, Row, process_id
 from .mcp_tools import sent_for
 from .processes import Processes
@@ -109,6 +110,7 @@ class Effects:
                     "local": event.local,
                     "count": event.count,
                     "bytes": event.size,
+                    **_local_port(event),
                 },
             )
         ]
@@ -134,13 +136,19 @@ class Effects:
                     "bytes": event.sent,
                     "received_bytes": event.received,
                     "ended": event.ended,
+                    **_local_port(event),
                 },
             )
         ]
 
     def exchange(self, event: HttpResponse) -> list[Row]:
-        """A response whose request was seen: the request has the host and the path."""
-        if event.host is None or event.target is None or (event.status < 200 and event.status != _SWITCHED):
+        """A response whose request was seen: the request has the host and the path. None at the server: it was asked."""
+        if (
+            event.origin.direction == "out"
+            or event.host is None
+            or event.target is None
+            or (event.status < 200 and event.status != _SWITCHED)
+        ):
             return []
         path = event.target.partition("?")[0]
         connection = event.origin.connection
@@ -174,7 +182,7 @@ class Effects:
             AuditRow(
                 f"audit-rpc-{event.channel.inode}-{origin.time_ns:x}-{event.id}",
                 milliseconds(origin.wall_ns),
-                audit_type="mcp",
+                audit_type="mcp" if is_mcp(event.method, event.params) else "rpc",
                 pid=origin.pid,
                 comm=origin.comm,
                 subject=event.server or None,
@@ -267,3 +275,7 @@ def _audit(
         tool_id=cause.tool_id,
         link=cause.link,
     )
+
+
+def _local_port(event: NetEvent | TcpTraffic) -> dict[str, str | int | bool | None]:
+    return {"local_port": event.local_port} if event.local_port else {}

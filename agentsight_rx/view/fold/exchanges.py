@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ...events import BodyPart, HttpRequest, HttpResponse, Origin, SseMessage, TlsClose, milliseconds
+from ...events import BodyPart, HttpRequest, HttpResponse, Origin, SseMessage, TlsClose, TlsOpen, milliseconds
 from ...wire.http1 import field
-from ..rows.ids import connection_id, http_id, http_ids, process_of, scheme_of
+from ..rows.ids import connection_id, connection_of, http_id, process_of, scheme_of
 from ..rows.kinds import CallRow, HttpRow, Row
 from .sockets import Ends, Sockets
 
@@ -21,8 +21,10 @@ class Exchanges:
     """The exchanges whose answer has not ended."""
 
     def __init__(self, sockets: Sockets) -> None:
+        self._sockets = sockets
         self._ends = sockets.ends
         self._open: Recent[str, HttpRow] = Recent(_OPEN_MOST)
+        self._on: dict[str, dict[str, None]] = {}  # the open ones of each connection, the oldest first
 
     def request(self, event: HttpRequest, id: str, call: CallRow | None) -> list[Row]:
         """A request; `id`: the id of a call in this exchange, `call`: the call of a model that it begins."""
@@ -50,10 +52,41 @@ class Exchanges:
         )
         rows: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
-            rows.append(_aborted(self._open.pop_oldest()[1], "evicted", None))
+            rows.append(_aborted(self._pop(next(iter(self._open))), "evicted", None))
+        self._put(row)
+        other = self._tie(row) if ends.met else []
+        return [*rows, self._open[row.id], *other]
+
+    def opened(self, event: TlsOpen) -> list[Row]:
+        """The ends of a connection are known: what is open on it may be what is open at its other end."""
+        here = self._on.get(connection_id(event.origin)) if self._sockets.mirror(connection_id(event.origin)) else None
+        return [changed for key in list(here or ()) for changed in (*self._tie(self._open[key]), self._open[key])]
+
+    def _tie(self, row: HttpRow) -> list[Row]:
+        """Tie it to the oldest like it at the other end of its connection; the row of the other, where that is changed."""
+        mirror = self._sockets.mirror(connection_of(row.id))
+        for key in self._on.get(mirror, ()) if mirror is not None and row.twin is None and not row.both_ends else ():
+            other = self._open[key]
+            if other.server == row.server or other.twin is not None or other.both_ends:
+                continue
+            if (other.method, other.path) == (row.method, row.path):
+                client, server = (other, row) if row.server else (row, other)
+                self._open[client.id] = replace(client, both_ends=True)
+                self._open[server.id] = replace(server, twin=client.id)
+                return [self._open[key]]
+        return []
+
+    def _put(self, row: HttpRow) -> None:
         self._open.put(row.id, row)
-        rows.append(row)
-        return rows
+        self._on.setdefault(connection_of(row.id), {})[row.id] = None
+
+    def _pop(self, key: str) -> HttpRow:
+        connection = connection_of(key)
+        here = self._on[connection]
+        del here[key]
+        if not here:
+            del self._on[connection]
+        return self._open.pop(key)
 
     def response(self, event: HttpResponse, id: str) -> list[Row]:
         key = http_id(id)
@@ -70,7 +103,7 @@ class Exchanges:
         if event.streaming:
             self._open[key] = row
             return []
-        self._open.pop(key, None)
+        self._pop(key)
         if not event.status:
             return [_aborted(row, row.reason or "reset", event)]
         return [self._ended(row, event, row.response_bytes, row.status_code)]
@@ -85,7 +118,7 @@ class Exchanges:
         if not event.last:
             self._open[key] = replace(row, response_bytes=size)
             return []
-        del self._open[key]
+        self._pop(key)
         return [self._ended(row, event, size, row.status_code)]
 
     def stream(self, event: SseMessage, id: str) -> list[Row]:
@@ -98,17 +131,16 @@ class Exchanges:
         if event.reason == "timeout":
             self._open[key] = replace(row, response_bytes=size, status_code=status)
             return []
-        del self._open[key]
+        self._pop(key)
         return [self._ended(row, event, size, status)]
 
     def close(self, event: TlsClose) -> list[Row]:
         """The connection is closed: open requests on it get no answer."""
-        gone = http_ids(event.origin)
-        return [_aborted(self._open.pop(key), "closed", event) for key in [key for key in self._open if key.startswith(gone)]]
+        return [_aborted(self._pop(key), "closed", event) for key in list(self._on.get(connection_id(event.origin), ()))]
 
     def finish(self) -> list[Row]:
         rows: list[Row] = [_aborted(row, "capture_end", None) for row in self._open.values()]
-        self._open.clear()
+        self.restore([])
         return rows
 
     def _ends_of(self, origin: Origin) -> Ends:
@@ -139,7 +171,9 @@ class Exchanges:
 
     def restore(self, state: list[HttpRow]) -> None:
         self._open.clear()
-        self._open.update({row.id: row for row in state})
+        self._on.clear()
+        for row in state:
+            self._put(row)
 
 
 def _aborted(row: HttpRow, reason: str, event: HttpResponse | TlsClose | None) -> HttpRow:

@@ -19,8 +19,8 @@ from .processes import Processes
 __all__ = ["Sessions", "SessionsState"]
 
 _MOST = 4096  # sessions that are still counted; an agent has one, with sub-agents in it
-_PROCESSES_MOST = 16_384
-_RESPONSES_MOST = 16_384  # responses that a later request may go on from
+_PROCESSES_MOST = 8192  # 2 MB
+_RESPONSES_MOST = 8192  # responses that a later request may go on from
 _MODELS_MOST = 16
 _AGENTS_MOST = 1024
 _TITLE = 200  # characters

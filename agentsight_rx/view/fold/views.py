@@ -159,7 +159,7 @@ class Views:
         return self._calls.part(event, id) + self._exchanges.part(event, id)
 
     def _opened(self, event: TlsOpen) -> list[Row]:
-        return [] if event.first else self._calls.opened(event)
+        return [] if event.first else [*self._calls.opened(event), *self._exchanges.opened(event)]
 
     def _close(self, event: TlsClose) -> list[Row]:
         return self._calls.close(event) + self._exchanges.close(event)

@@ -49,6 +49,7 @@ class CallBody(Struct, frozen=True, omit_defaults=True):
     answered_by: str = ""
     provider: str = ""
     host: str = ""
+    through: str = ""
     status: int = 0
     finish: str = ""
     parameters: dict[str, str] = {}
@@ -141,6 +142,7 @@ def body_of_call(picture: Picture, id: str, /, *, part: str, start: int = 0, cou
         answered_by=answer.model if answer.model != whole.model else "",
         provider=whole.provider,
         host=whole.host or "",
+        through=row.through or "",
         status=whole.status,
         finish=", ".join(answer.finish_reasons),
         parameters=_parameters(asked),

@@ -87,6 +87,7 @@ class TurnCard(Struct, frozen=True, omit_defaults=True):
     out: int = 0
     cost: float | None = None
     model: str = ""
+    through: str = ""  # a proxy
     status: str = ""
     new: tuple[str, ...] = ()
     prompt: Text | None = None

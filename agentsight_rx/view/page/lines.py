@@ -93,6 +93,8 @@ class HttpLine(Struct, frozen=True, omit_defaults=True):
     received: int = 0
     type: str = ""
     by: str = ""
+    peer: str = ""
+    passed_on: bool = False  # by a proxy, which was asked for it
     turn: int = 0
     call: str = ""
     version: str = ""

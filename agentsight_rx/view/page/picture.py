@@ -32,6 +32,7 @@ WHOLE = "-"  # in the place of a session: everything that a recording has
 _CALLS_MOST = 20_000
 _TOOLS_MOST = 40_000
 _TABLES_MOST = 8
+_KINDS_MOST = 2  # of the audit trail, whose lines are kept: 45 MB each at most
 _AUDITS_MOST = 50_000  # lines of the audit trail that are looked at
 _EXCHANGES_MOST = 3  # that are kept whole: a turn, the one before, and the one that has its results
 _CONTEXTS_MOST = 3  # a session, and how it was at a turn
@@ -63,7 +64,7 @@ class Picture:
         self._work: Recent[str, Work] = Recent(_SESSIONS_MOST)
         self._contexts: Recent[tuple[str, int | None], list[AgentContext]] = Recent(_CONTEXTS_MOST)
         self._lives: Lives | None = None
-        self._audits: Recent[str, tuple[list[AuditRow], bool]] = Recent(_TABLES_MOST)
+        self._audits: Recent[str, tuple[list[AuditRow], bool]] = Recent(_KINDS_MOST)
         self.tables: Recent[str, tuple[list[Struct], bool]] = Recent(_TABLES_MOST)  # by kind and session
         self.exchanges: Recent[str, LlmCall | None] = Recent(_EXCHANGES_MOST)  # by the id of the call
         self.counted: dict[str, dict[str, int]] = {}  # of a session, by kind of row
@@ -130,9 +131,9 @@ class Picture:
             self._contexts.put(key, known)
         return known
 
-    def rows(self, table: Table[R], session: str, *, kind: str | None = None) -> Iterator[R]:
-        """The rows of a session, oldest first, with what its processes did."""
-        return within(self.store, table, self.selection(session), self.causes, kind=kind)
+    def rows(self, table: Table[R], session: str, *, most: int | None = None) -> Iterator[R]:
+        """The rows of a session, oldest first, with what its processes did; the newest `most` of them."""
+        return within(self.store, table, self.selection(session, most), self.causes)
 
     def audits(self, session: str, kind: str) -> tuple[list[AuditRow], bool]:
         """

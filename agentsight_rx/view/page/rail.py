@@ -17,6 +17,7 @@ from .words import context_of, newest_plan
 __all__ = ["RailRow", "rail_of", "row_of"]
 
 _TITLE = 120  # characters
+_SESSIONS_MOST = 500  # of one recording: each costs a look at its calls, at every change of a run
 
 
 class RailRow(Struct, frozen=True, omit_defaults=True):
@@ -41,7 +42,7 @@ class RailRow(Struct, frozen=True, omit_defaults=True):
 
 
 def rail_of(picture: Picture, recording: str, /) -> Iterator[RailRow]:
-    """Where no call of a model was seen, one row stands for all of the recording."""
+    """The newest 500 sessions. Where no call of a model was seen, one row stands for all of the recording."""
     roots = picture.roots
     if not roots:
         head = head_of(picture, WHOLE, recording=recording)
@@ -55,7 +56,7 @@ def rail_of(picture: Picture, recording: str, /) -> Iterator[RailRow]:
             title="".join(clause.text for clause in head.verdict)[:_TITLE],
             missing=head.whole.missing,
         )
-    for row in roots:
+    for row in roots[:_SESSIONS_MOST]:
         yield row_of(picture, row, recording)
 
 

@@ -20,6 +20,7 @@ from .words import program_of
 
 __all__ = ["KINDS", "Table", "table_of"]
 
+_ROWS_MOST = 20_000  # processes, and exchanges, of one table: 20 MB
 _TEXT = 200
 _NAMED = 80
 
@@ -64,8 +65,9 @@ def _turn(cause: Cause | None) -> tuple[int, str]:
 
 
 def _processes(picture: Picture, session: str) -> tuple[list[Struct], bool]:
-    rows = list(picture.rows(PROCESSES, session))
-    return [_process(row, live=picture.being_written) for row in process_tree(rows, picture.causes)], False
+    rows = list(picture.rows(PROCESSES, session, most=_ROWS_MOST))
+    made: list[Struct] = [_process(row, live=picture.being_written) for row in process_tree(rows, picture.causes)]
+    return made, len(rows) == _ROWS_MOST
 
 
 def _process(row: Process, *, live: bool) -> ProcessLine:
@@ -190,7 +192,8 @@ def _mcp(picture: Picture, session: str) -> tuple[list[Struct], bool]:
 
 
 def _http(picture: Picture, session: str) -> tuple[list[Struct], bool]:
-    return [_exchange(row) for row in exchanges_of(picture.rows(HTTP, session), picture.causes)], False
+    rows = list(picture.rows(HTTP, session, most=_ROWS_MOST))
+    return [_exchange(row) for row in exchanges_of(rows, picture.causes)], len(rows) == _ROWS_MOST
 
 
 def _exchange(row: Exchange) -> HttpLine:
@@ -208,6 +211,8 @@ def _exchange(row: Exchange) -> HttpLine:
         received=row.response_bytes,
         type=row.content_type or "",
         by=f"{row.comm} {row.pid}",
+        peer=row.peer or "",
+        passed_on=bool(row.call_id and not row.turn and row.is_passed_on),
         turn=row.turn,
         call=row.call_id or "",
         version=row.version,

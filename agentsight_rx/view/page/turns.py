@@ -136,6 +136,7 @@ class _Maker:
             out=call.output_tokens,
             cost=call.cost_usd,
             model=call.model or "",
+            through=call.through or "",
             status=call.status if call.status != "pending" or self._live else "partial",
             new=_new(call),
             prompt=_text(call.prompt, _SAID),

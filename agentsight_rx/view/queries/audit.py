@@ -13,7 +13,7 @@ from .selection import Selection
 
 __all__ = ["AUDIT_TYPES", "newest_audits"]
 
-AUDIT_TYPES = ("llm", "process", "file", "network", "mcp")
+AUDIT_TYPES = ("llm", "process", "file", "network", "mcp", "rpc")
 
 
 def newest_audits(store: Store, selection: Selection, kind: str | None = None) -> Iterator[AuditRow]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...state import Store, Table
+from ...core.bounded import Recent
+from ...state import Store, Table, by_index
 from ..rows.hosts import host_of_process
 from ..rows.kinds import AnyRow, AuditRow, CallRow, ProcessRow
 from ..rows.tables import CALLS, PROCESSES, SESSIONS, TOOLS
@@ -22,6 +24,7 @@ R = TypeVar("R", bound=AnyRow)
 _PROMPT = 200  # characters
 _INPUT = 400
 _DEPTH_MOST = 64
+_PROCESSES_MOST = 10_000  # that are all kept, 8 MB; of more, those looked up last
 
 
 class Cause(Struct, frozen=True):
@@ -50,10 +53,7 @@ class Causes:
     """Processes, tools and calls, to look up by their ids."""
 
     def __init__(self, store: Store) -> None:
-        self._processes = {row.id: row for row in rows_of(store, PROCESSES)}
-        self._by_pid: dict[tuple[str, int], list[ProcessRow]] = {}
-        for row in self._processes.values():
-            self._by_pid.setdefault((host_of_process(row.id), row.pid), []).append(row)
+        self._processes = _Processes(store)
         self.turns: dict[str, int] = {}  # of calls
         prompts: dict[str, str] = {}  # of calls
         prompt_turns: dict[str, int] = {}
@@ -86,7 +86,7 @@ class Causes:
 
     def of_process(self, process_id: str | None) -> Cause | None:
         """The tool that a process runs for."""
-        row = self._processes.get(process_id) if process_id else None
+        row = self.process(process_id)
         return self.tool(row.tool_call_id) if row else None
 
     def tool(self, tool_id: str | None) -> Cause | None:
@@ -99,7 +99,7 @@ class Causes:
     @property
     def folder(self) -> str:
         """Where the first process was started, from which a run's paths are shown; "": not known."""
-        roots = (row for row in self._processes.values() if row.cwd and row.cwd != "/" and self.parent(row) is None)
+        roots = (row for row in self._processes.all() if row.cwd and row.cwd != "/" and self.parent(row) is None)
         first = min(roots, key=lambda row: (row.view_source == "seed", *_began(row)), default=None)
         return (first.cwd or "") if first else ""
 
@@ -140,8 +140,39 @@ class Causes:
         The process that started this one: of the processes with its pid, the newest that began before. In one millisecond the
         lower pid began first, so that no two processes are each other's parents.
         """
-        same = self._by_pid.get((host_of_process(row.id), row.ppid or 0), ())
+        same = self._processes.with_pid(host_of_process(row.id), row.ppid or 0)
         return max((each for each in same if _began(each) < _began(row)), key=_began, default=None)
+
+
+class _Processes:
+    """The processes of a store, by their ids and by their pids. Those of a large one are read when they are asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        most = _PROCESSES_MOST + 1 if store.indexed else None
+        rows = list(islice(rows_of(store, PROCESSES), most))
+        self._whole = most is None or len(rows) < most
+        kept = rows if self._whole else []
+        self._by_id: Recent[str, ProcessRow | None] = Recent(_PROCESSES_MOST // 2)
+        self._by_id.update((row.id, row) for row in kept)
+        self._by_pid: Recent[tuple[str, int], list[ProcessRow]] = Recent(_PROCESSES_MOST // 2)
+        for row in kept:
+            self._by_pid.setdefault((host_of_process(row.id), row.pid), []).append(row)
+
+    def all(self) -> Iterator[ProcessRow]:
+        return rows_of(self._store, PROCESSES)
+
+    def get(self, id: str) -> ProcessRow | None:
+        if not self._whole and id not in self._by_id:
+            self._by_id.put(id, self._store.get(PROCESSES, id))
+        return self._by_id.get(id)
+
+    def with_pid(self, host: str, pid: int) -> Sequence[ProcessRow]:
+        key = host, pid
+        if not self._whole and key not in self._by_pid:
+            same = (row for _, row in by_index(self._store, PROCESSES, "pid", prefix=pid))
+            self._by_pid.put(key, [row for row in same if host_of_process(row.id) == host])
+        return self._by_pid.get(key, ())
 
 
 def _began(row: ProcessRow) -> tuple[int, int]:

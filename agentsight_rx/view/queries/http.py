@@ -9,18 +9,25 @@ from msgspec.structs import asdict
 from ..rows.kinds import HttpRow
 from .causes import Causes
 
-__all__ = ["Exchange", "exchanges_of"]
+__all__ = ["Exchange", "exchanges_of", "is_counted"]
 
 
 class Exchange(HttpRow, frozen=True, tag="http_exchange", omit_defaults=True):
-    """One exchange. `turn` is the number of its call in the session; 0: it is no call of a model, or of its server's end."""
+    """One exchange. `turn` is the number of its call in the session; 0: it is no call of a model, or one that is passed on."""
 
     turn: int = 0
     duration_ms: int | None = None
 
 
 def exchanges_of(rows: Iterable[HttpRow], causes: Causes) -> Iterator[Exchange]:
-    """The exchanges, in the order of the rows."""
+    """The exchanges, in the order of the rows, each once."""
     for row in rows:
+        if not is_counted(row, causes):
+            continue
         took = None if row.end_timestamp_ms is None else max(0, row.end_timestamp_ms - row.timestamp_ms)
         yield Exchange(**asdict(row), turn=causes.turn(row.call_id), duration_ms=took)
+
+
+def is_counted(row: HttpRow, causes: Causes) -> bool:
+    """False: it is the server's end of an exchange whose client was seen too."""
+    return row.twin is None and (row.call_id is None or row.call_id in causes.turns or row.is_passed_on)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
+from ...wire.address import endpoint
 from ..rows.blind_spots import sentence_of
 from ..rows.kinds import AuditRow, BlindSpotRow, HttpRow
 from .causes import Actor, Cause, Causes
 from .effects import is_absent
+from .http import is_counted
 
-__all__ = ["Host", "Network", "Path", "Peer", "Unread", "network_of"]
+__all__ = ["Host", "Network", "Path", "Peer", "Unread", "named_peers", "network_of"]
 
 _PEERS_MOST = 50_000
 _PATHS_MOST = 50_000  # (host, path) pairs
@@ -134,16 +136,13 @@ def network_of(
     asked: dict[tuple[str, int], set[str]] = {}  # process and port -> hosts
     reached: dict[str, set[str]] = {}  # address and port -> hosts
     uncounted = paths = 0
-    for row in rows:
-        if row.audit_type != "network":
-            continue
-        if row.target not in peers and len(peers) >= _PEERS_MOST:
+    for name, row in named_peers(rows):
+        if name not in peers and len(peers) >= _PEERS_MOST:
             uncounted += 1
             continue
-        _note(peers.setdefault(row.target or "", _Peer(first_ms=row.timestamp_ms)), row, causes)
+        _note(peers.setdefault(name, _Peer(first_ms=row.timestamp_ms)), row, causes)
     for exchange in exchanges:
-        is_call = exchange.call_id in causes.turns
-        if exchange.call_id is not None and not is_call and not exchange.is_passed_on:  # the server's end of a call
+        if not is_counted(exchange, causes):
             continue
         key, path = (exchange.host or "", exchange.scheme), exchange.path.partition("?")[0]
         known = hosts.setdefault(key, {})
@@ -152,7 +151,7 @@ def network_of(
                 uncounted += 1
                 continue
             paths += 1
-        _ask(known.setdefault(path, _Path()), exchange, is_call=is_call)
+        _ask(known.setdefault(path, _Path()), exchange, is_call=exchange.call_id in causes.turns)
         if exchange.peer and exchange.sure and not exchange.server:
             reached.setdefault(exchange.peer, set()).add(key[0])
         asked.setdefault((exchange.process_id or "", _port(*key)), set()).add(key[0])
@@ -172,6 +171,19 @@ def network_of(
         unread,
         uncounted,
     )
+
+
+def named_peers(rows: Iterable[AuditRow]) -> Iterator[tuple[str, AuditRow]]:
+    """
+    The lines about connections, each with the name of its peer. An accepted connection whose other end was seen too is one of
+    those to the address that accepted it.
+    """
+    lines = [row for row in rows if row.audit_type == "network"]
+    made = {(row.target or "", _number(row, "local_port")) for row in lines if row.action == "carried"}
+    for row in lines:
+        port = _number(row, "local_port")
+        here = endpoint(str(row.details.get("local") or ""), port) if row.action == "accept" and port else ""
+        yield here if (here, _port(row.target or "", "")) in made else row.target or "", row
 
 
 def _note(peer: _Peer, row: AuditRow, causes: Causes) -> None:

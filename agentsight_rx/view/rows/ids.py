@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ...events import Connection, Origin
 from .kinds import process_id
 
-__all__ = ["EXCHANGES_A_RUN", "call_id", "connection_id", "http_id", "http_ids", "process_of", "scheme_of"]
+__all__ = ["EXCHANGES_A_RUN", "call_id", "connection_id", "connection_of", "http_id", "process_of", "scheme_of"]
 
 _CALL, _HTTP = "llm-", "http-"
 _CONNECTIONS = 1024  # whose texts are made once, not for each event
@@ -42,9 +42,9 @@ def http_id(call: str) -> str:
     return _HTTP + call[len(_CALL) :]
 
 
-def http_ids(origin: Origin) -> str:
-    """What the ids of all HttpRows of its connection begin with."""
-    return f"{_HTTP}{connection_id(origin)}-"
+def connection_of(http: str) -> str:
+    """The connection of the HttpRow with this id."""
+    return http[len(_HTTP) : http.rindex("-")]
 
 
 def process_of(origin: Origin) -> str | None:

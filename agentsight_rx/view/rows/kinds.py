@@ -218,7 +218,7 @@ class AuditRow(AnyRow, frozen=True, tag="audit_event", omit_defaults=True):
 
     id: str
     timestamp_ms: int
-    audit_type: str  # llm, process, file, network, mcp
+    audit_type: str  # llm, process, file, network, mcp, rpc: JSON-RPC of another protocol
     pid: int | None = None
     comm: str | None = None
     subject: str | None = None
@@ -259,7 +259,8 @@ class HttpRow(AnyRow, frozen=True, tag="http_exchange", omit_defaults=True):
     One HTTP request with its answer, also of no model. `status`: pending, complete, partial (something is missing, `reason`
     says what), aborted. `call_id` is the id of its CallRow, where it is a call of a model. `server`: it was seen where a server
     read it. `local` and `peer` are the ends of its connection, as address:port; not `sure`: the thread that read it had
-    received from there just before.
+    received from there just before. Where both ends of its connection were seen, the client's row counts: it has `both_ends`,
+    and the server's row names it as its `twin`.
     """
 
     id: str
@@ -286,6 +287,8 @@ class HttpRow(AnyRow, frozen=True, tag="http_exchange", omit_defaults=True):
     local: str | None = None
     peer: str | None = None
     sure: bool = True
+    twin: str | None = None
+    both_ends: bool = False
 
     @property
     def is_passed_on(self) -> bool:

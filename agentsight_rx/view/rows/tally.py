@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 
@@ -24,9 +25,10 @@ from .tool_outcome import has_process, outcome_of
 
 __all__ = ["Tally", "Totals"]
 
-# Ids that are remembered, so that a row that comes again counts once: four times as many as the view has open at most
-_MOST = 16_384
-_PROCESSES_MOST = 65_536  # as the view has
+# Ids that are remembered, so that a row that comes again counts once: of what goes on as many as the view has, and of what is
+# over the newest, which may be amended. They take 2 MB each kind
+_MOST = 4096
+_PROCESSES_MOST = 65_536  # that run, as in the view; a machine has some hundred
 
 
 _BLIND_SPOTS_MOST = 1000
@@ -82,6 +84,36 @@ class Totals(Struct):
                     here[key] = here.get(key, 0) + count
 
 
+V = TypeVar("V")
+
+
+class _Known(Generic[V]):
+    """What each id added so far. What is over makes room for what is over, and never what goes on."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._going_on: Recent[str, V] = Recent(most)
+        self._over: Recent[str, V] = Recent(_MOST)
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._going_on or id in self._over
+
+    def get(self, id: str) -> V | None:
+        found = self._going_on.get(id)
+        return self._over.get(id) if found is None else found
+
+    def put(self, id: str, value: V, *, over: bool) -> None:
+        if over:
+            self._going_on.pop(id, None)
+            self._over.put(id, value)
+        else:
+            self._over.pop(id, None)
+            self._going_on.put(id, value)
+
+    def pop(self, id: str) -> V | None:
+        found = self._going_on.pop(id, None)
+        return self._over.pop(id, None) if found is None else found
+
+
 class Tally:
     """Counts by id: a later row of the same id replaces what the earlier one added."""
 
@@ -91,11 +123,11 @@ class Tally:
         self.tls_uses: Recent[str, TlsUseRow] = Recent(_BLIND_SPOTS_MOST)
         self.unknown: Recent[str, UnknownRow] = Recent(_BLIND_SPOTS_MOST)
         self.older: Recent[str, SessionRow] = Recent(_BLIND_SPOTS_MOST)  # sessions of agents that ran before
-        self._sessions: Recent[str, None] = Recent(_MOST)
-        self._calls: Recent[str, str] = Recent(_MOST)
-        self._tokens: Recent[str, tuple[int, int, int, int]] = Recent(_MOST)
-        self._tools: Recent[str, tuple[bool, bool]] = Recent(_MOST)  # whether it has a process, and should have one
-        self._programs: Recent[str, bool] = Recent(_PROCESSES_MOST)
+        self._sessions: _Known[bool] = _Known()
+        self._calls: _Known[str] = _Known()
+        self._tokens: _Known[tuple[int, int, int, int]] = _Known()
+        self._tools: _Known[tuple[bool, bool]] = _Known()  # whether it has a process, and should have one
+        self._programs: _Known[bool] = _Known(_PROCESSES_MOST)
 
     def add(self, items: Iterable[object]) -> None:
         """Add the rows among `items`; the rest is skipped."""
@@ -120,7 +152,7 @@ class Tally:
                     self.unknown.put(item.id, item)
                 case SessionRow():
                     self.totals.sessions += item.id not in self._sessions
-                    self._sessions.put(item.id, None)
+                    self._sessions.put(item.id, True, over=item.status == "ended")
                     if item.view_source == "seed":
                         self.older.put(item.id, item)
                 case RowGone():
@@ -132,26 +164,25 @@ class Tally:
         """Take back what a row has added."""
         totals = self.totals
         match row:
-            case CallRow() if (state := self._calls.pop(row.id, None)) is not None:
+            case CallRow() if (state := self._calls.pop(row.id)) is not None:
                 totals.calls -= 1
                 totals.calls_unfinished -= state in ("pending", "unfinished")
                 totals.calls_cut -= state == "cut"
                 if state != "pending":
                     _count_less(totals.models, row.model or "unknown")
-            case TokenRow() if (tokens := self._tokens.pop(row.id, None)) is not None:
+            case TokenRow() if (tokens := self._tokens.pop(row.id)) is not None:
                 totals.input_tokens -= tokens[0]
                 totals.output_tokens -= tokens[1]
                 totals.cached_tokens -= tokens[2]
                 totals.cache_read_tokens -= tokens[3]
-            case ToolRow() if (before := self._tools.pop(row.id, None)) is not None:
+            case ToolRow() if (before := self._tools.pop(row.id)) is not None:
                 totals.tools -= 1
                 totals.tools_linked -= before[0]
                 totals.commands_alone -= before[1]
-            case ProcessRow() if (program := self._programs.pop(row.id, None)) is not None:
+            case ProcessRow() if (program := self._programs.pop(row.id)) is not None:
                 totals.processes -= 1
                 totals.programs -= program
-            case SessionRow() if row.id in self._sessions:
-                del self._sessions[row.id]
+            case SessionRow() if self._sessions.pop(row.id):
                 self.older.pop(row.id, None)
                 totals.sessions -= 1
             case AuditRow():
@@ -163,15 +194,15 @@ class Tally:
         """An earlier run counted this row: only what changes from it on is counted here."""
         match row:
             case CallRow() if row.twin is None:
-                self._calls.put(row.id, _state(row))
+                self._calls.put(row.id, _state(row), over=row.status != "pending")
             case TokenRow():
-                self._tokens.put(row.id, _tokens_of(row))
+                self._tokens.put(row.id, _tokens_of(row), over=True)
             case ToolRow():
-                self._tools.put(row.id, _process_of(row))
+                self._tools.put(row.id, _process_of(row), over=_is_over(row))
             case ProcessRow():
-                self._programs.put(row.id, bool(row.command))
+                self._programs.put(row.id, bool(row.command), over=row.status != "running")
             case SessionRow():
-                self._sessions.put(row.id, None)
+                self._sessions.put(row.id, True, over=row.status == "ended")
             case _:
                 pass
 
@@ -200,18 +231,18 @@ class Tally:
         totals.calls += before is None
         totals.calls_unfinished += (state in ("pending", "unfinished")) - (before in ("pending", "unfinished"))
         totals.calls_cut += (state == "cut") - (before == "cut")
-        self._calls.put(row.id, state)
+        self._calls.put(row.id, state, over=state != "pending")
         if before in (None, "pending") and state != "pending":
             model = row.model or "unknown"
             totals.models[model] = totals.models.get(model, 0) + 1
 
     def _token(self, row: TokenRow) -> None:
-        before, totals, now = self._tokens.get(row.id, _NO_TOKENS), self.totals, _tokens_of(row)
+        before, totals, now = self._tokens.get(row.id) or _NO_TOKENS, self.totals, _tokens_of(row)
         totals.input_tokens += now[0] - before[0]
         totals.output_tokens += now[1] - before[1]
         totals.cached_tokens += now[2] - before[2]
         totals.cache_read_tokens += now[3] - before[3]
-        self._tokens.put(row.id, now)
+        self._tokens.put(row.id, now, over=True)
 
     def _tool(self, row: ToolRow) -> None:
         before = self._tools.get(row.id)
@@ -220,19 +251,23 @@ class Tally:
         self.totals.tools += before is None
         self.totals.tools_linked += linked - was_linked
         self.totals.commands_alone += alone - was_alone
-        self._tools.put(row.id, now)
+        self._tools.put(row.id, now, over=_is_over(row))
 
     def _process(self, row: ProcessRow) -> None:
         before = self._programs.get(row.id)
         self.totals.processes += before is None
         program = bool(row.command)
         self.totals.programs += program and not before
-        self._programs.put(row.id, program)
+        self._programs.put(row.id, program, over=row.status != "running")
 
 
 def _process_of(row: ToolRow) -> tuple[bool, bool]:
     """Whether its process is known, and whether it should be and is not."""
     return has_process(row), outcome_of(row) == "unknown"
+
+
+def _is_over(row: ToolRow) -> bool:
+    return row.end_timestamp_ms is not None
 
 
 def _count_less(counts: dict[str, int], name: str) -> None:

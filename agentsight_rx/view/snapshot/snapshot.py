@@ -52,7 +52,7 @@ R = TypeVar("R", bound=Row)
 
 
 class Bounds(Struct, frozen=True):
-    """The most rows of each kind that a view keeps, and the most characters of text. The oldest are evicted and counted."""
+    """The most rows of each kind that a view keeps, and their most bytes. The oldest are evicted and counted."""
 
     calls: int = 5_000
     tools: int = 10_000
@@ -60,11 +60,11 @@ class Bounds(Struct, frozen=True):
     targets: int = 5_000
     audit: int = 20_000
     samples: int = 10_000
-    text: int = 16_000_000  # a call has at most 0.2 M, most have some thousand
+    size: int = 7_000_000  # 10,000 rows without text, and a call has at most 0.2 MB of it
 
 
 # An export has every row, except that the audit trail has its limit
-_WHOLE = Bounds(calls=1 << 40, tools=1 << 40, processes=1 << 40, targets=1 << 40, audit=AUDIT_MOST, text=1 << 60)
+_WHOLE = Bounds(calls=1 << 40, tools=1 << 40, processes=1 << 40, targets=1 << 40, audit=AUDIT_MOST, size=1 << 60)
 
 
 def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
@@ -101,14 +101,14 @@ class View:
         bounds = bounds or Bounds()
         self.events = 0  # seen, without the rows
         self._source = source
-        self._calls = Kept[CallRow](bounds.calls, bounds.text)
-        self._tokens = Kept[TokenRow](bounds.calls, bounds.text)
-        self._tools = Kept[ToolRow](bounds.tools, bounds.text)
-        self._processes = Kept[ProcessRow](bounds.processes, bounds.text)
-        self._targets = Kept[NetworkRow](bounds.targets, bounds.text)
-        self._audit = Kept[AuditRow](bounds.audit, bounds.text)
-        self._samples = Kept[ResourceRow](bounds.samples, bounds.text)
-        self._sessions = Kept[SessionRow](bounds.calls, bounds.text)
+        self._calls = Kept[CallRow](bounds.calls, bounds.size)
+        self._tokens = Kept[TokenRow](bounds.calls, bounds.size)
+        self._tools = Kept[ToolRow](bounds.tools, bounds.size)
+        self._processes = Kept[ProcessRow](bounds.processes, bounds.size)
+        self._targets = Kept[NetworkRow](bounds.targets, bounds.size)
+        self._audit = Kept[AuditRow](bounds.audit, bounds.size)
+        self._samples = Kept[ResourceRow](bounds.samples, bounds.size)
+        self._sessions = Kept[SessionRow](bounds.calls, bounds.size)
         self.tally = Tally()
         self._models: dict[str, tuple[Usage, int]] = {}  # with the number of calls
         self._start_ms: int | None = None

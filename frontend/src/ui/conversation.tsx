@@ -234,6 +234,7 @@ export function Card({ card, before, inner }: { card: TurnCard; before: string; 
         {card.cached ? <span class="opt w4">{amount(card.cached)} cached</span> : null}
         {pending ? <span class="now">answering</span> : card.out ? <span class="w5">{amount(card.out)} out</span> : null}
         <span>{money(card.cost)}</span>
+        {card.through ? <span title="a proxy passed this call on">through <T text={card.through} /></span> : null}
         <span class="end">
           {inner ? null : <Copy text={() => Promise.resolve(new URL(href({ turn: card.n, row: "" }), location.href).href)} what={`a link to turn ${card.n}`} />}
           {before ? <Go to={{ diff: `${before}..${card.call}` }} class="link" title="What changed since the request before (d)">Diff</Go> : null}

@@ -199,7 +199,7 @@ function Exchange({ found }: { found: CallBody }): JSX.Element {
     <>
       {found.missing ? <p class="note"><T text={`Incomplete: ${found.missing}`} /></p> : null}
       <dl class="pairs">
-        <dt>model</dt><dd><T text={found.model ?? ""} />{found.answered_by ? <> (answered by <T text={found.answered_by} />)</> : null} at <T text={found.host || found.provider || "?"} /></dd>
+        <dt>model</dt><dd><T text={found.model ?? ""} />{found.answered_by ? <> (answered by <T text={found.answered_by} />)</> : null} at <T text={found.host || found.provider || "?"} />{found.through ? <> through <T text={found.through} /></> : null}</dd>
         <dt>parameters</dt><dd><T code text={Object.entries(found.parameters ?? {}).filter(([name]) => name !== "model").map(([name, value]) => `${name}=${value}`).join("  ") || "none"} /></dd>
         {found.tools?.length ? <><dt>{plural(found.tools.length, "tool")}</dt><dd><T text={found.tools.join(", ")} /></dd></> : null}
         <dt>ended</dt><dd>{found.error ? <span class="bad"><T text={found.error} /></span> : found.finish || "not seen"}{found.status ? `, HTTP ${found.status}` : ""}</dd>

@@ -190,7 +190,7 @@ export function Http(): JSX.Element {
   return (
     <Frame<HttpLine>
       kind="http" title="exchanges" none="No HTTP exchange was seen."
-      columns={[["exchange", ""], ["by", ""], ["turn", ""], ["began", "n"], ["took", "n"], ["sent", "n"], ["received", "n"], ["status", "n"], ["", ""]]}
+      columns={[["exchange", ""], ["by", ""], ["peer", ""], ["turn", ""], ["began", "n"], ["took", "n"], ["sent", "n"], ["received", "n"], ["status", "n"], ["", ""]]}
       row={(row) => {
         const cut = row.state === "partial";
         return (
@@ -198,7 +198,8 @@ export function Http(): JSX.Element {
             <td><b class="num">{row.method}</b> <T code text={`${row.host}${row.path}`} />{row.why ? <span class={cut ? "gap small" : "soft small"}> {row.why}</span> : null}
               {row.call ? <> <button class="link small" onClick={() => go({ call: row.call! }, true)}>Whole</button></> : null}</td>
             <td class="soft nowrap"><T text={row.by ?? ""} /></td>
-            <td class="nowrap">{row.turn ? <Turn n={row.turn} /> : null}</td>
+            <td class="soft nowrap"><T text={row.peer ?? ""} /></td>
+            <td class="nowrap">{row.turn ? <Turn n={row.turn} /> : row.passed_on ? <span class="soft">passed on</span> : null}</td>
             <td class="n">{clock(row.start_ms)}</td>
             <td class="n">{took(row.ms)}</td>
             <td class="n"><Bytes n={row.sent} /></td>

@@ -18,7 +18,8 @@ from agentsight_rx.cli.errors import shown
 from agentsight_rx.events import BlindSpot, Origin
 from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.state import LmdbStore, Put
-from agentsight_rx.view.rows.tables import RUNS
+from agentsight_rx.view.queries.reading import rows_of
+from agentsight_rx.view.rows.tables import CALLS, RUNS, put
 
 from ..test_errors import PROGRAM
 from .story import AGENT, Story, recorded, result, small_story, text, tool
@@ -92,6 +93,16 @@ def test_a_later_turn_shows_what_was_sent_in_it_and_never_the_first_prompt_again
     assert lines[1].startswith(" new     failed result of Bash (pytest tests/test_invoice.py -q), 76 characters: FAILED")
     assert not any("off by one cent" in line for line in lines)
     assert [row["turn"] for row in values("prompts", "--db", store)] == [1]
+
+
+def test_a_call_names_the_proxy_that_passed_it_on(folder: Path) -> None:
+    path = recorded(folder / "proxied.lmdb", small_story())
+    store = LmdbStore.open(path)
+    rows = list(rows_of(store, CALLS))
+    store.commit([put(replace(rows[0], through="litellm"))])
+    store.close()
+    assert said("call", 1, "--db", path)[0].startswith("turn 1 · claude-sonnet-4-5 through litellm · ")
+    assert said("call", 2, "--db", path)[0].startswith("turn 2 · claude-sonnet-4-5 · ")
 
 
 def test_a_call_names_its_tool_the_process_its_files_and_the_result(store: Path) -> None:

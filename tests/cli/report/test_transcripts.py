@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from agentsight_rx.agents.known import AGENTS
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import HttpResponse
 from agentsight_rx.redaction.redactor import Redactor
@@ -181,8 +182,9 @@ def test_a_call_whose_answer_has_no_id_is_found_by_the_request_id_of_its_head(ho
 
 
 def test_a_session_without_a_file_is_an_error_that_says_where_to_look(home: Path, store: Path) -> None:
-    with pytest.raises(UsageError, match=r"no session file of session 5e5510 .* report transcripts"):
+    with pytest.raises(UsageError, match=r"no session file of session 5e5510 .* report transcripts") as refused:
         text(store, "compare", SESSION)
+    assert all(agent.title in str(refused.value) for agent in AGENTS if agent.session_files)
     write(home)
     with pytest.raises(UsageError, match="no session file of session nope"):
         text(store, "compare", "nope")

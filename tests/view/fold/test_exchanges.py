@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.events import BodyPart, Event, HttpRequest, HttpResponse, Reply, TlsClose
+from agentsight_rx.events import BodyPart, Event, HttpRequest, HttpResponse, Origin, Reply, TlsClose, TlsOpen
 from agentsight_rx.view import CallRow, HttpRow
 
-from ..scenes import HOST, answers, asks, emitted, last, origin, streams
+from ...operators import MS
+from ..scenes import HOST, answers, asks, emitted, last, origin, served, streams
 
 
 def gets(ms: int, exchange: int = 1, *, body: bytes = b"") -> HttpRequest:
@@ -19,6 +20,19 @@ def sent(ms: int, exchange: int = 1, *, body: bytes = b"ok", streaming: bool = F
     head = (("content-type", "text/html"),)
     event = HttpResponse(origin(ms), exchange, status=status, phrase="", version="HTTP/1.1", headers=head, body=body)
     return replace(event, streaming=streaming, end_ns=event.origin.time_ns)
+
+
+def at_server(event: HttpRequest | HttpResponse) -> HttpRequest | HttpResponse:
+    """The same, as the server of the connection sees it."""
+    return replace(event, origin=served(event.origin.time_ns // MS))
+
+
+def opens(place: Origin, local: str, peer: str) -> TlsOpen:
+    return TlsOpen(place, first=False, local=local, peer=peer)
+
+
+HERE, THERE = "127.0.0.1:5000", "127.0.0.1:80"
+CLIENT_OPENS, SERVER_OPENS = opens(origin(1), HERE, THERE), opens(served(1), THERE, HERE)
 
 
 def part(ms: int, data: bytes, *, last: bool = False, complete: bool = True) -> BodyPart:
@@ -70,3 +84,32 @@ def test_an_exchange_without_an_answer_is_aborted(end: tuple[Event, ...], reason
 def test_interim_answers_end_nothing_and_exchanges_do_not_mix() -> None:
     found = rows(gets(1, 1), gets(2, 2), sent(3, 2, status=404), sent(4, 1, status=103), sent(5, 1))
     assert [row.status_code for row in found] == [200, 404]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (CLIENT_OPENS, SERVER_OPENS, gets(2), at_server(gets(3)), at_server(sent(4)), sent(5)),
+        (CLIENT_OPENS, SERVER_OPENS, at_server(gets(2)), gets(3), at_server(sent(4)), sent(5)),
+        (gets(2), at_server(gets(3)), CLIENT_OPENS, SERVER_OPENS, at_server(sent(4)), sent(5)),
+    ],
+    ids=["the client first", "the server first", "the ends are known late"],
+)
+def test_of_an_exchange_whose_both_ends_are_seen_the_one_of_the_client_counts(events: tuple[Event, ...]) -> None:
+    (client, server) = sorted(rows(*events), key=lambda row: row.server)
+    assert (client.twin, client.both_ends, client.status) == (None, True, "complete")
+    assert (server.twin, server.both_ends, server.status) == (client.id, False, "complete")
+
+
+def test_another_path_and_a_second_client_are_exchanges_of_their_own() -> None:
+    other = replace(gets(3), target="/other")
+    found = rows(CLIENT_OPENS, SERVER_OPENS, gets(2), at_server(other), sent(4), at_server(sent(5)))
+    assert [(row.twin, row.both_ends) for row in found] == [(None, False)] * 2
+    found = rows(CLIENT_OPENS, SERVER_OPENS, gets(2), at_server(gets(3)), at_server(gets(4, 2)), sent(5))
+    assert [row.both_ends for row in found] == [True, False, False]
+    assert [row.twin for row in found] == [None, found[0].id, None]
+
+
+def test_a_connection_that_closes_ends_its_own_exchanges_alone() -> None:
+    found = rows(CLIENT_OPENS, SERVER_OPENS, gets(2), at_server(gets(3)), TlsClose(origin(4), 0, 0), at_server(sent(5)))
+    assert [(row.server, row.status, row.reason) for row in found] == [(False, "aborted", "closed"), (True, "complete", None)]

@@ -86,3 +86,12 @@ def test_parameters_that_are_cut_are_for_no_tool() -> None:
     assert isinstance(request, RpcMessage)
     cut = RpcMessage(request.origin, request.channel, "request", "tools/call", tool="query", params=request.params[:-3])
     assert ties(*tools, cut) == [(None, None)]
+
+
+def test_what_is_json_rpc_of_another_protocol_is_kept_as_such() -> None:
+    made = emitted(execs(1, AGENT, "vibe-rs", ppid=1), sends(5, "", method="turn/start"), sends(7, "", method="tools/list"))
+    rows = sorted(last(AuditRow, made), key=lambda row: row.timestamp_ms)
+    assert [(row.audit_type, row.action) for row in rows if row.audit_type in ("mcp", "rpc")] == [
+        ("rpc", "turn/start"),
+        ("mcp", "tools/list"),
+    ]

@@ -8,9 +8,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from agentsight_rx.prices import Prices
+from agentsight_rx.state import MemoryStore
+from agentsight_rx.view import SessionRow
 from agentsight_rx.view.page import PageError, Picture, answer
+from agentsight_rx.view.queries.reading import rows_of
+from agentsight_rx.view.rows.tables import CALLS, HTTP, put
 
 from .story import SESSION, Story, parcel, stored
 
@@ -44,6 +49,14 @@ def test_the_rail_has_one_row_for_the_session_with_its_plan_cost_and_context() -
     assert ("Claude Code", "claude-sonnet-4-5", "5 of 6: review", 12) == (row["agent"], row["model"], row["step"], row["turns"])
     assert 0 < row["cost"]["usd"] < 1
     assert 0.6 < row["left"] < 0.7
+
+
+def test_the_rail_has_the_newest_500_sessions_of_a_recording() -> None:
+    store = MemoryStore()
+    store.commit([put(SessionRow(f"s{number:03}", number, agent="x")) for number in range(503)])
+    rows = asked("sessions", Picture(store, Prices(today=TODAY)))
+    assert ["s502", "s003"] == [rows[0]["id"], rows[-1]["id"]]
+    assert 500 == len(rows)
 
 
 def test_the_verdict_is_one_sentence_and_each_clause_leads_to_its_evidence() -> None:
@@ -219,6 +232,23 @@ def test_every_exchange_is_in_http() -> None:
     rows = here("http")["rows"]
     assert 14 == len(rows)
     assert [529] == [row["status"] for row in rows if row["status"] >= 400]
+
+
+def test_an_exchange_has_its_peer_and_a_call_the_proxy_that_passed_it_on() -> None:
+    store = stored(parcel())
+    call = next(row for row in rows_of(store, CALLS) if row.session_id == SESSION)
+    exchange = next(row for row in rows_of(store, HTTP) if row.call_id == call.id)
+    passed_on = replace(exchange, id=f"{exchange.id}00", peer="10.0.0.3:443", call_id="llm-9")
+    twin = replace(exchange, id=f"{exchange.id}01", twin=exchange.id, server=True, call_id=None)
+    changed = (replace(call, through="litellm"), replace(exchange, peer="127.0.0.1:80"), passed_on, twin)
+    store.commit([put(row) for row in changed])
+    picture = Picture(store, Prices(today=TODAY))
+    rows = {row["id"]: row for row in here("http", picture)["rows"]}
+    assert 15 == len(rows) == here("", picture)["counts"]["http"]
+    assert ("127.0.0.1:80", None) == (rows[exchange.id]["peer"], rows[exchange.id].get("passed_on"))
+    assert ("10.0.0.3:443", True) == (rows[passed_on.id]["peer"], rows[passed_on.id]["passed_on"])
+    assert "litellm" == next(card for card in here("turns", picture)["cards"] if card["call"] == call.id)["through"]
+    assert "litellm" == asked(f"call/{call.id}", picture)["through"]
 
 
 def test_mcp_requests_have_their_outcome() -> None:

@@ -20,3 +20,11 @@ def test_an_exchange_of_a_call_has_its_turn() -> None:
 def test_without_an_end_there_is_no_duration() -> None:
     (exchange,) = exchanges_of([replace(http(1, "a", "/"), end_timestamp_ms=None)], causes())
     assert exchange.duration_ms is None
+
+
+def test_the_end_of_a_server_is_no_exchange_of_its_own_but_one_that_is_passed_on_is() -> None:
+    server = replace(http(2, "a", "/"), server=True, twin="http-1")
+    passed_on = replace(http(3, "b", "/", call="llm-9"), peer="10.0.0.3:443")
+    served = replace(http(4, "a", "/", call="llm-9"), server=True)
+    found = exchanges_of([http(1, "a", "/"), server, passed_on, served], causes())
+    assert [each.id for each in found] == ["http-1", "http-3"]

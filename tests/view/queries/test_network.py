@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterable
 
 import pytest
+from msgspec.structs import replace
 
 from agentsight_rx.view import AuditRow, BlindSpotRow, CallRow, HttpRow
 from agentsight_rx.view.queries import network
@@ -95,6 +96,28 @@ def test_the_end_of_a_server_in_the_tree_does_not_count_again() -> None:
         (), [http(1, "a.test", "/", call="llm-1"), http(2, "a.test", "/", call="llm-9")], (), causes(*BASE, twin)
     )
     assert [host.count for host in found.hosts] == [1]
+
+
+def test_an_exchange_of_which_both_ends_were_seen_counts_once() -> None:
+    server = replace(http(2, "a.test", "/"), server=True, twin="http-1")
+    (host,) = seen(exchanges=[http(1, "a.test", "/"), server]).hosts
+    assert host.count == 1
+
+
+def test_an_accepted_connection_whose_other_end_was_seen_is_one_to_the_address_that_accepted_it() -> None:
+    found = seen(
+        reached("connect", "127.0.0.1:80", 1, local="127.0.0.1"),
+        reached("accept", "127.0.0.1:5000", 2, local="127.0.0.1", local_port=80),
+        reached("accept", "127.0.0.1:5001", 3, local="127.0.0.1", local_port=80),
+        reached("accept", "127.0.0.1:5000", 4, local="127.0.0.1", local_port=81),
+        reached("carried", "127.0.0.1:80", 5, bytes=7, received_bytes=9, local_port=5000),
+    )
+    assert {peer.peer: peer.actions for peer in found.peers} == {
+        "127.0.0.1:80": {"connect": 1, "accept": 1},
+        "127.0.0.1:5001": {"accept": 1},
+        "127.0.0.1:5000": {"accept": 1},
+    }
+    assert (found.peers[0].sent_bytes, found.peers[0].received_bytes) == (7, 9)
 
 
 def test_a_peer_has_the_name_of_the_only_host_that_its_process_asked_at_that_port() -> None:

@@ -25,6 +25,7 @@ from agentsight_rx.view import (
     ToolRow,
 )
 from agentsight_rx.view.rows.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put
+from agentsight_rx.view.snapshot.kept import weight_of
 from agentsight_rx.view.snapshot.schema import completeness
 from agentsight_rx.view.snapshot.snapshot import Bounds, View, read_snapshot
 
@@ -176,12 +177,13 @@ def test_the_orders() -> None:
     assert ["c1", "c2"] == [row["id"] for row in made["llm_calls"]]
 
 
-def test_of_20005_audit_rows_the_newest_20000_are_kept_and_all_are_counted() -> None:
+def test_of_20005_audit_rows_the_newest_that_take_7_mb_are_kept_and_all_are_counted() -> None:
     view = filled([AuditRow(f"audit-{number}", number, "process") for number in range(20_005)])
     made = encoded(view, audit_limit=100_000)
     assert (20_005, 0) == (made["summary"]["audit_events"], made["summary"]["start_timestamp_ms"])
-    assert (20_000, 5) == (len(made["audit_events"]), made["audit_events"][0]["timestamp_ms"])
-    assert 5 == made["not_kept"]["audit_events"]
+    most = Bounds().size // weight_of(AuditRow("audit-1", 1, "process"))
+    assert (most, 20_005 - most) == (len(made["audit_events"]), made["audit_events"][0]["timestamp_ms"])
+    assert 20_005 - most == made["not_kept"]["audit_events"]
     assert [20_003, 20_004] == [row["timestamp_ms"] for row in encoded(view, audit_limit=2)["audit_events"]]
     assert [] == encoded(view, audit_limit=0)["audit_events"]
 
@@ -201,8 +203,8 @@ def test_each_kind_of_row_is_bounded_and_evicted_rows_are_counted(kind: str) -> 
     assert (3, 2) == (len(made[kind]), made["not_kept"][kind])
 
 
-def test_text_is_bounded_too() -> None:
-    made = encoded(filled([CallRow(f"c{number}", number, prompt="x" * 400) for number in range(5)], Bounds(text=1000)))
+def test_bytes_are_bounded_too() -> None:
+    made = encoded(filled([CallRow(f"c{number}", number, prompt="x" * 400) for number in range(5)], Bounds(size=2400)))
     assert ["c3", "c4"] == [call["id"] for call in made["llm_calls"]]
     assert 3 == made["not_kept"]["llm_calls"]
 
