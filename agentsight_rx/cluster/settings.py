@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ..errors import SpoolError
 from ..graphs import TraceOptions
+from ..rules.guard.rules import Rules
 from .place import Place
 
 __all__ = ["SETTINGS", "Settings", "settings_of"]
@@ -23,10 +24,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     format: int = _FORMAT
     redaction_key: str
     sse_timeout: float = 30.0
+    guard: Rules | None = None  # the rules whose alerts are in the result
 
     def options(self, host: str) -> TraceOptions:
         """The graph of a job."""
-        return TraceOptions(redaction_key=bytes.fromhex(self.redaction_key), sse_timeout=self.sse_timeout, host=host)
+        return TraceOptions(
+            redaction_key=bytes.fromhex(self.redaction_key), sse_timeout=self.sse_timeout, host=host, guard=self.guard
+        )
 
 
 def settings_of(out: Place, *, redaction_key: bytes | None = None) -> Settings:

@@ -166,6 +166,10 @@ class Processes:
             pid = row.ppid
         return None
 
+    def agent(self, pid: int) -> ProcessRow | None:
+        """The known agent that the process is, or the nearest one that it descends from."""
+        return next((row for row in self._lineage(pid) if row.agent), None)
+
     def program(self, pid: int) -> ProcessRow | None:
         """
         The process whose session the calls of a process belong to: the one that started the program that calls. A process that
