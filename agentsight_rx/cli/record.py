@@ -27,6 +27,7 @@ from .destinations import Destinations, with_previews
 from .flags.console import Console
 from .flags.filters import Filters
 from .flags.group import PAGE, WATCH, Only, Without, flag
+from .flags.guard import Guard
 from .flags.page import Page
 from .flags.stdio import Stdio
 from .flags.store import Store
@@ -59,6 +60,7 @@ _CHOSEN = ("pid", "comm", "cgroup", *_SOURCES, "source", "require")
 _ALL = Watch(ssl=True, plain_http=True, process=True, files=True, net=True, stdio=True, system=True)
 _STREAMS = Stdio(stdio_all_fds=True, stdio_max_bytes=65_536)
 _FILTERS = Filters(default_filters=True)
+_GUARD = Guard()
 _STORED = Destinations(console=Console(quiet=True), store=Store(require_store=False), page=Page(server=None))
 _SERVER = _switch("server", "Serve a page that shows it live. [on]", PAGE, bool | None)
 
@@ -75,6 +77,7 @@ def record(
     stdio: Annotated[Stdio, Only("stdio_max_bytes")] = _STREAMS,
     system: Annotated[System, Only("system_interval")],
     filters: Filters = _FILTERS,
+    guard: Guard = _GUARD,
     out: Annotated[Destinations, Without(Console, "jsonl", server=_SERVER)] = _STORED,
     explain: Explain = False,
 ) -> int:
@@ -93,7 +96,7 @@ def record(
 
     def options(pid: int | None) -> TraceOptions:
         watched = replace(watch, pid=pid, stdio=watch.stdio and pid is not None)
-        return filters.over(watched.options(tls, stdio, system))
+        return guard.over(filters.over(watched.options(tls, stdio, system)), folder=Path.cwd() if command else None)
 
     attached, required = options(watch.pid), watch.required()
     graph = trace_graph(attached)  # reports a wrong filter before anything starts

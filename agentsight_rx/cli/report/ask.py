@@ -163,6 +163,11 @@ class Ask:
         given = [f"--{name} {shlex.quote(str(value))}" for name, value in chosen.items() if value]
         return " ".join([report_called(report), *given])
 
+    def guard(self, *words: str) -> str:
+        """How to call a command of the guard for the same store."""
+        db = f" --db {shlex.quote(str(self.flags.db))}" if self.flags.db else ""
+        return f"{program()} guard {' '.join(words)}{db}"
+
 
 def report_called(name: str) -> str:
     """How a report is called; "" is the first screen."""

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ...core.bounded import Recent
 from .kinds import (
+    AlertRow,
     AuditRow,
     BlindSpotRow,
     CallRow,
@@ -30,6 +31,7 @@ _PROCESSES_MOST = 65_536  # as the view has
 
 
 _BLIND_SPOTS_MOST = 1000
+_ALERTS_MOST = 4096  # as the guard has
 
 
 # Why a call is not whole where nothing was lost: a peer, a process or the capture ended it
@@ -90,6 +92,7 @@ class Tally:
         self.blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
         self.tls_uses: Recent[str, TlsUseRow] = Recent(_BLIND_SPOTS_MOST)
         self.unknown: Recent[str, UnknownRow] = Recent(_BLIND_SPOTS_MOST)
+        self.alerts: Recent[str, AlertRow] = Recent(_ALERTS_MOST)
         self.older: Recent[str, SessionRow] = Recent(_BLIND_SPOTS_MOST)  # sessions of agents that ran before
         self._sessions: Recent[str, None] = Recent(_MOST)
         self._calls: Recent[str, str] = Recent(_MOST)
@@ -123,6 +126,8 @@ class Tally:
                     self._sessions.put(item.id, None)
                     if item.view_source == "seed":
                         self.older.put(item.id, item)
+                case AlertRow():
+                    self.alerts.put(item.id, item)
                 case RowGone():
                     self._gone(item.row)
                 case _:
@@ -132,6 +137,8 @@ class Tally:
         """Take back what a row has added."""
         totals = self.totals
         match row:
+            case AlertRow():
+                self.alerts.pop(row.id, None)
             case CallRow() if (state := self._calls.pop(row.id, None)) is not None:
                 totals.calls -= 1
                 totals.calls_unfinished -= state in ("pending", "unfinished")

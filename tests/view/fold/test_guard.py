@@ -12,22 +12,15 @@ from agentsight_rx.events import (
     BlindSpot,
     Connection,
     Event,
-    FileEvent,
-    HttpRequest,
     HttpResponse,
-    TcpTraffic,
     Usage,
 )
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.rules.guard.rules import Rules
-from agentsight_rx.testing.scene import Actor, Scene
+from agentsight_rx.testing.scene import Scene
 from agentsight_rx.view import AlertRow, CallRow, Fold, Row, RowGone
 from agentsight_rx.view.fold.fold import FoldState
-
-WORKSPACE = "/home/ada/shop"
-KEY = "/home/ada/.ssh/id_ed25519"
-LABEL = "[redacted:private-key:0123abcd]"
-TOKEN = "[redacted:github:4567abcd]"
+from tests.guarded import KEY, LABEL, TOKEN, WORKSPACE, Story
 
 
 def guarded(events: Sequence[Event], rules: Rules | None = None, *, cost: float | None = None) -> list[AlertRow]:
@@ -44,55 +37,6 @@ def guarded(events: Sequence[Event], rules: Rules | None = None, *, cost: float 
 
 def said(events: Sequence[Event], text: str = "") -> list[str]:
     return [row.sentence for row in guarded(events, read_rules(text, "guard.toml"))]
-
-
-class Story:
-    """An agent in its workspace, that was asked for something."""
-
-    def __init__(self, prompt: str = "deploy it") -> None:
-        self.scene = Scene()
-        self.agent = self.scene.process("claude", prompt, cwd=WORKSPACE)
-        self.messages: list[dict[str, object]] = [{"role": "user", "content": prompt}]
-        self.tools = 0
-        self.agent.asks(*self.messages)
-
-    @property
-    def events(self) -> list[Event]:
-        return self.scene.events
-
-    def tool(self, name: str, **said: object) -> None:
-        """The model asks for a tool."""
-        self.tools += 1
-        self.agent.is_answered("I do it", tools={name: said})
-
-    def result(self, text: str, *, failed: bool = False) -> HttpRequest:
-        """What the tool gave is sent to the model."""
-        id = f"toolu_{self.agent.pid}_{self.tools}"
-        self.messages += [
-            {"role": "assistant", "content": [{"type": "tool_use", "id": id, "name": "x", "input": {}}]},
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": id, "content": text, "is_error": failed}]},
-        ]
-        return self.agent.asks(*self.messages)
-
-    def shell(self, command: str, *words: str) -> Actor:
-        """A program of the command that the model asked for."""
-        self.tool("Bash", command=command)
-        return self.agent.starts("sh", "-c", command).starts(*words or command.split())
-
-    def does(self, actor: Actor, action: str, path: str, **more: int) -> FileEvent:
-        origin = actor.origin()
-        target = {"target": f"{path}.new"} if action == "rename" else {}
-        return self.scene.add(FileEvent(origin, actor.connection.start_ns, action, path, **target, **more))
-
-    def sends(self, actor: Actor, host: str, body: bytes = b"", size: int = 1800) -> HttpRequest:
-        head = (("host", host),)
-        origin = actor.origin(actor.connection)
-        return self.scene.add(
-            HttpRequest(origin, 1, "POST", "/upload", "HTTP/1.1", head, body, size=size, end_ns=origin.time_ns)
-        )
-
-    def carries(self, actor: Actor, peer: str, port: int = 443, sent: int = 1800) -> TcpTraffic:
-        return self.scene.add(TcpTraffic(actor.origin(), actor.connection.start_ns, 7, peer, port, sent, 20))
 
 
 # -- reads-secret ------------------------------------------------------------------------------------------------------------

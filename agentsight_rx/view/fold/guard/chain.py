@@ -59,6 +59,11 @@ class Link:
         return row if row is not None and self._process_id in (None, row.id) else None
 
     @property
+    def is_of_tool(self) -> bool:
+        """It is about what a tool gave, and not about what one process did."""
+        return self._tool is not None
+
+    @property
     def process_id(self) -> str | None:
         return self._process_id or (self.process.id if self.process else None)
 

@@ -87,6 +87,7 @@ class Context:
         call_id = proof.call or (tool.llm_call_id if tool else None)
         noted = self.memory.calls.get(call_id) if call_id else None
         prompt = noted.prompt if noted else self.memory.prompts.get(session.id, session.title) if session else ""
+        ran = tool if tool is not None and link.is_of_tool and tool.related_pid is not None else None
         time_ms = milliseconds(proof.origin.wall_ns)
         contains = next((mine for mine, other in _CONTAINED.items() if other == rule.name), None)
         whole = self.memory.alerts.get(_id(link.owner or "", contains, target)) if contains else None
@@ -104,10 +105,10 @@ class Context:
             session_id=session.id if session else None,
             agent=link.agent or None,
             workspace=link.workspace or None,
-            pid=link.pid,
-            process_id=link.process_id,
+            pid=ran.related_pid if ran else link.pid,
+            process_id=ran.process_id if ran else link.process_id,
             agent_pid=agent.pid if agent else session.pid if session else None,
-            command=cut(with_short_homes(link.argv), _SHORT),
+            command=cut(with_short_homes(" ".join(ran.related_argv) if ran else link.argv), _SHORT),
             tool_id=tool.id if tool else None,
             tool=cut(f"{tool.tool_name} {' '.join(asked_for(tool.input).split())}", _SHORT) if tool else "",
             call_id=call_id,

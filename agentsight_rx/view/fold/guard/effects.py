@@ -105,7 +105,7 @@ class Effects:
         if _LOCAL.match(host) or link.owner is None:
             return
         proof = Proof(origin, (http_id(call_id(origin, event.exchange)),))
-        sent = event.size or len(event.body) or 1
+        sent = event.size or len(event.body)
         if not (is_call and link.own):
             yield from self._left(link, host, proof, sent=sent, by_content=_LABEL_BYTES.search(event.body) is not None)
         yield from self._spoken(link, host, proof, sent=sent)
@@ -129,7 +129,7 @@ class Effects:
         keys = (link.tool_id, None if link.own else link.process_id)
         reads = {read.path: read for key in keys if key for read in self._memory.reads.get(key, ())}
         for read in reads.values():
-            deed = LeftDeed(link, read.path, host, sent=sent, by_content=by_content)
+            deed = LeftDeed(link, read.path, host, sent=max(sent, 1), by_content=by_content)
             by = Proof(proof.origin, (read.event, *proof.evidence), sure=by_content)
             yield from self._context.judged(deed, link, by)
 

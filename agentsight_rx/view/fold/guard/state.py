@@ -119,7 +119,7 @@ class Memory:
         return GuardState(
             self.number,
             list(self.alerts.values()),
-            self.reads.columns,
+            reads=self.reads.columns,
             hosts=self.hosts.columns,
             roots=self.roots.columns,
             failures=self.failures.columns,
@@ -132,7 +132,7 @@ class Memory:
         )
 
     def restore(self, state: GuardState | None) -> None:
-        state = state or _EMPTY
+        state = state or Memory().snapshot()
         self.number = state.number
         self.alerts.clear()
         self.alerts.update({row.id: row for row in state.alerts})
@@ -140,6 +140,3 @@ class Memory:
             getattr(self, name).fill(getattr(state, name))
         self.spoke.clear()
         self.spoke.update(dict.fromkeys(state.spoke))
-
-
-_EMPTY = GuardState(0, [], ([], []), ([], []), ([], []), ([], []), ([], []), ([], []), ([], []), ([], []), [], ([], []))

@@ -28,7 +28,7 @@ _DEEP = 2  # names of a path that is outside of the workspace: files of one fold
 
 
 def target_of(deed: Deed, chain: Link) -> str:
-    """What the alerts of one rule and session are told apart by."""
+    """What tells the alerts of one rule and session from each other."""
     match deed:
         case FileDeed() if deed.op != "read" and chain.outside(deed.path):
             target = _folder(deed.path)
