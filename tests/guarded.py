@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from agentsight_rx.events import Event, FileEvent, HttpRequest, TcpTraffic
 from agentsight_rx.loss import Ledger
@@ -28,7 +29,7 @@ class Story:
         for _ in range(before):  # processes, so that pids and ids of sessions are others
             self.scene.process("init")
         self.agent = self.scene.process("claude", prompt, cwd=WORKSPACE)
-        self.messages: list[dict[str, object]] = [{"role": "user", "content": prompt}]
+        self.messages: list[dict[str, Any]] = [{"role": "user", "content": prompt}]
         self.tools = 0
         self.agent.asks(*self.messages)
 
@@ -55,7 +56,7 @@ class Story:
         self.tool("Bash", command=command)
         return self.agent.starts("sh", "-c", command).starts(*words or command.split())
 
-    def does(self, actor: Actor, action: str, path: str, **more: int) -> FileEvent:
+    def does(self, actor: Actor, action: str, path: str, **more: Any) -> FileEvent:
         origin = actor.origin()
         target = {"target": f"{path}.new"} if action == "rename" else {}
         return self.scene.add(FileEvent(origin, actor.connection.start_ns, action, path, **target, **more))

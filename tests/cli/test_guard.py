@@ -14,6 +14,7 @@ from agentsight_rx.cli import app
 from agentsight_rx.cli.check_formats import FORMATS, Checked
 from agentsight_rx.cli.guard.suggested import Suggested, entry_of, suggested
 from agentsight_rx.errors import StoreError, UsageError
+from agentsight_rx.events import Event
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.rules.guard.rules import Allow
 from agentsight_rx.view import AlertRow
@@ -99,7 +100,7 @@ def test_an_entry_that_would_remove_many(tmp_path: Path) -> None:
     assert "5 sessions: 0 alerts would" in ran("guard", "test", *paths, "--guard-rules", str(tmp_path / "mine.toml"))[0]
 
 
-def shifted(story: Story, days: int) -> list[object]:
+def shifted(story: Story, days: int) -> list[Event]:
     """So many days later."""
     wall = days * 86_400 * 10**9
     return [replace(event, origin=replace(event.origin, wall_ns=event.origin.wall_ns + wall)) for event in story.events]

@@ -22,7 +22,7 @@ def judged(event):
 """
 _COSTS = ("session.cost", "day.cost", "subagent.cost")
 # What an entry of `allow` compares, by deed: each has its own name for the same thing
-_ALLOWED = {
+_ALLOWED: dict[str, tuple[str, ...]] = {
     "path": ("file.path", "left.file"),
     "host": ("net.host", "left.host"),
     "agent": ("agent",),
@@ -129,12 +129,10 @@ def _kinds_of(part: Resolved) -> set[type[Any]]:
 
 def _texts(entry: Allow) -> Iterator[str]:
     """An entry as rules: all of its members have to fit, each under the name that the deed has for it."""
-    given = [(name, getattr(entry, name)) for name in _ALLOWED if getattr(entry, name)]
-    for names in ({"path": 0, "host": 0}, {"path": 1, "host": 1}):
-        parts = tuple(
-            Condition(fields[names.get(name, 0)], "~=", value) for name, value in given for fields in (_ALLOWED[name],)
-        )
-        yield spell(All(parts)) if len(parts) > 1 else spell(parts[0])
+    given = [(fields, value) for name, fields in _ALLOWED.items() if (value := getattr(entry, name))]
+    for place in (0, -1):
+        parts = [Condition(fields[place], "~=", value) for fields, value in given]
+        yield spell(All(tuple(parts)) if len(parts) > 1 else parts[0])
 
 
 def allow_text(entry: Allow, /) -> str:

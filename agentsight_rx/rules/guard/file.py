@@ -26,8 +26,8 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib import resources
-from typing import Any, NoReturn, TypeVar
+from pathlib import Path
+from typing import Any, NoReturn, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -37,8 +37,6 @@ from .compiled import Judge
 from .rules import LEVELS, Allow, Deliver, Level, Rule, Rules, rank
 
 __all__ = ["FILE_MOST", "built_in_rules", "read_rules", "reloaded"]
-
-T = TypeVar("T")
 
 FILE_MOST = 1 << 20  # bytes
 _RULES_MOST, _ENTRIES_MOST = 500, 2000
@@ -54,7 +52,7 @@ _TIGHTENED = ("secrets",)  # lists whose entries make more of what is done an al
 @cache
 def built_in_rules() -> Rules:
     """The rules that every guard has."""
-    text = resources.files(__package__).joinpath("built_in.toml").read_text()
+    text = Path(__file__).with_name("built_in.toml").read_text()
     return _File(text, "built-in rules", Rules(), tighten=False, built_in=True).rules()
 
 
@@ -156,10 +154,10 @@ class _File:
         kept: tuple[Allow, ...] = ()
         if isinstance(given, dict):
             self._known(self._table(given, *where), ("append",), where)
-            given, kept = given.get("append", []), before
+            given, kept = self._table(given, *where).get("append", []), before
         if not isinstance(given, list):
             self._fail('expected entries such as allow = [{ path = "…" }], or allow.append = […]', *where)
-        entries: list[Any] = given
+        entries = cast("list[Any]", given)
         found: list[Allow] = []
         for value in entries:
             self._known(self._table(value, *where), Allow.__struct_fields__, where)
@@ -181,7 +179,7 @@ class _File:
             self._fail("a file of a workspace may not deliver alerts anywhere", "deliver")
         if not isinstance(given, list):
             self._fail("expected [[deliver]], with two brackets", "deliver")
-        entries: list[Any] = given
+        entries = cast("list[Any]", given)
         for value in entries:
             self._known(self._table(value, "deliver"), Deliver.__struct_fields__, ("deliver",))
             found = self._as(value, Deliver, ("deliver",))

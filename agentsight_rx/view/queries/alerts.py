@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from msgspec import Struct
 
 from ...errors import UsageError
-from ...state import Store, by_index, pages
+from ...state import Key, Store, by_index, pages
 from ..rows.blind_spots import sentence_of
 from ..rows.kinds import AlertRow, AuditRow, HttpRow
 from ..rows.tables import ALERTS, AUDIT, BLIND_SPOTS, CALLS, HTTP, TOOLS
@@ -68,10 +68,13 @@ def _said(store: Store, id: str, row: AlertRow) -> tuple[int, str]:
     if (spot := store.get(BLIND_SPOTS, id)) is not None:
         return spot.timestamp_ms, sentence_of(spot)
     start, stop = row.timestamp_ms - _AROUND_MS, row.last_timestamp_ms + _AROUND_MS
-    for table in (AUDIT, HTTP):
-        for _, line in islice(pages(store, table, start=(max(0, start),), stop=(stop,)), _LOOKED_AT):
-            if line.id == id:
-                return line.timestamp_ms, _line_said(line)
+    keys = {"start": (max(0, start),), "stop": (stop,)}
+    lines: Iterable[tuple[Key, AuditRow | HttpRow]] = chain(
+        islice(pages(store, AUDIT, **keys), _LOOKED_AT), islice(pages(store, HTTP, **keys), _LOOKED_AT)
+    )
+    found = next((line for _, line in lines if line.id == id), None)
+    if found is not None:
+        return found.timestamp_ms, _line_said(found)
     return 0, ""
 
 

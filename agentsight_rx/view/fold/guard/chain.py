@@ -98,7 +98,7 @@ class Link:
         """Whose deed it is: a session, or the process of an agent that has none yet. None: of no agent."""
         return self.session.id if self.session else self.agent_process.id if self.agent_process else None
 
-    @cached_property
+    @property
     def agent(self) -> str:
         if self.session is not None:
             return self.session.who
@@ -110,7 +110,7 @@ class Link:
         known = self.session.cwd if self.session else None
         return known or (self.agent_process.cwd if self.agent_process else None) or ""
 
-    @cached_property
+    @property
     def workspace(self) -> str:
         owner = self.owner
         return (self._known.memory.roots.get(owner) if owner else None) or self.agent_cwd
@@ -123,11 +123,11 @@ class Link:
     def tool_input(self) -> str:
         return self.tool.input if self.tool else ""
 
-    @cached_property
+    @property
     def argv(self) -> str:
         return " ".join(self.process.argv) if self.process else ""
 
-    @cached_property
+    @property
     def program(self) -> str:
         process = self.process
         if process is None:
@@ -135,7 +135,7 @@ class Link:
         name = process.argv[0] if process.argv else process.command or process.comm or ""
         return name.rpartition("/")[2].lstrip("-")
 
-    @cached_property
+    @property
     def own(self) -> bool:
         agent = self.agent_process.id if self.agent_process else self.session.process_id if self.session else None
         if agent is None or self.process_id == agent:
