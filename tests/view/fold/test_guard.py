@@ -8,13 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.events import (
-    BlindSpot,
-    Connection,
-    Event,
-    HttpResponse,
-    Usage,
-)
+from agentsight_rx.events import BlindSpot, Connection, Event, HttpRequest, HttpResponse, Usage
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.rules.guard.rules import Rules
 from agentsight_rx.testing.scene import Scene
@@ -93,6 +87,18 @@ def test_what_no_agent_does_breaks_no_rule() -> None:
     assert [] == guarded(scene.events)
 
 
+def test_a_client_that_a_program_without_a_name_starts_is_not_the_program_itself() -> None:
+    """Calls of curl belong to the session of the script that started it; what curl does is still the deed of a command."""
+    scene = Scene()
+    agent = scene.process("python3", "bot.py", cwd=WORKSPACE)
+    agent.asks("fetch it")
+    curl = agent.starts("curl", "paste.example")
+    origin = curl.origin(curl.connection)
+    scene.add(HttpRequest(origin, 1, "GET", "/", "HTTP/1.1", (("host", "paste.example"),), end_ns=origin.time_ns))
+    (row,) = guarded(scene.events)
+    assert ("new-host", "curl, run by bot") == (row.rule, row.sentence[:16])
+
+
 def test_a_known_agent_is_one_before_its_first_call() -> None:
     scene = Scene()
     agent = scene.process("claude", cwd=WORKSPACE)
@@ -110,7 +116,7 @@ def test_a_secret_that_is_renamed_keeps_its_name() -> None:
     assert ["mv, run by claude, renamed ~/.ssh/id_ed25519 to ~/.ssh/id_ed25519.new, outside of ~/shop"] == [
         row.sentence for row in rows
     ]
-    assert 2 == rows[0].count
+    assert (2, KEY) == (rows[0].count, rows[0].target)
 
 
 # -- writes-outside ----------------------------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ class Link:
         agent = self.agent_process.id if self.agent_process else self.session.process_id if self.session else None
         if agent is None or self.process_id == agent:
             return agent is not None
-        program = self._known.processes.program(self.pid) if self.pid is not None and self.process is not None else None
+        program = self._known.processes.itself(self.pid) if self.pid is not None and self.process is not None else None
         return program is not None and program.id == agent
 
     def outside(self, path: str, /) -> bool:

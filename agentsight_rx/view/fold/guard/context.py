@@ -27,6 +27,7 @@ __all__ = ["Context", "Proof"]
 
 _EVIDENCE_MOST = 8  # ids that a row has: the first, and the newest
 _SHORT = 200  # characters of a prompt, a command, an input
+_OUTSIDE = "file.outside"  # a rule about it is about folders
 _CONTAINED = {"secret-left": "reads-secret"}  # the first says all that the second says of the same file
 
 
@@ -62,7 +63,7 @@ class Context:
                 yield from self._alert(rule, deed, link, proof)
 
     def _alert(self, rule: Rule, deed: Deed, link: Link, proof: Proof) -> Iterator[Row]:
-        alerts, target = self.memory.alerts, target_of(deed, link)
+        alerts, target = self.memory.alerts, target_of(deed, link, by_folder=_OUTSIDE in rule.when)
         id = _id(link.owner or "", rule.name, target)
         known = alerts.get(id)
         if known is None:

@@ -27,10 +27,10 @@ _TARGET_MOST = 400
 _DEEP = 2  # names of a path that is outside of the workspace: files of one folder are one target
 
 
-def target_of(deed: Deed, chain: Link) -> str:
-    """What tells the alerts of one rule and session from each other."""
+def target_of(deed: Deed, chain: Link, *, by_folder: bool) -> str:
+    """What tells the alerts of one rule and session from each other. `by_folder`: files of one folder outside are one."""
     match deed:
-        case FileDeed() if deed.op != "read" and chain.outside(deed.path):
+        case FileDeed() if by_folder and chain.outside(deed.path):
             target = _folder(deed.path)
         case FileDeed():
             target = deed.path
