@@ -18,7 +18,7 @@ from ..graphs import TraceOptions
 from ..graphs import trace as trace_graph
 from ..runtime import Run, Summary
 from ..say import brief, detail, holding, say
-from ..sources.hold import group
+from ..sources.hold import group as own_group
 from ..sources.kernel.features import require_kernel
 from ..sources.tls.candidates import describe, tls_candidates
 from ..sources.tls.commands import resolve, search_path
@@ -35,6 +35,7 @@ from .flags.system import System
 from .flags.tls import Tls
 from .flags.watch import Watch
 from .launch import Launch, exit_status, forwarding, invoking_user
+from .stopping import Stopper
 from .stores import new_store
 
 __all__ = ["record", "record_command"]
@@ -110,21 +111,29 @@ def record(
         store, failure = _place(out)
         out = out.into(store)
         attached = out.prepared(attached)
-        chosen = out.sinks(attached)
+        chosen = out.sinks(attached, stopped=Stopper())
         graph = trace_graph(with_previews(attached, chosen))
         summary = _with(failure, capture(graph, chosen, required=required, keeps_auth=not attached.remove_auth))
         who = ", ".join(watch.target().comms) or f"process {watch.pid}"
         print_closing(summary, store=store, since_ms=summary.ledger.began_ms, who=who, filters=filters.given)
         return summary.exit_status
     name = os.path.basename(command[0])
-    with brief(), group() as own:
+    with brief(), own_group() as own:
         launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
         store, failure = _place(out)
         absent = [] if store is None else [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
         try:
             place = str(own.path) if own is not None and own.add(launch.pid) else ""
             started = _found_early(options(launch.pid), _candidates_of(command), place)
-            status, summary = record_command(launch, started, out.into(store), name=name, wait_all=wait_all, required=required)
+            status, summary = record_command(
+                launch,
+                started,
+                out.into(store),
+                name=name,
+                wait_all=wait_all,
+                required=required,
+                group=Path(place) if place else None,
+            )
         except BaseException:
             launch.abandon()
             for path in absent:  # the command never ran: leave no empty recording
@@ -161,18 +170,20 @@ def record_command(
     wait_all: bool = False,
     required: Collection[str] = (),
     stays: bool = False,
+    group: Path | None = None,
 ) -> tuple[int, Summary]:
     """
     Attach everything, let the command start, wait for its end; returns its exit status and the summary.
 
     From its start to its end nothing is written to the terminal: messages come behind it, or go to the log of `out` at once.
-    `name` is what the person calls the command. What this machine does not allow is left out and logged, except the `required`
-    sources. A capture that `stays` goes on behind the command, with its page, until a signal.
+    `name` is what the person calls the command, `group` the control group that it is in. What this machine does not allow is
+    left out and logged, except the `required` sources. A capture that `stays` goes on behind the command, with its page, until
+    a signal.
     """
     if options.process is not None:
         options = replace(options, process=replace(options.process, launched=True))
     options = out.prepared(options)
-    destinations = out.sinks(options)
+    destinations = out.sinks(options, stopped=Stopper(group))
     graph = trace_graph(with_previews(options, destinations))
     with Run(graph, destinations, required=required) as running, forwarding(launch):
         places = "".join(f" · page {url}" for url in page_of(destinations))

@@ -17,6 +17,7 @@ from .flags.stdio import Stdio
 from .flags.system import System
 from .flags.tls import Tls
 from .flags.watch import Watch
+from .stopping import Stopper
 from .values import seconds_of
 
 __all__ = ["trace"]
@@ -53,7 +54,7 @@ def trace(
         print_graph(graph)
         return 0
     options = out.prepared(options)
-    chosen = out.sinks(options)
+    chosen = out.sinks(options, stopped=Stopper())
     graph = trace_graph(with_previews(options, chosen))
     summary = capture(graph, chosen, duration=limit, required=required, keeps_auth=not options.remove_auth)
     began_ms = summary.ledger.began_ms

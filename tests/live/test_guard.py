@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Generator
@@ -15,12 +18,13 @@ from threading import Thread
 
 import pytest
 
+from agentsight_rx.sources.hold import halted_group
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import AlertRow
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.alerts import read_alerts
 
-from .capture import PATIENCE_S, PROGRAM, needs_root
+from .capture import PATIENCE_S, PROGRAM, needs_root, until
 from .peers import fake_llm
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -284,3 +288,82 @@ def listening(address: str) -> Generator[int]:
         finally:
             server.shutdown()
             thread.join()
+
+
+# -- stopped -----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def stopped(place: Path, *flags: str) -> Generator[tuple[subprocess.Popen[str], int, str]]:
+    """A recorder whose agent read a key and stands still: the recorder, the pid of the agent, what was said."""
+    key = place / "keys" / "id_ed25519"
+    key.parent.mkdir()
+    key.write_text("secret\n")
+    agent = place / "claude"
+    agent.write_text(f"#!/bin/bash\ncat {key} >/dev/null\nsleep 3\nsleep 0.2\ntouch {place}/went-on\n")
+    agent.chmod(0o755)
+    rules = place / "guard.toml"
+    rules.write_text(
+        f'[rule.reads-secret]\ndo = "stop"\n[[deliver]]\ncommand = ["/usr/bin/tee", "{place}/delivered"]\nlevel = "stop"\n'
+    )
+    command = [
+        *PROGRAM,
+        "record",
+        "--guard-rules",
+        str(rules),
+        "--db",
+        str(place / "run.lmdb"),
+        "--no-ssl",
+        "--no-server",
+        *flags,
+    ]
+    with subprocess.Popen([*command, "--", str(agent)], stderr=subprocess.PIPE, text=True) as recorder:
+        assert recorder.stderr is not None
+        said = ""
+        while "stopped: " not in said:
+            line = recorder.stderr.readline()
+            assert line, said
+            said += line
+        found = re.search(r"guard continue (\d+)", said)
+        assert found is not None
+        try:
+            yield recorder, int(found[1]), said
+        finally:
+            recorder.kill()
+
+
+def is_halted(pid: int) -> bool:
+    group = halted_group(pid)
+    return group is not None and "frozen 1" in (group / "cgroup.events").read_text()
+
+
+def test_an_agent_that_is_stopped_goes_on_when_a_person_says_so(place: Path) -> None:
+    with stopped(place) as (recorder, pid, said):
+        assert "⚑ cat, run by claude, read " in said or "* cat, run by claude, read " in said
+        until(lambda: is_halted(pid))
+        until(lambda: (place / "delivered").exists() and (place / "delivered").read_text().endswith("\n"))
+        assert not (place / "went-on").exists()
+        done = subprocess.run([*PROGRAM, "guard", "continue", str(pid)], capture_output=True, text=True, check=True)
+        assert "processes go on" in done.stderr
+        _, rest = recorder.communicate(timeout=PATIENCE_S)
+    assert "nothing is missing" in rest
+    assert (place / "went-on").exists()
+    delivered = json.loads((place / "delivered").read_text())
+    assert ("reads-secret", "stop", "claude", pid) == tuple(delivered[name] for name in ("rule", "do", "agent", "agent_pid"))
+
+
+def test_an_agent_that_is_stopped_ends_when_a_person_says_so(place: Path) -> None:
+    with stopped(place) as (recorder, pid, _):
+        until(lambda: is_halted(pid))
+        subprocess.run([*PROGRAM, "guard", "end", str(pid)], capture_output=True, text=True, check=True)
+        recorder.communicate(timeout=PATIENCE_S)
+        assert 128 + signal.SIGTERM == recorder.returncode
+    assert not (place / "went-on").exists()
+
+
+def test_an_agent_that_is_stopped_goes_on_where_the_recorder_dies(place: Path) -> None:
+    with stopped(place) as (recorder, pid, _):
+        until(lambda: is_halted(pid))
+        recorder.kill()
+        recorder.wait()
+        until(lambda: (place / "went-on").exists())

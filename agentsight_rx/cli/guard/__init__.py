@@ -20,6 +20,8 @@ _COMMANDS = {
     "list": ("rules_list", "list_rules"),
     "test": ("tried", "try_rules"),
     "explain": ("explained", "explain"),
+    "continue": ("halted", "continue_agent"),
+    "end": ("halted", "end_agent"),
 }
 guard = typer.Typer(
     cls=lazy_group(__name__, _COMMANDS, wrapped=_wrapped),
