@@ -58,7 +58,7 @@ class Story:
 
     def does(self, actor: Actor, action: str, path: str, **more: Any) -> FileEvent:
         origin = actor.origin()
-        target = {"target": f"{path}.new"} if action == "rename" else {}
+        target: dict[str, Any] = {"target": f"{path}.new"} if action == "rename" else {}
         return self.scene.add(FileEvent(origin, actor.connection.start_ns, action, path, **target, **more))
 
     def sends(self, actor: Actor, host: str, body: bytes = b"", size: int = 1800) -> HttpRequest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from importlib import metadata
@@ -19,11 +18,11 @@ from ..view import AlertRow
 from ..view.snapshot.schema import value_of
 from ..view.words import plural
 from .report.alert_words import thread_said
+from .report.markdown import alert_item, shortened_to
 
-__all__ = ["FORMATS", "Checked", "markdown_alert"]
+__all__ = ["FORMATS", "Checked"]
 
 _SARIF = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_MARKUP = re.compile(r"[\\`*_\[\]<>|#@~$!&]|:(?=//)")
 _LEVELS = {"note": "note", "warn": "warning", "stop": "error"}
 
 
@@ -63,20 +62,8 @@ def json_of(found: Checked) -> str:
 
 def markdown_of(found: Checked) -> str:
     lines = [f"**{found.verdict}**", ""]
-    lines += [markdown_alert(row) for row in found.rows] or ["No rule was broken."]
-    return "\n".join(lines)
-
-
-def markdown_alert(row: AlertRow, /) -> str:
-    """One alert as an item of a list."""
-    flag = "" if row.do == "note" else "⚑ "
-    proven = f"{row.proven} of {row.links} links proven"
-    return f"- {flag}`{row.rule}`, {row.do}: {_escaped(row.sentence)}. *{_escaped(thread_said(row))}, {proven}*"
-
-
-def _escaped(text: str) -> str:
-    """Captured text cannot be Markdown, HTML, a link or the mention of a person."""
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", " ".join(harmless(text).split()))
+    lines += [alert_item(row) for row in found.rows] or ["No rule was broken."]
+    return shortened_to("\n".join(lines))
 
 
 def sarif_of(found: Checked) -> str:

@@ -148,6 +148,10 @@ class Ask:
         for line in lines:
             write_line(render(line, self.screen))
 
+    def write_raw(self, text: str) -> None:
+        """Text that is no lines for a screen, such as Markdown."""
+        write_line(text)
+
     def nothing(self, what: str) -> Line:
         """The line where a report has nothing to show."""
         return Whole(f"nothing {what} is in {self.path}{'' if self.selection.whole else ', as it was selected'}")

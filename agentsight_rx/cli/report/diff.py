@@ -22,6 +22,7 @@ from ...view.queries.diff_runs import Difference, RunFacts, Runs, difference_of
 from ...view.queries.run_rows import read_facts
 from ...view.rows.tool_words import asked_for
 from .ask import Ask
+from .markdown import difference_markdown
 from .message_words import message_said
 from .screen import Cell, Column, Line, Screen, Span, table
 from .words import amount, count, money, plural, took
@@ -49,6 +50,7 @@ def diff(
         str, typer.Argument(metavar="A", help="A recording, a session (start of its id), or a call (its turn or id).")
     ],
     second: Annotated[str, typer.Argument(metavar="B", help="Another one of the same kind.")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown, for a job summary or a comment; of runs.")] = False,
 ) -> None:
     """
     What two runs of one task did differently, or what one call of a model says that another did not.
@@ -56,13 +58,15 @@ def diff(
     Two files are recordings; else both are of one store: two sessions, or two calls by turn or id.
     """
     if Path(first).exists() and Path(second).exists():
-        _show_runs(ask, *(_of_file(ask, path) for path in (first, second)))
+        _show_runs(ask, *(_of_file(ask, path) for path in (first, second)), markdown=markdown)
         return
     turns = all(each.isdecimal() and len(each) <= _DIGITS for each in (first, second))  # ids may begin with digits too
     sessions = [sessions_named(ask.store, session=each, agent=None) for each in (first, second)]
     if not turns and all(len(found) == 1 for found in sessions):
-        _show_runs(ask, *(_of_session(ask, found[0].id) for found in sessions))
+        _show_runs(ask, *(_of_session(ask, found[0].id) for found in sessions), markdown=markdown)
         return
+    if markdown:
+        raise UsageError("--markdown is for two runs: give two recordings, or two sessions")
     calls = [_call(ask, each) for each in (first, second)]
     _show_calls(ask, *calls)
 
@@ -97,9 +101,11 @@ def _call(ask: Ask, wanted: str) -> tuple[CallRow, LlmCall]:
 # -- runs --------------------------------------------------------------------------------------------------------------
 
 
-def _show_runs(ask: Ask, first: RunFacts, second: RunFacts) -> None:
+def _show_runs(ask: Ask, first: RunFacts, second: RunFacts, *, markdown: bool) -> None:
     found = difference_of(first, second)
-    if ask.as_json:
+    if markdown:
+        ask.write_raw(difference_markdown(found, _TITLES, _value))
+    elif ask.as_json:
         ask.write(found.differences)
     else:
         ask.write_lines(_runs(found, ask))

@@ -27,7 +27,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import msgspec
 from msgspec.structs import replace
@@ -155,9 +155,7 @@ class _File:
         if isinstance(given, dict):
             self._known(self._table(given, *where), ("append",), where)
             given, kept = self._table(given, *where).get("append", []), before
-        if not isinstance(given, list):
-            self._fail('expected entries such as allow = [{ path = "…" }], or allow.append = […]', *where)
-        entries = cast("list[Any]", given)
+        entries = self._entries(given, 'expected entries such as allow = [{ path = "…" }], or allow.append = […]', *where)
         found: list[Allow] = []
         for value in entries:
             self._known(self._table(value, *where), Allow.__struct_fields__, where)
@@ -177,9 +175,7 @@ class _File:
         given = self._values.get("deliver", [])
         if given and self._tighten:
             self._fail("a file of a workspace may not deliver alerts anywhere", "deliver")
-        if not isinstance(given, list):
-            self._fail("expected [[deliver]], with two brackets", "deliver")
-        entries = cast("list[Any]", given)
+        entries = self._entries(given, "expected [[deliver]], with two brackets", "deliver")
         for value in entries:
             self._known(self._table(value, "deliver"), Deliver.__struct_fields__, ("deliver",))
             found = self._as(value, Deliver, ("deliver",))
@@ -201,6 +197,11 @@ class _File:
     def _table(self, value: Any, *place: str) -> Mapping[str, Any]:
         if not isinstance(value, dict):
             self._fail(f"{msgspec.json.encode(value, enc_hook=str).decode()[:80]} is no table", *place)
+        return value  # pyright: ignore[reportUnknownVariableType]
+
+    def _entries(self, value: Any, expected: str, *place: str) -> list[Any]:
+        if not isinstance(value, list):
+            self._fail(expected, *place)
         return value  # pyright: ignore[reportUnknownVariableType]
 
     def _known(self, table: Mapping[str, Any], names: Iterable[str], place: tuple[str, ...]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
+from typing import TypeVar
 
 from msgspec import Struct
 
 from ...errors import UsageError
-from ...state import Key, Store, by_index, pages
+from ...state import Key, Store, Table, by_index, pages
 from ..rows.blind_spots import sentence_of
 from ..rows.kinds import AlertRow, AuditRow, HttpRow
 from ..rows.tables import ALERTS, AUDIT, BLIND_SPOTS, CALLS, HTTP, TOOLS
@@ -19,6 +20,8 @@ from .reading import rows_of, selected
 from .selection import Selection
 
 __all__ = ["LEVELS", "Evidence", "alert_named", "alerts_said", "evidence_of", "read_alerts", "reportable"]
+
+R = TypeVar("R", AuditRow, HttpRow)
 
 LEVELS = ("note", "warn", "stop")
 _LOOKED_AT = 100_000  # lines of the audit trail, for an id
@@ -67,15 +70,16 @@ def _said(store: Store, id: str, row: AlertRow) -> tuple[int, str]:
         return call.start_timestamp_ms, f"call {call.turn} of {call.model or 'a model'}"
     if (spot := store.get(BLIND_SPOTS, id)) is not None:
         return spot.timestamp_ms, sentence_of(spot)
-    start, stop = row.timestamp_ms - _AROUND_MS, row.last_timestamp_ms + _AROUND_MS
-    keys = {"start": (max(0, start),), "stop": (stop,)}
-    lines: Iterable[tuple[Key, AuditRow | HttpRow]] = chain(
-        islice(pages(store, AUDIT, **keys), _LOOKED_AT), islice(pages(store, HTTP, **keys), _LOOKED_AT)
-    )
-    found = next((line for _, line in lines if line.id == id), None)
-    if found is not None:
-        return found.timestamp_ms, _line_said(found)
+    margin = (max(0, row.timestamp_ms - _AROUND_MS),), (row.last_timestamp_ms + _AROUND_MS,)
+    line = _line(store, AUDIT, id, margin) or _line(store, HTTP, id, margin)
+    if line is not None:
+        return line.timestamp_ms, _line_said(line)
     return 0, ""
+
+
+def _line(store: Store, table: Table[R], id: str, around: tuple[Key, Key]) -> R | None:
+    rows = islice(pages(store, table, start=around[0], stop=around[1]), _LOOKED_AT)
+    return next((row for _, row in rows if row.id == id), None)
 
 
 def _line_said(line: AuditRow | HttpRow, /) -> str:

@@ -68,9 +68,8 @@ class GuardState(Struct, array_like=True):
     @property
     def entries(self) -> int:
         """How much is known, roughly."""
-        return sum(
-            map(len, (self.alerts, self.calls[0], self.hosts[0], self.sums[0], self.failures[0], self.tools[0], self.spoke))
-        )
+        known = len(self.alerts) + len(self.spoke)
+        return known + sum(len(keys) for keys, _ in (self.calls, self.hosts, self.sums, self.failures, self.tools))
 
 
 class Memory:
