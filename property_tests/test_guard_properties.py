@@ -8,14 +8,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.cluster.analysis import Analysis
-from agentsight_rx.cluster.settings import Settings
+from agentsight_rx.cluster.place import LocalPlace
+from agentsight_rx.cluster.settings import Settings, settings_of
 from agentsight_rx.core.engine import EngineState
+from agentsight_rx.errors import SpoolError
 from agentsight_rx.events import Event
 from agentsight_rx.graphs import TraceOptions
+from agentsight_rx.rules.guard.file import built_in_rules
 from agentsight_rx.view import AlertRow, Fold, Output, Row
 from agentsight_rx.view.fold.fold import FoldState
 
@@ -115,3 +119,8 @@ def test_a_cluster_judges_by_the_rules_of_its_settings() -> None:
     made = Settings(redaction_key="00" * 32, guard=LOUD)
     read = msgspec.json.decode(msgspec.json.encode(made), type=Settings)
     assert LOUD == read.options("web1").guard
+    with TemporaryDirectory() as folder:
+        place = LocalPlace(folder)
+        assert LOUD == settings_of(place, guard=LOUD).guard == settings_of(place).guard
+        with pytest.raises(SpoolError, match="was begun with other rules: leave --guard out"):
+            settings_of(place, guard=built_in_rules())

@@ -127,7 +127,11 @@ def test_an_installed_part_that_is_broken_is_said_once(
 
 def test_a_delivery_of_another_package() -> None:
     got: list[object] = []
-    plugins.register_delivery("kept_for_a_test", lambda text: got.append)
+
+    def make(_: str) -> Callable[[object], None]:
+        return got.append
+
+    plugins.register_delivery("kept_for_a_test", make)
     rules = read_rules('[[deliver]]\nplugin = "kept_for_a_test=x"', "guard.toml")
     plugins.delivery("kept_for_a_test=x")({"id": "a"})
     assert [{"id": "a"}] == got

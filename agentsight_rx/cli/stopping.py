@@ -15,6 +15,7 @@ from ..errors import CaptureError
 from ..say import program
 from ..sources.hold import halt, halted_group
 from ..view import AlertRow
+from ..view.words import plural
 
 __all__ = ["Stopper", "end_halted", "go_on"]
 
@@ -22,7 +23,8 @@ _ROUNDS = 20  # in which processes that are forked meanwhile are found
 _STEP_S = 0.002
 
 # Lets processes go on once we are gone, however that happens: waits for the end of its standard input, and gets pids as words
-_GUARD = 'read -r _; for pid in "$@"; do kill -CONT "$pid" 2>/dev/null; done'
+# The shell ends at once: what it leaves is no child of ours
+_GUARD = 'exec 3<&0; (read -r _ <&3; for pid in "$@"; do kill -CONT "$pid" 2>/dev/null; done) &'
 
 
 class Stopper:
@@ -34,7 +36,7 @@ class Stopper:
     def __init__(self, group: Path | None = None, write: Callable[[str], None] | None = None) -> None:
         self._group = group
         self._write = write or _to_terminal
-        self._guards: list[subprocess.Popen[bytes]] = []
+        self._ends: list[int] = []  # each is closed by our end
 
     def __call__(self, row: AlertRow) -> None:
         pid = row.agent_pid
@@ -46,7 +48,7 @@ class Stopper:
         if not count:
             self._write(f"  it is not stopped: {name} {pid} has ended, or the kernel refused")
             return
-        others = f" and {count - 1} processes are" if count > 1 else " is"
+        others = f" and {plural(count - 1, 'process', 'processes')} are" if count > 1 else " is"
         self._write(
             f"⚑ {row.sentence} ({row.rule}, {row.name})" if _is_utf8() else f"* {row.sentence} ({row.rule}, {row.name})"
         )
@@ -59,7 +61,12 @@ class Stopper:
         pids = _halted_tree(pid)
         if pids:
             words = ["/bin/sh", "-c", _GUARD, "sh", *map(str, pids)]
-            self._guards.append(subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True))
+            alive, end = os.pipe()
+            self._ends.append(end)
+            try:
+                subprocess.run(words, stdin=alive, check=True, start_new_session=True)
+            finally:
+                os.close(alive)
         return len(pids)
 
 

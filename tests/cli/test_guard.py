@@ -1,9 +1,8 @@
-"""guard list, test and explain; and check, in every format."""
+"""guard list, test and explain."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from xml.etree import ElementTree as Xml
 
 import msgspec
 import pytest
@@ -11,9 +10,8 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.check_formats import FORMATS, Checked
 from agentsight_rx.cli.guard.suggested import Suggested, entry_of, suggested
-from agentsight_rx.errors import StoreError, UsageError
+from agentsight_rx.errors import StoreError
 from agentsight_rx.events import Event
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.rules.guard.rules import Allow
@@ -163,87 +161,3 @@ def test_one_alert_whole(store: Path) -> None:
 def test_evidence_that_retention_removed_is_named(tmp_path: Path) -> None:
     path = stored(tmp_path / "run.lmdb", leaking().events, read_rules('[rule.w]\nwhen = "file.path ~= *"', "g"))
     assert any(line.startswith("w") or "open" in line for line in ran("guard", "explain", "a1", "--db", str(path)))
-
-
-# -- check -------------------------------------------------------------------------------------------------------------------
-
-
-def test_a_recording_made_without_a_guard_is_checked(tmp_path: Path) -> None:
-    path = str(stored(tmp_path / "run.lmdb", leaking().events))
-    lines = ran("check", path, status=1)
-    assert (
-        lines[0]
-        == "warn: claude read ~/.ssh/id_ed25519, and a part of it left in call 2 to api.anthropic.com (secret-left, a2)"
-    )
-    assert lines[-1] == "10 rules, 2 alerts, 1 note; the check fails, because of --fail-on warn"
-    assert "10 rules, 2 alerts, 1 note" == ran("check", path, "--fail-on", "stop")[-1]
-    assert "10 rules, 2 alerts, 1 note" == ran("check", path, "--fail-on", "never")[-1]
-    assert ran("check", path, "--json", status=1) == ran("check", path, "--format", "json", status=1)
-    rules = tmp_path / "g.toml"
-    rules.write_text('[rule.secret-left]\ndo = "stop"')
-    assert [] == ran("check", path, "--rules", str(rules), "--fail-on", "stop", "-o", str(tmp_path / "out.txt"), status=1)
-    assert (tmp_path / "out.txt").read_text().startswith("stop: claude read")
-
-
-@pytest.mark.parametrize(
-    ("words", "error", "message"),
-    [
-        (["--fail-on", "loud"], UsageError, "--fail-on loud is not known; there are note, warn, stop, never"),
-        (["--format", "html"], UsageError, "--format html is not known; there are text, json"),
-        (["--rules", "none.toml"], UsageError, "none.toml cannot be read"),
-    ],
-)
-def test_a_wrong_flag_of_a_check_is_named(store: Path, words: list[str], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        ran("check", str(store), *words)
-
-
-def test_a_store_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"none.lmdb does not exist; expected a recording"):
-        ran("check", str(tmp_path / "none.lmdb"))
-
-
-HOSTILE = "a](http://x.example) <b> `@me` #1 | *x*\x1b[31m & \ud800"
-
-
-def checked(*rows: AlertRow, text: str = "") -> Checked:
-    return Checked(Path("run.lmdb"), read_rules(text, "guard.toml"), rows, len(rows), "warn")
-
-
-def test_json_and_sarif_of_a_check() -> None:
-    inside = replace(ROW, rule="reads-secret", target="/w/a b/.env", workspace="/w", number=2, count=4, host=None)
-    found = msgspec.json.decode(FORMATS["json"](checked(ROW, inside)))
-    assert (True, 2, "warn") == (found["fails"], len(found["alerts"]), found["rules"]["new-host"])
-    sarif = msgspec.json.decode(FORMATS["sarif"](checked(replace(ROW, do="note"), inside, text='[rule.loop]\ndo = "off"')))
-    (run,) = sarif["runs"]
-    rules = run["tool"]["driver"]["rules"]
-    assert "2.1.0" == sarif["version"]
-    assert [{"level": "none", "enabled": False}] == [rule["defaultConfiguration"] for rule in rules if rule["id"] == "loop"]
-    first, second = run["results"]
-    assert ("note", "warning", 4) == (first["level"], second["level"], second["occurrenceCount"])
-    assert [each["ruleId"] for each in run["results"]] == [rules[each["ruleIndex"]]["id"] for each in run["results"]]
-    uris = [each["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for each in run["results"]]
-    assert [".", "a%20b/.env"] == uris
-
-
-def test_markdown_of_captured_text_is_text() -> None:
-    made = FORMATS["markdown"](checked(replace(ROW, sentence=HOSTILE, prompt=HOSTILE)))
-    assert "**10 rules, 1 alert; the check fails, because of --fail-on warn**" == made.splitlines()[0]
-    for letter in ("](", "<b>", "@me", "http://", "\x1b"):
-        assert letter not in made
-    assert "No rule was broken." in FORMATS["markdown"](checked())
-
-
-def test_junit_has_a_case_for_each_rule() -> None:
-    hostile = replace(ROW, sentence=HOSTILE)
-    suite = Xml.fromstring(
-        FORMATS["junit"](checked(hostile, replace(hostile, number=2), text='[rule.loop]\ndo = "off"')).encode()
-    )
-    assert ("10", "1") == (suite.get("tests"), suite.get("failures"))
-    failed = {
-        case.get("name"): len((failure.text or "").splitlines())
-        for case in suite
-        if (failure := case.find("failure")) is not None
-    }
-    assert {"new-host": 2} == failed
-    assert ["loop"] == [case.get("name") for case in suite if case.find("skipped") is not None]

@@ -63,7 +63,7 @@ def _run(
     if owner is not None and os.geteuid() == 0 and owner[0] != 0:
         as_user = {"user": owner[0], "group": owner[1], "extra_groups": []}
     try:
-        process = subprocess.Popen(
+        process: subprocess.Popen[bytes] = subprocess.Popen(
             list(words),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

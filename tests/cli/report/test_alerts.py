@@ -6,32 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.cli.report.alert_words import alert_head, alert_lines, flag_said, thread_said
-from agentsight_rx.cli.report.screen import Screen, render
 from agentsight_rx.errors import UsageError
 from agentsight_rx.rules.guard.file import built_in_rules
-from agentsight_rx.view import AlertRow
 from tests.guarded import leaking, stored
 
 from .asking import text, values
-
-ROW = AlertRow(
-    "alert-1",
-    1_800_000_000_000,
-    "loop",
-    "warn",
-    "codex ran make three times",
-    "make",
-    number=31,
-    count=3,
-    pid=7,
-    command="/usr/bin/make all",
-    tool="Bash make",
-    prompt="build it",
-    proven=2,
-    cost=0.5,
-    complete=False,
-)
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +52,3 @@ def test_without_an_alert_it_says_so(tmp_path: Path) -> None:
 def test_an_unknown_level_is_named(store: Path) -> None:
     with pytest.raises(UsageError, match="--level loud is not known; there are note, warn, stop"):
         text(store, "alerts", "--level", "loud")
-
-
-def test_an_alert_in_words() -> None:
-    assert alert_head(ROW) == "loop ×3"
-    assert thread_said(ROW) == '"build it" → Bash make → make 7 → make'
-    lines = [render(line, Screen()) for line in alert_lines([ROW])]
-    assert lines[1].endswith("2 of 3 links proven, seen in part, $0.50")
-    assert thread_said(AlertRow("a", 1, "r", "warn", "s", "/root/x")) == "prompt not known → ~/x"
-    assert flag_said(AlertRow("a", 1, "r", "note", "s", "x")) == " "
-    assert flag_said(ROW) in "⚑*"
