@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from ..errors import UsageError
@@ -16,6 +17,7 @@ from ..view.fold.guard.calls import Priced
 
 __all__ = ["WORKSPACE_FILE", "guard_rules", "priced_by"]
 
+_CALLS_MOST = 4096  # whose cost is remembered: a call is judged again where an event comes late
 WORKSPACE_FILE = Path(".agentsight", "guard.toml")
 
 
@@ -56,9 +58,13 @@ def _text(file: Path) -> str:
 def priced_by(prices: Prices, rules: Rules | None = None, /) -> Priced:
     """The cost of a call at these prices. Where one of the rules needs it, the prices are loaded now (0.1 to 0.4 s)."""
 
-    def cost(row: CallRow) -> float | None:
-        found = prices.cost_of(row.provider, row.model, row.usage, time_ms=row.start_timestamp_ms)
+    @lru_cache(_CALLS_MOST)
+    def usd(provider: str | None, model: str | None, usage: Usage, time_ms: int) -> float | None:
+        found = prices.cost_of(provider, model, usage, time_ms=time_ms)
         return None if found is None else float(found.usd)
+
+    def cost(row: CallRow) -> float | None:
+        return usd(row.provider, row.model, row.usage, row.start_timestamp_ms)
 
     if rules is not None and Judge(rules).reads_cost:
         prices.cost_of("openai", "gpt-4o", Usage(), time_ms=0)

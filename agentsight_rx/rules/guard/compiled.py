@@ -20,6 +20,7 @@ def judged(event):
 {lines}
     return found
 """
+_CHAIN = "event.chain."
 _COSTS = ("session.cost", "day.cost", "subagent.cost")
 # What an entry of `allow` compares, by deed: each has its own name for the same thing
 _ALLOWED: dict[str, tuple[str, ...]] = {
@@ -41,11 +42,17 @@ class Judge:
         self._language = Language(Code(), lambda name: None if name not in fields else (fields[name], False), tuple(fields))
         self._rules = [(rule, self._resolved(rule.when, rule), self._allowed(rule)) for rule in rules.rules]
         self.reads_cost = any(name in rule.when for rule in rules.rules for name in _COSTS)
+        self._possible = {kind: self._whoever(kind) for kind in DEEDS.values()}
         self._judged = {kind: made for kind in DEEDS.values() if (made := self._function(kind)) is not None}
 
     def judges(self, kind: type[Any], /) -> bool:
         """May any rule match a deed of this kind?"""
         return kind in self._judged
+
+    def possible(self, deed: Deed, /) -> bool:
+        """May a rule match such a deed, whoever did it? That needs no chain."""
+        possible = self._possible.get(type(deed))
+        return possible is not None and possible(deed)
 
     def broken(self, deed: Deed, /) -> list[Rule]:
         """The rules that match and do not allow it."""
@@ -89,6 +96,12 @@ class Judge:
         except UsageError as error:
             raise UsageError(f"{rule.place}, allow: {error}") from None
 
+    def _whoever(self, kind: type[Any]) -> Callable[[Deed], bool]:
+        tests = [_test(when, kind, whoever=True) for rule, when, _ in self._rules if rule.do != "off" and kind in _kinds(when)]
+        source = f"def possible(event):\n    return bool({joined('or', tests)})\n"
+        made: Callable[[Deed], bool] = self._language.code.functions(source)["possible"]
+        return made
+
     def _function(self, kind: type[Any]) -> Callable[[Deed], list[Rule]] | None:
         code, lines = self._language.code, list[str]()
         for rule, when, allowed in self._rules:
@@ -105,9 +118,13 @@ class Judge:
         return made
 
 
-def _test(parts: list[Resolved], kind: type[Any]) -> str:
+def _test(parts: list[Resolved], kind: type[Any], *, whoever: bool = False) -> str:
+    """`whoever`: a condition on the chain may hold, and may not."""
+
     def leaf(condition: Leaf, negated: bool) -> str:
         test = condition.tests.get(kind, "False")
+        if whoever and _CHAIN in test:
+            return "True"
         return negation(test) if negated else test
 
     return joined("or", [expression(part, leaf) for part in parts])

@@ -13,7 +13,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -59,9 +58,7 @@ def by_command(
 def _run(
     words: Sequence[str], data: bytes, *, deadline_s: float, owner: tuple[int, int] | None, env: Mapping[str, str] | None
 ) -> None:
-    as_user: dict[str, Any] = {}
-    if owner is not None and os.geteuid() == 0 and owner[0] != 0:
-        as_user = {"user": owner[0], "group": owner[1], "extra_groups": []}
+    other = owner if owner is not None and os.geteuid() == 0 and owner[0] != 0 else None
     try:
         process: subprocess.Popen[bytes] = subprocess.Popen(
             list(words),
@@ -71,7 +68,9 @@ def _run(
             start_new_session=True,
             env={**os.environ, **(env or {})},
             cwd="/",
-            **as_user,
+            user=other[0] if other else None,
+            group=other[1] if other else None,
+            extra_groups=[] if other else None,
         )
     except OSError as error:
         raise SinkError(f"{words[0]} cannot be run: {error.strerror}") from error

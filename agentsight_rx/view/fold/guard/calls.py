@@ -23,6 +23,7 @@ _UNSANDBOXED = re.compile(
     r'"(?:dangerouslyDisableSandbox|dangerously_disable_sandbox|with_escalated_permissions|disable_sandbox)"\s*:\s*true'
     r'|"sandbox_permissions"\s*:\s*"(?:require_escalated|danger[a-z-]*)"'
 )
+_SWITCHES = ("andbox", "escalated")  # one is in each input that the expression finds: it is looked for first
 _SECRETS_MOST = 8  # labels of one prompt or result that become alerts
 _DAY_MS = 86_400_000
 
@@ -103,7 +104,7 @@ class Calls:
         if self._judge.judges(ToolDeed):
             for tool in [each for each in rows if isinstance(each, ToolRow) and each.result_call_id is None]:
                 link = Link(self._known, pid=tool.pid, tool=tool)
-                deed = ToolDeed(link, unsandboxed=_UNSANDBOXED.search(tool.input) is not None)
+                deed = ToolDeed(link, unsandboxed=_is_unsandboxed(tool.input))
                 yield from self._context.judged(deed, link, Proof(event.origin, (tool.id,)))
 
     def _of_call(self, row: CallRow) -> Link:
@@ -115,6 +116,10 @@ class Calls:
             agent_id=row.agent_id,
             day=_day_of(row),
         )
+
+
+def _is_unsandboxed(text: str) -> bool:
+    return any(word in text for word in _SWITCHES) and _UNSANDBOXED.search(text) is not None
 
 
 def _day_of(row: CallRow) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any
 
 from ....events import BlindSpot, FileEvent, HttpRequest, ProcessExec, TcpTraffic
 from ....rules.guard.danger import danger_of
@@ -24,6 +26,9 @@ _OPS = {"rename": "rename", "unlink": "remove", "rmdir": "remove", "mkdir": "mkd
 _LOCAL = re.compile(r"(?:127\.[\d.]+|::1|localhost|ip6-localhost|.*\.localhost|0\.0\.0\.0|)\Z", re.IGNORECASE)
 _PORT = re.compile(r":\d+\Z")
 _DNS = 53
+_NOBODY: Any = None  # the chain of a deed of which only the kind is asked
+_GIT = "/.git"
+_PATHS_MOST = 8192  # of which it is remembered whether a rule may be about them
 _DEEP_LEAST = 2  # names in the root of a repository: the home of a person is none
 
 
@@ -34,11 +39,22 @@ class Effects:
         self._context = context
         self._judge, self._memory, self._known = context.judge, context.memory, context.known
         self._keeps_reads = self._judge.judges(LeftDeed)
+        self._may_matter = lru_cache(_PATHS_MOST)(self._matters)  # it depends on the rules alone
 
-    def file(self, event: FileEvent, rows: list[Row]) -> Iterator[Row]:
-        op, audit = _op_of(event), rows[0]
-        if op is None or not isinstance(audit, AuditRow):
-            return
+    def file(self, event: FileEvent, rows: list[Row]) -> Iterable[Row]:
+        """Nearly every file is of no interest to any rule: then that costs one look-up."""
+        op = _op_of(event)
+        path = self._memory.names.get(event.path, event.path) if self._memory.names else event.path
+        if op is None or not (self._may_matter(path, op, event.error) or _GIT in path):
+            return ()
+        audit = rows[0]
+        return self._file(event, op, path, audit) if isinstance(audit, AuditRow) else ()
+
+    def _matters(self, path: str, op: str, error: int) -> bool:
+        deed = FileDeed(_NOBODY, path, op, error=error)
+        return self._judge.possible(deed) or (not error and self._judge.possible(LeftDeed(_NOBODY, path, "", by_content=True)))
+
+    def _file(self, event: FileEvent, op: str, path: str, audit: AuditRow) -> Iterator[Row]:
         by_name, succeeded = audit.link == "path", not event.error
         link = Link(
             self._known,
@@ -48,9 +64,8 @@ class Effects:
             tool_id=audit.tool_id,
             by_name=by_name,
         )
-        if succeeded and "/.git" in event.path:
+        if succeeded and _GIT in event.path:
             self._root(event.path, link)
-        path = self._memory.names.get(event.path, event.path) if self._memory.names else event.path
         if succeeded and op in ("read", "rename") and self._may_leave(path, link):
             if op == "rename":
                 self._memory.names.put(event.target, path)
@@ -68,7 +83,7 @@ class Effects:
 
     def _root(self, path: str, link: Link) -> None:
         """git found its folder there: in the folder of the agent, or above it."""
-        root, _, rest = path.partition("/.git")
+        root, _, rest = path.partition(_GIT)
         owner = link.owner
         if owner is None or rest[:1] not in ("", "/") or root.count("/") <= _DEEP_LEAST:
             return
@@ -107,7 +122,7 @@ class Effects:
         proof = Proof(origin, (http_id(call_id(origin, event.exchange)),))
         sent = event.size or len(event.body)
         if not (is_call and link.own):
-            yield from self._left(link, host, proof, sent=sent, by_content=_LABEL_BYTES.search(event.body) is not None)
+            yield from self._left(link, host, proof, sent=sent, body=event.body)
         yield from self._spoken(link, host, proof, sent=sent)
 
     def traffic(self, event: TcpTraffic, rows: list[Row]) -> Iterator[Row]:
@@ -122,12 +137,13 @@ class Effects:
         yield from self._left(link, event.peer, proof, sent=event.sent)
         yield from self._spoken(link, event.peer, proof, sent=event.sent)
 
-    def _left(self, link: Link, host: str, proof: Proof, *, sent: int, by_content: bool = False) -> Iterator[Row]:
+    def _left(self, link: Link, host: str, proof: Proof, *, sent: int, body: bytes = b"") -> Iterator[Row]:
         """Bytes left from a process: behind the files that it, or its command, had read before."""
         if not self._memory.reads:
             return
         keys = (link.tool_id, None if link.own else link.process_id)
         reads = {read.path: read for key in keys if key for read in self._memory.reads.get(key, ())}
+        by_content = bool(reads) and _LABEL_BYTES.search(body) is not None
         for read in reads.values():
             deed = LeftDeed(link, read.path, host, sent=max(sent, 1), by_content=by_content)
             by = Proof(proof.origin, (read.event, *proof.evidence), sure=by_content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from ....events import (
@@ -27,7 +27,7 @@ from .state import GuardState
 
 __all__ = ["Guard"]
 
-Judging: TypeAlias = Callable[[Any, list[Row]], Iterator[Row]]  # an event of its kind, and its rows -> alerts
+Judging: TypeAlias = Callable[[Any, list[Row]], Iterable[Row]]  # an event of its kind, and its rows -> alerts
 
 
 class Guard:
@@ -61,7 +61,7 @@ class Guard:
 
         def both(event: Any) -> list[Row]:
             rows = read(event)
-            alerts = list(judge(event, rows))
+            alerts = judge(event, rows)
             return [*rows, *alerts] if alerts else rows
 
         return both
