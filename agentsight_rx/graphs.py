@@ -36,7 +36,7 @@ from .events import (
     TlsOpen,
 )
 from .loss import Reason
-from .rules.guard.rules import Rules
+from .rules.guard.values import Rules
 from .sources import (
     FileOptions,
     NetOptions,
@@ -49,7 +49,7 @@ from .sources import (
     TlsOptions,
 )
 from .view import Output
-from .view.fold.guard.calls import Priced
+from .view.fold.guard.talk import Priced
 from .view.log.checkpoints import Checkpoints
 from .view.log.reading import Resumed
 

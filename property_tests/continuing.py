@@ -10,7 +10,7 @@ from typing import Any
 
 from agentsight_rx.events import Event, FileEvent, Origin, ProcessExec, ProcessExit, ProcessFork, TlsClose
 from agentsight_rx.loss import Ledger
-from agentsight_rx.rules.guard.rules import Rules
+from agentsight_rx.rules.guard.values import Rules
 from agentsight_rx.sinks.store import store
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import Fold, Output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentsight_rx.rules.guard.file import read_rules
-from agentsight_rx.rules.guard.rules import Rules
+from agentsight_rx.rules.guard.values import Rules
 from agentsight_rx.view import CallRow
 
 __all__ = ["LOUD", "priced"]

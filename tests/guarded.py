@@ -8,7 +8,7 @@ from typing import Any
 
 from agentsight_rx.events import Event, FileEvent, HttpRequest, TcpTraffic
 from agentsight_rx.loss import Ledger
-from agentsight_rx.rules.guard.rules import Rules
+from agentsight_rx.rules.guard.values import Rules
 from agentsight_rx.sinks import store
 from agentsight_rx.testing.scene import Actor, Scene
 from agentsight_rx.view import Fold, Output

@@ -11,7 +11,7 @@ from ..errors import StoreError, UsageError
 from ..recording.guard_file import priced_by
 from ..recording.judged import judged
 from ..recording.price_file import load_prices
-from ..rules.guard.rules import rank
+from ..rules.guard.values import rank
 from ..state import LmdbStore
 from ..view.queries.alerts import LEVELS
 from .check_formats import FORMATS, Checked

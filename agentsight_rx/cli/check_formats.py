@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ..cells import harmless
 from ..rules.guard.lists import shortened
-from ..rules.guard.rules import Rule, Rules
+from ..rules.guard.values import Rule, Rules
 from ..view import AlertRow
 from ..view.snapshot.schema import value_of
 from ..view.words import plural

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import plugins
 from ..core.sink import Sink
-from ..rules.guard.rules import Deliver, Rules
+from ..rules.guard.values import Deliver, Rules
 from ..sinks.alerts.sink import Deliver as Delivering
 from ..sinks.alerts.sink import Delivery, alerts
 from ..sinks.alerts.ways import by_command, by_desktop, by_file, by_journald, by_webhook

@@ -11,7 +11,7 @@ from ..errors import SpoolError
 from ..graphs import TraceOptions
 from ..recording.guard_file import priced_by
 from ..recording.price_file import load_prices
-from ..rules.guard.rules import Rules
+from ..rules.guard.values import Rules
 from .place import Place
 
 __all__ = ["SETTINGS", "Settings", "settings_of"]

@@ -8,10 +8,10 @@ from ..core.kernels import each
 from ..core.machine import Checkpointed, Machine
 from ..core.stream import Operator
 from ..events import Event
-from ..rules.guard.rules import Rules
+from ..rules.guard.values import Rules
 from ..view import AlertRow, Fold, Row, RowGone
 from ..view.fold.fold import FoldState
-from ..view.fold.guard.calls import Priced
+from ..view.fold.guard.talk import Priced
 
 __all__ = ["guard"]
 

@@ -11,9 +11,9 @@ from ..events import Usage
 from ..prices import Prices
 from ..rules.guard.compiled import Judge
 from ..rules.guard.file import FILE_MOST, built_in_rules, read_rules
-from ..rules.guard.rules import Rules
+from ..rules.guard.values import Rules
 from ..view import CallRow
-from ..view.fold.guard.calls import Priced
+from ..view.fold.guard.talk import Priced
 
 __all__ = ["WORKSPACE_FILE", "guard_rules", "priced_by"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..rules.guard.rules import Rules
+from ..rules.guard.values import Rules
 from ..state import Store
 from ..view import AlertRow, Fold, Row, RowGone
-from ..view.fold.guard.calls import Priced
+from ..view.fold.guard.talk import Priced
 from ..view.log.reading import read_events_of_now
 
 __all__ = ["judged"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -11,10 +13,10 @@ from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
 from agentsight_rx.cli.guard.suggested import Suggested, entry_of, suggested
-from agentsight_rx.errors import StoreError
+from agentsight_rx.errors import CaptureError, StoreError
 from agentsight_rx.events import Event
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
-from agentsight_rx.rules.guard.rules import Allow
+from agentsight_rx.rules.guard.values import Allow
 from agentsight_rx.view import AlertRow
 from tests.guarded import KEY, Story, leaking, stored
 
@@ -161,3 +163,19 @@ def test_one_alert_whole(store: Path) -> None:
 def test_evidence_that_retention_removed_is_named(tmp_path: Path) -> None:
     path = stored(tmp_path / "run.lmdb", leaking().events, read_rules('[rule.w]\nwhen = "file.path ~= *"', "g"))
     assert any(line.startswith("w") or "open" in line for line in ran("guard", "explain", "a1", "--db", str(path)))
+
+
+# -- continue, end -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("act", ["continue", "end"])
+def test_a_process_that_is_gone_is_named(act: str) -> None:
+    with pytest.raises(CaptureError, match="there is no process 4194305"):
+        ran("guard", act, "4194305")
+
+
+def test_a_process_goes_on_or_is_asked_to_end(capsys: pytest.CaptureFixture[str]) -> None:
+    with subprocess.Popen(["sleep", "600"]) as running:
+        ran("guard", "continue", str(running.pid))
+        ran("guard", "end", str(running.pid))
+        assert -signal.SIGTERM == running.wait(60)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from agentsight_rx.cli import stopping
 from agentsight_rx.cli.stopping import Stopper, end_halted, go_on
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.view import AlertRow
@@ -103,3 +104,41 @@ def test_another_user_is_refused(agent: subprocess.Popen[str]) -> None:
     program = f"import os; os.setuid(65534)\nfrom agentsight_rx.cli.stopping import go_on\ngo_on({agent.pid})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd="/")
     assert "is of another user: run it as the user that records, or as root" in done.stderr or "ModuleNotFound" in done.stderr
+
+
+@pytest.fixture
+def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agent: subprocess.Popen[str]) -> Path:
+    """A folder with the files of a control group, in which the agent is."""
+    for name, text in (("cgroup.freeze", "0"), ("cgroup.events", "frozen 1\n"), ("cgroup.procs", f"{agent.pid}\n")):
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(stopping, "halted_group", lambda pid: tmp_path)
+    return tmp_path
+
+
+def test_a_control_group_is_frozen_and_goes_on(group: Path, agent: subprocess.Popen[str]) -> None:
+    said: list[str] = []
+    Stopper(group, said.append)(replace(ROW, agent_pid=agent.pid))
+    assert "1" == (group / "cgroup.freeze").read_text()
+    assert said[1].startswith(f"  stopped: claude {agent.pid} is halted")
+    assert 1 == go_on(agent.pid)
+    assert "0" == (group / "cgroup.freeze").read_text()
+
+
+def test_a_control_group_is_asked_to_end(group: Path, agent: subprocess.Popen[str]) -> None:
+    assert 1 == end_halted(agent.pid)
+    assert -signal.SIGTERM == agent.wait(60)
+
+
+def test_missing_rights_are_named(group: Path, agent: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    (group / "cgroup.freeze").unlink()
+    (group / "cgroup.freeze").mkdir()
+    with pytest.raises(CaptureError, match=r"cgroup.freeze cannot be written: .*; run it as root"):
+        go_on(agent.pid)
+
+    def refused(*_: int) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as without:
+        without.setattr(os, "kill", refused)
+        with pytest.raises(CaptureError, match="is of another user"):
+            end_halted(agent.pid)

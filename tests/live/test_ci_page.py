@@ -7,15 +7,16 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from .capture import PATIENCE_S, needs_root
 from .peers import fake_llm
 
+LOAD: Any = import_module("yaml").safe_load  # which has no types
 PAGE = (Path(__file__).parents[2] / "docs" / "ci.md").read_text()
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -23,7 +24,7 @@ pytestmark = [pytest.mark.live, needs_root]
 def workflow(title: str) -> Any:
     found = re.search(rf"## {title}\n\n```yaml\n(.*?)```", PAGE, re.DOTALL)
     assert found is not None
-    return yaml.safe_load(found[1])
+    return LOAD(found[1])
 
 
 def github() -> list[str]:
@@ -32,7 +33,8 @@ def github() -> list[str]:
 
 
 def gitlab() -> list[str]:
-    return workflow("GitLab CI")["agent"]["script"]
+    script: list[str] = workflow("GitLab CI")["agent"]["script"]
+    return script
 
 
 @pytest.mark.parametrize(("steps", "failing", "made"), [

@@ -10,7 +10,7 @@ from agentsight_rx.errors import UsageError
 from agentsight_rx.prices import Prices, own_prices
 from agentsight_rx.recording.guard_file import WORKSPACE_FILE, guard_rules, priced_by
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
-from agentsight_rx.rules.guard.rules import Rules
+from agentsight_rx.rules.guard.values import Rules
 from agentsight_rx.view import CallRow
 
 NOTE = '[rule.x]\nwhen = "event=file"\ndo = "note"'

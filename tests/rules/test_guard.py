@@ -26,8 +26,8 @@ from agentsight_rx.rules.guard.deeds import (
     kind_of,
 )
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules, reloaded
-from agentsight_rx.rules.guard.lists import PATTERNS_MOST, fits_one, shortened
-from agentsight_rx.rules.guard.rules import Allow, Rules, rank
+from agentsight_rx.rules.guard.lists import PATTERNS_MOST, fits_one, shortened, with_short_homes
+from agentsight_rx.rules.guard.values import Allow, Rules, rank
 from agentsight_rx.rules.patterns import BadPattern
 
 
@@ -316,7 +316,7 @@ def test_only_a_rule_about_cost_asks_for_prices() -> None:
         ('\n[rule.x]\nwhn = "a"', "guard.toml:3: rule.x.whn: unknown name 'whn'; did you mean when?"),
         ('[rule.x]\ndo = "note"\nwhen = "file.pth = a"', "guard.toml:3: rule x: filter: unknown field 'file.pth'; did"),
         ('[rule.x]\nwhen = "file.path = @secret"', "no list is named 'secret'; did you mean secrets?"),
-        ('[rule.x]\nwhen = "file.path = @zzz"', "no list is named 'zzz'; known: agents, hosts, own-credentials, scratch, secrets"),
+        ('[rule.x]\nwhen = "file.path = @zzz"', "no list is named 'zzz'; known: agents, hosts, own-credentials"),
         ('[rule.x]\nwhen = "event = fil"', "write event= or event!= and one of file, net,"),
         ('[rule.x]\nwhen = "agent = claude"', "the rule does not say what it is about"),
         ('[rule.x]\nwhen = "file.path =~ /(a+)+b/"', "a repeat of what has a repeat"),
@@ -413,3 +413,11 @@ FINE = ("rule {}", "list {}", "list.a {}")
 def test_any_value_anywhere_is_read_or_named(place: str, value: Any) -> None:
     with pytest.raises(UsageError, match=r"^guard\.toml") if f"{place} {value}" not in FINE else nullcontext():
         read_rules(f"{place} = {value}", "guard.toml")
+
+
+def test_a_path_that_no_rule_may_be_about_needs_no_chain() -> None:
+    judge = Judge(built_in_rules())
+    read, written, key = (FileDeed(CHAIN, path, op) for path, op in (("/w/a", "read"), ("/w/a", "write"), ("/w/.env", "read")))
+    assert [False, True, True] == [judge.possible(deed) for deed in (read, written, key)]
+    assert "curl ~/a" == with_short_homes("curl /home/ada/a")
+    assert danger_of(["find", "-delete"], "/srv", CHAIN.outside, is_agent=False) == ("delete", "/srv")

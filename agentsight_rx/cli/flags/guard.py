@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ...graphs import TraceOptions
 from ...recording.guard_file import guard_rules, priced_by
 from ...recording.price_file import load_prices
-from ...rules.guard.rules import Rules
+from ...rules.guard.values import Rules
 from ..own_files import own_file
 from .group import FILTERS, Group, flag
 

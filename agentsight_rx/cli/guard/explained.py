@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ...rules.guard.rules import Rule
+from ...rules.guard.values import Rule
 from ...state import LmdbStore, Store
 from ...view import AlertRow
 from ...view.queries.alerts import alert_named, evidence_of

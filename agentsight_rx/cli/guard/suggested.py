@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ...rules.guard.compiled import allow_text
 from ...rules.guard.lists import shortened
-from ...rules.guard.rules import Allow
+from ...rules.guard.values import Allow
 from ...view import AlertRow
 
 __all__ = ["Suggested", "entry_of", "suggested"]

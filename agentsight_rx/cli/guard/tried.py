@@ -15,7 +15,7 @@ from ...recording.guard_file import priced_by
 from ...recording.judged import judged
 from ...recording.price_file import load_prices
 from ...rules.guard.lists import shortened
-from ...rules.guard.rules import Rules
+from ...rules.guard.values import Rules
 from ...say import say
 from ...state import LmdbStore
 from ...view import AlertRow

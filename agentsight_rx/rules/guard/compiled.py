@@ -10,7 +10,7 @@ from ..compiler import Code, Language, Leaf, Resolved, expression, joined, leave
 from ..syntax import All, Condition, spell
 from .deeds import DEEDS, Deed
 from .fields import CHAIN_FIELDS, guard_fields
-from .rules import Allow, Rule, Rules
+from .values import Allow, Rule, Rules
 
 __all__ = ["Judge", "allow_text"]
 

@@ -34,7 +34,7 @@ from msgspec.structs import replace
 
 from ...errors import UsageError
 from .compiled import Judge
-from .rules import LEVELS, Allow, Deliver, Level, Rule, Rules, rank
+from .values import LEVELS, Allow, Deliver, Level, Rule, Rules, rank
 
 __all__ = ["FILE_MOST", "built_in_rules", "read_rules", "reloaded"]
 

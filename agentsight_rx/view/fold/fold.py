@@ -18,10 +18,10 @@ from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...events import Connection, Event
-from ...rules.guard.rules import Rules
+from ...rules.guard.values import Rules
 from ..rows.kinds import AuditRow, Row
 from .amended import Rows, amended, place_of
-from .guard.calls import Priced
+from .guard.talk import Priced
 from .views import Reader, Size, Views, ViewsState
 from .window import Window
 

@@ -29,16 +29,16 @@ from ...events import (
     TlsUse,
     time_of,
 )
-from ...rules.guard.rules import Rules
+from ...rules.guard.values import Rules
 from ..rows.blind_spots import row_of
 from ..rows.ids import call_id
 from ..rows.kinds import AlertRow, CallRow, HttpRow, KeptRow, NetworkRow, ProcessRow, Row, SessionRow, ToolRow, UnknownRow
 from .calls import Calls, CallsState, Outcome
 from .effects import Effects
 from .exchanges import Exchanges
-from .guard.calls import Priced
 from .guard.guard import Guard
 from .guard.state import GuardState
+from .guard.talk import Priced
 from .processes import Processes
 from .sessions import Sessions, SessionsState
 from .tls_uses import row_of_use

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from ...errors import StoreError
 from ...events import Event, HttpRequest, HttpResponse, SseMessage
-from ...rules.guard.rules import Rules
+from ...rules.guard.values import Rules
 from ...state import Store, Table, pages
 from ..fold.fold import Fold, FoldState
-from ..fold.guard.calls import Priced
+from ..fold.guard.talk import Priced
 from ..rows.kinds import Row
 from ..rows.tables import EXCHANGES, HEADS, LOG, SEGMENTS, Position
 from .checkpoints import CHECKPOINT

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from agentsight_rx.events import BlindSpot, Connection, Event, HttpRequest, HttpResponse, Usage
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
-from agentsight_rx.rules.guard.rules import Rules
+from agentsight_rx.rules.guard.values import Rules
 from agentsight_rx.testing.scene import Scene
 from agentsight_rx.view import AlertRow, CallRow, Fold, Row, RowGone
 from agentsight_rx.view.fold.fold import FoldState

@@ -12,7 +12,7 @@ from ....events import Origin, milliseconds
 from ....rules.guard.compiled import Judge
 from ....rules.guard.deeds import Deed, LeftDeed, NetDeed
 from ....rules.guard.lists import with_short_homes
-from ....rules.guard.rules import Rule, Rules
+from ....rules.guard.values import Rule, Rules
 from ...rows.kinds import AlertRow, Row
 from ...rows.tool_words import asked_for
 from ...words import cut

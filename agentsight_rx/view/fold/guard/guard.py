@@ -15,15 +15,15 @@ from ....events import (
     SseMessage,
     TcpTraffic,
 )
-from ....rules.guard.rules import Rules
+from ....rules.guard.values import Rules
 from ...rows.kinds import AlertRow, ProcessRow, Row
 from ..processes import Processes
 from ..sessions import Sessions
 from ..tools import Tools
-from .calls import Calls, Priced
 from .context import Context
 from .effects import Effects
 from .state import GuardState
+from .talk import Calls, Priced
 
 __all__ = ["Guard"]
 
@@ -55,9 +55,7 @@ class Guard:
 
     def reader(self, kind: type[Any], read: Callable[[Any], list[Row]]) -> Callable[[Any], list[Row]]:
         """`read`, and behind its rows the alerts of the event."""
-        judge = self.judging.get(kind)
-        if judge is None:
-            return read
+        judge = self.judging[kind]
 
         def both(event: Any) -> list[Row]:
             rows = read(event)
