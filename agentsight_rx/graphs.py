@@ -36,6 +36,7 @@ from .events import (
     TlsOpen,
 )
 from .loss import Reason
+from .rules.guard.values import Rules
 from .sources import (
     FileOptions,
     NetOptions,
@@ -48,6 +49,7 @@ from .sources import (
     TlsOptions,
 )
 from .view import Output
+from .view.fold.guard.talk import Priced
 from .view.log.checkpoints import Checkpoints
 from .view.log.reading import Resumed
 
@@ -102,6 +104,8 @@ class TraceOptions(Options, frozen=True):
     shortest_ms: Annotated[int, at_least(0)] | None = None
     ticks: bool = False  # the time between events too, for a spool
     host: str = ""  # in the ids of rows
+    guard: Rules | None = None  # whose alerts are rows
+    priced: Priced | None = None  # the cost of a call, for the budgets of the guard
     sources: tuple[Stream[Event], ...] = ()  # of other packages, beside ours
     pipes: tuple[Operator[Event, Event], ...] = ()  # of other packages: behind our analyses and before remove_auth
 
@@ -185,7 +189,10 @@ def _viewed(events: Stream[Event], options: TraceOptions) -> Stream[Output]:
     clean = _redacted(events, options)
     if options.ticks:
         clean = clean.pipe(op.mark_ticks())
-    return clean.pipe(op.materialize(resumed=state, checkpoints=options.checkpoints, host=options.host))
+    view = op.materialize(
+        resumed=state, checkpoints=options.checkpoints, host=options.host, guard=options.guard, priced=options.priced
+    )
+    return clean.pipe(view)
 
 
 def _redacted(events: Stream[Event], options: TraceOptions) -> Stream[Event]:

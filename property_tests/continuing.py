@@ -10,6 +10,7 @@ from typing import Any
 
 from agentsight_rx.events import Event, FileEvent, Origin, ProcessExec, ProcessExit, ProcessFork, TlsClose
 from agentsight_rx.loss import Ledger
+from agentsight_rx.rules.guard.values import Rules
 from agentsight_rx.sinks.store import store
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import Fold, Output
@@ -45,12 +46,12 @@ def events_of(turns: int) -> list[Event]:
 class Continued:
     """One run that goes on in the store at `path`: it sends those of `events` that the store does not have."""
 
-    def __init__(self, path: str | Path, events: Sequence[Event]) -> None:
-        self._fold = Fold()
+    def __init__(self, path: str | Path, events: Sequence[Event], rules: Rules | None = None) -> None:
+        self._fold = Fold(rules)
         resumed, have = None, 0
         if os.path.exists(path):
             kept = LmdbStore.open(path, readonly=True)
-            resumed, have = resume(kept), read_event_count(kept)
+            resumed, have = resume(kept, rules), read_event_count(kept)
             kept.close()
         if resumed is not None:
             self._fold.restore(resumed.state)

@@ -43,7 +43,9 @@ from agentsight_rx.view import Row
 
 from .coding_strategies import coded_events
 from .component import Case, Law, check
+from .fold_strategies import fold_events
 from .hash_seeds import differing
+from .loud_rules import LOUD, priced
 from .strategies import (
     START_NS,
     http_events,
@@ -298,6 +300,8 @@ def is_progress(out: Any) -> bool:
     return isinstance(out, AnswerProgress)
 
 
+guarded_events = st.one_of(model_events(), fold_events())
+
 CASES: dict[str, Case[Any, Any]] = {
     "change": Case(
         lambda: op.change(lambda item: replace(item, data=item.data[::-1])),
@@ -373,11 +377,19 @@ CASES: dict[str, Case[Any, Any]] = {
     "materialize": Case(
         op.materialize, model_events(), law=Law("events", one, event_not_row), poison=request_trap, forgets=True,
     ),
+    "guard": Case(
+        lambda: op.guard(LOUD, priced=priced), guarded_events,
+        law=Law("events", one, event_not_row), poison=request_trap, forgets=True,
+    ),
 }  # fmt: skip
 
 
 # Options that change what an operator emits
 OPTIONS: dict[str, Case[Any, Any]] = {
+    "materialize, guard": Case(
+        lambda: op.materialize(guard=LOUD, priced=priced), guarded_events,
+        law=Law("events", one, event_not_row), poison=request_trap, forgets=True,
+    ),
     "merge_sse, progress": Case(
         lambda: op.merge_sse(progress=True),
         streamed_events(), law=Law("bytes", body_bytes, body_bytes), poison=part_trap,

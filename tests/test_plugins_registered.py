@@ -12,10 +12,12 @@ import pytest
 
 from agentsight_rx import Operator, op, plugins, sinks
 from agentsight_rx.agents import AGENTS, Agent, agent_named, agent_of, registry
+from agentsight_rx.cli.deliveries import alert_sinks
 from agentsight_rx.core.stream import of
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import Event, Readline, SseEvent
 from agentsight_rx.llm import PROVIDERS, Provider, dialect_of, find, provider_label, provider_named, table
+from agentsight_rx.rules.guard.file import read_rules
 
 from .installed_package import EXAMPLE, install_broken
 
@@ -121,3 +123,18 @@ def test_an_installed_part_that_is_broken_is_said_once(
     assert f"sources it of agentsight-broken 0.1 is skipped: {broken.why}" in line
     with pytest.raises(UsageError, match="it of operators made 3"):
         plugins.operator("it")
+
+
+def test_a_delivery_of_another_package() -> None:
+    got: list[object] = []
+
+    def make(_: str) -> Callable[[object], None]:
+        return got.append
+
+    plugins.register_delivery("kept_for_a_test", make)
+    rules = read_rules('[[deliver]]\nplugin = "kept_for_a_test=x"', "guard.toml")
+    plugins.delivery("kept_for_a_test=x")({"id": "a"})
+    assert [{"id": "a"}] == got
+    assert 1 == len(alert_sinks(rules))
+    with pytest.raises(UsageError, match="none_such is none of the installed deliveries"):
+        alert_sinks(read_rules('[[deliver]]\nplugin = "none_such"', "guard.toml"))

@@ -40,6 +40,8 @@ _COMMANDS = {
         "filter_command",
         "Try a filter rule on a recording: prints the events that it would drop, the matching conditions, and the totals.",
     ),
+    "guard": ("guard", "guard", "The rules of the guard: list them, try them on recordings, explain an alert."),
+    "check": ("check", "check", "Judge a recording by rules, for a build: exits with 1 where one is broken."),
     "doctor": (
         "doctor",
         "doctor",
@@ -56,7 +58,7 @@ _COMMANDS = {
     ),
     "debug": ("debug", "debug", "Watch one source alone, through its own chain."),
 }
-_GROUPS = ("report", "cluster", "debug")  # have commands of their own
+_GROUPS = ("report", "cluster", "guard", "debug")  # have commands of their own
 _COMPLETE = "_AGENTSIGHT_RX_COMPLETE"  # set by the shell's completion, with the words of the line in one of these
 _WORDS_OF_THE_LINE = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
 

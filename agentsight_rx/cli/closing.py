@@ -11,10 +11,12 @@ from ..prices import Prices
 from ..recording.price_file import load_prices
 from ..say import program
 from ..state import LmdbStore
+from ..view.queries.alerts import reportable
 from ..view.queries.gaps import missing_things
 from ..view.queries.outcome import Outcome, read_outcome
 from ..view.rows.beginnings import beginnings_of
 from ..view.words import plural
+from .report.alert_words import flag_said
 from .report.call_words import numbers_said
 from .report.words import took
 from .stores import given_store
@@ -26,6 +28,7 @@ if TYPE_CHECKING:  # a report has nothing that runs
 __all__ = ["closing_lines", "outcome_of"]
 
 _NAMED = 2  # things that are missing, of which the line says what they are
+_ALERTS = 3
 _COLUMN = 38  # where the second hint of the last line begins
 
 
@@ -54,6 +57,7 @@ def closing_lines(
     if store is not None and outcome is None and since_ms is not None:
         yield f"nothing that can be read was stored in {store}"
         store = None
+    yield from _alerts(summary, store)
     if store is None:
         yield f"{number}:" if things else number
         yield from gaps_of_run(summary)
@@ -68,6 +72,16 @@ def closing_lines(
         yield f"all of it: {program()} report health{given and f' --db {given}'}"
     report = f"report: {program()} report{given and f' --db {given}'}"
     yield f"{report:<{_COLUMN}}  page: {program()} serve{given and f' {given}'}"
+
+
+def _alerts(summary: Summary, store: Path | None) -> Iterator[str]:
+    """The newest alerts of the guard, without the notes."""
+    rows = reportable(summary.tally.alerts.values())
+    for row in rows[-_ALERTS:]:
+        yield f"{flag_said(row)} {row.sentence} ({row.rule}, {row.name})"
+    if len(rows) > _ALERTS:
+        given = "" if store is None else given_store(store)
+        yield f"{len(rows) - _ALERTS} more alerts: {program()} report alerts{given and f' --db {given}'}"
 
 
 def outcome_of(store: Path, /, *, since_ms: int, prices: Prices | None = None) -> Outcome | None:

@@ -16,6 +16,7 @@ from ..say import program, say
 from ..sinks import redaction_key
 from .flags.filters import Filters
 from .flags.group import Only, flattened
+from .flags.guard import Guard, given_rules
 from .help import Command, Group
 from .launch import invoking_user
 
@@ -49,13 +50,15 @@ def run(
         Path | None, typer.Option("--key-of", help="Labels of secrets as in this store.", metavar="STORE")
     ] = None,
     filters: Annotated[Filters, Only("redaction_key")],
+    guard: Guard,
     store: Store = None,
     replace: Replace = False,
 ) -> None:
     """Analyse new segments. Run it again after any end: it continues after the committed segments."""
     began = time.monotonic()
     spools, results = place_of(spool), place_of(out)
-    settings = settings_of(results, redaction_key=_key(key_of, filters))
+    rules = given_rules(guard.guard_rules) if guard.is_on else None
+    settings = settings_of(results, redaction_key=_key(key_of, filters), guard=rules)
     plan = plan_of(spools, results, settings)
     if plan.done:
         say(f"{plan.done:,} segments are analysed already")

@@ -10,18 +10,21 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
+from typing import Annotated
 
 from msgspec.structs import replace
 
 from ..demo import require_demo
+from ..demo.secret import PROMPT, command_for, planted_key
 from ..errors import CaptureError, UnwritableError
 from ..recording.price_file import load_prices
 from ..runtime import Summary
-from ..say import say
+from ..say import program, say
 from ..signals import how_to_end
 from ..sources.kernel.features import require_kernel
 from ..state import LmdbStore
 from ..view.queries import Selection
+from ..view.queries.alerts import read_alerts
 from ..view.queries.reading import read_totals
 from ..view.queries.summary import read_summary
 from .capture import print_closing
@@ -29,6 +32,8 @@ from .destinations import Destinations
 from .flags.console import Console
 from .flags.filters import Filters
 from .flags.form import Form
+from .flags.group import Group, Only
+from .flags.guard import Guard
 from .flags.page import Page
 from .flags.stdio import Stdio
 from .flags.system import System
@@ -36,8 +41,9 @@ from .flags.tls import Tls
 from .flags.watch import Watch
 from .launch import Launch, invoking_user
 from .record import record_command
+from .report.alert_words import alert_lines
 from .report.plain import write_json
-from .report.screen import Screen
+from .report.screen import Screen, render
 from .report.summary import summary_text
 from .stores import given_store, new_demo_store
 
@@ -59,21 +65,33 @@ _LONG = (
     "rm notes.tmp  # It passes. My notes can go.",
 )
 _EVENT_MS = 25
+_UNGUARDED = Guard()
 _SILENT = Destinations(console=Console(quiet=True))
 
 
-def demo(*, page: Page, form: Form) -> int:
+class _Watched(Group, frozen=True):
+    """How the demo is watched."""
+
+    page: Page = Page()
+    guard: Guard = Guard()
+
+
+def demo(*, watched: Annotated[_Watched, Only(Page, "guard")], form: Form) -> int:
     """
     Record a small real agent that talks to a fake model over TLS, all on this machine.
 
-    With --server it does a longer task, and a page shows it live until Ctrl-C. The recording is kept until the next demo.
+    With --server it does a longer task, and a page shows it live until Ctrl-C. With --guard it reads a planted key and sends a
+    part of it, and the alert of that is shown. The recording is kept until the next demo.
     """
+    page, guard = watched.page, watched.guard
     require_demo()
     require_kernel()
     as_json = form.as_json
     with tempfile.TemporaryDirectory(prefix="agentsight-rx-demo-") as name:
         folder = Path(name)
         os.chown(folder, *invoking_user())
+        if guard.is_on:
+            return _guarded(folder, page, guard, as_json=as_json)
         return _long(folder, page) if page.server else _short(folder, as_json=as_json)
 
 
@@ -117,8 +135,8 @@ def _agent(folder: Path, port: int, prompt: str) -> Launch:
         return Launch.fork([sys.executable, "-m", "agentsight_rx.demo.agent", prompt], env=environment)
 
 
-def _recorded(launch: Launch, watch: Watch, out: Destinations) -> tuple[int, Summary]:
-    options = Filters(default_filters=True).over(watch.options(Tls(), Stdio(stdio_all_fds=True), System()))
+def _recorded(launch: Launch, watch: Watch, out: Destinations, guard: Guard = _UNGUARDED) -> tuple[int, Summary]:
+    options = guard.over(Filters(default_filters=True).over(watch.options(Tls(), Stdio(stdio_all_fds=True), System())))
     try:
         return record_command(launch, options, out, name="the demo", stays=bool(out.page.server))
     except BaseException:
@@ -144,6 +162,32 @@ def _short(folder: Path, *, as_json: bool) -> int:
         store.close()
     as_planned = summary.complete and totals.calls == 2 and totals.tools_linked == 1
     return status if status or as_planned else 1
+
+
+def _guarded(folder: Path, page: Page, guard: Guard, *, as_json: bool) -> int:
+    """A key is planted, the agent reads it and sends a part of it; it fails where no alert says so."""
+    page.sinks()  # reports a wrong address before anything starts
+    path = _place(folder)
+    with _model(folder, (command_for(planted_key(folder)),)) as port:
+        launch = _agent(folder, port, PROMPT)
+        watch = Watch(pid=launch.pid, ssl=True, process=True, files=True, net=True)
+        status, _ = _recorded(launch, watch, replace(_SILENT, page=page).into(path), guard)
+    store = LmdbStore.open(path, readonly=True)
+    try:
+        rows = list(read_alerts(store, Selection()))
+    finally:
+        store.close()
+    if as_json:
+        for row in rows:
+            write_json(row)
+    else:
+        screen = Screen()
+        print("\n".join(render(line, screen) for line in alert_lines(rows)))
+        given = given_store(path)
+        db = f" --db {given}" if given else ""
+        say(f"next: {program()} report alerts{db} · {program()} guard explain {rows[-1].name if rows else 'a1'}{db}")
+        say(f"before you switch it on: {program()} guard test {path}; for a build: {program()} check {path}")
+    return status or int(all(row.rule != "secret-left" for row in rows))
 
 
 def _place(folder: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -11,8 +11,9 @@ from ..core.sink import Sink
 from ..events import AnswerProgress
 from ..graphs import TraceOptions
 from ..sinks import Lent
-from ..view import Output
+from ..view import AlertRow, Output
 from .continuing import keyed
+from .deliveries import alert_sinks
 from .flags.console import Console
 from .flags.group import Group
 from .flags.otel import Otel
@@ -53,8 +54,13 @@ class Destinations(Group, frozen=True):
         """The options with what a run goes on with in the store, as `keyed`, and with Ticks where a spool keeps them."""
         return replace(keyed(options, self.store.db), ticks=self.spool.spool is not None)
 
-    def sinks(self, options: TraceOptions, *, patient: bool = False) -> list[Sink[Output]]:
-        """The sinks of a graph with these options, which are prepared. `patient`: of a recording."""
+    def sinks(
+        self, options: TraceOptions, *, patient: bool = False, stopped: Callable[[AlertRow], None] | None = None
+    ) -> list[Sink[Output]]:
+        """
+        The sinks of a graph with these options, which are prepared. `patient`: of a recording, whose alerts are delivered to
+        no person. `stopped` halts what an alert is about.
+        """
         lent = Lent()
         return [
             *self.console.sinks(),
@@ -63,4 +69,5 @@ class Destinations(Group, frozen=True):
             *self.otel.sinks(patient=patient),
             *self.page.sinks(None if self.store.db is None else lent),
             *self.plugin.sinks(),
+            *([] if patient else alert_sinks(options.guard, stopped)),
         ]

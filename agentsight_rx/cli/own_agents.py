@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-from contextlib import suppress
 from pathlib import Path
+
+from .own_files import own_file
 
 __all__ = ["load_own_agents"]
 
@@ -17,24 +16,9 @@ def load_own_agents() -> None:
     Know the agents of the invoking user's file, if there is one; under sudo the file of the person who ran it. Raises
     UsageError where the file cannot be read, or says something else than agents.
     """
-    path = _path()
+    path = own_file("agents.toml")
     if path is not None and path.is_file():
         _load(path)  # what it needs is imported only then
-
-
-def _path() -> Path | None:
-    uid = os.getuid()
-    sudo = os.environ.get("SUDO_UID", "")
-    if os.geteuid() == 0 and sudo.isdecimal():
-        uid = int(sudo)
-    is_ours = uid == os.getuid()
-    base = os.environ.get("XDG_CONFIG_HOME", "") if is_ours else ""
-    home = os.environ.get("HOME", "") if is_ours else ""
-    if not base.startswith("/") and not home.startswith("/"):
-        with suppress(KeyError):
-            home = pwd.getpwuid(uid).pw_dir
-    place = Path(base) if base.startswith("/") else Path(home) / ".config"
-    return place / "agentsight-rx" / "agents.toml" if place.is_absolute() else None
 
 
 def _load(path: Path) -> None:

@@ -18,7 +18,7 @@ from ..graphs import TraceOptions
 from ..graphs import trace as trace_graph
 from ..runtime import Run, Summary
 from ..say import brief, detail, holding, say
-from ..sources.hold import group
+from ..sources.hold import group as own_group
 from ..sources.kernel.features import require_kernel
 from ..sources.tls.candidates import describe, tls_candidates
 from ..sources.tls.commands import resolve, search_path
@@ -27,6 +27,7 @@ from .destinations import Destinations, with_previews
 from .flags.console import Console
 from .flags.filters import Filters
 from .flags.group import PAGE, WATCH, Only, Without, flag
+from .flags.guard import Guard
 from .flags.page import Page
 from .flags.stdio import Stdio
 from .flags.store import Store
@@ -34,6 +35,7 @@ from .flags.system import System
 from .flags.tls import Tls
 from .flags.watch import Watch
 from .launch import Launch, exit_status, forwarding, invoking_user
+from .stopping import Stopper
 from .stores import new_store
 
 __all__ = ["record", "record_command"]
@@ -59,6 +61,7 @@ _CHOSEN = ("pid", "comm", "cgroup", *_SOURCES, "source", "require")
 _ALL = Watch(ssl=True, plain_http=True, process=True, files=True, net=True, stdio=True, system=True)
 _STREAMS = Stdio(stdio_all_fds=True, stdio_max_bytes=65_536)
 _FILTERS = Filters(default_filters=True)
+_GUARD = Guard()
 _STORED = Destinations(console=Console(quiet=True), store=Store(require_store=False), page=Page(server=None))
 _SERVER = _switch("server", "Serve a page that shows it live. [on]", PAGE, bool | None)
 
@@ -75,6 +78,7 @@ def record(
     stdio: Annotated[Stdio, Only("stdio_max_bytes")] = _STREAMS,
     system: Annotated[System, Only("system_interval")],
     filters: Filters = _FILTERS,
+    guard: Guard = _GUARD,
     out: Annotated[Destinations, Without(Console, "jsonl", server=_SERVER)] = _STORED,
     explain: Explain = False,
 ) -> int:
@@ -93,7 +97,7 @@ def record(
 
     def options(pid: int | None) -> TraceOptions:
         watched = replace(watch, pid=pid, stdio=watch.stdio and pid is not None)
-        return filters.over(watched.options(tls, stdio, system))
+        return guard.over(filters.over(watched.options(tls, stdio, system)), folder=Path.cwd() if command else None)
 
     attached, required = options(watch.pid), watch.required()
     graph = trace_graph(attached)  # reports a wrong filter before anything starts
@@ -107,21 +111,29 @@ def record(
         store, failure = _place(out)
         out = out.into(store)
         attached = out.prepared(attached)
-        chosen = out.sinks(attached)
+        chosen = out.sinks(attached, stopped=Stopper())
         graph = trace_graph(with_previews(attached, chosen))
         summary = _with(failure, capture(graph, chosen, required=required, keeps_auth=not attached.remove_auth))
         who = ", ".join(watch.target().comms) or f"process {watch.pid}"
         print_closing(summary, store=store, since_ms=summary.ledger.began_ms, who=who, filters=filters.given)
         return summary.exit_status
     name = os.path.basename(command[0])
-    with brief(), group() as own:
+    with brief(), own_group() as own:
         launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
         store, failure = _place(out)
         absent = [] if store is None else [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
         try:
             place = str(own.path) if own is not None and own.add(launch.pid) else ""
             started = _found_early(options(launch.pid), _candidates_of(command), place)
-            status, summary = record_command(launch, started, out.into(store), name=name, wait_all=wait_all, required=required)
+            status, summary = record_command(
+                launch,
+                started,
+                out.into(store),
+                name=name,
+                wait_all=wait_all,
+                required=required,
+                group=Path(place) if place else None,
+            )
         except BaseException:
             launch.abandon()
             for path in absent:  # the command never ran: leave no empty recording
@@ -158,18 +170,20 @@ def record_command(
     wait_all: bool = False,
     required: Collection[str] = (),
     stays: bool = False,
+    group: Path | None = None,
 ) -> tuple[int, Summary]:
     """
     Attach everything, let the command start, wait for its end; returns its exit status and the summary.
 
     From its start to its end nothing is written to the terminal: messages come behind it, or go to the log of `out` at once.
-    `name` is what the person calls the command. What this machine does not allow is left out and logged, except the `required`
-    sources. A capture that `stays` goes on behind the command, with its page, until a signal.
+    `name` is what the person calls the command, `group` the control group that it is in. What this machine does not allow is
+    left out and logged, except the `required` sources. A capture that `stays` goes on behind the command, with its page, until
+    a signal.
     """
     if options.process is not None:
         options = replace(options, process=replace(options.process, launched=True))
     options = out.prepared(options)
-    destinations = out.sinks(options)
+    destinations = out.sinks(options, stopped=Stopper(group))
     graph = trace_graph(with_previews(options, destinations))
     with Run(graph, destinations, required=required) as running, forwarding(launch):
         places = "".join(f" · page {url}" for url in page_of(destinations))

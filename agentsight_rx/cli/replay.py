@@ -25,6 +25,7 @@ from .destinations import Destinations
 from .flags.console import Console
 from .flags.filters import Filters
 from .flags.group import Only, Without
+from .flags.guard import Guard
 from .flags.otel import Otel
 from .flags.plugin_sinks import PluginSinks
 from .flags.spool import Spool
@@ -38,11 +39,12 @@ def replay(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Stores, JSONL of ours or the original, spools.")],
     tls: Annotated[Tls, Only("ssl_http")],
     filters: Annotated[Filters, Without("default_filters")],
+    guard: Guard,
     out: Annotated[Destinations, Only("db", Console, Spool, Otel, PluginSinks)],
     explain: Explain = False,
 ) -> int:
     """Run recorded events through the same graph; needs no privileges."""
-    options = filters.over(TraceOptions(http=tls.ssl_http))
+    options = guard.over(filters.over(TraceOptions(http=tls.ssl_http)))
     out.check(options, stored=out.store.db is not None)
     found = [] if explain else _spooled_in(files)
     inputs = [_Input(each.host, partial(_of_spool, each)) for each in found] or [_Input("", partial(_of_files, tuple(files)))]

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ..view import AnyRow, AuditRow, CallRow, NetworkRow, ProcessRow, ResourceRow, ToolRow
+from ..view import AlertRow, AnyRow, AuditRow, CallRow, NetworkRow, ProcessRow, ResourceRow, ToolRow
 from ..view.snapshot.schema import Snapshot
 
 __all__ = ["schema", "schema_text"]
@@ -22,6 +22,7 @@ _ROWS: dict[str, type[AnyRow]] = {
     "resource_samples": ResourceRow,
     "tool_calls": ToolRow,
     "llm_calls": CallRow,
+    "alerts": AlertRow,
 }
 _ANY = {"description": "any JSON value"}
 

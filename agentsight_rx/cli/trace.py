@@ -12,10 +12,12 @@ from .config import Config, SaveConfig, save_config
 from .destinations import Destinations, with_previews
 from .flags.filters import Filters
 from .flags.group import OUT, Without, flag
+from .flags.guard import Guard
 from .flags.stdio import Stdio
 from .flags.system import System
 from .flags.tls import Tls
 from .flags.watch import Watch
+from .stopping import Stopper
 from .values import seconds_of
 
 __all__ = ["trace"]
@@ -29,6 +31,7 @@ def trace(
     stdio: Stdio,
     system: System,
     filters: Annotated[Filters, Without("default_filters")],
+    guard: Guard,
     out: Annotated[Destinations, Without("log", "require_store")],
     for_time: Annotated[str | None, flag(OUT, "--for", "Stop after this time, such as 10s or 2m.", "TIME")] = None,
     config: Config = None,
@@ -40,7 +43,7 @@ def trace(
 
     Without --pid, --comm, --session and --cgroup it watches every process of the machine.
     """
-    options = filters.over(watch.options(tls, stdio, system))
+    options = guard.over(filters.over(watch.options(tls, stdio, system)))
     graph = trace_graph(options)  # reports a wrong filter before anything is opened
     limit, required, store = seconds_of(for_time, "--for"), watch.required(), out.store.db
     out.check(options, stored=store is not None)
@@ -51,7 +54,7 @@ def trace(
         print_graph(graph)
         return 0
     options = out.prepared(options)
-    chosen = out.sinks(options)
+    chosen = out.sinks(options, stopped=Stopper())
     graph = trace_graph(with_previews(options, chosen))
     summary = capture(graph, chosen, duration=limit, required=required, keeps_auth=not options.remove_auth)
     began_ms = summary.ledger.began_ms

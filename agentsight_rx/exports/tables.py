@@ -16,6 +16,7 @@ from ..errors import UsageError
 from ..prices import Prices
 from ..state import Store
 from ..view.queries import Selection
+from ..view.queries.alerts import read_alerts
 from ..view.queries.calls import read_calls
 from ..view.queries.costs import PricedCall
 from ..view.queries.records import (
@@ -28,11 +29,11 @@ from ..view.queries.records import (
 )
 from ..view.queries.sessions import read_sessions
 from ..view.queries.tools import read_tools
-from ..view.rows.kinds import HttpRow, ProcessRow, SessionRow, ToolRow
+from ..view.rows.kinds import AlertRow, HttpRow, ProcessRow, SessionRow, ToolRow
 
 __all__ = ["TABLES", "TableName", "arrow_table", "parquet"]
 
-TableName: TypeAlias = Literal["calls", "tools", "sessions", "processes", "http", "files", "connections"]
+TableName: TypeAlias = Literal["calls", "tools", "sessions", "processes", "http", "files", "connections", "alerts"]
 TABLES: tuple[TableName, ...] = get_args(TableName)
 
 _BATCH = 8192  # rows that are in memory at once, and a row group of a file: 8 MB where every text is as long as can be
@@ -61,6 +62,7 @@ _ROWS: dict[TableName, tuple[type[Any], Read]] = {
     "http": (HttpRow, _unpriced(read_http)),
     "files": (FileRecord, _unpriced(read_files)),
     "connections": (ConnectionRecord, _unpriced(read_connections)),
+    "alerts": (AlertRow, _unpriced(read_alerts)),
 }
 
 

@@ -6,6 +6,7 @@ from .decode_content import decode_content
 from .filter_http import filter_http
 from .filter_tls import drop_marked, filter_tls
 from .find_blind_spots import find_blind_spots
+from .guard import guard
 from .mark_ticks import mark_ticks
 from .materialize import materialize
 from .merge_mcp import merge_mcp
@@ -25,6 +26,7 @@ __all__ = [
     "filter_http",
     "filter_tls",
     "find_blind_spots",
+    "guard",
     "keep",
     "mark_ticks",
     "materialize",

@@ -8,8 +8,10 @@ from ..core.kernels import each
 from ..core.machine import Checkpointed, Machine
 from ..core.stream import Operator
 from ..events import Event
+from ..rules.guard.values import Rules
 from ..view import Fold, Row
 from ..view.fold.fold import FoldState
+from ..view.fold.guard.talk import Priced
 from ..view.log.checkpoints import Checkpoints
 from ..view.rows.hosts import of_host
 
@@ -17,20 +19,29 @@ __all__ = ["materialize"]
 
 
 def materialize(
-    *, resumed: FoldState | None = None, checkpoints: Checkpoints | None = None, host: str = ""
+    *,
+    resumed: FoldState | None = None,
+    checkpoints: Checkpoints | None = None,
+    host: str = "",
+    guard: Rules | None = None,
+    priced: Priced | None = None,
 ) -> Operator[Event, Event | Row]:
     """
     Fold the merged events into rows: calls, tokens, tools tied to processes, process nodes, the audit trail, losses. An event
     that comes up to 5 s behind later ones amends their rows: a row replaces that of its id, or a RowGone removes it. It goes on
     from `resumed`, the state behind the events of an earlier run, and leaves its own in `checkpoints`. The ids of rows contain
-    `host`, where that is given.
+    `host`, where that is given. With the rules of a `guard` what breaks one
+    becomes an AlertRow; `priced` is the cost of a call.
     """
-    return each(lambda: _Materializer(resumed, checkpoints, host), name="materialize")
+    options = f"guard={len(guard.rules)} rules" if guard is not None else ""
+    return each(
+        lambda: _Materializer(Fold(guard, priced=priced), resumed, checkpoints, host), name="materialize", options=options
+    )
 
 
 class _Materializer(Machine[Event, Event | Row], Checkpointed[FoldState]):
-    def __init__(self, resumed: FoldState | None, checkpoints: Checkpoints | None, host: str) -> None:
-        self._fold = Fold()
+    def __init__(self, fold: Fold, resumed: FoldState | None, checkpoints: Checkpoints | None, host: str) -> None:
+        self._fold = fold
         self._host = host
         self._checkpoints = checkpoints
         if resumed is not None:

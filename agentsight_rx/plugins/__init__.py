@@ -1,11 +1,11 @@
 """
 Parts of other packages -> known to this program: by entry points of the groups `agentsight_rx.providers`, `.agents`,
-`.operators`, `.sinks` and `.sources`, or by a call of `register_…`.
+`.operators`, `.sinks`, `.sources` and `.deliveries`, or by a call of `register_…`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Plugin",
+    "delivery",
     "found",
     "load",
     "operator",
     "register_agent",
+    "register_delivery",
     "register_operator",
     "register_provider",
     "register_sink",
@@ -74,6 +76,14 @@ def register_source(name: str, make: Callable[..., Stream[Any]]) -> None:
     _register("sources", name, make)
 
 
+def register_delivery(name: str, make: Callable[..., Callable[[Mapping[str, object]], None]]) -> None:
+    """
+    A destination of alerts for `plugin = "NAME"` or `"NAME=TEXT"` below [[deliver]]. What `make` returns is called with each
+    alert as a value of JSON, on a thread of its own, and raises where it could not deliver it.
+    """
+    _register("deliveries", name, make)
+
+
 def load(*groups: str) -> None:
     """Look for the installed parts of these groups, once. One that is broken is named in a line and skipped."""
     for group in groups:
@@ -109,6 +119,12 @@ def sink(text: str) -> Sink[Any]:
 def source(text: str) -> Stream[Any]:
     """The source that `NAME` or `NAME=TEXT` names. Raises UsageError."""
     made: Stream[Any] = _made("sources", text, Stream)
+    return made
+
+
+def delivery(text: str) -> Callable[[Mapping[str, object]], None]:
+    """The delivery that `NAME` or `NAME=TEXT` names. Raises UsageError."""
+    made: Callable[[Mapping[str, object]], None] = _made("deliveries", text, Callable)
     return made
 
 
@@ -156,7 +172,7 @@ def _register(group: str, name: str, part: object) -> None:
     _plugins.append(Plugin(group, name))
 
 
-def _made(group: str, text: str, kind: type[Any]) -> Any:
+def _made(group: str, text: str, kind: Any) -> Any:
     load(group)
     name, given, options = text.partition("=")
     make = _parts.get((group, name))

@@ -47,5 +47,6 @@ GROUPS: dict[str, Kind] = {
         Kind("operators", _no_function),
         Kind("sinks", _no_function),
         Kind("sources", _no_function),
+        Kind("deliveries", _no_function),
     )
 }

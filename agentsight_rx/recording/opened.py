@@ -18,6 +18,7 @@ from ..exports.tables import TableName, arrow_table
 from ..state import LmdbStore, MemoryStore
 from ..view.log.reading import read_events_of_now
 from ..view.queries import Selection
+from ..view.queries.alerts import read_alerts
 from ..view.queries.call import WholeCall, find_calls, read_call
 from ..view.queries.calls import read_calls
 from ..view.queries.choosing import selection_of
@@ -32,7 +33,7 @@ from ..view.queries.records import (
 )
 from ..view.queries.sessions import read_sessions
 from ..view.queries.tools import read_tools
-from ..view.rows.kinds import HttpRow, ProcessRow, SessionRow, ToolRow
+from ..view.rows.kinds import AlertRow, HttpRow, ProcessRow, SessionRow, ToolRow
 from .price_file import load_prices
 
 __all__ = ["Part", "Recording", "open_recording"]
@@ -109,6 +110,10 @@ class Recording:
     def connections(self, **part: Unpack[Part]) -> Iterator[ConnectionRecord]:
         """The events of connections: opened, closed, refused."""
         return read_connections(self._store, self._selection(part))
+
+    def alerts(self, **part: Unpack[Part]) -> Iterator[AlertRow]:
+        """What agents did that a rule of the guard is about, where the recording was made with one."""
+        return read_alerts(self._store, self._selection(part))
 
     def events(
         self, *, rule: str | None = None, since: str | datetime | None = None, until: str | datetime | None = None

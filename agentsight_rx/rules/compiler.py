@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -23,6 +23,7 @@ __all__ = [
     "expression",
     "hoisted",
     "joined",
+    "leaves",
     "negation",
     "of_exchange",
     "resolve",
@@ -217,10 +218,15 @@ def shown(rule: Resolved) -> str:
     return f"({(' & ' if rule.word == 'and' else ' | ').join(map(shown, rule.parts))})"
 
 
+def leaves(rule: Resolved) -> Iterator[Leaf]:
+    """Its conditions."""
+    if isinstance(rule, Leaf):
+        yield rule
+    else:
+        for part in (rule.part,) if isinstance(rule, _Not) else rule.parts:
+            yield from leaves(part)
+
+
 def of_exchange(rule: Resolved) -> bool:
     """Is any of its conditions about an exchange?"""
-    if isinstance(rule, Leaf):
-        return rule.exchange
-    if isinstance(rule, _Not):
-        return of_exchange(rule.part)
-    return any(map(of_exchange, rule.parts))
+    return any(leaf.exchange for leaf in leaves(rule))

@@ -14,7 +14,7 @@ from ..say import say
 from .containers.control_groups import started
 from .target import mounts_of_cgroup2
 
-__all__ = ["Group", "group", "held"]
+__all__ = ["Group", "group", "halt", "halted_group", "held"]
 
 _FROZEN_S = 0.1  # the longest wait for the kernel to say that every process stopped; it takes 0.3 ms where none is in a call
 _STEP_S = 0.0005
@@ -148,18 +148,51 @@ def _make() -> Group | None:
 
 @contextmanager
 def held(path: str) -> Generator[None]:
-    """Inside, no process of the group runs. Without a group, or where the kernel refuses, they run on."""
+    """Inside, no process of the group runs. Without a group, or where the kernel refuses, they run on. One that stood still
+    before, since a guard stopped it, still does behind it."""
     freeze = Path(path, "cgroup.freeze")
     try:
+        before = freeze.read_text().strip()
         freeze.write_text("1")
     except OSError:
         yield
         return
     try:
-        until = time.monotonic() + _FROZEN_S
-        while "frozen 1" not in Path(path, "cgroup.events").read_text() and time.monotonic() < until:
-            time.sleep(_STEP_S)
+        _frozen(Path(path))
         yield
     finally:
         with suppress(OSError):
-            freeze.write_text("0")
+            freeze.write_text(before)
+
+
+def _frozen(path: Path) -> bool:
+    """Wait until every process of the group stands still."""
+    until = time.monotonic() + _FROZEN_S
+    while "frozen 1" not in (path / "cgroup.events").read_text():
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_STEP_S)
+    return True
+
+
+def halt(path: Path) -> bool:
+    """Let no process of the group run until its `cgroup.freeze` is 0 again; our end, too, lets them go on (`Group`)."""
+    try:
+        (path / "cgroup.freeze").write_text("1")
+        _frozen(path)
+    except OSError:
+        return False
+    return True
+
+
+def halted_group(pid: int) -> Path | None:
+    """The group of ours that a process is in, where it is halted."""
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+        inside = next(line.removeprefix("0::/") for line in lines if line.startswith("0::"))
+        path = Path(next(iter(mounts_of_cgroup2().values())), inside)
+        if path.name.startswith(_NAME) and (path / "cgroup.freeze").read_text().strip() == "1":
+            return path
+    except (OSError, StopIteration):
+        pass
+    return None

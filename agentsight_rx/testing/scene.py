@@ -61,7 +61,8 @@ class Scene:
         """A new process that runs this program."""
         self._pids += 1
         ppid = parent.pid if parent else 1
-        fork = self.add(ProcessFork(self.origin(self._pids, argv[0], uid), ppid, self._now_ns + _STEP_NS))
+        born = self.origin(self._pids, argv[0], uid)
+        fork = self.add(ProcessFork(born, ppid, born.time_ns))
         actor = Actor(self, fork.origin, ppid)
         self.add(ProcessExec(actor.origin(), ppid, fork.start_ns, filename=argv[0], argv=argv, cwd=cwd))
         return actor

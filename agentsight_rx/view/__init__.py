@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from ..deferred import deferred
 from .rows.kinds import (
+    AlertRow,
     AnyRow,
     AuditRow,
     BlindSpotRow,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .queries.records import ConnectionRecord, FileRecord
 
 __all__ = [
+    "AlertRow",
     "AnyRow",
     "AuditRow",
     "BlindSpotRow",

@@ -17,7 +17,8 @@ from agentsight_rx.cli.flags.form import asks_for_json
 from .test_errors import run
 from .test_terminal import LINE, on_a_terminal
 
-WRITE_NOTHING = {"record", "serve", "ship", "cluster run", "cluster load"}  # to standard output: messages go to the other one
+# To standard output: messages go to the other one
+WRITE_NOTHING = {"record", "serve", "ship", "cluster run", "cluster load", "guard continue", "guard end"}
 
 
 def commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:

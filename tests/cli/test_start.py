@@ -28,6 +28,8 @@ _COMMANDS = (
     "top",
     "serve",
     "filter",
+    "guard",
+    "check",
     "doctor",
     "bench",
     "demo",

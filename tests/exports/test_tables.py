@@ -19,7 +19,10 @@ from agentsight_rx.errors import UsageError
 from agentsight_rx.exports import TABLES, TableName, parquet
 from agentsight_rx.exports import tables as exported
 from agentsight_rx.prices import Prices
+from agentsight_rx.state import LmdbStore
+from agentsight_rx.view import AlertRow
 from agentsight_rx.view.queries import Selection
+from agentsight_rx.view.rows.tables import put
 from tests.cli.report.asking import bytes_of
 from tests.cli.report.effects import effects
 
@@ -31,7 +34,11 @@ TIMES = {"time": "timestamp_ms", "start": "start_timestamp_ms", "end": "end_time
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return effects(tmp_path_factory.mktemp("store") / "run.lmdb")
+    made = effects(tmp_path_factory.mktemp("store") / "run.lmdb")
+    store = LmdbStore.open(made)
+    store.commit([put(AlertRow("alert-1", 5000, "loop", "warn", "claude ran make", "make", evidence=("a", "b"), cost=0.5))])
+    store.close()
+    return made
 
 
 @pytest.fixture

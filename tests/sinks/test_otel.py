@@ -42,7 +42,8 @@ from agentsight_rx.llm import PROVIDERS
 from agentsight_rx.loss import Entry, Ledger, Meter, Reason
 from agentsight_rx.runtime import run
 from agentsight_rx.sinks import OtelOptions, otel
-from agentsight_rx.view import AuditRow, BlindSpotRow, CallRow, Fold, Output, ProcessRow
+from agentsight_rx.sinks.otel.planned import span_id
+from agentsight_rx.view import AlertRow, AuditRow, BlindSpotRow, CallRow, Fold, Output, ProcessRow, RowGone
 
 from ..llm.cases import case_of
 from ..provider_component import ProviderCase
@@ -729,6 +730,25 @@ def test_a_process_that_could_not_be_read_is_one_span_in_its_trace() -> None:
     assert (span.name, span.status.code) == ("agentsight.blind_spot", Status.STATUS_CODE_ERROR)
     assert "uv (rustls with aws-lc), process 7: 3 connections, 900 bytes to 127.0.0.1:443" in span.status.message
     assert (said["agentsight.connections"], said["agentsight.files"], said["error.type"]) == (3, ["/bin/uv"], "unreadable")
+
+
+def test_an_alert_is_a_span_below_its_tool_with_its_last_count() -> None:
+    alert = AlertRow(
+        "alert-1", 5000, "secret-left", "warn", "claude read ~/.env", "/root/.env", number=1, session_id="s-1", pid=7,
+        tool_id="tool-1", prompt="deploy", evidence=("a", "b"), proven=3, last_timestamp_ms=6000,
+    )  # fmt: skip
+    gone = replace(alert, id="alert-2")
+    made = sent([replace(ROW, session_id="s-1"), alert, gone, replace(alert, count=4), RowGone(gone)]).spans
+    (span,) = [span for span in made if span.name == "agentsight.alert"]
+    said = values(span.attributes)
+    assert ("claude read ~/.env", Status.STATUS_CODE_ERROR) == (span.status.message, span.status.code)
+    assert (said["agentsight.alert.count"], said["agentsight.alert.evidence"]) == (4, ["a", "b"])
+    assert "agentsight.alert.prompt" not in said
+    assert {span.trace_id} == {each.trace_id for each in made}
+    assert span_id("tool-1").to_bytes(8) == span.parent_span_id
+    assert 2 == len(made)
+    (note,) = sent([replace(alert, do="note", tool_id=None)], capture_content=True).spans
+    assert ("deploy", Status.STATUS_CODE_UNSET) == (values(note.attributes)["agentsight.alert.prompt"], note.status.code)
 
 
 def test_a_call_that_a_server_in_the_tree_received_has_no_span_of_its_own() -> None:

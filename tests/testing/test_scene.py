@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentsight_rx.events import time_of
+from agentsight_rx.events import FileEvent, ProcessExit, ProcessFork, time_of
 from agentsight_rx.loss import Reason
 from agentsight_rx.prices import Prices
 from agentsight_rx.testing import Scene, recorded
@@ -47,3 +47,15 @@ def test_calls_and_tools_are_those_of_the_scene() -> None:
     assert [("claude-4", "fix it", "I look"), ("claude-5", "and now?", "done")] == calls
     (tool,) = read_tools(store, Selection())
     assert "Bash" == tool.tool_name
+
+
+def test_all_that_a_process_does_is_of_one_process() -> None:
+    scene = Scene()
+    agent = scene.process("claude")
+    agent.opens("/src/a.py")
+    agent.ends()
+    fork, opened, ended = scene.events[0], scene.events[2], scene.events[3]
+    assert isinstance(fork, ProcessFork)
+    assert isinstance(opened, FileEvent)
+    assert isinstance(ended, ProcessExit)
+    assert fork.start_ns == opened.start_ns == ended.start_ns == agent.connection.start_ns

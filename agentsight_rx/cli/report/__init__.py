@@ -23,6 +23,7 @@ _REPORTS = {
     "processes": ("processes", "processes"),
     "http": ("http", "http"),
     "timeline": ("timeline", "timeline"),
+    "alerts": ("alerts", "alerts"),
     "audit": ("audit", "audit"),
     "sessions": ("sessions", "sessions"),
     "tokens": ("tokens", "tokens"),

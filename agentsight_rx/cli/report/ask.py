@@ -148,6 +148,10 @@ class Ask:
         for line in lines:
             write_line(render(line, self.screen))
 
+    def write_raw(self, text: str) -> None:
+        """Text that is no lines for a screen, such as Markdown."""
+        write_line(text)
+
     def nothing(self, what: str) -> Line:
         """The line where a report has nothing to show."""
         return Whole(f"nothing {what} is in {self.path}{'' if self.selection.whole else ', as it was selected'}")
@@ -162,6 +166,11 @@ class Ask:
         chosen = {name: getattr(self.flags, name) for name in ("db", "since", "until", "session", "agent", "pid")}
         given = [f"--{name} {shlex.quote(str(value))}" for name, value in chosen.items() if value]
         return " ".join([report_called(report), *given])
+
+    def guard(self, *words: str) -> str:
+        """How to call a command of the guard for the same store."""
+        db = f" --db {shlex.quote(str(self.flags.db))}" if self.flags.db else ""
+        return f"{program()} guard {' '.join(words)}{db}"
 
 
 def report_called(name: str) -> str:

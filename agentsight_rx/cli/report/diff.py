@@ -23,6 +23,7 @@ from ...view.queries.run_rows import read_facts
 from ...view.rows.tool_words import asked_for
 from .ask import Ask
 from .diff_versions import is_version, show_versions
+from .markdown import difference_markdown
 from .message_words import message_said
 from .screen import Cell, Column, Line, Screen, Span, table
 from .words import amount, count, money, plural, took
@@ -56,6 +57,7 @@ def diff(
     system: Annotated[
         bool, typer.Option("--system", help="Of recordings or sessions: only the agent's system text and tools.")
     ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown, for a job summary or a comment; of runs.")] = False,
 ) -> None:
     """
     What two runs of one task did differently, or what one call of a model says that another did not.
@@ -67,13 +69,15 @@ def diff(
         show_versions(ask, first, second)
         return
     if Path(first).exists() and Path(second).exists():
-        _show_runs(ask, *(_of_file(ask, path) for path in (first, second)))
+        _show_runs(ask, *(_of_file(ask, path) for path in (first, second)), markdown=markdown)
         return
     turns = all(each.isdecimal() and len(each) <= _DIGITS for each in (first, second))  # ids may begin with digits too
     sessions = [sessions_named(ask.store, session=each, agent=None) for each in (first, second)]
     if not turns and all(len(found) == 1 for found in sessions):
-        _show_runs(ask, *(_of_session(ask, found[0].id) for found in sessions))
+        _show_runs(ask, *(_of_session(ask, found[0].id) for found in sessions), markdown=markdown)
         return
+    if markdown:
+        raise UsageError("--markdown is for two runs: give two recordings, or two sessions")
     calls = [_call(ask, each) for each in (first, second)]
     _show_calls(ask, *calls)
 
@@ -108,9 +112,11 @@ def _call(ask: Ask, wanted: str) -> tuple[CallRow, LlmCall]:
 # -- runs --------------------------------------------------------------------------------------------------------------
 
 
-def _show_runs(ask: Ask, first: RunFacts, second: RunFacts) -> None:
+def _show_runs(ask: Ask, first: RunFacts, second: RunFacts, *, markdown: bool) -> None:
     found = difference_of(first, second)
-    if ask.as_json:
+    if markdown:
+        ask.write_raw(difference_markdown(found, _TITLES, _value))
+    elif ask.as_json:
         ask.write(found.differences)
     else:
         ask.write_lines(_runs(found, ask))

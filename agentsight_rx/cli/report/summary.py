@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Annotated
 
-from msgspec.structs import asdict
+import typer
+from msgspec.structs import asdict, replace
 
 from ...prices import Prices
 from ...state import Store
 from ...view import ProcessRow, SessionRow
 from ...view.queries import Selection
+from ...view.queries.alerts import read_alerts
 from ...view.queries.context_words import avoidable_said
 from ...view.queries.summary import Summary, Turn, read_summary
 from ...view.rows.tool_words import asked_for
@@ -20,6 +22,7 @@ from .call_words import is_whole, new_in_call, numbers_said, state_of_call
 from .finding_words import finding_said
 from .health import missing_said
 from .lacking import WITH_FILES, compared, in_file_only, lacking_said
+from .markdown import summary_markdown
 from .screen import Cell, Column, Line, Prose, Screen, Span, Whole, render, table
 from .tool_words import tool_said
 from .words import amount, count, listed, moment, money, plural, took
@@ -44,11 +47,19 @@ COLUMNS = (
 )
 
 
-def summary(ask: Ask, transcripts: Annotated[bool, WITH_FILES] = False) -> None:
+def summary(
+    ask: Ask,
+    transcripts: Annotated[bool, WITH_FILES] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown, for a job summary or a comment.")] = False,
+) -> None:
     """What the newest session did, what it cost, and whether anything is missing."""
     files = compared(ask) if transcripts else []
     most = None if ask.flags.show_all else ask.flags.limit or _TURNS
     found = read_summary(ask.store, ask.selection, ask.prices, being_written=ask.being_written, most_turns=most)
+    if markdown:
+        chosen = ask.selection if found.session is None else replace(ask.selection, sessions=frozenset({found.session.id}))
+        ask.write_raw(summary_markdown(found, list(read_alerts(ask.store, chosen)), ask.screen))
+        return
     if ask.as_json:
         session = found.session.id if found.session else ""
         ask.write([{**asdict(found), "only_in_file": in_file_only(files, session)} if transcripts else found])

@@ -186,6 +186,24 @@ _BLIND_SPOT = (
     _COMPLETE,
 )
 
+_ALERT = (
+    _ERROR,
+    Name("agentsight.alert.rule", "ours", "rule"),
+    Name("agentsight.alert.level", "ours", "level"),
+    Name("agentsight.alert.sentence", "ours", "sentence"),
+    Name("agentsight.alert.target", "ours", "target"),
+    Name("agentsight.alert.count", "ours", "count"),
+    Name("agentsight.alert.proven", "ours", "proven"),
+    Name("agentsight.alert.links", "ours", "links"),
+    Name("agentsight.alert.evidence", "ours", "evidence"),
+    _SESSION,
+    _PID,
+    _COMPLETE,
+    Name("agentsight.alert.prompt", "content", "prompt"),
+    Name("agentsight.alert.tool", "content", "tool"),
+    Name("agentsight.alert.command", "content", "command"),
+)
+
 _FILE = (
     Name("file.path", "ours", "path"),
     Name("agentsight.action", "ours", "action"),
@@ -212,6 +230,7 @@ SPANS: dict[str, tuple[Name, ...]] = {
     "execute_tool": _EXECUTE_TOOL,
     "process": _PROCESS,
     "agentsight.blind_spot": _BLIND_SPOT,
+    "agentsight.alert": _ALERT,
     "agentsight.file": _FILE,
     "agentsight.network": _NETWORK,
 }

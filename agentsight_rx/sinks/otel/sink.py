@@ -13,7 +13,8 @@ from ...core.sink import Sink
 from ...errors import SinkError
 from ...loss import Ledger, Meter, Reason
 from ...say import say
-from ...view import BlindSpotRow, Output
+from ...view import AlertRow, BlindSpotRow, Output, RowGone
+from .alerts import planned_alert
 from .destination import destination_of
 from .metrics import Metrics
 from .planned import Planned
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Carrier", "OtelOptions", "OtelWriter", "otel"]
 
 _BLIND_SPOTS_MOST = 1000  # processes
+_ALERTS_MOST = 4096  # as the guard has
 _QUIET_S = 6.0  # without rows, after which what has ended is sent: as long as the view may amend them
 
 
@@ -88,12 +90,18 @@ class OtelWriter:
         self._reported = False
         self._wrote_s = time.monotonic()
         self._blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
+        self._alerts: Recent[str, AlertRow] = Recent(_ALERTS_MOST)
+        self._with_content = options.capture_content
 
     def write(self, batch: Sequence[Output], /) -> None:
         self._wrote_s = time.monotonic()
         for item in batch:
             if isinstance(item, BlindSpotRow):
                 self._blind_spots.put(item.id, item)
+            elif isinstance(item, AlertRow):
+                self._alerts.put(item.id, item)
+            elif isinstance(item, RowGone) and isinstance(item.row, AlertRow):
+                self._alerts.pop(item.id, None)
             elif ended := self._tree.add(item):
                 self._send(ended)
         self._settle()
@@ -121,6 +129,8 @@ class OtelWriter:
         self._send(self._tree.close())
         # now, since each row includes what earlier ones of its process said
         self._send([planned_blind_spot(row) for row in self._blind_spots.values()])
+        for row in self._alerts.values():
+            self._send([planned_alert(row, self._tree.trace_of(row), with_content=self._with_content)])
         why = self._carrier.close(self._deadline_s)
         self._settle()
         missing = self._meter.seen - self._meter.passed - self._meter.lost()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 
 from ...core.bounded import Recent
-from ...view import AuditRow, CallRow, KeptRow, Output, ProcessRow, RowGone, SessionRow, ToolRow
+from ...view import AlertRow, AuditRow, CallRow, KeptRow, Output, ProcessRow, RowGone, SessionRow, ToolRow
 from .agents import AgentSession, agent_span_id, planned_agent, planned_agents
 from .chat import call_times, failure_of, fields_of_call
 from .content import Content
@@ -158,6 +158,10 @@ class Tree:
             case _:
                 pass
         return []
+
+    def trace_of(self, row: AlertRow) -> int:
+        """The trace of the session, or else of the process, that an alert is about."""
+        return self._trace(row.session_id, row.process_id)
 
     # -- sessions ------------------------------------------------------------------------------------------------------
 

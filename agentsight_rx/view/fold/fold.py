@@ -18,8 +18,10 @@ from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...events import Connection, Event
+from ...rules.guard.values import Rules
 from ..rows.kinds import AuditRow, Row
 from .amended import Rows, amended, place_of
+from .guard.talk import Priced
 from .views import Reader, Size, Views, ViewsState
 from .window import Window
 
@@ -54,10 +56,10 @@ class FoldState(Struct, array_like=True):
 
 
 class Fold:
-    """Keeps live and unfinished items, and the last seconds. What has ended is only in the rows."""
+    """Keeps live and unfinished items, and the last seconds. What has ended is only in the rows. `rules`: of the guard."""
 
-    def __init__(self) -> None:
-        self._views = Views()
+    def __init__(self, rules: Rules | None = None, *, priced: Priced | None = None) -> None:
+        self._views = Views(rules, priced=priced)
         self._readers = self._views.readers
         self._window = Window(self._state)
         self._events, self._moments = self._window.events, self._window.moments

@@ -166,17 +166,16 @@ class Processes:
             pid = row.ppid
         return None
 
+    def agent(self, pid: int) -> ProcessRow | None:
+        """The known agent that the process is, or the nearest one that it descends from."""
+        return next((row for row in self._lineage(pid) if row.agent), None)
+
     def program(self, pid: int) -> ProcessRow | None:
         """
-        The process whose session the calls of a process belong to: the one that started the program that calls. A process that
-        forked without a program of its own, or that its parent started from its own program, is a worker of that one. Of a
-        client such as curl it is the program or script that started it, where no known agent stands in between.
+        The process whose session the calls of a process belong to: the one that started the program that calls, as `itself`
+        says. Of a client such as curl it is the program or script that started it, where no known agent stands in between.
         """
-        found: ProcessRow | None = None
-        for row in self._lineage(pid):
-            if found is not None and (found.agent or not (_is_fork(found) or is_worker(row.argv, found.argv))):
-                break
-            found = row
+        found = self.itself(pid)
         if found is None or found.agent or not is_client(found.argv):
             return found
         for row in self._lineage(found.ppid or 0):
@@ -184,6 +183,15 @@ class Processes:
                 break
             if not _is_fork(row) and not is_launcher(row.argv):
                 return self.program(row.pid)
+        return found
+
+    def itself(self, pid: int) -> ProcessRow | None:
+        """The process, or the one of whose program it is a worker: it forked from it, or was started by the same program."""
+        found: ProcessRow | None = None
+        for row in self._lineage(pid):
+            if found is not None and (found.agent or not (_is_fork(found) or is_worker(row.argv, found.argv))):
+                break
+            found = row
         return found
 
     def _lineage(self, pid: int) -> Iterator[ProcessRow]:

@@ -29,12 +29,16 @@ from ...events import (
     TlsUse,
     time_of,
 )
+from ...rules.guard.values import Rules
 from ..rows.blind_spots import row_of
 from ..rows.ids import call_id
-from ..rows.kinds import CallRow, HttpRow, KeptRow, NetworkRow, ProcessRow, Row, SessionRow, ToolRow, UnknownRow
+from ..rows.kinds import AlertRow, CallRow, HttpRow, KeptRow, NetworkRow, ProcessRow, Row, SessionRow, ToolRow, UnknownRow
 from .calls import Calls, CallsState, Outcome
 from .effects import Effects
 from .exchanges import Exchanges
+from .guard.guard import Guard
+from .guard.state import GuardState
+from .guard.talk import Priced
 from .processes import Processes
 from .sessions import Sessions, SessionsState
 from .tls_uses import row_of_use
@@ -54,12 +58,14 @@ class ViewsState(Struct, array_like=True):
     exchanges: list[HttpRow]
     unknown: list[UnknownRow]
     targets: list[NetworkRow]
+    guard: GuardState | None = None
 
     @property
     def entries(self) -> int:
         """How much is known, roughly."""
         sessions, calls = self.sessions, self.calls
         known = len(self.processes) + len(self.targets) + len(sessions.of_process[0]) + len(sessions.of_response[0])
+        known += self.guard.entries if self.guard is not None else 0
         return known + len(calls.done) + len(calls.repeats.asked[0]) + len(self.tools.repeats.asked[0])
 
 
@@ -106,7 +112,7 @@ class Views:
     snapshot stays what it was, and costs only the lists of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules | None = None, *, priced: Priced | None = None) -> None:
         self.readers: dict[type[Any], Reader] = {  # of each kind of event; others give no rows
             HttpRequest: Reader(self._request, _ended, _body),
             HttpResponse: Reader(self._response, _ended, _body),
@@ -134,6 +140,12 @@ class Views:
         self._calls = Calls(self._sessions, self._unknown)
         self._exchanges = Exchanges(self._calls.twins.sockets)
         self._effects = Effects(self._processes, self._sessions, self._tools)
+        self._guard: Guard | None = None
+        if rules is not None:
+            self._guard = guard = Guard(rules, self._processes, self._sessions, self._tools, priced=priced)
+            for kind in guard.judging:
+                read, moment, size = self.readers[kind]
+                self.readers[kind] = Reader(guard.reader(kind, read), moment or time_of, size)
 
     # -- calls and exchanges -------------------------------------------------------------------------------------------
 
@@ -240,6 +252,8 @@ class Views:
                 return self._effects.get(row.id)
             case UnknownRow():
                 return self._unknown.get(row.id)
+            case AlertRow():
+                return self._guard.get(row.id) if self._guard is not None else None
             case _:
                 return None
 
@@ -255,6 +269,7 @@ class Views:
             exchanges=self._exchanges.snapshot(),
             unknown=self._unknown.snapshot(),
             targets=self._effects.snapshot(),
+            guard=self._guard.snapshot() if self._guard is not None else None,
         )
 
     def restore(self, state: ViewsState) -> None:
@@ -265,6 +280,8 @@ class Views:
         self._exchanges.restore(state.exchanges)
         self._unknown.restore(state.unknown)
         self._effects.restore(state.targets)
+        if self._guard is not None:
+            self._guard.restore(state.guard)
 
 
 def _event_id(kind: str, event: ProcessExec | ProcessExit) -> str:

@@ -12,8 +12,10 @@ from msgspec.structs import replace
 
 from ...errors import StoreError
 from ...events import Event, HttpRequest, HttpResponse, SseMessage
+from ...rules.guard.values import Rules
 from ...state import Store, Table, pages
 from ..fold.fold import Fold, FoldState
+from ..fold.guard.talk import Priced
 from ..rows.kinds import Row
 from ..rows.tables import EXCHANGES, HEADS, LOG, SEGMENTS, Position
 from .checkpoints import CHECKPOINT
@@ -115,13 +117,13 @@ def _messages(store: Store, call: str) -> Iterator[tuple[str, Event | None]]:
             yield key[1], event
 
 
-def resume(store: Store) -> Resumed | None:
-    """The view after the events of the log, folded from the last checkpoint on; None for an empty log."""
+def resume(store: Store, rules: Rules | None = None, *, priced: Priced | None = None) -> Resumed | None:
+    """The view after the events of the log, folded from the last checkpoint on; None for an empty log. `rules`: a guard's."""
     try:
         checkpoint = store.get(CHECKPOINT, 0)
     except StoreError:  # of a release whose view keeps something else: all of the log says the same
         checkpoint = None
-    fold, rows, seen = Fold(), list[Row](), checkpoint is not None
+    fold, rows, seen = Fold(rules, priced=priced), list[Row](), checkpoint is not None
     if checkpoint is not None:
         fold.restore(checkpoint.state)
     for event in read_events(store, segment=checkpoint.segment if checkpoint else 0):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ...state import Key, Store, Table, by_index, pages
 from ..rows.kinds import AnyRow, AuditRow, SessionRow
-from ..rows.tables import AUDIT, CALLS, HTTP, RESOURCES, ROW_TABLES, RUNS, SESSIONS, TOOLS, TOTALS
+from ..rows.tables import ALERTS, AUDIT, CALLS, HTTP, RESOURCES, ROW_TABLES, RUNS, SESSIONS, TOOLS, TOTALS
 from ..rows.tally import Tally, Totals
 from .selection import Selection, began
 
@@ -31,7 +31,7 @@ V = TypeVar("V")
 _PAGE = 125  # rows that are read at once: with each, the kernel may map 64 KiB of the file
 
 # Their keys begin with the time; sessions too, but those that began before may go on
-_BY_TIME: frozenset[str] = frozenset(table.name for table in (CALLS, AUDIT, HTTP, RESOURCES))
+_BY_TIME: frozenset[str] = frozenset(table.name for table in (CALLS, AUDIT, HTTP, RESOURCES, ALERTS))
 _BY_START: frozenset[str] = _BY_TIME | {SESSIONS.name}
 _MOMENTS: frozenset[str] = _BY_TIME | {TOOLS.name}  # of one time, that at which they began
 

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from .kinds import (
+    AlertRow,
     AnyRow,
     AuditRow,
     BlindSpotRow,
@@ -27,7 +28,9 @@ from .kinds import (
 __all__ = ["at_host", "host_of_process", "of_host"]
 
 # Ids begin with words for what they name; a row that belongs to another has its id behind such a word, as in tool-llm-…
-_KINDS = re.compile(r"(?:(?:llm|http|tool|token|audit|process|session|net|resource|blind|tls|unknown|exec|exit|file|mcp)-)*")
+_KINDS = re.compile(
+    r"(?:(?:llm|http|tool|token|audit|process|session|net|resource|blind|tls|unknown|exec|exit|file|mcp|alert)-)*"
+)
 
 # The fields that hold ids of rows, apart from `id`; what clients and vendors name, such as a conversation, stays as they say
 _REFERENCES: dict[type[AnyRow], tuple[str, ...]] = {
@@ -42,6 +45,7 @@ _REFERENCES: dict[type[AnyRow], tuple[str, ...]] = {
     BlindSpotRow: ("process_id",),
     TlsUseRow: ("process_id",),
     UnknownRow: ("first_call_id",),
+    AlertRow: ("session_id", "process_id", "tool_id", "call_id", "part_of"),
 }
 
 
@@ -61,6 +65,8 @@ def of_host(host: str, row: Row, /) -> Row:
         value: str | None = getattr(row, name)
         if value:
             changed[name] = at_host(host, value)
+    if isinstance(row, AlertRow):
+        changed["evidence"] = tuple(at_host(host, each) for each in row.evidence)
     return replace(row, **changed)
 
 

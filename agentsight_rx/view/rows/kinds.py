@@ -16,6 +16,7 @@ from ...tokens import Counts
 
 __all__ = [
     "HUNG_UP",
+    "AlertRow",
     "AnyRow",
     "AuditRow",
     "BlindSpotRow",
@@ -410,6 +411,55 @@ class TlsUseRow(AnyRow, frozen=True, tag="tls_use", omit_defaults=True):
     view_source: str = "view"
 
 
+class AlertRow(AnyRow, frozen=True, tag="alert", omit_defaults=True):
+    """
+    An agent did what a rule of the guard is about. One row a session, rule and target; `count` is how often, and the row comes
+    again with each. `number` counts the alerts of a recording, from 1.
+
+    `sentence` has only what the rows of `evidence` prove. Of the links prompt, tool, process, target `proven` of `links` are
+    proven: by an id, by arguments, by the process itself. `part_of` is the id of an alert that says all of this and more.
+    `sha256` is of the rules; `complete` is False where something that it rests on was seen in part. `cost` is that of the calls
+    that it names, in US dollars, where it is known.
+    """
+
+    id: str
+    timestamp_ms: int
+    rule: str
+    do: str  # note, warn, stop
+    sentence: str
+    target: str
+    number: int = 0
+    count: int = 1
+    last_timestamp_ms: int = 0
+    because: str = ""
+    session_id: str | None = None
+    agent: str | None = None
+    workspace: str | None = None
+    pid: int | None = None
+    process_id: str | None = None
+    agent_pid: int | None = None
+    command: str = ""  # of the process
+    tool_id: str | None = None
+    tool: str = ""  # its name, and what it was asked for
+    call_id: str | None = None  # the call that asked for the tool, or that something left in
+    turn: int = 0
+    prompt: str = ""
+    host: str | None = None
+    evidence: tuple[str, ...] = ()
+    proven: int = 0
+    links: int = 3
+    complete: bool = True
+    cost: float | None = None
+    part_of: str | None = None
+    sha256: str = ""
+    view_source: str = "view"
+
+    @property
+    def name(self) -> str:
+        """How a person calls it: `a31`."""
+        return f"a{self.number}"
+
+
 KeptRow: TypeAlias = (
     CallRow
     | TokenRow
@@ -423,6 +473,7 @@ KeptRow: TypeAlias = (
     | BlindSpotRow
     | TlsUseRow
     | UnknownRow
+    | AlertRow
 )
 
 

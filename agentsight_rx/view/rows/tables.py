@@ -16,6 +16,7 @@ from ...events import Event
 from ...loss import Entry
 from ...state import Delete, Key, Put, Store, Table, Write, by_index, pages
 from .kinds import (
+    AlertRow,
     AnyRow,
     AuditRow,
     BlindSpotRow,
@@ -35,6 +36,7 @@ from .kinds import (
 from .tally import Totals
 
 __all__ = [
+    "ALERTS",
     "AUDIT",
     "BLIND_SPOTS",
     "CALLS",
@@ -190,6 +192,7 @@ HTTP = Table(
 )
 SESSIONS = Table("sessions", SessionRow, {"id": lambda row: row.id, "agent": lambda row: row.agent})
 UNKNOWN = Table("unknown_fields", UnknownRow)
+ALERTS = Table("alerts", AlertRow, {"session": lambda row: row.session_id})
 LOSSES = Table("losses", Entry)  # by run, stage and reason
 STAGES = Table("stages", StageCount)  # by run and stage
 RUNS = Table("runs", Recording)  # by number
@@ -249,6 +252,10 @@ def _last(row: NetworkRow) -> int:
     return row.last_timestamp_ms or 0
 
 
+def _last_reported(row: AlertRow) -> int:
+    return row.last_timestamp_ms or row.timestamp_ms
+
+
 def _time(row: _Timed) -> int:
     return row.timestamp_ms
 
@@ -267,6 +274,7 @@ _KINDS: dict[type[AnyRow], _Kind[Any]] = {
     HttpRow: _Kind(HTTP, _by_time, _time, "key"),
     SessionRow: _Kind(SESSIONS, _by_start, _last_seen, "key"),
     UnknownRow: _Kind(UNKNOWN, _by_id, _time),
+    AlertRow: _Kind(ALERTS, _by_time, _last_reported, "key"),
 }
 # Any: of any kind of row
 ROW_TABLES: tuple[Table[Any], ...] = tuple(kind.table for kind in _KINDS.values())

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ...core.bounded import Recent
 from .kinds import (
+    AlertRow,
     AuditRow,
     BlindSpotRow,
     CallRow,
@@ -32,6 +33,7 @@ _PROCESSES_MOST = 65_536  # that run, as in the view; a machine has some hundred
 
 
 _BLIND_SPOTS_MOST = 1000
+_ALERTS_MOST = 4096  # as the guard has
 
 
 # Why a call is not whole where nothing was lost: a peer, a process or the capture ended it
@@ -122,6 +124,7 @@ class Tally:
         self.blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
         self.tls_uses: Recent[str, TlsUseRow] = Recent(_BLIND_SPOTS_MOST)
         self.unknown: Recent[str, UnknownRow] = Recent(_BLIND_SPOTS_MOST)
+        self.alerts: Recent[str, AlertRow] = Recent(_ALERTS_MOST)
         self.older: Recent[str, SessionRow] = Recent(_BLIND_SPOTS_MOST)  # sessions of agents that ran before
         self._sessions: _Known[bool] = _Known()
         self._calls: _Known[str] = _Known()
@@ -155,6 +158,8 @@ class Tally:
                     self._sessions.put(item.id, True, over=item.status == "ended")
                     if item.view_source == "seed":
                         self.older.put(item.id, item)
+                case AlertRow():
+                    self.alerts.put(item.id, item)
                 case RowGone():
                     self._gone(item.row)
                 case _:
@@ -164,6 +169,8 @@ class Tally:
         """Take back what a row has added."""
         totals = self.totals
         match row:
+            case AlertRow():
+                self.alerts.pop(row.id, None)
             case CallRow() if (state := self._calls.pop(row.id)) is not None:
                 totals.calls -= 1
                 totals.calls_unfinished -= state in ("pending", "unfinished")

@@ -146,6 +146,7 @@ class Snapshot(Struct, frozen=True):
     completeness: Completeness
     not_kept: dict[str, int]
     last_event_id: int = 0
+    alerts: list[Value] = []
 
 
 def completeness(

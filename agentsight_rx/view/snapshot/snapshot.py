@@ -15,6 +15,7 @@ from ...tokens import Usage, counts_of
 from ..log.reading import read_event_count
 from ..rows.beginnings import beginnings_of
 from ..rows.kinds import (
+    AlertRow,
     AnyRow,
     AuditRow,
     BlindSpotRow,
@@ -60,11 +61,14 @@ class Bounds(Struct, frozen=True):
     targets: int = 5_000
     audit: int = 20_000
     samples: int = 10_000
+    alerts: int = 4_096
     size: int = 7_000_000  # 10,000 rows without text, and a call has at most 0.2 MB of it
 
 
 # An export has every row, except that the audit trail has its limit
-_WHOLE = Bounds(calls=1 << 40, tools=1 << 40, processes=1 << 40, targets=1 << 40, audit=AUDIT_MOST, size=1 << 60)
+_WHOLE = Bounds(
+    calls=1 << 40, tools=1 << 40, processes=1 << 40, targets=1 << 40, audit=AUDIT_MOST, alerts=1 << 40, size=1 << 60
+)
 
 
 def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
@@ -109,6 +113,7 @@ class View:
         self._audit = Kept[AuditRow](bounds.audit, bounds.size)
         self._samples = Kept[ResourceRow](bounds.samples, bounds.size)
         self._sessions = Kept[SessionRow](bounds.calls, bounds.size)
+        self._alerts = Kept[AlertRow](bounds.alerts, bounds.size)
         self.tally = Tally()
         self._models: dict[str, tuple[Usage, int]] = {}  # with the number of calls
         self._start_ms: int | None = None
@@ -147,6 +152,9 @@ class View:
                 case SessionRow():
                     self._sessions.put(item)
                     self.saw(item.start_timestamp_ms, item.end_timestamp_ms)
+                case AlertRow():
+                    self._alerts.put(item)
+                    self.saw(item.timestamp_ms, item.last_timestamp_ms or None)
                 case BlindSpotRow() | TlsUseRow() | HttpRow() | UnknownRow():
                     self.saw(item.timestamp_ms)
                 case RowGone():
@@ -169,6 +177,8 @@ class View:
                 self._targets.remove(row.id)
             case SessionRow():
                 self._sessions.remove(row.id)
+            case AlertRow():
+                self._alerts.remove(row.id)
             case _:
                 pass
 
@@ -201,6 +211,7 @@ class View:
         twin._calls, twin._tokens, twin._tools = self._calls.copy(), self._tokens.copy(), self._tools.copy()
         twin._processes, twin._targets = self._processes.copy(), self._targets.copy()
         twin._audit, twin._samples, twin._sessions = self._audit.copy(), self._samples.copy(), self._sessions.copy()
+        twin._alerts = self._alerts.copy()
         twin._models = self._models.copy()
         return twin
 
@@ -222,6 +233,7 @@ class View:
             tool_calls=_values(self._tools, lambda row: (row.timestamp_ms, row.id)),
             llm_calls=_values(calls, lambda row: (row.start_timestamp_ms, row.id)),
             completeness=losses,
+            alerts=_values(self._alerts, lambda row: (row.timestamp_ms, row.id)),
             not_kept={
                 "llm_calls": self._calls.gone,
                 "tool_calls": self._tools.gone,
@@ -229,6 +241,7 @@ class View:
                 "network_targets": self._targets.gone,
                 "audit_events": self._audit.gone,
                 "resource_samples": self._samples.gone,
+                "alerts": self._alerts.gone,
             },
         )
 

@@ -27,7 +27,7 @@ from agentsight_rx.cli.report.summary import COLUMNS as SUMMARY
 from agentsight_rx.cli.report.tokens import columns_of
 from agentsight_rx.cli.report.tools import COLUMNS as TOOLS
 from agentsight_rx.cli.report.transcripts import COLUMNS as TRANSCRIPTS
-from agentsight_rx.view import AuditRow, SessionRow, ToolRow
+from agentsight_rx.view import AlertRow, AuditRow, SessionRow, ToolRow
 from agentsight_rx.view.queries.call import WholeCall
 from agentsight_rx.view.queries.costs import PricedCall
 from agentsight_rx.view.queries.diff_runs import Difference
@@ -60,6 +60,7 @@ ANSWERS: dict[str, Any] = {
     "http": Exchange,
     "timeline": Moment,
     "audit": AuditRow,
+    "alerts": AlertRow,
     "sessions": SessionRow,
     "tokens": TokenGroup,
     "context": ContextReport,

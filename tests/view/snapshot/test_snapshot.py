@@ -70,6 +70,7 @@ def test_the_keys_are_those_of_version_1_and_then_ours() -> None:
         "completeness",
         "not_kept",
         "last_event_id",
+        "alerts",
     ] == list(made)
     assert (1, "2026-06-24T10:00:00Z") == (made["schema_version"], made["generated_at"])
     assert {
@@ -123,7 +124,7 @@ def test_a_row_has_every_key_also_for_unknown_values(kind: str, keys: str) -> No
 
 def test_without_rows_every_list_is_there_and_empty() -> None:
     made = encoded(View())
-    assert 8 == sum(value == [] for value in made.values())
+    assert 9 == sum(value == [] for value in made.values())
     assert made["summary"]["start_timestamp_ms"] is None
     assert {
         "complete": True,

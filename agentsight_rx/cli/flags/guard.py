@@ -1,0 +1,44 @@
+"""The flags of the guard -> the rules whose alerts a graph makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from msgspec.structs import replace
+
+from ...graphs import TraceOptions
+from ...recording.guard_file import guard_rules, priced_by
+from ...recording.price_file import load_prices
+from ...rules.guard.values import Rules
+from ..own_files import own_file
+from .group import FILTERS, Group, flag
+
+__all__ = ["RULES_FILE", "Guard", "given_rules"]
+
+RULES_FILE = "guard.toml"
+
+
+def given_rules(file: Path | None, *, folder: Path | None = None) -> Rules:
+    """The built-in rules with the rules in `file`, else in the user's own, and in the workspace of `folder`."""
+    return guard_rules(file, own=own_file(RULES_FILE), folder=folder)
+
+
+class Guard(Group, frozen=True):
+    """Alerts of what agents do."""
+
+    concerned: ClassVar[tuple[str, ...] | None] = ()  # a command of one source sees too little of an agent
+
+    guard: Annotated[bool, flag(FILTERS, "--guard", "Alerts where an agent breaks a rule.")] = False
+    guard_rules: Annotated[Path | None, flag(FILTERS, "--guard-rules", "Alerts by the rules in this file.", "FILE")] = None
+
+    @property
+    def is_on(self) -> bool:
+        return self.guard or self.guard_rules is not None
+
+    def over(self, options: TraceOptions, *, folder: Path | None = None) -> TraceOptions:
+        """The options with the rules, where they are asked for. Raises UsageError where a rule is wrong."""
+        if not self.is_on:
+            return options
+        rules = given_rules(self.guard_rules, folder=folder)
+        return replace(options, guard=rules, priced=priced_by(load_prices(None), rules))

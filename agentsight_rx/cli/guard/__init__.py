@@ -1,0 +1,35 @@
+"""agentsight-rx guard: the rules, their test on recordings, one alert whole, and what was stopped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from ..flags.group import flattened
+from ..lazy import lazy_group
+
+__all__ = ["guard"]
+
+
+def _wrapped(command: Any) -> Any:
+    return flattened(command)
+
+
+_COMMANDS = {
+    "list": ("rules_list", "list_rules"),
+    "test": ("tried", "try_rules"),
+    "explain": ("explained", "explain"),
+    "continue": ("halted", "continue_agent"),
+    "end": ("halted", "end_agent"),
+}
+guard = typer.Typer(
+    cls=lazy_group(__name__, _COMMANDS, wrapped=_wrapped),
+    help="The rules of the guard: list them, try them on recordings, explain an alert.",
+    no_args_is_help=True,
+)
+
+
+@guard.callback()
+def _guard() -> None:
+    """The rules of the guard: list them, try them on recordings, explain an alert."""

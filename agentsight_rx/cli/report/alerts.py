@@ -1,0 +1,49 @@
+"""agentsight-rx report alerts: what agents did that a rule of the guard is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated
+
+import typer
+
+from ...errors import UsageError
+from ...view import AlertRow
+from ...view.queries.alerts import LEVELS, read_alerts
+from .alert_words import alert_lines
+from .ask import Ask
+from .screen import Line, Screen, Whole
+from .words import plural
+
+__all__ = ["alerts"]
+
+_NEWEST = 20
+
+
+def alerts(
+    ask: Ask,
+    level: Annotated[str, typer.Option("--level", help="From this level on: note, warn or stop.", metavar="LEVEL")] = "note",
+    rule: Annotated[str | None, typer.Option("--rule", help="Only of this rule.", metavar="NAME")] = None,
+) -> None:
+    """What agents did that a rule of the guard is about, oldest first; `guard explain` has all of one."""
+    if level not in LEVELS:
+        raise UsageError(f"--level {level} is not known; there are {', '.join(LEVELS)}")
+
+    def lines(rows: Sequence[AlertRow], _: Screen) -> Iterable[Line]:
+        return _lines(rows, ask)
+
+    ask.show(lambda selection: read_alerts(ask.store, selection, least=level, rule=rule), lines, newest=_NEWEST)
+
+
+def _lines(rows: Sequence[AlertRow], ask: Ask) -> Iterator[Line]:
+    shown = [row for row in rows if row.part_of is None or ask.flags.show_all]
+    if not shown:
+        return
+    notes = sum(row.do == "note" for row in shown)
+    counted = [plural(len(shown) - notes, "alert"), *([plural(notes, "note")] if notes else [])]
+    within = len(rows) - len(shown)
+    hidden = f"; {within} more {'is' if within == 1 else 'are'} a part of these (--all)" if within else ""
+    yield f"{', '.join(counted)}{hidden}"
+    yield from alert_lines(shown)
+    first = next((row for row in reversed(shown) if row.do != "note"), shown[-1])
+    yield Whole(f"next: {ask.guard('explain', first.name)}")

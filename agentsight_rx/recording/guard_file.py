@@ -1,0 +1,71 @@
+"""The files of a guard -> its rules; the prices -> what a call costs to a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from ..errors import UsageError
+from ..events import Usage
+from ..prices import Prices
+from ..rules.guard.compiled import Judge
+from ..rules.guard.file import FILE_MOST, built_in_rules, read_rules
+from ..rules.guard.values import Rules
+from ..view import CallRow
+from ..view.fold.guard.talk import Priced
+
+__all__ = ["WORKSPACE_FILE", "guard_rules", "priced_by"]
+
+_CALLS_MOST = 4096  # whose cost is remembered: a call is judged again where an event comes late
+WORKSPACE_FILE = Path(".agentsight", "guard.toml")
+
+
+def guard_rules(file: Path | None = None, *, own: Path | None = None, folder: Path | None = None) -> Rules:
+    """
+    The built-in rules, with the rules in `file`, or in the user's `own` one where that is there. The file of the workspace that
+    `folder` is in may add notes and tighten. Raises UsageError where a file cannot be used.
+    """
+    rules = built_in_rules()
+    if file is not None:
+        rules = read_rules(_text(file), str(file), over=rules)
+    elif own is not None and own.is_file():
+        rules = read_rules(_text(own), str(own), over=rules)
+    for place in _above(folder):
+        found = place / WORKSPACE_FILE
+        if found.is_file():
+            return read_rules(_text(found), str(found), over=rules, tighten=True)
+        if (place / ".git").exists():
+            break
+    return rules
+
+
+def _above(folder: Path | None) -> Iterable[Path]:
+    return () if folder is None else (folder, *folder.parents)
+
+
+def _text(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(FILE_MOST + 1)
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+
+
+def priced_by(prices: Prices, rules: Rules | None = None, /) -> Priced:
+    """The cost of a call at these prices. Where one of the rules needs it, the prices are loaded now (0.1 to 0.4 s)."""
+
+    @lru_cache(_CALLS_MOST)
+    def usd(provider: str | None, model: str | None, usage: Usage, time_ms: int) -> float | None:
+        found = prices.cost_of(provider, model, usage, time_ms=time_ms)
+        return None if found is None else float(found.usd)
+
+    def cost(row: CallRow) -> float | None:
+        return usd(row.provider, row.model, row.usage, row.start_timestamp_ms)
+
+    if rules is not None and Judge(rules).reads_cost:
+        prices.cost_of("openai", "gpt-4o", Usage(), time_ms=0)
+    return cost

@@ -1,0 +1,96 @@
+"""A store, a selection -> the alerts, and what belongs to one: the rows that it rests on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+from msgspec import Struct
+
+from ...errors import UsageError
+from ...state import Key, Store, Table, by_index, pages
+from ..rows.blind_spots import sentence_of
+from ..rows.kinds import AlertRow, AuditRow, HttpRow
+from ..rows.tables import ALERTS, AUDIT, BLIND_SPOTS, CALLS, HTTP, TOOLS
+from ..rows.tool_words import asked_for
+from ..words import plural
+from .reading import rows_of, selected
+from .selection import Selection
+
+__all__ = ["LEVELS", "Evidence", "alert_named", "alerts_said", "evidence_of", "read_alerts", "reportable"]
+
+R = TypeVar("R", AuditRow, HttpRow)
+
+LEVELS = ("note", "warn", "stop")
+_LOOKED_AT = 100_000  # lines of the audit trail, for an id
+_AROUND_MS = 60_000  # what an alert rests on is at most so far from it
+_NUMBER = re.compile(r"a?(\d+)\Z")
+
+
+class Evidence(Struct, frozen=True):
+    """One row that an alert rests on, its time (Unix time, ms; 0: not known any more), and what it says."""
+
+    id: str
+    timestamp_ms: int
+    text: str
+
+
+def read_alerts(store: Store, selection: Selection, /, *, least: str = "note", rule: str | None = None) -> Iterator[AlertRow]:
+    """Alerts of this level and above, oldest first; the newest so many where the selection has a limit."""
+    levels = LEVELS[LEVELS.index(least) :]
+    return selected(store, ALERTS, selection, where=lambda row: row.do in levels and rule in (None, row.rule))
+
+
+def reportable(rows: Iterable[AlertRow], /) -> list[AlertRow]:
+    """Without the notes, and without those of which another alert says all."""
+    return [row for row in rows if row.do != "note" and row.part_of is None]
+
+
+def alert_named(store: Store, name: str, /) -> AlertRow:
+    """The alert `a31`, or the alert whose id begins so. Raises UsageError where there is none."""
+    number = _NUMBER.match(name)
+    for row in rows_of(store, ALERTS):
+        if (number is not None and row.number == int(number[1])) or (len(name) > 3 and row.id.startswith(name)):
+            return row
+    known = [row.name for _, row in store.scan(ALERTS, reverse=True, limit=5)]
+    raise UsageError(f"there is no alert {name}; " + (f"the newest are {', '.join(known)}" if known else "the store has none"))
+
+
+def evidence_of(store: Store, row: AlertRow, /) -> list[Evidence]:
+    """What an alert rests on, in its order. What retention has removed has no words."""
+    return [Evidence(id, *_said(store, id, row)) for id in row.evidence]
+
+
+def _said(store: Store, id: str, row: AlertRow) -> tuple[int, str]:
+    if (tool := store.get(TOOLS, id)) is not None:
+        return tool.timestamp_ms, f"tool {tool.tool_name}: {asked_for(tool.input)}"
+    for _, call in by_index(store, CALLS, "id", prefix=(id,)):
+        return call.start_timestamp_ms, f"call {call.turn} of {call.model or 'a model'}"
+    if (spot := store.get(BLIND_SPOTS, id)) is not None:
+        return spot.timestamp_ms, sentence_of(spot)
+    margin = (max(0, row.timestamp_ms - _AROUND_MS),), (row.last_timestamp_ms + _AROUND_MS,)
+    line = _line(store, AUDIT, id, margin) or _line(store, HTTP, id, margin)
+    if line is not None:
+        return line.timestamp_ms, _line_said(line)
+    return 0, ""
+
+
+def _line(store: Store, table: Table[R], id: str, around: tuple[Key, Key]) -> R | None:
+    rows = islice(pages(store, table, start=around[0], stop=around[1]), _LOOKED_AT)
+    return next((row for _, row in rows if row.id == id), None)
+
+
+def _line_said(line: AuditRow | HttpRow, /) -> str:
+    """A line of the audit trail, or an exchange, in a few words."""
+    who = f"{line.comm or ''} {line.pid or ''}".strip()
+    if isinstance(line, AuditRow):
+        return f"{who}  {line.summary or line.action or ''}"
+    return f"{who}  {line.method} {line.host or ''}{line.path}"
+
+
+def alerts_said(rows: Iterable[AlertRow], /) -> str:
+    """`1 alert: loop` of those that a person should see; empty without one."""
+    kept = reportable(rows)
+    return f"{plural(len(kept), 'alert')}: {', '.join(dict.fromkeys(row.rule for row in kept))}" if kept else ""

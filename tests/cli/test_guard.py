@@ -1,0 +1,181 @@
+"""guard list, test and explain."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from typer.testing import CliRunner
+
+from agentsight_rx.cli import app
+from agentsight_rx.cli.guard.suggested import Suggested, entry_of, suggested
+from agentsight_rx.errors import CaptureError, StoreError
+from agentsight_rx.events import Event
+from agentsight_rx.rules.guard.file import built_in_rules, read_rules
+from agentsight_rx.rules.guard.values import Allow
+from agentsight_rx.view import AlertRow
+from tests.guarded import KEY, Story, leaking, stored
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stored(tmp_path_factory.mktemp("store") / "run.lmdb", leaking().events, built_in_rules())
+
+
+@pytest.fixture(autouse=True)
+def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home without rules, recordings or a workspace."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "SUDO_UID", "AGENTSIGHT_DB_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def ran(*words: str, status: int = 0) -> list[str]:
+    done = CliRunner().invoke(app, [*words], prog_name="agentsight-rx", catch_exceptions=False, standalone_mode=False)
+    assert status == (done.return_value or 0)
+    return done.stdout.splitlines()
+
+
+# -- list --------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_rules_that_hold_here(tmp_path: Path) -> None:
+    own = tmp_path / ".config" / "agentsight-rx" / "guard.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('[rule.loop]\ndo = "stop"\n[rule.mine]\nwhen = "event=file"\n[[deliver]]\ncommand = ["a"]')
+    place = tmp_path / ".agentsight" / "guard.toml"
+    place.parent.mkdir()
+    place.write_text('[rule.note]\nwhen = "event=net"\ndo = "note"')
+    head, _, *rows = ran("guard", "list")
+    assert head.startswith("12 rules, sha256 ")
+    assert head.endswith(", 1 delivery")
+    found = {row.split()[0]: row.split()[1] for row in rows}
+    assert ("stop", "warn", "note") == (found["loop"], found["mine"], found["note"])
+    values = [msgspec.json.decode(line) for line in ran("guard", "list", "--json")]
+    assert [True, False] == [value["built_in"] for value in values if value["name"] in ("loop", "mine")]
+
+
+def test_all_of_each_rule() -> None:
+    lines = ran("guard", "list", "--all")
+    assert "[rule.new-host] warn: what leaves for a new host cannot be taken back" in lines
+    assert any(line.startswith("  when   net.new = true & ") for line in lines)
+    assert any(line.startswith("  means  A command of an agent") for line in lines)
+    assert '  allow  { path = "~/.ssh/*", program = "ssh" }' in lines
+
+
+# -- test --------------------------------------------------------------------------------------------------------------------
+
+
+def test_rules_on_a_recording(store: Path) -> None:
+    head, _, *rows = ran("guard", "test", str(store))
+    assert head == "1 recording, 1 session: 2 alerts would have reached you"
+    assert ["new-host", "secret-left", "unsandboxed"] == [row.split()[0] for row in rows]
+    assert rows[0].split() == ["new-host", "warn", "1", "1", "paste.example,", "1"]
+    values = [msgspec.json.decode(line) for line in ran("guard", "test", str(store), "--json")]
+    assert [["paste.example", 1]] == values[0]["targets"]
+
+
+def test_all_rules_and_targets(store: Path) -> None:
+    lines = ran("guard", "test", str(store), "--all", "--suggest")
+    assert "  new-host  1  paste.example" in lines
+    assert any(line.split()[:2] == ["loop", "warn"] for line in lines)
+    assert any("none to suggest" in line for line in lines)
+
+
+def test_an_entry_that_would_remove_many(tmp_path: Path) -> None:
+    paths: list[str] = []
+    for number in range(5):
+        story = Story(before=number)
+        story.sends(story.shell("curl paste.example"), "paste.example")
+        paths.append(str(stored(tmp_path / f"{number}.lmdb", shifted(story, number))))
+    lines = ran("guard", "test", "--suggest", *paths)
+    assert lines[0] == "5 recordings, 5 sessions: 5 alerts would have reached you; with 1 entry 0 alerts"
+    assert lines[-2:] == [" [rule.new-host]", ' allow.append = [{ host = "paste.example" }]']
+    (tmp_path / "mine.toml").write_text("\n".join(line.strip() for line in lines[-2:]))
+    assert "5 sessions: 0 alerts would" in ran("guard", "test", *paths, "--guard-rules", str(tmp_path / "mine.toml"))[0]
+
+
+def shifted(story: Story, days: int) -> list[Event]:
+    """So many days later."""
+    wall = days * 86_400 * 10**9
+    return [replace(event, origin=replace(event.origin, wall_ns=event.origin.wall_ns + wall)) for event in story.events]
+
+
+def test_days_give_alerts_a_week(tmp_path: Path) -> None:
+    paths: list[str] = []
+    for days in (0, 13):
+        story = Story()
+        story.does(story.agent, "open", KEY)
+        paths.append(str(stored(tmp_path / f"{days}.lmdb", shifted(story, days))))
+    assert ran("guard", "test", *paths)[0] == "2 recordings, 2 sessions: 1 alert a week would have reached you"
+
+
+def test_all_recordings_without_a_name(tmp_path: Path) -> None:
+    folder = tmp_path / ".local" / "share" / "agentsight-rx"
+    folder.mkdir(parents=True)
+    stored(folder / "agentsight-1.lmdb", leaking().events)
+    (folder / "agentsight-2.lmdb").write_bytes(b"x" * 9000)
+    assert ran("guard", "test")[0].startswith("1 recording, 1 session")
+    with pytest.raises(StoreError):
+        ran("guard", "test", str(folder / "agentsight-2.lmdb"))
+
+
+ROW = AlertRow("alert-1", 1, "new-host", "warn", "curl spoke to a", "a", number=1, host="a", session_id="s")
+
+
+def test_few_alerts_or_few_sessions_suggest_nothing() -> None:
+    rows = [replace(ROW, session_id=f"s{number}") for number in range(5)]
+    assert [Suggested("new-host", Allow(host="a"), 5)] == suggested(rows)
+    assert [] == suggested(rows[:4])
+    assert [] == suggested([replace(row, session_id="s") for row in rows])
+    assert [] == suggested([replace(row, rule="reads-secret", target="/a", host=None) for row in rows])
+    folders = [replace(row, rule="writes-outside", target="/root/.x/", host=None) for row in rows]
+    assert 'allow.append = [{ path = "~/.x/*" }]' == suggested(folders)[0].text
+
+
+def test_what_left_has_no_entry() -> None:
+    assert 'allow.append = [{ host = "a" }]' == entry_of(ROW)
+    assert 'allow.append = [{ path = "/srv/x" }]' == entry_of(replace(ROW, host=None, target="/srv/x"))
+    assert "" == entry_of(replace(ROW, rule="secret-left")) == entry_of(replace(ROW, host=None))
+
+
+# -- explain -----------------------------------------------------------------------------------------------------------------
+
+
+def test_one_alert_whole(store: Path) -> None:
+    lines = ran("guard", "explain", "a3", "--db", str(store))
+    assert lines[0].endswith(
+        "curl, run by claude, sent 1.8 kB to paste.example, a host that no session in ~/shop has spoken to"
+    )
+    assert lines[1].startswith("  a3 · new-host, warn · ")
+    assert "  links     3 of 3 proven (prompt to tool, tool to process, process to target)" in lines
+    assert any(line.endswith("curl 1005  POST paste.example/upload") for line in lines)
+    assert lines[-2:] == ["  to allow  [rule.new-host]", '  allow.append = [{ host = "paste.example" }]']
+    assert "to allow" not in "".join(ran("guard", "explain", "a2", "--db", str(store)))
+    assert "new-host" == msgspec.json.decode(ran("guard", "explain", "a3", "--db", str(store), "--json")[0])["rule"]
+
+
+def test_evidence_that_retention_removed_is_named(tmp_path: Path) -> None:
+    path = stored(tmp_path / "run.lmdb", leaking().events, read_rules('[rule.w]\nwhen = "file.path ~= *"', "g"))
+    assert any(line.startswith("w") or "open" in line for line in ran("guard", "explain", "a1", "--db", str(path)))
+
+
+# -- continue, end -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("act", ["continue", "end"])
+def test_a_process_that_is_gone_is_named(act: str) -> None:
+    with pytest.raises(CaptureError, match="there is no process 4194305"):
+        ran("guard", act, "4194305")
+
+
+def test_a_process_goes_on_or_is_asked_to_end(capsys: pytest.CaptureFixture[str]) -> None:
+    with subprocess.Popen(["sleep", "600"]) as running:
+        ran("guard", "continue", str(running.pid))
+        ran("guard", "end", str(running.pid))
+        assert -signal.SIGTERM == running.wait(60)

@@ -1,0 +1,73 @@
+"""Where the rules of a guard are read from, and what a call costs to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx.errors import UsageError
+from agentsight_rx.prices import Prices, own_prices
+from agentsight_rx.recording.guard_file import WORKSPACE_FILE, guard_rules, priced_by
+from agentsight_rx.rules.guard.file import built_in_rules, read_rules
+from agentsight_rx.rules.guard.values import Rules
+from agentsight_rx.view import CallRow
+
+NOTE = '[rule.x]\nwhen = "event=file"\ndo = "note"'
+
+
+def does(rules: Rules, name: str) -> str:
+    found = rules.named(name)
+    return found.do if found is not None else ""
+
+
+def test_without_a_file_there_are_the_built_in_rules(tmp_path: Path) -> None:
+    assert built_in_rules() == guard_rules() == guard_rules(own=tmp_path / "none.toml", folder=tmp_path)
+
+
+def test_a_given_file_stands_in_the_place_of_ones_own(tmp_path: Path) -> None:
+    own, given = tmp_path / "own.toml", tmp_path / "given.toml"
+    own.write_text('[rule.loop]\ndo = "stop"')
+    given.write_text('[rule.unread]\ndo = "note"')
+    assert ("stop", "warn") == (does(guard_rules(own=own), "loop"), does(guard_rules(own=own), "unread"))
+    both = guard_rules(given, own=own)
+    assert ("warn", "note") == (does(both, "loop"), does(both, "unread"))
+
+
+def test_a_workspace_tightens_also_from_a_folder_inside(tmp_path: Path) -> None:
+    place = tmp_path / WORKSPACE_FILE
+    place.parent.mkdir()
+    place.write_text(f'[rule.loop]\ndo = "stop"\n{NOTE}')
+    inside = tmp_path / "deep" / "er"
+    inside.mkdir(parents=True)
+    assert ("stop", "note") == (does(guard_rules(folder=inside), "loop"), does(guard_rules(folder=inside), "x"))
+    place.write_text('[rule.loop]\ndo = "off"')
+    with pytest.raises(UsageError, match=rf"{place}:2: .*may not loosen"):
+        guard_rules(folder=inside)
+
+
+def test_a_repository_inside_is_a_workspace_of_its_own(tmp_path: Path) -> None:
+    place = tmp_path / WORKSPACE_FILE
+    place.parent.mkdir()
+    place.write_text(NOTE)
+    (tmp_path / "inside" / ".git").mkdir(parents=True)
+    assert "" == does(guard_rules(folder=tmp_path / "inside"), "x")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none.toml cannot be read: No such file"):
+        guard_rules(tmp_path / "none.toml")
+    (tmp_path / "raw.toml").write_bytes(b"\xff")
+    with pytest.raises(UsageError, match=r"raw.toml is not UTF-8 text"):
+        guard_rules(tmp_path / "raw.toml")
+    (tmp_path / "long.toml").write_text("#" * (1 << 20) + "\n")
+    with pytest.raises(UsageError, match="is larger than 1 MiB"):
+        guard_rules(tmp_path / "long.toml")
+
+
+def test_a_call_costs_what_the_prices_say() -> None:
+    prices = Prices(own_prices('["gpt-4o"]\ninput = 2\noutput = 4', name="p.toml"))
+    row = CallRow("llm-1", 0, provider="openai", model="gpt-4o", input_tokens=1_000_000, output_tokens=500_000)
+    rules = read_rules('[rule.budget]\nwhen = "session.calls > 3"', "guard.toml")
+    assert [4.0, 4.0, 4.0] == [priced_by(prices, each)(row) for each in (None, rules, built_in_rules())]
+    assert priced_by(Prices())(CallRow("llm-1", 0)) is None
