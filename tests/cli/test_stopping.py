@@ -111,7 +111,11 @@ def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agent: subprocess.Pop
     """A folder with the files of a control group, in which the agent is."""
     for name, text in (("cgroup.freeze", "0"), ("cgroup.events", "frozen 1\n"), ("cgroup.procs", f"{agent.pid}\n")):
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr(stopping, "halted_group", lambda pid: tmp_path)
+
+    def found(_: int) -> Path:
+        return tmp_path
+
+    monkeypatch.setattr(stopping, "halted_group", found)
     return tmp_path
 
 
