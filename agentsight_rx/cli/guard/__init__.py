@@ -1,4 +1,4 @@
-"""agentsight-rx guard: the rules, their test on recordings, one alert whole, and what was stopped."""
+"""agentsight-rx guard: the rules, their test on recordings, one alert whole, and stopped agents."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def list_rules(
     rules: RulesFile = None,
     form: Form,
 ) -> None:
-    """The rules that hold here: the built-in ones, your own, and those of the workspace."""
+    """The rules that hold here: built-in, your own, and of the workspace."""
     found = given_rules(rules, folder=Path.cwd())
     if form.as_json:
         for rule in found.rules:

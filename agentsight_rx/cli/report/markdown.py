@@ -41,7 +41,7 @@ def alert_item(row: AlertRow, /) -> str:
 
 
 def summary_markdown(found: Summary, alerts: Sequence[AlertRow], screen: Screen, /) -> str:
-    """A sentence, what is missing, the numbers, the alerts, and folded parts; a part that is empty is absent."""
+    """A sentence, the gaps, the numbers, the alerts, and folded parts; an empty part is absent."""
     said = alerts_said(alerts)
     sentence = escaped(found.verdict.sentence.rstrip("."))
     lines = [f"**{sentence}.{f' ⚑ {said}.' if said else ''}**", "", f"{_numbers(found)} {missing_said(found.health).text}."]

@@ -131,7 +131,7 @@ def _test(parts: list[Resolved], kind: type[Any], *, whoever: bool = False) -> s
 
 
 def _kinds(parts: list[Resolved]) -> set[type[Any]]:
-    """The kinds of deeds that a rule is about: those of its conditions that not every deed has."""
+    """The kinds of deeds that a rule is about: by the conditions that not every deed has."""
     return set[type[Any]]().union(*map(_kinds_of, parts))
 
 

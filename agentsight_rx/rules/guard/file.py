@@ -69,7 +69,7 @@ def read_rules(text: str, name: str, /, *, over: Rules | None = None, tighten: b
 
 
 def reloaded(before: Rules, text: str, name: str, /, *, over: Rules | None = None) -> tuple[Rules, str]:
-    """The rules of a file that changed; where they are wrong, those from before and why."""
+    """The rules of a changed file, or the rules from before with the reason why the new ones are wrong."""
     try:
         return read_rules(text, name, over=over), ""
     except UsageError as error:

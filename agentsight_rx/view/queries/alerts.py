@@ -44,7 +44,7 @@ def read_alerts(store: Store, selection: Selection, /, *, least: str = "note", r
 
 
 def reportable(rows: Iterable[AlertRow], /) -> list[AlertRow]:
-    """Without the notes, and without those of which another alert says all."""
+    """Without notes, and without alerts that are part of another one."""
     return [row for row in rows if row.do != "note" and row.part_of is None]
 
 
@@ -91,6 +91,6 @@ def _line_said(line: AuditRow | HttpRow, /) -> str:
 
 
 def alerts_said(rows: Iterable[AlertRow], /) -> str:
-    """`1 alert: loop` of those that a person should see; empty without one."""
+    """`1 alert: loop` of the reportable alerts; empty without one."""
     kept = reportable(rows)
     return f"{plural(len(kept), 'alert')}: {', '.join(dict.fromkeys(row.rule for row in kept))}" if kept else ""

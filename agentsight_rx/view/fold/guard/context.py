@@ -47,7 +47,7 @@ class Proof(Struct, frozen=True):
 
 
 class Context:
-    """What all that judges has in common: the rules, what is known, and the alerts so far."""
+    """Shared by all judges: the rules, the state, and the alerts so far."""
 
     def __init__(self, rules: Rules, processes: Processes, sessions: Sessions, tools: Tools) -> None:
         self.judge = Judge(rules)

@@ -126,7 +126,7 @@ class Effects:
         yield from self._spoken(link, host, proof, sent=sent)
 
     def traffic(self, event: TcpTraffic, rows: list[Row]) -> Iterator[Row]:
-        """All bytes of a connection. What was read of it was judged by its requests."""
+        """All bytes of a connection. Its requests were judged by themselves."""
         id = process_id(event.origin.pid, event.start_ns)
         if not event.sent or event.port == _DNS or _LOCAL.match(event.peer) or id in self._memory.spoke:
             return

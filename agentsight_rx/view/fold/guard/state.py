@@ -30,7 +30,7 @@ class Read(Struct, array_like=True, frozen=True):
 
 
 class Noted(Struct, array_like=True, frozen=True):
-    """What is known of a call when a tool of it does something."""
+    """A call, as known when one of its tools does something."""
 
     turn: int
     prompt: str

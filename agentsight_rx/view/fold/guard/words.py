@@ -52,7 +52,7 @@ def target_of(deed: Deed, chain: Link, *, by_folder: bool) -> str:
 
 
 def _folder(path: str) -> str:
-    """A file in a home or at the top stays a file; what is deeper is the folder of the first two names."""
+    """A file in a home or at the top stays a file; a deeper one becomes the folder of its first two names."""
     home = shortened(path)
     begin = path[: len(path) - len(home) + 1] if home.startswith("~") else ""
     names = (home[1:] if begin else path).strip("/").split("/")
