@@ -145,7 +145,7 @@ _SAID = (
     ("A step counts from its total on.", "sed -i 's/total > least/total >= least/' shop/discounts.py"),
     ("Is that all?", "python3 -m unittest tests.test_discounts"),
     ("It is not: the result has fractions. I look at the change so far.", "git diff"),
-    ("What does Python offer to round with?", "python3 -m pydoc decimal | head -n 700"),
+    ("What does Python offer to round with?", "python3 -m pydoc decimal.Decimal.quantize"),
     (
         "Whole cents, by whole numbers, then.",
         "sed -i 's|total - total \\* rate / 100|total - total * rate // 100|' shop/discounts.py",

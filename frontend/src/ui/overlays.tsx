@@ -389,7 +389,7 @@ function Keys(): JSX.Element {
   return (
     <Dialog label="Keys" onClose={close}>
       <Head title="Keys" />
-      <div class="db"><dl class="keys">{(hasContext(head.value) ? [...KEYS, CONTEXT_KEY] : KEYS).map(([keys, what]) => <><dt key={keys}>{keys.split(" ").map((key) => <kbd key={key}>{key}</kbd>)}</dt><dd>{what}</dd></>)}</dl></div>
+      <div class="db" tabIndex={0}><dl class="keys">{(hasContext(head.value) ? [...KEYS, CONTEXT_KEY] : KEYS).map(([keys, what]) => <><dt key={keys}>{keys.split(" ").map((key) => <kbd key={key}>{key}</kbd>)}</dt><dd>{what}</dd></>)}</dl></div>
     </Dialog>
   );
 }
