@@ -110,7 +110,7 @@ def _meanings(given: object) -> Iterator[object]:
 
 
 def _kinds(hint: Any) -> set[Any]:
-    parts = get_args(hint)
+    parts = () if get_origin(hint) is Callable else get_args(hint)
     return {hint} if not parts else {kind for part in parts for kind in _kinds(part)}
 
 
@@ -125,4 +125,6 @@ def _words(hint: Any) -> str:
         return " or ".join(map(repr, parts))
     if origin is tuple:
         return f"a tuple of {_words(parts[0])}"
+    if origin is Callable:
+        return "a function"
     return "None" if hint is NoneType else hint.__name__
