@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,8 @@ def agent() -> Generator[subprocess.Popen[str]]:
     script = "sleep 600 & echo $!; wait"
     with subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True) as running:
         yield running
-        os.killpg(running.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # the test may have ended all of it
+            os.killpg(running.pid, signal.SIGKILL)
 
 
 def child_of(agent: subprocess.Popen[str]) -> int:
