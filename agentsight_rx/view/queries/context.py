@@ -8,6 +8,7 @@ part.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from ...context.held import Held, Rates, Sent, Step
 from ...context.losses import Asked, Cause, cause_of
 from ...context.thread import Thread
 from ...events import HttpRequest
-from ...prices import Prices
+from ...prices import Cost, Prices
 from ...state import Store
 from ...tokens import Usage
 from ..log.requests import read_requests
@@ -90,7 +91,6 @@ class AgentContext(Struct):
     thread: Thread
     mentions: Mentions
     window: int | None = None  # tokens that the model takes
-    newest: Anatomy | None = None
 
     @property
     def held(self) -> list[Held]:
@@ -159,7 +159,7 @@ class _Reader:
             self._turns.append(TurnContext(call, {}, call.asked_tokens, usage, known=False, cost=paid))
             return
         found = anatomy(request.body, self._before[1] if self._before else None)
-        rates = None if cost is None else _rates(call.usage, cost.input, cost.cache_read, cost.cache_write)
+        rates = None if cost is None else _rates(call.usage, cost)
         lost = self._lost(call, found, usage)
         sent = Sent(
             call.turn,
@@ -223,7 +223,7 @@ class _Reader:
     def _fall(self, step: Step, *, is_compacted: bool) -> Compaction | None:
         """Did the request drop most of the conversation before it?"""
         dropped = [each for each in step.dropped if each.piece.origin not in ("tools", "system")]
-        tokens = sum(each.carried and each.tokens for each in dropped)
+        tokens = sum(each.tokens for each in dropped)
         before = sum(self._turns[-1].sums.values()) if self._turns else 0
         summed_up = is_compacted or any(each.piece.origin == "summary" for each in step.added)
         if not dropped or tokens < _FALLS_LEAST or tokens < _FALLS * before or not (summed_up or step.total < before):
@@ -250,17 +250,16 @@ class _Reader:
             self._thread,
             self._mentions,
             window=prices.window_of(seller_of(last), last.model),
-            newest=self._before[1] if self._before else None,
         )
 
 
-def _rates(usage: Usage, input: object, read: object, write: object) -> Rates:
+def _rates(usage: Usage, cost: Cost) -> Rates:
     """US dollars of a token, of what the call cost."""
 
-    def of(cost: object, tokens: int) -> float:
-        return float(str(cost)) / tokens if tokens else 0.0
+    def of(usd: Decimal, tokens: int) -> float:
+        return float(usd) / tokens if tokens else 0.0
 
-    return Rates(of(read, usage.cache_read), of(write, usage.cache_creation), of(input, usage.input))
+    return Rates(of(cost.cache_read, usage.cache_read), of(cost.cache_write, usage.cache_creation), of(cost.input, usage.input))
 
 
 def _again(call: CallRow) -> int | None:
