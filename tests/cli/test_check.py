@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from agentsight_rx.cli import app
 from agentsight_rx.errors import StoreError, UsageError
+from tests.cli.guarding import ran, stay_in
 from tests.guarded import leaking, stored
 
 
@@ -20,16 +19,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home without rules, recordings or a workspace."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "SUDO_UID", "AGENTSIGHT_DB_PATH"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
-def ran(*words: str, status: int = 0) -> list[str]:
-    done = CliRunner().invoke(app, [*words], prog_name="agentsight-rx", catch_exceptions=False, standalone_mode=False)
-    assert status == (done.return_value or 0)
-    return done.stdout.splitlines()
+    stay_in(tmp_path, monkeypatch)
 
 
 def test_a_recording_made_without_a_guard_is_checked(tmp_path: Path) -> None:

@@ -9,15 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 from msgspec.structs import replace
-from typer.testing import CliRunner
 
-from agentsight_rx.cli import app
 from agentsight_rx.cli.guard.suggested import Suggested, entry_of, suggested
 from agentsight_rx.errors import CaptureError, StoreError
 from agentsight_rx.events import Event
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.rules.guard.values import Allow
 from agentsight_rx.view import AlertRow
+from tests.cli.guarding import ran, stay_in
 from tests.guarded import KEY, Story, leaking, stored
 
 
@@ -29,16 +28,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home without rules, recordings or a workspace."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "SUDO_UID", "AGENTSIGHT_DB_PATH"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
-def ran(*words: str, status: int = 0) -> list[str]:
-    done = CliRunner().invoke(app, [*words], prog_name="agentsight-rx", catch_exceptions=False, standalone_mode=False)
-    assert status == (done.return_value or 0)
-    return done.stdout.splitlines()
+    stay_in(tmp_path, monkeypatch)
 
 
 # -- list --------------------------------------------------------------------------------------------------------------------
