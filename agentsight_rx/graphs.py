@@ -38,6 +38,7 @@ from .events import (
 from .loss import Reason
 from .rules.guard.values import Rules
 from .sources import (
+    AgentOptions,
     FileOptions,
     NetOptions,
     PlainHttpOptions,
@@ -78,8 +79,12 @@ RECORD_HTTP_FILTERS = ("request.path_prefix=/v1/rgstr | response.status_code=202
 
 
 class TraceOptions(Options, frozen=True):
-    """What `trace` listens to: a source that is None is off. `shortest_ms`: only ends of processes that lived that long."""
+    """
+    What `trace` listens to: a source that is None is off. `agents` finds the agents that the targets of others then have.
+    `shortest_ms`: only ends of processes that lived that long.
+    """
 
+    agents: AgentOptions | None = None
     tls: TlsOptions | None = None
     plain_http: PlainHttpOptions | None = None
     process: ProcessOptions | None = None
@@ -113,6 +118,7 @@ class TraceOptions(Options, frozen=True):
 class Inputs(Struct, frozen=True):
     """What the sources emit; None where one is off."""
 
+    agents: Stream[ProcessEvent] | None = None
     tls: Stream[TlsEvent] | None = None
     plain_http: Stream[TlsEvent] | None = None
     process: Stream[ProcessEvent] | None = None
@@ -130,6 +136,7 @@ def trace(options: TraceOptions) -> Stream[Output]:
     Raises UsageError where nothing is asked for or a filter is wrong.
     """
     opened = Inputs(
+        agents=None if options.agents is None else sources.agents(options.agents),
         tls=None if options.tls is None else sources.tls(options.tls),
         plain_http=None if options.plain_http is None else sources.plain_http(options.plain_http),
         process=None if options.process is None else sources.process(options.process),
@@ -144,7 +151,7 @@ def trace(options: TraceOptions) -> Stream[Output]:
 
 def traced(opened: Inputs, options: TraceOptions) -> Stream[Output]:
     """The same over what other sources emit."""
-    inputs: list[Stream[Event]] = []
+    inputs: list[Stream[Event]] = [] if opened.agents is None else [opened.agents.pipe(op.normalize())]
     wires = _wires(opened)
     if wires is not None:
         inputs.append(_tls(wires, options))

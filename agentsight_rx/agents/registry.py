@@ -9,7 +9,7 @@ from functools import lru_cache
 from .known import AGENTS, Agent
 from .programs import LAUNCHER, base_name
 
-__all__ = ["add_agent", "agent_named", "agent_of", "agent_of_product"]
+__all__ = ["add_agent", "agent_named", "agent_of", "agent_of_product", "known_names"]
 
 _COMM = 15  # bytes of a process's name that the kernel keeps (TASK_COMM_LEN - 1)
 _SUFFIXES = (".js", ".mjs", ".cjs", ".py", ".exe")
@@ -54,6 +54,11 @@ def add_agent(agent: Agent, /) -> None:
 def agent_named(name: str, /) -> Agent | None:
     """The agent with this id."""
     return _known[0].agents.get(name)
+
+
+def known_names() -> frozenset[str]:
+    """The names of the programs of all known agents."""
+    return frozenset(name for agent in _known[0].agents.values() for name in agent.names)
 
 
 def agent_of(comm: str | None, argv: Sequence[str], /) -> str | None:

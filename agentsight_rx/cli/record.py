@@ -38,7 +38,7 @@ from .launch import Launch, exit_status, forwarding, invoking_user
 from .stopping import Stopper
 from .stores import new_store
 
-__all__ = ["record", "record_command"]
+__all__ = ["ALL_SOURCES", "SOURCE_SWITCHES", "record", "record_command"]
 
 _LINGER_S = 2.0  # how long processes that the command left running are still watched
 
@@ -48,7 +48,7 @@ def _switch(name: str, help: str, title: str = WATCH, kind: Any = bool) -> Any:
     return Annotated[kind, flag(title, f"--{name}/--no-{name}", help)]
 
 
-_SOURCES = {
+SOURCE_SWITCHES = {
     "ssl": _switch("ssl", "TLS, and the calls of models in it."),
     "plain_http": _switch("plain-http", "HTTP without TLS, and the calls of models in it."),
     "process": _switch("process", "Processes."),
@@ -57,8 +57,8 @@ _SOURCES = {
     "stdio": _switch("stdio", "Pipes, sockets and standard streams (MCP)."),
     "system": _switch("system", "Processor and memory use."),
 }
-_CHOSEN = ("pid", "comm", "cgroup", *_SOURCES, "source", "require")
-_ALL = Watch(ssl=True, plain_http=True, process=True, files=True, net=True, stdio=True, system=True)
+_CHOSEN = ("pid", "comm", "cgroup", *SOURCE_SWITCHES, "source", "require")
+ALL_SOURCES = Watch(ssl=True, plain_http=True, process=True, files=True, net=True, stdio=True, system=True)
 _STREAMS = Stdio(stdio_all_fds=True, stdio_max_bytes=65_536)
 _FILTERS = Filters(default_filters=True)
 _GUARD = Guard()
@@ -72,7 +72,7 @@ def record(
         list[str] | None,
         typer.Argument(metavar="-- COMMAND [ARGS]...", help="Run this command and record it.", rich_help_panel=WATCH),
     ] = None,
-    watch: Annotated[Watch, Only(*_CHOSEN, **_SOURCES)] = _ALL,
+    watch: Annotated[Watch, Only(*_CHOSEN, **SOURCE_SWITCHES)] = ALL_SOURCES,
     wait_all: Annotated[bool, flag(WATCH, "--wait-all", "Go on until all that it left running has ended.")] = False,
     tls: Annotated[Tls, Only("binary_path", "probe_placement")],
     stdio: Annotated[Stdio, Only("stdio_max_bytes")] = _STREAMS,

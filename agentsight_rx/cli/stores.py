@@ -13,7 +13,16 @@ from ..errors import StoreError, UnwritableError
 from ..say import program
 from .launch import invoking_user
 
-__all__ = ["given_store", "is_being_written", "new_demo_store", "new_store", "newest_store", "recorded", "search_index"]
+__all__ = [
+    "given_store",
+    "is_being_written",
+    "machine_store",
+    "new_demo_store",
+    "new_store",
+    "newest_store",
+    "recorded",
+    "search_index",
+]
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
 _DEMO = "agentsight-demo"
@@ -31,6 +40,13 @@ def new_store(given: Path | None) -> Path:
     folder = _folder()
     _make_private(folder)
     return folder / time.strftime("agentsight-%Y%m%d-%H%M%S.lmdb")
+
+
+def machine_store() -> Path:
+    """The store of the recorder that watches this machine, which goes on with it each time. Raises UnwritableError."""
+    folder = _folder()
+    _make_private(folder)
+    return folder / "agentsight-machine.lmdb"
 
 
 def new_demo_store() -> Path:

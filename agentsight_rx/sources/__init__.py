@@ -1,5 +1,8 @@
 """Where events come from: each source is a noun, a function of its options that returns a Stream."""
 
+from .agents.choice import Choice
+from .agents.finder import AgentOptions, agents
+from .agents.roots import Roots
 from .files import FileOptions, files
 from .net import NetOptions, net
 from .plain_http import PlainHttpOptions, plain_http
@@ -13,16 +16,20 @@ from .target import Target
 from .tls.source import TlsOptions, tls
 
 __all__ = [
+    "AgentOptions",
+    "Choice",
     "FileOptions",
     "NetOptions",
     "PlainHttpOptions",
     "ProcessOptions",
     "ReadlineOptions",
     "ReplayOptions",
+    "Roots",
     "StdioOptions",
     "SystemOptions",
     "Target",
     "TlsOptions",
+    "agents",
     "files",
     "net",
     "plain_http",

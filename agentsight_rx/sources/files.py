@@ -11,9 +11,10 @@ import msgspec
 from msgspec.structs import replace
 
 from ..core.options import Options
-from ..core.stream import Stream, origin
-from ..events import FileEvent, Loss, Origin, Tick, time_of
+from ..core.stream import Stream
+from ..events import FileEvent, Loss, Origin, Tick
 from ..loss import Reason
+from .agents.on_demand import captured
 from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
 from .kernel.reader import ProgramReader
 from .kernel.repeats import Repeats
@@ -67,7 +68,7 @@ def files(options: FileOptions = FileOptions()) -> Stream[FileEvent | Loss | Tic
     opened. Memory mappings move no bytes. Of equal events of one process within 0.5 s there is the first, and one for the
     rest. Where every process is watched, this one is left out.
     """
-    return origin("files", lambda: _FileReader(options), time_of=time_of, live=True, options=str(options))
+    return captured("files", options, lambda: _FileReader(options))
 
 
 class _FileReader(ProgramReader["Operation"]):

@@ -11,9 +11,10 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from ..core.options import Options
-from ..core.stream import Stream, origin
-from ..events import Loss, NetEvent, Origin, Tick, time_of
+from ..core.stream import Stream
+from ..events import Loss, NetEvent, Origin, Tick
 from ..wire.address import address_of
+from .agents.on_demand import captured
 from .ends import ENDS_FIELDS
 from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
 from .kernel.reader import ProgramReader
@@ -75,7 +76,7 @@ def net(options: NetOptions = NetOptions()) -> Stream[NetEvent | Loss | Tick]:  
     abandoned, EINPROGRESS where the trace ended before. Of equal events of one process within 0.5 s there is the first, and
     one for the rest, whose `latency_ns` is the mean.
     """
-    return origin("net", lambda: _NetReader(options), time_of=time_of, live=True, options=str(options))
+    return captured("net", options, lambda: _NetReader(options))
 
 
 class _NetReader(ProgramReader[NetEvent | int]):

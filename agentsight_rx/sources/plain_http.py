@@ -11,9 +11,10 @@ from struct import Struct as Layout
 from typing import Any
 
 from ..core.options import Options
-from ..core.stream import Stream, origin
-from ..events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen, time_of
+from ..core.stream import Stream
+from ..events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen
 from ..loss import Reason
+from .agents.on_demand import captured
 from .ends import ENDS_FIELDS, Ends, ends_of
 from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import ProgramReader
@@ -71,7 +72,7 @@ def plain_http(options: PlainHttpOptions = PlainHttpOptions()) -> Stream[TlsEven
     connection that is older than the capture each direction begins with its next message. A `TlsOpen` has the two ends of a
     connection, and says that one which the target opened was recognised: it is no blind spot.
     """
-    return origin(_STAGE, lambda: PlainHttpReader(options), time_of=time_of, live=True, options=str(options))
+    return captured(_STAGE, options, lambda: PlainHttpReader(options))
 
 
 class PlainHttpReader(ProgramReader[TlsEvent]):

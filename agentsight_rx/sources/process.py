@@ -11,20 +11,21 @@ import msgspec
 
 from ..core.bounded import Recent
 from ..core.options import Options
-from ..core.stream import Stream, origin
-from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
+from ..core.stream import Stream
+from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork
 from ..loss import Reason
+from .agents.on_demand import captured
 from .containers.control_groups import Memory
 from .kernel.program import Program, text_of, walked_path
 from .kernel.reader import ProgramReader
 from .kernel.ring import RingSize
 from .names import Names
 from .running import running
-from .target import Target, fits, seeds
+from .target import Target, fits
 
-__all__ = ["ProcessOptions", "process"]
+__all__ = ["PROCESS_FIELDS", "ProcessOptions", "decode", "process"]
 
-_FIELDS = (
+PROCESS_FIELDS = (  # of the kernel that bpf/process.c reads
     "task_struct.real_parent",
     "task_struct.exit_code",
     "task_struct.fs",
@@ -74,7 +75,7 @@ def process(options: ProcessOptions = ProcessOptions()) -> Stream[ProcessEvent]:
     Processes that start, run another program, and end. Only their container comes from /proc, and what ran already when the
     capture began.
     """
-    return origin("process", lambda: _ProcessReader(options), time_of=time_of, live=True, options=str(options))
+    return captured("process", options, lambda: _ProcessReader(options))
 
 
 class _ProcessReader(ProgramReader[ProcessEvent]):
@@ -94,13 +95,22 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
             ring="events",
             ring_size=options.ring_size,
             decode=self._decode,
-            fields=_FIELDS,
+            fields=PROCESS_FIELDS,
             names=self.names,
         )
-        self._program.seed()
-        if not options.target.everything:
-            found = running(seeds(options.target))
-            self._seen = [seen for seen in found if fits(options.target, seen.origin.pid, seen.origin.uid)]
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Watch the processes that ran already, and emit them, once. Of an agent whose start was emitted that is enough."""
+        if self._program is None:
+            return
+        target, new = self._options.target, self._program.seed()
+        if target.everything:
+            return
+        if target.roots is not None:
+            target.roots.follow()
+            new = {pid for pid in new if not target.roots.has_started(pid)}
+        self._seen += [seen for seen in running(new) if fits(target, seen.origin.pid, seen.origin.uid)]
 
     def poll(self, timeout: float, /) -> Sequence[ProcessEvent] | None:
         assert self._program is not None

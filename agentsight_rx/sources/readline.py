@@ -11,11 +11,12 @@ from struct import Struct as Layout
 from typing import TypeAlias
 
 from ..core.options import Options
-from ..core.stream import Stream, origin
+from ..core.stream import Stream
 from ..errors import CaptureError
-from ..events import Loss, Origin, Readline, Tick, time_of
+from ..events import Loss, Origin, Readline, Tick
 from ..loss import Reason
 from ..say import detail, say
+from .agents.on_demand import captured
 from .kernel.features import takes_links
 from .kernel.probes import Probes, Site
 from .kernel.program import Program, text_of
@@ -57,7 +58,7 @@ def readline(options: ReadlineOptions = ReadlineOptions()) -> Stream[Readline | 
     The lines typed into every bash of the target, without empty ones. Of a bash that waits for a line when the trace begins the
     first line is missed. Where no bash has the function there are no events, and a message says so.
     """
-    return origin("readline", lambda: ReadlineReader(options, note=detail), time_of=time_of, live=True, options=str(options))
+    return captured("readline", options, lambda: ReadlineReader(options, note=detail))
 
 
 class ReadlineReader(ProgramReader["_Line | int"]):
@@ -79,12 +80,14 @@ class ReadlineReader(ProgramReader["_Line | int"]):
         self._load()
         for path in (*_SYSTEM, *_shared(_SYSTEM)):
             self._look_into(path)
-        if not self._options.target.everything:
-            self._look_into_processes(seeds(self._options.target))
+        self.look_again()
         if not self._attached:
             self._say("no bash with a readline function found; lines typed into a shell are not seen")
-        assert self._program is not None
-        self._program.seed()
+
+    def look_again(self) -> None:
+        if not self._options.target.everything:
+            self._look_into_processes(seeds(self._options.target))
+        super().look_again()
 
     def _load(self) -> None:
         multi = takes_links(wanted=self._options.multi)

@@ -1,4 +1,4 @@
-"""/proc -> ProcessSeen: processes that ran already when the capture began."""
+"""/proc -> ProcessSeen: processes that ran already when the capture began; the ancestors of a process."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ..events import Origin, ProcessSeen
 
-__all__ = ["running"]
+__all__ = ["ancestors", "running"]
 
 _PROC = Path("/proc")
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_DEPTH_MOST = 256  # ancestors of a process
 _ARGV_MOST = 128 << 10  # bytes, as the kernel takes of one argument at most
 
 
@@ -47,3 +48,17 @@ def _link(path: Path) -> str:
         return os.readlink(path)
     except OSError:
         return ""
+
+
+def ancestors(pid: int) -> list[int]:
+    """The parent of a process now, the parent's parent, …"""
+    above: list[int] = []
+    while len(above) < _DEPTH_MOST:
+        try:
+            pid = int((_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+        except OSError:
+            break  # it ended while we looked
+        if not pid:
+            break
+        above.append(pid)
+    return above

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from ..core.options import Options, above
-from ..core.stream import Stream, origin
-from ..events import Origin, SystemEvent, SystemSample, SystemWide, time_of
+from ..core.stream import Stream
+from ..events import Origin, SystemEvent, SystemSample, SystemWide
+from .agents.on_demand import captured
 from .names import Names
 from .target import Target, fits_now, found, roots
 
@@ -40,7 +41,7 @@ def system(options: SystemOptions = SystemOptions()) -> Stream[SystemEvent]:  # 
     For each watched process whose parent is not watched a sample that sums it and its descendants; the first has no CPU
     percentage.
     """
-    return origin("system", lambda: _SystemReader(options), time_of=time_of, live=True, options=str(options))
+    return captured("system", options, lambda: _SystemReader(options))
 
 
 class _SystemReader:
@@ -93,6 +94,9 @@ class _SystemReader:
             else:
                 samples.append(sample)
         return samples
+
+    def look_again(self) -> None:
+        """Each sample looks which processes there are."""
 
     def wake(self) -> None:
         self._woken.set()

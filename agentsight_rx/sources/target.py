@@ -10,11 +10,23 @@ from typing import Annotated, NamedTuple
 
 from ..core.options import Options, at_least
 from ..errors import CaptureError
+from .agents.roots import Roots
 from .containers.contents import members
 from .containers.references import Container
 from .kernel.namespace import own_namespace
 
-__all__ = ["MEMBER", "Found", "Target", "fits", "fits_now", "found", "is_alive", "mounts_of_cgroup2", "roots", "seeds"]
+__all__ = [
+    "MEMBER",
+    "Found",
+    "Target",
+    "fits",
+    "fits_now",
+    "found",
+    "is_alive",
+    "mounts_of_cgroup2",
+    "roots",
+    "seeds",
+]
 
 _PROC = Path("/proc")
 _COMM_MOST = 15  # characters that the kernel keeps of a name
@@ -31,8 +43,9 @@ class Target(Options, frozen=True, omit_defaults=True):
     """
     Of `pid`, `comms` and `session` all that are given must fit: it is this process, it or its program has exactly one of these
     names, it is in this session. With `children` each also fits where it fits an ancestor. The processes of `containers` are
-    watched besides. Without any of these every process is watched. `uid` and `cgroup` are further conditions at the time of
-    each event: the user of the process, and the directory of its control group (v2) or of one above that.
+    watched besides, and the agents in `roots`, which come and go. Without any of these every process is watched. `uid` and
+    `cgroup` are further conditions at the time of each event: the user of the process, and the directory of its control group
+    (v2) or of one above that.
     """
 
     pid: Annotated[int, at_least(1)] | None = None
@@ -42,10 +55,11 @@ class Target(Options, frozen=True, omit_defaults=True):
     children: bool = True
     cgroup: str | None = None
     containers: tuple[Container, ...] = ()
+    roots: Roots | None = None
 
     @property
     def everything(self) -> bool:
-        return not self.needed and not self.containers
+        return not self.needed and not self.containers and self.roots is None
 
     @property
     def needed(self) -> int:
@@ -66,7 +80,7 @@ class Target(Options, frozen=True, omit_defaults=True):
     @property
     def ends(self) -> bool:
         """No process can be watched any more once none is left: others cannot come to be watched."""
-        return self.pid is not None or (bool(self.containers) and not self.needed)
+        return self.roots is None and (self.pid is not None or (bool(self.containers) and not self.needed))
 
     def may_fit(self, met: int) -> bool:
         """Whether a process that fits these bits, or a descendant, may come to be watched: not outside the tree of `pid`."""
@@ -156,7 +170,7 @@ def found(target: Target, others: Set[int] = frozenset()) -> list[Found]:
     parents: dict[int, int] = {}
     own: dict[int, int] = {}
     names: dict[int, str] = {}
-    besides = members(target.containers) | others
+    besides = members(target.containers) | others | (target.roots.pids if target.roots is not None else frozenset())
     for pid, comm, parent, session in _processes():
         parents[pid] = parent
         name = _name_of(pid, comm, target.comms) if target.comms else ""

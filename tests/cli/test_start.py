@@ -24,6 +24,7 @@ print(*sorted(name for name in sys.modules if name.startswith("agentsight_rx."))
 _COMMANDS = (
     "trace",
     "record",
+    "watch",
     "replay",
     "top",
     "serve",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.sources import target
-from agentsight_rx.sources.target import is_alive
+from agentsight_rx.sources import Roots, Target, target
+from agentsight_rx.sources.target import found, is_alive, roots
 
 
 def test_a_process_is_alive_until_it_ends_and_not_until_it_is_waited_for() -> None:
@@ -43,3 +43,26 @@ def test_a_thread_that_is_about_to_end_runs_no_more(
         place.mkdir(parents=True)
         (place / "stat").write_text(f"{number} (a) b) {state} 1 7 7 0 -1 {flags} 0 0 0\n")
     assert is_alive(7) is runs
+
+
+def test_agents_that_come_and_go_are_watched_with_what_they_started() -> None:
+    """Of all that runs, only processes of this test are looked at."""
+    chosen = Roots()
+    mine = Target(roots=chosen)
+    assert (False, False, 0, ["-DNEEDED=0", "-DTREE"]) == (mine.everything, mine.ends, mine.needed, mine.flags())
+    assert [] == found(mine)
+    with subprocess.Popen(["/bin/sh", "-c", "cat; true"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
+        assert shell.stdin is not None
+        assert shell.stdout is not None
+        shell.stdin.write(b"it runs\n")
+        shell.stdin.flush()
+        shell.stdout.readline()
+        chosen.add(shell.pid)
+        assert [True, True] == [mine.fits(each.met) for each in found(mine)]
+        assert {shell.pid} == {each.parent for each in found(mine)} - {os.getpid()}
+        assert [shell.pid] == list(roots(mine))
+        assert not Target(roots=chosen, pid=os.getpid()).ends
+        shell.stdin.close()
+        shell.wait()
+    chosen.drop_ended()
+    assert [] == found(mine)

@@ -5,7 +5,7 @@ from typing import Annotated
 from ... import plugins
 from ...errors import UsageError
 from ...graphs import TraceOptions
-from ...sources import FileOptions, NetOptions, PlainHttpOptions, ProcessOptions, ReadlineOptions, Target
+from ...sources import AgentOptions, FileOptions, NetOptions, PlainHttpOptions, ProcessOptions, ReadlineOptions, Target
 from ..values import comms_of, required_of
 from .group import WATCH, Group, Of, flag
 from .stdio import Stdio
@@ -63,23 +63,24 @@ class Watch(Group, frozen=True):
         """The sources without which nothing starts."""
         return required_of(self.require)
 
-    def options(self, tls: Tls, stdio: Stdio, system: System) -> TraceOptions:
+    def options(self, tls: Tls, stdio: Stdio, system: System, agents: AgentOptions | None = None) -> TraceOptions:
         """
-        The sources of a graph. Raises UsageError.
+        The sources of a graph; with `agents`, of the agents that it finds. Raises UsageError.
 
         Modes of the process source: 0 and 1 show the start and end of every process (in the control group, where one is
         given), 2 only of the chosen ones; mode 1 shows files and connections of the chosen ones only.
         """
-        target = tls.widened(self.target())
+        target = tls.widened(self.target()) if agents is None else Target(roots=agents.roots)
         of_tls, of_stdio = tls.options(target), stdio.options(target)  # a wrong flag is an error also where its source is off
         if self.mode == 2 and target.everything:
             raise UsageError("mode 2 shows chosen processes only: choose some with --pid, --comm or --session")
-        if self.stdio and target.pid is None:
+        if self.stdio and target.pid is None and agents is None:
             raise UsageError("stdio capture currently requires --pid")
         everyone = Target(uid=target.uid, cgroup=target.cgroup)
         seen = everyone if self.mode in (0, 1) else target
         touched = everyone if self.mode == 0 else target
         return TraceOptions(
+            agents=agents,
             tls=of_tls if self.ssl else None,
             plain_http=PlainHttpOptions(target) if self.plain_http else None,
             process=ProcessOptions(seen) if self.process else None,

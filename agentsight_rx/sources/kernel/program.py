@@ -166,36 +166,38 @@ class Program(Generic[E]):
         key.text = comm.encode()[:15]
         return key
 
-    def seed(self, others: Callable[[], Set[int]] = frozenset) -> None:
+    def seed(self, others: Callable[[], Set[int]] = frozenset) -> set[int]:
         """
-        Watch the processes that match already, and `others`. Called once everything is attached; repeats until a pass adds
-        none.
+        Watch the processes that match already, and `others`. Called once everything is attached, and again when agents came;
+        repeats until a pass adds none. Returns the newly watched processes.
         """
-        target, known = self._target, dict[int, int]()
+        target, known, entered = self._target, dict[int, int](), set[int]()
         while True:
             new = [each for each in found(target, others()) if each.met & ~known.get(each.pid, 0) or each.pid not in known]
             if not new:
-                return
+                return entered
             for each in new:
                 known[each.pid] = each.met
                 watched = target.fits(each.met)
                 if each.name:
                     self._names.saw(each.name, watched=watched)
-                if target.may_fit(each.met):
-                    self._enter(each.pid, each.met, watched=watched)
+                if target.may_fit(each.met) and self._enter(each.pid, each.met, watched=watched):
+                    entered.add(each.pid)
 
-    def _enter(self, pid: int, met: int, *, watched: bool) -> None:
+    def _enter(self, pid: int, met: int, *, watched: bool) -> bool:
+        """Whether it is watched now and was not before."""
         table, key = self.bpf["tracked"], ctypes.c_uint32(pid)
         if key in table:
-            return
+            return False
         if watched:
             table[key] = table.Leaf(pid=pid)
         else:
             table = self.bpf["partly"]
             table[key] = ctypes.c_uint32(met | (int(table[key].value) if key in table else 0))
-        if not is_alive(pid):
+        if not (runs := is_alive(pid)):
             with contextlib.suppress(KeyError):
                 del table[key]
+        return runs and watched
 
     def wait(self, timeout: float) -> bool:
         return self._ring.wait(0 if self._over else timeout)

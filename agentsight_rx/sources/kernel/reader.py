@@ -21,6 +21,11 @@ class ProgramReader(Generic[E]):
         """`Loss` events; a reader may have others to tell."""
         return self._program.lost() if self._program else ()
 
+    def look_again(self) -> None:
+        """Watch the agents that came to the target."""
+        if self._program is not None:
+            self._program.seed()
+
     def wake(self) -> None:
         program = self._program  # another thread may close it meanwhile
         if program is not None:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from struct import Struct as Layout
 from typing import Annotated, Literal
 
 from ...core.options import Options, at_least, between
-from ...core.stream import Stream, origin
-from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent, time_of
+from ...core.stream import Stream
+from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent
 from ...loss import Reason
+from ..agents.on_demand import captured
 from ..kernel.program import Program
 from ..kernel.reader import ProgramReader
 from ..kernel.ring import RingSize
 from ..kernel.syscall import possible_cpus
 from ..names import Names
-from ..target import Target, seeds
+from ..target import Target
 from .unmatched import HOLD_NS, NoReader, OwnChannel, Pair, Seen, Unmatched
 
 __all__ = ["StdioOptions", "stdio"]
@@ -82,7 +83,7 @@ def stdio(options: StdioOptions) -> Stream[StdioEvent]:
 
     A pipe on which a process only writes to itself is left out.
     """
-    return origin("stdio", lambda: StdioReader(options), time_of=time_of, live=True, options=str(options))
+    return captured("stdio", options, lambda: StdioReader(options))
 
 
 class StdioReader(ProgramReader[Seen]):
@@ -111,12 +112,15 @@ class StdioReader(ProgramReader[Seen]):
                 for name in names:
                     program.attach(f"enter_{name}", [f"syscalls:sys_enter_{name}"])
                 program.attach(function, [f"syscalls:sys_exit_{name}" for name in names])
-            program.seed()
-            _look_for_calls(program, options.target)
+            self.look_again()
         except BaseException:
             self._program = None
             program.close()
             raise
+
+    def look_again(self) -> None:
+        if self._program is not None:
+            _look_for_calls(self._program, self._program.seed())
 
     def poll(self, timeout: float, /) -> Sequence[StdioEvent] | None:
         assert self._program is not None
@@ -207,11 +211,11 @@ def _switches(options: StdioOptions) -> list[str]:
     return [*switches, "-DTTY"] if options.tty else switches
 
 
-def _look_for_calls(program: Program[Seen], target: Target) -> None:
+def _look_for_calls(program: Program[Seen], pids: Iterable[int]) -> None:
     """Mark every thread that runs already: it may be in a call whose beginning the kernel's program did not see."""
     table = program.bpf["calls"]
     call = table.Leaf(form=_UNSEEN)
-    for pid in seeds(target):
+    for pid in pids:
         try:
             threads = os.listdir(f"/proc/{pid}/task")
         except OSError:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...errors import CaptureError
+from ..agents.roots import Roots
 from ..containers.references import Container, is_reference, resolve_reference
 from ..kernel.program import Program
 from ..target import Target, seeds
@@ -20,18 +21,6 @@ from .libraries import open_file
 from .mapped import users_of
 
 __all__ = ["Scope", "scope_of"]
-
-
-class _NoProcess(Target, frozen=True):
-    """A target that chooses nothing by itself but the processes of its containers: the users of files are watched besides."""
-
-    @property
-    def everything(self) -> bool:
-        return False
-
-    @property
-    def ends(self) -> bool:
-        return False
 
 
 class Scope(Struct, frozen=True):
@@ -71,9 +60,9 @@ def scope_of(target: Target, binaries: Sequence[str]) -> Scope:
     known = {container.reference: container for container in target.containers}
     named = (known.get(text) or resolve_reference(text) for text in binaries if is_reference(text))
     containers = tuple(dict.fromkeys((*target.containers, *named)))
-    by_file = bool(files) and target.pid is None and target.session is None
+    by_file = bool(files) and target.pid is None and target.session is None and target.roots is None
     if by_file:
-        target = _NoProcess(uid=target.uid, children=target.children, cgroup=target.cgroup)
+        target = Target(uid=target.uid, children=target.children, cgroup=target.cgroup, roots=Roots())  # none by itself
     return Scope(replace(target, containers=containers), files, by_file)
 
 

@@ -9,10 +9,11 @@ from contextlib import ExitStack
 import msgspec
 
 from ...core.options import Options
-from ...core.stream import Stream, origin
+from ...core.stream import Stream
 from ...errors import CaptureError
-from ...events import Loss, TlsEvent, time_of
+from ...events import Loss, TlsEvent
 from ...say import detail, say
+from ..agents.on_demand import captured
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
 from ..ends import ENDS_FIELDS
@@ -89,7 +90,7 @@ class TlsOptions(Options, frozen=True, omit_defaults=True):
 
 def tls(options: TlsOptions = TlsOptions()) -> Stream[TlsEvent]:  # noqa: B008 (frozen)
     """Plaintext of SSL_read and SSL_write, in order per connection and direction, with gaps marked."""
-    return origin("tls", lambda: TlsReader(options, note=detail), time_of=time_of, live=True, options=str(options))
+    return captured("tls", options, lambda: TlsReader(options, note=detail))
 
 
 class TlsReader(ProgramReader[TlsEvent]):
@@ -126,8 +127,7 @@ class TlsReader(ProgramReader[TlsEvent]):
             raise
 
     def _look_around(self) -> None:
-        assert self._program is not None
-        scope = msgspec.structs.replace(self._scope, files=self._look_into_named(self._scope.files))
+        self._scope = scope = msgspec.structs.replace(self._scope, files=self._look_into_named(self._scope.files))
         if self._options.target.comms and scope.target.comms == ():
             self._say(
                 "a name of processes does not count for TLS where a file is given: the processes that use the file are watched"
@@ -137,11 +137,15 @@ class TlsReader(ProgramReader[TlsEvent]):
         self._look_into_system()
         for path in self._options.candidates:
             self._finder.attempt(path)
-        self._look_at(scope.watched())
-        scope.choose(self._program)
-        self._look_at(scope.watched())  # files that they mapped meanwhile
+        self.look_again()
         if not self._records.connections.probed:  # also of those that the kernel refused: that was said
             self._say("no OpenSSL library found yet; programs with one of their own are inspected when they start")
+
+    def look_again(self) -> None:
+        assert self._program is not None
+        self._look_at(self._scope.watched())
+        self._scope.choose(self._program)
+        self._look_at(self._scope.watched())  # files that they mapped meanwhile
 
     def _load(self) -> None:
         multi = takes_links(wanted=self._options.multi)

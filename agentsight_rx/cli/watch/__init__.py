@@ -1,0 +1,15 @@
+"""agentsight-rx watch: record every agent that starts on this machine; pause and resume it."""
+
+from __future__ import annotations
+
+import typer
+
+from ..flags.group import flattened
+from ..lazy import lazy_group
+from .watching import watch as watch_machine
+
+__all__ = ["watch"]
+
+_COMMANDS = {"pause": ("pausing", "pause"), "resume": ("pausing", "resume")}
+watch = typer.Typer(cls=lazy_group(__name__, _COMMANDS, wrapped=flattened), no_args_is_help=False)
+watch.callback(invoke_without_command=True)(flattened(watch_machine))

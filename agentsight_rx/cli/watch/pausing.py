@@ -1,0 +1,117 @@
+"""agentsight-rx watch pause, watch resume: a file beside the store that the recorder looks for."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...errors import UnwritableError
+from ...files import why, written_whole
+from ...say import say
+from ..flags.group import OUT, flag
+from ..launch import invoking_user
+from ..stores import is_being_written, machine_store
+from ..values import seconds_of
+
+__all__ = ["Pause", "pause", "resume"]
+
+_MOST = 32  # bytes of the file
+_FOR_EVER = 0
+
+Store = Annotated[Path | None, flag(OUT, "--db", "The store of the recorder.", "PATH")]
+
+
+class Pause:
+    """
+    Until when nothing is recorded into a store: Unix time in ms in a file beside it, 0 for no end. It outlives the recorder, so
+    that a restart records nothing either, and time in which the machine is suspended counts.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self.path = Path(f"{store}-paused")
+
+    def begin(self, until_ms: int) -> None:
+        """Raises UnwritableError."""
+        try:
+            with written_whole(self.path, invoking_user(), replace=True) as file:
+                file.write(b"%d\n" % until_ms)
+        except OSError as error:
+            raise UnwritableError(f"{self.path} cannot be written: {why(error, self.path)}") from error
+
+    def end(self) -> bool:
+        """Whether there was one. Raises UnwritableError."""
+        try:
+            self.path.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise UnwritableError(f"{self.path} cannot be removed: {error.strerror}") from error
+        return True
+
+    def until_ms(self) -> int | None:
+        """None without one. The recorder may be root and the folder another user's, so no link is followed."""
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            return None
+        try:
+            return int(os.read(fd, _MOST))
+        except (OSError, ValueError):
+            return _FOR_EVER  # a person wanted one; what they wrote is not known
+        finally:
+            os.close(fd)
+
+    def holds(self) -> bool:
+        """Whether nothing is to be recorded now. One that is over is removed."""
+        until_ms = self.until_ms()
+        if until_ms is None:
+            return False
+        if until_ms == _FOR_EVER or _now_ms() < until_ms:
+            return True
+        with suppress(UnwritableError):
+            self.end()
+        return False
+
+
+def pause(
+    *,
+    duration: Annotated[
+        str | None, typer.Argument(metavar="TIME", help="For so long, such as 1h; without it until resume.")
+    ] = None,
+    db: Store = None,
+) -> None:
+    """Record nothing for a while. Agents go on; the recording says that there is a gap."""
+    seconds = seconds_of(duration, "TIME")
+    until_ms = _FOR_EVER if seconds is None else _now_ms() + int(seconds * 1000)
+    store = db or machine_store()
+    Pause(store).begin(until_ms)
+    say(f"nothing is recorded {_until(until_ms)}{_recorder(store)}")
+
+
+def resume(*, db: Store = None) -> None:
+    """Record again, also agents that started meanwhile."""
+    store = db or machine_store()
+    if Pause(store).end():
+        say(f"agents are recorded again{_recorder(store)}")
+    else:
+        say(f"it was not paused{_recorder(store)}")
+
+
+def _until(until_ms: int) -> str:
+    if until_ms == _FOR_EVER:
+        return "until `watch resume`"
+    local = time.localtime(until_ms / 1000)
+    return f"until {time.strftime('%H:%M' if local[:3] == time.localtime()[:3] else '%Y-%m-%d %H:%M', local)}"
+
+
+def _recorder(store: Path) -> str:
+    return "" if is_being_written(store) else f"; no recorder writes {store} now"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,101 @@
+"""agentsight-rx watch: record each agent that starts, as a session of its own, for as long as the machine runs."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Annotated
+
+import typer
+from msgspec.structs import replace
+
+from ...graphs import TraceOptions
+from ...graphs import trace as trace_graph
+from ...say import say
+from ...sources import AgentOptions, Roots
+from ..capture import Explain, capture, print_closing, print_graph
+from ..destinations import Destinations, with_previews
+from ..flags.agents import Agents
+from ..flags.console import Console
+from ..flags.filters import Filters
+from ..flags.group import WATCH, Only, Without, flag
+from ..flags.guard import Guard
+from ..flags.stdio import Stdio
+from ..flags.store import Store
+from ..flags.system import System
+from ..flags.tls import Tls
+from ..flags.watch import Watch
+from ..record import ALL_SOURCES, SOURCE_SWITCHES
+from ..stopping import Stopper
+from ..stores import machine_store
+from ..values import comms_of
+from .only_one import lock_of_machine, only_recorder
+from .pausing import Pause
+
+__all__ = ["watch"]
+
+_SELECTED = {
+    "pid": Annotated[int | None, flag(WATCH, "-p --pid", "Only agents below this process; ends with it.", "PID", min=1)],
+    "comm": Annotated[str | None, flag(WATCH, "-c --comm", "Programs of these names are agents too (comma list).", "NAMES")],
+    "session": Annotated[int | None, flag(WATCH, "--session", "Only agents that start in this session.", "SID", min=0)],
+    "cgroup": Annotated[str | None, flag(WATCH, "--cgroup", "Only agents in this control group (v2) or below.", "PATH")],
+    "uid": Annotated[int | None, flag(WATCH, "--uid", "Only agents of this user.", "UID", min=0)],
+}
+_FILTERS = Filters(default_filters=True)
+_GUARD = Guard()
+_AGENTS = Agents()
+_STREAMS = Stdio(stdio_all_fds=True, stdio_max_bytes=65_536)
+_STORED = Destinations(console=Console(quiet=True), store=Store(keep="60d", max_size="2GB"))
+
+
+def watch(
+    *,
+    context: typer.Context,
+    watch: Annotated[Watch, Only(*_SELECTED, *SOURCE_SWITCHES, "require", **_SELECTED, **SOURCE_SWITCHES)] = ALL_SOURCES,
+    agents: Agents = _AGENTS,
+    tls: Annotated[Tls, Only("probe_placement")],
+    stdio: Annotated[Stdio, Only("stdio_max_bytes")] = _STREAMS,
+    system: Annotated[System, Only("system_interval")],
+    filters: Filters = _FILTERS,
+    guard: Guard = _GUARD,
+    out: Annotated[Destinations, Without(Console, "jsonl", "log", "require_store")] = _STORED,
+    explain: Explain = False,
+) -> int:
+    """
+    Record every agent of this machine until a signal: running agents, and each one that starts.
+
+    It ends no agent. While none runs, nothing is attached to any program.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    store = out.store.db or machine_store()
+    out = out.into(store)
+    paused = Pause(store)
+    options = _options(watch, agents, paused, (tls, stdio, system))
+    options = guard.over(filters.over(options))
+    graph = trace_graph(options)  # reports a wrong filter before anything is opened
+    out.check(options, stored=True)
+    if explain:
+        print_graph(graph)
+        return 0
+    with only_recorder(lock_of_machine()) if _is_whole(watch) else nullcontext():  # the store has a lock of its own
+        if paused.holds():
+            say("paused: nothing is recorded until `watch resume`, or the end of the pause")
+        options = out.prepared(options)
+        chosen = out.sinks(options, stopped=Stopper())
+        graph = trace_graph(with_previews(options, chosen))
+        required = watch.required() | {"agents"}
+        summary = capture(graph, chosen, required=required, keeps_auth=not options.remove_auth)
+    print_closing(summary, store=store, since_ms=summary.ledger.began_ms, verb="watched", filters=filters.given)
+    return summary.exit_status
+
+
+def _is_whole(watch: Watch) -> bool:
+    """It looks for agents on the whole machine."""
+    return (watch.pid, watch.session, watch.cgroup, watch.uid) == (None, None, None, None)
+
+
+def _options(watch: Watch, agents: Agents, paused: Pause, parts: tuple[Tls, Stdio, System]) -> TraceOptions:
+    """The sources of the agents that are found, and what finds them. Raises UsageError."""
+    where = replace(watch.target(), comms=())
+    found = AgentOptions(Roots(), where, agents.choice(comms_of(watch.comm)), paused.holds)
+    return watch.options(*parts, agents=found)

@@ -1,0 +1,96 @@
+"""watch: the graph that its flags make, and what it does around the capture, which needs root and is traced elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentsight_rx.cli.watch import watching
+from agentsight_rx.cli.watch.pausing import Pause
+from agentsight_rx.core.sink import Sink
+from agentsight_rx.core.stream import of
+from agentsight_rx.errors import CaptureError, UsageError
+from agentsight_rx.runtime import Summary, run_to_end
+from agentsight_rx.state import LmdbStore
+from agentsight_rx.view.rows.tables import RUNS
+from tests.cli.guarding import ran, stay_in
+
+
+@pytest.fixture(autouse=True)
+def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stay_in(tmp_path, monkeypatch)
+    monkeypatch.setattr(watching, "lock_of_machine", lambda: tmp_path / "lock")
+
+
+@pytest.fixture
+def captures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What was to be captured. Its sinks are real, its sources emit nothing."""
+    asked: list[Any] = []
+
+    def capture(graph: Any, sinks: Iterable[Sink[Any]], *, required: Collection[str], keeps_auth: bool) -> Summary:
+        asked.append((graph, sorted(required), keeps_auth))
+        return run_to_end(of([]), sinks)
+
+    monkeypatch.setattr(watching, "capture", capture)
+    return asked
+
+
+def test_every_source_is_of_the_agents_and_one_finds_them() -> None:
+    lines = [line.strip() for line in ran("watch", "--explain", "--cgroup", "/x")]
+    sources = {line.split()[0]: line for line in lines if "roots=" in line}
+    assert {"agents", "tls", "plain_http", "process", "files", "net", "stdio", "system", "readline"} == sources.keys()
+    assert "cgroup='/x'" in sources.pop("agents"), "agents are looked for there"
+    assert all("roots=Roots()" in line and "cgroup=None" in line for line in sources.values())
+
+
+def test_it_goes_on_with_the_store_of_the_machine(tmp_path: Path, captures: list[Any]) -> None:
+    ran("watch")
+    ran("watch")
+    assert [["agents"], ["agents"]] == [required for _, required, _ in captures]
+    store = LmdbStore.open(tmp_path / ".local/share/agentsight-rx/agentsight-machine.lmdb", readonly=True)
+    assert [1, 2] == [run.number for _, run in store.scan(RUNS)]
+    store.close()
+
+
+def test_one_recorder_watches_the_machine_and_others_parts_of_it(
+    tmp_path: Path, captures: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner: list[str] = []
+
+    def capture(*_: Any, **__: Any) -> Any:
+        with pytest.raises(CaptureError, match=f"process {os.getpid()} records this machine already"):
+            ran("watch", "--db", str(tmp_path / "other.lmdb"))
+        inner.append("refused")
+        monkeypatch.setattr(watching, "capture", before)
+        ran("watch", "--session", "77", "--db", str(tmp_path / "part.lmdb"))
+        return run_to_end(of([]))
+
+    before = watching.capture
+    monkeypatch.setattr(watching, "capture", capture)
+    ran("watch")
+    assert ["refused"] == inner
+    assert (tmp_path / "part.lmdb").exists()
+
+
+def test_a_pause_outlives_the_recorder_and_is_said(
+    tmp_path: Path, captures: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(watching, "say", said.append)
+    store = tmp_path / "run.lmdb"
+    Pause(store).begin(0)
+    ran("watch", "--db", str(store), "--pid", str(os.getpid()))
+    assert ["paused: nothing is recorded until `watch resume`, or the end of the pause"] == said
+    assert 1 == len(captures)
+
+
+def test_flags_that_are_wrong_are_said_before_anything_is_made(tmp_path: Path, captures: list[Any]) -> None:
+    for words in (["--require", "nothing"], ["--keep", "long"], ["--exclude-agent", "nobody"], ["--exclude-user", "no one"]):
+        with pytest.raises(UsageError):
+            ran("watch", "--db", str(tmp_path / "run.lmdb"), *words)
+    assert [] == captures
+    assert not (tmp_path / "run.lmdb").exists()
