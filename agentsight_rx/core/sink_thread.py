@@ -34,6 +34,7 @@ class SinkThread:
         self._in_hand: Sequence[Any] = ()
         self.name = sink.name
         self.failure: str | None = None  # the first one
+        self._failing: tuple[float, int] | None = None  # since when nothing was taken, and how much was lost by then
         self.reader_left = False  # the failure is that its reader is gone
 
     def open(self) -> None:
@@ -73,6 +74,7 @@ class SinkThread:
         writer = self._writer
         assert writer is not None
         flushed, size, waits = time.monotonic(), 0, False  # whether something was written since the last flush
+        well = True  # and whether all of it was taken
         while True:
             item = self._box.get(_FLUSH_S if waits else _QUIET_S)
             if item is not None:
@@ -80,29 +82,44 @@ class SinkThread:
                 self._in_hand = item[1]
                 size += self._box.taken
                 self._meter.seen += len(self._in_hand)
-                self._try(lambda batch=item[1]: writer.write(batch))  # type: ignore[misc]
+                well &= self._try(lambda batch=item[1]: writer.write(batch))  # type: ignore[misc]
                 self._in_hand = ()
             elif self._box.closed:
                 break
             if time.monotonic() - flushed >= _FLUSH_S or size >= _FLUSH_SIZE:
-                self._try(writer.flush)
-                flushed, size, waits = time.monotonic(), 0, False
+                well &= self._try(writer.flush)
+                if well and waits:
+                    self._works()
+                flushed, size, waits, well = time.monotonic(), 0, False, True
         self._try(writer.close)
 
-    def _try(self, act: Callable[[], None]) -> None:
-        """Whether items of earlier batches are lost, and how many, is known only from Unwritten."""
-        lost = 0
+    def _try(self, act: Callable[[], None]) -> bool:
+        """False where it raised. Whether items of earlier batches are lost, and how many, is known only from Unwritten."""
+        lost, failed = 0, False
         try:
             act()
         except Exception as error:
+            failed = True
             lost = error.count if isinstance(error, Unwritten) else len(self._in_hand) or 1
             self._meter.lose(Reason.SINK_FAILED, lost)
             if self.failure is None:
                 self.failure = str(error)
                 self.reader_left = isinstance(error, ReaderLeft)
+            if self._failing is None:
+                self._failing = time.monotonic(), self._meter.lost(Reason.SINK_FAILED) - lost
                 if not self._sink.awaits_reader:
                     say(f"sink {self.name} failed, what it cannot take is counted: {error}")
         self._meter.passed += len(self._in_hand) - lost
+        return not failed
+
+    def _works(self) -> None:
+        """All was taken. A run may go on for months, so the end of a failure is said, and the next failure is said again."""
+        if self._failing is None:
+            return
+        (since_s, before), self._failing = self._failing, None
+        lost = self._meter.lost(Reason.SINK_FAILED) - before
+        if not self._sink.awaits_reader:
+            say(f"sink {self.name} works again after {time.monotonic() - since_s:.0f} s; events lost meanwhile: {lost}")
 
     def close(self) -> None:
         """No more batches: the thread empties the box and ends."""

@@ -1,5 +1,6 @@
 """Storage: typed tables with indexes, contents kept once, and two stores with the same behaviour, in memory and in LMDB."""
 
+from .compacting import compact
 from .indexes import by_index, pages
 from .lmdb_pages import is_lmdb
 from .lmdb_store import META, SCHEMA_VERSION, LmdbStore, Upgrade
@@ -25,6 +26,7 @@ __all__ = [
     "Upgrade",
     "Write",
     "by_index",
+    "compact",
     "compress",
     "decompress",
     "is_lmdb",

@@ -14,7 +14,7 @@ from ..errors import StoreError, UnwritableError
 from ..files import NO_SPACE, create_new, refusal, reserve, why
 from .lmdb_pages import is_truncated
 
-__all__ = ["create", "environment", "failed", "is_gone", "lock_of", "only_writer", "remove", "size_of"]
+__all__ = ["create", "environment", "failed", "is_gone", "lock_of", "only_writer", "remove", "size_of", "unusable"]
 
 _UNWRITABLE = NO_SPACE | {errno.EROFS, errno.EACCES, errno.EPERM}
 _LOCK_SIZE = 8192  # bytes of the lock file: 126 readers, the default of LMDB
@@ -50,7 +50,7 @@ def _check_pages(path: str) -> None:
     try:
         cut = is_truncated(path)
     except OSError as error:
-        raise _error(error, path, "opened") from error
+        raise unusable(error, path, "opened") from error
     if cut:
         raise StoreError(f"{path} is cut short, pages of the store are missing: use a whole copy of it.")
 
@@ -65,7 +65,7 @@ def only_writer(path: str) -> int:
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise _error(error, path, "opened") from error
+        raise unusable(error, path, "opened") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -96,7 +96,7 @@ def create(path: str, owner: tuple[int, int] | None) -> bool:
             raise StoreError(f"{path} cannot be created: {link}") from None
         return False
     except OSError as error:
-        raise _error(error, path, "created") from error
+        raise unusable(error, path, "created") from error
     return True
 
 
@@ -124,11 +124,12 @@ def _reserve_lock(path: str) -> None:
             os.close(file)
     except OSError as error:
         if error.errno in NO_SPACE:
-            raise _error(error, path, "created") from error
+            raise unusable(error, path, "created") from error
         # LMDB opens it, or reports what is wrong with it
 
 
-def _error(error: OSError, path: str, what: str) -> StoreError:
+def unusable(error: OSError, path: str, what: str) -> StoreError:
+    """The error of a call of the system, as ours."""
     kind = UnwritableError if error.errno in _UNWRITABLE else StoreError
     return kind(f"{path} cannot be {what}: {why(error, path)}")
 
@@ -139,9 +140,9 @@ def failed(error: lmdb.Error, path: str, what: str) -> StoreError:
     EROFS.
     """
     if isinstance(error, lmdb.DiskError) or (os.strerror(errno.EIO) in str(error) and _is_full(path)):
-        return _error(OSError(errno.ENOSPC, ""), path, what)
+        return unusable(OSError(errno.ENOSPC, ""), path, what)
     if os.strerror(errno.EROFS) in str(error):
-        return _error(OSError(errno.EROFS, os.strerror(errno.EROFS)), path, what)
+        return unusable(OSError(errno.EROFS, os.strerror(errno.EROFS)), path, what)
     return StoreError(f"{path} cannot be {what}: {error}")
 
 

@@ -78,3 +78,49 @@ def test_a_writer_says_how_many_items_it_lost(lost: int) -> None:
     (meter,) = [meter for meter in ledger if meter.stage == "sink"]
     assert (meter.seen, meter.passed) == (10, 10 - 3 * lost)
     assert thread.failure == "the first reason"
+
+
+class Sometimes(Writer):
+    """Takes or refuses each batch as it is said; refuses a batch in `write`, or all that it holds in `flush`."""
+
+    def __init__(self, takes: str) -> None:
+        super().__init__()
+        self._takes = list(takes)
+
+    def write(self, batch: Sequence[TlsChunk], /) -> None:
+        self._now = self._takes.pop(0)
+        if self._now == "w":
+            raise Unwritten("disk full", count=len(batch))
+
+    def flush(self) -> None:
+        if self._now == "f":
+            raise Unwritten("disk full", count=3)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("takes", "said"),
+    [
+        ("..", []),
+        (".w", ["failed"]),
+        (".ww..", ["failed", "works again after 0 s; events lost meanwhile: 2"]),
+        (".ff.", ["failed", "works again after 0 s; events lost meanwhile: 6"]),
+        (
+            "w.w.",
+            [
+                "failed",
+                "works again after 0 s; events lost meanwhile: 1",
+                "failed",
+                "works again after 0 s; events lost meanwhile: 1",
+            ],
+        ),
+        ("wfwf.", ["failed", "works again after 0 s; events lost meanwhile: 8"]),
+    ],
+)
+def test_each_failure_and_its_end_are_said_once(takes: str, said: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    run(Sometimes(takes), [chunks(1, 9 << 20) for _ in takes])  # so large that each batch is flushed
+    lines = capsys.readouterr().err.splitlines()
+    assert len(said) == len(lines), lines
+    assert all(part in line for part, line in zip(said, lines, strict=True)), lines

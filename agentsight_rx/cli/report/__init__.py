@@ -35,6 +35,7 @@ _REPORTS = {
     "diff": ("diff", "diff"),
     "export": ("export", "export"),
     "list": ("recordings", "recordings"),
+    "compact": ("compact", "compact"),
 }
 report = typer.Typer(cls=lazy_group(__name__, _REPORTS, wrapped=reported), no_args_is_help=False)
 report.callback(invoke_without_command=True)(reported(summary))

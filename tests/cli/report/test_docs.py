@@ -14,6 +14,7 @@ from agentsight_rx.cli.report.audit import COLUMNS as AUDIT
 from agentsight_rx.cli.report.cache import COLUMNS as CACHE
 from agentsight_rx.cli.report.cache import Loss
 from agentsight_rx.cli.report.calls import COLUMNS as CALLS
+from agentsight_rx.cli.report.compact import Compacted
 from agentsight_rx.cli.report.context import SEGMENTS, ContextReport
 from agentsight_rx.cli.report.files import COLUMNS as FILES
 from agentsight_rx.cli.report.http import COLUMNS as HTTP
@@ -70,6 +71,7 @@ ANSWERS: dict[str, Any] = {
     "health": Health,
     "diff": Difference,
     "list": Recorded,
+    "compact": Compacted,
 }
 COLUMNS = {
     "summary": SUMMARY,
