@@ -107,11 +107,17 @@ def run_to_end(
     ready: Callable[[], None] | None = None,
     required: Collection[str] | None = None,
     strict: bool = False,
+    beat: Callable[[Run], float] | None = None,
 ) -> Summary:
-    """As `run`, but the summary of a graph that failed is returned, with its `error`."""
+    """
+    As `run`, but the summary of a graph that failed is returned, with its `error`. `beat` is called now and then: it returns
+    after how many seconds the next time is.
+    """
     with Run(graph, sinks, required=required, strict=strict) as running, asking_to_end(running.end):
         if ready is not None:
             ready()
+        while beat is not None and not running.ended(beat(running)):
+            pass
         running.wait(duration)
         return running.stop()  # a second signal changes nothing: each step has its deadline
 
@@ -149,6 +155,7 @@ class Run:
         self._failures: list[str] = []
         self._engine_thread = threading.Thread(target=self._engine_loop, name="engine", daemon=True)
         self._summary: Summary | None = None
+        self._looked_s = time.monotonic()
 
     @property
     def ledger(self) -> Ledger:
@@ -222,6 +229,15 @@ class Run:
         """Request the end; may be called from a signal handler."""
         self._end.ask(reason)
 
+    @property
+    def stuck_s(self) -> float:
+        """For how long the engine has not looked for events; it looks at least each second, whether one comes or not."""
+        return time.monotonic() - self._looked_s
+
+    def ended(self, timeout_s: float) -> str:
+        """The reason of the end, as `wait` returns it; empty where nothing asks for one in this time."""
+        return self._end.wait(timeout_s)
+
     def wait(self, duration: float | None = None) -> str:
         """Wait for the end of the input, of the graph or of `duration` seconds, or for `end`; returns the reason."""
         if not self._end.wait(duration):
@@ -286,7 +302,8 @@ class Run:
                 if self._polled_here is not None:
                     self._poll_here(self._polled_here.hub)
                 while not self._graph_done and any(not reading.hub.ended for reading in self._readers):
-                    item = box.get(self._idle_s(patience) if live else patience.seconds())
+                    self._looked_s = time.monotonic()
+                    item = box.get(min(1.0, self._idle_s(patience)) if live else patience.seconds())
                     if item is None:
                         if live:
                             engine.idle(time.monotonic_ns())

@@ -33,6 +33,11 @@ _COMMANDS = {
         "watch",
         "Record every agent of this machine until a signal: running agents, and each one that starts.",
     ),
+    "service": (
+        "service",
+        "service",
+        "The recorder of this machine as a service of systemd: install, status, logs, uninstall.",
+    ),
     "replay": ("replay", "replay", "Run recorded events through the same graph; needs no privileges."),
     "top": ("top", "top", "Show what each agent does now: processor, memory, tokens, cost, tools, failures."),
     "serve": (
@@ -63,7 +68,7 @@ _COMMANDS = {
     ),
     "debug": ("debug", "debug", "Watch one source alone, through its own chain."),
 }
-_GROUPS = ("watch", "report", "cluster", "guard", "debug")  # have commands of their own
+_GROUPS = ("watch", "service", "report", "cluster", "guard", "debug")  # have commands of their own
 _COMPLETE = "_AGENTSIGHT_RX_COMPLETE"  # set by the shell's completion, with the words of the line in one of these
 _WORDS_OF_THE_LINE = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Annotated
 
 from ..core.sink import Sink
 from ..core.stream import Stream
 from ..graphs import explain
-from ..runtime import Summary, run_to_end
+from ..runtime import Run, Summary, run_to_end
 from ..say import say, show
 from ..signals import how_to_end
 from ..sources.kernel.features import require_kernel
@@ -29,10 +29,11 @@ def capture(
     duration: float | None = None,
     required: Collection[str] = (),
     keeps_auth: bool = False,
+    beat: Callable[[Run], float] | None = None,
 ) -> Summary:
     """
     Capture from the kernel until SIGINT, SIGTERM, SIGHUP or `duration` s: what this machine allows, and all of the `required`
-    sources. The summary is for the caller to print.
+    sources. `beat` as in `run_to_end`. The summary is for the caller to print.
     """
     require_kernel()
     if keeps_auth:
@@ -45,7 +46,7 @@ def capture(
         cut = "; lines are cut to fit, --json has all" if any(sink.name == "terminal" for sink in destinations) else ""
         say(f"capturing{limit}; stop with {how_to_end()}{cut}")
 
-    return run_to_end(graph, destinations, duration=duration, ready=ready, required=required)
+    return run_to_end(graph, destinations, duration=duration, ready=ready, required=required, beat=beat)
 
 
 def print_places(sinks: Iterable[Sink[Output]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import get_args
 
@@ -9,11 +10,12 @@ from ..errors import UsageError
 from ..sources.tls.stacks.finding import Placement
 from ..view.log.retention import Retention
 
-__all__ = ["bytes_of", "comms_of", "numbers_of", "placement_of", "required_of", "retention_of", "seconds_of"]
+__all__ = ["bytes_of", "comms_of", "numbers_of", "placement_of", "required_of", "retention_of", "seconds_of", "socket_of"]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(k|m|g|t)?i?b?", re.IGNORECASE)
+_PORT_MOST = 65_535
 _LEAST = 1 << 20  # bytes of a store: what is open takes some hundred thousand
 
 
@@ -54,6 +56,21 @@ def bytes_of(text: str | None, flag: str) -> int | None:
     if size < _LEAST:
         raise UsageError(f"{flag} {text!r}: a size of at least 1MB is expected, such as 500MB or 2GB")
     return size
+
+
+def socket_of(text: str, flag: str, *, remote: bool = False) -> tuple[str, int]:
+    """An address and a port, such as 127.0.0.1:9464, or a port alone. Other addresses than loopback only if `remote`."""
+    host, _, port = text.strip().rpartition(":")
+    host = host.strip("[]") or "127.0.0.1"
+    if not port.isdecimal() or int(port) > _PORT_MOST:
+        raise UsageError(f"{flag} {text!r}: an address and a port are expected, such as 127.0.0.1:9464")
+    try:
+        is_own = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        raise UsageError(f"{flag} {text!r}: {host!r} is no address; give one such as 127.0.0.1") from None
+    if not is_own and not remote:
+        raise UsageError(f"{flag} {text!r}: other machines could read it; give --allow-remote too, or an address of loopback")
+    return host, int(port)
 
 
 def placement_of(text: str) -> Placement:

@@ -170,7 +170,8 @@ def found(target: Target, others: Set[int] = frozenset()) -> list[Found]:
     parents: dict[int, int] = {}
     own: dict[int, int] = {}
     names: dict[int, str] = {}
-    besides = members(target.containers) | others | (target.roots.pids if target.roots is not None else frozenset())
+    agents = frozenset[int]() if target.roots is None else target.roots.pids
+    besides = members(target.containers) | others | agents
     for pid, comm, parent, session in _processes():
         parents[pid] = parent
         name = _name_of(pid, comm, target.comms) if target.comms else ""

@@ -25,6 +25,7 @@ _COMMANDS = (
     "trace",
     "record",
     "watch",
+    "service",
     "replay",
     "top",
     "serve",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.cli.values import bytes_of, placement_of, retention_of, seconds_of
+from agentsight_rx.cli.values import bytes_of, placement_of, retention_of, seconds_of, socket_of
 from agentsight_rx.errors import UsageError
 from agentsight_rx.view.log.retention import Retention
 
@@ -39,3 +39,25 @@ def test_a_placement_is_one_of_those_that_there_are() -> None:
     assert ["cheap", "entry"] == [placement_of("cheap"), placement_of("entry")]
     with pytest.raises(UsageError, match="--probe-placement 'start' is no placement; give cheap or entry"):
         placement_of("start")
+
+
+def test_an_address_and_a_port() -> None:
+    assert ("127.0.0.1", 9464) == socket_of("9464", "--metrics") == socket_of(":9464", "--metrics")
+    assert ("::1", 1) == socket_of("[::1]:1", "--metrics")
+    assert ("localhost", 0) == socket_of("localhost:0", "--metrics")
+    assert ("0.0.0.0", 80) == socket_of("0.0.0.0:80", "--metrics", remote=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "an address and a port are expected"),
+        ("127.0.0.1", "an address and a port are expected"),
+        ("127.0.0.1:65536", "an address and a port are expected"),
+        ("example:80", "'example' is no address"),
+        ("0.0.0.0:80", "other machines could read it"),
+    ],
+)
+def test_a_socket_that_is_none_or_open_to_others_is_refused(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        socket_of(text, "--metrics")

@@ -27,7 +27,7 @@ def written(path: Path, rows: int, *, kept: int) -> Path:
     return path
 
 
-def rows_of(path: Path) -> dict[int | str, str]:
+def rows_of(path: Path) -> dict[object, str]:
     store = LmdbStore.open(path, readonly=True)
     try:
         return {key[0]: value for key, value in store.scan(NUMBERS)}

@@ -18,7 +18,7 @@ from ..launch import invoking_user
 from ..stores import is_being_written, machine_store
 from ..values import seconds_of
 
-__all__ = ["Pause", "pause", "resume"]
+__all__ = ["Pause", "pause", "resume", "until_said"]
 
 _MOST = 32  # bytes of the file
 _FOR_EVER = 0
@@ -90,7 +90,7 @@ def pause(
     until_ms = _FOR_EVER if seconds is None else _now_ms() + int(seconds * 1000)
     store = db or machine_store()
     Pause(store).begin(until_ms)
-    say(f"nothing is recorded {_until(until_ms)}{_recorder(store)}")
+    say(f"nothing is recorded {until_said(until_ms)}{_recorder(store)}")
 
 
 def resume(*, db: Store = None) -> None:
@@ -102,7 +102,8 @@ def resume(*, db: Store = None) -> None:
         say(f"it was not paused{_recorder(store)}")
 
 
-def _until(until_ms: int) -> str:
+def until_said(until_ms: int) -> str:
+    """The end of a pause, for people: the time, and the day where it is another one."""
     if until_ms == _FOR_EVER:
         return "until `watch resume`"
     local = time.localtime(until_ms / 1000)

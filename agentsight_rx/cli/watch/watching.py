@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import ExitStack
+from functools import partial
 from typing import Annotated
 
 import typer
 from msgspec.structs import replace
 
-from ...graphs import TraceOptions
 from ...graphs import trace as trace_graph
 from ...say import say
+from ...service.bounds import Limits
+from ...service.metrics import serve
 from ...sources import AgentOptions, Roots
 from ..capture import Explain, capture, print_closing, print_graph
 from ..destinations import Destinations, with_previews
 from ..flags.agents import Agents
 from ..flags.console import Console
 from ..flags.filters import Filters
-from ..flags.group import WATCH, Only, Without, flag
+from ..flags.group import OUT, WATCH, Only, Without, flag
 from ..flags.guard import Guard
 from ..flags.stdio import Stdio
 from ..flags.store import Store
@@ -27,7 +29,8 @@ from ..flags.watch import Watch
 from ..record import ALL_SOURCES, SOURCE_SWITCHES
 from ..stopping import Stopper
 from ..stores import machine_store
-from ..values import comms_of
+from ..values import bytes_of, comms_of, socket_of
+from .beat import Beat
 from .only_one import lock_of_machine, only_recorder
 from .pausing import Pause
 
@@ -58,6 +61,12 @@ def watch(
     filters: Filters = _FILTERS,
     guard: Guard = _GUARD,
     out: Annotated[Destinations, Without(Console, "jsonl", "log", "require_store")] = _STORED,
+    max_memory: Annotated[
+        str | None, flag(OUT, "--max-memory", "End in order where it takes more, tables in the kernel included.", "SIZE")
+    ] = None,
+    metrics: Annotated[
+        str | None, flag(OUT, "--metrics", "Serve /metrics and /healthz there, such as 127.0.0.1:9464.", "ADDRESS:PORT")
+    ] = None,
     explain: Explain = False,
 ) -> int:
     """
@@ -70,23 +79,35 @@ def watch(
     store = out.store.db or machine_store()
     out = out.into(store)
     paused = Pause(store)
-    options = _options(watch, agents, paused, (tls, stdio, system))
+    limits = Limits(bytes_of(max_memory, "--max-memory") or 0)
+    found = _found(watch, agents, paused)
+    options = watch.options(tls, stdio, system, agents=found)
     options = guard.over(filters.over(options))
     graph = trace_graph(options)  # reports a wrong filter before anything is opened
     out.check(options, stored=True)
     if explain:
         print_graph(graph)
         return 0
-    with only_recorder(lock_of_machine()) if _is_whole(watch) else nullcontext():  # the store has a lock of its own
+    served_at = None if metrics is None else socket_of(metrics, "--metrics", remote=out.page.allow_remote)
+    with ExitStack() as stack:
+        if _is_whole(watch):
+            stack.enter_context(only_recorder(lock_of_machine()))  # the store has a lock of its own
         if paused.holds():
             say("paused: nothing is recorded until `watch resume`, or the end of the pause")
         options = out.prepared(options)
         chosen = out.sinks(options, stopped=Stopper())
         graph = trace_graph(with_previews(options, chosen))
         required = watch.required() | {"agents"}
-        summary = capture(graph, chosen, required=required, keeps_auth=not options.remove_auth)
+        beat = Beat(found.roots, limits)
+        if served_at is not None:
+            rules = "" if options.guard is None else options.guard.sha256
+            served = serve(*served_at, partial(beat.figures, store, rules))
+            stack.callback(served.close)
+            say(f"figures: http://{served.address[0]}:{served.address[1]}/metrics")
+        summary = capture(graph, chosen, required=required, keeps_auth=not options.remove_auth, beat=beat)
+        beat.ends()
     print_closing(summary, store=store, since_ms=summary.ledger.began_ms, verb="watched", filters=filters.given)
-    return summary.exit_status
+    return beat.exit_status or summary.exit_status
 
 
 def _is_whole(watch: Watch) -> bool:
@@ -94,8 +115,6 @@ def _is_whole(watch: Watch) -> bool:
     return (watch.pid, watch.session, watch.cgroup, watch.uid) == (None, None, None, None)
 
 
-def _options(watch: Watch, agents: Agents, paused: Pause, parts: tuple[Tls, Stdio, System]) -> TraceOptions:
-    """The sources of the agents that are found, and what finds them. Raises UsageError."""
-    where = replace(watch.target(), comms=())
-    found = AgentOptions(Roots(), where, agents.choice(comms_of(watch.comm)), paused.holds)
-    return watch.options(*parts, agents=found)
+def _found(watch: Watch, agents: Agents, paused: Pause) -> AgentOptions:
+    """Which agents are found, and where. Raises UsageError."""
+    return AgentOptions(Roots(), replace(watch.target(), comms=()), agents.choice(comms_of(watch.comm)), paused.holds)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from ...core.hub import Reader, Wakes
 from ...core.stream import Stream, origin
@@ -47,7 +47,7 @@ def captured(stage: str, options: Chosen, make: Callable[[], Renewing[E]]) -> St
         roots = options.target.roots
         return make() if roots is None else OnDemand(stage, roots, make)
 
-    return origin(stage, reader, time_of=time_of, live=True, options=str(options))
+    return origin(stage, reader, time_of=cast("Callable[[E], int]", time_of), live=True, options=str(options))
 
 
 class OnDemand(Generic[E]):
@@ -64,6 +64,11 @@ class OnDemand(Generic[E]):
         self._reader: Renewing[E] | None = None
         self._version = -1  # of the roots when they were last looked at
         self._woken = threading.Event()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the source is read now."""
+        return self._reader is not None
 
     def open(self) -> None:
         trial = self._make()

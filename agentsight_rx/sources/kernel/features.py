@@ -29,7 +29,7 @@ from .detach import leave
 from .image import calling_kernel
 from .namespace import own_namespace
 from .perf_events import at_tracepoint, try_uprobe
-from .rights import Call, missing_rights, own_rights, refusal
+from .rights import Call, enough, missing_rights, own_rights, refusal
 from .syscall import (
     KPROBE,
     RAW_TRACEPOINT,
@@ -53,6 +53,7 @@ __all__ = [
     "preempts_programs",
     "require_kernel",
     "takes_links",
+    "wanted_capabilities",
 ]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -164,6 +165,11 @@ def takes_links(*, wanted: bool) -> bool:
     except OSError as error:
         raise Unavailable(f"the kernel takes no probe: {refusal(call, error)}") from error
     return False
+
+
+def wanted_capabilities() -> tuple[str, ...]:
+    """All that this kernel wants of a process that captures everything, and no more."""
+    return enough(links=has_uprobe_multi(), paranoid=own_rights().paranoid)
 
 
 def _own_libc() -> tuple[str, int]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ...say import program
 
-__all__ = ["NEEDED", "Call", "Rights", "missing_rights", "own_rights", "refusal"]
+__all__ = ["NEEDED", "Call", "Rights", "enough", "missing_rights", "own_rights", "refusal"]
 
 # What is asked of the kernel. The kernel checks each in another place, so each has its own rule.
 Call = Literal["map", "program", "raw tracepoint", "tracepoint", "uprobe_multi link", "perf uprobe"]
@@ -80,6 +80,14 @@ def own_rights() -> Rights:
         in_user_namespace=" ".join(_read("/proc/self/uid_map").split()) != _EVERY_UID,
         lockdown=_read("/sys/kernel/security/lockdown").partition("[")[2].partition("]")[0] or "none",
     )
+
+
+def enough(*, links: bool, paranoid: int) -> tuple[str, ...]:
+    """
+    The capabilities for every source. `links`: the kernel takes uprobe_multi links; else each probe is a perf event, and it may
+    leave perf events to CAP_SYS_ADMIN (`paranoid`).
+    """
+    return _ENOUGH if links and paranoid <= _PARANOID_MOST else (*_ENOUGH, _ADMIN)
 
 
 def _read(path: str) -> str:

@@ -23,7 +23,7 @@ def test_a_pause_holds_until_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now_ns = [1_000_000 * 1_000_000_000]
-    monkeypatch.setattr(pausing.time, "time_ns", lambda: now_ns[0])
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns[0])
     store = tmp_path / "run.lmdb"
     pause = Pause(store)
     assert not pause.holds()
@@ -60,8 +60,8 @@ def test_it_is_of_the_machines_store_unless_another_one_is_given(tmp_path: Path)
 
 def test_the_day_is_named_where_it_is_another_one() -> None:
     now_ms = time.time_ns() // 1_000_000
-    assert 5 == len(pausing._until(now_ms).removeprefix("until "))
-    assert 16 == len(pausing._until(now_ms + 200_000_000).removeprefix("until "))
+    assert 5 == len(pausing.until_said(now_ms).removeprefix("until "))
+    assert 16 == len(pausing.until_said(now_ms + 200_000_000).removeprefix("until "))
 
 
 @pytest.mark.parametrize("content", [b"", b"soon\n", b"9" * 40])

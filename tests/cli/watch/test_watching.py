@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import urllib.request
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -31,9 +33,9 @@ def captures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was to be captured. Its sinks are real, its sources emit nothing."""
     asked: list[Any] = []
 
-    def capture(graph: Any, sinks: Iterable[Sink[Any]], *, required: Collection[str], keeps_auth: bool) -> Summary:
+    def capture(graph: Any, sinks: Iterable[Sink[Any]], *, required: Collection[str], keeps_auth: bool, beat: Any) -> Summary:
         asked.append((graph, sorted(required), keeps_auth))
-        return run_to_end(of([]), sinks)
+        return run_to_end(of(list[int]()), sinks, beat=beat)
 
     monkeypatch.setattr(watching, "capture", capture)
     return asked
@@ -67,9 +69,9 @@ def test_one_recorder_watches_the_machine_and_others_parts_of_it(
         inner.append("refused")
         monkeypatch.setattr(watching, "capture", before)
         ran("watch", "--session", "77", "--db", str(tmp_path / "part.lmdb"))
-        return run_to_end(of([]))
+        return run_to_end(of(list[int]()))
 
-    before = watching.capture
+    before = vars(watching)["capture"]
     monkeypatch.setattr(watching, "capture", capture)
     ran("watch")
     assert ["refused"] == inner
@@ -94,3 +96,13 @@ def test_flags_that_are_wrong_are_said_before_anything_is_made(tmp_path: Path, c
             ran("watch", "--db", str(tmp_path / "run.lmdb"), *words)
     assert [] == captures
     assert not (tmp_path / "run.lmdb").exists()
+
+
+def test_its_figures_are_served_while_it_records(tmp_path: Path, captures: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(watching, "say", said.append)
+    ran("watch", "--db", str(tmp_path / "run.lmdb"), "--session", "77", "--metrics", "127.0.0.1:0", "--guard")
+    (line,) = said
+    assert re.fullmatch(r"figures: http://127\.0\.0\.1:\d+/metrics", line)
+    with pytest.raises(OSError, match="refused"), urllib.request.urlopen(line.removeprefix("figures: ")):
+        pass

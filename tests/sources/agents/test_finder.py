@@ -19,7 +19,7 @@ from agentsight_rx.sources import AgentOptions, Choice, Roots, Target, agents
 from agentsight_rx.sources.agents import finder
 from agentsight_rx.sources.agents.finder import AgentReader
 from agentsight_rx.sources.running import ancestors
-from agentsight_rx.sources.target import MEMBER, Found
+from agentsight_rx.sources.target import MEMBER, Found, found
 
 NAME = "claude"
 # Prints its pid, starts another one of its name so many times, each inside the one before, and waits
@@ -110,8 +110,8 @@ def test_an_agent_that_starts_is_a_root_and_its_start_is_emitted(scene: Scene) -
     reader, (pid,) = scene.reader(), scene.start("some-program")
     reader.poll(0)
     scene.kernel.reports = [executed(os.getpid(), "sh"), executed(pid), LOST]
-    (event,) = reader.poll(0) or ()
-    assert (pid, {pid}) == (event.origin.pid, scene.roots.pids)
+    (event,) = list(reader.poll(0) or ())
+    assert (pid, frozenset({pid})) == (event.origin.pid, scene.roots.pids)
     assert scene.roots.has_started(pid)
 
 
@@ -173,7 +173,7 @@ def test_programs_that_a_person_names_are_found_and_excluded_ones_are_not(scene:
 
 def test_a_process_that_becomes_an_agent_is_found_by_a_later_look(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = [100.0]
-    monkeypatch.setattr(finder.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
     reader, (pid,) = scene.reader(), scene.start("some-program")
     reader.poll(0)
     assert frozenset() == scene.roots.pids
@@ -190,10 +190,9 @@ def test_a_process_that_becomes_an_agent_is_found_by_a_later_look(scene: Scene, 
 def test_where_nothing_narrows_it_the_whole_machine_is_looked_at(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """/proc is that of this machine, and only processes of this test count."""
     (mine,) = scene.start()
-    everyone = finder.found
 
     def of_this_test(target: Target) -> list[Any]:
-        return [each for each in everyone(target) if each.pid == mine or os.getpid() in ancestors(each.pid)]
+        return [each for each in found(target) if each.pid == mine or os.getpid() in ancestors(each.pid)]
 
     monkeypatch.setattr(finder, "found", of_this_test)
     scene.reader(target=Target()).poll(0)
@@ -207,7 +206,7 @@ def test_while_it_is_paused_there_are_no_agents_and_the_gap_is_counted(scene: Sc
     reader = scene.reader()
     reader.poll(0)
     scene.is_paused = True
-    (loss,) = reader.poll(0) or ()
+    (loss,) = list(reader.poll(0) or ())
     assert isinstance(loss, Loss)
     assert (Reason.PAUSED, "agents", "paused by the user, while 1 agent ran") == (loss.reason, loss.stage, loss.note)
     assert frozenset() == scene.roots.pids
@@ -245,7 +244,11 @@ def test_a_process_that_ends_while_it_is_looked_at_is_no_agent(scene: Scene, mon
     reader = scene.reader(target=Target())
     with subprocess.Popen(["true"]) as process:
         process.wait()
-    monkeypatch.setattr(finder, "found", lambda _: [Found(process.pid, 1, MEMBER, "")])
+
+    def gone(_: Target) -> list[Found]:
+        return [Found(process.pid, 1, MEMBER, "")]
+
+    monkeypatch.setattr(finder, "found", gone)
     reader.poll(0)
     assert frozenset() == scene.roots.pids
 

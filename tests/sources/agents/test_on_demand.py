@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.hub import Wakes
 from agentsight_rx.errors import CaptureError, Unavailable
 from agentsight_rx.events import Loss, Origin, ProcessFork
@@ -143,7 +144,7 @@ def test_it_ends_where_no_other_comes(scene: Scene) -> None:
 
 
 def test_only_a_source_of_agents_is_opened_on_demand() -> None:
-    kinds = [
+    kinds: list[object] = [
         type(hub.reader)
         for target in (Target(os.getpid()), Target(roots=Roots()))
         for hub in _hubs(captured("process", ProcessOptions(target), lambda: Source([])))
@@ -151,9 +152,17 @@ def test_only_a_source_of_agents_is_opened_on_demand() -> None:
     assert [Source, on_demand.OnDemand] == kinds
 
 
-def _hubs(stream: Any) -> list[Any]:
-    from agentsight_rx.core.engine import Engine
+class _Outlet:
+    """A subscriber that takes nothing."""
 
+    singles = 0
+
+    def on_batch(self, batch: Sequence[Any], /) -> None: ...
+    def on_completed(self) -> None: ...
+    def on_error(self, error: Exception, /) -> None: ...
+
+
+def _hubs(stream: Any) -> list[Any]:
     engine = Engine()
-    stream.subscribe(lambda _: None, scheduler=engine)
+    stream.attach(engine, _Outlet())
     return list(engine.hubs)

@@ -1,0 +1,35 @@
+"""systemctl and journalctl -> what they print, or a sentence where they fail."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from ...errors import CaptureError
+
+__all__ = ["is_running", "said", "systemctl"]
+
+_MANAGER = Path("/run/systemd/system")  # is there where systemd is the first process (sd_booted(3))
+
+
+def is_running() -> bool:
+    """systemd runs this machine."""
+    return _MANAGER.is_dir()
+
+
+def systemctl(*words: str) -> str:
+    """What `systemctl` prints. Raises CaptureError where it fails, or systemd does not run this machine."""
+    if not is_running():
+        raise CaptureError("systemd does not run this machine: start `agentsight-rx watch` by what runs services here")
+    return said("systemctl", *words)
+
+
+def said(*command: str) -> str:
+    """What a program prints. Raises CaptureError where it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise CaptureError(f"{command[0]} cannot be run: {error.strerror}") from error
+    if done.returncode:
+        raise CaptureError(f"`{' '.join(command)}` failed: {done.stderr.strip() or f'status {done.returncode}'}")
+    return done.stdout

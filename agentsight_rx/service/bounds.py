@@ -1,0 +1,74 @@
+"""/proc, the control group and BPF tables -> the memory that this process takes, all of it, and whether that is too much."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from msgspec import Struct
+
+__all__ = ["Limits", "Memory", "memory_now"]
+
+_PROC = Path("/proc/self")
+_GROUPS = Path("/sys/fs/cgroup")
+_KIB = 1024
+_ANONYMOUS = re.compile(r"^RssAnon:\s+(\d+) kB", re.MULTILINE)
+_MEMLOCK = re.compile(r"^memlock:\s+(\d+)$", re.MULTILINE)
+_IS_TABLE = re.compile(r"^map_type:", re.MULTILINE)
+
+
+class Memory(Struct, frozen=True):
+    """In bytes: anonymous memory, BPF tables (which no process shows), and what the control group is charged; 0: not known."""
+
+    anonymous: int = 0
+    tables: int = 0
+    group: int = 0
+
+    @property
+    def own(self) -> int:
+        return self.anonymous + self.tables
+
+
+def memory_now(proc: Path = _PROC, groups: Path = _GROUPS) -> Memory:
+    """What is taken now. It reads a file for each descriptor: 2 ms for 300 of them."""
+    anonymous = _ANONYMOUS.search(_text(proc / "status"))
+    return Memory(int(anonymous[1]) * _KIB if anonymous else 0, _tables(proc / "fdinfo"), _group(proc, groups))
+
+
+def _tables(folder: Path) -> int:
+    """The memory of the tables that are open. A descriptor that is closed meanwhile counts for nothing."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return 0
+    found = (text for name in names if _IS_TABLE.search(text := _text(folder / name)))
+    return sum(int(size) for text in found for size in _MEMLOCK.findall(text))
+
+
+def _group(proc: Path, groups: Path) -> int:
+    for line in _text(proc / "cgroup").splitlines():
+        number, _, path = line.split(":", 2)
+        if number == "0":
+            return int(_text(groups / path.lstrip("/") / "memory.current") or 0)
+    return 0
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+class Limits(Struct, frozen=True):
+    """The most bytes of its own. With more, a recorder ends in order, before the kernel ends it. 0: any number."""
+
+    most: int = 0
+
+    def broken_by(self, memory: Memory) -> str:
+        """Why the recorder has to end; "" where it has not."""
+        if not self.most or memory.own <= self.most:
+            return ""
+        own, tables, most = (f"{size >> 20} MB" for size in (memory.own, memory.tables, self.most))
+        return f"memory is {own}, {tables} of it in the kernel, and the limit is {most}"

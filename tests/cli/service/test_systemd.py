@@ -1,0 +1,40 @@
+"""What systemctl prints, or a sentence. The programs are real, and stand in front of systemd's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx.cli.service import systemd
+from agentsight_rx.cli.service.systemd import said, systemctl
+from agentsight_rx.errors import CaptureError
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(systemd, "_MANAGER", tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    program = tmp_path / "systemctl"
+    program.write_text('#!/bin/sh\necho "$@"\n[ "$1" != fail ] || { echo "Failed: no such unit" >&2; exit 4; }\n')
+    program.chmod(0o755)
+    return tmp_path
+
+
+def test_what_it_prints_is_returned(programs: Path) -> None:
+    assert "show x\n" == systemctl("show", "x")
+
+
+def test_a_failure_has_its_reason(programs: Path) -> None:
+    with pytest.raises(CaptureError, match=r"^`systemctl fail x` failed: Failed: no such unit$"):
+        systemctl("fail", "x")
+    with pytest.raises(CaptureError, match=r"^`false` failed: status 1$"):
+        said("false")
+    with pytest.raises(CaptureError, match=r"^no-such-program cannot be run: No such file"):
+        said("no-such-program")
+
+
+def test_where_systemd_is_not_the_first_process_nothing_is_asked(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systemd, "_MANAGER", programs / "none")
+    with pytest.raises(CaptureError, match=r"^systemd does not run this machine"):
+        systemctl("show", "x")
