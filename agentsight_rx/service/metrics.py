@@ -58,21 +58,23 @@ def samples(figures: Figures) -> Iterator[Sample]:
     yield _one("calls", "counter", "Calls of models.", totals.calls)
     yield _one("calls_unfinished", "counter", "Calls without an answer, or not to its end.", totals.calls_unfinished)
     yield _one("calls_cut", "counter", "Calls of which bytes were lost.", totals.calls_cut)
-    yield _many("model_calls", "counter", "Calls by model.", "model", totals.models, _MODELS_MOST)
+    yield _many("model_calls", "counter", "Calls by model.", label="model", values=totals.models, most=_MODELS_MOST)
     tokens = {"input": totals.input_tokens, "cached": totals.cached_tokens, "output": totals.output_tokens}
-    yield _many("tokens", "counter", "Tokens by kind.", "kind", tokens, len(tokens))
+    yield _many("tokens", "counter", "Tokens by kind.", label="kind", values=tokens, most=len(tokens))
     yield _one("tools", "counter", "Tools that models asked for.", totals.tools)
     yield _one("commands_unseen", "counter", "Commands of models without a process.", totals.commands_unseen)
     yield _one("processes", "counter", "Processes that agents started.", totals.processes)
     yield _one("blind_spots", "gauge", "Programs of agents that could not be read.", figures.blind_spots)
     seen = {meter.stage: meter.seen for meter in figures.ledger}
-    yield _many("stage_events", "counter", "Events that a stage took.", "stage", seen, _STAGES_MOST)
+    yield _many("stage_events", "counter", "Events that a stage took.", label="stage", values=seen, most=_STAGES_MOST)
     lost: dict[str, int] = {}
     for entry in figures.ledger.unintended():
         lost[entry.reason.value] = lost.get(entry.reason.value, 0) + entry.count
-    yield _many("lost", "counter", "Events lost, by reason.", "reason", lost, _STAGES_MOST)
+    yield _many("lost", "counter", "Events lost, by reason.", label="reason", values=lost, most=_STAGES_MOST)
     memory = {"anonymous": figures.anonymous_bytes, "tables": figures.table_bytes, "group": figures.group_bytes}
-    yield _many("memory_bytes", "gauge", "Memory: anonymous, BPF tables, control group.", "kind", memory, len(memory))
+    yield _many(
+        "memory_bytes", "gauge", "Memory: anonymous, BPF tables, control group.", label="kind", values=memory, most=len(memory)
+    )
     yield _one("store_bytes", "gauge", "The size of the store.", figures.store_bytes)
     if figures.rules:
         yield Sample("rules_info", "gauge", "The rules of the guard.", (({"sha256": figures.rules}, 1.0),))
@@ -82,7 +84,7 @@ def _one(name: str, kind: str, help: str, value: float) -> Sample:
     return Sample(name, kind, help, (({}, float(value)),))
 
 
-def _many(name: str, kind: str, help: str, label: str, values: dict[str, int], most: int) -> Sample:
+def _many(name: str, kind: str, help: str, *, label: str, values: dict[str, int], most: int) -> Sample:
     """The largest by their label, and the sum of the rest."""
     first = sorted(values.items(), key=lambda each: (-each[1], each[0]))
     kept = dict(first[:most])

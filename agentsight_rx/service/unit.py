@@ -44,8 +44,8 @@ _HARDENING = (
 
 class Needs(Struct, frozen=True, kw_only=True):
     """
-    `program` are the words that start this program, `options` those of `watch`. `capabilities` are all that this kernel wants
-    of a capture. `memory` is in bytes; `processor` in percent of a core.
+    `program` are the words that start this program, `options` the flags of `watch`. `capabilities` are all that this kernel
+    wants of a capture. `memory` is in bytes; `processor` in percent of a core.
     """
 
     program: tuple[str, ...]

@@ -1,8 +1,5 @@
 """Where events come from: each source is a noun, a function of its options that returns a Stream."""
 
-from .agents.choice import Choice
-from .agents.finder import AgentOptions, agents
-from .agents.roots import Roots
 from .files import FileOptions, files
 from .net import NetOptions, net
 from .plain_http import PlainHttpOptions, plain_http
@@ -10,6 +7,9 @@ from .process import ProcessOptions, process
 from .readline import ReadlineOptions, readline
 from .replay.source import ReplayOptions, replay
 from .replay.spooled import spooled
+from .running_agents.choice import Choice
+from .running_agents.finder import AgentOptions, agents
+from .running_agents.roots import Roots
 from .stdio.source import StdioOptions, stdio
 from .system import SystemOptions, system
 from .target import Target

@@ -14,12 +14,12 @@ from ..core.options import Options
 from ..core.stream import Stream
 from ..events import FileEvent, Loss, Origin, Tick
 from ..loss import Reason
-from .agents.on_demand import captured
 from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
 from .kernel.reader import ProgramReader
 from .kernel.repeats import Repeats
 from .kernel.ring import RingSize
 from .names import Names
+from .running_agents.on_demand import captured
 from .target import Target
 
 __all__ = ["FileOptions", "files"]

@@ -14,13 +14,13 @@ from ..core.options import Options
 from ..core.stream import Stream
 from ..events import Loss, NetEvent, Origin, Tick
 from ..wire.address import address_of
-from .agents.on_demand import captured
 from .ends import ENDS_FIELDS
 from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
 from .kernel.reader import ProgramReader
 from .kernel.repeats import Repeats
 from .kernel.ring import RingSize
 from .names import Names
+from .running_agents.on_demand import captured
 from .target import Target
 
 __all__ = ["NetOptions", "net"]

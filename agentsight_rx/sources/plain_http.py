@@ -14,13 +14,13 @@ from ..core.options import Options
 from ..core.stream import Stream
 from ..events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen
 from ..loss import Reason
-from .agents.on_demand import captured
 from .ends import ENDS_FIELDS, Ends, ends_of
 from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import ProgramReader
 from .kernel.ring import RingSize
 from .kernel.syscall import possible_cpus
 from .names import Names
+from .running_agents.on_demand import captured
 from .target import Target
 
 __all__ = ["PlainHttpOptions", "plain_http"]

@@ -14,13 +14,13 @@ from ..core.options import Options
 from ..core.stream import Stream
 from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork
 from ..loss import Reason
-from .agents.on_demand import captured
 from .containers.control_groups import Memory
 from .kernel.program import Program, text_of, walked_path
 from .kernel.reader import ProgramReader
 from .kernel.ring import RingSize
 from .names import Names
 from .running import running
+from .running_agents.on_demand import captured
 from .target import Target, fits
 
 __all__ = ["PROCESS_FIELDS", "ProcessOptions", "decode", "process"]

@@ -16,13 +16,13 @@ from ..errors import CaptureError
 from ..events import Loss, Origin, Readline, Tick
 from ..loss import Reason
 from ..say import detail, say
-from .agents.on_demand import captured
 from .kernel.features import takes_links
 from .kernel.probes import Probes, Site
 from .kernel.program import Program, text_of
 from .kernel.reader import ProgramReader
 from .kernel.ring import RingSize
 from .names import Names
+from .running_agents.on_demand import captured
 from .target import Target, seeds
 from .tls.libraries import FileId
 from .tls.mapped import executables_of

@@ -13,8 +13,8 @@ from typing import Annotated, NamedTuple
 from ..core.options import Options, above
 from ..core.stream import Stream
 from ..events import Origin, SystemEvent, SystemSample, SystemWide
-from .agents.on_demand import captured
 from .names import Names
+from .running_agents.on_demand import captured
 from .target import Target, fits_now, found, roots
 
 __all__ = ["SystemOptions", "system"]

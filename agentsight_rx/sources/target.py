@@ -10,10 +10,10 @@ from typing import Annotated, NamedTuple
 
 from ..core.options import Options, at_least
 from ..errors import CaptureError
-from .agents.roots import Roots
 from .containers.contents import members
 from .containers.references import Container
 from .kernel.namespace import own_namespace
+from .running_agents.roots import Roots
 
 __all__ = [
     "MEMBER",

@@ -23,7 +23,7 @@ _READER_LOCKS = 1 << 10  # bytes at the begin of LMDB's lock file, of which each
 
 def compact(path: str | os.PathLike[str]) -> tuple[int, int]:
     """
-    Copy what is in the store, and put the copy in its place: all of it or none. It needs as much free space as the copy takes.
+    Replace the file by a copy of its used pages: all of it or nothing. It needs as much free space as the copy takes.
     Returns the bytes of the file before and after. Raises StoreError for a file that is no store, or that a process has open;
     UnwritableError where the copy cannot be written.
     """

@@ -32,7 +32,7 @@ from agentsight_rx.sources import (
     Target,
     TlsOptions,
 )
-from agentsight_rx.sources.agents.on_demand import OnDemand
+from agentsight_rx.sources.running_agents.on_demand import OnDemand
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import CallRow, ProcessRow
 from agentsight_rx.view.rows.tables import CALLS, PROCESSES, RUNS, SESSIONS

@@ -13,12 +13,12 @@ from ...core.options import Options, at_least, between
 from ...core.stream import Stream
 from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent
 from ...loss import Reason
-from ..agents.on_demand import captured
 from ..kernel.program import Program
 from ..kernel.reader import ProgramReader
 from ..kernel.ring import RingSize
 from ..kernel.syscall import possible_cpus
 from ..names import Names
+from ..running_agents.on_demand import captured
 from ..target import Target
 from .unmatched import HOLD_NS, NoReader, OwnChannel, Pair, Seen, Unmatched
 

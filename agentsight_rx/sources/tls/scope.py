@@ -13,9 +13,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...errors import CaptureError
-from ..agents.roots import Roots
 from ..containers.references import Container, is_reference, resolve_reference
 from ..kernel.program import Program
+from ..running_agents.roots import Roots
 from ..target import Target, seeds
 from .libraries import open_file
 from .mapped import users_of

@@ -13,7 +13,6 @@ from ...core.stream import Stream
 from ...errors import CaptureError
 from ...events import Loss, TlsEvent
 from ...say import detail, say
-from ..agents.on_demand import captured
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
 from ..ends import ENDS_FIELDS
@@ -24,6 +23,7 @@ from ..kernel.program import CALL_FIELDS, Program
 from ..kernel.reader import ProgramReader
 from ..kernel.ring import RingSize
 from ..names import Names
+from ..running_agents.on_demand import captured
 from ..target import Target
 from .attacher import Attacher
 from .finder import Finder

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsight_rx.agents import AGENTS
-from agentsight_rx.sources.agents.choice import Choice, awaited_names
+from agentsight_rx.sources.running_agents.choice import Choice, awaited_names
 
 
 def test_known_agents_and_named_programs_are_agents() -> None:

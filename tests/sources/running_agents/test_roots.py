@@ -9,7 +9,7 @@ from collections.abc import Generator
 
 import pytest
 
-from agentsight_rx.sources.agents.roots import Roots
+from agentsight_rx.sources.running_agents.roots import Roots
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from agentsight_rx.events import Loss, Origin, ProcessExec
 from agentsight_rx.loss import Reason
 from agentsight_rx.sources import AgentOptions, Choice, Roots, Target, agents
-from agentsight_rx.sources.agents import finder
-from agentsight_rx.sources.agents.finder import AgentReader
 from agentsight_rx.sources.running import ancestors
+from agentsight_rx.sources.running_agents import finder
+from agentsight_rx.sources.running_agents.finder import AgentReader
 from agentsight_rx.sources.target import MEMBER, Found, found
 
 NAME = "claude"
