@@ -29,20 +29,17 @@ def compact(path: str | os.PathLike[str]) -> tuple[int, int]:
     """
     name = os.path.realpath(path)
     LmdbStore.open(name, readonly=True).close()  # raises for what is no store
-    writing = only_writer(name)
+    writing, part = only_writer(name), Path(name).parent / f".{secrets.token_hex(8)}.part"
     try:
         with _alone(name):
             before = os.stat(name)
-            part = Path(name).parent / f".{secrets.token_hex(8)}.part"
-            try:
-                _copy(name, part, (before.st_uid, before.st_gid), mode=before.st_mode & 0o777)
-                part.replace(name)
-            except OSError as error:
-                raise unusable(error, name, "compacted") from error
-            finally:
-                part.unlink(missing_ok=True)
+            _copy(name, part, (before.st_uid, before.st_gid), mode=before.st_mode & 0o777)
+            part.replace(name)
             return before.st_size, os.stat(name).st_size
+    except OSError as error:
+        raise unusable(error, name, "compacted") from error
     finally:
+        part.unlink(missing_ok=True)
         os.close(writing)
 
 
@@ -74,8 +71,6 @@ def _alone(name: str) -> Generator[None]:
     except FileNotFoundError:
         yield
         return
-    except OSError as error:
-        raise unusable(error, lock, "opened") from error
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, _READER_LOCKS)
         with suppress(FileNotFoundError):

@@ -120,6 +120,13 @@ def test_there_are_never_many_series_and_no_count_is_lost(models: dict[str, int]
     assert all(re.fullmatch("[a-z_]+", sample.name) for sample in found)
 
 
+def test_what_is_rare_is_one_series() -> None:
+    models = {f"model-{number:02}": 100 - number for number in range(25)} | {"other": 1}
+    (family,) = [each for each in samples(Figures(Totals(models=models), Ledger())) if each.name == "model_calls"]
+    rare = sum(models[f"model-{number:02}"] for number in range(20, 25)) + 1
+    assert (21, ({"model": "other"}, rare)) == (len(family.values), family.values[-1])
+
+
 def test_a_port_that_is_taken_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

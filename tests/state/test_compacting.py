@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -130,6 +131,19 @@ def test_a_lock_file_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
     (tmp_path / "run.lmdb-lock").symlink_to(tmp_path)
     with pytest.raises(StoreError):
         compact(path)
+
+
+def test_a_disk_that_fails_leaves_the_store_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "run.lmdb", 20, kept=20)
+
+    def fsync(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StoreError, match=r"run\.lmdb cannot be compacted: Input/output error"):
+        compact(path)
+    assert 20 == len(rows_of(path))
+    assert [] == list(tmp_path.glob(".*.part"))
 
 
 @needs_mount

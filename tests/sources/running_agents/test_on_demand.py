@@ -90,6 +90,7 @@ def test_opening_it_opens_the_source_once_and_closes_it_again() -> None:
 def test_nothing_is_open_while_no_agent_runs(scene: Scene) -> None:
     assert [] == scene.polled(3)
     assert [] == list(scene.source.lost()) == list(scene.source.close())
+    assert not scene.source.is_open
     scene.source.wake()
     assert [] == scene.done
 
