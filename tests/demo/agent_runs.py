@@ -53,4 +53,6 @@ def events_of(exchanges: Sequence[Exchange]) -> list[Event]:
         ProcessFork(begun, 1, start),
         ProcessExec(begun, 1, start, filename="/usr/bin/agent", argv=("agent",), cwd="/work"),
     ]
-    return [*started, *run(op.normalize(offset=lambda: _BEGIN_MS * 1_000_000), run(op.read_http(), chunks))]
+    read: list[Event] = [*run(op.read_http(), chunks)]
+    placed: list[Event] = run(op.normalize(offset=lambda: _BEGIN_MS * 1_000_000), read)
+    return [*started, *placed]
