@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +21,7 @@ from ..recording.price_file import load_prices
 from ..runtime import Summary
 from ..say import program, say
 from ..signals import how_to_end
+from ..sinks.alerts.sink import Delivery, alerts
 from ..sources.kernel.features import require_kernel
 from ..state import LmdbStore
 from ..view.queries import Selection
@@ -45,6 +46,7 @@ from .report.alert_words import alert_lines
 from .report.plain import write_json
 from .report.screen import Screen, render
 from .report.summary import summary_text
+from .stopping import alert_said, to_terminal
 from .stores import given_store, new_demo_store
 
 __all__ = ["demo"]
@@ -127,10 +129,15 @@ def _agent(folder: Path, port: int, prompt: str) -> Launch:
 def _recorded(launch: Launch, watch: Watch, out: Destinations, guard: Guard = _UNGUARDED) -> tuple[int, Summary]:
     options = guard.over(Filters(default_filters=True).over(watch.options(Tls(), Stdio(stdio_all_fds=True), System())))
     try:
-        return record_command(launch, options, out, name="the demo", stays=bool(out.page.server))
+        more = [alerts([Delivery("terminal", "warn", _show_at_once)])] if guard.is_on else []
+        return record_command(launch, options, out, name="the demo", stays=bool(out.page.server), more=more)
     except BaseException:
         launch.abandon()
         raise
+
+
+def _show_at_once(alert: Mapping[str, object]) -> None:
+    to_terminal(alert_said(*(alert[name] for name in ("sentence", "rule", "name"))))
 
 
 def _short(folder: Path, *, as_json: bool) -> int:
@@ -163,7 +170,7 @@ def _guarded(folder: Path, page: Page, guard: Guard, *, as_json: bool) -> int:
         status, _ = _recorded(launch, watch, replace(_SILENT, page=page).into(path), guard)
     store = LmdbStore.open(path, readonly=True)
     try:
-        rows = list(read_alerts(store, Selection()))
+        rows = [row for row in read_alerts(store, Selection()) if row.part_of is None]
     finally:
         store.close()
     if as_json:
