@@ -9,7 +9,7 @@ from typing import Annotated
 from ..core.sink import Sink
 from ..core.stream import Stream
 from ..graphs import explain
-from ..runtime import Summary, run_to_end
+from ..runtime import Run, Summary, run_to_end
 from ..say import say, show
 from ..signals import how_to_end
 from ..sources.kernel.features import require_kernel
@@ -45,7 +45,7 @@ def capture(
         cut = "; lines are cut to fit, --json has all" if any(sink.name == "terminal" for sink in destinations) else ""
         say(f"capturing{limit}; stop with {how_to_end()}{cut}")
 
-    return run_to_end(graph, destinations, duration=duration, ready=ready, required=required)
+    return run_to_end(Run(graph, destinations, required=required), duration=duration, ready=ready)
 
 
 def print_places(sinks: Iterable[Sink[Output]]) -> None:

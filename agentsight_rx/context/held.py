@@ -56,6 +56,7 @@ class Held(Struct):
     settled: int = 0  # requests that are in the three before
     based: float = 0.0
     based_read: float = 0.0
+    gone: bool = False  # dropped: it costs nothing any more
 
 
 class Step(Struct, frozen=True):

@@ -96,7 +96,7 @@ class Thread:
             each.last = self.turn
 
     def named(self, held: Held, /) -> None:
-        """The newest request sends an answer with the name of this piece."""
+        """The newest request sends an answer with the name of this piece, which may have been dropped."""
         self._settle(held)
         held.named_cost = held.cost
 
@@ -126,6 +126,7 @@ class Thread:
         dropped = [each for each in behind if id(each) in still]
         for each in dropped:
             each.last = self.turn
+            each.gone = True
         self.gone += dropped
         return dropped, added
 
@@ -258,7 +259,7 @@ class Thread:
         return end
 
     def _settle(self, held: Held) -> None:
-        requests = self._requests - held.settled
+        requests = 0 if held.gone else self._requests - held.settled
         if requests:
             held.requests += requests
             held.carried += requests * held.tokens

@@ -32,7 +32,7 @@ def alerts(
     def lines(rows: Sequence[AlertRow], _: Screen) -> Iterable[Line]:
         return _lines(rows, ask)
 
-    ask.show(lambda selection: read_alerts(ask.store, selection, least=level, rule=rule), lines, newest=_NEWEST)
+    ask.show(lambda selection: read_alerts(ask.store, selection, least=level, rule=rule), lines, most=_NEWEST)
 
 
 def _lines(rows: Sequence[AlertRow], ask: Ask) -> Iterator[Line]:
