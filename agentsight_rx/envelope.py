@@ -411,7 +411,8 @@ def _stdio(event: StdioChunk) -> Data:
         "fd_role": {0: "stdin", 1: "stdout", 2: "stderr"}.get(event.fd, f"fd{event.fd}"),
         "fd_target": f"{event.channel.kind}:[{event.channel.inode}]",
         "truncated": event.lost > 0,
-        **_fields(event, ("data",)),
+        **_fields(event, ("data", "unread")),
+        **({"unread": True} if event.unread else {}),
         **_bytes("data", event.data),
     }
 

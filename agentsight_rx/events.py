@@ -513,7 +513,8 @@ class StdioChunk(Struct, frozen=True, gc=False, tag="stdio_chunk"):
     """
     Bytes of one read or write on a channel; `origin.direction` says which: "in" it was read, "out" it was written.
 
-    `offset` and `seq` count per channel and side, as of a TlsChunk; `lost` bytes behind `data` were not captured.
+    `offset` and `seq` count per channel and side, as of a TlsChunk; `lost` bytes behind `data` were not captured. `unread`: not
+    since they are more than is kept of a call, but since the kernel did not show them.
     """
 
     origin: Origin
@@ -524,6 +525,7 @@ class StdioChunk(Struct, frozen=True, gc=False, tag="stdio_chunk"):
     seq: int
     lost: int = 0
     latency_ns: int = 0
+    unread: bool = False
 
 
 class StdioClose(Struct, frozen=True, gc=False, tag="stdio_close"):

@@ -181,7 +181,7 @@ def _stdio(source: Stream[StdioEvent], *, raw: bool) -> Stream[Event]:
 
 def _is_line(event: StdioEvent) -> bool:
     """The losses of the source come with the calls; of a line that was cut the loss is made with the line."""
-    return isinstance(event, RpcMessage) or (isinstance(event, Loss) and event.reason is Reason.TRUNCATED)
+    return isinstance(event, RpcMessage) or (isinstance(event, Loss) and event.reason in (Reason.LIMITED, Reason.TRUNCATED))
 
 
 def _viewed(events: Stream[Event], options: TraceOptions) -> Stream[Output]:

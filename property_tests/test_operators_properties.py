@@ -341,7 +341,8 @@ CASES: dict[str, Case[Any, Any]] = {
     "read_http": Case(lambda: op.read_http(body_limit=20), tls_events(), poison=chunk_trap, key=connection_of),
     "parse_jsonrpc": Case(
         op.parse_jsonrpc, stdio_events(),
-        law=Law("bytes", stdio_bytes, stdio_bytes, frozenset({Reason.TRUNCATED})), poison=stdio_trap, forgets=True,
+        law=Law("bytes", stdio_bytes, stdio_bytes, frozenset({Reason.LIMITED, Reason.TRUNCATED})), poison=stdio_trap,
+        forgets=True,
     ),
     "find_blind_spots": Case(lambda: op.find_blind_spots(wait=0.05), traffic_events(), poison=traffic_trap, key=process_of),
     "drop_marked": Case(op.drop_marked, http_events(), law=Law("events", one, one), poison=marked_trap, key=connection_of),

@@ -16,7 +16,7 @@ from ..events import AnswerProgress, milliseconds
 from ..loss import Ledger
 from ..view import CallRow, Output, ProcessRow, ResourceRow, RowGone, ToolRow
 from ..view.rows.beginnings import beginnings_of
-from ..view.snapshot.kept import weight_of
+from ..view.rows.weights import weight_of
 from ..view.snapshot.schema import Completeness, Snapshot, completeness
 from ..view.snapshot.snapshot import AUDIT_DEFAULT, View
 from .open_answers import OpenAnswers, Said

@@ -16,7 +16,7 @@ from .recordings import Recordings
 
 __all__ = ["Pictures", "Rail", "Unreadable"]
 
-_KEPT = 4  # pictures: each has the processes and calls of a recording
+_KEPT = 2  # pictures of recordings that are looked at: each takes up to 100 MB
 _RAILS = 2000  # recordings whose rows in the rail are kept
 _LIMIT_MOST = 500
 
@@ -85,13 +85,13 @@ class Pictures:
                 opened = self.recordings.opened(id)
                 known = self._rails.use(id)
                 if known is None or known[0] != opened.version:
-                    known = opened.version, tuple(rail_of(self._picture(id), id))
+                    known = opened.version, tuple(rail_of(self._picture(id, keep=id in self._kept), id))
                     self._rails.put(id, known)
             except (KeyError, StoreError) as error:
                 raise _gone(id, error) from error
         return known[1]
 
-    def _picture(self, recording: str) -> Picture:
+    def _picture(self, recording: str, *, keep: bool = True) -> Picture:
         try:
             opened = self.recordings.opened(recording)
         except KeyError as error:
@@ -107,7 +107,8 @@ class Pictures:
                 version=opened.version,
             )
             known = opened.version, made
-            self._kept.put(recording, known)
+            if keep:
+                self._kept.put(recording, known)
         return known[1]
 
 

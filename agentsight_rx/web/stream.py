@@ -9,6 +9,7 @@ import msgspec
 from sse_starlette import ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
+from ..core.bounded import Recent
 from ..sinks.web import Feed
 from ..view.page import PageError
 from ..view.snapshot.schema import Completeness, value_of
@@ -19,6 +20,7 @@ __all__ = ["Stopped", "changes", "rows"]
 _BEAT_S = 0.075  # how often a stream looks for rows: too short a wait to notice, and long enough for batches
 _FILES_S = 0.5  # how often it looks at files
 _LIST_S = 2.0  # and at which files there are
+_OPEN_MOST = 2000  # answers of which it knows what was sent: twice as many as a feed keeps
 _SETTLED_S = 0.4  # behind the end of a run: by then the store has committed all that was written before
 _LAST_S = 1.5  # how long a page may take to read what came last
 
@@ -77,7 +79,7 @@ async def _changes(pictures: Pictures, feed: Feed | None, stopped: Stopped, *, o
     listed: object = None
     was_gone = False
     next_list = 0.0
-    seen: dict[str, int] = {}  # pieces of open answers
+    seen: Recent[str, int] = Recent(_OPEN_MOST)  # pieces of open answers
     clock = asyncio.get_running_loop().time
     ended_s: float | None = None
     while not stopped.now:
@@ -99,7 +101,8 @@ async def _changes(pictures: Pictures, feed: Feed | None, stopped: Stopped, *, o
             said = feed.said(seen)
             for each in said:
                 yield _event("answer", each)
-            seen = {**seen, **{each.call: each.first + len(each.pieces) for each in said}}
+            for each in said:
+                seen.put(each.call, each.first + len(each.pieces))
         if clock() >= next_list:
             next_list = clock() + _LIST_S
             now = [(each.id, each.being_written) for each in await run_in_threadpool(pictures.recordings.listed)]

@@ -68,6 +68,7 @@ function Session({ head }: { head: Head }): JSX.Element {
         <Whole head={head} />
         {first ? null : head.strip?.n.length ? <Turns key={`${head.recording}/${head.id}`} strip={head.strip} window={head.window ?? 0} /> : null}
         {first || head.id === "-" && !head.numbers?.calls ? null : <Facts head={head} />}
+        {head.cut ? <p class="note"><Mark cut /><span>These are the newest {plural(head.numbers?.calls ?? 0, "call")}, since a page holds no more. The recording has all, and so has <code>agentsight-rx report</code>.</span></p> : null}
       </section>
       {first ? <><Reads head={head} /><TabRow head={head} quiet /><section class="pane" role="tabpanel" id="panel" aria-labelledby="tab-conversation"><Conversation /></section></> : <><TabRow head={head} /><NoTurn head={head} /><Pane /></>}
     </>
@@ -148,7 +149,7 @@ function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
               onClick={() => go({ tab, q: "" }, true)}
             >
               {NAMES[tab]}
-              {tab === "health" ? head.whole?.state === "not_whole" ? <Mark cut /> : null : counts[tab] && tab !== "context" ? <span>{count(counts[tab] ?? 0)}</span> : null}
+              {tab === "health" ? head.whole?.state === "not_whole" ? <Mark cut /> : null : counts[tab] && tab !== "context" ? <span>{count(counts[tab] ?? 0)}{(tab === "conversation" ? head.cut : head.more?.includes(tab)) ? "+" : ""}</span> : null}
             </button>
           ))}
         </div>

@@ -23,7 +23,7 @@ export interface Head {
   id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; agent_version?: string; title?: string; model?: string;
   models?: string[]; cwd?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
   below?: [number, number][]; from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
-  reads?: Read[]; cut?: boolean; version?: number;
+  reads?: Read[]; cut?: boolean; more?: string[]; version?: number;
 }
 export interface Text { text: string; more?: boolean }
 export interface Gap { what: string; why: string; stage?: string; since_ms?: number; do?: string }
@@ -83,7 +83,7 @@ export interface Lane {
   kind: "model" | "tools" | "agent" | "program" | "files"; name: string; start: number[]; end: number[]; flags: number[]; turn: number[];
   label: string[]; below?: boolean;
 }
-export interface Lanes { start_ms: number; length_ms: number; lanes: Lane[]; curve: { at: number[]; cpu: number[]; memory: number[] } }
+export interface Lanes { start_ms: number; length_ms: number; lanes: Lane[]; curve: { at: number[]; cpu: number[]; memory: number[] }; partial: boolean }
 export interface LogLine { at: string; n: number; time_ms: number; source: string; text: string; who?: string; pid?: number; bad?: boolean }
 export interface LogPage { total: number; lines: LogLine[]; next?: string; seen?: number; sources?: string[] }
 export interface Missing {

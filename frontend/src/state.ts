@@ -198,11 +198,14 @@ async function loadHead(): Promise<void> {
     const found = await askHere<Head>(here(), start ? { from: start } : {});
     if (key !== place.value.session) return;
     announce(known, found);
+    const from = found.from_turn ?? 0;
+    const dropped = known?.strip?.n[0] !== found.strip?.n[0] && from === 0; // older turns went, so others have their places
     batch(() => {
+      if (known && dropped) cards.value = new Map();
       if (!known) following.value = found.live && !place.value.turn && !left;
       problem.value = null;
       gone.value = "";
-      head.value = known?.strip && found.strip ? { ...found, strip: joined(known.strip, found.strip, start) } : found;
+      head.value = known?.strip && found.strip ? { ...found, strip: joined(known.strip, found.strip, from) } : found;
     });
     if (!known && (found.version ?? 0) < newestVersion) refresh(); // it changed while the head was being read
   } catch (error) {

@@ -172,7 +172,7 @@ class Effects:
         self._targets.put(key, row)
         return row
 
-    def rpc(self, event: RpcMessage) -> list[Row]:
+    def rpc(self, event: RpcMessage) -> list[AuditRow]:
         if event.kind != "request":
             return []
         origin = event.origin

@@ -40,6 +40,7 @@ from .guard.guard import Guard
 from .guard.state import GuardState
 from .guard.talk import Priced
 from .processes import Processes
+from .rpc_ends import RpcEnds, RpcEndsState
 from .sessions import Sessions, SessionsState
 from .tls_uses import row_of_use
 from .tools import Changed, Tools, ToolsState
@@ -59,6 +60,7 @@ class ViewsState(Struct, array_like=True):
     unknown: list[UnknownRow]
     targets: list[NetworkRow]
     guard: GuardState | None = None
+    rpc: RpcEndsState = RpcEndsState()
 
     @property
     def entries(self) -> int:
@@ -140,6 +142,7 @@ class Views:
         self._calls = Calls(self._sessions, self._unknown)
         self._exchanges = Exchanges(self._calls.twins.sockets)
         self._effects = Effects(self._processes, self._sessions, self._tools)
+        self._rpc_ends = RpcEnds(self._calls.twins.sockets)
         self._guard: Guard | None = None
         if rules is not None:
             self._guard = guard = Guard(rules, self._processes, self._sessions, self._tools, priced=priced)
@@ -174,6 +177,7 @@ class Views:
         return [] if event.first else [*self._calls.opened(event), *self._exchanges.opened(event)]
 
     def _close(self, event: TlsClose) -> list[Row]:
+        self._rpc_ends.close(event)
         return self._calls.close(event) + self._exchanges.close(event)
 
     def _with_tools(self, outcome: Outcome) -> list[Row]:
@@ -222,7 +226,7 @@ class Views:
         return self._effects.traffic(event)
 
     def _rpc(self, event: RpcMessage) -> list[Row]:
-        return self._effects.rpc(event)
+        return [each for row in self._effects.rpc(event) for each in self._rpc_ends.rows(event, row)]
 
     def _readline(self, event: Readline) -> list[Row]:
         return self._effects.readline(event)
@@ -270,6 +274,7 @@ class Views:
             unknown=self._unknown.snapshot(),
             targets=self._effects.snapshot(),
             guard=self._guard.snapshot() if self._guard is not None else None,
+            rpc=self._rpc_ends.snapshot(),
         )
 
     def restore(self, state: ViewsState) -> None:
@@ -280,6 +285,7 @@ class Views:
         self._exchanges.restore(state.exchanges)
         self._unknown.restore(state.unknown)
         self._effects.restore(state.targets)
+        self._rpc_ends.restore(state.rpc)
         if self._guard is not None:
             self._guard.restore(state.guard)
 

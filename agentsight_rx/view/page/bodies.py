@@ -162,9 +162,8 @@ def body_of_call(picture: Picture, id: str, /, *, part: str, start: int = 0, cou
 
 def _known_before(picture: Picture, row: CallRow, total: int) -> int:
     """How many messages the request before in the same conversation had, where this one goes on from it; else 0."""
-    session = row.session_id if row.session_id in picture.sessions else WHOLE
     before = 0
-    for call in picture.work(session or WHOLE).calls:
+    for call in picture.work(row.session_id or WHOLE).calls:
         if call.id == row.id:
             break
         if (call.session_id, call.agent_id) == (row.session_id, row.agent_id) and not call.aside and call.twin is None:

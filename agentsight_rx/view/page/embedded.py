@@ -18,7 +18,7 @@ from .contexts import contexts_of, request_of
 from .event_log import lines_of, short_events_of
 from .head import Head, Strip, head_of
 from .lanes import lanes_of
-from .picture import Picture
+from .picture import WHOLE, Picture
 from .rail import rail_of, row_of
 from .stages import health_of
 from .tables import KINDS, table_of
@@ -113,7 +113,7 @@ class _File:
     def put_lists(self) -> None:
         picture, session = self._picture, self._session
         turns = self._turns()
-        known = picture.sessions.get(session)
+        known = None if session == WHOLE else picture.session(session)
         rows = list(rail_of(picture, self._recording)) if known is None else [row_of(picture, known, self._recording)]
         self._put("sessions", {"sessions": rows[:1], "next": "", "recordings": 1, "unreadable": []}, "the list of sessions")
         self._put(self._here, _shorter(self._head, len(turns)), "the head")

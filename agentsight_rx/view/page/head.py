@@ -105,7 +105,8 @@ class Step(Struct, frozen=True):
 class Head(Struct, frozen=True, omit_defaults=True):
     """
     Everything above the tabs. `from_turn`: the strip begins behind so many turns that the page has already. `below`: the
-    numbers of the turns of sub-agents, each with the turn that shows it.
+    numbers of the turns of sub-agents, each with the turn that shows it. `cut`: the turns and their numbers are those of the
+    newest calls. `more`: the tabs of which only the newest rows were counted.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
     signals: tuple[Signal, ...] = ()
     plan: tuple[Step, ...] = ()
     counts: dict[str, int] = {}
+    more: tuple[str, ...] = ()
     reads: tuple[Read, ...] = ()
     cut: bool = False
     version: int = 0  # of the store
@@ -139,11 +141,13 @@ class Head(Struct, frozen=True, omit_defaults=True):
 
 def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int = 0) -> Head:
     """Raises KeyError for a session that is not in the recording."""
-    row = None if session == WHOLE else picture.sessions[session]
+    row = None if session == WHOLE else picture.session(session)
     work = picture.work(session)
     threads = threads_of(session, work)
     files, _ = picture.audits(session, "file")
     live = picture.being_written and (row is None or row.status == "live")
+    from_turn = 0 if work.cut else from_turn  # with each new turn an older one goes
+    counts, more = counts_of(picture, session)
     start, end = _times(picture, row, work)
     main = threads.main
     last = next((call for call in reversed(main) if call.total_tokens), None)
@@ -175,7 +179,8 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         numbers=_numbers(work, threads, (start, end), window),
         signals=signals_of(work, find(work.calls, work.tools), refused, threads.turns),
         plan=tuple(Step(*step) for step in newest_plan(work.tools)),
-        counts=counts_of(picture, session),
+        counts=counts,
+        more=more,
         reads=tuple(reads_of(picture)),
         cut=work.cut,
         version=picture.version,

@@ -7,40 +7,47 @@ from functools import cached_property
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.msgpack import encode
 
-from ...core.bounded import Recent
+from ...core.bounded import Recent, Weighed
 from ...llm.canonical import LlmCall
 from ...loss import Entry
 from ...prices import Prices
-from ...state import Store, Table
-from ..queries.calls import read_calls
-from ..queries.causes import Causes, within
+from ...state import Store, Table, by_index
+from ..queries.causes import Causes, newest_within, within
 from ..queries.context import AgentContext, read_contexts
-from ..queries.costs import PricedCall
+from ..queries.costs import PricedCall, priced
 from ..queries.file_fates import Lives
 from ..queries.health import Health, read_health
-from ..queries.reading import newest_of_kind, rows_of, selected
+from ..queries.reading import newest_first
 from ..queries.selection import Selection
 from ..rows.kinds import AnyRow, AuditRow, SessionRow, ToolRow
-from ..rows.tables import LOSSES, SESSIONS, TOOLS
+from ..rows.tables import AUDIT, CALLS, LOSSES, SESSIONS, TOOLS
+from ..rows.weights import newest_fitting, weight_of
 
 __all__ = ["WHOLE", "Picture", "Work"]
 
 R = TypeVar("R", bound=AnyRow)
 
 WHOLE = "-"  # in the place of a session: everything that a recording has
-_CALLS_MOST = 20_000
-_TOOLS_MOST = 40_000
-_TABLES_MOST = 8
-_KINDS_MOST = 2  # of the audit trail, whose lines are kept: 45 MB each at most
-_AUDITS_MOST = 50_000  # lines of the audit trail that are looked at
+# Bytes in memory, so that it does not grow with the recording: of one session, and of all that is kept together
+_CALLS_SIZE = 12_000_000  # 6,000 calls without text, 4,000 of a talkative agent
+_TOOLS_SIZE = 8_000_000
+_WORKS_SIZE = 24_000_000
+_AUDITS_SIZE = 16_000_000  # lines of a kind of the audit trail: 15,000
+_ALL_AUDITS_SIZE = 24_000_000
+_ROWS_SIZE = 8_000_000  # processes, or exchanges: 9,000
+_TABLES_SIZE = 12_000_000
+_SESSIONS_SIZE = 4_000_000  # 2,800 sessions
+_HEALTH_SIZE = 1_000_000
+_LINE = 300  # bytes of a line of a table, beside its text
+_MANY = 1000
 _EXCHANGES_MOST = 3  # that are kept whole: a turn, the one before, and the one that has its results
 _CONTEXTS_MOST = 3  # a session, and how it was at a turn
-_SESSIONS_MOST = 4  # of which calls and tools are kept
 
 
 class Work(Struct, frozen=True):
-    """The calls of a session and of its sub-agents, and their tools, oldest first. `cut`: older ones are not in it."""
+    """The newest calls of a session and of its sub-agents, and their tools, oldest first. `cut`: it has older ones too."""
 
     calls: tuple[PricedCall, ...]
     tools: tuple[ToolRow, ...]
@@ -51,6 +58,8 @@ class Picture:
     """
     A store as it is now. It reads while it is asked, so it is to be made again once the store has changed. `being_written`: its
     run goes on; `closing`: it has ended, and what ends it in the store is still to come.
+
+    What it keeps has a limit in bytes, whatever the recording has: of rows the newest, and each answer says whether it has all.
     """
 
     def __init__(
@@ -61,13 +70,14 @@ class Picture:
         self.being_written = being_written
         self._closing = closing
         self.version = version  # of the store, which counts its commits
-        self._work: Recent[str, Work] = Recent(_SESSIONS_MOST)
+        self._work: Weighed[str, Work] = Weighed(_MANY, _WORKS_SIZE, _weight_of_work, least=1)
         self._contexts: Recent[tuple[str, int | None], list[AgentContext]] = Recent(_CONTEXTS_MOST)
         self._lives: Lives | None = None
-        self._audits: Recent[str, tuple[list[AuditRow], bool]] = Recent(_KINDS_MOST)
-        self.tables: Recent[str, tuple[list[Struct], bool]] = Recent(_TABLES_MOST)  # by kind and session
+        self._audits: Weighed[str, tuple[list[AuditRow], bool]] = Weighed(_MANY, _ALL_AUDITS_SIZE, _weight_of_rows, least=1)
+        # By kind and session
+        self.tables: Weighed[str, tuple[list[Struct], bool]] = Weighed(_MANY, _TABLES_SIZE, _weight_of_lines, least=1)
         self.exchanges: Recent[str, LlmCall | None] = Recent(_EXCHANGES_MOST)  # by the id of the call
-        self.counted: dict[str, dict[str, int]] = {}  # of a session, by kind of row
+        self.counted: Recent[str, tuple[dict[str, int], tuple[str, ...]]] = Recent(_MANY)  # of a session, by kind of row
 
     @cached_property
     def causes(self) -> Causes:
@@ -75,7 +85,7 @@ class Picture:
 
     @cached_property
     def health(self) -> Health:
-        return read_health(self.store, being_written=self.being_written or self._closing)
+        return read_health(self.store, being_written=self.being_written or self._closing, size=_HEALTH_SIZE)
 
     @cached_property
     def losses(self) -> list[Entry]:
@@ -83,7 +93,18 @@ class Picture:
 
     @cached_property
     def sessions(self) -> dict[str, SessionRow]:
-        return {row.id: row for row in rows_of(self.store, SESSIONS)}
+        """The newest ones."""
+        rows, _ = newest_fitting(newest_first(self.store, SESSIONS, Selection()), _SESSIONS_SIZE, weight_of)
+        return {row.id: row for row in rows}
+
+    def session(self, id: str) -> SessionRow:
+        """Any of the recording. Raises KeyError for an unknown one."""
+        found = self.sessions.get(id)
+        if found is None:
+            found = next((row for _, row in by_index(self.store, SESSIONS, "id", prefix=(id,), limit=1)), None)
+        if found is None:
+            raise KeyError(id)
+        return found
 
     @property
     def lives(self) -> Lives:
@@ -103,23 +124,24 @@ class Picture:
         """The session and the sessions that it started; None: all of the recording. Raises KeyError for an unknown one."""
         if session == WHOLE:
             return None
-        found = [self.sessions[session].id]
+        found = [self.session(session).id]
         for each in found:
             found += [row.id for row in self.sessions.values() if row.parent_session_id == each and row.id not in found]
         return frozenset(found)
 
-    def selection(self, session: str, limit: int | None = None) -> Selection:
-        return Selection(sessions=self.family(session), limit=limit)
+    def _selection(self, session: str) -> Selection:
+        return Selection(sessions=self.family(session))
 
     def work(self, session: str) -> Work:
-        """Calls and tools of a session, the newest so many."""
-        known = self._work.use(session)
-        if known is None:
-            calls = tuple(read_calls(self.store, self.selection(session, _CALLS_MOST), self.prices))
-            tools = tuple(selected(self.store, TOOLS, self.selection(session, _TOOLS_MOST)))
-            known = Work(calls, tools, len(calls) == _CALLS_MOST or len(tools) == _TOOLS_MOST)
-            self._work.put(session, known)
-        return known
+        """The newest calls and tools of a session."""
+        return self._work.looked_up(session, self._read_work)
+
+    def _read_work(self, session: str) -> Work:
+        selection = self._selection(session)
+        rows = newest_first(self.store, CALLS, selection, where=lambda row: row.twin is None)
+        calls, has_all_calls = newest_fitting((priced(row, self.prices) for row in rows), _CALLS_SIZE, weight_of)
+        tools, has_all_tools = newest_fitting(newest_first(self.store, TOOLS, selection), _TOOLS_SIZE, weight_of)
+        return Work(tuple(calls), tuple(tools), not (has_all_calls and has_all_tools))
 
     def contexts(self, session: str, *, until_turn: int | None = None) -> list[AgentContext]:
         """The contexts of the agents of a session, the main one first; with `until_turn` as they were then."""
@@ -131,24 +153,40 @@ class Picture:
             self._contexts.put(key, known)
         return known
 
-    def rows(self, table: Table[R], session: str, *, most: int | None = None) -> Iterator[R]:
-        """The rows of a session, oldest first, with what its processes did; the newest `most` of them."""
-        return within(self.store, table, self.selection(session, most), self.causes)
+    def rows(self, table: Table[R], session: str) -> Iterator[R]:
+        """The rows of a session, oldest first, with what its processes did."""
+        return within(self.store, table, self._selection(session), self.causes)
+
+    def newest_rows(self, table: Table[R], session: str) -> tuple[list[R], bool]:
+        """The newest of them, oldest first, and whether these are all."""
+        return newest_fitting(newest_within(self.store, table, self._selection(session), self.causes), _ROWS_SIZE, weight_of)
 
     def audits(self, session: str, kind: str) -> tuple[list[AuditRow], bool]:
         """
-        The lines of the session and of its processes, of the newest 50,000 lines of a kind, oldest first, and whether there are
-        no others.
+        The lines of the session and of its processes, of the newest lines of a kind, oldest first, and whether there are no
+        others.
         """
-        key = f"{kind} {session}"
-        known = self._audits.use(key)
-        if known is None:
-            rows, whole = newest_of_kind(self.store, kind, Selection(), most=_AUDITS_MOST)
-            if kind == "file" and self._lives is None:
-                self._lives = Lives(self.store, rows if whole else None)
-            family = self.family(session)
-            if family is not None:
-                rows = [row for row in rows if self.causes.session_of_row(row) in family]
-            known = rows, whole
-            self._audits.put(key, known)
-        return known
+        return self._audits.looked_up(f"{kind} {session}", lambda _: self._read_audits(session, kind))
+
+    def _read_audits(self, session: str, kind: str) -> tuple[list[AuditRow], bool]:
+        rows, whole = newest_fitting(newest_first(self.store, AUDIT, Selection(), kind=kind), _AUDITS_SIZE, weight_of)
+        if kind == "file" and self._lives is None:
+            self._lives = Lives(self.store, rows if whole else None)
+        family = self.family(session)
+        if family is not None:
+            rows = [row for row in rows if self.causes.session_of_row(row) in family]
+        return rows, whole
+
+
+def _weight_of_work(work: Work) -> int:
+    return sum(map(weight_of, work.calls)) + sum(map(weight_of, work.tools))
+
+
+def _weight_of_rows(kept: tuple[list[AuditRow], bool]) -> int:
+    return sum(map(weight_of, kept[0]))
+
+
+def _weight_of_lines(kept: tuple[list[Struct], bool]) -> int:
+    """Their text is about as long as what they are as msgpack."""
+    lines, _ = kept
+    return _LINE * len(lines) + len(encode(lines))

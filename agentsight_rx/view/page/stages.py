@@ -120,8 +120,7 @@ def _missing(health: Health) -> Iterator[Missing]:
 def _stages(picture: Picture) -> Iterator[Stage]:
     yield from places_of(picture.losses, [count for _, count in picture.store.scan(STAGES)])
     health = picture.health
-    read = sum(use.connections for use in health.tls_uses)
-    unread = sum(spot.connections for spot in health.blind_spots)
+    read, unread = health.connections_read, health.connections_unread
     why = tuple(sentence_of(spot) for spot in health.blind_spots[:4])
     yield Stage(
         "connections",
