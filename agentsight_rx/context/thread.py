@@ -15,7 +15,10 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from .anatomy import Anatomy
+from .costs import Costs
 from .held import Held, Sent, Step
 from .media import image_tokens
 from .pieces import MEDIA, Piece
@@ -33,14 +36,30 @@ Learn: TypeAlias = Callable[[Sequence[Held], int], None]
 _Element: TypeAlias = tuple[Piece, ...]
 
 
+class _Given(Struct):
+    """
+    What a request gave, without its body: `same` of its elements are as before, `news` are behind them, and `front` of all are
+    in front of the conversation. `kinds` of the added pieces, and the numbers of those that it `named`.
+    """
+
+    sent: Sent
+    front: int
+    same: int
+    news: Sequence[_Element]
+    kinds: Sequence[str] = ()
+    named: list[int] = []
+
+
 class Thread:
     """The context of one agent. The time of a step depends on the new part of the request."""
 
     def __init__(self) -> None:
         self.held: list[Held] = []
         self.gone: list[Held] = []  # dropped, with what they cost
-        self.unplaced = 0.0  # US dollars of the input of requests of which no piece is known
         self.turn = 0
+        self.made: list[Held] = []  # all that ever was in it, by number
+        self.costs = Costs()
+        self._given: list[_Given] = []  # all requests
         self._front: list[_Element] = []  # tools and system
         self._said: list[_Element] = []
         self._points: list[tuple[int, int]] = []  # (pieces, tokens): so long is the context up to there
@@ -51,61 +70,88 @@ class Thread:
         self._rates: dict[str, tuple[int, int]] = {}  # the same of all that was counted alone, by origin
         self._ended: int | None = None  # tokens up to the end of the last request, and of its answer
         self._answered: int | None = None
-        self._requests = 0
-        self._base = self._base_read = 0.0  # what a token cost so far, most of the times; and where it came from the cache
 
     def add(self, request: Anatomy, sent: Sent, /, learn: Learn | None = None) -> Step:
         """The next request. `learn` is given the new pieces with the number of kept ones, and may set their kinds."""
         front, said = request.elements(said=False), request.elements(said=True)
         if sent.goes_on:
-            kept = Piece(0, 0, KEPT, b"%d" % sent.turn)
-            said = [*self._said, (kept,), *said]
-        before, now = [*self._front, *self._said], [*front, *said]
-        same = _begins(before, now)
-        first = sum(map(len, now[:same]))
-        news = [piece for element in now[same:] for piece in element]
+            said = [*self._said, (Piece(0, 0, KEPT, b"%d" % sent.turn),), *said]
+        now = [*front, *said]
+        same = _begins([*self._front, *self._said], now)
+        given = _Given(sent, len(front), same, now[same:])
+        self._given.append(given)
+        return self._take(given, now, learn)
+
+    def until(self, requests: int, /) -> Thread:
+        """The context as it was behind so many requests; their bodies are not needed again."""
+        found = Thread()
+        for given in self._given[:requests]:
+            found._again(given)
+        found.settle()
+        return found
+
+    def _again(self, given: _Given) -> None:
+        def learn(added: Sequence[Held], _: int) -> None:
+            for held, kind in zip(added, given.kinds, strict=True):
+                held.kind = kind
+
+        again = _Given(given.sent, given.front, given.same, given.news)
+        self._given.append(again)
+        self._take(again, [*[*self._front, *self._said][: given.same], *given.news], learn)
+        for number in given.named:
+            self.named(number)
+
+    def _take(self, given: _Given, now: Sequence[_Element], learn: Learn | None) -> Step:
+        sent, before = given.sent, len(self.held)
+        first = sum(map(len, now[: given.same]))
+        news = [piece for element in given.news for piece in element]
         more = 0
         for held, piece in zip(self.held[first:], news, strict=False):
             if held.piece.digest != piece.digest:
                 break
             held.piece = piece
             more += 1
-        self._front, self._said = front, said
+        self._front, self._said = list(now[: given.front]), list(now[given.front :])
         dropped, added = self._exchange(first + more, news[more:], sent.turn)
+        kept_tokens = sum(self._sums.values())
         if learn is not None:
             learn(added, 0 if sent.goes_on else first + more)
+        given.kinds = [held.kind for held in added]
         self.turn = sent.turn
         self._count(first + more, sent)
-        self._pay(sent)
+        self.costs.pay(self.held, sent)
         usage = sent.usage if sent.usage and sent.usage.asked else None
-        total = usage.asked if usage else sum(self._sums.values())
         return Step(
             sent.turn,
             first + more,
             tuple(dropped),
             tuple(added),
             sums={origin: tokens for origin, tokens in self._sums.items() if tokens},
-            total=total,
+            total=usage.asked if usage else sum(self._sums.values()),
             usage=usage,
+            before=before,
+            kept_tokens=kept_tokens,
         )
 
     def settle(self) -> None:
         """Bring `requests`, `carried` and `cost` of all pieces up to the newest request."""
         for each in self.held:
-            self._settle(each)
+            self.costs.settle(each)
             each.last = self.turn
 
-    def named(self, held: Held, /) -> None:
+    def named(self, number: int, /) -> None:
         """The newest request sends an answer with the name of this piece."""
-        self._settle(held)
+        held = self.made[number]
+        self.costs.settle(held)
         held.named_cost = held.cost
+        self._given[-1].named.append(number)
 
     def _exchange(self, kept: int, news: Sequence[Piece], turn: int) -> tuple[list[Held], list[Held]]:
         """Behind the first `kept` pieces come `news`. A piece that was there before stays the same object."""
         behind = self.held[kept:]
         left: dict[bytes, list[Held]] = {}
         for each in reversed(behind):
-            self._settle(each)
+            self.costs.settle(each)
             self._sums[each.kind] -= each.tokens
             self._bytes -= each.piece.size
             left.setdefault(each.piece.digest, []).append(each)
@@ -117,8 +163,9 @@ class Thread:
                 held = again.pop()
                 held.piece, held.guess, held.tokens = piece, held.tokens, 0
             else:
-                held = Held(piece, turn, kind=piece.origin, settled=self._requests)
-                held.based, held.based_read = self._base, self._base_read
+                held = Held(piece, turn, kind=piece.origin, number=len(self.made))
+                self.costs.begin(held)
+                self.made.append(held)
                 added.append(held)
             self.held.append(held)
             self._bytes += piece.size
@@ -180,7 +227,7 @@ class Thread:
             shares, known = self._shares(pieces, tokens, sizes)
         for at, (held, share) in enumerate(zip(pieces, shares, strict=True)):
             if held.tokens != share:
-                self._settle(held)
+                self.costs.settle(held)
                 self._sums[held.kind] += share - held.tokens
                 held.tokens = share
             held.exact = at in known
@@ -216,55 +263,6 @@ class Thread:
             length, sum_ = self._rates.get(piece.origin, (0, 0))
             self._rates[piece.origin] = length + piece.size, sum_ + tokens
         self._known[piece.digest] = tokens
-
-    def _pay(self, sent: Sent) -> None:
-        """
-        Every piece was sent once more. Most of them cost the same for a token, so that this is one sum; the others are
-        corrected.
-        """
-        usage, rates = sent.usage, sent.rates
-        self._requests += 1
-        if usage is None or rates is None or not usage.asked:
-            return
-        if not self.held:
-            self.unplaced += usage.cache_read * rates.read + usage.cache_creation * rates.write + usage.input * rates.input
-            return
-        read, written = usage.cache_read, usage.cached
-        ends = (0, read, written, usage.asked)
-        sizes = [ends[at + 1] - ends[at] for at in range(3)]
-        most = sizes.index(max(sizes))
-        prices = (rates.read, rates.write, rates.input)
-        base = prices[most]
-        self._base += base
-        self._base_read += base if most == 0 else 0.0
-        at, number = 0, 0
-        while number < len(self.held) and at < ends[most]:
-            at = self._correct(number, at, ends, prices, most)
-            number += 1
-        last, at = len(self.held), usage.asked
-        while last > number and at > ends[most + 1]:
-            last -= 1
-            at -= self.held[last].tokens
-            self._correct(last, at, ends, prices, most)
-
-    def _correct(self, number: int, at: int, ends: Sequence[int], prices: Sequence[float], most: int) -> int:
-        held = self.held[number]
-        end = at + held.tokens
-        for region, price in enumerate(prices):
-            inside = min(end, ends[region + 1]) - max(at, ends[region])
-            if inside > 0:
-                held.cost += inside * (price - prices[most])
-                held.cached_cost += inside * ((price if region == 0 else 0.0) - (prices[most] if most == 0 else 0.0))
-        return end
-
-    def _settle(self, held: Held) -> None:
-        requests = self._requests - held.settled
-        if requests:
-            held.requests += requests
-            held.carried += requests * held.tokens
-            held.cost += held.tokens * (self._base - held.based)
-            held.cached_cost += held.tokens * (self._base_read - held.based_read)
-        held.settled, held.based, held.based_read = self._requests, self._base, self._base_read
 
 
 def shared(tokens: int, weights: Sequence[int], /) -> list[int]:

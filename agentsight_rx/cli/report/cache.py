@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from ...context.losses import Cause
-from ...view.queries.context import read_contexts
-from ...view.queries.context_words import cause_said
+from ...view.queries.context_reading import read_contexts
+from ...view.queries.context_words import lost_said
 from ...view.queries.reading import newest_session, selected
 from ...view.rows.kinds import SessionRow
 from ...view.rows.tables import SESSIONS
@@ -38,7 +38,7 @@ class Loss(Struct, frozen=True):
     tokens: int
     usd: float | None
     why: str
-    cause: Cause
+    cause: Cause | None
 
 
 def cache(ask: Ask) -> None:
@@ -52,7 +52,7 @@ def cache(ask: Ask) -> None:
             call=turn.call.id,
             tokens=turn.lost.tokens,
             usd=turn.lost.usd,
-            why=cause_said(turn.lost.cause),
+            why=lost_said(turn.lost),
             cause=turn.lost.cause,
         )
         for session in sessions
@@ -92,4 +92,4 @@ def _lines(sessions: Sequence[SessionRow], losses: Sequence[Loss], ask: Ask) -> 
 
 def _row(loss: Loss) -> tuple[str, ...]:
     cost = "" if loss.usd is None else money(loss.usd)
-    return str(loss.turn), f"{loss.tokens:,}", cost, loss.why, loss.cause.old, loss.cause.new
+    return str(loss.turn), f"{loss.tokens:,}", cost, loss.why, *((loss.cause.old, loss.cause.new) if loss.cause else ("", ""))

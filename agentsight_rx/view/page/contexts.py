@@ -8,7 +8,7 @@ from ...context.held import Held
 from ..queries.context import AgentContext, Compaction, LostCache, TurnContext
 from ..queries.context_findings import Avoidable, avoidable
 from ..queries.context_words import avoidable_said, sentence_of, what_to_do
-from ..queries.segments import BUILT_IN, Segment, carried, segments_of, server_of
+from ..queries.segments import BUILT_IN, Segment, carried, server_of
 from ..queries.verdict import Clause
 from .context import (
     NOT_COUNTED,
@@ -63,7 +63,7 @@ def request_of(picture: Picture, session: str, turn: int, /, *, of: str = "", ro
     whole = _agent(picture.contexts(session), of)
     if turn not in {each.turn for each in whole.turns}:
         raise KeyError(f"turn {turn}")
-    agent = whole if turn == whole.turns[-1].turn else _agent(picture.contexts(session, until_turn=turn), of)
+    agent = whole.at(turn)
     last, called = agent.turns[-1], _called(picture, session)
     usage = last.usage
     parts = [each for each in carried(agent) if not origin or ORIGINS[PLACES.get(each.origin, 6)] == origin]
@@ -202,7 +202,7 @@ def _sum(what: str, some: Sequence[Segment]) -> ContextSum:
 
 
 def _server(agent: AgentContext, segment: Segment, called: Collection[str]) -> ContextServer:
-    names = {each.name for each in segments_of(agent) if each.origin == "tools"}
+    names = {held.piece.name for held in agent.held if held.piece.origin == "tools"}
     mine = [name for name in names if (server_of(name) or BUILT_IN) == segment.name]
     is_own = segment.name == BUILT_IN
     return ContextServer(

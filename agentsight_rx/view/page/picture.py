@@ -15,8 +15,12 @@ from ...prices import Prices
 from ...state import Store, Table
 from ..queries.calls import read_calls
 from ..queries.causes import Causes, within
-from ..queries.context import AgentContext, read_contexts
+from ..queries.context import AgentContext
+from ..queries.context_falls import Falls
+from ..queries.context_findings import Avoidable
+from ..queries.context_reading import Contexts
 from ..queries.costs import PricedCall
+from ..queries.explained import explained
 from ..queries.file_fates import Lives
 from ..queries.health import Health, read_health
 from ..queries.reading import newest_of_kind, rows_of, selected
@@ -35,7 +39,7 @@ _TABLES_MOST = 8
 _KINDS_MOST = 2  # of the audit trail, whose lines are kept: 45 MB each at most
 _AUDITS_MOST = 50_000  # lines of the audit trail that are looked at
 _EXCHANGES_MOST = 3  # that are kept whole: a turn, the one before, and the one that has its results
-_CONTEXTS_MOST = 3  # a session, and how it was at a turn
+_CONTEXTS_MOST = 2  # sessions
 _SESSIONS_MOST = 4  # of which calls and tools are kept
 
 
@@ -50,11 +54,20 @@ class Work(Struct, frozen=True):
 class Picture:
     """
     A store as it is now. It reads while it is asked, so it is to be made again once the store has changed. `being_written`: its
-    run goes on; `closing`: it has ended, and what ends it in the store is still to come.
+    run goes on; `closing`: it has ended, and what ends it in the store is still to come. `contexts` has what earlier pictures
+    of the store have read.
     """
 
     def __init__(
-        self, store: Store, prices: Prices, /, *, being_written: bool = False, closing: bool = False, version: int = 0
+        self,
+        store: Store,
+        prices: Prices,
+        /,
+        *,
+        being_written: bool = False,
+        closing: bool = False,
+        version: int = 0,
+        contexts: Contexts | None = None,
     ) -> None:
         self.store = store
         self.prices = prices
@@ -62,7 +75,8 @@ class Picture:
         self._closing = closing
         self.version = version  # of the store, which counts its commits
         self._work: Recent[str, Work] = Recent(_SESSIONS_MOST)
-        self._contexts: Recent[tuple[str, int | None], list[AgentContext]] = Recent(_CONTEXTS_MOST)
+        self._reading = contexts or Contexts(prices)
+        self._contexts: Recent[str, list[AgentContext]] = Recent(_CONTEXTS_MOST)
         self._lives: Lives | None = None
         self._audits: Recent[str, tuple[list[AuditRow], bool]] = Recent(_KINDS_MOST)
         self.tables: Recent[str, tuple[list[Struct], bool]] = Recent(_TABLES_MOST)  # by kind and session
@@ -121,15 +135,21 @@ class Picture:
             self._work.put(session, known)
         return known
 
-    def contexts(self, session: str, *, until_turn: int | None = None) -> list[AgentContext]:
-        """The contexts of the agents of a session, the main one first; with `until_turn` as they were then."""
-        key = session, until_turn
-        known = self._contexts.use(key)
+    def contexts(self, session: str) -> list[AgentContext]:
+        """The contexts of the agents of a session and of those that it started, the main one first."""
+        known = self._contexts.use(session)
         if known is None:
             family = sorted(self.family(session) or self.sessions, key=lambda id: id != session)
-            known = [each for id in family for each in read_contexts(self.store, id, self.prices, until_turn=until_turn)]
-            self._contexts.put(key, known)
+            known = [each for id in family for each in self._reading.read(self.store, id)]
+            self._contexts.put(session, known)
         return known
+
+    def falls(self, session: str) -> tuple[Falls, Avoidable | None]:
+        """Where caches were lost and why, where the conversation was compacted, and what costs most and could be saved."""
+        work = self.work(session)
+        called = {tool.tool_name for tool in work.tools}
+        is_large = work.cut or session == WHOLE
+        return explained(work.calls, called, None if is_large else lambda: self.contexts(session))
 
     def rows(self, table: Table[R], session: str, *, most: int | None = None) -> Iterator[R]:
         """The rows of a session, oldest first, with what its processes did; the newest `most` of them."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...context.losses import Cause
 from ...context.pieces import MEDIA
 from ...context.thread import KEPT
-from ..words import amount, plural, times_said
+from ..words import amount, money, plural, times_said
 from .context_findings import Avoidable
 
 if TYPE_CHECKING:
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 __all__ = [
     "ORIGINS",
     "avoidable_said",
-    "cause_said",
     "counted_said",
+    "lost_said",
+    "saving_said",
     "sentence_of",
     "what_to_do",
 ]
@@ -71,11 +72,15 @@ def sentence_of(agent: AgentContext, turn: TurnContext, findings: Sequence[Avoid
 
 
 def _lost(turn: int, lost: LostCache, /) -> str:
-    return f"At turn {turn} the cache was lost: {cause_said(lost.cause)}."
+    return f"At turn {turn} the cache was lost: {lost_said(lost)}."
 
 
-def cause_said(cause: Cause, /) -> str:
-    """Why, without the turn."""
+def lost_said(lost: LostCache, /) -> str:
+    """Why, without the turn; "" where the requests were not read."""
+    return "" if lost.cause is None else _cause_said(lost.cause)
+
+
+def _cause_said(cause: Cause) -> str:
     match cause.kind:
         case "tools":
             names = _listed(cause.what)
@@ -103,6 +108,8 @@ def cause_said(cause: Cause, /) -> str:
             return "no part of the request was marked to be cached"
         case "provider":
             return "the request is the same; the provider no longer had it"
+        case "unknown":
+            return "the request before was not captured, so the reason is not known"
 
 
 def _compacted(agent: AgentContext, turn: TurnContext, fall: Compaction, /) -> str:
@@ -145,6 +152,12 @@ def avoidable_said(found: Avoidable, /) -> str:
             return f"the cache was lost {times} (turn{_turns(found.turns)}): {amount(found.tokens)} paid again"
         case "twice":
             return f"the same content is in the context more than once: {names} ({amount(found.tokens)})"
+
+
+def saving_said(found: Avoidable, cost_usd: float, /) -> str:
+    """One finding as a part of what the whole session cost."""
+    share = 100 * (found.usd or 0.0) / cost_usd
+    return f"{money(found.usd)} of {money(cost_usd)} ({share:.0f} %) could be saved: {avoidable_said(found)}."
 
 
 def what_to_do(found: Avoidable, /) -> str:

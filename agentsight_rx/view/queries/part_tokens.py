@@ -10,7 +10,7 @@ from msgspec import Struct
 from ...prices import Prices
 from ...state import Store
 from ..rows.tables import SESSIONS
-from .context import read_contexts
+from .context_reading import read_contexts
 from .context_words import ORIGINS
 from .reading import selected
 from .segments import BUILT_IN, Segment, each_segment, server_of

@@ -57,7 +57,8 @@ def server_of(tool: str, /) -> str:
 
 def segments_of(agent: AgentContext, /) -> list[Segment]:
     """What the newest request consists of, in the order in which the model reads it."""
-    return [_segment(agent, held, held_now=True) for held in agent.held]
+    priced = agent.is_priced
+    return [_segment(agent, held, held_now=True, priced=priced) for held in agent.held]
 
 
 def carried(agent: AgentContext, /) -> list[Segment]:
@@ -76,7 +77,8 @@ def carried(agent: AgentContext, /) -> list[Segment]:
 def each_segment(agent: AgentContext, /) -> Iterator[Segment]:
     """All segments that were ever sent: those of the newest request, then the dropped ones."""
     yield from segments_of(agent)
-    yield from (_segment(agent, held, held_now=False) for held in agent.thread.gone)
+    priced = agent.is_priced
+    yield from (_segment(agent, held, held_now=False, priced=priced) for held in agent.thread.gone)
 
 
 def _together(name: str, some: Iterable[Segment]) -> Segment:
@@ -100,7 +102,7 @@ def _together(name: str, some: Iterable[Segment]) -> Segment:
     )
 
 
-def _segment(agent: AgentContext, held: Held, *, held_now: bool) -> Segment:
+def _segment(agent: AgentContext, held: Held, *, held_now: bool, priced: bool) -> Segment:
     piece = held.piece
     maker = agent.mentions.makers.get(piece.ref) if piece.origin in ("result", "media") else None
     file = maker.file if maker else ""
@@ -114,12 +116,12 @@ def _segment(agent: AgentContext, held: Held, *, held_now: bool) -> Segment:
         tokens=held.tokens,
         exact=held.exact,
         carried=held.carried,
-        cost=held.cost if agent.is_priced else None,
-        cached_cost=held.cached_cost if agent.is_priced else None,
-        unnamed_cost=held.cost - held.named_cost if agent.is_priced else None,
+        cost=held.cost if priced else None,
+        cached_cost=held.cached_cost if priced else None,
+        unnamed_cost=held.cost - held.named_cost if priced else None,
         tool=maker.tool if maker else "",
         file=file,
-        mentioned=agent.mentions.last_named(file) if file else 0,
+        mentioned=agent.mentioned(file) if file else 0,
         preview=agent.mentions.previews.get(piece.digest, ""),
         held=held_now,
     )

@@ -10,8 +10,12 @@ import pytest
 from agentsight_rx.prices import Prices
 from agentsight_rx.view.page.answers import PageError, answer
 from agentsight_rx.view.page.context import ContextOverTime, ContextTurn, pairs_of
-from agentsight_rx.view.page.head import CACHE_LOST
+from agentsight_rx.view.page.head import CACHE_LOST, Head
 from agentsight_rx.view.page.picture import Picture
+from agentsight_rx.view.queries.context_reading import read_contexts
+from agentsight_rx.view.queries.context_words import lost_said, saving_said
+from agentsight_rx.view.queries.selection import Selection
+from agentsight_rx.view.queries.summary import read_summary
 
 from ..queries.context_story import SESSION, Agent, words
 from .story import stored
@@ -107,3 +111,38 @@ def test_five_hundred_turns_are_less_than_100_kb() -> None:
     assert sum(each.tokens for each in newest.blocks) == newest.tokens
     assert len(newest.blocks) <= 40
     assert any(each.count > 10 for each in newest.blocks)
+
+
+def test_every_view_says_the_same_of_a_lost_cache() -> None:
+    agent = Agent()
+    agent.said("Fix the totals.")
+    for at in range(3):
+        agent.turn("Tool1", {"file_path": f"/work/{at}.py"}, words(900, at), "I read it.")
+    agent.add_tool("mcp__ledger__close")
+    agent.turn("Tool2", {"command": "ls"}, words(90, 4), "On.")
+    agent.wait(400)
+    agent.ask("Done.")
+    store = stored(agent.events)
+    picture = Picture(store, PRICES)
+    (context,) = read_contexts(store, SESSION, PRICES)
+    truth = [(turn.turn, turn.lost.tokens, turn.lost.usd, lost_said(turn.lost)) for turn in context.turns if turn.lost]
+    assert [said for *_, said in truth] == [
+        "the tool list changed, mcp__ledger__close was added",
+        "idle 6 min, the cache had expired after 5",
+    ]
+    summary = read_summary(store, Selection(), PRICES)
+    found = [each for each in summary.findings if each.kind == "uncached"]
+    assert sorted((each.turns[0], each.amount, each.cost_usd, each.what) for each in found) == truth
+    head = answer(picture, "r", f"session/{SESSION}", {})
+    assert isinstance(head, Head)
+    assert head.strip is not None
+    assert [n for n, flags in zip(head.strip.n, head.strip.flags, strict=True) if flags & CACHE_LOST] == [4, 5]
+    signals = [each for each in head.signals if each.title == "Cache lost"]
+    assert sorted(each.turns for each in signals) == [(4,), (5,)]
+    assert all(any(each.text.casefold().startswith(said.casefold()) for each in signals) for *_, said in truth)
+    over = asked(picture, "")
+    assert isinstance(over, ContextOverTime)
+    assert [n for n, flags in zip(over.n, column(over.flags), strict=True) if flags & CACHE_LOST] == [4, 5]
+    assert summary.avoidable is not None
+    assert [each.text for each in head.verdict[-1:]] == [saving_said(summary.avoidable, summary.cost.usd or 0.0)]
+    assert head.verdict[-1].tab == "context"

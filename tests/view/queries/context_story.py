@@ -18,7 +18,8 @@ import pytest
 
 from agentsight_rx.events import Connection, Event, HttpRequest, HttpResponse, Origin, ProcessExec, ProcessFork
 from agentsight_rx.prices import Prices
-from agentsight_rx.view.queries.context import AgentContext, read_contexts
+from agentsight_rx.view.queries.context import AgentContext
+from agentsight_rx.view.queries.context_reading import read_contexts
 
 from ..page.story import stored
 
