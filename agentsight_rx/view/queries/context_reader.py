@@ -49,8 +49,19 @@ class Reader:
         found._counted, found._rates = self._counted, self._rates
         return found
 
-    def add(self, row: CallRow, request: HttpRequest | None, prices: Prices, *, is_compacted: bool) -> None:
-        cost = cost_of_call(row, prices)
+    @property
+    def pieces(self) -> int:
+        """How many it has seen."""
+        return len(self._thread.made)
+
+    def add(self, row: CallRow, request: HttpRequest | None, prices: Prices | None, *, is_compacted: bool) -> TurnContext:
+        """The next call. `is_compacted`: a summary was asked for before it. Without prices nothing has a cost."""
+        turn = self._turn(row, request, prices, is_compacted=is_compacted)
+        self._turns.append(turn)
+        return turn
+
+    def _turn(self, row: CallRow, request: HttpRequest | None, prices: Prices | None, *, is_compacted: bool) -> TurnContext:
+        cost = cost_of_call(row, prices) if prices is not None else None
         call = with_cost(row, cost)
         usage = row.usage if row.asked_tokens else None
         paid = None if cost is None else float(cost.input + cost.cache_read + cost.cache_write)
@@ -58,26 +69,24 @@ class Reader:
         self._counted = row if row.total_tokens else self._counted
         if request is None:
             self._follows = False
-            self._turns.append(TurnContext(call, {}, row.asked_tokens, usage, known=False, cost=paid))
-            return
+            return TurnContext(call, {}, row.asked_tokens, usage, known=False, cost=paid)
         found = anatomy(request.body, self._before[1] if self._before else None)
         rates = None if cost is None else _rates(row.usage, cost)
         step = self._step(row, found, usage, rates)
         fall = self._fall(step, is_compacted=is_compacted)
-        self._turns.append(
-            TurnContext(
-                call,
-                step.sums,
-                step.total,
-                usage,
-                cost=paid,
-                rates=rates,
-                lost=self._lost(row, found, step, (lost, cached), rates) if lost and fall is None else None,
-                compaction=fall,
-                added=step.added,
-            )
+        turn = TurnContext(
+            call,
+            step.sums,
+            step.total,
+            usage,
+            cost=paid,
+            rates=rates,
+            lost=self._lost(row, found, step, (lost, cached), rates) if lost and fall is None else None,
+            compaction=fall,
+            added=step.added,
         )
         self._before, self._follows, self._rates = (row, found), True, rates or self._rates
+        return turn
 
     def _step(self, call: CallRow, found: Anatomy, usage: Usage | None, rates: Rates | None) -> Step:
         sent = Sent(
