@@ -12,7 +12,7 @@ __all__ = ["Costs"]
 class Costs:
     """
     Every piece is sent once more with each request, and most of them cost the same for a token: that is one sum for all. A
-    piece has what is different of it, and takes the rest over when it is settled.
+    piece keeps its difference from the sum, and takes the sum over when it is settled.
     """
 
     def __init__(self) -> None:

@@ -20,12 +20,11 @@ from msgspec import Struct
 from .anatomy import Anatomy
 from .costs import Costs
 from .held import Held, Sent, Step
-from .media import image_tokens
 from .pieces import MEDIA, Piece
+from .shares import BYTES, shared, size_of
 
-__all__ = ["BYTES", "KEPT", "Learn", "Thread", "shared"]
+__all__ = ["KEPT", "Learn", "Thread"]
 
-BYTES = 4  # of a token, where nothing was counted
 _LEARNT_LEAST = 64  # bytes: of a shorter piece the signs around it are a large part
 _NEWEST = 3  # elements: their marks for the cache change
 _FINE = 1024  # parts of a token in a weight
@@ -39,7 +38,7 @@ _Element: TypeAlias = tuple[Piece, ...]
 class _Given(Struct):
     """
     What a request gave, without its body: `same` of its elements are as before, `news` are behind them, and `front` of all are
-    in front of the conversation. `kinds` of the added pieces, and the numbers of those that it `named`.
+    in front of the conversation. `kinds` of the added pieces, and the numbers of the `named` and the `cleared` pieces.
     """
 
     sent: Sent
@@ -48,6 +47,7 @@ class _Given(Struct):
     news: Sequence[_Element]
     kinds: Sequence[str] = ()
     named: list[int] = []
+    cleared: frozenset[int] = frozenset()
 
 
 class Thread:
@@ -58,6 +58,7 @@ class Thread:
         self.gone: list[Held] = []  # dropped, with what they cost
         self.turn = 0
         self.made: list[Held] = []  # all that ever was in it, by number
+        self.cleared: frozenset[int] = frozenset()  # numbers of what the provider takes out before the model reads it
         self.costs = Costs()
         self._given: list[_Given] = []  # all requests
         self._front: list[_Element] = []  # tools and system
@@ -72,7 +73,10 @@ class Thread:
         self._answered: int | None = None
 
     def add(self, request: Anatomy, sent: Sent, /, learn: Learn | None = None) -> Step:
-        """The next request. `learn` is given the new pieces with the number of kept ones, and may set their kinds."""
+        """
+        The next request. `learn` is given the new pieces with the number of kept ones, and may set their kinds and
+        `cleared`.
+        """
         front, said = request.elements(said=False), request.elements(said=True)
         if sent.goes_on:
             said = [*self._said, (Piece(0, 0, KEPT, b"%d" % sent.turn),), *said]
@@ -94,6 +98,7 @@ class Thread:
         def learn(added: Sequence[Held], _: int) -> None:
             for held, kind in zip(added, given.kinds, strict=True):
                 held.kind = kind
+            self.cleared = given.cleared
 
         again = _Given(given.sent, given.front, given.same, given.news)
         self._given.append(again)
@@ -113,12 +118,16 @@ class Thread:
             more += 1
         self._front, self._said = list(now[: given.front]), list(now[given.front :])
         dropped, added = self._exchange(first + more, news[more:], sent.turn)
-        kept_tokens = sum(self._sums.values())
+        kept_tokens, cleared = sum(self._sums.values()), self.cleared
         if learn is not None:
             learn(added, 0 if sent.goes_on else first + more)
-        given.kinds = [held.kind for held in added]
+        given.kinds, given.cleared = [held.kind for held in added], self.cleared
         self.turn = sent.turn
-        self._count(first + more, sent)
+        changed = cleared ^ self.cleared
+        same = (
+            next((at for at, held in enumerate(self.held) if held.number in changed), first + more) if changed else first + more
+        )
+        self._count(min(same, first + more), sent)
         self.costs.pay(self.held, sent)
         usage = sent.usage if sent.usage and sent.usage.asked else None
         return Step(
@@ -217,12 +226,13 @@ class Thread:
     def _share(self, first: int, stop: int, tokens: int | None, sent: Sent) -> None:
         """Give so many tokens to these pieces; None: estimate them."""
         pieces = self.held[first:stop]
-        sizes = [_size(each.piece, sent.dialect) for each in pieces]
+        sizes = [0 if each.number in self.cleared else size_of(each.piece, sent.dialect) for each in pieces]
         if tokens is None:
             shares, known = [size // BYTES for size in sizes], frozenset[int]()
         elif len(pieces) == 1:
             shares, known = [tokens], frozenset({0})
-            self._learn(pieces[0].piece, tokens)
+            if pieces[0].number not in self.cleared:
+                self._learn(pieces[0].piece, tokens)
         else:
             shares, known = self._shares(pieces, tokens, sizes)
         for at, (held, share) in enumerate(zip(pieces, shares, strict=True)):
@@ -234,7 +244,11 @@ class Thread:
 
     def _shares(self, pieces: Sequence[Held], tokens: int, sizes: Sequence[int]) -> tuple[list[int], frozenset[int]]:
         """So many tokens in all, and which of them are as they were counted before."""
-        counted = {at: self._known[each.piece.digest] for at, each in enumerate(pieces) if each.piece.digest in self._known}
+        counted = {
+            at: self._known[each.piece.digest]
+            for at, each in enumerate(pieces)
+            if each.piece.digest in self._known and each.number not in self.cleared
+        }
         left = tokens - sum(counted.values())
         if left < 0 or (len(counted) == len(pieces) and left):
             counted, left = {}, tokens
@@ -252,7 +266,7 @@ class Thread:
     def _weight(self, held: Held, size: int) -> int:
         """Its tokens as far as they are known, times `_FINE`."""
         guess = held.tokens or held.guess
-        if guess:
+        if guess and held.number not in self.cleared:
             return guess * _FINE
         length, tokens = self._rates.get(held.piece.origin, self._rate)
         return size * _FINE * tokens // length
@@ -263,27 +277,6 @@ class Thread:
             length, sum_ = self._rates.get(piece.origin, (0, 0))
             self._rates[piece.origin] = length + piece.size, sum_ + tokens
         self._known[piece.digest] = tokens
-
-
-def shared(tokens: int, weights: Sequence[int], /) -> list[int]:
-    """Whole numbers in the ratio of the weights whose sum is `tokens`: the largest remainders are rounded up."""
-    weighing = sum(weights)
-    if not weighing:
-        weights, weighing = [1] * len(weights), len(weights)
-    if not weighing:
-        return []
-    parts = [divmod(tokens * weight, weighing) for weight in weights]
-    left = tokens - sum(whole for whole, _ in parts)
-    largest = sorted(range(len(parts)), key=lambda at: (-parts[at][1], at))[:left]
-    up = frozenset(largest)
-    return [whole + (at in up) for at, (whole, _) in enumerate(parts)]
-
-
-def _size(piece: Piece, dialect: str) -> int:
-    """Bytes; of an image as many as text of its tokens has."""
-    if piece.origin != MEDIA:
-        return piece.size
-    return 0 if piece.pixels is None else BYTES * (image_tokens(piece.pixels, dialect) or 0)
 
 
 def _begins(before: list[_Element], now: list[_Element]) -> int:

@@ -114,7 +114,7 @@ class Pictures:
         return known[1]
 
     def _contexts_of(self, recording: str, *, same_store: bool) -> Contexts:
-        """Those of the picture before, if it was of the same store."""
+        """The contexts of the picture before, if it was of the same store."""
         known = self._contexts.use(recording)
         if known is None or not same_store:
             known = Contexts(self._prices)

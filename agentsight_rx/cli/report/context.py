@@ -13,7 +13,15 @@ from ...view.queries.call import find_calls
 from ...view.queries.context import AgentContext, TurnContext
 from ...view.queries.context_findings import Avoidable, avoidable
 from ...view.queries.context_reading import read_contexts
-from ...view.queries.context_words import ORIGINS, avoidable_said, counted_said, lost_said, sentence_of, what_to_do
+from ...view.queries.context_words import (
+    ORIGINS,
+    avoidable_said,
+    cleared_said,
+    counted_said,
+    lost_said,
+    sentence_of,
+    what_to_do,
+)
 from ...view.queries.reading import newest_session, selected
 from ...view.queries.segments import Segment, carried, segments_of
 from ...view.rows.tables import TOOLS
@@ -191,7 +199,11 @@ def _turn_row(turn: TurnContext, most: int) -> tuple[str | Span, ...]:
     if turn.lost is not None:
         said = Span(f"cache lost: {lost_said(turn.lost)}", "missing")
     elif turn.compaction is not None:
-        said = f"{'compacted' if turn.compaction.summed_up else 'left out'}: {amount(turn.compaction.tokens)} dropped"
+        by = " by the provider" if turn.compaction.by_provider else ""
+        what = f"compacted{by}" if turn.compaction.summed_up else "left out"
+        said = f"{what}: {amount(turn.compaction.tokens)} dropped"
+    elif turn.cleared is not None:
+        said = cleared_said(turn.cleared)
     elif not turn.known:
         said = Span("the request was not captured", "missing")
     new = sum(each.tokens for each in turn.added)
@@ -218,6 +230,8 @@ def _turn_json(turn: TurnContext) -> dict[str, object]:
         "lost": lost,
         "dropped": fall.tokens if fall else 0,
         "summed_up": fall.summed_up if fall else False,
+        "by_provider": fall.by_provider if fall else False,
+        "cleared": turn.cleared,
     }
 
 

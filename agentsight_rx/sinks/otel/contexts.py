@@ -48,7 +48,7 @@ class Contexts:
         if reader is None or reader.pieces > _PIECES_MOST:
             reader = Reader(row.agent_id)
             self._agents.put(agent, reader)
-        turn = reader.add(row, request, None, is_compacted=False)
+        turn = reader.add(row, request, None)
         found: dict[str, AttributeValue] = {
             context_field(origin): turn.sums[origin] for origin in ORIGINS if origin in turn.sums
         }

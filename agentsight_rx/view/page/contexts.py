@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator, Sequence
 from ...context.held import Held
 from ..queries.context import AgentContext, Compaction, LostCache, TurnContext
 from ..queries.context_findings import Avoidable, avoidable
-from ..queries.context_words import avoidable_said, sentence_of, what_to_do
+from ..queries.context_words import avoidable_said, cleared_said, sentence_of, what_to_do
 from ..queries.segments import BUILT_IN, Segment, carried, server_of
 from ..queries.verdict import Clause
 from .context import (
+    CLEARED,
     NOT_COUNTED,
     ORIGINS,
     PARTS_UNKNOWN,
@@ -122,6 +123,7 @@ def _flags(turn: TurnContext) -> int:
         | (COMPACTED if turn.compaction is not None else 0)
         | (0 if turn.usage is not None else NOT_COUNTED)
         | (0 if turn.known else PARTS_UNKNOWN)
+        | (0 if turn.cleared is None else CLEARED)
     )
 
 
@@ -223,6 +225,10 @@ def _notes(turn: TurnContext) -> Iterator[ContextNote]:
         yield _lost(turn, turn.lost)
     if turn.compaction is not None:
         yield _compacted(turn.compaction)
+    if turn.cleared is not None:
+        said = cleared_said(turn.cleared)
+        price = f"What stands behind was read anew: ${turn.cleared.usd:.2f} more." if turn.cleared.usd else ""
+        yield ContextNote("cleared", (Clause(f"{said[:1].upper()}{said[1:]}."),), (Clause(price),) if price else ())
 
 
 def _lost(turn: TurnContext, lost: LostCache) -> ContextNote:

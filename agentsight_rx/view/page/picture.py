@@ -136,7 +136,7 @@ class Picture:
         return known
 
     def contexts(self, session: str) -> list[AgentContext]:
-        """The contexts of the agents of a session and of those that it started, the main one first."""
+        """The contexts of the agents of a session and of its sub-sessions, the main one first."""
         known = self._contexts.use(session)
         if known is None:
             family = sorted(self.family(session) or self.sessions, key=lambda id: id != session)

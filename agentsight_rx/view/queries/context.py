@@ -11,7 +11,7 @@ from ...tokens import Usage
 from .costs import PricedCall
 from .mentions import Mentions
 
-__all__ = ["AgentContext", "Compaction", "LostCache", "TurnContext"]
+__all__ = ["AgentContext", "Cleared", "Compaction", "LostCache", "TurnContext"]
 
 
 class LostCache(Struct, frozen=True):
@@ -25,16 +25,30 @@ class LostCache(Struct, frozen=True):
     usd: float | None = None
 
 
+class Cleared(Struct, frozen=True):
+    """
+    The provider took results of tools, or the thinking of turns, out of the request before the model read it, as the request
+    asked: `tokens` more than in the request before. What stands behind had to be read anew, which costs `usd` more.
+    """
+
+    results: int
+    turns: int
+    tokens: int
+    usd: float | None = None
+
+
 class Compaction(Struct, frozen=True):
     """
     `dropped` pieces of the request before are not in this one, and `came` ones stand in their place. `summed_up`: a summary of
-    them is known; else the agent has only left them out. `usd` is what writing the summary cost.
+    them is known; else the agent has only left them out. `usd` is what writing the summary cost. `by_provider`: it has made
+    the summary itself, as the request asked.
     """
 
     dropped: tuple[Held, ...]
     came: tuple[Held, ...]
     summed_up: bool
     usd: float | None = None
+    by_provider: bool = False
 
     @property
     def tokens(self) -> int:
@@ -57,6 +71,7 @@ class TurnContext(Struct, frozen=True):
     rates: Rates | None = None
     lost: LostCache | None = None
     compaction: Compaction | None = None
+    cleared: Cleared | None = None
     added: tuple[Held, ...] = ()
 
     @property

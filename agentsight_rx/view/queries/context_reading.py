@@ -8,6 +8,7 @@ part, and a recording that goes on is read on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from ...core.bounded import Recent
 from ...events import HttpRequest
@@ -17,6 +18,7 @@ from ..log.requests import read_requests
 from ..rows.kinds import CallRow
 from ..rows.tables import CALLS
 from .context import AgentContext
+from .context_edits import read_edits
 from .context_falls import compactions, is_beside
 from .context_reader import Reader
 from .reading import selected
@@ -75,7 +77,8 @@ class _Session:
             reader = self.readers.get(call.agent_id)
             if reader is None:
                 reader = self.readers[call.agent_id] = Reader(call.agent_id)
-            reader.add(call, request, prices, is_compacted=call.id in compacted)
+            edits = partial(read_edits, store, call.id)
+            reader.add(call, request, prices, is_compacted=call.id in compacted, edits=edits)
 
 
 def _in_turn(store: Store, calls: Sequence[CallRow]) -> Iterator[tuple[CallRow, HttpRequest | None]]:

@@ -12,11 +12,12 @@ from ..words import amount, money, plural, times_said
 from .context_findings import Avoidable
 
 if TYPE_CHECKING:
-    from .context import AgentContext, Compaction, LostCache, TurnContext
+    from .context import AgentContext, Cleared, Compaction, LostCache, TurnContext
 
 __all__ = [
     "ORIGINS",
     "avoidable_said",
+    "cleared_said",
     "counted_said",
     "lost_said",
     "saving_said",
@@ -53,6 +54,8 @@ def sentence_of(agent: AgentContext, turn: TurnContext, findings: Sequence[Avoid
         return _lost(turn.turn, turn.lost)
     if turn.compaction is not None:
         return _compacted(agent, turn, turn.compaction)
+    if turn.cleared is not None:
+        return f"At turn {turn.turn} {cleared_said(turn.cleared)}."
     by_kind = {each.kind: each for each in findings} if turn is agent.turns[-1] else {}
     whole = max(1, turn.total)
     old, unused = by_kind.get("unmentioned"), by_kind.get("uncalled")
@@ -73,6 +76,14 @@ def sentence_of(agent: AgentContext, turn: TurnContext, findings: Sequence[Avoid
 
 def _lost(turn: int, lost: LostCache, /) -> str:
     return f"At turn {turn} the cache was lost: {lost_said(lost)}."
+
+
+def cleared_said(cleared: Cleared, /) -> str:
+    """What the provider took out of a request, as it asked."""
+    parts = [plural(cleared.results, "tool result")] if cleared.results else []
+    parts += [f"the thinking of {plural(cleared.turns, 'turn')}"] if cleared.turns else []
+    what = " and ".join(parts) or "parts"
+    return f"the provider cleared {what} from the conversation, {amount(cleared.tokens)}, as the request asked"
 
 
 def lost_said(lost: LostCache, /) -> str:
@@ -118,8 +129,9 @@ def _compacted(agent: AgentContext, turn: TurnContext, fall: Compaction, /) -> s
     came = sum(each.tokens for each in fall.came)
     if not fall.summed_up:
         return f"At turn {turn.turn} the agent left out {amount(fall.tokens)} of {amount(before)}, without a summary."
+    by = " by the provider" if fall.by_provider else ""
     return (
-        f"Compacted before turn {turn.turn}: {amount(fall.tokens)} of {amount(before)} were dropped, "
+        f"Compacted{by} before turn {turn.turn}: {amount(fall.tokens)} of {amount(before)} were dropped, "
         f"{amount(came)} came in their place."
     )
 

@@ -9,7 +9,7 @@ import pytest
 
 from agentsight_rx.prices import Prices
 from agentsight_rx.view.page.answers import PageError, answer
-from agentsight_rx.view.page.context import ContextOverTime, ContextTurn, pairs_of
+from agentsight_rx.view.page.context import CLEARED, ContextOverTime, ContextTurn, pairs_of
 from agentsight_rx.view.page.head import CACHE_LOST, Head
 from agentsight_rx.view.page.picture import Picture
 from agentsight_rx.view.queries.context_reading import read_contexts
@@ -146,3 +146,24 @@ def test_every_view_says_the_same_of_a_lost_cache() -> None:
     assert summary.avoidable is not None
     assert [each.text for each in head.verdict[-1:]] == [saving_said(summary.avoidable, summary.cost.usd or 0.0)]
     assert head.verdict[-1].tab == "context"
+
+
+def test_what_a_provider_cleared_is_a_note_and_no_loss() -> None:
+    agent = Agent()
+    agent.said("Fix the totals.")
+    agent.more["context_management"] = {"edits": [{"type": "clear_tool_uses_20250919"}]}
+    for at in range(3):
+        agent.turn("Tool1", {"file_path": f"/work/{at}.py"}, words(900, at), "I read it.")
+    agent.cleared = 2
+    edit = {"type": "clear_tool_uses_20250919", "cleared_tool_uses": 2, "cleared_input_tokens": 1800}
+    agent.says = {"context_management": {"applied_edits": [edit]}}
+    agent.ask("Done.")
+    picture = pictured(agent)
+    over, turn = asked(picture, ""), asked(picture, "/4")
+    assert isinstance(over, ContextOverTime)
+    assert isinstance(turn, ContextTurn)
+    assert column(over.flags) == [0, 0, 0, CLEARED]
+    (note,) = turn.notes
+    assert note.kind == "cleared"
+    assert note.said[0].text == "The provider cleared 2 tool results from the conversation, 1.8 k, as the request asked."
+    assert note.more[0].text.startswith("What stands behind was read anew: $")

@@ -59,6 +59,8 @@ class Agent:
         self.messages: list[dict[str, Any]] = []
         self.model = "claude-sonnet-4-5"
         self.more: dict[str, Any] = {}
+        self.says: dict[str, Any] = {}  # members of each answer
+        self.cleared = 0  # results of tools that the provider takes out before the model reads them
         self.marks = True
         self.counts = True
         self.now = 0
@@ -115,6 +117,7 @@ class Agent:
             "content": content,
             "stop_reason": "tool_use" if tools else "end_turn",
             **({"usage": usage} if self.counts else {}),
+            **self.says,
         }
         self.events.append(
             HttpResponse(
@@ -168,8 +171,11 @@ class Agent:
         """What the model reads: kind, text, and whether a mark stands behind it."""
         for tool in body["tools"]:
             yield "tool", json.dumps(tool), False
+        results = 0
         for block in (*body["system"], *(block for each in body["messages"] for block in each["content"])):
-            yield block["type"], _text_of(block), "cache_control" in block
+            results += block["type"] == "tool_result"
+            is_cleared = block["type"] == "tool_result" and results <= self.cleared
+            yield block["type"], "" if is_cleared else _text_of(block), "cache_control" in block
 
     def _count(self, texts: list[tuple[str, str, bool]], sizes: list[int]) -> dict[str, int]:
         key = (self.model, json.dumps(self.more))
