@@ -22,6 +22,7 @@ from ...view.queries.context_words import (
     sentence_of,
     what_to_do,
 )
+from ...view.queries.instruction_files import with_instruction_files
 from ...view.queries.reading import newest_session, selected
 from ...view.queries.segments import Segment, carried, segments_of
 from ...view.rows.tables import TOOLS
@@ -78,7 +79,7 @@ def context(
 ) -> None:
     """The parts of the context: of the newest request of the session, or of one call."""
     session, turn, agent_id = _wanted(ask, call)
-    agents = read_contexts(ask.store, session, ask.prices)
+    agents = with_instruction_files(ask.store, read_contexts(ask.store, session, ask.prices))
     agent = next((each for each in agents if each.agent_id == agent_id), agents[0] if agents else None)
     if agent is None:
         ask.write([]) if ask.as_json else ask.write_lines([ask.nothing("of a model's context")])
@@ -168,9 +169,10 @@ def _sums(turn: TurnContext, screen: Screen) -> Iterator[Line]:
 def _row(segment: Segment) -> tuple[str, ...]:
     about = "" if segment.exact else "≈ "
     name = f"{segment.name} ({plural(segment.count, 'tool')})" if segment.id.startswith("server:") else segment.name
+    read = f", which the agent read ({segment.read.evidence})" if segment.read else ""
     preview = f": {segment.preview}" if segment.origin in ("prompt", "reminder") and segment.preview else ""
     cost = "" if segment.cost is None else money(segment.cost)
-    return f"{about}{segment.tokens:,}", f"{segment.requests:,}", str(segment.since), cost, f"{name}{preview}"
+    return f"{about}{segment.tokens:,}", f"{segment.requests:,}", str(segment.since), cost, f"{name}{read}{preview}"
 
 
 def _paid(agent: AgentContext, segments: Sequence[Segment]) -> str:

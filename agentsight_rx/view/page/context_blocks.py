@@ -69,7 +69,7 @@ def _block(segment: Segment, *, is_first: bool) -> ContextBlock:
         since=segment.since,
         approx=not segment.exact,
         fixed=segment.origin in _ALONE,
-        code=bool(segment.file),
+        code=bool(segment.file or segment.read),
         first_change=is_first,
     )
 

@@ -8,6 +8,7 @@ from ...context.held import Held
 from ..queries.context import AgentContext, Compaction, LostCache, TurnContext
 from ..queries.context_findings import Avoidable, avoidable
 from ..queries.context_words import avoidable_said, cleared_said, sentence_of, what_to_do
+from ..queries.instruction_files import instruction_files
 from ..queries.segments import BUILT_IN, Segment, carried, server_of
 from ..queries.verdict import Clause
 from .context import (
@@ -62,6 +63,7 @@ def contexts_of(picture: Picture, session: str, /, *, of: str = "") -> ContextOv
 def request_of(picture: Picture, session: str, turn: int, /, *, of: str = "", row: str = "", origin: str = "") -> ContextTurn:
     """The request of a turn. `row` is the id of a chosen segment, `origin` one of the nine. Raises KeyError."""
     whole = _agent(picture.contexts(session), of)
+    whole.instruction_files = whole.instruction_files or instruction_files(picture.store, whole)
     if turn not in {each.turn for each in whole.turns}:
         raise KeyError(f"turn {turn}")
     agent = whole.at(turn)
@@ -155,14 +157,14 @@ def _row(agent: AgentContext, segment: Segment, called: Collection[str]) -> Cont
     return ContextRow(
         segment.id,
         what=segment.file or segment.name,
-        whose=f"{segment.count} tools" if is_server else segment.tool,
+        whose=f"{segment.count} tools" if is_server else f"read, {segment.read.evidence}" if segment.read else segment.tool,
         origin=PLACES.get(segment.origin, 6),
         tokens=segment.tokens,
         since=segment.since,
         requests=segment.requests,
         lives=tuple(_lives(agent, segment)),
         approx=not segment.exact,
-        code=bool(segment.file),
+        code=bool(segment.file or segment.read),
         cached_usd=cached,
         full_usd=None if cost is None or cached is None else cost - cached,
         mentioned=segment.mentioned,

@@ -9,6 +9,7 @@ from ...context.losses import Cause
 from ...context.thread import Thread
 from ...tokens import Usage
 from .costs import PricedCall
+from .instruction_files import InstructionFile
 from .mentions import Mentions
 
 __all__ = ["AgentContext", "Cleared", "Compaction", "LostCache", "TurnContext"]
@@ -80,13 +81,17 @@ class TurnContext(Struct, frozen=True):
 
 
 class AgentContext(Struct):
-    """The context of one agent of a session: None is the main one. `held` has the pieces of its newest request."""
+    """
+    The context of one agent of a session: None is the main one. `held` has the pieces of its newest request. The
+    `instruction_files` are known once they were asked for, by digest.
+    """
 
     agent_id: str | None
     turns: list[TurnContext]
     thread: Thread
     mentions: Mentions
     window: int | None = None  # tokens that the model takes
+    instruction_files: dict[bytes, InstructionFile] = {}
 
     @property
     def held(self) -> list[Held]:
@@ -100,7 +105,9 @@ class AgentContext(Struct):
         if len(turns) == len(self.turns):
             return self
         thread = self.thread.until(sum(each.known for each in turns))
-        return AgentContext(self.agent_id, turns, thread, self.mentions, window=self.window)
+        return AgentContext(
+            self.agent_id, turns, thread, self.mentions, window=self.window, instruction_files=self.instruction_files
+        )
 
     def mentioned(self, file: str, /) -> int:
         """The newest turn whose answer names the file, as far as the context has come; 0: none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
+from msgspec import DecodeError, Struct, json
 
 from ...context.held import Held
 
@@ -37,6 +37,7 @@ class Mentions:
     def __init__(self) -> None:
         self.makers: dict[str, Maker] = {}  # by the id of the call
         self.previews: dict[bytes, str] = {}  # by digest of the piece
+        self.sizes: dict[bytes, int] = {}  # bytes of the text of instructions, as a file has it
         self._named: dict[str, list[int]] = {}  # turns whose answers have the name
         self._files: dict[str, dict[int, None]] = {}  # numbers of pieces, by the name of the file without its folder
 
@@ -48,6 +49,8 @@ class Mentions:
         for held, text in news:
             piece = held.piece
             self.previews[piece.digest] = text[: 2 * _PREVIEW].decode(errors="replace")[:_PREVIEW]
+            if piece.origin == "instructions":
+                self.sizes[piece.digest] = _plain_size(text)
             if piece.origin in _SAID:
                 for name in {each.decode(errors="replace") for each in _NAMES.findall(text)}:
                     turns = self._named.setdefault(name, [])
@@ -70,6 +73,14 @@ class Mentions:
 def _found(shape: re.Pattern[bytes], text: bytes) -> str:
     found = shape.search(text)
     return found[1].decode(errors="replace") if found else ""
+
+
+def _plain_size(text: bytes) -> int:
+    """Bytes of a text that is written in JSON, or of as much of it as is there."""
+    try:
+        return len(json.decode(b'"' + text + b'"', type=str).encode("utf-8", "surrogatepass"))
+    except (DecodeError, UnicodeError):
+        return len(text)
 
 
 def _short(file: str) -> str:

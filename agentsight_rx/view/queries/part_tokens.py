@@ -12,6 +12,7 @@ from ...state import Store
 from ..rows.tables import SESSIONS
 from .context_reading import read_contexts
 from .context_words import ORIGINS
+from .instruction_files import with_instruction_files
 from .reading import selected
 from .segments import BUILT_IN, Segment, each_segment, server_of
 from .selection import Selection
@@ -51,7 +52,7 @@ def _read(
 ) -> dict[PartGrouping, list[PartGroup]]:
     groups: dict[PartGrouping, dict[str, list[tuple[str, Segment]]]] = {by: {} for by in kinds}
     for session in selected(store, SESSIONS, selection):
-        for agent in read_contexts(store, session.id, prices):
+        for agent in with_instruction_files(store, read_contexts(store, session.id, prices)):
             for segment in each_segment(agent):
                 for by, named in groups.items():
                     for name in _groups_of(segment, by):

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ...context.held import Held
 from ...context.thread import KEPT
+from .instruction_files import InstructionFile
 from .mentions import Maker
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Segment(Struct, frozen=True, kw_only=True):
     unnamed_cost: float | None = None  # of it, what was paid since its file was mentioned last
     tool: str = ""
     file: str = ""
+    read: InstructionFile | None = None  # of instructions: the file that the agent was seen to read
     mentioned: int = 0
     preview: str = ""
     count: int = 1
@@ -106,10 +108,11 @@ def _segment(agent: AgentContext, held: Held, *, held_now: bool, priced: bool) -
     piece = held.piece
     maker = agent.mentions.makers.get(piece.ref) if piece.origin in ("result", "media") else None
     file = maker.file if maker else ""
+    read = agent.instruction_files.get(piece.digest) if piece.origin == "instructions" else None
     return Segment(
         id=piece.digest.hex(),
         origin=held.kind,
-        name=_name(held, maker),
+        name=read.path if read is not None else _name(held, maker),
         since=held.since,
         last=held.last,
         requests=held.requests,
@@ -121,6 +124,7 @@ def _segment(agent: AgentContext, held: Held, *, held_now: bool, priced: bool) -
         unnamed_cost=held.cost - held.named_cost if priced else None,
         tool=maker.tool if maker else "",
         file=file,
+        read=read,
         mentioned=agent.mentioned(file) if file else 0,
         preview=agent.mentions.previews.get(piece.digest, ""),
         held=held_now,
@@ -130,8 +134,10 @@ def _segment(agent: AgentContext, held: Held, *, held_now: bool, priced: bool) -
 def _name(held: Held, maker: Maker | None) -> str:
     piece = held.piece
     match piece.origin:
-        case "tools" | "instructions":
+        case "tools":
             return piece.name
+        case "instructions":
+            return piece.name or "instructions"
         case "result" | "media" if maker is not None:
             return f"{maker.file or maker.asked or f'turn {held.since}'}, from {maker.tool}"
         case "answer" if piece.name:
