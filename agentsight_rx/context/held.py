@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from ..tokens import Usage
 from .pieces import Piece
 
-__all__ = ["Held", "Rates", "Sent", "Step"]
+__all__ = ["Given", "Held", "Rates", "Sent", "Step"]
 
 
 class Rates(Struct, frozen=True):
@@ -39,7 +41,7 @@ class Held(Struct):
     with it had so many `tokens`, exact or a share. `cost` is in US dollars, of all `requests` whose price is known.
     `named_cost` is the part of it up to the request that sent the newest answer with its name, `cached_cost` the part for
     tokens from the cache. `kind` is its origin, or for results of tools a finer one. `number`: the pieces of a thread count
-    from 0 as they come.
+    from 0 as they come. A dropped piece that was put back in turn `again` had `left` after that turn.
     """
 
     piece: Piece
@@ -58,6 +60,8 @@ class Held(Struct):
     based: float = 0.0
     based_read: float = 0.0
     number: int = 0
+    left: int = 0
+    again: int = 0
 
 
 class Step(Struct, frozen=True):
@@ -76,3 +80,18 @@ class Step(Struct, frozen=True):
     usage: Usage | None
     before: int = 0
     kept_tokens: int = 0
+
+
+class Given(Struct):
+    """
+    What a request gave, without its body: `same` of its elements are as before, `news` are behind them, and `front` of all are
+    in front of the conversation. `kinds` of the added pieces, and the numbers of the `named` and the `cleared` pieces.
+    """
+
+    sent: Sent
+    front: int
+    same: int
+    news: Sequence[tuple[Piece, ...]]
+    kinds: Sequence[str] = ()
+    named: list[int] = []
+    cleared: frozenset[int] = frozenset()

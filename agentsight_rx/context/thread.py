@@ -15,11 +15,9 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TypeAlias
 
-from msgspec import Struct
-
 from .anatomy import Anatomy
 from .costs import Costs
-from .held import Held, Sent, Step
+from .held import Given, Held, Sent, Step
 from .pieces import MEDIA, Piece
 from .shares import BYTES, shared, size_of
 
@@ -35,21 +33,6 @@ Learn: TypeAlias = Callable[[Sequence[Held], int], None]
 _Element: TypeAlias = tuple[Piece, ...]
 
 
-class _Given(Struct):
-    """
-    What a request gave, without its body: `same` of its elements are as before, `news` are behind them, and `front` of all are
-    in front of the conversation. `kinds` of the added pieces, and the numbers of the `named` and the `cleared` pieces.
-    """
-
-    sent: Sent
-    front: int
-    same: int
-    news: Sequence[_Element]
-    kinds: Sequence[str] = ()
-    named: list[int] = []
-    cleared: frozenset[int] = frozenset()
-
-
 class Thread:
     """The context of one agent. The time of a step depends on the new part of the request."""
 
@@ -60,11 +43,12 @@ class Thread:
         self.made: list[Held] = []  # all that ever was in it, by number
         self.cleared: frozenset[int] = frozenset()  # numbers of what the provider takes out before the model reads it
         self.costs = Costs()
-        self._given: list[_Given] = []  # all requests
+        self._given: list[Given] = []  # all requests
         self._front: list[_Element] = []  # tools and system
         self._said: list[_Element] = []
         self._points: list[tuple[int, int]] = []  # (pieces, tokens): so long is the context up to there
         self._sums: Counter[str] = Counter()
+        self._dropped: dict[bytes, Held] = {}  # the newest of each digest in `gone`
         self._known: dict[bytes, int] = {}  # the tokens of what was counted alone, by digest
         self._bytes = 0
         self._rate = (BYTES, 1)  # bytes and tokens of the newest request that was counted
@@ -82,7 +66,7 @@ class Thread:
             said = [*self._said, (Piece(0, 0, KEPT, b"%d" % sent.turn),), *said]
         now = [*front, *said]
         same = _begins([*self._front, *self._said], now)
-        given = _Given(sent, len(front), same, now[same:])
+        given = Given(sent, len(front), same, now[same:])
         self._given.append(given)
         return self._take(given, now, learn)
 
@@ -94,19 +78,19 @@ class Thread:
         found.settle()
         return found
 
-    def _again(self, given: _Given) -> None:
+    def _again(self, given: Given) -> None:
         def learn(added: Sequence[Held], _: int) -> None:
             for held, kind in zip(added, given.kinds, strict=True):
                 held.kind = kind
             self.cleared = given.cleared
 
-        again = _Given(given.sent, given.front, given.same, given.news)
+        again = Given(given.sent, given.front, given.same, given.news)
         self._given.append(again)
         self._take(again, [*[*self._front, *self._said][: given.same], *given.news], learn)
         for number in given.named:
             self.named(number)
 
-    def _take(self, given: _Given, now: Sequence[_Element], learn: Learn | None) -> Step:
+    def _take(self, given: Given, now: Sequence[_Element], learn: Learn | None) -> Step:
         sent, before = given.sent, len(self.held)
         first = sum(map(len, now[: given.same]))
         news = [piece for element in given.news for piece in element]
@@ -171,6 +155,9 @@ class Thread:
             if again:
                 held = again.pop()
                 held.piece, held.guess, held.tokens = piece, held.tokens, 0
+            elif piece.digest in self._dropped:
+                held = self._put_back(piece, turn)
+                added.append(held)
             else:
                 held = Held(piece, turn, kind=piece.origin, number=len(self.made))
                 self.costs.begin(held)
@@ -182,8 +169,18 @@ class Thread:
         dropped = [each for each in behind if id(each) in still]
         for each in dropped:
             each.last = self.turn
+            self._dropped[each.piece.digest] = each
         self.gone += dropped
         return dropped, added
+
+    def _put_back(self, piece: Piece, turn: int) -> Held:
+        """A piece that was dropped in an earlier request is the same one again, with what it cost."""
+        held = self._dropped.pop(piece.digest)
+        self.gone = [each for each in self.gone if each is not held]
+        held.left, held.again = held.last, turn
+        held.piece, held.guess, held.tokens = piece, held.tokens, 0
+        self.costs.begin(held)
+        return held
 
     def _count(self, kept: int, sent: Sent) -> None:
         usage = sent.usage

@@ -1,8 +1,9 @@
 """
 What the Context tab asks for: the sums of each turn by origin, and one turn with its segments, their costs and its notes.
 
-`session/ID/context?of=SUBAGENT` is a ContextOverTime, `session/ID/context/TURN?of=SUBAGENT&row=SEGMENT` a ContextTurn. Token
-counts are whole numbers that add up; `approx` says that a number is a share of a counted sum, or without counts an estimate.
+`session/ID/context?of=SUBAGENT` is a ContextOverTime, `session/ID/context/TURN?of=SUBAGENT&row=SEGMENT&opened=1` a ContextTurn.
+Token counts are whole numbers that add up; `approx` says that a number is a share of a counted sum, or without counts an
+estimate.
 """
 
 from __future__ import annotations

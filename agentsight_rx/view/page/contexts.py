@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from ...context.held import Held
-from ..queries.context import AgentContext, Compaction, LostCache, TurnContext
+from ..queries.context import AgentContext, TurnContext
 from ..queries.context_findings import Avoidable, avoidable
-from ..queries.context_words import avoidable_said, cleared_said, sentence_of, what_to_do
+from ..queries.context_words import avoidable_said, sentence_of, what_to_do
 from ..queries.instruction_files import instruction_files
 from ..queries.segments import BUILT_IN, Segment, carried, server_of
 from ..queries.verdict import Clause
@@ -17,7 +16,6 @@ from .context import (
     ORIGINS,
     PARTS_UNKNOWN,
     ContextFinding,
-    ContextNote,
     ContextOverTime,
     ContextRow,
     ContextServer,
@@ -27,6 +25,7 @@ from .context import (
     run_length,
 )
 from .context_blocks import PLACES, blocks_of
+from .context_notes import notes_of
 from .head import CACHE_LOST, COMPACTED
 from .picture import Picture
 from .words import Gap
@@ -60,8 +59,13 @@ def contexts_of(picture: Picture, session: str, /, *, of: str = "") -> ContextOv
     )
 
 
-def request_of(picture: Picture, session: str, turn: int, /, *, of: str = "", row: str = "", origin: str = "") -> ContextTurn:
-    """The request of a turn. `row` is the id of a chosen segment, `origin` one of the nine. Raises KeyError."""
+def request_of(
+    picture: Picture, session: str, turn: int, /, *, of: str = "", row: str = "", origin: str = "", opened: bool = False
+) -> ContextTurn:
+    """
+    The request of a turn. `row` is the id of a chosen segment, `origin` one of the nine, `opened` shows small segments too.
+    Raises KeyError.
+    """
     whole = _agent(picture.contexts(session), of)
     whole.instruction_files = whole.instruction_files or instruction_files(picture.store, whole)
     if turn not in {each.turn for each in whole.turns}:
@@ -74,6 +78,7 @@ def request_of(picture: Picture, session: str, turn: int, /, *, of: str = "", ro
     rest = [each for each in parts if each not in shown]
     chosen = next((each for each in parts if row and each.id == row), None)
     dropped = [each.cost for each in parts if not each.held and each.cost is not None]
+    servers = [_server(agent, each, called) for each in parts if each.origin == "tools" and each.held]
     return ContextTurn(
         turn,
         last.call.id,
@@ -81,12 +86,12 @@ def request_of(picture: Picture, session: str, turn: int, /, *, of: str = "", ro
         tokens=last.total,
         segments=len(agent.held),
         sentence=(Clause(sentence_of(agent, last, avoidable(agent, called))),),
-        blocks=tuple(blocks_of(agent, last)),
+        blocks=tuple(blocks_of(agent, last, opened=opened)),
         rows=tuple(_row(agent, each, called) for each in shown),
         rest=_sum("smaller ones", rest) if rest else None,
         total=_sum("all", parts),
-        servers=tuple(_server(agent, each, called) for each in parts if each.origin == "tools" and each.held),
-        notes=tuple(_notes(last)),
+        servers=tuple(sorted(servers, key=lambda each: (each.calls > 0, -(each.usd or 0.0), -each.tokens))),
+        notes=tuple(notes_of(whole, last)),
         chosen=_row(agent, chosen, called) if chosen else None,
         counted=usage is not None,
         read=usage.cache_read if usage else 0,
@@ -168,8 +173,24 @@ def _row(agent: AgentContext, segment: Segment, called: Collection[str]) -> Cont
         cached_usd=cached,
         full_usd=None if cost is None or cached is None else cost - cached,
         mentioned=segment.mentioned,
+        again=segment.again,
+        target=_target(agent, segment),
         never=is_server and segment.name not in used,
     )
+
+
+def _target(agent: AgentContext, segment: Segment) -> Clause | None:
+    """Where it came from: the MCP server of tools, the turn that a prompt began, and the turn whose answer asked for a tool."""
+    match segment.origin:
+        case "tools":
+            return Clause(segment.name, "mcp") if segment.name != BUILT_IN else None
+        case "prompt":
+            return Clause(segment.name, "conversation", segment.since)
+        case "file" | "command" | "result" | "answer" | "reasoning":
+            before = [turn.turn for turn in agent.turns if turn.turn < segment.since]
+            return Clause(segment.name, "conversation", before[-1]) if before else None
+        case _:
+            return None
 
 
 def _prices(turn: TurnContext) -> str:
@@ -182,10 +203,13 @@ def _prices(turn: TurnContext) -> str:
 
 
 def _lives(agent: AgentContext, segment: Segment) -> Iterator[int]:
-    """The turns that carried it, cut where the cache was lost."""
+    """The turns that carried it, cut where the cache was lost and where it was dropped."""
     first = segment.since
     for turn in agent.turns:
-        if turn.lost is not None and first < turn.turn <= segment.last:
+        if segment.again and first <= segment.left < segment.again == turn.turn:
+            yield from (first, segment.left)
+            first = turn.turn
+        elif turn.lost is not None and first < turn.turn <= segment.last:
             yield from (first, turn.turn - 1)
             first = turn.turn
     yield from (first, max(first, segment.last))
@@ -220,44 +244,3 @@ def _server(agent: AgentContext, segment: Segment, called: Collection[str]) -> C
         approx=not segment.exact,
         command="" if is_own else f"claude mcp remove {segment.name}",
     )
-
-
-def _notes(turn: TurnContext) -> Iterator[ContextNote]:
-    if turn.lost is not None:
-        yield _lost(turn, turn.lost)
-    if turn.compaction is not None:
-        yield _compacted(turn.compaction)
-    if turn.cleared is not None:
-        said = cleared_said(turn.cleared)
-        price = f"What stands behind was read anew: ${turn.cleared.usd:.2f} more." if turn.cleared.usd else ""
-        yield ContextNote("cleared", (Clause(f"{said[:1].upper()}{said[1:]}."),), (Clause(price),) if price else ())
-
-
-def _lost(turn: TurnContext, lost: LostCache) -> ContextNote:
-    cause = lost.cause
-    price = f": ${lost.usd:.2f} more than reading them" if lost.usd else ""
-    said = [f"{lost.tokens:,} tokens were not read from the cache{price}."]
-    if cause.number:
-        said.insert(0, f"First change: {'tool' if cause.kind == 'tools' else 'part'} {cause.number} of {cause.count}.")
-    more = [f"Before: {cause.old}. Now: {cause.new}."] if cause.old or cause.new else []
-    return ContextNote("lost", tuple(map(Clause, said)), tuple(map(Clause, more)), diff=turn.call.id)
-
-
-def _compacted(fall: Compaction) -> ContextNote:
-    said = [f"{len(fall.dropped):,} segments went, {len(fall.came):,} came."]
-    more = [f"Writing the summary cost ${fall.usd:.2f}."] if fall.usd else []
-    return ContextNote(
-        "compacted",
-        tuple(map(Clause, said)),
-        tuple(map(Clause, more)),
-        dropped=tuple(_by_kind(fall.dropped)),
-        came=tuple(_by_kind(fall.came)),
-    )
-
-
-def _by_kind(some: Sequence[Held]) -> Iterator[ContextSum]:
-    kinds: dict[str, list[Held]] = {}
-    for held in some:
-        kinds.setdefault(held.kind, []).append(held)
-    for kind, each in kinds.items():
-        yield ContextSum(kind, sum(held.tokens for held in each), count=len(each), approx=not all(held.exact for held in each))

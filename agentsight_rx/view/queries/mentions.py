@@ -37,6 +37,7 @@ class Mentions:
     def __init__(self) -> None:
         self.makers: dict[str, Maker] = {}  # by the id of the call
         self.previews: dict[bytes, str] = {}  # by digest of the piece
+        self.summed_up: dict[bytes, frozenset[str]] = {}  # names in a summary
         self.sizes: dict[bytes, int] = {}  # bytes of the text of instructions, as a file has it
         self._named: dict[str, list[int]] = {}  # turns whose answers have the name
         self._files: dict[str, dict[int, None]] = {}  # numbers of pieces, by the name of the file without its folder
@@ -52,7 +53,10 @@ class Mentions:
             if piece.origin == "instructions":
                 self.sizes[piece.digest] = _plain_size(text)
             if piece.origin in _SAID:
-                for name in {each.decode(errors="replace") for each in _NAMES.findall(text)}:
+                names = frozenset(each.decode(errors="replace") for each in _NAMES.findall(text))
+                if piece.origin == "summary":
+                    self.summed_up[piece.digest] = names
+                for name in names:
                     turns = self._named.setdefault(name, [])
                     if turns[-1:] != [answered]:
                         turns.append(answered)

@@ -46,6 +46,8 @@ class Segment(Struct, frozen=True, kw_only=True):
     file: str = ""
     read: InstructionFile | None = None  # of instructions: the file that the agent was seen to read
     mentioned: int = 0
+    left: int = 0  # the turn behind which it was dropped, before it was put back in turn `again`
+    again: int = 0
     preview: str = ""
     count: int = 1
     held: bool = True  # in the newest request
@@ -126,6 +128,8 @@ def _segment(agent: AgentContext, held: Held, *, held_now: bool, priced: bool) -
         file=file,
         read=read,
         mentioned=agent.mentioned(file) if file else 0,
+        left=held.left,
+        again=held.again,
         preview=agent.mentions.previews.get(piece.digest, ""),
         held=held_now,
     )

@@ -16,6 +16,7 @@ from agentsight_rx.view.queries.context_reading import read_contexts
 from agentsight_rx.view.queries.context_words import lost_said, saving_said
 from agentsight_rx.view.queries.selection import Selection
 from agentsight_rx.view.queries.summary import read_summary
+from benchmarks.contexts import session
 
 from ..queries.context_story import SESSION, Agent, words
 from .story import stored
@@ -69,7 +70,7 @@ def test_a_request_has_all_its_segments(picture: Picture) -> None:
     assert [each.what for each in found.blocks if each.first_change] == ["mcp__ledger__close"]
     servers = {(each.name, each.calls, each.never) for each in found.servers}
     assert servers == {("", 1, 4), ("ledger", 1, 3), ("weather", 0, 3)}
-    assert found.notes[0].said[0].text == "First change: tool 12 of 12."
+    assert found.notes[0].said[0].text == "First change since turn 2: tool 12 of 12."
     assert found.prices == "written $3.75 a million"
     assert found.total is not None
     assert found.total.cached_usd is not None
@@ -167,3 +168,80 @@ def test_what_a_provider_cleared_is_a_note_and_no_loss() -> None:
     assert note.kind == "cleared"
     assert note.said[0].text == "The provider cleared 2 tool results from the conversation, 1.8 k, as the request asked."
     assert note.more[0].text.startswith("What stands behind was read anew: $")
+
+
+def test_small_segments_are_shown_where_runs_are_opened(picture: Picture) -> None:
+    folded, opened = asked(picture, "/3"), asked(picture, "/3", opened="1")
+    assert isinstance(folded, ContextTurn)
+    assert isinstance(opened, ContextTurn)
+    assert any(not each.id for each in folded.blocks)
+    assert all(each.id for each in opened.blocks)
+    assert sum(each.tokens for each in opened.blocks) == folded.tokens
+
+
+def test_a_segment_leads_to_where_it_came_from(picture: Picture) -> None:
+    found = asked(picture, "/3")
+    assert isinstance(found, ContextTurn)
+    targets = {each.what: (each.target.tab, each.target.turn) for each in found.rows if each.target is not None}
+    assert targets["/work/src/post.py"] == ("conversation", 1)
+    assert targets["x, from mcp__ledger__tool0"] == ("conversation", 2)
+    assert targets["ledger"] == ("mcp", 0)
+    assert targets["prompt, turn 1"] == ("conversation", 1)
+    assert "built-in tools" not in targets
+
+
+def test_a_file_that_was_put_back_is_the_same_segment() -> None:
+    agent = Agent()
+    agent.said("Fix the totals.")
+    agent.turn("Tool1", {"file_path": "/work/a.py"}, words(900, 1), "I read it.")
+    kept = agent.messages[-2:]
+    agent.turn("Tool2", {"command": "ls"}, words(3000, 2), "On.")
+    agent.turn("Tool2", {"command": "ls -l"}, words(3000, 3), "On.")
+    agent.messages = []
+    agent.said("This session is being continued from a previous conversation. " + words(90, 8))
+    agent.ask("Going on.")
+    agent.messages += kept
+    agent.ask("Done.")
+    found = asked(pictured(agent), "/5")
+    assert isinstance(found, ContextTurn)
+    (row,) = [each for each in found.rows if each.what == "/work/a.py"]
+    assert (row.since, row.again, row.requests, row.lives) == (2, 5, 3, (2, 3, 5, 5))
+    assert [each.again for each in found.blocks if each.what.startswith("/work/a.py")] == [5]
+
+
+@pytest.fixture(scope="module")
+def long() -> Picture:
+    """500 turns, of which ten have lost the cache."""
+    return Picture(stored(session(500, 40, lost_every=50)), PRICES)
+
+
+def test_the_tab_of_500_turns_moves_less_than_100_kb(long: Picture) -> None:
+    (id,) = long.sessions
+    paths = ["", "/500", "/250", "/1"]
+    answers = [answer(long, "r", f"session/{id}/context{path}", {}) for path in paths]
+    sizes = [len(msgspec.json.encode(each)) for each in answers]
+    opened = len(msgspec.json.encode(answer(long, "r", f"session/{id}/context/500", {"opened": "1"})))
+    assert sum(sizes) + opened < 100_000, (sizes, opened)
+    assert isinstance(answers[0], ContextOverTime)
+    assert len(answers[0].n) == 500
+    assert [n for n, flags in zip(answers[0].n, column(answers[0].flags), strict=True) if flags] == [*range(50, 501, 50)]
+
+
+def test_the_sentence_of_a_long_session_names_what_cost_a_tenth(long: Picture) -> None:
+    (id,) = long.sessions
+    summary = read_summary(long.store, Selection(), PRICES)
+    found = summary.avoidable
+    assert found is not None
+    assert (found.kind, len(found.turns)) == ("lost", 10)
+    cost = summary.cost.usd or 0.0
+    assert 0.1 * cost <= (found.usd or 0.0) < cost
+    assert found.usd == pytest.approx(sum(each.cost_usd or 0.0 for each in summary.findings if each.kind == "uncached"))
+    head = answer(long, "r", f"session/{id}", {})
+    assert isinstance(head, Head)
+    assert head.verdict[-1].text == saving_said(found, cost)
+    rarely = Picture(stored(session(120, 40, lost_every=119)), PRICES)
+    assert read_summary(rarely.store, Selection(), PRICES).avoidable is None
+    (id,) = rarely.sessions
+    quiet = answer(rarely, "r", f"session/{id}", {})
+    assert isinstance(quiet, Head)
+    assert "could be saved" not in "".join(each.text for each in quiet.verdict)
