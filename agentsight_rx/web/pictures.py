@@ -12,6 +12,7 @@ from ..errors import StoreError
 from ..prices import Prices
 from ..view.page import PageError, Picture, answer
 from ..view.page.rail import RailRow, rail_of
+from ..view.queries.context_reading import Contexts
 from .recordings import Recordings
 
 __all__ = ["Pictures", "Rail", "Unreadable"]
@@ -44,6 +45,7 @@ class Pictures:
         self._lock = Lock()
         self._kept: Recent[str, tuple[int, Picture]] = Recent(_KEPT)
         self._rails: Recent[str, tuple[int, tuple[RailRow, ...]]] = Recent(_RAILS)
+        self._contexts: Recent[str, Contexts] = Recent(_KEPT)  # of recordings that go on
 
     def version(self, recording: str, /) -> int:
         """Raises PageError where it is not there."""
@@ -105,11 +107,20 @@ class Pictures:
                 being_written=opened.being_written,
                 closing=opened.closing,
                 version=opened.version,
+                contexts=self._contexts_of(recording, same_store=known is not None and known[1].store is opened.store),
             )
             known = opened.version, made
             if keep:
                 self._kept.put(recording, known)
         return known[1]
+
+    def _contexts_of(self, recording: str, *, same_store: bool) -> Contexts:
+        """The contexts of the picture before, if it was of the same store."""
+        known = self._contexts.use(recording)
+        if known is None or not same_store:
+            known = Contexts(self._prices)
+            self._contexts.put(recording, known)
+        return known
 
 
 def _gone(recording: str, error: Exception) -> PageError:

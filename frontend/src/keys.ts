@@ -2,7 +2,7 @@
 
 import { close, go, open, place } from "./address";
 import { DIGITS, hasContext } from "./shapes";
-import { cards, follow, following, head, indexOf, rail, step, stepTrouble, switchTheme } from "./state";
+import { cards, follow, following, head, indexOf, rail, small, step, stepTrouble, switchTheme } from "./state";
 import { control as turns } from "./ui/strip";
 import { control } from "./ui/timeline";
 
@@ -73,7 +73,8 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
     case "w":
       return overlay(key);
     case "o":
-      fold();
+      if (at.tab === "context") small.value = !small.value;
+      else fold();
       return true;
     case "f":
       follow(!following.value);

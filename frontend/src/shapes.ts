@@ -120,7 +120,7 @@ export interface ContextRow {
 export interface ContextSum {
   what: string; tokens: number; count?: number; approx?: boolean; code?: boolean; cached_usd?: number | null; full_usd?: number | null; carried?: number;
 }
-export interface ContextNote { kind: "lost" | "compacted"; said: Clause[]; more?: Clause[]; dropped?: ContextSum[]; came?: ContextSum[]; diff?: string }
+export interface ContextNote { kind: "lost" | "compacted" | "cleared"; said: Clause[]; more?: Clause[]; dropped?: ContextSum[]; came?: ContextSum[]; diff?: string }
 export interface ContextServer {
   name: string; tools: number; calls: number; never: number; tokens: number; requests: number; usd?: number | null; approx?: boolean; command?: string;
 }
@@ -145,4 +145,5 @@ export const SUB_AGENT = 8;
 export const COMPACTED = 16;
 export const CACHE_LOST = 32;
 export const NOT_COUNTED = 64;
+export const CLEARED = 256;
 export const PARTS_UNKNOWN = 128;

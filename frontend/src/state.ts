@@ -23,6 +23,7 @@ export const inFile = signal(false); // all there is is one session
 export const leftOut = signal<readonly string[]>([]); // of the session, in a file
 export const news = signal(""); // what is announced
 export const following = signal(false);
+export const small = signal(false); // the small segments of a request are shown, not runs of them
 export const unseen = signal(0);
 export const now = signal(Date.now());
 export const theme = signal<"light" | "dark" | "auto">(storedTheme());

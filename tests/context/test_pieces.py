@@ -44,7 +44,7 @@ def test_a_result_names_its_call_and_a_reminder_in_it_is_none() -> None:
             '{"type":"web_search_tool_result","tool_use_id":"a","content":[{"type":"web_search_result","title":"T"}]}',
             [("result", "")],
         ),
-        ('{"type":"compaction","content":"c"}', [("summary", "")]),
+        ('{"type":"compaction","content":"c"}', [("summary", "compaction")]),
         ('{"type":"function_call_output","call_id":"a","output":[{"type":"input_text","text":"x"}]}', [("result", "")]),
         ('{"type":"input_image","image_url":"https://example.com/a.png"}', [("media", "")]),
         ('{"type":"item_of_next_year","payload":"x"}', [("prompt", "")]),

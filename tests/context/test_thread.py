@@ -9,7 +9,7 @@ import pytest
 
 from agentsight_rx.context import anatomy
 from agentsight_rx.context.held import Rates, Sent
-from agentsight_rx.context.thread import KEPT, Thread, shared
+from agentsight_rx.context.thread import KEPT, Thread
 from agentsight_rx.tokens import Usage
 
 Request = dict[str, Any]
@@ -105,8 +105,19 @@ def test_the_costs_of_the_pieces_are_the_cost_of_the_input() -> None:
     assert thread.held[-1].cost == pytest.approx(20)
 
 
-def test_shares_are_whole_and_add_up() -> None:
-    assert shared(10, [1, 1, 1]) == [4, 3, 3]
-    assert shared(7, [0, 0]) == [4, 3]
-    assert shared(0, [3, 4]) == [0, 0]
-    assert shared(3, []) == []
+def test_what_the_provider_clears_has_no_tokens_and_the_rest_its_own() -> None:
+    thread = Thread()
+    said = [("user", "one"), ("assistant", "two"), ("user", "three"), ("assistant", "four")]
+    for turn, (count, total) in enumerate(((1, 100), (2, 110), (3, 160), (4, 190)), 1):
+        added(thread, request(*said[:count]), Sent(turn, Usage(input=total)))
+    assert [tokens for _, tokens, _ in told(thread)[3:]] == [10, 50, 30]
+
+    def clear(_: object, __: int) -> None:
+        thread.cleared = frozenset({thread.held[4].number})
+
+    step = thread.add(anatomy(json.dumps(request(*said, ("user", "five"))).encode()), Sent(5, Usage(input=150)), clear)
+    assert step.total == sum(each.tokens for each in thread.held) == 150
+    assert [tokens for _, tokens, _ in told(thread)[3:]] == [10, 0, 30, 10]
+    again = thread.until(5)
+    assert [each.tokens for each in again.held] == [each.tokens for each in thread.held]
+    assert [each.tokens for each in thread.until(4).held][3:] == [10, 50, 30]

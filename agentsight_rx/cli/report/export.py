@@ -74,7 +74,7 @@ def export(
         int, typer.Option("--audit-limit", help="Rows of the audit trail in a snapshot.", metavar="N", min=0)
     ] = AUDIT_DEFAULT,
     table: Annotated[
-        str, typer.Option("--table", help="The rows of a csv or parquet: calls, tools, tokens or files.", metavar="TABLE")
+        str, typer.Option("--table", help="The rows of a csv or parquet: calls, tools, context and others.", metavar="TABLE")
     ] = CSV_TABLES[0],
     otel: Annotated[Otel, Only("otel_endpoint", "otel_protocol", "otel_capture_content")],
 ) -> None:

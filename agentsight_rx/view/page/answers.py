@@ -58,7 +58,13 @@ def answer(picture: Picture, recording: str, path: str, given: Mapping[str, str]
                 return contexts_of(picture, id, of=asked.text("of"))
             case "session", [id, "context", turn] if turn.isdecimal() and len(turn) < 10:
                 return request_of(
-                    picture, id, int(turn), of=asked.text("of"), row=asked.text("row"), origin=asked.text("origin")
+                    picture,
+                    id,
+                    int(turn),
+                    of=asked.text("of"),
+                    row=asked.text("row"),
+                    origin=asked.text("origin"),
+                    opened=bool(asked.text("opened")),
                 )
             case "session", [id, tab]:
                 return _tab(asked, id, tab)

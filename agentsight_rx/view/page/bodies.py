@@ -9,6 +9,7 @@ from ...llm import call_of
 from ...llm.canonical import Asked, LlmCall, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ...state import by_index
 from ..log.reading import read_exchange
+from ..queries.context_falls import lost_tokens
 from ..queries.costs import priced
 from ..queries.diff_calls import diff_calls
 from ..rows.kinds import CallRow, ToolRow
@@ -234,8 +235,7 @@ def diff_of(picture: Picture, a: str, b: str, /) -> DiffBody:
     """Raises KeyError for an unknown call."""
     first, second = _call(picture, a), _call(picture, b)
     before, after = _exchange(picture, first), _exchange(picture, second)
-    lost = first.cached_tokens - second.cache_read_tokens
-    known = DiffBody(a, b, turn_a=first.turn, turn_b=second.turn, uncached=max(0, lost) if second.total_tokens else 0)
+    known = DiffBody(a, b, turn_a=first.turn, turn_b=second.turn, uncached=lost_tokens(first, second))
     if before is None or after is None:
         return msgspec.structs.replace(known, missing=_NOT_KEPT)
     found = diff_calls(before, after)

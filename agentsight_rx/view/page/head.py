@@ -11,7 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...agents.registry import agent_named
-from ..queries.context_falls import compactions, lost_caches
+from ..queries.context_falls import Falls
+from ..queries.context_findings import Avoidable
+from ..queries.context_words import saving_said
 from ..queries.costs import CostSum, PricedCall, seller_of, summed
 from ..queries.effects import files_touched
 from ..queries.file_fates import effect_of
@@ -155,6 +157,9 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
     programs = 0 if work.calls else read_totals(picture.store).programs
     deeds = deeds_of(work.calls, work.tools, files_touched(files, picture.lives), programs=programs)
     refused = [each for each in files if effect_of(each) == "refused"]
+    falls, dearest = picture.falls(session)
+    numbers = _numbers(work, threads, (start, end), window)
+    said = verdict_of(deeds, threads.turns, live=live).clauses
     return Head(
         session,
         recording,
@@ -169,15 +174,15 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         cwd=(row.cwd if row else None) or (picture.causes.folder if row is None else ""),
         pid=(row.pid if row else None) or 0,
         comm=(row.comm if row else None) or "",
-        verdict=verdict_of(deeds, threads.turns, live=live).clauses,
+        verdict=(*said, *_saving(dearest, numbers.cost)),
         whole=replace(wholeness_of(picture.health), records=records_of(count for _, count in picture.store.scan(STAGES))),
-        strip=_strip(threads, work, start, from_turn=from_turn, live=live),
+        strip=_strip(threads, work, falls, start_ms=start, from_turn=from_turn, live=live),
         turns=len(main),
         below=tuple(sorted((threads.turns[call], turn) for call, turn in threads.under.items() if call in threads.turns)),
         from_turn=from_turn,
         window=window or 0,
-        numbers=_numbers(work, threads, (start, end), window),
-        signals=signals_of(work, find(work.calls, work.tools), refused, threads.turns),
+        numbers=numbers,
+        signals=signals_of(work, find(work.calls, work.tools, falls), refused, threads.turns),
         plan=tuple(Step(*step) for step in newest_plan(work.tools)),
         counts=counts,
         more=more,
@@ -220,11 +225,15 @@ def wholeness_of(health: Health, /) -> Wholeness:
     return Wholeness("not_whole", health.missing, tuple(each.what for each in islice(things, _FIRST_SAID)))
 
 
-def _strip(threads: Threads, work: Work, start_ms: int, *, from_turn: int, live: bool) -> Strip:
+def _saving(dearest: Avoidable | None, cost: CostSum) -> tuple[Clause, ...]:
+    """The sentence behind the verdict: what costs most and could be saved."""
+    return (Clause(" "), Clause(saving_said(dearest, cost.usd), "context")) if dearest is not None and cost.usd else ()
+
+
+def _strip(threads: Threads, work: Work, falls: Falls, *, start_ms: int, from_turn: int, live: bool) -> Strip:
     failed = {tool.llm_call_id for tool in work.tools if has_failed(tool)}
     bad = {threads.under.get(call) or threads.turns.get(call) for call in failed}
     with_subs = set(threads.under.values())
-    compacted, lost = compactions(threads.main), {call.id for call, _ in lost_caches(threads.main)}
     calls = threads.main[from_turn:]
 
     def flags(call: PricedCall) -> int:
@@ -232,8 +241,8 @@ def _strip(threads: Threads, work: Work, start_ms: int, *, from_turn: int, live:
         return (
             _flags(call, turn in bad, live=live)
             | SUB_AGENT * (turn in with_subs)
-            | COMPACTED * (call.id in compacted)
-            | CACHE_LOST * (call.id in lost)
+            | COMPACTED * (call.id in falls.compacted)
+            | CACHE_LOST * (call.id in falls.lost)
         )
 
     return Strip(

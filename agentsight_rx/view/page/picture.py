@@ -15,8 +15,12 @@ from ...loss import Entry
 from ...prices import Prices
 from ...state import Store, Table, by_index
 from ..queries.causes import Causes, newest_within, within
-from ..queries.context import AgentContext, read_contexts
+from ..queries.context import AgentContext
+from ..queries.context_falls import Falls
+from ..queries.context_findings import Avoidable
+from ..queries.context_reading import Contexts
 from ..queries.costs import PricedCall, priced
+from ..queries.explained import explained
 from ..queries.file_fates import Lives
 from ..queries.health import Health, read_health
 from ..queries.reading import newest_first
@@ -43,7 +47,7 @@ _HEALTH_SIZE = 1_000_000
 _LINE = 300  # bytes of a line of a table, beside its text
 _MANY = 1000
 _EXCHANGES_MOST = 3  # that are kept whole: a turn, the one before, and the one that has its results
-_CONTEXTS_MOST = 3  # a session, and how it was at a turn
+_CONTEXTS_MOST = 2  # sessions
 
 
 class Work(Struct, frozen=True):
@@ -57,13 +61,22 @@ class Work(Struct, frozen=True):
 class Picture:
     """
     A store as it is now. It reads while it is asked, so it is to be made again once the store has changed. `being_written`: its
-    run goes on; `closing`: it has ended, and what ends it in the store is still to come.
+    run goes on; `closing`: it has ended, and what ends it in the store is still to come. `contexts` has what earlier pictures
+    of the store have read.
 
     What it keeps has a limit in bytes, whatever the recording has: of rows the newest, and each answer says whether it has all.
     """
 
     def __init__(
-        self, store: Store, prices: Prices, /, *, being_written: bool = False, closing: bool = False, version: int = 0
+        self,
+        store: Store,
+        prices: Prices,
+        /,
+        *,
+        being_written: bool = False,
+        closing: bool = False,
+        version: int = 0,
+        contexts: Contexts | None = None,
     ) -> None:
         self.store = store
         self.prices = prices
@@ -71,7 +84,8 @@ class Picture:
         self._closing = closing
         self.version = version  # of the store, which counts its commits
         self._work: Weighed[str, Work] = Weighed(_MANY, _WORKS_SIZE, _weight_of_work, least=1)
-        self._contexts: Recent[tuple[str, int | None], list[AgentContext]] = Recent(_CONTEXTS_MOST)
+        self._reading = contexts or Contexts(prices)
+        self._contexts: Recent[str, list[AgentContext]] = Recent(_CONTEXTS_MOST)
         self._lives: Lives | None = None
         self._audits: Weighed[str, tuple[list[AuditRow], bool]] = Weighed(_MANY, _ALL_AUDITS_SIZE, _weight_of_rows, least=1)
         # By kind and session
@@ -143,14 +157,13 @@ class Picture:
         tools, has_all_tools = newest_fitting(newest_first(self.store, TOOLS, selection), _TOOLS_SIZE, weight_of)
         return Work(tuple(calls), tuple(tools), not (has_all_calls and has_all_tools))
 
-    def contexts(self, session: str, *, until_turn: int | None = None) -> list[AgentContext]:
-        """The contexts of the agents of a session, the main one first; with `until_turn` as they were then."""
-        key = session, until_turn
-        known = self._contexts.use(key)
+    def contexts(self, session: str) -> list[AgentContext]:
+        """The contexts of the agents of a session and of its sub-sessions, the main one first."""
+        known = self._contexts.use(session)
         if known is None:
             family = sorted(self.family(session) or self.sessions, key=lambda id: id != session)
-            known = [each for id in family for each in read_contexts(self.store, id, self.prices, until_turn=until_turn)]
-            self._contexts.put(key, known)
+            known = [each for id in family for each in self._reading.read(self.store, id)]
+            self._contexts.put(session, known)
         return known
 
     def rows(self, table: Table[R], session: str) -> Iterator[R]:
@@ -160,6 +173,13 @@ class Picture:
     def newest_rows(self, table: Table[R], session: str) -> tuple[list[R], bool]:
         """The newest of them, oldest first, and whether these are all."""
         return newest_fitting(newest_within(self.store, table, self._selection(session), self.causes), _ROWS_SIZE, weight_of)
+
+    def falls(self, session: str) -> tuple[Falls, Avoidable | None]:
+        """Where caches were lost and why, where the conversation was compacted, and what costs most and could be saved."""
+        work = self.work(session)
+        called = {tool.tool_name for tool in work.tools}
+        is_large = work.cut or session == WHOLE
+        return explained(work.calls, called, None if is_large else lambda: self.contexts(session))
 
     def audits(self, session: str, kind: str) -> tuple[list[AuditRow], bool]:
         """

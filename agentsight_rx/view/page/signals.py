@@ -71,9 +71,10 @@ def _of_findings(findings: Sequence[Finding], work: Work) -> Iterator[Signal]:
                 yield Signal("Ended at a limit", f"{plural(each.amount, 'answer')} ended at the limit of tokens.", turns=seen)
             case "uncached":
                 diff = by_turn.get(seen[0], "") if seen else ""
+                why = f"{each.what[:1].upper()}{each.what[1:]}. " if each.what else ""
                 yield Signal(
                     "Cache lost",
-                    f"{_amount(each.amount)} tokens were no longer read from the cache.{cost}",
+                    f"{why}{_amount(each.amount)} tokens were paid again.{cost}",
                     turns=seen,
                     diff=diff,
                 )

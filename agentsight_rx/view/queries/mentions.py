@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
+from msgspec import DecodeError, Struct, json
 
 from ...context.held import Held
 
@@ -37,20 +37,29 @@ class Mentions:
     def __init__(self) -> None:
         self.makers: dict[str, Maker] = {}  # by the id of the call
         self.previews: dict[bytes, str] = {}  # by digest of the piece
-        self._named: dict[str, int] = {}
-        self._files: dict[str, list[Held]] = {}  # by their name without folder
+        self.summed_up: dict[bytes, frozenset[str]] = {}  # names in a summary
+        self.sizes: dict[bytes, int] = {}  # bytes of the text of instructions, as a file has it
+        self._named: dict[str, list[int]] = {}  # turns whose answers have the name
+        self._files: dict[str, dict[int, None]] = {}  # numbers of pieces, by the name of the file without its folder
 
-    def add(self, news: Iterable[tuple[Held, bytes]], answered: int) -> Iterator[Held]:
+    def add(self, news: Iterable[tuple[Held, bytes]], answered: int) -> Iterator[int]:
         """
-        New pieces. `answered`: the turn of the request before, whose answer may be among them. Returns the files that it
-        names.
+        New pieces. `answered`: the turn of the request before, whose answer may be among them. Returns the numbers of the
+        files that it names. The same pieces again change nothing.
         """
         for held, text in news:
             piece = held.piece
             self.previews[piece.digest] = text[: 2 * _PREVIEW].decode(errors="replace")[:_PREVIEW]
+            if piece.origin == "instructions":
+                self.sizes[piece.digest] = _plain_size(text)
             if piece.origin in _SAID:
-                for name in {each.decode(errors="replace") for each in _NAMES.findall(text)}:
-                    self._named[name] = answered
+                names = frozenset(each.decode(errors="replace") for each in _NAMES.findall(text))
+                if piece.origin == "summary":
+                    self.summed_up[piece.digest] = names
+                for name in names:
+                    turns = self._named.setdefault(name, [])
+                    if turns[-1:] != [answered]:
+                        turns.append(answered)
                     yield from self._files.get(name, ())
             if piece.origin == "answer" and piece.name:
                 file, asked = _found(_FILE, text), _found(_ASKED, text)
@@ -58,16 +67,24 @@ class Mentions:
             elif piece.origin == "result" and (maker := self.makers.get(piece.ref)) is not None:
                 held.kind = "file" if maker.file else "command" if maker.asked else "result"
                 if maker.file:
-                    self._files.setdefault(_short(maker.file), []).append(held)
+                    self._files.setdefault(_short(maker.file), {})[held.number] = None
 
-    def last_named(self, file: str) -> int:
-        """The newest turn whose answer has the name of this file, without its folder; 0: none."""
-        return self._named.get(_short(file), 0)
+    def last_named(self, file: str, before: int) -> int:
+        """The newest turn before that one whose answer has the name of this file, without its folder; 0: none."""
+        return next((turn for turn in reversed(self._named.get(_short(file), ())) if turn < before), 0)
 
 
 def _found(shape: re.Pattern[bytes], text: bytes) -> str:
     found = shape.search(text)
     return found[1].decode(errors="replace") if found else ""
+
+
+def _plain_size(text: bytes) -> int:
+    """Bytes of a text that is written in JSON, or of as much of it as is there."""
+    try:
+        return len(json.decode(b'"' + text + b'"', type=str).encode("utf-8", "surrogatepass"))
+    except (DecodeError, UnicodeError):
+        return len(text)
 
 
 def _short(file: str) -> str:

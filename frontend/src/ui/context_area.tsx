@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { bandsOf, type Columns, KEYS, ORIGINS, TONES } from "../context";
 import { go, place } from "../address";
-import { CACHE_LOST, COMPACTED, type ContextOverTime, type ContextTurn, NOT_COUNTED, PARTS_UNKNOWN } from "../shapes";
+import { CACHE_LOST, CLEARED, COMPACTED, type ContextOverTime, type ContextTurn, NOT_COUNTED, PARTS_UNKNOWN } from "../shapes";
 import { select } from "../state";
 import { amount } from "../words";
 
@@ -81,7 +81,7 @@ export function Area({ columns, over, turn }: { columns: Columns; over: ContextO
 // Words where the context fell or the cache was lost; the later one gives way where both have no room.
 function Events({ columns, wide, width, y }: { columns: Columns; wide: number; width: number; y: (value: number) => number }): JSX.Element {
   const busy: [number, number][] = [];
-  const marks = columns.flags.flatMap((flags, at) => (flags & COMPACTED ? [{ at, word: "compacted" }] : flags & CACHE_LOST ? [{ at, word: "cache lost" }] : []));
+  const marks = columns.flags.flatMap((flags, at) => (flags & COMPACTED ? [{ at, word: "compacted" }] : flags & CACHE_LOST ? [{ at, word: "cache lost" }] : flags & CLEARED ? [{ at, word: "cleared" }] : []));
   return (
     <>
       {marks.map(({ at, word }) => {

@@ -96,7 +96,8 @@ function move(event: KeyboardEvent, strip: Strip, selected: number): void {
 function readOut(strip: Strip, bar: Bar): string {
   const first = strip.n[bar.first] ?? 0;
   const last = strip.n[bar.last] ?? 0;
-  const said = [first === last ? `turn ${first}: ${amount(bar.context)}` : `turns ${first} to ${last}: ${amount(bar.context)}`, `${amount(bar.fresh)} new`];
+  const named = first === last ? `turn ${first}` : `turns ${first} to ${last}`;
+  const said = strip.context.some(Boolean) ? [`${named}: ${amount(bar.context)}`, `${amount(bar.fresh)} new`] : [named];
   for (const [flag, word] of WORDS) if (bar.flags & flag) said.push(word);
   if (bar.flags & MISSING) said.push("something is missing");
   if (bar.flags & FAILED) said.push("something failed");
@@ -201,12 +202,13 @@ function Everything(props: { strip: Strip; full: number; from: number; to: numbe
 function Caption(props: { strip: Strip; plot: Plot; scale: Scale; zoomed: boolean; pointed: Signal<Bar | null>; onCloser: () => void; onAll: () => void }): JSX.Element {
   const { strip, plot, scale, zoomed } = props;
   const flags = plot.bars.reduce((all, bar) => all | bar.flags, 0);
-  const rest = strip.context.some(Boolean) ? `a full bar is ${amount(Math.round(scale.full)).replace(".0 ", " ")}${scale.part ? `, ${scale.part}` : ""}` : "no count of tokens was reported";
+  const counted = strip.context.some(Boolean);
+  const rest = counted ? `a full bar is ${amount(Math.round(scale.full)).replace(".0 ", " ")}${scale.part ? `, ${scale.part}` : ""}` : "no count of tokens was reported";
   const bar = props.pointed.value;
   return (
     <p class="cap">
       <span><i class="sw" />new</span>
-      <span><i class="sw light" />from cache</span>
+      <span><i class="sw light" />{counted ? "from cache" : "carried"}</span>
       {flags & FAILED ? <span><i class="sw tick" />something failed</span> : null}
       {flags & MISSING ? <span><i class="sw dashed" />something is missing</span> : null}
       {flags & SUB_AGENT ? <span><i class="sw round" />a sub-agent worked</span> : null}

@@ -18,7 +18,8 @@ import pytest
 from agentsight_rx.demo.prompt_cache import MARK, PromptCache, count, text_of, texts_of
 from agentsight_rx.events import Connection, Event, HttpRequest, HttpResponse, Origin, ProcessExec, ProcessFork
 from agentsight_rx.prices import Prices
-from agentsight_rx.view.queries.context import AgentContext, read_contexts
+from agentsight_rx.view.queries.context import AgentContext
+from agentsight_rx.view.queries.context_reading import read_contexts
 
 from ..page.story import stored
 
@@ -52,6 +53,8 @@ class Agent:
         self.messages: list[dict[str, Any]] = []
         self.model = "claude-sonnet-4-5"
         self.more: dict[str, Any] = {}
+        self.says: dict[str, Any] = {}  # members of each answer
+        self.cleared = 0  # results of tools that the provider takes out before the model reads them
         self.marks = True
         self.counts = True
         self.now = 0
@@ -73,8 +76,9 @@ class Agent:
     def ask(self, answer: str = "", *tools: tuple[str, dict[str, Any]], seconds: int = 5) -> list[str]:
         """One call; returns the ids of the tools that the model asks for."""
         body = self._body()
-        self.truth.append([count(text) for text, _ in texts_of(body)])
-        counted = self._cache.counted(body, self.now)
+        read = self._read_by_model(body)
+        self.truth.append([count(text) for text, _ in texts_of(read)])
+        counted = self._cache.counted(read, self.now)
         usage = {
             "input_tokens": counted.uncached,
             "cache_creation_input_tokens": counted.written,
@@ -111,6 +115,7 @@ class Agent:
             "content": content,
             "stop_reason": "tool_use" if tools else "end_turn",
             **({"usage": usage} if self.counts else {}),
+            **self.says,
         }
         self.events.append(
             HttpResponse(
@@ -159,6 +164,14 @@ class Agent:
                 block.update(MARK)
         fixed = {"model": self.model, "max_tokens": 4096, "messages": messages, "system": system, "tools": self.tools}
         return {**fixed, **self.more}
+
+    def _read_by_model(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Without the results that the provider takes out."""
+        messages = [{**each, "content": [dict(block) for block in each["content"]]} for each in body["messages"]]
+        results = [block for each in messages for block in each["content"] if block["type"] == "tool_result"]
+        for block in results[: self.cleared]:
+            block["content"] = ""
+        return {**body, "messages": messages}
 
 
 PRICES = Prices(today=datetime.date(2026, 11, 27))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from agentsight_rx.view import CallRow
-from agentsight_rx.view.queries.context_falls import compactions, lost_caches
+from agentsight_rx.view.queries.context_falls import compactions, falls_of
 
 
 def call(id: str, tokens: int, *, messages: int, cached: int = 0, aside: str = "", agent: str | None = None) -> CallRow:
@@ -19,7 +19,7 @@ SHORT = call("short", 30_000, messages=2, cached=12_000)
 
 
 def lost(*calls: CallRow) -> list[tuple[str, int]]:
-    return [(each.id, tokens) for each, tokens in lost_caches(calls)]
+    return [(id, each.tokens) for id, each in falls_of(calls).lost.items()]
 
 
 def test_a_shorter_conversation_behind_a_summary_was_compacted_and_its_cache_was_not_lost() -> None:

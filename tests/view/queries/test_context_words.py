@@ -7,9 +7,17 @@ from collections.abc import Callable
 import pytest
 
 from agentsight_rx.state import Delete
-from agentsight_rx.view.queries.context import read_contexts
+from agentsight_rx.view.queries.context import LostCache
 from agentsight_rx.view.queries.context_findings import Avoidable, avoidable
-from agentsight_rx.view.queries.context_words import avoidable_said, cause_said, counted_said, sentence_of, what_to_do
+from agentsight_rx.view.queries.context_reading import read_contexts
+from agentsight_rx.view.queries.context_words import (
+    avoidable_said,
+    counted_said,
+    lost_said,
+    saving_said,
+    sentence_of,
+    what_to_do,
+)
 from agentsight_rx.view.rows.tables import CALLS, EXCHANGES
 
 from ..page.story import stored
@@ -73,7 +81,7 @@ def test_why_the_cache_was_lost(change: Callable[[Agent], None], said: str) -> N
     agent.ask("Done.")
     found = context_of(agent)
     is_true(agent, found)
-    lost = [(turn.turn, cause_said(turn.lost.cause)) for turn in found.turns if turn.lost is not None]
+    lost = [(turn.turn, lost_said(turn.lost)) for turn in found.turns if turn.lost is not None]
     assert lost == [(4, said)]
     turn = found.turns[3]
     assert turn.lost is not None
@@ -105,6 +113,19 @@ def test_a_turn_without_its_request_says_so() -> None:
     assert sum(held.tokens for held in found.held) == sum(agent.truth[-1])
 
 
+def test_a_loss_behind_a_request_that_was_not_captured_has_no_reason() -> None:
+    agent = begun()
+    agent.forget()
+    agent.ask("Done.")
+    store = stored(agent.events)
+    third = next(row.id for _, row in store.scan(CALLS) if row.turn == 3)
+    store.commit([Delete(EXCHANGES, (third, "request"))])
+    (found,) = read_contexts(store, SESSION, PRICES)
+    (lost,) = [turn.lost for turn in found.turns if turn.lost is not None]
+    assert lost_said(lost) == "the request before was not captured, so the reason is not known"
+    assert lost_said(LostCache(5000)) == ""
+
+
 def test_without_counts_every_size_is_an_estimate() -> None:
     agent = Agent()
     agent.counts = False
@@ -115,6 +136,11 @@ def test_without_counts_every_size_is_an_estimate() -> None:
     assert counted_said(newest) == "No counts: every size here is an estimate from length, 4 bytes a token."
     assert sentence_of(found, newest, []) == "At turn 2, about 2.9 k of 200.0 k are filled, most of it tool definitions."
     assert not any(held.exact for held in found.held)
+
+
+def test_what_could_be_saved_is_a_part_of_the_cost() -> None:
+    said = saving_said(Avoidable("lost", 5000, 0.2, turns=(3,)), 1.0)
+    assert said == "$0.200 of $1.00 (20 %) could be saved: the cache was lost once (turn 3): 5.0 k paid again."
 
 
 def test_the_newest_turn_may_still_grow() -> None:

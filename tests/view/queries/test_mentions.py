@@ -33,9 +33,11 @@ def test_a_file_is_mentioned_by_its_name_alone() -> None:
     result = piece("result", ref="a")
     list(mentions.add([(call, b'{"input":{"path":"/work/src/post.py"}}')], 1))
     list(mentions.add([(result, b"1 def post(): pass")], 1))
-    assert mentions.last_named("/work/src/post.py") == 1
-    assert list(mentions.add([(piece("answer"), b"I change post.py now.")], 7)) == [result]
-    assert mentions.last_named("/elsewhere/post.py") == 7
-    assert mentions.last_named("/work/book.py") == 0
+    assert mentions.last_named("/work/src/post.py", 8) == 1
+    for _ in range(2):  # the same again changes nothing
+        assert list(mentions.add([(piece("answer"), b"I change post.py now.")], 7)) == [result.number]
+    assert mentions.last_named("/elsewhere/post.py", 8) == 7
+    assert mentions.last_named("/elsewhere/post.py", 7) == 1
+    assert mentions.last_named("/work/book.py", 8) == 0
     assert list(mentions.add([(piece("prompt"), b"see post.py")], 9)) == []
-    assert mentions.last_named("post.py") == 7
+    assert mentions.last_named("post.py", 10) == 7

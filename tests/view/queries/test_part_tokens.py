@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.view.queries.context import read_contexts
+from agentsight_rx.view.queries.context_reading import read_contexts
 from agentsight_rx.view.queries.part_tokens import read_parts
 from agentsight_rx.view.queries.selection import Selection
 

@@ -1,0 +1,124 @@
+"""A context that is read on, or looked at as it was: the same as one that is read anew."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from agentsight_rx.events import Event, HttpResponse
+from agentsight_rx.state import MemoryStore, Store
+from agentsight_rx.view.queries.context import AgentContext
+from agentsight_rx.view.queries.context_reading import Contexts, read_contexts
+from agentsight_rx.view.queries.segments import Segment, carried, segments_of
+
+from ..page.story import stored
+from .context_story import PRICES, RULES, SESSION, Agent, words
+
+
+def told(agents: list[AgentContext]) -> list[tuple[list[Segment], list[Segment], list[object]]]:
+    """All that is shown of them, dollars to nine digits: the order of a sum changes the last ones."""
+    return [
+        (
+            [_rounded(each) for each in segments_of(agent)],
+            sorted((_rounded(each) for each in carried(agent)), key=lambda each: (each.id, each.since)),
+            [(turn.turn, turn.total, turn.sums, turn.cost, turn.lost, turn.compaction is not None) for turn in agent.turns],
+        )
+        for agent in agents
+    ]
+
+
+def _rounded(segment: Segment) -> Segment:
+    costs = {name: getattr(segment, name) for name in ("cost", "cached_cost", "unnamed_cost")}
+    return replace(segment, **{name: cost if cost is None else round(cost, 9) for name, cost in costs.items()})
+
+
+STEPS = ("read", "again", "run", "ask", "tool", "date", "pause", "forget", "compact", "edit")
+
+
+def lived(steps: list[str]) -> Agent:
+    """A conversation with these steps, and at least one call."""
+    agent = Agent()
+    agent.said(RULES).said("Fix the totals.")
+    for at, step in enumerate(steps):
+        match step:
+            case "read":
+                agent.turn("Tool1", {"file_path": f"/work/src/file{at % 3}.py"}, words(300 + at, at), f"I see file{at % 2}.py.")
+            case "again":
+                agent.turn("Tool1", {"file_path": "/work/src/same.py"}, words(250, 1), "Once more.")
+            case "run":
+                agent.turn("Tool2", {"command": "pytest -q"}, words(120, at), "Running.")
+            case "ask":
+                agent.ask(words(30, at))
+                agent.said(words(20, at + 1))
+            case "tool":
+                agent.add_tool(f"mcp__ledger__more{at}")
+            case "date":
+                agent.system = f"{agent.system} {at}"
+            case "pause":
+                agent.wait(400)
+            case "forget":
+                agent.forget()
+            case "compact":
+                agent.messages = []
+                agent.said(RULES).said("This session is being continued from a previous conversation. " + words(60, at))
+            case _:
+                agent.messages[0] = {"role": "user", "content": [{"type": "text", "text": f"{at} {RULES}"}]}
+    agent.ask("Done.")
+    return agent
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(STEPS), max_size=14))
+def test_as_it_was_at_a_turn_is_as_it_would_have_been_read_then(steps: list[str]) -> None:
+    agent = lived(steps)
+    (whole,) = read_contexts(stored(agent.events), SESSION, PRICES)
+    before = told([whole])
+    ends = [at for at, event in enumerate(agent.events) if isinstance(event, HttpResponse)]
+    for turn, end in enumerate(ends, 1):
+        then = read_contexts(stored(agent.events[: end + 1]), SESSION, PRICES)
+        assert told([whole.at(turn)]) == told(then)
+    assert told([whole]) == before
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(STEPS), max_size=10), st.data())
+def test_a_recording_that_is_read_on_is_as_one_that_is_read_anew(steps: list[str], data: st.DataObject) -> None:
+    events = lived(steps).events
+    contexts = Contexts(PRICES)
+    for end in sorted(data.draw(st.sets(st.integers(3, len(events)), min_size=1, max_size=6))):
+        store = stored(events[:end])
+        assert told(contexts.read(store, SESSION)) == told(read_contexts(store, SESSION, PRICES))
+
+
+def test_only_the_new_requests_are_read() -> None:
+    agent = lived(["read"] * 6)
+    contexts, first = Contexts(PRICES), stored(agent.events[:-2])
+    contexts.read(first, SESSION)
+    empty: Store = MemoryStore()
+    assert contexts.read(empty, SESSION) == []
+    read = _Counted(agent.events)
+    contexts = Contexts(PRICES)
+    contexts.read(_Counted(agent.events[:-2]).store, SESSION)
+    contexts.read(read.store, SESSION)
+    assert read.requests == 1
+
+
+class _Counted:
+    """A store that counts the calls whose requests are looked up."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self.store = stored(events)
+        self._asked = set[object]()
+        scan = self.store.scan
+
+        def counted(table: object, *args: object, **given: object) -> object:
+            if getattr(table, "name", "") == "exchanges":
+                self._asked.add(given.get("prefix"))
+            return scan(table, *args, **given)  # type: ignore[call-overload, arg-type]
+
+        self.store.scan = counted  # type: ignore[method-assign, assignment]
+
+    @property
+    def requests(self) -> int:
+        return len(self._asked)
