@@ -143,9 +143,10 @@ class Views:
         self._guard: Guard | None = None
         if rules is not None:
             self._guard = guard = Guard(rules, self._processes, self._sessions, self._tools, priced=priced)
-            for kind in guard.judging:
-                read, moment, size = self.readers[kind]
-                self.readers[kind] = Reader(guard.reader(kind, read), moment or time_of, size)
+            for kind, (read, moment, size) in self.readers.items():
+                judged = guard.reader(kind, read)
+                if judged is not read:
+                    self.readers[kind] = Reader(judged, moment or time_of, size)
 
     # -- calls and exchanges -------------------------------------------------------------------------------------------
 

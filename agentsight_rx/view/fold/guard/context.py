@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
 from msgspec import Struct
@@ -55,10 +55,14 @@ class Context:
         self.known = Known(processes, sessions, tools, self.memory)
         self._sha256 = rules.sha256
 
-    def judged(self, deed: Deed, link: Link, proof: Proof) -> Iterator[Row]:
+    def judged(self, deed: Deed, link: Link, proof: Proof) -> Iterable[Row]:
         """The alerts of a deed. What no agent did breaks no rule."""
         broken = self.judge.broken(deed)
-        if broken and link.owner is not None:
+        return self.alerts(broken, deed, link, proof) if broken else ()
+
+    def alerts(self, broken: Iterable[Rule], deed: Deed, link: Link, proof: Proof) -> Iterator[Row]:
+        """The alerts of a deed that breaks these rules."""
+        if link.owner is not None:
             for rule in broken:
                 yield from self._alert(rule, deed, link, proof)
 
@@ -79,7 +83,8 @@ class Context:
         contained = _CONTAINED.get(rule.name)
         smaller = alerts.get(_id(link.owner or "", contained, target)) if contained else None
         if smaller is not None and smaller.part_of is None:
-            alerts[smaller.id] = smaller = replace(smaller, part_of=id)
+            smaller = replace(smaller, part_of=id)
+            alerts.put(smaller.id, smaller)
             yield smaller
 
     def _new(self, id: str, rule: Rule, deed: Deed, link: Link, proof: Proof, *, target: str) -> AlertRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from ....events import (
@@ -27,6 +27,8 @@ from .talk import Calls, Priced
 
 __all__ = ["Guard"]
 
+_OF_EXIT = 2  # rows of the end of a process: the process, and its line in the audit trail
+
 Judging: TypeAlias = Callable[[Any, list[Row]], Iterable[Row]]  # an event of its kind, and its rows -> alerts
 
 
@@ -42,8 +44,7 @@ class Guard:
         self._context = Context(rules, processes, sessions, tools)
         self._effects = Effects(self._context)
         self._calls = Calls(self._context, priced)
-        self.judging: dict[type[Any], Judging] = {
-            FileEvent: self._effects.file,
+        self._judging: dict[type[Any], Judging] = {
             ProcessExec: self._effects.program,
             ProcessExit: self._exit,
             HttpRequest: self._request,
@@ -54,8 +55,12 @@ class Guard:
         }
 
     def reader(self, kind: type[Any], read: Callable[[Any], list[Row]]) -> Callable[[Any], list[Row]]:
-        """`read`, and behind its rows the alerts of the event."""
-        judge = self.judging[kind]
+        """`read`, and behind its rows the alerts of the event; `read` itself for events that no rule is about."""
+        if kind is FileEvent:
+            return self._effects.reading_files(read)
+        judge = self._judging.get(kind)
+        if judge is None:
+            return read
 
         def both(event: Any) -> list[Row]:
             rows = read(event)
@@ -64,19 +69,19 @@ class Guard:
 
         return both
 
-    def _exit(self, event: ProcessExit, rows: list[Row]) -> Iterator[Row]:
+    def _exit(self, event: ProcessExit, rows: list[Row]) -> Iterable[Row]:
         row = rows[0]
         if isinstance(row, ProcessRow) and row.tool_call_id is not None:
             self._context.memory.tools.put(row.id, row.tool_call_id)
-        yield from self._calls.answered(event.origin, rows)
+        return self._calls.answered(event.origin, rows) if len(rows) > _OF_EXIT else ()
 
-    def _request(self, event: HttpRequest, rows: list[Row]) -> Iterator[Row]:
+    def _request(self, event: HttpRequest, rows: list[Row]) -> list[Row]:
         call = self._calls.begun(event, rows)
-        if call is not None:
-            yield from self._calls.asked(event.origin, call)
-        yield from self._calls.answered(event.origin, rows, call)
+        alerts = list(self._calls.asked(event.origin, call)) if call is not None else []
+        alerts += self._calls.answered(event.origin, rows, call)
         if event.origin.direction != "in":
-            yield from self._effects.request(event, is_call=call is not None)
+            alerts += self._effects.request(event, is_call=call is not None)
+        return alerts
 
     def get(self, id: str) -> AlertRow | None:
         """The row of an alert that is still counted."""
