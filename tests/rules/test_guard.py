@@ -24,7 +24,7 @@ from agentsight_rx.rules.guard.deeds import (
     UnreadDeed,
     kind_of,
 )
-from agentsight_rx.rules.guard.file import built_in_rules, read_rules, reloaded
+from agentsight_rx.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.rules.guard.lists import PATTERNS_MOST, fits_one, shortened, with_short_homes
 from agentsight_rx.rules.guard.values import Allow, Rules, rank
 from agentsight_rx.rules.patterns import BadPattern
@@ -365,15 +365,6 @@ def test_a_workspace_may_add_notes_and_tighten() -> None:
     known = {rule.name: rule.do for rule in rules.rules}
     assert ("stop", "note", "note") == (known["new-host"], known["data"], known["loop"])
     assert ["reads-secret"] == [rule.name for rule in Judge(rules).broken(FileDeed(CHAIN, "/srv/master.key", "read"))]
-
-
-def test_an_invalid_reload_keeps_what_was_loaded() -> None:
-    first = read_rules('[rule.loop]\ndo = "stop"', "guard.toml")
-    same, why = reloaded(first, "[rule.x]", "guard.toml")
-    assert same is first
-    assert why == "guard.toml:1: rule.x: a rule of your own needs `when`; the rules from before stay"
-    changed, why = reloaded(first, "", "guard.toml")
-    assert ("", "warn") == (why, changed.rules[[rule.name for rule in changed.rules].index("loop")].do)
 
 
 def test_ten_thousand_lines_are_read() -> None:

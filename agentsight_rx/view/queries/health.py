@@ -9,6 +9,7 @@ from ...state import Store
 from ..rows.beginnings import Beginning, beginnings_of
 from ..rows.kinds import BlindSpotRow, TlsUseRow, UnknownRow
 from ..rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES, UNKNOWN, Recording, Removed
+from .audit import rules_error
 from .gaps import missing_things
 from .reading import read_totals
 
@@ -39,6 +40,7 @@ class Health(Struct, frozen=True):
     removed: Removed | None = None  # what retention took out, since it was older or too much
     commands_unseen: int = 0  # that came back, and whose processes were not found though processes were watched
     beginnings: tuple[Beginning, ...] = ()  # of agents and connections that are older than the capture
+    rules_error: str = ""  # why the newest rules of the guard could not be loaded
 
 
 def read_health(store: Store, /, *, being_written: bool = False) -> Health:
@@ -53,6 +55,7 @@ def read_health(store: Store, /, *, being_written: bool = False) -> Health:
     unended = tuple(run for run in runs if not run.ended and run not in live)
     uses = tuple(row for _, row in store.scan(TLS_USES))
     beginnings = tuple(beginnings_of((row for _, row in store.scan(SESSIONS)), uses))
+    error = rules_error(store)
     things = missing_things(
         blind,
         losses,
@@ -60,6 +63,7 @@ def read_health(store: Store, /, *, being_written: bool = False) -> Health:
         commands_unseen=totals.commands_unseen,
         unended=len(unended),
         beginnings=beginnings,
+        rules_error=error,
     )
     missing = sum(1 for _ in things)
     return Health(
@@ -79,4 +83,5 @@ def read_health(store: Store, /, *, being_written: bool = False) -> Health:
         removed=store.get(REMOVED, 0),
         beginnings=beginnings,
         commands_unseen=totals.commands_unseen,
+        rules_error=error,
     )

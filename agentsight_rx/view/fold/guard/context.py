@@ -16,11 +16,7 @@ from ....rules.guard.values import Rule, Rules
 from ...rows.kinds import AlertRow, Row
 from ...rows.tool_words import asked_for
 from ...words import cut
-from ..processes import Processes
-from ..sessions import Sessions
-from ..tools import Tools
 from .chain import Known, Link
-from .state import Memory
 from .words import sentence_of, target_of
 
 __all__ = ["Context", "Proof"]
@@ -49,10 +45,9 @@ class Proof(Struct, frozen=True):
 class Context:
     """Shared by all judges: the rules, the state, and the alerts so far."""
 
-    def __init__(self, rules: Rules, processes: Processes, sessions: Sessions, tools: Tools) -> None:
+    def __init__(self, rules: Rules, known: Known) -> None:
         self.judge = Judge(rules)
-        self.memory = Memory()
-        self.known = Known(processes, sessions, tools, self.memory)
+        self.known, self.memory = known, known.memory
         self._sha256 = rules.sha256
 
     def judged(self, deed: Deed, link: Link, proof: Proof) -> Iterable[Row]:

@@ -61,7 +61,10 @@ class Effects:
     def reading_files(self, read: Callable[[FileEvent], list[Row]]) -> Callable[[FileEvent], list[Row]]:
         """`read`, and behind its rows the alerts of the event: one look-up for nearly every file."""
         names, use_of = self._memory.names, self._use_of
-        use_of_read = lru_cache(_PATHS_MOST)(lambda path: self._used(path, "read", 0))  # most are read, and with success
+
+        @lru_cache(_PATHS_MOST)
+        def use_of_read(path: str) -> _Use | None:  # most are read, and with success
+            return self._used(path, "read", 0)
 
         def both(event: FileEvent) -> list[Row]:
             rows, path, op = read(event), event.path, "read"

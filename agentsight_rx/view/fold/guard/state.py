@@ -69,6 +69,7 @@ class GuardState(Struct, array_like=True):
     tools: tuple[list[str], list[str]]
     spoke: tuple[list[str], list[str]]
     names: tuple[list[str], list[str]]
+    loaded: str = ""  # the rules that were loaded in the run; empty: the given ones hold
 
     @property
     def entries(self) -> int:
@@ -76,7 +77,7 @@ class GuardState(Struct, array_like=True):
         return sum(len(getattr(self, name)[0]) for name in _TABLES)
 
 
-_TABLES = GuardState.__struct_fields__[1:]
+_TABLES = GuardState.__struct_fields__[1:-1]
 
 
 class _Kept(Recent[K, V]):
@@ -159,8 +160,10 @@ class Memory:
             before = self.sums.get(key, _NOTHING)
             self.sums.put(key, Sum(before.calls + 1, before.tokens, before.cost))
 
-    def snapshot(self) -> GuardState:
-        return GuardState(self.number, *(getattr(self, name).columns for name in _TABLES))
+    def snapshot(self, loaded: str = "") -> GuardState:
+        state = GuardState(self.number, *(getattr(self, name).columns for name in _TABLES))
+        state.loaded = loaded
+        return state
 
     def restore(self, state: GuardState | None) -> None:
         state = state or Memory().snapshot()
