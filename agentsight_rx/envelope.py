@@ -29,6 +29,7 @@ from .events import (
     ProcessSeen,
     Readline,
     RpcMessage,
+    RulesLoaded,
     SseMessage,
     StdioChunk,
     StdioClose,
@@ -521,6 +522,7 @@ _KINDS: dict[type[Event], _Kind] = {
     SystemSample: _Kind("system", _system),
     SystemWide: _Kind("system", _wide),
     Loss: _Kind("diagnostic", _loss),
+    RulesLoaded: _Kind("guard"),
     Tick: _Kind("engine"),
 }
 _NAMES = {kind: str(kind.__struct_config__.tag) for kind in _KINDS}

@@ -40,6 +40,7 @@ __all__ = [
     "Readline",
     "Reply",
     "RpcMessage",
+    "RulesLoaded",
     "SseEvent",
     "SseMessage",
     "StdioChunk",
@@ -608,6 +609,19 @@ class Loss(Struct, frozen=True, gc=False, tag="loss"):
     note: str = ""
 
 
+class RulesLoaded(Struct, frozen=True, gc=False, tag="rules_loaded"):
+    """
+    The file of a guard's rules has changed while a capture runs: `rules`, as JSON, hold from here on. Where `error` says why
+    the file cannot be used, those from before stay.
+    """
+
+    origin: Origin
+    file: str
+    rules: str = ""
+    sha256: str = ""
+    error: str = ""
+
+
 class Tick(Struct, frozen=True, gc=False, tag="tick"):
     """Time reached `origin.time_ns` and nothing happened: lets a recording be replayed with the same timeouts."""
 
@@ -624,6 +638,7 @@ Event: TypeAlias = (
     | ProcessEvent  # what processes did
     | StdioEvent  # pipes
     | SystemEvent  # what processes used
+    | RulesLoaded
 )
 
 

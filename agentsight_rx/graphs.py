@@ -36,6 +36,7 @@ from .events import (
     TlsOpen,
 )
 from .loss import Reason
+from .operators.reload_rules import Look
 from .rules.guard.values import Rules
 from .sources import (
     FileOptions,
@@ -106,6 +107,7 @@ class TraceOptions(Options, frozen=True):
     host: str = ""  # in the ids of rows
     guard: Rules | None = None  # whose alerts are rows
     priced: Priced | None = None  # the cost of a call, for the budgets of the guard
+    rules_file: Look | None = None  # says where the rules of the guard have changed; None: the given rules are for all
     sources: tuple[Stream[Event], ...] = ()  # of other packages, beside ours
     pipes: tuple[Operator[Event, Event], ...] = ()  # of other packages: behind our analyses and before remove_auth
 
@@ -190,12 +192,19 @@ def _viewed(events: Stream[Event], options: TraceOptions) -> Stream[Output]:
     if options.ticks:
         clean = clean.pipe(op.mark_ticks())
     view = op.materialize(
-        resumed=state, checkpoints=options.checkpoints, host=options.host, guard=options.guard, priced=options.priced
+        resumed=state,
+        checkpoints=options.checkpoints,
+        host=options.host,
+        guard=options.guard,
+        priced=options.priced,
+        follows=options.rules_file is not None,
     )
     return clean.pipe(view)
 
 
 def _redacted(events: Stream[Event], options: TraceOptions) -> Stream[Event]:
+    if options.rules_file is not None:
+        events = events.pipe(op.reload_rules(options.rules_file))
     for pipe in options.pipes:
         events = events.pipe(pipe)
     return events.pipe(op.remove_auth(key=options.redaction_key)) if options.remove_auth else events

@@ -374,6 +374,7 @@ CASES: dict[str, Case[Any, Any]] = {
         op.mark_ticks, anything(), law=Law("events", one, event_not_tick),
         aside=is_tick,
     ),
+    "reload_rules": Case(lambda: op.reload_rules(lambda: None), anything(), law=Law("events", one, one)),
     "materialize": Case(
         op.materialize, model_events(), law=Law("events", one, event_not_row), poison=request_trap, forgets=True,
     ),

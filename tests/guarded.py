@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from agentsight_rx.events import Event, FileEvent, HttpRequest, TcpTraffic
 from agentsight_rx.loss import Ledger
 from agentsight_rx.rules.guard.values import Rules
@@ -13,12 +15,34 @@ from agentsight_rx.sinks import store
 from agentsight_rx.testing.scene import Actor, Scene
 from agentsight_rx.view import Fold, Output
 
-__all__ = ["KEY", "LABEL", "TOKEN", "WORKSPACE", "Story", "leaking", "stored"]
+__all__ = ["KEY", "LABEL", "TOKEN", "WORKSPACE", "Chained", "Story", "leaking", "stored"]
 
 WORKSPACE = "/home/ada/shop"
 KEY = "/home/ada/.ssh/id_ed25519"
 LABEL = "[redacted:private-key:0123abcd]"
 TOKEN = "[redacted:github:4567abcd]"
+
+
+class Chained(Struct):
+    """A chain whose every member is known."""
+
+    agent: str = "claude"
+    workspace: str = "/home/ada/shop"
+    tool_name: str = "Bash"
+    tool_input: str = ""
+    argv: str = "cat x"
+    program: str = "cat"
+    own: bool = False
+    cost: float = 0.0
+    tokens: int = 0
+    calls: int = 0
+    minutes: float = 0.0
+    day_cost: float = 0.0
+    agent_cost: float = 0.0
+    agent_calls: int = 0
+
+    def outside(self, path: str, /) -> bool:
+        return not path.startswith(self.workspace)
 
 
 class Story:

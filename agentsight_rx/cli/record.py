@@ -99,7 +99,10 @@ def record(
 
     def options(pid: int | None) -> TraceOptions:
         watched = replace(watch, pid=pid, stdio=watch.stdio and pid is not None)
-        return guard.over(filters.over(watched.options(tls, stdio, system)), folder=Path.cwd() if command else None)
+        chosen = filters.over(watched.options(tls, stdio, system))
+        if not command:
+            return guard.over(chosen, reloads=True)
+        return guard.over(chosen, folder=Path.cwd())  # a command could change the rules for itself
 
     attached, required = options(watch.pid), watch.required()
     graph = trace_graph(attached)  # reports a wrong filter before anything starts

@@ -16,6 +16,7 @@ from .normalize import normalize
 from .parse_http import parse_http
 from .parse_jsonrpc import parse_jsonrpc
 from .read_http import read_http
+from .reload_rules import reload_rules
 from .remove_auth import remove_auth
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "parse_jsonrpc",
     "per_key",
     "read_http",
+    "reload_rules",
     "remove_auth",
 ]

@@ -30,6 +30,7 @@ from ..events import (
     ProcessSeen,
     Readline,
     RpcMessage,
+    RulesLoaded,
     SseMessage,
     StdioChunk,
     SystemSample,
@@ -312,6 +313,12 @@ def _loss(event: Loss) -> Line:
     return _line(event.origin, "!", what, f"{event.count:,} at {event.stage}{size}{note}", state="missing")
 
 
+def _rules(event: RulesLoaded) -> Line:
+    if event.error:
+        return _line(event.origin, "!", "rules", event.error, state="failed")
+    return _line(event.origin, "·", "rules", f"{event.file}  sha256 {event.sha256[:8]}")
+
+
 def _blind(event: BlindSpot) -> Line:
     looks = f"  looks like {', '.join(event.looks_like)}" if event.looks_like else ""
     text = f"{connections_of(event)}, {data_size(event.size)}, to {', '.join(event.peers)}{looks}"
@@ -342,6 +349,7 @@ _LINES: dict[type, Callable[[Any], Line]] = {
     SystemWide: _wide,
     Loss: _loss,
     BlindSpot: _blind,
+    RulesLoaded: _rules,
     TlsUse: _use,
 }
 

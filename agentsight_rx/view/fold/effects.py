@@ -8,7 +8,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ...events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, TcpTraffic, milliseconds
+from ...events import (
+    FileEvent,
+    HttpResponse,
+    NetEvent,
+    Origin,
+    Readline,
+    RpcMessage,
+    SystemSample,
+    TcpTraffic,
+    milliseconds,
+)
 from ...wire.address import endpoint
 from ...wire.mcp import is_mcp
 from ..rows.kinds import AuditRow, NetworkRow, ResourceRow, Row, process_id

@@ -1,4 +1,8 @@
-"""Event -> rows: calls, tools, processes, effects, each event as it comes."""
+"""
+Event -> rows: calls, tools, processes, effects, each event as it comes.
+
+Longer than 300 lines because one table names the reader of each kind of event.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,7 @@ from ...events import (
     ProcessSeen,
     Readline,
     RpcMessage,
+    RulesLoaded,
     SseMessage,
     SystemSample,
     TcpTraffic,
@@ -36,7 +41,7 @@ from ..rows.kinds import AlertRow, CallRow, HttpRow, KeptRow, NetworkRow, Proces
 from .calls import Calls, CallsState, Outcome
 from .effects import Effects
 from .exchanges import Exchanges
-from .guard.guard import Guard
+from .guard.guard import Guard, row_of_rules
 from .guard.state import GuardState
 from .guard.talk import Priced
 from .processes import Processes
@@ -114,7 +119,7 @@ class Views:
     snapshot stays what it was, and costs only the lists of it.
     """
 
-    def __init__(self, rules: Rules | None = None, *, priced: Priced | None = None) -> None:
+    def __init__(self, rules: Rules | None = None, *, priced: Priced | None = None, follows: bool = False) -> None:
         self.readers: dict[type[Any], Reader] = {  # of each kind of event; others give no rows
             HttpRequest: Reader(self._request, _ended, _body),
             HttpResponse: Reader(self._response, _ended, _body),
@@ -134,6 +139,7 @@ class Views:
             RpcMessage: Reader(self._rpc, _ended),
             Readline: Reader(self._readline, time_of),
             SystemSample: Reader(self._sample),
+            RulesLoaded: Reader(self._rules, time_of),
         }
         self._processes = Processes()
         self._tools = Tools(self._processes)
@@ -143,12 +149,16 @@ class Views:
         self._exchanges = Exchanges(self._calls.twins.sockets)
         self._effects = Effects(self._processes, self._sessions, self._tools)
         self._rpc_ends = RpcEnds(self._calls.twins.sockets)
+        self._unjudged = dict(self.readers)
         self._guard: Guard | None = None
         if rules is not None:
-            self._guard = guard = Guard(rules, self._processes, self._sessions, self._tools, priced=priced)
-            for kind in guard.judging:
-                read, moment, size = self.readers[kind]
-                self.readers[kind] = Reader(guard.reader(kind, read), moment or time_of, size)
+            self._guard = Guard(rules, self._processes, self._sessions, self._tools, priced=priced, follows=follows)
+            self._judge_by(self._guard)
+
+    def _judge_by(self, guard: Guard) -> None:
+        for kind, (read, moment, size) in self._unjudged.items():
+            if (judged := guard.reader(kind, read)) is not read:
+                self.readers[kind] = Reader(judged, moment or time_of, size)
 
     # -- calls and exchanges -------------------------------------------------------------------------------------------
 
@@ -234,6 +244,13 @@ class Views:
     def _sample(self, event: SystemSample) -> list[Row]:
         return self._effects.sample(event)
 
+    def _rules(self, event: RulesLoaded) -> list[Row]:
+        if self._guard is None:
+            return [row_of_rules(event, event.error)]
+        error = self._guard.takes(event)
+        self._judge_by(self._guard)
+        return [row_of_rules(event, error)]
+
     def reading_again(self, again: bool, /) -> None:
         """Say whether events come that were read before."""
         self._calls.requests.again = again
@@ -286,8 +303,8 @@ class Views:
         self._unknown.restore(state.unknown)
         self._effects.restore(state.targets)
         self._rpc_ends.restore(state.rpc)
-        if self._guard is not None:
-            self._guard.restore(state.guard)
+        if self._guard is not None and self._guard.restore(state.guard):
+            self._judge_by(self._guard)
 
 
 def _event_id(kind: str, event: ProcessExec | ProcessExit) -> str:

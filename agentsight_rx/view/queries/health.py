@@ -12,6 +12,7 @@ from ..rows.beginnings import Beginning, beginnings_of
 from ..rows.kinds import BlindSpotRow, TlsUseRow, UnknownRow
 from ..rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES, UNKNOWN, Recording, Removed
 from ..rows.weights import newest_fitting, weight_of
+from .audit import rules_error
 from .gaps import missing_things
 from .reading import read_totals, rows_of
 
@@ -46,6 +47,7 @@ class Health(Struct, frozen=True):
     beginnings: tuple[Beginning, ...] = ()  # of agents and connections that are older than the capture
     connections_read: int = 0
     connections_unread: int = 0
+    rules_error: str = ""  # why the newest rules of the guard could not be loaded
 
 
 def read_health(store: Store, /, *, being_written: bool = False, size: int = 1 << 60) -> Health:
@@ -63,6 +65,7 @@ def read_health(store: Store, /, *, being_written: bool = False, size: int = 1 <
     live = tuple(run for run in runs[-1:] if being_written and not run.ended)
     unended = tuple(run for run in runs if not run.ended and run not in live)
     beginnings = tuple(beginnings_of(rows_of(store, SESSIONS), rows_of(store, TLS_USES)))
+    error = rules_error(store)
     things = missing_things(
         blind,
         losses,
@@ -70,6 +73,7 @@ def read_health(store: Store, /, *, being_written: bool = False, size: int = 1 <
         commands_unseen=totals.commands_unseen,
         unended=len(unended),
         beginnings=beginnings,
+        rules_error=error,
     )
     missing = sum(1 for _ in things) + len(unread) - len(blind)
     return Health(
@@ -91,6 +95,7 @@ def read_health(store: Store, /, *, being_written: bool = False, size: int = 1 <
         commands_unseen=totals.commands_unseen,
         connections_read=sum(use.connections for use in rows_of(store, TLS_USES)),
         connections_unread=sum(unread),
+        rules_error=error,
     )
 
 

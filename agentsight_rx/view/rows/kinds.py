@@ -219,7 +219,7 @@ class AuditRow(AnyRow, frozen=True, tag="audit_event", omit_defaults=True):
 
     id: str
     timestamp_ms: int
-    audit_type: str  # llm, process, file, network, mcp, rpc: JSON-RPC of another protocol
+    audit_type: str  # llm, process, file, network, mcp, rpc: JSON-RPC of another protocol, guard: its rules
     pid: int | None = None
     comm: str | None = None
     subject: str | None = None
