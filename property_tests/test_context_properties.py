@@ -70,7 +70,7 @@ def test_tokens_and_costs_add_up(run: list[tuple[bytes, Usage | None]]) -> None:
         now = [each.piece.digest for each in thread.held]
         sent += step.added
         for held in sent:  # an answer names all of them, also what was dropped
-            thread.named(held)
+            thread.named(held.number)
         assert now == [each.digest for each in found.read()]
         assert now[: step.kept] == old[: step.kept]
         left = sorted([*old, *(each.piece.digest for each in step.added)])
@@ -84,7 +84,7 @@ def test_tokens_and_costs_add_up(run: list[tuple[bytes, Usage | None]]) -> None:
             assert step.total == usage.asked
         before = found
     thread.settle()
-    cost = sum(each.cost for each in (*thread.held, *thread.gone)) + thread.unplaced
+    cost = sum(each.cost for each in (*thread.held, *thread.gone)) + thread.costs.unplaced
     assert cost == pytest.approx(paid, abs=1e-6)
     carried = sum(each.carried for each in (*thread.held, *thread.gone))
     assert carried >= sum(each.tokens for each in thread.held)
