@@ -12,13 +12,21 @@ from ...context.held import Held
 __all__ = ["Maker", "Mentions"]
 
 _NAMES = re.compile(rb"[\w.+-]{3,80}")  # a file name in a text
-_FILE = re.compile(
-    rb'\\?"(?:file_path|filePath|path|absolute_path|notebook_path|filename|target_file)\\?"\s*:\s*\\?"([^"\\]{1,400})\\?"'
-)
-_ASKED = re.compile(
-    rb'\\?"(?:command|cmd|pattern|query|url|description|prompt|code)\\?"\s*:\s*\[?\\?"((?:[^"\\]|\\[^"]){1,200})'
-)
+_FILES = b"file_path|filePath|path|absolute_path|notebook_path|filename|target_file"
+_COMMANDS = b"command|cmd|pattern|query|url|description|prompt|code"
+
+
+def _member(names: bytes, value: bytes, nested: bytes) -> re.Pattern[bytes]:
+    """The text of a member; the second group: in JSON that is itself in a text of JSON, as the arguments of OpenAI are."""
+    plain = rb'"(?:%b)"\s*:\s*\[?"%b' % (names, value)
+    return re.compile(rb'%b|\\"(?:%b)\\"\s*:\s*\[?\\"%b' % (plain, names, nested))
+
+
+_LETTER, _NESTED = rb'(?:[^"\\]|\\.)', rb'(?:[^"\\]|\\\\(?:\\["\\]|[^"\\])|\\[^"\\])'
+_FILE = _member(_FILES, rb'(%b{1,400})"' % _LETTER, rb'(%b{1,400})\\"' % _NESTED)
+_ASKED = _member(_COMMANDS, rb"(%b{1,200})" % _LETTER, rb"(%b{1,200})" % _NESTED)  # or the begin of it
 _PREVIEW = 160  # characters
+_CUT_MOST = 3  # escapes at the end that are not whole: the begin of one, behind the first half of a pair
 _SAID = ("answer", "reasoning", "summary")
 
 
@@ -49,7 +57,7 @@ class Mentions:
         """
         for held, text in news:
             piece = held.piece
-            self.previews[piece.digest] = text[: 2 * _PREVIEW].decode(errors="replace")[:_PREVIEW]
+            self.previews[piece.digest] = _plain(text[: 2 * _PREVIEW])[:_PREVIEW]
             if piece.origin == "instructions":
                 self.sizes[piece.digest] = _plain_size(text)
             if piece.origin in _SAID:
@@ -63,7 +71,7 @@ class Mentions:
                     yield from self._files.get(name, ())
             if piece.origin == "answer" and piece.name:
                 file, asked = _found(_FILE, text), _found(_ASKED, text)
-                self.makers[piece.ref] = Maker(piece.name, file, asked.replace("\\n", " "), answered)
+                self.makers[piece.ref] = Maker(piece.name, file, " ".join(asked.split()), answered)
             elif piece.origin == "result" and (maker := self.makers.get(piece.ref)) is not None:
                 held.kind = "file" if maker.file else "command" if maker.asked else "result"
                 if maker.file:
@@ -76,7 +84,24 @@ class Mentions:
 
 def _found(shape: re.Pattern[bytes], text: bytes) -> str:
     found = shape.search(text)
-    return found[1].decode(errors="replace") if found else ""
+    if found is None:
+        return ""
+    plain, nested = found.groups()
+    return _plain(_plain(nested).encode()) if plain is None else _plain(plain)
+
+
+def _plain(text: bytes) -> str:
+    """A text that is written in JSON, without its escapes. It may be cut anywhere, also in an escape or a character."""
+    rest = text.decode(errors="ignore").encode()
+    for _ in range(_CUT_MOST):
+        try:
+            return json.decode(b'"' + rest + b'"', type=str).encode(errors="replace").decode()
+        except (DecodeError, UnicodeError):
+            begin, escape, _ = rest.rpartition(b"\\")
+            if not escape:
+                break
+            rest = begin
+    return text.decode(errors="replace")
 
 
 def _plain_size(text: bytes) -> int:
