@@ -28,7 +28,7 @@ LiveRow: TypeAlias = CallRow | ToolRow | ProcessRow | ResourceRow | RowGone
 _LIVE = (CallRow, ToolRow, ProcessRow, ResourceRow)
 
 _RING_MOST = 20_000  # rows: 3 s of an agent that starts 2,000 processes a second; a page looks each 75 ms
-_RING_BYTES_MOST = 8_000_000
+_RING_BYTES_MOST = 4_000_000
 _STRETCH_MOST = 500  # rows: 2 ms of encoding
 _STRETCH_BYTES_MOST = 1_000_000
 

@@ -17,7 +17,7 @@ from .recordings import Recordings
 
 __all__ = ["Pictures", "Rail", "Unreadable"]
 
-_KEPT = 2  # pictures of recordings that are looked at: each takes up to 100 MB
+_KEPT = 2  # pictures of recordings that are looked at: each takes up to 80 MB
 _RAILS = 2000  # recordings whose rows in the rail are kept
 _LIMIT_MOST = 500
 

@@ -35,14 +35,14 @@ R = TypeVar("R", bound=AnyRow)
 
 WHOLE = "-"  # in the place of a session: everything that a recording has
 # Bytes in memory, so that it does not grow with the recording: of one session, and of all that is kept together
-_CALLS_SIZE = 12_000_000  # 6,000 calls without text, 4,000 of a talkative agent
-_TOOLS_SIZE = 8_000_000
-_WORKS_SIZE = 24_000_000
-_AUDITS_SIZE = 16_000_000  # lines of a kind of the audit trail: 15,000
-_ALL_AUDITS_SIZE = 24_000_000
-_ROWS_SIZE = 8_000_000  # processes, or exchanges: 9,000
-_TABLES_SIZE = 12_000_000
-_SESSIONS_SIZE = 4_000_000  # 2,800 sessions
+_CALLS_SIZE = 8_000_000  # 4,800 calls without text, 1,700 with all the text that a row has
+_TOOLS_SIZE = 8_000_000  # 10,000 without text, 2,800 with all of it
+_WORKS_SIZE = 16_000_000
+_AUDITS_SIZE = 12_000_000  # lines of a kind of the audit trail: 11,000
+_ALL_AUDITS_SIZE = 16_000_000
+_ROWS_SIZE = 6_000_000  # processes, or exchanges: 7,000
+_TABLES_SIZE = 8_000_000
+_SESSIONS_SIZE = 3_000_000  # 2,000 sessions
 _HEALTH_SIZE = 1_000_000
 _LINE = 300  # bytes of a line of a table, beside its text
 _MANY = 1000

@@ -22,8 +22,8 @@ __all__ = ["Called", "Cause"]
 
 _PROMPT = 200  # characters
 _INPUT = 400
-_CALLS_SIZE = 3_000_000  # bytes that are kept: 8,000 calls
-_TOOLS_SIZE = 6_000_000  # 7,000 tools
+_CALLS_SIZE = 2_000_000  # bytes that are kept: 5,000 calls
+_TOOLS_SIZE = 4_000_000  # 4,500 tools
 _LOOKED_UP_SIZE = 1_000_000  # of calls, and of tools: those used last
 _EVERYTHING = 1 << 60  # of a store without indexes, where nothing can be looked up
 _SPANS_MOST = 1000

@@ -25,8 +25,8 @@ __all__ = ["Actor", "Cause", "Causes", "newest_within", "within"]
 R = TypeVar("R", bound=AnyRow)
 
 _DEPTH_MOST = 64
-_PROCESSES_SIZE = 8_000_000  # bytes of processes that are all kept, 9,000 of them; of more, those looked up last
-_SESSIONS_SIZE = 2_000_000  # bytes of the processes of sessions
+_PROCESSES_SIZE = 6_000_000  # bytes of processes that are all kept, 7,000 of them; of more, those looked up last
+_SESSIONS_SIZE = 1_000_000  # bytes of the processes of sessions
 _EVERYTHING = 1 << 60  # of a store without indexes, where nothing can be looked up
 _PAIR = 200  # bytes of an entry without its texts and rows
 _FIRST_MOST = 1000  # processes that are looked at for the first one

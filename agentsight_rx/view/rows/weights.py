@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from .kinds import AlertRow, AuditRow, CallRow, HttpRow, NetworkRow, ProcessRow, Row, SessionRow, ToolRow
+from .kinds import AlertRow, AnyRow, AuditRow, CallRow, HttpRow, NetworkRow, ProcessRow, SessionRow, ToolRow
 
 __all__ = ["newest_fitting", "weight_of"]
 
-R = TypeVar("R", bound=Row)
 V = TypeVar("V")
 
 # Bytes of a row without captured text: its fields, its numbers, its names (measured with CPython 3.13: 530 to 930)
@@ -18,7 +17,7 @@ _CALL, _SESSION = 1_650, 1_400  # which have 60 fields, and 40
 _DETAIL = 60  # of one detail of the audit trail
 
 
-def weight_of(row: Row, /) -> int:
+def weight_of(row: AnyRow, /) -> int:
     """About so many bytes: most captured text is ASCII."""
     match row:
         case CallRow():

@@ -45,7 +45,7 @@ __all__ = [
 
 AUDIT_DEFAULT = 10_000
 AUDIT_MOST = 100_000  # rows that one snapshot may have
-ROOM = 16_000_000  # bytes of all rows that a live view keeps: 16,000 lines of the audit trail, or 2,500 of each kind
+ROOM = 12_000_000  # bytes of all rows that a live view keeps: 12,000 lines of the audit trail, or 1,800 of each kind
 _EVERYTHING = 1 << 60  # bytes: an export has every row, except that the audit trail has its limit
 _MODELS_MOST = 1000  # model names are captured text, so their number is bounded; the rest is summed up as "other"
 

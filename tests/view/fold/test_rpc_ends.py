@@ -12,7 +12,7 @@ from agentsight_rx.events import (
     Channel,
     Connection,
     Direction,
-    Event,
+    HttpEvent,
     HttpRequest,
     HttpResponse,
     Origin,
@@ -59,9 +59,9 @@ def answers(ms: int, pid: int, number: int) -> HttpResponse:
     )  # fmt: skip
 
 
-def whole(calls: int, pids: Iterable[int] = (CLIENT, SERVER)) -> list[Event]:
+def whole(calls: int, pids: Iterable[int] = (CLIENT, SERVER)) -> list[HttpEvent]:
     """Requests one behind the other, as the ends of these processes see them."""
-    events: list[Event] = [opens(1, CLIENT), opens(2, SERVER)]
+    events: list[HttpEvent] = [opens(1, CLIENT), opens(2, SERVER)]
     for number in range(1, calls + 1):
         ms = 10 * number
         events += [asks(ms, CLIENT, number), asks(ms + 1, SERVER, number)]
@@ -70,7 +70,7 @@ def whole(calls: int, pids: Iterable[int] = (CLIENT, SERVER)) -> list[Event]:
     return [event for event in events if event.origin.pid in pids]
 
 
-def requests(events: Sequence[Event]) -> list[tuple[int, int, int]]:
+def requests(events: Sequence[HttpEvent]) -> list[tuple[int, int, int]]:
     """Of the rows that stay: whose they are, who asked, and who answered."""
     fold, rows = Fold(), dict[str, Row]()
     made = [row for event in run(merge_mcp(), events) for row in fold.add(event)] + fold.finish()

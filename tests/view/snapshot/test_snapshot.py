@@ -190,7 +190,7 @@ def test_of_20005_audit_rows_the_newest_that_fit_are_kept_and_all_are_counted() 
 
 
 def test_rows_of_all_kinds_share_the_bytes_and_evicted_ones_are_counted() -> None:
-    rows: list[Output] = []
+    rows: list[Row] = []
     for number in range(5):
         rows += [
             CallRow(f"c{number}", number, prompt="x" * 400),
@@ -201,7 +201,7 @@ def test_rows_of_all_kinds_share_the_bytes_and_evicted_ones_are_counted() -> Non
             SessionRow(f"s{number}", number),
         ]
     room = 12_000
-    made = encoded(filled(rows, room))
+    made = encoded(filled([*rows], room))
     kinds = ("llm_calls", "tool_calls", "process_nodes", "network_targets", "resource_samples", "sessions")
     assert {5} == {len(made[kind]) + made["not_kept"][kind] for kind in kinds}
     assert ("c4", "t4", "p4") == tuple(made[kind][-1]["id"] for kind in kinds[:3])
@@ -210,8 +210,8 @@ def test_rows_of_all_kinds_share_the_bytes_and_evicted_ones_are_counted() -> Non
 
 
 def test_tokens_of_evicted_calls_still_count() -> None:
-    rows: list[Output] = [TokenRow(f"t{number}", f"c{number}", 1, model="m", **counts_of(Usage(2))) for number in range(5)]
-    made = encoded(filled(rows, room=2 * weight_of(rows[0])))
+    rows: list[Row] = [TokenRow(f"t{number}", f"c{number}", 1, model="m", **counts_of(Usage(2))) for number in range(5)]
+    made = encoded(filled([*rows], room=2 * weight_of(rows[0])))
     assert [("m", 10, 5)] == [(group["group"], group["total_tokens"], group["calls"]) for group in made["token_summary"]]
 
 
