@@ -80,7 +80,7 @@ def test_tokens_and_costs_add_up(run: list[tuple[bytes, Usage | None]]) -> None:
             assert step.total == usage.asked
         before = found
     thread.settle()
-    cost = sum(each.cost for each in (*thread.held, *thread.gone)) + thread.unplaced
+    cost = sum(each.cost for each in (*thread.held, *thread.gone)) + thread.costs.unplaced
     assert cost == pytest.approx(paid, abs=1e-6)
     carried = sum(each.carried for each in (*thread.held, *thread.gone))
     assert carried >= sum(each.tokens for each in thread.held)

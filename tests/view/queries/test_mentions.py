@@ -41,3 +41,11 @@ def test_a_file_is_mentioned_by_its_name_alone() -> None:
     assert mentions.last_named("/work/book.py", 8) == 0
     assert list(mentions.add([(piece("prompt"), b"see post.py")], 9)) == []
     assert mentions.last_named("post.py", 10) == 7
+
+
+def test_instructions_have_the_size_of_a_file_and_summaries_their_names() -> None:
+    mentions = Mentions()
+    rules, cut, summary = piece("instructions", name="a"), piece("instructions", name="b"), piece("summary")
+    list(mentions.add([(rules, b'a \\"b\\"\\n'), (cut, b"a\\"), (summary, b"post.py and book.py")], 1))
+    assert mentions.sizes == {rules.piece.digest: 6, cut.piece.digest: 2}
+    assert mentions.summed_up == {summary.piece.digest: frozenset({"post.py", "and", "book.py"})}
