@@ -8,6 +8,7 @@ import pytest
 
 from agentsight_rx.state import Delete, LmdbStore, Store
 from agentsight_rx.view.log.requests import read_requests
+from agentsight_rx.view.queries.context import Cleared
 from agentsight_rx.view.queries.context_reader import Reader
 from agentsight_rx.view.queries.context_reading import read_contexts
 from agentsight_rx.view.queries.context_words import counted_said, sentence_of
@@ -123,9 +124,11 @@ def test_cleared_results_and_thoughts_have_no_tokens() -> None:
     thinks.messages[2]["content"].insert(0, {"type": "thinking", "content": "", "thinking": words(90, 1)})
     thinks.ask("Done.")
     thinks.says = applied(0, 0, turns=1)
+    thinks.forget()
     thinks.said("More.").ask("Done.")
-    (held,) = [each for each in context_of(thinks).held if each.piece.origin == "reasoning"]
-    assert held.tokens <= 90
+    found = context_of(thinks)
+    assert [found.thread.made[number].piece.origin for number in found.thread.cleared] == ["reasoning"]
+    assert found.turns[-1].cleared == Cleared(0, 1, 7, usd=found.turns[-1].cleared.usd if found.turns[-1].cleared else None)
 
 
 def test_a_request_that_is_summed_up_at_once_has_its_own_counts() -> None:

@@ -15,7 +15,7 @@ from agentsight_rx.view.log.requests import read_requests
 from agentsight_rx.view.queries.context import AgentContext
 from agentsight_rx.view.queries.context_reading import Contexts, read_contexts
 from agentsight_rx.view.queries.segments import Segment, carried, segments_of
-from agentsight_rx.view.rows.tables import CALLS, EXCHANGES
+from agentsight_rx.view.rows.tables import CALLS, EXCHANGES, put
 
 from ..page.story import stored
 from .context_story import PRICES, RULES, SESSION, Agent, words
@@ -120,3 +120,21 @@ def test_calls_without_a_request_keep_their_place() -> None:
         store.commit([Delete(EXCHANGES, (id, "request"))])
     (found,) = read_contexts(store, SESSION, PRICES)
     assert [(turn.turn, turn.known) for turn in found.turns] == [(1, False), (2, True), (3, False), (4, True)]
+
+
+def test_a_call_that_goes_on_is_read_again_once_it_has_ended() -> None:
+    store = stored(lived(["read", "again", "run"]).events)
+    last = next(row for _, row in store.scan(CALLS) if row.turn == 4)
+    contexts = Contexts(PRICES)
+    for status, tokens in (("pending", 0), ("pending", 7), ("complete", last.input_tokens)):
+        store.commit([put(replace(last, status=status, input_tokens=tokens))])
+        assert told(contexts.read(store, SESSION)) == told(read_contexts(store, SESSION, PRICES))
+
+
+def test_calls_whose_requests_came_in_another_order_are_all_there() -> None:
+    store = stored(lived(["read", "again", "run"]).events)
+    second, third = (next(row for _, row in store.scan(CALLS) if row.turn == turn) for turn in (2, 3))
+    earlier = replace(third, start_timestamp_ms=second.start_timestamp_ms - 1)
+    store.commit([Delete(CALLS, (third.start_timestamp_ms, third.id)), put(earlier)])
+    (found,) = read_contexts(store, SESSION, PRICES)
+    assert sorted((turn.turn, turn.known) for turn in found.turns) == [(1, True), (2, True), (3, False), (4, True)]
