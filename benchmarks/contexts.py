@@ -5,7 +5,7 @@ What a context costs beside the fold of a long conversation, and a report of 500
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -63,8 +63,8 @@ def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
         return measure("contexts", cases, rounds)
 
 
-def session(turns: int, words: int = _WORDS, *, lost_every: int = 0) -> Iterator[Event]:
-    """Each turn reads a file; the answer is plain, and counts as with a cache, which is lost every so many turns."""
+def session(turns: int, words: int = _WORDS, *, lost: Container[int] = ()) -> Iterator[Event]:
+    """Each turn reads a file; the answer is plain, and counts as with a cache, which is lost in some turns."""
     random = Random(3)
     said: list[dict[str, Any]] = [{"role": "user", "content": "Fix the totals."}]
     for turn in range(1, turns + 1):
@@ -76,8 +76,8 @@ def session(turns: int, words: int = _WORDS, *, lost_every: int = 0) -> Iterator
         ]
         request, *_ = exchange(turn, body, ())
         yield request
-        size, is_lost = len(body) // 4, lost_every > 0 and turn % lost_every == 0
-        new = size if is_lost else min(size, words + 40)
+        size = len(body) // 4
+        new = size if turn in lost else min(size, words + 40)
         usage = {
             "input_tokens": 3,
             "cache_creation_input_tokens": new,

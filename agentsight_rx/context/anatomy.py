@@ -116,8 +116,6 @@ class Anatomy(Struct, frozen=True):
 
 def _read(field: Field) -> Sequence[Part]:
     """The elements that the model reads: a summary of the provider stands in place of all before it."""
-    if not field.parts:
-        return ()
     begin = field.parts[field.first]
     at = summed_up_at(begin.pieces)
     return (
@@ -177,14 +175,13 @@ def _field(body: bytes, start: int, name: str, *, plain: str, known: Field | Non
     if known is not None and known.end < len(before) and _is_same(body, start, before[known.start : known.end]):
         return replace(known, start=start, end=start + known.end - known.start)
     sign = body[start : start + 1].decode(errors="replace")
-    if holds == PARAMETERS or sign not in (OBJECT, LIST, TEXT):
-        place = place_at(body, start)
-        return None if place is None else Field(name, PARAMETERS, place.start, place.end, ())
-    if sign == LIST:
+    if sign == LIST and holds != PARAMETERS:
         return _listed(body, start, name, holds=holds, known=known, before=before)
     place = place_at(body, start)
     if place is None:
         return None
+    if holds == PARAMETERS or sign not in (OBJECT, TEXT):
+        return Field(name, PARAMETERS, place.start, place.end, ())
     pieces = tool_pieces(body, place) if holds == "tools" else pieces_of(body, place, holds)
     return Field(name, holds, start, place.end, (Part(0, place.end - start, pieces),) if pieces else ())
 

@@ -101,3 +101,12 @@ def test_an_item_with_a_summary_stands_behind_what_is_read() -> None:
 
 def _all(found: Anatomy) -> list[tuple[Piece, ...]]:
     return [*found.elements(said=False), *found.elements(said=True)]
+
+
+@pytest.mark.parametrize(
+    ("body", "origins_"), [(b'{"messages":', []), (b'{"tools":[],"input":"hi"}', ["prompt"]), (b'{"messages":[,', [])]
+)
+def test_a_body_that_ends_before_a_value_has_what_is_there(body: bytes, origins_: list[str]) -> None:
+    found = anatomy(body)
+    assert [piece.origin for piece in found.read()] == origins_
+    assert b"".join(body[piece.start : piece.end] for piece in found.covering()) == body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentsight_rx.view.page.context import ContextNote
 from agentsight_rx.view.page.context_notes import notes_of
 
-from ..queries.context_story import RULES, Agent, begun, context_of, words
+from ..queries.context_story import Agent, begun, compacted, context_of, edited, words
 
 
 def notes(agent: Agent, turn: int) -> list[ContextNote]:
@@ -45,17 +45,6 @@ def test_tools_stand_first_and_a_date_is_shown() -> None:
     assert len(said(note)) == 1
 
 
-def compacted(summary: str) -> Agent:
-    agent = begun()
-    for at in range(4):
-        agent.turn("Tool1", {"file_path": f"/work/src/part{at}.py"}, words(600, 20 + at), "More.")
-    agent.messages = []
-    agent.said(RULES).said("This session is being continued from a previous conversation. " + summary)
-    agent.turn("Tool1", {"file_path": "/work/src/part2.py"}, words(610, 40), "Once more.")
-    agent.ask("Done.")
-    return agent
-
-
 def test_files_that_a_summary_does_not_name_may_be_read_again() -> None:
     names = "part0.py part1.py part3.py post.py "
     (note,) = notes(compacted(names + words(99, 8)), 8)
@@ -71,3 +60,10 @@ def test_a_summary_that_names_all_of_them_says_nothing_more() -> None:
     names = "part0.py part1.py part2.py part3.py post.py book.py "
     (note,) = notes(compacted(names + words(99, 8)), 8)
     assert len(said(note)) == 1
+
+
+def test_what_was_cleared_has_its_price() -> None:
+    (note,) = notes(edited(2), 5)
+    assert note.kind == "cleared"
+    assert said(note)[0] == "The provider cleared 2 tool results from the conversation, 1.4 k, as the request asked."
+    assert said(note)[1].startswith("What stands behind was read anew: $")

@@ -212,7 +212,7 @@ def test_a_file_that_was_put_back_is_the_same_segment() -> None:
 @pytest.fixture(scope="module")
 def long() -> Picture:
     """500 turns, of which ten have lost the cache."""
-    return Picture(stored(session(500, 40, lost_every=50)), PRICES)
+    return Picture(stored(session(500, 40, lost=range(50, 501, 50))), PRICES)
 
 
 def test_the_tab_of_500_turns_moves_less_than_100_kb(long: Picture) -> None:
@@ -239,8 +239,10 @@ def test_the_sentence_of_a_long_session_names_what_cost_a_tenth(long: Picture) -
     head = answer(long, "r", f"session/{id}", {})
     assert isinstance(head, Head)
     assert head.verdict[-1].text == saving_said(found, cost)
-    rarely = Picture(stored(session(120, 40, lost_every=119)), PRICES)
-    assert read_summary(rarely.store, Selection(), PRICES).avoidable is None
+    rarely = Picture(stored(session(120, 40, lost=(30,))), PRICES)
+    less = read_summary(rarely.store, Selection(), PRICES)
+    assert [each.turns for each in less.findings if each.kind == "uncached"] == [(30,)]
+    assert less.avoidable is None
     (id,) = rarely.sessions
     quiet = answer(rarely, "r", f"session/{id}", {})
     assert isinstance(quiet, Head)

@@ -23,7 +23,21 @@ from agentsight_rx.view.queries.context_reading import read_contexts
 
 from ..page.story import stored
 
-__all__ = ["PRICES", "RULES", "SESSION", "Agent", "adds_up", "begun", "context_of", "is_true", "words"]
+__all__ = [
+    "CLEAR",
+    "PRICES",
+    "RULES",
+    "SESSION",
+    "Agent",
+    "adds_up",
+    "applied",
+    "begun",
+    "compacted",
+    "context_of",
+    "edited",
+    "is_true",
+    "words",
+]
 
 SESSION = "context-story"
 _BEGIN_MS = 1_795_716_000_000  # 2026-11-26 18:00:00 UTC
@@ -227,3 +241,37 @@ def _merged(found: AgentContext) -> list[tuple[int, bool]]:
             merged.append((held.tokens, held.exact))
         of_text = inside
     return merged
+
+
+CLEAR = {"edits": [{"type": "clear_tool_uses_20250919", "exclude_tools": ["Tool9"]}]}
+
+
+def applied(results: int, tokens: int, *, turns: int = 0) -> dict[str, Any]:
+    edits: list[dict[str, Any]] = [
+        {"type": "clear_tool_uses_20250919", "cleared_tool_uses": results, "cleared_input_tokens": tokens}
+    ]
+    edits += [{"type": "clear_thinking_20251015", "cleared_thinking_turns": turns, "cleared_input_tokens": 7}] if turns else []
+    return {"context_management": {"applied_edits": edits}}
+
+
+def edited(results: int) -> Agent:
+    """The provider clears the oldest results of tools from the fifth request on."""
+    agent = begun()
+    agent.more["context_management"] = CLEAR
+    agent.turn("Tool2", {"command": "ls"}, words(300, 21), "On.")
+    agent.cleared = results
+    agent.says = applied(results, 1400)
+    agent.turn("Tool2", {"command": "make"}, words(80, 22), "Make.")
+    return agent
+
+
+def compacted(summary: str) -> Agent:
+    """Seven turns, of which the last four read part0.py to part3.py, then a summary in their place, and two turns more."""
+    agent = begun()
+    for at in range(4):
+        agent.turn("Tool1", {"file_path": f"/work/src/part{at}.py"}, words(600, 20 + at), "More.")
+    agent.messages = []
+    agent.said(RULES).said("This session is being continued from a previous conversation. " + summary)
+    agent.turn("Tool1", {"file_path": "/work/src/part2.py"}, words(610, 40), "Once more.")
+    agent.ask("Done.")
+    return agent

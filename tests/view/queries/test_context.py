@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .context_story import begun, context_of, words
+from .context_story import begun, compacted, context_of, words
 
 
 def test_a_file_that_is_named_later_was_not_named_then() -> None:
@@ -27,3 +27,11 @@ def test_a_price_is_known_of_all_requests_or_of_none() -> None:
     agent.said("More.").ask("Done.")
     found = context_of(agent)
     assert (found.is_priced, found.at(4).is_priced) == (False, True)
+
+
+def test_what_a_compaction_dropped_has_a_size() -> None:
+    found = context_of(compacted(words(200, 8)))
+    fall = found.turns[7].compaction
+    assert fall is not None
+    assert fall.tokens == sum(each.tokens for each in fall.dropped) > 2000
+    assert found.held is found.thread.held

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -16,18 +15,9 @@ from agentsight_rx.view.queries.context_words import sentence_of
 from agentsight_rx.view.rows.tables import CALLS
 
 from ..page.story import stored
-from .context_story import Agent, begun, context_of, is_true, words
+from .context_story import CLEAR, applied, begun, context_of, edited, is_true, words
 
-CLEAR = {"edits": [{"type": "clear_tool_uses_20250919", "exclude_tools": ["Tool9"]}]}
 COMPACT = {"edits": [{"type": "compact_20260112"}]}
-
-
-def applied(results: int, tokens: int, *, turns: int = 0) -> dict[str, Any]:
-    edits: list[dict[str, Any]] = [
-        {"type": "clear_tool_uses_20250919", "cleared_tool_uses": results, "cleared_input_tokens": tokens}
-    ]
-    edits += [{"type": "clear_thinking_20251015", "cleared_thinking_turns": turns, "cleared_input_tokens": 7}] if turns else []
-    return {"context_management": {"applied_edits": edits}}
 
 
 def test_an_answer_says_what_was_cleared() -> None:
@@ -76,19 +66,8 @@ def test_a_stream_says_it_in_one_of_its_last_events() -> None:
     assert read_edits(store, "nobody") == Edits()
 
 
-def edited(results: int) -> Agent:
-    """The provider clears the oldest results of tools from the fifth request on."""
-    agent = begun()
-    agent.more["context_management"] = CLEAR
-    agent.turn("Tool2", {"command": "ls"}, words(300, 21), "On.")
-    agent.cleared = results
-    agent.says = applied(results, 1400)
-    return agent
-
-
 def test_cleared_results_have_no_tokens_and_no_cache_is_lost() -> None:
     agent = edited(2)
-    agent.turn("Tool2", {"command": "make"}, words(80, 22), "Make.")
     agent.turn("Tool2", {"command": "pwd"}, words(90, 23), "Where.")
     agent.ask("Done.")
     found = context_of(agent)
@@ -109,7 +88,6 @@ def test_cleared_results_have_no_tokens_and_no_cache_is_lost() -> None:
 
 def test_a_loss_behind_cleared_results_is_one() -> None:
     agent = edited(2)
-    agent.turn("Tool2", {"command": "make"}, words(80, 22), "Make.")
     agent.wait(400)
     agent.ask("Done.")
     found = context_of(agent)
@@ -118,13 +96,12 @@ def test_a_loss_behind_cleared_results_is_one() -> None:
 
 
 def test_results_of_a_tool_that_is_to_be_kept_stay() -> None:
-    agent = edited(0)
+    agent = begun()
     agent.more["context_management"] = {"edits": [{"type": "clear_tool_uses_20250919", "exclude_tools": ["Tool1"]}]}
     agent.says = applied(1, 260)
     agent.turn("Tool2", {"command": "make"}, words(80, 22), "Make.")
     found = context_of(agent)
-    results = {held.kind: held.tokens for held in found.held if held.piece.origin == "result"}
-    assert results["file"] > 0
+    assert [found.thread.made[number].kind for number in found.thread.cleared] == ["command"]
 
 
 def test_a_summary_of_the_provider_is_a_compaction() -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agentsight_rx.events import Event, HttpResponse
-from agentsight_rx.state import MemoryStore, Store
+from agentsight_rx.events import HttpRequest, HttpResponse
+from agentsight_rx.state import Delete, MemoryStore, Store
+from agentsight_rx.view.log.requests import read_requests
 from agentsight_rx.view.queries.context import AgentContext
 from agentsight_rx.view.queries.context_reading import Contexts, read_contexts
 from agentsight_rx.view.queries.segments import Segment, carried, segments_of
+from agentsight_rx.view.rows.tables import CALLS, EXCHANGES, put
 
 from ..page.story import stored
 from .context_story import PRICES, RULES, SESSION, Agent, words
@@ -91,34 +96,45 @@ def test_a_recording_that_is_read_on_is_as_one_that_is_read_anew(steps: list[str
         assert told(contexts.read(store, SESSION)) == told(read_contexts(store, SESSION, PRICES))
 
 
-def test_only_the_new_requests_are_read() -> None:
+def test_only_the_new_requests_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = lived(["read"] * 6)
-    contexts, first = Contexts(PRICES), stored(agent.events[:-2])
-    contexts.read(first, SESSION)
-    empty: Store = MemoryStore()
-    assert contexts.read(empty, SESSION) == []
-    read = _Counted(agent.events)
+    asked: list[int] = []
+
+    def counted(store: Store, calls: Collection[str]) -> Iterator[tuple[str, HttpRequest]]:
+        asked.append(len(calls))
+        return read_requests(store, calls)
+
+    monkeypatch.setattr("agentsight_rx.view.queries.context_reading.read_requests", counted)
     contexts = Contexts(PRICES)
-    contexts.read(_Counted(agent.events[:-2]).store, SESSION)
-    contexts.read(read.store, SESSION)
-    assert read.requests == 1
+    contexts.read(stored(agent.events[:-2]), SESSION)
+    contexts.read(stored(agent.events), SESSION)
+    assert asked == [6, 1]
+    assert contexts.read(MemoryStore(), SESSION) == []
 
 
-class _Counted:
-    """A store that counts the calls whose requests are looked up."""
+def test_calls_without_a_request_keep_their_place() -> None:
+    agent = lived(["read", "read", "read"])
+    store = stored(agent.events)
+    for turn in (1, 3):
+        id = next(row.id for _, row in store.scan(CALLS) if row.turn == turn)
+        store.commit([Delete(EXCHANGES, (id, "request"))])
+    (found,) = read_contexts(store, SESSION, PRICES)
+    assert [(turn.turn, turn.known) for turn in found.turns] == [(1, False), (2, True), (3, False), (4, True)]
 
-    def __init__(self, events: list[Event]) -> None:
-        self.store = stored(events)
-        self._asked = set[object]()
-        scan = self.store.scan
 
-        def counted(table: object, *args: object, **given: object) -> object:
-            if getattr(table, "name", "") == "exchanges":
-                self._asked.add(given.get("prefix"))
-            return scan(table, *args, **given)  # type: ignore[call-overload, arg-type]
+def test_a_call_that_goes_on_is_read_again_once_it_has_ended() -> None:
+    store = stored(lived(["read", "again", "run"]).events)
+    last = next(row for _, row in store.scan(CALLS) if row.turn == 4)
+    contexts = Contexts(PRICES)
+    for status, tokens in (("pending", 0), ("pending", 7), ("complete", last.input_tokens)):
+        store.commit([put(replace(last, status=status, input_tokens=tokens))])
+        assert told(contexts.read(store, SESSION)) == told(read_contexts(store, SESSION, PRICES))
 
-        self.store.scan = counted  # type: ignore[method-assign, assignment]
 
-    @property
-    def requests(self) -> int:
-        return len(self._asked)
+def test_calls_whose_requests_came_in_another_order_are_all_there() -> None:
+    store = stored(lived(["read", "again", "run"]).events)
+    second, third = (next(row for _, row in store.scan(CALLS) if row.turn == turn) for turn in (2, 3))
+    earlier = replace(third, start_timestamp_ms=second.start_timestamp_ms - 1)
+    store.commit([Delete(CALLS, (third.start_timestamp_ms, third.id)), put(earlier)])
+    (found,) = read_contexts(store, SESSION, PRICES)
+    assert sorted((turn.turn, turn.known) for turn in found.turns) == [(1, True), (2, True), (3, False), (4, True)]

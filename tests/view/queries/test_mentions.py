@@ -83,3 +83,11 @@ def test_a_file_is_known_by_any_name(path: str, ascii: bool, nested: bool) -> No
     mentions = Mentions()
     list(mentions.add([(piece("answer", name="Read", ref="a"), call)], 1))
     assert mentions.makers["a"].file == path
+
+
+def test_instructions_have_the_size_of_a_file_and_summaries_their_names() -> None:
+    mentions = Mentions()
+    rules, cut, summary = piece("instructions", name="a"), piece("instructions", name="b"), piece("summary")
+    list(mentions.add([(rules, b'a \\"b\\"\\n'), (cut, b"a\\"), (summary, b"post.py and book.py")], 1))
+    assert mentions.sizes == {rules.piece.digest: 6, cut.piece.digest: 2}
+    assert mentions.summed_up == {summary.piece.digest: frozenset({"post.py", "and", "book.py"})}
