@@ -13,6 +13,7 @@ from msgspec import Struct
 from ...errors import StoreError
 from ...recording.guard_file import priced_by
 from ...recording.judged import judged
+from ...recording.known_hosts import hosts_in
 from ...recording.price_file import load_prices
 from ...rules.guard.lists import shortened
 from ...rules.guard.values import Rules
@@ -73,6 +74,7 @@ def try_rules(
     priced = priced_by(load_prices(None), found)
     places = stores or recorded() or [newest_store(None)]
     rows, sessions, read = list[AlertRow](), 0, 0
+    earlier: dict[tuple[str, str], None] = {}  # hosts, by workspace
     for place in places:
         try:
             store = LmdbStore.open(place, readonly=True)
@@ -82,7 +84,8 @@ def try_rules(
             say(f"left out: {error}")
             continue
         try:
-            rows += judged(store, found, priced=priced)
+            rows += judged(store, found, priced=priced, earlier=tuple(earlier))
+            earlier.update(dict.fromkeys(hosts_in(store)))
             sessions += sum(1 for _ in rows_of(store, SESSIONS))
             read += 1
         finally:

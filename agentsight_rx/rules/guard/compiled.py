@@ -121,7 +121,7 @@ class Judge:
 
 
 def _test(parts: list[Resolved], kind: type[Any], *, whoever: bool = False) -> str:
-    """`whoever`: a condition on what is known later may hold, and may not."""
+    """`whoever`: a condition on later knowledge may hold, and may not."""
 
     def leaf(condition: Leaf, negated: bool) -> str:
         test = condition.tests.get(kind, "False")
