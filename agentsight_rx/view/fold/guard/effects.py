@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ....events import BlindSpot, FileEvent, HttpRequest, ProcessExec, TcpTraffic
-from ....rules.guard.danger import danger_of
+from ....rules.guard.danger import Danger, danger_of
 from ....rules.guard.deeds import FileDeed, LeftDeed, NetDeed, ProcessDeed, UnreadDeed
 from ....wire.address import host_of
 from ....wire.http1 import field
@@ -144,7 +144,7 @@ class Effects:
         danger = danger_of(
             event.argv, event.cwd, lambda path: Link(self._known, row.pid, row.id).outside(path), is_agent=row.agent is not None
         )
-        if danger is not None and danger.kind == "sandbox-off" and not self._is_of_agent(row.ppid or 0):
+        if danger is not None and danger.kind == "sandbox-off" and not self._chose(row, danger):
             danger = None
         if danger is None and not self._judges_programs:
             return ()
@@ -153,7 +153,13 @@ class Effects:
         audit = next((each.id for each in rows if type(each) is AuditRow), row.id)
         return self._context.judged(deed, link, Proof(event.origin, (audit,), whole=not event.argv_lost))
 
-    def _is_of_agent(self, pid: int) -> bool:
+    def _chose(self, row: ProcessRow, danger: Danger) -> bool:
+        """Did an agent choose it? An agent that a person started so starts itself again, with the same words at the end."""
+        pid, flag = row.ppid or 0, danger.target.rpartition(" ")[2]
+        parent = self._known.processes.get(pid)
+        for words in (parent.argv[1:], parent.argv[2:]) if parent is not None else ():  # behind the runtime of a script
+            if flag in words and row.argv[-len(words) :] == words:
+                return False
         return self._known.sessions.of(pid) is not None or self._known.processes.agent(pid) is not None
 
     # -- what leaves ---------------------------------------------------------------------------------------------------
