@@ -18,6 +18,7 @@ from .events import (
     Event,
     FileEvent,
     Headers,
+    HostsKnown,
     HttpRequest,
     HttpResponse,
     Loss,
@@ -523,6 +524,7 @@ _KINDS: dict[type[Event], _Kind] = {
     SystemWide: _Kind("system", _wide),
     Loss: _Kind("diagnostic", _loss),
     RulesLoaded: _Kind("guard"),
+    HostsKnown: _Kind("guard"),
     Tick: _Kind("engine"),
 }
 _NAMES = {kind: str(kind.__struct_config__.tag) for kind in _KINDS}

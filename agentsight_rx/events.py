@@ -26,6 +26,7 @@ __all__ = [
     "Direction",
     "Event",
     "FileEvent",
+    "HostsKnown",
     "HttpEvent",
     "HttpRequest",
     "HttpResponse",
@@ -609,10 +610,17 @@ class Loss(Struct, frozen=True, gc=False, tag="loss"):
     note: str = ""
 
 
+class HostsKnown(Struct, frozen=True, gc=False, tag="hosts_known"):
+    """At the begin of a guarded capture: which hosts earlier recordings of the user's have, by workspace."""
+
+    origin: Origin
+    pairs: tuple[tuple[str, str], ...]  # workspace, host
+
+
 class RulesLoaded(Struct, frozen=True, gc=False, tag="rules_loaded"):
     """
-    The file of a guard's rules has changed while a capture runs: `rules`, as JSON, hold from here on. Where `error` says why
-    the file cannot be used, those from before stay.
+    The file of a guard's rules has changed while a capture runs: `rules`, as JSON, hold from here on. `error` says why the
+    file cannot be used: then the earlier rules stay.
     """
 
     origin: Origin
@@ -638,7 +646,8 @@ Event: TypeAlias = (
     | ProcessEvent  # what processes did
     | StdioEvent  # pipes
     | SystemEvent  # what processes used
-    | RulesLoaded
+    | RulesLoaded  # the guard
+    | HostsKnown
 )
 
 

@@ -19,6 +19,7 @@ from agentsight_rx.events import (
     Channel,
     Connection,
     Event,
+    HostsKnown,
     HttpEvent,
     HttpRequest,
     HttpResponse,
@@ -201,6 +202,10 @@ def event_not_tick(out: Event) -> int:
     return int(not isinstance(out, Tick))
 
 
+def event_not_hosts(out: Event) -> int:
+    return int(not isinstance(out, HostsKnown))
+
+
 def wire_bytes(event: HttpEvent) -> int:
     if isinstance(event, TlsChunk):
         return len(event.data)
@@ -295,6 +300,10 @@ def is_tick(out: Any) -> bool:
     return isinstance(out, Tick)
 
 
+def is_hosts(out: Any) -> bool:
+    return isinstance(out, HostsKnown)
+
+
 def is_progress(out: Any) -> bool:
     return isinstance(out, AnswerProgress)
 
@@ -373,6 +382,9 @@ CASES: dict[str, Case[Any, Any]] = {
     "mark_ticks": Case(
         op.mark_ticks, anything(), law=Law("events", one, event_not_tick),
         aside=is_tick,
+    ),
+    "know_hosts": Case(
+        lambda: op.know_hosts(("/w", "a.example")), anything(), law=Law("events", one, event_not_hosts), aside=is_hosts,
     ),
     "reload_rules": Case(lambda: op.reload_rules(lambda: None), anything(), law=Law("events", one, one)),
     "materialize": Case(

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from agentsight_rx.events import Event, FileEvent, HttpRequest, TcpTraffic
+from agentsight_rx.events import Event, FileEvent, HttpRequest, HttpResponse, TcpTraffic
 from agentsight_rx.loss import Ledger
 from agentsight_rx.rules.guard.values import Rules
 from agentsight_rx.sinks import store
@@ -48,11 +49,11 @@ class Chained(Struct):
 class Story:
     """An agent in its workspace, that was asked for something."""
 
-    def __init__(self, prompt: str = "deploy it", *, before: int = 0) -> None:
+    def __init__(self, prompt: str = "deploy it", *, before: int = 0, cwd: str = WORKSPACE) -> None:
         self.scene = Scene()
         for _ in range(before):  # processes, so that pids and ids of sessions are others
             self.scene.process("init")
-        self.agent = self.scene.process("claude", prompt, cwd=WORKSPACE)
+        self.agent = self.scene.process("claude", prompt, cwd=cwd)
         self.messages: list[dict[str, Any]] = [{"role": "user", "content": prompt}]
         self.tools = 0
         self.agent.asks(*self.messages)
@@ -90,6 +91,16 @@ class Story:
         origin = actor.origin(actor.connection)
         return self.scene.add(
             HttpRequest(origin, 1, "POST", "/upload", "HTTP/1.1", head, body, size=size, end_ns=origin.time_ns)
+        )
+
+    def is_answered(self, actor: Actor, host: str) -> HttpResponse:
+        """The actor asked the host for something, and got it."""
+        self.sends(actor, host)
+        origin = replace(actor.origin(actor.connection), direction="in")
+        return self.scene.add(
+            HttpResponse(
+                origin, 1, 200, "OK", "HTTP/1.1", (), method="POST", target="/upload", host=host, end_ns=origin.time_ns
+            )
         )
 
     def carries(self, actor: Actor, peer: str, port: int = 443, sent: int = 1800) -> TcpTraffic:

@@ -115,7 +115,7 @@ def record(
     if not command:
         store, failure = _place(out)
         out = out.into(store)
-        attached = out.prepared(attached)
+        attached = guard.knowing(out.prepared(attached))
         chosen = out.sinks(attached, stopped=Stopper())
         graph = trace_graph(with_previews(attached, chosen))
         summary = _with(failure, capture(graph, chosen, required=required, keeps_auth=not attached.remove_auth))
@@ -130,6 +130,7 @@ def record(
         try:
             place = str(own.path) if own is not None and own.add(launch.pid) else ""
             started = _found_early(options(launch.pid), _candidates_of(command), place)
+            started = guard.knowing(started, folder=Path.cwd())
             status, summary = record_command(
                 launch,
                 started,

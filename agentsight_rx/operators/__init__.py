@@ -7,6 +7,7 @@ from .filter_http import filter_http
 from .filter_tls import drop_marked, filter_tls
 from .find_blind_spots import find_blind_spots
 from .guard import guard
+from .know_hosts import know_hosts
 from .mark_ticks import mark_ticks
 from .materialize import materialize
 from .merge_mcp import merge_mcp
@@ -29,6 +30,7 @@ __all__ = [
     "find_blind_spots",
     "guard",
     "keep",
+    "know_hosts",
     "mark_ticks",
     "materialize",
     "merge_mcp",

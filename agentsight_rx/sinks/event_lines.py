@@ -19,6 +19,7 @@ from ..core.bounded import Recent
 from ..events import (
     BlindSpot,
     FileEvent,
+    HostsKnown,
     HttpRequest,
     HttpResponse,
     Loss,
@@ -319,6 +320,10 @@ def _rules(event: RulesLoaded) -> Line:
     return _line(event.origin, "·", "rules", f"{event.file}  sha256 {event.sha256[:8]}")
 
 
+def _hosts(event: HostsKnown) -> Line:
+    return _line(event.origin, "·", "hosts", f"{len(event.pairs):,} of earlier recordings are known")
+
+
 def _blind(event: BlindSpot) -> Line:
     looks = f"  looks like {', '.join(event.looks_like)}" if event.looks_like else ""
     text = f"{connections_of(event)}, {data_size(event.size)}, to {', '.join(event.peers)}{looks}"
@@ -350,6 +355,7 @@ _LINES: dict[type, Callable[[Any], Line]] = {
     Loss: _loss,
     BlindSpot: _blind,
     RulesLoaded: _rules,
+    HostsKnown: _hosts,
     TlsUse: _use,
 }
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
+from agentsight_rx import sinks
 from agentsight_rx.cli.guard.suggested import Suggested, entry_of, suggested
 from agentsight_rx.errors import CaptureError, StoreError
-from agentsight_rx.events import Event
+from agentsight_rx.events import BlindSpot, Event, Origin
+from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.rules.guard.values import Allow
-from agentsight_rx.view import AlertRow
+from agentsight_rx.view import AlertRow, Fold, Output
 from tests.cli.guarding import ran, stay_in
 from tests.guarded import KEY, Story, leaking, stored
 
@@ -169,3 +172,66 @@ def test_a_process_goes_on_or_is_asked_to_end(capsys: pytest.CaptureFixture[str]
         ran("guard", "continue", str(running.pid))
         ran("guard", "end", str(running.pid))
         assert -signal.SIGTERM == running.wait(60)
+
+
+# -- what the rules could not have seen -----------------------------------------------------------------------------------
+
+
+def captured(path: Path, *sources: str, losses: Sequence[tuple[str, Reason]] = (), events: Sequence[Event] = ()) -> Path:
+    """A recording in which these sources were on, and lost something there."""
+    ledger, fold, items = Ledger(), Fold(), list[Output]()
+    ledger.begin()
+    for source in sources:
+        ledger.meter(source).seen += 1
+        ledger.meter(source).passed += 1
+    for stage, reason in losses:
+        ledger.meter(stage).lose(reason, 3)
+    for event in [*leaking().events, *events]:
+        items += [event, *fold.add(event)]
+    writer = sinks.store(path).open(ledger)
+    writer.write([*items, *fold.finish()])
+    writer.flush()
+    writer.close()
+    return path
+
+
+ALL_SOURCES = ("tls", "process", "files", "net")
+
+
+def gaps(*paths: Path) -> dict[tuple[str, str], list[str]]:
+    found = [msgspec.json.decode(line) for line in ran("guard", "test", "--gaps", "--json", *map(str, paths))]
+    return {(each["recording"], each["what"]): each["rules"] for each in found}
+
+
+def test_a_source_that_was_off_shows_nothing_to_the_rules_about_it(tmp_path: Path) -> None:
+    whole = captured(tmp_path / "whole.lmdb", *ALL_SOURCES)
+    assert ["no gaps: all that the rules are about was recorded, as far as the kernel shows it"] == ran(
+        "guard", "test", "--gaps", str(whole)
+    )
+    some = captured(tmp_path / "some.lmdb", "tls", "process")
+    assert {
+        ("some.lmdb", "it was recorded without files"): ["reads-secret", "writes-outside", "secret-left"],
+        ("some.lmdb", "it was recorded without connections"): ["new-host", "unread"],
+    } == gaps(whole, some)
+    blind = captured(tmp_path / "blind.lmdb", "process", "files", "net")
+    talk = ["new-host", "secret-in-prompt", "secret-left", "loop", "budget", "unread", "unsandboxed"]
+    assert {("blind.lmdb", "it was recorded without TLS"): talk} == gaps(blind)
+    assert ran("guard", "test", str(whole), str(blind))[-1].startswith("1 recording has gaps, so 7 rules may have missed")
+
+
+def test_losses_and_programs_that_could_not_be_read_are_gaps_of_the_rules_that_need_them(tmp_path: Path) -> None:
+    spot = BlindSpot(Origin(1 << 50, 77, comm="codex", wall_ns=1 << 60), 5, 1, 900, ("10.0.0.1:443",))
+    path = captured(
+        tmp_path / "run.lmdb",
+        *ALL_SOURCES,
+        losses=[("files", Reason.KERNEL_LOST), ("to store", Reason.QUEUE_FULL), ("parse_http", Reason.MALFORMED)],
+        events=[spot],
+    )
+    found = {what: rules for (_, what), rules in gaps(path).items()}
+    by_file = next(rules for what, rules in found.items() if "lost at files" in what)
+    assert ["reads-secret", "writes-outside", "secret-left"] == by_file
+    assert 10 in map(len, found.values())  # what a full queue dropped may be anything
+    assert any(what.startswith("could not be read: codex ") and "secret-in-prompt" in each for what, each in found.items())
+    lines = ran("guard", "test", "--gaps", str(path))
+    assert "run.lmdb" == lines[0]
+    assert any(line.endswith(": every rule") for line in lines)

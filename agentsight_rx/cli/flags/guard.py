@@ -9,10 +9,12 @@ from msgspec.structs import replace
 
 from ...graphs import TraceOptions
 from ...recording.guard_file import RulesFile, guard_rules, priced_by
+from ...recording.known_hosts import hosts_of
 from ...recording.price_file import load_prices
 from ...rules.guard.values import Rules
 from ...say import say
 from ..own_files import own_file
+from ..stores import recorded
 from .group import FILTERS, Group, flag
 
 __all__ = ["RULES_FILE", "Guard", "given_rules"]
@@ -47,4 +49,9 @@ class Guard(Group, frozen=True):
         rules = given_rules(self.guard_rules, folder=folder)
         file = self.guard_rules or own_file(RULES_FILE)
         looked = RulesFile(file, rules, say) if reloads and file is not None else None
-        return replace(options, guard=rules, priced=priced_by(load_prices(None), rules), rules_file=looked)
+        priced = priced_by(load_prices(None), rules)
+        return replace(options, guard=rules, priced=priced, rules_file=looked)
+
+    def knowing(self, options: TraceOptions, *, folder: Path | None = None) -> TraceOptions:
+        """Add the hosts of earlier recordings, for a capture. A `folder` chooses its workspace alone."""
+        return options if options.guard is None else replace(options, known_hosts=hosts_of(recorded(), folder))

@@ -56,6 +56,10 @@ class Judge:
         """May a rule match a deed of this kind, whoever did it and however much was sent? That needs no chain."""
         return self._possible[kind]
 
+    def kinds_of(self, rule: Rule, /) -> frozenset[type[Any]]:
+        """What the rule is about."""
+        return next((frozenset(_kinds(when)) for each, when, _ in self._rules if each.name == rule.name), frozenset())
+
     def broken(self, deed: Deed, /) -> list[Rule]:
         """The rules that match and do not allow it."""
         judged = self._judged.get(type(deed))
@@ -121,7 +125,7 @@ class Judge:
 
 
 def _test(parts: list[Resolved], kind: type[Any], *, whoever: bool = False) -> str:
-    """`whoever`: a condition on what is known later may hold, and may not."""
+    """`whoever`: a condition on later knowledge may hold, and may not."""
 
     def leaf(condition: Leaf, negated: bool) -> str:
         test = condition.tests.get(kind, "False")

@@ -57,8 +57,8 @@ class FoldState(Struct, array_like=True):
 
 class Fold:
     """
-    Keeps live and unfinished items, and the last seconds. What has ended is only in the rows. `rules` are those of the guard;
-    where it `follows`, rules that were loaded while the events were captured hold from there on.
+    Keeps live and unfinished items, and the last seconds. What has ended is only in the rows. The guard has
+    these `rules`. Where it `follows`, rules that were loaded during the capture hold from there on.
     """
 
     def __init__(self, rules: Rules | None = None, *, priced: Priced | None = None, follows: bool = False) -> None:

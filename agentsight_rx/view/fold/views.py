@@ -16,6 +16,7 @@ from ...events import (
     BlindSpot,
     BodyPart,
     FileEvent,
+    HostsKnown,
     HttpRequest,
     HttpResponse,
     NetEvent,
@@ -140,6 +141,7 @@ class Views:
             Readline: Reader(self._readline, time_of),
             SystemSample: Reader(self._sample),
             RulesLoaded: Reader(self._rules, time_of),
+            HostsKnown: Reader(self._hosts, time_of),
         }
         self._processes = Processes()
         self._tools = Tools(self._processes)
@@ -243,6 +245,11 @@ class Views:
 
     def _sample(self, event: SystemSample) -> list[Row]:
         return self._effects.sample(event)
+
+    def _hosts(self, event: HostsKnown) -> list[Row]:
+        if self._guard is not None:
+            self._guard.knows(event)
+        return []
 
     def _rules(self, event: RulesLoaded) -> list[Row]:
         if self._guard is None:

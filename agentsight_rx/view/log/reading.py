@@ -119,8 +119,8 @@ def _messages(store: Store, call: str) -> Iterator[tuple[str, Event | None]]:
 
 def resume(store: Store, rules: Rules | None = None, *, priced: Priced | None = None, follows: bool = False) -> Resumed | None:
     """
-    The view after the events of the log, folded from the last checkpoint on; None for an empty log. `rules`: a guard's, and
-    whether it `follows` those that were loaded then. The new run begins with the given ones.
+    The view after the events of the log, folded from the last checkpoint on; None for an empty log. `rules` are for a
+    guard, which `follows` the rules that were loaded then. The new run begins with the given rules.
     """
     try:
         checkpoint = store.get(CHECKPOINT, 0)

@@ -22,7 +22,7 @@ UNSEEN_WHY = (
 )
 
 
-RULES_SAID = "the changed rules of the guard are wrong, and those from before hold"
+RULES_SAID = "the changed rules of the guard are wrong, and the earlier rules hold"
 
 
 class Missing(Struct, frozen=True):

@@ -421,6 +421,16 @@ def test_a_dangerous_command_by_the_words_of_the_program_itself() -> None:
     assert "rm, run by claude, deleted recursively outside of the workspace: ~/other" == row.sentence
 
 
+def test_an_agent_that_starts_itself_again_was_without_its_sandbox_before() -> None:
+    scene = Scene()
+    agent = scene.process("node", "/usr/bin/gemini", "--yolo", cwd=WORKSPACE)
+    itself = agent.starts("node", "--max-old-space-size=9000", "/usr/bin/gemini", "--yolo")
+    itself.asks({"role": "user", "content": "go"})
+    assert [] == guarded(scene.events)
+    itself.starts("claude", "--dangerously-skip-permissions")
+    assert ["dangerous-command"] == [row.rule for row in guarded(scene.events)]
+
+
 def test_only_an_agent_that_an_agent_starts_is_without_its_sandbox() -> None:
     flag = "--dangerously-skip-permissions"
     scene = Scene()

@@ -8,14 +8,15 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ....events import BlindSpot, FileEvent, HttpRequest, ProcessExec, TcpTraffic
-from ....rules.guard.danger import danger_of
+from ....rules.guard.danger import Danger, danger_of
 from ....rules.guard.deeds import FileDeed, LeftDeed, NetDeed, ProcessDeed, UnreadDeed
+from ....wire.address import host_of
 from ....wire.http1 import field
 from ...rows.ids import call_id, http_id
 from ...rows.kinds import AuditRow, ProcessRow, Row, process_id
 from .chain import Link
 from .context import Context, Proof
-from .state import Read
+from .state import Read, host_key
 
 __all__ = ["LABEL", "Effects"]
 
@@ -27,7 +28,6 @@ _NOT_READ = _WRITES | _NO_CONTENT
 _LEAVES = ("read", "rename")  # what of a file may leave after it
 _OPS = {"rename": "rename", "unlink": "remove", "rmdir": "remove", "mkdir": "mkdir", "truncate": "write"}
 _LOCAL = re.compile(r"(?:127\.[\d.]+|::1|localhost|ip6-localhost|.*\.localhost|0\.0\.0\.0|)\Z", re.IGNORECASE)
-_PORT = re.compile(r":\d+\Z")
 _DNS = 53
 _NOBODY: Any = None  # the chain of a deed of which only the kind is asked
 _GIT = "/.git"
@@ -144,7 +144,7 @@ class Effects:
         danger = danger_of(
             event.argv, event.cwd, lambda path: Link(self._known, row.pid, row.id).outside(path), is_agent=row.agent is not None
         )
-        if danger is not None and danger.kind == "sandbox-off" and not self._is_of_agent(row.ppid or 0):
+        if danger is not None and danger.kind == "sandbox-off" and not self._chose(row, danger):
             danger = None
         if danger is None and not self._judges_programs:
             return ()
@@ -153,7 +153,13 @@ class Effects:
         audit = next((each.id for each in rows if type(each) is AuditRow), row.id)
         return self._context.judged(deed, link, Proof(event.origin, (audit,), whole=not event.argv_lost))
 
-    def _is_of_agent(self, pid: int) -> bool:
+    def _chose(self, row: ProcessRow, danger: Danger) -> bool:
+        """Did an agent choose it? An agent that a person started so starts itself again, with the same words at the end."""
+        pid, flag = row.ppid or 0, danger.target.rpartition(" ")[2]
+        parent = self._known.processes.get(pid)
+        for words in (parent.argv[1:], parent.argv[2:]) if parent is not None else ():  # behind the runtime of a script
+            if flag in words and row.argv[-len(words) :] == words:
+                return False
         return self._known.sessions.of(pid) is not None or self._known.processes.agent(pid) is not None
 
     # -- what leaves ---------------------------------------------------------------------------------------------------
@@ -206,7 +212,7 @@ class Effects:
             yield from self._context.judged(deed, link, by)
 
     def _spoken(self, link: Link, host: str, proof: Proof, *, sent: int) -> Iterable[Row]:
-        key, owner = f"{link.workspace}\n{host}", link.owner or ""
+        key, owner = host_key(link.workspace, host), link.owner or ""
         first = self._memory.hosts.use(key)
         if first is None:
             self._memory.hosts.put(key, owner)
@@ -232,7 +238,7 @@ class Effects:
 
 
 def _root_of(path: str) -> str:
-    """The root of the repository that a path in its folder `.git` is of; empty where it is none."""
+    """The root of a repository, from a path in its folder `.git`; empty for another path."""
     root, _, rest = path.partition(_GIT)
     return root if rest[:1] in ("", "/") and root.count("/") > _DEEP_LEAST else ""
 
@@ -241,10 +247,7 @@ def _is_above(root: str, cwd: str) -> bool:
     return cwd == root or cwd.startswith(root + "/")
 
 
-@lru_cache(_HOSTS_MOST)
-def _host_of(field: str) -> str:
-    """The name or the address alone."""
-    return _PORT.sub("", field).strip("[]").lower()
+_host_of = lru_cache(_HOSTS_MOST)(host_of)
 
 
 @lru_cache(_HOSTS_MOST)

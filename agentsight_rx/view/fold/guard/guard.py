@@ -12,6 +12,7 @@ from ....errors import UsageError
 from ....events import (
     BlindSpot,
     FileEvent,
+    HostsKnown,
     HttpRequest,
     HttpResponse,
     ProcessExec,
@@ -29,12 +30,13 @@ from ..tools import Tools
 from .chain import Known
 from .context import Context
 from .effects import Effects
-from .state import GuardState, Memory
+from .state import GuardState, Memory, host_key
 from .talk import Calls, Priced
 
 __all__ = ["Guard", "row_of_rules"]
 
 _RULES_MOST = 4  # loaded rules that stay compiled: a late event takes the guard back to those before
+_EARLIER = "earlier"  # who spoke to a host first: a session of another recording
 _OF_EXIT = 2  # rows of the end of a process: the process, and its line in the audit trail
 
 Read: TypeAlias = Callable[[Any], list[Row]]
@@ -77,6 +79,13 @@ class Guard:
         except (msgspec.MsgspecError, UsageError) as error:
             return str(error)
         return ""
+
+    def knows(self, event: HostsKnown) -> None:
+        """These hosts are not new."""
+        hosts = self._memory.hosts
+        for workspace, host in event.pairs:
+            if (key := host_key(workspace, host)) not in hosts:
+                hosts.put(key, _EARLIER)
 
     def _use(self, text: str) -> None:
         if text == self._loaded:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from ....core.bounded import Recent
 from ...rows.kinds import AlertRow, CallRow
 
-__all__ = ["GuardState", "Memory", "Noted", "Read", "Sum"]
+__all__ = ["GuardState", "Memory", "Noted", "Read", "Sum", "host_key"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -52,6 +52,11 @@ class Sum(Struct, array_like=True, frozen=True):
 
 
 _NOTHING = Sum()
+
+
+def host_key(workspace: str, host: str, /) -> str:
+    """Under which it is known who spoke to a host first."""
+    return f"{workspace}\n{host}"
 
 
 class GuardState(Struct, array_like=True):
