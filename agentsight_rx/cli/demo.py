@@ -127,7 +127,9 @@ def _agent(folder: Path, port: int, prompt: str) -> Launch:
 
 
 def _recorded(launch: Launch, watch: Watch, out: Destinations, guard: Guard = _UNGUARDED) -> tuple[int, Summary]:
-    options = guard.over(Filters(default_filters=True).over(watch.options(Tls(), Stdio(stdio_all_fds=True), System())))
+    options = guard.over(
+        Filters(default_filters=True).over(watch.options(Tls(), Stdio(stdio_all_fds=True, stdio_max_bytes=65_536), System()))
+    )
     try:
         more = [alerts([Delivery("terminal", "warn", _show_at_once)])] if guard.is_on else []
         return record_command(launch, options, out, name="the demo", stays=bool(out.page.server), more=more)

@@ -51,8 +51,8 @@ function barOf(strip: Strip, first: number, last: number): Bar {
 }
 
 // A full bar is the window, or its half, quarter or eighth when all bars stay below; where all are tiny, the longest one.
-export function scaleOf(strip: Strip, window: number): Scale {
-  const most = strip.context.reduce((a, b) => Math.max(a, b), 1);
+export function scaleOf(context: readonly number[], window: number): Scale {
+  const most = context.reduce((a, b) => Math.max(a, b), 1);
   if (!window || most <= window / 32 || most > window) return { full: most, part: "" };
   const parts: [number, string][] = [[8, "an eighth of the window"], [4, "a quarter of the window"], [2, "half of the window"], [1, "the window"]];
   const [by, part] = parts.find(([each]) => most <= window / each)!;

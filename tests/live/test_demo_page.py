@@ -117,6 +117,7 @@ def test_the_page_shows_the_demo_live_then_serve_does_and_then_a_file_without_a_
     (store,) = tmp_path.rglob("*.lmdb")
     with serving(["serve"], home) as url, opened(browser, url, **seen("serve.png"), color_scheme="dark") as page:
         page.see(PROMPT, within=".rail")
+        page.see("Nothing is missing")
         page.has(f"location.pathname.startsWith('/s/{store.stem}/')")
         through_every_tab(page)
         page.page.locator("#tab-timeline").click()
@@ -180,9 +181,21 @@ def test_the_page_shows_a_task_of_forty_turns_and_the_tool_that_failed_first(bro
         serving(["serve", str(store)], {}) as url,
         opened(browser, url, **seen("task.png"), color_scheme="light") as page,
     ):
-        page.see("Ran 40 commands", within="h1")
+        page.see("Ran 35 commands", within="h1")
         page.see("Nothing is missing")
-        assert len(COMMANDS) + 1 == page.page.locator(".s-bar").count()
+        assert len(COMMANDS) + 2 == page.page.locator(".s-bar").count()  # with the answer and the summary
         page.see("AssertionError: 9501 != 9500.95", within="#turn-1")
         page.has("scrollY === 0")
         picture(page, "task.png")
+    with (
+        serving(["serve", str(store)], {}) as url,
+        opened(browser, url, **seen("context.png"), color_scheme="light") as page,
+    ):
+        page.see("Nothing is missing")
+        page.press("c")
+        page.see("the fullest")
+        page.page.goto(f"{page.page.url.partition('?')[0]}?turn=19")
+        page.see("At turn 19 the cache was lost: the tool list changed, run_tests was added.")
+        page.settled()
+        page.page.evaluate("scrollBy(0, document.querySelector('.tabs').getBoundingClientRect().top)")
+        picture(page, "context.png")

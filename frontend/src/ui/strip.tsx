@@ -46,7 +46,7 @@ export function Turns({ strip, window }: { strip: Strip; window: number }): JSX.
   const fitting = Math.ceil(total / fold.current) * 4 <= width; // bars may lose their space, not more, while one points at them
   if (!inside || zoomed || wanted < fold.current || !fitting) fold.current = wanted;
   const plot = useMemo(() => plotted(strip, from, to, width, fold.current), [strip, from, to, width, fold.current]);
-  const scale = useMemo(() => scaleOf(strip, window), [strip, window]);
+  const scale = useMemo(() => scaleOf(strip.context, window), [strip, window]);
   const closer = (): void => {
     if (zoomed || fold.current === 1) return;
     setStart(around(selected < 0 ? total - 1 : selected));
