@@ -18,6 +18,7 @@ from .seen_file import SeenFile
 __all__ = ["Deciding", "has_begun_before", "is_halted"]
 
 _PROC = Path("/proc")
+_ALLOWED_MOST = 50_000  # alerts of which it is remembered what allows them
 _SLACK_MS = 2000  # a start is known to 10 ms after the boot, which is known to a second
 
 
@@ -36,12 +37,13 @@ class Deciding:
         self._version: tuple[int, int] | None = None
         self._rules: Rules | None = None
         self._wrong = ""
+        self._allowed: dict[str, str] = {}
 
     def now(self) -> Decisions:
         """The files are read again where they have changed. Wrong rules are named, and do not hold."""
         version = _version(self._place)
-        if self._rules is None or version != self._version:
-            self._version = version
+        if self._rules is None or version != self._version or len(self._allowed) > _ALLOWED_MOST:
+            self._version, self._allowed = version, {}
             try:
                 self._rules, self._wrong = self._read_rules(), ""
             except UsageError as error:
@@ -54,6 +56,7 @@ class Deciding:
             running=_is_running,
             refusal=self._seen.refusal if self._seen is not None else "this page keeps nothing",
             wrong=self._wrong,
+            allowed=self._allowed,
         )
 
     def mark(self, rows: Iterable[AlertRow], /, *, seen: bool) -> None:

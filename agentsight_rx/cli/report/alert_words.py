@@ -40,7 +40,7 @@ def thread_said(row: AlertRow, /) -> str:
 
 
 def alert_lines(rows: Sequence[AlertRow], /, states: Mapping[str, str] = _UNDECIDED) -> Iterator[Line]:
-    """Two lines an alert: its sentence, which is never cut, and the thread of it. An alert without one of the `states` is new."""
+    """Two lines an alert: its whole sentence, and the thread of it. An alert without one of the `states` is new."""
     flags = [flag_said(row, states.get(row.id, "new")) for row in rows]
     flag_wide = max(map(len, flags), default=0)
     wide = max((len(alert_head(row)) for row in rows), default=0)

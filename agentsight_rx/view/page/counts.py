@@ -22,6 +22,7 @@ def counts_of(picture: Picture, session: str, /) -> dict[str, int]:
             "network": len({name for name, _ in named_peers(picture.audits(session, "network")[0])}),
             "files": len({row.target for row in picture.audits(session, "file")[0]}),  # the last, since turns need them too
             "http": sum(is_counted(row, picture.causes) for row in picture.rows(HTTP, session)),
+            "alerts": len(picture.alerts_of(session)),
             "log": read_event_count(picture.store) if session == WHOLE or len(picture.sessions) == 1 else 0,
         }
     return known

@@ -23,6 +23,8 @@ from ..queries.verdict import Clause, deeds_of, verdict_of
 from ..rows.kinds import SessionRow
 from ..rows.tables import STAGES
 from ..rows.tool_outcome import has_failed
+from .alert_shapes import AlertColumns, Halt
+from .alerts import clauses_of, columns_of, halt_of, signals_of_alerts
 from .counts import counts_of
 from .funnel import records_of
 from .picture import WHOLE, Picture, Work
@@ -135,6 +137,8 @@ class Head(Struct, frozen=True, omit_defaults=True):
     reads: tuple[Read, ...] = ()
     cut: bool = False
     version: int = 0  # of the store
+    alerts: AlertColumns = AlertColumns()
+    halt: Halt | None = None
 
 
 def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int = 0) -> Head:
@@ -151,6 +155,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
     programs = 0 if work.calls else read_totals(picture.store).programs
     deeds = deeds_of(work.calls, work.tools, files_touched(files, picture.lives), programs=programs)
     refused = [each for each in files if effect_of(each) == "refused"]
+    stopped, waiting = clauses_of(picture, session)
     return Head(
         session,
         recording,
@@ -165,7 +170,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         cwd=(row.cwd if row else None) or (picture.causes.folder if row is None else ""),
         pid=(row.pid if row else None) or 0,
         comm=(row.comm if row else None) or "",
-        verdict=verdict_of(deeds, threads.turns, live=live).clauses,
+        verdict=(*stopped, *verdict_of(deeds, threads.turns, live=live).clauses, *waiting),
         whole=replace(wholeness_of(picture.health), records=records_of(count for _, count in picture.store.scan(STAGES))),
         strip=_strip(threads, work, start, from_turn=from_turn, live=live),
         turns=len(main),
@@ -173,12 +178,14 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         from_turn=from_turn,
         window=window or 0,
         numbers=_numbers(work, threads, (start, end), window),
-        signals=signals_of(work, find(work.calls, work.tools), refused, threads.turns),
+        signals=(*signals_of_alerts(picture, session), *signals_of(work, find(work.calls, work.tools), refused, threads.turns)),
         plan=tuple(Step(*step) for step in newest_plan(work.tools)),
         counts=counts_of(picture, session),
         reads=tuple(reads_of(picture)),
         cut=work.cut,
         version=picture.version,
+        alerts=columns_of(picture, session),
+        halt=halt_of(picture, session),
     )
 
 

@@ -17,12 +17,13 @@ from ..queries.calls import read_calls
 from ..queries.causes import Causes, within
 from ..queries.context import AgentContext, read_contexts
 from ..queries.costs import PricedCall
+from ..queries.decided import Decisions
 from ..queries.file_fates import Lives
 from ..queries.health import Health, read_health
 from ..queries.reading import newest_of_kind, rows_of, selected
 from ..queries.selection import Selection
-from ..rows.kinds import AnyRow, AuditRow, SessionRow, ToolRow
-from ..rows.tables import LOSSES, SESSIONS, TOOLS
+from ..rows.kinds import AlertRow, AnyRow, AuditRow, SessionRow, ToolRow
+from ..rows.tables import ALERTS, LOSSES, SESSIONS, TOOLS
 
 __all__ = ["WHOLE", "Picture", "Work"]
 
@@ -36,6 +37,7 @@ _KINDS_MOST = 2  # of the audit trail, whose lines are kept: 45 MB each at most
 _AUDITS_MOST = 50_000  # lines of the audit trail that are looked at
 _EXCHANGES_MOST = 3  # that are kept whole: a turn, the one before, and the one that has its results
 _CONTEXTS_MOST = 3  # a session, and how it was at a turn
+_ALERTS_MOST = 5000  # of a recording, the newest
 _SESSIONS_MOST = 4  # of which calls and tools are kept
 
 
@@ -68,6 +70,7 @@ class Picture:
         self.tables: Recent[str, tuple[list[Struct], bool]] = Recent(_TABLES_MOST)  # by kind and session
         self.exchanges: Recent[str, LlmCall | None] = Recent(_EXCHANGES_MOST)  # by the id of the call
         self.counted: dict[str, dict[str, int]] = {}  # of a session, by kind of row
+        self.decisions = Decisions()  # about its alerts, as of now
 
     @cached_property
     def causes(self) -> Causes:
@@ -84,6 +87,27 @@ class Picture:
     @cached_property
     def sessions(self) -> dict[str, SessionRow]:
         return {row.id: row for row in rows_of(self.store, SESSIONS)}
+
+    @cached_property
+    def _alerts(self) -> dict[str, list[AlertRow]]:
+        """
+        By session, oldest first. An agent had no session yet when it did something: then it is of the session of its process,
+        or of the newest one, so that no alert is in none.
+        """
+        known = self.sessions
+        by_pid = {row.pid: row.id for row in sorted(known.values(), key=lambda row: -row.start_timestamp_ms)}
+        otherwise = next((row.id for row in self.roots), WHOLE)
+        found: dict[str, list[AlertRow]] = {}
+        for row in selected(self.store, ALERTS, Selection(limit=_ALERTS_MOST)):
+            session = row.session_id if row.session_id in known else by_pid.get(row.agent_pid)
+            found.setdefault(session or otherwise, []).append(row)
+        return found
+
+    def alerts_of(self, session: str) -> list[AlertRow]:
+        """The alerts of a session and of its sub-sessions, oldest first. Raises KeyError for an unknown one."""
+        family = self.family(session)
+        rows = [row for id, rows in self._alerts.items() if family is None or id in family for row in rows]
+        return sorted(rows, key=lambda row: (row.timestamp_ms, row.number))
 
     @property
     def lives(self) -> Lives:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
@@ -33,6 +34,7 @@ State: TypeAlias = Literal["stopped", "new", "seen", "allowed", "note", "part"]
 _ABOUT_WHAT_LEFT = frozenset({"secret-left", "secret-in-prompt"})
 _OF_COMMANDS = frozenset({"dangerous-command"})
 _WAITING = frozenset({"stopped", "new"})
+_PATTERNS = 4096  # that are kept compiled
 _SPECIAL = frozenset('*?["\\')
 
 
@@ -62,6 +64,7 @@ class Decisions(Struct, frozen=True):
     running: Callable[[AlertRow], bool] = _no_process
     refusal: str = "nothing is kept here"
     wrong: str = ""
+    allowed: dict[str, str] = {}  # by alert, what `allowed_by` found in these rules: there may be 2,000 entries
 
 
 def state_of(row: AlertRow, decisions: Decisions, /) -> State:
@@ -75,10 +78,17 @@ def state_of(row: AlertRow, decisions: Decisions, /) -> State:
         return "note"
     if row.do == "stop" and decisions.halted(row):
         return "stopped"
-    if allowed_by(row, decisions.rules):
+    if _allowed(row, decisions):
         return "allowed"
     seen = decisions.seen.get(row.id)
     return "seen" if seen is not None and reports_at(seen.count) >= row.reports else "new"
+
+
+def _allowed(row: AlertRow, decisions: Decisions) -> str:
+    known = decisions.allowed.get(row.id)
+    if known is None:
+        known = decisions.allowed[row.id] = allowed_by(row, decisions.rules)
+    return known
 
 
 def is_waiting(state: State, /) -> bool:
@@ -113,7 +123,12 @@ def fits(entry: Allow, row: AlertRow, /) -> bool:
         "tool": row.tool.partition(" ")[0],
     }
     given = [(value, getattr(entry, name)) for name, value in of_row.items() if getattr(entry, name)]
-    return bool(given) and all(value and fits_one((pattern,))(value) for value, pattern in given)
+    return bool(given) and all(value and _pattern(pattern)(value) for value, pattern in given)
+
+
+@lru_cache(_PATTERNS)
+def _pattern(text: str) -> Callable[[str], bool]:
+    return fits_one((text,))
 
 
 def allowing(row: AlertRow, /) -> Allow | None:
