@@ -33,5 +33,9 @@ def test_the_files_of_the_user_decide(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_without_a_home_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stay_in(tmp_path, monkeypatch)
     monkeypatch.setenv("HOME", "")
-    monkeypatch.setattr("pwd.getpwuid", lambda _: (_ for _ in ()).throw(KeyError))
+
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
     assert "this page keeps nothing" == deciding().now().refusal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from multiprocessing import get_context
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_a_new_file_in_its_place_is_written_to(tmp_path: Path, monkeypatch: pyte
             path.write_bytes(b"")
         taken.append(file)
 
-    monkeypatch.setattr(seen_file.fcntl, "flock", locked)
+    monkeypatch.setattr(fcntl, "flock", locked)
     seen.add([Seen("alert-1", 1, 1)])
     assert {"alert-1"} == set(seen.read())
     assert 2 == len(taken)
@@ -96,7 +97,7 @@ def test_a_new_file_in_its_place_is_written_to(tmp_path: Path, monkeypatch: pyte
         path.write_bytes(b"")
         (tmp_path / "another").write_bytes(b"")
 
-    monkeypatch.setattr(seen_file.fcntl, "flock", always)
+    monkeypatch.setattr(fcntl, "flock", always)
     path.write_bytes(b"")
     os.link(path, tmp_path / "held")  # its inode is not given to the next file
     with pytest.raises(UnwritableError, match="another process writes it all the time"):

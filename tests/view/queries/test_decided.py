@@ -13,6 +13,7 @@ from agentsight_rx.view import AlertRow
 from agentsight_rx.view.queries.decided import (
     Decisions,
     Seen,
+    State,
     allowed_by,
     allowing,
     fits,
@@ -45,7 +46,8 @@ def test_states() -> None:
     assert "seen" == state_of(ROW, seen(1))
     assert "note" == state_of(replace(ROW, do="note"), Decisions())
     assert "part" == state_of(replace(ROW, part_of="alert-2"), Decisions())
-    assert ["stopped", "new"] == [each for each in ("stopped", "new", "seen", "allowed", "note", "part") if is_waiting(each)]
+    states: tuple[State, ...] = ("stopped", "new", "seen", "allowed", "note", "part")
+    assert ["stopped", "new"] == [each for each in states if is_waiting(each)]
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000))
@@ -55,7 +57,10 @@ def test_a_seen_alert_waits_again_once_it_is_reported_again(before: int, now: in
 
 
 def test_to_have_seen_it_ends_no_stop() -> None:
-    halted = replace(seen(1), halted=lambda _: True)
+    def stands_still(_: AlertRow) -> bool:
+        return True
+
+    halted = replace(seen(1), halted=stands_still)
     assert "stopped" == state_of(replace(ROW, do="stop"), halted)
     assert "seen" == state_of(replace(ROW, do="stop"), seen(1))
     assert "seen" == state_of(ROW, halted), "no rule asked to stop it"
