@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 from msgspec.structs import replace
+from typer.testing import CliRunner
 
 from agentsight_rx import sinks
+from agentsight_rx.cli import app
 from agentsight_rx.cli.guard.suggested import Suggested, entry_of, suggested
-from agentsight_rx.errors import CaptureError, StoreError
+from agentsight_rx.errors import CaptureError, StoreError, UsageError
 from agentsight_rx.events import BlindSpot, Event, Origin
 from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
-from agentsight_rx.rules.guard.values import Allow
+from agentsight_rx.rules.guard.values import Allow, Rules
+from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import AlertRow, Fold, Output
+from agentsight_rx.view.queries.decided import allowed_by
+from agentsight_rx.view.rows.tables import put
 from tests.cli.guarding import ran, stay_in
 from tests.guarded import KEY, Story, leaking, stored
 
@@ -235,3 +243,76 @@ def test_losses_and_programs_that_could_not_be_read_are_gaps_of_the_rules_that_n
     lines = ran("guard", "test", "--gaps", str(path))
     assert "run.lmdb" == lines[0]
     assert any(line.endswith(": every rule") for line in lines)
+
+
+# -- a session that was stopped, and entries that allow ---------------------------------------------------------------------
+
+
+def stopped_by(path: Path, session: str, pid: int | None, *more: AlertRow) -> Path:
+    """A recording in which a rule has stopped the agent of a session, now."""
+    now_ms = time.time_ns() // 1_000_000
+    row = replace(ROW, id=f"alert-{session}", do="stop", session_id=session, agent="claude", agent_pid=pid, timestamp_ms=now_ms)
+    with closing(LmdbStore.open(path)) as store:
+        store.commit([put(each) for each in (row, *more)])
+    return path
+
+
+def test_a_session_goes_on_or_is_asked_to_end(tmp_path: Path) -> None:
+    folder = tmp_path / ".local" / "share" / "agentsight-rx"
+    folder.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "600"]) as running:
+        stopped_by(folder / "agentsight-1.lmdb", "5c1f0c52-parcel", running.pid)
+        (folder / "agentsight-2.lmdb").write_bytes(b"x" * 9000)  # no recording, and newer
+        for act, session, said in (
+            ("continue", "5c1f0c52", "1 process goes on"),
+            ("end", "5c1f0c52-parcel", "1 process was asked to end"),
+        ):
+            done = CliRunner().invoke(app, ["guard", act, session], standalone_mode=False, catch_exceptions=False)
+            assert said in done.stderr
+        assert -signal.SIGTERM == running.wait(60)
+
+
+def test_a_session_whose_agent_has_ended_is_named(tmp_path: Path) -> None:
+    """Also where its pid is that of a later process."""
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait(60)
+    path = stopped_by(tmp_path / "a.lmdb", "abc", gone.pid)
+    with pytest.raises(CaptureError, match=f"claude {gone.pid} of the session ab has ended"):
+        ran("guard", "continue", "ab", "--db", str(path))
+    early = stopped_by(tmp_path / "b.lmdb", "abc", None, replace(ROW, do="stop", session_id="abc", agent_pid=os.getpid()))
+    with pytest.raises(CaptureError, match="has ended"):
+        ran("guard", "end", "abc", "--db", str(early))
+
+
+def test_a_session_that_no_rule_has_stopped_is_named(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no rule has stopped a session 5c1f in "):
+        ran("guard", "continue", "5c1f", "--db", str(store))
+    two = stopped_by(tmp_path / "two.lmdb", "aa-1", 5, replace(ROW, id="o", do="stop", session_id="aa-2", timestamp_ms=9))
+    with pytest.raises(UsageError, match="2 sessions begin with aa: aa-1, aa-2; give more of one"):
+        ran("guard", "end", "aa", "--db", str(two))
+    with pytest.raises(UsageError, match="1 is the pid of no agent"):
+        ran("guard", "end", "1")
+    with pytest.raises(StoreError):
+        ran("guard", "end", "aa", "--db", str(tmp_path / "none.lmdb"))
+
+
+def test_an_offered_entry_removes_its_alert() -> None:
+    """Of each rule that has one."""
+    story = leaking()
+    story.does(story.shell("touch /srv/x/y"), "open", "/srv/x/y", flags=0o101)
+    story.shell("rm -rf /opt/old")
+    found = {row.rule: row for row in alerts_by(built_in_rules(), story)}
+    assert {"new-host", "writes-outside", "dangerous-command", "reads-secret"} <= found.keys()
+    for rule in ("new-host", "writes-outside", "dangerous-command", "reads-secret"):
+        row = found[rule]
+        rules = read_rules(f"[rule.{rule}]\n{entry_of(row)}", "own")
+        assert row.id not in {each.id for each in alerts_by(rules, story)}, entry_of(row)
+        assert allowed_by(row, rules)
+        assert "" == allowed_by(row, built_in_rules())
+
+
+def alerts_by(rules: Rules, story: Story) -> list[AlertRow]:
+    fold, rows = Fold(rules), dict[str, AlertRow]()
+    for event in story.events:
+        rows |= {row.id: row for row in fold.add(event) if isinstance(row, AlertRow)}
+    return [*rows.values()]

@@ -75,7 +75,8 @@ def test_without_the_token_nothing_captured_is_sent(served: Served, path: str, g
 def test_the_page_and_the_info_need_no_token(served: Served) -> None:
     served.call(1)
     del served.http.headers["Authorization"]
-    assert "<title>agentsight-rx</title>" in served.http.get("/").text
+    for path in ("/", "/home", "/alerts", "/s/a/b/alerts"):
+        assert "<title>agentsight-rx</title>" in served.http.get(path).text
     assert {"protocol_version": 1, "product": "agentsight-rx", "authorization_required": True, "node": None} == served.http.get(
         "/api/v1/info"
     ).json()
@@ -121,6 +122,18 @@ def test_the_page_of_the_same_origin_is_answered(served: Served) -> None:
 def test_only_get_is_answered(served: Served, method: str) -> None:
     answer = served.http.request(method, "/api/v1/snapshot")
     assert (405, "GET, HEAD") == (answer.status_code, answer.headers["allow"])
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+def test_only_what_was_seen_is_taken(served: Served, method: str) -> None:
+    answer = served.http.request(method, "/api/v1/seen")
+    assert (405, "POST") == (answer.status_code, answer.headers["allow"])
+
+
+@pytest.mark.parametrize(("headers", "status"), [({"Authorization": ""}, 401), ({"Origin": "http://evil.example"}, 403)])
+def test_a_foreign_page_marks_nothing(served: Served, headers: dict[str, str], status: int) -> None:
+    body = {"recording": "live", "alerts": ["alert-1"]}
+    assert status == served.http.post("/api/v1/seen", json=body, headers=headers).status_code
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/info", "/api/v1/snapshot", "/api/v1/live", "/nothing"])

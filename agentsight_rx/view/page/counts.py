@@ -38,6 +38,7 @@ def _counted(picture: Picture, session: str) -> tuple[dict[str, int], tuple[str,
         "network": len({name for name, _ in named_peers(network)}),
         "files": len({row.target for row in files}),
         "http": asked,
+        "alerts": len(picture.alerts_of(session)),
         "log": read_event_count(picture.store) if session == WHOLE or len(picture.sessions) == 1 else 0,
     }
     whole = {

@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from ..words import plural
+from .alerts import alert_of, alerts_of
 from .bodies import Said, body_of_call, body_of_tool, diff_of
 from .cards import ToolCard, TurnCard
 from .context import pairs_of
@@ -31,6 +32,8 @@ _TURNS_MOST = 1000
 _TURNS_AT_ONCE = 50
 _ROWS_MOST = 2000  # of each tab
 _EVENTS_MOST = 5000
+_ALERTS_MOST = 500
+_ALERTS_WHOLE_MOST = 50
 _CONTEXTS_MOST = 40  # requests whose segments are in the file
 _EVENT_MOST = 16 << 10  # bytes of one event whole
 _CLOSE, _WIDE = 8000, 1600  # pixels of a timeline to zoom into, and of the whole
@@ -123,8 +126,21 @@ class _File:
             self._table(kind)
         self._put(f"{self._here}/timeline?width={_WIDE}", lanes_of(picture, session, width=_WIDE), "the timeline")
         self._put(f"{self._here}/timeline", lanes_of(picture, session, width=_CLOSE), "the timeline to zoom into")
+        self._alerts()
         self._contexts()
         self._lines()
+
+    def _alerts(self) -> None:
+        """The list, and the first of them whole."""
+        found = alerts_of(self._picture, self._session, start=0, count=_ALERTS_MOST)
+        if not found.total:
+            return
+        self._put(f"{self._here}/alerts", found, "the alerts")
+        for line in found.rows[:_ALERTS_WHOLE_MOST]:
+            whole = alert_of(self._picture, self._session, f"a{line.n}", recording=self._recording)
+            self._put(f"{self._here}/alerts/a{line.n}", whole, f"alert a{line.n}")
+        if found.total > _ALERTS_WHOLE_MOST:
+            self._left_out.append("the evidence of most alerts")
 
     def _contexts(self) -> None:
         """The main agent's context, with the requests that say most: where a cache was lost, the fullest, the newest."""

@@ -25,6 +25,8 @@ from ..queries.verdict import Clause, deeds_of, verdict_of
 from ..rows.kinds import SessionRow
 from ..rows.tables import STAGES
 from ..rows.tool_outcome import has_failed
+from .alert_shapes import AlertColumns, Halt
+from .alerts import clauses_of, columns_of, halt_of, signals_of_alerts
 from .counts import counts_of
 from .funnel import records_of
 from .picture import WHOLE, Picture, Work
@@ -139,6 +141,8 @@ class Head(Struct, frozen=True, omit_defaults=True):
     reads: tuple[Read, ...] = ()
     cut: bool = False
     version: int = 0  # of the store
+    alerts: AlertColumns = AlertColumns()
+    halt: Halt | None = None
 
 
 def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int = 0) -> Head:
@@ -160,6 +164,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
     falls, dearest = picture.falls(session)
     numbers = _numbers(work, threads, (start, end), window)
     said = verdict_of(deeds, threads.turns, live=live).clauses
+    stopped, waiting = clauses_of(picture, session)
     return Head(
         session,
         recording,
@@ -174,7 +179,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         cwd=(row.cwd if row else None) or (picture.causes.folder if row is None else ""),
         pid=(row.pid if row else None) or 0,
         comm=(row.comm if row else None) or "",
-        verdict=(*said, *_saving(dearest, numbers.cost)),
+        verdict=(*stopped, *said, *_saving(dearest, numbers.cost), *waiting),
         whole=replace(wholeness_of(picture.health), records=records_of(count for _, count in picture.store.scan(STAGES))),
         strip=_strip(threads, work, falls, start_ms=start, from_turn=from_turn, live=live),
         turns=len(main),
@@ -182,13 +187,18 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         from_turn=from_turn,
         window=window or 0,
         numbers=numbers,
-        signals=signals_of(work, find(work.calls, work.tools, falls), refused, threads.turns),
+        signals=(
+            *signals_of_alerts(picture, session),
+            *signals_of(work, find(work.calls, work.tools, falls), refused, threads.turns),
+        ),
         plan=tuple(Step(*step) for step in newest_plan(work.tools)),
         counts=counts,
         more=more,
         reads=tuple(reads_of(picture)),
         cut=work.cut,
         version=picture.version,
+        alerts=columns_of(picture, session),
+        halt=halt_of(picture, session),
     )
 
 

@@ -20,13 +20,14 @@ from ..queries.context_falls import Falls
 from ..queries.context_findings import Avoidable
 from ..queries.context_reading import Contexts
 from ..queries.costs import PricedCall, priced
+from ..queries.decided import Decisions
 from ..queries.explained import explained
 from ..queries.file_fates import Lives
 from ..queries.health import Health, read_health
 from ..queries.reading import newest_first
 from ..queries.selection import Selection
-from ..rows.kinds import AnyRow, AuditRow, SessionRow, ToolRow
-from ..rows.tables import AUDIT, CALLS, LOSSES, SESSIONS, TOOLS
+from ..rows.kinds import AlertRow, AnyRow, AuditRow, SessionRow, ToolRow
+from ..rows.tables import ALERTS, AUDIT, CALLS, LOSSES, SESSIONS, TOOLS
 from ..rows.weights import newest_fitting, weight_of
 
 __all__ = ["WHOLE", "Picture", "Work"]
@@ -48,6 +49,7 @@ _LINE = 300  # bytes of a line of a table, beside its text
 _MANY = 1000
 _EXCHANGES_MOST = 3  # that are kept whole: a turn, the one before, and the one that has its results
 _CONTEXTS_MOST = 2  # sessions
+_ALERTS_SIZE = 4_000_000  # of a recording, the newest: 2,500
 
 
 class Work(Struct, frozen=True):
@@ -92,6 +94,7 @@ class Picture:
         self.tables: Weighed[str, tuple[list[Struct], bool]] = Weighed(_MANY, _TABLES_SIZE, _weight_of_lines, least=1)
         self.exchanges: Recent[str, LlmCall | None] = Recent(_EXCHANGES_MOST)  # by the id of the call
         self.counted: Recent[str, tuple[dict[str, int], tuple[str, ...]]] = Recent(_MANY)  # of a session, by kind of row
+        self.decisions = Decisions()  # about its alerts, as of now
 
     @cached_property
     def causes(self) -> Causes:
@@ -119,6 +122,28 @@ class Picture:
         if found is None:
             raise KeyError(id)
         return found
+
+    @cached_property
+    def _alerts(self) -> dict[str, list[AlertRow]]:
+        """
+        By session, oldest first. An agent had no session yet when it did something: then it is of the session of its process,
+        or of the newest one, so that no alert is in none.
+        """
+        known = self.sessions
+        by_pid = {row.pid: row.id for row in sorted(known.values(), key=lambda row: -row.start_timestamp_ms)}
+        otherwise = next((row.id for row in self.roots), WHOLE)
+        found: dict[str, list[AlertRow]] = {}
+        rows, _ = newest_fitting(newest_first(self.store, ALERTS, Selection()), _ALERTS_SIZE, weight_of)
+        for row in rows:
+            session = row.session_id if row.session_id in known else by_pid.get(row.agent_pid)
+            found.setdefault(session or otherwise, []).append(row)
+        return found
+
+    def alerts_of(self, session: str) -> list[AlertRow]:
+        """The alerts of a session and of its sub-sessions, oldest first. Raises KeyError for an unknown one."""
+        family = self.family(session)
+        rows = [row for id, rows in self._alerts.items() if family is None or id in family for row in rows]
+        return sorted(rows, key=lambda row: (row.timestamp_ms, row.number))
 
     @property
     def lives(self) -> Lives:

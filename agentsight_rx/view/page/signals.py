@@ -30,6 +30,7 @@ class Signal(Struct, frozen=True, omit_defaults=True):
     bad: bool = False
     tab: str = ""
     diff: str = ""  # the call whose request shows it
+    alert: int = 0  # the number of the alert that it is
 
 
 def signals_of(
