@@ -13,9 +13,10 @@ from agentsight_rx.demo.prompt_cache import count, texts_of
 from agentsight_rx.prices import Prices
 from agentsight_rx.state import MemoryStore
 from agentsight_rx.view.queries import Selection
-from agentsight_rx.view.queries.context import AgentContext, read_contexts
+from agentsight_rx.view.queries.context import AgentContext
 from agentsight_rx.view.queries.context_findings import avoidable
-from agentsight_rx.view.queries.context_words import cause_said
+from agentsight_rx.view.queries.context_reading import read_contexts
+from agentsight_rx.view.queries.context_words import lost_said
 from agentsight_rx.view.queries.reading import newest_session, selected
 from agentsight_rx.view.queries.segments import segments_of
 from agentsight_rx.view.rows.tables import TOOLS
@@ -62,7 +63,7 @@ def test_each_number_is_the_one_that_the_model_counted(exchanges: Sequence[Excha
 
 def test_it_has_one_compaction_and_one_lost_cache_with_its_reason_and_price(agent: AgentContext) -> None:
     lost = [(turn.turn, turn.lost) for turn in agent.turns if turn.lost is not None]
-    assert [(LOST, "the tool list changed, run_tests was added")] == [(turn, cause_said(each.cause)) for turn, each in lost]
+    assert [(LOST, "the tool list changed, run_tests was added")] == [(turn, lost_said(each)) for turn, each in lost]
     tokens, usd = lost[0][1].tokens, lost[0][1].usd
     before, now = agent.turns[LOST - 2], agent.turns[LOST - 1]
     assert (before.usage, now.usage) != (None, None)

@@ -129,7 +129,8 @@ def reason_of(picture: Picture, session: str, /) -> str:
     """The largest cause of what a session cost, where it can be priced and is a tenth of it at least; else empty."""
     work = picture.work(session)
     total = sum(call.cost_usd or 0.0 for call in work.calls)
-    best = max(find(work.calls, work.tools), key=lambda each: each.cost_usd or 0.0, default=None)
+    falls, _ = picture.falls(session)
+    best = max(find(work.calls, work.tools, falls), key=lambda each: each.cost_usd or 0.0, default=None)
     if best is None or not best.cost_usd or best.cost_usd < _STANDS_OUT * total:
         return ""
     return cause_said(best)
@@ -147,6 +148,7 @@ def cause_said(finding: Finding, /) -> str:
         case "retried":
             return f"{plural(finding.amount, 'request was', 'requests were')} tried again: {price}"
         case "uncached":
-            return f"The cache was lost, of {amount(finding.amount)} tokens: {price}"
+            why = f" ({finding.what})" if finding.what else ""
+            return f"The cache was lost, of {amount(finding.amount)} tokens{why}: {price}"
         case _:
             return ""
