@@ -170,8 +170,8 @@ def _row(agent: AgentContext, segment: Segment, called: Collection[str]) -> Cont
         lives=tuple(_lives(agent, segment)),
         approx=not segment.exact,
         code=bool(segment.file or segment.read),
-        cached_usd=cached,
-        full_usd=None if cost is None or cached is None else cost - cached,
+        cached_usd=_priced(cached),
+        full_usd=None if cost is None or cached is None else _priced(cost - cached),
         mentioned=segment.mentioned,
         again=segment.again,
         target=_target(agent, segment),
@@ -223,8 +223,8 @@ def _sum(what: str, some: Sequence[Segment]) -> ContextSum:
         sum(each.tokens for each in some if each.held),
         count=len(some),
         approx=not all(each.exact for each in some),
-        cached_usd=cached if costs else None,
-        full_usd=sum(costs) - cached if costs else None,
+        cached_usd=_priced(cached) if costs else None,
+        full_usd=_priced(sum(costs) - cached) if costs else None,
         carried=sum(each.carried for each in some),
     )
 
@@ -244,3 +244,8 @@ def _server(agent: AgentContext, segment: Segment, called: Collection[str]) -> C
         approx=not segment.exact,
         command="" if is_own else f"claude mcp remove {segment.name}",
     )
+
+
+def _priced(usd: float | None) -> float | None:
+    """To the millionth of a cent: the other digits of a sum are the longest part of its row."""
+    return None if usd is None else round(usd, 8)
