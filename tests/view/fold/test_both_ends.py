@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -64,8 +65,9 @@ def http2(same: bool) -> list[TlsChunk]:
         if number % 2:
             peers.answers(stream, [JSON], answered(number))
         else:
-            chunk = {"id": f"c{number}", "model": "m", "choices": [{"index": 0, "delta": {"content": "hi"}}]}
-            last = {"id": f"c{number}", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE}
+            chunk: dict[str, Any] = {"id": f"c{number}", "model": "m", "choices": [{"index": 0, "delta": {"content": "hi"}}]}
+            choice: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": "stop"}
+            last: dict[str, Any] = {"id": f"c{number}", "choices": [choice], "usage": USAGE}
             said = "".join(f"data: {json.dumps(each)}\n\n" for each in (chunk, last)) + "data: [DONE]\n\n"
             peers.answers(stream, [EVENTS], said.encode())
     return peers.records

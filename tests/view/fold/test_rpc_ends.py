@@ -51,7 +51,7 @@ def asks(ms: int, pid: int, number: int) -> HttpRequest:
 
 
 def answers(ms: int, pid: int, number: int) -> HttpResponse:
-    said = {"jsonrpc": "2.0", "id": number, "result": {"content": []}}
+    said = {"jsonrpc": "2.0", "id": number, "result": {"content": ["4"]}}
     direction: Direction = "in" if pid == CLIENT else "out"
     return HttpResponse(
         at(ms, pid, direction), number, 200, "OK", "HTTP/1.1", JSON, json.dumps(said).encode(), end_ns=ms * MS, method="POST",
