@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def hooked(home: Path, name: str, alerts: Path) -> None:
     command = shlex.join([sys.executable, str(HOOK), str(alerts)])
     settings = home / file
     settings.parent.mkdir(exist_ok=True)
-    known = json.loads(settings.read_text()) if settings.exists() else {}
+    known: dict[str, Any] = json.loads(settings.read_text()) if settings.exists() else {}
     hook = {"matcher": ".*", "hooks": [{"type": "command", "command": command}]}
     settings.write_text(json.dumps({**known, "hooks": {event: [hook]}}))
 

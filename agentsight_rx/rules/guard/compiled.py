@@ -58,7 +58,7 @@ class Judge:
 
     def kinds_of(self, rule: Rule, /) -> frozenset[type[Any]]:
         """What the rule is about."""
-        return next((frozenset(_kinds(when)) for each, when, _ in self._rules if each.name == rule.name), frozenset())
+        return frozenset(kind for each, when, _ in self._rules if each.name == rule.name for kind in _kinds(when))
 
     def broken(self, deed: Deed, /) -> list[Rule]:
         """The rules that match and do not allow it."""
