@@ -5,7 +5,6 @@ A session -> the head of the page: verdict, completeness, the strip of turns, nu
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,8 +17,6 @@ from ..queries.costs import CostSum, PricedCall, seller_of, summed
 from ..queries.effects import files_touched
 from ..queries.file_fates import effect_of
 from ..queries.findings import find
-from ..queries.gaps import missing_things
-from ..queries.health import Health
 from ..queries.reading import read_totals
 from ..queries.verdict import Clause, deeds_of, verdict_of
 from ..rows.kinds import SessionRow
@@ -33,6 +30,7 @@ from .picture import WHOLE, Picture, Work
 from .reads import Read, reads_of
 from .signals import Signal, signals_of
 from .threads import Threads, threads_of
+from .wholeness import Wholeness, wholeness_of
 from .words import context_of, gap_of_call, newest_plan
 
 __all__ = [
@@ -46,26 +44,11 @@ __all__ = [
     "Numbers",
     "Step",
     "Strip",
-    "Wholeness",
     "agent_title",
     "head_of",
-    "wholeness_of",
 ]
 
 FAILED, MISSING, RUNNING, SUB_AGENT, COMPACTED, CACHE_LOST = 1, 2, 4, 8, 16, 32  # of a turn
-_FIRST_SAID = 2
-
-
-class Wholeness(Struct, frozen=True, omit_defaults=True):
-    """
-    `state`: whole, so_far (nothing is missing yet), not_whole. `said` names the first things that are missing; `records` came
-    out of the kernel, 0: not counted.
-    """
-
-    state: str
-    missing: int = 0
-    said: tuple[str, ...] = ()
-    records: int = 0
 
 
 class Strip(Struct, frozen=True):
@@ -218,21 +201,6 @@ def _times(picture: Picture, row: SessionRow | None, work: Work) -> tuple[int, i
     if work.calls and not start:
         return work.calls[0].start_timestamp_ms, work.calls[-1].end_timestamp_ms or work.calls[-1].start_timestamp_ms
     return start, end
-
-
-def wholeness_of(health: Health, /) -> Wholeness:
-    """Of the whole recording, since a loss in it may concern any of its sessions."""
-    if not health.missing:
-        return Wholeness("so_far" if health.live else "whole")
-    things = missing_things(
-        health.blind_spots,
-        health.losses,
-        calls_cut=health.calls_cut,
-        commands_unseen=health.commands_unseen,
-        unended=len(health.unended),
-        beginnings=health.beginnings,
-    )
-    return Wholeness("not_whole", health.missing, tuple(each.what for each in islice(things, _FIRST_SAID)))
 
 
 def _saving(dearest: Avoidable | None, cost: CostSum) -> tuple[Clause, ...]:

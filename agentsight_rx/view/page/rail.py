@@ -12,9 +12,10 @@ from ..queries.decided import is_waiting
 from ..rows.kinds import SessionRow
 from ..words import cut
 from .alert_shapes import AlertLine
-from .head import agent_title, head_of, wholeness_of
+from .head import agent_title, head_of
 from .picture import WHOLE, Picture
 from .threads import threads_of
+from .wholeness import wholeness_of
 from .words import context_of, newest_plan
 
 __all__ = ["RailRow", "flagged", "rail_of", "row_of"]

@@ -14,9 +14,9 @@ from ..rows.blind_spots import advice_of, sentence_of
 from ..rows.tables import STAGES
 from ..words import plural
 from .funnel import Stage, place_of, places_of, survived
-from .head import Wholeness, wholeness_of
 from .picture import Picture
 from .reads import Read, reads_of
+from .wholeness import Wholeness, wholeness_of
 
 __all__ = ["HealthPage", "Missing", "Stage", "Unknown", "health_of"]
 

@@ -33,7 +33,7 @@ from agentsight_rx.view.page.context import (
     ContextTurn,
 )
 from agentsight_rx.view.page.event_log import Line, Lines
-from agentsight_rx.view.page.head import Head, Numbers, Step, Strip, Wholeness
+from agentsight_rx.view.page.head import Head, Numbers, Step, Strip
 from agentsight_rx.view.page.lanes import Curve, Lane, Lanes
 from agentsight_rx.view.page.lines import FileLine, HostLine, HttpLine, McpLine, ProcessLine
 from agentsight_rx.view.page.machine import Days, Dear, Machine
@@ -42,6 +42,7 @@ from agentsight_rx.view.page.reads import Read
 from agentsight_rx.view.page.signals import Signal
 from agentsight_rx.view.page.stages import HealthPage, Missing, Stage, Unknown
 from agentsight_rx.view.page.tables import Table
+from agentsight_rx.view.page.wholeness import Wholeness
 from agentsight_rx.view.page.words import Gap
 from agentsight_rx.view.queries.costs import CostSum
 from agentsight_rx.view.queries.verdict import Clause
