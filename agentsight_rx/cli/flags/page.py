@@ -1,7 +1,5 @@
 """The flags of the page -> where it is served, and its sink."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated
 
 from ...core.sink import Sink
@@ -35,7 +33,7 @@ class Page(Group, frozen=True):
         return [] if self.server is False else [web(self.options(), lent=lent, deciding=_deciding)]
 
 
-def _deciding() -> Deciding:
+def _deciding() -> "Deciding":
     from ..deciding import deciding
 
     return deciding()

@@ -17,6 +17,7 @@ from agentsight_rx.state import MemoryStore
 from agentsight_rx.view import AlertRow, Fold, ProcessRow
 from agentsight_rx.view.page import PageError, Picture, answer, embedded
 from agentsight_rx.view.page.alert_shapes import STATES
+from agentsight_rx.view.page.alerts import loud_of
 from agentsight_rx.view.page.picture import WHOLE
 from agentsight_rx.view.queries.decided import Decisions, Seen
 from agentsight_rx.view.rows.tables import put
@@ -72,6 +73,11 @@ def test_a_page_of_them() -> None:
     found = asked(pictured(leaking().events), "alerts", since="1", count="2")
     assert (1, 4) == (found["start"], found["total"])
     assert [("secret-left", "new"), ("unsandboxed", "note")] == rows(found)
+
+
+def test_for_a_person_are_neither_notes_nor_parts_of_others() -> None:
+    picture = pictured(leaking().events)
+    assert ["secret-left", "new-host"] == [row.rule for row in loud_of(picture, picture.roots[0].id)]
 
 
 def test_a_page_that_can_keep_nothing_says_why() -> None:
