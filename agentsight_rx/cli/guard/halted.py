@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -49,7 +49,7 @@ def _pid_of(agent: str, db: Path | None) -> int:
         if int(agent) < _FIRST:
             raise UsageError(f"{agent} is the pid of no agent: give the one that its alert says (report alerts)")
         return int(agent)
-    rows = next((rows for rows in _stopped(agent, db) if rows), [])
+    rows: Sequence[AlertRow] = next((rows for rows in _stopped(agent, db) if rows), ())
     sessions = sorted({row.session_id or "" for row in rows})
     if len(sessions) > 1:
         raise UsageError(f"{len(sessions)} sessions begin with {agent}: {', '.join(sessions)}; give more of one")
