@@ -18,6 +18,7 @@ from .events import (
     Event,
     FileEvent,
     Headers,
+    HostsKnown,
     HttpRequest,
     HttpResponse,
     Loss,
@@ -29,6 +30,7 @@ from .events import (
     ProcessSeen,
     Readline,
     RpcMessage,
+    RulesLoaded,
     SseMessage,
     StdioChunk,
     StdioClose,
@@ -411,7 +413,8 @@ def _stdio(event: StdioChunk) -> Data:
         "fd_role": {0: "stdin", 1: "stdout", 2: "stderr"}.get(event.fd, f"fd{event.fd}"),
         "fd_target": f"{event.channel.kind}:[{event.channel.inode}]",
         "truncated": event.lost > 0,
-        **_fields(event, ("data",)),
+        **_fields(event, ("data", "unread")),
+        **({"unread": True} if event.unread else {}),
         **_bytes("data", event.data),
     }
 
@@ -520,6 +523,8 @@ _KINDS: dict[type[Event], _Kind] = {
     SystemSample: _Kind("system", _system),
     SystemWide: _Kind("system", _wide),
     Loss: _Kind("diagnostic", _loss),
+    RulesLoaded: _Kind("guard"),
+    HostsKnown: _Kind("guard"),
     Tick: _Kind("engine"),
 }
 _NAMES = {kind: str(kind.__struct_config__.tag) for kind in _KINDS}

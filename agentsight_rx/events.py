@@ -26,6 +26,7 @@ __all__ = [
     "Direction",
     "Event",
     "FileEvent",
+    "HostsKnown",
     "HttpEvent",
     "HttpRequest",
     "HttpResponse",
@@ -40,6 +41,7 @@ __all__ = [
     "Readline",
     "Reply",
     "RpcMessage",
+    "RulesLoaded",
     "SseEvent",
     "SseMessage",
     "StdioChunk",
@@ -513,7 +515,8 @@ class StdioChunk(Struct, frozen=True, gc=False, tag="stdio_chunk"):
     """
     Bytes of one read or write on a channel; `origin.direction` says which: "in" it was read, "out" it was written.
 
-    `offset` and `seq` count per channel and side, as of a TlsChunk; `lost` bytes behind `data` were not captured.
+    `offset` and `seq` count per channel and side, as of a TlsChunk; `lost` bytes behind `data` were not captured. `unread`: not
+    since they are more than is kept of a call, but since the kernel did not show them.
     """
 
     origin: Origin
@@ -524,6 +527,7 @@ class StdioChunk(Struct, frozen=True, gc=False, tag="stdio_chunk"):
     seq: int
     lost: int = 0
     latency_ns: int = 0
+    unread: bool = False
 
 
 class StdioClose(Struct, frozen=True, gc=False, tag="stdio_close"):
@@ -606,6 +610,26 @@ class Loss(Struct, frozen=True, gc=False, tag="loss"):
     note: str = ""
 
 
+class HostsKnown(Struct, frozen=True, gc=False, tag="hosts_known"):
+    """At the begin of a guarded capture: which hosts earlier recordings of the user's have, by workspace."""
+
+    origin: Origin
+    pairs: tuple[tuple[str, str], ...]  # workspace, host
+
+
+class RulesLoaded(Struct, frozen=True, gc=False, tag="rules_loaded"):
+    """
+    The file of a guard's rules has changed while a capture runs: `rules`, as JSON, hold from here on. `error` says why the
+    file cannot be used: then the earlier rules stay.
+    """
+
+    origin: Origin
+    file: str
+    rules: str = ""
+    sha256: str = ""
+    error: str = ""
+
+
 class Tick(Struct, frozen=True, gc=False, tag="tick"):
     """Time reached `origin.time_ns` and nothing happened: lets a recording be replayed with the same timeouts."""
 
@@ -622,6 +646,8 @@ Event: TypeAlias = (
     | ProcessEvent  # what processes did
     | StdioEvent  # pipes
     | SystemEvent  # what processes used
+    | RulesLoaded  # the guard
+    | HostsKnown
 )
 
 

@@ -36,6 +36,7 @@ from .events import (
     TlsOpen,
 )
 from .loss import Reason
+from .operators.reload_rules import Look
 from .rules.guard.values import Rules
 from .sources import (
     AgentOptions,
@@ -111,6 +112,8 @@ class TraceOptions(Options, frozen=True):
     host: str = ""  # in the ids of rows
     guard: Rules | None = None  # whose alerts are rows
     priced: Priced | None = None  # the cost of a call, for the budgets of the guard
+    known_hosts: tuple[tuple[str, str], ...] = ()  # workspace and host, from earlier recordings, for the guard
+    rules_file: Look | None = None  # says where the rules of the guard have changed; None: the given rules are for all
     sources: tuple[Stream[Event], ...] = ()  # of other packages, beside ours
     pipes: tuple[Operator[Event, Event], ...] = ()  # of other packages: behind our analyses and before remove_auth
 
@@ -188,7 +191,7 @@ def _stdio(source: Stream[StdioEvent], *, raw: bool) -> Stream[Event]:
 
 def _is_line(event: StdioEvent) -> bool:
     """The losses of the source come with the calls; of a line that was cut the loss is made with the line."""
-    return isinstance(event, RpcMessage) or (isinstance(event, Loss) and event.reason is Reason.TRUNCATED)
+    return isinstance(event, RpcMessage) or (isinstance(event, Loss) and event.reason in (Reason.LIMITED, Reason.TRUNCATED))
 
 
 def _viewed(events: Stream[Event], options: TraceOptions) -> Stream[Output]:
@@ -197,12 +200,21 @@ def _viewed(events: Stream[Event], options: TraceOptions) -> Stream[Output]:
     if options.ticks:
         clean = clean.pipe(op.mark_ticks())
     view = op.materialize(
-        resumed=state, checkpoints=options.checkpoints, host=options.host, guard=options.guard, priced=options.priced
+        resumed=state,
+        checkpoints=options.checkpoints,
+        host=options.host,
+        guard=options.guard,
+        priced=options.priced,
+        follows=options.rules_file is not None,
     )
     return clean.pipe(view)
 
 
 def _redacted(events: Stream[Event], options: TraceOptions) -> Stream[Event]:
+    if options.known_hosts:
+        events = events.pipe(op.know_hosts(*options.known_hosts))
+    if options.rules_file is not None:
+        events = events.pipe(op.reload_rules(options.rules_file))
     for pipe in options.pipes:
         events = events.pipe(pipe)
     return events.pipe(op.remove_auth(key=options.redaction_key)) if options.remove_auth else events

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     OVERHEAD = "overhead"  # frames of a protocol that carry no part of a message
     OTHER_PROTOCOL = "other_protocol"  # bytes that are neither TLS nor HTTP
     PAUSED = "paused"  # a person wanted nothing recorded for a while
+    LIMITED = "limited"  # bytes behind as many of one call as are to be kept
     # unintended: each of these makes a capture incomplete
     KERNEL_LOST = "kernel_lost"
     QUEUE_FULL = "queue_full"
@@ -40,7 +41,9 @@ class Reason(StrEnum):
         return self in _INTENDED
 
 
-_INTENDED = frozenset({Reason.FILTERED, Reason.SAMPLED, Reason.REPEATED, Reason.OVERHEAD, Reason.OTHER_PROTOCOL, Reason.PAUSED})
+_INTENDED = frozenset(
+    {Reason.FILTERED, Reason.SAMPLED, Reason.REPEATED, Reason.OVERHEAD, Reason.OTHER_PROTOCOL, Reason.LIMITED, Reason.PAUSED}
+)
 
 # Operators that drop what a person does not want to see; others drop events that are there twice
 _FILTERS = frozenset({"filter_http", "filter_tls", "drop_marked", "keep_long_lived"})

@@ -93,27 +93,25 @@ def run(
     names of sources without which there is no run; None: all. Another one that this machine does not allow is logged and
     counted. Raises GraphError once all has ended in order where a function of the graph has raised.
     """
-    summary = run_to_end(graph, sinks, duration=duration, ready=ready, required=required, strict=strict)
+    summary = run_to_end(Run(graph, sinks, required=required, strict=strict), duration=duration, ready=ready)
     if summary.error is not None:
         raise summary.error
     return summary
 
 
 def run_to_end(
-    graph: Observable[E],
-    sinks: Iterable[Sink[E]] = (),
+    given: Run,
+    /,
     *,
     duration: float | None = None,
     ready: Callable[[], None] | None = None,
-    required: Collection[str] | None = None,
-    strict: bool = False,
     beat: Callable[[Run], float] | None = None,
 ) -> Summary:
     """
     As `run`, but the summary of a graph that failed is returned, with its `error`. `beat` is called now and then: it returns
     after how many seconds the next time is.
     """
-    with Run(graph, sinks, required=required, strict=strict) as running, asking_to_end(running.end):
+    with given as running, asking_to_end(running.end):
         if ready is not None:
             ready()
         while beat is not None and not running.ended(beat(running)):

@@ -10,7 +10,25 @@ from typing import Protocol
 
 import msgspec
 
-from . import churn, cluster, filters, fold, hop, hostile, keyed, otel, pipeline, redaction, ring, scan, sse, store, wire
+from . import (
+    churn,
+    cluster,
+    contexts,
+    filters,
+    fold,
+    guard,
+    hop,
+    hostile,
+    keyed,
+    otel,
+    pipeline,
+    redaction,
+    ring,
+    scan,
+    sse,
+    store,
+    wire,
+)
 from .timing import Row, table
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
@@ -32,6 +50,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "wire": wire.rows,
     "filters": filters.rows,
     "fold": fold.rows,
+    "contexts": contexts.rows,
+    "guard": guard.rows,
     "store": store.rows,
     "ring": ring.rows,
     "scan": scan.rows,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from . import filters, fold, hop, hostile, keyed, pipeline, redaction, ring, sse, store, wire
+from . import contexts, filters, fold, hop, hostile, keyed, pipeline, redaction, ring, sse, store, wire
 from .churn import ChurnRow
 from .churn import rows as churn_rows
 from .figures import Figure, Size
@@ -34,7 +34,7 @@ def _ratios(group: str, rows: Iterable[Row]) -> Iterator[Figure]:
 
 
 def operators(size: Size) -> Iterator[Figure]:
-    """What each operator of the graph adds, in units of parsing; hops against plain functions; rules, secrets, the fold."""
+    """What each operator of the graph adds, in units of parsing; hops against plain functions; rules, the fold, contexts."""
     parse, *stages = pipeline.stages(size.rounds, size.scale)
     before = 0.0
     for row in stages:
@@ -46,7 +46,7 @@ def operators(size: Size) -> Iterator[Figure]:
             note=f"{added * 1000:+,.0f} ns an event",
         )
     yield from _ratios("operators", (row for row in hop.rows(size.rounds, size.scale) if row.name in _HOPS))
-    for part in (keyed, filters, redaction, sse, fold):
+    for part in (keyed, filters, redaction, sse, fold, contexts):
         yield from _ratios("operators", (row for row in part.rows(size.rounds, size.scale) if row.target is not None))
 
 

@@ -119,17 +119,19 @@ def churned(connections: int) -> list[Churned]:
 
 
 class _Reader:
-    """A process for each connection: it starts, makes one call, and ends. The samples are taken on the way."""
+    """
+    A process for each connection: it starts, makes one call, and ends. With `sessions` each call is a session of its own. The
+    samples are taken on the way.
+    """
 
-    def __init__(self, connections: int, path: Path) -> None:
+    def __init__(self, connections: int, path: Path, *, sessions: bool = False) -> None:
         self._connections = connections
         self._path = path
+        self._sessions = sessions
         self._number = self._events = 0
         self.samples: list[Churned] = []
-        asked = request_body(size=_BODY)
-        head = b"POST /v1/messages HTTP/1.1\r\nHost: api.anthropic.com\r\nContent-Length: %d\r\n\r\n" % len(asked)
+        self._body = request_body(size=_BODY)
         begun = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-        self._asked = [head + asked]
         self._answered = [begun, *map(chunked, answer(_DELTAS)), b"0\r\n\r\n"]
 
     def open(self) -> None:
@@ -153,7 +155,7 @@ class _Reader:
             ProcessFork(process, 999, now_ns),
             ProcessExec(process, 999, now_ns, "/usr/bin/agent", ("agent", f"--task={number}"), "/home/user"),
         ]
-        ways: tuple[tuple[Direction, list[bytes]], ...] = (("out", self._asked), ("in", self._answered))
+        ways: tuple[tuple[Direction, list[bytes]], ...] = (("out", [self._asked(number)]), ("in", self._answered))
         for way, parts in ways:
             offset = 0
             for seq, data in enumerate(parts):
@@ -163,6 +165,10 @@ class _Reader:
         end = Origin(now_ns + len(made) * _MS, pid, pid, 1000, "agent", 0, connection)
         sizes = [sum(map(len, parts)) for _, parts in ways]
         return [*made, TlsClose(end, sizes[1], sizes[0]), ProcessExit(end, 999, now_ns, 0)]
+
+    def _asked(self, number: int) -> bytes:
+        body = self._body.replace(b"_session_0", b"_session_%d" % number) if self._sessions else self._body
+        return b"POST /v1/messages HTTP/1.1\r\nHost: api.anthropic.com\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
     def _sample(self) -> None:
         stored = self._path.stat().st_blocks * 512
@@ -187,7 +193,7 @@ def main(connections: int, *, with_page: bool = False) -> None:
     with TemporaryDirectory(dir=Path.home()) as folder:
         path, lent = Path(folder) / "run.lmdb", Lent()
         page = web(WebOptions(port=0), lent=lent) if with_page else None
-        reader = _Reader(connections, path)
+        reader = _Reader(connections, path, sessions=with_page)
         sinks = [store(path, lent=lent), *([page] if page else [])]
         with Run(_graph(reader), sinks, strict=True) as run, _looked_at(page):
             run.wait()

@@ -3,7 +3,8 @@ The address of a page -> one that reads it as a browser does while it is open, u
 
     python -m benchmarks.page_reader http://127.0.0.1:PORT/#token=TOKEN
 
-At each change it requests what is on the screen, and one tab after the other. At the end it prints how often it did.
+At each change it requests what is on the screen, and one tab after the other, and then waits four times as long as that took,
+as the page does (`refresh` in frontend/src/state.ts). At the end it prints how often it did.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import select
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
@@ -21,7 +23,9 @@ __all__ = ["main"]
 
 _RECORDING = "live"
 _TABS = ("turns", "timeline", "processes", "files", "network", "mcp", "http")
-_PAUSE_S = 0.3  # between two looks: a browser is not faster
+_PAUSE_S = 0.3  # between two looks at least
+_SLOWEST_S = 5.0  # and at most
+_PAUSES = 4  # times as long as the look took
 
 
 def main(url: str) -> int:
@@ -49,8 +53,10 @@ def main(url: str) -> int:
 
 def _until_the_end() -> Iterator[str]:
     for tab in cycle(_TABS):
+        began = time.monotonic()
         yield tab
-        if select.select([sys.stdin], [], [], _PAUSE_S)[0]:
+        pause_s = min(_SLOWEST_S, max(_PAUSE_S, _PAUSES * (time.monotonic() - began)))
+        if select.select([sys.stdin], [], [], pause_s)[0]:
             return
 
 

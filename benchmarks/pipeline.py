@@ -25,7 +25,7 @@ from .recording import cut, traffic
 from .sse import SAID
 from .timing import Case, Row, Work, measure
 
-__all__ = ["graph_of", "parse_only", "rows", "stages", "stored_run"]
+__all__ = ["graph_of", "parse_only", "rows", "stages", "started", "stored_run"]
 
 _FLOWS = 64
 _BATCH = 256
@@ -77,7 +77,7 @@ def stages(rounds: int, scale: float = 1.0, /) -> list[Row]:
     names = ["the source alone", *(f"+ {operator.name}" for operator in operators), "+ merge", "+ materialize"]
     cases = [Case("parse only", partial(parse_only, chunks), len(chunks))]
     cases += [
-        Case(name, partial(_started, graph), len(chunks), floor=above)
+        Case(name, partial(started, graph), len(chunks), floor=above)
         for name, graph, above in zip(names, graphs, ["", *names], strict=False)
     ]
     return measure("stages", cases, rounds)
@@ -125,14 +125,14 @@ class _Written(_Counted):
         self._writer.close()
 
 
-def _started(graph: Stream[Any]) -> Work:
+def started(graph: Stream[Any]) -> Work:
     engine = Engine()
     graph.attach(engine, _Counted())
     return engine.run_inline
 
 
 def graph_of(batches: Sequence[Sequence[TlsEvent]]) -> Work:
-    return _started(_pipeline(batches))
+    return started(_pipeline(batches))
 
 
 def _stored(batches: Sequence[Sequence[TlsEvent]], path: Path) -> Work:

@@ -52,7 +52,7 @@ GROUPS = {
     "replay": Group("reading recordings, against json.loads", ("replayed.figures",)),
     "graph": Group("the whole graph against parsing alone, 1 to 1,000 connections; naive RxPY", ("connections.figures",)),
     "wire": Group("HTTP/2, WebSocket, zstd, long streams", ("carriers.figures", "cases.wires")),
-    "operators": Group("what each operator adds; hops, rules, secrets, the fold", ("cases.operators",)),
+    "operators": Group("what each operator adds; hops, rules, secrets, the fold, contexts", ("cases.operators",)),
     "ring": Group("records of a BPF ring to events", ("cases.rings",)),
     "store": Group("events into LMDB", ("cases.stored",)),
     "growth": Group("exponents in events, deltas and connections", ("growth.figures",)),

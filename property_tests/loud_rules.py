@@ -6,7 +6,7 @@ from agentsight_rx.rules.guard.file import read_rules
 from agentsight_rx.rules.guard.values import Rules
 from agentsight_rx.view import CallRow
 
-__all__ = ["LOUD", "priced"]
+__all__ = ["BOTH", "LOUD", "QUIET", "priced"]
 
 _TEXT = """
 [rule.files]
@@ -32,7 +32,22 @@ when = "left.file ~= *"
 when = "file.outside=true & workspace ~= *"
 do = "note"
 """
+# Rules that few things break; nearly all that is done is then of no interest
+_QUIET = """
+[rule.some]
+when = "file.path ~= */a* & file.op=read & agent ~= *"
+[rule.some-hosts]
+when = "net.host ~= *a* & net.sent > 10"
+[rule.some-programs]
+when = "process.danger=delete | process.program=rm"
+[rule.some-cost]
+when = "session.tokens >= 100"
+[rule.some-tools]
+when = "tool.failures >= 2 | tool.unsandboxed=true"
+"""
 LOUD: Rules = read_rules(_TEXT, "loud.toml")
+QUIET: Rules = read_rules(_QUIET, "quiet.toml")
+BOTH: Rules = read_rules(_TEXT, "loud.toml", over=QUIET)
 
 
 def priced(row: CallRow) -> float | None:

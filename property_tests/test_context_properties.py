@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsight_rx.context import Anatomy, anatomy
-from agentsight_rx.context.held import Rates, Sent
+from agentsight_rx.context.held import Held, Rates, Sent
 from agentsight_rx.context.thread import Thread
 from agentsight_rx.tokens import Usage
 
@@ -59,6 +59,7 @@ def runs(draw: st.DrawFn) -> list[tuple[bytes, Usage | None]]:
 @given(runs())
 def test_tokens_and_costs_add_up(run: list[tuple[bytes, Usage | None]]) -> None:
     thread, before, paid = Thread(), None, 0.0
+    sent: list[Held] = []
     rates = Rates(0.1, 1.25, 1.0)
     for turn, (body, usage) in enumerate(run, 1):
         found = anatomy(body, before)
@@ -67,6 +68,9 @@ def test_tokens_and_costs_add_up(run: list[tuple[bytes, Usage | None]]) -> None:
         old = [each.piece.digest for each in thread.held]
         step = thread.add(found, Sent(turn, usage, rates, again=usage.output if usage and usage.output % 2 else None))
         now = [each.piece.digest for each in thread.held]
+        sent += step.added
+        for held in sent:  # an answer names all of them, also what was dropped
+            thread.named(held.number)
         assert now == [each.digest for each in found.read()]
         assert now[: step.kept] == old[: step.kept]
         left = sorted([*old, *(each.piece.digest for each in step.added)])
@@ -80,7 +84,7 @@ def test_tokens_and_costs_add_up(run: list[tuple[bytes, Usage | None]]) -> None:
             assert step.total == usage.asked
         before = found
     thread.settle()
-    cost = sum(each.cost for each in (*thread.held, *thread.gone)) + thread.unplaced
+    cost = sum(each.cost for each in (*thread.held, *thread.gone)) + thread.costs.unplaced
     assert cost == pytest.approx(paid, abs=1e-6)
     carried = sum(each.carried for each in (*thread.held, *thread.gone))
     assert carried >= sum(each.tokens for each in thread.held)

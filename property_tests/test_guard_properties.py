@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agentsight_rx.cluster.analysis import Analysis
 from agentsight_rx.cluster.place import LocalPlace
@@ -19,23 +20,29 @@ from agentsight_rx.core.engine import EngineState
 from agentsight_rx.errors import SpoolError
 from agentsight_rx.events import Event
 from agentsight_rx.graphs import TraceOptions
+from agentsight_rx.rules.guard.compiled import Judge
+from agentsight_rx.rules.guard.deeds import CallDeed, Deed, FileDeed, LeftDeed, NetDeed, ProcessDeed, ToolDeed
 from agentsight_rx.rules.guard.file import built_in_rules
+from agentsight_rx.rules.guard.values import Rules
 from agentsight_rx.view import AlertRow, Fold, Output, Row
 from agentsight_rx.view.fold.fold import FoldState
+from agentsight_rx.view.fold.guard.state import GuardState, Memory
+from tests.guarded import Chained
 
 from .continuing import Continued, contents, events_of
 from .lanes import delayed, final_rows, lane_of, schedules
-from .loud_rules import LOUD, priced
+from .loud_rules import BOTH, LOUD, QUIET, priced
 from .strategies import batches_of
 from .test_cluster_properties import anything, through_a_segment
 from .test_ties_properties import differing, moment_of, scenes
 
 SOME = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+JUDGES = (Judge(built_in_rules()), Judge(QUIET), Judge(LOUD))
 GUARDED = TraceOptions(redaction_key=b"k" * 32, host="web1", guard=LOUD, priced=priced)
 
 
-def folded(events: Sequence[Event]) -> list[Row]:
-    fold = Fold(LOUD, priced=priced)
+def folded(events: Sequence[Event], rules: Rules = LOUD) -> list[Row]:
+    fold = Fold(rules, priced=priced)
     return [row for event in events for row in fold.add(event)] + fold.finish()
 
 
@@ -68,6 +75,71 @@ def test_a_guard_changes_no_other_row(events: list[Event]) -> None:
     without = final_rows([row for event in events for row in fold.add(event)] + fold.finish())
     found = final_rows(folded(events))
     assert without == {place: row for place, row in found.items() if not isinstance(row, AlertRow)}
+
+
+@SOME
+@given(scenes)
+def test_a_rule_has_the_same_alerts_alone_and_beside_rules_that_everything_breaks(
+    events: list[Event],
+) -> None:
+    assert _quiet_alerts(folded(events, QUIET)) == _quiet_alerts(folded(events, BOTH))
+
+
+def _quiet_alerts(rows: list[Row]) -> list[AlertRow]:
+    names = {rule.name for rule in QUIET.rules}
+    found = [row for row in final_rows(rows).values() if isinstance(row, AlertRow) and row.rule in names]
+    return [replace(row, number=0, sha256="") for row in sorted(found, key=lambda row: row.id)]
+
+
+texts = st.sampled_from(
+    ["", "a", "/w/a", "~/.ssh/id_rsa", "/home/ada/.ssh/id_rsa", "rm", "delete", "none", "paste.example", "x.a"]
+)
+deeds: st.SearchStrategy[Deed] = st.one_of(
+    st.builds(FileDeed, st.none(), texts, st.sampled_from(["read", "write", "rename"]), error=st.integers(0, 2)),
+    st.builds(NetDeed, st.none(), texts, st.booleans(), sent=st.integers(0, 20), named=st.booleans()),
+    st.builds(ProcessDeed, st.none(), texts, texts),
+    st.builds(ToolDeed, st.none(), st.integers(0, 4), st.booleans()),
+    st.builds(CallDeed, st.none(), st.floats(0, 30), st.integers(0, 200), day_cost=st.floats(0, 200)),
+    st.builds(LeftDeed, st.none(), texts, texts, by_content=st.booleans()),
+)
+chains = st.builds(Chained, agent=texts, workspace=texts, program=texts, argv=texts, own=st.booleans())
+
+
+@settings(max_examples=500)
+@given(deeds, chains)
+def test_a_deed_that_breaks_a_rule_was_possible_without_its_chain_and_what_is_known_later(deed: Deed, chain: Chained) -> None:
+    for judge in JUDGES:
+        if judge.broken(replace(deed, chain=chain)):
+            assert judge.possible(type(deed))(deed)
+            if isinstance(deed, NetDeed):
+                assert judge.possible(NetDeed)(NetDeed(deed.chain, deed.host, new=True))
+
+
+changes = st.lists(st.tuples(st.sampled_from(["put", "use", "drop"]), st.sampled_from("abcd"), st.integers(0, 3)), max_size=8)
+
+
+@given(changes, changes)
+def test_a_table_goes_back_to_what_it_was_whatever_happened_to_it(before: Any, after: Any) -> None:
+    memory, twin = Memory(), Memory()
+    for each in before:
+        _change(memory, *each)
+    state = memory.snapshot()
+    twin.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=GuardState))
+    assert memory.snapshot().hosts == twin.snapshot().hosts
+    for each in after:
+        _change(memory, *each)
+    memory.restore(state)
+    assert twin.snapshot().hosts == memory.snapshot().hosts
+    assert list(twin.hosts.items()) == list(memory.hosts.items())
+
+
+def _change(memory: Memory, change: str, key: str, value: int) -> None:
+    if change == "put":
+        memory.hosts.put(key, str(value))
+    elif change == "use":
+        memory.hosts.use(key)
+    else:
+        memory.hosts.drop(key)
 
 
 batches = st.lists(st.tuples(st.integers(1, 40), st.booleans()), max_size=6)

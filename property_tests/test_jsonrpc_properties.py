@@ -15,7 +15,7 @@ from agentsight_rx import operators as op
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import of
 from agentsight_rx.envelope import decode_envelope, encode_envelope, encode_line
-from agentsight_rx.events import Channel, Origin, RpcMessage, StdioChunk, StdioClose, StdioEvent, time_of
+from agentsight_rx.events import Channel, Loss, Origin, RpcMessage, StdioChunk, StdioClose, StdioEvent, time_of
 from agentsight_rx.loss import Reason
 from agentsight_rx.wire.jsonrpc import Kind, RpcText, decode_line
 from agentsight_rx.wire.lines import Line, LineDecoder
@@ -206,11 +206,15 @@ def events_of(turns: list[list[Seen]]) -> list[StdioEvent]:
 
 
 def run(events: list[StdioEvent]) -> list[RpcMessage]:
+    return [event for event in everything(events) if isinstance(event, RpcMessage)]
+
+
+def everything(events: list[StdioEvent]) -> list[Any]:
     out: list[Any] = []
     engine = Engine()
     of(*([event] for event in events), time_of=time_of).pipe(op.parse_jsonrpc()).subscribe(out.append, scheduler=engine)
     engine.run_inline()
-    return [event for event in out if isinstance(event, RpcMessage)]
+    return out
 
 
 def emitted(messages: list[RpcMessage]) -> Counter[tuple[str, str, str, str, str]]:
@@ -261,6 +265,49 @@ def test_with_any_loss_complete_messages_are_true(talk: Talk, data: st.DataObjec
     ]
     complete = [message for message in run(events_of(turns)) if message.complete]
     assert not emitted(complete) - Counter(talk.expected)
+
+
+LIMIT = 12  # bytes that are kept of one call
+
+
+@st.composite
+def limited(draw: st.DrawFn, talk: Talk, writes: list[list[bytes]]) -> list[StdioEvent]:
+    """The same writes, read in any pieces: of each call no more than the limit is kept."""
+    places = {(end, channel): (0, 0) for end in ("in", "out") for channel in PIDS}
+    found: list[list[Seen]] = []
+    for turn, written in zip(talk.turns, writes, strict=True):
+        row: list[Seen] = []
+        for end, pieces in (("out", written), ("in", draw(pieces_of(turn.raw)))):
+            for piece in pieces:
+                offset, seq = places[end, turn.channel]
+                places[end, turn.channel] = offset + len(piece), seq + 1
+                row.append(Seen(end, turn.channel, piece[:LIMIT], offset, seq, len(piece[LIMIT:])))
+        found.append(row)
+    return events_of(found)
+
+
+def kept(events: list[StdioEvent], channel: Channel) -> set[int]:
+    """The bytes of a channel that one of the ends has."""
+    chunks = [event for event in events if isinstance(event, StdioChunk) and event.channel == channel]
+    return {at for chunk in chunks for at in range(chunk.offset, chunk.offset + len(chunk.data))}
+
+
+@given(talks(), st.data(), st.sampled_from([{CLIENT, SERVER}, {CLIENT}, {SERVER}]))
+@settings(max_examples=50, deadline=None)
+def test_however_it_is_read_a_long_write_says_the_same_about_completeness(
+    talk: Talk, data: st.DataObject, watched: set[int]
+) -> None:
+    writes = [data.draw(pieces_of(turn.raw, most=3)) for turn in talk.turns]
+    for _ in range(2):
+        events = [event for event in data.draw(limited(talk, writes)) if event.origin.pid in watched]
+        made = everything(events)
+        assert all(event.reason.intended for event in made if isinstance(event, Loss))
+        messages = [event for event in made if isinstance(event, RpcMessage)]
+        assert not emitted([each for each in messages if each.complete]) - Counter(talk.expected)
+        missing = sum(len(turn.raw) for turn in talk.turns) - sum(len(kept(events, channel)) for channel in PIDS)
+        assert missing == sum(event.size for event in made if isinstance(event, Loss))
+        assert missing or Counter(talk.expected) == emitted(messages)
+        assert "lost" not in {message.reason for message in messages}, "what is missing was not to be kept"
 
 
 # -- the promises of every operator ------------------------------------------------------------------------------------
@@ -315,8 +362,8 @@ def trap(time_ns: int) -> StdioChunk:
 
 
 CASE: Case[StdioEvent, StdioEvent] = Case(
-    op.parse_jsonrpc, stdio_events(), law=Law("bytes", weight, weight, frozenset({Reason.TRUNCATED})), poison=trap,
-    forgets=True,
+    op.parse_jsonrpc, stdio_events(), law=Law("bytes", weight, weight, frozenset({Reason.LIMITED, Reason.TRUNCATED})),
+    poison=trap, forgets=True,
 )  # fmt: skip
 
 
@@ -333,7 +380,8 @@ _channels = st.builds(Channel, st.sampled_from(["pipe", "unix", "tty"]), st.inte
 _numbers = st.integers(0, 1 << 40)
 _words = st.text(max_size=5)
 _stdio: st.SearchStrategy[StdioEvent] = st.one_of(
-    st.builds(StdioChunk, _origins, _channels, st.integers(0, 9), st.binary(max_size=9), _numbers, _numbers, _numbers),
+    st.builds(StdioChunk, _origins, _channels, st.integers(0, 9), st.binary(max_size=9), _numbers, _numbers, _numbers,
+              unread=st.booleans()),
     st.builds(StdioClose, _origins, st.none() | _channels, st.integers(-1, 99)),
     st.builds(
         RpcMessage, _origins, _channels, st.sampled_from(["request", "text"]), _words, _words, _words, _words, _words,

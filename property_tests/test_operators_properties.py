@@ -19,6 +19,7 @@ from agentsight_rx.events import (
     Channel,
     Connection,
     Event,
+    HostsKnown,
     HttpEvent,
     HttpRequest,
     HttpResponse,
@@ -201,6 +202,10 @@ def event_not_tick(out: Event) -> int:
     return int(not isinstance(out, Tick))
 
 
+def event_not_hosts(out: Event) -> int:
+    return int(not isinstance(out, HostsKnown))
+
+
 def wire_bytes(event: HttpEvent) -> int:
     if isinstance(event, TlsChunk):
         return len(event.data)
@@ -295,6 +300,10 @@ def is_tick(out: Any) -> bool:
     return isinstance(out, Tick)
 
 
+def is_hosts(out: Any) -> bool:
+    return isinstance(out, HostsKnown)
+
+
 def is_progress(out: Any) -> bool:
     return isinstance(out, AnswerProgress)
 
@@ -341,7 +350,8 @@ CASES: dict[str, Case[Any, Any]] = {
     "read_http": Case(lambda: op.read_http(body_limit=20), tls_events(), poison=chunk_trap, key=connection_of),
     "parse_jsonrpc": Case(
         op.parse_jsonrpc, stdio_events(),
-        law=Law("bytes", stdio_bytes, stdio_bytes, frozenset({Reason.TRUNCATED})), poison=stdio_trap, forgets=True,
+        law=Law("bytes", stdio_bytes, stdio_bytes, frozenset({Reason.LIMITED, Reason.TRUNCATED})), poison=stdio_trap,
+        forgets=True,
     ),
     "find_blind_spots": Case(lambda: op.find_blind_spots(wait=0.05), traffic_events(), poison=traffic_trap, key=process_of),
     "drop_marked": Case(op.drop_marked, http_events(), law=Law("events", one, one), poison=marked_trap, key=connection_of),
@@ -373,6 +383,10 @@ CASES: dict[str, Case[Any, Any]] = {
         op.mark_ticks, anything(), law=Law("events", one, event_not_tick),
         aside=is_tick,
     ),
+    "know_hosts": Case(
+        lambda: op.know_hosts(("/w", "a.example")), anything(), law=Law("events", one, event_not_hosts), aside=is_hosts,
+    ),
+    "reload_rules": Case(lambda: op.reload_rules(lambda: None), anything(), law=Law("events", one, one)),
     "materialize": Case(
         op.materialize, model_events(), law=Law("events", one, event_not_row), poison=request_trap, forgets=True,
     ),

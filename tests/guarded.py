@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agentsight_rx.events import Event, FileEvent, HttpRequest, TcpTraffic
+from msgspec import Struct
+from msgspec.structs import replace
+
+from agentsight_rx.events import Event, FileEvent, HttpRequest, HttpResponse, TcpTraffic
 from agentsight_rx.loss import Ledger
 from agentsight_rx.rules.guard.values import Rules
 from agentsight_rx.sinks import store
 from agentsight_rx.testing.scene import Actor, Scene
 from agentsight_rx.view import Fold, Output
 
-__all__ = ["KEY", "LABEL", "TOKEN", "WORKSPACE", "Story", "leaking", "stored"]
+__all__ = ["KEY", "LABEL", "TOKEN", "WORKSPACE", "Chained", "Story", "leaking", "stored"]
 
 WORKSPACE = "/home/ada/shop"
 KEY = "/home/ada/.ssh/id_ed25519"
@@ -21,14 +24,36 @@ LABEL = "[redacted:private-key:0123abcd]"
 TOKEN = "[redacted:github:4567abcd]"
 
 
+class Chained(Struct):
+    """A chain whose every member is known."""
+
+    agent: str = "claude"
+    workspace: str = "/home/ada/shop"
+    tool_name: str = "Bash"
+    tool_input: str = ""
+    argv: str = "cat x"
+    program: str = "cat"
+    own: bool = False
+    cost: float = 0.0
+    tokens: int = 0
+    calls: int = 0
+    minutes: float = 0.0
+    day_cost: float = 0.0
+    agent_cost: float = 0.0
+    agent_calls: int = 0
+
+    def outside(self, path: str, /) -> bool:
+        return not path.startswith(self.workspace)
+
+
 class Story:
     """An agent in its workspace, that was asked for something."""
 
-    def __init__(self, prompt: str = "deploy it", *, before: int = 0) -> None:
+    def __init__(self, prompt: str = "deploy it", *, before: int = 0, cwd: str = WORKSPACE) -> None:
         self.scene = Scene()
         for _ in range(before):  # processes, so that pids and ids of sessions are others
             self.scene.process("init")
-        self.agent = self.scene.process("claude", prompt, cwd=WORKSPACE)
+        self.agent = self.scene.process("claude", prompt, cwd=cwd)
         self.messages: list[dict[str, Any]] = [{"role": "user", "content": prompt}]
         self.tools = 0
         self.agent.asks(*self.messages)
@@ -66,6 +91,16 @@ class Story:
         origin = actor.origin(actor.connection)
         return self.scene.add(
             HttpRequest(origin, 1, "POST", "/upload", "HTTP/1.1", head, body, size=size, end_ns=origin.time_ns)
+        )
+
+    def is_answered(self, actor: Actor, host: str) -> HttpResponse:
+        """The actor asked the host for something, and got it."""
+        self.sends(actor, host)
+        origin = replace(actor.origin(actor.connection), direction="in")
+        return self.scene.add(
+            HttpResponse(
+                origin, 1, 200, "OK", "HTTP/1.1", (), method="POST", target="/upload", host=host, end_ns=origin.time_ns
+            )
         )
 
     def carries(self, actor: Actor, peer: str, port: int = 443, sent: int = 1800) -> TcpTraffic:

@@ -25,7 +25,21 @@ from benchmarks.suite import GROUPS, QUICK, measured
 from benchmarks.timing import Case, Row, Work, measure, table
 
 TINY = Size(rounds=1, scale=0.01, runs=1, pairs=1)
-IN_A_GROUP = {"hop", "stages", "redaction", "keyed", "sse", "wire", "filters", "fold", "store", "ring", "hostile", "churn"}
+IN_A_GROUP = {
+    "hop",
+    "stages",
+    "redaction",
+    "keyed",
+    "sse",
+    "wire",
+    "filters",
+    "fold",
+    "contexts",
+    "store",
+    "ring",
+    "hostile",
+    "churn",
+}
 
 
 def row(ratio: float | None, target: float | None, *, at_least: bool = False) -> Row:

@@ -36,7 +36,7 @@ PROGRAMS = [(match["code"], match["said"]) for match in SHOWN.finditer(PAGE)]
 NAMED = re.compile(r"# examples/(?P<name>\w+\.py)\n(?P<code>.*)", re.DOTALL)
 GALLERY = {found["name"]: (found["code"], said) for code, said in PROGRAMS if (found := NAMED.fullmatch(code))}
 BLOCKS = [(code, said) for code, said in PROGRAMS if not NAMED.fullmatch(code)]
-NO_PART = {"agent.py"}  # an agent to record
+NO_PART = {"agent.py", "alerts_hook.py"}  # an agent to record, and a hook of one
 
 
 @pytest.fixture(scope="module")

@@ -62,6 +62,12 @@ def test_every_room_is_in_the_architecture() -> None:
     assert [] == [each.name for each in files if f"`{each.name}`" not in text]
 
 
+def test_a_class_of_the_page_has_one_rule_of_its_own() -> None:
+    """A second one, for another tab, changes the first tab too: it belongs below the class of its tab."""
+    rules = re.findall(r"^(\.[\w-]+) \{", (ROOT / "frontend" / "src" / "styles.css").read_text(), re.MULTILINE)
+    assert [] == [name for name in set(rules) if rules.count(name) > 1]
+
+
 def test_what_threads_decode_has_its_decoder_beforehand() -> None:
     """
     Two threads that use a type of msgspec first at the same time end the process. Sources are opened by threads, tables are

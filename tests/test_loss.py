@@ -9,7 +9,8 @@ from agentsight_rx.loss import Entry, Ledger, Meter, Reason
 
 @pytest.mark.parametrize("reason", Reason)
 def test_only_what_is_left_out_on_purpose_is_intended(reason: Reason) -> None:
-    assert reason.intended == (reason in ("filtered", "sampled", "repeated", "overhead", "other_protocol", "paused"))
+    kept_out = ("filtered", "sampled", "repeated", "overhead", "other_protocol", "limited", "paused")
+    assert reason.intended == (reason in kept_out)
 
 
 def test_a_meter_adds_up_counts_and_sizes_for_each_reason() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "pictures"
-SIZES = {"task.png": (1280, 1130), "serve.png": (1280, 860)}  # pixels
+SIZES = {"task.png": (1280, 1130), "serve.png": (1280, 860), "context.png": (1280, 1160)}  # pixels
 BYTES_MOST = 200_000
 SHOWN = re.findall(r"!\[[^\]]+\]\(docs/pictures/([^)]+)\)", (ROOT / "README.md").read_text())
 

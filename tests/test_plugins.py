@@ -100,7 +100,7 @@ def test_a_provider_and_an_agent_are_known_to_every_command(installed: Path) -> 
         ("broken_parts:NUMBER", "expected a value of agentsight_rx.llm.Provider, and got 3"),
         ("broken_parts:missing", "AttributeError: "),
         ("not_there:x", "ModuleNotFoundError: No module named 'not_there'"),
-        ("agentsight_rx.llm.table:ANTHROPIC", "the provider 'anthropic' is there already"),
+        ("agentsight_rx.llm.dialects:ANTHROPIC", "the provider 'anthropic' is there already"),
     ],
 )
 def test_a_broken_part_is_one_line_and_the_command_goes_on(tmp_path: Path, part: str, why: str) -> None:

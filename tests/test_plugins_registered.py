@@ -31,7 +31,7 @@ def unchanged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (plugins, "_plugins"),
         (plugins, "_loaded"),
         (registry, "_known"),
-        (table, "_by_name"),
+        (table, "_added"),
     ):
         monkeypatch.setattr(held, name, getattr(held, name).copy())
     yield

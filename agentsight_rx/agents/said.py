@@ -20,7 +20,8 @@ NOTES = (
     r"|permissions instructions|INSTRUCTIONS|skills_instructions|subagent_notification|task-notification|current_datetime"
     r"|reminder|reminderInstructions|environment_info|workspace_info|context|attachments|editorContext|ide_[a-z_]+"
     r"|available_skills|system_info|project_layout|git_status|vibe_[a-z_]+|system|system_notification|returncode|output"
-    r"|memory_metadata|file_content|open_and_recently_viewed_files|rules|explicit_instructions"
+    r"|memory_metadata|file_content|open_and_recently_viewed_files|rules|explicit_instructions|state_snapshot|compressed_history"
+    r"|conversation_summary"
 )
 # Tags around what a person typed
 _WRAPS = r"user_query|user_message|userRequest|user_request|task|feedback|session|answer|user_input|prompt"
@@ -32,6 +33,8 @@ _WRITTEN = re.compile(
     r"|Another language model started to solve this problem|(?:Stop|PreToolUse|PostToolUse|SubagentStop|UserPromptSubmit)"
     r" hook |API Error:|\[SUGGESTION MODE|\[[a-z_]+(?: for '[^']*')?\] Result:|\[ERROR\] You did not use a tool|Observation:"
     r"|No tool calls found in the response|Your last response had no tool call|Please continue\.\s*\Z|System: Please continue"
+    r"|The conversation history before this point was compacted|\[Context summary"
+    r"|(?:Here is a|The following is a) summary of (?:the|our) (?:conversation|session)"
     r"|The above file content|The user opened the file|\{\"type\": ?\"(?:heartbeat|login|system_alert)\")"
 )
 _LONG = 1 << 20  # characters; what is longer is a document

@@ -46,7 +46,7 @@ def capture(
         cut = "; lines are cut to fit, --json has all" if any(sink.name == "terminal" for sink in destinations) else ""
         say(f"capturing{limit}; stop with {how_to_end()}{cut}")
 
-    return run_to_end(graph, destinations, duration=duration, ready=ready, required=required, beat=beat)
+    return run_to_end(Run(graph, destinations, required=required), duration=duration, ready=ready, beat=beat)
 
 
 def print_places(sinks: Iterable[Sink[Output]]) -> None:

@@ -125,7 +125,10 @@ def junit_of(found: Checked) -> str:
     by_rule: dict[str, list[AlertRow]] = {}
     for row in found.rows:
         by_rule.setdefault(row.rule, []).append(row)
-    suite = Xml.Element("testsuite", name="agentsight-rx check", tests=str(len(found.rules.rules)), failures=str(len(by_rule)))
+    rules = found.rules.rules
+    off = sum(rule.do == "off" for rule in rules)
+    counts = {"tests": len(rules), "failures": len(by_rule), "errors": 0, "skipped": off}
+    suite = Xml.Element("testsuite", {"name": "agentsight-rx check", **{name: str(count) for name, count in counts.items()}})
     for rule in found.rules.rules:
         case = Xml.SubElement(suite, "testcase", classname="guard", name=rule.name)
         rows: Sequence[AlertRow] = by_rule.get(rule.name, ())

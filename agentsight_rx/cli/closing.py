@@ -116,5 +116,6 @@ def _missing(summary: Summary) -> list[str]:
         calls_cut=tally.totals.calls_cut,
         commands_unseen=tally.totals.commands_unseen,
         beginnings=beginnings_of(tally.older.values(), tally.tls_uses.values()),
+        rules_error=tally.rules_error,
     )
     return [*summary.failures, *(each.said for each in found)]

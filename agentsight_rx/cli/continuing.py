@@ -42,8 +42,7 @@ def keyed(options: TraceOptions, store: Path | None) -> TraceOptions:
             raise StoreError(f"{store} holds what several hosts recorded, and a run cannot go on from that: give another --db")
         runs = kept.scan(RUNS, reverse=True, limit=1)
         earlier = runs[0][1].number if runs else 0
-        return replace(
-            options, resumed=resume(kept, options.guard, priced=options.priced), first_exchange=earlier * EXCHANGES_A_RUN
-        )
+        resumed = resume(kept, options.guard, priced=options.priced, follows=options.rules_file is not None)
+        return replace(options, resumed=resumed, first_exchange=earlier * EXCHANGES_A_RUN)
     finally:
         kept.close()

@@ -17,9 +17,14 @@ from .launch import invoking_user
 __all__ = ["alert_sinks"]
 
 
-def alert_sinks(rules: Rules | None, stopped: Callable[[AlertRow], None] | None = None) -> list[Sink[Output]]:
-    """The sink of alerts, where the rules deliver or stop anything. Raises UsageError for an unknown plugin."""
-    if rules is None or not (rules.deliver or any(rule.do == "stop" for rule in rules.rules)):
+def alert_sinks(
+    rules: Rules | None, stopped: Callable[[AlertRow], None] | None = None, *, reloads: bool = False
+) -> list[Sink[Output]]:
+    """
+    The sink of alerts, where the rules deliver or stop anything, or `reloads`: may do so later. Raises UsageError for an
+    unknown plugin.
+    """
+    if rules is None or not (reloads or rules.deliver or any(rule.do == "stop" for rule in rules.rules)):
         return []
     return [alerts([_delivery(each, number) for number, each in enumerate(rules.deliver, 1)], stopped)]
 

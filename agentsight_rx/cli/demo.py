@@ -7,20 +7,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Annotated
 
 from msgspec.structs import replace
 
-from ..demo import require_demo
+from ..demo import long_task, require_demo
 from ..demo.secret import PROMPT, command_for, planted_key
 from ..errors import CaptureError, UnwritableError
 from ..recording.price_file import load_prices
 from ..runtime import Summary
 from ..say import program, say
 from ..signals import how_to_end
+from ..sinks.alerts.sink import Delivery, alerts
 from ..sources.kernel.features import require_kernel
 from ..state import LmdbStore
 from ..view.queries import Selection
@@ -45,26 +46,14 @@ from .report.alert_words import alert_lines
 from .report.plain import write_json
 from .report.screen import Screen, render
 from .report.summary import summary_text
+from .stopping import alert_said, to_terminal
 from .stores import given_store, new_demo_store
 
 __all__ = ["demo"]
 
 _PROMPT = "Please count the lines of /etc/hostname with one shell command."
 _TOOL = "wc -l < /etc/hostname"
-# With a page there is more to see, at the pace of a person who looks on: files, a command that fails, and its repair
-_LONG_PROMPT = "Write double.py with a test for it, and make the test pass."
-_LONG = (
-    "cat /etc/hostname  # First I look where this runs.",
-    "printf 'def double(x):\\n    return x + x + 1\\n' > double.py && date > notes.tmp"
-    "  # Now the function, and notes of my own.",
-    "printf 'from double import double\\n\\nassert double(2) == 4, double(2)\\nprint(\"1 passed\")\\n' > test_double.py"
-    "  # A test that fails where the function is wrong.",
-    "/usr/bin/python3 test_double.py  # I run it.",
-    "sed 's/ + 1$//' double.py > double.new && mv double.new double.py  # It adds one too much: I take that out.",
-    "/usr/bin/python3 test_double.py  # Once more.",
-    "rm notes.tmp  # It passes. My notes can go.",
-)
-_EVENT_MS = 25
+_EVENT_MS = 25  # with a page there is more to see, at the pace of a person who looks on
 _UNGUARDED = Guard()
 _SILENT = Destinations(console=Console(quiet=True))
 
@@ -80,8 +69,9 @@ def demo(*, watched: Annotated[_Watched, Only(Page, "guard")], form: Form) -> in
     """
     Record a small real agent that talks to a fake model over TLS, all on this machine.
 
-    With --server it does a longer task, and a page shows it live until Ctrl-C. With --guard it reads a planted key and sends a
-    part of it, and the alert of that is shown. The recording is kept until the next demo.
+    With --server it does a longer task, and a page shows it live until Ctrl-C. Its conversation is compacted once, and loses
+    its cache once. With --guard it reads a planted key and sends a part of it, and the alert of that is shown. The recording is
+    kept until the next demo.
     """
     page, guard = watched.page, watched.guard
     require_demo()
@@ -127,6 +117,7 @@ def _port(server: subprocess.Popen[str]) -> int:
 def _agent(folder: Path, port: int, prompt: str) -> Launch:
     environment = {
         **os.environ,
+        "AGENT_COMPACT_TOKENS": str(long_task.COMPACT_TOKENS),
         "ANTHROPIC_BASE_URL": f"https://127.0.0.1:{port}",
         "ANTHROPIC_API_KEY": "no-key-needed",
         "SSL_CERT_FILE": str(folder / "ca.pem"),
@@ -136,12 +127,19 @@ def _agent(folder: Path, port: int, prompt: str) -> Launch:
 
 
 def _recorded(launch: Launch, watch: Watch, out: Destinations, guard: Guard = _UNGUARDED) -> tuple[int, Summary]:
-    options = guard.over(Filters(default_filters=True).over(watch.options(Tls(), Stdio(stdio_all_fds=True), System())))
+    options = guard.over(
+        Filters(default_filters=True).over(watch.options(Tls(), Stdio(stdio_all_fds=True, stdio_max_bytes=65_536), System()))
+    )
     try:
-        return record_command(launch, options, out, name="the demo", stays=bool(out.page.server))
+        more = [alerts([Delivery("terminal", "warn", _show_at_once)])] if guard.is_on else []
+        return record_command(launch, options, out, name="the demo", stays=bool(out.page.server), more=more)
     except BaseException:
         launch.abandon()
         raise
+
+
+def _show_at_once(alert: Mapping[str, object]) -> None:
+    to_terminal(alert_said(*(alert[name] for name in ("sentence", "rule", "name"))))
 
 
 def _short(folder: Path, *, as_json: bool) -> int:
@@ -174,7 +172,7 @@ def _guarded(folder: Path, page: Page, guard: Guard, *, as_json: bool) -> int:
         status, _ = _recorded(launch, watch, replace(_SILENT, page=page).into(path), guard)
     store = LmdbStore.open(path, readonly=True)
     try:
-        rows = list(read_alerts(store, Selection()))
+        rows = [row for row in read_alerts(store, Selection()) if row.part_of is None]
     finally:
         store.close()
     if as_json:
@@ -183,11 +181,15 @@ def _guarded(folder: Path, page: Page, guard: Guard, *, as_json: bool) -> int:
     else:
         screen = Screen()
         print("\n".join(render(line, screen) for line in alert_lines(rows)))
-        given = given_store(path)
-        db = f" --db {given}" if given else ""
-        say(f"next: {program()} report alerts{db} · {program()} guard explain {rows[-1].name if rows else 'a1'}{db}")
+        _hint(path, "next", "report alerts", f"guard explain {rows[-1].name if rows else 'a1'}")
         say(f"before you switch it on: {program()} guard test {path}; for a build: {program()} check {path}")
     return status or int(all(row.rule != "secret-left" for row in rows))
+
+
+def _hint(path: Path, what: str, *commands: str) -> None:
+    given = given_store(path)
+    db = f" --db {given}" if given else ""
+    say(f"{what}: " + " · ".join(f"{program()} {command}{db}" for command in commands))
 
 
 def _place(folder: Path) -> Path:
@@ -203,10 +205,12 @@ def _long(folder: Path, page: Page) -> int:
     """A task of several turns."""
     page.sinks()  # reports a wrong address before anything starts
     store = _place(folder)
-    with _model(folder, _LONG, event_ms=_EVENT_MS) as port:
-        launch = _agent(folder, port, _LONG_PROMPT)
+    long_task.prepare(folder)
+    with _model(folder, long_task.COMMANDS, event_ms=_EVENT_MS) as port:
+        launch = _agent(folder, port, long_task.PROMPT)
         watch = Watch(pid=launch.pid, ssl=True, process=True, files=True, net=True, stdio=True, system=True)
         say(f"the page stays; stop with {how_to_end()}")
         status, summary = _recorded(launch, watch, replace(_SILENT, page=page).into(store))
     print_closing(summary, store=store, since_ms=summary.ledger.began_ms, who="the demo")
+    _hint(store, "its context", "report context", "report cache")
     return status

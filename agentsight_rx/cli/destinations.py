@@ -69,5 +69,5 @@ class Destinations(Group, frozen=True):
             *self.otel.sinks(patient=patient),
             *self.page.sinks(None if self.store.db is None else lent),
             *self.plugin.sinks(),
-            *([] if patient else alert_sinks(options.guard, stopped)),
+            *([] if patient else alert_sinks(options.guard, stopped, reloads=options.rules_file is not None)),
         ]

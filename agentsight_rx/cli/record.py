@@ -12,6 +12,7 @@ from typing import Annotated, Any, TextIO
 import typer
 from msgspec.structs import replace
 
+from ..core.sink import Sink
 from ..errors import AgentsightError, SinkError, UnwritableError, UsageError
 from ..files import create_private
 from ..graphs import TraceOptions
@@ -22,6 +23,7 @@ from ..sources.hold import group as own_group
 from ..sources.kernel.features import require_kernel
 from ..sources.tls.candidates import describe, tls_candidates
 from ..sources.tls.commands import resolve, search_path
+from ..view import Output
 from .capture import Explain, capture, page_of, print_closing, print_graph
 from .destinations import Destinations, with_previews
 from .flags.console import Console
@@ -97,7 +99,10 @@ def record(
 
     def options(pid: int | None) -> TraceOptions:
         watched = replace(watch, pid=pid, stdio=watch.stdio and pid is not None)
-        return guard.over(filters.over(watched.options(tls, stdio, system)), folder=Path.cwd() if command else None)
+        chosen = filters.over(watched.options(tls, stdio, system))
+        if not command:
+            return guard.over(chosen, reloads=True)
+        return guard.over(chosen, folder=Path.cwd())  # a command could change the rules for itself
 
     attached, required = options(watch.pid), watch.required()
     graph = trace_graph(attached)  # reports a wrong filter before anything starts
@@ -110,7 +115,7 @@ def record(
     if not command:
         store, failure = _place(out)
         out = out.into(store)
-        attached = out.prepared(attached)
+        attached = guard.knowing(out.prepared(attached))
         chosen = out.sinks(attached, stopped=Stopper())
         graph = trace_graph(with_previews(attached, chosen))
         summary = _with(failure, capture(graph, chosen, required=required, keeps_auth=not attached.remove_auth))
@@ -125,6 +130,7 @@ def record(
         try:
             place = str(own.path) if own is not None and own.add(launch.pid) else ""
             started = _found_early(options(launch.pid), _candidates_of(command), place)
+            started = guard.knowing(started, folder=Path.cwd())
             status, summary = record_command(
                 launch,
                 started,
@@ -171,19 +177,20 @@ def record_command(
     required: Collection[str] = (),
     stays: bool = False,
     group: Path | None = None,
+    more: Sequence[Sink[Output]] = (),
 ) -> tuple[int, Summary]:
     """
     Attach everything, let the command start, wait for its end; returns its exit status and the summary.
 
     From its start to its end nothing is written to the terminal: messages come behind it, or go to the log of `out` at once.
     `name` is what the person calls the command, `group` the control group that it is in. What this machine does not allow is
-    left out and logged, except the `required` sources. A capture that `stays` goes on behind the command, with its page, until
-    a signal.
+    left out and logged, except the `required` sources. `more` are sinks beside those of `out`. A capture that `stays` goes on
+    behind the command, with its page, until a signal.
     """
     if options.process is not None:
         options = replace(options, process=replace(options.process, launched=True))
     options = out.prepared(options)
-    destinations = out.sinks(options, stopped=Stopper(group))
+    destinations = [*out.sinks(options, stopped=Stopper(group)), *more]
     graph = trace_graph(with_previews(options, destinations))
     with Run(graph, destinations, required=required) as running, forwarding(launch):
         places = "".join(f" · page {url}" for url in page_of(destinations))

@@ -16,7 +16,7 @@ from ..core.stream import Stream
 from ..errors import UsageError
 from ..graphs import TraceOptions, recorded
 from ..graphs import replay as replay_graph
-from ..runtime import run_to_end
+from ..runtime import Run, run_to_end
 from ..sources import ReplayOptions, spooled
 from ..spool import Recorded, folders, is_segment, is_spool, recordings
 from ..view import Output
@@ -60,7 +60,7 @@ def replay(
     status = 0
     for each in inputs:
         options = replace(options, host=each.host)
-        summary = run_to_end(each.graph(options), out.sinks(options, patient=True))
+        summary = run_to_end(Run(each.graph(options), out.sinks(options, patient=True)))
         sys.stdout.flush()
         since_ms = 0 if is_new else None
         print_closing(summary, store=store, since_ms=since_ms, who=each.host, verb="replayed", filters=filters.given)

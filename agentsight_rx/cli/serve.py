@@ -14,6 +14,7 @@ from ..say import program, say
 from ..signals import EndRequest, asking_to_end, how_to_end
 from ..view.words import plural
 from ..web import serve_stored
+from .deciding import deciding
 from .flags.group import Only
 from .flags.page import Page
 from .launch import invoking_user
@@ -48,6 +49,7 @@ def serve(
         prices=load_prices(prices),
         index=None if given else search_index(),
         owner=invoking_user(),
+        deciding=deciding(),
     )
     end = EndRequest()
     with asking_to_end(end.ask):

@@ -17,7 +17,7 @@ from ..sources.hold import halt, halted_group
 from ..view import AlertRow
 from ..view.words import plural
 
-__all__ = ["Stopper", "end_halted", "go_on"]
+__all__ = ["Stopper", "alert_said", "end_halted", "go_on", "to_terminal"]
 
 _ROUNDS = 20  # in which processes that are forked meanwhile are found
 _STEP_S = 0.002
@@ -35,7 +35,7 @@ class Stopper:
 
     def __init__(self, group: Path | None = None, write: Callable[[str], None] | None = None) -> None:
         self._group = group
-        self._write = write or _to_terminal
+        self._write = write or to_terminal
         self._ends: list[int] = []  # each is closed by our end
 
     def __call__(self, row: AlertRow) -> None:
@@ -49,9 +49,7 @@ class Stopper:
             self._write(f"  it is not stopped: {name} {pid} has ended, or the kernel refused")
             return
         others = f" and {plural(count - 1, 'process', 'processes')} are" if count > 1 else " is"
-        self._write(
-            f"⚑ {row.sentence} ({row.rule}, {row.name})" if _is_utf8() else f"* {row.sentence} ({row.rule}, {row.name})"
-        )
+        self._write(alert_said(row.sentence, row.rule, row.name))
         commands = f"{program()} guard continue {pid} · {program()} guard end {pid}"
         self._write(f"  stopped: {name} {pid}{others} halted, nothing was ended · {commands}")
 
@@ -151,11 +149,13 @@ def _set(group: Path, name: str, value: str) -> None:
         raise CaptureError(f"{group / name} cannot be written: {error.strerror}; run it as root") from error
 
 
-def _to_terminal(line: str) -> None:
-    """At once, also while a command owns the terminal: it stands still."""
+def alert_said(sentence: object, rule: object, name: object) -> str:
+    """The line of an alert that just came."""
+    flag = "⚑" if "utf" in ((sys.__stderr__ or sys.stderr).encoding or "").lower() else "*"
+    return f"{flag} {sentence} ({rule}, {name})"
+
+
+def to_terminal(line: str) -> None:
+    """At once, also while a command owns the terminal."""
     with suppress(OSError, ValueError):
         os.write((sys.__stderr__ or sys.stderr).fileno(), f"{line}\r\n".encode())
-
-
-def _is_utf8() -> bool:
-    return "utf" in ((sys.__stderr__ or sys.stderr).encoding or "").lower()

@@ -22,6 +22,7 @@ __all__ = [
     "newest_store",
     "recorded",
     "search_index",
+    "seen_path",
 ]
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
@@ -92,6 +93,13 @@ def search_index() -> Path | None:
     """The search index of all recordings; None where there is no directory for it."""
     folder = _folder()
     return folder / "search.sqlite3" if folder.is_dir() else None
+
+
+def seen_path() -> Path | None:
+    """The file of the alerts that the user has seen; None where there is no home for it."""
+    with suppress(UnwritableError):
+        return _folder() / "seen.jsonl"
+    return None
 
 
 def is_being_written(path: Path) -> bool:

@@ -43,7 +43,7 @@ def trace(
 
     Without --pid, --comm, --session and --cgroup it watches every process of the machine.
     """
-    options = guard.over(filters.over(watch.options(tls, stdio, system)))
+    options = guard.over(filters.over(watch.options(tls, stdio, system)), reloads=True)
     graph = trace_graph(options)  # reports a wrong filter before anything is opened
     limit, required, store = seconds_of(for_time, "--for"), watch.required(), out.store.db
     out.check(options, stored=store is not None)
@@ -53,7 +53,7 @@ def trace(
     if explain:
         print_graph(graph)
         return 0
-    options = out.prepared(options)
+    options = guard.knowing(out.prepared(options))
     chosen = out.sinks(options, stopped=Stopper())
     graph = trace_graph(with_previews(options, chosen))
     summary = capture(graph, chosen, duration=limit, required=required, keeps_auth=not options.remove_auth)

@@ -6,13 +6,13 @@ A request begins like the one before. Its known elements are taken over, which c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.common import common_front
-from .pieces import Piece, pieces_of, tool_pieces
+from .pieces import Piece, pieces_of, summed_up_at, tool_pieces
 from .places import LIST, OBJECT, TEXT, element_at, member_at, place_at
 
 __all__ = ["FRAMING", "OTHER", "PARAMETERS", "Anatomy", "Field", "Part", "anatomy"]
@@ -50,13 +50,17 @@ class Part(Struct, frozen=True, gc=False):
 
 
 class Field(Struct, frozen=True):
-    """A member of the request: its name, what it holds, where its value is, and its elements."""
+    """
+    A member of the request: its name, what it holds, where its value is, and its elements. The model reads from
+    element `first` on, which is the last one with a summary by the provider.
+    """
 
     name: str
     holds: str
     start: int
     end: int
     parts: tuple[Part, ...]
+    first: int = 0
 
 
 class Anatomy(Struct, frozen=True):
@@ -70,7 +74,9 @@ class Anatomy(Struct, frozen=True):
         at = 0
         for field in self.fields:
             for piece in (
-                _placed(field) if field.holds != PARAMETERS else [Piece(field.start, field.end, PARAMETERS, b"", field.name)]
+                _placed(field, field.parts)
+                if field.holds != PARAMETERS
+                else [Piece(field.start, field.end, PARAMETERS, b"", field.name)]
             ):
                 if piece.start > at:
                     yield Piece(at, piece.start, FRAMING, b"")
@@ -82,13 +88,13 @@ class Anatomy(Struct, frozen=True):
 
     def read(self) -> list[Piece]:
         """What the model reads, in its order: tools, system, conversation. Offsets count from the begin of the body."""
-        return [piece for field in self._ordered() for piece in _placed(field)]
+        return [piece for field in self._ordered() for piece in _placed(field, _read(field))]
 
     def texts(self, first: int = 0) -> Iterator[tuple[Piece, bytes]]:
         """The same from that piece on, each as in `elements`, with its bytes."""
         at = 0
         for field in self._ordered():
-            for part in field.parts:
+            for part in _read(field):
                 if at + len(part.pieces) > first:
                     by = field.start + part.start
                     yield from (
@@ -98,7 +104,7 @@ class Anatomy(Struct, frozen=True):
 
     def elements(self, *, said: bool) -> list[tuple[Piece, ...]]:
         """The pieces of each element of the conversation, or of all before it; offsets count from the begin of the element."""
-        return [part.pieces for field in self._ordered() if (field.holds == SAID) == said for part in field.parts]
+        return [part.pieces for field in self._ordered() if (field.holds == SAID) == said for part in _read(field)]
 
     def _ordered(self) -> list[Field]:
         return sorted((field for field in self.fields if field.parts), key=lambda field: _RANKS.get(field.holds, 2))
@@ -108,8 +114,19 @@ class Anatomy(Struct, frozen=True):
         return {each.name: self.body[each.start : each.end] for each in self.fields if each.holds == PARAMETERS}
 
 
-def _placed(field: Field) -> Iterator[Piece]:
-    for part in field.parts:
+def _read(field: Field) -> Sequence[Part]:
+    """The elements that the model reads: a summary of the provider stands in place of all before it."""
+    begin = field.parts[field.first]
+    at = summed_up_at(begin.pieces)
+    return (
+        field.parts[field.first :]
+        if at is None
+        else (replace(begin, pieces=begin.pieces[at:]), *field.parts[field.first + 1 :])
+    )
+
+
+def _placed(field: Field, parts: Sequence[Part]) -> Iterator[Piece]:
+    for part in parts:
         by = field.start + part.start
         for piece in part.pieces:
             yield replace(piece, start=piece.start + by, end=piece.end + by)
@@ -158,14 +175,13 @@ def _field(body: bytes, start: int, name: str, *, plain: str, known: Field | Non
     if known is not None and known.end < len(before) and _is_same(body, start, before[known.start : known.end]):
         return replace(known, start=start, end=start + known.end - known.start)
     sign = body[start : start + 1].decode(errors="replace")
-    if holds == PARAMETERS or sign not in (OBJECT, LIST, TEXT):
-        place = place_at(body, start)
-        return None if place is None else Field(name, PARAMETERS, place.start, place.end, ())
-    if sign == LIST:
+    if sign == LIST and holds != PARAMETERS:
         return _listed(body, start, name, holds=holds, known=known, before=before)
     place = place_at(body, start)
     if place is None:
         return None
+    if holds == PARAMETERS or sign not in (OBJECT, TEXT):
+        return Field(name, PARAMETERS, place.start, place.end, ())
     pieces = tool_pieces(body, place) if holds == "tools" else pieces_of(body, place, holds)
     return Field(name, holds, start, place.end, (Part(0, place.end - start, pieces),) if pieces else ())
 
@@ -177,9 +193,11 @@ def _is_same(body: bytes, start: int, value: bytes) -> bool:
 
 def _listed(body: bytes, start: int, name: str, *, holds: str, known: Field | None, before: bytes) -> Field:
     parts: list[Part] = []
+    first = 0
     if known is not None and known.end < len(before):  # where it is cut, its last element may go on
         common = common_front(before[known.start : known.end], body[start : start + known.end - known.start])
         parts = [part for part in known.parts if part.end <= common]
+        first = known.first if known.first < len(parts) else _first_read(parts)
     at = start + (parts[-1].end if parts else 1)
     while (begin := element_at(body, at)) is not None:
         place = place_at(body, begin)
@@ -187,7 +205,12 @@ def _listed(body: bytes, start: int, name: str, *, holds: str, known: Field | No
             break
         pieces = tool_pieces(body, place) if holds == "tools" else pieces_of(body, place, holds)
         if place.kind in (OBJECT, LIST, TEXT):
+            first = len(parts) if summed_up_at(pieces) is not None else first
             parts.append(Part(place.start - start, place.end - start, pieces))
         at = place.end
     closed = body.find(b"]", at)
-    return Field(name, holds, start, len(body) if closed < 0 else closed + 1, tuple(parts))
+    return Field(name, holds, start, len(body) if closed < 0 else closed + 1, tuple(parts), first=first)
+
+
+def _first_read(parts: Sequence[Part]) -> int:
+    return next((at for at in range(len(parts) - 1, -1, -1) if summed_up_at(parts[at].pieces) is not None), 0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from ..tokens import Usage
 from .pieces import Piece
 
-__all__ = ["Held", "Rates", "Sent", "Step"]
+__all__ = ["Given", "Held", "Rates", "Sent", "Step"]
 
 
 class Rates(Struct, frozen=True):
@@ -38,7 +40,8 @@ class Held(Struct):
     A piece of the context: `since` the turn that sent it first, `last` the newest one that did. The newest request
     with it had so many `tokens`, exact or a share. `cost` is in US dollars, of all `requests` whose price is known.
     `named_cost` is the part of it up to the request that sent the newest answer with its name, `cached_cost` the part for
-    tokens from the cache. `kind` is its origin, or for results of tools a finer one.
+    tokens from the cache. `kind` is its origin, or for results of tools a finer one. `number`: the pieces of a thread count
+    from 0 as they come. A dropped piece that was put back in turn `again` had `left` after that turn.
     """
 
     piece: Piece
@@ -56,12 +59,17 @@ class Held(Struct):
     settled: int = 0  # requests that are in the three before
     based: float = 0.0
     based_read: float = 0.0
+    gone: bool = False  # dropped: it costs nothing any more
+    number: int = 0
+    left: int = 0
+    again: int = 0
 
 
 class Step(Struct, frozen=True):
     """
-    What one request changed: `kept` pieces are as before, those behind them are `dropped`, `added`, or moved. `sums` are the
-    tokens by origin, `total` all of them. `usage` is None where they are estimated.
+    What one request changed: the first `kept` of `before` pieces are as they were, with `kept_tokens` then; those behind them
+    are `dropped`, `added`, or moved. `sums` are the tokens by origin, `total` all of them. `usage` is None where they are
+    estimated.
     """
 
     turn: int
@@ -71,3 +79,20 @@ class Step(Struct, frozen=True):
     sums: dict[str, int]
     total: int
     usage: Usage | None
+    before: int = 0
+    kept_tokens: int = 0
+
+
+class Given(Struct):
+    """
+    What a request gave, without its body: `same` of its elements are as before, `news` are behind them, and `front` of all are
+    in front of the conversation. `kinds` of the added pieces, and the numbers of the `named` and the `cleared` pieces.
+    """
+
+    sent: Sent
+    front: int
+    same: int
+    news: Sequence[tuple[Piece, ...]]
+    kinds: Sequence[str] = ()
+    named: list[int] = []
+    cleared: frozenset[int] = frozenset()

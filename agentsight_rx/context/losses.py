@@ -15,11 +15,12 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from ..core.common import common_back, common_front
+from .held import Step
 from .pieces import Piece
 
-__all__ = ["Asked", "Cause", "CauseKind", "cause_of"]
+__all__ = ["Asked", "Cause", "CauseKind", "cause_of", "change_in"]
 
-CauseKind: TypeAlias = Literal["tools", "system", "message", "model", "parameter", "idle", "unmarked", "provider"]
+CauseKind: TypeAlias = Literal["tools", "system", "message", "model", "parameter", "idle", "unmarked", "provider", "unknown"]
 
 _MINUTE_MS = 60_000
 _LIVES_MS = {"5m": 5 * _MINUTE_MS, "1h": 60 * _MINUTE_MS, "": 5 * _MINUTE_MS}
@@ -59,9 +60,9 @@ class Asked(Struct, frozen=True):
 
 class Cause(Struct, frozen=True):
     """
-    Why. `what` names the changed tools, parameters or models; `old` and `new` are what differs in a text, and `when` says that
-    this is a date or a time. `number` of `count` is the place of a changed tool or message. `idle_ms` passed between the two,
-    and the cache lives for `life_ms`.
+    Why; unknown where the request before was not captured. `what` names the changed tools, parameters or models; `old` and
+    `new` are what differs in a text, and `when` says that this is a date or a time. `number` of `count` is the place of a
+    changed tool or message. `idle_ms` passed between the two, and the cache lives for `life_ms`.
     """
 
     kind: CauseKind
@@ -77,11 +78,15 @@ class Cause(Struct, frozen=True):
     life_ms: int = 0
 
 
-def cause_of(before: Asked, now: Asked, /, *, cached: int, sizes: Sequence[int], dialect: str) -> Cause:
-    """`cached`: tokens that `before` left in the cache; `sizes`: the tokens of its pieces."""
-    at = _first_change(before.pieces, now.pieces)
-    if at < len(before.pieces) and sum(sizes[:at]) < cached:
-        return _changed(before, now, at)
+def change_in(step: Step, cached: int, /) -> int | None:
+    """The first piece of the request before that differs now, if it was within the `cached` tokens."""
+    return step.kept if step.kept < step.before and step.kept_tokens < cached else None
+
+
+def cause_of(before: Asked, now: Asked, /, *, change: int | None, dialect: str) -> Cause:
+    """`change`: the piece of `before` that differs, None where all that was in the cache is the same."""
+    if change is not None and change < len(before.pieces):
+        return _changed(before, now, change)
     if before.model != now.model:
         return Cause("model", what=(before.model, now.model))
     names = [name for name in sorted({*before.parameters, *now.parameters}) if name.rpartition(".")[2].lower() in _OF_CACHE]
@@ -95,13 +100,6 @@ def cause_of(before: Asked, now: Asked, /, *, cached: int, sizes: Sequence[int],
     if dialect in _MARKS_NEEDED and not any(piece.mark for piece in now.pieces) and "cache_control" not in now.parameters:
         return Cause("unmarked")
     return Cause("provider", idle_ms=idle_ms, life_ms=life_ms)
-
-
-def _first_change(before: Sequence[Piece], now: Sequence[Piece]) -> int:
-    at = 0
-    while at < min(len(before), len(now)) and before[at].digest == now[at].digest:
-        at += 1
-    return at
 
 
 def _changed(before: Asked, now: Asked, at: int) -> Cause:

@@ -7,7 +7,7 @@ The APIs have the same parts under different names. The names are tables here, s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import TypeAlias
 
@@ -18,9 +18,10 @@ from .media import pixels_of
 from .places import LIST, OBJECT, OTHER, TEXT, Place
 from .texts import split
 
-__all__ = ["MEDIA", "Piece", "pieces_of", "tool_pieces"]
+__all__ = ["COMPACTION", "MEDIA", "Piece", "pieces_of", "summed_up_at", "tool_pieces"]
 
 MEDIA = "media"
+COMPACTION = "compaction"  # the name of a summary that a provider has made itself
 
 _ORIGINS = {
     "system": "system", "developer": "system", "assistant": "answer", "model": "answer", "chatbot": "answer",
@@ -101,6 +102,16 @@ def tool_pieces(body: bytes, element: Place, /) -> tuple[Piece, ...]:
     return _from(element, (_whole(body, one, "tools", name=_tool_name(body, one)) for one in each))
 
 
+def summed_up_at(pieces: Sequence[Piece], /) -> int | None:
+    """
+    Which piece of an element the model begins to read at, since its provider has put a summary in place of all before it. It is
+    a block of a message at Anthropic (platform.claude.com/docs/en/build-with-claude/compaction). An item of its own, as at
+    OpenAI, is read after the items before it (developers.openai.com/api/docs/guides/compaction).
+    """
+    found = [at for at, piece in enumerate(pieces) if piece.name == COMPACTION and piece.origin == "summary" and piece.start]
+    return found[-1] if found else None
+
+
 def _from(element: Place, pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     return tuple([replace(each, start=each.start - element.start, end=each.end - element.start) for each in pieces])
 
@@ -171,7 +182,7 @@ def _whole_kind(kind: str, within: _Within) -> _Made | None:
         return _medium
     if _THOUGHT.search(kind):
         return lambda body, place, _: _whole(body, place, "reasoning")
-    return (lambda body, place, _: _whole(body, place, "summary")) if kind.startswith("compaction") else None
+    return (lambda body, place, _: _whole(body, place, "summary", name=COMPACTION)) if kind.startswith("compaction") else None
 
 
 def _member(body: bytes, name: bytes, inner: Place, within: _Within) -> Iterator[Piece]:

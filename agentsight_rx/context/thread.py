@@ -16,13 +16,13 @@ from operator import itemgetter
 from typing import TypeAlias
 
 from .anatomy import Anatomy
-from .held import Held, Sent, Step
-from .media import image_tokens
+from .costs import Costs
+from .held import Given, Held, Sent, Step
 from .pieces import MEDIA, Piece
+from .shares import BYTES, shared, size_of
 
-__all__ = ["BYTES", "KEPT", "Learn", "Thread", "shared"]
+__all__ = ["KEPT", "Learn", "Thread"]
 
-BYTES = 4  # of a token, where nothing was counted
 _LEARNT_LEAST = 64  # bytes: of a shorter piece the signs around it are a large part
 _NEWEST = 3  # elements: their marks for the cache change
 _FINE = 1024  # parts of a token in a weight
@@ -39,73 +39,112 @@ class Thread:
     def __init__(self) -> None:
         self.held: list[Held] = []
         self.gone: list[Held] = []  # dropped, with what they cost
-        self.unplaced = 0.0  # US dollars of the input of requests of which no piece is known
         self.turn = 0
+        self.made: list[Held] = []  # all that ever was in it, by number
+        self.cleared: frozenset[int] = frozenset()  # numbers of what the provider takes out before the model reads it
+        self.costs = Costs()
+        self._given: list[Given] = []  # all requests
         self._front: list[_Element] = []  # tools and system
         self._said: list[_Element] = []
         self._points: list[tuple[int, int]] = []  # (pieces, tokens): so long is the context up to there
         self._sums: Counter[str] = Counter()
+        self._dropped: dict[bytes, Held] = {}  # the newest of each digest in `gone`
         self._known: dict[bytes, int] = {}  # the tokens of what was counted alone, by digest
         self._bytes = 0
         self._rate = (BYTES, 1)  # bytes and tokens of the newest request that was counted
         self._rates: dict[str, tuple[int, int]] = {}  # the same of all that was counted alone, by origin
         self._ended: int | None = None  # tokens up to the end of the last request, and of its answer
         self._answered: int | None = None
-        self._requests = 0
-        self._base = self._base_read = 0.0  # what a token cost so far, most of the times; and where it came from the cache
 
     def add(self, request: Anatomy, sent: Sent, /, learn: Learn | None = None) -> Step:
-        """The next request. `learn` is given the new pieces with the number of kept ones, and may set their kinds."""
+        """
+        The next request. `learn` is given the new pieces with the number of kept ones, and may set their kinds and
+        `cleared`.
+        """
         front, said = request.elements(said=False), request.elements(said=True)
         if sent.goes_on:
-            kept = Piece(0, 0, KEPT, b"%d" % sent.turn)
-            said = [*self._said, (kept,), *said]
-        before, now = [*self._front, *self._said], [*front, *said]
-        same = _begins(before, now)
-        first = sum(map(len, now[:same]))
-        news = [piece for element in now[same:] for piece in element]
+            said = [*self._said, (Piece(0, 0, KEPT, b"%d" % sent.turn),), *said]
+        now = [*front, *said]
+        same = _begins([*self._front, *self._said], now)
+        given = Given(sent, len(front), same, now[same:])
+        self._given.append(given)
+        return self._take(given, now, learn)
+
+    def until(self, requests: int, /) -> Thread:
+        """The context as it was behind so many requests; their bodies are not needed again."""
+        found = Thread()
+        for given in self._given[:requests]:
+            found._again(given)
+        found.settle()
+        return found
+
+    def _again(self, given: Given) -> None:
+        def learn(added: Sequence[Held], _: int) -> None:
+            for held, kind in zip(added, given.kinds, strict=True):
+                held.kind = kind
+            self.cleared = given.cleared
+
+        again = Given(given.sent, given.front, given.same, given.news)
+        self._given.append(again)
+        self._take(again, [*[*self._front, *self._said][: given.same], *given.news], learn)
+        for number in given.named:
+            self.named(number)
+
+    def _take(self, given: Given, now: Sequence[_Element], learn: Learn | None) -> Step:
+        sent, before = given.sent, len(self.held)
+        first = sum(map(len, now[: given.same]))
+        news = [piece for element in given.news for piece in element]
         more = 0
         for held, piece in zip(self.held[first:], news, strict=False):
             if held.piece.digest != piece.digest:
                 break
             held.piece = piece
             more += 1
-        self._front, self._said = front, said
+        self._front, self._said = list(now[: given.front]), list(now[given.front :])
         dropped, added = self._exchange(first + more, news[more:], sent.turn)
+        kept_tokens, cleared = sum(self._sums.values()), self.cleared
         if learn is not None:
             learn(added, 0 if sent.goes_on else first + more)
+        given.kinds, given.cleared = [held.kind for held in added], self.cleared
         self.turn = sent.turn
-        self._count(first + more, sent)
-        self._pay(sent)
+        changed = cleared ^ self.cleared
+        same = (
+            next((at for at, held in enumerate(self.held) if held.number in changed), first + more) if changed else first + more
+        )
+        self._count(min(same, first + more), sent)
+        self.costs.pay(self.held, sent)
         usage = sent.usage if sent.usage and sent.usage.asked else None
-        total = usage.asked if usage else sum(self._sums.values())
         return Step(
             sent.turn,
             first + more,
             tuple(dropped),
             tuple(added),
             sums={origin: tokens for origin, tokens in self._sums.items() if tokens},
-            total=total,
+            total=usage.asked if usage else sum(self._sums.values()),
             usage=usage,
+            before=before,
+            kept_tokens=kept_tokens,
         )
 
     def settle(self) -> None:
         """Bring `requests`, `carried` and `cost` of all pieces up to the newest request."""
         for each in self.held:
-            self._settle(each)
+            self.costs.settle(each)
             each.last = self.turn
 
-    def named(self, held: Held, /) -> None:
-        """The newest request sends an answer with the name of this piece."""
-        self._settle(held)
+    def named(self, number: int, /) -> None:
+        """The newest request sends an answer with the name of this piece, which may have been dropped."""
+        held = self.made[number]
+        self.costs.settle(held)
         held.named_cost = held.cost
+        self._given[-1].named.append(number)
 
     def _exchange(self, kept: int, news: Sequence[Piece], turn: int) -> tuple[list[Held], list[Held]]:
         """Behind the first `kept` pieces come `news`. A piece that was there before stays the same object."""
         behind = self.held[kept:]
         left: dict[bytes, list[Held]] = {}
         for each in reversed(behind):
-            self._settle(each)
+            self.costs.settle(each)
             self._sums[each.kind] -= each.tokens
             self._bytes -= each.piece.size
             left.setdefault(each.piece.digest, []).append(each)
@@ -116,9 +155,13 @@ class Thread:
             if again:
                 held = again.pop()
                 held.piece, held.guess, held.tokens = piece, held.tokens, 0
+            elif piece.digest in self._dropped:
+                held = self._put_back(piece, turn)
+                added.append(held)
             else:
-                held = Held(piece, turn, kind=piece.origin, settled=self._requests)
-                held.based, held.based_read = self._base, self._base_read
+                held = Held(piece, turn, kind=piece.origin, number=len(self.made))
+                self.costs.begin(held)
+                self.made.append(held)
                 added.append(held)
             self.held.append(held)
             self._bytes += piece.size
@@ -126,8 +169,19 @@ class Thread:
         dropped = [each for each in behind if id(each) in still]
         for each in dropped:
             each.last = self.turn
+            each.gone = True
+            self._dropped[each.piece.digest] = each
         self.gone += dropped
         return dropped, added
+
+    def _put_back(self, piece: Piece, turn: int) -> Held:
+        """A piece that was dropped in an earlier request is the same one again, with what it cost."""
+        held = self._dropped.pop(piece.digest)
+        self.gone = [each for each in self.gone if each is not held]
+        held.left, held.again, held.gone = held.last, turn, False
+        held.piece, held.guess, held.tokens = piece, held.tokens, 0
+        self.costs.begin(held)
+        return held
 
     def _count(self, kept: int, sent: Sent) -> None:
         usage = sent.usage
@@ -170,24 +224,29 @@ class Thread:
     def _share(self, first: int, stop: int, tokens: int | None, sent: Sent) -> None:
         """Give so many tokens to these pieces; None: estimate them."""
         pieces = self.held[first:stop]
-        sizes = [_size(each.piece, sent.dialect) for each in pieces]
+        sizes = [0 if each.number in self.cleared else size_of(each.piece, sent.dialect) for each in pieces]
         if tokens is None:
             shares, known = [size // BYTES for size in sizes], frozenset[int]()
         elif len(pieces) == 1:
             shares, known = [tokens], frozenset({0})
-            self._learn(pieces[0].piece, tokens)
+            if pieces[0].number not in self.cleared:
+                self._learn(pieces[0].piece, tokens)
         else:
             shares, known = self._shares(pieces, tokens, sizes)
         for at, (held, share) in enumerate(zip(pieces, shares, strict=True)):
             if held.tokens != share:
-                self._settle(held)
+                self.costs.settle(held)
                 self._sums[held.kind] += share - held.tokens
                 held.tokens = share
             held.exact = at in known
 
     def _shares(self, pieces: Sequence[Held], tokens: int, sizes: Sequence[int]) -> tuple[list[int], frozenset[int]]:
         """So many tokens in all, and which of them are as they were counted before."""
-        counted = {at: self._known[each.piece.digest] for at, each in enumerate(pieces) if each.piece.digest in self._known}
+        counted = {
+            at: self._known[each.piece.digest]
+            for at, each in enumerate(pieces)
+            if each.piece.digest in self._known and each.number not in self.cleared
+        }
         left = tokens - sum(counted.values())
         if left < 0 or (len(counted) == len(pieces) and left):
             counted, left = {}, tokens
@@ -205,7 +264,7 @@ class Thread:
     def _weight(self, held: Held, size: int) -> int:
         """Its tokens as far as they are known, times `_FINE`."""
         guess = held.tokens or held.guess
-        if guess:
+        if guess and held.number not in self.cleared:
             return guess * _FINE
         length, tokens = self._rates.get(held.piece.origin, self._rate)
         return size * _FINE * tokens // length
@@ -216,76 +275,6 @@ class Thread:
             length, sum_ = self._rates.get(piece.origin, (0, 0))
             self._rates[piece.origin] = length + piece.size, sum_ + tokens
         self._known[piece.digest] = tokens
-
-    def _pay(self, sent: Sent) -> None:
-        """
-        Every piece was sent once more. Most of them cost the same for a token, so that this is one sum; the others are
-        corrected.
-        """
-        usage, rates = sent.usage, sent.rates
-        self._requests += 1
-        if usage is None or rates is None or not usage.asked:
-            return
-        if not self.held:
-            self.unplaced += usage.cache_read * rates.read + usage.cache_creation * rates.write + usage.input * rates.input
-            return
-        read, written = usage.cache_read, usage.cached
-        ends = (0, read, written, usage.asked)
-        sizes = [ends[at + 1] - ends[at] for at in range(3)]
-        most = sizes.index(max(sizes))
-        prices = (rates.read, rates.write, rates.input)
-        base = prices[most]
-        self._base += base
-        self._base_read += base if most == 0 else 0.0
-        at, number = 0, 0
-        while number < len(self.held) and at < ends[most]:
-            at = self._correct(number, at, ends, prices, most)
-            number += 1
-        last, at = len(self.held), usage.asked
-        while last > number and at > ends[most + 1]:
-            last -= 1
-            at -= self.held[last].tokens
-            self._correct(last, at, ends, prices, most)
-
-    def _correct(self, number: int, at: int, ends: Sequence[int], prices: Sequence[float], most: int) -> int:
-        held = self.held[number]
-        end = at + held.tokens
-        for region, price in enumerate(prices):
-            inside = min(end, ends[region + 1]) - max(at, ends[region])
-            if inside > 0:
-                held.cost += inside * (price - prices[most])
-                held.cached_cost += inside * ((price if region == 0 else 0.0) - (prices[most] if most == 0 else 0.0))
-        return end
-
-    def _settle(self, held: Held) -> None:
-        requests = self._requests - held.settled
-        if requests:
-            held.requests += requests
-            held.carried += requests * held.tokens
-            held.cost += held.tokens * (self._base - held.based)
-            held.cached_cost += held.tokens * (self._base_read - held.based_read)
-        held.settled, held.based, held.based_read = self._requests, self._base, self._base_read
-
-
-def shared(tokens: int, weights: Sequence[int], /) -> list[int]:
-    """Whole numbers in the ratio of the weights whose sum is `tokens`: the largest remainders are rounded up."""
-    weighing = sum(weights)
-    if not weighing:
-        weights, weighing = [1] * len(weights), len(weights)
-    if not weighing:
-        return []
-    parts = [divmod(tokens * weight, weighing) for weight in weights]
-    left = tokens - sum(whole for whole, _ in parts)
-    largest = sorted(range(len(parts)), key=lambda at: (-parts[at][1], at))[:left]
-    up = frozenset(largest)
-    return [whole + (at in up) for at, (whole, _) in enumerate(parts)]
-
-
-def _size(piece: Piece, dialect: str) -> int:
-    """Bytes; of an image as many as text of its tokens has."""
-    if piece.origin != MEDIA:
-        return piece.size
-    return 0 if piece.pixels is None else BYTES * (image_tokens(piece.pixels, dialect) or 0)
 
 
 def _begins(before: list[_Element], now: list[_Element]) -> int:

@@ -88,6 +88,14 @@ class Weighed(Generic[K, V]):
         """All entries, the one used last first."""
         return reversed(self._entries.items())
 
+    def looked_up(self, key: K, find: Callable[[K], V], /) -> V:
+        """The value of `key`, which is the newest from now on; where it has none, what `find` says, which is kept."""
+        value = self._entries.use(key)
+        if value is None:
+            value = find(key)
+            self.put(key, value)
+        return value
+
     def put(self, key: K, value: V, /) -> None:
         """Set the newest entry; older ones make room."""
         self.pop(key)

@@ -1,8 +1,10 @@
 """
 A request body of an LLM client -> the answer of a fake model, whole or as server-sent events; equal ones for equal requests.
 
-The model calls a shell, or else the first tool offered, once for each command that it has, and quotes the result. Where the
-prompt has `size=N`, its text has N bytes. Longer than 300 lines because the two dialects are best read side by side.
+The model calls a shell, or else the first tool offered, once for each command that it has, and quotes the result. A command
+`@NAME JSON` calls that tool. Where an agent asks for a summary of the conversation, it says what it did so far, and goes on
+from there. Where the prompt has `size=N`, its text has N bytes. Longer than 300 lines because the two dialects are best read
+side by side.
 
 https://docs.claude.com/en/api/messages-streaming, https://platform.openai.com/docs/api-reference/chat-streaming.
 """
@@ -13,10 +15,11 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from .shells import shell_arguments, tool_among
+from .prompt_cache import Counted, count, text_of
+from .shells import tool_among, tool_call
 
 __all__ = [
     "DIALECTS",
@@ -35,12 +38,27 @@ __all__ = [
 
 
 _SAID = "  # "  # behind a command: what the model says with it
+_SUMMARY = re.compile(r"^Summarize the conversation so far", re.MULTILINE)  # what an agent asks for
+_DONE = re.compile(r"^Tools called so far: (\d+)$", re.MULTILINE)  # in such a summary
 
 
-def reply_to(dialect: Dialect, path: str, body: bytes, number: int, commands: Sequence[str]) -> Reply:
-    """The answer to request `number` at `path`; the tool that the request offers is called with one command after the other."""
+def reply_to(
+    dialect: Dialect,
+    path: str,
+    body: bytes,
+    number: int,
+    commands: Sequence[str],
+    *,
+    counter: Callable[[Any], Counted] | None = None,
+) -> Reply:
+    """
+    The answer to request `number` at `path`; the tool that the request offers is called with one command after the other.
+    `counter` is given a request that marks what to cache.
+    """
     try:
         ask = dialect.read(body, number)
+        if counter and b'"cache_control"' in body:
+            ask = replace(ask, counted=counter(json.loads(body)))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         return error_reply(400, "invalid_request_error", f"not a request of {path}: {error!r}")
     answer = answer_to(ask, commands)
@@ -89,6 +107,8 @@ class Ask:
     tool: str | None  # of the tools offered: a shell, or else the first
     results: tuple[str, ...]  # of tools
     known: int = 0  # bytes that an earlier request had too: they are in the cache
+    before: int = 0  # calls of tools before these results, of which there is only a summary
+    counted: Counted | None = None  # None: four bytes are a token
 
 
 def _read(body: bytes, number: int) -> Ask:
@@ -107,6 +127,7 @@ def _read(body: bytes, number: int) -> Ask:
         tool=tool_among([(tool.get("function") or tool.get("custom") or tool)["name"] for tool in tools]),
         results=tuple(result for message in messages for result in _results(message)),
         known=len(json_bytes(messages[:-2])) if len(messages) > 1 else 0,
+        before=sum(int(found[1]) for text in said for found in _DONE.finditer(text)),
     )
 
 
@@ -133,15 +154,22 @@ class Answer:
 
     @property
     def output_tokens(self) -> int:
+        if self.ask.counted:
+            return sum(count(text_of(block)) for block in _content(self))
         return len(self.text.split()) + len(self.arguments.split())
 
     @property
+    def counted(self) -> Counted:
+        size, known = self.ask.size, self.ask.known
+        return self.ask.counted or Counted(size // 4 - known // 4, (size - known) // 16, known // 4 or size // 32)
+
+    @property
     def input_tokens(self) -> int:
-        return self.ask.size // 4 - self.ask.known // 4
+        return self.counted.uncached
 
     @property
     def cached_tokens(self) -> int:
-        return self.ask.known // 4 or self.ask.size // 32
+        return self.counted.read
 
     @property
     def id(self) -> str:
@@ -149,11 +177,15 @@ class Answer:
 
 
 def answer_to(ask: Ask, commands: Sequence[str]) -> Answer:
-    done = len(ask.results)
-    if ask.tool and done < len(commands):
+    done = ask.before + len(ask.results)
+    if _SUMMARY.search(ask.prompt):
+        steps = [said or command for command, _, said in (each.partition(_SAID) for each in commands[:done])]
+        text, arguments = "\n".join([f"Tools called so far: {done}", *(f"- {step}" for step in steps)]), ""
+    elif ask.tool and done < len(commands):
         command, _, said = commands[done].partition(_SAID)
-        text, arguments = said or "Voilà, 模型 asks the shell 🐚.", shell_arguments(ask.tool, command)
-    elif done:
+        tool, arguments = tool_call(ask.tool, command)
+        ask, text = replace(ask, tool=tool), said or "Voilà, 模型 asks the shell 🐚."
+    elif ask.results:
         text, arguments = f"Terminé 🦊 模型: the tool said “{ask.results[-1].strip()[:80]}”.", ""
     else:
         text, arguments = f"Réponse 模型 🙂: the prompt has {len(ask.prompt)} characters.", ""
@@ -179,11 +211,15 @@ def _pieces(text: str, longest: int) -> list[str]:
     return [text[start : start + longest] for start in range(0, len(text), longest)]
 
 
-def _anthropic_whole(answer: Answer) -> dict[str, object]:
-    content: list[object] = [{"type": "text", "text": answer.text}]
+def _content(answer: Answer) -> list[dict[str, object]]:
+    content: list[dict[str, object]] = [{"type": "text", "text": answer.text}]
     if answer.arguments:
         content.append(_tool_use(answer) | {"input": json.loads(answer.arguments)})
-    return _message(answer, content, _stop_reason(answer), answer.output_tokens)
+    return content
+
+
+def _anthropic_whole(answer: Answer) -> dict[str, object]:
+    return _message(answer, _content(answer), _stop_reason(answer), answer.output_tokens)
 
 
 def _anthropic_events(answer: Answer) -> Iterator[bytes]:
@@ -203,7 +239,7 @@ def _anthropic_events(answer: Answer) -> Iterator[bytes]:
     yield _event("message_stop")
 
 
-def _message(answer: Answer, content: list[object], stop_reason: str | None, output_tokens: int) -> dict[str, object]:
+def _message(answer: Answer, content: Sequence[object], stop_reason: str | None, output_tokens: int) -> dict[str, object]:
     return {
         "id": f"msg_{answer.id}",
         "type": "message",
@@ -214,7 +250,7 @@ def _message(answer: Answer, content: list[object], stop_reason: str | None, out
         "stop_sequence": None,
         "usage": {
             "input_tokens": answer.input_tokens,
-            "cache_creation_input_tokens": (answer.ask.size - answer.ask.known) // 16,
+            "cache_creation_input_tokens": answer.counted.written,
             "cache_read_input_tokens": answer.cached_tokens,
             "output_tokens": output_tokens,
         },

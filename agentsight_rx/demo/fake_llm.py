@@ -34,6 +34,7 @@ from typing import Any, NamedTuple, TextIO
 
 from agentsight_rx.demo import require_demo
 from agentsight_rx.demo.answers import DIALECTS, Reply, error_reply, reply_to
+from agentsight_rx.demo.prompt_cache import Counted, PromptCache
 from agentsight_rx.errors import UsageError
 
 __all__ = ["main"]
@@ -228,7 +229,7 @@ class _Pace(NamedTuple):
 
 
 class _Model:
-    """What all connections share: the answers, their pace, the numbers and the log."""
+    """What all connections share: the answers, their pace, the cache, the numbers and the log."""
 
     def __init__(self, log: TextIO, commands: Sequence[str], *, pace: _Pace, close: bool) -> None:
         self.numbers = itertools.count(1)
@@ -236,6 +237,7 @@ class _Model:
         self.close = close
         self.pace = pace
         self._commands = commands
+        self._cache = PromptCache()
         self._log = log
         self._lock = threading.Lock()
 
@@ -245,7 +247,11 @@ class _Model:
             return Reply(200, {})
         if method != "POST" or path not in DIALECTS:
             return error_reply(404, "not_found_error", f"{method} {path} is not served here")
-        return reply_to(DIALECTS[path], path, body=body, number=number, commands=self._commands)
+        return reply_to(DIALECTS[path], path, body, number, self._commands, counter=self._counted)
+
+    def _counted(self, request: Any) -> Counted:
+        with self._lock:
+            return self._cache.counted(request, time.monotonic_ns() // 1_000_000)
 
     def record(self, exchange: Mapping[str, object]) -> None:
         with self._lock:

@@ -1,11 +1,11 @@
-"""The tools that an agent offers -> the one that the fake model calls, and its arguments."""
+"""The tools that an agent offers, a command -> the tool that the fake model calls, and its arguments."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 
-__all__ = ["shell_arguments", "tool_among"]
+__all__ = ["tool_among", "tool_call"]
 
 # Shell tools of Claude Code, opencode, Gemini CLI and Codex, and the parameter that takes the command
 _SHELLS = {"Bash": "command", "bash": "command", "run_shell_command": "command", "exec_command": "cmd"}
@@ -16,6 +16,9 @@ def tool_among(names: Sequence[str]) -> str | None:
     return next((name for name in names if name in _SHELLS), next(iter(names), None))
 
 
-def shell_arguments(tool: str, command: str) -> str:
-    """JSON text of the tool call's input."""
-    return json.dumps({_SHELLS.get(tool, "command"): command}, ensure_ascii=False)
+def tool_call(shell: str, command: str) -> tuple[str, str]:
+    """The tool that is called, and the JSON text of its input: `@NAME JSON` names another one than the shell."""
+    if command.startswith("@"):
+        name, _, given = command.removeprefix("@").partition(" ")
+        return name, given
+    return shell, json.dumps({_SHELLS.get(shell, "command"): command}, ensure_ascii=False)

@@ -18,6 +18,7 @@ from ..state import Store, pages
 from ..tokens import Usage
 from ..view.log.reading import read_exchange
 from ..view.queries import Selection
+from ..view.queries.alerts import read_alerts
 from ..view.queries.calls import read_calls
 from ..view.queries.costs import PricedCall
 from ..view.queries.tools import tools_of
@@ -38,7 +39,7 @@ def atif(store: Store, session: SessionRow, prices: Prices, /) -> Iterator[bytes
     one started, are trajectories of their own inside of it.
 
     Facts for which the format has no field are in `extra`: the process that ran for a tool and how it ended, a call that failed
-    or is not whole.
+    or is not whole, the alerts of the guard.
     """
     yield from _Trajectory(store, session, prices).pieces()
     yield b"\n"
@@ -84,7 +85,8 @@ class _Trajectory:
             yield separator + msgspec.json.encode(step)
             separator = b",\n"
         yield b'\n],"final_metrics":' + msgspec.json.encode(self._final())
-        yield b',"extra":' + msgspec.json.encode(_without_none({"agent_id": self._agent_id, "cwd": session.cwd}))
+        extra = {"agent_id": self._agent_id, "cwd": session.cwd, "alerts": self._alerts() or None}
+        yield b',"extra":' + msgspec.json.encode(_without_none(extra))
         separator = b',"subagent_trajectories":[\n'
         for other in self._inside():
             yield separator
@@ -95,6 +97,16 @@ class _Trajectory:
     def _agent(self) -> _Json:
         found: _Json = {"name": self._session.who, "version": self._session.agent_version or "unknown"}
         return found | _without_none({"model_name": self._session.model})
+
+    def _alerts(self) -> list[_Json]:
+        """What broke a rule of the guard in this session, at its main agent."""
+        selection = Selection(sessions=frozenset({self._session.id}))
+        rows = read_alerts(self._store, selection) if self._agent_id is None else ()
+        return [
+            {"rule": row.rule, "level": row.do, "sentence": row.sentence, "count": row.count}
+            | _without_none({"call_id": row.call_id, "tool_id": row.tool_id, "timestamp": _time(row.timestamp_ms)})
+            for row in rows
+        ]
 
     def _calls(self, *, limit: int | None = None) -> Iterator[PricedCall]:
         def is_of_agent(row: CallRow) -> bool:

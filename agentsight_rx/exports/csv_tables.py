@@ -1,4 +1,4 @@
-"""Store, selection -> a table as CSV (RFC 4180): calls, tools, or tokens by model; no cell is a formula to a spreadsheet."""
+"""Store, selection -> a table as CSV (RFC 4180): calls, tools, tokens, alerts, contexts; no cell is a formula."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from ..prices import Prices
 from ..state import Store
 from ..view.queries import Selection
+from ..view.queries.alerts import read_alerts
 from ..view.queries.calls import read_calls
 from ..view.queries.tokens import read_tokens
 from ..view.queries.tools import read_tools
+from .context_tables import CONTEXT, PARTS, Row, context_rows, part_rows
 
 __all__ = ["CSV_TABLES", "CsvTable", "csv_lines"]
 
-CsvTable: TypeAlias = Literal["calls", "tools", "tokens"]
+CsvTable: TypeAlias = Literal["calls", "tools", "tokens", "alerts", "context", "parts"]
 CSV_TABLES: tuple[CsvTable, ...] = get_args(CsvTable)
 
 _COLUMNS: dict[CsvTable, tuple[str, ...]] = {
@@ -35,6 +37,13 @@ _COLUMNS: dict[CsvTable, tuple[str, ...]] = {
         "model", "calls", "sessions", "repeated_calls", "input_tokens", "cache_read_tokens", "cache_creation_tokens",
         "output_tokens", "reasoning_tokens", "total_tokens", "cost_usd", "calls_without_price",
     ),
+    "alerts": (
+        "name", "id", "time", "last_time", "rule", "do", "sentence", "target", "count", "because", "session_id", "agent",
+        "workspace", "pid", "command", "tool", "tool_id", "call_id", "turn", "prompt", "host", "proven", "links", "complete",
+        "cost", "part_of", "evidence", "sha256",
+    ),
+    "context": CONTEXT,
+    "parts": PARTS,
 }  # fmt: skip
 
 # What a spreadsheet takes for the begin of a formula (https://owasp.org/www-community/attacks/CSV_Injection), and wide ones
@@ -52,9 +61,6 @@ def csv_lines(store: Store, selection: Selection, prices: Prices, /, *, table: C
     yield _line(columns)
     for cells in _ROWS[table](store, selection, prices):
         yield _line(_cell(cells.get(column)) for column in columns)
-
-
-Row: TypeAlias = dict[str, Any]  # column -> a value of a row, of any plain type
 
 
 def _calls(store: Store, selection: Selection, prices: Prices) -> Iterator[Row]:
@@ -75,10 +81,24 @@ def _tokens(store: Store, selection: Selection, prices: Prices) -> Iterator[Row]
         yield {name: getattr(group, name, None) for name in _COLUMNS["tokens"]} | named
 
 
+def _context(store: Store, selection: Selection, prices: Prices) -> Iterator[Row]:
+    for row in context_rows(store, selection, prices):
+        yield row | {"start": _time(row["start"])}
+
+
+def _alerts(store: Store, selection: Selection, _: Prices) -> Iterator[Row]:
+    for row in read_alerts(store, selection):
+        times = {"time": _time(row.timestamp_ms), "last_time": _time(row.last_timestamp_ms)}
+        yield {name: getattr(row, name, None) for name in _COLUMNS["alerts"]} | times | {"evidence": " ".join(row.evidence)}
+
+
 _ROWS: dict[CsvTable, Callable[[Store, Selection, Prices], Iterator[Row]]] = {
     "calls": _calls,
     "tools": _tools,
     "tokens": _tokens,
+    "alerts": _alerts,
+    "context": _context,
+    "parts": part_rows,
 }
 
 

@@ -14,7 +14,9 @@ from ..core.bounded import Recent
 from ..events import BodyPart, Event, HttpRequest, HttpResponse, SseMessage, TlsClose, WebSocketMessage
 from ..state import Store
 from ..view.log.reading import read_event_count, read_events
-from ..view.rows.ids import call_id, connection_id
+from ..view.queries.reading import rows_of
+from ..view.rows.ids import call_id, connection_id, http_id
+from ..view.rows.tables import ALERTS
 from .har_entry import Exchange, answer_messages, asked_message, entry_of
 
 __all__ = ["har"]
@@ -23,6 +25,8 @@ _OPEN_MOST = 4096  # exchanges without an end
 _BEHIND_MOST = 16  # streamed answers that have ended, and may have more behind the end
 _HELD_MOST = 64 << 20  # bytes of their bodies and messages; over it the oldest ones are written as they are
 _MESSAGES_MOST = 8 << 20  # bytes of the messages of one WebSocket
+_ALERTS_MOST = 4096
+_HTTP = "http-"  # the ids of exchanges begin so
 _CONVERSATION = "WebSocket"  # the version of a request that was put together from messages
 
 _Json: TypeAlias = dict[str, Any]  # a JSON object
@@ -35,16 +39,31 @@ def har(store: Store, *, held_most: int = _HELD_MOST, messages_most: int = _MESS
     bytes of it; of one WebSocket at most `messages_most`.
 
     An entry of which something is missing says what in `comment`. Fields of our own begin with `_`, as the format wants:
-    `_id` of the row in other reports, `_process`, and Chrome's `_webSocketMessages`. A recording has a call on a WebSocket in
-    the place of its messages: they are made again from the request and the events of its answer, and `comment` counts them.
+    `_id` of the row in other reports, `_process`, `_alerts` of the guard, and Chrome's `_webSocketMessages`.
+    A recording has a call on a WebSocket in the place of its messages: they are made again from the request
+    and the events of its answer, and `comment` counts them.
     """
     head = msgspec.json.encode({"log": {**_HEAD, "pages": [], "entries": []}})
     yield head[: -len(b"]}}")]
-    first = True
+    first, alerts = True, _alerts(store)
     for exchange in _exchanges(islice(read_events(store), read_event_count(store)), _Open(held_most, messages_most)):
-        yield (b"\n" if first else b",\n") + msgspec.json.encode(entry_of(exchange))
+        entry = entry_of(exchange)
+        if found := alerts.get(str(entry["_id"])):
+            entry["_alerts"] = found
+        yield (b"\n" if first else b",\n") + msgspec.json.encode(entry)
         first = False
     yield b"\n]}}\n"
+
+
+def _alerts(store: Store) -> dict[str, list[_Json]]:
+    """What broke a rule, by the exchange that it is about or rests on."""
+    found: dict[str, list[_Json]] = {}
+    for row in islice(rows_of(store, ALERTS), _ALERTS_MOST):
+        said = {"name": row.name, "rule": row.rule, "level": row.do, "sentence": row.sentence}
+        call = [http_id(row.call_id)] if row.call_id else []
+        for id in dict.fromkeys([*call, *(each for each in row.evidence if each.startswith(_HTTP))]):
+            found.setdefault(id, []).append(said)
+    return found
 
 
 def _exchanges(events: Iterator[Event], open_ones: _Open) -> Iterator[Exchange]:

@@ -9,8 +9,8 @@ from ..core.bounded import Recent
 from ..state import Store, pages
 from ..view.queries.file_fates import effect_of
 from ..view.queries.tools import tools_of
-from ..view.rows.kinds import AuditRow, CallRow, ProcessRow, ResourceRow, ToolRow
-from ..view.rows.tables import AUDIT, CALLS, PROCESSES, RESOURCES, TOOLS
+from ..view.rows.kinds import AlertRow, AuditRow, CallRow, ProcessRow, ResourceRow, ToolRow
+from ..view.rows.tables import ALERTS, AUDIT, CALLS, PROCESSES, RESOURCES, TOOLS
 from ..view.rows.tool_outcome import outcome_of
 from .perfetto_packets import Lanes, counter, counter_track, instant, process_track, slice_of, track
 
@@ -23,7 +23,8 @@ _MS = 1_000_000  # ns
 def perfetto(store: Store) -> Iterator[bytes]:
     """
     Packets of a Trace (https://perfetto.dev/docs/reference/trace-packet-proto), any number of which one after the other are a
-    file. Each process is a track with one for its program, its calls, its tools, and what it did to files and the network.
+    file. Each process is a track with one for its program, its calls, its tools, its alerts, and what it did to
+    files and the network.
 
     An arrow leads from a call to each tool that it asked for, and on to the process that ran for it. Times are Unix time. What
     has no end yet lasts for a millisecond and is marked as open.
@@ -41,6 +42,8 @@ def perfetto(store: Store) -> Iterator[bytes]:
         yield from writer.program(process, tool)
     for _, line in pages(store, AUDIT):
         yield from writer.effect(line)
+    for _, alert in pages(store, ALERTS):
+        yield from writer.alert(alert)
     for _, sample in pages(store, RESOURCES):
         yield from writer.sample(sample)
 
@@ -126,6 +129,20 @@ class _Writer:
         moved = row.details.get("target")
         name = f"{what} {row.target or ''}" + (f" to {moved}" if moved else "")
         yield instant(own, row.timestamp_ms * _MS, name=name, category=kind, about=about)
+
+    def alert(self, row: AlertRow) -> Iterator[bytes]:
+        """What broke a rule of the guard, at its process, with what it says."""
+        owner = _number("process", row.process_id or f"pid-{row.pid}")
+        yield from self._process(owner, row.pid or 0, row.agent or "")
+        yield from self._track(own := _number("alerts", f"{owner}"), "alerts", owner)
+        about: dict[str, str | int | bool | None] = {
+            "id": row.id,
+            "level": row.do,
+            "sentence": row.sentence,
+            "target": row.target,
+            "count": row.count,
+        }
+        yield instant(own, row.timestamp_ms * _MS, name=f"{row.rule}: {row.sentence}", category="alert", about=about)
 
     def sample(self, row: ResourceRow) -> Iterator[bytes]:
         for name, unit, value in (("CPU", "%", row.cpu_percent), ("memory", "MB", float(row.rss_mb))):

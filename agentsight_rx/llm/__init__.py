@@ -1,12 +1,15 @@
 """Calls to models: JSON and streams of each provider -> requests and answers in one shape."""
 
+from typing import TYPE_CHECKING
+
+from ..deferred import deferred
 from .call import call_of, plain_answer
 from .canonical import Answer, Asked, LlmCall
 from .news import Reported, news
 from .prompt import New, Prompt, ToolResult, new_in, prompt_of
 from .provider import Provider
 from .reader import BODY, NOT_UNDERSTOOD, StreamReader
-from .table import PROVIDERS, add_provider, dialect_of, find, provider_at, provider_label, provider_named, providers
+from .table import add_provider, dialect_of, find, provider_at, provider_label, provider_named, providers
 
 __all__ = [
     "BODY",
@@ -34,3 +37,8 @@ __all__ = [
     "provider_named",
     "providers",
 ]
+
+if TYPE_CHECKING:
+    from .dialects import PROVIDERS
+else:
+    __getattr__ = deferred(__name__, {".dialects": ("PROVIDERS",)}, {})

@@ -3,87 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import chain
 
 from ..events import SseEvent
-from .anthropic.answer import ANTHROPIC
-from .bedrock.answer import BEDROCK
-from .bedrock_converse.answer import BEDROCK_CONVERSE
-from .cohere.answer import COHERE
-from .cohere_v1.answer import COHERE_V1
 from .decode import decoded
-from .gemini.answer import GEMINI
-from .gemini_interactions.answer import GEMINI_INTERACTIONS
-from .gemini_live.answer import GEMINI_LIVE
 from .hosts import label_of_host
 from .lenient import Fields
-from .mcp.answer import MCP
-from .mistral_conversations.answer import MISTRAL_CONVERSATIONS
-from .ollama.answer import OLLAMA
-from .openai_assistants.answer import OPENAI_ASSISTANTS
-from .openai_chat.answer import OPENAI_CHAT
-from .openai_realtime.answer import OPENAI_REALTIME
-from .openai_responses.answer import OPENAI_RESPONSES
-from .plain_text.providers import ALEPH_ALPHA, ANTHROPIC_COMPLETE, COHERE_GENERATE, HUGGING_FACE
 from .provider import IdentifyingFields, Provider
-from .replicate.answer import REPLICATE
-from .sagemaker.answer import SAGEMAKER
-from .tgi.answer import TGI
-from .vertex_chat.answer import VERTEX_CHAT
-from .watsonx.answer import WATSONX
 
-__all__ = ["PROVIDERS", "add_provider", "dialect_of", "find", "provider_at", "provider_label", "provider_named", "providers"]
-
-PROVIDERS: tuple[Provider, ...] = (
-    ANTHROPIC,
-    OPENAI_REALTIME,
-    OPENAI_RESPONSES,
-    OPENAI_ASSISTANTS,
-    COHERE_V1,  # before OpenAI's chat, which one vendor has at the same path
-    OPENAI_CHAT,
-    MISTRAL_CONVERSATIONS,
-    BEDROCK,
-    BEDROCK_CONVERSE,
-    COHERE,
-    GEMINI_LIVE,  # before Gemini, whose field for tokens it has too
-    GEMINI_INTERACTIONS,
-    GEMINI,
-    OLLAMA,
-    REPLICATE,
-    SAGEMAKER,
-    TGI,
-    HUGGING_FACE,
-    ANTHROPIC_COMPLETE,
-    COHERE_GENERATE,
-    ALEPH_ALPHA,
-    VERTEX_CHAT,
-    WATSONX,
-    MCP,
-)
+__all__ = ["add_provider", "dialect_of", "find", "provider_at", "provider_label", "provider_named", "providers"]
 
 _FOUND_MOST = 512  # hosts and paths, of which a capture has a few: to ask every provider takes 10 us
 _SHORT = 256  # characters of a target that is remembered as it is
 _FIELDS = Fields(IdentifyingFields)
 
 
-_by_name = {provider.name: provider for provider in PROVIDERS}  # with those of other packages, behind ours
+_added: dict[str, Provider] = {}  # those of other packages, behind ours
+
+
+@cache
+def _ours() -> dict[str, Provider]:
+    """By name. Their modules take 30 ms to import, for which a recorded command need not wait: the first call asks for them."""
+    from .dialects import PROVIDERS
+
+    return {provider.name: provider for provider in PROVIDERS}
 
 
 def providers() -> Iterable[Provider]:
     """All of them."""
-    return _by_name.values()
+    return chain(_ours().values(), _added.values())
 
 
 def add_provider(provider: Provider, /) -> None:
     """Know a provider of another package from here on. Its name is one that no other has."""
-    _by_name[provider.name] = provider
+    _added[provider.name] = provider
     for remembered in (_label, _known, _found):
         remembered.cache_clear()
 
 
 def provider_named(name: str | None, /) -> Provider | None:
     """The provider of that dialect; None if there is none."""
-    return _by_name.get(name) if name else None
+    return (_ours().get(name) or _added.get(name)) if name else None
 
 
 def provider_at(host: str | None, dialect: Provider, /) -> str:

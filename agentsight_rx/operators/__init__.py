@@ -7,6 +7,7 @@ from .filter_http import filter_http
 from .filter_tls import drop_marked, filter_tls
 from .find_blind_spots import find_blind_spots
 from .guard import guard
+from .know_hosts import know_hosts
 from .mark_ticks import mark_ticks
 from .materialize import materialize
 from .merge_mcp import merge_mcp
@@ -16,6 +17,7 @@ from .normalize import normalize
 from .parse_http import parse_http
 from .parse_jsonrpc import parse_jsonrpc
 from .read_http import read_http
+from .reload_rules import reload_rules
 from .remove_auth import remove_auth
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "find_blind_spots",
     "guard",
     "keep",
+    "know_hosts",
     "mark_ticks",
     "materialize",
     "merge_mcp",
@@ -39,5 +42,6 @@ __all__ = [
     "parse_jsonrpc",
     "per_key",
     "read_http",
+    "reload_rules",
     "remove_auth",
 ]

@@ -226,6 +226,8 @@ class _Conversations(Bounded[StdioEvent, StdioEvent], Checkpointed[_State]):
         for message in messages:
             if message.kind == "text" and line.reason and not message.reason:
                 message = replace(message, reason=line.reason)
+            if line.limited and message.reason == "lost":
+                message = replace(message, reason="call_limit")
             self._message(conversation, line, message, out)
             line.size = 0  # the first message of a batch stands for its bytes
         size, spoken = line.line.size, any(message.kind != "text" for message in messages)

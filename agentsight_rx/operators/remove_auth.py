@@ -32,6 +32,7 @@ from ..events import (
     Readline,
     Reply,
     RpcMessage,
+    RulesLoaded,
     SseMessage,
     StdioChunk,
     StdioClose,
@@ -113,6 +114,7 @@ class _RemoveAuth(Kernel[Event, Event]):
             FileEvent: self._texts("path", "target"),
             NetEvent: self._net,
             Readline: self._readline,
+            RulesLoaded: self._texts("file", "error"),
         }
 
     def feed(self, batch: Sequence[Event], /) -> Sequence[Event]:

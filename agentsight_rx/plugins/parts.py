@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..agents import AGENTS, Agent, add_agent
-from ..llm import PROVIDERS, Provider, add_provider
+from ..llm import Provider, add_provider, provider_named
 
 __all__ = ["GROUPS", "Kind"]
 
@@ -24,7 +24,7 @@ class Kind(Struct, frozen=True):
 def _wrong_provider(_: str, part: object) -> str | None:
     if not isinstance(part, Provider):
         return "expected a value of agentsight_rx.llm.Provider"
-    return f"the provider {part.name!r} is there already" if part.name in {each.name for each in PROVIDERS} else None
+    return f"the provider {part.name!r} is there already" if provider_named(part.name) else None
 
 
 def _wrong_agent(_: str, part: object) -> str | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
 from ..errors import UsageError
-from ..events import Usage
+from ..events import Origin, RulesLoaded, Usage
 from ..prices import Prices
 from ..rules.guard.compiled import Judge
 from ..rules.guard.file import FILE_MOST, built_in_rules, read_rules
@@ -15,7 +15,7 @@ from ..rules.guard.values import Rules
 from ..view import CallRow
 from ..view.fold.guard.talk import Priced
 
-__all__ = ["WORKSPACE_FILE", "guard_rules", "priced_by"]
+__all__ = ["WORKSPACE_FILE", "RulesFile", "guard_rules", "priced_by"]
 
 _CALLS_MOST = 4096  # whose cost is remembered: a call is judged again where an event comes late
 WORKSPACE_FILE = Path(".agentsight", "guard.toml")
@@ -38,6 +38,48 @@ def guard_rules(file: Path | None = None, *, own: Path | None = None, folder: Pa
         if (place / ".git").exists():
             break
     return rules
+
+
+class RulesFile:
+    """
+    The user's rules while a capture runs. `look` says what has changed in the file since the last time, once it has stayed the
+    same from one look to the next: an editor may write it in parts. `say` gets that in words.
+    """
+
+    def __init__(self, file: Path, rules: Rules, say: Callable[[str], None]) -> None:
+        self._file = file
+        self._say = say
+        self._sha256 = rules.sha256
+        self._state = self._seen = self._looked()
+
+    def __call__(self) -> RulesLoaded | None:
+        state = self._looked()
+        if state == self._state:
+            return None
+        if state != self._seen:
+            self._seen = state
+            return None
+        self._state = state
+        return self._loaded()
+
+    def _looked(self) -> tuple[int, ...]:
+        try:
+            found = self._file.stat()
+        except OSError:
+            return ()
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    def _loaded(self) -> RulesLoaded:
+        origin, name = Origin(0, 0), str(self._file)
+        try:
+            rules = guard_rules(self._file)
+        except UsageError as error:
+            self._say(f"rules of the guard: {error}; the rules from before stay")
+            return RulesLoaded(origin, name, error=str(error))
+        before, self._sha256 = self._sha256, rules.sha256
+        changed = "loaded" if rules.sha256 != before else "the same as before"
+        self._say(f"rules of the guard: {name} {changed}, {len(rules.rules)} rules, sha256 {rules.sha256[:8]}")
+        return RulesLoaded(origin, name, rules.text, rules.sha256)
 
 
 def _above(folder: Path | None) -> Iterable[Path]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from ..events import Event, HostsKnown, Origin
 from ..rules.guard.values import Rules
 from ..state import Store
 from ..view import AlertRow, Fold, Row, RowGone
@@ -11,13 +14,28 @@ from ..view.log.reading import read_events_of_now
 __all__ = ["judged"]
 
 
-def judged(store: Store, rules: Rules, /, *, priced: Priced | None = None) -> list[AlertRow]:
-    """All alerts, oldest first. The log is folded once; the alerts that the store has are not looked at."""
+def judged(
+    store: Store, rules: Rules, /, *, priced: Priced | None = None, earlier: tuple[tuple[str, str], ...] = ()
+) -> list[AlertRow]:
+    """
+    All alerts, oldest first. The log is folded once; the alerts that the store has are not looked at. A guarded
+    recording has the hosts that were known then. `earlier` are the known hosts of a recording without a guard.
+    """
     fold, found = Fold(rules, priced=priced), dict[str, AlertRow]()
-    for event in read_events_of_now(store):
+    for event in _with_hosts(read_events_of_now(store), earlier):
         _take(found, fold.add(event))
     _take(found, fold.finish())
     return sorted(found.values(), key=lambda row: (row.timestamp_ms, row.number))
+
+
+def _with_hosts(events: Iterator[Event], earlier: tuple[tuple[str, str], ...]) -> Iterator[Event]:
+    first = next(events, None)
+    if first is None:
+        return
+    if earlier and not isinstance(first, HostsKnown):
+        yield HostsKnown(Origin(first.origin.time_ns, 0), earlier)
+    yield first
+    yield from events
 
 
 def _take(found: dict[str, AlertRow], rows: list[Row]) -> None:

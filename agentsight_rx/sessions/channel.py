@@ -1,4 +1,8 @@
-"""StdioChunk of both ends of one channel -> its lines, each once. A hole at one end is filled from the other."""
+"""
+StdioChunk of both ends of one channel -> its lines, each once. A hole at one end is filled from the other.
+
+Longer than 300 lines because both ends and their lines share one position.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,8 @@ EVERY = 1 << 62  # more holes or bytes than any channel has
 
 _AHEAD_MOST = 4 << 20  # bytes that one end has and the other has not: four times what the largest pipe holds
 _CALLS_MOST = 64  # calls remembered at each end, to know who read and wrote a line: a line is made of a few
+_CUT = Reason.LIMITED, "a call carried more than is kept of one"
+_UNREAD = Reason.TRUNCATED, "a call had more buffers than are read"
 _SAMPLE = 256  # bytes before the position of the stream that are kept, to compare them with a late chunk
 
 End: TypeAlias = Literal["in", "out"]
@@ -36,6 +42,7 @@ class ChannelLine(Struct):
     reader: int = 0
     written_ns: int = 0  # when its first byte was written; 0 = that was not seen
     reason: str | None = None  # why the stream ends before the line does
+    limited: bool = False  # what is missing of it is what was not to be kept
 
 
 class _Call(Struct, array_like=True):
@@ -118,6 +125,7 @@ class JoinedChannel(Struct):
     _first: Origin | None = None  # of the line that has not ended
     _last: Origin | None = None  # of the last bytes that were taken
     _line_at: int = 0  # offset of the line that has not ended
+    _limited: bool = True  # its holes are what was not to be kept
 
     @property
     def in_hole(self) -> bool:
@@ -213,17 +221,23 @@ class JoinedChannel(Struct):
         return ended
 
     def _skip(self, stop: int) -> list[Loss]:
-        """Neither end has the bytes up to `stop`. Bytes cut off a call are counted here, lost records where they were lost."""
+        """
+        Neither end has the bytes up to `stop`. Bytes cut off a call are counted here, lost records where they were lost. A
+        reader that takes a long write in pieces shows all of it, by chance: no more was to be kept, so nothing is missing.
+        """
         at = self._at
         end = self.reader if self.reader.end > at else self.writer
         lost: list[Loss] = []
+        cut = 0
         for chunk in end.chunks:
             size = min(stop, stop_of(chunk)) - max(at, chunk.offset + len(chunk.data))
             if size > 0:
-                note = "a call carried more than is kept of one"
-                lost.append(Loss(chunk.origin, "stdio", reason=Reason.TRUNCATED, count=1, size=size, note=note))
+                reason, note = _UNREAD if chunk.unread else _CUT
+                lost.append(Loss(chunk.origin, "stdio", reason=reason, count=1, size=size, note=note))
+                cut += size * reason.intended
         for each_end in (self.reader, self.writer):
             self._repeat(*each_end.drop(at, stop))
+        self._limited &= cut == stop - at
         self._lines.gap(stop - at)
         self._at, self.waiting_since_ns, self._sample = stop, 0, b""
         return lost
@@ -251,6 +265,7 @@ class JoinedChannel(Struct):
         written = self.writer.call_at(self._line_at) if self.same else None
         read = self.reader.call_at(self._line_at)
         first, self._first = self._first or last, None
+        limited, self._limited = self._limited and line.lost > 0, True
         return ChannelLine(
             line,
             line.size,
@@ -261,6 +276,7 @@ class JoinedChannel(Struct):
             reader=read.pid if read else self.reader.pid,
             written_ns=written.time_ns if written else 0,
             reason=reason,
+            limited=limited,
         )
 
     def _repeat(self, count: int, size: int) -> None:

@@ -19,6 +19,7 @@ from ..core.bounded import Recent
 from ..events import (
     BlindSpot,
     FileEvent,
+    HostsKnown,
     HttpRequest,
     HttpResponse,
     Loss,
@@ -30,6 +31,7 @@ from ..events import (
     ProcessSeen,
     Readline,
     RpcMessage,
+    RulesLoaded,
     SseMessage,
     StdioChunk,
     SystemSample,
@@ -312,6 +314,16 @@ def _loss(event: Loss) -> Line:
     return _line(event.origin, "!", what, f"{event.count:,} at {event.stage}{size}{note}", state="missing")
 
 
+def _rules(event: RulesLoaded) -> Line:
+    if event.error:
+        return _line(event.origin, "!", "rules", event.error, state="failed")
+    return _line(event.origin, "·", "rules", f"{event.file}  sha256 {event.sha256[:8]}")
+
+
+def _hosts(event: HostsKnown) -> Line:
+    return _line(event.origin, "·", "hosts", f"{len(event.pairs):,} of earlier recordings are known")
+
+
 def _blind(event: BlindSpot) -> Line:
     looks = f"  looks like {', '.join(event.looks_like)}" if event.looks_like else ""
     text = f"{connections_of(event)}, {data_size(event.size)}, to {', '.join(event.peers)}{looks}"
@@ -342,6 +354,8 @@ _LINES: dict[type, Callable[[Any], Line]] = {
     SystemWide: _wide,
     Loss: _loss,
     BlindSpot: _blind,
+    RulesLoaded: _rules,
+    HostsKnown: _hosts,
     TlsUse: _use,
 }
 

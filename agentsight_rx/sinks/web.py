@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from ..events import AnswerProgress, milliseconds
 from ..loss import Ledger
-from ..view import CallRow, Output, ProcessRow, ResourceRow, RowGone, ToolRow
+from ..view import AlertRow, CallRow, Output, ProcessRow, ResourceRow, RowGone, ToolRow
 from ..view.rows.beginnings import beginnings_of
-from ..view.snapshot.kept import weight_of
+from ..view.rows.weights import weight_of
 from ..view.snapshot.schema import Completeness, Snapshot, completeness
 from ..view.snapshot.snapshot import AUDIT_DEFAULT, View
 from .open_answers import OpenAnswers, Said
@@ -28,7 +28,7 @@ LiveRow: TypeAlias = CallRow | ToolRow | ProcessRow | ResourceRow | RowGone
 _LIVE = (CallRow, ToolRow, ProcessRow, ResourceRow)
 
 _RING_MOST = 20_000  # rows: 3 s of an agent that starts 2,000 processes a second; a page looks each 75 ms
-_RING_BYTES_MOST = 8_000_000
+_RING_BYTES_MOST = 4_000_000
 _STRETCH_MOST = 500  # rows: 2 ms of encoding
 _STRETCH_BYTES_MOST = 1_000_000
 
@@ -57,6 +57,7 @@ class Feed:
         self._answers = OpenAnswers()
         self._held = 0
         self._last = 0
+        self._alerts = 0
         self._ended = False
 
     def write(self, batch: Sequence[Output], /) -> None:
@@ -69,6 +70,7 @@ class Feed:
                     self._answers.add(item)
             self._ring.extend(live)
             self._last += len(live)
+            self._alerts += sum(isinstance(item, AlertRow) for item in batch)
             self._held += sum(map(weight_of, live))
             while len(self._ring) > self._most or (self._held > _RING_BYTES_MOST and len(self._ring) > 1):
                 self._held -= weight_of(self._ring.popleft())
@@ -88,6 +90,11 @@ class Feed:
     def last(self) -> int:
         """The number of the newest row, 0 before the first one."""
         return self._last
+
+    @property
+    def alerts(self) -> int:
+        """How often an alert came, or came again."""
+        return self._alerts
 
     def completeness(self) -> Completeness:
         """The losses so far (from the ledger), the processes of which traffic was not read, and the calls that are cut."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Sequence, Set
 from struct import Struct as Layout
-from typing import TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -15,7 +14,7 @@ from ..core.stream import Stream
 from ..events import FileEvent, Loss, Origin, Tick
 from ..loss import Reason
 from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
-from .kernel.reader import ProgramReader
+from .kernel.reader import FoldingReader
 from .kernel.repeats import Repeats
 from .kernel.ring import RingSize
 from .names import Names
@@ -45,10 +44,7 @@ _WALKED, _CUT, _SECOND_SHIFT = 1, 2, 2
 _EXISTED = 16
 _NO_FILE = bytes(32)
 
-_FLUSH_S = 0.5  # how long repeats are held back
 _SWEEP_S = 5.0  # after a loss: how often ended processes that are still in the tables are searched for
-
-_FileReading: TypeAlias = FileEvent | Loss | Tick
 
 
 class FileOptions(Options, frozen=True, omit_defaults=True):
@@ -71,12 +67,12 @@ def files(options: FileOptions = FileOptions()) -> Stream[FileEvent | Loss | Tic
     return captured("files", options, lambda: _FileReader(options))
 
 
-class _FileReader(ProgramReader["Operation"]):
+class _FileReader(FoldingReader["Operation", FileEvent]):
     def __init__(self, options: FileOptions) -> None:
         self._options = options
         self.names = Names(options.target.comms)
         self._account = Account(self._take_bytes)
-        self._flushed = time.monotonic()
+        super().__init__(self._account.repeats)
         self._swept = 0.0
         self._behind = False  # records were lost, perhaps of processes that ended
 
@@ -97,21 +93,10 @@ class _FileReader(ProgramReader["Operation"]):
         program.attach("on_close", [f"syscalls:sys_enter_{name}" for name in _BY_CLOSE])
         program.seed()
 
-    def poll(self, timeout: float, /) -> Sequence[_FileReading] | None:
-        assert self._program is not None
-        events: list[_FileReading] = []
-        over = self._program.over()
-        if self._account.repeats.open:
-            timeout = min(timeout, max(0.0, self._flushed + _FLUSH_S - time.monotonic()))
-        if self._program.wait(timeout):
-            over = False
-            events += self._account.take(self._program.read())
-        if time.monotonic() - self._flushed >= _FLUSH_S:
-            events += self._account.flush()
-            self._flushed = time.monotonic()
-        return None if over and not events else events
+    def _fold(self, records: Sequence[Operation], /) -> list[FileEvent]:
+        return self._account.take(records)
 
-    def lost(self) -> Sequence[_FileReading]:
+    def lost(self) -> Sequence[FileEvent | Loss]:
         if self._program is None:
             return ()
         losses = self._program.lost()
@@ -124,11 +109,11 @@ class _FileReader(ProgramReader["Operation"]):
         living = {int(process.start_ns) for process in self._program.bpf["tracked"].values()}
         return [*losses, *self._account.sweep(living), *self._unnamed(living)]
 
-    def close(self) -> Sequence[_FileReading]:
+    def close(self) -> Sequence[FileEvent | Loss]:
         if self._program is None:
             return ()
         program = self._program
-        rest: list[_FileReading] = [*self._account.take(program.rest()), *self._account.finish(time.monotonic_ns())]
+        rest: list[FileEvent | Loss] = [*self._account.take(program.rest()), *self._account.finish(time.monotonic_ns())]
         rest += [*self._unnamed(set()), *program.lost()]
         self._program = None
         program.close()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Hashable, Sequence
 from struct import Struct as Layout
-from typing import TypeAlias
 
 from msgspec.structs import replace
 
@@ -16,7 +14,7 @@ from ..events import Loss, NetEvent, Origin, Tick
 from ..wire.address import address_of
 from .ends import ENDS_FIELDS
 from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
-from .kernel.reader import ProgramReader
+from .kernel.reader import FoldingReader
 from .kernel.repeats import Repeats
 from .kernel.ring import RingSize
 from .names import Names
@@ -56,10 +54,6 @@ _UNIX_TYPES = {1: "stream", 2: "dgram", 5: "seqpacket"}
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp", 132: "sctp", 136: "udplite", 262: "mptcp"}  # include/uapi/linux/in.h
 _ANY = ("0.0.0.0", "::")
 
-_FLUSH_S = 0.5  # how long repeats are held back
-
-_NetReading: TypeAlias = NetEvent | Loss | Tick
-
 
 class NetOptions(Options, frozen=True, omit_defaults=True):
     """What the network source watches. `ring_size` is in bytes, a power of two."""
@@ -79,12 +73,11 @@ def net(options: NetOptions = NetOptions()) -> Stream[NetEvent | Loss | Tick]:  
     return captured("net", options, lambda: _NetReader(options))
 
 
-class _NetReader(ProgramReader[NetEvent | int]):
+class _NetReader(FoldingReader[NetEvent | int, NetEvent]):
     def __init__(self, options: NetOptions) -> None:
         self._options = options
         self.names = Names(options.target.comms)
-        self._repeats: Repeats[NetEvent] = Repeats(_join)
-        self._flushed = time.monotonic()
+        super().__init__(Repeats(_join))
 
     def open(self) -> None:
         options = self._options
@@ -104,34 +97,20 @@ class _NetReader(ProgramReader[NetEvent | int]):
         program.attach("on_batch", [f"syscalls:sys_exit_{name}" for name in _BATCHES])
         program.seed()
 
-    def poll(self, timeout: float, /) -> Sequence[_NetReading] | None:
-        assert self._program is not None
-        events: list[_NetReading] = []
-        over = self._program.over()
-        if self._repeats.open:
-            timeout = min(timeout, max(0.0, self._flushed + _FLUSH_S - time.monotonic()))
-        if self._program.wait(timeout):
-            over = False
-            events += self._fold(self._program.read())
-        if time.monotonic() - self._flushed >= _FLUSH_S:
-            events += self._repeats.flush()
-            self._flushed = time.monotonic()
-        return None if over and not events else events
-
-    def _fold(self, read: Sequence[NetEvent | int]) -> list[NetEvent]:
+    def _fold(self, records: Sequence[NetEvent | int], /) -> list[NetEvent]:
         events: list[NetEvent] = []
-        for each in read:
+        for each in records:
             if isinstance(each, NetEvent):
                 events += self._repeats.add(each.start_ns, _key(each), each)
             else:  # the start of a process that ended
                 events += self._repeats.end(each)
         return events
 
-    def close(self) -> Sequence[_NetReading]:
+    def close(self) -> Sequence[NetEvent | Loss]:
         if self._program is None:
             return ()
         program, self._program = self._program, None
-        rest: list[_NetReading] = [*self._fold([*program.rest(), *_undecided(program)])]
+        rest: list[NetEvent | Loss] = [*self._fold([*program.rest(), *_undecided(program)])]
         rest += [*self._repeats.flush(), *program.lost()]
         program.close()
         return rest

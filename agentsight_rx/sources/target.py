@@ -13,26 +13,13 @@ from ..errors import CaptureError
 from .containers.contents import members
 from .containers.references import Container
 from .kernel.namespace import own_namespace
+from .proc import is_childless, process_now, processes
 from .running_agents.roots import Roots
 
-__all__ = [
-    "MEMBER",
-    "Found",
-    "Target",
-    "fits",
-    "fits_now",
-    "found",
-    "is_alive",
-    "mounts_of_cgroup2",
-    "roots",
-    "seeds",
-]
+__all__ = ["MEMBER", "Found", "Target", "fits", "fits_now", "found", "mounts_of_cgroup2", "roots", "seeds"]
 
 _PROC = Path("/proc")
 _COMM_MOST = 15  # characters that the kernel keeps of a name
-_STAT_MOST = 4096  # bytes of proc_pid_stat(5): 52 numbers and a name of at most 64
-_DEAD = ("Z", "X")  # states of proc_pid_stat(5)
-_EXITING = 0x4  # PF_EXITING of include/linux/sched.h: set before the tracepoint of its end
 _TOP_GROUP = 1  # the inode of the root control group
 
 # What a process fits, as bits; bpf/track.h has the same numbers
@@ -70,7 +57,7 @@ class Target(Options, frozen=True, omit_defaults=True):
     @property
     def only_pid(self) -> bool:
         """It chooses one process, with its descendants or without."""
-        return self.needed == _PID and not self.containers
+        return self.needed == _PID and not self.containers and self.roots is None
 
     @property
     def in_parts(self) -> bool:
@@ -167,12 +154,15 @@ def found(target: Target, others: Set[int] = frozenset()) -> list[Found]:
     The processes that fit some of `target` now, by pid, from one pass over /proc. `others` are watched besides. Where every
     process is watched, all of them.
     """
+    if target.only_pid and not others and (not target.children or is_childless(target.pid)):
+        alone = process_now(str(target.pid))
+        return [] if alone is None else [Found(alone[0], alone[2], _PID, "")]
     parents: dict[int, int] = {}
     own: dict[int, int] = {}
     names: dict[int, str] = {}
     agents = frozenset[int]() if target.roots is None else target.roots.pids
     besides = members(target.containers) | others | agents
-    for pid, comm, parent, session in _processes():
+    for pid, comm, parent, session in processes():
         parents[pid] = parent
         name = _name_of(pid, comm, target.comms) if target.comms else ""
         fitting = (
@@ -255,42 +245,3 @@ def _name_of(pid: int, comm: str, names: tuple[str, ...]) -> str:
         return ""  # a kernel thread, or it ended while we looked
     called = (os.path.basename(program), os.path.basename(os.fsdecode(word)))
     return next((name for name in called if name in names), "")
-
-
-def _processes() -> Iterator[tuple[int, str, int, int]]:
-    """Each with its name, parent and session. Every source asks, twice: pathlib would take twice as long."""
-    for entry in os.listdir(_PROC):
-        if entry.isdigit():
-            try:
-                fd = os.open(f"{_PROC}/{entry}/stat", os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    text = os.read(fd, _STAT_MOST).decode(errors="replace")
-                finally:
-                    os.close(fd)
-            except OSError:
-                continue  # it ended while we looked
-            # the name is in parentheses and may contain any character, a ")" too
-            opened, closed = text.index("("), text.rindex(")")
-            fields = text[closed + 2 :].split(maxsplit=4)
-            if fields[0] not in _DEAD or is_alive(int(entry)):
-                yield int(entry), text[opened + 1 : closed], int(fields[1]), int(fields[3])
-
-
-def is_alive(pid: int) -> bool:
-    """
-    Whether a thread of it runs: a process that ended stays in /proc until its parent has waited for it. A thread that is about
-    to end runs no more: the kernel may have said so already, and says it once.
-    """
-    place = _PROC / str(pid) / "task"
-    try:
-        threads = os.listdir(place)
-    except OSError:
-        return False  # nothing is left of it
-    for thread in threads:
-        try:
-            state, _, _, _, _, _, flags, *_ = (place / thread / "stat").read_text(errors="replace").rpartition(")")[2].split()
-            if state not in _DEAD and not int(flags) & _EXITING:
-                return True
-        except OSError:
-            continue  # it ended while we looked
-    return False

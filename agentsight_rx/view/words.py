@@ -10,6 +10,7 @@ __all__ = [
     "cut",
     "data_size",
     "error_said",
+    "money",
     "ordinal",
     "plural",
     "times_said",
@@ -59,6 +60,14 @@ def amount(number: int, /) -> str:
     if abs(number) < 1000:
         return str(number)
     return f"{number / 1000:.1f} k" if abs(number) < 999_950 else f"{number / 1_000_000:.1f} M"
+
+
+def money(usd: float | None, /) -> str:
+    """US dollars: $0.131, $12.40; small sums have the digits that say something. `unknown` without a price."""
+    if usd is None:
+        return "unknown"
+    digits = 2 if usd >= 0.5 or not usd else 3 if usd >= 0.01 else 5
+    return f"${usd:,.{digits}f}"
 
 
 def data_size(number: int, /) -> str:

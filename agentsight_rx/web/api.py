@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -18,6 +19,7 @@ from starlette.routing import Route
 from ..errors import StoreError
 from ..events import milliseconds
 from ..prices import Prices
+from ..recording.deciding import Deciding
 from ..sinks.web import Feed
 from ..view.page import PageError
 from ..view.snapshot.snapshot import AUDIT_DEFAULT, read_snapshot
@@ -26,7 +28,7 @@ from .recordings import LIVE, Recordings
 from .search import SearchIndex
 from .stream import Stopped, changes, rows
 
-__all__ = ["Api"]
+__all__ = ["SEEN", "Api", "Mark"]
 
 T = TypeVar("T")
 
@@ -34,21 +36,42 @@ _LIMIT = 50
 _HITS = 40
 _HITS_MOST = 200
 _WORDS_MOST = 400  # characters of a search
+_DAYS_MOST = 62
+_BODY_MOST = 64 << 10  # bytes: 500 alerts
+SEEN = "/api/v1/seen"
+
+
+class Mark(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `/seen` takes: ids of alerts of a recording, and whether a person has seen them."""
+
+    recording: str
+    alerts: tuple[str, ...]
+    seen: bool = True
+
+
+_MARK = msgspec.json.Decoder(Mark)
 
 
 class Api:
     """
-    `/recordings` and `/sessions` list what there is; `/r/RECORDING/…` is what `view.page.answer` says of one; `/search` looks
-    through all; `/live` is one stream of changes; `/snapshot` is the whole of one in the shape of the original.
+    `/recordings` and `/sessions` list what there is; `/r/RECORDING/…` is what `view.page.answer` says of one; `/machine` and
+    `/alerts` are about all; `/search` looks through all; `/live` is one stream of changes; `/snapshot` is the whole of one in
+    the shape of the original. `/seen` alone takes something: which alerts a person has seen, for the file of `deciding`.
 
     `feed` is there while a run goes on.
     """
 
     def __init__(
-        self, recordings: Recordings, prices: Prices, *, feed: Feed | None = None, search: SearchIndex | None = None
+        self,
+        recordings: Recordings,
+        prices: Prices,
+        *,
+        feed: Feed | None = None,
+        search: SearchIndex | None = None,
+        deciding: Deciding | None = None,
     ) -> None:
         self._recordings = recordings
-        self._pictures = Pictures(recordings, prices)
+        self._pictures = Pictures(recordings, prices, deciding)
         self._feed = feed
         self._search = search or SearchIndex(recordings)
         self.stopped = Stopped()
@@ -58,6 +81,9 @@ class Api:
             Route("/api/v1/snapshot", self._snapshot),
             Route("/api/v1/recordings", self._listed),
             Route("/api/v1/sessions", self._sessions),
+            Route("/api/v1/machine", self._machine),
+            Route("/api/v1/alerts", self._alerts),
+            Route(SEEN, self._seen, methods=["POST"]),
             Route("/api/v1/search", self._found),
             Route("/api/v1/live", self._live),
             Route("/api/v1/r/{recording}/{path:path}", self._asked),
@@ -72,6 +98,19 @@ class Api:
     async def _sessions(self, request: Request) -> Response:
         limit, behind = _number(request, "limit", _LIMIT), request.query_params.get("before", "")
         return _json(await _apart(lambda: self._pictures.rail(limit=limit, behind=behind)))
+
+    async def _machine(self, request: Request) -> Response:
+        begins = _ascending(request.query_params.get("days", ""))
+        return _json(await _apart(lambda: self._pictures.machine(begins)))
+
+    async def _alerts(self, request: Request) -> Response:
+        start, count = _number(request, "since", 0), _number(request, "count", _LIMIT)
+        waiting = request.query_params.get("state", "") == "waiting"
+        return _json(await _apart(lambda: self._pictures.alerts(start=start, count=count, waiting=waiting)))
+
+    async def _seen(self, request: Request) -> Response:
+        given = _mark(await _body(request))
+        return _json({"marked": await _apart(lambda: self._pictures.mark(given.recording, given.alerts, seen=given.seen))})
 
     async def _asked(self, request: Request) -> Response:
         recording, path = request.path_params["recording"], _raw_path(request)
@@ -127,6 +166,30 @@ def _number(request: Request, name: str, otherwise: int) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", given):
         raise HTTPException(400, f"{name}={given[:40]!r} is not a count")
     return int(given)
+
+
+async def _body(request: Request) -> bytes:
+    found = bytearray()
+    async for chunk in request.stream():
+        found += chunk
+        if len(found) > _BODY_MOST:
+            raise HTTPException(413, f"the request has more than {_BODY_MOST} bytes: send fewer alerts at once")
+    return bytes(found)
+
+
+def _mark(body: bytes) -> Mark:
+    try:
+        return _MARK.decode(body)
+    except msgspec.DecodeError as error:
+        raise HTTPException(400, f'send {{"recording": "…", "alerts": ["…"], "seen": true}}: {error}') from error
+
+
+def _ascending(text: str) -> list[int]:
+    """The begins of days, as numbers with commas between them."""
+    parts = text.split(",") if text else []
+    if len(parts) > _DAYS_MOST or not all(re.fullmatch(r"[0-9]{1,15}", each) for each in parts):
+        raise HTTPException(400, f"days={text[:40]!r} are not the begins of at most {_DAYS_MOST} days in ms")
+    return sorted(map(int, parts))
 
 
 def _last_seen(request: Request, feed: Feed) -> int:

@@ -18,12 +18,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..loss import Meter, Reason
 from ..say import say
-from .api import Api
+from .api import SEEN, Api
 from .assets import FALLBACK, PAGE_PREFIX, bundle
 
 __all__ = ["Access", "application"]
 
-_OPEN_TO_ALL = ("/", "/api/v1/info", "/assets/app.js", "/assets/app.css")  # none has anything of a capture
+_OPEN_TO_ALL = ("/", "/home", "/alerts", "/api/v1/info", "/assets/app.js", "/assets/app.css")  # none has anything of a capture
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^:/@\[\]\s]+)(:\d{1,5})?", re.IGNORECASE)
 _INFO = {"protocol_version": 1, "product": "agentsight-rx", "authorization_required": True, "node": None}
 _NOTHING_ELSE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -51,7 +51,8 @@ class Access(Struct, frozen=True):
 
 def application(api: Api, access: Access, meter: Meter) -> ASGIApp:
     """
-    GET / and /s/… are the page, /assets/… its files, /api/v1/info describes the server; the rest of /api/v1 is in web/api.py.
+    GET /, /home, /alerts and /s/… are the page, /assets/… its files, /api/v1/info describes the server; the rest of /api/v1
+    is in web/api.py.
 
     Bugs are counted on `meter`.
     """
@@ -74,6 +75,8 @@ def application(api: Api, access: Access, meter: Meter) -> ASGIApp:
 
     routes = [
         Route("/", show_page),
+        Route("/home", show_page),
+        Route("/alerts", show_page),
         Route("/s/{rest:path}", show_page),
         Route("/assets/{name}", show_asset),
         Route("/api/v1/info", info),
@@ -134,9 +137,10 @@ class _Guard:
             return _error(403, "this host name is not one of this server: use the address that agentsight-rx printed")
         if any(origin != f"http://{hosts[0]}" for origin in headers.getlist("origin")):
             return _error(403, "pages of other origins get no answer")
-        if scope["method"] not in ("GET", "HEAD"):
-            refused = _error(405, "only GET is answered")
-            refused.headers["allow"] = "GET, HEAD"
+        allowed = ("POST",) if scope["path"] == SEEN else ("GET", "HEAD")
+        if scope["method"] not in allowed:
+            refused = _error(405, f"only {allowed[0]} is answered")
+            refused.headers["allow"] = ", ".join(allowed)
             return refused
         given = headers.get("authorization", "").encode("latin-1", "replace")
         if not _is_open(scope["path"]) and not hmac.compare_digest(given, self._bearer):

@@ -215,7 +215,7 @@ def _opened(path: Path | None, owner: tuple[int, int] | None) -> sqlite3.Connect
             except broken:
                 with suppress(OSError):
                     path.unlink()
-    db = sqlite3.connect(":memory:", check_same_thread=False)
+    db = sqlite3.connect("", check_same_thread=False)  # a file without a name where it becomes large, not memory
     db.executescript(_SCHEMA)
     return db
 

@@ -23,6 +23,7 @@ from .place import Place, WebOptions
 from .serving import Serving
 
 if TYPE_CHECKING:
+    from ..recording.deciding import Deciding
     from .api import Api
     from .connections import Limits
     from .recordings import StoredRecordings
@@ -34,15 +35,22 @@ _LAST_LOOK_S = 2.5
 _NEEDED = ("uvicorn", "starlette", "sse_starlette")  # imported at the first client, and looked for before a capture
 
 
-def web(options: WebOptions | None = None, *, limits: Limits | None = None, lent: Lent | None = None) -> WebSink:
+def web(
+    options: WebOptions | None = None,
+    *,
+    limits: Limits | None = None,
+    lent: Lent | None = None,
+    deciding: Callable[[], Deciding] | None = None,
+) -> WebSink:
     """
     Show the capture on a web page while it runs. `lent` gets the store of the run; without it the page keeps one in memory.
+    `deciding` makes, at the first client, what knows the alerts that a person has seen.
 
     Raises UsageError where the address is not valid, or where other machines can reach it and that was not allowed. Opening
     the sink raises SinkError where the port is taken, or a package that serves the page is missing, and the page is required.
     """
     options = options or WebOptions()
-    opening = _Opening(Place(options), options, limits, lent)
+    opening = _Opening(Place(options), options, limits, lent, deciding=deciding)
     return WebSink(name="web", open=opening.open, wants=frozenset({AnswerProgress}), place=opening.place)
 
 
@@ -63,11 +71,20 @@ class WebSink(Sink[Output], frozen=True, kw_only=True):
 
 
 class _Opening:
-    def __init__(self, place: Place, options: WebOptions, limits: Limits | None, lent: Lent | None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        options: WebOptions,
+        limits: Limits | None,
+        lent: Lent | None,
+        *,
+        deciding: Callable[[], Deciding] | None,
+    ) -> None:
         self.place = place
         self._required = options.required
         self._limits = limits
         self._lent = lent
+        self._deciding = deciding
 
     def open(self, ledger: Ledger) -> Writer[Output]:
         try:
@@ -93,7 +110,8 @@ class _Opening:
             from .app import Access, application
             from .recordings import LiveRecording
 
-            api = Api(LiveRecording(lent, lambda: feed.ended), _prices(), feed=feed)
+            deciding = self._deciding() if self._deciding is not None else None
+            api = Api(LiveRecording(lent, lambda: feed.ended), _prices(), feed=feed, deciding=deciding)
             app = application(api, Access(self.place.token, self.place.listen), meter)
             return api, Serving(app, listener, self._limits)
 
@@ -155,10 +173,11 @@ def serve_stored(
     prices: Prices,
     index: Path | None,
     owner: tuple[int, int] | None,
+    deciding: Deciding | None = None,
 ) -> StoredPage:
     """
     Show recordings: `paths` are the existing files, the newest last. `index` is the file of the search index, of `owner`; None:
-    in memory. Raises UsageError and SinkError as `web` does.
+    in memory. `deciding` knows which alerts a person has seen. Raises UsageError and SinkError as `web` does.
     """
     from .api import Api
     from .app import Access, application
@@ -168,7 +187,7 @@ def serve_stored(
     place = Place(options)
     listener = place.bind()
     recordings = StoredRecordings(paths, is_being_written)
-    api = Api(recordings, prices, search=SearchIndex(recordings, index, owner=owner))
+    api = Api(recordings, prices, search=SearchIndex(recordings, index, owner=owner), deciding=deciding)
     app = application(api, Access(place.token, place.listen), Meter("web page"))
     return StoredPage(place, api, recordings, Serving(app, listener))
 

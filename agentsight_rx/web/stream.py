@@ -9,6 +9,7 @@ import msgspec
 from sse_starlette import ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
+from ..core.bounded import Recent
 from ..sinks.web import Feed
 from ..view.page import PageError
 from ..view.snapshot.schema import Completeness, value_of
@@ -19,6 +20,9 @@ __all__ = ["Stopped", "changes", "rows"]
 _BEAT_S = 0.075  # how often a stream looks for rows: too short a wait to notice, and long enough for batches
 _FILES_S = 0.5  # how often it looks at files
 _LIST_S = 2.0  # and at which files there are
+_OPEN_MOST = 2000  # answers of which it knows what was sent: twice as many as a feed keeps
+_OTHERS_S = 2.0  # and at others than the one that is open
+_WRITTEN_MOST = 8  # recordings that are looked at while they are written
 _SETTLED_S = 0.4  # behind the end of a run: by then the store has committed all that was written before
 _LAST_S = 1.5  # how long a page may take to read what came last
 
@@ -60,9 +64,10 @@ async def rows(feed: Feed, after: int) -> AsyncIterator[ServerSentEvent]:
 
 async def changes(pictures: Pictures, feed: Feed | None, stopped: Stopped, *, open_now: str) -> AsyncIterator[ServerSentEvent]:
     """
-    `changed` where a commit came into the recording that is open, with its version as id; `list` where there are others; `gone`
-    where it cannot be read, `end` where the run has ended. The page then requests the news, as much as it shows. `answer` has
-    what a call that goes on said meanwhile. Behind `end` it stays open while the page reads what came last.
+    `changed` where a commit came into the recording that is open, with its version as id; `alert` where one came; `list` where
+    there are other recordings, or they go on; `gone` where it cannot be read, `end` where the run has ended. The page then
+    requests the news, as much as it shows. `answer` has what a call that goes on said meanwhile. Behind `end` it stays open
+    while the page reads what came last.
     """
     stopped.open += 1
     try:
@@ -76,8 +81,12 @@ async def _changes(pictures: Pictures, feed: Feed | None, stopped: Stopped, *, o
     version: int | None = None
     listed: object = None
     was_gone = False
-    next_list = 0.0
-    seen: dict[str, int] = {}  # pieces of open answers
+    next_list = next_others = 0.0
+    others: tuple[int, ...] = ()
+    now: list[tuple[str, bool]] = []
+    written: list[str] = []
+    alerts = feed.alerts if feed is not None else 0
+    seen: Recent[str, int] = Recent(_OPEN_MOST)  # pieces of open answers
     clock = asyncio.get_running_loop().time
     ended_s: float | None = None
     while not stopped.now:
@@ -95,16 +104,28 @@ async def _changes(pictures: Pictures, feed: Feed | None, stopped: Stopped, *, o
                 if found != version or was_gone:
                     yield _event("changed", {"recording": open_now, "version": found}, found)
                 version, was_gone = found, False
+        if feed is not None and feed.alerts != alerts:
+            alerts = feed.alerts
+            yield _event("alert", {"count": alerts})
         if feed is not None and open_now:
             said = feed.said(seen)
             for each in said:
                 yield _event("answer", each)
-            seen = {**seen, **{each.call: each.first + len(each.pieces) for each in said}}
+            for each in said:
+                seen.put(each.call, each.first + len(each.pieces))
         if clock() >= next_list:
             next_list = clock() + _LIST_S
             now = [(each.id, each.being_written) for each in await run_in_threadpool(pictures.recordings.listed)]
+            known, written = written, [id for id, being_written in now if being_written and id != open_now][:_WRITTEN_MOST]
+            if known != written:
+                others = await run_in_threadpool(pictures.versions, written)
             if now != listed:
                 listed = now
+                yield _event("list", {"recordings": len(now)})
+        if written and clock() >= next_others:
+            versions = await run_in_threadpool(pictures.versions, written)
+            if versions != others:
+                others, next_others = versions, clock() + (_OTHERS_S if open_now else 0.0)
                 yield _event("list", {"recordings": len(now)})
         if ended:
             yield _event("end", {})

@@ -3,14 +3,16 @@
 import { signal } from "@preact/signals";
 import { TABS, type Tab } from "./shapes";
 
+export type View = "" | "home" | "alerts"; // of all recordings
+
 export interface Place {
   recording: string; session: string; tab: Tab; turn: number; row: string; from: number; to: number; q: string; diff: string;
-  call: string; find: string | null; keys: boolean; of: string; origin: string;
+  call: string; find: string | null; keys: boolean; of: string; origin: string; view: View; alert: string;
 }
 
 const NOWHERE: Place = {
   recording: "", session: "", tab: "conversation", turn: 0, row: "", from: 0, to: 0, q: "", diff: "", call: "", find: null, keys: false,
-  of: "", origin: "",
+  of: "", origin: "", view: "", alert: "",
 };
 
 let inFragment = false; // a file on disk has no paths
@@ -24,6 +26,7 @@ export function parsed(address: string): Place {
   const number = (name: string): number => Math.max(0, Number.parseInt(given.get(name) ?? "", 10) || 0);
   return {
     ...NOWHERE,
+    view: s === "home" || s === "alerts" ? s : "", alert: given.get("alert") ?? "",
     recording: s === "s" ? decoded(recording) : "",
     session: s === "s" ? decoded(session) : "",
     tab: (TABS as readonly string[]).includes(tab) ? (tab as Tab) : "conversation",
@@ -41,10 +44,11 @@ function decoded(text: string): string {
 }
 
 export function formatted(at: Place): string {
-  const path = at.session ? `/s/${encodeURIComponent(at.recording)}/${encodeURIComponent(at.session)}/${at.tab}` : "/";
+  const path = at.session ? `/s/${encodeURIComponent(at.recording)}/${encodeURIComponent(at.session)}/${at.tab}` : `/${at.view}`;
   const query = new URLSearchParams();
   if (at.turn) query.set("turn", String(at.turn));
   if (at.row) query.set("row", at.row);
+  if (at.alert && (at.session ? at.tab === "alerts" : at.view === "alerts")) query.set("alert", at.alert);
   if (at.to) {
     query.set("from", String(Math.round(at.from)));
     query.set("to", String(Math.round(at.to)));
@@ -78,6 +82,7 @@ const closed = { diff: "", call: "", find: null, keys: false } as const;
 // `add`: a new entry of the history, so that Back closes what was opened.
 export function go(change: Partial<Place>, add = false): void {
   const next = { ...place.value, ...change };
+  if (next.session) next.view = "";
   const text = formatted(next);
   if (text === formatted(place.value)) return;
   const address = (inFragment ? "#" : "") + text;
@@ -89,6 +94,11 @@ export function go(change: Partial<Place>, add = false): void {
 // Opens a session, at its conversation unless another tab is named.
 export function open(recording: string, session: string, change: Partial<Place> = {}): void {
   go({ ...NOWHERE, recording, session, ...change }, true);
+}
+
+// Opens what is of all recordings.
+export function openView(view: View, alert = ""): void {
+  go({ ...NOWHERE, view, alert }, true);
 }
 
 // Closes what is on top: by Back where it was opened here, so that Forward opens it again.

@@ -1,6 +1,6 @@
 // Turns and a width -> the bars of the strip: how many turns share one, how wide it is, which numbers and words have room.
 
-import { CACHE_LOST, COMPACTED, FAILED, MISSING, type Strip } from "./shapes";
+import { type AlertColumns, type AlertState, CACHE_LOST, COMPACTED, FAILED, MISSING, STATES, type Strip } from "./shapes";
 
 export const HEIGHT = 70; // px of a full bar
 const LEAST = 4; // px of a bar
@@ -51,8 +51,8 @@ function barOf(strip: Strip, first: number, last: number): Bar {
 }
 
 // A full bar is the window, or its half, quarter or eighth when all bars stay below; where all are tiny, the longest one.
-export function scaleOf(strip: Strip, window: number): Scale {
-  const most = strip.context.reduce((a, b) => Math.max(a, b), 1);
+export function scaleOf(context: readonly number[], window: number): Scale {
+  const most = context.reduce((a, b) => Math.max(a, b), 1);
   if (!window || most <= window / 32 || most > window) return { full: most, part: "" };
   const parts: [number, string][] = [[8, "an eighth of the window"], [4, "a quarter of the window"], [2, "half of the window"], [1, "the window"]];
   const [by, part] = parts.find(([each]) => most <= window / each)!;
@@ -103,10 +103,11 @@ export function fallsOf(strip: Strip, plot: Plot): Map<Bar, number> {
 }
 
 // Words in the empty space over the bars: never over a bar, a line, the ring or another word; without room there is none.
-export function wordsOf(strip: Strip, plot: Plot, width: number, full: number, selected: number): Word[] {
+export function wordsOf(strip: Strip, plot: Plot, width: number, full: number, selected: number, flags: Flagged[] = []): Word[] {
   const { pitch, bars, from, fold } = plot;
   const falls = fallsOf(strip, plot);
   const busy: [number, number][] = [...falls.values()].map((x) => [x, x + 1]);
+  for (const flag of flags) busy.push([flag.x - 2, flag.x + flagWidth(flag)]);
   if (selected >= from && selected <= (bars[bars.length - 1]?.last ?? -1)) {
     const x = Math.floor((selected - from) / fold) * pitch;
     busy.push([x - 4, x + pitch + 2]);
@@ -129,4 +130,40 @@ export function wordsOf(strip: Strip, plot: Plot, width: number, full: number, s
     });
   }
   return words;
+}
+
+export interface Flagged { x: number; top: number; state: AlertState; n: number; first: number } // px; `first` is a place in the strip
+
+const FLAG_PX = 12;
+const RANKS: readonly AlertState[] = ["part", "allowed", "seen", "new", "stopped"];
+
+function flagWidth(flag: Flagged): number {
+  return FLAG_PX + (flag.state === "stopped" ? 8 : 0) + (flag.n > 1 ? String(flag.n).length * 2 * DIGIT + 3 : 0);
+}
+
+// A flag on a pole for each bar with alerts; within 12 px one flag with a number, in the state that a person wants to know.
+export function flagsOf(plot: Plot, alerts: AlertColumns, width: number, full: number, placeOf: (turn: number) => number): Flagged[] {
+  const found = new Map<number, AlertState[]>();
+  (alerts.n ?? []).forEach((_, at) => {
+    const state = STATES[alerts.state?.[at] ?? 1] ?? "new";
+    const place = placeOf(alerts.turn?.[at] ?? 0);
+    const bar = Math.floor((place - plot.from) / plot.fold);
+    if (state === "note" || place < plot.from || bar < 0 || bar >= plot.bars.length) return;
+    found.set(bar, [...(found.get(bar) ?? []), state]);
+  });
+  const flags: Flagged[] = [];
+  for (const [bar, states] of [...found].sort(([a], [b]) => a - b)) {
+    const whole = plot.bars[bar]!;
+    const x = Math.min(width - FLAG_PX, bar * plot.pitch + plot.wide / 2 - 2);
+    const best = states.reduce((a, b) => (RANKS.indexOf(b) > RANKS.indexOf(a) ? b : a));
+    const counted = states.filter((each) => each !== "part").length;
+    const top = HEIGHT - Math.max(1, Math.round((Math.min(whole.context, full) / full) * HEIGHT));
+    const last = flags[flags.length - 1];
+    if (last && x < last.x + flagWidth(last)) {
+      last.n += counted;
+      if (RANKS.indexOf(best) > RANKS.indexOf(last.state)) last.state = best;
+    } else flags.push({ x, top, state: best, n: counted, first: whole.first });
+  }
+  for (const flag of flags) flag.x = Math.max(0, Math.min(flag.x, width - flagWidth(flag)));
+  return flags;
 }

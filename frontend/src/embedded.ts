@@ -29,6 +29,10 @@ export class EmbeddedSource implements Source {
     }
   }
 
+  post<T>(): Promise<T> {
+    return Promise.reject(new Refused(405, ABSENT));
+  }
+
   // What was still running when the file was made goes on elsewhere.
   watch(_recording: string, tell: (change: Change) => void): () => void {
     if (this.found<Rail>("sessions")?.sessions.some((row) => row.live)) queueMicrotask(() => tell({ kind: "end" }));

@@ -1,8 +1,9 @@
 // What a key does. Keys never act while a text field has the focus, nor with Ctrl, Alt or Meta, but for search.
 
-import { close, go, open, place } from "./address";
-import { DIGITS, hasContext } from "./shapes";
-import { cards, follow, following, head, indexOf, rail, step, stepTrouble, switchTheme } from "./state";
+import { close, go, open, openView, place } from "./address";
+import { DIGITS, hasAlerts, hasContext } from "./shapes";
+import { cards, follow, following, hasMachine, head, indexOf, rail, small, step, stepTrouble, switchTheme } from "./state";
+import { control as alerts } from "./ui/alerts";
 import { control as turns } from "./ui/strip";
 import { control } from "./ui/timeline";
 
@@ -28,6 +29,7 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
   const covered = at.find !== null || Boolean(at.diff) || Boolean(at.call) || at.keys;
   if (key === "Escape") {
     if (covered) close();
+    else if (alerts.current?.close()) return true;
     else if (at.tab === "context" && at.row) go({ row: "" });
     else if (at.tab === "context" && at.origin) go({ origin: "" });
     else if (at.turn || at.row) go({ turn: 0, row: "" });
@@ -42,6 +44,19 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
   }
   if (key === "c" && at.session && hasContext(head.value)) {
     go({ tab: "context", q: "" }, true);
+    return true;
+  }
+  if (key === "g" && at.session && hasAlerts(head.value)) {
+    go({ tab: "alerts", q: "" }, true);
+    return true;
+  }
+  if (key === "h" && hasMachine()) {
+    openView("home");
+    return true;
+  }
+  if (alerts.current && onAlert(key)) return true;
+  if (key === "w" && !at.session) {
+    openView("alerts");
     return true;
   }
   switch (key) {
@@ -73,7 +88,8 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
     case "w":
       return overlay(key);
     case "o":
-      fold();
+      if (at.tab === "context") small.value = !small.value;
+      else fold();
       return true;
     case "f":
       follow(!following.value);
@@ -102,6 +118,17 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
     default:
       return false;
   }
+}
+
+// In a list of alerts.
+function onAlert(key: string): boolean {
+  const list = alerts.current!;
+  const presses = { o: "open", a: "allow", y: "copy", s: "seen" } as const;
+  if (key === "j" || key === "k") list.move(key === "j" ? 1 : -1);
+  else if (key === "w") list.next();
+  else if (key in presses) list.press(presses[key as keyof typeof presses]);
+  else return false;
+  return true;
 }
 
 // The prompt that the selected turn works on.

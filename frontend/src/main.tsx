@@ -4,15 +4,17 @@ import { render, type JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, listen, place } from "./address";
 import { listenToKeys } from "./keys";
-import { DIGITS, hasContext, type Head, type Tab, TABS } from "./shapes";
+import { DIGITS, hasAlerts, hasContext, type Head, type Tab, TABS } from "./shapes";
 import { ServerSource, source } from "./source";
-import { askHere, begin, gone, head, here, indexOf, newestTurn, news, problem, rail, retry, running, select, step, turnsOf } from "./state";
+import { askHere, begin, gone, head, here, indexOf, newestTurn, news, problem, rail, retry, running, select, step, turnsOf, waits } from "./state";
 import "./styles.css";
-import { Icon, Mark } from "./ui/bits";
+import { Alerts, AllAlerts, Halted } from "./ui/alerts";
+import { Flag, Icon, Mark } from "./ui/bits";
 import { Context } from "./ui/context";
 import { Conversation } from "./ui/conversation";
 import { Banner, Facts, Reads, Top, Verdict, Whole } from "./ui/head";
 import { Health } from "./ui/health";
+import { Home } from "./ui/home";
 import { Log } from "./ui/log";
 import { Overlays } from "./ui/overlays";
 import { Rail } from "./ui/rail";
@@ -24,10 +26,10 @@ import { count, plural } from "./words";
 const FIRST_TURNS = 3; // until then what is read stands where strip, numbers and tabs will be
 
 const VIEWS: Record<Tab, () => JSX.Element> = {
-  conversation: Conversation, context: Context, timeline: Timeline, processes: Processes, files: Files, network: Network, mcp: Mcp, http: Http, log: Log, health: Health,
+  conversation: Conversation, alerts: Alerts, context: Context, timeline: Timeline, processes: Processes, files: Files, network: Network, mcp: Mcp, http: Http, log: Log, health: Health,
 };
 const NAMES: Record<Tab, string> = {
-  conversation: "Conversation", context: "Context", timeline: "Timeline", processes: "Processes", files: "Files", network: "Network", mcp: "MCP", http: "HTTP", log: "Log", health: "Health",
+  conversation: "Conversation", alerts: "Alerts", context: "Context", timeline: "Timeline", processes: "Processes", files: "Files", network: "Network", mcp: "MCP", http: "HTTP", log: "Log", health: "Health",
 };
 
 function App(): JSX.Element {
@@ -40,7 +42,8 @@ function App(): JSX.Element {
     addEventListener("keydown", escape);
     return () => removeEventListener("keydown", escape);
   }, []);
-  document.title = found ? `${found.title || found.agent}, agentsight-rx` : "agentsight-rx";
+  const view = place.value.session ? "" : place.value.view;
+  document.title = view ? `${view === "home" ? "This machine" : "Alerts"}, agentsight-rx` : found ? `${found.title || found.agent}, agentsight-rx` : "agentsight-rx";
   return (
     <div class="app" data-rail={menu ? "open" : ""}>
       <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>Skip to the session</a>
@@ -49,7 +52,7 @@ function App(): JSX.Element {
       <main id="main" tabIndex={-1}>
         <Banner />
         <Top head={found} menu={menu} onMenu={() => setMenu(!menu)} onSave={() => void save()} />
-        {problem.value ? <Problem /> : found ? <Session head={found} /> : <Waiting />}
+        {problem.value ? <Problem /> : view === "home" ? <Home /> : view === "alerts" ? <AllAlerts /> : found ? <Session head={found} /> : <Waiting />}
       </main>
       <Overlays />
       <p class="sr" role="status" aria-live="polite">{news.value}</p>
@@ -66,8 +69,10 @@ function Session({ head }: { head: Head }): JSX.Element {
         {head.title ? <p class="task cap">{head.title}</p> : null}
         <Verdict clauses={clauses.length ? clauses : [{ text: running.value ? "Waiting for the first request to a model." : "Nothing was seen." }]} />
         <Whole head={head} />
+        {head.halt ? <Halted halt={head.halt} /> : null}
         {first ? null : head.strip?.n.length ? <Turns key={`${head.recording}/${head.id}`} strip={head.strip} window={head.window ?? 0} /> : null}
         {first || head.id === "-" && !head.numbers?.calls ? null : <Facts head={head} />}
+        {head.cut ? <p class="note"><Mark cut /><span>These are the newest {plural(head.numbers?.calls ?? 0, "call")}, since a page holds no more. The recording has all, and so has <code>agentsight-rx report</code>.</span></p> : null}
       </section>
       {first ? <><Reads head={head} /><TabRow head={head} quiet /><section class="pane" role="tabpanel" id="panel" aria-labelledby="tab-conversation"><Conversation /></section></> : <><TabRow head={head} /><NoTurn head={head} /><Pane /></>}
     </>
@@ -129,7 +134,8 @@ function useFitting(selected: Tab): { current: HTMLDivElement | null } {
 function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
   const counts: Record<string, number> = { ...head.counts, conversation: turnsOf(head) };
   const row = useFitting(place.value.tab);
-  const tabs = TABS.filter((tab) => tab !== "context" || hasContext(head));
+  const tabs = TABS.filter((tab) => (tab !== "context" || hasContext(head)) && (tab !== "alerts" || hasAlerts(head) || place.value.tab === tab));
+  const { waiting, stopped } = waits(head);
   const arrows = (event: KeyboardEvent): void => {
     const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (!by) return;
@@ -144,11 +150,11 @@ function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
         <div role="tablist" aria-label="Views of this session" onKeyDown={arrows}>
           {tabs.map((tab) => (
             <button
-              key={tab} role="tab" id={`tab-${tab}`} aria-controls="panel" aria-selected={place.value.tab === tab} tabIndex={place.value.tab === tab ? 0 : -1} title={`${NAMES[tab]} (${tab === "context" ? "c" : DIGITS.indexOf(tab) + 1})`}
+              key={tab} role="tab" id={`tab-${tab}`} aria-controls="panel" aria-selected={place.value.tab === tab} tabIndex={place.value.tab === tab ? 0 : -1} title={`${NAMES[tab]} (${tab === "context" ? "c" : tab === "alerts" ? "g" : DIGITS.indexOf(tab) + 1})`}
               onClick={() => go({ tab, q: "" }, true)}
             >
               {NAMES[tab]}
-              {tab === "health" ? head.whole?.state === "not_whole" ? <Mark cut /> : null : counts[tab] && tab !== "context" ? <span>{count(counts[tab] ?? 0)}</span> : null}
+              {tab === "alerts" ? waiting ? <Flag state={stopped ? "stopped" : "new"} n={waiting} /> : null : tab === "health" ? head.whole?.state === "not_whole" ? <Mark cut /> : null : counts[tab] && tab !== "context" ? <span>{count(counts[tab] ?? 0)}{(tab === "conversation" ? head.cut : head.more?.includes(tab)) ? "+" : ""}</span> : null}
             </button>
           ))}
         </div>
@@ -178,7 +184,7 @@ function Problem(): JSX.Element {
     <div class="center" role="alert">
       <h1>{status === 404 ? "It is not here" : "This could not be shown"}</h1>
       <p class="cap">{text}</p>
-      <p class="row"><button class="btn go" onClick={() => (problem.value = null, go({ recording: "", session: "", turn: 0, row: "", tab: "conversation" }, true))}>Show the newest session</button><button class="btn" onClick={retry}>Try again</button></p>
+      <p class="row"><button class="btn go" onClick={() => (problem.value = null, go({ recording: "", session: "", turn: 0, row: "", tab: "conversation", alert: "", view: "" }, true))}>Show the newest session</button><button class="btn" onClick={retry}>Try again</button></p>
     </div>
   );
 }
@@ -214,7 +220,7 @@ function Copy({ text }: { text: string }): JSX.Element {
 async function save(): Promise<void> {
   const tab = place.value.tab;
   const asked: Record<Tab, string> = {
-    conversation: here("turns"), context: here("context"), timeline: here("timeline"), processes: here("processes"), files: here("files"), network: here("network"), mcp: here("mcp"), http: here("http"), log: here("events"), health: "health",
+    conversation: here("turns"), alerts: here("alerts"), context: here("context"), timeline: here("timeline"), processes: here("processes"), files: here("files"), network: here("network"), mcp: here("mcp"), http: here("http"), log: here("events"), health: "health",
   };
   const found = await askHere<unknown>(asked[tab], { count: 500, ...(tab === "log" && place.value.q ? { rule: place.value.q } : {}) });
   const link = document.createElement("a");

@@ -4,6 +4,7 @@ export interface Cost { usd: number | null; unknown_calls: number; unknown_model
 export interface RailRow {
   id: string; recording: string; agent: string; start_ms: number; end_ms: number; live?: boolean; model?: string; title?: string;
   step?: string; turns?: number; turn?: number; tokens?: number; cost?: Cost; left?: number | null; missing?: number; failed?: number;
+  failed_tools?: number; waiting?: number; stopped?: boolean;
 }
 export interface Rail { sessions: RailRow[]; next: string; recordings: number; unreadable: { recording: string; error: string }[] }
 export interface Clause { text: string; tab?: Tab; turn?: number }
@@ -16,14 +17,14 @@ export interface Numbers {
   reasoning?: number; cost?: Cost; context?: number; left?: number | null; model_ms?: number; tools_ms?: number; idle_ms?: number;
   tools?: number; failed_tools?: number;
 }
-export interface Signal { title: string; text: string; code?: string; turns?: number[]; bad?: boolean; tab?: Tab; diff?: string }
+export interface Signal { title: string; text: string; code?: string; turns?: number[]; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
 export interface Step { text: string; state: "todo" | "doing" | "done" }
 export interface Read { state: "proven" | "trying" | "not"; title: string; text: string; side?: string; pid?: number }
 export interface Head {
   id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; agent_version?: string; title?: string; model?: string;
   models?: string[]; cwd?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
   below?: [number, number][]; from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
-  reads?: Read[]; cut?: boolean; version?: number;
+  reads?: Read[]; cut?: boolean; more?: string[]; version?: number; alerts?: AlertColumns; halt?: Halt | null;
 }
 export interface Text { text: string; more?: boolean }
 export interface Gap { what: string; why: string; stage?: string; since_ms?: number; do?: string }
@@ -42,7 +43,7 @@ export interface Prompt { turn: number; text: string }
 export interface TurnCard {
   call: string; n: number; start_ms: number; ms?: number | null; first_ms?: number | null; tokens_in?: number; cached?: number;
   out?: number; cost?: number | null; model?: string; through?: string; status?: string; new?: string[]; prompt?: Text | null; asked?: Prompt | null; thinking?: Text | null;
-  words?: number; answer?: Text | null; tools?: ToolCard[]; subs?: SubAgent[]; gap?: Gap | null; error?: string; bad?: boolean;
+  words?: number; answer?: Text | null; tools?: ToolCard[]; subs?: SubAgent[]; gap?: Gap | null; error?: string; bad?: boolean; alerts?: AlertMark[];
 }
 // What an answer that goes on said, from piece number `first` on.
 export interface Said { call: string; first: number; pieces: { block: number; kind: "text" | "reasoning" | "call"; text: string; name?: string }[] }
@@ -83,7 +84,7 @@ export interface Lane {
   kind: "model" | "tools" | "agent" | "program" | "files"; name: string; start: number[]; end: number[]; flags: number[]; turn: number[];
   label: string[]; below?: boolean;
 }
-export interface Lanes { start_ms: number; length_ms: number; lanes: Lane[]; curve: { at: number[]; cpu: number[]; memory: number[] } }
+export interface Lanes { start_ms: number; length_ms: number; lanes: Lane[]; curve: { at: number[]; cpu: number[]; memory: number[] }; partial: boolean }
 export interface LogLine { at: string; n: number; time_ms: number; source: string; text: string; who?: string; pid?: number; bad?: boolean }
 export interface LogPage { total: number; lines: LogLine[]; next?: string; seen?: number; sources?: string[] }
 export interface Missing {
@@ -120,7 +121,7 @@ export interface ContextRow {
 export interface ContextSum {
   what: string; tokens: number; count?: number; approx?: boolean; code?: boolean; cached_usd?: number | null; full_usd?: number | null; carried?: number;
 }
-export interface ContextNote { kind: "lost" | "compacted"; said: Clause[]; more?: Clause[]; dropped?: ContextSum[]; came?: ContextSum[]; diff?: string }
+export interface ContextNote { kind: "lost" | "compacted" | "cleared"; said: Clause[]; more?: Clause[]; dropped?: ContextSum[]; came?: ContextSum[]; diff?: string }
 export interface ContextServer {
   name: string; tools: number; calls: number; never: number; tokens: number; requests: number; usd?: number | null; approx?: boolean; command?: string;
 }
@@ -130,13 +131,47 @@ export interface ContextTurn {
   read?: number; written?: number; uncached?: number; usd?: number | null; prices?: string; dropped_usd?: number | null; gap?: Gap | null;
 }
 
-export const TABS = ["conversation", "context", "timeline", "processes", "files", "network", "mcp", "http", "log", "health"] as const;
+export type AlertState = "stopped" | "new" | "seen" | "allowed" | "note" | "part";
+export const STATES: readonly AlertState[] = ["stopped", "new", "seen", "allowed", "note", "part"];
+export interface AlertColumns { n?: number[]; turn?: number[]; state?: number[]; more?: number }
+export interface AlertMark { n: number; rule: string; sentence: string; tool?: string; count?: number }
+export interface Halt { who: string; since_ms: number; halted: boolean; running: boolean; go_on: string; end: string }
+export interface AlertLine {
+  n: number; id: string; rule: string; do: string; state: AlertState; at_ms: number; sentence: string; last_ms?: number; count?: number; recording?: string;
+  session?: string; agent?: string; turn?: number; prompt?: string; proven?: number; cut?: boolean; cost?: number | null; part_of?: number;
+}
+export interface AlertPart {
+  kind: string; text?: string; more?: string; tied?: string; sure?: boolean; code?: boolean; tab?: Tab; turn?: number; row?: string; q?: string;
+}
+export interface AlertProof { id: string; at_ms?: number; text?: string; tab?: Tab; turn?: number; row?: string; q?: string }
+export interface AlertWhole {
+  line: AlertLine; parts: AlertPart[]; proofs?: AlertProof[]; because?: string; means?: string; misses?: string; entry?: string; removes?: number;
+  allowed?: string; file?: string; sha256?: string; seen_ms?: number; next?: number; halt?: Halt | null; workspace?: string;
+}
+export interface AlertList {
+  start: number; total: number; rows: AlertLine[]; waiting?: number; decided?: number; notes?: number; stopped?: number; refusal?: string; wrong?: string;
+}
+export interface Days {
+  begin_ms: number[]; cost: number[]; unknown: number[]; sessions: number[]; agents: number[]; failed: number[]; waiting: number[]; decided: number[];
+  gaps: number[];
+}
+export interface Dear { row: RailRow; why?: string }
+export interface Machine {
+  days: Days; waits?: AlertLine[]; waiting?: number; stopped?: number; guarded?: boolean; today?: [string, number][]; running?: RailRow[];
+  dearest?: Dear[]; left_out?: number; refusal?: string; wrong?: string;
+}
+
+export const TABS = ["conversation", "alerts", "context", "timeline", "processes", "files", "network", "mcp", "http", "log", "health"] as const;
 export type Tab = (typeof TABS)[number];
-export const DIGITS = TABS.filter((tab) => tab !== "context"); // the tabs of the keys 1 to 9; Context has `c`
+export const DIGITS = TABS.filter((tab) => tab !== "context" && tab !== "alerts"); // the tabs of the keys 1 to 9; Context has `c`, Alerts `g`
 
 // A server that knows what fills the context counts the turns of which it does.
 export function hasContext(head: Head | null): boolean {
   return head?.counts?.["context"] !== undefined;
+}
+// Alerts are a tab where there is one.
+export function hasAlerts(head: Head | null): boolean {
+  return (head?.counts?.["alerts"] ?? 0) > 0;
 }
 export const FAILED = 1;
 export const MISSING = 2;
@@ -145,4 +180,5 @@ export const SUB_AGENT = 8;
 export const COMPACTED = 16;
 export const CACHE_LOST = 32;
 export const NOT_COUNTED = 64;
+export const CLEARED = 256;
 export const PARTS_UNKNOWN = 128;

@@ -4,12 +4,14 @@ import { EmbeddedSource, type Embedded } from "./embedded";
 import { Refused } from "./refused";
 import type { Said } from "./shapes";
 
-export interface Change { kind: "changed" | "answer" | "list" | "gone" | "end" | "lost" | "back"; text?: string; version?: number; said?: Said }
+export interface Change { kind: "changed" | "alert" | "answer" | "list" | "gone" | "end" | "lost" | "back"; text?: string; version?: number; said?: Said }
 
 export interface Source {
   readonly embedded: boolean;
   readonly leftOut: readonly string[]; // of the session, what this source does not have
   get<T>(path: string, given?: Record<string, string | number>, signal?: AbortSignal): Promise<T>;
+  // Says something to the server; a file has none.
+  post<T>(path: string, value: unknown): Promise<T>;
   // Calls back while it lasts; returns what ends it.
   watch(recording: string, tell: (change: Change) => void | Promise<void>): () => void;
 }
@@ -40,6 +42,11 @@ export class ServerSource implements Source {
 
   async get<T>(path: string, given: Record<string, string | number> = {}, signal?: AbortSignal): Promise<T> {
     const answer = await this.fetch(path, given, signal ? { signal } : {});
+    return (await answer.json()) as T;
+  }
+
+  async post<T>(path: string, value: unknown): Promise<T> {
+    const answer = await this.fetch(path, {}, { method: "POST", body: JSON.stringify(value) });
     return (await answer.json()) as T;
   }
 
@@ -79,7 +86,8 @@ export class ServerSource implements Source {
           if (name === "list" && listed) tell({ kind: name });
           listed ||= name === "list";
           if (name === "answer") tell({ kind: name, said: JSON.parse(data) as Said });
-          if (name === "changed" || name === "list" || name === "answer") continue;
+          if (name === "alert") tell({ kind: name });
+          if (name === "changed" || name === "list" || name === "answer" || name === "alert") continue;
           if (name === "gone") tell({ kind: "gone", text: String((JSON.parse(data) as { error: string }).error) });
           else if (name === "end") {
             await tell({ kind: "end" }); // while this stream is open the server waits for the last questions

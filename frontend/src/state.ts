@@ -3,7 +3,7 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { go, place } from "./address";
 import { forget, hear } from "./answers";
-import { CACHE_LOST, COMPACTED, FAILED, MISSING, type Head, type Rail, type RailRow, type Strip, type TurnCard, type Turns } from "./shapes";
+import { type AlertState, CACHE_LOST, COMPACTED, FAILED, MISSING, STATES, type Head, type Rail, type RailRow, type Strip, type TurnCard, type Turns } from "./shapes";
 import { Refused } from "./refused";
 import type { Source } from "./source";
 
@@ -23,6 +23,7 @@ export const inFile = signal(false); // all there is is one session
 export const leftOut = signal<readonly string[]>([]); // of the session, in a file
 export const news = signal(""); // what is announced
 export const following = signal(false);
+export const small = signal(false); // the small segments of a request are shown, not runs of them
 export const unseen = signal(0);
 export const now = signal(Date.now());
 export const theme = signal<"light" | "dark" | "auto">(storedTheme());
@@ -63,8 +64,8 @@ export function begin(source: Source): void {
   let shownRecording = "";
   let stop = (): void => undefined;
   effect(() => {
-    const { recording, session } = place.value;
-    const key = `${recording}/${session}`;
+    const { recording, session, view } = place.value;
+    const key = `${view}/${recording}/${session}`;
     if (key === shown) return;
     shown = key;
     stop();
@@ -79,12 +80,17 @@ export function begin(source: Source): void {
       ended.value = false;
       over = false;
       newestVersion = 0;
+      if (view) problem.value = null;
       forget();
     });
     if (!session) {
       newest();
       stop = source.watch("", (change) => {
-        if (change.kind === "list") void loadRail();
+        if (change.kind === "lost") stale.value = Date.now();
+        if (change.kind === "back") stale.value = 0;
+        if (change.kind !== "list" && change.kind !== "back") return;
+        void loadRail();
+        version.value += 1; // what is of all recordings is asked for again
       });
       return;
     }
@@ -99,6 +105,9 @@ export function begin(source: Source): void {
           break;
         case "answer":
           if (change.said) hear(change.said);
+          break;
+        case "alert":
+          hurry();
           break;
         case "list":
           void loadRail();
@@ -138,9 +147,17 @@ function named(): void {
   go({ session: rows[0].id });
 }
 
+// There is more than the one recording that is open.
+export function hasMachine(): boolean {
+  return !inFile.value && (rail.value?.recordings ?? 0) > 1;
+}
+
+// What waits for a person comes first.
 function newest(): void {
   const first = rail.value?.sessions[0];
-  if (first && !place.value.session) go({ recording: first.recording, session: first.id });
+  if (!first || place.value.session || place.value.view) return;
+  if (hasMachine() && rail.value?.sessions.some((row) => row.waiting)) go({ view: "home" });
+  else go({ recording: first.recording, session: first.id });
 }
 
 function failed(error: unknown): void {
@@ -198,11 +215,14 @@ async function loadHead(): Promise<void> {
     const found = await askHere<Head>(here(), start ? { from: start } : {});
     if (key !== place.value.session) return;
     announce(known, found);
+    const from = found.from_turn ?? 0;
+    const dropped = known?.strip?.n[0] !== found.strip?.n[0] && from === 0; // older turns went, so others have their places
     batch(() => {
+      if (known && dropped) cards.value = new Map();
       if (!known) following.value = found.live && !place.value.turn && !left;
       problem.value = null;
       gone.value = "";
-      head.value = known?.strip && found.strip ? { ...found, strip: joined(known.strip, found.strip, start) } : found;
+      head.value = known?.strip && found.strip ? { ...found, strip: joined(known.strip, found.strip, from) } : found;
     });
     if (!known && (found.version ?? 0) < newestVersion) refresh(); // it changed while the head was being read
   } catch (error) {
@@ -221,7 +241,11 @@ function announce(before: Head | null, after: Head): void {
   const turns = (after.turns ?? 0) - (before.turns ?? 0);
   const failed = (after.numbers?.failed_tools ?? 0) - (before.numbers?.failed_tools ?? 0);
   const missing = (after.whole?.missing ?? 0) - (before.whole?.missing ?? 0);
-  if (missing > 0) news.value = "Something is missing from the recording.";
+  const alerts = Math.max(0, ...(after.alerts?.n ?? [])) - Math.max(0, ...(before.alerts?.n ?? []));
+  const alert = alerts > 0 ? (after.signals ?? []).find((each) => each.alert) : undefined;
+  if (after.halt && !before.halt) news.value = `${after.halt.who} is stopped. ${alert?.text ?? ""}`;
+  else if (alert) news.value = `Alert: ${alert.text}`;
+  else if (missing > 0) news.value = "Something is missing from the recording.";
   else if (failed > 0) news.value = "A command failed.";
   else if (turns > 0) news.value = `Turn ${newestTurn(after)} began.`;
   if (turns > 0 && !following.value) unseen.value += turns;
@@ -247,8 +271,23 @@ function soonRail(): Promise<void> | undefined {
 }
 
 let waiting: ReturnType<typeof setTimeout> | undefined;
+let resting: ReturnType<typeof setTimeout> | undefined;
+let hurried = 0; // until then nothing rests: an alert came
 let busy = false;
 let again = false;
+
+const HURRY_MS = 2000; // within it an alert that came is in the recording
+
+// An alert is shown at once, however long the recording takes to look through.
+function hurry(): void {
+  hurried = Date.now() + HURRY_MS;
+  if (resting !== undefined) {
+    clearTimeout(resting);
+    resting = undefined;
+    busy = false;
+  }
+  refresh();
+}
 
 // At most ten times a second, and no more than a fifth of the time: a large recording takes a while to look through.
 function refresh(): void {
@@ -262,10 +301,11 @@ function refresh(): void {
     busy = true;
     const began = performance.now();
     void Promise.all([loadHead(), reload(), soonRail()]).finally(() => {
-      const next = Math.min(SLOWEST_MS, 4 * (performance.now() - began));
+      const next = hurried > Date.now() ? 0 : Math.min(SLOWEST_MS, 4 * (performance.now() - began));
       version.value += 1;
       touchRail();
-      setTimeout(() => {
+      resting = setTimeout(() => {
+        resting = undefined;
         busy = false;
         if (again) {
           again = false;
@@ -299,13 +339,35 @@ function touchRail(): void {
       ? {
           ...row, live: found.live && !ended.value, end_ms: found.end_ms, model: found.model ?? "", left: found.numbers?.left ?? null,
           turns: found.turns ?? 0, turn: newestTurn(found), tokens: (found.numbers?.tokens_in ?? 0) + (found.numbers?.tokens_out ?? 0),
-          missing: found.whole?.missing ?? 0, ...(found.numbers?.cost ? { cost: found.numbers.cost } : {}),
+          missing: found.whole?.missing ?? 0, ...waits(found), ...(found.numbers?.cost ? { cost: found.numbers.cost } : {}),
           title: found.id === "-" ? (found.verdict ?? []).map((each) => each.text).join("") : row.title || (found.title ?? ""),
         }
       : row,
   );
   if (!sessions.some((row) => row.id === found.id && row.recording === found.recording)) void loadRail();
   else rail.value = { ...known, sessions };
+}
+
+// -- alerts -------------------------------------------------------------------------------------------------------------
+
+// What waits in the open session, as its row in the rail has it.
+export function waits(found: Head): { waiting: number; stopped: boolean } {
+  const states = (found.alerts?.state ?? []).map((at) => STATES[at]);
+  return { waiting: states.filter((each) => each === "new" || each === "stopped").length, stopped: states.includes("stopped") };
+}
+
+// The state of an alert of the open session, by its number.
+export function stateOf(n: number): AlertState {
+  const columns = head.value?.alerts;
+  const at = columns?.n?.indexOf(n) ?? -1;
+  return STATES[columns?.state?.[at] ?? 1] ?? "new";
+}
+
+// A person has seen alerts, or takes that back. The server keeps it beside the recordings.
+export async function mark(recording: string, alerts: string[], seen: boolean): Promise<void> {
+  await from.post("seen", { recording, alerts, seen });
+  version.value += 1;
+  await Promise.all([place.value.session ? loadHead() : undefined, loadRail()]);
 }
 
 const loading = new Map<number, Promise<void>>();

@@ -205,7 +205,7 @@ def pipes(data: bytes) -> None:
         if close and end == "in":
             timed += [(time_ns, StdioClose(Origin(time_ns, 2 + way), _CHANNELS[way], offsets[way])) for way in (0, 1)]
     events = [event for _, event in sorted(timed, key=lambda each: each[0])]
-    unseen = frozenset({Reason.TRUNCATED})
+    unseen = frozenset({Reason.LIMITED, Reason.TRUNCATED})
     made = _run(parse_jsonrpc(), events, _on_the_pipe, _on_the_pipe, unseen=unseen)
     for event in made:
         if isinstance(event, RpcMessage):

@@ -22,3 +22,4 @@ def test_each_way_has_its_counts() -> None:
 def test_without_a_delivery_or_a_stop_there_is_no_sink() -> None:
     assert [] == alert_sinks(None) == alert_sinks(built_in_rules())
     assert 1 == len(alert_sinks(read_rules('[rule.loop]\ndo = "stop"', "guard.toml")))
+    assert 1 == len(alert_sinks(built_in_rules(), reloads=True))  # a rule may stop later

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 from msgspec.structs import replace
+from typer.testing import CliRunner
 
+from agentsight_rx import sinks
+from agentsight_rx.cli import app
 from agentsight_rx.cli.guard.suggested import Suggested, entry_of, suggested
-from agentsight_rx.errors import CaptureError, StoreError
-from agentsight_rx.events import Event
+from agentsight_rx.errors import CaptureError, StoreError, UsageError
+from agentsight_rx.events import BlindSpot, Event, Origin
+from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
-from agentsight_rx.rules.guard.values import Allow
-from agentsight_rx.view import AlertRow
+from agentsight_rx.rules.guard.values import Allow, Rules
+from agentsight_rx.state import LmdbStore
+from agentsight_rx.view import AlertRow, Fold, Output
+from agentsight_rx.view.queries.decided import allowed_by
+from agentsight_rx.view.rows.tables import put
 from tests.cli.guarding import ran, stay_in
 from tests.guarded import KEY, Story, leaking, stored
 
@@ -169,3 +180,139 @@ def test_a_process_goes_on_or_is_asked_to_end(capsys: pytest.CaptureFixture[str]
         ran("guard", "continue", str(running.pid))
         ran("guard", "end", str(running.pid))
         assert -signal.SIGTERM == running.wait(60)
+
+
+# -- what the rules could not have seen -----------------------------------------------------------------------------------
+
+
+def captured(path: Path, *sources: str, losses: Sequence[tuple[str, Reason]] = (), events: Sequence[Event] = ()) -> Path:
+    """A recording in which these sources were on, and lost something there."""
+    ledger, fold, items = Ledger(), Fold(), list[Output]()
+    ledger.begin()
+    for source in sources:
+        ledger.meter(source).seen += 1
+        ledger.meter(source).passed += 1
+    for stage, reason in losses:
+        ledger.meter(stage).lose(reason, 3)
+    for event in [*leaking().events, *events]:
+        items += [event, *fold.add(event)]
+    writer = sinks.store(path).open(ledger)
+    writer.write([*items, *fold.finish()])
+    writer.flush()
+    writer.close()
+    return path
+
+
+ALL_SOURCES = ("tls", "process", "files", "net")
+
+
+def gaps(*paths: Path) -> dict[tuple[str, str], list[str]]:
+    found = [msgspec.json.decode(line) for line in ran("guard", "test", "--gaps", "--json", *map(str, paths))]
+    return {(each["recording"], each["what"]): each["rules"] for each in found}
+
+
+def test_a_source_that_was_off_shows_nothing_to_the_rules_about_it(tmp_path: Path) -> None:
+    whole = captured(tmp_path / "whole.lmdb", *ALL_SOURCES)
+    assert ["no gaps: all that the rules are about was recorded, as far as the kernel shows it"] == ran(
+        "guard", "test", "--gaps", str(whole)
+    )
+    some = captured(tmp_path / "some.lmdb", "tls", "process")
+    assert {
+        ("some.lmdb", "it was recorded without files"): ["reads-secret", "writes-outside", "secret-left"],
+        ("some.lmdb", "it was recorded without connections"): ["new-host", "unread"],
+    } == gaps(whole, some)
+    blind = captured(tmp_path / "blind.lmdb", "process", "files", "net")
+    talk = ["new-host", "secret-in-prompt", "secret-left", "loop", "budget", "unread", "unsandboxed"]
+    assert {("blind.lmdb", "it was recorded without TLS"): talk} == gaps(blind)
+    assert ran("guard", "test", str(whole), str(blind))[-1].startswith("1 recording has gaps, so 7 rules may have missed")
+
+
+def test_losses_and_programs_that_could_not_be_read_are_gaps_of_the_rules_that_need_them(tmp_path: Path) -> None:
+    spot = BlindSpot(Origin(1 << 50, 77, comm="codex", wall_ns=1 << 60), 5, 1, 900, ("10.0.0.1:443",))
+    path = captured(
+        tmp_path / "run.lmdb",
+        *ALL_SOURCES,
+        losses=[("files", Reason.KERNEL_LOST), ("to store", Reason.QUEUE_FULL), ("parse_http", Reason.MALFORMED)],
+        events=[spot],
+    )
+    found = {what: rules for (_, what), rules in gaps(path).items()}
+    by_file = next(rules for what, rules in found.items() if "lost at files" in what)
+    assert ["reads-secret", "writes-outside", "secret-left"] == by_file
+    assert 10 in map(len, found.values())  # what a full queue dropped may be anything
+    assert any(what.startswith("could not be read: codex ") and "secret-in-prompt" in each for what, each in found.items())
+    lines = ran("guard", "test", "--gaps", str(path))
+    assert "run.lmdb" == lines[0]
+    assert any(line.endswith(": every rule") for line in lines)
+
+
+# -- a session that was stopped, and entries that allow ---------------------------------------------------------------------
+
+
+def stopped_by(path: Path, session: str, pid: int | None, *more: AlertRow) -> Path:
+    """A recording in which a rule has stopped the agent of a session, now."""
+    now_ms = time.time_ns() // 1_000_000
+    row = replace(ROW, id=f"alert-{session}", do="stop", session_id=session, agent="claude", agent_pid=pid, timestamp_ms=now_ms)
+    with closing(LmdbStore.open(path)) as store:
+        store.commit([put(each) for each in (row, *more)])
+    return path
+
+
+def test_a_session_goes_on_or_is_asked_to_end(tmp_path: Path) -> None:
+    folder = tmp_path / ".local" / "share" / "agentsight-rx"
+    folder.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "600"]) as running:
+        stopped_by(folder / "agentsight-1.lmdb", "5c1f0c52-parcel", running.pid)
+        (folder / "agentsight-2.lmdb").write_bytes(b"x" * 9000)  # no recording, and newer
+        for act, session, said in (
+            ("continue", "5c1f0c52", "1 process goes on"),
+            ("end", "5c1f0c52-parcel", "1 process was asked to end"),
+        ):
+            done = CliRunner().invoke(app, ["guard", act, session], standalone_mode=False, catch_exceptions=False)
+            assert said in done.stderr
+        assert -signal.SIGTERM == running.wait(60)
+
+
+def test_a_session_whose_agent_has_ended_is_named(tmp_path: Path) -> None:
+    """Also where its pid is that of a later process."""
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait(60)
+    path = stopped_by(tmp_path / "a.lmdb", "abc", gone.pid)
+    with pytest.raises(CaptureError, match=f"claude {gone.pid} of the session ab has ended"):
+        ran("guard", "continue", "ab", "--db", str(path))
+    early = stopped_by(tmp_path / "b.lmdb", "abc", None, replace(ROW, do="stop", session_id="abc", agent_pid=os.getpid()))
+    with pytest.raises(CaptureError, match="has ended"):
+        ran("guard", "end", "abc", "--db", str(early))
+
+
+def test_a_session_that_no_rule_has_stopped_is_named(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no rule has stopped a session 5c1f in "):
+        ran("guard", "continue", "5c1f", "--db", str(store))
+    two = stopped_by(tmp_path / "two.lmdb", "aa-1", 5, replace(ROW, id="o", do="stop", session_id="aa-2", timestamp_ms=9))
+    with pytest.raises(UsageError, match="2 sessions begin with aa: aa-1, aa-2; give more of one"):
+        ran("guard", "end", "aa", "--db", str(two))
+    with pytest.raises(UsageError, match="1 is the pid of no agent"):
+        ran("guard", "end", "1")
+    with pytest.raises(StoreError):
+        ran("guard", "end", "aa", "--db", str(tmp_path / "none.lmdb"))
+
+
+def test_an_offered_entry_removes_its_alert() -> None:
+    """Of each rule that has one."""
+    story = leaking()
+    story.does(story.shell("touch /srv/x/y"), "open", "/srv/x/y", flags=0o101)
+    story.shell("rm -rf /opt/old")
+    found = {row.rule: row for row in alerts_by(built_in_rules(), story)}
+    assert {"new-host", "writes-outside", "dangerous-command", "reads-secret"} <= found.keys()
+    for rule in ("new-host", "writes-outside", "dangerous-command", "reads-secret"):
+        row = found[rule]
+        rules = read_rules(f"[rule.{rule}]\n{entry_of(row)}", "own")
+        assert row.id not in {each.id for each in alerts_by(rules, story)}, entry_of(row)
+        assert allowed_by(row, rules)
+        assert "" == allowed_by(row, built_in_rules())
+
+
+def alerts_by(rules: Rules, story: Story) -> list[AlertRow]:
+    fold, rows = Fold(rules), dict[str, AlertRow]()
+    for event in story.events:
+        rows |= {row.id: row for row in fold.add(event) if isinstance(row, AlertRow)}
+    return [*rows.values()]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from agentsight_rx.context import Anatomy, Piece, anatomy
+from agentsight_rx.context.pieces import COMPACTION
 from agentsight_rx.llm import PROVIDERS, Provider
 from agentsight_rx.llm.canonical import ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 
@@ -72,3 +74,39 @@ def test_a_model_reads_tools_and_system_first() -> None:
     body = '{"messages":[{"role":"user","content":"x"}],"stream":true,"tools":[{"name":"a"}],"system":"s"}'
     assert [each.origin for each in pieces(body)] == ["tools", "system", "prompt"]
     assert anatomy(body.encode()).parameters() == {"stream": b"true"}
+
+
+def test_a_summary_of_the_provider_stands_in_place_of_all_before_it() -> None:
+    messages: list[dict[str, Any]] = [
+        {"role": "user", "content": "one"},
+        {"role": "assistant", "content": [{"type": "text", "text": "x"}, {"type": "compaction", "content": "sum"}]},
+        {"role": "user", "content": "two"},
+    ]
+    before = anatomy(json.dumps({"tools": [{"name": "Read"}], "messages": messages[:1]}).encode())
+    body = json.dumps({"tools": [{"name": "Read"}], "messages": messages}).encode()
+    for found in (anatomy(body), anatomy(body, before), anatomy(body, anatomy(body))):
+        assert [piece.origin for piece in found.read()] == ["tools", "summary", "prompt"]
+        assert [piece for piece, _ in found.texts()] == [piece for element in _all(found) for piece in element]
+        assert [text for _, text in found.texts(2)] == [b"two"]
+        assert b"".join(body[piece.start : piece.end] for piece in found.covering()) == body
+    shorter = anatomy(json.dumps({"tools": [{"name": "Read"}], "messages": messages[:1] * 2}).encode(), anatomy(body))
+    assert [piece.origin for piece in shorter.read()] == ["tools", "prompt", "prompt"]
+
+
+def test_an_item_with_a_summary_stands_behind_what_is_read() -> None:
+    items = [{"role": "user", "content": "one"}, {"type": "compaction", "encrypted_content": "x"}]
+    found = anatomy(json.dumps({"input": items}).encode())
+    assert [(piece.origin, piece.name) for piece in found.read()] == [("prompt", ""), ("summary", COMPACTION)]
+
+
+def _all(found: Anatomy) -> list[tuple[Piece, ...]]:
+    return [*found.elements(said=False), *found.elements(said=True)]
+
+
+@pytest.mark.parametrize(
+    ("body", "origins_"), [(b'{"messages":', []), (b'{"tools":[],"input":"hi"}', ["prompt"]), (b'{"messages":[,', [])]
+)
+def test_a_body_that_ends_before_a_value_has_what_is_there(body: bytes, origins_: list[str]) -> None:
+    found = anatomy(body)
+    assert [piece.origin for piece in found.read()] == origins_
+    assert b"".join(body[piece.start : piece.end] for piece in found.covering()) == body

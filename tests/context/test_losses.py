@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from agentsight_rx.context import anatomy
-from agentsight_rx.context.losses import Asked, Cause, cause_of
+from agentsight_rx.context.held import Step
+from agentsight_rx.context.losses import Asked, Cause, cause_of, change_in
 
 
 def asked(system: str = "Today is 2026-11-26.", *, at: int = 0, model: str = "m", **more: Any) -> Asked:
@@ -24,7 +25,11 @@ def asked(system: str = "Today is 2026-11-26.", *, at: int = 0, model: str = "m"
 
 def why(now: Asked, before: Asked | None = None, *, cached: int = 1000) -> Cause:
     before = before or asked()
-    return cause_of(before, now, cached=cached, sizes=[100] * len(before.pieces), dialect="anthropic")
+    same = 0  # pieces of 100 tokens each
+    while same < min(len(before.pieces), len(now.pieces)) and before.pieces[same].digest == now.pieces[same].digest:
+        same += 1
+    step = Step(2, same, (), (), {}, 0, None, before=len(before.pieces), kept_tokens=100 * same)
+    return cause_of(before, now, change=change_in(step, cached), dialect="anthropic")
 
 
 def test_words_that_differ_are_whole_and_a_date_is_named() -> None:
@@ -79,5 +84,5 @@ def test_without_a_mark_nothing_is_cached() -> None:
     body: dict[str, Any] = {"system": "Today is 2026-11-26.", "messages": []}
     found = anatomy(json.dumps(body).encode())
     now = Asked(found.read(), found.body, model="m", parameters={}, time_ms=0)
-    assert cause_of(now, now, cached=1000, sizes=[1], dialect="anthropic").kind == "unmarked"
-    assert cause_of(now, now, cached=1000, sizes=[1], dialect="openai").kind == "provider"
+    assert cause_of(now, now, change=None, dialect="anthropic").kind == "unmarked"
+    assert cause_of(now, now, change=None, dialect="openai").kind == "provider"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentsight_rx.context import Piece, anatomy
+from agentsight_rx.context.pieces import summed_up_at
 
 
 def pieces(body: str) -> list[Piece]:
@@ -44,7 +45,7 @@ def test_a_result_names_its_call_and_a_reminder_in_it_is_none() -> None:
             '{"type":"web_search_tool_result","tool_use_id":"a","content":[{"type":"web_search_result","title":"T"}]}',
             [("result", "")],
         ),
-        ('{"type":"compaction","content":"c"}', [("summary", "")]),
+        ('{"type":"compaction","content":"c"}', [("summary", "compaction")]),
         ('{"type":"function_call_output","call_id":"a","output":[{"type":"input_text","text":"x"}]}', [("result", "")]),
         ('{"type":"input_image","image_url":"https://example.com/a.png"}', [("media", "")]),
         ('{"type":"item_of_next_year","payload":"x"}', [("prompt", "")]),
@@ -82,3 +83,18 @@ def test_a_call_is_known_by_the_id_that_its_result_names() -> None:
 )
 def test_each_kind_of_tool(tool: str, names: list[str]) -> None:
     assert [(each.origin, each.name) for each in pieces(f'{{"tools":[{tool}]}}')] == [("tools", name) for name in names]
+
+
+def test_media_within_a_result_and_the_size_of_a_piece() -> None:
+    block = '{"type":"tool_result","tool_use_id":"a","content":[{"image":{"format":"png"}},{"document":{"name":"d"}}]}'
+    found = pieces(f'{{"messages":[{{"role":"user","content":[{block}]}}]}}')
+    assert [each.origin for each in found] == ["media", "result"]
+    assert found[0].size == len('{"format":"png"}')
+
+
+def test_where_the_model_begins_to_read() -> None:
+    text, block = '{"type":"text","text":"x"}', '{"type":"compaction","content":"c"}'
+    body = f'{{"messages":[{{"role":"assistant","content":[{text},{block},{text}]}}]}}'
+    found = anatomy(body.encode()).fields[0].parts[0].pieces
+    assert summed_up_at(found) == 1
+    assert summed_up_at(found[:1]) is None

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentsight_rx.agents.said import typed
 from agentsight_rx.context import anatomy
 from agentsight_rx.context.texts import split
 
@@ -56,9 +57,15 @@ def test_a_text_is_parted_by_who_wrote_it(text: str, role: str, wanted: list[tup
         b"Another language model started to solve this problem and produced a summary",
         b"<state_snapshot>x</state_snapshot>",
         b"The conversation history before this point was compacted into this",
+        b"This session is being continued from a previous conversation that ran out.",
+        b"[Context summary] x",
+        b"Here is a summary of our conversation: x",
+        b"<conversation_summary>x</conversation_summary>",
+        b"<compressed_history>x</compressed_history>",
     ],
 )
-def test_what_stands_for_an_earlier_conversation_is_a_summary(text: bytes) -> None:
+def test_what_stands_for_an_earlier_conversation_is_a_summary_and_nobody_typed_it(text: bytes) -> None:
+    assert "" == typed(text.decode())
     assert [span.origin for span in split(text, "prompt")] == ["summary"]
     assert [span.origin for span in split(text, "answer")] == ["answer"]
 

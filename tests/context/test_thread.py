@@ -9,7 +9,7 @@ import pytest
 
 from agentsight_rx.context import anatomy
 from agentsight_rx.context.held import Rates, Sent
-from agentsight_rx.context.thread import KEPT, Thread, shared
+from agentsight_rx.context.thread import KEPT, Thread
 from agentsight_rx.tokens import Usage
 
 Request = dict[str, Any]
@@ -105,8 +105,60 @@ def test_the_costs_of_the_pieces_are_the_cost_of_the_input() -> None:
     assert thread.held[-1].cost == pytest.approx(20)
 
 
-def test_shares_are_whole_and_add_up() -> None:
-    assert shared(10, [1, 1, 1]) == [4, 3, 3]
-    assert shared(7, [0, 0]) == [4, 3]
-    assert shared(0, [3, 4]) == [0, 0]
-    assert shared(3, []) == []
+def test_what_the_provider_clears_has_no_tokens_and_the_rest_its_own() -> None:
+    thread = Thread()
+    said = [("user", "one"), ("assistant", "two"), ("user", "three"), ("assistant", "four")]
+    for turn, (count, total) in enumerate(((1, 100), (2, 110), (3, 160), (4, 190)), 1):
+        added(thread, request(*said[:count]), Sent(turn, Usage(input=total)))
+    assert [tokens for _, tokens, _ in told(thread)[3:]] == [10, 50, 30]
+
+    def clear(_: object, __: int) -> None:
+        thread.cleared = frozenset({thread.held[4].number})
+
+    step = thread.add(anatomy(json.dumps(request(*said, ("user", "five"))).encode()), Sent(5, Usage(input=150)), clear)
+    assert step.total == sum(each.tokens for each in thread.held) == 150
+    assert [tokens for _, tokens, _ in told(thread)[3:]] == [10, 0, 30, 10]
+    again = thread.until(5)
+    assert [each.tokens for each in again.held] == [each.tokens for each in thread.held]
+    assert [each.tokens for each in thread.until(4).held][3:] == [10, 50, 30]
+
+
+def test_a_dropped_piece_that_comes_back_is_the_same_with_what_it_cost() -> None:
+    thread = Thread()
+    one, two, three = ("user", "one" * 40), ("user", "two" * 40), ("user", "three" * 40)
+    added(thread, request(one, two), Sent(1, Usage(input=200), RATES))
+    number = thread.held[-1].number
+    thread.named(number)
+    added(thread, request(one, three), Sent(2, Usage(input=210), RATES))
+    assert [each.piece.origin for each in thread.gone] == ["prompt"]
+    step = thread.add(anatomy(json.dumps(request(one, three, two)).encode()), Sent(3, Usage(input=280), RATES))
+    thread.settle()
+    assert thread.gone == []
+    (back,) = step.added
+    assert (back.number, back.since, back.left, back.again, back.requests) == (number, 1, 1, 3, 2)
+    assert sum(each.cost for each in thread.held) == pytest.approx(200 + 210 + 280)
+    again = thread.until(3)
+    assert again.held == thread.held
+    assert [each.number for each in thread.until(2).gone] == [number]
+
+
+def test_a_mark_that_moves_changes_no_piece() -> None:
+    thread = Thread()
+    for marked in (True, False):
+        text = {"type": "text", "text": "x" * 80, **({"cache_control": {"type": "ephemeral"}} if marked else {})}
+        body = {**request(), "messages": [{"role": "user", "content": [text]}]}
+        step = thread.add(anatomy(json.dumps(body).encode()), Sent(1 + (not marked), Usage(input=90)))
+    assert (step.kept, step.before, step.added, thread.held[-1].piece.mark) == (3, 3, (), "")
+
+
+def test_counts_that_cannot_be_are_not_kept() -> None:
+    thread = Thread()
+    said = [("user", f"{at}" * 80) for at in range(4)]
+    added(thread, request(*said[:2]), Sent(1, Usage(input=200)))
+    added(thread, request(*said[:3]), Sent(2, Usage(input=260)))
+    added(thread, request(*said), Sent(3, Usage(input=150)))  # shorter than its begin was
+    added(thread, request(said[3], said[2]), Sent(4, Usage(input=30)))  # shorter than what was counted alone
+    others = request(*said, tools=("Bash", "Read"), system="Other.")
+    added(thread, others, Sent(5, Usage(input=400)))
+    changed = request(("user", "new"), *said[1:], ("user", "a"), ("user", "b"), ("user", "c"))
+    added(thread, changed, Sent(6, Usage(input=420)))

@@ -19,12 +19,14 @@ from agentsight_rx.errors import UsageError
 from agentsight_rx.graphs import TraceOptions
 from agentsight_rx.sinks import OtelOptions
 from agentsight_rx.sources import (
+    AgentOptions,
     FileOptions,
     NetOptions,
     PlainHttpOptions,
     ProcessOptions,
     ReadlineOptions,
     ReplayOptions,
+    Roots,
     StdioOptions,
     SystemOptions,
     Target,
@@ -157,6 +159,7 @@ ROOT = Path(__file__).parents[2] / "agentsight_rx"
 TARGET = Target(pid=1)
 MADE: tuple[Options, ...] = (
     TARGET,
+    AgentOptions(Roots()),
     FileOptions(),
     NetOptions(),
     PlainHttpOptions(),

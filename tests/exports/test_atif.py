@@ -11,12 +11,14 @@ from atif import Step, Trajectory
 
 from agentsight_rx.exports import atif
 from agentsight_rx.prices import Prices
+from agentsight_rx.rules.guard.file import built_in_rules
 from agentsight_rx.state import Store
 from agentsight_rx.view.queries.reading import newest_session
 from agentsight_rx.view.rows.kinds import SessionRow
 from agentsight_rx.view.rows.tables import SESSIONS
 from tests.cli.report.story import Story, recorded, small_story, text, tool
 from tests.cli.report.story import result as output
+from tests.guarded import leaking, stored
 
 from .stores import opened
 
@@ -124,3 +126,12 @@ def test_a_sub_session_is_inside_once_whatever_its_rows_say(tmp_path: Path) -> N
         looped: Any = Looped(store)
         read = Trajectory.model_validate_json(b"".join(atif(looped, rows["5e5510"], Prices())))
     assert [(each.trajectory_id, each.subagent_trajectories) for each in read.subagent_trajectories or []] == [("00d", None)]
+
+
+def test_alerts_of_the_session_are_extra(tmp_path: Path, read: Trajectory) -> None:
+    with opened(stored(tmp_path / "run.lmdb", leaking().events, built_in_rules())) as store:
+        found = Trajectory.model_validate_json(written(store))
+    alerts = (found.extra or {})["alerts"]
+    assert ["reads-secret", "secret-left", "new-host", "unsandboxed"] == [each["rule"] for each in alerts]
+    assert alerts[1]["sentence"].startswith("claude read ~/.ssh/id_ed25519, and a part of it left")
+    assert "alerts" not in (read.extra or {})

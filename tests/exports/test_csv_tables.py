@@ -10,8 +10,10 @@ import pytest
 
 from agentsight_rx.exports import CSV_TABLES, CsvTable, csv_lines
 from agentsight_rx.prices import Prices
+from agentsight_rx.rules.guard.file import built_in_rules
 from agentsight_rx.view.queries import Selection
 from tests.cli.report.story import Story, recorded, small_story, text, tool
+from tests.guarded import KEY, leaking, stored
 
 from .stores import opened
 
@@ -54,7 +56,9 @@ def test_every_table_has_its_columns_without_a_row(store: Path, table: CsvTable)
     with opened(store) as opened_store:
         head = next(csv_lines(opened_store, Selection(), Prices(), table=table))
     assert head.endswith(b"\r\n")
-    assert b"total_tokens" in head or b"tool_name" in head
+    columns = head.decode().strip().split(",")
+    assert len(set(columns)) == len(columns)
+    assert {"total_tokens", "tool_name", "sentence", "carried_tokens", "file_tokens"} & set(columns)
 
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
@@ -71,3 +75,13 @@ def test_texts_with_quotes_commas_and_lines_come_back(tmp_path: Path) -> None:
     story = Story()
     story.asks(text("go"), answer=[text(said)])
     assert read(recorded(tmp_path / "x.lmdb", story), "calls")[0]["text"] == said
+
+
+def test_alerts_have_a_row_each(tmp_path: Path) -> None:
+    rows = read(stored(tmp_path / "run.lmdb", leaking().events, built_in_rules()), "alerts")
+    assert ["reads-secret", "secret-left", "new-host", "unsandboxed"] == [row["rule"] for row in rows]
+    left = rows[1]
+    assert ("warn", KEY, "1", "true") == (left["do"], left["target"], left["count"], left["complete"])
+    assert left["sentence"].startswith("claude read ~/.ssh/id_ed25519, and a part of it left")
+    assert 3 == len(left["evidence"].split())
+    assert rows[0]["part_of"] == left["id"]

@@ -27,7 +27,9 @@ from agentsight_rx.events import (
 from agentsight_rx.exports import har
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS
 from agentsight_rx.operators import filter_http, parse_http
+from agentsight_rx.rules.guard.file import built_in_rules
 from tests.cli.report.story import BEGAN_MS, recorded, small_story
+from tests.guarded import leaking, stored
 from tests.operators import Wire, run
 from tests.operators.test_merge_websocket import (
     CREATE,
@@ -270,3 +272,18 @@ def test_what_comes_behind_the_end_of_an_answer_makes_no_second_entry(tmp_path: 
     }
     made = entry(tmp_path, asked(), answered(body=b"", streaming=True), stream, *(events[name] for name in behind))
     assert made["response"]["content"]["text"] == ("a\nb\n" if "later" in behind else "a\n")
+
+
+def test_an_entry_has_the_alerts_that_rest_on_it(tmp_path: Path) -> None:
+    path = stored(tmp_path / "run.lmdb", leaking().events, built_in_rules())
+    with opened(path) as store:
+        entries = msgspec.json.decode(b"".join(har(store)))["log"]["entries"]
+    by_host = {
+        each["rule"] for entry in entries for each in entry.get("_alerts", []) if "paste.example" in entry["request"]["url"]
+    }
+    assert {"new-host"} == by_host
+    assert {"new-host", "reads-secret", "secret-left", "unsandboxed"} == {
+        each["rule"] for entry in entries for each in entry.get("_alerts", [])
+    }
+    with opened(stored(tmp_path / "plain.lmdb", leaking().events)) as store:
+        assert b"_alerts" not in b"".join(har(store))

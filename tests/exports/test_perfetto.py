@@ -12,8 +12,10 @@ from perfetto.protos.perfetto.trace import perfetto_trace_pb2
 from agentsight_rx.events import SystemSample
 from agentsight_rx.exports import perfetto
 from agentsight_rx.exports.perfetto_packets import Lanes
+from agentsight_rx.rules.guard.file import built_in_rules
 from tests.cli.report.effects import effects
 from tests.cli.report.story import AGENT, Story, recorded, small_story
+from tests.guarded import leaking, stored
 
 from .stores import opened
 
@@ -127,3 +129,13 @@ def test_things_at_the_same_time_are_in_lanes_of_their_own() -> None:
 def test_the_number_of_lanes_is_bounded() -> None:
     lanes = Lanes()
     assert max(lanes.lane("a", 0, 10) for _ in range(1000)) == 64
+
+
+def test_an_alert_is_an_instant_at_its_process(tmp_path: Path) -> None:
+    found = trace(stored(tmp_path / "run.lmdb", leaking().events, built_in_rules()))
+    names = [event.name for event in events(found, INSTANT, "alert")]
+    assert (
+        "new-host: curl, run by claude, sent 1.8 kB to paste.example, a host that no session in ~/shop has spoken to" in names
+    )
+    assert 4 == len(names)
+    assert {"note", "warn"} == {about(event)["level"] for event in events(found, INSTANT, "alert")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -21,7 +22,19 @@ from agentsight_rx.view import Output
 
 from .gate import waits_at
 
-__all__ = ["PATIENCE_S", "PROGRAM", "Gated", "Kept", "needs_root", "running", "started", "tracing", "until", "workload"]
+__all__ = [
+    "PATIENCE_S",
+    "PROGRAM",
+    "Gated",
+    "Kept",
+    "heed_hangups",
+    "needs_root",
+    "running",
+    "started",
+    "tracing",
+    "until",
+    "workload",
+]
 
 PATIENCE_S = 120.0  # a wait that takes longer has failed; a busy machine needs much of it
 PROGRAM = (sys.executable, "-m", "agentsight_rx")
@@ -106,7 +119,8 @@ def workload(name: str, directory: Path, *arguments: str) -> Generator[Gated]:
 @contextmanager
 def tracing(*words: str, stdout: int | IO[bytes] = subprocess.PIPE) -> Generator[tuple[subprocess.Popen[str], str]]:
     """Run agentsight-rx with these arguments. Gives the process, once it captures, and what it has printed on stderr so far."""
-    with subprocess.Popen([*PROGRAM, *words], stdout=stdout, stderr=subprocess.PIPE, text=True) as tracer:
+    command = [*PROGRAM, *words]
+    with subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, text=True, preexec_fn=heed_hangups) as tracer:
         try:
             assert tracer.stderr is not None
             printed = ""
@@ -117,6 +131,11 @@ def tracing(*words: str, stdout: int | IO[bytes] = subprocess.PIPE) -> Generator
             yield tracer, printed
         finally:
             tracer.kill()
+
+
+def heed_hangups() -> None:
+    """Run in a new process before its program: SIGHUP ends it, also where the tests run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def until(condition: Callable[[], object]) -> None:

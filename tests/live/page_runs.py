@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from agentsight_rx.core.sink import Writer
 from agentsight_rx.loss import Ledger
 from agentsight_rx.prices import Prices
+from agentsight_rx.recording.deciding import Deciding
 from agentsight_rx.view import Output
 from agentsight_rx.web import StoredPage, WebOptions, serve_stored, web
 
@@ -50,10 +51,18 @@ def running(browser: Browser) -> Generator[Running]:
 
 
 @contextmanager
-def serving(paths: Callable[[], Sequence[Path]], prices: Prices | None = None) -> Generator[StoredPage]:
+def serving(
+    paths: Callable[[], Sequence[Path]], prices: Prices | None = None, deciding: Deciding | None = None
+) -> Generator[StoredPage]:
     """The page of recordings that have ended, without a search index on disk."""
     page = serve_stored(
-        WebOptions(port=0), paths, is_being_written=lambda _: False, prices=prices or Prices(), index=None, owner=None
+        WebOptions(port=0),
+        paths,
+        is_being_written=lambda _: False,
+        prices=prices or Prices(),
+        index=None,
+        owner=None,
+        deciding=deciding,
     )
     try:
         yield page

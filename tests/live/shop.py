@@ -9,11 +9,20 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-__all__ = ["COMMANDS", "PROMPT", "make_shop"]
+__all__ = ["COMMANDS", "COMPACT_TOKENS", "PROMPT", "make_shop"]
 
 PROMPT = "Orders of 100 € and more get the wrong total. Find out why, and make every test pass."
 
 _FILES = {
+    "AGENTS.md": """\
+# The shop
+
+- Amounts are whole cents, everywhere. Only `shop/money.py` knows how people write them.
+- `shop/discounts.py` decides what is paid of a total, `shop/orders.py` asks it once for an order.
+- Each file of `shop/` has its tests in `tests/`, with unittest. A test is named by a sentence.
+- Change as little as the task needs. Add a test before you repair what no test says.
+- Commit at the end, with a subject that says what changed for a customer.
+""",
     "shop/__init__.py": "",
     "tests/__init__.py": "",
     "shop/money.py": '''\
@@ -131,13 +140,18 @@ class Orders(unittest.TestCase):
 """,
 }
 
+_TOOL = """mkdir -p .agent && cat > .agent/run_tests.json <<'END'
+{"name": "run_tests", "description": "Run all tests of the shop. Call it after each change.",
+ "input_schema": {"type": "object", "properties": {}}, "command": "python3 -m unittest"}
+END"""
+
 # Each behind the words of the model; the shell takes both, for the words are a comment
 _SAID = (
     ("I run the tests before I read anything.", "python3 -m unittest --failfast"),
     ("A discount is wrong. What is there?", "ls -l shop tests && wc -l shop/*.py tests/*.py"),
     ("Was it ever right?", "git log --oneline"),
-    ("I begin with the discounts.", "cat shop/discounts.py"),
-    ("What do the tests want of it?", "cat tests/test_discounts.py"),
+    ("I begin with the discounts.", '@read_file {"file_path": "shop/discounts.py"}'),
+    ("What do the tests want of it?", '@read_file {"file_path": "tests/test_discounts.py"}'),
     (
         "At the step itself there is no discount.",
         'python3 -c "from shop.discounts import discounted as d; print([d(t) for t in (9999, 10000, 10001)])"',
@@ -153,18 +167,18 @@ _SAID = (
     ("Once more.", "python3 -m unittest tests.test_discounts"),
     ("The discounts pass. Now all of them.", "python3 -m unittest"),
     ("Orders next.", "cat shop/orders.py shop/cart.py"),
-    ("And their tests.", "cat tests/test_orders.py"),
+    ("And their tests.", '@read_file {"file_path": "tests/test_orders.py"}'),
     ("Who else asks for a discount?", "grep -rn discounted shop tests"),
     (
         "The discount is taken of each line, where the whole order has it.",
         "sed -i 's/sum(discounted(price \\* count) for _, price, count in cart.lines)"
         "/discounted(sum(price * count for _, price, count in cart.lines))/' shop/orders.py",
     ),
-    ("Did the line change as I meant?", "git diff shop/orders.py"),
+    ("The tests come again and again, so I make a tool of them.", _TOOL),
     ("I try the orders.", "python3 -m unittest tests.test_orders"),
-    ("The total is right, the invoice is not. What else is left?", "python3 -m unittest"),
-    ("Money.", "cat shop/money.py"),
-    ("Its tests say what it should do.", "cat tests/test_money.py"),
+    ("The total is right, the invoice is not. What else is left?", "@run_tests {}"),
+    ("Money.", '@read_file {"file_path": "shop/money.py"}'),
+    ("Its tests say what it should do.", '@read_file {"file_path": "tests/test_money.py"}'),
     (
         "I look at what it makes of three prices.",
         "python3 -c \"from shop.money import cents; print([cents(t) for t in ('2.5', '2.50', '-1.50')])\"",
@@ -184,7 +198,7 @@ _SAID = (
         "END",
     ),
     ("And now?", "python3 -m unittest tests.test_money"),
-    ("Everything together.", "python3 -m unittest"),
+    ("Everything together.", "@run_tests {}"),
     (
         "All pass. But does a negative amount look right?",
         "python3 -c \"from shop.money import shown; print(shown(-150)); assert shown(-150) == '-1.50'\"",
@@ -214,6 +228,7 @@ _SAID = (
     ("I keep it.", "git add -A && git commit -q -m 'Discounts are of the whole order' && git log --oneline"),
     ("A last look at the tree.", "git status --short && ls"),
 )
+COMPACT_TOKENS = 8_500
 COMMANDS = tuple(f"{command}  # {said}" for said, command in _SAID)
 
 
@@ -223,7 +238,7 @@ def make_shop(folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (folder / ".gitignore").write_text("__pycache__\n")
+    (folder / ".gitignore").write_text("__pycache__\n.agent\n")
     for words in (
         ("init", "--quiet", "--initial-branch", "main"),
         ("config", "user.name", "A. Person"),

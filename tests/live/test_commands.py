@@ -188,7 +188,7 @@ def test_trace_prints_and_stores_until_its_target_ends(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_trace_with_its_summary(number: signal.Signals) -> None:
     with (
-        started(["/bin/sleep", "60"]) as watched,
+        started(["/bin/sleep", "600"]) as watched,
         tracing("trace", "--ssl", "--process", "-p", str(watched.pid)) as (tracer, _),
     ):
         tracer.send_signal(number)

@@ -5,6 +5,7 @@ AGENTSIGHT_PICTURES=1, as `./test.sh --pictures` sets it, the pictures of the RE
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -22,7 +23,7 @@ from ..test_pictures import FOLDER, SIZES
 from .browsing import TABS, Shown, opened
 from .capture import PATIENCE_S, PROGRAM, needs_root
 from .peers import fake_llm
-from .shop import COMMANDS, make_shop
+from .shop import COMMANDS, COMPACT_TOKENS, make_shop
 from .shop import PROMPT as SHOP_PROMPT
 
 if TYPE_CHECKING:
@@ -36,14 +37,22 @@ LAST = "Terminé"
 # What each tab shows of it
 IN_TABS = {
     "conversation": "double.py",
+    "context": "Counted by the provider",
     "timeline": "model",
-    "processes": "/usr/bin/python3 test_double.py",
+    "processes": "/usr/bin/python3 -m unittest test_double",
     "files": "double.py",
     "network": "127.0.0.1",
     "mcp": "No MCP request was seen",
     "http": "/v1/messages",
     "log": "agentsight_rx.demo.agent",
     "health": "What is missing",
+}
+
+
+# What its context says of these turns
+CONTEXT = {
+    7: "At turn 7 the cache was lost: the tool list changed, run_tests was added.",
+    12: "Compacted before turn 12: ",
 }
 
 
@@ -83,7 +92,7 @@ def seen(name: str) -> dict[str, Any]:
 
 
 def through_every_tab(page: Shown) -> None:
-    for tab in TABS:
+    for tab in (*TABS, "context"):
         page.page.locator(f"#tab-{tab}").click()
         page.settled()
         page.see(IN_TABS[tab], within=".pane")
@@ -97,25 +106,50 @@ def test_the_page_shows_the_demo_live_then_serve_does_and_then_a_file_without_a_
     with serving(["demo", "--server"], home) as url, opened(browser, url) as page:
         page.see(PROMPT, within=".prompt")
         page.see("live,", within=".crumbs")
-        page.see("exit 1", within="#turn-4")
+        page.see("exit 1", within="#turn-5")
         page.press("n")
-        page.has("location.search === '?turn=4'")
-        page.see(LAST, within="#turn-8")
+        page.has("location.search === '?turn=5'")
+        page.see(LAST, within="#turn-14")
         through_every_tab(page)
+        for turn, said in CONTEXT.items():
+            page.page.goto(f"{page.page.url.partition('?')[0]}?turn={turn}")
+            page.see(said, within=".pane")
     (store,) = tmp_path.rglob("*.lmdb")
     with serving(["serve"], home) as url, opened(browser, url, **seen("serve.png"), color_scheme="dark") as page:
         page.see(PROMPT, within=".rail")
+        page.see("Nothing is missing")
         page.has(f"location.pathname.startsWith('/s/{store.stem}/')")
         through_every_tab(page)
         page.page.locator("#tab-timeline").click()
         page.page.locator("canvas").first.wait_for()
         picture(page, "serve.png")
+    reports_add_up(home)
     file = tmp_path / "demo.html"
     words = [*PROGRAM, "report", "export", "--db", str(store), "-o", str(file)]
     subprocess.run(words, check=True, capture_output=True, env={**os.environ, **home})
     with opened(browser, file.as_uri(), offline=True) as page:
         page.see(PROMPT, within=".rail")
         through_every_tab(page)
+
+
+def reports_add_up(home: Mapping[str, str]) -> None:
+    """The reports of its context have one lost cache and one compaction, and their numbers add up."""
+
+    def report(*words: str) -> list[Any]:
+        command = [*PROGRAM, "report", *words, "--json"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **home})
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    (lost,) = report("cache")
+    assert (7, "the tool list changed, run_tests was added") == (lost["turn"], lost["why"])
+    assert lost["usd"] > 0.01
+    turns = report("context", "--over-time")
+    assert [7] == [turn["turn"] for turn in turns if turn["lost"]]
+    assert [12] == [turn["turn"] for turn in turns if turn["dropped"]]
+    assert [turn["total"] for turn in turns] == [sum(turn["sums"].values()) for turn in turns]
+    (context,) = report("context")
+    assert ["lost"] == [each["kind"] for each in context["findings"]]
+    assert sum(each["cost"] for each in context["carried"]) == pytest.approx(sum(turn["cost"] for turn in turns), abs=1e-6)
 
 
 @contextmanager
@@ -127,6 +161,7 @@ def shop_task(store: Path) -> Generator[None]:
         make_shop(Path(name))
         agent = [sys.executable, "-m", "agentsight_rx.demo.agent", SHOP_PROMPT]
         env = {"ANTHROPIC_BASE_URL": peer.base_url, "ANTHROPIC_API_KEY": "dummy", "SSL_CERT_FILE": str(peer.ca_file)}
+        env["AGENT_COMPACT_TOKENS"] = str(COMPACT_TOKENS)
         subprocess.run(
             [*PROGRAM, "record", "--no-server", "--db", str(store), "--", *agent],
             cwd=name,
@@ -146,9 +181,21 @@ def test_the_page_shows_a_task_of_forty_turns_and_the_tool_that_failed_first(bro
         serving(["serve", str(store)], {}) as url,
         opened(browser, url, **seen("task.png"), color_scheme="light") as page,
     ):
-        page.see("Ran 40 commands", within="h1")
+        page.see("Ran 35 commands", within="h1")
         page.see("Nothing is missing")
-        assert len(COMMANDS) + 1 == page.page.locator(".s-bar").count()
+        assert len(COMMANDS) + 2 == page.page.locator(".s-bar").count()  # with the answer and the summary
         page.see("AssertionError: 9501 != 9500.95", within="#turn-1")
         page.has("scrollY === 0")
         picture(page, "task.png")
+    with (
+        serving(["serve", str(store)], {}) as url,
+        opened(browser, url, **seen("context.png"), color_scheme="light") as page,
+    ):
+        page.see("Nothing is missing")
+        page.press("c")
+        page.see("the fullest")
+        page.page.goto(f"{page.page.url.partition('?')[0]}?turn=19")
+        page.see("At turn 19 the cache was lost: the tool list changed, run_tests was added.")
+        page.settled()
+        page.page.evaluate("scrollBy(0, document.querySelector('.tabs').getBoundingClientRect().top)")
+        picture(page, "context.png")

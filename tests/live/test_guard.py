@@ -290,6 +290,49 @@ def listening(address: str) -> Generator[int]:
             thread.join()
 
 
+# -- the demo ----------------------------------------------------------------------------------------------------------
+
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def shape(line: str) -> str:
+    """Without what differs from run to run: the folder, the port, the sign of a terminal that knows no other."""
+    return re.sub(r"demo-\w+/|:\d+|^\W+|\s+$", "", line)
+
+
+def test_the_demo_says_at_once_what_left_and_its_hints_work_as_printed(tmp_path: Path) -> None:
+    typed = str(Path(sys.executable).with_name("agentsight-rx"))
+    env = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "PATH": os.defpath}
+    command = [typed, "demo", "--guard", "--server", "--server-port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as demo:
+        try:
+            assert demo.stderr is not None
+            # it runs until Ctrl-C, so this comes before its end
+            line = next((each for each in demo.stderr if "(secret-left, " in each), "")
+            assert shape(line) == shape(next(each for each in README.read_text().splitlines() if each.startswith("⚑ ")))
+            demo.send_signal(signal.SIGINT)
+            printed, rest = demo.communicate(timeout=PATIENCE_S)
+        finally:
+            demo.kill()
+    assert 0 == demo.returncode, rest
+    assert ["secret-left"] == re.findall(r"secret-left|reads-secret", printed)  # one deed is one alert
+    hints = [hint for line in rest.splitlines() for hint in re.findall(rf"{re.escape(typed)} [^·;]+", line)]
+    words = [hint.removeprefix(typed).split()[:2] for hint in hints]
+    assert [["report", "alerts"], ["guard", "explain"], ["guard", "test"]] == words[:3]
+    statuses: list[int] = []
+    for hint in hints:
+        done = subprocess.run(["/bin/sh", "-c", hint], capture_output=True, text=True, check=False, env=env)
+        assert "secret-left" in done.stdout, (hint, done.stderr)
+        statuses.append(done.returncode)
+    assert [0, 0, 0, 1] == statuses
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{hints[-1]} --format sarif"], capture_output=True, text=True, check=False, env=env
+    )
+    (result,) = json.loads(done.stdout)["runs"][0]["results"]
+    assert (1, "secret-left") == (done.returncode, result["ruleId"])
+
+
 # -- stopped -----------------------------------------------------------------------------------------------------------
 
 

@@ -106,7 +106,7 @@ def test_a_recording_fills_the_tab(browser: Browser, tmp_path: Path) -> None:
     with serving(lambda: [path], PRICES) as served, opened(browser, served.url) as page:
         page.page.goto(f"{page.root}/s/real/{SESSION}/context?turn=25")
         page.see("At turn 25 the cache was lost: the tool list changed, mcp__ledger__close was added.")
-        page.see("First change: tool 12 of 12.")
+        page.see("First change since turn 24: tool 12 of 12.")
         page.settled()
         for width in WIDTHS:
             page.page.set_viewport_size({"width": width, "height": 900})
@@ -116,6 +116,21 @@ def test_a_recording_fills_the_tab(browser: Browser, tmp_path: Path) -> None:
         page.page.goto(f"{page.root}/s/real/{SESSION}/context?turn=10")
         page.see("At turn 10, ")
         page.see("/work/src/ledger/post.py")
+        runs, labels = page.page.locator(".lbs .run"), page.page.locator(".lbs li")
+        folded = labels.count()
+        assert runs.count() > 0
+        page.page.keyboard.press("o")
+        page.page.wait_for_function("() => !document.querySelector('.lbs .run')")
+        assert labels.count() > folded
+        assert [] == page.page.evaluate(WRONG)
+        page.page.keyboard.press("o")
+        page.page.wait_for_function("() => document.querySelector('.lbs .run')")
+        runs.first.click()
+        page.page.wait_for_function("() => !document.querySelector('.lbs .run')")
+        page.page.get_by_role("button", name="Fold the small ones").click()
+        page.page.wait_for_function("() => document.querySelector('.lbs .run')")
+        page.page.locator("section.sec td a", has_text="post.py").first.click()
+        page.page.wait_for_function("() => location.pathname.endsWith('/conversation') && location.search === '?turn=1'")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -94,6 +94,12 @@ def test_an_answer_is_shown_as_it_is_meant(page: Shown) -> None:
     assert 0 == said.locator("a, img, b").count()
 
 
+def test_what_was_said_looks_like_text_and_no_heading(page: Shown) -> None:
+    style = "each => [getComputedStyle(each).fontSize, getComputedStyle(each).fontWeight]"
+    body = page.page.locator("body").evaluate(style)
+    assert [body] * 2 == [page.page.locator(f"#turn-{turn} .say").first.evaluate(style) for turn in (2, 3)]
+
+
 def test_joiners_stay_where_they_join_and_are_seen_elsewhere(page: Shown) -> None:
     quote = page.page.locator("#turn-3 blockquote").inner_text()
     assert f"It was {FAMILY} {PERSIAN}, not a\\u200db." == quote

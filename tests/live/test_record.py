@@ -21,7 +21,7 @@ from agentsight_rx.sources.tls.libraries import system_libraries
 from agentsight_rx.state import LmdbStore
 from tests.reports import read_report
 
-from .capture import PATIENCE_S, PROGRAM, needs_root, started, until
+from .capture import PATIENCE_S, PROGRAM, heed_hangups, needs_root, started, until
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -38,7 +38,7 @@ def record(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def recording(store: Path, script: str) -> Generator[tuple[subprocess.Popen[str], str]]:
     """A record of a shell command, once it has said where its page is, and that place."""
     command = [*PROGRAM, "record", "--db", str(store), "--", "/bin/sh", "-c", script]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as recorder:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_hangups) as recorder:
         try:
             assert recorder.stderr is not None
             page = ""
@@ -143,9 +143,14 @@ def test_a_recording_ends_in_order_when_the_command_is_hung_up(tmp_path: Path) -
 def test_a_trace_ends_in_order_when_its_terminal_goes_away(tmp_path: Path) -> None:
     store = tmp_path / "run.lmdb"
     master, slave = pty.openpty()
+
+    def on_the_terminal() -> None:
+        heed_hangups()
+        os.login_tty(slave)
+
     with started(["/bin/sleep", "600"]) as watched:
         command = [*PROGRAM, "trace", "--process", "-p", str(watched.pid), "--db", str(store)]
-        with subprocess.Popen(command, preexec_fn=lambda: os.login_tty(slave)) as tracer:
+        with subprocess.Popen(command, preexec_fn=on_the_terminal) as tracer:
             os.close(slave)
             try:
                 said = b""

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from agentsight_rx.events import Channel, Loss, Origin, RpcMessage, StdioChunk, StdioClose, StdioEvent
 from agentsight_rx.loss import Reason
@@ -364,11 +365,23 @@ def test_a_hole_that_neither_end_fills_is_counted_when_time_is_up() -> None:
     assert [] == trial.tick(6 * SECOND)
     loss, *made = trial.tick(6 * SECOND + 2 * MS)
     assert isinstance(loss, Loss)
-    assert (Reason.TRUNCATED, 1, len(words) - 50) == (loss.reason, loss.count, loss.size)
-    assert [("text", False, "lost", len(words) - 50), ("notification", True, None, 0)] == [
+    assert (Reason.LIMITED, 1, len(words) - 50) == (loss.reason, loss.count, loss.size)
+    assert [("text", False, "call_limit", len(words) - 50), ("notification", True, None, 0)] == [
         (message.kind, message.complete, message.reason, message.lost) for message in rpc(made)
     ]
     assert [] == trial.tick(6 * SECOND + 2 * MS)
+
+
+def test_bytes_that_the_kernel_did_not_show_are_missing() -> None:
+    pipe = Pipe(1)
+    words = notification("a", '"' + "x" * 300 + '"')
+    cut = replace(pipe.reads(words[:50], lost=len(words) - 50), unread=True)
+    trial = Trial()
+    assert [] == trial.feed([cut, pipe.reads(notification("b"))])
+    loss, *made = trial.tick(6 * SECOND + 2 * MS)
+    assert isinstance(loss, Loss)
+    assert (Reason.TRUNCATED, 1, len(words) - 50, False) == (loss.reason, loss.count, loss.size, loss.reason.intended)
+    assert ["lost", None] == [message.reason for message in rpc(made)]
 
 
 def test_waits_end_in_their_order_however_many_ticks_there_are() -> None:
@@ -391,7 +404,7 @@ def test_an_answer_ends_the_wait_for_its_request() -> None:
     there, back = pair()
     question = call(1, "a" * 300)
     made = parsed(there.reads(question[:50], lost=len(question) - 50), back.writes(result(1)))
-    assert [("tools/call", "1", "ok", "lost")] == [(each.method, each.id, each.outcome, each.reason) for each in made]
+    assert [("tools/call", "1", "ok", "call_limit")] == [(each.method, each.id, each.outcome, each.reason) for each in made]
 
 
 def test_where_the_ends_differ_the_reading_end_counts() -> None:

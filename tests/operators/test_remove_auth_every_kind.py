@@ -32,6 +32,8 @@ PLAIN: dict[str, set[str]] = {
     "FileEvent": {"action"},
     "NetEvent": {"action", "family", "protocol", "local", "peer"},
     "RpcMessage": {"kind", "outcome", "reason"},
+    "HostsKnown": {"pairs"},  # from recordings, whose secrets are labels
+    "RulesLoaded": {"rules", "sha256"},
     "Loss": {"stage", "note"},
 }
 

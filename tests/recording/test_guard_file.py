@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agentsight_rx.errors import UsageError
+from agentsight_rx.events import Origin, RulesLoaded
 from agentsight_rx.prices import Prices, own_prices
-from agentsight_rx.recording.guard_file import WORKSPACE_FILE, guard_rules, priced_by
+from agentsight_rx.recording.guard_file import WORKSPACE_FILE, RulesFile, guard_rules, priced_by
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.rules.guard.values import Rules
 from agentsight_rx.view import CallRow
@@ -71,3 +73,47 @@ def test_a_call_costs_what_the_prices_say() -> None:
     rules = read_rules('[rule.budget]\nwhen = "session.calls > 3"', "guard.toml")
     assert [4.0, 4.0, 4.0] == [priced_by(prices, each)(row) for each in (None, rules, built_in_rules())]
     assert priced_by(Prices())(CallRow("llm-1", 0)) is None
+
+
+def test_changed_rules_are_loaded_once_they_have_stayed_the_same(tmp_path: Path) -> None:
+    file, said = tmp_path / "guard.toml", list[str]()
+    file.write_text(NOTE)
+    look = RulesFile(file, guard_rules(file), said.append)
+    assert look() is None
+    file.write_text(f"{NOTE}\n[rule.lo")  # an editor is at it
+    assert look() is None
+    file.write_text(f'{NOTE}\n[rule.loop]\ndo = "stop"')
+    assert look() is None
+    found = look()
+    assert found is not None
+    rules = msgspec.json.decode(found.rules, type=Rules)
+    assert ("stop", "note", guard_rules(file).sha256) == (does(rules, "loop"), does(rules, "x"), found.sha256)
+    assert [f"rules of the guard: {file} loaded, 11 rules, sha256 {found.sha256[:8]}"] == said
+    assert look() is None
+
+
+def test_rules_that_are_wrong_or_gone_are_said_with_their_place(tmp_path: Path) -> None:
+    file, said = tmp_path / "guard.toml", list[str]()
+    look = RulesFile(file, guard_rules(), said.append)  # it is not there yet
+    file.write_text("[rule.mine]\ndo = 1")
+    found = [look(), look()][1]
+    why = f"{file}:1: rule.mine: a rule of your own needs `when`"
+    assert found is not None
+    assert ("", why) == (found.rules, found.error)
+    assert [f"rules of the guard: {why}; the rules from before stay"] == said
+    file.write_text("")
+    assert [look(), look()][1] == RulesLoaded(Origin(0, 0), str(file), built_in_rules().text, built_in_rules().sha256)
+    assert f"{file} the same as before" in said[1]
+    file.unlink()
+    found = [look(), look()][1]
+    assert found is not None
+    assert f"{file} cannot be read: No such file or directory" == found.error
+
+
+def test_where_alerts_go_is_not_in_the_recording(tmp_path: Path) -> None:
+    file = tmp_path / "guard.toml"
+    file.write_text('[[deliver]]\nwebhook = "https://hooks.example/secret"')
+    rules = guard_rules(file)
+    assert rules.deliver
+    assert "hooks.example" not in rules.text
+    assert rules.sha256 == msgspec.json.decode(rules.text, type=Rules).sha256

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from msgspec import Struct
 
 from agentsight_rx.errors import UsageError
 from agentsight_rx.rules.guard.compiled import Judge, allow_text
@@ -25,33 +24,11 @@ from agentsight_rx.rules.guard.deeds import (
     UnreadDeed,
     kind_of,
 )
-from agentsight_rx.rules.guard.file import built_in_rules, read_rules, reloaded
+from agentsight_rx.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.rules.guard.lists import PATTERNS_MOST, fits_one, shortened, with_short_homes
 from agentsight_rx.rules.guard.values import Allow, Rules, rank
 from agentsight_rx.rules.patterns import BadPattern
-
-
-class Chained(Struct):
-    """A chain whose every member is known."""
-
-    agent: str = "claude"
-    workspace: str = "/home/ada/shop"
-    tool_name: str = "Bash"
-    tool_input: str = ""
-    argv: str = "cat x"
-    program: str = "cat"
-    own: bool = False
-    cost: float = 0.0
-    tokens: int = 0
-    calls: int = 0
-    minutes: float = 0.0
-    day_cost: float = 0.0
-    agent_cost: float = 0.0
-    agent_calls: int = 0
-
-    def outside(self, path: str, /) -> bool:
-        return not path.startswith(self.workspace)
-
+from tests.guarded import Chained
 
 CHAIN = Chained()
 
@@ -212,8 +189,8 @@ def test_an_agent_without_its_sandbox() -> None:
         (ToolDeed(CHAIN, failures=3), ["loop"]),
         (ToolDeed(CHAIN, unsandboxed=True), ["unsandboxed"]),
         (CallDeed(CHAIN), []),
-        (CallDeed(Chained(cost=20.0)), ["budget"]),
-        (CallDeed(Chained(agent_cost=12.5)), ["budget"]),
+        (CallDeed(CHAIN, cost=20.0), ["budget"]),
+        (CallDeed(CHAIN, agent_cost=12.5), ["budget"]),
         (PromptDeed(CHAIN, "github", "[redacted:github:12345678]", "prompt"), ["secret-in-prompt"]),
         (LeftDeed(CHAIN, "/home/ada/shop/.env", "x.example"), ["secret-left"]),
         (LeftDeed(CHAIN, "/home/ada/shop/a.py", "x.example"), []),
@@ -246,9 +223,9 @@ def test_each_built_in_rule_says_what_it_means_and_what_it_misses() -> None:
         ("net.host ~ example | net.sent > 9", NetDeed(CHAIN, "a", new=True, sent=10), True),
         ("process.argv ~ cat", ProcessDeed(CHAIN), True),
         ("process.argv ~ cat", FileDeed(CHAIN, "/a", "read"), False),
-        ("session.cost >= 1", CallDeed(Chained(cost=1.0)), True),
+        ("session.cost >= 1", CallDeed(CHAIN, cost=1.0), True),
         ("session.cost >= 1 & event = file", FileDeed(Chained(cost=1.0), "/a", "read"), True),
-        ("session.minutes > 5 | subagent.calls > 3", CallDeed(Chained(agent_calls=4)), True),
+        ("session.minutes > 5 | subagent.calls > 3", CallDeed(CHAIN, agent_calls=4), True),
         ("event != file & workspace ~= ~/shop", ToolDeed(CHAIN), True),
         ("tool.name = Bash", ToolDeed(CHAIN), True),
         ("left.by_content = true", LeftDeed(CHAIN, "/a", "b", by_content=True), True),
@@ -390,15 +367,6 @@ def test_a_workspace_may_add_notes_and_tighten() -> None:
     assert ["reads-secret"] == [rule.name for rule in Judge(rules).broken(FileDeed(CHAIN, "/srv/master.key", "read"))]
 
 
-def test_an_invalid_reload_keeps_what_was_loaded() -> None:
-    first = read_rules('[rule.loop]\ndo = "stop"', "guard.toml")
-    same, why = reloaded(first, "[rule.x]", "guard.toml")
-    assert same is first
-    assert why == "guard.toml:1: rule.x: a rule of your own needs `when`; the rules from before stay"
-    changed, why = reloaded(first, "", "guard.toml")
-    assert ("", "warn") == (why, changed.rules[[rule.name for rule in changed.rules].index("loop")].do)
-
-
 def test_ten_thousand_lines_are_read() -> None:
     text = "# nothing\n" * 10_000 + '[rule.x]\nwhn = "a"'
     with pytest.raises(UsageError, match=r"guard\.toml:10002: "):
@@ -418,6 +386,6 @@ def test_any_value_anywhere_is_read_or_named(place: str, value: Any) -> None:
 def test_a_path_that_no_rule_may_be_about_needs_no_chain() -> None:
     judge = Judge(built_in_rules())
     read, written, key = (FileDeed(CHAIN, path, op) for path, op in (("/w/a", "read"), ("/w/a", "write"), ("/w/.env", "read")))
-    assert [False, True, True] == [judge.possible(deed) for deed in (read, written, key)]
+    assert [False, True, True] == [judge.possible(FileDeed)(deed) for deed in (read, written, key)]
     assert "curl ~/a" == with_short_homes("curl /home/ada/a")
     assert danger_of(["find", "-delete"], "/srv", CHAIN.outside, is_agent=False) == ("delete", "/srv")

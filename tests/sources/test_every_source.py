@@ -13,12 +13,14 @@ from agentsight_rx import sources
 from agentsight_rx.envelope import decode_envelope, encode_line
 from agentsight_rx.events import Origin, ProcessExec, ProcessExit, ProcessFork, Tick
 from agentsight_rx.sources import (
+    AgentOptions,
     FileOptions,
     NetOptions,
     PlainHttpOptions,
     ProcessOptions,
     ReadlineOptions,
     ReplayOptions,
+    Roots,
     StdioOptions,
     SystemOptions,
     Target,
@@ -54,6 +56,12 @@ def gone() -> Target:
 
 # The sources that load BPF programs look at one process of the test's own
 LIVE = {
+    "agents": SourceCase(
+        lambda scene: sources.agents(AgentOptions(Roots(), Target(scene.pid))),
+        "process",
+        silent=True,
+        refused=lambda _: sources.agents(AgentOptions(Roots(), gone())),
+    ),
     "files": SourceCase(
         lambda scene: sources.files(FileOptions(Target(scene.pid))),
         "process",

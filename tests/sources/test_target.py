@@ -1,4 +1,4 @@
-"""Whether a process runs, as /proc says it."""
+"""Which processes a target chooses, in the real /proc."""
 
 from __future__ import annotations
 
@@ -9,40 +9,65 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.sources import Roots, Target, target
-from agentsight_rx.sources.target import found, is_alive, roots
+from agentsight_rx.sources import Roots
+from agentsight_rx.sources.target import Target, found, roots, seeds
 
-
-def test_a_process_is_alive_until_it_ends_and_not_until_it_is_waited_for() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        assert is_alive(os.getpid())
-        assert is_alive(process.pid)
-        assert process.stdin is not None
-        process.stdin.close()
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert not is_alive(process.pid), "it has ended, and is still in /proc"
-    assert not is_alive(process.pid)
+# Says it is ready, then does as each line of its input says: a child, a thread, a child of that thread
+_FAMILY = """
+import subprocess, sys, threading
+kept = []
+def child(): kept.append(subprocess.Popen(["sleep", "600"]))
+def thread(work):
+    done, end = threading.Event(), threading.Event()
+    def run():
+        work()
+        done.set()
+        end.wait()
+    threading.Thread(target=run, daemon=True).start()
+    done.wait()
+for line in sys.stdin:
+    {"child": child, "thread": lambda: thread(int), "child of a thread": lambda: thread(child)}[line.strip()]()
+    print(*(each.pid for each in kept), flush=True)
+for each in kept: each.kill()
+"""
 
 
 @pytest.mark.parametrize(
-    ("threads", "runs"),
-    [
-        ({7: ("R", 0x400000)}, True),
-        ({7: ("R", 0x400004)}, False),  # PF_EXITING: the tracepoint of its end may be behind it
-        ({7: ("Z", 0x40000C), 8: ("S", 0x400040)}, True),  # its first thread ended, another one runs
-        ({7: ("Z", 0x40000C), 8: ("R", 0x400044)}, False),
-        ({}, False),
-    ],
+    "steps", [["child"], ["thread"], ["child of a thread"], ["thread", "child", "child of a thread", "child"]], ids=" + ".join
 )
-def test_a_thread_that_is_about_to_end_runs_no_more(
-    threads: dict[int, tuple[str, int]], runs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(target, "_PROC", tmp_path)
-    for number, (state, flags) in threads.items():
-        place = tmp_path / "7" / "task" / str(number)
-        place.mkdir(parents=True)
-        (place / "stat").write_text(f"{number} (a) b) {state} 1 7 7 0 -1 {flags} 0 0 0\n")
-    assert is_alive(7) is runs
+@pytest.mark.parametrize("children", [True, False])
+def test_the_tree_of_a_process_is_whole_whoever_of_its_threads_started_a_child(steps: list[str], children: bool) -> None:
+    command = [sys.executable, "-c", _FAMILY]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        chosen = Target(process.pid, children=children)
+        assert [*seeds(chosen)] == [process.pid]
+        for step in steps:
+            process.stdin.write(f"{step}\n")
+            process.stdin.flush()
+            family = {process.pid, *map(int, process.stdout.readline().split())}
+            assert {*seeds(chosen)} == (family if children else {process.pid})
+        process.stdin.close()
+    assert not [*seeds(chosen)]
+
+
+def test_all_of_proc_is_read_only_where_a_process_may_have_descendants(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[object] = []
+    listdir = os.listdir
+
+    def noted(place: str) -> list[str]:
+        listed.append(place)
+        return listdir(place)
+
+    monkeypatch.setattr(os, "listdir", noted)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert [*seeds(Target(process.pid))] == [process.pid]
+        assert Path("/proc") not in listed
+        assert process.pid in {*seeds(Target(os.getpid()))}
+        assert Path("/proc") in listed
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 def test_agents_that_come_and_go_are_watched_with_what_they_started() -> None:

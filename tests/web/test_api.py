@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,22 @@ from starlette.testclient import TestClient
 from agentsight_rx.core.sink import Writer
 from agentsight_rx.loss import Ledger, Meter
 from agentsight_rx.prices import Prices
+from agentsight_rx.recording.deciding import Deciding
+from agentsight_rx.recording.seen_file import SeenFile
+from agentsight_rx.rules.guard.file import built_in_rules
 from agentsight_rx.sinks import Lent, memory
 from agentsight_rx.sinks.web import Feed
-from agentsight_rx.view import CallRow, Output
+from agentsight_rx.state import MemoryStore
+from agentsight_rx.view import AlertRow, CallRow, Output
+from agentsight_rx.view.rows.tables import put
 from agentsight_rx.web.api import Api
 from agentsight_rx.web.app import Access, application
-from agentsight_rx.web.recordings import LiveRecording, StoredRecordings
+from agentsight_rx.web.pictures import Pictures
+from agentsight_rx.web.recordings import Listed, LiveRecording, Opened, StoredRecordings
 from agentsight_rx.web.search import SearchIndex
+from agentsight_rx.web.stream import Stopped, changes
 
+from .. import guarded
 from ..view.page.story import SESSION, Story, output, parcel, recorded
 
 TOKEN = "the-token"
@@ -41,7 +50,8 @@ class Shelf:
         self.paths: list[Path] = []
         self.recordings = StoredRecordings(lambda: self.paths, lambda _: False)
         self.index = SearchIndex(self.recordings, folder / "search.sqlite3")
-        self.api = Api(self.recordings, PRICES, search=self.index)
+        deciding = Deciding(SeenFile(folder / "seen.jsonl"))
+        self.api = Api(self.recordings, PRICES, search=self.index, deciding=deciding)
         self.http = client(self.api)
 
     def put(self, name: str, events: Any) -> Path:
@@ -231,3 +241,141 @@ def test_a_change_is_one_message_with_the_version_and_the_end_is_said() -> None:
     changed = blocks[0].splitlines()
     version = json.loads(next(line[6:] for line in changed if line.startswith("data: ")))["version"]
     assert f"id: {version}" in changed
+
+
+class Written:
+    """A recording that another program goes on with."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+
+    def listed(self) -> Sequence[Listed]:
+        return [Listed("a", "a", being_written=True), Listed("gone", "gone", being_written=True)]
+
+    def opened(self, id: str, /) -> Opened:
+        if id != "a":
+            raise KeyError(id)
+        return Opened(self.store, self.store.version(), True)
+
+
+@pytest.mark.parametrize("open_now", ["", "b"])
+def test_a_page_learns_that_another_recording_goes_on(open_now: str) -> None:
+    written, stopped, names = Written(), Stopped(), list[str]()
+
+    async def listen() -> None:
+        async for event in changes(Pictures(written, PRICES), None, stopped, open_now=open_now):
+            names.append(event.event or "")
+            if names[-1] == "list":
+                stopped.now = names.count("list") == 2
+                written.store.commit([put(AlertRow(f"alert-{len(names)}", 1, "loop", "warn", "x", "x"))])
+
+    asyncio.run(asyncio.wait_for(listen(), 30))
+    assert ["list", "list"] == [name for name in names if name != "gone"]
+
+
+# -- alerts --------------------------------------------------------------------------------------------------------------
+
+
+def guard(shelf: Shelf, name: str, story: guarded.Story | None = None) -> None:
+    """A recording with alerts."""
+    path = shelf.folder / f"{name}.lmdb"
+    shelf.paths.append(guarded.stored(path, (story or guarded.leaking()).events, built_in_rules()))
+
+
+def mark(shelf: Shelf, status: int = 200, **given: Any) -> Any:
+    answer = shelf.http.post("/api/v1/seen", json=given)
+    assert status == answer.status_code, answer.text
+    return answer.json()
+
+
+def test_alerts_of_all_recordings_wait_until_they_are_seen(shelf: Shelf) -> None:
+    guard(shelf, "first")
+    guard(shelf, "second", guarded.Story())
+    story = guarded.Story()
+    story.sends(story.shell("curl a.example"), "a.example")
+    guard(shelf, "third", story)
+    found = shelf.get("alerts")
+    assert (3, 3) == (found["total"], found["waiting"])
+    assert ["first", "third"] == sorted({row["recording"] for row in found["rows"]})
+    assert [2, 0, 1] == [row.get("waiting", 0) for row in reversed(shelf.get("sessions")["sessions"])]
+    ids = [row["id"] for row in found["rows"] if row["recording"] == "first"]
+    assert {"marked": 2} == mark(shelf, recording="first", alerts=ids)
+    assert [(1, 2), (1, None)] == [
+        (each["waiting"], each.get("decided")) for each in (shelf.get("alerts"), shelf.get("alerts?state=waiting"))
+    ]
+    assert [0, 0, 1] == [row.get("waiting", 0) for row in reversed(shelf.get("sessions")["sessions"])]
+    session = next(row["id"] for row in shelf.get("sessions")["sessions"] if row["recording"] == "first")
+    assert 2 == shelf.get(f"r/first/session/{session}/alerts")["decided"]
+    mark(shelf, recording="first", alerts=ids[:1], seen=False)
+    assert 2 == shelf.get("alerts")["waiting"]
+
+
+def test_looking_changes_no_recording(shelf: Shelf) -> None:
+    guard(shelf, "first")
+    before = shelf.paths[0].read_bytes()
+    ids = [row["id"] for row in shelf.get("alerts")["rows"]]
+    mark(shelf, recording="first", alerts=ids)
+    assert before == shelf.paths[0].read_bytes()
+
+
+def test_alerts_come_in_pages(shelf: Shelf) -> None:
+    guard(shelf, "first")
+    found = shelf.get("alerts?since=1&count=1")
+    assert (1, 2, ["secret-left"]) == (found["start"], found["total"], [row["rule"] for row in found["rows"]])
+
+
+def test_this_machine_has_what_waits_and_its_days(shelf: Shelf) -> None:
+    guard(shelf, "first")
+    found = shelf.get("machine?days=0,1800000000000")
+    assert ([0, 1], [0, 2], 2) == (found["days"]["sessions"], found["days"]["waiting"], found["waiting"])
+    assert ["new-host", "secret-left"] == [row["rule"] for row in found["waits"]]
+    assert [] == shelf.get("machine?days=")["days"]["begin_ms"]
+    shelf.put("dear", parcel())
+    assert 2 == shelf.get("machine?days=1900000000000")["waiting"], "what waits is of no day"
+    dear = shelf.get("machine?days=1795600000000")["dearest"]
+    assert ["dear"] == [each["row"]["recording"] for each in dear]
+    assert dear == shelf.get("machine?days=1795600000000")["dearest"]
+
+
+def test_a_recording_that_cannot_be_read_hides_no_alert(shelf: Shelf) -> None:
+    guard(shelf, "first")
+    bad = shelf.folder / "bad.lmdb"
+    bad.write_bytes(b"nothing")
+    shelf.paths.append(bad)
+    assert 2 == shelf.get("alerts")["waiting"]
+    assert 2 == shelf.get("machine?days=0")["waiting"]
+
+
+@pytest.mark.parametrize("days", ["x", "1,,2", "1.5", ",".join(["1"] * 63)])
+def test_days_that_are_none_are_named(shelf: Shelf, days: str) -> None:
+    assert "are not the begins of at most 62 days" in shelf.get(f"machine?days={days}", 400)["error"]
+
+
+def test_a_page_that_can_keep_nothing_says_so_and_goes_on(shelf: Shelf) -> None:
+    guard(shelf, "first")
+    (shelf.folder / "seen.jsonl").mkdir()
+    found = shelf.get("alerts")
+    assert 2 == found["waiting"]
+    answer = mark(shelf, 409, recording="first", alerts=[found["rows"][0]["id"]])
+    assert "seen.jsonl cannot be written" in answer["error"]
+    assert 2 == shelf.get("alerts")["waiting"]
+
+
+def test_what_is_not_there_cannot_be_seen(shelf: Shelf) -> None:
+    guard(shelf, "first")
+    assert {"marked": 0} == mark(shelf, recording="first", alerts=["alert-none"])
+    assert "other is not here" in mark(shelf, 404, recording="other", alerts=["a"])["error"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b'{"recording": "a"}', b'{"recording": "a", "alerts": "a"}', b'{"recording": "a", "alerts": [], "x": 1}'],
+)
+def test_a_request_that_is_not_understood_marks_nothing(shelf: Shelf, body: bytes) -> None:
+    answer = shelf.http.post("/api/v1/seen", content=body)
+    assert (400, True) == (answer.status_code, "send {" in answer.json()["error"])
+    assert not (shelf.folder / "seen.jsonl").exists()
+
+
+def test_a_request_that_is_too_long_is_refused(shelf: Shelf) -> None:
+    assert 413 == shelf.http.post("/api/v1/seen", content=b" " * 70_000).status_code

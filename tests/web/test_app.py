@@ -75,7 +75,8 @@ def test_without_the_token_nothing_captured_is_sent(served: Served, path: str, g
 def test_the_page_and_the_info_need_no_token(served: Served) -> None:
     served.call(1)
     del served.http.headers["Authorization"]
-    assert "<title>agentsight-rx</title>" in served.http.get("/").text
+    for path in ("/", "/home", "/alerts", "/s/a/b/alerts"):
+        assert "<title>agentsight-rx</title>" in served.http.get(path).text
     assert {"protocol_version": 1, "product": "agentsight-rx", "authorization_required": True, "node": None} == served.http.get(
         "/api/v1/info"
     ).json()
@@ -123,6 +124,18 @@ def test_only_get_is_answered(served: Served, method: str) -> None:
     assert (405, "GET, HEAD") == (answer.status_code, answer.headers["allow"])
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+def test_only_what_was_seen_is_taken(served: Served, method: str) -> None:
+    answer = served.http.request(method, "/api/v1/seen")
+    assert (405, "POST") == (answer.status_code, answer.headers["allow"])
+
+
+@pytest.mark.parametrize(("headers", "status"), [({"Authorization": ""}, 401), ({"Origin": "http://evil.example"}, 403)])
+def test_a_foreign_page_marks_nothing(served: Served, headers: dict[str, str], status: int) -> None:
+    body = {"recording": "live", "alerts": ["alert-1"]}
+    assert status == served.http.post("/api/v1/seen", json=body, headers=headers).status_code
+
+
 @pytest.mark.parametrize("path", ["/", "/api/v1/info", "/api/v1/snapshot", "/api/v1/live", "/nothing"])
 @pytest.mark.parametrize("known", [True, False])
 def test_every_answer_has_the_security_headers(served: Served, path: str, known: bool) -> None:
@@ -164,7 +177,7 @@ def test_without_a_built_page_it_says_how_to_build_it(served: Served, monkeypatc
 
 def test_the_snapshot_has_what_was_written_and_says_what_is_missing(served: Served) -> None:
     served.feed.write([CallRow("llm-1", 1), ToolRow("tool-1", 2, "llm-1", "t", "Bash"), ProcessRow("process-1", 7)])
-    served.feed.write([AuditRow(f"audit-{number}", number, "llm") for number in range(5)])
+    served.feed.write([AuditRow(f"audit-{number}", number, "llm") for number in range(4)])
     served.ledger.meter("tls").lose(Reason.KERNEL_LOST, 3)
     answer = served.http.get("/api/v1/snapshot?audit_limit=2").json()
     assert set(Snapshot.__struct_fields__) == answer.keys()
@@ -261,9 +274,9 @@ def test_many_rows_come_in_several_messages_and_none_twice() -> None:
 
 
 def test_a_message_holds_no_more_than_a_million_characters_or_one_row(served: Served) -> None:
-    served.feed.write([CallRow(f"llm-{number}", number, text="x" * 400_000) for number in range(5)])
-    served.feed.write([CallRow("llm-5", 5, text="x" * 2_000_000)])
-    assert [2, 2, 1, 1] == [len(value) for name, _, value in served.stream() if name == "rows"]
+    served.feed.write([CallRow(f"llm-{number}", number, text="x" * 400_000) for number in range(4)])
+    served.feed.write([CallRow("llm-4", 4, text="x" * 2_000_000)])
+    assert [2, 2, 1] == [len(value) for name, _, value in served.stream() if name == "rows"]
 
 
 @pytest.mark.parametrize("given", ["2", "-1", "x", "9" * 400])

@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 from starlette.applications import Starlette
 
 from agentsight_rx.core.sink import Writer
@@ -21,8 +23,10 @@ from agentsight_rx.errors import SinkError, UsageError
 from agentsight_rx.events import AnswerPiece, AnswerProgress, Connection, Origin, ProcessExec
 from agentsight_rx.loss import Ledger
 from agentsight_rx.operators import materialize
+from agentsight_rx.recording.deciding import Deciding
+from agentsight_rx.recording.seen_file import SeenFile
 from agentsight_rx.runtime import Run
-from agentsight_rx.view import CallRow, Output, SessionRow
+from agentsight_rx.view import AlertRow, CallRow, Output, SessionRow
 from agentsight_rx.view.rows.ids import call_id
 from agentsight_rx.web import WebOptions, WebSink, web
 from agentsight_rx.web.connections import Limits
@@ -112,6 +116,37 @@ def test_what_an_open_answer_says_is_sent_as_it_comes_and_from_the_begin_to_each
     assert (call.id, 0, "Sev") == (first["call"], first["first"], first["pieces"][0]["text"])
     assert (1, "en") == (second["first"], second["pieces"][0]["text"])
     assert (0, ["Sev", "en"]) == (again["first"], [piece["text"] for piece in again["pieces"]])
+
+
+def test_an_alert_is_said_at_once_and_each_time_it_comes() -> None:
+    alert = AlertRow("alert-1", 1, "loop", "warn", "claude ran make", "make", number=1, session_id="s")
+    with opened() as (sink, writer), browser(sink) as http:
+        writer.write([SessionRow("s", 1)])
+        with http.stream("GET", "/api/v1/live?rows=none&recording=live") as answer:
+            received = messages(answer.iter_lines())
+            assert "changed" == next(received)[0]
+            writer.write([alert])
+            assert ("alert", {"count": 1}) == next(each for each in received if each[0] == "alert")
+            writer.write([replace(alert, count=2)])
+            assert {"count": 2} == next(each for each in received if each[0] == "alert")[1]
+        writer.flush()
+        found = http.get("/api/v1/r/live/session/s/alerts").json()
+    assert ([2], 1, "this page keeps nothing") == ([row["count"] for row in found["rows"]], found["waiting"], found["refusal"])
+
+
+def test_a_page_of_a_run_knows_what_was_seen(tmp_path: Path) -> None:
+    alert = AlertRow("alert-1", 1, "loop", "warn", "claude ran make", "make", number=1, session_id="s")
+    sink = web(ANY, deciding=lambda: Deciding(SeenFile(tmp_path / "seen.jsonl")))
+    writer = sink.open(Ledger())
+    try:
+        writer.write([SessionRow("s", 1), alert])
+        writer.flush()
+        with browser(sink) as http:
+            marked = http.post("/api/v1/seen", json={"recording": "live", "alerts": ["alert-1"]}).json()
+            found = http.get("/api/v1/r/live/session/s/alerts").json()
+    finally:
+        writer.close()
+    assert ({"marked": 1}, ["seen"]) == (marked, [row["state"] for row in found["rows"]])
 
 
 def test_the_server_waits_until_an_open_page_has_read_what_came_last() -> None:

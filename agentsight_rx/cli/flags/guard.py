@@ -8,10 +8,13 @@ from typing import Annotated, ClassVar
 from msgspec.structs import replace
 
 from ...graphs import TraceOptions
-from ...recording.guard_file import guard_rules, priced_by
+from ...recording.guard_file import RulesFile, guard_rules, priced_by
+from ...recording.known_hosts import hosts_of
 from ...recording.price_file import load_prices
 from ...rules.guard.values import Rules
+from ...say import say
 from ..own_files import own_file
+from ..stores import recorded
 from .group import FILTERS, Group, flag
 
 __all__ = ["RULES_FILE", "Guard", "given_rules"]
@@ -36,9 +39,19 @@ class Guard(Group, frozen=True):
     def is_on(self) -> bool:
         return self.guard or self.guard_rules is not None
 
-    def over(self, options: TraceOptions, *, folder: Path | None = None) -> TraceOptions:
-        """The options with the rules, where they are asked for. Raises UsageError where a rule is wrong."""
+    def over(self, options: TraceOptions, *, folder: Path | None = None, reloads: bool = False) -> TraceOptions:
+        """
+        The options with the rules, where they are asked for. `reloads`: the file is looked at again while the capture runs.
+        Raises UsageError where a rule is wrong.
+        """
         if not self.is_on:
             return options
         rules = given_rules(self.guard_rules, folder=folder)
-        return replace(options, guard=rules, priced=priced_by(load_prices(None), rules))
+        file = self.guard_rules or own_file(RULES_FILE)
+        looked = RulesFile(file, rules, say) if reloads and file is not None else None
+        priced = priced_by(load_prices(None), rules)
+        return replace(options, guard=rules, priced=priced, rules_file=looked)
+
+    def knowing(self, options: TraceOptions, *, folder: Path | None = None) -> TraceOptions:
+        """Add the hosts of earlier recordings, for a capture. A `folder` chooses its workspace alone."""
+        return options if options.guard is None else replace(options, known_hosts=hosts_of(recorded(), folder))

@@ -1,12 +1,15 @@
 """The flags of the page -> where it is served, and its sink."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from ...core.sink import Sink
 from ...sinks import Lent
 from ...view import Output
 from ...web import WebOptions, web
 from .group import PAGE, Group, flag
+
+if TYPE_CHECKING:
+    from ...recording.deciding import Deciding
 
 __all__ = ["Page"]
 
@@ -27,4 +30,10 @@ class Page(Group, frozen=True):
 
     def sinks(self, lent: Lent | None = None) -> list[Sink[Output]]:
         """The sink of the page of a run, where it is asked for. `lent` gets the store of the run."""
-        return [] if self.server is False else [web(self.options(), lent=lent)]
+        return [] if self.server is False else [web(self.options(), lent=lent, deciding=_deciding)]
+
+
+def _deciding() -> "Deciding":
+    from ..deciding import deciding
+
+    return deciding()

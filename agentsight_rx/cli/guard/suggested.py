@@ -8,17 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 
 from ...rules.guard.compiled import allow_text
-from ...rules.guard.lists import shortened
 from ...rules.guard.values import Allow
 from ...view import AlertRow
+from ...view.queries.decided import allowing, folder_entry, host_entry
 
 __all__ = ["Suggested", "entry_of", "suggested"]
 
 _ALERTS_LEAST, _SESSIONS_LEAST = 5, 3
 # A credential is never suggested: who reads one on purpose writes the entry
 _NEVER = frozenset({"reads-secret", "secret-left", "secret-in-prompt", "dangerous-command", "budget", "loop"})
-
-_ABOUT_WHAT_LEFT = frozenset({"secret-left", "secret-in-prompt"})
 
 
 class Suggested(Struct, frozen=True):
@@ -41,7 +39,7 @@ def suggested(rows: Sequence[AlertRow], /) -> list[Suggested]:
         mine = [row for row in rows if row.rule == rule]
         if rule in _NEVER:
             continue
-        for make in (_host, _folder):
+        for make in (host_entry, folder_entry):
             best = _most_frequent(mine, make)
             if best is not None:
                 found.append(Suggested(rule, best, sum(make(row) == best for row in mine)))
@@ -50,10 +48,8 @@ def suggested(rows: Sequence[AlertRow], /) -> list[Suggested]:
 
 
 def entry_of(row: AlertRow, /) -> str:
-    """The entry that would allow what an alert is about; empty for what left, and for what has no entry."""
-    if row.rule in _ABOUT_WHAT_LEFT:
-        return ""
-    entry = _host(row) or _folder(row)
+    """The line below [rule.NAME] that would allow the deed of an alert; empty where no entry can."""
+    entry = allowing(row)
     return f"allow.append = [{allow_text(entry)}]" if entry is not None else ""
 
 
@@ -64,14 +60,3 @@ def _most_frequent(rows: Iterable[AlertRow], make: Callable[[AlertRow], Allow | 
         return None
     entry = counted[0][0]
     return entry if len({session for each, session in entries if each == entry}) >= _SESSIONS_LEAST else None
-
-
-def _host(row: AlertRow) -> Allow | None:
-    return Allow(host=row.host) if row.host else None
-
-
-def _folder(row: AlertRow) -> Allow | None:
-    if not row.target.startswith("/"):
-        return None
-    path = shortened(row.target)
-    return Allow(path=f"{path}*" if path.endswith("/") else path)

@@ -13,10 +13,11 @@ from msgspec import Struct
 from ...errors import StoreError
 from ...recording.guard_file import priced_by
 from ...recording.judged import judged
+from ...recording.known_hosts import hosts_in
 from ...recording.price_file import load_prices
 from ...rules.guard.lists import shortened
 from ...rules.guard.values import Rules
-from ...say import say
+from ...say import program, say
 from ...state import LmdbStore
 from ...view import AlertRow
 from ...view.queries.reading import rows_of
@@ -28,6 +29,7 @@ from ..report.screen import Column, Line, Screen, Whole, render, table
 from ..report.words import plural
 from ..stores import newest_store, recorded
 from ..streams import write_line
+from .gaps import Gap, Needs, gap_lines, gaps_in
 from .rules_list import RulesFile
 from .suggested import Suggested, suggested
 
@@ -35,6 +37,7 @@ __all__ = ["COLUMNS", "Tried", "try_rules"]
 
 _DAY_MS = 86_400_000
 _TARGETS = 10
+_NO_GAPS = "no gaps: all that the rules are about was recorded, as far as the kernel shows it"
 COLUMNS = (
     Column("rule"),
     Column("does"),
@@ -65,6 +68,7 @@ def try_rules(
     ] = None,
     suggest: Annotated[bool, typer.Option("--suggest", help="Name entries that would remove many alerts.")] = False,
     show_all: Annotated[bool, typer.Option("--all", help="Rules without an alert, and all targets.")] = False,
+    show_gaps: Annotated[bool, typer.Option("--gaps", help="What the rules could not have seen, and which.")] = False,
     rules: RulesFile = None,
     form: Form,
 ) -> None:
@@ -73,6 +77,8 @@ def try_rules(
     priced = priced_by(load_prices(None), found)
     places = stores or recorded() or [newest_store(None)]
     rows, sessions, read = list[AlertRow](), 0, 0
+    earlier: dict[tuple[str, str], None] = {}  # hosts, by workspace
+    gaps, needs = list[Gap](), Needs(found)
     for place in places:
         try:
             store = LmdbStore.open(place, readonly=True)
@@ -82,11 +88,16 @@ def try_rules(
             say(f"left out: {error}")
             continue
         try:
-            rows += judged(store, found, priced=priced)
+            rows += judged(store, found, priced=priced, earlier=tuple(earlier))
+            earlier.update(dict.fromkeys(hosts_in(store)))
+            gaps += gaps_in(store, place, needs)
             sessions += sum(1 for _ in rows_of(store, SESSIONS))
             read += 1
         finally:
             store.close()
+    if show_gaps:
+        _write_gaps(gaps, found, form)
+        return
     entries = suggested(rows) if suggest else []
     results = [each for each in _tried(rows, found, entries) if show_all or each.alerts]
     if form.as_json:
@@ -96,6 +107,25 @@ def try_rules(
     screen = Screen()
     for line in _lines(results, rows, screen, (read, sessions), suggest=suggest, show_all=show_all):
         write_line(render(line, screen))
+    for line in _gaps_said(gaps):
+        write_line(render(line, screen))
+
+
+def _write_gaps(gaps: Sequence[Gap], rules: Rules, form: Form) -> None:
+    if form.as_json:
+        for each in gaps:
+            write_json(each)
+        return
+    screen = Screen()
+    for line in gap_lines(gaps, sum(rule.do != "off" for rule in rules.rules)) if gaps else [_NO_GAPS]:
+        write_line(render(line, screen))
+
+
+def _gaps_said(gaps: Sequence[Gap]) -> Iterator[Line]:
+    if gaps:
+        rules = len({name for gap in gaps for name in gap.rules})
+        where = plural(len({gap.recording for gap in gaps}), "recording has gaps", "recordings have gaps")
+        yield f"{where}, so {plural(rules, 'rule')} may have missed something there: {program()} guard test --gaps"
 
 
 def _tried(rows: Sequence[AlertRow], rules: Rules, entries: Sequence[Suggested]) -> Iterator[Tried]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from ...rules.guard.lists import shortened, with_short_homes
 from ...view import AlertRow
@@ -13,13 +14,17 @@ from .words import clock, count, money
 __all__ = ["alert_head", "alert_lines", "flag_said", "thread_said"]
 
 _TIMES = "×"
+_UNDECIDED: Mapping[str, str] = MappingProxyType({})
 
 
-def flag_said(row: AlertRow, /) -> str:
-    """The flag of an alert that waits for a person; a note has none."""
+def flag_said(row: AlertRow, state: str = "new", /) -> str:
+    """The flag of an alert that waits for a person, or its decided state; a note has no flag."""
     if row.do == "note":
         return " "
-    return "⚑" if "utf" in (sys.stderr.encoding or "").lower() else "*"
+    if state in ("seen", "allowed"):
+        return state
+    flag, bars = ("⚑", "‖") if "utf" in (sys.stderr.encoding or "").lower() else ("*", "=")
+    return flag + bars if state == "stopped" else flag
 
 
 def alert_head(row: AlertRow, /) -> str:
@@ -34,12 +39,14 @@ def thread_said(row: AlertRow, /) -> str:
     return " → ".join(filter(None, (prompt, with_short_homes(row.tool), process, shortened(row.target))))
 
 
-def alert_lines(rows: Sequence[AlertRow], /) -> Iterator[Line]:
-    """Two lines an alert: its sentence, which is never cut, and the thread of it."""
+def alert_lines(rows: Sequence[AlertRow], /, states: Mapping[str, str] = _UNDECIDED) -> Iterator[Line]:
+    """Two lines an alert: its whole sentence, and the thread of it. An alert without one of the `states` is new."""
+    flags = [flag_said(row, states.get(row.id, "new")) for row in rows]
+    flag_wide = max(map(len, flags), default=0)
     wide = max((len(alert_head(row)) for row in rows), default=0)
     names = max((len(row.name) for row in rows), default=0)
-    for row in rows:
-        head = f" {flag_said(row)} {row.name:<{names}}  {clock(row.timestamp_ms)}  {alert_head(row):<{wide}}  "
+    for row, flag in zip(rows, flags, strict=True):
+        head = f" {flag:<{flag_wide}} {row.name:<{names}}  {clock(row.timestamp_ms)}  {alert_head(row):<{wide}}  "
         yield Whole(f"{head}{row.sentence}")
         cells: list[Cell] = [f"      {thread_said(row)}", Span(f"     {_sure(row)}", "quiet")]
         yield tuple(cells)

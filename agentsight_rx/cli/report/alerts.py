@@ -12,7 +12,7 @@ from ...view import AlertRow
 from ...view.queries.alerts import LEVELS, read_alerts
 from .alert_words import alert_lines
 from .ask import Ask
-from .screen import Line, Screen, Whole
+from .screen import Line, Prose, Screen, Whole
 from .words import plural
 
 __all__ = ["alerts"]
@@ -32,7 +32,20 @@ def alerts(
     def lines(rows: Sequence[AlertRow], _: Screen) -> Iterable[Line]:
         return _lines(rows, ask)
 
-    ask.show(lambda selection: read_alerts(ask.store, selection, least=level, rule=rule), lines, newest=_NEWEST)
+    ask.show(lambda selection: read_alerts(ask.store, selection, least=level, rule=rule), lines, most=_NEWEST)
+
+
+def _states(rows: Sequence[AlertRow]) -> tuple[dict[str, str], str]:
+    """The states of alerts, as the page has them, and the mistake in the rules of now, if there is one."""
+    from ...view.queries.decided import state_of
+    from ..deciding import deciding
+
+    decisions = deciding().now()
+    return {row.id: state_of(row, decisions) for row in rows}, decisions.wrong
+
+
+def _count(states: dict[str, str], state: str) -> int:
+    return sum(each == state for each in states.values())
 
 
 def _lines(rows: Sequence[AlertRow], ask: Ask) -> Iterator[Line]:
@@ -43,7 +56,12 @@ def _lines(rows: Sequence[AlertRow], ask: Ask) -> Iterator[Line]:
     counted = [plural(len(shown) - notes, "alert"), *([plural(notes, "note")] if notes else [])]
     within = len(rows) - len(shown)
     hidden = f"; {within} more {'is' if within == 1 else 'are'} a part of these (--all)" if within else ""
-    yield f"{', '.join(counted)}{hidden}"
-    yield from alert_lines(shown)
-    first = next((row for row in reversed(shown) if row.do != "note"), shown[-1])
+    states, wrong = _states(shown)
+    decided = ", ".join(f"{count} {state}" for state in ("stopped", "seen", "allowed") if (count := _count(states, state)))
+    yield f"{', '.join(counted)}{f': {decided}' if decided else ''}{hidden}"
+    if wrong:
+        yield Prose(f"your rules cannot be read, so no alert counts as allowed: {wrong}")
+    yield from alert_lines(shown, states)
+    loud = [row for row in reversed(shown) if row.do != "note"]
+    first = next((row for row in loud if states.get(row.id, "new") in ("new", "stopped")), (loud or shown[-1:])[0])
     yield Whole(f"next: {ask.guard('explain', first.name)}")

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, TypeVar
@@ -29,6 +30,7 @@ from ..stores import is_being_written, newest_store
 from ..streams import write_line
 from .plain import write_json
 from .screen import Line, Screen, Whole, render
+from .words import count
 
 __all__ = ["Ask", "Flags", "report_called"]
 
@@ -115,28 +117,35 @@ class Ask:
         """What the flags select, with the limit that was given: none where it was not."""
         return selection_of(self.flags, self.store, now_ms=self.now_ms)
 
+    @property
+    def unlimited(self) -> Selection:
+        """The whole selection: the limit is for the rows that are made of it."""
+        return replace(self.selection, limit=None)
+
     def show(
         self,
         read: Callable[[Selection], Iterable[T]],
         lines: Callable[[Sequence[T], Screen], Iterable[Line]],
         *,
-        newest: int | None = None,
+        most: int,
+        newest: bool = True,
     ) -> None:
         """
-        Answer with what `read` finds. As JSON it is a value a line, all of them unless there is a limit. As text it is what
-        `lines` makes of them; of more than `newest` only the newest, and a last line names how to see all.
+        Answer with what `read` finds, as JSON a value a line, all of them unless there is a limit. As text it is what `lines`
+        makes of at most so many, the newest or the first ones, and a last line names how to see all.
         """
+        limit = None if self.flags.show_all else self.flags.limit or (None if self.as_json else most)
         if self.as_json:
-            self.write(read(self.selection))
+            self.write(read(replace(self.selection, limit=limit)) if newest else islice(read(self.unlimited), limit))
             return
-        most = None if self.flags.show_all else self.flags.limit or newest
-        found = list(read(replace(self.selection, limit=None if most is None else most + 1)))
-        shown = found if most is None else found[-most:]
+        found = list(read(replace(self.selection, limit=limit + 1) if newest and limit else self.unlimited))
+        shown = found[-limit:] if newest and limit else found[:limit]
         self.write_lines(lines(shown, self.screen))
         if not found:
             self.write_lines([self.nothing("of that kind")])
         elif len(shown) < len(found):
-            self.write_lines(["", Whole(f"the newest {len(shown)}; all of them: {self.command} --all")])
+            rest = f"the newest {len(shown)}" if newest else f"{count(len(found) - len(shown))} more"
+            self.write_lines(["", Whole(f"{rest}; all of them: {self.command} --all")])
 
     def write(self, values: Iterable[object]) -> None:
         """One JSON value a line."""

@@ -32,7 +32,7 @@ COLUMNS = (
 def audit(
     ask: Ask,
     audit_type: Annotated[
-        str | None, typer.Option("--audit-type", help="Only llm, process, file, network, mcp or rpc.", metavar="TYPE")
+        str | None, typer.Option("--audit-type", help="Only llm, process, file, network, mcp, rpc or guard.", metavar="TYPE")
     ] = None,
 ) -> None:
     """The audit trail: which process did what to which target, and how it ended; the newest first."""

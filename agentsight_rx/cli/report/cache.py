@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from ...context.losses import Cause
-from ...view.queries.context import read_contexts
-from ...view.queries.context_words import cause_said
+from ...view.queries.context import TurnContext
+from ...view.queries.context_reading import read_contexts
+from ...view.queries.context_words import cleared_said, lost_said
 from ...view.queries.reading import newest_session, selected
 from ...view.rows.kinds import SessionRow
 from ...view.rows.tables import SESSIONS
@@ -38,25 +39,25 @@ class Loss(Struct, frozen=True):
     tokens: int
     usd: float | None
     why: str
-    cause: Cause
+    cause: Cause | None
 
 
 def cache(ask: Ask) -> None:
     """Each loss of the cache, why it was, and what it cost more than reading it."""
     sessions = list(_sessions(ask))
+    agents = [agent for session in sessions for agent in read_contexts(ask.store, session.id, ask.prices)]
     losses = [
         Loss(
-            session.id,
+            turn.call.session_id or "",
             agent.agent_id,
             turn.turn,
             call=turn.call.id,
             tokens=turn.lost.tokens,
             usd=turn.lost.usd,
-            why=cause_said(turn.lost.cause),
+            why=lost_said(turn.lost),
             cause=turn.lost.cause,
         )
-        for session in sessions
-        for agent in read_contexts(ask.store, session.id, ask.prices)
+        for agent in agents
         for turn in agent.turns
         if turn.lost is not None
     ]
@@ -64,6 +65,22 @@ def cache(ask: Ask) -> None:
         ask.write(losses)
         return
     ask.write_lines(_lines(sessions, losses, ask))
+    ask.write_lines(_no_losses([turn for agent in agents for turn in agent.turns]))
+
+
+def _no_losses(turns: Sequence[TurnContext]) -> Iterator[Line]:
+    """What made the begin of a request another one on purpose."""
+    fallen = [str(turn.turn) for turn in turns if turn.compaction is not None]
+    lines = [f"turn {', '.join(fallen)}: the conversation is shorter (report context --over-time)"] if fallen else []
+    for turn in turns:
+        if turn.cleared is not None:
+            price = f", which cost {money(turn.cleared.usd)} more" if turn.cleared.usd else ""
+            lines.append(f"turn {turn.turn}: {cleared_said(turn.cleared)}{price}")
+    if lines:
+        yield ""
+        yield Prose("No losses, as they were meant:")
+        for line in lines:
+            yield Prose(line, mark="  ")
 
 
 def _sessions(ask: Ask) -> Iterator[SessionRow]:
@@ -92,4 +109,4 @@ def _lines(sessions: Sequence[SessionRow], losses: Sequence[Loss], ask: Ask) -> 
 
 def _row(loss: Loss) -> tuple[str, ...]:
     cost = "" if loss.usd is None else money(loss.usd)
-    return str(loss.turn), f"{loss.tokens:,}", cost, loss.why, loss.cause.old, loss.cause.new
+    return str(loss.turn), f"{loss.tokens:,}", cost, loss.why, *((loss.cause.old, loss.cause.new) if loss.cause else ("", ""))

@@ -54,7 +54,7 @@ def calls(
             return False
         return rules is None or is_matched(ask.store, row.id, rules)
 
-    ask.show(lambda selection: read_calls(ask.store, selection, ask.prices, where=is_meant), _lines, newest=_NEWEST)
+    ask.show(lambda selection: read_calls(ask.store, selection, ask.prices, where=is_meant), _lines, most=_NEWEST)
 
 
 def _lines(rows: Sequence[PricedCall], screen: Screen) -> Iterable[Line]:

@@ -10,9 +10,19 @@ from msgspec import Struct
 
 from ...errors import UsageError
 from ...view.queries.call import find_calls
-from ...view.queries.context import AgentContext, TurnContext, read_contexts
+from ...view.queries.context import AgentContext, TurnContext
 from ...view.queries.context_findings import Avoidable, avoidable
-from ...view.queries.context_words import ORIGINS, avoidable_said, cause_said, counted_said, sentence_of, what_to_do
+from ...view.queries.context_reading import read_contexts
+from ...view.queries.context_words import (
+    ORIGINS,
+    avoidable_said,
+    cleared_said,
+    counted_said,
+    lost_said,
+    sentence_of,
+    what_to_do,
+)
+from ...view.queries.instruction_files import with_instruction_files
 from ...view.queries.reading import newest_session, selected
 from ...view.queries.segments import Segment, carried, segments_of
 from ...view.rows.tables import TOOLS
@@ -69,11 +79,12 @@ def context(
 ) -> None:
     """The parts of the context: of the newest request of the session, or of one call."""
     session, turn, agent_id = _wanted(ask, call)
-    agents = read_contexts(ask.store, session, ask.prices, until_turn=turn or None)
+    agents = with_instruction_files(ask.store, read_contexts(ask.store, session, ask.prices))
     agent = next((each for each in agents if each.agent_id == agent_id), agents[0] if agents else None)
     if agent is None:
         ask.write([]) if ask.as_json else ask.write_lines([ask.nothing("of a model's context")])
         return
+    agent = agent.at(turn) if turn else agent
     called = {tool.tool_name for tool in selected(ask.store, TOOLS, ask.selection) if tool.session_id == session}
     findings = avoidable(agent, called)
     if over_time:
@@ -158,15 +169,16 @@ def _sums(turn: TurnContext, screen: Screen) -> Iterator[Line]:
 def _row(segment: Segment) -> tuple[str, ...]:
     about = "" if segment.exact else "≈ "
     name = f"{segment.name} ({plural(segment.count, 'tool')})" if segment.id.startswith("server:") else segment.name
+    read = f", which the agent read ({segment.read.evidence})" if segment.read else ""
     preview = f": {segment.preview}" if segment.origin in ("prompt", "reminder") and segment.preview else ""
     cost = "" if segment.cost is None else money(segment.cost)
-    return f"{about}{segment.tokens:,}", f"{segment.requests:,}", str(segment.since), cost, f"{name}{preview}"
+    return f"{about}{segment.tokens:,}", f"{segment.requests:,}", str(segment.since), cost, f"{name}{read}{preview}"
 
 
 def _paid(agent: AgentContext, segments: Sequence[Segment]) -> str:
     if not agent.is_priced:
         return "no price is known of this model, so costs are left out (--prices FILE)"
-    total = sum(each.cost or 0.0 for each in segments) + agent.thread.unplaced
+    total = sum(each.cost or 0.0 for each in segments) + agent.thread.costs.unplaced
     requests = sum(turn.known for turn in agent.turns)
     return f"all parts of {plural(requests, 'request')}: {money(total)}, which is the cost of their input"
 
@@ -187,9 +199,13 @@ def _turn_row(turn: TurnContext, most: int) -> tuple[str | Span, ...]:
     usage = turn.usage
     said: str | Span = "█" * round(_BAR * turn.total / most)
     if turn.lost is not None:
-        said = Span(f"cache lost: {cause_said(turn.lost.cause)}", "missing")
+        said = Span(f"cache lost: {lost_said(turn.lost)}", "missing")
     elif turn.compaction is not None:
-        said = f"{'compacted' if turn.compaction.summed_up else 'left out'}: {amount(turn.compaction.tokens)} dropped"
+        by = " by the provider" if turn.compaction.by_provider else ""
+        what = f"compacted{by}" if turn.compaction.summed_up else "left out"
+        said = f"{what}: {amount(turn.compaction.tokens)} dropped"
+    elif turn.cleared is not None:
+        said = cleared_said(turn.cleared)
     elif not turn.known:
         said = Span("the request was not captured", "missing")
     new = sum(each.tokens for each in turn.added)
@@ -216,6 +232,8 @@ def _turn_json(turn: TurnContext) -> dict[str, object]:
         "lost": lost,
         "dropped": fall.tokens if fall else 0,
         "summed_up": fall.summed_up if fall else False,
+        "by_provider": fall.by_provider if fall else False,
+        "cleared": turn.cleared,
     }
 
 

@@ -22,8 +22,9 @@ from ...sinks import OtelOptions, send_recorded, write_recorded
 from ...view.log.reading import read_events_of_now
 from ...view.page import Picture, embedded
 from ...view.page.picture import WHOLE
-from ...view.queries.reading import newest_session, sessions_named
+from ...view.queries.reading import newest_session, rows_of, sessions_named
 from ...view.rows.kinds import SessionRow
+from ...view.rows.tables import ALERTS
 from ...view.snapshot.snapshot import AUDIT_DEFAULT, read_snapshot
 from ...web.assets import bundle, single_file
 from ..flags.group import Only
@@ -74,7 +75,7 @@ def export(
         int, typer.Option("--audit-limit", help="Rows of the audit trail in a snapshot.", metavar="N", min=0)
     ] = AUDIT_DEFAULT,
     table: Annotated[
-        str, typer.Option("--table", help="The rows of a csv or parquet: calls, tools, tokens or files.", metavar="TABLE")
+        str, typer.Option("--table", help="The rows of a csv or parquet: calls, tools, alerts or others.", metavar="TABLE")
     ] = CSV_TABLES[0],
     otel: Annotated[Otel, Only("otel_endpoint", "otel_protocol", "otel_capture_content")],
 ) -> None:
@@ -117,13 +118,14 @@ def export(
 
 def _export_spans(ask: Ask, output: str, spans: OtelOptions, *, force: bool) -> None:
     if spans.endpoint:
-        ledger = send_recorded(read_events_of_now(ask.store), spans)
+        ledger = send_recorded(read_events_of_now(ask.store), spans, alerts=rows_of(ask.store, ALERTS))
         say(f"sent {_spans_of(ledger)} of {ask.path}")
         if not ledger.complete:
             raise SinkError("the collector did not take every span; send them again once it does: their ids stay the same")
         return
     with _opened(output, force=force) as file:
-        done = _spans_of(write_recorded(read_events_of_now(ask.store), file, spans))
+        alerts = rows_of(ask.store, ALERTS)
+        done = _spans_of(write_recorded(read_events_of_now(ask.store), file, spans, alerts=alerts))
     if output != "-":
         say(f"exported {done} of {ask.path} to {output}")
 

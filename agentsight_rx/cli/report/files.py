@@ -15,7 +15,6 @@ from ...view.queries.files import FileUse, file_uses
 from ...view.rows.tables import AUDIT
 from .ask import Ask
 from .cause_words import causes_said, who_said
-from .leading import show_first, unlimited
 from .screen import Cell, Column, Span, State, table
 from .words import count, data_size
 
@@ -45,13 +44,18 @@ def files(
     if kind is not None and kind not in KINDS:
         raise UsageError(f"--kind {kind} is not known; there are {', '.join(KINDS)}")
     causes = Causes(ask.store)
-    rows = within(ask.store, AUDIT, unlimited(ask), causes, kind="file")
+    rows = within(ask.store, AUDIT, ask.unlimited, causes, kind="file")
     found = file_uses(rows, causes, None if ask.selection.whole else Lives(ask.store))
     uses = [use for use in found.files if kind in (None, use.kind) and use.path.startswith(path or "")]
     folder = causes.folder
     if uses and not ask.as_json:
         ask.write_lines([_sums(uses) + (f" · in {folder}" if folder else ""), ""])
-    show_first(ask, uses, lambda shown, screen: table(COLUMNS, (_cells(use, folder) for use in shown), screen), most=_MOST)
+    ask.show(
+        lambda _: uses,
+        lambda shown, screen: table(COLUMNS, (_cells(use, folder) for use in shown), screen),
+        most=_MOST,
+        newest=False,
+    )
     if found.uncounted and not ask.as_json:
         ask.write_lines([Span(f"{count(found.uncounted)} operations on other paths are not listed", "missing")])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ...view.queries.gaps import UNSEEN_WHY, unseen_said
+from ...view.queries.gaps import RULES_SAID, UNSEEN_WHY, unseen_said
 from ...view.queries.health import Health, read_health
 from ...view.reasons import lost_words, why
 from ...view.rows.blind_spots import advice_of, sentence_of
@@ -45,6 +45,8 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
         yield f"{lost_words(entry)}{lost}", why(entry.reason)
     for each in found.beginnings:
         yield each.what, each.why
+    if found.rules_error:
+        yield f"{RULES_SAID}: {found.rules_error}", "mend the file: it is loaded again at once"
     for run in found.unended:
         yield f"no orderly end: nothing is known after {moment(run.committed_ms, screen.now_ms)}", "it was killed"
 

@@ -55,7 +55,7 @@ def http(
     ask.show(
         lambda selection: exchanges_of(within(ask.store, HTTP, selection, causes, where=is_meant), causes),
         _lines,
-        newest=_NEWEST,
+        most=_NEWEST,
     )
 
 

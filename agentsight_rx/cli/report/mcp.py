@@ -11,7 +11,6 @@ from ...view.queries.causes import Causes, within
 from ...view.queries.mcp import McpRequest, McpTool, mcp_of
 from ...view.rows.tables import AUDIT
 from .ask import Ask
-from .leading import unlimited
 from .mcp_words import result_said
 from .screen import Cell, Column, Line, Screen, Span, State, Whole, table
 from .words import clock, count, plural, took
@@ -40,7 +39,7 @@ def mcp(
 ) -> None:
     """MCP requests by server and tool: outcome, duration, input, result, and the processes at both ends."""
     causes = Causes(ask.store)
-    rows = within(ask.store, AUDIT, unlimited(ask), causes, kind="mcp")
+    rows = within(ask.store, AUDIT, ask.unlimited, causes, kind="mcp")
     chosen = (
         row
         for row in rows

@@ -10,7 +10,6 @@ from ...view.queries.reading import rows_of, selected
 from ...view.rows.tables import AUDIT, BLIND_SPOTS, HTTP
 from .ask import Ask
 from .cause_words import causes_said, who_said
-from .leading import unlimited
 from .plain import plain
 from .screen import Cell, Column, Line, Prose, Span, Whole, table
 from .words import count, data_size, listed, plural
@@ -44,7 +43,7 @@ HOSTS = (
 
 def network(ask: Ask) -> None:
     """Peers with their known names, HTTP hosts with their paths, and processes that could not be read."""
-    store, causes, selection = ask.store, Causes(ask.store), unlimited(ask)
+    store, causes, selection = ask.store, Causes(ask.store), ask.unlimited
     found = network_of(
         within(store, AUDIT, selection, causes, kind="network"),
         within(store, HTTP, selection, causes),

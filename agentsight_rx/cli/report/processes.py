@@ -13,7 +13,6 @@ from ...view.queries.process_tree import Process, process_list, process_tree
 from ...view.rows.tables import PROCESSES
 from .ask import Ask
 from .cause_words import cause_said
-from .leading import show_first, unlimited
 from .screen import Cell, Column, Line, Screen, Span, table
 from .words import clock, took
 
@@ -38,11 +37,11 @@ def processes(
 ) -> None:
     """Processes as a tree: command, exit, duration, agent, session, and the tool and prompt that started them."""
     causes = Causes(ask.store)
-    rows = within(ask.store, PROCESSES, unlimited(ask), causes, where=_failed if failed else None)
+    rows = within(ask.store, PROCESSES, ask.unlimited, causes, where=_failed if failed else None)
     found = list(process_list(rows, causes) if flat or failed else process_tree(rows, causes))
     if not (ask.as_json or ask.flags.show_all):
         found = [each for each in found if each.command or each.children]
-    show_first(ask, found, _lines, most=_MOST)
+    ask.show(lambda _: found, _lines, most=_MOST, newest=False)
 
 
 def _failed(row: ProcessRow) -> bool:

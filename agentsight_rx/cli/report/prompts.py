@@ -24,7 +24,7 @@ COLUMNS = (
 
 def prompts(ask: Ask) -> None:
     """The users' prompts, each once, without tool results and the notes that agents add."""
-    ask.show(lambda selection: read_prompts(ask.store, selection, ask.prices), _lines, newest=_NEWEST)
+    ask.show(lambda selection: read_prompts(ask.store, selection, ask.prices), _lines, most=_NEWEST)
 
 
 def _lines(rows: Sequence[PromptLine], screen: Screen) -> Iterable[Line]:

@@ -39,7 +39,7 @@ def sessions(ask: Ask, transcripts: Annotated[bool, WITH_FILES] = False) -> None
         rows = read_sessions(ask.store, ask.selection)
         ask.write({**value_of(row), "only_in_file": in_file_only(files, row.id)} for row in rows)
         return
-    ask.show(lambda selection: read_sessions(ask.store, selection), _lines, newest=_NEWEST)
+    ask.show(lambda selection: read_sessions(ask.store, selection), _lines, most=_NEWEST)
     ask.write_lines(lacking_said(files, ask))
 
 

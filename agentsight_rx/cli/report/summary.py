@@ -14,7 +14,7 @@ from ...state import Store
 from ...view import ProcessRow, SessionRow
 from ...view.queries import Selection
 from ...view.queries.alerts import read_alerts
-from ...view.queries.context_words import avoidable_said
+from ...view.queries.context_words import saving_said
 from ...view.queries.summary import Summary, Turn, read_summary
 from ...view.rows.tool_words import asked_for
 from .ask import Ask, report_called
@@ -87,9 +87,7 @@ def summary_lines(found: Summary, screen: Screen, call: Callable[[str], str]) ->
     if found.health.missing:
         yield Whole(f"all of it: {call('health')}")
     if found.avoidable is not None and found.cost.usd:
-        share = 100 * (found.avoidable.usd or 0.0) / found.cost.usd
-        said = avoidable_said(found.avoidable)
-        yield Prose(f"{money(found.avoidable.usd)} of {money(found.cost.usd)} ({share:.0f} %) could be saved: {said}.")
+        yield Prose(saving_said(found.avoidable, found.cost.usd))
     if found.calls:
         yield ""
         yield Prose(_numbers(found))

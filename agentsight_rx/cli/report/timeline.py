@@ -59,7 +59,7 @@ def timeline(
             yield from (f"from {moment(first.timestamp_ms - first.offset_ms, screen.now_ms)}", "")
         yield from table(_COLUMNS, (_cells(each, causes.folder) for each in moments), screen)
 
-    ask.show(read, lines, newest=_NEWEST)
+    ask.show(read, lines, most=_NEWEST)
 
 
 def _cells(each: Moment, folder: str) -> tuple[Cell, ...]:

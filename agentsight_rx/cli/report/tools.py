@@ -37,7 +37,7 @@ def tools(
     name: Annotated[str | None, typer.Option("--name", help="Only tools of this name.", metavar="NAME")] = None,
 ) -> None:
     """Tools that models asked for, the process that ran each, and how it ended."""
-    ask.show(lambda selection: read_tools(ask.store, selection, failed=failed, name=name), _lines, newest=_NEWEST)
+    ask.show(lambda selection: read_tools(ask.store, selection, failed=failed, name=name), _lines, most=_NEWEST)
 
 
 def _lines(rows: Sequence[ToolRow], screen: Screen) -> Iterable[Line]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from ...view.words import amount, count, data_size, plural, took
+from ...view.words import amount, count, data_size, money, plural, took
 
 __all__ = ["amount", "clock", "count", "data_size", "day", "listed", "moment", "money", "plural", "took"]
 
@@ -27,14 +27,6 @@ def moment(ms: int, now_ms: int, /, *, short: bool = False) -> str:
     names = {day(now_ms): "" if short else "today", day(now_ms - 86_400_000): "yesterday"}
     time_of_day = clock(ms)[:5] if short and day(ms) != day(now_ms) else clock(ms)
     return f"{names.get(day(ms), day(ms))} {time_of_day}".strip()
-
-
-def money(usd: float | None, /) -> str:
-    """US dollars: $0.131, $12.40; small sums have the digits that say something. `unknown` without a price."""
-    if usd is None:
-        return "unknown"
-    digits = 2 if usd >= 0.5 or not usd else 3 if usd >= 0.01 else 5
-    return f"${usd:,.{digits}f}"
 
 
 def listed(names: Sequence[str], most: int, /) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from ...errors import UsageError
 from ..compiler import Code, Language, Leaf, Resolved, expression, joined, leaves, negation, resolve, witness
@@ -14,13 +14,16 @@ from .values import Allow, Rule, Rules
 
 __all__ = ["Judge", "allow_text"]
 
+D = TypeVar("D")
+
 _FUNCTION = """
 def judged(event):
     found = []
 {lines}
     return found
 """
-_CHAIN = "event.chain."
+# What a deed is not asked for where it is asked whether a rule may match it at all: its chain, and what is known only later
+_LATER = ("event.chain.", "event.sent", "event.new", "event.named", "event.target")
 _COSTS = ("session.cost", "day.cost", "subagent.cost")
 # What an entry of `allow` compares, by deed: each has its own name for the same thing
 _ALLOWED: dict[str, tuple[str, ...]] = {
@@ -49,10 +52,13 @@ class Judge:
         """May any rule match a deed of this kind?"""
         return kind in self._judged
 
-    def possible(self, deed: Deed, /) -> bool:
-        """May a rule match such a deed, whoever did it? That needs no chain."""
-        possible = self._possible.get(type(deed))
-        return possible is not None and possible(deed)
+    def possible(self, kind: type[D], /) -> Callable[[D], bool]:
+        """May a rule match a deed of this kind, whoever did it and however much was sent? That needs no chain."""
+        return self._possible[kind]
+
+    def kinds_of(self, rule: Rule, /) -> frozenset[type[Any]]:
+        """What the rule is about."""
+        return frozenset(kind for each, when, _ in self._rules if each.name == rule.name for kind in _kinds(when))
 
     def broken(self, deed: Deed, /) -> list[Rule]:
         """The rules that match and do not allow it."""
@@ -96,10 +102,10 @@ class Judge:
         except UsageError as error:
             raise UsageError(f"{rule.place}, allow: {error}") from None
 
-    def _whoever(self, kind: type[Any]) -> Callable[[Deed], bool]:
+    def _whoever(self, kind: type[Any]) -> Callable[[Any], bool]:
         tests = [_test(when, kind, whoever=True) for rule, when, _ in self._rules if rule.do != "off" and kind in _kinds(when)]
         source = f"def possible(event):\n    return bool({joined('or', tests)})\n"
-        made: Callable[[Deed], bool] = self._language.code.functions(source)["possible"]
+        made: Callable[[Any], bool] = self._language.code.functions(source)["possible"]
         return made
 
     def _function(self, kind: type[Any]) -> Callable[[Deed], list[Rule]] | None:
@@ -119,11 +125,11 @@ class Judge:
 
 
 def _test(parts: list[Resolved], kind: type[Any], *, whoever: bool = False) -> str:
-    """`whoever`: a condition on the chain may hold, and may not."""
+    """`whoever`: a condition on later knowledge may hold, and may not."""
 
     def leaf(condition: Leaf, negated: bool) -> str:
         test = condition.tests.get(kind, "False")
-        if whoever and _CHAIN in test:
+        if whoever and any(name in test for name in _LATER):
             return "True"
         return negation(test) if negated else test
 

@@ -60,7 +60,7 @@ def danger_of(argv: Sequence[str], cwd: str, outside: Callable[[str], bool], *, 
     if name in _TESTS:
         return _TESTS[name](words, cwd, outside)
     if _SHELL.match(name):
-        found = next((hit for word in words if (hit := _PIPED.search(word))), None)
+        found = next((hit for word in words if ("curl" in word or "wget" in word) and (hit := _PIPED.search(word))), None)
         return Danger("pipe-to-shell", " ".join(found[0].split())[:200]) if found else None
     if is_agent:
         flag = next((word for word in words if word in _WITHOUT_SANDBOX), None)

@@ -104,9 +104,15 @@ class ToolDeed(Struct, frozen=True, gc=False):
 
 
 class CallDeed(Struct, frozen=True, gc=False):
-    """A call of a model ended; the sums are in its chain."""
+    """A call of a model ended: the sums of its session, its day and its sub-agent with it, in US dollars as far as known."""
 
     chain: Chain
+    cost: float = 0.0
+    tokens: int = 0
+    calls: int = 0
+    day_cost: float = 0.0
+    agent_cost: float = 0.0
+    agent_calls: int = 0
 
 
 class PromptDeed(Struct, frozen=True, gc=False):

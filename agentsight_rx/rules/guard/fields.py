@@ -61,13 +61,13 @@ def guard_fields(lists: Lists) -> dict[str, Field]:
         "process.argv": words(_chain("argv")),
         "process.program": words(_chain("program")),
         "process.own": truth(_chain("own")),
-        "session.cost": number(_chain("cost")),
-        "session.tokens": number(_chain("tokens")),
-        "session.calls": number(_chain("calls")),
+        "session.cost": number(_sum("cost")),
+        "session.tokens": number(_sum("tokens")),
+        "session.calls": number(_sum("calls")),
         "session.minutes": number(_chain("minutes")),
-        "day.cost": number(_chain("day_cost")),
-        "subagent.cost": number(_chain("agent_cost")),
-        "subagent.calls": number(_chain("agent_calls")),
+        "day.cost": number(_sum("day_cost")),
+        "subagent.cost": number(_sum("agent_cost")),
+        "subagent.calls": number(_sum("agent_calls")),
         "file.path": words({FileDeed: "event.path"}, paths=True),
         "file.op": words({FileDeed: "event.op"}),
         "file.error": number({FileDeed: "event.error"}),
@@ -90,6 +90,11 @@ def guard_fields(lists: Lists) -> dict[str, Field]:
 
 def _chain(name: str) -> dict[type[Any], str]:
     return dict.fromkeys(_ALL, f"event.chain.{name}")
+
+
+def _sum(name: str) -> dict[type[Any], str]:
+    """The deed that changes it has it itself."""
+    return {**_chain(name), CallDeed: f"event.{name}"}
 
 
 def _event(asked: Asked) -> Found:

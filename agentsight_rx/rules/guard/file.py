@@ -36,7 +36,7 @@ from ...errors import UsageError
 from .compiled import Judge
 from .values import LEVELS, Allow, Deliver, Level, Rule, Rules, rank
 
-__all__ = ["FILE_MOST", "built_in_rules", "read_rules", "reloaded"]
+__all__ = ["FILE_MOST", "built_in_rules", "read_rules"]
 
 FILE_MOST = 1 << 20  # bytes
 _RULES_MOST, _ENTRIES_MOST = 500, 2000
@@ -66,14 +66,6 @@ def read_rules(text: str, name: str, /, *, over: Rules | None = None, tighten: b
     rules = _File(text, name, built_in_rules() if over is None else over, tighten=tighten, built_in=False).rules()
     Judge(rules)  # reports a rule that is wrong
     return rules
-
-
-def reloaded(before: Rules, text: str, name: str, /, *, over: Rules | None = None) -> tuple[Rules, str]:
-    """The rules of a changed file, or the rules from before with the reason why the new ones are wrong."""
-    try:
-        return read_rules(text, name, over=over), ""
-    except UsageError as error:
-        return before, f"{error}; the rules from before stay"
 
 
 class _File:

@@ -16,7 +16,6 @@ _LONGEST = 1000  # characters of a pattern
 _REMEMBERED = 4096  # texts: agents open the same files again and again
 HOME = r"(?:/root|/home/[^/]+)"  # what `~` stands for: a recording is judged alike on every machine
 _HOME = re.compile(rf"{HOME}(?=/|\Z)")
-_AT_HOME = re.compile(rf"{HOME}(/[^/]*)?(?=/|\Z)")
 _IN_TEXT = re.compile(rf"(?<![\w./~-]){HOME}(?![\w.-])")
 _TOP = re.compile(r"~?/[^/]*")  # the first name of a path
 _WILD = frozenset("*?[")
@@ -29,55 +28,75 @@ def fits_one(patterns: tuple[str, ...], /) -> Callable[[str], bool]:
     """
     if len(patterns) > PATTERNS_MOST:
         raise BadPattern(f"{len(patterns)} patterns; at most {PATTERNS_MOST} are allowed")
-    wanted = _Patterns([each for each in patterns if not each.startswith("!")])
-    refused = _Patterns([each[1:] for each in patterns if each.startswith("!")])
+    wanted = _fits_any([each for each in patterns if not each.startswith("!")])
+    refused = _fits_any([each[1:] for each in patterns if each.startswith("!")])
 
     @lru_cache(_REMEMBERED)
     def fits(text: str) -> bool:
-        return wanted.fits(text) and not refused.fits(text)
+        return wanted(text) and not refused(text)
 
     return fits
 
 
-class _Patterns:
+def _fits_any(patterns: Sequence[str]) -> Callable[[str], bool]:
     """Patterns by what they begin or end with, so that a text is compared with few of them."""
+    names, ends_of, inner, rest_of = set[str](), list[str](), list[str](), list[str]()
+    patterns_below: dict[str, list[str]] = {}
+    for pattern in patterns:
+        if len(pattern) > _LONGEST:
+            raise BadPattern(f"a pattern of {len(pattern)} characters; at most {_LONGEST} are allowed")
+        top = _TOP.match(pattern)
+        if not set(pattern) & _WILD and not pattern.startswith("~"):
+            names.add(pattern)
+        elif pattern[0] == "*" and not set(pattern[1:]) & _WILD:
+            ends_of.append(pattern[1:])
+        elif pattern[0] == pattern[-1] == "*" and not set(pattern[1:-1]) & _WILD:
+            inner.append(pattern[1:-1])
+        elif top is not None and not set(top[0]) & _WILD:
+            patterns_below.setdefault(top[0], []).append(pattern)
+        elif pattern[0] == "~":
+            patterns_below.setdefault("~", []).append(pattern)
+        else:
+            rest_of.append(pattern)
+    whole, ends = frozenset(names), tuple(ends_of)
+    below = {top: _compiled(each) for top, each in patterns_below.items()}
+    rest, in_home, at_home = _compiled(rest_of) if rest_of else None, below.get("~"), any(top[0] == "~" for top in below)
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        whole, ends, inner, rest = set[str](), list[str](), list[str](), list[str]()
-        below: dict[str, list[str]] = {}
-        for pattern in patterns:
-            if len(pattern) > _LONGEST:
-                raise BadPattern(f"a pattern of {len(pattern)} characters; at most {_LONGEST} are allowed")
-            top = _TOP.match(pattern)
-            if not set(pattern) & _WILD and not pattern.startswith("~"):
-                whole.add(pattern)
-            elif pattern[0] == "*" and not set(pattern[1:]) & _WILD:
-                ends.append(pattern[1:])
-            elif pattern[0] == pattern[-1] == "*" and not set(pattern[1:-1]) & _WILD:
-                inner.append(pattern[1:-1])
-            elif top is not None and not set(top[0]) & _WILD:
-                below.setdefault(top[0], []).append(pattern)
-            elif pattern[0] == "~":
-                below.setdefault("~", []).append(pattern)
-            else:
-                rest.append(pattern)
-        self._whole, self._ends, self._inner = frozenset(whole), tuple(ends), inner
-        self._below = {top: _compiled(each) for top, each in below.items()}
-        self._rest = _compiled(rest) if rest else None
-
-    def fits(self, text: str) -> bool:
-        if text in self._whole or text.endswith(self._ends) or any(each in text for each in self._inner):
+    def fits(text: str) -> bool:
+        if text in whole or text.endswith(ends):
             return True
-        if self._rest is not None and self._rest(text) is not None:
-            return True
-        if not self._below or text[:1] != "/":
-            return False
-        top, at_home = _TOP.match(text), _AT_HOME.match(text)
-        for found in (top and top[0], at_home and f"~{at_home[1] or ''}", at_home and "~"):
-            fits = self._below.get(found) if found else None
-            if fits is not None and fits(text) is not None:
+        for each in inner:
+            if each in text:
                 return True
-        return False
+        if rest is not None and rest(text) is not None:
+            return True
+        if not below or text[:1] != "/":
+            return False
+        end = text.find("/", 1)
+        top = text if end < 0 else text[:end]
+        found = below.get(top)
+        if found is not None and found(text) is not None:
+            return True
+        if not at_home or (end := _end_of_home(text, top)) < 0:
+            return False
+        behind = text.find("/", end + 1)
+        found = below.get("~" + (text[end:] if behind < 0 else text[end:behind]))
+        if found is not None and found(text) is not None:
+            return True
+        return in_home is not None and in_home(text) is not None
+
+    return fits
+
+
+def _end_of_home(text: str, top: str) -> int:
+    """Where the home ends that a path begins with; -1 for another path, as `/home` alone is."""
+    if top == "/root":
+        return len(top)
+    if top != "/home":
+        return -1
+    begin = len(top) + 1
+    end = text.find("/", begin)
+    return (len(text) if end < 0 else end) if end != begin and len(text) > begin else -1
 
 
 def _compiled(patterns: Sequence[str]) -> Callable[[str], re.Match[str] | None]:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 __all__ = ["LEVELS", "Allow", "Deliver", "Level", "Rule", "Rules", "rank"]
 
@@ -71,6 +72,11 @@ class Rules(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Of what they say, without where it stands."""
         said = [(rule.name, rule.when, rule.do, rule.allow) for rule in self.rules]
         return sha256(msgspec.json.encode((said, sorted(self.lists.items())))).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """As JSON, without where alerts go: that may name secrets, and holds from the start of a run."""
+        return msgspec.json.encode(replace(self, deliver=())).decode()
 
     def named(self, name: str, /) -> Rule | None:
         return next((rule for rule in self.rules if rule.name == name), None)

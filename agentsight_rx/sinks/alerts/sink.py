@@ -17,9 +17,8 @@ from ...say import say
 from ...view import AlertRow, Output
 from ...view.snapshot.schema import value_of
 
-__all__ = ["STEPS", "Deliver", "Delivery", "alerts"]
+__all__ = ["Deliver", "Delivery", "alerts"]
 
-STEPS = (1, 10, 100, 1000)
 _WAITING_MOST = 100  # alerts of one delivery; a person reads none of more
 _ALERTS_MOST = 4096  # as the guard has
 _END_S = 5.0  # for which the end of a run waits for a delivery
@@ -56,7 +55,7 @@ class _AlertsWriter:
                 self._take(row)
 
     def _take(self, row: AlertRow) -> None:
-        step = sum(row.count >= each for each in STEPS)
+        step = row.reports
         before = self._delivered.get(row.id, 0)
         if step <= before:
             return

@@ -9,8 +9,10 @@ from msgspec import Struct
 from ...core.bounded import Recent
 from ...tokens import Usage
 from ...view import CallRow, ProcessRow, SessionRow
+from ...view.queries.context_words import ORIGINS
 from .chat import INT_MOST, call_times, provider_of
-from .names import SPANS, attributes_of
+from .contexts import context_field
+from .names import SPANS, Fields, attributes_of
 from .planned import Planned, span_id
 from .processes import exit_error
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Agent", "AgentSession", "agent_span_id", "planned_agents"]
 
 _AGENTS_MOST = 256  # within one session
+_SUMMED = (*map(context_field, ORIGINS), "cache_lost_tokens")
 
 
 class Agent(Struct):
@@ -34,8 +37,9 @@ class Agent(Struct):
     calls: int = 0
     tools: int = 0
     usage: Usage = Usage()
+    sums: dict[str, int] = {}  # fields of the calls that are added up
 
-    def called(self, row: CallRow) -> None:
+    def called(self, row: CallRow, fields: Fields) -> None:
         start_ns, end_ns = call_times(row)
         self.start_ns = min(self.start_ns or start_ns, start_ns)
         self.end_ns = max(self.end_ns, end_ns)
@@ -43,6 +47,10 @@ class Agent(Struct):
         self.calls += 1
         self.tools += row.tools
         self.usage += row.usage
+        for name in _SUMMED:
+            value = fields.get(name)
+            if isinstance(value, int):
+                self.sums[name] = min(self.sums.get(name, 0) + value, INT_MOST)
 
 
 class AgentSession:
@@ -55,13 +63,13 @@ class AgentSession:
         self.within: Recent[str, Agent] = Recent(_AGENTS_MOST)
         self.program: ProcessRow | None = None  # once it ended
 
-    def called(self, row: CallRow) -> Agent | None:
-        """A call ended; returns an agent for which there is no room any more."""
-        self.main.called(row)
+    def called(self, row: CallRow, fields: Fields) -> Agent | None:
+        """A call ended; returns an agent for which there is no room any more. `fields` of its span."""
+        self.main.called(row, fields)
         if row.agent_id is None:
             return None
         agent = self.within.get(row.agent_id) or Agent(row.agent_id, row.parent_agent_id)
-        agent.called(row)
+        agent.called(row, fields)
         evicted = self.within.put(row.agent_id, agent)
         return evicted[1] if evicted else None
 
@@ -101,6 +109,7 @@ def planned_agent(session: AgentSession, agent: Agent, parent: int) -> Planned:
         "cache_read_tokens": min(usage.cache_read, INT_MOST) or None,
         "cache_write_tokens": min(usage.cache_creation, INT_MOST) or None,
         "cache_creation_tokens": min(usage.cache_creation, INT_MOST) or None,
+        **agent.sums,
         "session": row.id,
         "calls": agent.calls,
         "tools": agent.tools,

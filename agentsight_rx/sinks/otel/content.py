@@ -26,6 +26,7 @@ from ...llm.canonical import (
 )
 from ...view import CallRow, Output
 from ...view.rows.ids import call_id
+from .contexts import Contexts
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
@@ -79,6 +80,7 @@ class Content:
         self._answers: Recent[str, HttpResponse | SseMessage] = Recent(_EVENTS_MOST)
         self._asked: Recent[str, _Kept] = Recent(_ASKED_MOST)
         self._descriptions: Recent[str, str] = Recent(_DESCRIPTIONS_MOST)  # of the newest tool of each name
+        self._contexts = Contexts()
 
     def see(self, item: Output) -> None:
         if isinstance(item, HttpRequest):
@@ -92,6 +94,7 @@ class Content:
         if provider is None or event is None:
             return
         asked = provider.asked(event.body, event.target)
+        self._contexts.asked(row.id, event)
         if self._capture:
             for tool in asked.tools:
                 self._descriptions.put(tool.name, tool.description[:_DESCRIPTION])
@@ -104,16 +107,16 @@ class Content:
     def of(self, row: CallRow) -> _Fields:
         """The fields of a call that has ended. Where there is only the row, the last user text and the text of the answer."""
         self.asked(row)  # where the request came late, its row comes with the answer
-        kept = self._asked.pop(row.id, None)
+        kept, context = self._asked.pop(row.id, None), self._contexts.of(row)
         if not self._capture:
-            return kept.parameters if kept else {}
+            return {**(kept.parameters if kept else {}), **context}
         if kept is None:
             prompt: list[_Part] = [{"role": "user", "parts": [_text(row.prompt)]}] if row.prompt else []
             kept = _Kept({}, {"input_messages": _json(prompt)})
         parts = [_part(part) for part in self._answer(row).parts]
         reason = "error" if row.status in ("error", "aborted") else row.finish_reason or "stop"
         answer: list[_Part] = [{"role": "assistant", "parts": parts, "finish_reason": _FINISHED.get(reason, reason)}]
-        return {**kept.parameters, **kept.content, "output_messages": _json(answer if parts else [])}
+        return {**kept.parameters, **context, **kept.content, "output_messages": _json(answer if parts else [])}
 
     def _answer(self, row: CallRow) -> Answer:
         event, provider = self._answers.pop(row.id, None), provider_named(row.call_kind)

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from ...view.queries.context_words import ORIGINS
+from .contexts import context_field
+
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
@@ -67,6 +70,9 @@ _USAGE = (
     Name("gen_ai.usage.cache_creation.input_tokens", "recommended", "cache_creation_tokens"),  # the older name
 )
 
+# Of the input, by what it is: the keys of `sums` of `report context --json`
+_CONTEXT = tuple(Name(f"agentsight.context.{origin}.tokens", "ours", context_field(origin)) for origin in ORIGINS)
+
 _CHAT = (
     _OPERATION,
     _PROVIDER,
@@ -105,6 +111,11 @@ _CHAT = (
     Name("agentsight.call.id", "ours", "call"),
     _SESSION,
     Name("agentsight.turn", "ours", "turn"),
+    *_CONTEXT,
+    Name("agentsight.context.estimated", "ours", "context_estimated"),  # only ever true
+    Name("agentsight.context.dropped.tokens", "ours", "context_dropped"),
+    Name("agentsight.cache.lost.tokens", "ours", "cache_lost_tokens"),
+    Name("agentsight.cache.lost.reason", "ours", "cache_lost_reason"),
     _PID,
     _COMM,
     _COMPLETE,
@@ -124,6 +135,8 @@ _INVOKE_AGENT = (
     _SESSION,
     Name("agentsight.calls", "ours", "calls"),
     Name("agentsight.tools", "ours", "tools"),
+    *_CONTEXT,
+    Name("agentsight.cache.lost.tokens", "ours", "cache_lost_tokens"),
     _PID,
     _COMM,
     _COMPLETE,

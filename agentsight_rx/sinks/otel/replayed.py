@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ...events import Event
 from ...loss import Ledger
-from ...view import Fold, Output
+from ...view import AlertRow, Fold, Output
 from .json_lines import JsonLines
 from .sink import Carrier, OtelOptions, OtelWriter, otel
 
@@ -22,12 +22,12 @@ __all__ = ["send_recorded", "write_recorded"]
 _BATCH = 512
 
 
-def send_recorded(events: Iterable[Event], options: OtelOptions) -> Ledger:
-    """Send the spans of `events`, in the order of their time, to a collector; losses are in the ledger."""
+def send_recorded(events: Iterable[Event], options: OtelOptions, *, alerts: Iterable[AlertRow] = ()) -> Ledger:
+    """Send the spans of `events`, in the order of their time, and of these alerts, to a collector; losses are in the ledger."""
     ledger = Ledger()
     writer = otel(options).open(ledger)
     try:
-        for batch in _batches(_outputs(events)):
+        for batch in _batches(_outputs(events, alerts)):
             writer.write(batch)
             writer.flush()
     finally:
@@ -35,8 +35,8 @@ def send_recorded(events: Iterable[Event], options: OtelOptions) -> Ledger:
     return ledger
 
 
-def write_recorded(events: Iterable[Event], file: BinaryIO, options: OtelOptions) -> Ledger:
-    """Write the spans of `events`, in the order of their time, as OTLP JSON, some hundred a line."""
+def write_recorded(events: Iterable[Event], file: BinaryIO, options: OtelOptions, *, alerts: Iterable[AlertRow] = ()) -> Ledger:
+    """Write the spans of `events`, in the order of their time, and of these alerts, as OTLP JSON, some hundred a line."""
 
     def carrier(_: Resource) -> Carrier:
         return JsonLines(file, "the file")
@@ -44,19 +44,20 @@ def write_recorded(events: Iterable[Event], file: BinaryIO, options: OtelOptions
     ledger = Ledger()
     # an id that is new in each run would be all that differs between two files of one recording
     writer = OtelWriter(replace(options, instance=options.instance or "recording"), ledger, carrier)
-    for batch in _batches(_outputs(events)):
+    for batch in _batches(_outputs(events, alerts)):
         writer.write(batch)
     writer.close()
     return ledger
 
 
-def _outputs(events: Iterable[Event]) -> Iterator[Output]:
-    """Each event and the rows that are made of it, as they came out of the graph."""
+def _outputs(events: Iterable[Event], alerts: Iterable[AlertRow]) -> Iterator[Output]:
+    """Each event and the rows that are made of it, as they came out of the graph. The alerts come from the recording."""
     fold = Fold()
     for event in events:
         yield event
         yield from fold.add(event)
     yield from fold.finish()
+    yield from alerts
 
 
 def _batches(items: Iterator[Output]) -> Iterator[list[Output]]:

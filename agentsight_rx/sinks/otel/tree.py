@@ -233,7 +233,7 @@ class Tree:
             return []
         found: list[Planned | Call] = []
         session = session or (self._sessions.use(row.session_id) if row.session_id else None)
-        if session is not None and (evicted := session.called(row)) is not None:
+        if session is not None and (evicted := session.called(row, call.content)) is not None:
             session.trace = self._trace(session.row.id)
             found.append(planned_agent(session, evicted, 0))
         fields = fields_of_call(row) | call.content

@@ -15,7 +15,8 @@ from ...events import Loss, Origin
 from ...loss import Reason
 from ..containers.contents import control_groups
 from ..names import Names
-from ..target import Target, found, is_alive
+from ..proc import is_alive
+from ..target import Target, found
 from .detach import leave
 from .features import require_kernel
 from .loaded import Loaded

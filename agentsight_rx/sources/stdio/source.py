@@ -89,6 +89,7 @@ def stdio(options: StdioOptions) -> Stream[StdioEvent]:
 class StdioReader(ProgramReader[Seen]):
     def __init__(self, options: StdioOptions) -> None:
         self._options = options
+        self._last_part = (options.max_bytes - 1) % _SEGMENT + 1  # bytes of the last segment of a call that is cut
         self.names = Names(options.target.comms)
         self._comms: dict[bytes, str] = {}
         self._pids: set[int] = set()  # that used a channel and have not ended
@@ -189,6 +190,7 @@ class StdioReader(ProgramReader[Seen]):
                 seq=seq,
                 lost=lost,
                 latency_ns=latency_ns,
+                unread=bool(lost) and length != self._last_part,
             )
             if alone and (not inode or not self._unmatched.knows(channel)) and channel.kind not in _WITHOUT_READER:
                 return NoReader(chunk, 0 if inode else back)

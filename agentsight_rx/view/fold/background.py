@@ -27,6 +27,7 @@ class OpenCall(Struct, frozen=True):
     met: bool = False  # its server's end is known
     sent_on: str = ""  # the newest call that the server made of it, as a proxy
     partial: CallRow | None = None  # the answer so far of a stream that fell silent
+    meaning: bytes = b""  # a digest of the conversation, where a server may send it on
 
 
 class BackgroundState(Struct, array_like=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec.structs import replace
 
 from ...agents.said import aside_of, typed
@@ -15,6 +17,7 @@ from ..rows.kinds import AuditRow, CallRow, Row, RowGone, TokenRow
 __all__ = ["asked_row", "asked_rows", "ended_row", "ended_rows", "tokens_gone", "unasked_row"]
 
 _TEXT_MOST = 65_536  # characters of prompt and answer that a row keeps; the event log has all
+_COMPACTS = re.compile(r"/responses/compact/?(?:\?|\Z)")  # developers.openai.com/api/docs/guides/compaction
 _OUTCOMES = {"error": "failure", "complete": "success"}
 _COUNT_MOST = 2**63 - 1  # a store and a collector hold no more
 
@@ -40,7 +43,7 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
         session_id=asked.session_id,
         conversation_id=asked.conversation_id,
         prompt=prompt[:_TEXT_MOST],
-        aside=aside_of(_instructions(asked), prompt, tools=len(asked.tools)) if prompt else "",
+        aside=_aside(event, asked, prompt),
         process_id=process_of(origin),
         stream=asked.stream,
         max_tokens=parameters.max_tokens if 0 <= (parameters.max_tokens or 0) <= _COUNT_MOST else None,
@@ -54,6 +57,12 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
         messages=len(asked.messages),
         unknown=asked.unknown,
     )
+
+
+def _aside(event: HttpRequest, asked: Asked, prompt: str) -> str:
+    if _COMPACTS.search(event.target):
+        return "summary"
+    return aside_of(_instructions(asked), prompt, tools=len(asked.tools)) if prompt else ""
 
 
 def _instructions(asked: Asked) -> str:

@@ -20,7 +20,7 @@ from .background import Background, BackgroundState, OpenCall, is_background
 from .behind import Behind, judge
 from .call_rows import asked_rows, ended_row, ended_rows, tokens_gone, unasked_row
 from .repeats import Repeats, RepeatsState
-from .requests import Requests
+from .requests import Requests, meaning_of
 from .sessions import Sessions
 from .twins import Twins, TwinsState
 from .unknown_fields import UnknownFields
@@ -93,22 +93,28 @@ class Calls:
 
     def _begin(self, event: HttpRequest, provider: Provider, id: str) -> Outcome:
         origin = event.origin
-        row, digest, results, tools = self.requests.read(event, provider, id)
+        row, digest, results, asked = self.requests.read(event, provider, id)
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             evicted += self._abort(next(iter(self._open)), "evicted", None)
         self._behind.pop(row.id, None)
         self._done.pop(row.id, None)  # a later capture counts the exchanges of a connection from 1 again
-        connection, received, met = connection_id(origin), origin.direction == "in", False
+        connection, received, met, meaning = connection_id(origin), origin.direction == "in", False, b""
         others: list[Row] = []
         if received or self.twins.received:
-            tied, others = self._tied(OpenCall(row, origin.time_ns, connection, digest, event.stream, received=received))
+            meaning = meaning_of(asked)
+            begun_call = OpenCall(row, origin.time_ns, connection, digest, event.stream, received=received, meaning=meaning)
+            tied, others = self._tied(begun_call)
             row, met = tied.row, tied.met
         if row.twin is None:
-            row, begun = self._sessions.begin(row if received else self._repeats.begin(row, digest), event.headers, tools=tools)
+            row, begun = self._sessions.begin(
+                row if received else self._repeats.begin(row, digest), event.headers, tools=len(asked.tools)
+            )
             others += begun
             judge(begun, self._open, self._behind)
-        self._open[id] = OpenCall(row, origin.time_ns, connection, digest, event.stream, received=received, met=met)
+        self._open[id] = OpenCall(
+            row, origin.time_ns, connection, digest, event.stream, received=received, met=met, meaning=meaning
+        )
         if received:
             self.twins.received.put(id, None)
         rows = [*evicted, *asked_rows(row, event), *others]

@@ -8,7 +8,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ...events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, TcpTraffic, milliseconds
+from ...events import (
+    FileEvent,
+    HttpResponse,
+    NetEvent,
+    Origin,
+    Readline,
+    RpcMessage,
+    SystemSample,
+    TcpTraffic,
+    milliseconds,
+)
 from ...wire.address import endpoint
 from ...wire.mcp import is_mcp
 from ..rows.kinds import AuditRow, NetworkRow, ResourceRow, Row, process_id
@@ -172,7 +182,7 @@ class Effects:
         self._targets.put(key, row)
         return row
 
-    def rpc(self, event: RpcMessage) -> list[Row]:
+    def rpc(self, event: RpcMessage) -> list[AuditRow]:
         if event.kind != "request":
             return []
         origin = event.origin

@@ -56,10 +56,13 @@ class FoldState(Struct, array_like=True):
 
 
 class Fold:
-    """Keeps live and unfinished items, and the last seconds. What has ended is only in the rows. `rules`: of the guard."""
+    """
+    Keeps live and unfinished items, and the last seconds. What has ended is only in the rows. The guard has
+    these `rules`. Where it `follows`, rules that were loaded during the capture hold from there on.
+    """
 
-    def __init__(self, rules: Rules | None = None, *, priced: Priced | None = None) -> None:
-        self._views = Views(rules, priced=priced)
+    def __init__(self, rules: Rules | None = None, *, priced: Priced | None = None, follows: bool = False) -> None:
+        self._views = Views(rules, priced=priced, follows=follows)
         self._readers = self._views.readers
         self._window = Window(self._state)
         self._events, self._moments = self._window.events, self._window.moments

@@ -3,7 +3,8 @@ Calls that begin -> the one that counts, where several rows are one call: both e
 
 A server's end is tied to its client's by the mirrored ends of their connections, also in one process, and on it by the HTTP/2
 stream, else by the content in its order. Where the ends of either are not known, the content alone ties it to an open call of
-another process. A proxy is tied by what it does: it sends what it was just asked, as the same process.
+another process. A proxy is tied by what it does: as the same process it sends the conversation that it was just asked, also to
+another place, spelled otherwise or in another dialect.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Twins:
     def forwarded(self, sent: OpenCall) -> str | None:
         """The call that its process was asked as a server, and sends on as a client: one at a time, so that a retry is it."""
         for key, each in self._open_received():
-            if each.asked != sent.asked or not sent.asked or each.row.process_id != sent.row.process_id:
+            if each.row.process_id != sent.row.process_id or not _says_the_same(each, sent):
                 continue
             client = self._calls.get(each.row.twin) if each.row.twin else None
             if client is not None and client.row.process_id == sent.row.process_id:  # both ends in one process
@@ -146,6 +147,10 @@ class Twins:
         self._gone.update(state.gone)
         self._answered.clear()
         self._answered.update(state.answered)
+
+
+def _says_the_same(asked: OpenCall, sent: OpenCall) -> bool:
+    return asked.asked == sent.asked != b"" or asked.meaning == sent.meaning != b""
 
 
 def _is_same(client: OpenCall, server: OpenCall) -> bool:

@@ -1,4 +1,8 @@
-"""Event -> rows: calls, tools, processes, effects, each event as it comes."""
+"""
+Event -> rows: calls, tools, processes, effects, each event as it comes.
+
+Longer than 300 lines because one table names the reader of each kind of event.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from ...events import (
     BlindSpot,
     BodyPart,
     FileEvent,
+    HostsKnown,
     HttpRequest,
     HttpResponse,
     NetEvent,
@@ -21,6 +26,7 @@ from ...events import (
     ProcessSeen,
     Readline,
     RpcMessage,
+    RulesLoaded,
     SseMessage,
     SystemSample,
     TcpTraffic,
@@ -36,10 +42,11 @@ from ..rows.kinds import AlertRow, CallRow, HttpRow, KeptRow, NetworkRow, Proces
 from .calls import Calls, CallsState, Outcome
 from .effects import Effects
 from .exchanges import Exchanges
-from .guard.guard import Guard
+from .guard.guard import Guard, row_of_rules
 from .guard.state import GuardState
 from .guard.talk import Priced
 from .processes import Processes
+from .rpc_ends import RpcEnds, RpcEndsState
 from .sessions import Sessions, SessionsState
 from .tls_uses import row_of_use
 from .tools import Changed, Tools, ToolsState
@@ -59,6 +66,7 @@ class ViewsState(Struct, array_like=True):
     unknown: list[UnknownRow]
     targets: list[NetworkRow]
     guard: GuardState | None = None
+    rpc: RpcEndsState = RpcEndsState()
 
     @property
     def entries(self) -> int:
@@ -112,7 +120,7 @@ class Views:
     snapshot stays what it was, and costs only the lists of it.
     """
 
-    def __init__(self, rules: Rules | None = None, *, priced: Priced | None = None) -> None:
+    def __init__(self, rules: Rules | None = None, *, priced: Priced | None = None, follows: bool = False) -> None:
         self.readers: dict[type[Any], Reader] = {  # of each kind of event; others give no rows
             HttpRequest: Reader(self._request, _ended, _body),
             HttpResponse: Reader(self._response, _ended, _body),
@@ -132,6 +140,8 @@ class Views:
             RpcMessage: Reader(self._rpc, _ended),
             Readline: Reader(self._readline, time_of),
             SystemSample: Reader(self._sample),
+            RulesLoaded: Reader(self._rules, time_of),
+            HostsKnown: Reader(self._hosts, time_of),
         }
         self._processes = Processes()
         self._tools = Tools(self._processes)
@@ -140,12 +150,17 @@ class Views:
         self._calls = Calls(self._sessions, self._unknown)
         self._exchanges = Exchanges(self._calls.twins.sockets)
         self._effects = Effects(self._processes, self._sessions, self._tools)
+        self._rpc_ends = RpcEnds(self._calls.twins.sockets)
+        self._unjudged = dict(self.readers)
         self._guard: Guard | None = None
         if rules is not None:
-            self._guard = guard = Guard(rules, self._processes, self._sessions, self._tools, priced=priced)
-            for kind in guard.judging:
-                read, moment, size = self.readers[kind]
-                self.readers[kind] = Reader(guard.reader(kind, read), moment or time_of, size)
+            self._guard = Guard(rules, self._processes, self._sessions, self._tools, priced=priced, follows=follows)
+            self._judge_by(self._guard)
+
+    def _judge_by(self, guard: Guard) -> None:
+        for kind, (read, moment, size) in self._unjudged.items():
+            if (judged := guard.reader(kind, read)) is not read:
+                self.readers[kind] = Reader(judged, moment or time_of, size)
 
     # -- calls and exchanges -------------------------------------------------------------------------------------------
 
@@ -174,6 +189,7 @@ class Views:
         return [] if event.first else [*self._calls.opened(event), *self._exchanges.opened(event)]
 
     def _close(self, event: TlsClose) -> list[Row]:
+        self._rpc_ends.close(event)
         return self._calls.close(event) + self._exchanges.close(event)
 
     def _with_tools(self, outcome: Outcome) -> list[Row]:
@@ -222,13 +238,25 @@ class Views:
         return self._effects.traffic(event)
 
     def _rpc(self, event: RpcMessage) -> list[Row]:
-        return self._effects.rpc(event)
+        return [each for row in self._effects.rpc(event) for each in self._rpc_ends.rows(event, row)]
 
     def _readline(self, event: Readline) -> list[Row]:
         return self._effects.readline(event)
 
     def _sample(self, event: SystemSample) -> list[Row]:
         return self._effects.sample(event)
+
+    def _hosts(self, event: HostsKnown) -> list[Row]:
+        if self._guard is not None:
+            self._guard.knows(event)
+        return []
+
+    def _rules(self, event: RulesLoaded) -> list[Row]:
+        if self._guard is None:
+            return [row_of_rules(event, event.error)]
+        error = self._guard.takes(event)
+        self._judge_by(self._guard)
+        return [row_of_rules(event, error)]
 
     def reading_again(self, again: bool, /) -> None:
         """Say whether events come that were read before."""
@@ -270,6 +298,7 @@ class Views:
             unknown=self._unknown.snapshot(),
             targets=self._effects.snapshot(),
             guard=self._guard.snapshot() if self._guard is not None else None,
+            rpc=self._rpc_ends.snapshot(),
         )
 
     def restore(self, state: ViewsState) -> None:
@@ -280,8 +309,9 @@ class Views:
         self._exchanges.restore(state.exchanges)
         self._unknown.restore(state.unknown)
         self._effects.restore(state.targets)
-        if self._guard is not None:
-            self._guard.restore(state.guard)
+        self._rpc_ends.restore(state.rpc)
+        if self._guard is not None and self._guard.restore(state.guard):
+            self._judge_by(self._guard)
 
 
 def _event_id(kind: str, event: ProcessExec | ProcessExit) -> str:

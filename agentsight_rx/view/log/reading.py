@@ -117,13 +117,16 @@ def _messages(store: Store, call: str) -> Iterator[tuple[str, Event | None]]:
             yield key[1], event
 
 
-def resume(store: Store, rules: Rules | None = None, *, priced: Priced | None = None) -> Resumed | None:
-    """The view after the events of the log, folded from the last checkpoint on; None for an empty log. `rules`: a guard's."""
+def resume(store: Store, rules: Rules | None = None, *, priced: Priced | None = None, follows: bool = False) -> Resumed | None:
+    """
+    The view after the events of the log, folded from the last checkpoint on; None for an empty log. `rules` are for a
+    guard, which `follows` the rules that were loaded then. The new run begins with the given rules.
+    """
     try:
         checkpoint = store.get(CHECKPOINT, 0)
     except StoreError:  # of a release whose view keeps something else: all of the log says the same
         checkpoint = None
-    fold, rows, seen = Fold(rules, priced=priced), list[Row](), checkpoint is not None
+    fold, rows, seen = Fold(rules, priced=priced, follows=follows), list[Row](), checkpoint is not None
     if checkpoint is not None:
         fold.restore(checkpoint.state)
     for event in read_events(store, segment=checkpoint.segment if checkpoint else 0):
@@ -135,4 +138,5 @@ def resume(store: Store, rules: Rules | None = None, *, priced: Priced | None = 
 def _for_new_run(state: FoldState) -> FoldState:
     """What ended in the old run says nothing of this one: a run that sends the same events again has the same numbers."""
     views = state.views
-    return replace(state, views=replace(views, calls=replace(views.calls, done=[])))
+    guard = views.guard and replace(views.guard, loaded="")
+    return replace(state, views=replace(views, calls=replace(views.calls, done=[]), guard=guard))

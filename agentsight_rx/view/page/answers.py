@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
+from .alerts import alert_of, alerts_of
 from .bodies import body_of_call, body_of_tool, diff_of
 from .contexts import contexts_of, request_of
 from .event_log import RuleError, event_of, lines_of
@@ -32,8 +33,8 @@ class PageError(ValueError):
 def answer(picture: Picture, recording: str, path: str, given: Mapping[str, str], /) -> object:
     """
     `path` is one of `sessions`, `session/ID`, `session/ID/turns`, `…/processes`, `…/files`, `…/network`, `…/mcp`, `…/http`,
-    `…/timeline`, `…/events`, `…/context`, `…/context/TURN`, `health`, `call/ID`, `tool/ID`, `diff`, `event/AT`. Raises
-    PageError.
+    `…/timeline`, `…/events`, `…/alerts`, `…/alerts/ALERT`, `…/context`, `…/context/TURN`, `health`, `call/ID`, `tool/ID`,
+    `diff`, `event/AT`. Raises PageError.
     """
     asked = _Asked(picture, recording, given)
     first, *rest = map(unquote, path.strip("/").split("/"))
@@ -58,8 +59,16 @@ def answer(picture: Picture, recording: str, path: str, given: Mapping[str, str]
                 return contexts_of(picture, id, of=asked.text("of"))
             case "session", [id, "context", turn] if turn.isdecimal() and len(turn) < 10:
                 return request_of(
-                    picture, id, int(turn), of=asked.text("of"), row=asked.text("row"), origin=asked.text("origin")
+                    picture,
+                    id,
+                    int(turn),
+                    of=asked.text("of"),
+                    row=asked.text("row"),
+                    origin=asked.text("origin"),
+                    opened=bool(asked.text("opened")),
                 )
+            case "session", [id, "alerts", name]:
+                return alert_of(picture, id, name, recording=recording)
             case "session", [id, tab]:
                 return _tab(asked, id, tab)
             case _:
@@ -96,6 +105,7 @@ def _tab(asked: _Asked, id: str, tab: str) -> object:
     count = asked.number("count", 200, most=_COUNT_MOST)
     start = asked.number("since", 0) if tab != "events" else 0
     others: dict[str, Callable[[], object]] = {
+        "alerts": lambda: alerts_of(picture, id, start=start, count=count),
         "turns": lambda: turns_of(picture, id, start=start, count=count, by_cost=asked.text("order") == "cost"),
         "timeline": lambda: lanes_of(picture, id, width=asked.number("width", 1200, most=8000), part=asked.part()),
         "events": lambda: lines_of(picture, id, rule=asked.text("rule"), start=asked.text("since"), count=count),

@@ -9,6 +9,7 @@ from ...llm import call_of
 from ...llm.canonical import Asked, LlmCall, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ...state import by_index
 from ..log.reading import read_exchange
+from ..queries.context_falls import lost_tokens
 from ..queries.costs import priced
 from ..queries.diff_calls import diff_calls
 from ..rows.kinds import CallRow, ToolRow
@@ -162,9 +163,8 @@ def body_of_call(picture: Picture, id: str, /, *, part: str, start: int = 0, cou
 
 def _known_before(picture: Picture, row: CallRow, total: int) -> int:
     """How many messages the request before in the same conversation had, where this one goes on from it; else 0."""
-    session = row.session_id if row.session_id in picture.sessions else WHOLE
     before = 0
-    for call in picture.work(session or WHOLE).calls:
+    for call in picture.work(row.session_id or WHOLE).calls:
         if call.id == row.id:
             break
         if (call.session_id, call.agent_id) == (row.session_id, row.agent_id) and not call.aside and call.twin is None:
@@ -235,8 +235,7 @@ def diff_of(picture: Picture, a: str, b: str, /) -> DiffBody:
     """Raises KeyError for an unknown call."""
     first, second = _call(picture, a), _call(picture, b)
     before, after = _exchange(picture, first), _exchange(picture, second)
-    lost = first.cached_tokens - second.cache_read_tokens
-    known = DiffBody(a, b, turn_a=first.turn, turn_b=second.turn, uncached=max(0, lost) if second.total_tokens else 0)
+    known = DiffBody(a, b, turn_a=first.turn, turn_b=second.turn, uncached=lost_tokens(first, second))
     if before is None or after is None:
         return msgspec.structs.replace(known, missing=_NOT_KEPT)
     found = diff_calls(before, after)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from .alert_shapes import AlertMark
 from .words import Gap
 
 __all__ = ["Mark", "Program", "Prompt", "SubAgent", "Text", "ToolCard", "TurnCard", "Turns"]
@@ -100,6 +101,7 @@ class TurnCard(Struct, frozen=True, omit_defaults=True):
     gap: Gap | None = None
     error: str = ""
     bad: bool = False
+    alerts: tuple[AlertMark, ...] = ()
 
 
 class SubAgent(Struct, frozen=True, omit_defaults=True):

@@ -1,8 +1,9 @@
 """
 What the Context tab asks for: the sums of each turn by origin, and one turn with its segments, their costs and its notes.
 
-`session/ID/context?of=SUBAGENT` is a ContextOverTime, `session/ID/context/TURN?of=SUBAGENT&row=SEGMENT` a ContextTurn. Token
-counts are whole numbers that add up; `approx` says that a number is a share of a counted sum, or without counts an estimate.
+`session/ID/context?of=SUBAGENT` is a ContextOverTime, `session/ID/context/TURN?of=SUBAGENT&row=SEGMENT&opened=1` a ContextTurn.
+Token counts are whole numbers that add up; `approx` says that a number is a share of a counted sum, or without counts an
+estimate.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..queries.verdict import Clause
 from .words import Gap
 
 __all__ = [
+    "CLEARED",
     "NOT_COUNTED",
     "ORIGINS",
     "PARTS_UNKNOWN",
@@ -34,7 +36,7 @@ __all__ = [
 
 # The nine origins, from the bottom of the chart to its top; an origin in an answer is a place in here
 ORIGINS = ("system", "tools", "instructions", "prompts", "files", "commands", "results", "answers", "reasoning")
-NOT_COUNTED, PARTS_UNKNOWN = 64, 128  # flags of a turn beside those of Strip
+NOT_COUNTED, PARTS_UNKNOWN, CLEARED = 64, 128, 256  # flags of a turn beside those of Strip
 
 RunLength: TypeAlias = tuple[int, ...]  # value, how many turns have it, the next value, …
 
@@ -68,7 +70,8 @@ class ContextFinding(Struct, frozen=True, omit_defaults=True):
 class ContextOverTime(Struct, frozen=True, omit_defaults=True):
     """
     One agent's turns in columns, each column by lengths of runs, so that 500 turns are 20 kB. `sums` has a column for each
-    origin. `flags`: those of Strip, 64 the answer has no counts, 128 the request was not captured, so its parts are unknown.
+    origin. `flags`: those of Strip, 64 the answer has no counts, 128 the request was not captured, so its parts are unknown,
+    256 the provider cleared parts of it.
     """
 
     n: tuple[int, ...]  # numbers of the turns
@@ -144,9 +147,12 @@ class ContextSum(Struct, frozen=True, omit_defaults=True):
 
 
 class ContextNote(Struct, frozen=True, omit_defaults=True):
-    """Why the cache was lost, or what a compaction dropped and what came: sentences, the first one in bold, and two lists."""
+    """
+    Why the cache was lost, what a compaction dropped and what came, or what the provider cleared: sentences, the first one in
+    bold, and two lists.
+    """
 
-    kind: Literal["lost", "compacted"]
+    kind: Literal["lost", "compacted", "cleared"]
     said: tuple[Clause, ...]
     more: tuple[Clause, ...] = ()
     dropped: tuple[ContextSum, ...] = ()

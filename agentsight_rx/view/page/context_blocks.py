@@ -12,6 +12,8 @@ __all__ = ["PLACES", "blocks_of"]
 
 _BLOCKS_MOST = 28  # beside those that stand alone
 _SHARES = (0.01, 0.015, 0.02, 0.026, 0.035, 0.05, 0.08)  # of the request, from which on a part has a row of its own
+_OPENED_MOST = 300  # rows that a page can still show
+_OPENED_SHARES = (0.0, 0.0002, 0.0005, 0.001, 0.002, 0.005)
 # The place of an origin among the nine of the tab
 PLACES = {
     "system": 0, "tools": 1, "instructions": 2, "reminder": 2, "prompt": 3, "file": 4, "command": 5, "result": 6, "media": 6,
@@ -20,11 +22,12 @@ PLACES = {
 _ALONE = ("tools", "system", "instructions")
 
 
-def blocks_of(agent: AgentContext, turn: TurnContext, /) -> Iterator[ContextBlock]:
-    """The large segments as they are, tools by their server, and runs of small ones between them."""
+def blocks_of(agent: AgentContext, turn: TurnContext, /, *, opened: bool = False) -> Iterator[ContextBlock]:
+    """The large segments as they are, tools by their server, and runs of small ones between them; `opened`: fewer runs."""
     blocks = list(_alone(agent, turn))
-    foldings = [list(_runs(blocks, share * turn.total)) for share in _SHARES]
-    for run in next((runs for runs in foldings if len(runs) <= _BLOCKS_MOST), foldings[-1]):
+    shares, most = (_OPENED_SHARES, _OPENED_MOST) if opened else (_SHARES, _BLOCKS_MOST)
+    foldings = [list(_runs(blocks, share * turn.total)) for share in shares]
+    for run in next((runs for runs in foldings if len(runs) <= most), foldings[-1]):
         yield run[0] if len(run) == 1 else _run(run)
 
 
@@ -69,7 +72,8 @@ def _block(segment: Segment, *, is_first: bool) -> ContextBlock:
         since=segment.since,
         approx=not segment.exact,
         fixed=segment.origin in _ALONE,
-        code=bool(segment.file),
+        code=bool(segment.file or segment.read),
+        again=segment.again,
         first_change=is_first,
     )
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from ...context.held import Held
-from ..queries.context import AgentContext, Compaction, LostCache, TurnContext
+from ..queries.context import AgentContext, TurnContext
 from ..queries.context_findings import Avoidable, avoidable
 from ..queries.context_words import avoidable_said, sentence_of, what_to_do
-from ..queries.segments import BUILT_IN, Segment, carried, segments_of, server_of
+from ..queries.instruction_files import instruction_files
+from ..queries.segments import BUILT_IN, Segment, carried, server_of
 from ..queries.verdict import Clause
 from .context import (
+    CLEARED,
     NOT_COUNTED,
     ORIGINS,
     PARTS_UNKNOWN,
     ContextFinding,
-    ContextNote,
     ContextOverTime,
     ContextRow,
     ContextServer,
@@ -25,6 +25,7 @@ from .context import (
     run_length,
 )
 from .context_blocks import PLACES, blocks_of
+from .context_notes import notes_of
 from .head import CACHE_LOST, COMPACTED
 from .picture import Picture
 from .words import Gap
@@ -58,12 +59,18 @@ def contexts_of(picture: Picture, session: str, /, *, of: str = "") -> ContextOv
     )
 
 
-def request_of(picture: Picture, session: str, turn: int, /, *, of: str = "", row: str = "", origin: str = "") -> ContextTurn:
-    """The request of a turn. `row` is the id of a chosen segment, `origin` one of the nine. Raises KeyError."""
+def request_of(
+    picture: Picture, session: str, turn: int, /, *, of: str = "", row: str = "", origin: str = "", opened: bool = False
+) -> ContextTurn:
+    """
+    The request of a turn. `row` is the id of a chosen segment, `origin` one of the nine, `opened` shows small segments too.
+    Raises KeyError.
+    """
     whole = _agent(picture.contexts(session), of)
+    whole.instruction_files = whole.instruction_files or instruction_files(picture.store, whole)
     if turn not in {each.turn for each in whole.turns}:
         raise KeyError(f"turn {turn}")
-    agent = whole if turn == whole.turns[-1].turn else _agent(picture.contexts(session, until_turn=turn), of)
+    agent = whole.at(turn)
     last, called = agent.turns[-1], _called(picture, session)
     usage = last.usage
     parts = [each for each in carried(agent) if not origin or ORIGINS[PLACES.get(each.origin, 6)] == origin]
@@ -71,6 +78,7 @@ def request_of(picture: Picture, session: str, turn: int, /, *, of: str = "", ro
     rest = [each for each in parts if each not in shown]
     chosen = next((each for each in parts if row and each.id == row), None)
     dropped = [each.cost for each in parts if not each.held and each.cost is not None]
+    servers = [_server(agent, each, called) for each in parts if each.origin == "tools" and each.held]
     return ContextTurn(
         turn,
         last.call.id,
@@ -78,12 +86,12 @@ def request_of(picture: Picture, session: str, turn: int, /, *, of: str = "", ro
         tokens=last.total,
         segments=len(agent.held),
         sentence=(Clause(sentence_of(agent, last, avoidable(agent, called))),),
-        blocks=tuple(blocks_of(agent, last)),
+        blocks=tuple(blocks_of(agent, last, opened=opened)),
         rows=tuple(_row(agent, each, called) for each in shown),
         rest=_sum("smaller ones", rest) if rest else None,
         total=_sum("all", parts),
-        servers=tuple(_server(agent, each, called) for each in parts if each.origin == "tools" and each.held),
-        notes=tuple(_notes(last)),
+        servers=tuple(sorted(servers, key=lambda each: (each.calls > 0, -(each.usd or 0.0), -each.tokens))),
+        notes=tuple(notes_of(whole, last)),
         chosen=_row(agent, chosen, called) if chosen else None,
         counted=usage is not None,
         read=usage.cache_read if usage else 0,
@@ -122,6 +130,7 @@ def _flags(turn: TurnContext) -> int:
         | (COMPACTED if turn.compaction is not None else 0)
         | (0 if turn.usage is not None else NOT_COUNTED)
         | (0 if turn.known else PARTS_UNKNOWN)
+        | (0 if turn.cleared is None else CLEARED)
     )
 
 
@@ -153,19 +162,35 @@ def _row(agent: AgentContext, segment: Segment, called: Collection[str]) -> Cont
     return ContextRow(
         segment.id,
         what=segment.file or segment.name,
-        whose=f"{segment.count} tools" if is_server else segment.tool,
+        whose=f"{segment.count} tools" if is_server else f"read, {segment.read.evidence}" if segment.read else segment.tool,
         origin=PLACES.get(segment.origin, 6),
         tokens=segment.tokens,
         since=segment.since,
         requests=segment.requests,
         lives=tuple(_lives(agent, segment)),
         approx=not segment.exact,
-        code=bool(segment.file),
-        cached_usd=cached,
-        full_usd=None if cost is None or cached is None else cost - cached,
+        code=bool(segment.file or segment.read),
+        cached_usd=_priced(cached),
+        full_usd=None if cost is None or cached is None else _priced(cost - cached),
         mentioned=segment.mentioned,
+        again=segment.again,
+        target=_target(agent, segment),
         never=is_server and segment.name not in used,
     )
+
+
+def _target(agent: AgentContext, segment: Segment) -> Clause | None:
+    """Where it came from: the MCP server of tools, the turn that a prompt began, and the turn whose answer asked for a tool."""
+    match segment.origin:
+        case "tools":
+            return Clause(segment.name, "mcp") if segment.name != BUILT_IN else None
+        case "prompt":
+            return Clause(segment.name, "conversation", segment.since)
+        case "file" | "command" | "result" | "answer" | "reasoning":
+            before = [turn.turn for turn in agent.turns if turn.turn < segment.since]
+            return Clause(segment.name, "conversation", before[-1]) if before else None
+        case _:
+            return None
 
 
 def _prices(turn: TurnContext) -> str:
@@ -178,10 +203,13 @@ def _prices(turn: TurnContext) -> str:
 
 
 def _lives(agent: AgentContext, segment: Segment) -> Iterator[int]:
-    """The turns that carried it, cut where the cache was lost."""
+    """The turns that carried it, cut where the cache was lost and where it was dropped."""
     first = segment.since
     for turn in agent.turns:
-        if turn.lost is not None and first < turn.turn <= segment.last:
+        if segment.again and first <= segment.left < segment.again == turn.turn:
+            yield from (first, segment.left)
+            first = turn.turn
+        elif turn.lost is not None and first < turn.turn <= segment.last:
             yield from (first, turn.turn - 1)
             first = turn.turn
     yield from (first, max(first, segment.last))
@@ -195,14 +223,14 @@ def _sum(what: str, some: Sequence[Segment]) -> ContextSum:
         sum(each.tokens for each in some if each.held),
         count=len(some),
         approx=not all(each.exact for each in some),
-        cached_usd=cached if costs else None,
-        full_usd=sum(costs) - cached if costs else None,
+        cached_usd=_priced(cached) if costs else None,
+        full_usd=_priced(sum(costs) - cached) if costs else None,
         carried=sum(each.carried for each in some),
     )
 
 
 def _server(agent: AgentContext, segment: Segment, called: Collection[str]) -> ContextServer:
-    names = {each.name for each in segments_of(agent) if each.origin == "tools"}
+    names = {held.piece.name for held in agent.held if held.piece.origin == "tools"}
     mine = [name for name in names if (server_of(name) or BUILT_IN) == segment.name]
     is_own = segment.name == BUILT_IN
     return ContextServer(
@@ -218,38 +246,6 @@ def _server(agent: AgentContext, segment: Segment, called: Collection[str]) -> C
     )
 
 
-def _notes(turn: TurnContext) -> Iterator[ContextNote]:
-    if turn.lost is not None:
-        yield _lost(turn, turn.lost)
-    if turn.compaction is not None:
-        yield _compacted(turn.compaction)
-
-
-def _lost(turn: TurnContext, lost: LostCache) -> ContextNote:
-    cause = lost.cause
-    price = f": ${lost.usd:.2f} more than reading them" if lost.usd else ""
-    said = [f"{lost.tokens:,} tokens were not read from the cache{price}."]
-    if cause.number:
-        said.insert(0, f"First change: {'tool' if cause.kind == 'tools' else 'part'} {cause.number} of {cause.count}.")
-    more = [f"Before: {cause.old}. Now: {cause.new}."] if cause.old or cause.new else []
-    return ContextNote("lost", tuple(map(Clause, said)), tuple(map(Clause, more)), diff=turn.call.id)
-
-
-def _compacted(fall: Compaction) -> ContextNote:
-    said = [f"{len(fall.dropped):,} segments went, {len(fall.came):,} came."]
-    more = [f"Writing the summary cost ${fall.usd:.2f}."] if fall.usd else []
-    return ContextNote(
-        "compacted",
-        tuple(map(Clause, said)),
-        tuple(map(Clause, more)),
-        dropped=tuple(_by_kind(fall.dropped)),
-        came=tuple(_by_kind(fall.came)),
-    )
-
-
-def _by_kind(some: Sequence[Held]) -> Iterator[ContextSum]:
-    kinds: dict[str, list[Held]] = {}
-    for held in some:
-        kinds.setdefault(held.kind, []).append(held)
-    for kind, each in kinds.items():
-        yield ContextSum(kind, sum(held.tokens for held in each), count=len(each), approx=not all(held.exact for held in each))
+def _priced(usd: float | None) -> float | None:
+    """To the millionth of a cent: the other digits of a sum are the longest part of its row."""
+    return None if usd is None else round(usd, 8)

@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from ..words import plural
+from .alerts import alert_of, alerts_of
 from .bodies import Said, body_of_call, body_of_tool, diff_of
 from .cards import ToolCard, TurnCard
 from .context import pairs_of
@@ -18,7 +19,7 @@ from .contexts import contexts_of, request_of
 from .event_log import lines_of, short_events_of
 from .head import Head, Strip, head_of
 from .lanes import lanes_of
-from .picture import Picture
+from .picture import WHOLE, Picture
 from .rail import rail_of, row_of
 from .stages import health_of
 from .tables import KINDS, table_of
@@ -31,6 +32,8 @@ _TURNS_MOST = 1000
 _TURNS_AT_ONCE = 50
 _ROWS_MOST = 2000  # of each tab
 _EVENTS_MOST = 5000
+_ALERTS_MOST = 500
+_ALERTS_WHOLE_MOST = 50
 _CONTEXTS_MOST = 40  # requests whose segments are in the file
 _EVENT_MOST = 16 << 10  # bytes of one event whole
 _CLOSE, _WIDE = 8000, 1600  # pixels of a timeline to zoom into, and of the whole
@@ -113,7 +116,7 @@ class _File:
     def put_lists(self) -> None:
         picture, session = self._picture, self._session
         turns = self._turns()
-        known = picture.sessions.get(session)
+        known = None if session == WHOLE else picture.session(session)
         rows = list(rail_of(picture, self._recording)) if known is None else [row_of(picture, known, self._recording)]
         self._put("sessions", {"sessions": rows[:1], "next": "", "recordings": 1, "unreadable": []}, "the list of sessions")
         self._put(self._here, _shorter(self._head, len(turns)), "the head")
@@ -123,8 +126,21 @@ class _File:
             self._table(kind)
         self._put(f"{self._here}/timeline?width={_WIDE}", lanes_of(picture, session, width=_WIDE), "the timeline")
         self._put(f"{self._here}/timeline", lanes_of(picture, session, width=_CLOSE), "the timeline to zoom into")
+        self._alerts()
         self._contexts()
         self._lines()
+
+    def _alerts(self) -> None:
+        """The list, and the first of them whole."""
+        found = alerts_of(self._picture, self._session, start=0, count=_ALERTS_MOST)
+        if not found.total:
+            return
+        self._put(f"{self._here}/alerts", found, "the alerts")
+        for line in found.rows[:_ALERTS_WHOLE_MOST]:
+            whole = alert_of(self._picture, self._session, f"a{line.n}", recording=self._recording)
+            self._put(f"{self._here}/alerts/a{line.n}", whole, f"alert a{line.n}")
+        if found.total > _ALERTS_WHOLE_MOST:
+            self._left_out.append("the evidence of most alerts")
 
     def _contexts(self) -> None:
         """The main agent's context, with the requests that say most: where a cache was lost, the fullest, the newest."""

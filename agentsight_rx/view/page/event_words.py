@@ -12,6 +12,7 @@ from ...events import (
     BlindSpot,
     Event,
     FileEvent,
+    HostsKnown,
     HttpRequest,
     HttpResponse,
     Loss,
@@ -22,6 +23,7 @@ from ...events import (
     ProcessSeen,
     Readline,
     RpcMessage,
+    RulesLoaded,
     SseMessage,
     StdioChunk,
     SystemSample,
@@ -32,7 +34,7 @@ from ...events import (
 )
 from ...wire.http1 import field
 from ..rows.blind_spots import connections_of
-from ..words import cut, data_size
+from ..words import cut, data_size, plural
 
 __all__ = ["SOURCES", "line_of", "source_of"]
 
@@ -49,6 +51,7 @@ SOURCES: dict[str, tuple[type[Any], ...]] = {
     "stdio": (StdioChunk,),
     "tls": (TlsChunk, TlsUse, BlindSpot),
     "system": (SystemSample,),
+    "guard": (RulesLoaded, HostsKnown),
     "loss": (Loss,),
 }
 _BY_TYPE = {kind: name for name, kinds in SOURCES.items() for kind in kinds}
@@ -128,6 +131,11 @@ def _line(event: Event) -> tuple[str, bool]:
             return f"{cpu}{event.rss_bytes >> 20} MB, {event.processes} processes", event.alert
         case Loss():
             return f"{event.count:,} lost at {event.stage}: {event.reason.value} {event.note}", not event.reason.intended
+        case RulesLoaded():
+            error = f"the rules of {event.file} were not loaded: {event.error}"
+            return (error, True) if event.error else (f"the rules of {event.file} were loaded ({event.sha256[:8]})", False)
+        case HostsKnown():
+            return f"{plural(len(event.pairs), 'host')} of earlier recordings", False
         case _:
             shown = (f"{each.name} {getattr(event, each.name)}" for each in fields(event) if each.name != "origin")
             return ", ".join(shown), False

@@ -5,30 +5,32 @@ A session -> the head of the page: verdict, completeness, the strip of turns, nu
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ...agents.registry import agent_named
-from ..queries.context_falls import compactions, lost_caches
+from ..queries.context_falls import Falls
+from ..queries.context_findings import Avoidable
+from ..queries.context_words import saving_said
 from ..queries.costs import CostSum, PricedCall, seller_of, summed
 from ..queries.effects import files_touched
 from ..queries.file_fates import effect_of
 from ..queries.findings import find
-from ..queries.gaps import missing_things
-from ..queries.health import Health
 from ..queries.reading import read_totals
 from ..queries.verdict import Clause, deeds_of, verdict_of
 from ..rows.kinds import SessionRow
 from ..rows.tables import STAGES
 from ..rows.tool_outcome import has_failed
+from .alert_shapes import AlertColumns, Halt
+from .alerts import clauses_of, columns_of, halt_of, signals_of_alerts
 from .counts import counts_of
 from .funnel import records_of
 from .picture import WHOLE, Picture, Work
 from .reads import Read, reads_of
 from .signals import Signal, signals_of
 from .threads import Threads, threads_of
+from .wholeness import Wholeness, wholeness_of
 from .words import context_of, gap_of_call, newest_plan
 
 __all__ = [
@@ -42,26 +44,11 @@ __all__ = [
     "Numbers",
     "Step",
     "Strip",
-    "Wholeness",
     "agent_title",
     "head_of",
-    "wholeness_of",
 ]
 
 FAILED, MISSING, RUNNING, SUB_AGENT, COMPACTED, CACHE_LOST = 1, 2, 4, 8, 16, 32  # of a turn
-_FIRST_SAID = 2
-
-
-class Wholeness(Struct, frozen=True, omit_defaults=True):
-    """
-    `state`: whole, so_far (nothing is missing yet), not_whole. `said` names the first things that are missing; `records` came
-    out of the kernel, 0: not counted.
-    """
-
-    state: str
-    missing: int = 0
-    said: tuple[str, ...] = ()
-    records: int = 0
 
 
 class Strip(Struct, frozen=True):
@@ -105,7 +92,8 @@ class Step(Struct, frozen=True):
 class Head(Struct, frozen=True, omit_defaults=True):
     """
     Everything above the tabs. `from_turn`: the strip begins behind so many turns that the page has already. `below`: the
-    numbers of the turns of sub-agents, each with the turn that shows it.
+    numbers of the turns of sub-agents, each with the turn that shows it. `cut`: the turns and their numbers are those of the
+    newest calls. `more`: the tabs of which only the newest rows were counted.
     """
 
     id: str
@@ -132,18 +120,23 @@ class Head(Struct, frozen=True, omit_defaults=True):
     signals: tuple[Signal, ...] = ()
     plan: tuple[Step, ...] = ()
     counts: dict[str, int] = {}
+    more: tuple[str, ...] = ()
     reads: tuple[Read, ...] = ()
     cut: bool = False
     version: int = 0  # of the store
+    alerts: AlertColumns = AlertColumns()
+    halt: Halt | None = None
 
 
 def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int = 0) -> Head:
     """Raises KeyError for a session that is not in the recording."""
-    row = None if session == WHOLE else picture.sessions[session]
+    row = None if session == WHOLE else picture.session(session)
     work = picture.work(session)
     threads = threads_of(session, work)
     files, _ = picture.audits(session, "file")
     live = picture.being_written and (row is None or row.status == "live")
+    from_turn = 0 if work.cut else from_turn  # with each new turn an older one goes
+    counts, more = counts_of(picture, session)
     start, end = _times(picture, row, work)
     main = threads.main
     last = next((call for call in reversed(main) if call.total_tokens), None)
@@ -151,6 +144,10 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
     programs = 0 if work.calls else read_totals(picture.store).programs
     deeds = deeds_of(work.calls, work.tools, files_touched(files, picture.lives), programs=programs)
     refused = [each for each in files if effect_of(each) == "refused"]
+    falls, dearest = picture.falls(session)
+    numbers = _numbers(work, threads, (start, end), window)
+    said = verdict_of(deeds, threads.turns, live=live).clauses
+    stopped, waiting = clauses_of(picture, session)
     return Head(
         session,
         recording,
@@ -165,20 +162,26 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         cwd=(row.cwd if row else None) or (picture.causes.folder if row is None else ""),
         pid=(row.pid if row else None) or 0,
         comm=(row.comm if row else None) or "",
-        verdict=verdict_of(deeds, threads.turns, live=live).clauses,
+        verdict=(*stopped, *said, *_saving(dearest, numbers.cost), *waiting),
         whole=replace(wholeness_of(picture.health), records=records_of(count for _, count in picture.store.scan(STAGES))),
-        strip=_strip(threads, work, start, from_turn=from_turn, live=live),
+        strip=_strip(threads, work, falls, start_ms=start, from_turn=from_turn, live=live),
         turns=len(main),
         below=tuple(sorted((threads.turns[call], turn) for call, turn in threads.under.items() if call in threads.turns)),
         from_turn=from_turn,
         window=window or 0,
-        numbers=_numbers(work, threads, (start, end), window),
-        signals=signals_of(work, find(work.calls, work.tools), refused, threads.turns),
+        numbers=numbers,
+        signals=(
+            *signals_of_alerts(picture, session),
+            *signals_of(work, find(work.calls, work.tools, falls), refused, threads.turns),
+        ),
         plan=tuple(Step(*step) for step in newest_plan(work.tools)),
-        counts=counts_of(picture, session),
+        counts=counts,
+        more=more,
         reads=tuple(reads_of(picture)),
         cut=work.cut,
         version=picture.version,
+        alerts=columns_of(picture, session),
+        halt=halt_of(picture, session),
     )
 
 
@@ -200,26 +203,15 @@ def _times(picture: Picture, row: SessionRow | None, work: Work) -> tuple[int, i
     return start, end
 
 
-def wholeness_of(health: Health, /) -> Wholeness:
-    """Of the whole recording, since a loss in it may concern any of its sessions."""
-    if not health.missing:
-        return Wholeness("so_far" if health.live else "whole")
-    things = missing_things(
-        health.blind_spots,
-        health.losses,
-        calls_cut=health.calls_cut,
-        commands_unseen=health.commands_unseen,
-        unended=len(health.unended),
-        beginnings=health.beginnings,
-    )
-    return Wholeness("not_whole", health.missing, tuple(each.what for each in islice(things, _FIRST_SAID)))
+def _saving(dearest: Avoidable | None, cost: CostSum) -> tuple[Clause, ...]:
+    """The sentence behind the verdict: what costs most and could be saved."""
+    return (Clause(" "), Clause(saving_said(dearest, cost.usd), "context")) if dearest is not None and cost.usd else ()
 
 
-def _strip(threads: Threads, work: Work, start_ms: int, *, from_turn: int, live: bool) -> Strip:
+def _strip(threads: Threads, work: Work, falls: Falls, *, start_ms: int, from_turn: int, live: bool) -> Strip:
     failed = {tool.llm_call_id for tool in work.tools if has_failed(tool)}
     bad = {threads.under.get(call) or threads.turns.get(call) for call in failed}
     with_subs = set(threads.under.values())
-    compacted, lost = compactions(threads.main), {call.id for call, _ in lost_caches(threads.main)}
     calls = threads.main[from_turn:]
 
     def flags(call: PricedCall) -> int:
@@ -227,8 +219,8 @@ def _strip(threads: Threads, work: Work, start_ms: int, *, from_turn: int, live:
         return (
             _flags(call, turn in bad, live=live)
             | SUB_AGENT * (turn in with_subs)
-            | COMPACTED * (call.id in compacted)
-            | CACHE_LOST * (call.id in lost)
+            | COMPACTED * (call.id in falls.compacted)
+            | CACHE_LOST * (call.id in falls.lost)
         )
 
     return Strip(

@@ -12,7 +12,7 @@ from ..rows.tables import PROCESSES, RESOURCES
 from ..rows.tool_outcome import has_failed
 from ..rows.tool_words import asked_for
 from ..words import cut
-from .picture import Picture
+from .picture import WHOLE, Picture
 from .threads import threads_of
 from .words import gap_of_call
 
@@ -53,6 +53,7 @@ class Lanes(Struct, frozen=True):
     length_ms: int
     lanes: tuple[Lane, ...]
     curve: Curve
+    partial: bool = False  # it has older calls and programs too
 
 
 class _Span(Struct):
@@ -70,7 +71,8 @@ def lanes_of(picture: Picture, session: str, /, *, width: int, part: tuple[int, 
     """
     work = picture.work(session)
     threads = threads_of(session, work)
-    programs = [row for row in picture.rows(PROCESSES, session) if row.command and row.view_source != "seed"]
+    processes, whole = picture.newest_rows(PROCESSES, session)
+    programs = [row for row in processes if row.command and row.view_source != "seed"]
     samples = _samples(picture, session)
     begins = [call.start_timestamp_ms for call in work.calls] + [row.start_timestamp_ms or 0 for row in programs]
     start = min((each for each in begins if each), default=0)
@@ -125,7 +127,7 @@ def lanes_of(picture: Picture, session: str, /, *, width: int, part: tuple[int, 
     for name, spans in _families(picture, programs, start, end):
         put("program", name, spans, below=True)
     put("files", "files written, removed", _file_ticks(picture, session, start))
-    return Lanes(start, length, tuple(lanes), _curve(samples, start))
+    return Lanes(start, length, tuple(lanes), _curve(samples, start), partial=work.cut or not whole)
 
 
 def _lane(kind: str, name: str, spans: Sequence[_Span], *, below: bool) -> Lane:
@@ -194,7 +196,7 @@ def _file_ticks(picture: Picture, session: str, start: int) -> list[_Span]:
 
 
 def _samples(picture: Picture, session: str) -> list[ResourceRow]:
-    row = picture.sessions.get(session)
+    row = None if session == WHOLE else picture.session(session)
     all_samples = [each for _, each in picture.store.scan(RESOURCES, reverse=True, limit=_SAMPLES_MOST)][::-1]
     own = [each for each in all_samples if row is not None and each.pid == row.pid]
     return own or all_samples

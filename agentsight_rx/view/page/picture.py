@@ -7,40 +7,53 @@ from functools import cached_property
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.msgpack import encode
 
-from ...core.bounded import Recent
+from ...core.bounded import Recent, Weighed
 from ...llm.canonical import LlmCall
 from ...loss import Entry
 from ...prices import Prices
-from ...state import Store, Table
-from ..queries.calls import read_calls
-from ..queries.causes import Causes, within
-from ..queries.context import AgentContext, read_contexts
-from ..queries.costs import PricedCall
+from ...state import Store, Table, by_index
+from ..queries.causes import Causes, newest_within, within
+from ..queries.context import AgentContext
+from ..queries.context_falls import Falls
+from ..queries.context_findings import Avoidable
+from ..queries.context_reading import Contexts
+from ..queries.costs import PricedCall, priced
+from ..queries.decided import Decisions
+from ..queries.explained import explained
 from ..queries.file_fates import Lives
 from ..queries.health import Health, read_health
-from ..queries.reading import newest_of_kind, rows_of, selected
+from ..queries.reading import newest_first
 from ..queries.selection import Selection
-from ..rows.kinds import AnyRow, AuditRow, SessionRow, ToolRow
-from ..rows.tables import LOSSES, SESSIONS, TOOLS
+from ..rows.kinds import AlertRow, AnyRow, AuditRow, SessionRow, ToolRow
+from ..rows.tables import ALERTS, AUDIT, CALLS, LOSSES, SESSIONS, TOOLS
+from ..rows.weights import newest_fitting, weight_of
 
 __all__ = ["WHOLE", "Picture", "Work"]
 
 R = TypeVar("R", bound=AnyRow)
 
 WHOLE = "-"  # in the place of a session: everything that a recording has
-_CALLS_MOST = 20_000
-_TOOLS_MOST = 40_000
-_TABLES_MOST = 8
-_KINDS_MOST = 2  # of the audit trail, whose lines are kept: 45 MB each at most
-_AUDITS_MOST = 50_000  # lines of the audit trail that are looked at
+# Bytes in memory, so that it does not grow with the recording: of one session, and of all that is kept together
+_CALLS_SIZE = 8_000_000  # 4,800 calls without text, 1,700 with all the text that a row has
+_TOOLS_SIZE = 8_000_000  # 10,000 without text, 2,800 with all of it
+_WORKS_SIZE = 16_000_000
+_AUDITS_SIZE = 12_000_000  # lines of a kind of the audit trail: 11,000
+_ALL_AUDITS_SIZE = 16_000_000
+_ROWS_SIZE = 6_000_000  # processes, or exchanges: 7,000
+_TABLES_SIZE = 8_000_000
+_SESSIONS_SIZE = 3_000_000  # 2,000 sessions
+_HEALTH_SIZE = 1_000_000
+_LINE = 300  # bytes of a line of a table, beside its text
+_MANY = 1000
 _EXCHANGES_MOST = 3  # that are kept whole: a turn, the one before, and the one that has its results
-_CONTEXTS_MOST = 3  # a session, and how it was at a turn
-_SESSIONS_MOST = 4  # of which calls and tools are kept
+_CONTEXTS_MOST = 2  # sessions
+_ALERTS_SIZE = 4_000_000  # of a recording, the newest: 2,500
 
 
 class Work(Struct, frozen=True):
-    """The calls of a session and of its sub-agents, and their tools, oldest first. `cut`: older ones are not in it."""
+    """The newest calls of a session and of its sub-agents, and their tools, oldest first. `cut`: it has older ones too."""
 
     calls: tuple[PricedCall, ...]
     tools: tuple[ToolRow, ...]
@@ -50,24 +63,38 @@ class Work(Struct, frozen=True):
 class Picture:
     """
     A store as it is now. It reads while it is asked, so it is to be made again once the store has changed. `being_written`: its
-    run goes on; `closing`: it has ended, and what ends it in the store is still to come.
+    run goes on; `closing`: it has ended, and what ends it in the store is still to come. `contexts` has what earlier pictures
+    of the store have read.
+
+    What it keeps has a limit in bytes, whatever the recording has: of rows the newest, and each answer says whether it has all.
     """
 
     def __init__(
-        self, store: Store, prices: Prices, /, *, being_written: bool = False, closing: bool = False, version: int = 0
+        self,
+        store: Store,
+        prices: Prices,
+        /,
+        *,
+        being_written: bool = False,
+        closing: bool = False,
+        version: int = 0,
+        contexts: Contexts | None = None,
     ) -> None:
         self.store = store
         self.prices = prices
         self.being_written = being_written
         self._closing = closing
         self.version = version  # of the store, which counts its commits
-        self._work: Recent[str, Work] = Recent(_SESSIONS_MOST)
-        self._contexts: Recent[tuple[str, int | None], list[AgentContext]] = Recent(_CONTEXTS_MOST)
+        self._work: Weighed[str, Work] = Weighed(_MANY, _WORKS_SIZE, _weight_of_work, least=1)
+        self._reading = contexts or Contexts(prices)
+        self._contexts: Recent[str, list[AgentContext]] = Recent(_CONTEXTS_MOST)
         self._lives: Lives | None = None
-        self._audits: Recent[str, tuple[list[AuditRow], bool]] = Recent(_KINDS_MOST)
-        self.tables: Recent[str, tuple[list[Struct], bool]] = Recent(_TABLES_MOST)  # by kind and session
+        self._audits: Weighed[str, tuple[list[AuditRow], bool]] = Weighed(_MANY, _ALL_AUDITS_SIZE, _weight_of_rows, least=1)
+        # By kind and session
+        self.tables: Weighed[str, tuple[list[Struct], bool]] = Weighed(_MANY, _TABLES_SIZE, _weight_of_lines, least=1)
         self.exchanges: Recent[str, LlmCall | None] = Recent(_EXCHANGES_MOST)  # by the id of the call
-        self.counted: dict[str, dict[str, int]] = {}  # of a session, by kind of row
+        self.counted: Recent[str, tuple[dict[str, int], tuple[str, ...]]] = Recent(_MANY)  # of a session, by kind of row
+        self.decisions = Decisions()  # about its alerts, as of now
 
     @cached_property
     def causes(self) -> Causes:
@@ -75,7 +102,7 @@ class Picture:
 
     @cached_property
     def health(self) -> Health:
-        return read_health(self.store, being_written=self.being_written or self._closing)
+        return read_health(self.store, being_written=self.being_written or self._closing, size=_HEALTH_SIZE)
 
     @cached_property
     def losses(self) -> list[Entry]:
@@ -83,7 +110,40 @@ class Picture:
 
     @cached_property
     def sessions(self) -> dict[str, SessionRow]:
-        return {row.id: row for row in rows_of(self.store, SESSIONS)}
+        """The newest ones."""
+        rows, _ = newest_fitting(newest_first(self.store, SESSIONS, Selection()), _SESSIONS_SIZE, weight_of)
+        return {row.id: row for row in rows}
+
+    def session(self, id: str) -> SessionRow:
+        """Any of the recording. Raises KeyError for an unknown one."""
+        found = self.sessions.get(id)
+        if found is None:
+            found = next((row for _, row in by_index(self.store, SESSIONS, "id", prefix=(id,), limit=1)), None)
+        if found is None:
+            raise KeyError(id)
+        return found
+
+    @cached_property
+    def _alerts(self) -> dict[str, list[AlertRow]]:
+        """
+        By session, oldest first. An agent had no session yet when it did something: then it is of the session of its process,
+        or of the newest one, so that no alert is in none.
+        """
+        known = self.sessions
+        by_pid = {row.pid: row.id for row in sorted(known.values(), key=lambda row: -row.start_timestamp_ms)}
+        otherwise = next((row.id for row in self.roots), WHOLE)
+        found: dict[str, list[AlertRow]] = {}
+        rows, _ = newest_fitting(newest_first(self.store, ALERTS, Selection()), _ALERTS_SIZE, weight_of)
+        for row in rows:
+            session = row.session_id if row.session_id in known else by_pid.get(row.agent_pid)
+            found.setdefault(session or otherwise, []).append(row)
+        return found
+
+    def alerts_of(self, session: str) -> list[AlertRow]:
+        """The alerts of a session and of its sub-sessions, oldest first. Raises KeyError for an unknown one."""
+        family = self.family(session)
+        rows = [row for id, rows in self._alerts.items() if family is None or id in family for row in rows]
+        return sorted(rows, key=lambda row: (row.timestamp_ms, row.number))
 
     @property
     def lives(self) -> Lives:
@@ -103,52 +163,75 @@ class Picture:
         """The session and the sessions that it started; None: all of the recording. Raises KeyError for an unknown one."""
         if session == WHOLE:
             return None
-        found = [self.sessions[session].id]
+        found = [self.session(session).id]
         for each in found:
             found += [row.id for row in self.sessions.values() if row.parent_session_id == each and row.id not in found]
         return frozenset(found)
 
-    def selection(self, session: str, limit: int | None = None) -> Selection:
-        return Selection(sessions=self.family(session), limit=limit)
+    def _selection(self, session: str) -> Selection:
+        return Selection(sessions=self.family(session))
 
     def work(self, session: str) -> Work:
-        """Calls and tools of a session, the newest so many."""
-        known = self._work.use(session)
-        if known is None:
-            calls = tuple(read_calls(self.store, self.selection(session, _CALLS_MOST), self.prices))
-            tools = tuple(selected(self.store, TOOLS, self.selection(session, _TOOLS_MOST)))
-            known = Work(calls, tools, len(calls) == _CALLS_MOST or len(tools) == _TOOLS_MOST)
-            self._work.put(session, known)
-        return known
+        """The newest calls and tools of a session."""
+        return self._work.looked_up(session, self._read_work)
 
-    def contexts(self, session: str, *, until_turn: int | None = None) -> list[AgentContext]:
-        """The contexts of the agents of a session, the main one first; with `until_turn` as they were then."""
-        key = session, until_turn
-        known = self._contexts.use(key)
+    def _read_work(self, session: str) -> Work:
+        selection = self._selection(session)
+        rows = newest_first(self.store, CALLS, selection, where=lambda row: row.twin is None)
+        calls, has_all_calls = newest_fitting((priced(row, self.prices) for row in rows), _CALLS_SIZE, weight_of)
+        tools, has_all_tools = newest_fitting(newest_first(self.store, TOOLS, selection), _TOOLS_SIZE, weight_of)
+        return Work(tuple(calls), tuple(tools), not (has_all_calls and has_all_tools))
+
+    def contexts(self, session: str) -> list[AgentContext]:
+        """The contexts of the agents of a session and of its sub-sessions, the main one first."""
+        known = self._contexts.use(session)
         if known is None:
             family = sorted(self.family(session) or self.sessions, key=lambda id: id != session)
-            known = [each for id in family for each in read_contexts(self.store, id, self.prices, until_turn=until_turn)]
-            self._contexts.put(key, known)
+            known = [each for id in family for each in self._reading.read(self.store, id)]
+            self._contexts.put(session, known)
         return known
 
-    def rows(self, table: Table[R], session: str, *, most: int | None = None) -> Iterator[R]:
-        """The rows of a session, oldest first, with what its processes did; the newest `most` of them."""
-        return within(self.store, table, self.selection(session, most), self.causes)
+    def rows(self, table: Table[R], session: str) -> Iterator[R]:
+        """The rows of a session, oldest first, with what its processes did."""
+        return within(self.store, table, self._selection(session), self.causes)
+
+    def newest_rows(self, table: Table[R], session: str) -> tuple[list[R], bool]:
+        """The newest of them, oldest first, and whether these are all."""
+        return newest_fitting(newest_within(self.store, table, self._selection(session), self.causes), _ROWS_SIZE, weight_of)
+
+    def falls(self, session: str) -> tuple[Falls, Avoidable | None]:
+        """Where caches were lost and why, where the conversation was compacted, and what costs most and could be saved."""
+        work = self.work(session)
+        called = {tool.tool_name for tool in work.tools}
+        is_large = work.cut or session == WHOLE
+        return explained(work.calls, called, None if is_large else lambda: self.contexts(session))
 
     def audits(self, session: str, kind: str) -> tuple[list[AuditRow], bool]:
         """
-        The lines of the session and of its processes, of the newest 50,000 lines of a kind, oldest first, and whether there are
-        no others.
+        The lines of the session and of its processes, of the newest lines of a kind, oldest first, and whether there are no
+        others.
         """
-        key = f"{kind} {session}"
-        known = self._audits.use(key)
-        if known is None:
-            rows, whole = newest_of_kind(self.store, kind, Selection(), most=_AUDITS_MOST)
-            if kind == "file" and self._lives is None:
-                self._lives = Lives(self.store, rows if whole else None)
-            family = self.family(session)
-            if family is not None:
-                rows = [row for row in rows if self.causes.session_of_row(row) in family]
-            known = rows, whole
-            self._audits.put(key, known)
-        return known
+        return self._audits.looked_up(f"{kind} {session}", lambda _: self._read_audits(session, kind))
+
+    def _read_audits(self, session: str, kind: str) -> tuple[list[AuditRow], bool]:
+        rows, whole = newest_fitting(newest_first(self.store, AUDIT, Selection(), kind=kind), _AUDITS_SIZE, weight_of)
+        if kind == "file" and self._lives is None:
+            self._lives = Lives(self.store, rows if whole else None)
+        family = self.family(session)
+        if family is not None:
+            rows = [row for row in rows if self.causes.session_of_row(row) in family]
+        return rows, whole
+
+
+def _weight_of_work(work: Work) -> int:
+    return sum(map(weight_of, work.calls)) + sum(map(weight_of, work.tools))
+
+
+def _weight_of_rows(kept: tuple[list[AuditRow], bool]) -> int:
+    return sum(map(weight_of, kept[0]))
+
+
+def _weight_of_lines(kept: tuple[list[Struct], bool]) -> int:
+    """Their text is about as long as what they are as msgpack."""
+    lines, _ = kept
+    return _LINE * len(lines) + len(encode(lines))

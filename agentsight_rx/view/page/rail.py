@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..queries.costs import CostSum, seller_of, summed
+from ..queries.decided import is_waiting
 from ..rows.kinds import SessionRow
 from ..words import cut
-from .head import agent_title, head_of, wholeness_of
+from .alert_shapes import AlertLine
+from .head import agent_title, head_of
 from .picture import WHOLE, Picture
 from .threads import threads_of
+from .wholeness import wholeness_of
 from .words import context_of, newest_plan
 
-__all__ = ["RailRow", "rail_of", "row_of"]
+__all__ = ["RailRow", "flagged", "rail_of", "row_of"]
 
 _TITLE = 120  # characters
 _SESSIONS_MOST = 500  # of one recording: each costs a look at its calls, at every change of a run
 
 
 class RailRow(Struct, frozen=True, omit_defaults=True):
-    """`id` and `recording` are its address. `left`: of the context window, 0 to 1. `missing`: how many things."""
+    """
+    `id` and `recording` are its address. `left`: of the context window, 0 to 1. `missing`: how many things. `flagged` gives it
+    the alerts that wait now.
+    """
 
     id: str
     recording: str
@@ -39,6 +46,9 @@ class RailRow(Struct, frozen=True, omit_defaults=True):
     left: float | None = None
     missing: int = 0
     failed: int = 0
+    failed_tools: int = 0
+    waiting: int = 0  # alerts
+    stopped: bool = False  # by one of them
 
 
 def rail_of(picture: Picture, recording: str, /) -> Iterator[RailRow]:
@@ -58,6 +68,12 @@ def rail_of(picture: Picture, recording: str, /) -> Iterator[RailRow]:
         )
     for row in roots[:_SESSIONS_MOST]:
         yield row_of(picture, row, recording)
+
+
+def flagged(row: RailRow, lines: Iterable[AlertLine], /) -> RailRow:
+    """The same with the alerts of its recording that wait."""
+    waiting = [line.state for line in lines if line.session == row.id and is_waiting(line.state)]
+    return replace(row, waiting=len(waiting), stopped="stopped" in waiting) if waiting else row
 
 
 def row_of(picture: Picture, row: SessionRow, recording: str, /) -> RailRow:
@@ -85,4 +101,5 @@ def row_of(picture: Picture, row: SessionRow, recording: str, /) -> RailRow:
         left=max(0.0, round(1 - context_of(last) / window, 3)) if last and window else None,
         missing=wholeness_of(picture.health).missing,
         failed=row.failed_calls,
+        failed_tools=row.failed_tools,
     )

@@ -30,6 +30,7 @@ class Signal(Struct, frozen=True, omit_defaults=True):
     bad: bool = False
     tab: str = ""
     diff: str = ""  # the call whose request shows it
+    alert: int = 0  # the number of the alert that it is
 
 
 def signals_of(
@@ -71,9 +72,10 @@ def _of_findings(findings: Sequence[Finding], work: Work) -> Iterator[Signal]:
                 yield Signal("Ended at a limit", f"{plural(each.amount, 'answer')} ended at the limit of tokens.", turns=seen)
             case "uncached":
                 diff = by_turn.get(seen[0], "") if seen else ""
+                why = f"{each.what[:1].upper()}{each.what[1:]}. " if each.what else ""
                 yield Signal(
                     "Cache lost",
-                    f"{_amount(each.amount)} tokens were no longer read from the cache.{cost}",
+                    f"{why}{_amount(each.amount)} tokens were paid again.{cost}",
                     turns=seen,
                     diff=diff,
                 )

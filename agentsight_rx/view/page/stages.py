@@ -14,9 +14,9 @@ from ..rows.blind_spots import advice_of, sentence_of
 from ..rows.tables import STAGES
 from ..words import plural
 from .funnel import Stage, place_of, places_of, survived
-from .head import Wholeness, wholeness_of
 from .picture import Picture
 from .reads import Read, reads_of
+from .wholeness import Wholeness, wholeness_of
 
 __all__ = ["HealthPage", "Missing", "Stage", "Unknown", "health_of"]
 
@@ -120,8 +120,7 @@ def _missing(health: Health) -> Iterator[Missing]:
 def _stages(picture: Picture) -> Iterator[Stage]:
     yield from places_of(picture.losses, [count for _, count in picture.store.scan(STAGES)])
     health = picture.health
-    read = sum(use.connections for use in health.tls_uses)
-    unread = sum(spot.connections for spot in health.blind_spots)
+    read, unread = health.connections_read, health.connections_unread
     why = tuple(sentence_of(spot) for spot in health.blind_spots[:4])
     yield Stage(
         "connections",

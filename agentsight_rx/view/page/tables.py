@@ -15,12 +15,11 @@ from ..queries.process_tree import Process, process_tree
 from ..rows.tables import BLIND_SPOTS, HTTP, PROCESSES
 from ..words import cut
 from .lines import FileLine, HostLine, HttpLine, McpLine, ProcessLine
-from .picture import Picture
+from .picture import WHOLE, Picture
 from .words import program_of
 
 __all__ = ["KINDS", "Table", "table_of"]
 
-_ROWS_MOST = 20_000  # processes, and exchanges, of one table: 20 MB
 _TEXT = 200
 _NAMED = 80
 
@@ -38,12 +37,7 @@ class Table(Struct, frozen=True):
 
 def table_of(picture: Picture, session: str, kind: str, /, *, start: int, count: int, words: str = "") -> Table:
     """The rows that contain `words`. Raises KeyError for an unknown kind or session."""
-    key = f"{kind} {session}"
-    known = picture.tables.use(key)
-    if known is None:
-        known = KINDS[kind](picture, session)
-        picture.tables.put(key, known)
-    rows, partial = known
+    rows, partial = picture.tables.looked_up(f"{kind} {session}", lambda _: KINDS[kind](picture, session))
     if words:
         wanted = words.casefold()
         rows = [row for row in rows if wanted in _searched(row)]
@@ -56,7 +50,7 @@ def _searched(row: Struct) -> str:
 
 
 def _folder(picture: Picture, session: str) -> str:
-    row = picture.sessions.get(session)
+    row = None if session == WHOLE else picture.session(session)
     return (row.cwd if row else None) or picture.causes.folder
 
 
@@ -65,9 +59,9 @@ def _turn(cause: Cause | None) -> tuple[int, str]:
 
 
 def _processes(picture: Picture, session: str) -> tuple[list[Struct], bool]:
-    rows = list(picture.rows(PROCESSES, session, most=_ROWS_MOST))
+    rows, whole = picture.newest_rows(PROCESSES, session)
     made: list[Struct] = [_process(row, live=picture.being_written) for row in process_tree(rows, picture.causes)]
-    return made, len(rows) == _ROWS_MOST
+    return made, not whole
 
 
 def _process(row: Process, *, live: bool) -> ProcessLine:
@@ -126,7 +120,8 @@ def _network(picture: Picture, session: str) -> tuple[list[Struct], bool]:
         for _, row in picture.store.scan(BLIND_SPOTS)
         if family is None or picture.causes.session_of(row.process_id) in {*family, None}
     ]
-    seen = network_of(rows, picture.rows(HTTP, session), spots, picture.causes)
+    exchanges, has_all = picture.newest_rows(HTTP, session)
+    seen = network_of(rows, exchanges, spots, picture.causes)
     found: list[Struct] = [
         HostLine(
             "unread", f"{each.comm} {each.pid}", each.connections, sent=each.bytes, paths=each.peers[:4], error=each.sentence
@@ -165,7 +160,7 @@ def _network(picture: Picture, session: str) -> tuple[list[Struct], bool]:
                 last_ms=peer.last_timestamp_ms,
             )
         )
-    return found, not whole
+    return found, not (whole and has_all)
 
 
 def _mcp(picture: Picture, session: str) -> tuple[list[Struct], bool]:
@@ -192,8 +187,8 @@ def _mcp(picture: Picture, session: str) -> tuple[list[Struct], bool]:
 
 
 def _http(picture: Picture, session: str) -> tuple[list[Struct], bool]:
-    rows = list(picture.rows(HTTP, session, most=_ROWS_MOST))
-    return [_exchange(row) for row in exchanges_of(rows, picture.causes)], len(rows) == _ROWS_MOST
+    rows, whole = picture.newest_rows(HTTP, session)
+    return [_exchange(row) for row in exchanges_of(rows, picture.causes)], not whole
 
 
 def _exchange(row: Exchange) -> HttpLine:

@@ -13,10 +13,11 @@ from msgspec import Struct
 from ...state import by_index
 from ..queries.costs import PricedCall, summed
 from ..queries.file_fates import Lives, kinds_of
-from ..rows.kinds import AuditRow, ProcessRow, ToolRow
+from ..rows.kinds import AlertRow, AuditRow, ProcessRow, ToolRow
 from ..rows.tables import AUDIT, PROCESSES
 from ..rows.tool_words import asked_for
 from ..words import aside_said, cut, error_said, plural
+from .alerts import marks_of
 from .cards import Mark, Program, Prompt, SubAgent, Text, ToolCard, TurnCard, Turns
 from .helpers import is_helper
 from .picture import Picture
@@ -55,7 +56,7 @@ def turns_of(picture: Picture, session: str, /, *, start: int, count: int, by_co
     for tool in work.tools:
         tools.setdefault(tool.llm_call_id, []).append(tool)
     effects = _effects(picture, calls, threads, tools)
-    maker = _Maker(picture, threads, tools, effects)
+    maker = _Maker(picture, threads, tools, effects, alerts=picture.alerts_of(session))
     prompts = _prompts(threads.main, threads)
     return Turns(start, len(threads.main), tuple(maker.card(call, asked=prompts.get(call.id)) for call in calls))
 
@@ -111,7 +112,18 @@ def _effects(picture: Picture, calls: Sequence[PricedCall], threads: Threads, to
 
 
 class _Maker:
-    def __init__(self, picture: Picture, threads: Threads, tools: dict[str, list[ToolRow]], effects: _Effects) -> None:
+    def __init__(
+        self,
+        picture: Picture,
+        threads: Threads,
+        tools: dict[str, list[ToolRow]],
+        effects: _Effects,
+        *,
+        alerts: Sequence[AlertRow],
+    ) -> None:
+        self._alerts: dict[str, list[AlertRow]] = {}
+        for row in alerts:
+            self._alerts.setdefault(row.call_id or "", []).append(row)
         self._causes = picture.causes
         self._live = picture.being_written
         self._lives = picture.lives
@@ -149,6 +161,7 @@ class _Maker:
             gap=gap,
             error=_error(call),
             bad=call.status == "error" or any(tool.state == "failed" for tool in tools),
+            alerts=tuple(marks_of(self._alerts.get(call.id, ()), {tool.id for tool in tools})),
         )
 
     def _sub(self, thread: Thread, depth: int) -> SubAgent:

@@ -30,11 +30,16 @@ _NUMBER = re.compile(r"a?(\d+)\Z")
 
 
 class Evidence(Struct, frozen=True):
-    """One row that an alert rests on, its time (Unix time, ms; 0: not known any more), and what it says."""
+    """
+    One row that an alert rests on, its time (Unix time, ms; 0: not known any more), and what it says. `tab` of the page has it,
+    where the words `look_for` find it.
+    """
 
     id: str
-    timestamp_ms: int
-    text: str
+    timestamp_ms: int = 0
+    text: str = ""
+    tab: str = ""
+    look_for: str = ""
 
 
 def read_alerts(store: Store, selection: Selection, /, *, least: str = "note", rule: str | None = None) -> Iterator[AlertRow]:
@@ -60,21 +65,31 @@ def alert_named(store: Store, name: str, /) -> AlertRow:
 
 def evidence_of(store: Store, row: AlertRow, /) -> list[Evidence]:
     """What an alert rests on, in its order. What retention has removed has no words."""
-    return [Evidence(id, *_said(store, id, row)) for id in row.evidence]
+    return [_evidence(store, id, row) for id in row.evidence]
 
 
-def _said(store: Store, id: str, row: AlertRow) -> tuple[int, str]:
+def _evidence(store: Store, id: str, row: AlertRow) -> Evidence:
     if (tool := store.get(TOOLS, id)) is not None:
-        return tool.timestamp_ms, f"tool {tool.tool_name}: {asked_for(tool.input)}"
+        return Evidence(id, tool.timestamp_ms, f"tool {tool.tool_name}: {asked_for(tool.input)}", "conversation")
     for _, call in by_index(store, CALLS, "id", prefix=(id,)):
-        return call.start_timestamp_ms, f"call {call.turn} of {call.model or 'a model'}"
+        return Evidence(id, call.start_timestamp_ms, f"call {call.turn} of {call.model or 'a model'}", "conversation")
     if (spot := store.get(BLIND_SPOTS, id)) is not None:
-        return spot.timestamp_ms, sentence_of(spot)
+        return Evidence(id, spot.timestamp_ms, sentence_of(spot), "health")
     margin = (max(0, row.timestamp_ms - _AROUND_MS),), (row.last_timestamp_ms + _AROUND_MS,)
     line = _line(store, AUDIT, id, margin) or _line(store, HTTP, id, margin)
-    if line is not None:
-        return line.timestamp_ms, _line_said(line)
-    return 0, ""
+    if line is None:
+        return Evidence(id)
+    tab, words = _place(line)
+    return Evidence(id, line.timestamp_ms, _line_said(line), tab, words)
+
+
+def _place(line: AuditRow | HttpRow) -> tuple[str, str]:
+    """The tab that has a line, and what finds it there."""
+    if isinstance(line, HttpRow):
+        return "http", line.host or ""
+    return {"file": ("files", line.target or ""), "network": ("network", line.target or "")}.get(
+        line.audit_type, ("processes", "")
+    )
 
 
 def _line(store: Store, table: Table[R], id: str, around: tuple[Key, Key]) -> R | None:

@@ -11,9 +11,15 @@ from .causes import Causes, newest_within
 from .reading import newest_first
 from .selection import Selection
 
-__all__ = ["AUDIT_TYPES", "newest_audits"]
+__all__ = ["AUDIT_TYPES", "newest_audits", "rules_error"]
 
-AUDIT_TYPES = ("llm", "process", "file", "network", "mcp", "rpc")
+AUDIT_TYPES = ("llm", "process", "file", "network", "mcp", "rpc", "guard")
+
+
+def rules_error(store: Store, /) -> str:
+    """Why the newest rules of the guard that a capture was given could not be loaded; empty where they could."""
+    newest = next(newest_audits(store, Selection(limit=1), "guard"), None)
+    return (newest.summary or "") if newest is not None and newest.status == "failure" else ""
 
 
 def newest_audits(store: Store, selection: Selection, kind: str | None = None) -> Iterator[AuditRow]:

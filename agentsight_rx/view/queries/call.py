@@ -15,6 +15,7 @@ from ...state import Store, by_index, pages
 from ..log.reading import read_exchange
 from ..rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
 from ..rows.tables import AUDIT, CALLS, PROCESSES, TOOLS
+from .context_falls import is_beside, lost_tokens
 from .costs import PricedCall, priced
 from .file_fates import FateKind, Lives, kinds_of
 from .reading import newest_session, selected
@@ -111,15 +112,15 @@ def _tools_before(store: Store, row: CallRow) -> Iterator[ToolRow]:
 
 def _uncached(store: Store, row: CallRow) -> int:
     """The tokens that were in the cache at the call before it, of the same agent, and were not read from it now."""
-    if row.session_id is None or not row.total_tokens:
+    if row.session_id is None or is_beside(row):
         return 0
     before = Selection(sessions=frozenset({row.session_id}), until_ms=row.start_timestamp_ms, limit=1)
 
     def is_like(other: CallRow) -> bool:
-        return other.agent_id == row.agent_id and other.model == row.model and other.id != row.id and other.total_tokens > 0
+        return other.agent_id == row.agent_id and other.id != row.id and other.total_tokens > 0 and not is_beside(other)
 
     last = next(iter(selected(store, CALLS, before, where=is_like)), None)
-    return 0 if last is None else max(0, last.cached_tokens - row.cache_read_tokens)
+    return lost_tokens(last, row)
 
 
 def _work(store: Store, tool: ToolRow, lives: Lives) -> ToolWork:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...core.bounded import Recent
+from ...core.bounded import Weighed
 from ...state import Store, Table, by_index
 from ..rows.hosts import host_of_process
-from ..rows.kinds import AnyRow, AuditRow, CallRow, ProcessRow
-from ..rows.tables import CALLS, PROCESSES, SESSIONS, TOOLS
+from ..rows.kinds import AnyRow, AuditRow, ProcessRow
+from ..rows.tables import PROCESSES, SESSIONS
+from ..rows.weights import newest_fitting, weight_of
+from .called import Called, Cause
 from .reading import newest_first, rows_of, selected
 from .selection import Selection
 
@@ -21,23 +24,12 @@ __all__ = ["Actor", "Cause", "Causes", "newest_within", "within"]
 
 R = TypeVar("R", bound=AnyRow)
 
-_PROMPT = 200  # characters
-_INPUT = 400
 _DEPTH_MOST = 64
-_PROCESSES_MOST = 10_000  # that are all kept, 8 MB; of more, those looked up last
-
-
-class Cause(Struct, frozen=True):
-    """The tool call that led to something: of which turn, and the prompt that the user had given."""
-
-    tool_id: str
-    tool: str
-    call_id: str
-    input: str = ""
-    session_id: str | None = None
-    turn: int = 0
-    prompt: str = ""
-    prompt_turn: int = 0
+_PROCESSES_SIZE = 6_000_000  # bytes of processes that are all kept, 7,000 of them; of more, those looked up last
+_SESSIONS_SIZE = 1_000_000  # bytes of the processes of sessions
+_EVERYTHING = 1 << 60  # of a store without indexes, where nothing can be looked up
+_PAIR = 200  # bytes of an entry without its texts and rows
+_FIRST_MOST = 1000  # processes that are looked at for the first one
 
 
 class Actor(Struct, frozen=True):
@@ -53,32 +45,12 @@ class Causes:
     """Processes, tools and calls, to look up by their ids."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._processes = _Processes(store)
-        self.turns: dict[str, int] = {}  # of calls
-        prompts: dict[str, str] = {}  # of calls
-        prompt_turns: dict[str, int] = {}
-        newest: dict[str | None, tuple[str, int]] = {}
-        for call in rows_of(store, CALLS):
-            if call.twin is not None:
-                continue
-            if call.is_prompted:
-                newest[call.session_id] = call.prompt[:_PROMPT], call.turn
-            prompts[call.id], prompt_turns[call.id] = newest.get(call.session_id, ("", 0))
-            self.turns[call.id] = call.turn
-        self._tools = {
-            tool.id: Cause(
-                tool.id,
-                tool.tool_name,
-                tool.llm_call_id,
-                input=tool.input[:_INPUT],
-                session_id=tool.session_id,
-                turn=self.turns.get(tool.llm_call_id, 0),
-                prompt=prompts.get(tool.llm_call_id, ""),
-                prompt_turn=prompt_turns.get(tool.llm_call_id, 0),
-            )
-            for tool in rows_of(store, TOOLS)
-        }
-        self._sessions = {row.process_id: row.id for row in rows_of(store, SESSIONS) if row.process_id}
+        self._called = Called(store)
+        sessions = ((row.process_id, row.id) for row in newest_first(store, SESSIONS, Selection()) if row.process_id)
+        newest, _ = newest_fitting(sessions, _SESSIONS_SIZE, lambda each: _PAIR + len(each[0]) + len(each[1]))
+        self._sessions = dict(newest)
 
     def of(self, row: AuditRow) -> Cause | None:
         """The tool that a line of the audit trail was done for; a program may have been linked to it after its line."""
@@ -90,17 +62,26 @@ class Causes:
         return self.tool(row.tool_call_id) if row else None
 
     def tool(self, tool_id: str | None) -> Cause | None:
-        return self._tools.get(tool_id) if tool_id else None
+        return self._called.tool(tool_id) if tool_id else None
 
-    def turn(self, call: CallRow | str | None) -> int:
+    def is_call(self, call_id: str | None) -> bool:
+        """A client made a call of that id."""
+        return call_id is not None and self._called.call(call_id) is not None
+
+    def turn(self, call_id: str | None) -> int:
         """The number of a call in its session; 0: unknown."""
-        return self.turns.get(call.id if isinstance(call, CallRow) else call or "", 0)
+        found = self._called.call(call_id) if call_id else None
+        return found.turn if found else 0
 
-    @property
+    @cached_property
     def folder(self) -> str:
         """Where the first process was started, from which a run's paths are shown; "": not known."""
-        roots = (row for row in self._processes.all() if row.cwd and row.cwd != "/" and self.parent(row) is None)
-        first = min(roots, key=lambda row: (row.view_source == "seed", *_began(row)), default=None)
+        first: ProcessRow | None = None
+        for _, row in islice(by_index(self._store, PROCESSES, "time"), _FIRST_MOST):
+            if first is not None and first.view_source != "seed" and _began(row)[0] > _began(first)[0]:
+                break
+            if row.cwd and row.cwd != "/" and self.parent(row) is None and (first is None or _rank(row) < _rank(first)):
+                first = row
         return (first.cwd or "") if first else ""
 
     def process(self, process_id: str | None) -> ProcessRow | None:
@@ -149,30 +130,45 @@ class _Processes:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        most = _PROCESSES_MOST + 1 if store.indexed else None
-        rows = list(islice(rows_of(store, PROCESSES), most))
-        self._whole = most is None or len(rows) < most
-        kept = rows if self._whole else []
-        self._by_id: Recent[str, ProcessRow | None] = Recent(_PROCESSES_MOST // 2)
-        self._by_id.update((row.id, row) for row in kept)
-        self._by_pid: Recent[tuple[str, int], list[ProcessRow]] = Recent(_PROCESSES_MOST // 2)
-        for row in kept:
-            self._by_pid.setdefault((host_of_process(row.id), row.pid), []).append(row)
-
-    def all(self) -> Iterator[ProcessRow]:
-        return rows_of(self._store, PROCESSES)
+        rows, self._whole = newest_fitting(
+            rows_of(store, PROCESSES), _PROCESSES_SIZE if store.indexed else _EVERYTHING, weight_of
+        )
+        self._by_id: dict[str, ProcessRow] = {}
+        self._by_pid: dict[tuple[str, int], tuple[ProcessRow, ...]] = {}
+        for row in reversed(rows) if self._whole else ():  # as they lie, which is how an index finds them
+            self._by_id[row.id] = row
+            key = host_of_process(row.id), row.pid
+            self._by_pid[key] = (*self._by_pid.get(key, ()), row)
+        size = _PROCESSES_SIZE // 2
+        self._found_ids: Weighed[str, tuple[ProcessRow, ...]] = Weighed(1 << 20, size, _weight_of_all)
+        self._found_pids: Weighed[tuple[str, int], tuple[ProcessRow, ...]] = Weighed(1 << 20, size, _weight_of_all)
 
     def get(self, id: str) -> ProcessRow | None:
-        if not self._whole and id not in self._by_id:
-            self._by_id.put(id, self._store.get(PROCESSES, id))
-        return self._by_id.get(id)
+        if self._whole:
+            return self._by_id.get(id)
+        found = self._found_ids.looked_up(id, self._find_id)
+        return found[0] if found else None
 
     def with_pid(self, host: str, pid: int) -> Sequence[ProcessRow]:
         key = host, pid
-        if not self._whole and key not in self._by_pid:
-            same = (row for _, row in by_index(self._store, PROCESSES, "pid", prefix=pid))
-            self._by_pid.put(key, [row for row in same if host_of_process(row.id) == host])
-        return self._by_pid.get(key, ())
+        return self._by_pid.get(key, ()) if self._whole else self._found_pids.looked_up(key, self._find_pid)
+
+    def _find_id(self, id: str) -> tuple[ProcessRow, ...]:
+        row = self._store.get(PROCESSES, id)
+        return () if row is None else (row,)
+
+    def _find_pid(self, key: tuple[str, int]) -> tuple[ProcessRow, ...]:
+        host, pid = key
+        same = (row for _, row in by_index(self._store, PROCESSES, "pid", prefix=pid))
+        return tuple(row for row in same if host_of_process(row.id) == host)
+
+
+def _weight_of_all(rows: Sequence[ProcessRow]) -> int:
+    return _PAIR + sum(map(weight_of, rows))
+
+
+def _rank(row: ProcessRow) -> tuple[bool, int, int]:
+    return row.view_source == "seed", *_began(row)
 
 
 def _began(row: ProcessRow) -> tuple[int, int]:

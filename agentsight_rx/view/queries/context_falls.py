@@ -1,17 +1,63 @@
-"""Calls of a session, in the order of time -> before which its conversation was compacted, and in which its cache was lost."""
+"""
+Calls of a session, in the order of time -> before which its conversation was compacted, and in which its cache was lost.
+
+The contexts of the session know it with the reasons. Rows alone say it where there are too many requests to read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Sequence
+from typing import TypeAlias
+
+from msgspec import Struct
 
 from ..rows.kinds import CallRow
+from .context import AgentContext, LostCache
 
-__all__ = ["compactions", "lost_caches"]
+__all__ = ["Falls", "compactions", "falls_in", "falls_of", "is_beside", "lost_tokens"]
 
-C = TypeVar("C", bound=CallRow)
+_Agent: TypeAlias = tuple[str | None, str | None]  # of a session, within it
+_LOST_LEAST = 1024  # tokens: the least that providers keep in a cache
 
-_LOST_LEAST = 8000  # tokens
+
+class Falls(Struct, frozen=True):
+    """The caches that were lost, by the id of the call, and the calls before which the conversation was compacted."""
+
+    lost: dict[str, LostCache] = {}
+    compacted: Collection[str] = ()
+
+
+def lost_tokens(before: CallRow | None, call: CallRow, /) -> int:
+    """How many that `before` left in the cache were not read from it; 0 where so few that they say nothing."""
+    if before is None or not call.asked_tokens:
+        return 0
+    lost = before.cached_tokens - call.cache_read_tokens
+    return lost if lost >= _LOST_LEAST else 0
+
+
+def falls_in(agents: Iterable[AgentContext], /) -> Falls:
+    """As the contexts of a session have them."""
+    turns = [turn for agent in agents for turn in agent.turns]
+    return Falls(
+        {turn.call.id: turn.lost for turn in turns if turn.lost is not None},
+        frozenset(turn.call.id for turn in turns if turn.compaction is not None),
+    )
+
+
+def falls_of(calls: Sequence[CallRow], /) -> Falls:
+    """As the rows alone have them: without reasons, and a conversation that was only cut is a lost cache."""
+    compacted = compactions(calls)
+    before: dict[_Agent, CallRow] = {}
+    found: dict[str, LostCache] = {}
+    for call in calls:
+        if not call.total_tokens or is_beside(call):
+            continue
+        agent = call.session_id, call.agent_id
+        lost = lost_tokens(before.get(agent), call)
+        if lost and call.id not in compacted:
+            found[call.id] = LostCache(lost)
+        before[agent] = call
+    return Falls(found, compacted)
 
 
 def compactions(calls: Sequence[CallRow], /) -> frozenset[str]:
@@ -19,38 +65,24 @@ def compactions(calls: Sequence[CallRow], /) -> frozenset[str]:
     Calls that have fewer messages and tokens than the call before, where a summary of the conversation was asked for between
     them. Without that request it is unknown why a conversation is shorter.
     """
-    before: dict[str | None, CallRow] = {}
-    summed_up = set[str | None]()
+    before: dict[_Agent, CallRow] = {}
+    summed_up = set[_Agent]()
     found = set[str]()
     for call in calls:
-        if _is_beside(call):
-            summed_up |= {call.agent_id} if call.aside == "summary" else set()
+        agent = call.session_id, call.agent_id
+        if is_beside(call):
+            summed_up |= {agent} if call.aside == "summary" else set()
             continue
-        last = before.get(call.agent_id)
+        last = before.get(agent)
         is_shorter = last is not None and call.messages < last.messages and call.asked_tokens < last.asked_tokens
-        if is_shorter and call.agent_id in summed_up:
+        if is_shorter and agent in summed_up:
             found.add(call.id)
         if call.messages:
-            before[call.agent_id] = call
-            summed_up.discard(call.agent_id)
+            before[agent] = call
+            summed_up.discard(agent)
     return frozenset(found)
 
 
-def lost_caches(calls: Sequence[C], /) -> Iterator[tuple[C, int]]:
-    """Calls that read at least 8,000 tokens less from the cache than the call before left in it; a compaction drops them."""
-    compacted = compactions(calls)
-    before: dict[tuple[str | None, str | None], C] = {}
-    for call in calls:
-        if not call.total_tokens or _is_beside(call):
-            continue
-        key = call.agent_id, call.model
-        last = before.get(key)
-        before[key] = call
-        lost = last.cached_tokens - call.cache_read_tokens if last else 0
-        if lost >= _LOST_LEAST and call.id not in compacted:
-            yield call, lost
-
-
-def _is_beside(call: CallRow) -> bool:
+def is_beside(call: CallRow, /) -> bool:
     """A request that does not continue the conversation."""
     return bool(call.aside) and call.aside != "retry"

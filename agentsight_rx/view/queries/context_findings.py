@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -42,11 +43,11 @@ def avoidable(agent: AgentContext, called: Collection[str], /) -> list[Avoidable
 
 
 def _unmentioned(agent: AgentContext, segments: list[Segment]) -> Iterator[Avoidable]:
-    turns = [turn.turn for turn in agent.turns]
+    turns = sorted(turn.turn for turn in agent.turns)
     old: list[Segment] = []
     for segment in segments:
         last = max(segment.mentioned, segment.since)
-        if segment.file and segment.held and sum(turn > last for turn in turns) >= _REQUESTS_LEAST:
+        if segment.file and segment.held and len(turns) - bisect_right(turns, last) >= _REQUESTS_LEAST:
             old.append(segment)
     if old:
         yield Avoidable(
@@ -77,7 +78,7 @@ def _lost(agent: AgentContext) -> Iterator[Avoidable]:
             "lost",
             sum(each.tokens for _, each in lost),
             _sum([each.usd for _, each in lost]),
-            what=tuple(dict.fromkeys(each.cause.kind for _, each in lost)),
+            what=tuple(dict.fromkeys(each.cause.kind for _, each in lost if each.cause is not None)),
             turns=tuple(turn for turn, _ in lost),
         )
 

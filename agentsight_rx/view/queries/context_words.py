@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 from ...context.losses import Cause
 from ...context.pieces import MEDIA
 from ...context.thread import KEPT
-from ..words import amount, plural, times_said
+from ..words import amount, money, plural, times_said
 from .context_findings import Avoidable
 
 if TYPE_CHECKING:
-    from .context import AgentContext, Compaction, LostCache, TurnContext
+    from .context import AgentContext, Cleared, Compaction, LostCache, TurnContext
 
 __all__ = [
     "ORIGINS",
     "avoidable_said",
-    "cause_said",
+    "cleared_said",
     "counted_said",
+    "lost_said",
+    "saving_said",
     "sentence_of",
     "what_to_do",
 ]
@@ -52,6 +54,8 @@ def sentence_of(agent: AgentContext, turn: TurnContext, findings: Sequence[Avoid
         return _lost(turn.turn, turn.lost)
     if turn.compaction is not None:
         return _compacted(agent, turn, turn.compaction)
+    if turn.cleared is not None:
+        return f"At turn {turn.turn} {cleared_said(turn.cleared)}."
     by_kind = {each.kind: each for each in findings} if turn is agent.turns[-1] else {}
     whole = max(1, turn.total)
     old, unused = by_kind.get("unmentioned"), by_kind.get("uncalled")
@@ -71,11 +75,23 @@ def sentence_of(agent: AgentContext, turn: TurnContext, findings: Sequence[Avoid
 
 
 def _lost(turn: int, lost: LostCache, /) -> str:
-    return f"At turn {turn} the cache was lost: {cause_said(lost.cause)}."
+    return f"At turn {turn} the cache was lost: {lost_said(lost)}."
 
 
-def cause_said(cause: Cause, /) -> str:
-    """Why, without the turn."""
+def cleared_said(cleared: Cleared, /) -> str:
+    """What the provider took out of a request, as it asked."""
+    parts = [plural(cleared.results, "tool result")] if cleared.results else []
+    parts += [f"the thinking of {plural(cleared.turns, 'turn')}"] if cleared.turns else []
+    what = " and ".join(parts) or "parts"
+    return f"the provider cleared {what} from the conversation, {amount(cleared.tokens)}, as the request asked"
+
+
+def lost_said(lost: LostCache, /) -> str:
+    """Why, without the turn; "" where the requests were not read."""
+    return "" if lost.cause is None else _cause_said(lost.cause)
+
+
+def _cause_said(cause: Cause) -> str:
     match cause.kind:
         case "tools":
             names = _listed(cause.what)
@@ -103,6 +119,8 @@ def cause_said(cause: Cause, /) -> str:
             return "no part of the request was marked to be cached"
         case "provider":
             return "the request is the same; the provider no longer had it"
+        case "unknown":
+            return "the request before was not captured, so the reason is not known"
 
 
 def _compacted(agent: AgentContext, turn: TurnContext, fall: Compaction, /) -> str:
@@ -111,8 +129,9 @@ def _compacted(agent: AgentContext, turn: TurnContext, fall: Compaction, /) -> s
     came = sum(each.tokens for each in fall.came)
     if not fall.summed_up:
         return f"At turn {turn.turn} the agent left out {amount(fall.tokens)} of {amount(before)}, without a summary."
+    by = " by the provider" if fall.by_provider else ""
     return (
-        f"Compacted before turn {turn.turn}: {amount(fall.tokens)} of {amount(before)} were dropped, "
+        f"Compacted{by} before turn {turn.turn}: {amount(fall.tokens)} of {amount(before)} were dropped, "
         f"{amount(came)} came in their place."
     )
 
@@ -145,6 +164,12 @@ def avoidable_said(found: Avoidable, /) -> str:
             return f"the cache was lost {times} (turn{_turns(found.turns)}): {amount(found.tokens)} paid again"
         case "twice":
             return f"the same content is in the context more than once: {names} ({amount(found.tokens)})"
+
+
+def saving_said(found: Avoidable, cost_usd: float, /) -> str:
+    """One finding as a part of what the whole session cost."""
+    share = 100 * (found.usd or 0.0) / cost_usd
+    return f"{money(found.usd)} of {money(cost_usd)} ({share:.0f} %) could be saved: {avoidable_said(found)}."
 
 
 def what_to_do(found: Avoidable, /) -> str:

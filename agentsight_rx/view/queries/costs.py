@@ -13,7 +13,7 @@ from ...core.bounded import Recent
 from ...prices import Cost, Prices
 from ..rows.kinds import CallRow
 
-__all__ = ["CostSum", "Costs", "PricedCall", "cost_of_call", "models_of", "priced", "seller_of", "summed"]
+__all__ = ["CostSum", "Costs", "PricedCall", "cost_of_call", "models_of", "priced", "seller_of", "summed", "with_cost"]
 
 _MODELS_MOST = 64  # names that a sum has
 
@@ -65,7 +65,11 @@ def cost_of_call(call: CallRow, prices: Prices, /) -> Cost | None:
 
 def priced(call: CallRow, prices: Prices, /) -> PricedCall:
     """The call with its cost."""
-    cost = cost_of_call(call, prices)
+    return with_cost(call, cost_of_call(call, prices))
+
+
+def with_cost(call: CallRow, cost: Cost | None, /) -> PricedCall:
+    """The call with a cost that is known already."""
     if cost is None:
         return PricedCall(**asdict(call))
     return PricedCall(**asdict(call), cost_usd=float(cost.usd), cost_by=cost.by, cost_as_of=cost.as_of)

@@ -10,7 +10,8 @@ from msgspec import Struct
 from ..rows.kinds import CallRow, ToolRow
 from ..rows.tool_outcome import has_failed
 from ..rows.tool_words import executed, steady
-from .context_falls import lost_caches
+from .context_falls import Falls
+from .context_words import lost_said
 from .costs import PricedCall
 
 __all__ = ["Finding", "FindingKind", "Run", "find", "longest_failure"]
@@ -59,10 +60,10 @@ def longest_failure(tools: Sequence[ToolRow], /) -> Run | None:
     return best
 
 
-def find(calls: Sequence[PricedCall], tools: Sequence[ToolRow], /) -> tuple[Finding, ...]:
-    """Of one session, both in the order of time; what cost most comes first."""
+def find(calls: Sequence[PricedCall], tools: Sequence[ToolRow], falls: Falls, /) -> tuple[Finding, ...]:
+    """Of one session, calls and tools in the order of time; what cost most comes first."""
     by_id = {call.id: call for call in calls}
-    found = [*_loops(tools, by_id), *_repeats(calls), *_failures(calls), *_uncached(calls), *_growth(calls)]
+    found = [*_loops(tools, by_id), *_repeats(calls), *_failures(calls), *_uncached(calls, falls), *_growth(calls)]
     return tuple(sorted(found, key=lambda each: -(each.cost_usd or 0.0)))
 
 
@@ -99,9 +100,11 @@ def _failures(calls: Sequence[PricedCall]) -> Iterator[Finding]:
         yield Finding("limit", _turns(cut), len(cut))
 
 
-def _uncached(calls: Sequence[PricedCall]) -> Iterator[Finding]:
-    for call, lost in lost_caches(calls):
-        yield Finding("uncached", (call.turn,), lost)
+def _uncached(calls: Sequence[PricedCall], falls: Falls) -> Iterator[Finding]:
+    for call in calls:
+        lost = falls.lost.get(call.id)
+        if lost is not None:
+            yield Finding("uncached", (call.turn,), lost.tokens, what=lost_said(lost), cost_usd=lost.usd)
 
 
 def _growth(calls: Sequence[PricedCall]) -> Iterator[Finding]:

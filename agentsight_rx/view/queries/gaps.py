@@ -13,13 +13,16 @@ from ..rows.blind_spots import connections_of
 from ..rows.kinds import BlindSpotRow
 from ..words import plural
 
-__all__ = ["UNSEEN_WHY", "Missing", "missing_things", "unseen_said"]
+__all__ = ["RULES_SAID", "UNSEEN_WHY", "Missing", "missing_things", "unseen_said"]
 
 # Why a command has no process, and what to do
 UNSEEN_WHY = (
     "a shell of the agent may have run it without a program, or it ran in another place, such as a container; else its process "
     "started in a way that was not followed: report tools has its input, report processes what ran"
 )
+
+
+RULES_SAID = "the changed rules of the guard are wrong, and the earlier rules hold"
 
 
 class Missing(Struct, frozen=True):
@@ -42,10 +45,11 @@ def missing_things(
     commands_unseen: int = 0,
     unended: int = 0,
     beginnings: Iterable[Beginning] = (),
+    rules_error: str = "",
 ) -> Iterator[Missing]:
     """
     Programs that could not be read, calls that were cut, commands whose processes were not found, losses that no filter was to
-    make, runs without an orderly end, agents that ran before.
+    make, runs without an orderly end, agents that ran before, rules of the guard that could not be loaded.
     """
     for spot in blind_spots:
         why = " and ".join(dict.fromkeys(spot.looks_like)) or "no known TLS code"
@@ -63,6 +67,8 @@ def missing_things(
         yield Missing("the recording has no orderly end")
     for begun in beginnings:
         yield Missing(begun.what, begun.why)
+    if rules_error:
+        yield Missing(RULES_SAID, rules_error)
 
 
 def unseen_said(commands: int, /) -> str:

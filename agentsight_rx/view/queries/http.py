@@ -30,4 +30,4 @@ def exchanges_of(rows: Iterable[HttpRow], causes: Causes) -> Iterator[Exchange]:
 
 def is_counted(row: HttpRow, causes: Causes) -> bool:
     """False: it is the server's end of an exchange whose client was seen too."""
-    return row.twin is None and (row.call_id is None or row.call_id in causes.turns or row.is_passed_on)
+    return row.twin is None and (row.call_id is None or row.is_passed_on or causes.is_call(row.call_id))

@@ -5,20 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
+from msgspec import DecodeError, Struct, json
 
 from ...context.held import Held
 
 __all__ = ["Maker", "Mentions"]
 
 _NAMES = re.compile(rb"[\w.+-]{3,80}")  # a file name in a text
-_FILE = re.compile(
-    rb'\\?"(?:file_path|filePath|path|absolute_path|notebook_path|filename|target_file)\\?"\s*:\s*\\?"([^"\\]{1,400})\\?"'
-)
-_ASKED = re.compile(
-    rb'\\?"(?:command|cmd|pattern|query|url|description|prompt|code)\\?"\s*:\s*\[?\\?"((?:[^"\\]|\\[^"]){1,200})'
-)
+_FILES = b"file_path|filePath|path|absolute_path|notebook_path|filename|target_file"
+_COMMANDS = b"command|cmd|pattern|query|url|description|prompt|code"
+
+
+def _member(names: bytes, value: bytes, nested: bytes) -> re.Pattern[bytes]:
+    """The text of a member; the second group: in JSON that is itself in a text of JSON, as the arguments of OpenAI are."""
+    plain = rb'"(?:%b)"\s*:\s*\[?"%b' % (names, value)
+    return re.compile(rb'%b|\\"(?:%b)\\"\s*:\s*\[?\\"%b' % (plain, names, nested))
+
+
+_LETTER, _NESTED = rb'(?:[^"\\]|\\.)', rb'(?:[^"\\]|\\\\(?:\\["\\]|[^"\\])|\\[^"\\])'
+_FILE = _member(_FILES, rb'(%b{1,400})"' % _LETTER, rb'(%b{1,400})\\"' % _NESTED)
+_ASKED = _member(_COMMANDS, rb"(%b{1,200})" % _LETTER, rb"(%b{1,200})" % _NESTED)  # or the begin of it
 _PREVIEW = 160  # characters
+_CUT_MOST = 3  # escapes at the end that are not whole: the begin of one, behind the first half of a pair
 _SAID = ("answer", "reasoning", "summary")
 
 
@@ -37,37 +45,71 @@ class Mentions:
     def __init__(self) -> None:
         self.makers: dict[str, Maker] = {}  # by the id of the call
         self.previews: dict[bytes, str] = {}  # by digest of the piece
-        self._named: dict[str, int] = {}
-        self._files: dict[str, list[Held]] = {}  # by their name without folder
+        self.summed_up: dict[bytes, frozenset[str]] = {}  # names in a summary
+        self.sizes: dict[bytes, int] = {}  # bytes of the text of instructions, as a file has it
+        self._named: dict[str, list[int]] = {}  # turns whose answers have the name
+        self._files: dict[str, dict[int, None]] = {}  # numbers of pieces, by the name of the file without its folder
 
-    def add(self, news: Iterable[tuple[Held, bytes]], answered: int) -> Iterator[Held]:
+    def add(self, news: Iterable[tuple[Held, bytes]], answered: int) -> Iterator[int]:
         """
-        New pieces. `answered`: the turn of the request before, whose answer may be among them. Returns the files that it
-        names.
+        New pieces. `answered`: the turn of the request before, whose answer may be among them. Returns the numbers of the
+        files that it names. The same pieces again change nothing.
         """
         for held, text in news:
             piece = held.piece
-            self.previews[piece.digest] = text[: 2 * _PREVIEW].decode(errors="replace")[:_PREVIEW]
+            self.previews[piece.digest] = _plain(text[: 2 * _PREVIEW])[:_PREVIEW]
+            if piece.origin == "instructions":
+                self.sizes[piece.digest] = _plain_size(text)
             if piece.origin in _SAID:
-                for name in {each.decode(errors="replace") for each in _NAMES.findall(text)}:
-                    self._named[name] = answered
+                names = frozenset(each.decode(errors="replace") for each in _NAMES.findall(text))
+                if piece.origin == "summary":
+                    self.summed_up[piece.digest] = names
+                for name in names:
+                    turns = self._named.setdefault(name, [])
+                    if turns[-1:] != [answered]:
+                        turns.append(answered)
                     yield from self._files.get(name, ())
             if piece.origin == "answer" and piece.name:
                 file, asked = _found(_FILE, text), _found(_ASKED, text)
-                self.makers[piece.ref] = Maker(piece.name, file, asked.replace("\\n", " "), answered)
+                self.makers[piece.ref] = Maker(piece.name, file, " ".join(asked.split()), answered)
             elif piece.origin == "result" and (maker := self.makers.get(piece.ref)) is not None:
                 held.kind = "file" if maker.file else "command" if maker.asked else "result"
                 if maker.file:
-                    self._files.setdefault(_short(maker.file), []).append(held)
+                    self._files.setdefault(_short(maker.file), {})[held.number] = None
 
-    def last_named(self, file: str) -> int:
-        """The newest turn whose answer has the name of this file, without its folder; 0: none."""
-        return self._named.get(_short(file), 0)
+    def last_named(self, file: str, before: int) -> int:
+        """The newest turn before that one whose answer has the name of this file, without its folder; 0: none."""
+        return next((turn for turn in reversed(self._named.get(_short(file), ())) if turn < before), 0)
 
 
 def _found(shape: re.Pattern[bytes], text: bytes) -> str:
     found = shape.search(text)
-    return found[1].decode(errors="replace") if found else ""
+    if found is None:
+        return ""
+    plain, nested = found.groups()
+    return _plain(_plain(nested).encode()) if plain is None else _plain(plain)
+
+
+def _plain(text: bytes) -> str:
+    """A text that is written in JSON, without its escapes. It may be cut anywhere, also in an escape or a character."""
+    rest = text.decode(errors="ignore").encode()
+    for _ in range(_CUT_MOST):
+        try:
+            return json.decode(b'"' + rest + b'"', type=str).encode(errors="replace").decode()
+        except (DecodeError, UnicodeError):
+            begin, escape, _ = rest.rpartition(b"\\")
+            if not escape:
+                break
+            rest = begin
+    return text.decode(errors="replace")
+
+
+def _plain_size(text: bytes) -> int:
+    """Bytes of a text that is written in JSON, or of as much of it as is there."""
+    try:
+        return len(json.decode(b'"' + text + b'"', type=str).encode("utf-8", "surrogatepass"))
+    except (DecodeError, UnicodeError):
+        return len(text)
 
 
 def _short(file: str) -> str:

@@ -151,7 +151,7 @@ def network_of(
                 uncounted += 1
                 continue
             paths += 1
-        _ask(known.setdefault(path, _Path()), exchange, is_call=exchange.call_id in causes.turns)
+        _ask(known.setdefault(path, _Path()), exchange, is_call=causes.is_call(exchange.call_id))
         if exchange.peer and exchange.sure and not exchange.server:
             reached.setdefault(exchange.peer, set()).add(key[0])
         asked.setdefault((exchange.process_id or "", _port(*key)), set()).add(key[0])

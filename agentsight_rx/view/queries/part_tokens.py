@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias, get_args
 
 from msgspec import Struct
@@ -10,13 +10,14 @@ from msgspec import Struct
 from ...prices import Prices
 from ...state import Store
 from ..rows.tables import SESSIONS
-from .context import read_contexts
+from .context_reading import read_contexts
 from .context_words import ORIGINS
+from .instruction_files import with_instruction_files
 from .reading import selected
 from .segments import BUILT_IN, Segment, each_segment, server_of
 from .selection import Selection
 
-__all__ = ["PART_GROUPINGS", "PartGroup", "PartGrouping", "read_parts"]
+__all__ = ["PART_GROUPINGS", "PartGroup", "PartGrouping", "read_all_parts", "read_parts"]
 
 PartGrouping: TypeAlias = Literal["origin", "tool", "file", "mcp-server"]
 PART_GROUPINGS: tuple[PartGrouping, ...] = get_args(PartGrouping)
@@ -38,14 +39,29 @@ class PartGroup(Struct, frozen=True):
 
 def read_parts(store: Store, selection: Selection, prices: Prices, /, by: PartGrouping) -> list[PartGroup]:
     """The dearest first. Parts that belong to no tool, file or server are not in these groups."""
-    groups: dict[str, list[tuple[str, Segment]]] = {}
+    return _read(store, selection, prices, (by,))[by]
+
+
+def read_all_parts(store: Store, selection: Selection, prices: Prices, /) -> dict[PartGrouping, list[PartGroup]]:
+    """The same by each of the groupings."""
+    return _read(store, selection, prices, PART_GROUPINGS)
+
+
+def _read(
+    store: Store, selection: Selection, prices: Prices, kinds: tuple[PartGrouping, ...]
+) -> dict[PartGrouping, list[PartGroup]]:
+    groups: dict[PartGrouping, dict[str, list[tuple[str, Segment]]]] = {by: {} for by in kinds}
     for session in selected(store, SESSIONS, selection):
-        for agent in read_contexts(store, session.id, prices):
+        for agent in with_instruction_files(store, read_contexts(store, session.id, prices)):
             for segment in each_segment(agent):
-                for name in _groups_of(segment, by):
-                    groups.setdefault(name, []).append((session.id, segment))
-    found = [_summed(name, some) for name, some in groups.items()]
-    return sorted(found, key=lambda each: (-(each.cost or 0.0), -each.carried, each.group))
+                for by, named in groups.items():
+                    for name in _groups_of(segment, by):
+                        named.setdefault(name, []).append((session.id, segment))
+    return {by: _sorted(_summed(name, some) for name, some in named.items()) for by, named in groups.items()}
+
+
+def _sorted(groups: Iterable[PartGroup]) -> list[PartGroup]:
+    return sorted(groups, key=lambda each: (-(each.cost or 0.0), -each.carried, each.group))
 
 
 def _groups_of(segment: Segment, by: PartGrouping) -> Iterator[str]:

@@ -25,7 +25,7 @@ def read_facts(store: Store, selection: Selection, prices: Prices) -> RunFacts:
         within(store, TOOLS, selection, causes),
         within(store, PROCESSES, selection, causes),
         within(store, AUDIT, selection, causes, kind="file"),
-        exchanges=within(store, HTTP, selection, causes, where=lambda row: row.call_id is None or row.call_id in causes.turns),
+        exchanges=within(store, HTTP, selection, causes, where=lambda row: row.call_id is None or causes.is_call(row.call_id)),
         causes=causes,
         lives=None if selection.whole else Lives(store),
         cost=None if costs.unknown_calls else costs.usd,

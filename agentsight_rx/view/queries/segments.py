@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ...context.held import Held
 from ...context.thread import KEPT
+from .instruction_files import InstructionFile
 from .mentions import Maker
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ class Segment(Struct, frozen=True, kw_only=True):
     unnamed_cost: float | None = None  # of it, what was paid since its file was mentioned last
     tool: str = ""
     file: str = ""
+    read: InstructionFile | None = None  # of instructions: the file that the agent was seen to read
     mentioned: int = 0
+    left: int = 0  # the turn behind which it was dropped, before it was put back in turn `again`
+    again: int = 0
     preview: str = ""
     count: int = 1
     held: bool = True  # in the newest request
@@ -57,7 +61,8 @@ def server_of(tool: str, /) -> str:
 
 def segments_of(agent: AgentContext, /) -> list[Segment]:
     """What the newest request consists of, in the order in which the model reads it."""
-    return [_segment(agent, held, held_now=True) for held in agent.held]
+    priced = agent.is_priced
+    return [_segment(agent, held, held_now=True, priced=priced) for held in agent.held]
 
 
 def carried(agent: AgentContext, /) -> list[Segment]:
@@ -76,7 +81,8 @@ def carried(agent: AgentContext, /) -> list[Segment]:
 def each_segment(agent: AgentContext, /) -> Iterator[Segment]:
     """All segments that were ever sent: those of the newest request, then the dropped ones."""
     yield from segments_of(agent)
-    yield from (_segment(agent, held, held_now=False) for held in agent.thread.gone)
+    priced = agent.is_priced
+    yield from (_segment(agent, held, held_now=False, priced=priced) for held in agent.thread.gone)
 
 
 def _together(name: str, some: Iterable[Segment]) -> Segment:
@@ -100,26 +106,30 @@ def _together(name: str, some: Iterable[Segment]) -> Segment:
     )
 
 
-def _segment(agent: AgentContext, held: Held, *, held_now: bool) -> Segment:
+def _segment(agent: AgentContext, held: Held, *, held_now: bool, priced: bool) -> Segment:
     piece = held.piece
     maker = agent.mentions.makers.get(piece.ref) if piece.origin in ("result", "media") else None
     file = maker.file if maker else ""
+    read = agent.instruction_files.get(piece.digest) if piece.origin == "instructions" else None
     return Segment(
         id=piece.digest.hex(),
         origin=held.kind,
-        name=_name(held, maker),
+        name=read.path if read is not None else _name(held, maker),
         since=held.since,
         last=held.last,
         requests=held.requests,
         tokens=held.tokens,
         exact=held.exact,
         carried=held.carried,
-        cost=held.cost if agent.is_priced else None,
-        cached_cost=held.cached_cost if agent.is_priced else None,
-        unnamed_cost=held.cost - held.named_cost if agent.is_priced else None,
+        cost=held.cost if priced else None,
+        cached_cost=held.cached_cost if priced else None,
+        unnamed_cost=held.cost - held.named_cost if priced else None,
         tool=maker.tool if maker else "",
         file=file,
-        mentioned=agent.mentions.last_named(file) if file else 0,
+        read=read,
+        mentioned=agent.mentioned(file) if file else 0,
+        left=held.left,
+        again=held.again,
         preview=agent.mentions.previews.get(piece.digest, ""),
         held=held_now,
     )
@@ -128,8 +138,10 @@ def _segment(agent: AgentContext, held: Held, *, held_now: bool) -> Segment:
 def _name(held: Held, maker: Maker | None) -> str:
     piece = held.piece
     match piece.origin:
-        case "tools" | "instructions":
+        case "tools":
             return piece.name
+        case "instructions":
+            return piece.name or "instructions"
         case "result" | "media" if maker is not None:
             return f"{maker.file or maker.asked or f'turn {held.since}'}, from {maker.tool}"
         case "answer" if piece.name:

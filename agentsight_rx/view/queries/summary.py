@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from ..rows.tables import AUDIT, CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
 from ..rows.tally import Totals
 from ..rows.tool_outcome import has_failed
 from .causes import Causes, within
+from .context import AgentContext
 from .context_findings import Avoidable
 from .costs import CostSum, PricedCall, models_of, priced, summed
 from .effects import FilesTouched, McpUse, Peer, files_touched, mcp_uses, peers_of
@@ -101,14 +103,8 @@ def read_summary(
     files = files_touched(_effects(store, "file", called, causes), None if called.whole else Lives(store))
     start, end = _times(session, calls, part, health)
     deeds = deeds_of(calls, tools, files, programs=totals.programs)
-    findings, dearest = explained(
-        store,
-        session.id if session else None,
-        calls,
-        findings=find(calls, tools),
-        called={tool.tool_name for tool in tools},
-        prices=prices,
-    )
+    falls, dearest = explained(calls, {tool.tool_name for tool in tools}, _contexts(store, session, prices))
+    is_whole = part.since_ms is None and part.until_ms is None  # else what could be saved is more than what is shown
     return Summary(
         session,
         verdict_of(deeds, {call.id: call.turn for call in calls}),
@@ -134,12 +130,21 @@ def read_summary(
         peers=peers_of(_peers(store, called, causes)),
         mcp=mcp_uses(_effects(store, "mcp", called, causes)),
         cut=tuple(_cut(calls, tools, files)),
-        findings=findings,
-        avoidable=dearest,
+        findings=find(calls, tools, falls),
+        avoidable=dearest if is_whole else None,
         programs=() if session else _programs(store, part),
         totals=totals,
         health=health,
     )
+
+
+def _contexts(store: Store, session: SessionRow | None, prices: Prices) -> Callable[[], list[AgentContext]] | None:
+    def read(id: str) -> list[AgentContext]:
+        from .context_reading import read_contexts  # loads the readers of all providers
+
+        return read_contexts(store, id, prices)
+
+    return None if session is None else partial(read, session.id)
 
 
 def _turn(store: Store, call: PricedCall, prices: Prices) -> Turn:

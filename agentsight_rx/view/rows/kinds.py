@@ -16,6 +16,7 @@ from ...tokens import Counts
 
 __all__ = [
     "HUNG_UP",
+    "REPORTED_AT",
     "AlertRow",
     "AnyRow",
     "AuditRow",
@@ -35,10 +36,12 @@ __all__ = [
     "ToolRow",
     "UnknownRow",
     "process_id",
+    "reports_at",
 ]
 
 
 HUNG_UP = "the client hung up after the end"
+REPORTED_AT = (1, 10, 100, 1000)  # deeds of one alert
 
 
 class AnyRow(Struct, frozen=True, gc=False):
@@ -219,7 +222,7 @@ class AuditRow(AnyRow, frozen=True, tag="audit_event", omit_defaults=True):
 
     id: str
     timestamp_ms: int
-    audit_type: str  # llm, process, file, network, mcp, rpc: JSON-RPC of another protocol
+    audit_type: str  # llm, process, file, network, mcp, rpc: JSON-RPC of another protocol, guard: its rules
     pid: int | None = None
     comm: str | None = None
     subject: str | None = None
@@ -458,6 +461,16 @@ class AlertRow(AnyRow, frozen=True, tag="alert", omit_defaults=True):
     def name(self) -> str:
         """How a person calls it: `a31`."""
         return f"a{self.number}"
+
+    @property
+    def reports(self) -> int:
+        """How often it was reported so far: at the 1st, 10th, 100th and 1,000th deed."""
+        return reports_at(self.count)
+
+
+def reports_at(count: int, /) -> int:
+    """How often an alert of so many deeds is reported."""
+    return sum(count >= each for each in REPORTED_AT)
 
 
 KeptRow: TypeAlias = (

@@ -63,7 +63,7 @@ class Totals(Struct):
     programs: int = 0
     sessions: int = 0
     models: dict[str, int] = {}
-    audits: dict[str, int] = {}  # by type: llm, process, file, network, mcp
+    audits: dict[str, int] = {}  # by type: llm, process, file, network, mcp, guard
 
     @property
     def commands_unseen(self) -> int:
@@ -129,6 +129,7 @@ class Tally:
         self.tls_uses: Recent[str, TlsUseRow] = Recent(_BLIND_SPOTS_MOST)
         self.unknown: Recent[str, UnknownRow] = Recent(_BLIND_SPOTS_MOST)
         self.alerts: Recent[str, AlertRow] = Recent(_ALERTS_MOST)
+        self.rules_error = ""  # why the newest rules of the guard could not be loaded
         self.older: Recent[str, SessionRow] = Recent(_BLIND_SPOTS_MOST)  # sessions of agents that ran before
         self._sessions: _Known[bool] = _Known()
         self._calls: _Known[str] = _Known()
@@ -151,6 +152,8 @@ class Tally:
                 case AuditRow():
                     audits = self.totals.audits
                     audits[item.audit_type] = audits.get(item.audit_type, 0) + 1
+                    if item.audit_type == "guard":
+                        self.rules_error = (item.summary or "") if item.status == "failure" else ""
                 case BlindSpotRow():
                     self.blind_spots.put(item.id, item)
                 case TlsUseRow():

@@ -7,8 +7,6 @@ from copy import copy
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
-from msgspec import Struct
-
 from ...events import Event, milliseconds
 from ...state import Store, pages
 from ...tokens import Usage, counts_of
@@ -34,46 +32,29 @@ from ..rows.kinds import (
 )
 from ..rows.tables import HEADS, LOSSES, ROW_TABLES, RUNS, SEGMENTS
 from ..rows.tally import Tally
-from .kept import Kept
+from .kept import Kept, Room
 from .schema import Completeness, Snapshot, Summary, TokenGroup, Value, completeness, session_of, value_of
 
 __all__ = [
     "AUDIT_DEFAULT",
     "AUDIT_MOST",
-    "Bounds",
+    "ROOM",
     "View",
     "read_snapshot",
 ]
 
 AUDIT_DEFAULT = 10_000
 AUDIT_MOST = 100_000  # rows that one snapshot may have
+ROOM = 12_000_000  # bytes of all rows that a live view keeps: 12,000 lines of the audit trail, or 1,800 of each kind
+_EVERYTHING = 1 << 60  # bytes: an export has every row, except that the audit trail has its limit
 _MODELS_MOST = 1000  # model names are captured text, so their number is bounded; the rest is summed up as "other"
 
 R = TypeVar("R", bound=Row)
 
 
-class Bounds(Struct, frozen=True):
-    """The most rows of each kind that a view keeps, and their most bytes. The oldest are evicted and counted."""
-
-    calls: int = 5_000
-    tools: int = 10_000
-    processes: int = 20_000
-    targets: int = 5_000
-    audit: int = 20_000
-    samples: int = 10_000
-    alerts: int = 4_096
-    size: int = 7_000_000  # 10,000 rows without text, and a call has at most 0.2 MB of it
-
-
-# An export has every row, except that the audit trail has its limit
-_WHOLE = Bounds(
-    calls=1 << 40, tools=1 << 40, processes=1 << 40, targets=1 << 40, audit=AUDIT_MOST, alerts=1 << 40, size=1 << 60
-)
-
-
 def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
     """The snapshot of a whole store, also while it is being written. `now_ms` is Unix time."""
-    view = View(source="lmdb", bounds=_WHOLE)
+    view = View(source="lmdb", room=_EVERYTHING)
     for table in ROW_TABLES:
         view.add(row for _, row in pages(store, table))
     for reverse in (False, True):  # for start and end
@@ -99,21 +80,24 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
 
 
 class View:
-    """The rows of a capture, the newest of each id, bounded. One thread at a time may use it."""
+    """
+    The rows of a capture, the newest of each id, in about `room` bytes: the oldest rows of the kind that takes most are evicted
+    and counted. One thread at a time may use it.
+    """
 
-    def __init__(self, *, source: str = "live_capture", bounds: Bounds | None = None) -> None:
-        bounds = bounds or Bounds()
+    def __init__(self, *, source: str = "live_capture", room: int = ROOM) -> None:
         self.events = 0  # seen, without the rows
         self._source = source
-        self._calls = Kept[CallRow](bounds.calls, bounds.size)
-        self._tokens = Kept[TokenRow](bounds.calls, bounds.size)
-        self._tools = Kept[ToolRow](bounds.tools, bounds.size)
-        self._processes = Kept[ProcessRow](bounds.processes, bounds.size)
-        self._targets = Kept[NetworkRow](bounds.targets, bounds.size)
-        self._audit = Kept[AuditRow](bounds.audit, bounds.size)
-        self._samples = Kept[ResourceRow](bounds.samples, bounds.size)
-        self._sessions = Kept[SessionRow](bounds.calls, bounds.size)
-        self._alerts = Kept[AlertRow](bounds.alerts, bounds.size)
+        kept = Room(room)
+        self._calls = Kept[CallRow](kept)
+        self._tokens = Kept[TokenRow](kept)
+        self._tools = Kept[ToolRow](kept)
+        self._processes = Kept[ProcessRow](kept)
+        self._targets = Kept[NetworkRow](kept)
+        self._audit = Kept[AuditRow](kept, AUDIT_MOST)
+        self._samples = Kept[ResourceRow](kept)
+        self._sessions = Kept[SessionRow](kept)
+        self._alerts = Kept[AlertRow](kept)
         self.tally = Tally()
         self._models: dict[str, tuple[Usage, int]] = {}  # with the number of calls
         self._start_ms: int | None = None
@@ -242,6 +226,7 @@ class View:
                 "audit_events": self._audit.gone,
                 "resource_samples": self._samples.gone,
                 "alerts": self._alerts.gone,
+                "sessions": self._sessions.gone,
             },
         )
 

@@ -3,12 +3,29 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { go, href, type Place } from "../address";
+import type { AlertState } from "../shapes";
 import { clean, size } from "../words";
 
 // The one sign: unbroken, nothing is missing; broken, something is.
 export function Mark({ cut, title }: { cut?: boolean; title?: string }): JSX.Element {
   const said = title ?? (cut ? "something is missing" : "complete");
   return <i class={cut ? "mk cut" : "mk"} role="img" aria-label={said} title={said} />;
+}
+
+const FLAGS: Record<string, string> = { new: "new alert", stopped: "alert, the agent is stopped", seen: "alert, seen", allowed: "alert, allowed", part: "part of another alert" };
+const CLOTH = "M2 1.500h8.500L8.300 4.400l2.200 2.900H2Z";
+
+// The second sign: something waits for a person. It has no hue, its shape is its state; a note has none.
+export function Flag({ state, n }: { state: AlertState; n?: number }): JSX.Element | null {
+  const said = FLAGS[state];
+  if (!said) return null;
+  const shape = state === "allowed" ? "M2 7.300h8.500l-2.200 2.800 2.200 2.900H2" : CLOTH;
+  const flag = (
+    <svg class={`fl f-${state}`} viewBox={state === "stopped" ? "0 0 20 14" : "0 0 12 14"} role="img" aria-label={said}>
+      <path d="M2 .750v13" /><path d={shape} />{state === "stopped" ? <path d="M14.500 1v7M18 1v7" stroke-width="2.200" /> : null}
+    </svg>
+  );
+  return n === undefined ? flag : <span class="fls">{flag}{n}</span>;
 }
 
 const PATHS: Record<string, JSX.Element> = {

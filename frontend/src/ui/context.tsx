@@ -5,7 +5,7 @@ import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { columnsOf, heightOf, KEYS, lifeOf, ORIGINS, placed, TONES } from "../context";
 import { go, place } from "../address";
 import type { Clause, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum, ContextTurn } from "../shapes";
-import { askHere, head, here, running, select, version } from "../state";
+import { askHere, head, here, running, select, small, version } from "../state";
 import { amount, clock, count, money, percent, plural } from "../words";
 import { Go, Mark, Note, T, Turn, useAsked } from "./bits";
 import { Area } from "./context_area";
@@ -17,10 +17,11 @@ export function Context(): JSX.Element {
   const over = useAsked((signal) => askHere<ContextOverTime>(here("context"), of ? { of } : {}, signal), [recording, session, of, version.value]);
   const found = over.found;
   const shown = !found ? 0 : turn || (running.value ? (found.n.at(-1) ?? 0) : found.fullest || (found.n.at(-1) ?? 0));
-  const asked = { ...(of ? { of } : {}), ...(row ? { row } : {}), ...(origin ? { origin } : {}) };
+  const opened = small.value;
+  const asked = { ...(of ? { of } : {}), ...(row ? { row } : {}), ...(origin ? { origin } : {}), ...(opened ? { opened: 1 } : {}) };
   const one = useAsked<ContextTurn | null>(
     (signal) => (shown ? askHere<ContextTurn>(here(`context/${shown}`), asked, signal) : Promise.resolve(null)),
-    [recording, session, of, shown, row, origin, version.value],
+    [recording, session, of, shown, row, origin, opened, version.value],
   );
   if (!found) return over.error ? <Note error={over.error} /> : <p class="soft">loading …</p>;
   if (!found.n.length) return <Empty />;
@@ -173,6 +174,7 @@ function Anatomy({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
       <p class="cap num">
         {!counted ? <span>from the cache: ?</span> : read ? <><span><i class="from" />from the cache, {count(read)}</span><span>without the line: paid in full, {count(turn.tokens - read)}</span></> : <span>nothing came from the cache; all {count(turn.tokens)} were paid in full</span>}
         {blocks.some((each) => each.approx) && counted ? <span class="right">≈ shared out by length</span> : null}
+        {small.value ? <button class="link right" onClick={() => (small.value = false)}>Fold the small ones</button> : null}
       </p>
       <div class="anat" ref={box} style={{ height: `${height}px` }}>
         <svg width={wide + 50} height={height} aria-hidden="true">
@@ -196,7 +198,7 @@ function Anatomy({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
             const inside = <><span class="w">{name}{block.first_change ? ", new: the first change" : ""}</span><span class="faint">{where}</span><Tokens n={block.tokens} approx={block.approx} counted={counted} /></>;
             return (
               <li key={at} class={isOn(block.id ?? "", block.origins) ? "on" : ""} style={{ top: `${label - 10}px` }}>
-                {block.id ? <button aria-pressed={block.id === place.value.row} onClick={() => go({ row: block.id === place.value.row ? "" : block.id! })}>{inside}</button> : <span class="run">{inside}</span>}
+                {block.id ? <button aria-pressed={block.id === place.value.row} onClick={() => go({ row: block.id === place.value.row ? "" : block.id! })}>{inside}</button> : <button class="run" title="Show each (o)" onClick={() => (small.value = true)}>{inside}</button>}
               </li>
             );
           })}
@@ -262,7 +264,7 @@ function Carried({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
           <thead><tr><th>what</th><th class="opt">whose</th><th class="n">since turn</th><th class="n">tokens</th><th class="n">share</th><th>turns {first} to {last}</th><th class="n">requests</th>{counted ? <><th class="n opt">from cache</th><th class="n opt">in full</th><th class="n">cost so far</th></> : <th class="n">carried so far</th>}</tr></thead>
           <tbody>
             {(turn.rows ?? []).map((each) => (
-              <tr key={each.id} class={each.id === place.value.row ? "sel" : ""} onClick={() => go({ row: each.id === place.value.row ? "" : each.id })}>
+              <tr key={each.id} class={each.id === place.value.row ? "sel" : ""} onClick={(event) => (event.target as Element).closest("a, button") || go({ row: each.id === place.value.row ? "" : each.id })}>
                 <td>{each.target?.tab ? <Go to={{ tab: each.target.tab, ...(each.target.turn ? { turn: each.target.turn } : {}) }}><T text={each.what} {...(each.code ? { code: true } : {})} /></Go> : <T text={each.what} {...(each.code ? { code: true } : {})} />}</td>
                 <td class="soft opt"><T text={each.whose} /></td><td class="n"><Turn n={each.since} /></td><td class="n" data-s="tokens"><Tokens n={each.tokens} approx={each.approx} counted={counted} /></td>
                 <td class="n">{percent(each.tokens / Math.max(1, turn.tokens))}</td>

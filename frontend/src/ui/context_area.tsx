@@ -2,9 +2,10 @@
 
 import type { JSX } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { scaleOf } from "../bars";
 import { bandsOf, type Columns, KEYS, ORIGINS, TONES } from "../context";
 import { go, place } from "../address";
-import { CACHE_LOST, COMPACTED, type ContextOverTime, type ContextTurn, NOT_COUNTED, PARTS_UNKNOWN } from "../shapes";
+import { CACHE_LOST, CLEARED, COMPACTED, type ContextOverTime, type ContextTurn, NOT_COUNTED, PARTS_UNKNOWN } from "../shapes";
 import { select } from "../state";
 import { amount } from "../words";
 
@@ -23,8 +24,7 @@ export function Area({ columns, over, turn }: { columns: Columns; over: ContextO
     return () => seen.disconnect();
   }, []);
   const turns = columns.n.length;
-  const most = columns.total.reduce((a, b) => Math.max(a, b), 1);
-  const full = over.window && over.window >= most ? over.window : most;
+  const { full, part } = useMemo(() => scaleOf(columns.total, over.window ?? 0), [columns, over.window]);
   const bands = useMemo(() => (width ? bandsOf(columns, width, HEIGHT, full) : []), [columns, width, full]);
   const wide = width / turns;
   const at = columns.n.indexOf(turn.turn);
@@ -55,7 +55,7 @@ export function Area({ columns, over, turn }: { columns: Columns; over: ContextO
               {bands.map((band) => <path key={band.origin} class={place.value.origin === KEYS[band.origin] ? "s-here" : `g${TONES[band.origin]}`} d={band.path} />)}
               {bands.map((band) => (band.word ? <text key={band.origin} class={place.value.origin === KEYS[band.origin] ? "in on" : "in"} x={band.word.x} y={band.word.y} text-anchor="middle">{(ORIGINS[band.origin] ?? "").toLowerCase()}</text> : null))}
             </g>
-            <text x="0" y={y(full) - 4}>{amount(full).replace(".0 ", " ")}{full === over.window ? ", the window" : ""}</text>
+            <text x="0" y={y(full) - 4}>{amount(full).replace(".0 ", " ")}{part && `, ${part}`}</text>
             {columns.flags.map((flags, place_) => (flags & (NOT_COUNTED | PARTS_UNKNOWN) ? <rect key={place_} class="hatched" x={place_ * wide} y={TOP} width={Math.max(1, wide)} height={HEIGHT} /> : null))}
             <Events columns={columns} wide={wide} width={width} y={y} />
             {(over.prompts ?? []).map((each) => <path key={each} class="tick-p" d={`M${columns.n.indexOf(each) * wide + 0.5} ${TOP + HEIGHT + 1}v5`} />)}
@@ -81,7 +81,7 @@ export function Area({ columns, over, turn }: { columns: Columns; over: ContextO
 // Words where the context fell or the cache was lost; the later one gives way where both have no room.
 function Events({ columns, wide, width, y }: { columns: Columns; wide: number; width: number; y: (value: number) => number }): JSX.Element {
   const busy: [number, number][] = [];
-  const marks = columns.flags.flatMap((flags, at) => (flags & COMPACTED ? [{ at, word: "compacted" }] : flags & CACHE_LOST ? [{ at, word: "cache lost" }] : []));
+  const marks = columns.flags.flatMap((flags, at) => (flags & COMPACTED ? [{ at, word: "compacted" }] : flags & CACHE_LOST ? [{ at, word: "cache lost" }] : flags & CLEARED ? [{ at, word: "cleared" }] : []));
   return (
     <>
       {marks.map(({ at, word }) => {
@@ -90,7 +90,8 @@ function Events({ columns, wide, width, y }: { columns: Columns; wide: number; w
         const left = x + long + 6 > width ? x - long - 5 : x + 5;
         const free = !busy.some(([a, b]) => left < b + 4 && left + long > a - 4);
         if (free) busy.push([left, left + long]);
-        const top = y(Math.max(columns.total[at] ?? 0, columns.total[at - 1] ?? 0));
+        const under = columns.total.slice(Math.max(0, Math.min(at - 1, Math.floor(left / wide))), Math.ceil((left + long) / wide) + 1);
+        const top = y(Math.max(0, ...under));
         return (
           <g key={at}>
             {word === "cache lost" ? <path class="ink-l" d={`M${x + 0.5} ${top - 14}V${TOP + HEIGHT}`} /> : null}

@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, href, place } from "../address";
 import { open } from "../answers";
-import type { Body, CallBody, Gap, Head, Program, SubAgent, Text, ToolCard, TurnCard, Turns } from "../shapes";
+import type { AlertMark, Body, CallBody, Gap, Head, Program, SubAgent, Text, ToolCard, TurnCard, Turns } from "../shapes";
 import {
   askHere,
   cards,
@@ -18,11 +18,12 @@ import {
   PAGE,
   running,
   select,
+  stateOf,
   unseen,
   version,
 } from "../state";
 import { amount, clock, home, money, plural, size, took, within } from "../words";
-import { Copy, Go, Mark, T, useAsked } from "./bits";
+import { Copy, Flag, Go, Mark, T, useAsked } from "./bits";
 import { Markdown } from "./markdown";
 
 const TURN_PX = 260; // of a turn that was not shown yet
@@ -222,6 +223,7 @@ export function Card({ card, before, inner }: { card: TurnCard; before: string; 
   const kind = [card.gap ? "cut" : card.bad ? "bad-t" : pending ? "now-t" : "", selected ? "sel" : ""].join(" ");
   const subs = new Map<string, SubAgent[]>();
   for (const sub of card.subs ?? []) subs.set(sub.tool ?? "", [...(subs.get(sub.tool ?? "") ?? []), sub]);
+  const alerts = card.alerts ?? [];
   const loose = (card.subs ?? []).filter((sub) => !card.tools?.some((tool) => tool.id === sub.tool));
   return (
     <li class={`turn ${kind}`} id={`turn-${card.n}`}>
@@ -248,6 +250,7 @@ export function Card({ card, before, inner }: { card: TurnCard; before: string; 
           {card.asked ? <>{card.new?.length ? " · for " : "For "}<Go to={{ turn: card.asked.turn }} class="for" title="The prompt that this turn works on (p)"><T text={card.asked.text} /></Go></> : null}
         </p>
       ) : null}
+      {alerts.some((each) => !each.tool) ? <div class="tools flags">{alerts.map((each) => (each.tool ? null : <Flagged key={each.n} alert={each} />))}</div> : null}
       {card.prompt ? <Said text={card.prompt} call={card.call} part="prompt" class="say prompt" /> : null}
       {card.thinking ? <Thinking card={card} /> : null}
       {card.error ? <p class="note err"><T text={card.error} /></p> : null}
@@ -257,6 +260,7 @@ export function Card({ card, before, inner }: { card: TurnCard; before: string; 
           {card.tools?.map((tool) => (
             <>
               <Tool key={tool.id} tool={tool} />
+              {alerts.map((each) => (each.tool === tool.id ? <Flagged key={each.n} alert={each} /> : null))}
               {(subs.get(tool.id) ?? []).map((sub) => <Sub key={sub.id} sub={sub} />)}
             </>
           ))}
@@ -265,6 +269,18 @@ export function Card({ card, before, inner }: { card: TurnCard; before: string; 
       ) : null}
       {card.gap ? <GapNote gap={card.gap} /> : null}
     </li>
+  );
+}
+
+// An alert where it was done: under its tool, or under the header for a call.
+function Flagged({ alert }: { alert: AlertMark }): JSX.Element {
+  const state = stateOf(alert.n);
+  return (
+    <p class="flagged">
+      <span class="sign"><Flag state={state} /></span>
+      <span><b><T text={alert.sentence} />{(alert.count ?? 1) > 1 ? <span class="num"> ×{alert.count}</span> : null}</b><small><T code text={alert.rule} />{state === "note" ? ", a note" : state === "part" ? ", part of another alert" : state === "new" ? "" : `, ${state}`}</small></span>
+      <Go to={{ tab: "alerts", alert: `a${alert.n}` }} class="link">Alert</Go>
+    </p>
   );
 }
 
@@ -561,11 +577,12 @@ function Side({ head }: { head: Head }): JSX.Element | null {
           <summary>Worth a look <span>{signals.length}</span></summary>
           {signals.map((each, at) => (
             <section class="sig" key={at}>
-              <b class={each.bad ? "bad" : ""}>{each.title}</b>
+              <b class={each.bad ? "bad" : ""}>{each.alert ? <><Flag state={stateOf(each.alert)} /> </> : null}{each.title}</b>
               <p>{each.code ? <><T code text={each.code} /> </> : null}<T text={each.text} /></p>
               <p class="ev">
                 {(each.turns ?? []).filter(Boolean).map((turn) => <Go key={turn} to={{ turn, tab: "conversation" }}>turn {turn}</Go>)}
                 {each.tab && each.tab !== "conversation" ? <Go to={{ tab: each.tab }}>{each.tab}</Go> : null}
+                {each.alert ? <Go to={{ tab: "alerts", alert: `a${each.alert}` }} class="link">Alert</Go> : null}
                 {each.diff ? <button class="link" onClick={() => go({ diff: `..${each.diff}` }, true)}>Diff</button> : null}
               </p>
             </section>

@@ -1,7 +1,7 @@
 // Above the tabs: who and where, the verdict, the line of completeness, the numbers.
 
 import type { JSX } from "preact";
-import { go } from "../address";
+import { go, place } from "../address";
 import type { Clause, Head, Numbers } from "../shapes";
 import { ended, gone, leftOut, now, retry, running, stale } from "../state";
 import { amount, clock, count, day, home, money, percent, plural, short, took } from "../words";
@@ -23,7 +23,7 @@ export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu:
               ? <span class="now nowrap"><i class="dot on" aria-hidden="true" /> live, {took(Math.max(0, length))}</span>
               : <span class="num nowrap">{day(head.start_ms).toLowerCase()} {clock(head.start_ms).slice(0, 5)}, {took(Math.max(0, length))}</span>}
           </>
-        ) : <span class="faint">no session</span>}
+        ) : <span class="faint">{place.value.view ? "all recordings" : "no session"}</span>}
       </p>
       <button class="icon" aria-label="Search" title="Search (/)" onClick={() => go({ find: "" }, true)}><Icon name="find" /></button>
       {head ? <button class="icon opt" aria-label="Save this view" title="Save this view as a file (e)" onClick={onSave}><Icon name="export" /></button> : null}

@@ -4,8 +4,8 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { close, go, open, place } from "../address";
 import type { Body, CallBody, DiffBody, Found, Hit } from "../shapes";
-import { hasContext, TABS } from "../shapes";
-import { ask, askHere, head, inFile, rail } from "../state";
+import { hasAlerts, hasContext, TABS } from "../shapes";
+import { ask, askHere, hasMachine, head, inFile, rail } from "../state";
 import { amount, clock, count, day, money, plural } from "../words";
 import { Copy, Dialog, Icon, Note, T, useAsked } from "./bits";
 import { Paragraphs, pretty } from "./conversation";
@@ -370,7 +370,7 @@ function choice(hit: Hit, at: number): Choice {
 function places(words: string): Choice[] {
   if (words.length < 2) return [];
   const wanted = words.toLowerCase();
-  const tabs = TABS.filter((tab) => tab.includes(wanted) && (tab !== "context" || hasContext(head.value))).map((tab) => ({ key: tab, kind: "place", text: tab[0]!.toUpperCase() + tab.slice(1), side: "this session", go: () => go({ tab, find: null }, true) }));
+  const tabs = TABS.filter((tab) => tab.includes(wanted) && (tab !== "context" || hasContext(head.value)) && (tab !== "alerts" || hasAlerts(head.value))).map((tab) => ({ key: tab, kind: "place", text: tab[0]!.toUpperCase() + tab.slice(1), side: "this session", go: () => go({ tab, find: null }, true) }));
   const sessions = (rail.value?.sessions ?? []).filter((row) => `${row.title ?? ""} ${row.agent} ${row.model ?? ""}`.toLowerCase().includes(wanted)).slice(0, 5);
   return [...tabs, ...sessions.map((row) => ({ key: row.recording + row.id, kind: "place", text: row.title || row.agent, side: row.agent, go: () => open(row.recording, row.id) }))];
 }
@@ -379,17 +379,24 @@ function places(words: string): Choice[] {
 
 const KEYS: [string, string][] = [
   ["⌘K /", "search everything"], ["j k", "next turn, turn before"], ["p", "the prompt that the turn works on"], ["] [", "next session, session before"], ["1–9", "tab"], ["d", "diff with the request before"], ["w", "the call whole"],
-  ["n N", "next, previous trouble or gap"], ["o", "open or fold the tools of the turn"], ["f", "follow, or stop"], ["space", "play (Timeline)"], ["+ − 0", "zoom (the turns above, Timeline)"], ["e", "save what this view shows, as JSON"],
+  ["n N", "next, previous trouble or gap"], ["o", "open or fold the tools of the turn, or the small parts (Context)"], ["f", "follow, or stop"], ["space", "play (Timeline)"], ["+ − 0", "zoom (the turns above, Timeline)"], ["e", "save what this view shows, as JSON"],
   ["t", "light or dark"], ["?", "these keys"], ["esc", "close, then clear the selection"],
 ];
 
 const CONTEXT_KEY: [string, string] = ["c", "Context"];
+const ALERT_KEYS: [string, string][] = [["g", "Alerts"], ["j k", "next alert, alert before (Alerts)"], ["w", "the next that waits (Alerts)"], ["o", "open or fold (Alerts)"], ["a y", "the entry that allows it, copy it"], ["s", "seen, or not seen"]];
+const MACHINE_KEY: [string, string] = ["h", "this machine"];
+
+function allKeys(): [string, string][] {
+  const alerts = hasAlerts(head.value) || !place.value.session ? ALERT_KEYS : [];
+  return [...KEYS, ...(hasContext(head.value) ? [CONTEXT_KEY] : []), ...(hasMachine() ? [MACHINE_KEY] : []), ...alerts];
+}
 
 function Keys(): JSX.Element {
   return (
     <Dialog label="Keys" onClose={close}>
       <Head title="Keys" />
-      <div class="db" tabIndex={0}><dl class="keys">{(hasContext(head.value) ? [...KEYS, CONTEXT_KEY] : KEYS).map(([keys, what]) => <><dt key={keys}>{keys.split(" ").map((key) => <kbd key={key}>{key}</kbd>)}</dt><dd>{what}</dd></>)}</dl></div>
+      <div class="db" tabIndex={0}><dl class="keys">{allKeys().map(([keys, what]) => <><dt key={keys + what}>{keys.split(" ").map((key) => <kbd key={key}>{key}</kbd>)}</dt><dd>{what}</dd></>)}</dl></div>
     </Dialog>
   );
 }

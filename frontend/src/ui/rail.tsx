@@ -2,11 +2,11 @@
 
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
-import { go, href, open, place } from "../address";
+import { go, href, open, openView, place, type View } from "../address";
 import type { RailRow } from "../shapes";
-import { ended, moreRail, rail, switchTheme } from "../state";
+import { ended, hasMachine, moreRail, rail, switchTheme } from "../state";
 import { amount, day, money, percent, plural } from "../words";
-import { Icon, Mark, T } from "./bits";
+import { Flag, Icon, Mark, T } from "./bits";
 
 export function Rail({ onDone }: { onDone: () => void }): JSX.Element {
   const known = rail.value;
@@ -24,6 +24,7 @@ export function Rail({ onDone }: { onDone: () => void }): JSX.Element {
       </div>
       <button class="find" onClick={() => go({ find: "" }, true)}><Icon name="find" />Search everything<kbd>⌘K</kbd></button>
       <div class="list" ref={list} tabIndex={-1}>
+        {hasMachine() ? <Places onDone={onDone} /> : null}
         {[...groups].map(([name, rows]) => (
           <section key={name} aria-label={name}>
             <h2>{name}</h2>
@@ -41,6 +42,27 @@ export function Rail({ onDone }: { onDone: () => void }): JSX.Element {
       </div>
     </nav>
   );
+}
+
+// What is of all recordings.
+function Places({ onDone }: { onDone: () => void }): JSX.Element {
+  const rows = rail.value?.sessions ?? [];
+  const waiting = rows.reduce((sum, row) => sum + (row.waiting ?? 0), 0);
+  const stopped = rows.some((row) => row.stopped);
+  const link = (view: View, name: string, side: JSX.Element | null): JSX.Element => (
+    <a
+      class="place" href={`/${view}`} aria-current={!place.value.session && place.value.view === view ? "page" : undefined}
+      onClick={(event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+        event.preventDefault();
+        openView(view);
+        onDone();
+      }}
+    >
+      {name}<span>{side}</span>
+    </a>
+  );
+  return <>{link("home", "This machine", null)}{link("alerts", "Alerts", waiting ? <Flag state={stopped ? "stopped" : "new"} n={waiting} /> : null)}</>;
 }
 
 function Row({ row, onDone }: { row: RailRow; onDone: () => void }): JSX.Element {
@@ -62,10 +84,10 @@ function Row({ row, onDone }: { row: RailRow; onDone: () => void }): JSX.Element
         {live ? <i class="dot on" role="img" aria-label="running" /> : null}
         <span>{row.agent}</span>
         <span class="faint"><T text={(row.model ?? "").replace(/^claude-/, "")} /></span>
-        <Mark cut={Boolean(row.missing)} />
+        <span class="end">{row.waiting ? <Flag state={row.stopped ? "stopped" : "new"} {...(row.waiting > 1 ? { n: row.waiting } : {})} /> : null}<Mark cut={Boolean(row.missing)} /></span>
       </span>
       <span class="what"><T text={row.title || (live ? "waiting for the first prompt" : "no prompt was seen")} /></span>
-      {row.step ? <span class="step"><T text={row.step} /></span> : live && row.turn ? <span class="step">turn {row.turn}</span> : null}
+      {row.stopped ? <span class="step hot">stopped by a rule</span> : row.step ? <span class="step"><T text={row.step} /></span> : live && row.turn ? <span class="step">turn {row.turn}</span> : null}
       <span class="nums">
         <span>{row.tokens ? amount(row.tokens) : ""}</span>
         <span>{money(row.cost?.unknown_calls && !row.cost.usd ? null : row.tokens ? row.cost?.usd : null)}</span>

@@ -3,14 +3,16 @@
 import { useSignal, type Signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { type Bar, fallsOf, foldOf, HEIGHT, numbersOf, type Plot, plotted, type Scale, scaleOf, taken, WORDS, wordsOf, zoomedTurns } from "../bars";
+import { type Bar, fallsOf, type Flagged, flagsOf, foldOf, HEIGHT, numbersOf, type Plot, plotted, type Scale, scaleOf, taken, WORDS, wordsOf, zoomedTurns } from "../bars";
 import { place } from "../address";
-import { FAILED, MISSING, type Strip, SUB_AGENT } from "../shapes";
+import { type AlertColumns, FAILED, MISSING, STATES, type Strip, SUB_AGENT } from "../shapes";
 import { following, head, indexOf, running, select, turnsOf } from "../state";
 import { amount, plural } from "../words";
+import { Flag } from "./bits";
 
 const ALL_HEIGHT = 22; // px of the picture of everything
 const COLUMN = 2; // px of a column in it
+const NO_ALERTS: AlertColumns = {};
 
 // What keys act on.
 export const control: { current: { closer: () => void; all: () => void } | null } = { current: null };
@@ -46,7 +48,7 @@ export function Turns({ strip, window }: { strip: Strip; window: number }): JSX.
   const fitting = Math.ceil(total / fold.current) * 4 <= width; // bars may lose their space, not more, while one points at them
   if (!inside || zoomed || wanted < fold.current || !fitting) fold.current = wanted;
   const plot = useMemo(() => plotted(strip, from, to, width, fold.current), [strip, from, to, width, fold.current]);
-  const scale = useMemo(() => scaleOf(strip, window), [strip, window]);
+  const scale = useMemo(() => scaleOf(strip.context, window), [strip, window]);
   const closer = (): void => {
     if (zoomed || fold.current === 1) return;
     setStart(around(selected < 0 ? total - 1 : selected));
@@ -76,7 +78,7 @@ export function Turns({ strip, window }: { strip: Strip; window: number }): JSX.
           if (bar) select(strip.n[taken(strip, bar)] ?? 0);
         }}
       >
-        {width ? <Chart strip={strip} plot={plot} scale={scale} width={width} selected={selected} live={running.value} /> : <svg height={HEIGHT + 30} />}
+        {width ? <Chart strip={strip} plot={plot} scale={scale} width={width} selected={selected} live={running.value} alerts={head.value?.alerts ?? NO_ALERTS} /> : <svg height={HEIGHT + 30} />}
       </div>
       <Caption strip={strip} plot={plot} scale={scale} zoomed={zoomed} pointed={pointed} onCloser={closer} onAll={all} />
     </div>
@@ -96,29 +98,40 @@ function move(event: KeyboardEvent, strip: Strip, selected: number): void {
 function readOut(strip: Strip, bar: Bar): string {
   const first = strip.n[bar.first] ?? 0;
   const last = strip.n[bar.last] ?? 0;
-  const said = [first === last ? `turn ${first}: ${amount(bar.context)}` : `turns ${first} to ${last}: ${amount(bar.context)}`, `${amount(bar.fresh)} new`];
+  const named = first === last ? `turn ${first}` : `turns ${first} to ${last}`;
+  const said = strip.context.some(Boolean) ? [`${named}: ${amount(bar.context)}`, `${amount(bar.fresh)} new`] : [named];
   for (const [flag, word] of WORDS) if (bar.flags & flag) said.push(word);
   if (bar.flags & MISSING) said.push("something is missing");
   if (bar.flags & FAILED) said.push("something failed");
   if (bar.flags & SUB_AGENT) said.push("a sub-agent worked");
+  const alerts = alertsIn(bar);
+  if (alerts) said.push(plural(alerts, "alert"));
   return said.join(", ");
+}
+
+// Alerts of its turns, beside notes.
+function alertsIn(bar: Bar): number {
+  const { turn = [], state = [] } = head.value?.alerts ?? NO_ALERTS;
+  return turn.filter((each, at) => STATES[state[at] ?? 1] !== "note" && indexOf(each) >= bar.first && indexOf(each) <= bar.last).length;
 }
 
 // -- drawing ------------------------------------------------------------------------------------------------------------
 
-function Chart(props: { strip: Strip; plot: Plot; scale: Scale; width: number; selected: number; live: boolean }): JSX.Element {
-  const { strip, plot, scale, width, selected, live } = props;
+function Chart(props: { strip: Strip; plot: Plot; scale: Scale; width: number; selected: number; live: boolean; alerts: AlertColumns }): JSX.Element {
+  const { strip, plot, scale, width, selected, live, alerts } = props;
   return useMemo(() => {
     const { pitch, wide, bars } = plot;
     const ring = Math.floor((selected - plot.from) / plot.fold);
     const newest = (bars[bars.length - 1]?.last ?? -1) === strip.n.length - 1;
+    const flags = flagsOf(plot, alerts, width, scale.full, indexOf);
     return (
       <svg width={width} height={HEIGHT + 30} aria-hidden="true">
         <g transform="translate(0 2)">
           {pitch < 26 ? <rect class="s-bg" width={Math.min(width, bars.length * pitch)} height={HEIGHT} rx="3" /> : null}
           {bars.map((bar, at) => <Column key={bar.first} bar={bar} x={at * pitch} wide={wide} own={pitch >= 26} full={scale.full} now={live && newest && at === bars.length - 1} />)}
           {[...fallsOf(strip, plot)].map(([bar, x]) => <path key={`f${bar.first}`} class="s-fell" d={`M${x} 0v${HEIGHT}`} />)}
-          {wordsOf(strip, plot, width, scale.full, selected).map((word) => <text key={`${word.text}${word.x}`} class="s-word" x={word.x} y="11">{word.text}</text>)}
+          {flags.map((flag) => <Pole key={flag.first} flag={flag} />)}
+          {wordsOf(strip, plot, width, scale.full, selected, flags).map((word) => <text key={`${word.text}${word.x}`} class="s-word" x={word.x} y="11">{word.text}</text>)}
           {numbersOf(strip, plot, width, selected, live && newest).map((each) => <text key={each.turn} class={`s-n ${each.kind}`} x={each.x} y={HEIGHT + 24} text-anchor="middle">{each.text}</text>)}
           {selected >= plot.from && ring < bars.length ? (
             <>
@@ -129,7 +142,21 @@ function Chart(props: { strip: Strip; plot: Plot; scale: Scale; width: number; s
         </g>
       </svg>
     );
-  }, [strip, plot, scale, width, selected, live]);
+  }, [strip, plot, scale, width, selected, live, alerts]);
+}
+
+// A flag whose pole stands on its bar.
+function Pole({ flag }: { flag: Flagged }): JSX.Element {
+  const { x, top, state, n } = flag;
+  return (
+    <g class={`s-flag f-${state}`} data-alerts={n} transform={`translate(${x} 0)`}>
+      <path class="halo" d={`M2 0v${Math.max(13, top)}M2 1.500h8.500L8.300 4.400l2.200 2.900H2Z`} />
+      <path d={`M2 0v${Math.max(13, top)}`} />
+      <path class="cloth" d={state === "allowed" ? "M2 6.300h8.500l-2.200 2.800 2.200 2.900H2" : "M2 1.500h8.500L8.300 4.400l2.200 2.900H2Z"} />
+      {state === "stopped" ? <path class="bars" d="M14.500 1v7M18 1v7" /> : null}
+      {n > 1 ? <text x={state === "stopped" ? 21 : 13} y="10">{n}</text> : null}
+    </g>
+  );
 }
 
 // A bar, and its trouble on the line under it, where a low bar shows it too: the worst one wins.
@@ -201,15 +228,17 @@ function Everything(props: { strip: Strip; full: number; from: number; to: numbe
 function Caption(props: { strip: Strip; plot: Plot; scale: Scale; zoomed: boolean; pointed: Signal<Bar | null>; onCloser: () => void; onAll: () => void }): JSX.Element {
   const { strip, plot, scale, zoomed } = props;
   const flags = plot.bars.reduce((all, bar) => all | bar.flags, 0);
-  const rest = strip.context.some(Boolean) ? `a full bar is ${amount(Math.round(scale.full)).replace(".0 ", " ")}${scale.part ? `, ${scale.part}` : ""}` : "no count of tokens was reported";
+  const counted = strip.context.some(Boolean);
+  const rest = counted ? `a full bar is ${amount(Math.round(scale.full)).replace(".0 ", " ")}${scale.part ? `, ${scale.part}` : ""}` : "no count of tokens was reported";
   const bar = props.pointed.value;
   return (
     <p class="cap">
       <span><i class="sw" />new</span>
-      <span><i class="sw light" />from cache</span>
+      <span><i class="sw light" />{counted ? "from cache" : "carried"}</span>
       {flags & FAILED ? <span><i class="sw tick" />something failed</span> : null}
       {flags & MISSING ? <span><i class="sw dashed" />something is missing</span> : null}
       {flags & SUB_AGENT ? <span><i class="sw round" />a sub-agent worked</span> : null}
+      <Waiting />
       {running.value && following.value ? <span><i class="dot on" aria-hidden="true" />following the newest</span> : null}
       <span class="right num">
         <span>{bar ? readOut(strip, bar) : `${plot.fold > 1 ? `one bar for ${plot.fold} turns; ` : ""}${rest}`}</span>
@@ -217,4 +246,13 @@ function Caption(props: { strip: Strip; plot: Plot; scale: Scale; zoomed: boolea
       </span>
     </p>
   );
+}
+
+// What the flags say, where there are any.
+function Waiting(): JSX.Element | null {
+  const states = new Set((head.value?.alerts?.state ?? []).map((at) => STATES[at]));
+  const shown = (["stopped", "new", "seen", "allowed"] as const).filter((each) => states.has(each));
+  if (!shown.length) return null;
+  const names = { stopped: "stopped", new: "an alert, new", seen: "seen", allowed: "allowed" };
+  return <>{shown.map((each) => <span key={each}><Flag state={each} />{names[each]}</span>)}</>;
 }

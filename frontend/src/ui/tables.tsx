@@ -81,7 +81,7 @@ function Frame<R>(props: {
           </table>
         </div>
       ) : found.loading || found.error ? null : <p class="soft">{words ? `Nothing contains "${words}".` : props.none}</p>}
-      {found.partial ? <p class="note"><Mark cut /><span>Only the newest 50,000 operations were looked at: this recording has more.</span></p> : null}
+      {found.partial ? <p class="note"><Mark cut /><span>Only the newest ones were looked at: this recording has more. A report has all.</span></p> : null}
       <p ref={end} class="more">{found.rows.length < found.total ? `${count(found.rows.length)} of ${count(found.total)}` : ""}</p>
     </>
   );

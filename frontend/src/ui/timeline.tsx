@@ -8,7 +8,7 @@ import { go, place } from "../address";
 import { FAILED, MISSING, type Lane, type Lanes } from "../shapes";
 import { askHere, here, select, theme, version } from "../state";
 import { clock, plural, size, took } from "../words";
-import { Icon, Note, T, useAsked } from "./bits";
+import { Icon, Mark, Note, T, useAsked } from "./bits";
 
 const LANE = 30; // px
 const LABEL = 184;
@@ -39,7 +39,12 @@ export function Timeline(): JSX.Element {
   const close = useCloser(found);
   if (!found) return error ? <Note error={error} /> : <p class="soft">loading …</p>;
   if (!found.lanes.length) return <p class="soft">Nothing with a duration was seen yet.</p>;
-  return <View whole={found} close={close} />;
+  return (
+    <>
+      {found.partial ? <p class="note"><Mark cut /><span>These are the newest calls and programs: this recording has more.</span></p> : null}
+      <View whole={found} close={close} />
+    </>
+  );
 }
 
 // What is looked at closely has more spans than the whole: they are asked for once the zoom rests, a screen to each side too.

@@ -33,3 +33,5 @@ def test_an_alert_in_words() -> None:
     assert thread_said(AlertRow("a", 1, "r", "warn", "s", "/root/x")) == "prompt not known → ~/x"
     assert flag_said(AlertRow("a", 1, "r", "note", "s", "x")) == " "
     assert flag_said(ROW) in "⚑*"
+    assert ["seen", "allowed"] == [flag_said(ROW, state) for state in ("seen", "allowed")]
+    assert flag_said(ROW, "stopped") in ("⚑‖", "*=")

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from agentsight_rx.cli.deciding import deciding
 from agentsight_rx.errors import UsageError
 from agentsight_rx.rules.guard.file import built_in_rules
+from agentsight_rx.state import LmdbStore
+from agentsight_rx.view import AlertRow
+from agentsight_rx.view.queries import Selection
+from agentsight_rx.view.queries.alerts import read_alerts
+from agentsight_rx.view.rows.tables import put
+from tests.cli.guarding import stay_in
 from tests.guarded import leaking, stored
 
 from .asking import text, values
@@ -47,6 +59,40 @@ def test_json_has_an_alert_a_line(store: Path) -> None:
 def test_without_an_alert_it_says_so(tmp_path: Path) -> None:
     path = stored(tmp_path / "run.lmdb", leaking().events)
     assert text(path, "alerts") == [f"nothing of that kind is in {path}"]
+
+
+def test_what_was_decided_is_as_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stay_in(tmp_path, monkeypatch)
+    path = stored(tmp_path / "run.lmdb", leaking().events, built_in_rules())
+    with closing(LmdbStore.open(path, readonly=True)) as store:
+        rows = {row.rule: row for row in read_alerts(store, Selection())}
+    deciding().mark([rows["secret-left"]], seen=True)
+    lines = text(path, "alerts")
+    assert lines[0] == "2 alerts, 1 note: 1 seen; 1 more is a part of these (--all)"
+    assert [" seen a2 ", " ⚑    a3 "] == [line[:9].replace("*", "⚑") for line in lines[1:4:2]]
+    assert lines[-1] == f"next: agentsight-rx guard explain a3 --db {path}"
+    own = tmp_path / ".config" / "agentsight-rx" / "guard.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('[rule.new-host]\nallow.append = [{ host = "paste.example" }]')
+    assert text(path, "alerts")[0] == "2 alerts, 1 note: 1 seen, 1 allowed; 1 more is a part of these (--all)"
+    own.write_text("[rule.new-host]\nd = 1")
+    assert f"so no alert counts as allowed: {own}" in " ".join(text(path, "alerts")[1:4])
+
+
+def test_a_stopped_agent_has_its_own_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stay_in(tmp_path, monkeypatch)
+    with subprocess.Popen(["sleep", "600"]) as agent:
+        agent.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, agent.pid, os.WSTOPPED)
+        row = AlertRow(
+            "alert-1", time.time_ns() // 1_000_000, "loop", "stop", "claude ran make", "x", number=1, agent_pid=agent.pid
+        )
+        with closing(LmdbStore.open(tmp_path / "run.lmdb")) as store:
+            store.commit([put(row)])
+        lines = text(tmp_path / "run.lmdb", "alerts")
+        agent.kill()
+    assert lines[0] == "1 alert: 1 stopped"
+    assert lines[1][:6] in (" ⚑‖ a1", " *= a1")
 
 
 def test_an_unknown_level_is_named(store: Path) -> None:

@@ -17,7 +17,7 @@ from .asking import text, values
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     agent = Agent()
     agent.said("Fix the totals.")
-    agent.turn("Tool1", {"file_path": "/work/src/post.py"}, words(700, 1), "I read it.")
+    agent.turn("Tool1", {"file_path": "/work/src/post.py"}, words(1300, 1), "I read it.")
     agent.turn("Tool2", {"command": "pytest -q"}, words(400, 2), "Now the tests.")
     agent.add_tool("mcp__ledger__close")
     agent.turn("Tool2", {"command": "pytest -q"}, words(40, 3), "Again.")
@@ -33,7 +33,7 @@ def test_the_first_lines_say_what_it_is_and_where_the_numbers_come_from(store: P
     assert "The parts add up to it." in " ".join(lines[1:3])
     rows = [line.split() for line in lines]
     assert ["tool", "definitions"] in [row[:2] for row in rows]
-    assert next(row for row in rows if row[-1:] == ["Tool1"])[:3] == ["700", "3", "2"]
+    assert next(row for row in rows if row[-1:] == ["Tool1"])[:3] == ["1,300", "3", "2"]
 
 
 @pytest.mark.parametrize("name", ["context", "cache"])

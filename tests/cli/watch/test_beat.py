@@ -68,7 +68,7 @@ def test_its_figures_are_those_of_the_run(tmp_path: Path) -> None:
 
 def test_a_run_over_its_limit_ends_in_order(capsys: pytest.CaptureFixture[str]) -> None:
     beat = Beat(Roots(), Limits(1), measure=lambda: Memory(2 << 20))
-    summary = run_to_end(of(list[int]()), beat=beat)
+    summary = run_to_end(Run(of(list[int]())), beat=beat)
     assert "memory limit" == summary.ended_by or summary.ended_by in ("end of input", "graph")
     assert 75 == beat.exit_status
     assert (

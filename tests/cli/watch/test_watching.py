@@ -16,7 +16,7 @@ from agentsight_rx.cli.watch.pausing import Pause
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import of
 from agentsight_rx.errors import CaptureError, UsageError
-from agentsight_rx.runtime import Summary, run_to_end
+from agentsight_rx.runtime import Run, Summary, run_to_end
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.rows.tables import RUNS
 from tests.cli.guarding import ran, stay_in
@@ -35,7 +35,7 @@ def captures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     def capture(graph: Any, sinks: Iterable[Sink[Any]], *, required: Collection[str], keeps_auth: bool, beat: Any) -> Summary:
         asked.append((graph, sorted(required), keeps_auth))
-        return run_to_end(of(list[int]()), sinks, beat=beat)
+        return run_to_end(Run(of(list[int]()), sinks), beat=beat)
 
     monkeypatch.setattr(watching, "capture", capture)
     return asked
@@ -69,7 +69,7 @@ def test_one_recorder_watches_the_machine_and_others_parts_of_it(
         inner.append("refused")
         monkeypatch.setattr(watching, "capture", before)
         ran("watch", "--session", "77", "--db", str(tmp_path / "part.lmdb"))
-        return run_to_end(of(list[int]()))
+        return run_to_end(Run(of(list[int]())))
 
     before = vars(watching)["capture"]
     monkeypatch.setattr(watching, "capture", capture)

@@ -10,7 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.loss import Entry, Ledger, Reason
+from agentsight_rx.rules.guard.file import built_in_rules
 from agentsight_rx.sinks import OtelOptions, otel, send_recorded, write_recorded
+from agentsight_rx.view import AlertRow, Fold
+from tests.guarded import leaking
 
 from ..test_otel import ROW, collecting, sent, values
 from .recordings import everything, items
@@ -82,3 +85,14 @@ def test_a_collector_that_is_not_there_is_counted(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.2")
     ledger = send_recorded(everything(), OtelOptions("http://127.0.0.1:9"))
     assert [Entry("otel", Reason.SINK_FAILED, 9)] == ledger.entries()
+
+
+def test_alerts_of_a_recording_are_spans_in_the_trace_of_their_session() -> None:
+    file, fold, events = io.BytesIO(), Fold(built_in_rules()), leaking().events
+    rows = {row.id: row for event in events for row in fold.add(event) if isinstance(row, AlertRow)}
+    assert write_recorded(events, file, OtelOptions(), alerts=rows.values()).complete
+    spans = spans_in(file.getvalue())
+    alerts = [span for span in spans if span["name"] == "agentsight.alert"]
+    assert len(rows) == len(alerts) == 4
+    assert {span["traceId"] for span in spans if span["name"].startswith("chat")} == {span["traceId"] for span in alerts}
+    assert {span["spanId"] for span in spans} >= {span["parentSpanId"] for span in alerts if span.get("parentSpanId")}

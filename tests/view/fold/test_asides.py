@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from itertools import permutations
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agentsight_rx.events import HttpRequest
 from agentsight_rx.view import CallRow, SessionRow
@@ -85,3 +87,17 @@ def test_all_orders_of_a_title_and_a_prompt_and_their_answers_give_the_same() ->
     main = request(2, 2, PROMPT)
     for events in permutations([title, main, answers(3, 1), answers(3, 2)]):
         assert ([PROMPT], PROMPT) == prompts(*events)
+
+
+def test_a_request_to_the_endpoint_that_compacts_asks_for_a_summary() -> None:
+    body = {"model": "gpt-5", "input": [{"role": "user", "content": PROMPT}]}
+    for target, aside in (
+        ("/v1/responses", ""),
+        ("/v1/responses/compact", "summary"),
+        ("/v1/responses/compact?a=b", "summary"),
+    ):
+        asked = replace(
+            request(2, 1, PROMPT), target=target, body=json.dumps(body).encode(), headers=(("host", "api.openai.com"),)
+        )
+        (row,) = last(CallRow, emitted(execs(1, AGENT, "codex"), asked, answers(3, 1)))
+        assert (row.call_kind, row.aside) == ("openai_responses", aside)

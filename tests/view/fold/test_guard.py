@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.events import BlindSpot, Connection, Event, HttpRequest, HttpResponse, Usage
+from agentsight_rx.events import BlindSpot, Connection, Event, HttpRequest, HttpResponse, Origin, RulesLoaded, Usage
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.rules.guard.values import Rules
 from agentsight_rx.testing.scene import Scene
-from agentsight_rx.view import AlertRow, CallRow, Fold, Row, RowGone
+from agentsight_rx.view import AlertRow, AuditRow, CallRow, Fold, Row, RowGone
 from agentsight_rx.view.fold.fold import FoldState
 from tests.guarded import KEY, LABEL, TOKEN, WORKSPACE, Story
 
@@ -421,6 +421,16 @@ def test_a_dangerous_command_by_the_words_of_the_program_itself() -> None:
     assert "rm, run by claude, deleted recursively outside of the workspace: ~/other" == row.sentence
 
 
+def test_an_agent_that_starts_itself_again_was_without_its_sandbox_before() -> None:
+    scene = Scene()
+    agent = scene.process("node", "/usr/bin/gemini", "--yolo", cwd=WORKSPACE)
+    itself = agent.starts("node", "--max-old-space-size=9000", "/usr/bin/gemini", "--yolo")
+    itself.asks({"role": "user", "content": "go"})
+    assert [] == guarded(scene.events)
+    itself.starts("claude", "--dangerously-skip-permissions")
+    assert ["dangerous-command"] == [row.rule for row in guarded(scene.events)]
+
+
 def test_only_an_agent_that_an_agent_starts_is_without_its_sandbox() -> None:
     flag = "--dangerously-skip-permissions"
     scene = Scene()
@@ -480,3 +490,42 @@ def test_an_answer_whose_request_was_a_servers_is_counted_once() -> None:
     assert any(isinstance(row, CallRow) and row.twin is None for row in rows)
     story.scene.add(HttpResponse(story.agent.origin(client), 1, 200, "", "HTTP/1.1", (), b"{}"))
     assert [] == guarded(story.events)
+
+
+# -- rules that change while a capture runs ----------------------------------------------------------------------------------
+
+
+def loads(story: Story, text: str, error: str = "") -> None:
+    origin = story.scene.process("guard").origin()
+    story.scene.add(RulesLoaded(origin, "guard.toml", text and read_rules(text, "guard.toml").text, "abcdef0123", error))
+
+
+def lines_of(rows: Sequence[Row]) -> list[tuple[str | None, str | None]]:
+    return [(row.status, row.summary) for row in rows if isinstance(row, AuditRow) and row.audit_type == "guard"]
+
+
+def test_rules_hold_from_their_event_on_and_wrong_ones_change_nothing() -> None:
+    story = Story()
+    shell = story.shell("work")
+    story.does(shell, "open", "/home/ada/shop/first")
+    loads(story, '[rule.mine]\nwhen = "file.path ~= */shop/*"')
+    story.does(shell, "open", "/home/ada/shop/second")
+    loads(story, "", "guard.toml:3: it is wrong")
+    story.does(shell, "open", "/home/ada/shop/third")
+    loads(story, '[rule.mine]\nwhen = "file.path = /nothing"')
+    story.does(shell, "open", "/home/ada/shop/fourth")
+    fold = Fold(built_in_rules(), follows=True)
+    rows = [row for event in story.events for row in fold.add(event)]
+    assert ["second", "third"] == [row.target.rpartition("/")[2] for row in rows if isinstance(row, AlertRow)]
+    loaded = ("success", "rules loaded from guard.toml, sha256 abcdef01")
+    assert [loaded, ("failure", "guard.toml:3: it is wrong"), loaded] == lines_of(rows)
+    assert lines_of(rows) == lines_of([row for event in story.events for row in Fold().add(event)])
+
+
+@pytest.mark.parametrize(
+    ("text", "error"), [("{", "Input data was truncated"), ('{"rules":[{"name":"x","when":"a"}]}', "unknown field 'a'")]
+)
+def test_rules_of_a_recording_that_cannot_be_used_are_named(text: str, error: str) -> None:
+    fold = Fold(built_in_rules(), follows=True)
+    ((status, summary),) = lines_of(fold.add(RulesLoaded(Origin(1, 0, wall_ns=1), "guard.toml", text)))
+    assert ("failure", True) == (status, error in (summary or ""))

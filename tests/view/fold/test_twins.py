@@ -88,6 +88,43 @@ def test_a_call_through_a_proxy_is_one_call_that_names_it() -> None:
     assert {call.id} == {row.twin for row in rows.values() if row.twin}
 
 
+def sends_on(ms: int, body: dict[str, Any], target: str, **more: Any) -> HttpRequest:
+    """What the proxy makes of what it was asked."""
+    raw = json.dumps(body, indent=2, sort_keys=True).encode()
+    head = (("host", "model.test"), ("content-type", "application/json"))
+    return HttpRequest(at(ms, PROXY, 3, "out"), 1, "POST", target, "HTTP/1.1", head, raw, end_ns=ms * MS, size=len(raw), **more)
+
+
+SAME = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+SENT_ON = {
+    "spelled otherwise": sends_on(12, SAME, "/v1/chat/completions"),
+    "another place": sends_on(12, SAME, "/models/openai/v1/chat/completions"),
+    "another model": sends_on(12, {**SAME, "model": "vendor/m", "user": "x"}, "/v1/chat/completions"),
+    "another dialect": sends_on(12, {**SAME, "max_tokens": 100}, "/v1/messages"),
+    "in parts": sends_on(
+        12, {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]}, "/v1/chat/completions"
+    ),
+}
+
+
+@pytest.mark.parametrize("sent", SENT_ON.values(), ids=SENT_ON)
+def test_a_proxy_may_spell_the_conversation_otherwise(sent: HttpRequest) -> None:
+    without_model = [event for event in PROXIED if event.origin.pid != MODEL]
+    rows = folded([sent if event == PROXIED[6] else event for event in without_model])
+    assert {AGENT: "counts", PROXY: "llm-10-1-1-1"} == names(rows)
+    assert "p20" == rows["llm-10-1-1-1"].through
+
+
+@pytest.mark.parametrize("say", ["hi there", "", "Hi"])
+def test_what_a_server_asks_of_its_own_is_another_call(say: str) -> None:
+    """An agent that serves others asks its model something else."""
+    without_model = [event for event in PROXIED if event.origin.pid != MODEL]
+    sent = sends_on(12, {"model": "m", "messages": [{"role": "user", "content": say}]}, "/v1/chat/completions")
+    rows = folded([sent if event == PROXIED[6] else event for event in without_model])
+    assert 2 == len([row for row in rows.values() if row.twin is None])
+    assert {None} == {row.through for row in rows.values()}
+
+
 def test_a_proxy_alone_counts_what_it_sends() -> None:
     """Its client is not in the recording: the host and the price are those of the model."""
     rows = folded([event for event in PROXIED if event.origin.pid == PROXY])

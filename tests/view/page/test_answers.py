@@ -63,12 +63,14 @@ def test_the_verdict_is_one_sentence_and_each_clause_leads_to_its_evidence() -> 
     head = here()
     assert (
         "Edited 3 files, ran 8 commands, 5 failed. pytest -k rounding -x failed three times in a row, "
-        "1 call of the model failed." == sentence(head)
+        "1 call of the model failed. $0.093 of $0.464 (20 %) could be saved: the cache was lost once (turn 8): 34.6 k paid "
+        "again." == sentence(head)
     )
     places = {clause["text"]: (clause.get("tab"), clause.get("turn")) for clause in head["verdict"] if "tab" in clause}
     assert ("files", None) == places["Edited 3 files"]
     assert ("processes", None) == places["ran 8 commands"]
     assert ("conversation", 5) == places["5 failed"]
+    assert ("context", None) == next(place for text, place in places.items() if text.startswith("$0.093 of"))
 
 
 def test_a_session_that_goes_on_is_not_judged_as_if_it_had_ended() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentsight_rx.view.page.context_blocks import blocks_of
 
-from ..queries.context_story import begun, context_of, words
+from ..queries.context_story import Agent, begun, context_of, words
 
 
 def test_blocks_are_the_request_in_its_order() -> None:
@@ -42,3 +42,15 @@ def test_the_first_change_stands_alone() -> None:
     found = context_of(agent)
     changed = [block for block in blocks_of(found, found.turns[-1]) if block.first_change]
     assert [block.what for block in changed] == ["mcp__ledger__close"]
+
+
+def test_a_request_of_tools_alone_ends_with_a_server() -> None:
+    agent = Agent()
+    agent.said("go").ask("Done.")
+    found = context_of(agent)
+    del found.thread.held[11:]  # the system prompt and the conversation
+    assert [each.what for each in blocks_of(found, found.turns[-1])] == [
+        "built-in tools, 5 tools",
+        "ledger, 3 tools",
+        "weather, 3 tools",
+    ]

@@ -70,7 +70,8 @@ def test_a_message_that_is_sent_with_every_turn_is_in_the_file_once() -> None:
     file = embedded(Picture(stored(story.events), Prices()), "parcel", SESSION)
     contexts = sum(len(answer) for path, answer in file.answers.items() if "/context" in path)
     assert len(msgspec.json.encode(file)) - contexts < 30 * 4000 * 3
-    assert contexts < 30 * 4000
+    assert contexts < 30 * 4500  # rows of segments in each, and the 4,000 letters of a prompt in none
+    assert b"x" * 400 not in b"".join(answer for path, answer in file.answers.items() if "/context" in path)
     assert [] == [each for each in file.left_out if "event" not in each]
 
 

@@ -9,6 +9,16 @@ import pytest
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import FieldInfo, fields
 
+from agentsight_rx.view.page.alert_shapes import (
+    AlertColumns,
+    AlertLine,
+    AlertList,
+    AlertMark,
+    AlertPart,
+    AlertProof,
+    AlertWhole,
+    Halt,
+)
 from agentsight_rx.view.page.bodies import Body, CallBody, DiffBody, DiffLine, Parameter, Said
 from agentsight_rx.view.page.cards import Mark, Program, Prompt, SubAgent, Text, ToolCard, TurnCard, Turns
 from agentsight_rx.view.page.context import (
@@ -23,14 +33,16 @@ from agentsight_rx.view.page.context import (
     ContextTurn,
 )
 from agentsight_rx.view.page.event_log import Line, Lines
-from agentsight_rx.view.page.head import Head, Numbers, Step, Strip, Wholeness
+from agentsight_rx.view.page.head import Head, Numbers, Step, Strip
 from agentsight_rx.view.page.lanes import Curve, Lane, Lanes
 from agentsight_rx.view.page.lines import FileLine, HostLine, HttpLine, McpLine, ProcessLine
+from agentsight_rx.view.page.machine import Days, Dear, Machine
 from agentsight_rx.view.page.rail import RailRow
 from agentsight_rx.view.page.reads import Read
 from agentsight_rx.view.page.signals import Signal
 from agentsight_rx.view.page.stages import HealthPage, Missing, Stage, Unknown
 from agentsight_rx.view.page.tables import Table
+from agentsight_rx.view.page.wholeness import Wholeness
 from agentsight_rx.view.page.words import Gap
 from agentsight_rx.view.queries.costs import CostSum
 from agentsight_rx.view.queries.verdict import Clause
@@ -40,6 +52,7 @@ PAGE = (Path(__file__).parents[3] / "frontend" / "src" / "shapes.ts").read_text(
 
 _OTHER_NAMES: dict[type[Struct], str] = {CostSum: "Cost", Wholeness: "Whole", Line: "LogLine", Lines: "LogPage", Table: "Rows"}
 _ANSWERS: tuple[type[Struct], ...] = (
+    AlertColumns, AlertLine, AlertList, AlertMark, AlertPart, AlertProof, AlertWhole, Days, Dear, Halt, Machine,
     Body, CallBody, Clause, ContextBlock, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum,
     ContextThread, ContextTurn, CostSum, DiffBody, DiffLine, FileLine, Found, Gap, Head, HealthPage, Hit, HostLine, HttpLine,
     Lane, Lanes, Line, Lines, McpLine, Missing, Numbers, ProcessLine, Program, Prompt, RailRow, Read, Signal, Stage, Step,

@@ -1,8 +1,8 @@
 """
 An agent that talks to a model with a cache, and a model that counts every word: what is true of their context is known.
 
-The model keeps the begin of a request up to its last mark for 5 minutes, and counts words and signs. The agent is scripted:
-tools of two servers, instructions, files that it reads, and everything that loses a cache.
+The model counts as the demo's does. The agent is scripted: tools of two servers, instructions, files that it reads, and
+everything that loses a cache.
 """
 
 from __future__ import annotations
@@ -10,26 +10,39 @@ from __future__ import annotations
 import datetime
 import json
 import random
-import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from agentsight_rx.demo.prompt_cache import MARK, PromptCache, count, text_of, texts_of
 from agentsight_rx.events import Connection, Event, HttpRequest, HttpResponse, Origin, ProcessExec, ProcessFork
 from agentsight_rx.prices import Prices
-from agentsight_rx.view.queries.context import AgentContext, read_contexts
+from agentsight_rx.view.queries.context import AgentContext
+from agentsight_rx.view.queries.context_reading import read_contexts
 
 from ..page.story import stored
 
-__all__ = ["PRICES", "RULES", "SESSION", "Agent", "begun", "context_of", "is_true", "words"]
+__all__ = [
+    "CLEAR",
+    "PRICES",
+    "RULES",
+    "SESSION",
+    "Agent",
+    "adds_up",
+    "applied",
+    "begun",
+    "compacted",
+    "context_of",
+    "edited",
+    "is_true",
+    "words",
+]
 
 SESSION = "context-story"
 _BEGIN_MS = 1_795_716_000_000  # 2026-11-26 18:00:00 UTC
 _PID, _START = 4242, 50_000_000
 _CONNECTION = Connection(_PID, _START, "/usr/bin/claude", 0x7F00)
-_LIFE_MS = 300_000
-_TOKEN = re.compile(r"\w+|[^\w\s]")
 _WORDS = (
     "order", "total", "price", "split", "rounding", "ledger", "report", "window", "parcel", "invoice", "batch", "worker",
     "table", "entry", "amount", "state",
@@ -40,10 +53,6 @@ def words(count: int, seed: int) -> str:
     """So many words, always the same ones."""
     chosen = random.Random(seed)
     return " ".join(chosen.choice(_WORDS) for _ in range(count))
-
-
-def count(text: str) -> int:
-    return len(_TOKEN.findall(text))
 
 
 class Agent:
@@ -58,11 +67,13 @@ class Agent:
         self.messages: list[dict[str, Any]] = []
         self.model = "claude-sonnet-4-5"
         self.more: dict[str, Any] = {}
+        self.says: dict[str, Any] = {}  # members of each answer
+        self.cleared = 0  # results of tools that the provider takes out before the model reads them
         self.marks = True
         self.counts = True
         self.now = 0
         self._exchange = self._made = 0
-        self._cache: dict[tuple[Any, ...], int] = {}
+        self._cache = PromptCache()
         for server, size in (("", 5), ("ledger", 3), ("weather", 3)):
             for at in range(size):
                 self.add_tool(f"mcp__{server}__tool{at}" if server else f"Tool{at}")
@@ -79,17 +90,21 @@ class Agent:
     def ask(self, answer: str = "", *tools: tuple[str, dict[str, Any]], seconds: int = 5) -> list[str]:
         """One call; returns the ids of the tools that the model asks for."""
         body = self._body()
-        texts = list(self._texts(body))
-        sizes = [count(text) for _, text, _ in texts]
-        usage = self._count(texts, sizes)
-        self.truth.append(sizes)
+        read = self._read_by_model(body)
+        self.truth.append([count(text) for text, _ in texts_of(read)])
+        counted = self._cache.counted(read, self.now)
+        usage = {
+            "input_tokens": counted.uncached,
+            "cache_creation_input_tokens": counted.written,
+            "cache_read_input_tokens": counted.read,
+        }
         content: list[dict[str, Any]] = [{"type": "text", "text": answer}] if answer else []
         ids: list[str] = []
         for name, given in tools:
             self._made += 1
             ids.append(f"toolu_{self._made}")
             content.append({"type": "tool_use", "id": ids[-1], "name": name, "input": given})
-        usage["output_tokens"] = sum(count(text) for text in map(_text_of, content))
+        usage["output_tokens"] = sum(count(text_of(block)) for block in content)
         self.usage.append(usage)
         self._exchange += 1
         headers = (("host", "api.anthropic.com"), ("x-claude-code-session-id", SESSION))
@@ -114,6 +129,7 @@ class Agent:
             "content": content,
             "stop_reason": "tool_use" if tools else "end_turn",
             **({"usage": usage} if self.counts else {}),
+            **self.says,
         }
         self.events.append(
             HttpResponse(
@@ -147,7 +163,7 @@ class Agent:
 
     def forget(self) -> None:
         """The provider loses its cache."""
-        self._cache.clear()
+        self._cache.forget()
 
     def _origin(self) -> Origin:
         ns = self.now * 1_000_000
@@ -159,42 +175,17 @@ class Agent:
         if self.marks:
             last: list[dict[str, Any]] = [system[-1], messages[-1]["content"][-1]]
             for block in last:
-                block["cache_control"] = {"type": "ephemeral"}
+                block.update(MARK)
         fixed = {"model": self.model, "max_tokens": 4096, "messages": messages, "system": system, "tools": self.tools}
         return {**fixed, **self.more}
 
-    def _texts(self, body: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
-        """What the model reads: kind, text, and whether a mark stands behind it."""
-        for tool in body["tools"]:
-            yield "tool", json.dumps(tool), False
-        for block in (*body["system"], *(block for each in body["messages"] for block in each["content"])):
-            yield block["type"], _text_of(block), "cache_control" in block
-
-    def _count(self, texts: list[tuple[str, str, bool]], sizes: list[int]) -> dict[str, int]:
-        key = (self.model, json.dumps(self.more))
-        read = written = 0
-        for at in range(len(texts), 0, -1):
-            until = self._cache.get((*key, *(text for _, text, _ in texts[:at])), 0)
-            if until >= self.now:
-                read = sum(sizes[:at])
-                break
-        marks = [at + 1 for at, (_, _, marked) in enumerate(texts) if marked]
-        for at in marks:
-            self._cache[(*key, *(text for _, text, _ in texts[:at]))] = self.now + _LIFE_MS
-        written = max(0, sum(sizes[: marks[-1]]) - read) if marks else 0
-        return {
-            "input_tokens": sum(sizes) - read - written,
-            "cache_creation_input_tokens": written,
-            "cache_read_input_tokens": read,
-        }
-
-
-def _text_of(block: dict[str, Any]) -> str:
-    if block["type"] == "text":
-        return str(block["text"])
-    if block["type"] == "tool_use":
-        return json.dumps({name: block[name] for name in ("type", "id", "name", "input")})
-    return str(block["content"])
+    def _read_by_model(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Without the results that the provider takes out."""
+        messages = [{**each, "content": [dict(block) for block in each["content"]]} for each in body["messages"]]
+        results = [block for each in messages for block in each["content"] if block["type"] == "tool_result"]
+        for block in results[: self.cleared]:
+            block["content"] = ""
+        return {**body, "messages": messages}
 
 
 PRICES = Prices(today=datetime.date(2026, 11, 27))
@@ -221,15 +212,19 @@ def context_of(agent: Agent) -> AgentContext:
 
 
 def is_true(agent: Agent, found: AgentContext) -> None:
+    adds_up(agent.truth, found)
+
+
+def adds_up(truth: Sequence[Sequence[int]], found: AgentContext) -> None:
     """Every sum is the model's, and the newest request's segments are near the truth, the counted ones exactly it."""
-    assert [turn.total for turn in found.turns] == [sum(sizes) for sizes in agent.truth]
+    assert [turn.total for turn in found.turns] == [sum(sizes) for sizes in truth]
     for turn in found.turns:
         assert sum(turn.sums.values()) == turn.total
     cost = sum(each.cost for each in (*found.held, *found.thread.gone))
     assert cost == pytest.approx(sum(turn.cost or 0.0 for turn in found.turns), abs=1e-9)
     merged = _merged(found)
-    assert len(merged) == len(agent.truth[-1])
-    for (tokens, exact), size in zip(merged, agent.truth[-1], strict=True):
+    assert len(merged) == len(truth[-1])
+    for (tokens, exact), size in zip(merged, truth[-1], strict=True):
         assert not exact or tokens == size
         assert size <= 200 or abs(tokens - size) <= 0.15 * size, (tokens, size)
 
@@ -246,3 +241,37 @@ def _merged(found: AgentContext) -> list[tuple[int, bool]]:
             merged.append((held.tokens, held.exact))
         of_text = inside
     return merged
+
+
+CLEAR = {"edits": [{"type": "clear_tool_uses_20250919", "exclude_tools": ["Tool9"]}]}
+
+
+def applied(results: int, tokens: int, *, turns: int = 0) -> dict[str, Any]:
+    edits: list[dict[str, Any]] = [
+        {"type": "clear_tool_uses_20250919", "cleared_tool_uses": results, "cleared_input_tokens": tokens}
+    ]
+    edits += [{"type": "clear_thinking_20251015", "cleared_thinking_turns": turns, "cleared_input_tokens": 7}] if turns else []
+    return {"context_management": {"applied_edits": edits}}
+
+
+def edited(results: int) -> Agent:
+    """The provider clears the oldest results of tools from the fifth request on."""
+    agent = begun()
+    agent.more["context_management"] = CLEAR
+    agent.turn("Tool2", {"command": "ls"}, words(300, 21), "On.")
+    agent.cleared = results
+    agent.says = applied(results, 1400)
+    agent.turn("Tool2", {"command": "make"}, words(80, 22), "Make.")
+    return agent
+
+
+def compacted(summary: str) -> Agent:
+    """Seven turns, of which the last four read part0.py to part3.py, then a summary in their place, and two turns more."""
+    agent = begun()
+    for at in range(4):
+        agent.turn("Tool1", {"file_path": f"/work/src/part{at}.py"}, words(600, 20 + at), "More.")
+    agent.messages = []
+    agent.said(RULES).said("This session is being continued from a previous conversation. " + summary)
+    agent.turn("Tool1", {"file_path": "/work/src/part2.py"}, words(610, 40), "Once more.")
+    agent.ask("Done.")
+    return agent

@@ -59,7 +59,7 @@ def test_processes_that_are_looked_up_are_as_those_that_are_kept(rows: list[Proc
     everything = [row for row in (*BASE, *rows) if isinstance(row, ProcessRow)]
     kept = told(store, everything)
     with pytest.MonkeyPatch.context() as few:
-        few.setattr(module, "_PROCESSES_MOST", 2)
+        few.setattr(module, "_PROCESSES_SIZE", 2_000)
         assert kept == told(store, everything)
 
 

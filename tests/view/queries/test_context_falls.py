@@ -5,7 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from agentsight_rx.view import CallRow
-from agentsight_rx.view.queries.context_falls import compactions, lost_caches
+from agentsight_rx.view.queries.context_falls import compactions, falls_in, falls_of
+
+from .context_story import compacted, context_of, words
 
 
 def call(id: str, tokens: int, *, messages: int, cached: int = 0, aside: str = "", agent: str | None = None) -> CallRow:
@@ -19,7 +21,7 @@ SHORT = call("short", 30_000, messages=2, cached=12_000)
 
 
 def lost(*calls: CallRow) -> list[tuple[str, int]]:
-    return [(each.id, tokens) for each, tokens in lost_caches(calls)]
+    return [(id, each.tokens) for id, each in falls_of(calls).lost.items()]
 
 
 def test_a_shorter_conversation_behind_a_summary_was_compacted_and_its_cache_was_not_lost() -> None:
@@ -53,3 +55,13 @@ def test_a_question_of_the_agent_itself_neither_loses_the_cache_nor_hides_its_lo
 
 def test_a_retry_that_reads_nothing_has_lost_the_cache() -> None:
     assert ["again"] == [id for id, _ in lost(LONG, call("again", 90_000, messages=80, aside="retry"))]
+
+
+def test_contexts_have_the_falls_with_their_reasons() -> None:
+    agent = compacted(words(200, 8))
+    agent.wait(400)
+    agent.ask("More.")
+    found = context_of(agent)
+    falls = falls_in([found])
+    assert falls.compacted == {found.turns[7].call.id}
+    assert {id: each.cause.kind for id, each in falls.lost.items() if each.cause} == {found.turns[9].call.id: "idle"}

@@ -31,3 +31,12 @@ def test_a_short_session_has_nothing_to_save() -> None:
     agent.ask("Done.")
     found = avoidable(context_of(agent), {"mcp__ledger__tool0", "mcp__weather__tool1"})
     assert found == []
+
+
+def test_lost_caches_are_one_finding() -> None:
+    agent = begun()
+    for _ in range(2):
+        agent.wait(400)
+        agent.said("More.").ask("Done.")
+    (found,) = [each for each in avoidable(context_of(agent), set()) if each.kind == "lost"]
+    assert (found.what, found.turns) == (("idle",), (4, 5))

@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from agentsight_rx.state import Delete
-from agentsight_rx.view.queries.context import read_contexts
+from agentsight_rx.view.queries.context import Cleared, LostCache
 from agentsight_rx.view.queries.context_findings import Avoidable, avoidable
-from agentsight_rx.view.queries.context_words import avoidable_said, cause_said, counted_said, sentence_of, what_to_do
+from agentsight_rx.view.queries.context_reading import read_contexts
+from agentsight_rx.view.queries.context_words import (
+    avoidable_said,
+    cleared_said,
+    counted_said,
+    lost_said,
+    saving_said,
+    sentence_of,
+    what_to_do,
+)
 from agentsight_rx.view.rows.tables import CALLS, EXCHANGES
 
 from ..page.story import stored
-from .context_story import PRICES, RULES, SESSION, Agent, begun, context_of, is_true, words
+from .context_story import PRICES, RULES, SESSION, Agent, begun, compacted, context_of, edited, is_true, words
 
 
 def _added(agent: Agent) -> None:
@@ -73,7 +83,7 @@ def test_why_the_cache_was_lost(change: Callable[[Agent], None], said: str) -> N
     agent.ask("Done.")
     found = context_of(agent)
     is_true(agent, found)
-    lost = [(turn.turn, cause_said(turn.lost.cause)) for turn in found.turns if turn.lost is not None]
+    lost = [(turn.turn, lost_said(turn.lost)) for turn in found.turns if turn.lost is not None]
     assert lost == [(4, said)]
     turn = found.turns[3]
     assert turn.lost is not None
@@ -105,6 +115,19 @@ def test_a_turn_without_its_request_says_so() -> None:
     assert sum(held.tokens for held in found.held) == sum(agent.truth[-1])
 
 
+def test_a_loss_behind_a_request_that_was_not_captured_has_no_reason() -> None:
+    agent = begun()
+    agent.forget()
+    agent.ask("Done.")
+    store = stored(agent.events)
+    third = next(row.id for _, row in store.scan(CALLS) if row.turn == 3)
+    store.commit([Delete(EXCHANGES, (third, "request"))])
+    (found,) = read_contexts(store, SESSION, PRICES)
+    (lost,) = [turn.lost for turn in found.turns if turn.lost is not None]
+    assert lost_said(lost) == "the request before was not captured, so the reason is not known"
+    assert lost_said(LostCache(5000)) == ""
+
+
 def test_without_counts_every_size_is_an_estimate() -> None:
     agent = Agent()
     agent.counts = False
@@ -115,6 +138,11 @@ def test_without_counts_every_size_is_an_estimate() -> None:
     assert counted_said(newest) == "No counts: every size here is an estimate from length, 4 bytes a token."
     assert sentence_of(found, newest, []) == "At turn 2, about 2.9 k of 200.0 k are filled, most of it tool definitions."
     assert not any(held.exact for held in found.held)
+
+
+def test_what_could_be_saved_is_a_part_of_the_cost() -> None:
+    said = saving_said(Avoidable("lost", 5000, 0.2, turns=(3,)), 1.0)
+    assert said == "$0.200 of $1.00 (20 %) could be saved: the cache was lost once (turn 3): 5.0 k paid again."
 
 
 def test_the_newest_turn_may_still_grow() -> None:
@@ -156,3 +184,48 @@ def test_the_newest_turn_may_still_grow() -> None:
 )
 def test_each_finding_has_a_claim_and_one_thing_to_do(found: Avoidable, said: str, to_do: str) -> None:
     assert (avoidable_said(found), what_to_do(found)) == (said, to_do)
+
+
+def test_a_compaction_names_who_made_the_summary() -> None:
+    found = context_of(compacted(words(200, 8)))
+    turn = found.turns[7]
+    assert turn.compaction is not None
+    said = sentence_of(found, turn, [])
+    assert said.startswith("Compacted before turn 8: ")
+    by_provider = replace(turn, compaction=replace(turn.compaction, by_provider=True))
+    found.turns[7] = by_provider
+    assert sentence_of(found, by_provider, []).startswith("Compacted by the provider before turn 8: ")
+    left_out = replace(turn, compaction=replace(turn.compaction, summed_up=False))
+    found.turns[7] = left_out
+    assert sentence_of(found, left_out, []).endswith("without a summary.")
+
+
+def test_what_was_cleared_is_named() -> None:
+    found = context_of(edited(2))
+    said = "At turn 5 the provider cleared 2 tool results from the conversation, 1.4 k, as the request asked."
+    assert sentence_of(found, found.turns[4], []) == said
+    assert cleared_said(Cleared(1, 3, 900)).startswith("the provider cleared 1 tool result and the thinking of 3 turns from")
+    assert cleared_said(Cleared(0, 0, 900)).startswith("the provider cleared parts from")
+
+
+def test_the_counts_of_a_turn_are_listed() -> None:
+    agent = begun()
+    agent.ask("Done.")
+    last = context_of(agent).turns[-1]
+    usage = last.usage
+    assert usage is not None
+    parts = f"{usage.cache_read:,} from the cache, {usage.cache_creation:,} written to it, {usage.input:,} uncached"
+    assert counted_said(last) == f"Counted by the provider: {last.total:,} tokens in. {parts}. The parts add up to it."
+
+
+def test_headlines_of_the_whole_session() -> None:
+    agent = begun()
+    agent.ask("Done.")
+    found = context_of(agent)
+    old = Avoidable("unmentioned", 900, 0.5, what=("a",), turns=(3,))
+    assert sentence_of(found, found.turns[-1], [old]).endswith("are files read before turn 10 and never mentioned again.")
+    unused = Avoidable("uncalled", 900, 0.5, what=("a", "b"))
+    assert sentence_of(found, found.turns[-1], [unused]).endswith("are tools of two MCP servers that were never called.")
+    assert sentence_of(found, found.turns[-1], [Avoidable("uncalled", 900, 0.5, what=("a",))]).endswith(
+        "are tools of one MCP server that was never called."
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from agentsight_rx.prices import Prices
 from agentsight_rx.view.queries.calls import read_calls
+from agentsight_rx.view.queries.context_falls import Falls
+from agentsight_rx.view.queries.context_reading import read_contexts
 from agentsight_rx.view.queries.explained import explained
 from agentsight_rx.view.queries.findings import Finding, find
 from agentsight_rx.view.queries.selection import Selection
@@ -15,10 +17,9 @@ from .context_story import PRICES, SESSION, Agent, begun, words
 def read(agent: Agent, prices: Prices = PRICES) -> tuple[list[Finding], str]:
     store = stored(agent.events)
     calls = list(read_calls(store, Selection(), prices))
-    findings, dearest = explained(
-        store, SESSION, calls, findings=find(calls, []), called={"mcp__ledger__tool0", "mcp__weather__tool0"}, prices=prices
-    )
-    return [each for each in findings if each.kind == "uncached"], dearest.kind if dearest else ""
+    called = {"mcp__ledger__tool0", "mcp__weather__tool0"}
+    falls, dearest = explained(calls, called, lambda: read_contexts(store, SESSION, prices))
+    return [each for each in find(calls, [], falls) if each.kind == "uncached"], dearest.kind if dearest else ""
 
 
 def lost() -> Agent:
@@ -49,4 +50,4 @@ def test_a_session_without_losses_has_no_sentence() -> None:
     agent = begun()
     agent.ask("Done.")
     assert read(agent) == ([], "")
-    assert explained(stored([]), None, [], findings=[], called=(), prices=PRICES) == ((), None)
+    assert explained([], (), None) == (Falls({}, frozenset()), None)

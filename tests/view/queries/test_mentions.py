@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from agentsight_rx.context import Piece
 from agentsight_rx.context.held import Held
 from agentsight_rx.view.queries.mentions import Maker, Mentions
@@ -33,9 +39,55 @@ def test_a_file_is_mentioned_by_its_name_alone() -> None:
     result = piece("result", ref="a")
     list(mentions.add([(call, b'{"input":{"path":"/work/src/post.py"}}')], 1))
     list(mentions.add([(result, b"1 def post(): pass")], 1))
-    assert mentions.last_named("/work/src/post.py") == 1
-    assert list(mentions.add([(piece("answer"), b"I change post.py now.")], 7)) == [result]
-    assert mentions.last_named("/elsewhere/post.py") == 7
-    assert mentions.last_named("/work/book.py") == 0
+    assert mentions.last_named("/work/src/post.py", 8) == 1
+    for _ in range(2):  # the same again changes nothing
+        assert list(mentions.add([(piece("answer"), b"I change post.py now.")], 7)) == [result.number]
+    assert mentions.last_named("/elsewhere/post.py", 8) == 7
+    assert mentions.last_named("/elsewhere/post.py", 7) == 1
+    assert mentions.last_named("/work/book.py", 8) == 0
     assert list(mentions.add([(piece("prompt"), b"see post.py")], 9)) == []
-    assert mentions.last_named("post.py") == 7
+    assert mentions.last_named("post.py", 10) == 7
+
+
+@pytest.mark.parametrize(
+    "text", ["printf 'a\\n' > b", "echo \"é\" '\\u0041'", "a\n\tb", "cp C:\\new D:\\", "echo 🦊 ✓", "\\\\n", '"']
+)
+@pytest.mark.parametrize("ascii", [True, False])
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_command_is_as_it_was_meant_and_on_one_line(text: str, ascii: bool, nested: bool) -> None:
+    given: object = {"command": text}
+    if nested:
+        given = json.dumps(given, ensure_ascii=ascii)
+    call = json.dumps({"id": "a", "name": "bash", "input": given}, ensure_ascii=ascii).encode()
+    mentions = Mentions()
+    list(mentions.add([(piece("answer", name="bash", ref="a"), call)], 1))
+    assert mentions.makers["a"].asked == " ".join(text.split())
+
+
+@pytest.mark.parametrize("ascii", [True, False])
+@given(text=st.text('a\\"\n\té🦊 n', max_size=400))
+def test_a_preview_has_no_escapes_wherever_it_is_cut(text: str, ascii: bool) -> None:
+    mentions, held = Mentions(), piece("prompt")
+    list(mentions.add([(held, json.dumps(text, ensure_ascii=ascii)[1:-1].encode())], 1))
+    preview = mentions.previews[held.piece.digest]
+    assert text.startswith(preview)
+    assert len(preview) >= min(len(text), 24)  # 320 bytes have so many characters, if each takes two escapes
+
+
+@pytest.mark.parametrize("path", ["/work/a.py", "/work/größe/a b.py", "C:\\new\\a.py", '/work/"a".py'])
+@pytest.mark.parametrize("ascii", [True, False])
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_file_is_known_by_any_name(path: str, ascii: bool, nested: bool) -> None:
+    given: object = {"offset": 1, "file_path": path, "limit": 2}
+    call = json.dumps({"input": json.dumps(given, ensure_ascii=ascii) if nested else given}, ensure_ascii=ascii).encode()
+    mentions = Mentions()
+    list(mentions.add([(piece("answer", name="Read", ref="a"), call)], 1))
+    assert mentions.makers["a"].file == path
+
+
+def test_instructions_have_the_size_of_a_file_and_summaries_their_names() -> None:
+    mentions = Mentions()
+    rules, cut, summary = piece("instructions", name="a"), piece("instructions", name="b"), piece("summary")
+    list(mentions.add([(rules, b'a \\"b\\"\\n'), (cut, b"a\\"), (summary, b"post.py and book.py")], 1))
+    assert mentions.sizes == {rules.piece.digest: 6, cut.piece.digest: 2}
+    assert mentions.summed_up == {summary.piece.digest: frozenset({"post.py", "and", "book.py"})}

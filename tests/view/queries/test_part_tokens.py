@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.view.queries.context import read_contexts
-from agentsight_rx.view.queries.part_tokens import read_parts
+from agentsight_rx.view.queries.context_reading import read_contexts
+from agentsight_rx.view.queries.part_tokens import PART_GROUPINGS, read_all_parts, read_parts
 from agentsight_rx.view.queries.selection import Selection
 
 from ..page.story import stored
@@ -33,3 +33,11 @@ def test_by_tool_file_and_server_it_is_what_belongs_to_one() -> None:
     assert {group.group for group in read_parts(store, Selection(), PRICES, "file")} == files
     servers = {group.group: group.parts for group in read_parts(store, Selection(), PRICES, "mcp-server")}
     assert servers == {"built-in tools": 8, "ledger": 4, "weather": 3}
+
+
+def test_all_groupings_are_read_at_once() -> None:
+    agent = begun()
+    agent.ask("Done.")
+    store = stored(agent.events)
+    found = read_all_parts(store, Selection(), PRICES)
+    assert found == {by: read_parts(store, Selection(), PRICES, by) for by in PART_GROUPINGS}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from agentsight_rx.context import Piece
+from agentsight_rx.context.thread import KEPT
 from agentsight_rx.view.queries.segments import carried, each_segment, segments_of, server_of
 
 from .context_story import Agent, begun, context_of, words
@@ -50,3 +52,11 @@ def test_what_was_dropped_is_carried_and_not_held() -> None:
     gone = [each for each in carried(found) if not each.held]
     assert {each.last for each in gone} == {3}
     assert sum(each.carried for each in carried(found)) == sum(turn.total for turn in found.turns)
+
+
+def test_what_a_provider_keeps_has_a_name() -> None:
+    agent = begun()
+    agent.ask("Done.")
+    found = context_of(agent)
+    found.held[0].piece = Piece(0, 0, KEPT, b"1")
+    assert segments_of(found)[0].name == "earlier turns, kept by the provider"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from agentsight_rx.view.queries.context_falls import Falls
 from agentsight_rx.view.queries.costs import PricedCall
 from agentsight_rx.view.queries.effects import FilesTouched
 from agentsight_rx.view.queries.findings import find
@@ -127,6 +128,6 @@ def test_results_that_differ_in_times_alone_are_the_same() -> None:
         ToolRow(f"t{at}", at, "llm-1", str(at), "Bash", output=text, loop=at > 0, repeat_of="t0" if at else None)
         for at, text in enumerate(made)
     ]
-    (found,) = find([call(1)], tools)
+    (found,) = find([call(1)], tools, Falls())
     assert ("loop", 3) == (found.kind, found.amount)
     assert steady("5 failed, 3 passed in 2s") != steady("3 failed, 5 passed in 2s")

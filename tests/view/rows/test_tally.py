@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, RowGone, SessionRow, TokenRow, ToolRow
 from agentsight_rx.view.rows.tally import Tally, Totals
-from agentsight_rx.view.snapshot.kept import Kept, weight_of
 
 TOKENS: dict[str, Any] = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
 ROWS: list[Row] = [
@@ -40,28 +39,6 @@ def test_a_row_that_never_came_is_gone_without_a_trace() -> None:
     assert Totals() == tally.totals
 
 
-def test_a_row_that_is_removed_and_comes_again_keeps_its_place() -> None:
-    kept: Kept[SessionRow] = Kept(most=2, size=10_000)
-    first, second, third = (SessionRow(id, 1) for id in "abc")
-    kept.put(first)
-    kept.put(second)
-    assert (first, None) == (kept.remove("a"), kept.remove("a"))
-    assert [second] == list(kept)
-    kept.put(first)
-    kept.put(third)
-    assert ({"b", "c"}, 3, 1) == ({row.id for row in kept}, kept.seen, kept.gone)
-
-
-def test_a_row_that_stays_removed_makes_no_room() -> None:
-    kept: Kept[SessionRow] = Kept(most=2, size=10_000)
-    for id in "ab":
-        kept.put(SessionRow(id, 1))
-    kept.remove("a")
-    for id in "cd":
-        kept.put(SessionRow(id, 1))
-    assert (["c", "d"], 1) == ([row.id for row in kept], kept.gone)
-
-
 def test_a_process_that_goes_on_counts_once_however_many_come_and_go() -> None:
     tally = Tally()
     agent = ProcessRow("process-1-0", 1, command="agent")
@@ -83,10 +60,3 @@ def test_a_call_that_is_answered_late_counts_once_however_many_were_answered_mea
         tally.add([CallRow(f"llm-9-{number}", 2, model="m", status="complete")])
     tally.add([replace(slow, status="complete")])
     assert (5_001, {"m": 5_001}, 0) == (tally.totals.calls, tally.totals.models, tally.totals.calls_unfinished)
-
-
-def test_a_row_of_no_text_weighs_too() -> None:
-    kept: Kept[SessionRow] = Kept(most=1000, size=10 * weight_of(SessionRow("a0", 1)))
-    for number in range(100):
-        kept.put(SessionRow(f"c{number}", 1))
-    assert 9 <= len(list(kept)) <= 10

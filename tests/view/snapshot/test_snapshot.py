@@ -25,9 +25,9 @@ from agentsight_rx.view import (
     ToolRow,
 )
 from agentsight_rx.view.rows.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put
-from agentsight_rx.view.snapshot.kept import weight_of
+from agentsight_rx.view.rows.weights import weight_of
 from agentsight_rx.view.snapshot.schema import completeness
-from agentsight_rx.view.snapshot.snapshot import Bounds, View, read_snapshot
+from agentsight_rx.view.snapshot.snapshot import ROOM, View, read_snapshot
 
 NOW_MS = 1_782_295_200_000
 EVENT = Readline(Origin(1, 7, wall_ns=900_000_000), "ls")
@@ -47,8 +47,8 @@ def encoded(view: View, **options: Any) -> Any:
     return json.loads(msgspec.json.encode(view.snapshot(completeness(()), now_ms=NOW_MS, **options)))
 
 
-def filled(items: list[Output], bounds: Bounds | None = None) -> View:
-    view = View(bounds=bounds)
+def filled(items: list[Output], room: int = ROOM) -> View:
+    view = View(room=room)
     view.add(items)
     return view
 
@@ -178,41 +178,40 @@ def test_the_orders() -> None:
     assert ["c1", "c2"] == [row["id"] for row in made["llm_calls"]]
 
 
-def test_of_20005_audit_rows_the_newest_that_take_7_mb_are_kept_and_all_are_counted() -> None:
+def test_of_20005_audit_rows_the_newest_that_fit_are_kept_and_all_are_counted() -> None:
     view = filled([AuditRow(f"audit-{number}", number, "process") for number in range(20_005)])
     made = encoded(view, audit_limit=100_000)
     assert (20_005, 0) == (made["summary"]["audit_events"], made["summary"]["start_timestamp_ms"])
-    most = Bounds().size // weight_of(AuditRow("audit-1", 1, "process"))
+    most = ROOM // weight_of(AuditRow("audit-1", 1, "process"))
     assert (most, 20_005 - most) == (len(made["audit_events"]), made["audit_events"][0]["timestamp_ms"])
     assert 20_005 - most == made["not_kept"]["audit_events"]
     assert [20_003, 20_004] == [row["timestamp_ms"] for row in encoded(view, audit_limit=2)["audit_events"]]
     assert [] == encoded(view, audit_limit=0)["audit_events"]
 
 
-@pytest.mark.parametrize("kind", ["llm_calls", "tool_calls", "process_nodes", "network_targets", "resource_samples"])
-def test_each_kind_of_row_is_bounded_and_evicted_rows_are_counted(kind: str) -> None:
-    rows: list[Output] = []
+def test_rows_of_all_kinds_share_the_bytes_and_evicted_ones_are_counted() -> None:
+    rows: list[Row] = []
     for number in range(5):
         rows += [
-            CallRow(f"c{number}", number),
+            CallRow(f"c{number}", number, prompt="x" * 400),
             ToolRow(f"t{number}", number, f"c{number}", "", "Bash"),
             ProcessRow(f"p{number}", number, start_timestamp_ms=number),
             NetworkRow(f"n{number}", 1, f"{number}"),
             ResourceRow(f"r{number}", number, 1),
+            SessionRow(f"s{number}", number),
         ]
-    made = encoded(filled(rows, Bounds(3, 3, 3, 3, 3, 3)))
-    assert (3, 2) == (len(made[kind]), made["not_kept"][kind])
-
-
-def test_bytes_are_bounded_too() -> None:
-    made = encoded(filled([CallRow(f"c{number}", number, prompt="x" * 400) for number in range(5)], Bounds(size=2400)))
-    assert ["c3", "c4"] == [call["id"] for call in made["llm_calls"]]
-    assert 3 == made["not_kept"]["llm_calls"]
+    room = 12_000
+    made = encoded(filled([*rows], room))
+    kinds = ("llm_calls", "tool_calls", "process_nodes", "network_targets", "resource_samples", "sessions")
+    assert {5} == {len(made[kind]) + made["not_kept"][kind] for kind in kinds}
+    assert ("c4", "t4", "p4") == tuple(made[kind][-1]["id"] for kind in kinds[:3])
+    sizes = [weight_of(next(row for row in rows if getattr(row, "id", "").startswith(kind))) for kind in "ctpnrs"]
+    assert room - max(sizes) < sum(size * len(made[kind]) for size, kind in zip(sizes, kinds, strict=True)) <= room
 
 
 def test_tokens_of_evicted_calls_still_count() -> None:
-    rows: list[Output] = [TokenRow(f"t{number}", f"c{number}", 1, model="m", **counts_of(Usage(2))) for number in range(5)]
-    made = encoded(filled(rows, Bounds(calls=2)))
+    rows: list[Row] = [TokenRow(f"t{number}", f"c{number}", 1, model="m", **counts_of(Usage(2))) for number in range(5)]
+    made = encoded(filled([*rows], room=2 * weight_of(rows[0])))
     assert [("m", 10, 5)] == [(group["group"], group["total_tokens"], group["calls"]) for group in made["token_summary"]]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
+from msgspec import Struct
+
 from ...rows.kinds import ProcessRow, SessionRow, ToolRow
 from ..processes import Processes
 from ..sessions import Sessions
@@ -27,59 +29,53 @@ class Known:
         self.memory = memory
 
 
-class Link:
-    """The chain of one deed, as `rules.guard.deeds.Chain` has it."""
+class Link(Struct, dict=True):
+    """
+    The chain of one deed, as `rules.guard.deeds.Chain` has it, from what is known of the deed itself: its process, session and
+    tool. `about` is the tool whose result it is about, `by_name`: the tool names what the agent itself did. `agent_id` is of a
+    sub-agent, `day` that of a call.
+    """
 
-    def __init__(
-        self,
-        known: Known,
-        *,
-        pid: int | None,
-        process_id: str | None = None,
-        session_id: str | None = None,
-        tool_id: str | None = None,
-        tool: ToolRow | None = None,
-        by_name: bool = False,
-        agent_id: str | None = None,
-        day: str = "",
-    ) -> None:
-        self._known = known
-        self.pid = pid
-        self._process_id = process_id
-        self._session_id = session_id or (tool.session_id if tool else None)
-        self._tool_id = tool_id or (tool.id if tool else None)
-        self._tool = tool
-        self.by_name = by_name  # the tool names what the agent itself did
-        self._agent_id = agent_id
-        self._day = day
+    known: Known
+    pid: int | None
+    by_process: str | None = None
+    by_session: str | None = None
+    by_tool: str | None = None
+    about: ToolRow | None = None
+    by_name: bool = False
+    agent_id: str | None = None
+    day: int = -1
 
     @cached_property
     def process(self) -> ProcessRow | None:
-        row = self._known.processes.get(self.pid) if self.pid is not None else None
-        return row if row is not None and self._process_id in (None, row.id) else None
+        row = self.known.processes.get(self.pid) if self.pid is not None else None
+        return row if row is not None and self.by_process in (None, row.id) else None
 
     @property
     def is_of_tool(self) -> bool:
         """It is about what a tool gave, and not about what one process did."""
-        return self._tool is not None
+        return self.about is not None
 
     @property
     def process_id(self) -> str | None:
-        return self._process_id or (self.process.id if self.process else None)
+        return self.by_process or (self.process.id if self.process else None)
 
     @cached_property
     def tool(self) -> ToolRow | None:
-        return self._tool or (self._known.tools.get(self.tool_id) if self.tool_id else None)
+        return self.about or (self.known.tools.get(self.tool_id) if self.tool_id else None)
 
     @cached_property
     def tool_id(self) -> str | None:
-        known = self._tool_id or (self.process.tool_call_id if self.process else None)
-        return known or (self._known.memory.tools.get(self._process_id) if self._process_id else None)
+        if self.about is not None:
+            return self.about.id
+        known = self.by_tool or (self.process.tool_call_id if self.process else None)
+        return known or (self.known.memory.tools.get(self.by_process) if self.by_process else None)
 
     @cached_property
     def session(self) -> SessionRow | None:
-        sessions = self._known.sessions
-        id = self._session_id or (sessions.of_process(self._process_id) if self._process_id else None)
+        sessions, about = self.known.sessions, self.about
+        id = self.by_session or (about.session_id if about else None)
+        id = id or (sessions.of_process(self.by_process) if self.by_process else None)
         id = id or (sessions.of(self.pid) if self.pid is not None else None) or (self.tool.session_id if self.tool else None)
         return sessions.get(id) if id else None
 
@@ -88,12 +84,12 @@ class Link:
         """The process of the agent, where it runs."""
         session = self.session
         if session is not None and session.pid is not None:
-            row = self._known.processes.get(session.pid)
+            row = self.known.processes.get(session.pid)
             if row is not None and row.id == session.process_id:
                 return row
-        return self._known.processes.agent(self.pid) if self.pid is not None else None
+        return self.known.processes.agent(self.pid) if self.pid is not None else None
 
-    @property
+    @cached_property
     def owner(self) -> str | None:
         """Whose deed it is: a session, or the process of an agent that has none yet. None: of no agent."""
         return self.session.id if self.session else self.agent_process.id if self.agent_process else None
@@ -113,7 +109,7 @@ class Link:
     @property
     def workspace(self) -> str:
         owner = self.owner
-        return (self._known.memory.roots.get(owner) if owner else None) or self.agent_cwd
+        return (self.known.memory.roots.get(owner) if owner else None) or self.agent_cwd
 
     @property
     def tool_name(self) -> str:
@@ -140,7 +136,7 @@ class Link:
         agent = self.agent_process.id if self.agent_process else self.session.process_id if self.session else None
         if agent is None or self.process_id == agent:
             return agent is not None
-        program = self._known.processes.itself(self.pid) if self.pid is not None and self.process is not None else None
+        program = self.known.processes.itself(self.pid) if self.pid is not None and self.process is not None else None
         return program is not None and program.id == agent
 
     def outside(self, path: str, /) -> bool:
@@ -152,9 +148,9 @@ class Link:
     # -- sums ----------------------------------------------------------------------------------------------------------
 
     def _sum(self, key: str) -> Sum:
-        return self._known.memory.sums.get(key, _NOTHING)
+        return self.known.memory.sums.get(key, _NOTHING)
 
-    @property
+    @cached_property
     def _session_sum(self) -> Sum:
         return self._sum(f"session {self.session.id}") if self.session else _NOTHING
 
@@ -177,11 +173,11 @@ class Link:
 
     @property
     def day_cost(self) -> float:
-        return self._sum(f"day {self._day}").cost if self._day else 0.0
+        return self._sum(f"day {self.day}").cost if self.day >= 0 else 0.0
 
-    @property
+    @cached_property
     def _agent_sum(self) -> Sum:
-        return self._sum(f"agent {self.owner} {self._agent_id}") if self._agent_id else _NOTHING
+        return self._sum(f"agent {self.owner} {self.agent_id}") if self.agent_id else _NOTHING
 
     @property
     def agent_cost(self) -> float:

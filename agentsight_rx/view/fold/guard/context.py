@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
 from msgspec import Struct
@@ -16,11 +16,7 @@ from ....rules.guard.values import Rule, Rules
 from ...rows.kinds import AlertRow, Row
 from ...rows.tool_words import asked_for
 from ...words import cut
-from ..processes import Processes
-from ..sessions import Sessions
-from ..tools import Tools
 from .chain import Known, Link
-from .state import Memory
 from .words import sentence_of, target_of
 
 __all__ = ["Context", "Proof"]
@@ -49,16 +45,19 @@ class Proof(Struct, frozen=True):
 class Context:
     """Shared by all judges: the rules, the state, and the alerts so far."""
 
-    def __init__(self, rules: Rules, processes: Processes, sessions: Sessions, tools: Tools) -> None:
+    def __init__(self, rules: Rules, known: Known) -> None:
         self.judge = Judge(rules)
-        self.memory = Memory()
-        self.known = Known(processes, sessions, tools, self.memory)
+        self.known, self.memory = known, known.memory
         self._sha256 = rules.sha256
 
-    def judged(self, deed: Deed, link: Link, proof: Proof) -> Iterator[Row]:
+    def judged(self, deed: Deed, link: Link, proof: Proof) -> Iterable[Row]:
         """The alerts of a deed. What no agent did breaks no rule."""
         broken = self.judge.broken(deed)
-        if broken and link.owner is not None:
+        return self.alerts(broken, deed, link, proof) if broken else ()
+
+    def alerts(self, broken: Iterable[Rule], deed: Deed, link: Link, proof: Proof) -> Iterator[Row]:
+        """The alerts of a deed that breaks these rules."""
+        if link.owner is not None:
             for rule in broken:
                 yield from self._alert(rule, deed, link, proof)
 
@@ -79,7 +78,8 @@ class Context:
         contained = _CONTAINED.get(rule.name)
         smaller = alerts.get(_id(link.owner or "", contained, target)) if contained else None
         if smaller is not None and smaller.part_of is None:
-            alerts[smaller.id] = smaller = replace(smaller, part_of=id)
+            smaller = replace(smaller, part_of=id)
+            alerts.put(smaller.id, smaller)
             yield smaller
 
     def _new(self, id: str, rule: Rule, deed: Deed, link: Link, proof: Proof, *, target: str) -> AlertRow:

@@ -2,60 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
+import msgspec
+
+from ....core.bounded import Recent
+from ....errors import UsageError
 from ....events import (
     BlindSpot,
     FileEvent,
+    HostsKnown,
     HttpRequest,
     HttpResponse,
     ProcessExec,
     ProcessExit,
+    RulesLoaded,
     SseMessage,
     TcpTraffic,
+    milliseconds,
 )
 from ....rules.guard.values import Rules
-from ...rows.kinds import AlertRow, ProcessRow, Row
+from ...rows.kinds import AlertRow, AuditRow, ProcessRow, Row
 from ..processes import Processes
 from ..sessions import Sessions
 from ..tools import Tools
+from .chain import Known
 from .context import Context
 from .effects import Effects
-from .state import GuardState
+from .state import GuardState, Memory, host_key
 from .talk import Calls, Priced
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "row_of_rules"]
 
+_RULES_MOST = 4  # loaded rules that stay compiled: a late event takes the guard back to those before
+_EARLIER = "earlier"  # who spoke to a host first: a session of another recording
+_OF_EXIT = 2  # rows of the end of a process: the process, and its line in the audit trail
+
+Read: TypeAlias = Callable[[Any], list[Row]]
 Judging: TypeAlias = Callable[[Any, list[Row]], Iterable[Row]]  # an event of its kind, and its rows -> alerts
 
 
 class Guard:
     """
     It judges each event behind the views, with what they know then. So an event that comes late amends alerts as it amends all
-    rows, and live, a replay and a run that goes on have the same alerts.
+    rows, and live, a replay and a run that goes on have the same alerts. Rules that are loaded later hold from their event on:
+    `follows` says whether they do, or whether the given rules are for all of a recording.
     """
 
     def __init__(
-        self, rules: Rules, processes: Processes, sessions: Sessions, tools: Tools, /, *, priced: Priced | None = None
+        self,
+        rules: Rules,
+        processes: Processes,
+        sessions: Sessions,
+        tools: Tools,
+        /,
+        *,
+        priced: Priced | None = None,
+        follows: bool = False,
     ) -> None:
-        self._context = Context(rules, processes, sessions, tools)
-        self._effects = Effects(self._context)
-        self._calls = Calls(self._context, priced)
-        self.judging: dict[type[Any], Judging] = {
-            FileEvent: self._effects.file,
-            ProcessExec: self._effects.program,
-            ProcessExit: self._exit,
-            HttpRequest: self._request,
-            HttpResponse: self._calls.ended,
-            SseMessage: self._calls.ended,
-            TcpTraffic: self._effects.traffic,
-            BlindSpot: self._effects.unread,
-        }
+        self._memory = Memory()
+        self._known = Known(processes, sessions, tools, self._memory)
+        self._priced = priced
+        self._follows = follows
+        self._made: Recent[str, _Judges] = Recent(_RULES_MOST)
+        self._given, self._loaded = rules, ""  # the text of rules that were loaded later
+        self._judges = _Judges(rules, self._known, priced)
+        self._made.put("", self._judges)
 
-    def reader(self, kind: type[Any], read: Callable[[Any], list[Row]]) -> Callable[[Any], list[Row]]:
-        """`read`, and behind its rows the alerts of the event."""
-        judge = self.judging[kind]
+    def takes(self, event: RulesLoaded) -> str:
+        """Judge by these rules from here on; why not, where they cannot be used."""
+        if event.error or not self._follows:
+            return event.error
+        try:
+            self._use(event.rules)
+        except (msgspec.MsgspecError, UsageError) as error:
+            return str(error)
+        return ""
+
+    def knows(self, event: HostsKnown) -> None:
+        """These hosts are not new."""
+        hosts = self._memory.hosts
+        for workspace, host in event.pairs:
+            if (key := host_key(workspace, host)) not in hosts:
+                hosts.put(key, _EARLIER)
+
+    def _use(self, text: str) -> None:
+        if text == self._loaded:
+            return
+        found = self._made.use(text)
+        if found is None:
+            rules = msgspec.json.decode(text, type=Rules) if text else self._given
+            found = _Judges(rules, self._known, self._priced)
+            self._made.put(text, found)
+        self._judges, self._loaded = found, text
+
+    def reader(self, kind: type[Any], read: Read) -> Read:
+        """`read`, and behind its rows the alerts of the event; `read` itself for events that no rule is about."""
+        judges = self._judges
+        if kind is FileEvent:
+            return judges.effects.reading_files(read)
+        judge = judges.of.get(kind)
+        if judge is None:
+            return read
 
         def both(event: Any) -> list[Row]:
             rows = read(event)
@@ -64,26 +113,62 @@ class Guard:
 
         return both
 
-    def _exit(self, event: ProcessExit, rows: list[Row]) -> Iterator[Row]:
-        row = rows[0]
-        if isinstance(row, ProcessRow) and row.tool_call_id is not None:
-            self._context.memory.tools.put(row.id, row.tool_call_id)
-        yield from self._calls.answered(event.origin, rows)
-
-    def _request(self, event: HttpRequest, rows: list[Row]) -> Iterator[Row]:
-        call = self._calls.begun(event, rows)
-        if call is not None:
-            yield from self._calls.asked(event.origin, call)
-        yield from self._calls.answered(event.origin, rows, call)
-        if event.origin.direction != "in":
-            yield from self._effects.request(event, is_call=call is not None)
-
     def get(self, id: str) -> AlertRow | None:
         """The row of an alert that is still counted."""
-        return self._context.memory.alerts.get(id)
+        return self._memory.alerts.get(id)
 
     def snapshot(self) -> GuardState:
-        return self._context.memory.snapshot()
+        return self._memory.snapshot(self._loaded)
 
-    def restore(self, state: GuardState | None) -> None:
-        self._context.memory.restore(state)
+    def restore(self, state: GuardState | None) -> bool:
+        """Whether other rules hold now."""
+        before = self._loaded
+        self._memory.restore(state)
+        self._use(state.loaded if state is not None else "")
+        return before != self._loaded
+
+
+class _Judges:
+    """What judges by these rules."""
+
+    def __init__(self, rules: Rules, known: Known, priced: Priced | None) -> None:
+        context = Context(rules, known)
+        self.effects, self._calls, self._tools = Effects(context), Calls(context, priced), known.memory.tools
+        self.of: dict[type[Any], Judging] = {
+            ProcessExec: self.effects.program,
+            ProcessExit: self._exit,
+            HttpRequest: self._request,
+            HttpResponse: self._calls.ended,
+            SseMessage: self._calls.ended,
+            TcpTraffic: self.effects.traffic,
+            BlindSpot: self.effects.unread,
+        }
+
+    def _exit(self, event: ProcessExit, rows: list[Row]) -> Iterable[Row]:
+        row = rows[0]
+        if isinstance(row, ProcessRow) and row.tool_call_id is not None:
+            self._tools.put(row.id, row.tool_call_id)
+        return self._calls.answered(event.origin, rows) if len(rows) > _OF_EXIT else ()
+
+    def _request(self, event: HttpRequest, rows: list[Row]) -> list[Row]:
+        call = self._calls.begun(event, rows)
+        alerts = list(self._calls.asked(event.origin, call)) if call is not None else []
+        alerts += self._calls.answered(event.origin, rows, call)
+        if event.origin.direction != "in":
+            alerts += self.effects.request(event, is_call=call is not None)
+        return alerts
+
+
+def row_of_rules(event: RulesLoaded, error: str) -> AuditRow:
+    """The rules of a guard were loaded again, or cannot be used for this reason."""
+    origin = event.origin
+    return AuditRow(
+        f"audit-guard-{origin.time_ns:016x}",
+        milliseconds(origin.wall_ns),
+        audit_type="guard",
+        comm=origin.comm,
+        action="load",
+        target=event.file,
+        status="failure" if error else "success",
+        summary=error or f"rules loaded from {event.file}, sha256 {event.sha256[:8]}",
+    )

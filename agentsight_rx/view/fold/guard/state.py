@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from msgspec import Struct
 
 from ....core.bounded import Recent
 from ...rows.kinds import AlertRow, CallRow
 
-__all__ = ["GuardState", "Memory", "Noted", "Read", "Sum"]
+__all__ = ["GuardState", "Memory", "Noted", "Read", "Sum", "host_key"]
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 _ALERTS_MOST = 4096  # that are still counted; one that was evicted begins again
 _READS_MOST = 1024  # tools and processes that read a secret file
@@ -45,15 +50,20 @@ class Sum(Struct, array_like=True, frozen=True):
     tokens: int = 0
     cost: float = 0.0
 
-    def plus(self, tokens: int, cost: float, calls: int = 0) -> Sum:
-        return Sum(self.calls + calls, self.tokens + tokens, self.cost + cost)
+
+_NOTHING = Sum()
+
+
+def host_key(workspace: str, host: str, /) -> str:
+    """Under which it is known who spoke to a host first."""
+    return f"{workspace}\n{host}"
 
 
 class GuardState(Struct, array_like=True):
     """What `Memory.snapshot` keeps."""
 
     number: int
-    alerts: list[AlertRow]
+    alerts: tuple[list[str], list[AlertRow]]
     reads: tuple[list[str], list[tuple[Read, ...]]]
     hosts: tuple[list[str], list[str]]
     roots: tuple[list[str], list[str]]
@@ -62,14 +72,51 @@ class GuardState(Struct, array_like=True):
     prompts: tuple[list[str], list[str]]
     sums: tuple[list[str], list[Sum]]
     tools: tuple[list[str], list[str]]
-    spoke: list[str]
+    spoke: tuple[list[str], list[str]]
     names: tuple[list[str], list[str]]
+    loaded: str = ""  # the rules that were loaded in the run; empty: the given ones hold
 
     @property
     def entries(self) -> int:
         """How much is known, roughly."""
-        known = len(self.alerts) + len(self.spoke)
-        return known + sum(len(keys) for keys, _ in (self.calls, self.hosts, self.sums, self.failures, self.tools))
+        return sum(len(getattr(self, name)[0]) for name in _TABLES)
+
+
+_TABLES = GuardState.__struct_fields__[1:-1]
+
+
+class _Kept(Recent[K, V]):
+    """Its columns stay the same object until it changes: what has not changed is neither copied nor filled again."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self._columns: tuple[list[K], list[V]] | None = None
+
+    @property
+    def columns(self) -> tuple[list[K], list[V]]:
+        if self._columns is None:
+            self._columns = super().columns
+        return self._columns
+
+    def fill(self, columns: tuple[list[K], list[V]], /) -> None:
+        if columns is not self._columns:
+            super().fill(columns)
+            self._columns = columns
+
+    def use(self, key: K, /) -> V | None:
+        self._columns = None
+        return super().use(key)
+
+    def put(self, key: K, value: V, /) -> tuple[K, V] | None:
+        self._columns = None
+        self[key] = value
+        self.move_to_end(key)
+        return self.popitem(last=False) if len(self) > self.most else None
+
+    def drop(self, key: K, /) -> None:
+        """Remove an entry, if it is there."""
+        if self.pop(key, None) is not None:
+            self._columns = None
 
 
 class Memory:
@@ -77,17 +124,17 @@ class Memory:
 
     def __init__(self) -> None:
         self.number = 0  # of the newest alert
-        self.alerts: Recent[str, AlertRow] = Recent(_ALERTS_MOST)
-        self.reads: Recent[str, tuple[Read, ...]] = Recent(_READS_MOST)  # by the id of a tool or of a process
-        self.hosts: Recent[str, str] = Recent(_HOSTS_MOST)  # workspace and host -> who spoke to it first
-        self.roots: Recent[str, str] = Recent(_ROOTS_MOST)  # session -> the root of its git repository
-        self.failures: Recent[str, tuple[int, str]] = Recent(_TOOLS_MOST)  # in a row, and the tool that was last
-        self.calls: Recent[str, Noted] = Recent(_CALLS_MOST)
-        self.prompts: Recent[str, str] = Recent(_ROOTS_MOST)  # what a person typed last, by session
-        self.sums: Recent[str, Sum] = Recent(_SUMS_MOST)
-        self.tools: Recent[str, str] = Recent(_PROCESSES_MOST)  # process that has ended -> its tool
-        self.spoke: Recent[str, None] = Recent(_PROCESSES_MOST)  # processes of which requests were read
-        self.names: Recent[str, str] = Recent(_NAMES_MOST)  # new name -> the name of the file before
+        self.alerts = _Kept[str, AlertRow](_ALERTS_MOST)
+        self.reads = _Kept[str, tuple[Read, ...]](_READS_MOST)  # by the id of a tool or of a process
+        self.hosts = _Kept[str, str](_HOSTS_MOST)  # workspace and host -> who spoke to it first
+        self.roots = _Kept[str, str](_ROOTS_MOST)  # session -> the root of its git repository
+        self.failures = _Kept[str, tuple[int, str]](_TOOLS_MOST)  # in a row, and the tool that was last
+        self.calls = _Kept[str, Noted](_CALLS_MOST)
+        self.prompts = _Kept[str, str](_ROOTS_MOST)  # what a person typed last, by session
+        self.sums = _Kept[str, Sum](_SUMS_MOST)
+        self.tools = _Kept[str, str](_PROCESSES_MOST)  # process that has ended -> its tool
+        self.spoke = _Kept[str, str](_PROCESSES_MOST)  # process of which requests were read -> the host of the last
+        self.names = _Kept[str, str](_NAMES_MOST)  # new name -> the name of the file before
 
     def read(self, key: str | None, read: Read) -> None:
         """Remember that a tool or a process read a file."""
@@ -97,45 +144,34 @@ class Memory:
         if all(each.path != read.path for each in known):
             self.reads.put(key, (*known[-_FILES_MOST + 1 :], read))
 
-    def call(self, row: CallRow, cost: float | None, keys: tuple[str, ...]) -> None:
-        """Add what a call cost to the sums, in the place of what an earlier row of it said."""
-        before = self.calls.get(row.id)
-        known = before or Noted(row.turn, "")
+    def call(self, row: CallRow, cost: float | None, keys: tuple[str, ...]) -> list[Sum]:
+        """The sums with what a call cost, in the place of what an earlier row of it said."""
+        known = self.calls.get(row.id) or Noted(row.turn, "")
         noted = Noted(known.turn or row.turn, known.prompt, cost, row.total_tokens)
         self.calls.put(row.id, noted)
         tokens, spent = noted.tokens - known.tokens, (cost or 0.0) - (known.cost or 0.0)
+        sums = list[Sum]()
         for key in keys:
-            self.sums.put(key, self.sums.get(key, Sum()).plus(tokens, spent))
+            before = self.sums.get(key, _NOTHING)
+            found = Sum(before.calls, before.tokens + tokens, before.cost + spent)
+            self.sums.put(key, found)
+            sums.append(found)
+        return sums
 
     def begins(self, row: CallRow, prompt: str, keys: tuple[str, ...]) -> None:
-        """A call began, for this prompt."""
-        if row.id not in self.calls:
-            self.calls.put(row.id, Noted(row.turn, prompt))
-            for key in keys:
-                self.sums.put(key, self.sums.get(key, Sum()).plus(0, 0.0, 1))
+        """A call that is not known began, for this prompt."""
+        self.calls.put(row.id, Noted(row.turn, prompt))
+        for key in keys:
+            before = self.sums.get(key, _NOTHING)
+            self.sums.put(key, Sum(before.calls + 1, before.tokens, before.cost))
 
-    def snapshot(self) -> GuardState:
-        return GuardState(
-            self.number,
-            list(self.alerts.values()),
-            reads=self.reads.columns,
-            hosts=self.hosts.columns,
-            roots=self.roots.columns,
-            failures=self.failures.columns,
-            calls=self.calls.columns,
-            prompts=self.prompts.columns,
-            sums=self.sums.columns,
-            tools=self.tools.columns,
-            spoke=list(self.spoke),
-            names=self.names.columns,
-        )
+    def snapshot(self, loaded: str = "") -> GuardState:
+        state = GuardState(self.number, *(getattr(self, name).columns for name in _TABLES))
+        state.loaded = loaded
+        return state
 
     def restore(self, state: GuardState | None) -> None:
         state = state or Memory().snapshot()
         self.number = state.number
-        self.alerts.clear()
-        self.alerts.update({row.id: row for row in state.alerts})
-        for name in ("reads", "hosts", "roots", "failures", "calls", "prompts", "sums", "tools", "names"):
+        for name in _TABLES:
             getattr(self, name).fill(getattr(state, name))
-        self.spoke.clear()
-        self.spoke.update(dict.fromkeys(state.spoke))

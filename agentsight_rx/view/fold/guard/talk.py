@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+from msgspec.structs import replace
 
 from ....events import HttpRequest, HttpResponse, Origin, SseMessage
 from ....rules.guard.deeds import CallDeed, LeftDeed, PromptDeed, ToolDeed
@@ -14,6 +16,7 @@ from ...rows.tool_outcome import has_failed
 from .chain import Link
 from .context import Context, Proof
 from .effects import LABEL
+from .state import Sum
 
 __all__ = ["Calls", "Priced"]
 
@@ -24,6 +27,9 @@ _UNSANDBOXED = re.compile(
     r'|"sandbox_permissions"\s*:\s*"(?:require_escalated|danger[a-z-]*)"'
 )
 _SWITCHES = ("andbox", "escalated")  # one is in each input that the expression finds: it is looked for first
+_NOBODY: Any = None  # the chain of a deed of which only the kind is asked
+_NOTHING = Sum()
+_LABEL = "[redacted:"  # a text without it has no label
 _SECRETS_MOST = 8  # labels of one prompt or result that become alerts
 _DAY_MS = 86_400_000
 
@@ -35,41 +41,54 @@ class Calls:
         self._context = context
         self._judge, self._memory, self._known = context.judge, context.memory, context.known
         self._priced = priced if self._judge.reads_cost else None
+        self._may_use, self._may_spend = self._judge.possible(ToolDeed), self._judge.possible(CallDeed)
 
     def begun(self, event: HttpRequest, rows: list[Row]) -> CallRow | None:
         """The call that a request begins."""
-        id = call_id(event.origin, event.exchange)
-        found = [row for row in rows if isinstance(row, CallRow) and row.id == id and row.twin is None]
-        if not found:
+        id, row = call_id(event.origin, event.exchange), None
+        for each in rows:
+            if type(each) is CallRow and each.id == id and each.twin is None:
+                row = each
+        if row is None:
             return None
-        row, prompts = found[-1], self._memory.prompts
+        prompts = self._memory.prompts
         if row.session_id and row.is_prompted:
             prompts.put(row.session_id, row.prompt)
-        self._memory.begins(row, prompts.get(row.session_id or "", row.prompt), _sums_of(row))
+        if row.id not in self._memory.calls:
+            self._memory.begins(row, prompts.get(row.session_id or "", row.prompt), _sums_of(row))
         return row
 
-    def asked(self, origin: Origin, row: CallRow) -> Iterator[Row]:
+    def asked(self, origin: Origin, row: CallRow) -> Iterable[Row]:
         """What a call sent for the first time."""
-        yield from self._secrets(row.prompt, "prompt", self._of_call(row), Proof(origin, (row.id,), call=row.id))
+        if _LABEL not in row.prompt:
+            return ()
+        return self._secrets(row.prompt, "prompt", self._of_call(row), Proof(origin, (row.id,), call=row.id))
 
     def _secrets(self, text: str, place: str, link: Link, proof: Proof) -> Iterator[Row]:
-        if "[redacted:" not in text or not self._judge.judges(PromptDeed):
+        if _LABEL not in text or not self._judge.judges(PromptDeed):
             return
         found = dict.fromkeys((hit[0], hit[1]) for hit in LABEL.finditer(text))
         for label, kind in list(found)[:_SECRETS_MOST]:
             yield from self._context.judged(PromptDeed(link, kind, label, place), link, proof)
 
-    def answered(self, origin: Origin, rows: list[Row], call: CallRow | None = None) -> Iterator[Row]:
+    def answered(self, origin: Origin, rows: list[Row], call: CallRow | None = None) -> list[Row]:
         """The results of tools: whether they failed again, and what they sent to the model in this call."""
-        for row in [each for each in rows if isinstance(each, ToolRow) and each.result_call_id is not None]:
-            link = Link(self._known, pid=row.pid, tool=row)
-            yield from self._failed(row, link, origin)
-            if call is None or row.result_call_id != call.id:
-                continue
-            left = list(self._left(row, link, origin, call))
-            yield from left
-            if not left:  # else that alert has said it
-                yield from self._secrets(row.output, row.tool_name, link, Proof(origin, (row.id, call.id), call=call.id))
+        alerts = list[Row]()
+        for row in rows:
+            if type(row) is ToolRow and row.result_call_id is not None:
+                alerts += self._failed(row, origin)
+                if call is not None and row.result_call_id == call.id and self._may_leave(row):
+                    alerts += self._sent(row, origin, call)
+        return alerts
+
+    def _may_leave(self, row: ToolRow) -> bool:
+        return row.id in self._memory.reads or _LABEL in row.output
+
+    def _sent(self, row: ToolRow, origin: Origin, call: CallRow) -> list[Row]:
+        """What the result of a tool sent to the model: a file that was read, else a secret in it."""
+        link = Link(self._known, row.pid, about=row)
+        left = list(self._left(row, link, origin, call))
+        return left or list(self._secrets(row.output, row.tool_name, link, Proof(origin, (row.id, call.id), call=call.id)))
 
     def _left(self, row: ToolRow, link: Link, origin: Origin, call: CallRow) -> Iterator[Row]:
         """The result of a tool that read a file was sent in this call."""
@@ -79,40 +98,62 @@ class Calls:
                 proof = Proof(origin, (read.event, row.id, call.id), call=call.id)
                 yield from self._context.judged(deed, link, proof)
 
-    def _failed(self, row: ToolRow, link: Link, origin: Origin) -> Iterator[Row]:
+    def _failed(self, row: ToolRow, origin: Origin) -> Iterable[Row]:
         key, failures = row.repeat_of or row.id, self._memory.failures
         count, last = failures.get(key, (0, ""))
         if last == row.id:
-            return
+            return ()
         if not has_failed(row):
-            failures.pop(key, None)
-            return
+            failures.drop(key)
+            return ()
         failures.put(key, (count + 1, row.id))
-        if self._judge.judges(ToolDeed):
-            proof = Proof(origin, (row.id,), total=count + 1, call=row.result_call_id)
-            yield from self._context.judged(ToolDeed(link, count + 1), link, proof)
+        deed = ToolDeed(_NOBODY, count + 1)
+        if not self._may_use(deed):
+            return ()
+        link, proof = Link(self._known, row.pid, about=row), Proof(origin, (row.id,), total=count + 1, call=row.result_call_id)
+        return self._context.judged(replace(deed, chain=link), link, proof)
 
-    def ended(self, event: HttpResponse | SseMessage, rows: list[Row]) -> Iterator[Row]:
+    def ended(self, event: HttpResponse | SseMessage, rows: list[Row]) -> list[Row]:
         """The answer of a model: what it cost, and the tools that it asks for."""
-        for row in [each for each in rows if isinstance(each, CallRow) and each.twin is None and each.status != "pending"]:
-            cost = self._priced(row) if self._priced is not None else None
-            self._memory.call(row, cost, _sums_of(row))
-            if self._judge.judges(CallDeed):
-                link = self._of_call(row)
-                proof = Proof(event.origin, (row.id,), count=0, total=1, call=row.id)
-                yield from self._context.judged(CallDeed(link), link, proof)
-        if self._judge.judges(ToolDeed):
-            for tool in [each for each in rows if isinstance(each, ToolRow) and each.result_call_id is None]:
-                link = Link(self._known, pid=tool.pid, tool=tool)
-                deed = ToolDeed(link, unsandboxed=_is_unsandboxed(tool.input))
-                yield from self._context.judged(deed, link, Proof(event.origin, (tool.id,)))
+        alerts = list[Row]()
+        for row in rows:
+            if type(row) is CallRow and row.twin is None and row.status != "pending":
+                alerts += self._spent(event.origin, row)
+            elif type(row) is ToolRow and row.result_call_id is None:
+                alerts += self._tool(event.origin, row)
+        return alerts
+
+    def _spent(self, origin: Origin, row: CallRow) -> Iterable[Row]:
+        cost = self._priced(row) if self._priced is not None else None
+        session, day, *agents = self._memory.call(row, cost, _sums_of(row))
+        agent = agents[0] if agents else _NOTHING
+        deed = CallDeed(
+            _NOBODY,
+            cost=session.cost,
+            tokens=session.tokens,
+            calls=session.calls,
+            day_cost=day.cost,
+            agent_cost=agent.cost,
+            agent_calls=agent.calls,
+        )
+        if not self._may_spend(deed):
+            return ()
+        link = self._of_call(row)
+        return self._context.judged(replace(deed, chain=link), link, Proof(origin, (row.id,), count=0, total=1, call=row.id))
+
+    def _tool(self, origin: Origin, row: ToolRow) -> Iterable[Row]:
+        deed = ToolDeed(_NOBODY, unsandboxed=_is_unsandboxed(row.input))
+        if not self._may_use(deed):
+            return ()
+        link = Link(self._known, row.pid, about=row)
+        return self._context.judged(replace(deed, chain=link), link, Proof(origin, (row.id,)))
 
     def _of_call(self, row: CallRow) -> Link:
         return Link(
             self._known,
-            pid=row.pid,
-            process_id=row.process_id,
-            session_id=row.session_id,
+            row.pid,
+            row.process_id,
+            by_session=row.session_id,
             agent_id=row.agent_id,
             day=_day_of(row),
         )
@@ -122,8 +163,8 @@ def _is_unsandboxed(text: str) -> bool:
     return any(word in text for word in _SWITCHES) and _UNSANDBOXED.search(text) is not None
 
 
-def _day_of(row: CallRow) -> str:
-    return str(row.start_timestamp_ms // _DAY_MS)
+def _day_of(row: CallRow) -> int:
+    return row.start_timestamp_ms // _DAY_MS
 
 
 def _sums_of(row: CallRow) -> tuple[str, ...]:

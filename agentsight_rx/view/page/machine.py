@@ -1,0 +1,154 @@
+"""Sessions and alerts of recordings, days -> this machine: its waiting alerts, each day in numbers, its dearest sessions."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from msgspec import Struct
+
+from ..queries.decided import is_waiting
+from ..queries.findings import Finding, find
+from ..rows.tool_words import asked_for
+from ..words import amount, cut, plural, times_said
+from .alert_shapes import AlertLine
+from .picture import Picture
+from .rail import RailRow
+
+__all__ = ["Days", "Dear", "Machine", "cause_said", "machine_of", "reason_of"]
+
+T = TypeVar("T")
+
+_WAITS_MOST = 3
+_DEAREST_MOST = 4
+_RUNNING_MOST = 50
+_STANDS_OUT = 0.1  # of what a session cost: a smaller cause is no reason
+_NAMED = 60  # characters of a command
+
+
+class Days(Struct, frozen=True):
+    """
+    The days in columns. A session belongs to the day of its begin. `unknown`: sessions of which the cost is not known; `gaps`:
+    sessions of which something is missing; `waiting` and `decided` count alerts.
+    """
+
+    begin_ms: tuple[int, ...]
+    cost: tuple[float, ...]
+    unknown: tuple[int, ...]
+    sessions: tuple[int, ...]
+    agents: tuple[int, ...]
+    failed: tuple[int, ...]
+    waiting: tuple[int, ...]
+    decided: tuple[int, ...]
+    gaps: tuple[int, ...]
+
+
+class Dear(Struct, frozen=True, omit_defaults=True):
+    """A session that cost much, and its largest cause that can be priced; without one nothing stands out."""
+
+    row: RailRow
+    why: str = ""
+
+
+class Machine(Struct, frozen=True, omit_defaults=True):
+    """
+    `waits` are the first of what waits, `stopped` and `waiting` count all of it. `guarded`: a recording has an alert, so rules
+    were on. `today` names the agents of the last day, with their sessions. `left_out`: older recordings were not looked at.
+    """
+
+    days: Days
+    waits: tuple[AlertLine, ...] = ()
+    waiting: int = 0
+    stopped: int = 0
+    guarded: bool = False
+    today: tuple[tuple[str, int], ...] = ()
+    running: tuple[RailRow, ...] = ()
+    dearest: tuple[Dear, ...] = ()
+    left_out: int = 0
+    refusal: str = ""
+    wrong: str = ""
+
+
+def machine_of(
+    rows: Sequence[RailRow],
+    alerts: Sequence[AlertLine],
+    begins: Sequence[int],
+    /,
+    *,
+    why: Callable[[RailRow], str],
+    left_out: int = 0,
+) -> Machine:
+    """`begins` of the days (Unix time, ms) ascend. `alerts` are in the order in which a person wants them."""
+    waits = [line for line in alerts if is_waiting(line.state)]
+    of_days = _by_day(rows, begins, lambda row: row.start_ms)
+    alerts_of_days = _by_day(alerts, begins, lambda line: line.at_ms)
+    counted = [row for each in of_days for row in each if row.cost.usd]
+    dearest = sorted(counted, key=lambda row: -(row.cost.usd or 0.0))[:_DEAREST_MOST]
+    today = of_days[-1] if of_days else []
+    return Machine(
+        Days(
+            tuple(begins),
+            cost=tuple(round(sum(row.cost.usd or 0.0 for row in day), 6) for day in of_days),
+            unknown=tuple(sum(row.cost.usd is None or bool(row.cost.unknown_calls) for row in day) for day in of_days),
+            sessions=tuple(map(len, of_days)),
+            agents=tuple(len({row.agent for row in day}) for day in of_days),
+            failed=tuple(sum(row.failed_tools for row in day) for day in of_days),
+            waiting=tuple(sum(is_waiting(line.state) for line in day) for day in alerts_of_days),
+            decided=tuple(sum(line.state in ("seen", "allowed") for line in day) for day in alerts_of_days),
+            gaps=tuple(sum(bool(row.missing) for row in day) for day in of_days),
+        ),
+        waits=tuple(waits[:_WAITS_MOST]),
+        waiting=len(waits),
+        stopped=sum(line.state == "stopped" for line in waits),
+        guarded=bool(alerts),
+        today=_by_agent(today),
+        running=tuple(row for row in rows if row.live)[:_RUNNING_MOST],
+        dearest=tuple(Dear(row, why(row)) for row in dearest),
+        left_out=left_out,
+    )
+
+
+def _by_day(found: Iterable[T], begins: Sequence[int], at_ms: Callable[[T], int]) -> list[list[T]]:
+    days: list[list[T]] = [[] for _ in begins]
+    for each in found:
+        day = bisect_right(begins, at_ms(each)) - 1
+        if day >= 0:
+            days[day].append(each)
+    return days
+
+
+def _by_agent(rows: Iterable[RailRow]) -> tuple[tuple[str, int], ...]:
+    found: dict[str, int] = {}
+    for row in rows:
+        found[row.agent] = found.get(row.agent, 0) + 1
+    return tuple(sorted(found.items(), key=lambda each: (-each[1], each[0])))
+
+
+def reason_of(picture: Picture, session: str, /) -> str:
+    """The largest cause of what a session cost, where it can be priced and is a tenth of it at least; else empty."""
+    work = picture.work(session)
+    total = sum(call.cost_usd or 0.0 for call in work.calls)
+    falls, _ = picture.falls(session)
+    best = max(find(work.calls, work.tools, falls), key=lambda each: each.cost_usd or 0.0, default=None)
+    if best is None or not best.cost_usd or best.cost_usd < _STANDS_OUT * total:
+        return ""
+    return cause_said(best)
+
+
+def cause_said(finding: Finding, /) -> str:
+    """Why it cost so much; empty where the finding is no cause."""
+    price = f"${finding.cost_usd or 0.0:,.2f} of it."
+    match finding.kind:
+        case "loop":
+            command = cut(asked_for(finding.what.partition(" ")[2]), _NAMED)
+            return f"The same command ran {times_said(finding.amount)}, {command}: {price}"
+        case "repeated":
+            return f"{plural(finding.amount, 'request was', 'requests were')} sent again unchanged: {price}"
+        case "retried":
+            return f"{plural(finding.amount, 'request was', 'requests were')} tried again: {price}"
+        case "uncached":
+            why = f" ({finding.what})" if finding.what else ""
+            return f"The cache was lost, of {amount(finding.amount)} tokens{why}: {price}"
+        case _:
+            return ""
