@@ -258,6 +258,7 @@ def test_a_streamed_call_is_a_span_with_all_that_is_known() -> None:
         "agentsight.pid": 42,
         "agentsight.comm": "agent",
         "agentsight.complete": True,
+        "agentsight.context.prompt.tokens": 4310,
     } == values(span.attributes)
     (scope,) = collector.scopes
     assert ("agentsight_rx", "https://opentelemetry.io/schemas/1.41.1") == (scope.scope.name, scope.schema_url)

@@ -177,7 +177,7 @@ def test_without_a_built_page_it_says_how_to_build_it(served: Served, monkeypatc
 
 def test_the_snapshot_has_what_was_written_and_says_what_is_missing(served: Served) -> None:
     served.feed.write([CallRow("llm-1", 1), ToolRow("tool-1", 2, "llm-1", "t", "Bash"), ProcessRow("process-1", 7)])
-    served.feed.write([AuditRow(f"audit-{number}", number, "llm") for number in range(4)])
+    served.feed.write([AuditRow(f"audit-{number}", number, "llm") for number in range(5)])
     served.ledger.meter("tls").lose(Reason.KERNEL_LOST, 3)
     answer = served.http.get("/api/v1/snapshot?audit_limit=2").json()
     assert set(Snapshot.__struct_fields__) == answer.keys()

@@ -169,14 +169,11 @@ class Program(Generic[E]):
 
     def seed(self, others: Callable[[], Set[int]] = frozenset) -> set[int]:
         """
-        Watch the processes that match already, and `others`. Called once everything is attached, and again when agents came;
-        repeats until a pass adds none. Returns the newly watched processes.
+        Watch the processes that match already, and `others`: once all is attached, and again when agents came. Repeats until a
+        pass adds none. Returns the newly watched processes.
         """
         target, known, entered = self._target, dict[int, int](), set[int]()
-        while True:
-            new = [each for each in found(target, others()) if each.met & ~known.get(each.pid, 0) or each.pid not in known]
-            if not new:
-                return entered
+        while new := [each for each in found(target, others()) if each.met & ~known.get(each.pid, 0) or each.pid not in known]:
             for each in new:
                 known[each.pid] = each.met
                 watched = target.fits(each.met)
@@ -184,6 +181,7 @@ class Program(Generic[E]):
                     self._names.saw(each.name, watched=watched)
                 if target.may_fit(each.met) and self._enter(each.pid, each.met, watched=watched):
                     entered.add(each.pid)
+        return entered
 
     def _enter(self, pid: int, met: int, *, watched: bool) -> bool:
         """Whether it is watched now and was not before."""
@@ -195,10 +193,11 @@ class Program(Generic[E]):
         else:
             table = self.bpf["partly"]
             table[key] = ctypes.c_uint32(met | (int(table[key].value) if key in table else 0))
-        if not (runs := is_alive(pid)):
-            with contextlib.suppress(KeyError):
-                del table[key]
-        return runs and watched
+        if is_alive(pid):
+            return watched
+        with contextlib.suppress(KeyError):
+            del table[key]
+        return False
 
     def wait(self, timeout: float) -> bool:
         return self._ring.wait(0 if self._over else timeout)

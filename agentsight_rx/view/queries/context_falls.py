@@ -14,7 +14,7 @@ from msgspec import Struct
 from ..rows.kinds import CallRow
 from .context import AgentContext, LostCache
 
-__all__ = ["Falls", "compactions", "falls_in", "falls_of", "is_beside", "lost_tokens"]
+__all__ = ["Falls", "compactions", "falls_in", "falls_of", "is_beside", "lost_tokens", "unread_tokens"]
 
 _Agent: TypeAlias = tuple[str | None, str | None]  # of a session, within it
 _LOST_LEAST = 1024  # tokens: the least that providers keep in a cache
@@ -28,11 +28,19 @@ class Falls(Struct, frozen=True):
 
 
 def lost_tokens(before: CallRow | None, call: CallRow, /) -> int:
-    """How many that `before` left in the cache were not read from it; 0 where so few that they say nothing."""
+    """As `unread_tokens`; 0 where so few that they say nothing."""
+    lost = unread_tokens(before, call)
+    return lost if lost >= _LOST_LEAST else 0
+
+
+def unread_tokens(before: CallRow | None, call: CallRow, /) -> int:
+    """
+    How many that `before` left in the cache were sent again and not read from it. A request that is shorter pays for no more
+    than it has.
+    """
     if before is None or not call.asked_tokens:
         return 0
-    lost = before.cached_tokens - call.cache_read_tokens
-    return lost if lost >= _LOST_LEAST else 0
+    return max(0, min(before.cached_tokens, call.asked_tokens) - call.cache_read_tokens)
 
 
 def falls_in(agents: Iterable[AgentContext], /) -> Falls:

@@ -18,7 +18,7 @@ from ...tokens import Usage
 from ..rows.kinds import CallRow
 from .context import AgentContext, Cleared, Compaction, LostCache, TurnContext
 from .context_edits import Edits, kept_tools, may_be_edited
-from .context_falls import lost_tokens
+from .context_falls import lost_tokens, unread_tokens
 from .costs import cost_of_call, seller_of, with_cost
 from .mentions import Mentions
 
@@ -96,7 +96,7 @@ class Reader:
         rates = turn.rates
         step = self._step(turn, found, edits)
         fall = self._fall(step, is_compacted=is_compacted)
-        cleared = self._cleared(edits, lost, rates)
+        cleared = self._cleared(edits, unread_tokens(self._counted, turn.call), rates)
         self._edits = edits
         if lost.tokens and fall is None and cleared is None:
             lost = self._explained(lost, turn.call, found, step, rates)
@@ -155,8 +155,8 @@ class Reader:
         taken = [*list(results.values())[: edits.results], *list(thoughts.values())[: edits.turns]]
         return frozenset(number for numbers in taken for number in numbers)
 
-    def _cleared(self, edits: Edits, lost: LostCache, rates: Rates | None) -> Cleared | None:
-        """The parts that were taken out for the first time."""
+    def _cleared(self, edits: Edits, unread: int, rates: Rates | None) -> Cleared | None:
+        """The parts that were taken out for the first time; so many tokens behind them were read anew."""
         before = self._edits
         if edits.tokens <= before.tokens:
             return None
@@ -164,7 +164,7 @@ class Reader:
             max(0, edits.results - before.results),
             max(0, edits.turns - before.turns),
             edits.tokens - before.tokens,
-            self._more(lost.tokens, rates),
+            self._more(unread, rates),
         )
 
     def _explained(self, lost: LostCache, call: CallRow, found: Anatomy, step: Step, rates: Rates | None) -> LostCache:

@@ -147,7 +147,7 @@ def test_another_format_is_an_error(store: Path) -> None:
 
 
 def test_another_table_is_an_error(store: Path) -> None:
-    with pytest.raises(UsageError, match="--table files is not known; there are calls, tools, tokens, context, parts"):
+    with pytest.raises(UsageError, match="--table files is not known; there are calls, tools, tokens, alerts, context, parts"):
         export(store, "--format", "csv", "--table", "files")
 
 

@@ -59,13 +59,18 @@ def test_the_first_screen_says_what_it_did_and_what_is_missing(store: Path) -> N
         "Edited 1 file, removed 1 file, ran 2 commands, 2 failed. pytest tests/test_invoice.py -q failed twice in a row."
     )
     assert lines[4] == "nothing is missing"
-    assert lines[5] == "$0.066 of $0.096 (69 %) could be saved: the cache was lost once (turn 4): 24.6 k paid again."
+    assert lines[5] == "$0.017 of $0.096 (17 %) could be saved: the cache was lost once (turn 4): 6.2 k paid again."
     assert lines[7].startswith("4 calls · 78.4 k in (78 % cached) · 1.7 k out · $0.096 (prices of 20")
     assert " files    2 written   src/billing/invoice.py, .pytest_cache/lastfailed" in lines
     assert "          1 removed   notes.tmp" in lines
     assert "          1 refused   .env" in lines
     assert " network  2 peers     api.anthropic.com ×4, 127.0.0.1:5432 ×1" in lines
-    assert any(line.startswith(" worth a look          same call, same result, twice (turn 2: $0.018)") for line in lines)
+    (at,) = [number for number, line in enumerate(lines) if line.startswith(" worth a look ")]
+    found = sorted(line.removeprefix(" worth a look ").strip()[:53] for line in lines[at : at + 2])
+    assert found == [
+        "Cache lost: no part of the request was marked to be c",
+        "same call, same result, twice (turn 2: $0.018): Bash ",
+    ]
     assert lines[-1].startswith(f"next: agentsight-rx report call 1 --db {store} · agentsight-rx report calls --db {store}")
 
 

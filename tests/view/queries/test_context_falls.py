@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agentsight_rx.view import CallRow
-from agentsight_rx.view.queries.context_falls import compactions, falls_in, falls_of
+from agentsight_rx.view.queries.context_falls import compactions, falls_in, falls_of, lost_tokens
 
 from .context_story import compacted, context_of, words
 
@@ -31,7 +33,7 @@ def test_a_shorter_conversation_behind_a_summary_was_compacted_and_its_cache_was
 
 def test_a_shorter_conversation_without_a_summary_is_not_called_compacted() -> None:
     assert set() == compactions([LONG, SHORT])
-    assert [("short", 68_000)] == lost(LONG, SHORT)
+    assert [("short", 18_000)] == lost(LONG, SHORT)
 
 
 def test_a_summary_of_another_agent_explains_nothing() -> None:
@@ -65,3 +67,12 @@ def test_contexts_have_the_falls_with_their_reasons() -> None:
     falls = falls_in([found])
     assert falls.compacted == {found.turns[7].call.id}
     assert {id: each.cause.kind for id, each in falls.lost.items() if each.cause} == {found.turns[9].call.id: "idle"}
+
+
+@given(*[st.integers(0, 200_000) for _ in range(5)])
+def test_no_more_is_lost_than_was_sent_again(old_read: int, old_new: int, read: int, written: int, new: int) -> None:
+    before = CallRow("llm-1", 1, cache_read_tokens=old_read, cache_creation_tokens=old_new, input_tokens=9, total_tokens=1)
+    call = CallRow("llm-2", 2, cache_read_tokens=read, cache_creation_tokens=written, input_tokens=new, total_tokens=1)
+    lost = lost_tokens(before, call)
+    assert 0 <= lost <= max(0, call.asked_tokens - read)
+    assert lost <= before.cached_tokens
