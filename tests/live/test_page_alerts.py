@@ -325,6 +325,7 @@ def test_what_waits_leads_into_its_session_and_back(browser: Browser, shelf: Sto
         page.has("location.pathname === '/home'")
         page.page.locator(".place", has_text="Alerts").click()
         page.has("location.pathname === '/alerts'")
+        page.page.locator(".al").first.wait_for()
         page.press("w")
         page.page.locator(".al.sel").wait_for()
         page.page.locator(".al.sel").get_by_role("link", name="In its session").click()

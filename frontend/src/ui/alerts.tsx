@@ -1,7 +1,7 @@
 // Alerts: one sentence, one thread of four parts, one line of what it rests on, one row of what to do. Of a session, or of all.
 
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, href, open, type Place, place } from "../address";
 import type { AlertLine, AlertList, AlertPart, AlertProof, AlertWhole, Halt } from "../shapes";
 import { ask, askHere, here, inFile, mark, now, running, version } from "../state";
@@ -129,7 +129,7 @@ function Listed({ found }: { found: AlertList }): JSX.Element {
   const move = (next: AlertLine | undefined): void => {
     if (next) go({ alert: named(next) });
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     control.current = {
       move: (by) => {
         const at = chosen ? order.indexOf(chosen) : by > 0 ? -1 : order.length;
