@@ -19,6 +19,8 @@ from .test_terminal import LINE, on_a_terminal
 
 # To standard output: messages go to the other one
 WRITE_NOTHING = {"record", "serve", "ship", "cluster run", "cluster load", "guard continue", "guard end"}
+WRITE_NOTHING |= {"watch pause", "watch resume"}
+ACT = {"service install", "service uninstall"}  # they name what they did, or would do: files and commands
 
 
 def commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
@@ -32,7 +34,7 @@ def commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
 def test_every_command_that_writes_a_result_has_both() -> None:
     found = dict(commands(typer.main.get_command(app)))
     flags = {name: {flag for each in command.params for flag in each.opts} for name, command in found.items()}
-    assert {name for name, given in flags.items() if not {"--json", "--text"} <= given} == WRITE_NOTHING
+    assert {name for name, given in flags.items() if not {"--json", "--text"} <= given} == WRITE_NOTHING | ACT
 
 
 @pytest.mark.parametrize("otherwise", [True, False])

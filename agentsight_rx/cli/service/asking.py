@@ -6,12 +6,15 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Annotated
 
+import msgspec
 import typer
 
 from ...errors import CaptureError
 from ...service.unit import UNIT
 from ...view.words import data_size
+from ..flags.form import Form
 from ..flags.group import HOW, flag
+from ..streams import write_line
 from .systemd import systemctl
 
 __all__ = ["logs", "status"]
@@ -21,11 +24,14 @@ _RUNS = "active"
 _NOT_RUNNING = 3  # the exit status of `systemctl status` and of LSB's scripts
 
 
-def status() -> int:
+def status(*, form: Form) -> int:
     """What the recorder does, and whether it runs: exits with 0 where it does, else with 3."""
     text = systemctl("show", UNIT, "--property", ",".join(_ASKED))
     found = {name: value for name, _, value in (line.partition("=") for line in text.splitlines())}
-    typer.echo("\n".join(_lines(found)))
+    if form.as_json:
+        write_line(msgspec.json.encode({name: found.get(name, "") for name in _ASKED}).decode())
+    else:
+        typer.echo("\n".join(_lines(found)))
     return 0 if found.get("ActiveState") == _RUNS else _NOT_RUNNING
 
 
@@ -52,9 +58,11 @@ def logs(
     *,
     follow: Annotated[bool, flag(HOW, "-f --follow", "Go on as lines come.")] = False,
     lines: Annotated[int, flag(HOW, "-n --lines", "The newest so many.", "N", min=1)] = 100,
+    form: Form,
 ) -> None:
     """What the recorder said, from the journal."""
     words = ["journalctl", "--unit", UNIT, "--lines", str(lines), "--no-pager", *(["--follow"] if follow else [])]
+    words += ["--output", "json"] if form.as_json else []
     try:
         os.execvp(words[0], words)
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import NoReturn
 
+import msgspec
 import pytest
 
 from agentsight_rx.cli.service import asking
@@ -22,13 +23,13 @@ ActiveEnterTimestamp=Mon 2026-11-30 01:00:00 UTC
 """
 
 
-def shown(monkeypatch: pytest.MonkeyPatch, text: str, *, status: int) -> list[str]:
+def shown(monkeypatch: pytest.MonkeyPatch, text: str, *more: str, status: int) -> list[str]:
     def systemctl(*words: str) -> str:
         assert words[:2] == ("show", "agentsight-rx.service")
         return text
 
     monkeypatch.setattr(asking, "systemctl", systemctl)
-    return ran("service", "status", status=status)
+    return ran("service", "status", *more, status=status)
 
 
 def test_a_recorder_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +38,12 @@ def test_a_recorder_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         " 1 agent runs; memory 84 MB, 43 of it in the kernel; nothing is lost",
         " its control group takes 120.0 MB",
     ] == shown(monkeypatch, RUNS, status=0)
+
+
+def test_what_systemd_says_can_be_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = shown(monkeypatch, RUNS, "--json", status=0)
+    value = msgspec.json.decode(line)
+    assert (value["MainPID"], value["ActiveState"], value["MemoryCurrent"]) == ("77", "active", "120000000")
 
 
 def test_one_that_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,8 +65,9 @@ def test_the_journal_is_shown_in_our_place(monkeypatch: pytest.MonkeyPatch) -> N
         raise FileNotFoundError(2, "No such file or directory")
 
     monkeypatch.setattr(os, "execvp", execvp)
-    for words in ([], ["-f", "-n", "7"]):
+    for words in ([], ["-f", "-n", "7"], ["--json"]):
         with pytest.raises(CaptureError, match="journalctl cannot be run: No such file"):
             ran("service", "logs", *words)
     unit = ["journalctl", "--unit", "agentsight-rx.service", "--lines"]
-    assert [[*unit, "100", "--no-pager"], [*unit, "7", "--no-pager", "--follow"]] == started
+    in_json = [*unit, "100", "--no-pager", "--output", "json"]
+    assert [[*unit, "100", "--no-pager"], [*unit, "7", "--no-pager", "--follow"], in_json] == started
