@@ -18,8 +18,8 @@ from .test_errors import run
 from .test_terminal import LINE, on_a_terminal
 
 # To standard output: messages go to the other one
-WRITE_NOTHING = {"record", "serve", "ship", "cluster run", "cluster load", "guard continue", "guard end"}
-WRITE_NOTHING |= {"watch pause", "watch resume"}
+PAUSE = {"watch pause", "watch resume"}
+WRITE_NOTHING = {"record", "serve", "ship", "cluster run", "cluster load", "guard continue", "guard end", *PAUSE}
 ACT = {"service install", "service uninstall"}  # they name what they did, or would do: files and commands
 
 
