@@ -11,13 +11,13 @@ from ..events import milliseconds
 from ..rules.guard.file import built_in_rules
 from ..rules.guard.values import Rules
 from ..sources.hold import halted_group
+from ..sources.proc import read_stat
 from ..view import AlertRow
 from ..view.queries.decided import Decisions, Seen
 from .seen_file import SeenFile
 
 __all__ = ["Deciding", "has_begun_before", "is_halted"]
 
-_PROC = Path("/proc")
 _ALLOWED_MOST = 50_000  # alerts of which it is remembered what allows them
 _SLACK_MS = 2000  # a start is known to 10 ms after the boot, which is known to a second
 
@@ -98,10 +98,8 @@ _START = 19  # of the fields behind the name: starttime, proc_pid_stat(5), in 1/
 
 def _state(pid: int) -> Sequence[str]:
     """The fields of /proc/PID/stat from the state on; none where there is no such process."""
-    try:
-        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
+    found = read_stat(pid)
+    return [] if found is None else found[1]
 
 
 def _boot_ms() -> int:

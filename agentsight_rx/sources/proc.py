@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["is_alive", "is_childless", "process_now", "processes"]
+__all__ = ["is_alive", "is_childless", "process_now", "processes", "read_stat"]
 
 _PROC = Path("/proc")
 _STAT_MOST = 4096  # bytes of proc_pid_stat(5): 52 numbers and a name of at most 64
@@ -38,12 +38,23 @@ def processes() -> Iterator[tuple[int, str, int, int]]:
 
 
 def process_now(entry: str) -> tuple[int, str, int, int] | None:
+    """The process of this pid, with its name, parent and session; None if it does not run."""
+    found = read_stat(entry)
+    if found is None:
+        return None
+    name, fields = found
+    if fields[0] in _DEAD and not is_alive(int(entry)):
+        return None
+    return int(entry), name, int(fields[1]), int(fields[3])
+
+
+def read_stat(pid: int | str) -> tuple[str, list[str]] | None:
     """
-    The process of this pid, with its name, parent and session; None if it does not run. Every source asks, twice: pathlib would
-    take twice as long.
+    The name of a process, and the fields behind it: state, parent, group, session, … (proc_pid_stat(5)). None where there is no
+    such process. Every source reads all processes, twice: pathlib would take twice as long.
     """
     try:
-        fd = os.open(f"{_PROC}/{entry}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(f"{_PROC}/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
         try:
             text = os.read(fd, _STAT_MOST).decode(errors="replace")
         finally:
@@ -52,10 +63,7 @@ def process_now(entry: str) -> tuple[int, str, int, int] | None:
         return None  # it ended while we looked
     # the name is in parentheses and may contain any character, a ")" too
     opened, closed = text.index("("), text.rindex(")")
-    fields = text[closed + 2 :].split(maxsplit=4)
-    if fields[0] in _DEAD and not is_alive(int(entry)):
-        return None
-    return int(entry), text[opened + 1 : closed], int(fields[1]), int(fields[3])
+    return text[opened + 1 : closed], text[closed + 2 :].split()
 
 
 def is_alive(pid: int) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..events import Origin, ProcessSeen
+from .proc import read_stat
 
 __all__ = ["ancestors", "running"]
 
@@ -25,10 +26,11 @@ def running(pids: Iterable[int]) -> list[ProcessSeen]:
 
 
 def _seen(pid: int, now_ns: int) -> ProcessSeen | None:
-    place = _PROC / str(pid)
+    place, stat = _PROC / str(pid), read_stat(pid)
+    if stat is None:
+        return None
+    name, fields = stat
     try:
-        name, _, rest = (place / "stat").read_text(errors="replace").partition("(")[2].rpartition(")")
-        fields = rest.split()
         uid = place.stat().st_uid
         with open(place / "cmdline", "rb") as file:
             words = file.read(_ARGV_MOST).split(b"\0")[:-1]
@@ -53,12 +55,6 @@ def _link(path: Path) -> str:
 def ancestors(pid: int) -> list[int]:
     """The parent of a process now, the parent's parent, …"""
     above: list[int] = []
-    while len(above) < _DEPTH_MOST:
-        try:
-            pid = int((_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
-        except OSError:
-            break  # it ended while we looked
-        if not pid:
-            break
+    while len(above) < _DEPTH_MOST and (stat := read_stat(pid)) is not None and (pid := int(stat[1][1])):
         above.append(pid)
     return above

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.sources import proc
-from agentsight_rx.sources.proc import is_alive
+from agentsight_rx.sources.proc import is_alive, process_now, read_stat
 
 
 def test_a_process_is_alive_until_it_ends_and_not_until_it_is_waited_for() -> None:
@@ -43,3 +43,13 @@ def test_a_thread_that_is_about_to_end_runs_no_more(
         place.mkdir(parents=True)
         (place / "stat").write_text(f"{number} (a) b) {state} 1 7 7 0 -1 {flags} 0 0 0\n")
     assert is_alive(7) is runs
+
+
+def test_a_name_may_contain_what_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proc, "_PROC", tmp_path)
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "stat").write_text("7 (a) R (b)) S 1 7 9 0\n")
+    assert read_stat(7) == ("a) R (b)", ["S", "1", "7", "9", "0"])
+    assert process_now("7") == (7, "a) R (b)", 1, 9)
+    assert read_stat(8) is None
+    assert process_now("8") is None

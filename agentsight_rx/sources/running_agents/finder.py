@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -17,6 +16,7 @@ from ...say import detail
 from ...view.words import plural
 from ..kernel.program import Program
 from ..kernel.reader import ProgramReader
+from ..proc import read_stat
 from ..process import PROCESS_FIELDS, decode
 from ..running import ancestors, running
 from ..target import Target, fits_now, found
@@ -25,7 +25,6 @@ from .roots import Roots
 
 __all__ = ["AgentOptions", "agents"]
 
-_PROC = Path("/proc")
 _RING = 1 << 20  # bytes: 0.2 s of 1,000 programs a second, of interpreters and agents alone
 _LOOK_S = 5.0  # between two looks at /proc, for agents that the kernel's names do not show; each takes some ms
 _KNOWN_MOST = 32_768  # processes that are no agents, which are not looked at again
@@ -158,8 +157,5 @@ class AgentReader(ProgramReader[ProcessEvent]):
 
 def _identity(pid: int) -> tuple[str, str]:
     """The name and the start of a process: another program in it, and another process with its number, are looked at anew."""
-    try:
-        name, _, rest = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")
-    except OSError:
-        return "", ""
-    return name, rest.split()[19]
+    found = read_stat(pid)
+    return ("", "") if found is None else (found[0], found[1][19])
