@@ -107,12 +107,13 @@ class Pictures:
         listed = self.recordings.listed()
         ids = [each.id for each in listed]
         start = ids.index(behind) + 1 if behind in ids else 0
+        decisions = self._decisions()
         found: list[RailRow] = []
         unreadable: list[Unreadable] = []
         last = ""
         for at, each in enumerate(listed[start:], start):
             try:
-                found += self._rail(each)
+                found += self._rail(each, decisions)
             except PageError as error:
                 unreadable.append(Unreadable(each.id, str(error)))
             if len(found) >= min(limit, _LIMIT_MOST) and at + 1 < len(ids):
@@ -138,7 +139,7 @@ class Pictures:
             lines += self._lines(each, decisions)
             if each.being_written or not each.changed_ms or each.changed_ms >= since_ms:
                 with suppress(PageError):  # the rail names it
-                    rows += self._rail(each)
+                    rows += self._rail(each, decisions)
         ordered = alert_page(lines, decisions, start=0, count=len(lines)).rows
         left_out = max(0, len(listed) - _LOOKED_AT)
         made = machine_of(rows, ordered, begins, why=self._reason, left_out=left_out)
@@ -186,36 +187,40 @@ class Pictures:
                 version = self.recordings.opened(row.recording).version
                 known = self._reasons.use(key)
                 if known is None or known[0] != version:
-                    known = version, reason_of(self._picture(row.recording), row.id)
+                    known = version, reason_of(self._glance(row.recording), row.id)
                     self._reasons.put(key, known)
             except (KeyError, StoreError, PageError):
                 return ""
         return known[1]
 
-    def _rail(self, each: Listed) -> list[RailRow]:
+    def _rail(self, each: Listed, decisions: Decisions) -> list[RailRow]:
         id = each.id
         with self._lock:
             try:
                 version = self._version(each)
                 known = self._rails.use(id)
                 if known is None or known[0] != version:
-                    known = version, tuple(rail_of(self._picture(id, keep=id in self._kept), id))
+                    known = version, tuple(rail_of(self._glance(id), id))
                     self._rails.put(id, known)
                 loud = self._loud(id, version)
             except (KeyError, StoreError) as error:
                 raise _gone(id, error) from error
-            lines = loud.lines(id, self._deciding.now()) if loud.alerts else []
+            lines = loud.lines(id, decisions)
         return [flagged(row, lines) for row in known[1]]
 
     def _loud(self, id: str, version: int) -> _Loud:
         """Raises StoreError and PageError. The lock is held."""
         known = self._louds.use(id)
         if known is None or known.version != version:
-            picture = self._picture(id)
+            picture = self._glance(id)
             sessions = [row.id for row in picture.roots] or [WHOLE]
             known = _Loud(version, tuple((each, row) for each in sessions for row in loud_of(picture, each)))
             self._louds.put(id, known)
         return known
+
+    def _glance(self, recording: str) -> Picture:
+        """For a line about it among others: the pictures of recordings that are looked at stay."""
+        return self._picture(recording, keep=recording in self._kept)
 
     def _picture(self, recording: str, *, keep: bool = True) -> Picture:
         try:

@@ -22,7 +22,9 @@ from agentsight_rx.sinks import Lent, memory
 from agentsight_rx.sinks.web import Feed
 from agentsight_rx.state import MemoryStore
 from agentsight_rx.view import AlertRow, CallRow, Output
+from agentsight_rx.view.page import Picture
 from agentsight_rx.view.rows.tables import put
+from agentsight_rx.web import pictures
 from agentsight_rx.web.api import Api
 from agentsight_rx.web.app import Access, application
 from agentsight_rx.web.pictures import Pictures
@@ -107,6 +109,30 @@ def test_a_session_is_answered_from_its_recording(shelf: Shelf) -> None:
     head = shelf.get(f"r/only/session/{SESSION}")
     assert ("only", 12) == (head["recording"], head["turns"])
     assert 12 == len(shelf.get(f"r/only/session/{SESSION}/turns")["cards"])
+
+
+def test_the_view_of_the_machine_takes_no_place_of_a_recording_that_is_open(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only few pictures are kept, and each may take 80 MB."""
+    made: list[Any] = []
+
+    class Noted(Picture):
+        def __init__(self, store: Any, *given: Any, **more: Any) -> None:
+            made.append(store)
+            super().__init__(store, *given, **more)
+
+    monkeypatch.setattr(pictures, "Picture", Noted)
+    shelf.put("open", parcel())
+    for name in ("a", "b", "c", "d"):
+        shelf.put(name, small(name, f"s-{name}").events)
+    head = f"r/open/session/{SESSION}"
+    shelf.get(head)
+    for path in ("sessions", "alerts", "machine?days=0"):
+        shelf.get(path)
+        before = len(made)
+        shelf.get(head)
+        assert len(made) == before, path
 
 
 def test_an_id_with_a_slash_is_one_part_of_the_path(shelf: Shelf) -> None:

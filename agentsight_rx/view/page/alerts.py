@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from ...rules.guard.compiled import allow_text
 from ...rules.guard.file import built_in_rules
@@ -40,6 +41,7 @@ __all__ = [
     "loud_of",
     "marks_of",
     "signals_of_alerts",
+    "waiting_of",
 ]
 
 _COLUMNS_MOST = 500
@@ -135,24 +137,26 @@ def marks_of(rows: Iterable[AlertRow], tools: Collection[str], /) -> Iterator[Al
         yield AlertMark(row.number, row.rule, cut(row.sentence, _SAID), tool or "", count=row.count)
 
 
-def _waiting(picture: Picture, session: str) -> list[AlertRow]:
-    """The alerts that wait, stopped ones first, then the newest."""
-    rows = [row for row in picture.alerts_of(session) if is_waiting(state_of(row, picture.decisions))]
-    return sorted(rows, key=lambda row: (_RANKS[state_of(row, picture.decisions)], -row.timestamp_ms))
+Waiting: TypeAlias = Sequence[tuple[State, AlertRow]]
 
 
-def halt_of(picture: Picture, session: str, /) -> Halt | None:
+def waiting_of(picture: Picture, session: str, /) -> Waiting:
+    """The alerts that wait, with their states, stopped ones first, then the newest."""
+    states = [(state_of(row, picture.decisions), row) for row in picture.alerts_of(session)]
+    return sorted((each for each in states if is_waiting(each[0])), key=lambda each: (_RANKS[each[0]], -each[1].timestamp_ms))
+
+
+def halt_of(picture: Picture, waiting: Waiting, /) -> Halt | None:
     """The agent of the session stands still now."""
-    return next((halt for row in _waiting(picture, session) if (halt := _halt(row, picture)) is not None and halt.halted), None)
+    return next((halt for _, row in waiting if (halt := _halt(row, picture)) is not None and halt.halted), None)
 
 
-def clauses_of(picture: Picture, session: str, /) -> tuple[tuple[Clause, ...], tuple[Clause, ...]]:
+def clauses_of(waiting: Waiting, /) -> tuple[tuple[Clause, ...], tuple[Clause, ...]]:
     """What the verdict says of alerts: a stopped agent before all else, what waits behind it."""
-    rows = _waiting(picture, session)
-    stopped = next((row for row in rows if state_of(row, picture.decisions) == "stopped"), None)
+    rows = [row for _, row in waiting]
     first: tuple[Clause, ...] = ()
-    if stopped is not None:
-        rows.remove(stopped)
+    if waiting and waiting[0][0] == "stopped":
+        stopped = rows.pop(0)
         where = f" in turn {stopped.turn}" if stopped.turn else ""
         first = (Clause(f"Stopped{where}: {stopped.sentence}.", "alerts"), Clause(" "))
     if not rows:
@@ -163,14 +167,13 @@ def clauses_of(picture: Picture, session: str, /) -> tuple[tuple[Clause, ...], t
     return first, (Clause(" "), Clause(cut(said, _SAID), "alerts"))
 
 
-def signals_of_alerts(picture: Picture, session: str, /) -> Iterator[Signal]:
+def signals_of_alerts(waiting: Waiting, /) -> Iterator[Signal]:
     """Alerts that wait, as things worth a look."""
-    rows = _waiting(picture, session)
-    for row in rows[:_SIGNALS_MOST]:
+    for _, row in waiting[:_SIGNALS_MOST]:
         more = f", {row.count:,} times" if row.count > 1 else ""
         yield Signal(row.rule, f"{cut(row.sentence, _SAID)}{more}.", turns=(row.turn,) if row.turn else (), alert=row.number)
-    if len(rows) > _SIGNALS_MOST:
-        yield Signal(f"{plural(len(rows) - _SIGNALS_MOST, 'more alert')}", "They wait, too.", tab="alerts")
+    if len(waiting) > _SIGNALS_MOST:
+        yield Signal(f"{plural(len(waiting) - _SIGNALS_MOST, 'more alert')}", "They wait, too.", tab="alerts")
 
 
 # -- one of them whole ---------------------------------------------------------------------------------------------------

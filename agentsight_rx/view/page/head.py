@@ -23,7 +23,7 @@ from ..rows.kinds import SessionRow
 from ..rows.tables import STAGES
 from ..rows.tool_outcome import has_failed
 from .alert_shapes import AlertColumns, Halt
-from .alerts import clauses_of, columns_of, halt_of, signals_of_alerts
+from .alerts import clauses_of, columns_of, halt_of, signals_of_alerts, waiting_of
 from .counts import counts_of
 from .funnel import records_of
 from .picture import WHOLE, Picture, Work
@@ -147,7 +147,8 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
     falls, dearest = picture.falls(session)
     numbers = _numbers(work, threads, (start, end), window)
     said = verdict_of(deeds, threads.turns, live=live).clauses
-    stopped, waiting = clauses_of(picture, session)
+    alerts = waiting_of(picture, session)
+    stopped, waiting = clauses_of(alerts)
     return Head(
         session,
         recording,
@@ -171,7 +172,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         window=window or 0,
         numbers=numbers,
         signals=(
-            *signals_of_alerts(picture, session),
+            *signals_of_alerts(alerts),
             *signals_of(work, find(work.calls, work.tools, falls), refused, threads.turns),
         ),
         plan=tuple(Step(*step) for step in newest_plan(work.tools)),
@@ -181,7 +182,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         cut=work.cut,
         version=picture.version,
         alerts=columns_of(picture, session),
-        halt=halt_of(picture, session),
+        halt=halt_of(picture, alerts),
     )
 
 
