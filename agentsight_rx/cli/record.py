@@ -40,7 +40,7 @@ from .launch import Launch, exit_status, forwarding, invoking_user
 from .stopping import Stopper
 from .stores import new_store
 
-__all__ = ["ALL_SOURCES", "SOURCE_SWITCHES", "record", "record_command"]
+__all__ = ["ALL_SOURCES", "FILTERS", "SOURCE_SWITCHES", "STREAMS", "record", "record_command"]
 
 _LINGER_S = 2.0  # how long processes that the command left running are still watched
 
@@ -61,8 +61,8 @@ SOURCE_SWITCHES = {
 }
 _CHOSEN = ("pid", "comm", "cgroup", *SOURCE_SWITCHES, "source", "require")
 ALL_SOURCES = Watch(ssl=True, plain_http=True, process=True, files=True, net=True, stdio=True, system=True)
-_STREAMS = Stdio(stdio_all_fds=True, stdio_max_bytes=65_536)
-_FILTERS = Filters(default_filters=True)
+STREAMS = Stdio(stdio_all_fds=True, stdio_max_bytes=65_536)
+FILTERS = Filters(default_filters=True)
 _GUARD = Guard()
 _STORED = Destinations(console=Console(quiet=True), store=Store(require_store=False), page=Page(server=None))
 _SERVER = _switch("server", "Serve a page that shows it live. [on]", PAGE, bool | None)
@@ -77,9 +77,9 @@ def record(
     watch: Annotated[Watch, Only(*_CHOSEN, **SOURCE_SWITCHES)] = ALL_SOURCES,
     wait_all: Annotated[bool, flag(WATCH, "--wait-all", "Go on until all that it left running has ended.")] = False,
     tls: Annotated[Tls, Only("binary_path", "probe_placement")],
-    stdio: Annotated[Stdio, Only("stdio_max_bytes")] = _STREAMS,
+    stdio: Annotated[Stdio, Only("stdio_max_bytes")] = STREAMS,
     system: Annotated[System, Only("system_interval")],
-    filters: Filters = _FILTERS,
+    filters: Filters = FILTERS,
     guard: Guard = _GUARD,
     out: Annotated[Destinations, Without(Console, "jsonl", server=_SERVER)] = _STORED,
     explain: Explain = False,

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import typer
 
 from ..flags.group import flattened
 from ..lazy import lazy_group
 
 __all__ = ["guard"]
-
-
-def _wrapped(command: Any) -> Any:
-    return flattened(command)
 
 
 _COMMANDS = {
@@ -24,7 +18,7 @@ _COMMANDS = {
     "end": ("halted", "end_agent"),
 }
 guard = typer.Typer(
-    cls=lazy_group(__name__, _COMMANDS, wrapped=_wrapped),
+    cls=lazy_group(__name__, _COMMANDS, wrapped=flattened),
     help="The rules of the guard: list them, try them on recordings, explain an alert.",
     no_args_is_help=True,
 )

@@ -26,7 +26,7 @@ from ..flags.store import Store
 from ..flags.system import System
 from ..flags.tls import Tls
 from ..flags.watch import Watch
-from ..record import ALL_SOURCES, SOURCE_SWITCHES
+from ..record import ALL_SOURCES, FILTERS, SOURCE_SWITCHES, STREAMS
 from ..stopping import Stopper
 from ..stores import machine_store
 from ..values import bytes_of, comms_of, socket_of
@@ -43,10 +43,8 @@ _SELECTED = {
     "cgroup": Annotated[str | None, flag(WATCH, "--cgroup", "Only agents in this control group (v2) or below.", "PATH")],
     "uid": Annotated[int | None, flag(WATCH, "--uid", "Only agents of this user.", "UID", min=0)],
 }
-_FILTERS = Filters(default_filters=True)
 _GUARD = Guard()
 _AGENTS = Agents()
-_STREAMS = Stdio(stdio_all_fds=True, stdio_max_bytes=65_536)
 _STORED = Destinations(console=Console(quiet=True), store=Store(keep="60d", max_size="2GB"))
 
 
@@ -56,9 +54,9 @@ def watch(
     watch: Annotated[Watch, Only(*_SELECTED, *SOURCE_SWITCHES, "require", **_SELECTED, **SOURCE_SWITCHES)] = ALL_SOURCES,
     agents: Agents = _AGENTS,
     tls: Annotated[Tls, Only("probe_placement")],
-    stdio: Annotated[Stdio, Only("stdio_max_bytes")] = _STREAMS,
+    stdio: Annotated[Stdio, Only("stdio_max_bytes")] = STREAMS,
     system: Annotated[System, Only("system_interval")],
-    filters: Filters = _FILTERS,
+    filters: Filters = FILTERS,
     guard: Guard = _GUARD,
     out: Annotated[Destinations, Without(Console, "jsonl", "log", "require_store")] = _STORED,
     max_memory: Annotated[
