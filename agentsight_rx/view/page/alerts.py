@@ -142,7 +142,7 @@ Waiting: TypeAlias = Sequence[tuple[State, AlertRow]]
 
 def waiting_of(picture: Picture, session: str, /) -> Waiting:
     """The alerts that wait, with their states, stopped ones first, then the newest."""
-    states = [(state_of(row, picture.decisions), row) for row in picture.alerts_of(session)]
+    states: list[tuple[State, AlertRow]] = [(state_of(row, picture.decisions), row) for row in picture.alerts_of(session)]
     return sorted((each for each in states if is_waiting(each[0])), key=lambda each: (_RANKS[each[0]], -each[1].timestamp_ms))
 
 
