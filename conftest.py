@@ -1,6 +1,7 @@
 """
-Two workers share the suite; all tests that trace programs run in one of them, one after the other. No example of a property has
-a deadline: how long one takes depends on what else the machine does.
+Two workers share the suite. All tests that trace programs run in one of them, one after the other; so do those of a file that
+opens a browser, which is started once. No example of a property has a deadline: how long one takes depends on what else the
+machine does.
 
 --quick is for the loop of a change: a fifth of the examples of each property, and no test that is marked as slow.
 """
@@ -37,3 +38,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("live"):
             item.add_marker(pytest.mark.xdist_group("live"))
+        elif item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs and
-#   the tests that are marked as slow, and runs a fifth of the examples of each property (4 minutes).
+# ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs,
+#   open a browser or are marked as slow, and runs a fifth of the examples of each property (4 minutes).
 # ./test.sh --changed [COMMIT]: the checks and tests of the files that changed since COMMIT (where HEAD left main), in a minute, and
 #   what this leaves out.
 # ./test.sh --coverage [FILE…]: whether the own tests of each file of the product, run alone, run every line of it; what is not so
@@ -115,7 +115,7 @@ esac
 
 chosen=()
 if [[ ${1-} == --fast ]]; then
-  chosen=(--quick -m "not live")
+  chosen=(--quick -m "not live and not browser")
   shift
 fi
 

@@ -66,6 +66,10 @@ def plan(changed: Iterable[str], root: Path = ROOT) -> Plan:
     if live:
         found.tests = [each for each in found.tests if each not in live]
         found.left_out.append(f"tests that trace programs: sudo .venv/bin/pytest -n0 {' '.join(live)}")
+    browser = [each for each in found.tests if each.startswith("tests/browser/")]
+    if browser:
+        found.tests = [each for each in found.tests if each not in browser]
+        found.left_out.append(f"tests that open a browser: sudo .venv/bin/pytest -n0 {' '.join(browser)}")
     return found
 
 
@@ -95,7 +99,7 @@ def _add(found: Plan, file: str, root: Path) -> None:
     elif file.startswith("frontend/"):
         found.page = True
         found.tests += [each.relative_to(root).as_posix() for each in (root / "tests" / "web").glob("test_*.py")]
-        found.left_out.append(f"{file} is shown by a browser: sudo .venv/bin/pytest -n0 tests/live/test_page.py")
+        found.left_out.append(f"{file} is shown by a browser: sudo .venv/bin/pytest -n0 tests/browser")
     elif path.suffix == ".md":
         found.tests += _DOCUMENTS
         found.tests += _of_name(path.stem, root)
@@ -186,7 +190,9 @@ def main(argv: Sequence[str]) -> int:
     if found.layers:
         _check("import layers", ["lint-imports"])
     if found.tests:
-        _check("pytest", ["pytest", "-n", "2", "--dist", "loadgroup", "--quick", "-m", "not live", *found.tests])
+        _check(
+            "pytest", ["pytest", "-n", "2", "--dist", "loadgroup", "--quick", "-m", "not live and not browser", *found.tests]
+        )
     if typed:
         found.left_out.append("pyright, and mypy of the files that import what changed: ./test.sh --fast")
     print("== left out ==", *found.left_out, sep="\n")

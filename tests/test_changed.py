@@ -39,6 +39,7 @@ def test_a_file_without_own_tests_brings_the_tests_that_import_it() -> None:
     [
         ("agentsight_rx/sources/bpf/tls.c", "runs in the kernel"),
         ("tests/live/test_net.py", "sudo .venv/bin/pytest -n0 tests/live/test_net.py"),
+        ("tests/browser/test_page.py", "sudo .venv/bin/pytest -n0 tests/browser/test_page.py"),
         ("frontend/src/main.tsx", "shown by a browser"),
         ("tests/release/test_artifacts.py", "tier of its own: ./test.sh --release"),
         ("tests/view/scenes.py", "shared by tests"),

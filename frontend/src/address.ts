@@ -17,6 +17,9 @@ const NOWHERE: Place = {
 
 let inFragment = false; // a file on disk has no paths
 
+let leaving = false; // the browser was asked to go back, and has not yet
+const held: (() => void)[] = []; // what was asked for meanwhile
+
 export const place = signal<Place>(NOWHERE);
 
 export function parsed(address: string): Place {
@@ -68,6 +71,8 @@ export function listen(fragment: boolean): void {
   inFragment = fragment;
   const read = (): void => {
     place.value = parsed(inFragment ? location.hash.slice(1) || "/" : location.pathname + location.search);
+    leaving = false;
+    for (const each of held.splice(0)) onceBack(each);
   };
   addEventListener("popstate", read);
   read();
@@ -81,6 +86,7 @@ const closed = { diff: "", call: "", find: null, keys: false } as const;
 
 // `add`: a new entry of the history, so that Back closes what was opened.
 export function go(change: Partial<Place>, add = false): void {
+  if (leaving) return onceBack(() => go(change, add));
   const next = { ...place.value, ...change };
   if (next.session) next.view = "";
   const text = formatted(next);
@@ -103,6 +109,16 @@ export function openView(view: View, alert = ""): void {
 
 // Closes what is on top: by Back where it was opened here, so that Forward opens it again.
 export function close(): void {
-  if ((history.state as { ours?: boolean } | null)?.ours) history.back();
-  else go(closed);
+  if (leaving) return;
+  if (!(history.state as { ours?: boolean } | null)?.ours) return go(closed);
+  leaving = true;
+  history.back();
+}
+
+export const isLeaving = (): boolean => leaving;
+
+// Does it now, or once the browser has gone back, where it was asked to: until then what is on top is still there.
+export function onceBack(act: () => void): void {
+  if (leaving) held.push(act);
+  else act();
 }

@@ -1,6 +1,6 @@
 // What a key does. Keys never act while a text field has the focus, nor with Ctrl, Alt or Meta, but for search.
 
-import { close, go, open, openView, place } from "./address";
+import { close, go, isLeaving, onceBack, open, openView, place } from "./address";
 import { DIGITS, hasAlerts, hasContext } from "./shapes";
 import { cards, follow, following, hasMachine, head, indexOf, rail, small, step, stepTrouble, switchTheme } from "./state";
 import { control as alerts } from "./ui/alerts";
@@ -15,8 +15,9 @@ export function listenToKeys(save: () => void): void {
       return;
     }
     if (event.metaKey || event.ctrlKey || event.altKey || writes(event.target)) return;
-    const done = act(event.key, event.target, save);
-    if (done) event.preventDefault();
+    const held = isLeaving() && (event.key.length === 1 || event.key === "Escape");
+    if (held) onceBack(() => void act(event.key, event.target, save));
+    if (held || act(event.key, event.target, save)) event.preventDefault();
   });
 }
 

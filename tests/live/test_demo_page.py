@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ..browser.browsing import TABS, Shown, opened
 from ..test_pictures import FOLDER, SIZES
-from .browsing import TABS, Shown, opened
 from .capture import PATIENCE_S, PROGRAM, needs_root
 from .peers import fake_llm
 from .shop import COMMANDS, COMPACT_TOKENS, make_shop

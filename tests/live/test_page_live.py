@@ -23,7 +23,7 @@ from agentsight_rx.view.log.reading import read_events
 from agentsight_rx.web.assets import bundle
 from tests.reports import read_report
 
-from .browsing import opened, problems
+from ..browser.browsing import opened, problems
 from .capture import PATIENCE_S, PROGRAM, needs_root
 
 if TYPE_CHECKING:

@@ -256,9 +256,9 @@ def test_two_agents_at_once_and_one_that_ran_before(scene: Scene) -> None:
 
 def test_a_pause_lets_all_of_them_go_and_its_end_takes_them_up_again(scene: Scene) -> None:
     roots, paused = Roots(), list[bool]()
-    agent = scene.start()
     with running(trace_graph(options(scene, roots, paused=lambda: bool(paused)))) as (run, kept):
-        before = links()
+        before = links()  # while no agent runs, or a source is just being opened
+        agent = scene.start()
         until(lambda: is_open(run))
         agent.asks()
         until(lambda: len(calls_of(kept.items)) == 1)

@@ -23,7 +23,7 @@ from .page_runs import Running, running, serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = pytest.mark.live
+pytestmark = pytest.mark.browser
 
 SIZES = (8, 83, 212, 502)
 WIDTHS = (390, 768, 1280, 1920)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .browsing import chromium
+from .browser.browsing import chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

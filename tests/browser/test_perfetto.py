@@ -15,7 +15,7 @@ from ..cli.report.story import AGENT, recorded, small_story
 from .browsing import chromium
 from .trace_processor import TraceProcessor, trace_processor
 
-pytestmark = pytest.mark.live
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from .page_runs import serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Route
 
-pytestmark = pytest.mark.live
+pytestmark = pytest.mark.browser
 
 SIZES = (8, 83, 212, 502)
 WIDTHS = (390, 768, 1280, 1920)
@@ -87,6 +87,7 @@ def context(browser: Browser, served: StoredPage, *, counted: bool = True, empty
         page.page.route(re.compile(r"/api/v1/r/[^/]+/session/[^/?]+(?:\?.*)?$"), head)
         page.page.route(re.compile(r"/api/v1/r/[^/]+/session/[^/]+/context"), tab)
         yield page
+        page.page.unroute_all(behavior="wait")  # the page still asks when a test has seen what it wanted
 
 
 def go(page: Shown, size: int, query: str = "") -> None:

@@ -18,7 +18,7 @@ from .page_runs import serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = pytest.mark.live
+pytestmark = pytest.mark.browser
 
 FAMILY, PERSIAN = "👩\u200d💻", "می\u200cخواهم"
 ANSWER = f"""# The totals

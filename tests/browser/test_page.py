@@ -40,7 +40,7 @@ IN_TABS = {
     "health": "codex",
 }
 
-pytestmark = pytest.mark.live
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +177,20 @@ def test_every_key_does_what_the_list_of_keys_says(browser: Browser, served: Sto
         with page.page.expect_download() as saved:
             page.press("e")
         assert saved.value.suggested_filename.endswith("-conversation.json")
+
+
+def test_a_key_that_is_pressed_before_the_browser_has_gone_back_acts_then(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.see("Edited 3 files", within="h1")
+        page.page.evaluate("() => { const back = history.back.bind(history); history.back = () => setTimeout(back, 300); }")
+        page.press("?")
+        page.see("search everything", within="dialog")
+        page.press("Escape")
+        page.press("2")
+        page.press("?")
+        page.press("Escape")
+        page.press("3")
+        page.has("location.pathname.endsWith('/processes') && location.search === '' && !document.querySelector('dialog')")
 
 
 def test_search_looks_through_all_recordings_and_opens_what_it_finds(browser: Browser, served: StoredPage) -> None:

@@ -33,7 +33,7 @@ from .page_runs import running, serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = pytest.mark.live
+pytestmark = pytest.mark.browser
 
 WIDTHS = (390, 768, 1280, 1920)
 THEMES = ("light", "dark")
