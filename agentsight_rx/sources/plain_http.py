@@ -92,7 +92,7 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
             decode=self._decode,
             fields=_FIELDS,
             switches=_switches(),
-            headers=("ends.h",),
+            headers=("ends.h", "buffers.h"),
             names=self.names,
         )
         try:

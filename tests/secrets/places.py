@@ -372,6 +372,20 @@ def _origin(number: int) -> Origin:
     return Origin(number * 1000 * MS, 30, 30, 1000, "bash")
 
 
+def _rpc_other(number: int, text: str) -> Captured:
+    """Requests that are not of MCP, as editors and agents send them to each other: answered, refused, and with no answer."""
+    asked, told = _Pipe(2 * number), _Pipe(2 * number + 1)
+    prompt = [{"type": "text", "text": f"look at {text}"}]
+    params = {"sessionId": "s", "prompt": prompt, "note": text, "env": [{"name": "NOTE", "value": text}]}
+    for id_ in (1, 2, 3):
+        asked.carries(_asked({"jsonrpc": "2.0", "id": id_, "method": "session/prompt", "params": params}) + b"\n")
+    asked.carries(_asked({"jsonrpc": "2.0", "method": "session/update", "params": [text, {"update": text}]}) + b"\n")
+    told.carries(_asked({"jsonrpc": "2.0", "id": 1, "result": {"text": text, "lines": [f"it is {text}"]}}) + b"\n")
+    error = {"code": -32000, "message": f"it is {text}", "data": {"note": text}}
+    told.carries(_asked({"jsonrpc": "2.0", "id": 2, "error": error}) + b"\n")
+    return Captured(stdio=[*asked.chunks, *told.chunks])
+
+
 def _word(number: int, text: str) -> Captured:
     return Captured(process=[ProcessExec(_origin(number), 1, 1, "/bin/x", ("x", "-v", text), "/")])
 
@@ -443,6 +457,7 @@ PLACES: dict[str, Place] = {
     "messages that cut an answer": _socket(_ws_deltas, target="/v1/responses"),
     "JSON-RPC over HTTP": _http1(_rpc_http),
     "JSON-RPC over pipes": _rpc_pipe,
+    "JSON-RPC of another protocol": _rpc_other,
     "line of a pipe": _piped(lambda text: [f"it is {text}\n"], holds=_is_line),
     "lines of a pipe": _piped(lambda text: [f"{line}\n" for line in f"it is {text}".split("\n")], record=40),
     "word of a command": _word,

@@ -8,20 +8,18 @@
  * and counted. Reads are looked at when they end. Writes also when they begin, for the time: the other side may answer before
  * a write returns.
  *
- * Switches: BUFFERS (of one call), STEPS (turns of the copying loop), CPUS (one more than the highest number
+ * Switches: those of buffers.h, STEPS (turns of the copying loop), CPUS (one more than the highest number
  * of one). */
 
 enum { CHUNK = 1, OTHER = 2, CLOSE = 3 };
 
 enum { IN = 0, OUT = 1 };
 
-/* Where the bytes of a call lie: in one buffer, in an array of them, in the array of a message. HIDDEN: not in the process. */
-enum { PLAIN, VECTOR, MESSAGE, HIDDEN };
+enum { HIDDEN = MESSAGE + 1 }; /* the process does not have the bytes of the call */
 
 /* What a connection carries. */
 enum { UNDECIDED, HTTP, TLS, UNKNOWN };
 
-#define SEGMENT 16384
 #define MOST (16 << 20) /* bytes of one call */
 #define ROUNDS 32 /* programs that follow the first one: the kernel allows 33 (MAX_TAIL_CALL_CNT) */
 
@@ -38,18 +36,6 @@ enum { UNDECIDED, HTTP, TLS, UNKNOWN };
 #define CLOSED 7
 #define LISTENING 10
 #define RCV_SHUTDOWN 1
-
-struct buffer_t { /* struct iovec */
-    u64 at;
-    u64 size;
-};
-
-struct message_t { /* struct user_msghdr, up to what is read */
-    u64 name;
-    u64 name_size;
-    u64 buffers;
-    u64 buffers_count;
-};
 
 /* A write that has begun; a read once it ends. */
 struct move_t {
@@ -106,17 +92,11 @@ struct chunk_t {
 #define EMPTY (sizeof(struct chunk_t) - 2 * SEGMENT)
 
 struct room_t {
-    u64 left;  /* bytes still to be copied */
-    u64 from;  /* in the buffer at hand */
-    u64 space; /* bytes left in it */
-    u64 next;  /* its successor in the array */
-    u64 more;  /* so many successors */
-    u64 over;  /* bytes of the call that are not copied */
+    struct copying_t copying;
+    u64 over; /* bytes of the call that are not copied */
     u64 sock;
     u32 direction;
     u32 rounds; /* programs that went on with this */
-    u32 fill;
-    u32 taken; /* so many buffers of the array */
     struct chunk_t chunk;
 };
 
@@ -351,53 +331,24 @@ static inline int copy(struct room_t *room, struct side_t *side)
     u32 again = 1, tid = current_key();
 #pragma clang loop unroll(disable)
     for (TURNS(i, STEPS)) {
-        /* kept in memory and read again: the verifier would follow every value that they can have together */
-        u64 left = *(volatile u64 *)&room->left, space = *(volatile u64 *)&room->space;
-        u32 fill = *(volatile u32 *)&room->fill;
-        if (!left) {
+        int is = copy_on(&room->copying, chunk->data);
+        if (is == OVER) {
             again = 0;
             break;
         }
-        if (fill >= SEGMENT) {
-            chunk->size = fill;
+        if (is == FULL) {
+            chunk->size = SEGMENT;
             chunk->lost = 0;
             chunk->seq = __sync_fetch_and_add(&side->seq, 1);
             send(chunk, EMPTY + SEGMENT);
             chunk->offset += SEGMENT;
             chunk->gap = 0;
-            *(volatile u32 *)&room->fill = 0;
-            continue;
         }
-        if (!space) {
-            struct buffer_t buffer = {};
-            if (!room->more || room->taken == BUFFERS || bpf_probe_read_user(&buffer, sizeof(buffer), (void *)room->next)) {
-                again = 0;
-                break;
-            }
-            room->more--;
-            room->taken++;
-            room->next += sizeof(buffer);
-            room->from = buffer.at;
-            *(volatile u64 *)&room->space = buffer.size;
-            continue;
-        }
-        u64 part = left < space ? left : space;
-        if (part > SEGMENT - fill)
-            part = SEGMENT - fill;
-        part = AT_MOST(part, SEGMENT);
-        if (bpf_probe_read_user(chunk->data + AT_MOST(fill, SEGMENT), part, (void *)room->from)) {
-            again = 0;
-            break;
-        }
-        room->from += part;
-        *(volatile u64 *)&room->left = left - part;
-        *(volatile u64 *)&room->space = space - part;
-        *(volatile u32 *)&room->fill = fill + part;
     }
-    u64 fill = AT_MOST(*(volatile u32 *)&room->fill, SEGMENT);
+    u64 fill = filled(&room->copying);
     again = again && room->rounds < ROUNDS;
     chunk->size = fill;
-    chunk->lost = again ? 0 : room->left + room->over;
+    chunk->lost = again ? 0 : room->copying.left + room->over;
     chunk->seq = __sync_fetch_and_add(&side->seq, 1);
     send(chunk, EMPTY + fill);
     if (!again)
@@ -405,7 +356,7 @@ static inline int copy(struct room_t *room, struct side_t *side)
     chunk->offset += fill;
     chunk->gap = 0;
     room->rounds++;
-    *(volatile u32 *)&room->fill = 0;
+    *(volatile u32 *)&room->copying.fill = 0;
     if (!rests.update(&tid, (struct rest_t *)room))
         return 1;
     count(SEEN);
@@ -437,18 +388,8 @@ static inline int send_data(struct room_t *room, struct move_t *move, struct sid
         return 0;
     }
     room->over = did > MOST ? did - MOST : 0;
-    room->left = did - room->over;
-    room->fill = room->taken = room->rounds = 0;
-    room->from = move->at;
-    room->space = move->form == PLAIN ? move->size : 0;
-    room->next = move->at;
-    room->more = move->form == PLAIN ? 0 : move->size;
-    if (move->form == MESSAGE) {
-        struct message_t message = {};
-        bpf_probe_read_user(&message, sizeof(message), (void *)move->at);
-        room->next = message.buffers;
-        room->more = message.buffers_count;
-    }
+    room->rounds = 0;
+    begin_copying(&room->copying, did - room->over, move->at, move->size, move->form);
     return copy(room, side);
 }
 

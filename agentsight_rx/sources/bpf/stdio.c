@@ -5,7 +5,7 @@
  * short processes are gone before user space could ask. One program runs behind every system call of a kind, so the layout of
  * their tracepoints (arguments in slots of 8 bytes, the result in the first) is written down here once.
  *
- * Switches: MOST (bytes of one call), BUFFERS (of one call), STEPS (turns of the copying loop), TTY, FDS (`ONLY(0) ONLY(1)`),
+ * Switches: those of buffers.h, MOST (bytes of one call), STEPS (turns of the copying loop), TTY, FDS (`ONLY(0) ONLY(1)`),
  * CPUS (one more than the highest number of one). */
 
 #include <uapi/linux/ptrace.h>
@@ -18,11 +18,8 @@ enum { PIPE = 0, UNIX = 1, TERMINAL = 2, EARLY = 3, REGULAR = 4 };
 
 enum { IN = 0, OUT = 1 };
 
-/* Where the bytes of a call lie: in one buffer, in an array of them, in the array of a message. UNSEEN: the entry of the call was not seen
- * begin, so it is looked for in the registers once it ends. */
-enum { PLAIN, VECTOR, MESSAGE, UNSEEN };
+enum { UNSEEN = MESSAGE + 1 }; /* the call began before it was watched, so its arguments are in the registers once it ends */
 
-#define SEGMENT 16384
 #define PEEK 2 /* MSG_PEEK: the bytes stay and will be read again */
 
 #define MODE_TYPE 0xf000
@@ -43,18 +40,6 @@ struct leave_t {
     u64 common;
     u64 number;
     s64 result;
-};
-
-struct buffer_t { /* struct iovec */
-    u64 at;
-    u64 size;
-};
-
-struct message_t { /* struct user_msghdr, up to what is read */
-    u64 name;
-    u64 name_size;
-    u64 buffers;
-    u64 buffers_count;
 };
 
 struct call_t {
@@ -110,13 +95,7 @@ struct chunk_t {
 #define EMPTY (sizeof(struct chunk_t) - 2 * SEGMENT)
 
 struct room_t {
-    u64 left;  /* bytes still to be copied */
-    u64 from;  /* in the buffer at hand */
-    u64 space; /* bytes left in it */
-    u64 next;  /* its successor in the array */
-    u64 more;  /* so many successors */
-    u32 fill;
-    u32 taken; /* so many buffers of the array */
+    struct copying_t copying;
     struct chunk_t chunk;
 };
 
@@ -333,64 +312,29 @@ static inline void send_data(struct room_t *room, struct call_t *call, struct si
 {
     struct chunk_t *chunk = &room->chunk;
     u64 over = did > MOST ? did - MOST : 0;
-    room->left = did - over;
-    room->fill = room->taken = 0;
-    room->from = call->at;
-    room->space = call->form == PLAIN ? call->size : 0;
-    room->next = call->at;
-    room->more = call->form == PLAIN ? 0 : call->size;
+    begin_copying(&room->copying, did - over, call->at, call->size, call->form);
     chunk->offset = __sync_fetch_and_add(&side->offset, did);
-    if (call->form == MESSAGE) {
-        struct message_t message = {};
-        bpf_probe_read_user(&message, sizeof(message), (void *)call->at);
-        room->next = message.buffers;
-        room->more = message.buffers_count;
-    }
 #pragma clang loop unroll(disable)
     for (TURNS(i, STEPS)) {
-        /* kept in memory and read again: the verifier would follow every value that they can have together */
-        u64 left = *(volatile u64 *)&room->left, space = *(volatile u64 *)&room->space;
-        u32 fill = *(volatile u32 *)&room->fill;
-        if (!left)
+        int is = copy_on(&room->copying, chunk->data);
+        if (is == OVER)
             break;
-        if (fill >= SEGMENT) {
-            chunk->size = fill;
+        if (is == FULL) {
+            chunk->size = SEGMENT;
             chunk->lost = 0;
             chunk->seq = __sync_fetch_and_add(&side->seq, 1);
             send(chunk, EMPTY + SEGMENT);
             chunk->offset += SEGMENT;
-            *(volatile u32 *)&room->fill = 0;
-            continue;
         }
-        if (!space) {
-            struct buffer_t buffer = {};
-            if (!room->more || room->taken == BUFFERS || bpf_probe_read_user(&buffer, sizeof(buffer), (void *)room->next))
-                break;
-            room->more--;
-            room->taken++;
-            room->next += sizeof(buffer);
-            room->from = buffer.at;
-            *(volatile u64 *)&room->space = buffer.size;
-            continue;
-        }
-        u64 part = left < space ? left : space;
-        if (part > SEGMENT - fill)
-            part = SEGMENT - fill;
-        part = AT_MOST(part, SEGMENT);
-        if (bpf_probe_read_user(chunk->data + AT_MOST(fill, SEGMENT), part, (void *)room->from))
-            break;
-        room->from += part;
-        *(volatile u64 *)&room->left = left - part;
-        *(volatile u64 *)&room->space = space - part;
-        *(volatile u32 *)&room->fill = fill + part;
     }
-    u64 fill = AT_MOST(*(volatile u32 *)&room->fill, SEGMENT);
-    if (call->datagram && !room->more && !room->space) { /* MSG_TRUNC again: there was no room for the rest */
-        __sync_fetch_and_add(&side->offset, -room->left);
-        room->left = 0;
+    struct copying_t *rest = &room->copying;
+    u64 fill = filled(rest);
+    if (call->datagram && !rest->more && !rest->space) { /* MSG_TRUNC again: there was no room for the rest */
+        __sync_fetch_and_add(&side->offset, -rest->left);
+        rest->left = 0;
     }
     chunk->size = fill;
-    chunk->lost = room->left + over;
+    chunk->lost = rest->left + over;
     chunk->seq = __sync_fetch_and_add(&side->seq, 1);
     send(chunk, EMPTY + fill);
 }

@@ -105,6 +105,7 @@ class StdioReader(ProgramReader[Seen]):
             decode=self._decode,
             fields=_FIELDS,
             switches=_switches(options),
+            headers=("buffers.h",),
             names=self.names,
         )
         self._program = program
