@@ -22,7 +22,7 @@ from ...rules.guard.values import Rules
 from ..rows.kinds import AuditRow, Row
 from .amended import Rows, amended, place_of
 from .guard.talk import Priced
-from .views import Reader, Size, Views, ViewsState
+from .views import Size, Views, ViewsState
 from .window import Window
 
 __all__ = ["Fold", "FoldState"]
@@ -92,7 +92,7 @@ class Fold:
         moment_ns = when(event) or event.origin.time_ns
         bar_ns = self._bar_ns
         if moment_ns < bar_ns:
-            return self._not_later(event, moment_ns, reader)
+            return self._not_later(event, moment_ns)
         rows = read(event)  # as in _next, whose call would take as long as all of this
         if moment_ns != bar_ns:
             self._bar_ns, self._same = moment_ns, rows
@@ -106,8 +106,9 @@ class Fold:
             self._go_on()
         return rows
 
-    def _next(self, event: Event, moment_ns: int, reader: Reader) -> list[Row]:
+    def _next(self, event: Event, moment_ns: int) -> list[Row]:
         """Read an event that is not earlier than all before it."""
+        reader = self._readers[type(event)]  # another one after rules that came late
         rows = reader.read(event)
         if moment_ns != self._newest_ns:
             self._same = rows
@@ -154,7 +155,7 @@ class Fold:
 
     # -- what comes late -----------------------------------------------------------------------------------------------
 
-    def _not_later(self, event: Event, moment_ns: int, reader: Reader) -> list[Row]:
+    def _not_later(self, event: Event, moment_ns: int) -> list[Row]:
         """Something is known that is later, or waits: late ones come together, so that they are read together."""
         rows: list[Row] = []
         newest_ns = self._newest_ns
@@ -178,7 +179,7 @@ class Fold:
                 moment_ns = newest_ns
                 if event.origin.connection is not None:
                     self._staying.put(event.origin.connection, newest_ns)
-        read = self._next(event, moment_ns, reader)
+        read = self._next(event, moment_ns)
         self._set_bar()
         return rows + read if rows else read
 
@@ -215,7 +216,7 @@ class Fold:
         failed: Exception | None = None
         for moment_ns, event in events:
             try:
-                rows = self._next(event, moment_ns, self._readers[type(event)])
+                rows = self._next(event, moment_ns)
                 if moment_ns >= since_ns:
                     found.update((place_of(row), row) for row in rows)
             except Exception as error:

@@ -522,6 +522,19 @@ def test_rules_hold_from_their_event_on_and_wrong_ones_change_nothing() -> None:
     assert lines_of(rows) == lines_of([row for event in story.events for row in Fold().add(event)])
 
 
+def test_rules_that_come_late_hold_for_the_next_event_too() -> None:
+    story = Story()
+    shell = story.shell("work")
+    loads(story, '[rule.mine]\nwhen = "file.path ~= */shop/*"')
+    late = story.events.pop()
+    for name in ("second", "third"):
+        story.does(shell, "open", f"/home/ada/shop/{name}")
+    *before, last = story.events
+    fold = Fold(built_in_rules(), follows=True)
+    rows = [row for event in (*before, late, last) for row in fold.add(event)]
+    assert {"second", "third"} == {row.target.rpartition("/")[2] for row in rows if isinstance(row, AlertRow)}
+
+
 @pytest.mark.parametrize(
     ("text", "error"), [("{", "Input data was truncated"), ('{"rules":[{"name":"x","when":"a"}]}', "unknown field 'a'")]
 )
