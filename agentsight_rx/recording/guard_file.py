@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import UsageError
 from ..events import Origin, RulesLoaded, Usage
 from ..prices import Prices
-from ..rules.guard.compiled import Judge
+from ..rules.guard.compiled import judge_of
 from ..rules.guard.file import FILE_MOST, built_in_rules, read_rules
 from ..rules.guard.values import Rules
 from ..view import CallRow
@@ -108,6 +108,6 @@ def priced_by(prices: Prices, rules: Rules | None = None, /) -> Priced:
     def cost(row: CallRow) -> float | None:
         return usd(row.provider, row.model, row.usage, row.start_timestamp_ms)
 
-    if rules is not None and Judge(rules).reads_cost:
+    if rules is not None and judge_of(rules).reads_cost:
         prices.cost_of("openai", "gpt-4o", Usage(), time_ms=0)
     return cost

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from agentsight_rx.errors import UsageError
-from agentsight_rx.rules.guard.compiled import Judge, allow_text
+from agentsight_rx.rules.guard.compiled import Judge, allow_text, judge_of
 from agentsight_rx.rules.guard.danger import DANGERS, danger_of
 from agentsight_rx.rules.guard.deeds import (
     DEEDS,
@@ -275,6 +276,16 @@ def test_rules_are_values_that_a_cluster_can_send() -> None:
     assert rules.named("loop") is not None
     assert rules.named("none") is None
     assert [0, 0, 1, 2, 3] == [rank(level) for level in ("other", "off", "note", "warn", "stop")]
+
+
+def test_the_judge_of_equal_rules_is_made_once() -> None:
+    rules = built_in_rules()
+    assert judge_of(rules) is judge_of(replace(rules, deliver=()))
+    assert judge_of(rules) is not judge_of(replace(rules, rules=rules.rules[1:]))
+    wrong = replace(rules, rules=(replace(rules.rules[0], when="nothing = 1"),))
+    for _ in range(2):
+        with pytest.raises(UsageError, match="nothing"):
+            judge_of(wrong)
 
 
 def test_only_a_rule_about_cost_asks_for_prices() -> None:

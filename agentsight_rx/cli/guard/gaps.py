@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from ...loss import Entry, Reason
-from ...rules.guard.compiled import Judge
+from ...rules.guard.compiled import judge_of
 from ...rules.guard.deeds import (
     DEEDS,
     CallDeed,
@@ -56,7 +56,7 @@ class Needs:
     """Which rules need what to be seen. Rules that are off are left out."""
 
     def __init__(self, rules: Rules) -> None:
-        judge = Judge(rules)
+        judge = judge_of(rules)
         self._kinds = {rule.name: judge.kinds_of(rule) for rule in rules.rules if rule.do != "off"}
 
     def among(self, kinds: Kinds) -> tuple[str, ...]:

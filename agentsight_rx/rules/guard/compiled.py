@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, TypeVar
+
+import msgspec
 
 from ...errors import UsageError
 from ..compiler import Code, Language, Leaf, Resolved, expression, joined, leaves, negation, resolve, witness
@@ -12,7 +15,7 @@ from .deeds import DEEDS, Deed
 from .fields import CHAIN_FIELDS, guard_fields
 from .values import Allow, Rule, Rules
 
-__all__ = ["Judge", "allow_text"]
+__all__ = ["Judge", "allow_text", "judge_of"]
 
 D = TypeVar("D")
 
@@ -24,6 +27,7 @@ def judged(event):
 """
 # What a deed is not asked for where it is asked whether a rule may match it at all: its chain, and what is known only later
 _LATER = ("event.chain.", "event.sent", "event.new", "event.named", "event.target")
+_JUDGES_MOST = 4  # that are kept: each takes 6 ms to make
 _COSTS = ("session.cost", "day.cost", "subagent.cost")
 # What an entry of `allow` compares, by deed: each has its own name for the same thing
 _ALLOWED: dict[str, tuple[str, ...]] = {
@@ -35,6 +39,16 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
     "command": ("process.argv",),
     "tool": ("tool.name",),
 }
+
+
+def judge_of(rules: Rules, /) -> Judge:
+    """The Judge of these rules, which has no state: made once for all who judge by them."""
+    return _judge_of(rules.text)
+
+
+@lru_cache(_JUDGES_MOST)
+def _judge_of(text: str) -> Judge:
+    return Judge(msgspec.json.decode(text, type=Rules))
 
 
 class Judge:

@@ -33,7 +33,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ...errors import UsageError
-from .compiled import Judge
+from .compiled import judge_of
 from .values import LEVELS, Allow, Deliver, Level, Rule, Rules, rank
 
 __all__ = ["FILE_MOST", "built_in_rules", "read_rules"]
@@ -64,7 +64,7 @@ def read_rules(text: str, name: str, /, *, over: Rules | None = None, tighten: b
     if len(text.encode("utf-8", "surrogateescape")) > FILE_MOST:
         raise UsageError(f"{name} is larger than {FILE_MOST >> 20} MiB; expected some rules")
     rules = _File(text, name, built_in_rules() if over is None else over, tighten=tighten, built_in=False).rules()
-    Judge(rules)  # reports a rule that is wrong
+    judge_of(rules)  # reports a rule that is wrong
     return rules
 
 
