@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..loss import Meter, Reason
 from ..say import say
 from .api import SEEN, Api
-from .assets import FALLBACK, PAGE_PREFIX, bundle
+from .assets import FALLBACK, PAGE_PREFIX, bundle, compressed
 
 __all__ = ["Access", "application"]
 
@@ -68,7 +68,10 @@ def application(api: Api, access: Access, meter: Meter) -> ASGIApp:
         asset = built.asset(request.url.path) if built is not None else None
         if asset is None:
             raise HTTPException(404, "the page has no such file")
-        return Response(asset.text, media_type=asset.type)
+        vary = {"vary": "accept-encoding"}
+        if not _takes_gzip(request.headers.get("accept-encoding", "")):
+            return Response(asset.text, media_type=asset.type, headers=vary)
+        return Response(compressed(asset.text), media_type=asset.type, headers={**vary, "content-encoding": "gzip"})
 
     async def info(_: Request) -> Response:
         return _json(_INFO)
@@ -83,6 +86,15 @@ def application(api: Api, access: Access, meter: Meter) -> ASGIApp:
         *api.routes(),
     ]
     return _Guard(Starlette(routes=routes, exception_handlers={HTTPException: _answer, Exception: _answer}), access, meter)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """What Accept-Encoding says (RFC 9110 12.5.3): a coding with `q=0` is refused."""
+    for part in accepted.lower().split(","):
+        coding, *parameters = (each.strip() for each in part.split(";"))
+        if coding in ("gzip", "x-gzip"):
+            return not any(re.fullmatch(r"q\s*=\s*0(\.0*)?", each) for each in parameters)
+    return False
 
 
 def _json(value: object, status: int = 200) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from functools import cache
+from gzip import compress
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from msgspec import Struct
 
 from ..view.page import Embedded
 
-__all__ = ["FALLBACK", "PAGE_PREFIX", "Asset", "Bundle", "bundle", "single_file"]
+__all__ = ["FALLBACK", "PAGE_PREFIX", "Asset", "Bundle", "bundle", "compressed", "single_file"]
 
 _DIST = Path(__file__).with_name("dist")
 FALLBACK = Path(__file__).with_name("fallback.html")
@@ -25,6 +26,12 @@ class Asset(Struct, frozen=True):
 
     type: str
     text: str
+
+
+@cache
+def compressed(text: str, /) -> bytes:
+    """A file of the page as gzip (RFC 1952), made once: a quarter of its size."""
+    return compress(text.encode(), mtime=0)
 
 
 class Bundle(Struct, frozen=True):

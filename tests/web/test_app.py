@@ -164,6 +164,28 @@ def test_the_policy_of_the_page_allows_its_own_script_alone(served: Served, monk
     assert ("a {}", 404) == (served.http.get("/assets/app.css").text, served.http.get("/assets/other.js").status_code)
 
 
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, deflate, br", "gzip"),
+        ("br;q=1, X-GZip;q=0.5", "gzip"),
+        ("gzip;q=0", None),
+        ("br, gzip ; q = 0.000", None),
+        ("gzip;q=0.001", "gzip"),
+        ("br", None),
+        ("", None),
+    ],
+)
+def test_files_of_the_page_are_compressed_for_those_who_take_it(
+    served: Served, monkeypatch: pytest.MonkeyPatch, accepted: str, coding: str | None
+) -> None:
+    monkeypatch.setattr("agentsight_rx.web.app.bundle", lambda: Bundle("", "let a = 1;" * 100, ""))
+    answer = served.http.get("/assets/app.js", headers={"Accept-Encoding": accepted})
+    assert ("let a = 1;" * 100, coding) == (answer.text, answer.headers.get("content-encoding"))
+    assert "accept-encoding" == answer.headers["vary"]
+    assert (int(answer.headers["content-length"]) < 100) == (coding is not None)
+
+
 def test_without_a_built_page_it_says_how_to_build_it(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agentsight_rx.web.app.bundle", lambda: None)
     answer = served.http.get("/")
