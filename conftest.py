@@ -1,7 +1,6 @@
 """
-Two workers share the suite. All tests that trace programs run in one of them, one after the other; so do those of a file that
-opens a browser, which is started once. No example of a property has a deadline: how long one takes depends on what else the
-machine does.
+Two workers share the suite. A file whose tests trace programs or open a browser runs in one of them, so that what its tests
+share is started once. No example of a property has a deadline: how long one takes depends on what else the machine does.
 
 --quick is for the loop of a change: a fifth of the examples of each property, and no test that is marked as slow.
 """
@@ -36,7 +35,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in set(slow)]
         with_fewer_examples(items)
     for item in items:
-        if item.get_closest_marker("live"):
-            item.add_marker(pytest.mark.xdist_group("live"))
-        elif item.get_closest_marker("browser"):
+        if item.get_closest_marker("live") or item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))

@@ -14,8 +14,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 __all__ = [
-    "AHEAD_MOST", "COMPRESSED", "HYPHEN_OF_KEYS", "IN_RUN", "KEY_IN_BASE64", "KINDS", "LETTERS", "UNDERSCORE_OF_KEYS", "Kind",
-    "by_first_letter",
+    "AHEAD_MOST", "BEGINS_IN_RUN", "COMPRESSED", "HYPHEN_OF_KEYS", "IN_RUN", "KEY_IN_BASE64", "KINDS", "LETTERS",
+    "UNDERSCORE_OF_KEYS", "Kind", "by_first_letter",
 ]  # fmt: skip
 
 # By name: the letters, and the run in RUNS of a secret that was cut
@@ -265,8 +265,8 @@ KINDS = _kinds()
 # One search finds all kinds, whatever their number. Most begin with letters and a hyphen or an underscore: what follows that
 # mark refuses nearly all others. Other kinds are looked for where a run of Base64 is, for which a text is searched anyhow.
 
-AHEAD_MOST = 26  # bytes that these look ahead, with the mark
-_NO_WORD = r"(?=[a-z_.+/-]{0,24}+[A-Z0-9])(?=[A-Za-z0-9_.+/-]{10})"  # what follows the mark is no word, and long enough
+AHEAD_MOST = 50  # bytes that these look ahead, with the mark: of 48 random letters and digits, one in 6 million has no digit
+_NO_WORD = r"(?=[a-z_.+/-]{0,48}+[A-Z0-9])(?=[A-Za-z0-9_.+/-]{10})"  # what follows the mark is no word, and long enough
 
 
 def _behind(mark: str) -> str:
@@ -296,4 +296,5 @@ KEY_IN_BASE64 = (
 COMPRESSED = "H4sI|eJ[wxyz]|eN[opqr]|eA[EF]"  # gzip and zlib, in Base64
 _WITHOUT_MARK = by_first_letter([kind.begin for kind in KINDS if kind.begin[-1] not in "_-"])
 _BEGINS_WORD = r"(?:(?<![A-Za-z0-9])|(?<=[abefnrtvm])(?:(?<=\\.)|(?<=[0-9\[]m)))"  # also behind an escape and a colour
-IN_RUN = f"{_BEGINS_WORD}(?:{_WITHOUT_MARK}|{_MARKED}|{KEY_IN_BASE64}|{COMPRESSED})"
+BEGINS_IN_RUN = f"(?:{_WITHOUT_MARK}|{_MARKED}|{KEY_IN_BASE64}|{COMPRESSED})"
+IN_RUN = f"{_BEGINS_WORD}{BEGINS_IN_RUN}"

@@ -12,7 +12,7 @@ import re
 from bisect import bisect_right
 from typing import NamedTuple, TypeAlias
 
-from .kinds import AHEAD_MOST, HYPHEN_OF_KEYS, IN_RUN, UNDERSCORE_OF_KEYS
+from .kinds import AHEAD_MOST, BEGINS_IN_RUN, HYPHEN_OF_KEYS, IN_RUN, UNDERSCORE_OF_KEYS
 from .patterns import HYPHEN_OF_NAMES, MARKUP, MEMBER, UNDERSCORE_OF_NAMES, VARIABLE
 from .places import matches, matches_around, places
 
@@ -140,7 +140,7 @@ def scan(data: bytes, cut: bool, /) -> Marks:
     if near or frequent or cut:
         _find_runs(data, cut, near, frequent, marks)
         for start, end in marks.runs:
-            _find_keys(data, start, min(end, start + _OF_RUN), marks.shapes)
+            _find_keys(data, start, end, marks.shapes)
     return marks
 
 
@@ -207,7 +207,10 @@ def may_hold_base64(text: str, /) -> bool:
 
 
 _IN_RUN, _IN_RUN_TEXT = re.compile(IN_RUN.encode()), re.compile(IN_RUN)
-_BEFORE_RUN, _OF_RUN = 36, 256  # bytes around the beginning of a run in which a key may begin
+_BEGIN_MOST = 64  # bytes of a beginning
+_BEFORE_RUN, _OF_RUN = 36, 256  # bytes around the beginning of a run in which a key may begin at any letter
+# Behind that it begins where a word does in a form, in which a plus sign is a blank, or in a path. Two searches are faster
+_BEGINS_WORD = tuple(re.compile((re.escape(mark) + BEGINS_IN_RUN).encode()) for mark in "+/")
 
 
 def _find_keys(data: bytes, start: int, end: int, shapes: list[int]) -> None:
@@ -218,7 +221,10 @@ def _find_keys(data: bytes, start: int, end: int, shapes: list[int]) -> None:
     if before in _ENDS_ESCAPE:  # the letters of an escape belong to the run
         shapes += [start + size for size in _ESCAPES]
     first = max(0, start - _BEFORE_RUN) if before in _IN_KEY else start
-    shapes += [hit.start() for hit in _IN_RUN.finditer(data, first, end)]
+    near = min(end, start + _OF_RUN)
+    shapes += [hit.start() for hit in _IN_RUN.finditer(data, first, near)]
+    if near < end:
+        shapes += [hit.start() + 1 for begins in _BEGINS_WORD for hit in begins.finditer(data, near - _BEGIN_MOST, end)]
 
 
 _SUM = (b"sha512-", b"sha384-", b"sha256-", b"sha1-")  # of a file, in a lock file

@@ -1,9 +1,13 @@
-"""The table of kinds and places on the standard output: how many secrets leak. Exits 1 if there are any."""
+"""
+On the standard output: the table of kinds and places with how many secrets leak, and of the keys of all vendors in each place
+those that leak. Exits 1 if there are any.
+"""
 
 from __future__ import annotations
 
 import sys
 
+from .every_vendor import leaked_keys
 from .kinds import KINDS
 from .matrix import Matrix, measured
 from .places import CANNOT, PLACES
@@ -21,7 +25,9 @@ def main() -> int:
     print(f"{sum(map(len, matrix.parts.values()))} secrets in {len(matrix.parts)} cells: {leaked} leaked")
     for (place, kind), where in leaks.items():
         print(f"  {place}, {kind}: in {', '.join(sorted(where))}")
-    return 1 if leaks else 0
+    planted, shown = leaked_keys()
+    print(f"{planted} keys, one of each vendor in each place: {len(shown)} leaked", *shown, sep="\n  ")
+    return 1 if leaks or shown else 0
 
 
 def _cell(matrix: Matrix, place: str, kind: str) -> str:

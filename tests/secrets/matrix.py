@@ -9,7 +9,7 @@ import json
 import re
 import tempfile
 import urllib.parse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -46,7 +46,7 @@ from ..sinks.test_otel import collecting
 from .kinds import KINDS, PARTS, Parts
 from .places import PLACES, Captured, is_raw
 
-__all__ = ["Cell", "Matrix", "lines_of", "measured", "planted", "spooled"]
+__all__ = ["Cell", "Matrix", "lines_of", "measured", "outputs", "planted", "shown", "spooled"]
 
 Cell = tuple[str, str]  # place, kind
 
@@ -79,8 +79,8 @@ def measured(*, remove_auth: bool = True) -> Matrix:
                     matrix.parts[place, kind] = new
                     parts |= dict.fromkeys(new, (place, kind))
         with tempfile.TemporaryDirectory() as folder:
-            for where, blob in _outputs(captured, TraceOptions(raw=raw, remove_auth=remove_auth), Path(folder)):
-                for part in _shown(blob, parts):
+            for where, blob in outputs(captured, TraceOptions(raw=raw, remove_auth=remove_auth), Path(folder)):
+                for part in shown(blob, parts):
                     matrix.leaks.setdefault(parts[part], set()).add(part)
                     matrix.where.setdefault(parts[part], set()).add(where)
     return matrix
@@ -136,9 +136,9 @@ def spooled(captured: Captured, options: TraceOptions, sink: SpoolOptions) -> No
     _run(captured, options, [spool(sink)])
 
 
-def _outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterator[tuple[str, bytes]]:
+def outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterator[tuple[str, bytes]]:
     """Everything that a run makes readable: what it is, and its bytes."""
-    shown, feeds = io.BytesIO(), list[Feed]()
+    screen, feeds = io.BytesIO(), list[Feed]()
     database, lines = folder / "run.lmdb", folder / "run.jsonl"
 
     def web(ledger: Ledger) -> Feed:
@@ -148,9 +148,9 @@ def _outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterato
     with collecting() as collector:
         spans = otel(OtelOptions(collector.url, capture_content=True, deadline_s=60))
         segments = spool(SpoolOptions(str(folder / "spool"), "host", redacted=options.remove_auth))
-        sinks: list[Sink[Any]] = [console(to=shown), jsonl(lines), store(database), spans, Sink("web", web), segments]
+        sinks: list[Sink[Any]] = [console(to=screen), jsonl(lines), store(database), spans, Sink("web", web), segments]
         summary = _run(captured, options, sinks)
-    yield "console", shown.getvalue()
+    yield "console", screen.getvalue()
     yield "jsonl", lines.read_bytes()
     for file in sorted(folder.glob("run.lmdb*")):
         yield "store", file.read_bytes()
@@ -237,7 +237,7 @@ _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){%d,}" % PARTS)
 _DIGITS = re.compile(rb"[A-Za-z0-9+/_-]{20,}")
 
 
-def _shown(blob: bytes, parts: dict[str, Cell]) -> set[str]:
+def shown(blob: bytes, parts: Collection[str]) -> set[str]:
     """The parts of secrets in these bytes, as they are or encoded."""
     windows = {part[at : at + PARTS].encode(): part for part in parts for at in range(len(part) - PARTS + 1)}
     found: set[str] = set()

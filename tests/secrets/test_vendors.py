@@ -19,11 +19,14 @@ from .vendors import RANDOM, VENDORS, fresh_key
 
 REDACTOR = Redactor(bytes(32))
 LONG = "words of a text that holds nothing " * 40
+RUN = "five Big words of Volume 7 in a Zip " * 40  # with letters that are rare in text and frequent in Base64
 TEXTS: dict[str, Callable[[str], str]] = {
     "prose": lambda key: f"I use {key} for it.",
     "a long text": lambda key: f"{LONG}\n{key}\n{LONG}",
     "JSON": lambda key: json.dumps({"content": f"first\n{key}\tnext"}),
     "JSON in JSON": lambda key: json.dumps({"arguments": json.dumps({"text": f"it is '{key}'"})}),
+    "a long form": lambda key: f"a=b&note={RUN}{key} end&c=d".replace(" ", "+"),
+    "a long path": lambda key: f"/{RUN}{key}/end".replace(" ", "/"),
     "a command": lambda key: json.dumps({"command": f"call --with {key} | less"}),
     "a variable": lambda key: f"export ANYTHING={key}\n",
     "YAML": lambda key: f"anything:\n  - {key}\n",
