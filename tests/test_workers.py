@@ -1,4 +1,4 @@
-"""Tests that trace programs run one after the other, in one worker, and so does every other group."""
+"""Tests of one file that trace programs run one after the other, in one worker, and so does every other group."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ pytestmark = [pytest.mark.live, pytest.mark.parametrize("number", range(20))]
 
 def test_one(number, worker_id):
     with open("workers", "a") as file:
-        print(worker_id, file=file)
+        print(__name__, worker_id, file=file)
 """
 
 
-def test_tests_that_trace_programs_share_one_worker(tmp_path: Path) -> None:
+def test_tests_of_a_file_that_trace_programs_share_one_worker(tmp_path: Path) -> None:
     """pytest 9.2 ignores the name of a group that pytest-xdist 3.8 puts behind the name of a test."""
     (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text())
     (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT}\nmarkers =\n  slow: some\n  live: some\n")
@@ -28,6 +28,6 @@ def test_tests_that_trace_programs_share_one_worker(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadgroup"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
-    workers = (tmp_path / "workers").read_text().split()
-    assert 40 == len(workers)
-    assert 1 == len(set(workers))
+    ran = (tmp_path / "workers").read_text().splitlines()
+    assert 40 == len(ran)
+    assert 2 == len(set(ran))

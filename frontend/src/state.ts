@@ -214,7 +214,7 @@ async function loadHead(): Promise<void> {
     const start = known?.strip ? Math.max(0, known.strip.n.length - 8) : 0;
     const found = await askHere<Head>(here(), start ? { from: start } : {});
     if (key !== place.value.session) return;
-    announce(known, found);
+    announce(head.value, found); // another answer may have come meanwhile
     const from = found.from_turn ?? 0;
     const dropped = known?.strip?.n[0] !== found.strip?.n[0] && from === 0; // older turns went, so others have their places
     batch(() => {
