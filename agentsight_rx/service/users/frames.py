@@ -1,0 +1,41 @@
+"""Events <-> the bytes of a pipe: records as in a segment of a spool, which may be cut anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ...events import Event
+from ...spool.records import record
+
+__all__ = ["Frames", "frame"]
+
+_HEAD = 5  # bytes: a letter, and the length of the rest
+_KIND = b"E"
+_decode = msgspec.msgpack.Decoder(list[Event]).decode
+
+
+def frame(events: Sequence[Event]) -> bytes:
+    """One record with all of these events."""
+    return record(_KIND, events)
+
+
+class Frames:
+    """Takes bytes as they come, and gives the events of each record that is whole."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> list[Event]:
+        self._rest += data
+        events: list[Event] = []
+        at = 0
+        while len(self._rest) - at >= _HEAD:
+            end = at + _HEAD + int.from_bytes(self._rest[at + 1 : at + _HEAD], "big")
+            if end > len(self._rest):
+                break
+            events += _decode(self._rest[at + _HEAD : end])
+            at = end
+        del self._rest[:at]
+        return events
