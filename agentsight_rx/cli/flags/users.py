@@ -13,7 +13,7 @@ import msgspec
 
 from ...core.sink import Sink
 from ...errors import UsageError
-from ...service.users.places import USERS, Reader, group_reader, make_place
+from ...service.users.places import USERS, Reader, admit, group_reader, make_place
 from ...service.users.sink import users
 from ...view import Output
 from ...view.log.retention import Retention
@@ -58,7 +58,7 @@ class Users(Group, frozen=True):
             told = {"store": str(store), "shared": reader.shared, "retention": retention, "guard": guard and not reader.shared}
             return _started(reader, msgspec.json.encode(told).decode())
 
-        return [users(start, own=lambda uid: wanted and uid != owner, groups=groups)]
+        return [users(start, own=lambda uid: wanted and uid != owner, groups=groups, ready=lambda: admit(folder))]
 
 
 def _started(reader: Reader, told: str) -> subprocess.Popen[bytes]:

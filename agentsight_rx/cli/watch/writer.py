@@ -18,9 +18,10 @@ from msgspec import Struct
 from ... import sinks
 from ...core.stream import origin
 from ...errors import AgentsightError, UsageError
-from ...events import Event, time_of
+from ...events import Event, Loss, Origin, time_of
 from ...files import create_new, create_private
 from ...graphs import TraceOptions, recorded
+from ...loss import Reason
 from ...runtime import Run, run_to_end
 from ...say import say
 from ...service.users.frames import Frames
@@ -47,11 +48,12 @@ class Told(Struct, frozen=True):
 
 
 class Piped:
-    """A Reader of the records that come through a pipe, until its end. What is cut there was never whole."""
+    """A Reader of the records that come through a pipe, until its end. Where it is cut, that is a loss."""
 
     def __init__(self, fd: int = 0) -> None:
         self._fd = fd
         self._frames = Frames()
+        self._last: Origin | None = None
 
     def open(self) -> None:
         pass
@@ -60,7 +62,18 @@ class Piped:
         if not select.select([self._fd], [], [], timeout)[0]:
             return ()
         data = os.read(self._fd, _READ)
-        return self._frames.feed(data) if data else None
+        events: list[Event] = self._frames.feed(data)
+        if events:
+            self._last = events[-1].origin
+        return events if data else self._cut()
+
+    def _cut(self) -> Sequence[Event] | None:
+        """What is missing at the end, once."""
+        last, self._last = self._last, None
+        if self._frames.ended or last is None:
+            return None
+        note = "the recorder of the machine was ended, and not in order"
+        return (Loss(Origin(last.time_ns, 0, wall_ns=last.wall_ns), "from recorder", Reason.SINK_FAILED, 1, note=note),)
 
     def lost(self) -> Sequence[Event]:
         return ()

@@ -1,4 +1,4 @@
-"""Events <-> the bytes of a pipe: records as in a segment of a spool, which may be cut anywhere."""
+"""Events <-> the bytes of a pipe: records as in a segment of a spool, which may be cut anywhere; the last one says the end."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import msgspec
 from ...events import Event
 from ...spool.records import record
 
-__all__ = ["Frames", "frame"]
+__all__ = ["END", "Frames", "frame"]
 
 _HEAD = 5  # bytes: a letter, and the length of the rest
-_KIND = b"E"
+_EVENTS, _END = b"E", b"Z"
 _decode = msgspec.msgpack.Decoder(list[Event]).decode
+
+
+END = record(_END, ())  # all of it came: without it the pipe was cut
 
 
 def frame(events: Sequence[Event]) -> bytes:
     """One record with all of these events."""
-    return record(_KIND, events)
+    return record(_EVENTS, events)
 
 
 class Frames:
@@ -26,6 +29,7 @@ class Frames:
 
     def __init__(self) -> None:
         self._rest = bytearray()
+        self.ended = False  # nothing is missing
 
     def feed(self, data: bytes) -> list[Event]:
         self._rest += data
@@ -35,7 +39,10 @@ class Frames:
             end = at + _HEAD + int.from_bytes(self._rest[at + 1 : at + _HEAD], "big")
             if end > len(self._rest):
                 break
-            events += _decode(self._rest[at + _HEAD : end])
+            if self._rest[at : at + 1] == _END:
+                self.ended = True
+            else:
+                events += _decode(self._rest[at + _HEAD : end])
             at = end
         del self._rest[:at]
         return events

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from ...events import Event, Loss, Origin
 from ...loss import Reason
-from .frames import frame
+from .frames import END, frame
 
 __all__ = ["Pipe", "Start"]
 
@@ -72,13 +72,24 @@ class Pipe:
             return
         self._write()
 
-    def end(self) -> None:
-        """Let the process end behind what it was given. Later events start another one, once it has ended."""
-        if self._process is not None and not self._is_ending:
-            self._is_ending = True
-            assert self._process.stdin is not None
-            with suppress(OSError):
-                self._process.stdin.close()
+    def end(self, *, whole: bool = True) -> None:
+        """
+        Let the process end behind what it was given, once its pipe has room for the word that this is all. Not `whole`: now, so
+        that it knows that something is missing. Later events start another one, once it has ended.
+        """
+        if self._process is None or self._is_ending:
+            return
+        assert self._process.stdin is not None
+        if whole:
+            try:
+                os.write(self._process.stdin.fileno(), END)
+            except BlockingIOError:
+                return
+            except OSError:  # it has ended
+                pass
+        self._is_ending = True
+        with suppress(OSError):
+            self._process.stdin.close()
 
     def finish(self) -> bool:
         """A step to the end of all: whether no other is needed, or would help now."""

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from ...errors import UnwritableError
 
-__all__ = ["USERS", "Reader", "group_reader", "make_place", "stores_of", "user_reader"]
+__all__ = ["USERS", "Reader", "admit", "group_reader", "make_place", "stores_of", "user_reader"]
 
 USERS = Path("/var/lib/agentsight-rx-users")
 _STORE = "agentsight-watched"  # of a group with its name behind it: the page knows a recording by its name
@@ -72,6 +72,12 @@ def group_reader(gid: int) -> Reader:
     raise UnwritableError(f"group {gid} can be given no recording: {taken} is user {uid}, as whom it would be written")
 
 
+def admit(users: Path = USERS) -> None:
+    """Let readers go through the directory of all, where it is there: systemd closes it at each start of a service."""
+    with suppress(FileNotFoundError, UnwritableError):
+        os.close(_opened(users))
+
+
 def make_place(reader: Reader, users: Path = USERS) -> Path:
     """
     The path of the store of this reader, whose directory is there from now on. Nothing in that directory is touched: the reader
@@ -79,19 +85,26 @@ def make_place(reader: Reader, users: Path = USERS) -> Path:
     """
     try:
         users.mkdir(mode=0o700, parents=True, exist_ok=True)
-        top = os.open(users, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        top = _opened(users)
     except OSError as error:
         raise UnwritableError(f"{users} cannot be made: {error.strerror}") from error
     try:
-        if os.fstat(top).st_uid != os.geteuid():
-            raise UnwritableError(f"{users} is to be a directory of user {os.geteuid()}, and it is not: move it away")
-        os.fchmod(top, 0o711)
         _make(reader, top, users / reader.name)
     except OSError as error:
         raise UnwritableError(f"{users / reader.name} cannot be made: {error.strerror}") from error
     finally:
         os.close(top)
     return reader.store(users)
+
+
+def _opened(users: Path) -> int:
+    """The directory of all, which is ours, and which no one else may change."""
+    top = os.open(users, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if os.fstat(top).st_uid != os.geteuid():
+        os.close(top)
+        raise UnwritableError(f"{users} is to be a directory of user {os.geteuid()}, and it is not: move it away")
+    os.fchmod(top, 0o711)
+    return top
 
 
 def _make(reader: Reader, top: int, path: Path) -> None:

@@ -32,12 +32,23 @@ _STEP_S = 0.01
 Starting = Callable[[Reader], "subprocess.Popen[bytes]"]  # raises OSError
 
 
-def users(start: Starting, *, own: Callable[[int], bool], groups: tuple[Reader, ...] = ()) -> Sink[Output]:
+def users(
+    start: Starting,
+    *,
+    own: Callable[[int], bool],
+    groups: tuple[Reader, ...] = (),
+    ready: Callable[[], None] = lambda: None,
+) -> Sink[Output]:
     """
     `start` starts the process that writes for a reader, with the rights of that reader: it reads records of `frames` from its
-    standard input. `own` says whether a user gets their own sessions; the `groups` get all.
+    standard input. `own` says whether a user gets their own sessions; the `groups` get all. `ready` is called at the begin.
     """
-    return Sink(NAME, lambda ledger: UsersSink(start, ledger, own=own, groups=groups))
+
+    def opened(ledger: Ledger) -> UsersSink:
+        ready()
+        return UsersSink(start, ledger, own=own, groups=groups)
+
+    return Sink(NAME, opened)
 
 
 class _Known(Struct):
@@ -96,7 +107,7 @@ class UsersSink:
         while (left := [known for known in left if not known.pipe.finish()]) and self._clock() < deadline_s:
             time.sleep(_STEP_S)
         for known in left:  # it goes on to the end of what it was given
-            known.pipe.end()
+            known.pipe.end(whole=False)
             say(f"the writer of {known.reader.said} has not ended after {_END_S:.0f} s")
 
     def _new(self, reader: Reader) -> _Known:
@@ -107,7 +118,7 @@ class UsersSink:
         if known is None:
             known = self._new(user_reader(uid))
             if (evicted := self._users.put(uid, known)) is not None:
-                evicted[1].pipe.end()
+                evicted[1].pipe.end(whole=evicted[1].pipe.is_idle)
         return known
 
     def _push(self) -> None:

@@ -61,6 +61,7 @@ def test_a_writer_has_the_rights_of_its_reader_and_writes_their_store(tmp_path: 
     for name in ("SUDO_UID", "SUDO_GID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(module, "group_reader", lambda gid: Reader(os.geteuid(), gid, shared=True))  # enters tmp_path
+    monkeypatch.setattr("agentsight_rx.service.users.sink._END_S", 120.0)  # on a busy machine
     scene = Scene()
     for uid in (0, 61001):
         agent = scene.process("claude", "fix it", uid=uid)

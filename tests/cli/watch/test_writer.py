@@ -15,11 +15,11 @@ import pytest
 
 from agentsight_rx.cli.watch import writer
 from agentsight_rx.cli.watch.writer import Piped, Told
-from agentsight_rx.events import Event
-from agentsight_rx.service.users.frames import frame
+from agentsight_rx.events import Event, Loss
+from agentsight_rx.service.users.frames import END, frame
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.testing import Scene
-from agentsight_rx.view.rows.tables import ALERTS, CALLS, RUNS, SESSIONS
+from agentsight_rx.view.rows.tables import ALERTS, CALLS, LOSSES, RUNS, SESSIONS
 
 
 def scene(*, ends: bool = True) -> list[Event]:
@@ -49,6 +49,14 @@ def calls(path: Path) -> list[str]:
         store.close()
 
 
+def losses(path: Path) -> list[tuple[str, str, int]]:
+    store = LmdbStore.open(path, readonly=True)
+    try:
+        return [(each.stage, each.reason.value, each.count) for _, each in store.scan(LOSSES) if not each.reason.intended]
+    finally:
+        store.close()
+
+
 def of_this_process(told: Told, data: bytes, monkeypatch: pytest.MonkeyPatch) -> int:
     """The same, here."""
     read, write = os.pipe()
@@ -70,7 +78,7 @@ def of_this_process(told: Told, data: bytes, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_store_goes_on_with_each_process(tmp_path: Path) -> None:
     told, events = Told(str(tmp_path / "own.lmdb")), scene()
-    assert [0, 0] == [written(told, frame(part), tmp_path) for part in (events[:3], events[3:])]
+    assert [0, 0] == [written(told, frame(part) + END, tmp_path) for part in (events[:3], events[3:])]
     assert ["complete"] == calls(tmp_path / "own.lmdb")
     store = LmdbStore.open(tmp_path / "own.lmdb", readonly=True)
     assert [("claude", "fix it")] == [(row.agent, row.title) for _, row in store.scan(SESSIONS)]
@@ -82,8 +90,12 @@ def test_a_store_goes_on_with_each_process(tmp_path: Path) -> None:
 
 def test_of_a_record_that_is_cut_nothing_is_stored(tmp_path: Path) -> None:
     events = scene()
-    assert 0 == written(Told(str(tmp_path / "own.lmdb")), frame(events) + frame(events)[:-1], tmp_path)
-    assert ["complete"] == calls(tmp_path / "own.lmdb")
+    path = tmp_path / "own.lmdb"
+    assert 0 == written(Told(str(path)), frame(events) + END, tmp_path)
+    assert [] == losses(path)
+    assert 0 == written(Told(str(path)), frame(events) + frame(events)[:-1], tmp_path)
+    assert ["complete"] == calls(path)
+    assert [("from recorder", "sink_failed", 1)] == losses(path), "so the recording is not complete"
 
 
 def test_members_of_a_group_may_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +181,7 @@ def test_it_waits_for_input_and_no_longer_than_it_is_asked_to() -> None:
     os.write(write, frame(scene()))
     assert scene() == [*(piped.poll(1) or ())]
     os.close(write)
+    assert ["from recorder"] == [event.stage for event in piped.poll(1) or () if isinstance(event, Loss)]
     assert piped.poll(1) is None
     rest: list[Sequence[Event]] = [piped.lost(), piped.close()]
     assert [(), ()] == rest

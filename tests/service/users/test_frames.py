@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsight_rx.events import Event
-from agentsight_rx.service.users.frames import Frames, frame
+from agentsight_rx.service.users.frames import END, Frames, frame
 from agentsight_rx.testing import Scene
 
 
@@ -37,3 +37,11 @@ def test_byte_by_byte_and_what_is_not_whole_waits() -> None:
     data = frame(sent) + frame(sent)[:-1]
     assert sent == [event for byte in data for event in frames.feed(bytes([byte]))]
     assert sent == frames.feed(data[-1:] and frame(sent)[-1:])
+
+
+def test_the_end_is_said_by_the_last_record() -> None:
+    frames, data = Frames(), frame(events()) + END
+    assert events() == [event for byte in data[:-1] for event in frames.feed(bytes([byte]))]
+    assert not frames.ended
+    assert [] == frames.feed(data[-1:])
+    assert frames.ended

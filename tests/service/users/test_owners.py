@@ -143,17 +143,22 @@ def test_no_order_of_events_gives_one_to_another_user(events: list[Event]) -> No
             assert owner in (None, event.origin.uid)
 
 
+def taking_part(event: Event) -> set[int]:
+    """Its processes: of a fork both, of a message also the one that opened its connection."""
+    connection = event.origin.connection
+    parents = {event.ppid} if isinstance(event, ProcessFork) else set[int]()
+    return {event.origin.pid} | parents | ({connection.pid} if connection else set())
+
+
 @given(st.lists(EVENTS, max_size=30), st.sampled_from([A, B]))
 def test_what_a_user_gets_depends_on_no_event_of_processes_of_others(events: list[Event], uid: int) -> None:
     """But for processes, and connections of processes, that several users had."""
     users: dict[int, set[int]] = {}
     for event in events:
-        pids = {event.origin.pid, event.ppid} if isinstance(event, ProcessFork) else {event.origin.pid}
-        connection = event.origin.connection
-        for pid in pids | ({connection.pid} if connection else set()):
+        for pid in taking_part(event):
             users.setdefault(pid, set()).add(event.origin.uid)
     mixed = {pid for pid, found in users.items() if found != {uid}}
-    own = [each for each in events if each.origin.pid not in mixed and each.origin.uid == uid]
+    own = [each for each in events if each.origin.uid == uid and mixed.isdisjoint(taking_part(each))]
     whose, alone = Owners(), Owners()
     seen = [whose.of(event) for event in events]
     kept = [owner for event, owner in zip(events, seen, strict=True) if event in own]

@@ -80,6 +80,25 @@ def test_the_process_starts_with_the_first_events_and_gets_all_of_them(writers: 
     assert "" == pipe.failure
 
 
+def test_the_end_waits_for_room_unless_something_is_missing(writers: Writers) -> None:
+    for whole in (True, False):
+        pipe = writers.pipe()
+        pipe.put(lines(1))
+        pipe.push()
+        process = writers.running[-1]
+        os.kill(process.pid, signal.SIGSTOP)
+        pipe.put(lines(3000, "x" * 1000))
+        pipe.push()
+        pipe.end(whole=whole)
+        os.kill(process.pid, signal.SIGCONT)
+        while whole and not pipe.finish():
+            os.sched_yield()
+        process.wait(PATIENCE_S)
+        frames = Frames()
+        frames.feed((writers.folder / str(len(writers.running) - 1)).read_bytes())
+        assert whole == frames.ended
+
+
 def test_events_behind_the_end_start_another_one(writers: Writers) -> None:
     pipe, sent = writers.pipe(), lines(4)
     pipe.put(sent[:2])

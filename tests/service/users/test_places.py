@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.errors import UnwritableError
-from agentsight_rx.service.users.places import USERS, Reader, group_reader, make_place, stores_of, user_reader
+from agentsight_rx.service.users.places import USERS, Reader, admit, group_reader, make_place, stores_of, user_reader
 
 ME = Reader(os.geteuid(), os.getegid())
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives directories to other users")
@@ -70,6 +70,15 @@ def test_a_directory_that_was_left_half_made_is_finished(tmp_path: Path) -> None
     assert (61001, "drwx------") == (place.stat().st_uid, mode(place))
 
 
+def test_readers_are_let_in_again_behind_a_start_of_the_service(tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    admit(users)
+    assert not users.exists(), "it is made for the first reader"
+    users.mkdir(mode=0o700)
+    admit(users)
+    assert "drwx--x--x" == mode(users)
+
+
 @needs_root
 def test_the_mode_that_a_user_gave_their_own_directory_stays(tmp_path: Path) -> None:
     place = make_place(Reader(61001, 61001), tmp_path / "users").parent
@@ -106,7 +115,9 @@ def test_a_directory_above_that_another_user_has_is_refused(tmp_path: Path) -> N
     os.chown(users, 61001, 61001)
     with pytest.raises(UnwritableError, match="users is to be a directory of user 0, and it is not"):
         make_place(Reader(61001, 61001), users)
+    admit(users)
     assert not any(users.iterdir())
+    assert "drwxr-xr-x" == mode(users)
 
 
 def test_a_place_that_cannot_be_made_is_said(tmp_path: Path) -> None:

@@ -46,6 +46,12 @@ class Made:
         return {path.name: Frames().feed(path.read_bytes()) for path in sorted(self.folder.iterdir())}
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may start a program in many seconds. The clock of a sink here stands still, so this is no wait."""
+    monkeypatch.setattr(module, "_END_S", 120.0)
+
+
 @pytest.fixture
 def made(tmp_path: Path) -> Generator[Made]:
     each = Made(tmp_path)
@@ -190,13 +196,16 @@ def test_a_writer_that_does_not_end_is_left_alone_in_time(
 
 def test_it_is_a_sink_of_a_run(tmp_path: Path) -> None:
     made, events, ledger = Made(tmp_path), scene().events, Ledger()
-    thread = SinkThread(users(made.start, own=lambda _: True), ledger)
+    opened: list[bool] = []
+    thread = SinkThread(users(made.start, own=lambda _: True, ready=lambda: opened.append(True)), ledger)
+    assert [] == opened
     thread.open()
     thread.start()
     thread.put(events)
     thread.close()
     thread.end(60)
     assert ledger.complete
+    assert [True] == opened
     assert {"1001", "1002"} == made.ends().keys()
 
 
