@@ -93,11 +93,11 @@ def recorded(given: Path | None = None) -> list[Path]:
         return [given]
     watched = _of_recorder()
     try:
-        own = _folder().glob("agentsight-*.lmdb")
+        own = [*_folder().glob("agentsight-*.lmdb")]
     except UnwritableError:
         if not watched:
             raise
-        own = iter(())
+        own = []
     found = [(path, path.stat()) for path in (*own, *watched) if path.is_file()]
     return [path for path, _ in sorted(found, key=lambda each: each[1].st_mtime_ns)]
 

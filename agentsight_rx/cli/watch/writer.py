@@ -65,21 +65,18 @@ class Piped:
         events: list[Event] = self._frames.feed(data)
         if events:
             self._last = events[-1].origin
-        return events if data else self._cut()
-
-    def _cut(self) -> Sequence[Event] | None:
-        """What is missing at the end, once."""
-        last, self._last = self._last, None
-        if self._frames.ended or last is None:
-            return None
-        note = "the recorder of the machine was ended, and not in order"
-        return (Loss(Origin(last.time_ns, 0, wall_ns=last.wall_ns), "from recorder", Reason.SINK_FAILED, 1, note=note),)
+        return events if data else None
 
     def lost(self) -> Sequence[Event]:
         return ()
 
     def close(self) -> Sequence[Event]:
-        return ()
+        """What is missing at the end."""
+        last = self._last
+        if self._frames.ended or last is None:
+            return ()
+        note = "the recorder of the machine, or its writer, was ended before all was here"
+        return (Loss(Origin(last.time_ns, 0, wall_ns=last.wall_ns), "from recorder", Reason.SINK_FAILED, 1, note=note),)
 
 
 def main(words: Sequence[str] | None = None) -> int:

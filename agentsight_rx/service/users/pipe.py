@@ -37,6 +37,8 @@ class Pipe:
         self._waiting: deque[memoryview] = deque()
         self._held = 0  # bytes in them
         self._dropped = 0  # events since the last Loss
+        self._last = Origin(0, 0)  # of the events that were taken
+        self._is_cut = False  # a part of the first one is written
         self._is_ending = False
         self._failures = 0  # in a row
         self._due_s = float("-inf")  # when it may be started again
@@ -60,6 +62,7 @@ class Pipe:
             self.failure = self.failure or "its writer takes nothing"
             return
         self._append(frame([*self._owed(events[0].origin), *events]))
+        self._last = events[-1].origin
 
     def push(self) -> None:
         """Write what the pipe takes now. Start the process where it is needed and does not run."""
@@ -80,7 +83,12 @@ class Pipe:
         if self._process is None or self._is_ending:
             return
         assert self._process.stdin is not None
+        if whole and self._dropped:
+            self._append(frame(self._owed(self._last)))
+            self._write()
         if whole:
+            if self._waiting:
+                return
             try:
                 os.write(self._process.stdin.fileno(), END)
             except BlockingIOError:
@@ -134,8 +142,9 @@ class Pipe:
             self._failures, self.failure = 0, ""
             return
         self._dropped += 1
-        if self._waiting and self._waiting[0].nbytes != len(self._waiting[0].obj):
-            self._held -= self._waiting.popleft().nbytes  # the rest of a record that was begun
+        if self._is_cut:
+            self._held -= self._waiting.popleft().nbytes
+            self._is_cut = False
         self._failed(f"its writer ended with status {process.returncode}")
 
     def _failed(self, why: str) -> None:
@@ -154,9 +163,8 @@ class Pipe:
             except OSError:  # it is full; or the process has ended, and the next push starts another one
                 return
             self._held -= written
-            rest = self._waiting[0][written:]
-            if rest:
-                self._waiting[0] = rest
-            else:
-                self._waiting.popleft()
+            rest = self._waiting.popleft()[written:]
+            self._is_cut = bool(rest)
+            if self._is_cut:
+                self._waiting.appendleft(rest)
         self._failures, self.failure = 0, ""
