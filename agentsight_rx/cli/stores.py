@@ -86,7 +86,7 @@ def given_store(store: Path) -> str:
 
 def recorded(given: Path | None = None) -> list[Path]:
     """
-    The recordings in the invoking user's data directory, and those that a recorder of the machine made for them, the newest
+    The recordings in the invoking user's data directory, and what a recorder of the machine made for them, the newest
     last; or the given one alone.
     """
     if given is not None:

@@ -63,7 +63,11 @@ def test_a_user_without_a_home_has_what_the_machine_recorded(users: Path, monkey
 def test_under_sudo_the_groups_are_those_of_the_person(users: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 0)
     monkeypatch.setenv("HOME", "/")
-    monkeypatch.setattr(stores, "_home", lambda _: users)
+
+    def home(_: int) -> Path:
+        return users
+
+    monkeypatch.setattr(stores, "_home", home)
     mine = make(Reader(0, GID, shared=True).store(users), 1)
     make(Reader(0, 27, shared=True).store(users), 1)
     assert [mine] == stores.recorded()

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -80,17 +80,17 @@ class Machine:
         return process
 
     @contextmanager
-    def recorder(self, *words: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    def recorder(self, *words: str) -> Generator[tuple[subprocess.Popen[str], list[str]]]:
         """`watch` of the group, and the lines that it says."""
         store = self.top / "root" / "machine.lmdb"
         command = [_PYTHON, "-m", "agentsight_rx", "watch", "--db", str(store), "--cgroup", str(self.group), "--users", *words]
         said: list[str] = []
         env = {**os.environ, "PYTHONPATH": _THERE}
         with subprocess.Popen(self.inside(*command), stderr=subprocess.PIPE, text=True, env=env) as process:
+            assert process.stderr is not None
+            reader = threading.Thread(target=said.extend, args=(iter(process.stderr.readline, ""),))
+            reader.start()
             try:
-                assert process.stderr is not None
-                reader = threading.Thread(target=lambda: said.extend(iter(process.stderr.readline, "")))  # type: ignore[union-attr]
-                reader.start()
                 until(lambda: any("capturing" in line for line in said) or process.poll() is not None)
                 assert process.poll() is None, said
                 yield process, said
@@ -238,7 +238,7 @@ class Looking:
 
 
 @contextmanager
-def page_of(machine: Machine, uid: int, home: Path) -> Iterator[str]:
+def page_of(machine: Machine, uid: int, home: Path) -> Generator[str]:
     """The address of the page that a user serves for themselves."""
     words = machine.as_user(uid, _PYTHON, "-m", "agentsight_rx", "serve", "--server-port", "0", home=str(home))
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:

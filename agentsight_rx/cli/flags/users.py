@@ -55,13 +55,13 @@ class Users(Group, frozen=True):
 
         def start(reader: Reader) -> subprocess.Popen[bytes]:
             store = make_place(reader, folder)
-            told = {"store": str(store), "shared": reader.shared, "retention": retention, "guard": guard and not reader.shared}
-            return _started(reader, msgspec.json.encode(told).decode())
+            task = {"store": str(store), "shared": reader.shared, "retention": retention, "guard": guard and not reader.shared}
+            return _started(reader, msgspec.json.encode(task).decode())
 
         return [users(start, own=lambda uid: wanted and uid != owner, groups=groups, ready=lambda: admit(folder))]
 
 
-def _started(reader: Reader, told: str) -> subprocess.Popen[bytes]:
+def _started(reader: Reader, task: str) -> subprocess.Popen[bytes]:
     """
     A new program, so that nothing of our memory is in it, with the rights of the reader and nothing of ours but its end of a
     pipe. Its own session keeps the signals of our terminal from it.
@@ -74,7 +74,7 @@ def _started(reader: Reader, told: str) -> subprocess.Popen[bytes]:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     return subprocess.Popen(
-        [sys.executable, "-s", "-m", _WRITER, told],
+        [sys.executable, "-s", "-m", _WRITER, task],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -100,5 +100,5 @@ def _hindrance() -> str:
     if os.geteuid() != 0:
         return "only root may write with the rights of others"
     if Path("/proc/self/uid_map").read_text().split() != _EVERY_USER:
-        return "in a user namespace the kernel's numbers of users are not those of this machine"
+        return "in a user namespace, users have other numbers than the kernel gives events"
     return ""

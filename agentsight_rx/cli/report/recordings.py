@@ -1,4 +1,4 @@
-"""agentsight-rx report list: the recordings in the invoking user's data directory, and those of the machine's recorder."""
+"""agentsight-rx report list: the recordings in the invoking user's data directory, and what the machine's recorder made for them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """
 The process that writes the recording of one user: events from its standard input -> their store, with no right but theirs.
 
-The recorder of the machine starts it, with a `Told` as its argument. It ends with its input.
+The recorder of the machine starts it, with a `Task` as its argument. It ends with its input.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from ..flags.guard import Guard
 from ..own_agents import load_own_agents
 from ..stopping import Stopper
 
-__all__ = ["Piped", "Told", "main"]
+__all__ = ["Piped", "Task", "main"]
 
 _READ = 1 << 20
 
 
-class Told(Struct, frozen=True):
+class Task(Struct, frozen=True):
     """The store to write. `shared`: the members of the group of this process read it too. `guard`: with the user's rules."""
 
     store: str
@@ -81,14 +81,14 @@ class Piped:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0 where the input ended and all of it is stored."""
-    told = msgspec.json.decode((sys.argv[1:] if words is None else words)[0], type=Told)
-    store = Path(told.store)
-    if told.shared:
+    task = msgspec.json.decode((sys.argv[1:] if words is None else words)[0], type=Task)
+    store = Path(task.store)
+    if task.shared:
         _share(store)
     _speak_into(store.with_suffix(".log"))
     try:
         load_own_agents()
-        options = keyed(_guarded(told), store)
+        options = keyed(_guarded(task), store)
         events = origin("watched", Piped, time_of=time_of)
         kept = sinks.store(
             store,
@@ -96,7 +96,7 @@ def main(words: Sequence[str] | None = None) -> int:
             required=False,
             resumed=options.resumed,
             checkpoints=options.checkpoints,
-            retention=told.retention,
+            retention=task.retention,
         )
         delivered = alert_sinks(options.guard, Stopper(write=say), reloads=options.rules_file is not None)
         return run_to_end(Run(recorded(events, options), [kept, *delivered])).exit_status
@@ -105,11 +105,11 @@ def main(words: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _guarded(told: Told) -> TraceOptions:
+def _guarded(task: Task) -> TraceOptions:
     """What comes is redacted already. Rules that are wrong are said, and there are no alerts."""
     options = TraceOptions(remove_auth=False)
     try:
-        return Guard(guard=told.guard).over(options, reloads=True)
+        return Guard(guard=task.guard).over(options, reloads=True)
     except UsageError as error:
         say(str(error))
         return options

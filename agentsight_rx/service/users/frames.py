@@ -39,7 +39,7 @@ class Frames:
             end = at + _HEAD + int.from_bytes(self._rest[at + 1 : at + _HEAD], "big")
             if end > len(self._rest):
                 break
-            if self._rest[at : at + 1] == _END:
+            if self._rest.startswith(_END, at):
                 self.ended = True
             else:
                 events += _decode(self._rest[at + _HEAD : end])

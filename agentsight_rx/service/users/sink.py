@@ -76,7 +76,7 @@ class UsersSink:
         self._owners = Owners()
         self._groups = [self._new(reader) for reader in groups]
         self._users: Recent[int, _Known] = Recent(_KNOWN_MOST)
-        self._missed = 0  # events that did not come here, as far as users were told
+        self._missed = 0  # events that did not come here, and which users know of
 
     def write(self, batch: Sequence[Output], /) -> None:
         events: list[Event] = [item for item in batch if not isinstance(item, AnyRow | AnswerProgress | Tick)]

@@ -19,7 +19,6 @@ from agentsight_rx.view.log.retention import Retention
 from agentsight_rx.view.rows.tables import CALLS
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for others")
-ME = Reader(os.geteuid(), os.getegid())
 
 
 @needs_root
@@ -52,7 +51,7 @@ def test_without_root_there_is_none_unless_it_is_asked_for(monkeypatch: pytest.M
 def test_in_a_user_namespace_numbers_of_users_mean_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(module, "_EVERY_USER", ["0", "100000", "65536"])
-    with pytest.raises(UsageError, match="in a user namespace the kernel's numbers of users are not"):
+    with pytest.raises(UsageError, match="in a user namespace, users have other numbers"):
         Users(users=True).sinks(None, whole=True, guard=False)
 
 
@@ -60,7 +59,11 @@ def test_in_a_user_namespace_numbers_of_users_mean_others(monkeypatch: pytest.Mo
 def test_a_writer_has_the_rights_of_its_reader_and_writes_their_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SUDO_UID", "SUDO_GID"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(module, "group_reader", lambda gid: Reader(os.geteuid(), gid, shared=True))  # enters tmp_path
+
+    def of_root(gid: int) -> Reader:
+        return Reader(os.geteuid(), gid, shared=True)
+
+    monkeypatch.setattr(module, "group_reader", of_root)  # who may enter the folder of the test
     monkeypatch.setattr("agentsight_rx.service.users.sink._END_S", 120.0)  # on a busy machine
     scene = Scene()
     for uid in (0, 61001):

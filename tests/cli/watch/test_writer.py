@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from agentsight_rx.cli.watch import writer
-from agentsight_rx.cli.watch.writer import Piped, Told
+from agentsight_rx.cli.watch.writer import Piped, Task
 from agentsight_rx.events import Event, Loss
 from agentsight_rx.service.users.frames import END, frame
 from agentsight_rx.state import LmdbStore
@@ -32,10 +32,10 @@ def scene(*, ends: bool = True) -> list[Event]:
     return found.events
 
 
-def written(told: Told, data: bytes, home: Path) -> int:
+def written(task: Task, data: bytes, home: Path) -> int:
     """The exit status of the process."""
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
-    words = [sys.executable, "-m", "agentsight_rx.cli.watch.writer", msgspec.json.encode(told).decode()]
+    words = [sys.executable, "-m", "agentsight_rx.cli.watch.writer", msgspec.json.encode(task).decode()]
     return subprocess.run(words, input=data, env=env, check=False).returncode
 
 
@@ -56,7 +56,7 @@ def losses(path: Path) -> list[tuple[str, str, int]]:
         store.close()
 
 
-def of_this_process(told: Told, data: bytes, monkeypatch: pytest.MonkeyPatch) -> int:
+def of_this_process(task: Task, data: bytes, monkeypatch: pytest.MonkeyPatch) -> int:
     """The same, here."""
     read, write = os.pipe()
 
@@ -67,17 +67,21 @@ def of_this_process(told: Told, data: bytes, monkeypatch: pytest.MonkeyPatch) ->
     sender = threading.Thread(target=send)
     sender.start()
     monkeypatch.setattr(writer, "Piped", lambda: Piped(read))
-    monkeypatch.setattr(writer, "_speak_into", lambda _: None)
+
+    def stay(_: Path) -> None:
+        """Messages stay where the test sees them."""
+
+    monkeypatch.setattr(writer, "_speak_into", stay)
     try:
-        return writer.main([msgspec.json.encode(told).decode()])
+        return writer.main([msgspec.json.encode(task).decode()])
     finally:
         sender.join()
         os.close(read)
 
 
 def test_a_store_goes_on_with_each_process(tmp_path: Path) -> None:
-    told, events = Told(str(tmp_path / "own.lmdb")), scene()
-    assert [0, 0] == [written(told, frame(part) + END, tmp_path) for part in (events[:3], events[3:])]
+    task, events = Task(str(tmp_path / "own.lmdb")), scene()
+    assert [0, 0] == [written(task, frame(part) + END, tmp_path) for part in (events[:3], events[3:])]
     assert ["complete"] == calls(tmp_path / "own.lmdb")
     store = LmdbStore.open(tmp_path / "own.lmdb", readonly=True)
     assert [("claude", "fix it")] == [(row.agent, row.title) for _, row in store.scan(SESSIONS)]
@@ -90,9 +94,9 @@ def test_a_store_goes_on_with_each_process(tmp_path: Path) -> None:
 def test_of_a_record_that_is_cut_nothing_is_stored(tmp_path: Path) -> None:
     events = scene()
     path = tmp_path / "own.lmdb"
-    assert 0 == written(Told(str(path)), frame(events) + END, tmp_path)
+    assert 0 == written(Task(str(path)), frame(events) + END, tmp_path)
     assert [] == losses(path)
-    assert 0 == written(Told(str(path)), frame(events) + frame(events)[:-1], tmp_path)
+    assert 0 == written(Task(str(path)), frame(events) + frame(events)[:-1], tmp_path)
     assert ["complete"] == calls(path)
     assert [("from recorder", "sink_failed", 1)] == losses(path), "so the recording is not complete"
 
@@ -100,7 +104,7 @@ def test_of_a_record_that_is_cut_nothing_is_stored(tmp_path: Path) -> None:
 def test_members_of_a_group_may_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "all.lmdb"
     for _ in range(2):
-        assert 0 == of_this_process(Told(str(path), shared=True), frame(scene()), monkeypatch)
+        assert 0 == of_this_process(Task(str(path), shared=True), frame(scene()), monkeypatch)
     assert "-rw-r-----" == stat.filemode(path.stat().st_mode)
     assert "-rw-rw----" == stat.filemode(Path(f"{path}-lock").stat().st_mode)
 
@@ -135,7 +139,7 @@ def test_alerts_are_by_the_rules_of_the_user(
 ) -> None:
     (at_home / "guard.toml").write_text(RULE)
     path = tmp_path / "own.lmdb"
-    assert 0 == of_this_process(Told(str(path), guard=guard), frame(scene()), monkeypatch)
+    assert 0 == of_this_process(Task(str(path), guard=guard), frame(scene()), monkeypatch)
     assert expected == ("my-rule" in alerts(path))
 
 
@@ -144,7 +148,7 @@ def test_rules_that_are_wrong_are_said_and_the_rest_is_recorded(
 ) -> None:
     (at_home / "guard.toml").write_text("[rule.my-rule]\nwhen = 3\n")
     path = tmp_path / "own.lmdb"
-    assert 0 == of_this_process(Told(str(path), guard=True), frame(scene()), monkeypatch)
+    assert 0 == of_this_process(Task(str(path), guard=True), frame(scene()), monkeypatch)
     assert "guard.toml" in capsys.readouterr().err
     assert ["complete"] == calls(path)
     assert [] == alerts(path)
@@ -155,7 +159,7 @@ def test_a_file_that_is_no_store_stays_and_is_said(
 ) -> None:
     path = tmp_path / "own.lmdb"
     path.write_text("mine" * 4096)
-    assert 1 == of_this_process(Told(str(path)), frame(scene()), monkeypatch)
+    assert 1 == of_this_process(Task(str(path)), frame(scene()), monkeypatch)
     assert "own.lmdb is not a store" in capsys.readouterr().err
     assert "mine" * 4096 == path.read_text()
 
@@ -163,12 +167,12 @@ def test_a_file_that_is_no_store_stays_and_is_said(
 def test_its_messages_go_into_a_file_and_no_link_is_followed(tmp_path: Path) -> None:
     path = tmp_path / "own.lmdb"
     path.write_text("mine" * 4096)
-    assert 1 == written(Told(str(path)), b"", tmp_path)
+    assert 1 == written(Task(str(path)), b"", tmp_path)
     assert "own.lmdb is not a store" in (tmp_path / "own.log").read_text()
     (tmp_path / "own.log").unlink()
     (tmp_path / "target").write_text("whole")
     (tmp_path / "own.log").symlink_to(tmp_path / "target")
-    assert written(Told(str(path)), b"", tmp_path)
+    assert written(Task(str(path)), b"", tmp_path)
     assert "whole" == (tmp_path / "target").read_text()
 
 

@@ -50,6 +50,14 @@ def read(pid: int, uid: int) -> FileEvent:
     return FileEvent(at(pid, uid), 1, "open", "/x")
 
 
+def unread(pid: int) -> BlindSpot:
+    return BlindSpot(at(pid, 0), 1, 1, 5)
+
+
+def end(pid: int, uid: int) -> ProcessExit:
+    return ProcessExit(at(pid, uid), 1, 1, 0)
+
+
 def asked(pid: int, uid: int, opener: int) -> HttpRequest:
     return HttpRequest(at(pid, uid, Connection(opener, 1, "lib", 1)), 1, "GET", "/", "HTTP/1.1", ())
 
@@ -80,12 +88,12 @@ def test_what_is_of_the_machine_is_nobodys(event: Event) -> None:
 
 def test_what_is_made_without_a_user_goes_to_the_user_of_the_process() -> None:
     whose = Owners()
-    spot = BlindSpot(at(7, 0), 1, 1, 5)
+    spot = unread(7)
     assert whose.of(spot) is None, "nothing says whose it is"
     assert A == whose.of(program(7, A))
     assert A == whose.of(spot)
     assert A == whose.of(Loss(at(7, 0), "tls", Reason.TRUNCATED, 1))
-    assert A == whose.of(ProcessExit(at(7, A), 1, 1, 0))
+    assert A == whose.of(end(7, A))
     assert whose.of(spot) is None, "the number may be another process's"
 
 
@@ -128,8 +136,8 @@ EVENTS = st.one_of(
     st.builds(program, PIDS, USERS),
     st.builds(read, PIDS, USERS),
     st.builds(asked, PIDS, USERS, PIDS),
-    st.builds(lambda pid: BlindSpot(at(pid, 0), 1, 1, 5), PIDS),
-    st.builds(lambda pid, uid: ProcessExit(at(pid, uid), 1, 1, 0), PIDS, USERS),
+    st.builds(unread, PIDS),
+    st.builds(end, PIDS, USERS),
 )
 
 

@@ -38,7 +38,11 @@ def test_the_writer_of_a_group_is_a_user_that_no_one_is() -> None:
 
 def test_a_group_whose_writer_would_be_someone_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     me = pwd.getpwuid(os.getuid())
-    monkeypatch.setattr(pwd, "getpwuid", lambda _: me)
+
+    def found(_: int) -> pwd.struct_passwd:
+        return me
+
+    monkeypatch.setattr(pwd, "getpwuid", found)
     with pytest.raises(UnwritableError, match=f"{me.pw_name} is user"):
         group_reader(27)
 
@@ -53,8 +57,8 @@ def test_names_of_stores_differ_since_the_page_knows_recordings_by_them() -> Non
 def test_only_its_reader_enters_a_directory(tmp_path: Path) -> None:
     users = tmp_path / "users"
     for reader in (Reader(61001, 61002), group_reader(61003)):
-        for _ in range(2):
-            store = make_place(reader, users)
+        make_place(reader, users)
+        store = make_place(reader, users)
         found = store.parent.lstat()
         assert (reader.uid, reader.gid) == (found.st_uid, found.st_gid)
         assert not store.exists()
