@@ -1,4 +1,4 @@
-"""agentsight-rx report list: the recordings in the invoking user's data directory, and what the machine's recorder made for them."""
+"""agentsight-rx report list: the recordings in the invoking user's data directory, and what the recorder of the machine made."""
 
 from __future__ import annotations
 
