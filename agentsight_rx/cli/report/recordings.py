@@ -1,4 +1,4 @@
-"""agentsight-rx report list: the recordings in the invoking user's data directory, and what the recorder of the machine made."""
+"""agentsight-rx report list: the recordings in the invoking user's data directory, and of the machine's recorder."""
 
 from __future__ import annotations
 
