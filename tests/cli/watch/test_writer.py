@@ -34,7 +34,7 @@ def scene(*, ends: bool = True) -> list[Event]:
 
 def written(task: Task, data: bytes, home: Path) -> int:
     """The exit status of the process."""
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {key: value for key, value in os.environ.items() if key not in ("SUDO_UID", "XDG_CONFIG_HOME")} | {"HOME": str(home)}
     words = [sys.executable, "-m", "agentsight_rx.cli.watch.writer", msgspec.json.encode(task).decode()]
     return subprocess.run(words, input=data, env=env, check=False).returncode
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from agentsight_rx.events import Event, Loss, Readline
 from agentsight_rx.loss import Reason
 from agentsight_rx.service.users import pipe as module
-from agentsight_rx.service.users.frames import Frames
+from agentsight_rx.service.users.frames import Frames, frame
 from agentsight_rx.service.users.pipe import Pipe
 from agentsight_rx.testing import Scene
 
@@ -102,6 +103,32 @@ def test_the_end_waits_for_room_unless_something_is_missing(writers: Writers) ->
         frames = Frames()
         frames.feed((writers.folder / str(len(writers.running) - 1)).read_bytes())
         assert whole == frames.ended
+
+
+def test_a_full_pipe_gets_the_last_word_later(writers: Writers) -> None:
+    pipe, sent = writers.pipe(), lines(1)
+    pipe.put(sent)
+    pipe.push()
+    (process,) = writers.running
+    os.kill(process.pid, signal.SIGSTOP)
+    assert process.stdin is not None
+    with suppress(BlockingIOError):
+        while True:
+            os.write(process.stdin.fileno(), frame(()))
+    pipe.end()
+    os.kill(process.pid, signal.SIGCONT)
+    until(pipe.finish)
+    assert sent == writers.came()
+
+
+def test_the_end_of_a_process_that_is_gone_is_no_error(writers: Writers) -> None:
+    pipe = writers.pipe()
+    pipe.put(lines(1))
+    pipe.push()
+    writers.running[0].kill()
+    writers.running[0].wait()
+    pipe.end()
+    assert pipe.finish()
 
 
 def test_events_behind_the_end_start_another_one(writers: Writers) -> None:

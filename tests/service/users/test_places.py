@@ -151,6 +151,7 @@ def test_a_reader_finds_what_was_made_for_them_and_their_groups(tmp_path: Path) 
     assert made[:2] == stores_of(7, [3, 27], tmp_path)
     assert made[2:] == stores_of(8, [], tmp_path)
     assert [] == stores_of(9, [], tmp_path / "missing")
+    assert [] == stores_of(7, [], tmp_path / ("x" * 300)), "a place that cannot be looked at"
     made[0].unlink()
     made[0].symlink_to(made[0])
     assert [] == stores_of(7, [], tmp_path), "a name that leads nowhere is nothing"
