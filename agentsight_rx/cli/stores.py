@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import StoreError, UnwritableError
 from ..say import program
+from ..service.users.places import USERS, stores_of
 from .launch import invoking_user
 
 __all__ = [
@@ -84,9 +85,35 @@ def given_store(store: Path) -> str:
 
 
 def recorded(given: Path | None = None) -> list[Path]:
-    """The recordings in the invoking user's data directory, the newest last; or the given one alone."""
-    found = [(path, path.stat()) for path in _folder().glob("agentsight-*.lmdb") if path.is_file()]
-    return [path for path, _ in sorted(found, key=lambda each: each[1].st_mtime_ns)] if given is None else [given]
+    """
+    The recordings in the invoking user's data directory, and what a recorder of the machine made for them, the newest
+    last; or the given one alone.
+    """
+    if given is not None:
+        return [given]
+    watched = _of_recorder()
+    try:
+        own = [*_folder().glob("agentsight-*.lmdb")]
+    except UnwritableError:
+        if not watched:
+            raise
+        own = []
+    found = [(path, path.stat()) for path in (*own, *watched) if path.is_file()]
+    return [path for path, _ in sorted(found, key=lambda each: each[1].st_mtime_ns)]
+
+
+def _of_recorder() -> list[Path]:
+    """What `watch` of root writes for the invoking user, and for their groups. Root has the recording of the machine."""
+    uid, gid = invoking_user()
+    if uid == 0:
+        return []
+    groups = {gid}
+    if uid == os.getuid():
+        groups |= {*os.getgroups()}
+    else:
+        with suppress(KeyError):
+            groups |= {*os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)}
+    return stores_of(uid, sorted(groups), USERS)
 
 
 def search_index() -> Path | None:

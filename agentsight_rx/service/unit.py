@@ -6,12 +6,17 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-__all__ = ["CACHE", "CONFIGURATION", "RECORDINGS", "UNIT", "UNIT_FILE", "Needs", "unit_text"]
+from .users.places import USERS
+
+__all__ = ["CACHE", "CONFIGURATION", "OF_USERS", "RECORDINGS", "UNIT", "UNIT_FILE", "Needs", "unit_text"]
 
 NAME = "agentsight-rx"
 UNIT = f"{NAME}.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 RECORDINGS, CACHE, CONFIGURATION = f"/var/lib/{NAME}", f"/var/cache/{NAME}", f"/etc/{NAME}"
+
+# What writes the recordings of users takes, beside what a capture wants: their directories, and processes of theirs
+OF_USERS = ("CAP_CHOWN", "CAP_SETGID", "CAP_SETUID")
 
 _HIGH = 0.75  # of the memory limit: from there on the kernel takes pages back and slows the process down
 _WATCHDOG_S = 60  # a busy machine may stall a thread for seconds
@@ -80,6 +85,7 @@ def _lines(needs: Needs) -> Iterator[str]:
     yield "RestartMaxDelaySec=10"
     yield f"TimeoutStartSec={_START_S}"
     yield "TimeoutStopSec=30"
+    yield "KillMode=mixed"  # the writers of users end behind their last events, with what they read from
     yield f"WatchdogSec={_WATCHDOG_S}"
     yield "OOMPolicy=continue"  # what compiles programs may be ended, and is started again
     yield f"MemoryHigh={int(needs.memory * _HIGH)}"
@@ -87,7 +93,7 @@ def _lines(needs: Needs) -> Iterator[str]:
     yield "MemorySwapMax=0"
     yield f"CPUQuota={needs.processor}%"
     yield "LimitMEMLOCK=infinity"  # BPF tables, before Linux 5.11
-    yield f"StateDirectory={NAME}"
+    yield f"StateDirectory={NAME} {USERS.name}"
     yield "StateDirectoryMode=0700"
     yield f"CacheDirectory={NAME}"
     yield "CacheDirectoryMode=0700"

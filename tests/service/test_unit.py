@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.service.unit import Needs, unit_text
+from agentsight_rx.service.unit import RECORDINGS, Needs, unit_text
+from agentsight_rx.service.users.places import USERS
 from agentsight_rx.sources.kernel.features import wanted_capabilities
 from agentsight_rx.sources.kernel.rights import enough
 
@@ -84,3 +85,9 @@ def test_systemd_takes_it(tmp_path: Path) -> None:
     mine = [line for line in done.stderr.splitlines() if "agentsight-rx.service" in line]
     assert [] == mine
     assert 0 == done.returncode, done.stderr
+
+
+def test_each_state_directory_is_one_that_uninstall_knows() -> None:
+    unit = values(unit_text(NEEDS))
+    assert [RECORDINGS, str(USERS)] == [f"/var/lib/{name}" for name in unit["StateDirectory"].split()]
+    assert "mixed" == unit["KillMode"], "writers of users end behind the recorder"

@@ -1,4 +1,4 @@
-"""agentsight-rx report list: the recordings in the invoking user's data directory."""
+"""agentsight-rx report list: the recordings in the invoking user's data directory, and of the machine's recorder."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def recordings(ask: Ask) -> None:
         return
     rows = list(found)
     if files:
-        ask.write_lines([Whole(f"in {files[0].parent}")])
+        ask.write_lines([Whole(f"in {' and '.join(dict.fromkeys(str(path.parent) for path in files))}")])
     ask.write_lines(_lines(rows, ask.screen))
     if not rows:
         ask.write_lines([f"no recording; make one with `{program()} record -- COMMAND`"])

@@ -13,7 +13,8 @@ import typer
 
 from ...errors import UnwritableError, UsageError
 from ...files import why, written_whole
-from ...service.unit import CACHE, RECORDINGS, UNIT, UNIT_FILE, Needs, unit_text
+from ...service.unit import CACHE, OF_USERS, RECORDINGS, UNIT, UNIT_FILE, Needs, unit_text
+from ...service.users.places import USERS
 from ..flags.group import OUT, flag
 from ..values import bytes_of
 from .systemd import is_running, systemctl
@@ -95,6 +96,8 @@ def _needs(options: tuple[str, ...], memory: int, processor: int) -> Needs:
 
     own = f"--max-memory={int(memory * _OWN) >> 20}M"
     capabilities = wanted_capabilities()
+    if "--no-users" not in options or any(word.startswith("--share-with") for word in options):
+        capabilities = (*capabilities, *OF_USERS)
     if any(word.startswith("--guard") for word in options):
         capabilities = (*capabilities, "CAP_KILL")  # a rule may stop an agent of another user
     return Needs(
@@ -114,6 +117,7 @@ def _left(root: Path, *, keep_recordings: bool) -> Iterator[Path]:
     yield _below(root, _LOCK)
     if not keep_recordings:
         yield _below(root, RECORDINGS)
+        yield _below(root, str(USERS))
 
 
 def _below(root: Path, path: str) -> Path:

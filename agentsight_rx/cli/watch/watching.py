@@ -25,6 +25,7 @@ from ..flags.stdio import Stdio
 from ..flags.store import Store
 from ..flags.system import System
 from ..flags.tls import Tls
+from ..flags.users import Users
 from ..flags.watch import Watch
 from ..record import ALL_SOURCES, FILTERS, SOURCE_SWITCHES, STREAMS
 from ..stopping import Stopper
@@ -45,6 +46,7 @@ _SELECTED = {
 }
 _GUARD = Guard()
 _AGENTS = Agents()
+_USERS = Users()
 _STORED = Destinations(console=Console(quiet=True), store=Store(keep="60d", max_size="2GB"))
 
 
@@ -59,6 +61,7 @@ def watch(
     filters: Filters = FILTERS,
     guard: Guard = _GUARD,
     out: Annotated[Destinations, Without(Console, "jsonl", "log", "require_store")] = _STORED,
+    users: Users = _USERS,
     max_memory: Annotated[
         str | None, flag(OUT, "--max-memory", "End in order where it takes more, tables in the kernel included.", "SIZE")
     ] = None,
@@ -83,6 +86,7 @@ def watch(
     options = guard.over(filters.over(options))
     graph = trace_graph(options)  # reports a wrong filter before anything is opened
     out.check(options, stored=True)
+    others = users.sinks(out.store.retention(), whole=_is_whole(watch), guard=guard.is_on)
     if explain:
         print_graph(graph)
         return 0
@@ -93,7 +97,7 @@ def watch(
         if paused.holds():
             say("paused: nothing is recorded until `watch resume`, or the end of the pause")
         options = out.prepared(options)
-        chosen = out.sinks(options, stopped=Stopper())
+        chosen = [*out.sinks(options, stopped=Stopper()), *others]
         graph = trace_graph(with_previews(options, chosen))
         required = watch.required() | {"agents"}
         beat = Beat(found.roots, limits)

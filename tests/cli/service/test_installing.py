@@ -45,13 +45,20 @@ def test_the_unit_starts_this_program_with_the_flags_that_were_given(tmp_path: P
     assert "-m agentsight_rx watch --max-memory=350M --exclude-user lena\n" in text
     assert f"MemoryMax={500 << 20}\n" in text
     assert "CPUQuota=50%\n" in text
-    assert "CapabilityBoundingSet=CAP_BPF\n" in text
+    assert "CapabilityBoundingSet=CAP_BPF CAP_CHOWN CAP_SETGID CAP_SETUID\n" in text
     assert 0o644 == stat.S_IMODE((tmp_path / UNIT).stat().st_mode), "systemd warns of others"
 
 
 def test_a_guard_may_stop_agents_of_other_users(tmp_path: Path) -> None:
-    ran("service", "install", "--root", str(tmp_path), "--", "--guard")
+    ran("service", "install", "--root", str(tmp_path), "--", "--guard", "--no-users")
     assert "CapabilityBoundingSet=CAP_BPF CAP_KILL\n" in unit(tmp_path)
+
+
+def test_only_who_writes_for_other_users_may_become_them(tmp_path: Path) -> None:
+    ran("service", "install", "--root", str(tmp_path), "--", "--no-users")
+    assert "CapabilityBoundingSet=CAP_BPF\n" in unit(tmp_path)
+    ran("service", "install", "--root", str(tmp_path), "--", "--no-users", "--share-with=adm")
+    assert "CapabilityBoundingSet=CAP_BPF CAP_CHOWN CAP_SETGID CAP_SETUID\n" in unit(tmp_path)
 
 
 def left_by_a_service(root: Path) -> None:
@@ -60,8 +67,9 @@ def left_by_a_service(root: Path) -> None:
         ("var/lib", "agentsight-machine.lmdb"),
         ("var/cache", "process.bin"),
         ("run", "agentsight-rx-watch.lock"),
+        ("var/lib/agentsight-rx-users/1000", "agentsight-watched.lmdb"),
     ):
-        place = root / folder / "agentsight-rx"
+        place = root / folder if "users" in folder else root / folder / "agentsight-rx"
         place.mkdir(parents=True)
         (place / name).write_bytes(b"x")
     wanted = root / "etc/systemd/system/multi-user.target.wants"
@@ -95,7 +103,8 @@ def test_recordings_stay_where_they_are_wanted(tmp_path: Path) -> None:
     left_by_a_service(tmp_path)
     ran("service", "uninstall", "--root", str(tmp_path), "--keep-recordings")
     files = [path for path, (_, content) in tree(tmp_path).items() if content]
-    assert ["var/lib/agentsight-rx/agentsight-machine.lmdb"] == files
+    recordings = ["agentsight-rx/agentsight-machine.lmdb", "agentsight-rx-users/1000/agentsight-watched.lmdb"]
+    assert [f"var/lib/{each}" for each in recordings] == files
 
 
 def test_a_dry_run_says_all_and_does_nothing(tmp_path: Path) -> None:
@@ -108,7 +117,7 @@ def test_a_dry_run_says_all_and_does_nothing(tmp_path: Path) -> None:
     before = tree(tmp_path)
     lines = ran("service", "uninstall", "--root", str(tmp_path), "--dry-run")
     assert "systemctl disable --now agentsight-rx.service" == lines[0]
-    assert [f"remove {tmp_path / path}" for path in (UNIT, "var/lib/agentsight-rx")] == [lines[1], lines[-1]]
+    assert [f"remove {tmp_path / path}" for path in (UNIT, "var/lib/agentsight-rx-users")] == [lines[1], lines[-1]]
     assert before == tree(tmp_path)
 
 
