@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agentsight_rx.state import LmdbStore
+from agentsight_rx.view.queries.health import Healths
 from agentsight_rx.view.queries.reading import rows_of
 from agentsight_rx.view.rows.tables import CALLS, LOSSES, PROCESSES, SESSIONS
 
@@ -128,6 +129,11 @@ def killed(scene: Scene, *, times: int) -> Iterator[Figure]:
         assert asked == len(store.scan(CALLS)), "each call while it ran, and no other"
         [session] = [row for _, row in store.scan(SESSIONS)]
         assert asked == session.calls
+        found = Healths(store).of(session)
+        assert times == len(found.unended), "each kill is a run without an orderly end"
+        [gone_on] = [each.what for each in found.beginnings if "went on while nothing was recorded" in each.what]
+        assert times == 1 or f"in {times} gaps" in gone_on, gone_on
+    yield Figure("killed", "said in the session", gone_on, "each gap", True)
     yield Figure("killed", f"{times} times; calls seen of those while it ran", f"{asked} of {asked}", "all", True)
     yield Figure("killed", "captures again, at the latest behind", f"{longest_s:.1f} s", "10 s", longest_s <= 10)
 
