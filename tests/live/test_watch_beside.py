@@ -15,6 +15,7 @@ import pytest
 
 from agentsight_rx.prices import Prices
 from agentsight_rx.state import LmdbStore
+from agentsight_rx.view import AlertRow
 from agentsight_rx.view.page import Picture
 from agentsight_rx.view.page.counted_once import sessions_once
 from agentsight_rx.view.page.rail import RailRow, rail_of
@@ -51,17 +52,25 @@ def test_the_guard_of_a_machine_reports_what_an_agent_does(scene: Scene, place: 
     key.write_text("secret\n" * 9)
     recorder = scene.record(store, "--guard", env={**os.environ, "XDG_CONFIG_HOME": str(place)})
     agent = scene.start(cwd=place)
-    recorder.reads(agent.name, agent.pid)
+    recorder.reads(agent.known)
     agent.asks(f"/bin/cat {key}")
-    recorder.says("⚑")
+    until(lambda: _alerts(store))
     agent.ends()
-    said = recorder.ends()
-    assert f"⚑ claude read {key}" in said, said
+    recorder.ends()
+    [alert] = _alerts(store)
     kept = LmdbStore.open(store, readonly=True)
-    [alert] = [row for row in read_alerts(kept, Selection()) if row.rule == "reads-secret"]
     [session] = [row for _, row in kept.scan(SESSIONS)]
     kept.close()
     assert (str(key), "claude", agent.pid, session.id) == (alert.target, alert.agent, alert.agent_pid, alert.session_id)
+    assert alert.sentence == f"cat, run by claude, read {key}"
+
+
+def _alerts(store: Path) -> list[AlertRow]:
+    kept = LmdbStore.open(store, readonly=True)
+    try:
+        return [row for row in read_alerts(kept, Selection()) if row.rule == "reads-secret"]
+    finally:
+        kept.close()
 
 
 def test_excluded_users_folders_and_agents_are_not_recorded(scene: Scene, place: Path) -> None:
@@ -84,7 +93,7 @@ def test_excluded_users_folders_and_agents_are_not_recorded(scene: Scene, place:
         recorder = scene.record(scene.directory / "machine.lmdb", *excluding)
         start_excluded()  # and of these it sees the start
         allowed = scene.start(cwd=place)
-        recorder.reads(allowed.name, allowed.pid)
+        recorder.reads(allowed.known)
         allowed.asks()
         allowed.ends()
         said = recorder.ends()
@@ -108,7 +117,7 @@ def test_what_record_records_beside_it_is_whole_in_both_and_counts_once(scene: S
     ) as process:
         until(lambda: "recording claude " in recorder.said or process.poll() is not None)
         pid = int(recorder.said.partition("recording claude ")[2].split()[0])
-        recorder.reads("claude", pid)
+        recorder.reads(("claude", pid))
         gate.touch()
         printed, _ = process.communicate(b"\n\n", timeout=PATIENCE_S)
     assert b"done\ndone\n" in printed
@@ -161,7 +170,7 @@ def test_an_agent_that_updates_itself_is_read_from_its_first_call_or_that_is_sai
     recorder = scene.record(store)
     words = [str(each) for each in (program, script, scene.port, scene.certificate, gate, fresh, how, "1")]
     with subprocess.Popen(words, preexec_fn=partial(enter, scene.group)) as agent:
-        recorder.reads("claude", agent.pid)
+        recorder.reads(("claude", agent.pid))
         gate.touch()
         assert 0 == agent.wait(PATIENCE_S)
     recorder.ends()

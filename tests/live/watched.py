@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -32,13 +32,15 @@ from agentsight_rx.sources import (
     Target,
     TlsOptions,
 )
+from agentsight_rx.sources.kernel.features import takes_links
 from agentsight_rx.sources.running_agents.on_demand import OnDemand
 from agentsight_rx.view import CallRow
 
 from .capture import PATIENCE_S, PROGRAM, until
 
-__all__ = ["Agent", "Recorder", "Scene", "calls_of", "enter", "is_open", "links", "options", "scene_in"]
+__all__ = ["Agent", "Recorder", "Scene", "calls_of", "enter", "is_open", "is_probe", "kinds_of", "links", "options", "scene_in"]
 
+_LINK = re.compile(r"^link_type:\s+(\S+)", re.MULTILINE)
 _SETTLED_S = 0.5  # until every source has looked at an agent that was found
 
 # An agent by its name: waits for lines on its input; for each it asks the model, and runs a tool, which the line may name. It
@@ -106,6 +108,10 @@ class Agent:
         assert self.process.stdout is not None
         self.pid = int(self.process.stdout.readline())
 
+    @property
+    def known(self) -> tuple[str, int]:
+        return self.name, self.pid
+
     def asks(self, tool: str = "") -> None:
         """One call of the model, and one tool: these words, or an echo."""
         assert self.process.stdin is not None
@@ -144,11 +150,11 @@ class Recorder:
         until(lambda: words in self.said or self.process.poll() is not None)
         assert words in self.said, f"it ended with {self.process.poll()}: {self.said}"
 
-    def reads(self, name: str, pid: int, *, opens: bool = True) -> None:
-        """Wait until it reads this agent: it found it, opened its sources or has them open, and each has looked."""
-        found = f"recording {name} {pid}"
-        self.says(found)
-        until(lambda: not opens or "watching TLS" in self.said.partition(found)[2])
+    def reads(self, *agents: tuple[str, int]) -> None:
+        """Wait until it reads these agents: it found them, opened its sources or has them open, and each has looked."""
+        for name, pid in agents:
+            self.says(f"recording {name} {pid}")
+        until(lambda: any(is_probe(kind) for kind in kinds_of(self.pid)))
         time.sleep(_SETTLED_S)
 
     def ends(self) -> str:
@@ -255,13 +261,26 @@ def options(scene: Scene, roots: Roots, *, choice: Choice = Choice(), paused: Ca
 
 def links() -> list[str]:
     """What of the kernel's this process has open: programs, tables, links and perf events."""
-    found: list[str] = []
-    for entry in os.listdir("/proc/self/fd"):
+    return sorted(kinds_of(os.getpid()))
+
+
+def kinds_of(pid: int) -> Iterator[str]:
+    """What each descriptor of BPF, or of perf events, of a process is: "link" with its kind, "map", "perf", or another one."""
+    proc = Path(f"/proc/{pid}")
+    for entry in os.listdir(proc / "fd"):
         with suppress(OSError):
-            kind = os.readlink(f"/proc/self/fd/{entry}")
-            if "bpf" in kind or "perf" in kind:
-                found.append(kind)
-    return sorted(found)
+            name = os.readlink(proc / "fd" / entry)
+            if "perf_event" in name:
+                yield "perf"
+            elif "bpf" in name:
+                text = (proc / "fdinfo" / entry).read_text()
+                link = _LINK.search(text)
+                yield f"link {link[1]}" if link else "map" if "map_type:" in text else name
+
+
+def is_probe(kind: str) -> bool:
+    """In a function of a program. Kernels without links for such probes have perf events, as for tracepoints."""
+    return ("uprobe" if takes_links(wanted=True) else "perf") in kind
 
 
 def is_open(run: Run) -> bool:

@@ -7,7 +7,7 @@ import re
 import socket
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -16,11 +16,12 @@ from agentsight_rx.errors import StoreError
 from agentsight_rx.service.bounds import memory_now
 from agentsight_rx.state import LmdbStore
 
+from ..live.watched import is_probe, kinds_of
+
 __all__ = ["MEGA", "Figure", "Taken", "figures_at", "free_port", "slope_of", "stored", "taken"]
 
 MEGA = 1 << 20
 _TICKS_S = os.sysconf("SC_CLK_TCK")
-_LINK = re.compile(r"^link_type:\s+(\S+)", re.MULTILINE)
 _VALUE = re.compile(r"^(agentsight_\w+(?:\{[^}]*\})?) (\S+)$", re.MULTILINE)
 
 
@@ -57,8 +58,8 @@ def taken(pid: int) -> Taken:
     proc = Path(f"/proc/{pid}")
     stat = (proc / "stat").read_text().rpartition(")")[2].split()
     memory = memory_now(proc)
-    kinds, fds = list(_kinds(proc)), len(os.listdir(proc / "fd"))
-    links = [kind for kind in kinds if kind not in ("map", "other")]
+    kinds, fds = list(kinds_of(pid)), len(os.listdir(proc / "fd"))
+    links = [kind for kind in kinds if kind.startswith(("link", "perf"))]
     return Taken(
         (int(stat[11]) + int(stat[12])) / _TICKS_S,
         memory.anonymous,
@@ -67,22 +68,9 @@ def taken(pid: int) -> Taken:
         fds,
         threads=len(os.listdir(proc / "task")),
         links=len(links),
-        probes=sum("uprobe" in kind or "perf" in kind for kind in links),
+        probes=sum(map(is_probe, links)),
         maps=kinds.count("map"),
     )
-
-
-def _kinds(proc: Path) -> Iterator[str]:
-    """What each open descriptor of BPF or of perf events is: the kind of a link, "map", or other."""
-    for entry in os.listdir(proc / "fd"):
-        with suppress(OSError):
-            name = os.readlink(proc / "fd" / entry)
-            if "perf_event" in name:
-                yield "perf"
-            elif "bpf" in name:
-                text = (proc / "fdinfo" / entry).read_text()
-                link = _LINK.search(text)
-                yield link[1] if link else "map" if "map_type:" in text else "other"
 
 
 def slope_of(points: Sequence[tuple[float, float]]) -> float:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from agentsight_rx.sources.kernel.features import takes_links
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.queries.health import Healths
 from agentsight_rx.view.queries.reading import rows_of
@@ -33,7 +34,7 @@ def quiet(scene: Scene, *, rate: int, seconds: float) -> Iterator[Figure]:
     """No agent runs, and many programs start in the group that is watched."""
     with recording(scene) as recorder:
         before = _settled(recorder)
-        assert before.probes == 0, "no probe is in any program"
+        assert before.probes == 0 or not takes_links(wanted=True), "no probe is in any program"
         count, took_s = programs_a_second(rate, seconds, scene.group)
         after = _settled(recorder)
         assert after.handles == before.handles
@@ -58,7 +59,7 @@ def slowed(scene: Scene, *, times: int, rounds: int) -> Iterator[Figure]:
         with recording(scene) as recorder:
             idle.append(tls_loop_s(*loop))
             agent = scene.start()
-            recorder.reads(agent.name, agent.pid)
+            recorder.reads(agent.known)
             busy.append(tls_loop_s(*loop))
             agent.ends()
     ratio = min(idle) / min(without)
@@ -74,8 +75,7 @@ def many(scene: Scene, *, runs: int, at_once: int) -> Iterator[Figure]:
         points, done = list[tuple[float, float]](), 0
         while done < runs:
             agents = [scene.start() for _ in range(min(at_once, runs - done))]
-            for agent in agents:
-                recorder.reads(agent.name, agent.pid, opens=agent is agents[0])
+            recorder.reads(*(agent.known for agent in agents))
             for agent in agents:
                 agent.asks()
             busy = taken(recorder.pid)
@@ -111,7 +111,7 @@ def killed(scene: Scene, *, times: int) -> Iterator[Figure]:
     """An agent goes on while its recorder is killed and started again."""
     port, agent, asked, longest_s = free_port(), scene.start(), 0, 0.0
     recorder = scene.record(_store(scene), "--metrics", f"127.0.0.1:{port}")
-    recorder.reads(agent.name, agent.pid)
+    recorder.reads(agent.known)
     for _ in range(times):
         asked = _asks(scene, agent, asked)
         recorder.is_killed()
@@ -119,7 +119,7 @@ def killed(scene: Scene, *, times: int) -> Iterator[Figure]:
         agent.asks()  # which no one sees
         recorder = scene.record(_store(scene), "--metrics", f"127.0.0.1:{port}")
         longest_s = max(longest_s, time.monotonic() - begun_s)
-        recorder.reads(agent.name, agent.pid)
+        recorder.reads(agent.known)
         assert figures_at(port)["agentsight_up"] == 1
     asked = _asks(scene, agent, asked)
     agent.ends()
@@ -142,7 +142,7 @@ def stopped(scene: Scene, *, seconds: float, programs: int) -> Iterator[Figure]:
     """A recorder stands still while its agent works: what the kernel kept, and what it had to drop, is all that happened."""
     with recording(scene) as recorder:
         agent = scene.start()
-        recorder.reads(agent.name, agent.pid)
+        recorder.reads(agent.known)
         asked = _asks(scene, agent, 0)
         usual_s = _took(agent)
         until(lambda: _calls(scene) == asked + 1)
@@ -186,7 +186,7 @@ def sinks(scene: Scene, *, seconds: float, programs: int) -> Iterator[Figure]:
         flags = ("--metrics", f"127.0.0.1:{port}", "--otel", "--otel-endpoint", url)
         recorder = scene.record(path, *flags, env={**os.environ, "OTEL_EXPORTER_OTLP_TIMEOUT": "1"})
         agent = scene.start()
-        recorder.reads(agent.name, agent.pid)
+        recorder.reads(agent.known)
         sent = _asks(scene, agent, sent, path)
         before = taken(recorder.pid)
         fill(disk)
