@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from ...core.bounded import Recent
 from ...errors import CaptureError
-from ...events import Origin, TcpTraffic, UnreadTls
+from ...events import SEARCHED, Origin, TcpTraffic, UnreadTls
 from .libraries import FileId, Library, file_id, looks_like, open_file
 from .mapped import Mapped, mapped_files
 
@@ -100,7 +100,9 @@ class Traffic:
         self.ask: Callable[[int], Carried] = lambda _: Carried(0, 0, 0)  # what the socket at an address has carried so far
         self._open: dict[int, _Open] = {}  # by the address of the socket
         self._processes: Recent[tuple[int, int], _Process] = Recent(_PROCESSES_MOST)
+        self.is_searched: Callable[[FileId], bool] = lambda _: False  # whether a file is being searched for TLS code now
         self._looks: Recent[FileId, str] = Recent(_PROCESSES_MOST)
+        self._attached_ns: Recent[FileId, int] = Recent(_PROCESSES_MOST)  # since when a file is read
         self._mapped: Recent[int, Files] = Recent(_PROCESSES_MOST)  # what living processes had mapped when they began to use it
         self._number = 0
         self._asked_s = 0.0
@@ -237,14 +239,17 @@ class Traffic:
         if process.named or process.connections <= process.read:
             return []
         process.named = True
-        found = ((path, self._looks_like(place, path)) for path, place in process.files)
+        found = ((path, self._looks_like(known.origin.time_ns, place, path)) for path, place in process.files)
         return [UnreadTls(origin, known.start_ns, path=path, looks_like=seems) for path, seems in found if seems]
 
-    def _looks_like(self, *places: str) -> str:
+    def _looks_like(self, since_ns: int, *places: str) -> str:
+        """What a file looks like that is not read, or was not when the connection began."""
         for place in places:
             try:
                 with open_file(place) as file:
                     identity = file_id(file)
+                if self.is_searched(identity) or self._attached_ns.get(identity, 0) > since_ns:
+                    return SEARCHED
                 known = self._looks.get(identity)
                 if known is None:
                     known = looks_like(place)
@@ -253,6 +258,10 @@ class Traffic:
                 continue
             return known
         return ""
+
+    def attached(self, library: Library) -> None:
+        """Its functions are probed from now on."""
+        self._attached_ns.put(library.id, time.monotonic_ns())
 
     def unreadable(self, library: Library, stack: str) -> None:
         """The functions that were taken for this stack are others."""
