@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -75,14 +75,14 @@ def tls_loop_s(certificate: Path, authority: Path, times: int) -> float:
 
 
 @contextmanager
-def a_collector_that_hangs() -> Iterator[str]:
+def a_collector_that_hangs() -> Generator[str]:
     """Its URL: connections are taken by the kernel, and nothing is ever answered."""
     with socket.create_server(("127.0.0.1", 0), backlog=16) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 @contextmanager
-def a_locked_store(path: Path) -> Iterator[None]:
+def a_locked_store(path: Path) -> Generator[None]:
     """Inside, another process has begun to write into the store and does not end."""
     command = [sys.executable, "-c", HOLDS, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ)) as process:

@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -96,7 +96,7 @@ def figures_at(port: int) -> dict[str, float]:
 
 
 @contextmanager
-def stored(path: Path) -> Iterator[LmdbStore | None]:
+def stored(path: Path) -> Generator[LmdbStore | None]:
     """The store, which may be being written; None where there is none yet."""
     try:
         store = LmdbStore.open(path, readonly=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -231,7 +231,7 @@ def sinks(scene: Scene, *, seconds: float, programs: int) -> Iterator[Figure]:
 
 
 @contextmanager
-def recording(scene: Scene) -> Iterator[Recorder]:
+def recording(scene: Scene) -> Generator[Recorder]:
     """A recorder of the scene, which is ended in order."""
     recorder = scene.record(_store(scene))
     yield recorder
