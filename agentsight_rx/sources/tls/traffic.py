@@ -1,6 +1,4 @@
-"""
-TCP connections of watched processes -> TcpTraffic and UnreadTls: the carried bytes, and the code that may have encrypted them.
-"""
+"""TCP connections of watched processes -> TcpTraffic and UnreadTls: their bytes, and the code that may have encrypted them."""
 
 from __future__ import annotations
 
@@ -93,14 +91,15 @@ class _Process(Struct):
 class Traffic:
     """
     A process with more connections than objects, both without those that are known to belong together, spoke in a way that is
-    not read. Only then are its files searched for TLS code, which takes 0.2 s for 100 MB.
+    not read. Only then are its files searched for TLS code, which takes 0.2 s for 100 MB. Of a file that `is_searched` so far
+    the later connections are read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_searched: Callable[[FileId], bool] = lambda _: False) -> None:
         self.ask: Callable[[int], Carried] = lambda _: Carried(0, 0, 0)  # what the socket at an address has carried so far
         self._open: dict[int, _Open] = {}  # by the address of the socket
         self._processes: Recent[tuple[int, int], _Process] = Recent(_PROCESSES_MOST)
-        self.is_searched: Callable[[FileId], bool] = lambda _: False  # whether a file is being searched for TLS code now
+        self._is_searched = is_searched
         self._looks: Recent[FileId, str] = Recent(_PROCESSES_MOST)
         self._attached_ns: Recent[FileId, int] = Recent(_PROCESSES_MOST)  # since when a file is read
         self._mapped: Recent[int, Files] = Recent(_PROCESSES_MOST)  # what living processes had mapped when they began to use it
@@ -238,17 +237,17 @@ class Traffic:
         process = self._process(known.origin.pid, known.start_ns)
         if process.named or process.connections <= process.read:
             return []
-        process.named = True
-        found = ((path, self._looks_like(known.origin.time_ns, place, path)) for path, place in process.files)
+        process.named, since_ns = True, known.origin.time_ns
+        found = ((path, self._looks_like(since_ns, place, path)) for path, place in process.files)
         return [UnreadTls(origin, known.start_ns, path=path, looks_like=seems) for path, seems in found if seems]
 
     def _looks_like(self, since_ns: int, *places: str) -> str:
-        """What a file looks like that is not read, or was not when the connection began."""
+        """What the file looks like, if it was not read when the connection began."""
         for place in places:
             try:
                 with open_file(place) as file:
                     identity = file_id(file)
-                if self.is_searched(identity) or self._attached_ns.get(identity, 0) > since_ns:
+                if self._is_searched(identity) or self._attached_ns.get(identity, 0) > since_ns:
                     return SEARCHED
                 known = self._looks.get(identity)
                 if known is None:

@@ -70,8 +70,7 @@ def test_a_file_that_was_searched_while_it_connected_is_said_and_one_that_was_re
         assert process.stdout is not None
         assert process.stdin is not None
         assert process.stdout.readline() == b"mapped\n"
-        searched, late, early = Traffic(), Traffic(), Traffic()
-        searched.is_searched = lambda identity: identity == library.id
+        searched, late, early = Traffic(lambda identity: identity == library.id), Traffic(), Traffic()
         late.attached(library)  # behind the begin of the connection, which is at 1 ns
         assert [SEARCHED] == named(searched, process.pid, path)
         assert [SEARCHED] == named(late, process.pid, path)
