@@ -18,6 +18,8 @@
 # ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
 # ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
 #   seen (3 GB of packages, kept in .setup/agents). Without NAME it also records agents, and counts what short runs miss.
+# ./test.sh --soak [TIME] [ROW…]: a recorder that runs always, under load and through every accident, for about TIME (30m), and
+#   its figures. A short form is among the other tests.
 # ./test.sh --cluster [ROUNDS]: drivers, schedulers and workers of a cluster run are killed, workers in so many rounds (5); spool
 #   and result in S3 (the server of moto), with shippers that are killed; the recipe for Spark as docs/cluster.md prints it. Both
 #   have an environment of their own (1 GB, kept in .setup/cluster).
@@ -112,6 +114,15 @@ case ${1-} in
   --changed) exec python -m scripts.changed "${@:2}" ;;
   --coverage) exec python -m scripts.individual_coverage "${@:2}" ;;
 esac
+
+if [[ ${1-} == --soak ]]; then
+  shift
+  ((EUID == 0)) || {
+    say "--soak needs root: it traces programs"
+    exit 1
+  }
+  exec python -m tests.soak "$@"
+fi
 
 chosen=()
 if [[ ${1-} == --fast ]]; then

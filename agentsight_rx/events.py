@@ -17,6 +17,7 @@ from .tokens import Usage
 
 __all__ = [
     "PLAIN",
+    "SEARCHED",
     "AnswerPiece",
     "AnswerProgress",
     "BlindSpot",
@@ -178,8 +179,14 @@ class TcpTraffic(Struct, frozen=True, gc=False, tag="tcp_traffic"):
     local_port: int = 0  # 0: not known
 
 
+SEARCHED = "TLS code that was still being searched for"  # as `looks_like` of a file that is read from then on
+
+
 class UnreadTls(Struct, frozen=True, gc=False, tag="unread_tls"):
-    """A process has code of a TLS implementation that cannot be read: the file, and what it looks like."""
+    """
+    A process has code of a TLS implementation that cannot be read, or was not yet: the file, and what it looks like, or
+    SEARCHED.
+    """
 
     origin: Origin
     start_ns: int

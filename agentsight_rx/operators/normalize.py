@@ -21,8 +21,10 @@ __all__ = ["normalize", "wall_offset"]
 
 E = TypeVar("E", bound=Event)
 
-_RESAMPLE_NS = 1_000_000_000
+_RESAMPLE_NS = 100_000_000  # for so long events have a wrong time behind a jump, such as the suspension of a machine
+_SLEWED_NS = 1_000_000_000  # so often a clock that is slowed or hastened is followed
 _NOISE_NS = 1_000  # two samples of a clock that did not move differ by less
+_JUMP_NS = 1_000_000  # a clock that is hastened moves less between two samples
 _OFFSETS_MOST = 1024
 _since = itemgetter(0)
 
@@ -42,8 +44,9 @@ def normalize(*, offset: Callable[[], int] = wall_offset) -> Operator[E, E]:
     """
     Set `origin.wall_ns` (Unix time, ns) from the kernel's time. What has it already stays as it is.
 
-    `offset` is asked at the first event and again each second of event time, so that a step of the clock is followed. An event
-    gets the offset that was known at its own time, also where it comes late, such as an answer that began a minute ago.
+    `offset` is asked at the first event and again each tenth of a second of event time, which stands still while a machine is
+    suspended. So a jump of the clock, or a suspension, is followed. An event gets the offset that was known at its own time,
+    also where it comes late, such as an answer that began a minute ago.
     """
     return cast("Operator[E, E]", Operator[Event, Event]("normalize", lambda site: _Normalize(site, offset)))
 
@@ -93,9 +96,14 @@ class _Normalize(Kernel[Event, Event]):
     def _take_sample(self, now_ns: int) -> None:
         state, offset_ns = self._state, self._sample()
         state.sampled_ns = now_ns
-        if not state.offsets or abs(state.offsets[-1][1] - offset_ns) > _NOISE_NS:
+        if not state.offsets or self._has_moved(now_ns, offset_ns):
             state.offsets.append((now_ns, offset_ns))
             del state.offsets[:-_OFFSETS_MOST]
+
+    def _has_moved(self, now_ns: int, offset_ns: int) -> bool:
+        since_ns, known_ns = self._state.offsets[-1]
+        moved_ns = abs(known_ns - offset_ns)
+        return moved_ns > (_NOISE_NS if now_ns - since_ns >= _SLEWED_NS else _JUMP_NS)
 
     def tick(self, now_ns: int, /) -> Sequence[Event]:
         if self._state.offsets and now_ns - self._state.sampled_ns >= _RESAMPLE_NS:

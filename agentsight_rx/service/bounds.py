@@ -15,6 +15,7 @@ _GROUPS = Path("/sys/fs/cgroup")
 _KIB = 1024
 _ANONYMOUS = re.compile(r"^RssAnon:\s+(\d+) kB", re.MULTILINE)
 _MEMLOCK = re.compile(r"^memlock:\s+(\d+)$", re.MULTILINE)
+_NUMBER = re.compile(r"^map_id:\s+(\d+)$", re.MULTILINE)
 _IS_TABLE = re.compile(r"^map_type:", re.MULTILINE)
 
 
@@ -37,13 +38,21 @@ def memory_now(proc: Path = _PROC, groups: Path = _GROUPS) -> Memory:
 
 
 def _tables(folder: Path) -> int:
-    """The memory of the tables that are open. A descriptor that is closed meanwhile counts for nothing."""
+    """
+    The memory of the tables that are open. A ring that is mapped has several descriptors, and takes its memory once. A
+    descriptor that is closed meanwhile counts for nothing.
+    """
     try:
         names = os.listdir(folder)
     except OSError:
         return 0
-    found = (text for name in names if _IS_TABLE.search(text := _text(folder / name)))
-    return sum(int(size) for text in found for size in _MEMLOCK.findall(text))
+    found: dict[str, int] = {}
+    for name in names:
+        text = _text(folder / name)
+        if _IS_TABLE.search(text):
+            number, size = _NUMBER.search(text), _MEMLOCK.search(text)
+            found[number[1] if number else f"descriptor {name}"] = int(size[1]) if size else 0
+    return sum(found.values())
 
 
 def _group(proc: Path, groups: Path) -> int:

@@ -39,6 +39,7 @@ from ..view.rows.tables import (
     table_of,
 )
 from ..view.rows.tally import Tally
+from .age_clock import AgeClock
 from .label_key import HOSTS, KEY
 from .lent import Lent
 
@@ -135,6 +136,7 @@ class _StoreWriter:
         self._cut: tuple[int, bytes] | None = None  # so many of the waiting events are before that state
         self._retention = retention
         self._retained_s: float | None = None  # when it was last done
+        self._ages = AgeClock()
         self._lent = lent
         self._store: LmdbStore | MemoryStore | None = None
         self._log: LogWriter | None = None
@@ -231,7 +233,7 @@ class _StoreWriter:
         self._retained_s = now_s if due else self._retained_s
         self._changed = True
         try:
-            retain(self._store, limits, self._log, now_ms=milliseconds(time.time_ns()))
+            retain(self._store, limits, self._log, now_ms=self._ages.now_ms())
         except StoreError as error:
             raise Unwritten(f"older data cannot be removed: {error}", count=0) from error
 

@@ -17,6 +17,7 @@ from ..view import AlertRow
 from ..view.page import PageError, Picture, answer
 from ..view.page.alert_shapes import AlertLine, AlertList
 from ..view.page.alerts import alert_page, line_of, loud_of
+from ..view.page.counted_once import alerts_once, sessions_once
 from ..view.page.machine import Machine, machine_of, reason_of
 from ..view.page.picture import WHOLE
 from ..view.page.rail import RailRow, flagged, rail_of
@@ -124,12 +125,15 @@ class Pictures:
     def alerts(self, *, start: int, count: int, waiting: bool = False) -> AlertList:
         """The alerts of the newest recordings that are for a person; `waiting`: only alerts that wait."""
         decisions = self._decisions()
-        lines = [line for each in self.recordings.listed()[:_LOOKED_AT] for line in self._lines(each, decisions)]
+        lines = alerts_once(line for each in self.recordings.listed()[:_LOOKED_AT] for line in self._lines(each, decisions))
         found = [line for line in lines if not waiting or is_waiting(line.state)]
         return alert_page(found, decisions, start=start, count=min(count, _LIMIT_MOST))
 
     def machine(self, begins: Sequence[int]) -> Machine:
-        """All recordings together, by days that begin so (Unix time, ms). Sessions of before are not looked at."""
+        """
+        All recordings together, by days that begin so (Unix time, ms). Sessions of before are not looked at. What two recorders
+        saw counts once.
+        """
         decisions = self._decisions()
         lines: list[AlertLine] = []
         rows: list[RailRow] = []
@@ -140,9 +144,9 @@ class Pictures:
             if each.being_written or not each.changed_ms or each.changed_ms >= since_ms:
                 with suppress(PageError):  # the rail names it
                     rows += self._rail(each, decisions)
-        ordered = alert_page(lines, decisions, start=0, count=len(lines)).rows
+        ordered = alert_page(alerts_once(lines), decisions, start=0, count=len(lines)).rows
         left_out = max(0, len(listed) - _LOOKED_AT)
-        made = machine_of(rows, ordered, begins, why=self._reason, left_out=left_out)
+        made = machine_of(sessions_once(rows), ordered, begins, why=self._reason, left_out=left_out)
         return replace(made, refusal=decisions.refusal, wrong=decisions.wrong)
 
     def mark(self, recording: str, ids: Sequence[str], *, seen: bool) -> int:

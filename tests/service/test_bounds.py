@@ -11,26 +11,32 @@ from hypothesis import strategies as st
 
 from agentsight_rx.service.bounds import Limits, Memory, memory_now
 
-TABLE = "pos:\t0\nmnt_id:\t15\nmap_type:\t27\nkey_size:\t0\nmax_entries:\t{0}\nmemlock:\t{0}\nmap_id:\t7\nfrozen:\t0\n"
+TABLE = "pos:\t0\nmnt_id:\t15\nmap_type:\t27\nkey_size:\t0\nmax_entries:\t{0}\nmemlock:\t{0}\nmap_id:\t{1}\nfrozen:\t0\n"
 PROGRAM = "pos:\t0\nprog_type:\t17\nprog_jited:\t1\nmemlock:\t4096\nprog_id:\t9\n"
 
 
-def machine(place: Path, tables: list[int], *, group: str = "0::/system.slice/x.service\n") -> Memory:
+def machine(
+    place: Path, tables: list[int], *, group: str = "0::/system.slice/x.service\n", descriptors: tuple[int, ...] = (1,)
+) -> Memory:
+    """Tables of these sizes. Each has as many descriptors as `descriptors` says, in turn."""
     proc, groups = place / "proc", place / "groups"
     (proc / "fdinfo").mkdir(parents=True)
     (proc / "status").write_text("Name:\tpython3\nVmRSS:\t  90 kB\nRssAnon:\t   40 kB\nRssFile:\t 50 kB\n")
     (proc / "cgroup").write_text(f"12:memory:/other\n{group}")
     for number, size in enumerate(tables):
-        (proc / "fdinfo" / str(number)).write_text(TABLE.format(size))
-    (proc / "fdinfo" / "1000").write_text(PROGRAM)
+        for copy in range(descriptors[number % len(descriptors)]):
+            (proc / "fdinfo" / f"{number}{copy:03}").write_text(TABLE.format(size, number))
+    (proc / "fdinfo" / "5").write_text(PROGRAM)
     (groups / "system.slice/x.service").mkdir(parents=True)
     (groups / "system.slice/x.service/memory.current").write_text("123456\n")
     return memory_now(proc, groups)
 
 
-@given(st.lists(st.integers(0, 1 << 40), max_size=6))
-def test_all_of_it_is_summed(tmp_path_factory: pytest.TempPathFactory, tables: list[int]) -> None:
-    memory = machine(tmp_path_factory.mktemp("machine"), tables)
+@given(st.lists(st.integers(0, 1 << 40), max_size=6), st.lists(st.integers(1, 4), min_size=1, max_size=3))
+def test_all_of_it_is_summed_and_a_table_with_several_descriptors_once(
+    tmp_path_factory: pytest.TempPathFactory, tables: list[int], descriptors: list[int]
+) -> None:
+    memory = machine(tmp_path_factory.mktemp("machine"), tables, descriptors=tuple(descriptors))
     assert Memory(40 * 1024, sum(tables), 123456) == memory
     assert 40 * 1024 + sum(tables) == memory.own
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ from tests.reports import read_report
 
 from ..view.log.test_reading import TEXT, request, stream
 
+DAY_MS = 86_400_000
 SECRET = "sk-ant-api03-Zk3uV9qLr7XwT2mB8nC4dF6gH1jK5pQs"
 
 
@@ -105,6 +107,18 @@ def test_a_flush_keeps_the_store_within_its_limits(tmp_path: Path) -> None:
     kept = LmdbStore.open(path, readonly=True)
     assert ["llm-new"] == [row.id for _, row in kept.scan(CALLS)]
     assert kept.get(REMOVED, 0) is not None
+    kept.close()
+
+
+def test_a_clock_that_is_set_years_ahead_removes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, now_ns = tmp_path / "run.lmdb", time.time_ns()
+    writer = store(path, retention=Retention(keep_ms=60 * DAY_MS)).open(Ledger())
+    writer.write([CallRow("llm-of-today", now_ns // 1_000_000)])
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns + 3650 * DAY_MS * 1_000_000)
+    writer.flush()
+    writer.close()
+    kept = LmdbStore.open(path, readonly=True)
+    assert ["llm-of-today"] == [row.id for _, row in kept.scan(CALLS)]
     kept.close()
 
 

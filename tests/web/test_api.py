@@ -363,6 +363,19 @@ def test_this_machine_has_what_waits_and_its_days(shelf: Shelf) -> None:
     assert dear == shelf.get("machine?days=1795600000000")["dearest"]
 
 
+def test_what_two_recorders_saw_counts_once_on_this_machine(shelf: Shelf) -> None:
+    guard(shelf, "machine")
+    shelf.put("other", parcel())
+    one = shelf.get("machine?days=0")
+    guard(shelf, "beside")
+    shelf.put("more", parcel())
+    both = shelf.get("machine?days=0")
+    assert (one["days"], one["waiting"]) == (both["days"], both["waiting"])
+    assert len(one["dearest"]) == len(both["dearest"])
+    assert 2 == shelf.get("alerts")["total"]
+    assert 4 == len(shelf.get("sessions")["sessions"]), "each recording can be opened"
+
+
 def test_a_recording_that_cannot_be_read_hides_no_alert(shelf: Shelf) -> None:
     guard(shelf, "first")
     bad = shelf.folder / "bad.lmdb"

@@ -72,6 +72,7 @@ class Attacher:
             raise CaptureError("; ".join(refusals))
         for sentence in refusals:
             self._say(sentence)
+        self._records.traffic.attached(library)
         return probed
 
     def _refused(self, library: Library, stack: str, refusal: ProbeRefused) -> str:

@@ -117,6 +117,10 @@ class Finder:
         self._searches.append((file, identity, self._thread.submit(inspect_open, file, _text(name or path))))
         return True
 
+    def searches(self, identity: FileId) -> bool:
+        """Whether the thread searches this file, or will."""
+        return any(identity == each for _, each, _ in self._searches)
+
     @property
     def searching(self) -> bool:
         return bool(self._searches)

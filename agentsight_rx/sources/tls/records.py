@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct as Layout
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from ...loss import Reason
 from ..ends import ends_of
 from .calibration import Calibration, Sample
 from .connections import Below, Connections, Known, Sealed, on
+from .libraries import FileId
 from .proof import Probed
 from .stacks.finding import Hook
 from .traffic import Traffic
@@ -39,9 +41,9 @@ class UsedFile(NamedTuple):
 class Records:
     """Decodes them one by one. The files that processes began to use wait in `new_files`."""
 
-    def __init__(self, *, handshakes: bool) -> None:
+    def __init__(self, *, handshakes: bool, is_searched: Callable[[FileId], bool] = lambda _: False) -> None:
         self._handshakes = handshakes
-        self.traffic = Traffic()
+        self.traffic = Traffic(is_searched)
         self.connections = Connections(self.traffic)
         self._open = self.connections.open
         self.calibration: Calibration | None = None

@@ -109,7 +109,7 @@ class TlsReader(ProgramReader[TlsEvent]):
         self._held_until_s = 0.0
         self._together: list[str] | None = None  # libraries that are named in one message
         self._finder = Finder(self._attach, self._say)
-        self._records = Records(handshakes=options.handshakes)
+        self._records = Records(handshakes=options.handshakes, is_searched=self._finder.searches)
 
     @property
     def probed(self) -> Sequence[Probed]:

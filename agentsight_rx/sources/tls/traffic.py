@@ -1,6 +1,4 @@
-"""
-TCP connections of watched processes -> TcpTraffic and UnreadTls: the carried bytes, and the code that may have encrypted them.
-"""
+"""TCP connections of watched processes -> TcpTraffic and UnreadTls: their bytes, and the code that may have encrypted them."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from msgspec import Struct
 
 from ...core.bounded import Recent
 from ...errors import CaptureError
-from ...events import Origin, TcpTraffic, UnreadTls
+from ...events import SEARCHED, Origin, TcpTraffic, UnreadTls
 from .libraries import FileId, Library, file_id, looks_like, open_file
 from .mapped import Mapped, mapped_files
 
@@ -93,14 +91,17 @@ class _Process(Struct):
 class Traffic:
     """
     A process with more connections than objects, both without those that are known to belong together, spoke in a way that is
-    not read. Only then are its files searched for TLS code, which takes 0.2 s for 100 MB.
+    not read. Only then are its files searched for TLS code, which takes 0.2 s for 100 MB. Of a file that `is_searched` so far
+    the later connections are read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_searched: Callable[[FileId], bool] = lambda _: False) -> None:
         self.ask: Callable[[int], Carried] = lambda _: Carried(0, 0, 0)  # what the socket at an address has carried so far
         self._open: dict[int, _Open] = {}  # by the address of the socket
         self._processes: Recent[tuple[int, int], _Process] = Recent(_PROCESSES_MOST)
+        self._is_searched = is_searched
         self._looks: Recent[FileId, str] = Recent(_PROCESSES_MOST)
+        self._attached_ns: Recent[FileId, int] = Recent(_PROCESSES_MOST)  # since when a file is read
         self._mapped: Recent[int, Files] = Recent(_PROCESSES_MOST)  # what living processes had mapped when they began to use it
         self._number = 0
         self._asked_s = 0.0
@@ -236,15 +237,18 @@ class Traffic:
         process = self._process(known.origin.pid, known.start_ns)
         if process.named or process.connections <= process.read:
             return []
-        process.named = True
-        found = ((path, self._looks_like(place, path)) for path, place in process.files)
+        process.named, since_ns = True, known.origin.time_ns
+        found = ((path, self._looks_like(since_ns, place, path)) for path, place in process.files)
         return [UnreadTls(origin, known.start_ns, path=path, looks_like=seems) for path, seems in found if seems]
 
-    def _looks_like(self, *places: str) -> str:
+    def _looks_like(self, since_ns: int, *places: str) -> str:
+        """What the file looks like, if it was not read when the connection began."""
         for place in places:
             try:
                 with open_file(place) as file:
                     identity = file_id(file)
+                if self._is_searched(identity) or self._attached_ns.get(identity, 0) > since_ns:
+                    return SEARCHED
                 known = self._looks.get(identity)
                 if known is None:
                     known = looks_like(place)
@@ -253,6 +257,10 @@ class Traffic:
                 continue
             return known
         return ""
+
+    def attached(self, library: Library) -> None:
+        """Its functions are probed from now on."""
+        self._attached_ns.put(library.id, time.monotonic_ns())
 
     def unreadable(self, library: Library, stack: str) -> None:
         """The functions that were taken for this stack are others."""

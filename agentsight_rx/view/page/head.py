@@ -164,7 +164,10 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         pid=(row.pid if row else None) or 0,
         comm=(row.comm if row else None) or "",
         verdict=(*stopped, *said, *_saving(dearest, numbers.cost), *waiting),
-        whole=replace(wholeness_of(picture.health), records=records_of(count for _, count in picture.store.scan(STAGES))),
+        whole=replace(
+            wholeness_of(picture.healths.of(row) if row else picture.health),
+            records=records_of(count for _, count in picture.store.scan(STAGES)),
+        ),
         strip=_strip(threads, work, falls, start_ms=start, from_turn=from_turn, live=live),
         turns=len(main),
         below=tuple(sorted((threads.turns[call], turn) for call, turn in threads.under.items() if call in threads.turns)),

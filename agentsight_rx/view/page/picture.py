@@ -23,7 +23,7 @@ from ..queries.costs import PricedCall, priced
 from ..queries.decided import Decisions
 from ..queries.explained import explained
 from ..queries.file_fates import Lives
-from ..queries.health import Health, read_health
+from ..queries.health import Health, Healths
 from ..queries.reading import newest_first
 from ..queries.selection import Selection
 from ..rows.kinds import AlertRow, AnyRow, AuditRow, SessionRow, ToolRow
@@ -101,8 +101,13 @@ class Picture:
         return Causes(self.store)
 
     @cached_property
+    def healths(self) -> Healths:
+        return Healths(self.store, being_written=self.being_written or self._closing, size=_HEALTH_SIZE)
+
+    @property
     def health(self) -> Health:
-        return read_health(self.store, being_written=self.being_written or self._closing, size=_HEALTH_SIZE)
+        """Of the whole recording."""
+        return self.healths.whole
 
     @cached_property
     def losses(self) -> list[Entry]:

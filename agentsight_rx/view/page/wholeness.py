@@ -27,7 +27,7 @@ class Wholeness(Struct, frozen=True, omit_defaults=True):
 
 
 def wholeness_of(health: Health, /) -> Wholeness:
-    """Of the whole recording, since a loss in it may concern any of its sessions."""
+    """Of a recording, or of the runs that a session went through: a loss in them may concern it."""
     if not health.missing:
         return Wholeness("so_far" if health.live else "whole")
     things = missing_things(

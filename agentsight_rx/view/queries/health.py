@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
@@ -9,16 +10,20 @@ from msgspec import Struct
 from ...loss import Entry, Reason
 from ...state import Store, Table
 from ..rows.beginnings import Beginning, beginnings_of
-from ..rows.kinds import BlindSpotRow, TlsUseRow, UnknownRow
-from ..rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES, UNKNOWN, Recording, Removed
+from ..rows.kinds import BlindSpotRow, SessionRow, TlsUseRow, UnknownRow
+from ..rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES, TOTALS, UNKNOWN, Recording, Removed
+from ..rows.tally import Totals
 from ..rows.weights import newest_fitting, weight_of
 from .audit import rules_error
 from .gaps import missing_things
+from .interruptions import gone_on, life_of, runs_through
 from .reading import read_totals, rows_of
 
-__all__ = ["Health", "read_health"]
+__all__ = ["Health", "Healths", "read_health"]
 
 R = TypeVar("R", BlindSpotRow, TlsUseRow)
+
+_SLACK_MS = 1000
 
 
 class Health(Struct, frozen=True):
@@ -55,48 +60,111 @@ def read_health(store: Store, /, *, being_written: bool = False, size: int = 1 <
     `being_written`: a process has the store open to write, so its newest recording goes on. `size`: about how many bytes of
     blind spots, and of uses of TLS, are kept; all of them count.
     """
-    runs = tuple(run for _, run in store.scan(RUNS))
-    entries = [entry for _, entry in store.scan(LOSSES)]
-    blind = _first(store, BLIND_SPOTS, size)
-    unread = [row.connections for row in rows_of(store, BLIND_SPOTS)]
-    totals = read_totals(store)
-    # what could not be read is said by its blind spot, with names
-    losses = tuple(each for each in entries if not each.reason.intended and not (blind and each.reason is Reason.UNREADABLE))
-    live = tuple(run for run in runs[-1:] if being_written and not run.ended)
-    unended = tuple(run for run in runs if not run.ended and run not in live)
-    beginnings = tuple(beginnings_of(rows_of(store, SESSIONS), rows_of(store, TLS_USES)))
-    error = rules_error(store)
-    things = missing_things(
-        blind,
-        losses,
-        calls_cut=totals.calls_cut,
-        commands_unseen=totals.commands_unseen,
-        unended=len(unended),
-        beginnings=beginnings,
-        rules_error=error,
-    )
-    missing = sum(1 for _ in things) + len(unread) - len(blind)
-    return Health(
-        not missing,
-        missing,
-        calls=totals.calls,
-        calls_cut=totals.calls_cut,
-        calls_unfinished=totals.calls_unfinished,
-        blind_spots=blind,
-        losses=losses,
-        unended=unended,
-        live=live,
-        unknown_fields=tuple(row for _, row in store.scan(UNKNOWN)),
-        filtered=sum(each.count for each in entries if each.by_filter),
-        tls_uses=_first(store, TLS_USES, size),
-        recordings=runs,
-        removed=store.get(REMOVED, 0),
-        beginnings=beginnings,
-        commands_unseen=totals.commands_unseen,
-        connections_read=sum(use.connections for use in rows_of(store, TLS_USES)),
-        connections_unread=sum(unread),
-        rules_error=error,
-    )
+    return Healths(store, being_written=being_written, size=size).whole
+
+
+class Healths:
+    """
+    The health of a store, and of each of its sessions: of the runs that the session went through, since a loss in such a run
+    may concern it, and a loss in another one cannot.
+    """
+
+    def __init__(self, store: Store, *, being_written: bool = False, size: int = 1 << 60) -> None:
+        self._store = store
+        self._runs = tuple(run for _, run in store.scan(RUNS))
+        self._entries = [(int(key[0]), entry) for key, entry in store.scan(LOSSES)]
+        self._totals = {int(key[0]): totals for key, totals in store.scan(TOTALS)}
+        self._live = tuple(run for run in self._runs[-1:] if being_written and not run.ended)
+        self._blind = _first(store, BLIND_SPOTS, size)
+        self._uses = _first(store, TLS_USES, size)
+        self._unknown = tuple(row for _, row in store.scan(UNKNOWN))
+        self._error = rules_error(store)
+        self._unread = [row.connections for row in rows_of(store, BLIND_SPOTS)]
+        self.whole = self._health(
+            _Part(self._runs, read_totals(store), self._blind, self._uses, tuple(self._begun()), unended=self._runs)
+        )
+
+    def of(self, session: SessionRow, /) -> Health:
+        """Of one session. A store with one run has nothing that is less."""
+        if len(self._runs) < 2 or len(self._totals) < len(self._runs):
+            return self.whole
+        life = life_of(self._store, session)
+        runs = runs_through(life, self._runs)
+        totals = Totals()
+        for run in runs:
+            totals.include(self._totals[run.number])
+        blind = tuple(each for each in self._blind if _is_in(runs, each.timestamp_ms))
+        uses = tuple(each for each in self._uses if _is_in(runs, each.timestamp_ms))
+        begun = [*beginnings_of([session], uses), *filter(None, [gone_on(session, life, self._runs)])]
+        broken = tuple(run for run in runs if not life.over or life.last_ms > run.committed_ms)
+        return self._health(_Part(runs, totals, blind, uses, tuple(begun), unended=broken))
+
+    def _begun(self) -> Iterator[Beginning]:
+        yield from beginnings_of(rows_of(self._store, SESSIONS), rows_of(self._store, TLS_USES))
+        if len(self._runs) < 2:
+            return
+        for session in rows_of(self._store, SESSIONS):
+            if session.start_timestamp_ms < self._runs[-1].started_ms:
+                found = gone_on(session, life_of(self._store, session), self._runs)
+                if found is not None:
+                    yield found
+
+    def _health(self, part: _Part) -> Health:
+        numbers, is_whole = {run.number for run in part.runs}, part.runs == self._runs
+        entries = [entry for number, entry in self._entries if is_whole or number in numbers]
+        # what could not be read is said by its blind spot, with names
+        losses = tuple(
+            each for each in entries if not each.reason.intended and not (part.blind and each.reason is Reason.UNREADABLE)
+        )
+        unended = tuple(run for run in part.unended if not run.ended and run not in self._live)
+        totals = part.totals
+        things = missing_things(
+            part.blind,
+            losses,
+            calls_cut=totals.calls_cut,
+            commands_unseen=totals.commands_unseen,
+            unended=len(unended),
+            beginnings=part.begun,
+            rules_error=self._error,
+        )
+        missing = sum(1 for _ in things) + len(self._unread) - len(self._blind)
+        return Health(
+            not missing,
+            missing,
+            calls=totals.calls,
+            calls_cut=totals.calls_cut,
+            calls_unfinished=totals.calls_unfinished,
+            blind_spots=part.blind,
+            losses=losses,
+            unended=unended,
+            live=tuple(run for run in self._live if run.number in numbers),
+            unknown_fields=self._unknown,
+            filtered=sum(each.count for each in entries if each.by_filter),
+            tls_uses=part.uses,
+            recordings=part.runs,
+            removed=self._store.get(REMOVED, 0),
+            beginnings=part.begun,
+            commands_unseen=totals.commands_unseen,
+            connections_read=sum(use.connections for use in rows_of(self._store, TLS_USES)),
+            connections_unread=sum(self._unread),
+            rules_error=self._error,
+        )
+
+
+class _Part(Struct, frozen=True):
+    """What is looked at: some runs, and what belongs to them. Of `unended` an orderly end is missed."""
+
+    runs: tuple[Recording, ...]
+    totals: Totals
+    blind: tuple[BlindSpotRow, ...]
+    uses: tuple[TlsUseRow, ...]
+    begun: tuple[Beginning, ...]
+    unended: tuple[Recording, ...]
+
+
+def _is_in(runs: Sequence[Recording], time_ms: int) -> bool:
+    """Rows come some ms before the time at which everything is attached, and behind the last commit of a killed run."""
+    return any(run.started_ms - _SLACK_MS <= time_ms <= run.committed_ms + _SLACK_MS for run in runs)
 
 
 def _first(store: Store, table: Table[R], size: int) -> tuple[R, ...]:

@@ -23,7 +23,7 @@ from .effects import FilesTouched, McpUse, Peer, files_touched, mcp_uses, peers_
 from .explained import explained
 from .file_fates import Lives
 from .findings import Finding, Run, find
-from .health import Health, read_health
+from .health import Health, Healths
 from .reading import newest_as, newest_session, read_totals, rows_of, selected
 from .selection import Selection
 from .short_rows import short_call, short_tool
@@ -93,7 +93,8 @@ def read_summary(
     if session is not None and selection.sessions is None:
         part = replace(part, sessions=frozenset({session.id}))
     sessions = sum(1 for _ in pages(store, SESSIONS))
-    health = read_health(store, being_written=being_written)
+    healths = Healths(store, being_written=being_written)
+    health = healths.whole if session is None else healths.of(session)
     # where there is but one session every call is of it, and the table is read without its index
     called = replace(part, sessions=None) if selection.whole and sessions == 1 else part
     calls = newest_as(store, CALLS, called, lambda row: short_call(row, prices), most=_CALLS_MOST)

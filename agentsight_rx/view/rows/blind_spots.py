@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...events import BlindSpot, milliseconds
+from ...events import SEARCHED, BlindSpot, milliseconds
 from ...say import program
 from ..words import count, plural
 from .kinds import BlindSpotRow, process_id
@@ -54,6 +54,8 @@ def _some(peers: Sequence[str]) -> str:
 
 def advice_of(row: BlindSpotRow) -> str:
     """What to do about it."""
+    if SEARCHED in row.looks_like:
+        return "the program was new here, and was searched while it connected; its later connections are read"
     if row.files:
         ways = ", ".join(f"{program()} doctor --probe {file}" for file in row.files)
         return f"the TLS functions of {', '.join(row.files)} are not found or cannot be probed; why: {ways}"

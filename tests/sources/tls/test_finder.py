@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.sources.tls.finder import Finder
-from agentsight_rx.sources.tls.libraries import Library
+from agentsight_rx.sources.tls.libraries import Library, file_id
 from agentsight_rx.sources.tls.mapped import Mapped
 
 from . import TRUE
@@ -73,6 +73,10 @@ def test_a_large_file_is_searched_by_a_thread(libssl: Path, tmp_path: Path) -> N
     assert finder.begin(str(large))
     assert finder.begin(str(large))
     assert finder.searching
+    with large.open("rb") as file:
+        assert finder.searches(file_id(file))
+    with open(TRUE, "rb") as file:
+        assert not finder.searches(file_id(file))
     assert threads == []
     while finder.searching:
         finder.take()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from agentsight_rx.events import Origin, TcpTraffic, UnreadTls
+from agentsight_rx.events import SEARCHED, Origin, TcpTraffic, UnreadTls
 from agentsight_rx.sources.tls.libraries import inspect, system_libraries
 from agentsight_rx.sources.tls.mapped import mapped_files
 from agentsight_rx.sources.tls.traffic import Carried, Tcp, Traffic
@@ -51,6 +51,31 @@ def test_the_tls_code_of_a_process_that_is_gone_by_then_is_known(tmp_path: Path)
     *named, carried = traffic.end(tcp(process.pid, ended=True))
     assert isinstance(carried, TcpTraffic)
     assert REFUSED in [each.looks_like for each in named if isinstance(each, UnreadTls) and each.path == str(path)]
+
+
+def named(traffic: Traffic, pid: int, path: Path) -> list[str]:
+    """What is said of the TLS code of a file, once a connection of this process has ended."""
+    traffic.begin(tcp(pid, ended=False))
+    found = traffic.end(tcp(pid, ended=True))
+    return [each.looks_like for each in found if isinstance(each, UnreadTls) and each.path == str(path)]
+
+
+def test_a_file_that_was_searched_while_it_connected_is_said_and_one_that_was_read_is_not(tmp_path: Path) -> None:
+    """A program that was updated is a file that no one has searched yet."""
+    path = tmp_path / "libssl.so.3"
+    shutil.copy(next(each for each in system_libraries() if each.name.startswith("libssl.so.3")), path)
+    library = inspect(path)
+    assert library is not None
+    with subprocess.Popen([sys.executable, "-c", MAPS, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == b"mapped\n"
+        searched, late, early = Traffic(lambda identity: identity == library.id), Traffic(), Traffic()
+        late.attached(library)  # behind the begin of the connection, which is at 1 ns
+        assert [SEARCHED] == named(searched, process.pid, path)
+        assert [SEARCHED] == named(late, process.pid, path)
+        assert [] == named(early, process.pid, path)
+        process.stdin.close()
 
 
 def test_another_process_with_its_number_has_not_its_files() -> None:

@@ -1,0 +1,65 @@
+"""The health of a session is of the runs that it went through; of a store, of all of them."""
+
+from __future__ import annotations
+
+from agentsight_rx.loss import Entry, Reason
+from agentsight_rx.state import MemoryStore, Put
+from agentsight_rx.view import BlindSpotRow, SessionRow
+from agentsight_rx.view.queries.health import Healths, read_health
+from agentsight_rx.view.rows.tables import LOSSES, RUNS, TOTALS, Recording, put
+from agentsight_rx.view.rows.tally import Totals
+
+LOST = Entry("tls", Reason.KERNEL_LOST, 5)
+
+
+def machine(*runs: Recording) -> MemoryStore:
+    """A store with these runs, of which the second lost something and has a cut call and a program that could not be read."""
+    store = MemoryStore()
+    for run in runs:
+        totals = Totals(calls=3, calls_cut=int(run.number == 2))
+        store.commit([Put(RUNS, run.number, run), Put(TOTALS, run.number, totals)])
+    store.commit([Put(LOSSES, (2, LOST.stage, LOST.reason.value), LOST)])
+    store.commit([put(BlindSpotRow("b", 15_000, 9, "curl", "p-9", connections=1, size=5))])
+    return store
+
+
+FIRST = Recording(1, 1_000, committed_ms=10_000, ended=True)
+SECOND = Recording(2, 12_000, committed_ms=20_000)
+THIRD = Recording(3, 28_000, committed_ms=40_000)
+
+
+def session(start_ms: int, end_ms: int) -> SessionRow:
+    return SessionRow(f"s-{start_ms}", start_ms, agent="claude", pid=7, end_timestamp_ms=end_ms, status="ended")
+
+
+def test_what_another_run_lost_is_missing_in_no_session_of_this_one() -> None:
+    healths = Healths(machine(FIRST, SECOND, THIRD), being_written=True)
+    for whole in (session(2_000, 9_000), session(29_000, 39_000)):
+        found = healths.of(whole)
+        assert (0, 3, (), ()) == (found.missing, found.calls, found.losses, found.blind_spots)
+    hit = healths.of(session(13_000, 19_000))
+    assert ((LOST,), 1, ["b"]) == (hit.losses, hit.calls_cut, [row.id for row in hit.blind_spots])
+    assert (9, healths.whole.losses) == (healths.whole.calls, hit.losses)
+
+
+def test_a_run_that_was_killed_is_missed_by_the_sessions_that_it_cut() -> None:
+    healths = Healths(machine(FIRST, SECOND, THIRD), being_written=True)
+    over, through = healths.of(session(13_000, 19_000)), healths.of(session(13_000, 30_000))
+    assert ((), ()) == (over.unended, over.beginnings), "it had ended before"
+    assert ((SECOND,), 1) == (through.unended, len(through.beginnings))
+    assert "went on while nothing was recorded, for 8.0 s" in through.beginnings[0].what
+    assert through.missing == over.missing + 2
+
+
+def test_the_store_says_what_any_of_its_sessions_lacks() -> None:
+    store = machine(FIRST, SECOND, THIRD)
+    before = read_health(store, being_written=True).missing
+    store.commit([put(session(2_000, 13_000)), put(session(29_000, 39_000))])
+    found = read_health(store, being_written=True)
+    assert before + 1 == found.missing
+    assert ["claude 7 went on while nothing was recorded, for 2.0 s"] == [each.what for each in found.beginnings]
+
+
+def test_a_store_with_one_run_has_one_health() -> None:
+    healths = Healths(machine(SECOND))
+    assert healths.of(session(13_000, 14_000)) is healths.whole
