@@ -109,7 +109,7 @@ def test_a_pack_is_compressed_once_and_has_the_bytes_of_its_parts() -> None:
 
 def test_packs_of_earlier_releases_have_a_frame_for_each_part() -> None:
     store, pieces = MemoryStore(), [body(9), body(3, 2), bytes(2000)]
-    rows = [(2, compress(pieces[0], full=False)), ((2, 1), compress(b"".join(pieces[1:]), full=False))]
+    rows: list[tuple[Key, bytes]] = [(2, compress(pieces[0], full=False)), ((2, 1), compress(b"".join(pieces[1:]), full=False))]
     sizes = [(len(pieces[0]),), (len(pieces[1]), len(pieces[2]))]
     store.commit([Put(PACKS, 1, Pack((len(pieces[2]),), compress(pieces[2], full=True)))])
     store.commit([Put(PACKS, key, Pack(size, content)) for (key, content), size in zip(rows, sizes, strict=True)])
