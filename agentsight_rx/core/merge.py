@@ -35,7 +35,7 @@ def merge(*streams: Stream[E], time_of: Callable[[Any], int] = moment_of) -> Str
         [   merge()   ]      20 ms of event time later
         -----a-b-cd---|
 
-    The time of a message is that of its last byte: the view reads events in that order. An event waits until time is 20 ms past
+    A message counts by its last byte, as the view reads it. An event waits until time is 20 ms past
     it; one that comes later than that goes out at the next tick. Where what waits has more than 32 MiB of content, all of it
     goes out at once. A stream that fails is counted as a bug and the others go on.
     """
