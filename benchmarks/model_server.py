@@ -57,7 +57,7 @@ class _Connection(BaseHTTPRequestHandler):
             time.sleep(self._event_s)
         self.wfile.write(b"0\r\n\r\n")
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name in the standard library)
+    def log_message(self, format: str, *args: Any) -> None:
         """Say nothing of each request."""
 
 
