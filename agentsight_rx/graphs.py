@@ -34,6 +34,7 @@ from .events import (
     TlsEvent,
     TlsHandshake,
     TlsOpen,
+    time_of,
 )
 from .loss import Reason
 from .operators.reload_rules import Look
@@ -178,7 +179,8 @@ def _wires(opened: Inputs) -> Stream[TlsEvent] | None:
     """
     if opened.plain_http is None:
         return opened.tls
-    return merge(opened.plain_http) if opened.tls is None else merge(opened.tls, opened.plain_http)
+    wires = [opened.plain_http] if opened.tls is None else [opened.tls, opened.plain_http]
+    return merge(*wires, time_of=time_of)
 
 
 def _stdio(source: Stream[StdioEvent], *, raw: bool) -> Stream[Event]:

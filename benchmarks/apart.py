@@ -1,4 +1,4 @@
-"""A module of these benchmarks -> its command, to be run in a process of its own wherever this package is installed."""
+"""A module of these benchmarks -> its command, to be run in a process of its own; a process -> its processor time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["command", "environment"]
+__all__ = ["command", "environment", "processor_ns"]
 
 _PACKAGE = __package__ or "benchmarks"  # within the wheel it is agentsight_rx.benchmarks
 _ROOT = Path(__file__).parents[len(_PACKAGE.split("."))]
@@ -20,3 +20,8 @@ def environment() -> dict[str, str]:
     """In which `command` and `python -m agentsight_rx` find both packages, whatever the current directory is."""
     paths = [str(_ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+
+
+def processor_ns(pid: int) -> int:
+    """Processor time of all threads; /proc/PID/schedstat has only that of the first."""
+    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from .apart import environment
+from .apart import environment, processor_ns
 from .figures import Figure, Size
 from .start import ONE_SOURCE, Start, record_once
 
@@ -92,9 +92,9 @@ def idle(size: Size) -> Iterator[Figure]:
             try:
                 _wait_for_child(record)
                 time.sleep(from_s * min(1.0, 2 * size.scale))
-                began, used = time.perf_counter(), _used_ns(record.pid)
+                began, used = time.perf_counter(), processor_ns(record.pid)
                 time.sleep(seconds)
-                took, used = time.perf_counter() - began, _used_ns(record.pid) - used
+                took, used = time.perf_counter() - began, processor_ns(record.pid) - used
             finally:
                 record.terminate()
     share = 100 * used / 1e9 / took
@@ -120,8 +120,3 @@ def _wait_for_child(record: subprocess.Popen[bytes]) -> None:
                 continue
         time.sleep(0.02)
     raise RuntimeError(f"record ended with {record.returncode}")
-
-
-def _used_ns(pid: int) -> int:
-    """Processor time of all threads; /proc/PID/schedstat has only that of the first."""
-    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))

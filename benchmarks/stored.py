@@ -28,7 +28,7 @@ from agentsight_rx.view.rows.tables import LOG
 
 from .conversation import conversation
 
-__all__ = ["main", "many", "report_cost", "sizes"]
+__all__ = ["main", "many", "report_cost", "sizes", "work"]
 
 _WALL_NS = 1_800_000_000_000_000_000
 _REPORT = """
@@ -76,9 +76,9 @@ def many(events: int, calls: int, path: Path) -> None:
     fold, writer = Fold(), store(path).open(Ledger())
     talk = chain.from_iterable(conversation(20, seed) for seed in range(1, calls // 20 + 1))
     others = max(0, events // calls - 3)
-    work = _work()
+    programs = work()
     while turn := list(islice(talk, 3)):
-        batch = [item for event in (*turn, *islice(work, others)) for item in (event, *fold.add(event))]
+        batch = [item for event in (*turn, *islice(programs, others)) for item in (event, *fold.add(event))]
         writer.write(batch)
     writer.close()
 
@@ -92,7 +92,8 @@ def report_cost(path: Path) -> tuple[float, int]:
     return time.perf_counter() - began, int(done.stderr.splitlines()[-1]) * 1024
 
 
-def _work() -> Iterator[Event]:
+def work() -> Iterator[Event]:
+    """Programs one after the other, each of which opens files."""
     for number in count():
         pid, time_ns = 100_000 + number // 50, 3_600_000_000_000 + number * 1_000_000
         origin = Origin(time_ns, pid, pid, 1000, "cc1", _WALL_NS + time_ns)

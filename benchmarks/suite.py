@@ -54,13 +54,14 @@ GROUPS = {
     "wire": Group("HTTP/2, WebSocket, zstd, long streams", ("carriers.figures", "cases.wires")),
     "operators": Group("what each operator adds; hops, rules, secrets, the fold, contexts", ("cases.operators",)),
     "ring": Group("records of a BPF ring to events", ("cases.rings",)),
-    "store": Group("events into LMDB", ("cases.stored",)),
+    "store": Group("events into LMDB; calls, and the file of small ones", ("cases.stored", "stored_calls.figures")),
     "growth": Group("exponents in events, deltas and connections", ("growth.figures",)),
     "hostile": Group("the worst of hostile traffic", ("cases.hostile_traffic",)),
     "churn": Group("memory while connections come and go", ("cases.churned",)),
     "tls": Group("a loop of TLS records: slowdown, loss, the fastest rate without loss", ("tls_loop.figures",), True, True),
     "stacks": Group("what a record costs clients of each TLS library; bcc's sslsniff", ("stacks.figures",), True, True),
     "hits": Group("what a hit of a probe costs, by instruction and by placement", ("hits.figures",), True, True),
+    "proxy": Group("calls of a model through mitmproxy, and under `record`", ("proxy.figures",), True, True),
     "agent": Group("a scripted agent with and without `record`", ("agent_overhead.figures",), True, True),
 }
 

@@ -1,4 +1,4 @@
-"""Contents that go on from each other have the same ranges, whether those before are remembered or found by their pieces."""
+"""Contents have the same ranges however they are found, and come back whatever was committed, undone, closed or cut off."""
 
 from __future__ import annotations
 
@@ -47,3 +47,34 @@ def test_the_ranges_are_those_of_pieces_alone(
     stores[1].commit(resent.writes())
     reader = PackReader(stores[1])
     assert made == [reader.read(each) for _, each in ranges]
+
+
+_steps = st.lists(
+    st.tuples(st.sampled_from(["keep", "undo", "again", "closed", "killed"]), st.integers(1, 4), st.integers(0, 300_000)),
+    max_size=12,
+)
+
+
+@given(_steps)
+def test_what_was_committed_comes_back_whatever_was_undone(steps: list[tuple[str, int, int]]) -> None:
+    store = MemoryStore()
+    writer = PackWriter(store)
+    there: list[tuple[bytes, tuple[int, ...]]] = []
+    for step, seed, size in steps:
+        content = _text(seed)[: size // 10] + Random(size).randbytes(size)
+        ranges = writer.add(content)
+        if step == "undo":
+            writer.writes()
+            writer.undo()
+            continue
+        store.commit(writer.writes())
+        there.append((content, ranges))
+        if step == "again":
+            store.commit(writer.writes())
+        if step == "closed":
+            store.commit(writer.closed())
+        writer.keep()
+        if step in ("closed", "killed"):
+            writer = PackWriter(store)
+        reader = PackReader(store)
+        assert all(reader.read(each) == kept for kept, each in there)

@@ -176,7 +176,12 @@ KEYS = {
         "operators: 6 operators, batch 256, to: plain loop, 6 functions",
     },
     "ring": {"ring: the same out of a ring, to: unpack a TLS record of 150 bytes"},
-    "store": {"store: a segment of 1000, to: a row an event, transactions of 1000"},
+    "store": {
+        "store: a segment of 1000, to: a row an event, transactions of 1000",
+        "store: a call of content never seen",
+        "store: a call of a growing conversation, beyond its new content",
+        "store: the file of small calls, to its compressed log and contents",
+    },
     "growth": {"growth: growth in events", "growth: growth in deltas of one answer", "growth: growth in connections"},
     "hostile": {
         "hostile: hostile traffic, processor time a MB, worst of all kinds",
@@ -196,6 +201,10 @@ KEYS = {
     },
     "stacks": {"stacks: added to a record of 200 bytes: Python, libssl"},
     "hits": {"hits: a probe on nop", "hits: write and read of TLS in memory, probes placed by entry: slowdown"},
+    "proxy": {
+        "proxy: what a client waits longer under record, a growing conversation",
+        "proxy: what a client waits longer under record, a sliding window",
+    },
     "agent": {"agent: wall-clock time that record adds to a scripted agent"},
 }
 

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.stream import of
 from agentsight_rx.errors import UsageError
-from agentsight_rx.events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork
-from agentsight_rx.graphs import TraceOptions, explain, replay, trace, unredacted
+from agentsight_rx.events import (
+    HttpRequest,
+    HttpResponse,
+    Origin,
+    ProcessEvent,
+    ProcessExec,
+    ProcessExit,
+    ProcessFork,
+    SseMessage,
+    moment_of,
+    time_of,
+)
+from agentsight_rx.graphs import Inputs, TraceOptions, explain, replay, trace, traced, unredacted
 from agentsight_rx.graphs import _lived as lived  # pyright: ignore[reportPrivateUsage]
 from agentsight_rx.sources import (
     FileOptions,
@@ -20,6 +33,8 @@ from agentsight_rx.sources import (
     Target,
     TlsOptions,
 )
+from agentsight_rx.view import Output
+from benchmarks.recording import cut, traffic
 
 TARGET = Target(1)
 EVERYTHING = TraceOptions(
@@ -89,3 +104,15 @@ def test_only_ends_of_long_lived_processes_are_kept() -> None:
         (ProcessExit(origin, 1, 1, 0, duration_ns=5_000_000), True),
     ]
     assert [kept for _, kept in events] == [lived(5, event) for event, _ in events]
+
+
+def test_calls_on_many_connections_come_in_the_order_in_which_they_ended() -> None:
+    """The view looks back where one comes late: it would read each call of a busy machine several times."""
+    chunks, out = traffic(8, calls=2), list[Output]()
+    inputs = Inputs(tls=of(*cut(chunks, 1024), time_of=time_of, name="tls"))
+    engine = Engine()
+    traced(inputs, TraceOptions()).subscribe(out.append, scheduler=engine)
+    engine.run_inline()
+    messages = [event for event in out if isinstance(event, HttpRequest | HttpResponse | SseMessage)]
+    assert len(messages) == 3 * 16
+    assert messages == sorted(messages, key=moment_of)

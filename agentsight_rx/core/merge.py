@@ -10,8 +10,7 @@ import msgspec
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
-from ..events import Event
-from ..events import time_of as event_time
+from ..events import Event, moment_of
 from .engine import Engine, Site
 from .hub import Outlet
 from .machine import encode_state
@@ -27,7 +26,7 @@ _events: msgspec.msgpack.Decoder[list[Event]] = msgspec.msgpack.Decoder(list[Eve
 _HELD_MOST = 32 << 20  # bytes of content: 20 ms of the 200 MB/s that the pipeline takes are 4 MB
 
 
-def merge(*streams: Stream[E], time_of: Callable[[Any], int] = event_time) -> Stream[E]:
+def merge(*streams: Stream[E], time_of: Callable[[Any], int] = moment_of) -> Stream[E]:
     """
     All events of `streams`, ordered by (time, place of the stream among the arguments, arrival).
 
@@ -36,8 +35,9 @@ def merge(*streams: Stream[E], time_of: Callable[[Any], int] = event_time) -> St
         [   merge()   ]      20 ms of event time later
         -----a-b-cd---|
 
-    An event waits until time is 20 ms past it; one that comes later than that goes out at the next tick. Where what waits has
-    more than 32 MiB of content, all of it goes out at once. A stream that fails is counted as a bug and the others go on.
+    A message counts by its last byte, as the view reads it. An event waits until time is 20 ms past
+    it; one that comes later than that goes out at the next tick. Where what waits has more than 32 MiB of content, all of it
+    goes out at once. A stream that fails is counted as a bug and the others go on.
     """
     return Stream[E](_Merge(streams, time_of))
 

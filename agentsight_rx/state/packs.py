@@ -3,6 +3,9 @@ Contents -> packs of compressed pieces, each piece kept once; and ranges in pack
 
 A conversation is sent again with every turn. Its pieces that are known already are only named: (pack, offset, size). New ones
 go behind each other into the pack that is open, since many pieces together take half the bytes that they take alone.
+
+A pack is one frame of zstd, which each commit goes on with: no byte is compressed twice. The bytes of its parts stand behind
+each other, and those of the last part may end where a commit ended. Stores of earlier releases have a frame for each part.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
+from typing import Protocol
 
 import zstandard
 from msgspec import Struct
@@ -32,6 +36,8 @@ _READ = 8  # packs that a reader keeps open
 _BITS = 24
 _MASK = (1 << _BITS) - 1
 _OPEN, _FULL = 3, 9  # levels: of what is written again with a later commit, and of what is not
+_FRAME = 6  # of a pack: 9 takes 1.6 times as long and 11 MB of memory instead of 3, and saves 4 %
+_WINDOW_LOG = 20  # a pack, as a power of 2
 
 
 class Pack(Struct, frozen=True, array_like=True):
@@ -39,6 +45,11 @@ class Pack(Struct, frozen=True, array_like=True):
 
     sizes: tuple[int, ...]
     content: bytes
+
+
+class _Frame(Protocol):  # of zstd, which goes on. `flush` ends a block, which can be read then, or the frame
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self, flush_mode: int = ..., /) -> bytes: ...
 
 
 # By number, from 1. The open pack has further parts, by number and part, which become one as soon as it is full
@@ -57,6 +68,18 @@ def decompress(content: bytes) -> bytes:
         raise StoreError(f"A compressed row of the store cannot be read ({error}): use a whole copy of it.") from error
 
 
+def _unpacked(parts: Iterable[Pack]) -> bytes:
+    """The pieces of a pack, as far as they are there. Raises StoreError where they cannot be read."""
+    try:
+        return (
+            zstandard.ZstdDecompressor()
+            .decompressobj(read_across_frames=True)
+            .decompress(b"".join([each.content for each in parts]))
+        )
+    except zstandard.ZstdError as error:
+        raise StoreError(f"A compressed row of the store cannot be read ({error}): use a whole copy of it.") from error
+
+
 class PackWriter:
     """
     The open pack of a store and the pieces that are known. `writes` is what has changed since `keep`; where it could not be
@@ -65,6 +88,7 @@ class PackWriter:
 
     def __init__(self, store: Store) -> None:
         last = store.scan(PACKS, reverse=True, limit=1)
+        self._compressor = _compressor()
         self._open = _Open(int(last[0][0][0]) + 1 if last else 1)
         self._known: Recent[bytes, int] = Recent(_KNOWN)
         self._full: list[Write] = []  # packs and parts that were closed since `keep`
@@ -99,11 +123,11 @@ class PackWriter:
     def writes(self) -> list[Write]:
         """What a commit must hold, so that all ranges can be read."""
         has_changed = (self._kept.number, self._kept.size) != (self._open.number, self._open.size)
-        return [*self._full, *([self._open.part_write()] if has_changed and self._open.pieces else [])]
+        return [*self._full, *([self._open.part_write(self._compressor)] if has_changed and self._open.size else [])]
 
     def closed(self) -> list[Write]:
         """The open pack, if there is one, as it stays where nothing more is added."""
-        return self._open.whole_writes() if self._open.pieces else []
+        return self._open.whole_writes(self._compressor) if self._open.size else []
 
     def keep(self) -> None:
         """What `writes` said is committed."""
@@ -141,7 +165,7 @@ class PackWriter:
         if pack.size + size > pack.full_at:
             pack = self._make_room(size)
         begin = pack.size
-        pack.pieces.append(piece)
+        pack.new.append(piece)
         pack.size = begin + size
         known.put(name, _packed(pack.number, begin, size))
         self._added.append(name)
@@ -151,10 +175,10 @@ class PackWriter:
         """The open pack, with a part in which there is room for so many bytes."""
         pack = self._open
         if pack.size + size > _PACK:
-            self._full += pack.whole_writes()
+            self._full += pack.whole_writes(self._compressor)
             self._open = pack = _Open(pack.number + 1)
         else:
-            self._full.append(pack.part_write())
+            self._full.append(pack.part_write(self._compressor))
             pack.begin_part()
         return pack
 
@@ -171,33 +195,62 @@ class PackWriter:
 
 
 class _Open(Struct):
-    """The pack that is open: its pieces, and the part of them that each commit writes again."""
+    """The pack that is open: its finished parts, and the part that each commit writes again, as far as it is compressed."""
 
     number: int
-    pieces: list[bytes] = []
+    new: list[bytes] = []  # pieces that are not compressed yet
+    blocks: list[bytes] = []  # pieces that are, those of a commit together
+    parts: list[Pack] = []
+    sizes: list[int] = []  # of the pieces in the last part
+    content: bytes = b""  # of the last part
     size: int = 0
-    part: int = 0
-    part_first: int = 0  # piece
     full_at: int = _PART  # bytes
+    frame: _Frame | None = None  # None: it goes on behind `blocks`
 
     def copy(self) -> _Open:
-        return replace(self, pieces=self.pieces.copy())
+        copied = replace(self, new=self.new.copy(), blocks=self.blocks.copy(), frame=None)
+        copied.parts, copied.sizes = self.parts.copy(), self.sizes.copy()
+        return copied
 
     def begin_part(self) -> None:
-        self.part, self.part_first, self.full_at = self.part + 1, len(self.pieces), min(self.size + _PART, _PACK)
+        self.parts.append(Pack(tuple(self.sizes), self.content))
+        self.sizes, self.content, self.full_at = [], b"", min(self.size + _PART, _PACK)
 
-    def part_write(self) -> Write:
-        key = (self.number, self.part) if self.part else self.number
-        return Put(PACKS, key, _pack(self.pieces[self.part_first :], full=False))
+    def part_write(self, compressor: zstandard.ZstdCompressor) -> Write:
+        self._compress(compressor)
+        number = len(self.parts)
+        return Put(PACKS, (self.number, number) if number else self.number, Pack(tuple(self.sizes), self.content))
 
-    def whole_writes(self) -> list[Write]:
-        """All parts as one, which takes a tenth less."""
-        whole = Put(PACKS, self.number, _pack(self.pieces, full=True))
-        return [whole, *(Delete(PACKS, key) for key in _further_parts(self.number, self.part + 1))]
+    def whole_writes(self, compressor: zstandard.ZstdCompressor) -> list[Write]:
+        """All parts as one."""
+        end = self._compress(compressor).flush()
+        parts = [*self.parts, Pack(tuple(self.sizes), self.content + end)]
+        whole = Pack(tuple([size for part in parts for size in part.sizes]), b"".join([part.content for part in parts]))
+        return [Put(PACKS, self.number, whole), *(Delete(PACKS, key) for key in _further_parts(self.number, len(parts)))]
+
+    def _compress(self, compressor: zstandard.ZstdCompressor) -> _Frame:
+        """Bring what is new into the frame, as a block of it."""
+        frame = self.frame
+        if frame is None:
+            frame = self.frame = compressor.compressobj()
+            for block in self.blocks:  # equal calls give equal bytes
+                _add(frame, block)
+        if self.new:
+            block = b"".join(self.new)
+            self.sizes += map(len, self.new)
+            self.content += _add(frame, block)
+            self.blocks.append(block)
+            self.new = []
+        return frame
 
 
-def _pack(pieces: list[bytes], *, full: bool) -> Pack:
-    return Pack(tuple(map(len, pieces)), compress(b"".join(pieces), full=full))
+def _compressor() -> zstandard.ZstdCompressor:
+    asked = zstandard.ZstdCompressionParameters.from_level(_FRAME, window_log=_WINDOW_LOG)  # pyright: ignore[reportUnknownMemberType]
+    return zstandard.ZstdCompressor(compression_params=asked)
+
+
+def _add(frame: _Frame, block: bytes) -> bytes:
+    return frame.compress(block) + frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
 
 
 def _further_parts(number: int, count: int) -> list[tuple[int, int]]:
@@ -217,14 +270,11 @@ def _placed(place: int) -> tuple[int, int, int]:
     return place >> 2 * _BITS, place >> _BITS & _MASK, place & _MASK
 
 
-def _pieces(number: int, parts: Iterable[Pack]) -> Iterator[tuple[bytes, int]]:
-    offset = 0
-    for part in parts:
-        content, at = decompress(part.content), 0
-        for size in part.sizes:
-            yield blake2b(content[at : at + size], digest_size=16).digest(), _packed(number, offset + at, size)
-            at += size
-        offset += at
+def _pieces(number: int, parts: Sequence[Pack]) -> Iterator[tuple[bytes, int]]:
+    content, at = _unpacked(parts), 0
+    for size in (size for part in parts for size in part.sizes):
+        yield blake2b(content[at : at + size], digest_size=16).digest(), _packed(number, at, size)
+        at += size
 
 
 class PackReader:
@@ -242,7 +292,7 @@ class PackReader:
         content = self._packs.use(number)
         if content is None or len(content) < offset + size:  # it was read while it was still open
             parts = self._store.scan(PACKS, prefix=number)
-            content = b"".join([decompress(part.content) for _, part in parts])
+            content = _unpacked([part for _, part in parts])
             self._packs.put(number, content)
         if len(content) < offset + size:
             raise StoreError(f"Pack {number} of the store is missing or cut short: use a whole copy of it.")

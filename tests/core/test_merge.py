@@ -16,7 +16,7 @@ from agentsight_rx.core.kernels import change, keep
 from agentsight_rx.core.machine import Kernel
 from agentsight_rx.core.merge import merge
 from agentsight_rx.core.stream import Node, Operator, Stream, of
-from agentsight_rx.events import Loss, Origin, TlsChunk, TlsClose
+from agentsight_rx.events import Event, HttpRequest, Loss, Origin, ProcessFork, TlsChunk, TlsClose
 from agentsight_rx.events import time_of as event_time
 from agentsight_rx.loss import Reason
 
@@ -67,6 +67,21 @@ class Steps:
 
 def test_events_come_in_order_of_time() -> None:
     assert names(merged(given([(0, "a"), (50, "d")], [(60, "e")]), given([(10, "b"), (30, "c"), (90, "f")]))) == "abcdef|"
+
+
+def test_a_message_has_the_time_of_its_last_byte() -> None:
+    first, second = (
+        HttpRequest(Origin(begin * MS, 7), number, "GET", "/", "HTTP/1.1", (), end_ns=end * MS)
+        for number, (begin, end) in enumerate([(1, 9), (3, 5)], 1)
+    )
+    fork, unended = ProcessFork(Origin(7 * MS, 7), 1, 0), HttpRequest(Origin(8 * MS, 7), 3, "GET", "/", "HTTP/1.1", ())
+    messages: Stream[Event] = of([first, second, unended], time_of=event_time)
+    forks: Stream[Event] = of([fork], time_of=event_time)
+    out: list[Event] = []
+    engine = Engine()
+    merge(messages, forks).subscribe(out.append, scheduler=engine)
+    engine.run_inline()
+    assert out == [second, fork, unended, first]
 
 
 def test_of_one_time_the_order_is_that_of_the_arguments_and_then_of_arrival() -> None:

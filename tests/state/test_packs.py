@@ -93,6 +93,32 @@ def test_what_could_not_be_committed_is_written_again() -> None:
     assert len(store.scan(PACKS)) == 1
 
 
+def test_a_pack_is_compressed_once_and_has_the_bytes_of_its_parts() -> None:
+    store = MemoryStore()
+    writer, contents = PackWriter(store), [Random(number).randbytes(50_000).hex().encode() for number in range(7)]
+    for content in contents:
+        writer.add(content)
+        store.commit(writer.writes())
+        writer.keep()
+    parts = [pack for _, pack in store.scan(PACKS)]
+    store.commit(writer.closed())
+    ((_, whole),) = store.scan(PACKS)
+    assert whole.content.startswith(b"".join(part.content for part in parts))
+    assert whole.sizes == tuple(size for part in parts for size in part.sizes)
+
+
+def test_packs_of_earlier_releases_have_a_frame_for_each_part() -> None:
+    store, pieces = MemoryStore(), [body(9), body(3, 2), bytes(2000)]
+    rows: list[tuple[Key, bytes]] = [(2, compress(pieces[0], full=False)), ((2, 1), compress(b"".join(pieces[1:]), full=False))]
+    sizes = [(len(pieces[0]),), (len(pieces[1]), len(pieces[2]))]
+    store.commit([Put(PACKS, 1, Pack((len(pieces[2]),), compress(pieces[2], full=True)))])
+    store.commit([Put(PACKS, key, Pack(size, content)) for (key, content), size in zip(rows, sizes, strict=True)])
+    reader = PackReader(store)
+    assert reader.read((1, 0, 2000, 2, 0, len(pieces[0]))) == pieces[2] + pieces[0]
+    assert reader.read((2, len(pieces[0]), len(pieces[1]))) == pieces[1]
+    assert written(store, pieces[2]) == [(2, len(pieces[0]) + len(pieces[1]), 2000)]
+
+
 def test_pieces_of_a_removed_pack_are_written_again() -> None:
     store = MemoryStore()
     writer = PackWriter(store)
