@@ -134,7 +134,7 @@ def _counts(totals: Totals, shown: Shown) -> Iterator[Sample]:
 
 
 def _used(uses: Mapping[tuple[str, str], Use]) -> Iterator[Sample]:
-    """Of a pair without a single known price no cost is shown."""
+    """No cost is shown of a pair whose calls have no known price."""
     by_pair = [({"model": model, "agent": agent}, use) for (model, agent), use in sorted(uses.items())]
     calls = tuple((pair, float(use.calls)) for pair, use in by_pair)
     yield Sample("calls", "counter", "Calls of models that ended.", calls)
@@ -145,7 +145,7 @@ def _used(uses: Mapping[tuple[str, str], Use]) -> Iterator[Sample]:
         if kind in _KINDS
     )
     yield Sample("tokens", "counter", "Tokens of calls that ended.", tokens)
-    cost = tuple((pair, float(use.usd)) for pair, use in by_pair if use.priced)
+    cost = tuple((pair, float(use.usd)) for pair, use in by_pair if use.priced or not use.unpriced)
     yield Sample("cost_usd", "counter", "What these calls cost at list price, in US dollars.", cost)
     unpriced = sum(use.unpriced for _, use in by_pair)
     yield _one("calls_unpriced", "counter", "Calls with tokens and without a known price.", unpriced)

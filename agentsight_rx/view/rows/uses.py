@@ -17,7 +17,7 @@ from .kinds import CallRow
 __all__ = ["OTHER", "SETTLED_MS", "Use", "Uses", "shown_name"]
 
 OTHER = "other"
-SETTLED_MS = 10_000  # a source may be 5 s behind the others, and the rows of a call change until then
+SETTLED_MS = 60_000  # rows of a call change for some seconds; and a reader that comes each minute sees the 0 of a pair before
 
 _WAITING_MOST = 1024  # calls that ended and may change
 _COUNTED_MOST = 4096  # ids of calls that are counted, so that a later row of one counts nothing
@@ -50,7 +50,8 @@ class Use(Struct, frozen=True):
 class Uses:
     """
     A call is counted once, `SETTLED_MS` after its end, with its newest row. Until then another row may name it as the twin of
-    a call, and a reader takes a smaller sum for a new start.
+    a call, and a reader takes a smaller sum for a new start. Meanwhile its pair of model and agent is there with 0, because a
+    reader knows no increase without a value before it.
 
     The first `most` pairs of model and agent have a sum of their own, and all later ones one together: a pair that changes its
     place would be counted twice. One thread adds calls, and others may read.
@@ -71,6 +72,7 @@ class Uses:
                 self._waiting.pop(row.id, None)
                 return
             self._waiting[row.id] = replace(row, prompt="", text="", thinking="")
+            self._sums.setdefault(self._pair_of(row), Use())
             due = [self._waiting[next(iter(self._waiting))]] if len(self._waiting) > _WAITING_MOST else []
             self._settle(due)
         self._add(due)
@@ -97,12 +99,14 @@ class Uses:
     def _add(self, due: Iterable[CallRow]) -> None:
         """Without the lock where a price is looked up: the first one takes tenths of a second."""
         for row in due:
-            used = self._use_of(row)
-            pair = shown_name(row.response_model or row.model), shown_name(row.agent)
+            used, pair = self._use_of(row), self._pair_of(row)
             with self._lock:
-                if pair not in self._sums and len(self._sums.keys() - {(OTHER, OTHER)}) >= self._most:
-                    pair = OTHER, OTHER
-                self._sums[pair] = self._sums.get(pair, Use()) + used
+                self._sums[pair] += used
+
+    def _pair_of(self, row: CallRow) -> tuple[str, str]:
+        pair = shown_name(row.model), shown_name(row.agent)
+        has_room = len(self._sums.keys() - {(OTHER, OTHER)}) < self._most
+        return pair if pair in self._sums or has_room else (OTHER, OTHER)
 
     def _use_of(self, row: CallRow) -> Use:
         usd = self._cost_of(row)

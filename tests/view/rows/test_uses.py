@@ -35,7 +35,7 @@ def test_a_call_counts_once_it_ended_and_never_again() -> None:
     assert {} == uses.until(FOR_EVER), "it goes on"
     uses.put(call("1", end_ms=5, tokens=1))
     uses.put(call("1", end_ms=6))
-    assert {} == uses.until(5)
+    assert {("m", "a"): Use()} == uses.until(5), "the 0 before"
     once = {("m", "a"): Use(1, Usage(3, cache_read=1), Decimal("0.4"), priced=1)}
     assert once == uses.until(6)
     uses.put(call("1", tokens=99))
