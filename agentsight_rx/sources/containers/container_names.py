@@ -1,0 +1,50 @@
+"""The id of a container -> its name, as the files of its runtime have it; the tools of runtimes are not asked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ...core.bounded import Recent
+from .control_groups import matches
+from .references import HERE, Host, names_kept
+
+__all__ = ["ContainerNames", "host_seen_from_here"]
+
+_MOST = 1024  # containers whose names are remembered
+_SHORT = 12  # digits of an id, as runtimes show it
+
+
+class ContainerNames:
+    """A name is looked up once: it takes milliseconds, and a container has it before its first process starts."""
+
+    def __init__(self, host: Host | None = None) -> None:
+        self._host = host or host_seen_from_here()
+        self._known: Recent[str, str] = Recent(_MOST)
+
+    def of(self, id: str) -> str:
+        """NAME, of a pod NAMESPACE/POD/NAME; the begin of the id where no runtime of this machine has a name for it."""
+        name = self._known.use(id)
+        if name is None:
+            name = _of_pod(self._host, id) or names_kept(self._host).get(id, "") or id[:_SHORT]
+            self._known.put(id, name)
+        return name
+
+
+def host_seen_from_here(here: Path = Path("/")) -> Host:
+    """In a container that sees the processes of its machine, the files of that machine are those of its first process."""
+    first = here / "proc/1/root"
+    try:
+        is_same = os.path.samefile(first, here)
+    except OSError:  # no right to look
+        return HERE
+    return HERE if is_same else Host(first)
+
+
+def _of_pod(host: Host, id: str) -> str:
+    """Of kubelet's links POD_NAMESPACE_NAME-ID.log."""
+    log = next(matches(host.root, f"var/log/containers/*_*_*-{id}.log"), None)
+    if log is None:
+        return ""
+    pod, namespace, name = log.name.removesuffix(f"-{id}.log").split("_", 2)
+    return f"{namespace}/{pod}/{name}"
