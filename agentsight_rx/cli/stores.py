@@ -14,6 +14,7 @@ from ..say import program
 from .launch import invoking_user
 
 __all__ = [
+    "MACHINE",
     "given_store",
     "is_being_written",
     "machine_store",
@@ -27,6 +28,7 @@ __all__ = [
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
 _DEMO = "agentsight-demo"
+MACHINE = "agentsight-machine.lmdb"  # which the recorder of this machine goes on with
 
 
 def new_store(given: Path | None) -> Path:
@@ -47,7 +49,7 @@ def machine_store() -> Path:
     """The store of the recorder that watches this machine, which goes on with it each time. Raises UnwritableError."""
     folder = _folder()
     _make_private(folder)
-    return folder / "agentsight-machine.lmdb"
+    return folder / MACHINE
 
 
 def new_demo_store() -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-__all__ = ["CACHE", "CONFIGURATION", "RECORDINGS", "UNIT", "UNIT_FILE", "Needs", "unit_text"]
+__all__ = ["CACHE", "CONFIGURATION", "NAME", "RECORDINGS", "UNIT", "UNIT_FILE", "Needs", "unit_text"]
 
 NAME = "agentsight-rx"
 UNIT = f"{NAME}.service"

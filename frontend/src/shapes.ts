@@ -158,7 +158,11 @@ export interface Days {
 export interface Dear { row: RailRow; why?: string }
 export interface Machine {
   days: Days; waits?: AlertLine[]; waiting?: number; stopped?: number; guarded?: boolean; today?: [string, number][]; running?: RailRow[];
-  dearest?: Dear[]; left_out?: number; refusal?: string; wrong?: string;
+  dearest?: Dear[]; left_out?: number; refusal?: string; wrong?: string; recorder?: RecorderLine | null;
+}
+export interface RecorderLine {
+  state: "running" | "paused" | "down" | "hidden" | "absent"; since_ms?: number; until_ms?: number; sessions?: number; bytes?: number; missing?: string[];
+  more_missing?: number;
 }
 
 export const TABS = ["conversation", "alerts", "context", "timeline", "processes", "files", "network", "mcp", "http", "log", "health"] as const;
