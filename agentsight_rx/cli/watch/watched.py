@@ -14,7 +14,7 @@ __all__ = ["watched_now"]
 
 
 def watched_now(run: Path = Path("/run")) -> Watched:
-    """The lock of root's recorder is in /run, that of the service in its folder there; another user cannot read, but see it."""
+    """Root's recorder has its lock in /run, and the service has it in a folder there. Any user can see who holds a lock."""
     own = lock_of_machine()
     is_held = any(map(is_being_written, {own, run / own.name, run / NAME / own.name}))
     store = next((path for path in recorded() if path.name == MACHINE), None)

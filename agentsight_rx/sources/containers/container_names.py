@@ -32,7 +32,7 @@ class ContainerNames:
 
 
 def host_seen_from_here(here: Path = Path("/")) -> Host:
-    """In a container that sees the processes of its machine, the files of that machine are those of its first process."""
+    """A container that sees all processes of its machine reads the files of the machine through the first process."""
     first = here / "proc/1/root"
     try:
         is_same = os.path.samefile(first, here)

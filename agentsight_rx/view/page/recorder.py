@@ -1,4 +1,4 @@
-"""Whether a recorder watches this machine, the store that it writes -> the line of the recorder, of what is proven alone."""
+"""Whether a recorder watches this machine, its store -> the line of the recorder, which says only what both prove."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SESSIONS_LOOKED_AT = 500  # the newest
 class Watched(Struct, frozen=True):
     """
     What the machine shows of its recorder. `is_held`: a process holds the lock of the one recorder of the machine, so that no
-    second one can begin. `store` is that of the user who looks. Times are Unix time in ms.
+    second one can begin. The user who looks has the `store`. Times are Unix time in ms.
     """
 
     is_held: bool
@@ -37,7 +37,7 @@ class RecorderLine(Struct, frozen=True, omit_defaults=True):
     """
     `down`: a store is there, and no recorder writes it; `hidden`: one runs, and its store is another user's; `absent`: there is
     none. `since_ms`: of the run, of the pause, or of the last transaction before it went down. `sessions` go
-    on, and `missing` is what was lost since the run began, the newest last.
+    on. `missing` names losses since the run began, the newest last.
     """
 
     state: Literal["running", "paused", "down", "hidden", "absent"]
