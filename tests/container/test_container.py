@@ -21,7 +21,9 @@ pytestmark = pytest.mark.container
 
 ROOT = Path(__file__).parents[2]
 IMAGE = os.environ.get("AGENTSIGHT_IMAGE", "localhost/agentsight-rx-tier")  # made by scripts/container.sh
-MACHINE_WORDS = (ROOT / "docs" / "containers.md").read_text().partition("```sh\nsudo podman run")[2].partition("```")[0]
+PAGE = (ROOT / "docs" / "containers.md").read_text()
+MACHINE_WORDS = PAGE.partition("```sh\nsudo podman run")[2].partition("```")[0]
+STORE = PAGE.partition("report sessions --db ")[2].partition("`")[0]  # of the recorder in the image
 CALLS = 3
 
 # Waits for its turn, runs a model and an agent that asks it, and then an agent that is told to end
@@ -93,12 +95,7 @@ def test_an_agent_in_another_container_is_recorded_under_its_name(log: Path, nam
             agent.flush()
             until(lambda number=number: (log / "said").read_text().count("done") > number)  # type: ignore[misc]
     run_podman("stop", "--time", "60", names["recorder"])
-    words = run_podman("run", "--rm", *place, IMAGE, "report", "sessions", "--json", "--db", _stored(said()))
+    words = run_podman("run", "--rm", *place, IMAGE, "report", "sessions", "--json", "--db", STORE)
     (session,) = [row for row in map(json.loads, words.splitlines()) if row["agent"] == "claude"]
     assert (names["agent"], CALLS, 3 * CALLS) == (session["container"], session["calls"], session["input_tokens"])
     assert "nothing is missing" in said()
-
-
-def _stored(said: str) -> str:
-    """The store of the recorder, as its last words name it."""
-    return said.partition("report --db ")[2].split()[0]

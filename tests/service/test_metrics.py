@@ -216,6 +216,7 @@ def test_losses_that_came_first_keep_their_series() -> None:
     ledger, shown = Ledger(), Shown()
     for number in reversed(range(20)):
         ledger.meter(f"stage-{number:02}")
+    before = dict[tuple[str, str], float]()
     for meter in ledger:
         meter.lose(Reason.BUG, 1)
         before = shown.losses(ledger.unintended())
