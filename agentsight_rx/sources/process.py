@@ -14,8 +14,8 @@ from ..core.options import Options
 from ..core.stream import Stream
 from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, ProcessSeen
 from ..loss import Reason
-from .containers.container_names import ContainerNames
-from .containers.control_groups import Memory, container_of
+from .containers.container_names import Placing
+from .containers.control_groups import container_of
 from .kernel.program import Program, text_of, walked_path
 from .kernel.reader import ProgramReader
 from .kernel.ring import RingSize
@@ -83,8 +83,7 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
     def __init__(self, options: ProcessOptions) -> None:
         self._options = options
         self.names = Names(options.target.comms)
-        self._containers = Memory()
-        self._container_names = ContainerNames()
+        self._placing = Placing()
         self._seen: list[ProcessEvent] = []
         self._awaited = options.target.pid if options.launched else None
         self._began: Recent[tuple[int, int], int] = Recent(_MOST)  # (pid, start) -> when its first program began
@@ -154,12 +153,7 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
             self._began.setdefault((event.origin.pid, event.start_ns), event.origin.time_ns)
             if len(self._began) > _MOST:
                 self._began.pop_oldest()
-            found = self._containers.of(event.origin.pid, event.start_ns, event.ppid)
-            if found is not None:
-                name = self._container_names.of(found.container_id)
-                return msgspec.structs.replace(
-                    event, container_id=found.container_id, ns_pid=found.ns_pid, pod=found.pod, container=name
-                )
+            return self._placing.exec(event)
         return event
 
     def _placed(self, event: ProcessSeen) -> ProcessSeen:
@@ -170,7 +164,7 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
             found = None
         if found is None:
             return event
-        return msgspec.structs.replace(event, container=self._container_names.of(found.container_id))
+        return msgspec.structs.replace(event, container=self._placing.names.of(found.container_id))
 
 
 def _is_narrow(view: memoryview, at: int) -> bool:

@@ -5,14 +5,32 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from ...core.bounded import Recent
-from .control_groups import matches
+from ...events import ProcessExec
+from .control_groups import Memory, matches
 from .references import HERE, Host, names_kept
 
-__all__ = ["ContainerNames", "host_seen_from_here"]
+__all__ = ["ContainerNames", "Placing", "host_seen_from_here"]
 
 _MOST = 1024  # containers whose names are remembered
 _SHORT = 12  # digits of an id, as runtimes show it
+
+
+class Placing:
+    """ProcessExec -> the same with its container, which /proc has while the process is there."""
+
+    def __init__(self, proc: Path = Path("/proc"), host: Host | None = None) -> None:
+        self._containers = Memory(proc)
+        self.names = ContainerNames(host)
+
+    def exec(self, event: ProcessExec) -> ProcessExec:
+        found = self._containers.of(event.origin.pid, event.start_ns, event.ppid)
+        if found is None:
+            return event
+        name = self.names.of(found.container_id)
+        return replace(event, container_id=found.container_id, ns_pid=found.ns_pid, pod=found.pod, container=name)
 
 
 class ContainerNames:

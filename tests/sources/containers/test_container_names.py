@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.sources.containers.container_names import ContainerNames, host_seen_from_here
+from agentsight_rx.events import Origin, ProcessExec
+from agentsight_rx.sources.containers.container_names import ContainerNames, Placing, host_seen_from_here
 from agentsight_rx.sources.containers.references import HERE, Host
 
 ID = "a1" * 32
@@ -59,3 +60,17 @@ def test_on_the_machine_itself_and_without_rights_its_own_files_are_read(tmp_pat
     (tmp_path / "proc/1").mkdir(parents=True)
     os.symlink(tmp_path, tmp_path / "proc/1/root")
     assert HERE is host_seen_from_here(tmp_path)
+
+
+def test_a_program_that_starts_gets_its_container(tmp_path: Path) -> None:
+    write(tmp_path, f"var/lib/docker/containers/{ID}/config.v2.json", {"Name": "/box"})
+    for pid, group in ((70, f"0::/docker/{ID}\n"), (71, "0::/\n")):
+        (tmp_path / f"proc/{pid}").mkdir(parents=True)
+        (tmp_path / f"proc/{pid}/cgroup").write_text(group)
+        (tmp_path / f"proc/{pid}/status").write_text(f"NSpid:\t{pid}\t1\n")
+    placing = Placing(tmp_path / "proc", Host(tmp_path))
+    inside = ProcessExec(Origin(1, 70), 1, 5, "/bin/claude", ("claude",), "/")
+    found = placing.exec(inside)
+    assert (ID, 1, "box") == (found.container_id, found.ns_pid, found.container)
+    outside = ProcessExec(Origin(1, 71), 1, 5, "/bin/claude", ("claude",), "/")
+    assert outside == placing.exec(outside)
