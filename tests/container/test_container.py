@@ -67,7 +67,7 @@ def names() -> Generator[dict[str, str]]:
     made = {part: f"agentsight-rx-tier-{os.getpid()}-{part}" for part in ("agent", "recorder", "volume")}
     yield made
     for part in ("agent", "recorder"):
-        subprocess.run(podman("rm", "--force", "--time", "5", made[part]), capture_output=True, check=False)
+        subprocess.run(podman("rm", "--force", "--volumes", "--time", "5", made[part]), capture_output=True, check=False)
     subprocess.run(podman("volume", "rm", "--force", made["volume"]), capture_output=True, check=False)
 
 
