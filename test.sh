@@ -15,6 +15,10 @@
 # ./test.sh --pictures: make the pictures of the README again, of real recordings.
 # ./test.sh --phoenix: send a recording to Arize Phoenix, in an environment of its own (900 MB, kept in .setup/phoenix), and check
 #   that it shows agents, calls and tools with their tokens and session.
+# ./test.sh --container: build the image of the Containerfile from a new Debian, and record an agent of another container from it,
+#   under podman (1 GB, kept in podman's storage and .setup/container).
+# ./test.sh --prometheus: a real Prometheus (Debian's package, 170 MB, kept in .setup/prometheus) reads the figures of a recorder,
+#   and its tools check the names, the alert rules and the queries of the dashboard.
 # ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
 # ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
 #   seen (3 GB of packages, kept in .setup/agents). Without NAME it also records agents, and counts what short runs miss.
@@ -85,6 +89,24 @@ if [[ ${1-} == --phoenix ]]; then
   environment phoenix Phoenix "$ROOT/tests/phoenix/requirements.txt"
   cd "$ROOT"
   exec "$VENV/bin/python" -m pytest -n0 tests/phoenix/test_phoenix.py
+fi
+
+if [[ ${1-} == --container ]]; then
+  ((EUID == 0)) || {
+    say "--container needs root: it traces an agent"
+    exit 1
+  }
+  set_up test --group "$ROOT/pyproject.toml:dev" -- debootstrap podman runc
+  "$ROOT/scripts/container.sh"
+  cd "$ROOT"
+  exec "$VENV/bin/python" -m pytest -n0 tests/container/test_container.py
+fi
+
+if [[ ${1-} == --prometheus ]]; then
+  set_up test --group "$ROOT/pyproject.toml:dev"
+  "$ROOT/scripts/prometheus.sh"
+  cd "$ROOT"
+  exec "$VENV/bin/python" -m pytest -n0 tests/prometheus/test_prometheus.py
 fi
 
 if [[ ${1-} == --agents ]]; then

@@ -432,6 +432,7 @@ class ProcessExec(Struct, frozen=True, tag="process_exec"):
     container_id: str = ""  # "" for a process of the machine itself
     ns_pid: int = 0  # its number in the container; 0: unknown, or none
     pod: str = ""  # UID of the Kubernetes pod
+    container: str = ""  # its name, of a pod NAMESPACE/POD/NAME; without one the begin of its id
 
 
 class ProcessSeen(Struct, frozen=True, tag="process_seen"):
@@ -443,6 +444,7 @@ class ProcessSeen(Struct, frozen=True, tag="process_seen"):
     filename: str  # of the program; "" where it is not known
     argv: tuple[str, ...]
     cwd: str
+    container: str = ""  # as in ProcessExec
 
 
 class ProcessExit(Struct, frozen=True, gc=False, tag="process_exit"):

@@ -132,6 +132,7 @@ class Run:
         *,
         required: Collection[str] | None = None,
         strict: bool = False,
+        tally: Tally | None = None,
     ) -> None:
         self._required = None if required is None else frozenset(required)
         self._unavailable: dict[str, str] = {}
@@ -140,7 +141,7 @@ class Run:
         self._engine.attached = self._attached
         self._ledger = self._engine.ledger
         self._sinks = [SinkThread(sink, self._ledger) for sink in sinks]
-        self._tally = Tally()
+        self._tally = tally or Tally()
         self._inbox: Mailbox[Any] = inbox(part=_PART)
         self._readers: list[Reading] = []
         self._polled_here: Reading | None = None  # the source that the engine's thread reads
@@ -153,7 +154,7 @@ class Run:
         self._failures: list[str] = []
         self._engine_thread = threading.Thread(target=self._engine_loop, name="engine", daemon=True)
         self._summary: Summary | None = None
-        self._looked_s = time.monotonic()
+        self._looked_s = self._idle_since_s = time.monotonic()
 
     @property
     def ledger(self) -> Ledger:
@@ -232,6 +233,18 @@ class Run:
         """For how long the engine has not looked for events; it looks at least each second, whether one comes or not."""
         return time.monotonic() - self._looked_s
 
+    @property
+    def lag_s(self) -> float:
+        """For how long the oldest waiting events wait for the engine at most; 0 where none waits."""
+        if not len(self._inbox):
+            return 0.0
+        return max(0.0, time.monotonic() - max(self._idle_since_s, self._engine.newest_ns / 1e9))
+
+    @property
+    def fills(self) -> dict[str, float]:
+        """How full the boxes before the engine and before each sink are, from 0 to 1. A full box loses events."""
+        return {"engine": self._inbox.fill, **{sink.name: sink.fill for sink in self._sinks}}
+
     def ended(self, timeout_s: float) -> str:
         """The reason of the end, as `wait` returns it; empty where nothing asks for one in this time."""
         return self._end.wait(timeout_s)
@@ -303,6 +316,7 @@ class Run:
                     self._looked_s = time.monotonic()
                     item = box.get(min(1.0, self._idle_s(patience)) if live else patience.seconds())
                     if item is None:
+                        self._idle_since_s = time.monotonic()
                         if live:
                             engine.idle(time.monotonic_ns())
                         continue

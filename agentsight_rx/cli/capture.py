@@ -14,6 +14,7 @@ from ..say import say, show
 from ..signals import how_to_end
 from ..sources.kernel.features import require_kernel
 from ..view import Output
+from ..view.rows.tally import Tally
 from ..web import WebSink
 from .flags.group import OUT, flag
 
@@ -30,10 +31,11 @@ def capture(
     required: Collection[str] = (),
     keeps_auth: bool = False,
     beat: Callable[[Run], float] | None = None,
+    tally: Tally | None = None,
 ) -> Summary:
     """
     Capture from the kernel until SIGINT, SIGTERM, SIGHUP or `duration` s: what this machine allows, and all of the `required`
-    sources. `beat` as in `run_to_end`. The summary is for the caller to print.
+    sources. `beat` as in `run_to_end`; `tally` counts the rows. The summary is for the caller to print.
     """
     require_kernel()
     if keeps_auth:
@@ -46,7 +48,7 @@ def capture(
         cut = "; lines are cut to fit, --json has all" if any(sink.name == "terminal" for sink in destinations) else ""
         say(f"capturing{limit}; stop with {how_to_end()}{cut}")
 
-    return run_to_end(Run(graph, destinations, required=required), duration=duration, ready=ready, beat=beat)
+    return run_to_end(Run(graph, destinations, required=required, tally=tally), duration=duration, ready=ready, beat=beat)
 
 
 def print_places(sinks: Iterable[Sink[Output]]) -> None:

@@ -19,6 +19,7 @@ from .flags.group import Only
 from .flags.page import Page
 from .launch import invoking_user
 from .stores import is_being_written, recorded, search_index
+from .watch.watched import watched_now
 
 __all__ = ["serve"]
 
@@ -50,6 +51,7 @@ def serve(
         index=None if given else search_index(),
         owner=invoking_user(),
         deciding=deciding(),
+        watched=watched_now,
     )
     end = EndRequest()
     with asking_to_end(end.ask):

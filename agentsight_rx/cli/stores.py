@@ -15,6 +15,7 @@ from ..service.users.places import USERS, stores_of
 from .launch import invoking_user
 
 __all__ = [
+    "MACHINE",
     "given_store",
     "is_being_written",
     "machine_store",
@@ -28,6 +29,7 @@ __all__ = [
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
 _DEMO = "agentsight-demo"
+MACHINE = "agentsight-machine.lmdb"  # which the recorder of this machine goes on with
 
 
 def new_store(given: Path | None) -> Path:
@@ -48,7 +50,7 @@ def machine_store() -> Path:
     """The store of the recorder that watches this machine, which goes on with it each time. Raises UnwritableError."""
     folder = _folder()
     _make_private(folder)
-    return folder / "agentsight-machine.lmdb"
+    return folder / MACHINE
 
 
 def new_demo_store() -> Path:

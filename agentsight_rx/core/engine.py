@@ -170,6 +170,11 @@ class Engine(PeriodicScheduler):
         return self._now_ns
 
     @property
+    def newest_ns(self) -> int:
+        """The time of the newest event that was taken."""
+        return self._newest_ns
+
+    @property
     def now(self) -> datetime:
         return _EPOCH + timedelta(microseconds=self._now_ns / 1000)
 

@@ -333,11 +333,12 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _exec(self, event: ProcessExec) -> ProcessExec:
         argv = mask_words(event.argv, self._redactor, cut=event.argv_lost > 0)
-        return _with(event, argv=argv, filename=self._text(event.filename), cwd=self._text(event.cwd))
+        container = self._text(event.container)
+        return _with(event, argv=argv, filename=self._text(event.filename), cwd=self._text(event.cwd), container=container)
 
     def _seen(self, event: ProcessSeen) -> ProcessSeen:
-        argv = mask_words(event.argv, self._redactor)
-        return _with(event, argv=argv, filename=self._text(event.filename), cwd=self._text(event.cwd))
+        argv, container = mask_words(event.argv, self._redactor), self._text(event.container)
+        return _with(event, argv=argv, filename=self._text(event.filename), cwd=self._text(event.cwd), container=container)
 
     def _texts(self, *names: str) -> Callable[[Any], Event]:
         """Replace secrets in these fields, which hold text that no other event continues."""

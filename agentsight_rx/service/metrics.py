@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from ..errors import SinkError, UsageError
-from ..loss import Ledger
+from ..loss import Entry, Ledger
 from ..view.rows.tally import Totals
+from ..view.rows.uses import OTHER, Use
+from .bounds import Memory
 
-__all__ = ["Figures", "Served", "samples", "serve"]
+__all__ = ["Figures", "Served", "Shown", "samples", "serve"]
 
-_STAGES_MOST = 60  # of the ledger, which has about 30; the rest is one
-_MODELS_MOST = 20  # whose calls are counted apart; the rest is one
-_REST = "other"
+_STAGES_MOST = 24  # of the ledger, which has about 30 with every sink; the first ones are the sources
+_LOSSES_MOST = 16  # pairs of stage and reason
+_QUEUES_MOST = 6
+_KINDS = frozenset({"input", "cache_read", "cache_creation", "output"})  # reasoning is part of the output
 _PATIENCE_S = 5.0  # for a request
 
 
 class Figures(Struct, frozen=True):
-    """What a recorder says of itself at a moment. Nothing of it names a process, a path, a session or a user."""
+    """
+    What a recorder says of itself at a moment. Nothing of it names a process, a path, a session or a user. None is not known,
+    or does not apply, and is then left out: a 0 would be a claim.
+    """
 
     totals: Totals
     ledger: Ledger
+    uses: dict[tuple[str, str], Use] = {}  # by model and agent
     agents: int = 0
+    paused: bool = False
     blind_spots: int = 0
-    anonymous_bytes: int = 0
-    table_bytes: int = 0
-    group_bytes: int = 0
-    store_bytes: int = 0
+    sources_missing: int = 0
+    queues: dict[str, float] = {}
+    memory: Memory = Memory()
+    memory_limit: int | None = None
+    store_bytes: int | None = None
+    store_limit: int | None = None
+    lag_s: float = 0.0
     stuck_s: float = 0.0
     up_s: float = 0.0
     rules: str = ""  # sha256 of the rules of the guard; "" without a guard
+    proved_s: float | None = None  # Unix time at which the probes last saw a program of our own
+    begun: bool = True  # else there is nothing to count yet
     well: bool = True
 
 
@@ -47,50 +61,119 @@ class Sample(Struct, frozen=True):
     values: tuple[tuple[dict[str, str], float], ...]
 
 
-def samples(figures: Figures) -> Iterator[Sample]:
-    """All families: at most 200 series, however many agents and sessions there were."""
-    totals = figures.totals
+class Shown:
+    """
+    What a server has shown, since a counter never becomes smaller. Where a row is taken back, such as a process that was
+    another one's, its counter stands still until it is reached again. The losses that came first keep their series.
+    """
+
+    def __init__(self) -> None:
+        self._most: dict[str, float] = {}
+        self._losses: dict[tuple[str, str], None] = {}
+
+    def rising(self, name: str, value: float) -> float:
+        self._most[name] = max(value, self._most.get(name, 0.0))
+        return self._most[name]
+
+    def losses(self, entries: Iterable[Entry]) -> dict[tuple[str, str], float]:
+        """Counts by stage and reason. A pair without room for a series is counted by its reason alone."""
+        found: dict[tuple[str, str], float] = {}
+        for entry in entries:
+            pair = entry.stage, entry.reason.value
+            if pair not in self._losses:
+                if len(self._losses) < _LOSSES_MOST:
+                    self._losses[pair] = None
+                else:
+                    pair = OTHER, entry.reason.value
+            found[pair] = found.get(pair, 0) + entry.count
+        return found
+
+
+def samples(figures: Figures, shown: Shown) -> Iterator[Sample]:
+    """All families: at most 200 series, however many agents, models and sessions there were."""
     yield _one("up", "gauge", "Whether the recorder is well.", float(figures.well))
+    if not figures.begun:
+        return
     yield _one("up_seconds", "gauge", "How long it records.", figures.up_s)
     yield _one("engine_idle_seconds", "gauge", "For how long the engine has not looked for events.", figures.stuck_s)
+    yield _one("lag_seconds", "gauge", "For how long waiting events wait for the engine at most.", figures.lag_s)
+    yield _one("paused", "gauge", "Whether a person wants nothing recorded now.", float(figures.paused))
     yield _one("agents", "gauge", "Agents that run now.", figures.agents)
-    yield _one("sessions", "counter", "Sessions of agents.", totals.sessions)
-    yield _one("calls", "counter", "Calls of models.", totals.calls)
-    yield _one("calls_unfinished", "counter", "Calls without an answer, or not to its end.", totals.calls_unfinished)
-    yield _one("calls_cut", "counter", "Calls of which bytes were lost.", totals.calls_cut)
-    yield _many("model_calls", "counter", "Calls by model.", label="model", values=totals.models, most=_MODELS_MOST)
-    tokens = {"input": totals.input_tokens, "cached": totals.cached_tokens, "output": totals.output_tokens}
-    yield _many("tokens", "counter", "Tokens by kind.", label="kind", values=tokens, most=len(tokens))
-    yield _one("tools", "counter", "Tools that models asked for.", totals.tools)
-    yield _one("commands_unseen", "counter", "Commands of models without a process.", totals.commands_unseen)
-    yield _one("processes", "counter", "Processes that agents started.", totals.processes)
+    yield from _counts(figures.totals, shown)
+    yield from _used(figures.uses)
     yield _one("blind_spots", "gauge", "Programs of agents that could not be read.", figures.blind_spots)
-    seen = {meter.stage: meter.seen for meter in figures.ledger}
-    yield _many("stage_events", "counter", "Events that a stage took.", label="stage", values=seen, most=_STAGES_MOST)
-    lost: dict[str, int] = {}
-    for entry in figures.ledger.unintended():
-        lost[entry.reason.value] = lost.get(entry.reason.value, 0) + entry.count
-    yield _many("lost", "counter", "Events lost, by reason.", label="reason", values=lost, most=_STAGES_MOST)
-    memory = {"anonymous": figures.anonymous_bytes, "tables": figures.table_bytes, "group": figures.group_bytes}
-    yield _many(
-        "memory_bytes", "gauge", "Memory: anonymous, BPF tables, control group.", label="kind", values=memory, most=len(memory)
-    )
-    yield _one("store_bytes", "gauge", "The size of the store.", figures.store_bytes)
+    yield _one("sources_missing", "gauge", "Sources that this machine does not allow.", figures.sources_missing)
+    yield from _account(figures.ledger, shown)
+    queues = dict(list(figures.queues.items())[:_QUEUES_MOST])
+    yield _labelled("queue_fill_ratio", "gauge", "How full each queue is; with 1, events are lost.", "queue", queues)
+    memory = {"anonymous": figures.memory.anonymous, "tables": figures.memory.tables, "group": figures.memory.group}
+    known = {kind: size for kind, size in memory.items() if size}
+    yield _labelled("memory_bytes", "gauge", "Memory: anonymous, BPF tables, control group.", "kind", known)
+    yield from _known("memory_limit_bytes", "Anonymous memory and BPF tables with which it ends.", figures.memory_limit)
+    yield from _known("store_bytes", "The size of the store.", figures.store_bytes)
+    yield from _known("store_limit_bytes", "The size from which the oldest data is removed.", figures.store_limit)
+    said = "When the probes last saw a program of the recorder's own."
+    yield from _known("probes_proved_timestamp_seconds", said, figures.proved_s)
     if figures.rules:
-        yield Sample("rules_info", "gauge", "The rules of the guard.", (({"sha256": figures.rules}, 1.0),))
+        yield _labelled("rules_info", "gauge", "The rules of the guard.", "sha256", {figures.rules: 1})
+
+
+def _counts(totals: Totals, shown: Shown) -> Iterator[Sample]:
+    going_on = max(0, totals.calls - sum(totals.models.values()))
+    yield _one("calls_open", "gauge", "Calls of models that go on.", going_on)
+    counts = {
+        "sessions": (totals.sessions, "Sessions of agents."),
+        "calls_unfinished": (totals.calls_unfinished - going_on, "Calls without an answer, or not to its end."),
+        "calls_cut": (totals.calls_cut, "Calls of which bytes were lost."),
+        "tools": (totals.tools, "Tools that models asked for."),
+        "commands_unseen": (totals.commands_unseen, "Commands of models without a process."),
+        "processes": (totals.processes, "Processes that agents started."),
+    }
+    for name, (value, help) in counts.items():
+        yield _one(name, "counter", help, shown.rising(name, value))
+
+
+def _used(uses: Mapping[tuple[str, str], Use]) -> Iterator[Sample]:
+    """No cost is shown of a pair whose calls have no known price."""
+    by_pair = [({"model": model, "agent": agent}, use) for (model, agent), use in sorted(uses.items())]
+    calls = tuple((pair, float(use.calls)) for pair, use in by_pair)
+    yield Sample("calls", "counter", "Calls of models that ended.", calls)
+    tokens = tuple(
+        ({**pair, "kind": kind}, float(count))
+        for pair, use in by_pair
+        for kind, count in asdict(use.usage).items()
+        if kind in _KINDS
+    )
+    yield Sample("tokens", "counter", "Tokens of calls that ended.", tokens)
+    cost = tuple((pair, float(use.usd)) for pair, use in by_pair if use.priced or not use.unpriced)
+    yield Sample("cost_usd", "counter", "What these calls cost at list price, in US dollars.", cost)
+    unpriced = sum(use.unpriced for _, use in by_pair)
+    yield _one("calls_unpriced", "counter", "Calls with tokens and without a known price.", unpriced)
+
+
+def _account(ledger: Ledger, shown: Shown) -> Iterator[Sample]:
+    """The first stages keep their series, since each is made once."""
+    seen: dict[str, float] = {}
+    for place, meter in enumerate(ledger):
+        name = meter.stage if place < _STAGES_MOST else OTHER
+        seen[name] = seen.get(name, 0) + meter.seen
+    yield _labelled("stage_events", "counter", "Events that a stage took.", "stage", seen)
+    losses = shown.losses(ledger.unintended())
+    values = tuple(({"stage": stage, "reason": reason}, float(count)) for (stage, reason), count in losses.items())
+    yield Sample("lost", "counter", "Events lost, by stage and reason.", values)
 
 
 def _one(name: str, kind: str, help: str, value: float) -> Sample:
     return Sample(name, kind, help, (({}, float(value)),))
 
 
-def _many(name: str, kind: str, help: str, *, label: str, values: dict[str, int], most: int) -> Sample:
-    """The largest by their label, and the sum of the rest."""
-    first = sorted(values.items(), key=lambda each: (-each[1], each[0]))
-    kept = dict(first[:most])
-    if rest := sum(value for _, value in first[most:]):
-        kept[_REST] = kept.get(_REST, 0) + rest
-    return Sample(name, kind, help, tuple(({label: key}, float(value)) for key, value in sorted(kept.items())))
+def _known(name: str, help: str, value: float | None) -> Iterator[Sample]:
+    if value is not None:
+        yield _one(name, "gauge", help, value)
+
+
+def _labelled(name: str, kind: str, help: str, label: str, values: Mapping[str, float]) -> Sample:
+    return Sample(name, kind, help, tuple(({label: key}, float(value)) for key, value in values.items()))
 
 
 class Served(Struct, frozen=True):
@@ -154,10 +237,14 @@ def _renderer(figures: Callable[[], Figures]) -> Callable[[str], tuple[bytes, st
     except ImportError as error:
         raise UsageError("--metrics needs the package prometheus-client: pip install 'agentsight-rx[metrics]'") from error
 
+    shown = Shown()
+
     class Collector:
         def collect(self) -> Iterator[Any]:
-            for sample in samples(figures()):
-                names = list(sample.values[0][0]) if sample.values else []
+            for sample in samples(figures(), shown):
+                if not sample.values:
+                    continue
+                names = list(sample.values[0][0])
                 family = CounterMetricFamily if sample.kind == "counter" else GaugeMetricFamily
                 made = family(f"agentsight_{sample.name}", sample.help, labels=names)
                 for labels, value in sample.values:

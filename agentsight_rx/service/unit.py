@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from .users.places import USERS
 
-__all__ = ["CACHE", "CONFIGURATION", "OF_USERS", "RECORDINGS", "UNIT", "UNIT_FILE", "Needs", "unit_text"]
+__all__ = ["CACHE", "CONFIGURATION", "NAME", "OF_USERS", "RECORDINGS", "UNIT", "UNIT_FILE", "Needs", "unit_text"]
 
 NAME = "agentsight-rx"
 UNIT = f"{NAME}.service"

@@ -1,4 +1,4 @@
-"""The kernel's process tracepoints -> ProcessFork, ProcessExec, ProcessExit."""
+"""The kernel's process tracepoints -> ProcessFork, ProcessSeen, ProcessExec, ProcessExit."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import msgspec
 from ..core.bounded import Recent
 from ..core.options import Options
 from ..core.stream import Stream
-from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork
+from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, ProcessSeen
 from ..loss import Reason
-from .containers.control_groups import Memory
+from .containers.container_names import Placing
+from .containers.control_groups import container_of
 from .kernel.program import Program, text_of, walked_path
 from .kernel.reader import ProgramReader
 from .kernel.ring import RingSize
@@ -82,7 +83,7 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
     def __init__(self, options: ProcessOptions) -> None:
         self._options = options
         self.names = Names(options.target.comms)
-        self._containers = Memory()
+        self._placing = Placing()
         self._seen: list[ProcessEvent] = []
         self._awaited = options.target.pid if options.launched else None
         self._began: Recent[tuple[int, int], int] = Recent(_MOST)  # (pid, start) -> when its first program began
@@ -110,7 +111,7 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
         if target.roots is not None:
             target.roots.follow()
             new = {pid for pid in new if not target.roots.has_started(pid)}
-        self._seen += [seen for seen in running(new) if fits(target, seen.origin.pid, seen.origin.uid)]
+        self._seen += [self._placed(seen) for seen in running(new) if fits(target, seen.origin.pid, seen.origin.uid)]
 
     def poll(self, timeout: float, /) -> Sequence[ProcessEvent] | None:
         assert self._program is not None
@@ -152,10 +153,18 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
             self._began.setdefault((event.origin.pid, event.start_ns), event.origin.time_ns)
             if len(self._began) > _MOST:
                 self._began.pop_oldest()
-            found = self._containers.of(event.origin.pid, event.start_ns, event.ppid)
-            if found is not None:
-                return msgspec.structs.replace(event, container_id=found.container_id, ns_pid=found.ns_pid, pod=found.pod)
+            return self._placing.exec(event)
         return event
+
+    def _placed(self, event: ProcessSeen) -> ProcessSeen:
+        """With the name of its container."""
+        try:
+            found = container_of(event.origin.pid)
+        except OSError:
+            found = None
+        if found is None:
+            return event
+        return msgspec.structs.replace(event, container=self._placing.names.of(found.container_id))
 
 
 def _is_narrow(view: memoryview, at: int) -> bool:

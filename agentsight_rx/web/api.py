@@ -22,6 +22,7 @@ from ..prices import Prices
 from ..recording.deciding import Deciding
 from ..sinks.web import Feed
 from ..view.page import PageError
+from ..view.page.recorder import Watched
 from ..view.snapshot.snapshot import AUDIT_DEFAULT, read_snapshot
 from .pictures import Pictures
 from .recordings import LIVE, Recordings
@@ -69,9 +70,10 @@ class Api:
         feed: Feed | None = None,
         search: SearchIndex | None = None,
         deciding: Deciding | None = None,
+        watched: Callable[[], Watched] | None = None,
     ) -> None:
         self._recordings = recordings
-        self._pictures = Pictures(recordings, prices, deciding)
+        self._pictures = Pictures(recordings, prices, deciding, watched)
         self._feed = feed
         self._search = search or SearchIndex(recordings)
         self.stopped = Stopped()

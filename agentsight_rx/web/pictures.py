@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from threading import Lock
 
@@ -21,6 +21,7 @@ from ..view.page.counted_once import alerts_once, sessions_once
 from ..view.page.machine import Machine, machine_of, reason_of
 from ..view.page.picture import WHOLE
 from ..view.page.rail import RailRow, flagged, rail_of
+from ..view.page.recorder import RecorderLine, Watched, line_of_recorder
 from ..view.queries.context_reading import Contexts
 from ..view.queries.decided import Decisions, is_waiting
 from .recordings import Listed, Recordings
@@ -62,13 +63,20 @@ class _Loud(Struct, frozen=True):
 class Pictures:
     """
     One question at a time: what several ask at once is read once. `deciding` knows which alerts a person has seen; without it
-    none is.
+    none is. `watched` says whether a recorder watches this machine.
     """
 
-    def __init__(self, recordings: Recordings, prices: Prices, deciding: Deciding | None = None) -> None:
+    def __init__(
+        self,
+        recordings: Recordings,
+        prices: Prices,
+        deciding: Deciding | None = None,
+        watched: Callable[[], Watched] | None = None,
+    ) -> None:
         self.recordings = recordings
         self._prices = prices
         self._deciding = deciding or Deciding()
+        self._watched = watched
         self._reasons: Recent[tuple[str, str], tuple[int, str]] = Recent(_REASONS)
         self._lock = Lock()
         self._kept: Recent[str, tuple[int, Picture]] = Recent(_KEPT)
@@ -147,7 +155,16 @@ class Pictures:
         ordered = alert_page(alerts_once(lines), decisions, start=0, count=len(lines)).rows
         left_out = max(0, len(listed) - _LOOKED_AT)
         made = machine_of(sessions_once(rows), ordered, begins, why=self._reason, left_out=left_out)
-        return replace(made, refusal=decisions.refusal, wrong=decisions.wrong)
+        return replace(made, refusal=decisions.refusal, wrong=decisions.wrong, recorder=self._recorder(listed))
+
+    def _recorder(self, listed: Sequence[Listed]) -> RecorderLine | None:
+        if self._watched is None:
+            return None
+        watched = self._watched()
+        known = next((each.id for each in listed if watched.store is not None and each.name == str(watched.store)), None)
+        with self._lock, suppress(KeyError, StoreError):
+            return line_of_recorder(watched, None if known is None else self.recordings.opened(known).store)
+        return line_of_recorder(watched, None)
 
     def mark(self, recording: str, ids: Sequence[str], *, seen: bool) -> int:
         """A person has seen alerts of a recording; how many there are. Raises PageError."""

@@ -18,6 +18,7 @@ from ..say import say
 from ..sinks import Lent, memory
 from ..sinks.web import Feed
 from ..view import Output
+from ..view.page.recorder import Watched
 from .on_demand import OnDemand
 from .place import Place, WebOptions
 from .serving import Serving
@@ -174,10 +175,12 @@ def serve_stored(
     index: Path | None,
     owner: tuple[int, int] | None,
     deciding: Deciding | None = None,
+    watched: Callable[[], Watched] | None = None,
 ) -> StoredPage:
     """
     Show recordings: `paths` are the existing files, the newest last. `index` is the file of the search index, of `owner`; None:
-    in memory. `deciding` knows which alerts a person has seen. Raises UsageError and SinkError as `web` does.
+    in memory. `deciding` knows which alerts a person has seen, `watched` whether a recorder watches this machine. Raises
+    UsageError and SinkError as `web` does.
     """
     from .api import Api
     from .app import Access, application
@@ -187,7 +190,8 @@ def serve_stored(
     place = Place(options)
     listener = place.bind()
     recordings = StoredRecordings(paths, is_being_written)
-    api = Api(recordings, prices, search=SearchIndex(recordings, index, owner=owner), deciding=deciding)
+    search = SearchIndex(recordings, index, owner=owner)
+    api = Api(recordings, prices, search=search, deciding=deciding, watched=watched)
     app = application(api, Access(place.token, place.listen), Meter("web page"))
     return StoredPage(place, api, recordings, Serving(app, listener))
 

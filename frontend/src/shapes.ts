@@ -22,7 +22,7 @@ export interface Step { text: string; state: "todo" | "doing" | "done" }
 export interface Read { state: "proven" | "trying" | "not"; title: string; text: string; side?: string; pid?: number }
 export interface Head {
   id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; agent_version?: string; title?: string; model?: string;
-  models?: string[]; cwd?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
+  models?: string[]; cwd?: string; container?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
   below?: [number, number][]; from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
   reads?: Read[]; cut?: boolean; more?: string[]; version?: number; alerts?: AlertColumns; halt?: Halt | null;
 }
@@ -158,7 +158,11 @@ export interface Days {
 export interface Dear { row: RailRow; why?: string }
 export interface Machine {
   days: Days; waits?: AlertLine[]; waiting?: number; stopped?: number; guarded?: boolean; today?: [string, number][]; running?: RailRow[];
-  dearest?: Dear[]; left_out?: number; refusal?: string; wrong?: string;
+  dearest?: Dear[]; left_out?: number; refusal?: string; wrong?: string; recorder?: RecorderLine | null;
+}
+export interface RecorderLine {
+  state: "running" | "paused" | "down" | "hidden" | "absent"; since_ms?: number; until_ms?: number; sessions?: number; bytes?: number; missing?: string[];
+  more_missing?: number;
 }
 
 export const TABS = ["conversation", "alerts", "context", "timeline", "processes", "files", "network", "mcp", "http", "log", "health"] as const;

@@ -12,6 +12,7 @@ from agentsight_rx.loss import Ledger
 from agentsight_rx.prices import Prices
 from agentsight_rx.recording.deciding import Deciding
 from agentsight_rx.view import Output
+from agentsight_rx.view.page.recorder import Watched
 from agentsight_rx.web import StoredPage, WebOptions, serve_stored, web
 
 from .browsing import Shown, opened
@@ -52,7 +53,10 @@ def running(browser: Browser) -> Generator[Running]:
 
 @contextmanager
 def serving(
-    paths: Callable[[], Sequence[Path]], prices: Prices | None = None, deciding: Deciding | None = None
+    paths: Callable[[], Sequence[Path]],
+    prices: Prices | None = None,
+    deciding: Deciding | None = None,
+    watched: Callable[[], Watched] | None = None,
 ) -> Generator[StoredPage]:
     """The page of recordings that have ended, without a search index on disk."""
     page = serve_stored(
@@ -63,6 +67,7 @@ def serving(
         index=None,
         owner=None,
         deciding=deciding,
+        watched=watched,
     )
     try:
         yield page

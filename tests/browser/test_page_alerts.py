@@ -21,6 +21,7 @@ from agentsight_rx.recording.seen_file import SeenFile
 from agentsight_rx.rules.guard.file import built_in_rules
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.page import Picture, embedded
+from agentsight_rx.view.page.recorder import Watched
 from agentsight_rx.web import StoredPage
 from agentsight_rx.web.assets import bundle, single_file
 
@@ -313,6 +314,31 @@ def test_this_machine_with_50_sessions_fits_each_screen(
         page.page.locator(".al.open .acts").nth(5).wait_for()
         page.settled()
         fits(page, tmp_path, f"all-{theme}")
+        assert [] == problems(page.page)
+
+
+def test_this_machine_says_what_its_recorder_does(browser: Browser, tmp_path: Path) -> None:
+    path = recorded(tmp_path / "agentsight-machine.lmdb", parcel())
+    found = [Watched(True, path, is_written=True, bytes=1_300_000_000)]
+    with serving(lambda: [path], Prices(), watched=lambda: found[0]) as served, opened(browser, served.url) as page:
+
+        def shows(*texts: str) -> None:
+            page.page.goto(f"{page.root}/home")
+            for text in texts:
+                page.see(text, within=".home")
+
+        shows("recording since", "1.3 GB on disk", "missing since then")
+        assert "What runs now is not known" not in page.page.locator(".home").inner_text()
+        found[0] = Watched(False, path, bytes=1_300_000_000)
+        shows("The recorder is not running. What runs now is not known.", "Nothing is recorded since")
+        assert "Nothing waits" not in page.page.locator(".home").inner_text()
+        found[0] = Watched(True, path, is_written=True, paused_ms=1)
+        shows("Recording is paused. What runs now is not known.", "Paused by you since 1970-01-01")
+        found[0] = Watched(True)
+        shows("a recorder of another user watches this machine")
+        found[0] = Watched(False)
+        shows("no recorder watches this machine")
+        page.settled()
         assert [] == problems(page.page)
 
 

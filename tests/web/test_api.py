@@ -23,6 +23,7 @@ from agentsight_rx.sinks.web import Feed
 from agentsight_rx.state import MemoryStore
 from agentsight_rx.view import AlertRow, CallRow, Output
 from agentsight_rx.view.page import Picture
+from agentsight_rx.view.page.recorder import Watched
 from agentsight_rx.view.rows.tables import put
 from agentsight_rx.web import pictures
 from agentsight_rx.web.api import Api
@@ -418,3 +419,18 @@ def test_a_request_that_is_not_understood_marks_nothing(shelf: Shelf, body: byte
 
 def test_a_request_that_is_too_long_is_refused(shelf: Shelf) -> None:
     assert 413 == shelf.http.post("/api/v1/seen", content=b" " * 70_000).status_code
+
+
+def test_this_machine_has_the_line_of_its_recorder(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    try:
+        assert "recorder" not in shelf.get("machine?days=0"), "nobody says whether one runs"
+        path = shelf.put("agentsight-machine", parcel())
+        watched = [Watched(False), Watched(True, path, is_written=True, bytes=5), Watched(True, tmp_path / "other.lmdb")]
+        for expected in ({"state": "absent"}, {"state": "running", "bytes": 5}, {"state": "hidden"}):
+            found = watched.pop(0)
+            made = Pictures(shelf.recordings, PRICES, watched=lambda found=found: found).machine([0]).recorder  # type: ignore[misc]
+            assert made is not None
+            assert expected == {name: getattr(made, name) for name in expected}
+    finally:
+        shelf.close()

@@ -48,6 +48,7 @@ def _lines(rows: Sequence[SessionRow], screen: Screen) -> Iterable[Line]:
 
 
 def _cells(row: SessionRow, screen: Screen) -> tuple[str | Span, ...]:
+    container = f"in container {row.container}: " if row.container else ""
     within = f"sub-session of {row.parent_session_id}: " if row.parent_session_id else ""
     failed = row.failed_calls + row.failed_tools
     return (
@@ -62,5 +63,5 @@ def _cells(row: SessionRow, screen: Screen) -> tuple[str | Span, ...]:
         str(row.tools) if row.tools else "",
         Span(str(failed) if failed else "", "failed"),
         row.id,
-        within + row.title,
+        within + container + row.title,
     )

@@ -66,6 +66,13 @@ class Pause:
         finally:
             os.close(fd)
 
+    def since_ms(self) -> int:
+        """When it began; 0 where there is none."""
+        try:
+            return self.path.stat(follow_symlinks=False).st_mtime_ns // 1_000_000
+        except OSError:
+            return 0
+
     def holds(self) -> bool:
         """Whether nothing is to be recorded now. One that is over is removed."""
         until_ms = self.until_ms()

@@ -10,10 +10,14 @@ import typer
 from msgspec.structs import replace
 
 from ...graphs import trace as trace_graph
+from ...recording.price_file import load_prices
 from ...say import say
 from ...service.bounds import Limits
 from ...service.metrics import serve
 from ...sources import AgentOptions, Roots
+from ...view.queries.costs import usd_of_call
+from ...view.rows.tally import Tally
+from ...view.rows.uses import Uses
 from ..capture import Explain, capture, print_closing, print_graph
 from ..destinations import Destinations, with_previews
 from ..flags.agents import Agents
@@ -31,7 +35,7 @@ from ..record import ALL_SOURCES, FILTERS, SOURCE_SWITCHES, STREAMS
 from ..stopping import Stopper
 from ..stores import machine_store
 from ..values import bytes_of, comms_of, socket_of
-from .beat import Beat
+from .beat import Beat, Kept
 from .only_one import lock_of_machine, only_recorder
 from .pausing import Pause
 
@@ -101,12 +105,17 @@ def watch(
         graph = trace_graph(with_previews(options, chosen))
         required = watch.required() | {"agents"}
         beat = Beat(found.roots, limits)
+        tally = Tally()
         if served_at is not None:
+            prices = load_prices(None)
+            tally = Tally(Uses(lambda call: usd_of_call(call, prices)))
+            limit = out.store.retention()
             rules = "" if options.guard is None else options.guard.sha256
-            served = serve(*served_at, partial(beat.figures, store, rules))
+            kept = Kept(store, None if limit is None else limit.most_bytes, rules, lambda: paused.until_ms() is not None)
+            served = serve(*served_at, partial(beat.figures, kept))
             stack.callback(served.close)
             say(f"figures: http://{served.address[0]}:{served.address[1]}/metrics")
-        summary = capture(graph, chosen, required=required, keeps_auth=not options.remove_auth, beat=beat)
+        summary = capture(graph, chosen, required=required, keeps_auth=not options.remove_auth, beat=beat, tally=tally)
         beat.ends()
     print_closing(summary, store=store, since_ms=summary.ledger.began_ms, verb="watched", filters=filters.given)
     return beat.exit_status or summary.exit_status

@@ -16,7 +16,7 @@ from ...decoders import json_decoder
 from ...errors import CaptureError, UsageError
 from .control_groups import Group, group_of, is_first, matches, pids, started
 
-__all__ = ["HERE", "Container", "Host", "is_reference", "resolve_reference"]
+__all__ = ["HERE", "Container", "Host", "is_reference", "names_kept", "resolve_reference"]
 
 
 class Host(Struct, frozen=True):
@@ -162,7 +162,7 @@ def _docker_state(host: Host) -> Iterator[tuple[str, list[str]]]:
 
 def _podman_state(host: Host) -> Iterator[tuple[str, list[str]]]:
     for place in ("var/lib/containers", "home/*/.local/share/containers", "root/.local/share/containers"):
-        for file in matches(host.root, f"{place}/storage/*-containers/containers.json"):
+        for file in matches(host.root, f"{place}/storage/*-containers/*containers.json"):
             for entry in _json(file, list) or ():
                 if isinstance(entry, dict):
                     known = cast("dict[str, Any]", entry)
@@ -171,6 +171,12 @@ def _podman_state(host: Host) -> Iterator[tuple[str, list[str]]]:
 
 _State: TypeAlias = Callable[[Host], Iterator[tuple[str, list[str]]]]
 _STATES: dict[str, tuple[_State, ...]] = {"docker": (_docker_state, _podman_state), "podman": (_podman_state,)}
+
+
+def names_kept(host: Host) -> dict[str, str]:
+    """The first name of each container, by id, as the state files of docker and podman have it."""
+    return {id: names[0] for state in _STATES["docker"] for id, names in state(host) if names}
+
 
 # Files in which runtimes keep the first process of a container, and the key of the pid; "": the file is the pid.
 _NOTES = (

@@ -14,6 +14,7 @@ from ...events import Loss, Origin, ProcessEvent, ProcessExec, time_of
 from ...loss import Reason
 from ...say import detail
 from ...view.words import plural
+from ..containers.container_names import Placing
 from ..kernel.program import Program
 from ..kernel.reader import ProgramReader
 from ..proc import read_stat
@@ -51,6 +52,7 @@ class AgentReader(ProgramReader[ProcessEvent]):
     """A Reader. The kernel reports the programs of some names that start; nothing is attached to any of them."""
 
     def __init__(self, options: AgentOptions, program: Callable[..., Program[ProcessEvent]] = Program) -> None:
+        self._placing = Placing()
         self._options = options
         self._make = program
         self._roots = options.roots
@@ -83,7 +85,11 @@ class AgentReader(ProgramReader[ProcessEvent]):
             self._look()
         if not self._program.wait(timeout):
             return pausing
-        started = [event for event in self._program.read() if isinstance(event, ProcessExec) and self._starts(event)]
+        started = [
+            self._placing.exec(event)
+            for event in self._program.read()
+            if isinstance(event, ProcessExec) and self._starts(event)
+        ]
         return [*pausing, *started]
 
     def close(self) -> Sequence[ProcessEvent]:

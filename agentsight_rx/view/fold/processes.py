@@ -62,6 +62,7 @@ class Processes:
             argv_lost=event.argv_lost,
             cwd=event.cwd,
             agent=agent_of(origin.comm, event.argv),
+            container=event.container or None,
         )
         self._keep(row)
         audit = AuditRow(
@@ -98,6 +99,7 @@ class Processes:
             cwd=event.cwd or None,
             view_source="seed",
             agent=agent_of(origin.comm, event.argv),
+            container=event.container or None,
         )
         self._keep(row)
         return [row]

@@ -135,6 +135,7 @@ class Sessions:
             process_id=program.id if program else row.process_id,
             comm=program.comm if program else row.comm,
             cwd=program.cwd if program else None,
+            container=program.container if program else None,
             program=program_name(program.comm, program.argv) if program and not program.agent else "",
             named=is_named,
             view_source=program.view_source if program else "view",

@@ -107,6 +107,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
     model: str = ""
     models: tuple[str, ...] = ()
     cwd: str = ""
+    container: str = ""
     pid: int = 0
     comm: str = ""
     verdict: tuple[Clause, ...] = ()
@@ -160,6 +161,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         title=row.title if row else "",
         model=(row.model if row else None) or (last.model if last else None) or "",
         models=row.models if row else (),
+        container=(row.container if row else None) or "",
         cwd=(row.cwd if row else None) or (picture.causes.folder if row is None else ""),
         pid=(row.pid if row else None) or 0,
         comm=(row.comm if row else None) or "",

@@ -15,6 +15,7 @@ from ..words import amount, cut, plural, times_said
 from .alert_shapes import AlertLine
 from .picture import Picture
 from .rail import RailRow
+from .recorder import RecorderLine
 
 __all__ = ["Days", "Dear", "Machine", "cause_said", "machine_of", "reason_of"]
 
@@ -68,6 +69,7 @@ class Machine(Struct, frozen=True, omit_defaults=True):
     left_out: int = 0
     refusal: str = ""
     wrong: str = ""
+    recorder: RecorderLine | None = None  # None: the page is that of one run
 
 
 def machine_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Iterable
+from decimal import Decimal
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -13,7 +14,18 @@ from ...core.bounded import Recent
 from ...prices import Cost, Prices
 from ..rows.kinds import CallRow
 
-__all__ = ["CostSum", "Costs", "PricedCall", "cost_of_call", "models_of", "priced", "seller_of", "summed", "with_cost"]
+__all__ = [
+    "CostSum",
+    "Costs",
+    "PricedCall",
+    "cost_of_call",
+    "models_of",
+    "priced",
+    "seller_of",
+    "summed",
+    "usd_of_call",
+    "with_cost",
+]
 
 _MODELS_MOST = 64  # names that a sum has
 
@@ -61,6 +73,12 @@ def cost_of_call(call: CallRow, prices: Prices, /) -> Cost | None:
     return prices.cost_of(seller, call.response_model or call.model, usage, time_ms=call.start_timestamp_ms) or (
         prices.cost_of(seller, call.model, usage, time_ms=call.start_timestamp_ms) if call.response_model else None
     )
+
+
+def usd_of_call(call: CallRow, prices: Prices, /) -> Decimal | None:
+    """What it cost, in US dollars."""
+    cost = cost_of_call(call, prices)
+    return None if cost is None else cost.usd
 
 
 def priced(call: CallRow, prices: Prices, /) -> PricedCall:

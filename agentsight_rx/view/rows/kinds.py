@@ -215,6 +215,7 @@ class ProcessRow(AnyRow, frozen=True, tag="process_node", omit_defaults=True):
     session_id: str | None = None
     cpu_ms: int | None = None
     peak_bytes: int | None = None
+    container: str | None = None  # its name, of a pod NAMESPACE/POD/NAME; None on the machine itself
 
 
 class AuditRow(AnyRow, frozen=True, tag="audit_event", omit_defaults=True):
@@ -335,6 +336,7 @@ class SessionRow(Counts, AnyRow, frozen=True, tag="session", omit_defaults=True)
     confidence: float = 1.0
     program: str = ""  # what the client or the package calls itself, where it is no known agent
     agent_version: str = ""  # as the newest request with one names it; "": none does
+    container: str | None = None  # in which the agent runs, as in ProcessRow
 
     @property
     def who(self) -> str:

@@ -1,8 +1,4 @@
-"""
-Rows -> the totals of a summary, without keeping the rows.
-
-Longer than 300 lines because each kind of row is added and taken back in one place.
-"""
+"""Rows -> the totals of a summary, without keeping the rows."""
 
 from __future__ import annotations
 
@@ -12,6 +8,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from ...core.bounded import Recent
+from ...tokens import Usage
 from .kinds import (
     AlertRow,
     AuditRow,
@@ -22,11 +19,11 @@ from .kinds import (
     RowGone,
     SessionRow,
     TlsUseRow,
-    TokenRow,
     ToolRow,
     UnknownRow,
 )
 from .tool_outcome import has_process, outcome_of
+from .uses import Uses
 
 __all__ = ["Tally", "Totals"]
 
@@ -79,6 +76,12 @@ class Totals(Struct):
     def total_tokens(self) -> int:
         return self.asked_tokens + self.output_tokens
 
+    def add_tokens(self, usage: Usage) -> None:
+        self.input_tokens += usage.input
+        self.output_tokens += usage.output
+        self.cached_tokens += usage.cached
+        self.cache_read_tokens += usage.cache_read
+
     def include(self, other: Totals) -> None:
         """Add the numbers of another tally."""
         for name in self.__struct_fields__:
@@ -121,10 +124,11 @@ class _Known(Generic[V]):
 
 
 class Tally:
-    """Counts by id: a later row of the same id replaces what the earlier one added."""
+    """Counts by id: a later row of the same id replaces what the earlier one added. `uses` get each call."""
 
-    def __init__(self) -> None:
+    def __init__(self, uses: Uses | None = None) -> None:
         self.totals = Totals()
+        self.uses = uses
         self.blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
         self.tls_uses: Recent[str, TlsUseRow] = Recent(_BLIND_SPOTS_MOST)
         self.unknown: Recent[str, UnknownRow] = Recent(_BLIND_SPOTS_MOST)
@@ -132,8 +136,7 @@ class Tally:
         self.rules_error = ""  # why the newest rules of the guard could not be loaded
         self.older: Recent[str, SessionRow] = Recent(_BLIND_SPOTS_MOST)  # sessions of agents that ran before
         self._sessions: _Known[bool] = _Known()
-        self._calls: _Known[str] = _Known()
-        self._tokens: _Known[tuple[int, int, int, int]] = _Known()
+        self._calls: _Known[tuple[str, Usage]] = _Known()
         self._tools: _Known[tuple[bool, bool]] = _Known()  # whether it has a process, and should have one
         self._programs: _Known[bool] = _Known(_PROCESSES_MOST)
 
@@ -143,8 +146,6 @@ class Tally:
             match item:
                 case CallRow():
                     self._call(item)
-                case TokenRow():
-                    self._token(item)
                 case ToolRow():
                     self._tool(item)
                 case ProcessRow():
@@ -178,17 +179,16 @@ class Tally:
         match row:
             case AlertRow():
                 self.alerts.pop(row.id, None)
-            case CallRow() if (state := self._calls.pop(row.id)) is not None:
+            case CallRow() if (known := self._calls.pop(row.id)) is not None:
+                state, usage = known
                 totals.calls -= 1
                 totals.calls_unfinished -= state in ("pending", "unfinished")
                 totals.calls_cut -= state == "cut"
+                totals.add_tokens(Usage() - usage)
                 if state != "pending":
                     _count_less(totals.models, row.model or "unknown")
-            case TokenRow() if (tokens := self._tokens.pop(row.id)) is not None:
-                totals.input_tokens -= tokens[0]
-                totals.output_tokens -= tokens[1]
-                totals.cached_tokens -= tokens[2]
-                totals.cache_read_tokens -= tokens[3]
+                if self.uses is not None:
+                    self.uses.gone(row.id)
             case ToolRow() if (before := self._tools.pop(row.id)) is not None:
                 totals.tools -= 1
                 totals.tools_linked -= before[0]
@@ -208,9 +208,7 @@ class Tally:
         """An earlier run counted this row: only what changes from it on is counted here."""
         match row:
             case CallRow() if row.twin is None:
-                self._calls.put(row.id, _state(row), over=row.status != "pending")
-            case TokenRow():
-                self._tokens.put(row.id, _tokens_of(row), over=True)
+                self._calls.put(row.id, (_state(row), row.usage), over=row.status != "pending")
             case ToolRow():
                 self._tools.put(row.id, _process_of(row), over=_is_over(row))
             case ProcessRow():
@@ -225,8 +223,6 @@ class Tally:
         match row:
             case CallRow():
                 return row.id in self._calls
-            case TokenRow():
-                return row.id in self._tokens
             case ToolRow():
                 return row.id in self._tools
             case ProcessRow():
@@ -237,26 +233,21 @@ class Tally:
                 return True
 
     def _call(self, row: CallRow) -> None:
-        totals, before = self.totals, self._calls.get(row.id)
         if row.twin is not None:
             self._gone(row)  # it may have counted before its client was seen
             return
-        state = _state(row)
+        totals, state = self.totals, _state(row)
+        before, usage = self._calls.get(row.id) or (None, Usage())
         totals.calls += before is None
         totals.calls_unfinished += (state in ("pending", "unfinished")) - (before in ("pending", "unfinished"))
         totals.calls_cut += (state == "cut") - (before == "cut")
-        self._calls.put(row.id, state, over=state != "pending")
+        totals.add_tokens(row.usage - usage)
+        self._calls.put(row.id, (state, row.usage), over=state != "pending")
+        if self.uses is not None:
+            self.uses.put(row)
         if before in (None, "pending") and state != "pending":
             model = row.model or "unknown"
             totals.models[model] = totals.models.get(model, 0) + 1
-
-    def _token(self, row: TokenRow) -> None:
-        before, totals, now = self._tokens.get(row.id) or _NO_TOKENS, self.totals, _tokens_of(row)
-        totals.input_tokens += now[0] - before[0]
-        totals.output_tokens += now[1] - before[1]
-        totals.cached_tokens += now[2] - before[2]
-        totals.cache_read_tokens += now[3] - before[3]
-        self._tokens.put(row.id, now, over=True)
 
     def _tool(self, row: ToolRow) -> None:
         before = self._tools.get(row.id)
@@ -288,14 +279,6 @@ def _count_less(counts: dict[str, int], name: str) -> None:
     counts[name] = counts.get(name, 0) - 1
     if not counts[name]:
         del counts[name]
-
-
-_NO_TOKENS = (0, 0, 0, 0)
-
-
-def _tokens_of(row: TokenRow) -> tuple[int, int, int, int]:
-    """Input, output, cached, and cached and read again."""
-    return row.input_tokens, row.output_tokens, row.cached_tokens, row.cache_read_tokens
 
 
 def _state(row: CallRow) -> str:

@@ -17,6 +17,7 @@ export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu:
           <>
             <span>{head.agent}{head.agent_version ? <> <T text={head.agent_version} /></> : null}</span>
             {head.model ? <span class="opt"><T text={head.model} /></span> : null}
+            {head.container ? <span class="opt">in <span class="mono"><T text={head.container} /></span></span> : null}
             {head.cwd ? <span class="opt mono"><T text={home(head.cwd)} /></span> : null}
             {head.pid ? <span class="opt num"><T text={`${head.comm ?? ""} ${head.pid}`} /></span> : null}
             {running.value

@@ -3,9 +3,9 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { open, openView } from "../address";
-import type { AlertLine, Days, Dear, Machine, RailRow } from "../shapes";
+import type { AlertLine, Days, Dear, Machine, RailRow, RecorderLine } from "../shapes";
 import { ask, ended, version } from "../state";
-import { clock, count, day, money, plural, took } from "../words";
+import { clock, count, day, money, plural, size, took } from "../words";
 import { verdict } from "./alerts";
 import { Flag, Mark, Note, T, useAsked } from "./bits";
 
@@ -26,9 +26,10 @@ export function Home(): JSX.Element {
     <section class="home" aria-label="This machine">
       <Sentence found={found} />
       <Whole found={found} />
+      {found.recorder ? <Recorder row={found.recorder} /> : null}
       {found.waits?.length ? <ul class="waits">{found.waits.map((row) => <Waits key={row.id + (row.recording ?? "")} row={row} />)}{(found.waiting ?? 0) > found.waits.length ? <li class="more-w"><span /><button class="link" onClick={() => openView("alerts")}>{plural((found.waiting ?? 0) - found.waits.length, "more alert")}</button></li> : null}</ul> : null}
       <Fortnight days={found.days} today={found.today ?? []} left={found.left_out ?? 0} />
-      <Running rows={found.running ?? []} />
+      {isSilent(found) ? null : <Running rows={found.running ?? []} />}
       <Dearest rows={found.dearest ?? []} />
     </section>
   );
@@ -38,6 +39,35 @@ function last(column: number[]): number {
   return column.at(-1) ?? 0;
 }
 
+// While nothing is recorded, what runs is not known, and neither is what waits.
+function isSilent(found: Machine): boolean {
+  return found.recorder?.state === "down" || found.recorder?.state === "paused";
+}
+
+function when(ms: number): string {
+  const name = day(ms);
+  return name === "Today" ? clock(ms).slice(0, 5) : `${name === "Yesterday" ? "yesterday" : name} ${clock(ms).slice(0, 5)}`;
+}
+
+function Recorder({ row }: { row: RecorderLine }): JSX.Element {
+  const missing = row.missing ?? [];
+  const stored = row.bytes ? <span>{size(row.bytes)} on disk</span> : null;
+  if (row.state === "absent") return <p class="state"><span>no recorder watches this machine: each run was recorded by itself</span></p>;
+  if (row.state === "hidden") return <p class="state"><span>a recorder of another user watches this machine</span></p>;
+  if (row.state === "down") return <p class="state"><span>not running</span>{stored}</p>;
+  if (row.state === "paused") return <p class="state"><span>paused</span>{stored}</p>;
+  return (
+    <p class="state">
+      <span>recording since {when(row.since_ms ?? 0)}</span>
+      <span>{row.sessions ? `${plural(row.sessions, "session")} ${row.sessions === 1 ? "goes" : "go"} on` : "no session goes on"}</span>
+      {stored}
+      {missing.length
+        ? <span class="gap">missing since then: <T text={missing.join("; ")} />{row.more_missing ? `; ${count(row.more_missing)} more` : ""}</span>
+        : <span>nothing is missing since then</span>}
+    </p>
+  );
+}
+
 function Sentence({ found }: { found: Machine }): JSX.Element {
   const { days } = found;
   const sessions = last(days.sessions);
@@ -45,6 +75,16 @@ function Sentence({ found }: { found: Machine }): JSX.Element {
   const failed = last(days.failed);
   const waiting = found.waiting ?? 0;
   const said = verdict(found.stopped ?? 0, waiting);
+  const { recorder } = found;
+  if (recorder && isSilent(found)) {
+    const state = recorder.state === "down" ? "The recorder is not running." : recorder.until_ms ? `Recording is paused until ${when(recorder.until_ms)}.` : "Recording is paused.";
+    return (
+      <h1 class="verdict">
+        {state} What runs now is not known.
+        {waiting ? <> <a href="/alerts" onClick={(event) => (event.preventDefault(), openView("alerts"))}>{said}</a></> : null}
+      </h1>
+    );
+  }
   return (
     <h1 class="verdict">
       {waiting ? <a href="/alerts" onClick={(event) => (event.preventDefault(), openView("alerts"))}>{said}</a> : said}
@@ -57,6 +97,9 @@ function Whole({ found }: { found: Machine }): JSX.Element {
   const gaps = last(found.days.gaps);
   const rules = found.guarded ? "" : " No recording has an alert: rules are on where a run was started with --guard.";
   if (found.wrong) return <p class="whole not"><Mark cut /><span><b>Your rules cannot be read, so no alert counts as allowed.</b> <T text={found.wrong} /></span></p>;
+  const since = found.recorder?.since_ms;
+  if (found.recorder?.state === "down") return <p class="whole not"><Mark cut /><span><b>Nothing is recorded since {when(since ?? 0)}.</b> <code>agentsight-rx watch</code> or <code>agentsight-rx service install</code> goes on with its store.</span></p>;
+  if (found.recorder?.state === "paused") return <p class="whole"><span><b>Paused by you{since ? ` since ${when(since)}` : ""}{found.recorder.until_ms ? `, until ${when(found.recorder.until_ms)}` : ""}.</b> Nothing is recorded, and no rule can see anything. <code>agentsight-rx watch resume</code> goes on at once.</span></p>;
   if (gaps) return <p class="whole not"><Mark cut /><span><b>Of {gaps === 1 ? "one session" : `${count(gaps)} sessions`} today something is missing.</b> A rule sees nothing of what was not captured; Health of the session says what.{rules}</span></p>;
   return <p class="whole"><Mark /><span><b>{last(found.days.sessions) ? "Nothing is missing today." : "Nothing was recorded today."}</b>{rules}</span></p>;
 }

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.cli.watch.beat import Beat
+from agentsight_rx.cli.watch.beat import Beat, Kept
 from agentsight_rx.core.stream import of
 from agentsight_rx.loss import Reason
 from agentsight_rx.runtime import Run, run_to_end
 from agentsight_rx.service.bounds import Limits, Memory
 from agentsight_rx.service.notify import Notifier
 from agentsight_rx.sources import Roots
+from agentsight_rx.view import CallRow
+from agentsight_rx.view.rows.tally import Tally
+from agentsight_rx.view.rows.uses import Use, Uses
 
 
 def test_it_measures_each_ten_seconds_and_says_what_is_going_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,23 +50,24 @@ def test_it_measures_each_ten_seconds_and_says_what_is_going_on(tmp_path: Path, 
 
 def test_its_figures_are_those_of_the_run(tmp_path: Path) -> None:
     store = tmp_path / "run.lmdb"
-    beat = Beat(Roots(), Limits(), measure=lambda: Memory(1, 2, 3))
-    assert not beat.figures(store, "").well, "it has not begun"
-    with Run(of(list[int]())) as run:
+    beat = Beat(Roots(), Limits(7), measure=lambda: Memory(1, 2, 3))
+    kept = Kept(store, 9, "abc", lambda: True)
+    assert (False, False) == (beat.figures(kept).well, beat.figures(kept).begun)
+    tally = Tally(Uses(lambda _: None))
+    with Run(of([CallRow("llm-1", 1, model="m", status="complete", end_timestamp_ms=2, total_tokens=1)]), tally=tally) as run:
+        run.wait()
         beat(run)
+        assert (None, None) == (beat.figures(kept).store_bytes, beat.figures(kept).proved_s)
         store.write_bytes(b"12345")
-        figures = beat.figures(store, "abc")
-        assert (True, 1, 2, 3, 5, "abc") == (
-            figures.well,
-            figures.anonymous_bytes,
-            figures.table_bytes,
-            figures.group_bytes,
-            figures.store_bytes,
-            figures.rules,
-        )
+        beat.proved_s = 17.0
+        figures = beat.figures(kept)
+        assert (True, True, Memory(1, 2, 3), 7) == (figures.well, figures.paused, figures.memory, figures.memory_limit)
+        assert (5, 9, "abc", 17.0) == (figures.store_bytes, figures.store_limit, figures.rules, figures.proved_s)
+        assert ({("m", "unknown"): Use(1, unpriced=1)}, 0) == (figures.uses, figures.sources_missing)
         assert run.ledger is figures.ledger
+        assert {"engine": 0.0} == figures.queues
     beat.exit_status = 75
-    assert not beat.figures(tmp_path / "none", "").well
+    assert not beat.figures(kept).well
 
 
 def test_a_run_over_its_limit_ends_in_order(capsys: pytest.CaptureFixture[str]) -> None:

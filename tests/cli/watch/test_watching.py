@@ -19,6 +19,7 @@ from agentsight_rx.errors import CaptureError, UsageError
 from agentsight_rx.runtime import Run, Summary, run_to_end
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.rows.tables import RUNS
+from agentsight_rx.view.rows.tally import Tally
 from tests.cli.guarding import ran, stay_in
 
 
@@ -33,9 +34,11 @@ def captures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was to be captured. Its sinks are real, its sources emit nothing."""
     asked: list[Any] = []
 
-    def capture(graph: Any, sinks: Iterable[Sink[Any]], *, required: Collection[str], keeps_auth: bool, beat: Any) -> Summary:
+    def capture(
+        graph: Any, sinks: Iterable[Sink[Any]], *, required: Collection[str], keeps_auth: bool, beat: Any, tally: Tally
+    ) -> Summary:
         asked.append((graph, sorted(required), keeps_auth))
-        return run_to_end(Run(of(list[int]()), sinks), beat=beat)
+        return run_to_end(Run(of(list[int]()), sinks, tally=tally), beat=beat)
 
     monkeypatch.setattr(watching, "capture", capture)
     return asked

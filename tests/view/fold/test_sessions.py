@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agentsight_rx.events import Event, Headers, HttpRequest, ProcessExec, ProcessExit, Reply, ToolCall, Usage
+from agentsight_rx.events import Event, Headers, HttpRequest, ProcessExec, ProcessExit, ProcessSeen, Reply, ToolCall, Usage
 from agentsight_rx.view import CallRow, HttpRow, SessionRow, ToolRow, UnknownRow
 
 from ...operators import CONNECTION
@@ -333,3 +333,11 @@ def test_a_stream_of_a_model_makes_a_call_of_a_request_whose_path_is_not_known()
     assert (call.status, call.reason, call.prompt, call.model, call.total_tokens) == (
         "complete", None, "hello summary", "claude-x", 3
     )  # fmt: skip
+
+
+def test_a_session_names_the_container_of_its_agent() -> None:
+    program = replace(starts(1, AGENT, "claude"), container_id="a1" * 32, container="team/web-1/app")
+    (found,) = last(SessionRow, emitted(program, asks(2, 1), answers(3, 1)))
+    assert ("claude", "team/web-1/app") == (found.agent, found.container)
+    seen = ProcessSeen(program.origin, 1, ROOT, filename="/bin/claude", argv=("claude",), cwd="/", container="box")
+    assert ["box"] == [row.container for row in last(SessionRow, emitted(seen, asks(2, 1), answers(3, 1)))]

@@ -39,6 +39,7 @@ from agentsight_rx.view.page.lines import FileLine, HostLine, HttpLine, McpLine,
 from agentsight_rx.view.page.machine import Days, Dear, Machine
 from agentsight_rx.view.page.rail import RailRow
 from agentsight_rx.view.page.reads import Read
+from agentsight_rx.view.page.recorder import RecorderLine
 from agentsight_rx.view.page.signals import Signal
 from agentsight_rx.view.page.stages import HealthPage, Missing, Stage, Unknown
 from agentsight_rx.view.page.tables import Table
@@ -52,7 +53,7 @@ PAGE = (Path(__file__).parents[3] / "frontend" / "src" / "shapes.ts").read_text(
 
 _OTHER_NAMES: dict[type[Struct], str] = {CostSum: "Cost", Wholeness: "Whole", Line: "LogLine", Lines: "LogPage", Table: "Rows"}
 _ANSWERS: tuple[type[Struct], ...] = (
-    AlertColumns, AlertLine, AlertList, AlertMark, AlertPart, AlertProof, AlertWhole, Days, Dear, Halt, Machine,
+    AlertColumns, AlertLine, AlertList, AlertMark, AlertPart, AlertProof, AlertWhole, Days, Dear, Halt, Machine, RecorderLine,
     Body, CallBody, Clause, ContextBlock, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum,
     ContextThread, ContextTurn, CostSum, DiffBody, DiffLine, FileLine, Found, Gap, Head, HealthPage, Hit, HostLine, HttpLine,
     Lane, Lanes, Line, Lines, McpLine, Missing, Numbers, ProcessLine, Program, Prompt, RailRow, Read, Signal, Stage, Step,

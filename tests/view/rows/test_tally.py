@@ -8,15 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, RowGone, SessionRow, TokenRow, ToolRow
+from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, RowGone, SessionRow, ToolRow
 from agentsight_rx.view.rows.tally import Tally, Totals
 
 TOKENS: dict[str, Any] = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
 ROWS: list[Row] = [
-    CallRow("llm-1", 1, status="complete", model="m"),
+    CallRow("llm-1", 1, status="complete", model="m", **TOKENS),
     CallRow("llm-2", 1, status="partial", reason="lost"),
     CallRow("llm-3", 1),
-    TokenRow("token-1", "llm-1", 1, **TOKENS),
     ToolRow("tool-1", 1, "llm-1", "t1", tool_name="Bash", related_pid=7),
     ToolRow("tool-2", 1, "llm-1", "t2", tool_name="Bash", status="completed"),
     ProcessRow("process-1", 7, command="/bin/sh"),

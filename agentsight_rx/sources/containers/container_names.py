@@ -1,0 +1,68 @@
+"""The id of a container -> its name, as the files of its runtime have it; the tools of runtimes are not asked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from ...core.bounded import Recent
+from ...events import ProcessExec
+from .control_groups import Memory, matches
+from .references import HERE, Host, names_kept
+
+__all__ = ["ContainerNames", "Placing", "host_seen_from_here"]
+
+_MOST = 1024  # containers whose names are remembered
+_SHORT = 12  # digits of an id, as runtimes show it
+
+
+class Placing:
+    """ProcessExec -> the same with its container, which /proc has while the process is there."""
+
+    def __init__(self, proc: Path = Path("/proc"), host: Host | None = None) -> None:
+        self._containers = Memory(proc)
+        self.names = ContainerNames(host)
+
+    def exec(self, event: ProcessExec) -> ProcessExec:
+        found = self._containers.of(event.origin.pid, event.start_ns, event.ppid)
+        if found is None:
+            return event
+        name = self.names.of(found.container_id)
+        return replace(event, container_id=found.container_id, ns_pid=found.ns_pid, pod=found.pod, container=name)
+
+
+class ContainerNames:
+    """A name is looked up once: it takes milliseconds, and a container has it before its first process starts."""
+
+    def __init__(self, host: Host | None = None) -> None:
+        self._host = host or host_seen_from_here()
+        self._known: Recent[str, str] = Recent(_MOST)
+
+    def of(self, id: str) -> str:
+        """NAME, of a pod NAMESPACE/POD/NAME; the begin of the id where no runtime of this machine has a name for it."""
+        name = self._known.use(id)
+        if name is None:
+            name = _of_pod(self._host, id) or names_kept(self._host).get(id, "") or id[:_SHORT]
+            self._known.put(id, name)
+        return name
+
+
+def host_seen_from_here(here: Path = Path("/")) -> Host:
+    """A container that sees all processes of its machine reads the files of the machine through the first process."""
+    first = here / "proc/1/root"
+    try:
+        is_same = os.path.samefile(first, here)
+    except OSError:  # no right to look
+        return HERE
+    return HERE if is_same else Host(first)
+
+
+def _of_pod(host: Host, id: str) -> str:
+    """Of kubelet's links POD_NAMESPACE_NAME-ID.log."""
+    log = next(matches(host.root, f"var/log/containers/*_*_*-{id}.log"), None)
+    if log is None:
+        return ""
+    pod, namespace, name = log.name.removesuffix(f"-{id}.log").split("_", 2)
+    return f"{namespace}/{pod}/{name}"
