@@ -14,8 +14,7 @@ _PROC = Path("/proc/self")
 _GROUPS = Path("/sys/fs/cgroup")
 _KIB = 1024
 _ANONYMOUS = re.compile(r"^RssAnon:\s+(\d+) kB", re.MULTILINE)
-_MEMLOCK = re.compile(r"^memlock:\s+(\d+)$", re.MULTILINE)
-_IS_TABLE = re.compile(r"^map_type:", re.MULTILINE)
+_TABLE = re.compile(r"^map_type:.*^memlock:\s+(\d+)$.*^map_id:\s+(\d+)$", re.MULTILINE | re.DOTALL)
 
 
 class Memory(Struct, frozen=True):
@@ -37,13 +36,16 @@ def memory_now(proc: Path = _PROC, groups: Path = _GROUPS) -> Memory:
 
 
 def _tables(folder: Path) -> int:
-    """The memory of the tables that are open. A descriptor that is closed meanwhile counts for nothing."""
+    """
+    The memory of the tables that are open: a table counts once, however many descriptors there are of it. A descriptor that is
+    closed meanwhile counts for nothing.
+    """
     try:
         names = os.listdir(folder)
     except OSError:
         return 0
-    found = (text for name in names if _IS_TABLE.search(text := _text(folder / name)))
-    return sum(int(size) for text in found for size in _MEMLOCK.findall(text))
+    found = (_TABLE.search(_text(folder / name)) for name in names)
+    return sum({table[2]: int(table[1]) for table in found if table is not None}.values())
 
 
 def _group(proc: Path, groups: Path) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agentsight_rx.service.bounds import Limits, Memory, memory_now
 
-TABLE = "pos:\t0\nmnt_id:\t15\nmap_type:\t27\nkey_size:\t0\nmax_entries:\t{0}\nmemlock:\t{0}\nmap_id:\t7\nfrozen:\t0\n"
+TABLE = "pos:\t0\nmnt_id:\t15\nmap_type:\t27\nkey_size:\t0\nmax_entries:\t{0}\nmemlock:\t{0}\nmap_id:\t{1}\nfrozen:\t0\n"
 PROGRAM = "pos:\t0\nprog_type:\t17\nprog_jited:\t1\nmemlock:\t4096\nprog_id:\t9\n"
 
 
@@ -21,7 +21,8 @@ def machine(place: Path, tables: list[int], *, group: str = "0::/system.slice/x.
     (proc / "status").write_text("Name:\tpython3\nVmRSS:\t  90 kB\nRssAnon:\t   40 kB\nRssFile:\t 50 kB\n")
     (proc / "cgroup").write_text(f"12:memory:/other\n{group}")
     for number, size in enumerate(tables):
-        (proc / "fdinfo" / str(number)).write_text(TABLE.format(size))
+        for descriptor in range(1 + number % 3):
+            (proc / "fdinfo" / f"{number}{descriptor}").write_text(TABLE.format(size, number))
     (proc / "fdinfo" / "1000").write_text(PROGRAM)
     (groups / "system.slice/x.service").mkdir(parents=True)
     (groups / "system.slice/x.service/memory.current").write_text("123456\n")
@@ -29,7 +30,9 @@ def machine(place: Path, tables: list[int], *, group: str = "0::/system.slice/x.
 
 
 @given(st.lists(st.integers(0, 1 << 40), max_size=6))
-def test_all_of_it_is_summed(tmp_path_factory: pytest.TempPathFactory, tables: list[int]) -> None:
+def test_all_of_it_is_summed_and_a_table_with_many_descriptors_once(
+    tmp_path_factory: pytest.TempPathFactory, tables: list[int]
+) -> None:
     memory = machine(tmp_path_factory.mktemp("machine"), tables)
     assert Memory(40 * 1024, sum(tables), 123456) == memory
     assert 40 * 1024 + sum(tables) == memory.own
