@@ -15,6 +15,8 @@
 # ./test.sh --pictures: make the pictures of the README again, of real recordings.
 # ./test.sh --phoenix: send a recording to Arize Phoenix, in an environment of its own (900 MB, kept in .setup/phoenix), and check
 #   that it shows agents, calls and tools with their tokens and session.
+# ./test.sh --service: install the service in a container that systemd runs, kill and stop it, and remove it (700 MB, kept in
+#   .setup/service).
 # ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
 # ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
 #   seen (3 GB of packages, kept in .setup/agents). Without NAME it also records agents, and counts what short runs miss.
@@ -83,6 +85,17 @@ if [[ ${1-} == --phoenix ]]; then
   environment phoenix Phoenix "$ROOT/tests/phoenix/requirements.txt"
   cd "$ROOT"
   exec "$VENV/bin/python" -m pytest -n0 tests/phoenix/test_phoenix.py
+fi
+
+if [[ ${1-} == --service ]]; then
+  shift
+  set_up test --group "$ROOT/pyproject.toml:dev" -- podman runc
+  status=0
+  "$ROOT/scripts/service.sh" || status=$?
+  ((status != 3)) || exit 0 # it said why there is none
+  ((status == 0)) || exit "$status"
+  cd "$ROOT"
+  exec "$VENV/bin/python" -m pytest -n0 tests/systemd "$@"
 fi
 
 if [[ ${1-} == --agents ]]; then

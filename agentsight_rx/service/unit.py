@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-__all__ = ["CACHE", "CONFIGURATION", "RECORDINGS", "UNIT", "UNIT_FILE", "Needs", "unit_text"]
+__all__ = ["CACHE", "RECORDINGS", "RUNTIME", "UNIT", "UNIT_FILE", "Needs", "unit_text"]
 
 NAME = "agentsight-rx"
 UNIT = f"{NAME}.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
-RECORDINGS, CACHE, CONFIGURATION = f"/var/lib/{NAME}", f"/var/cache/{NAME}", f"/etc/{NAME}"
+RECORDINGS, CACHE, RUNTIME = (f"/{parent}/{NAME}" for parent in ("var/lib", "var/cache", "run"))
 
 _HIGH = 0.75  # of the memory limit: from there on the kernel takes pages back and slows the process down
 _WATCHDOG_S = 60  # a busy machine may stall a thread for seconds
@@ -77,7 +77,7 @@ def _lines(needs: Needs) -> Iterator[str]:
     yield "Restart=always"
     yield "RestartSec=1"
     yield "RestartSteps=4"
-    yield "RestartMaxDelaySec=10"
+    yield "RestartMaxDelaySec=5"  # it captures again within 10 s
     yield f"TimeoutStartSec={_START_S}"
     yield "TimeoutStopSec=30"
     yield f"WatchdogSec={_WATCHDOG_S}"
@@ -92,7 +92,9 @@ def _lines(needs: Needs) -> Iterator[str]:
     yield f"CacheDirectory={NAME}"
     yield "CacheDirectoryMode=0700"
     yield f"RuntimeDirectory={NAME}"
-    yield "Environment=XDG_DATA_HOME=/var/lib XDG_CACHE_HOME=/var/cache XDG_CONFIG_HOME=/etc"
+    yield "RuntimeDirectoryMode=0700"
+    # A private /tmp would hide programs of agents that are there; the machine's may not be written
+    yield f"Environment=XDG_DATA_HOME=/var/lib XDG_CACHE_HOME=/var/cache XDG_CONFIG_HOME=/etc TMPDIR={RUNTIME}"
     yield "Environment=PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1"
     yield f"CapabilityBoundingSet={capabilities}"
     yield from _HARDENING
