@@ -42,6 +42,7 @@ __all__ = [
     "CALLS",
     "EXCHANGES",
     "HEADS",
+    "HOSTS",
     "HTTP",
     "LOG",
     "LOSSES",
@@ -108,6 +109,9 @@ class Removed(Struct, frozen=True):
 
     before_ms: int
     events: int = 0
+
+
+HOSTS = "hosts"  # of the meta table: the ids of its rows have names of hosts in them
 
 
 class Recording(Struct, frozen=True):
