@@ -106,12 +106,13 @@ def run_to_end(
     duration: float | None = None,
     ready: Callable[[], None] | None = None,
     beat: Callable[[Run], float] | None = None,
+    hangup: Callable[[], None] | None = None,
 ) -> Summary:
     """
     As `run`, but the summary of a graph that failed is returned, with its `error`. `beat` is called now and then: it returns
-    after how many seconds the next time is.
+    after how many seconds the next time is. `hangup`: what SIGHUP does instead of ending the run.
     """
-    with given as running, asking_to_end(running.end):
+    with given as running, asking_to_end(running.end, hangup=hangup):
         if ready is not None:
             ready()
         while beat is not None and not running.ended(beat(running)):

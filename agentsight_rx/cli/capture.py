@@ -30,10 +30,11 @@ def capture(
     required: Collection[str] = (),
     keeps_auth: bool = False,
     beat: Callable[[Run], float] | None = None,
+    hangup: Callable[[], None] | None = None,
 ) -> Summary:
     """
     Capture from the kernel until SIGINT, SIGTERM, SIGHUP or `duration` s: what this machine allows, and all of the `required`
-    sources. `beat` as in `run_to_end`. The summary is for the caller to print.
+    sources. `beat` and `hangup` as in `run_to_end`. The summary is for the caller to print.
     """
     require_kernel()
     if keeps_auth:
@@ -46,7 +47,7 @@ def capture(
         cut = "; lines are cut to fit, --json has all" if any(sink.name == "terminal" for sink in destinations) else ""
         say(f"capturing{limit}; stop with {how_to_end()}{cut}")
 
-    return run_to_end(Run(graph, destinations, required=required), duration=duration, ready=ready, beat=beat)
+    return run_to_end(Run(graph, destinations, required=required), duration=duration, ready=ready, beat=beat, hangup=hangup)
 
 
 def print_places(sinks: Iterable[Sink[Output]]) -> None:

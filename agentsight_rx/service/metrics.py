@@ -34,7 +34,11 @@ class Figures(Struct, frozen=True):
     store_bytes: int = 0
     stuck_s: float = 0.0
     up_s: float = 0.0
+    proof_s: float | None = None  # since the probes have proved themselves; None: they have not, or nobody asked
     rules: str = ""  # sha256 of the rules of the guard; "" without a guard
+    agents_file: str = ""  # sha256 of the user's agents.toml; "" without one
+    reloads: int = 0  # of both
+    reloads_refused: int = 0
     well: bool = True
 
 
@@ -76,8 +80,14 @@ def samples(figures: Figures) -> Iterator[Sample]:
         "memory_bytes", "gauge", "Memory: anonymous, BPF tables, control group.", label="kind", values=memory, most=len(memory)
     )
     yield _one("store_bytes", "gauge", "The size of the store.", figures.store_bytes)
+    reloads = {"loaded": figures.reloads - figures.reloads_refused, "refused": figures.reloads_refused}
+    yield _many("reloads", "counter", "Reloads by result.", label="result", values=reloads, most=len(reloads))
+    if figures.proof_s is not None:
+        yield _one("proof_age_seconds", "gauge", "Since the probes have proved themselves.", figures.proof_s)
     if figures.rules:
         yield Sample("rules_info", "gauge", "The rules of the guard.", (({"sha256": figures.rules}, 1.0),))
+    if figures.agents_file:
+        yield Sample("agents_file_info", "gauge", "The agents of agents.toml.", (({"sha256": figures.agents_file}, 1.0),))
 
 
 def _one(name: str, kind: str, help: str, value: float) -> Sample:

@@ -74,6 +74,7 @@ def _lines(needs: Needs) -> Iterator[str]:
     yield "Type=notify"
     yield "NotifyAccess=main"
     yield f"ExecStart={words}"
+    yield 'ExecReload=/bin/sh -c "kill -HUP $MAINPID"'
     yield "Restart=always"
     yield "RestartSec=1"
     yield "RestartSteps=4"

@@ -116,7 +116,7 @@ def test_there_are_never_many_series_and_no_count_is_lost(models: dict[str, int]
     counts = {sample.name: sum(value for _, value in sample.values) for sample in found}
     assert (sum(models.values()), len(stages)) == (counts["model_calls"], counts["stage_events"])
     labels = {name for sample in found for labels, _ in sample.values for name in labels}
-    assert labels <= {"model", "kind", "stage", "reason", "sha256"}, "nothing names a process, a path or a session"
+    assert labels <= {"model", "kind", "stage", "reason", "result", "sha256"}, "nothing names a process, a path or a session"
     assert all(re.fullmatch("[a-z_]+", sample.name) for sample in found)
 
 

@@ -126,6 +126,10 @@ class Machine:
         rows = map(json.loads, lines)
         return [int(row["__MONOTONIC_TIMESTAMP"]) / 1e6 for row in rows if text in str(row["MESSAGE"])]
 
+    def loss(self) -> list[Any]:
+        """What the store counts as lost."""
+        return list(self.report("health")[0]["losses"])
+
     def files(self) -> set[str]:
         """Every file of it, as `_LIST` says."""
         return set(self.run("sh", "-c", _LIST, status=None).splitlines())

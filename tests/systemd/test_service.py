@@ -11,6 +11,17 @@ from .machine import UNIT, Agent, Machine, machine
 
 pytestmark = [pytest.mark.live, needs_root]
 
+# Each reload waits until the journal says what became of the one before
+_RELOADS = r"""
+said() { journalctl --unit agentsight-rx --output cat --no-pager | grep -c 'rules of the guard: '; }
+for number in $(seq 100); do
+  before=$(said)
+  if ((number % 2)); then printf '[rule.mine]\nwhen = "file.path = /%s"\n' "$number"; else echo '[rule.mine]'; fi \
+    >/etc/agentsight-rx/guard.toml
+  systemctl reload agentsight-rx
+  until (($(said) > before)); do sleep 0.1; done
+done
+"""
 _OWN = f"/run/systemd/system/{UNIT}.d"
 _BACK_S = 10.0  # a recorder that was killed captures again within
 
@@ -100,6 +111,29 @@ def test_one_that_hangs_is_ended_by_the_watchdog_and_comes_back(its: Machine, ag
     asks_again(its, agent)
     assert [("claude", agent.pid, 3, True)] == interruptions(its), "killed, restarted by systemctl, and hung"
     its.run("bash", "-c", f"rm -r {_OWN} && systemctl daemon-reload")
+
+
+def test_a_hundred_reloads_lose_nothing_and_wrong_rules_change_nothing(its: Machine, agent: Agent) -> None:
+    """Half of the files are wrong. The agent works all the time, and the service never starts anew."""
+    its.run("bash", "-c", "mkdir -p /etc/agentsight-rx && : >/etc/agentsight-rx/guard.toml")
+    its.product("service", "install", "--", "--guard")
+    was = its.pid()
+    asks_again(its, agent)
+    before, known = its.loss(), calls(its)
+    reloading = its.start("bash", "-c", _RELOADS)
+    asked = 0
+    while reloading.poll() is None:
+        agent.asks()
+        asked += 1
+    until(lambda: calls(its) == known + asked)
+    assert was == its.pid()
+    said = its.journal().rpartition("recording claude")[2]
+    assert (50, 50) == (said.count("/guard.toml loaded, "), said.count("; the rules from before stay"))
+    assert before == its.loss()
+    held = its.run("bash", "-c", "journalctl -u agentsight-rx -o cat --no-pager | grep -o 'loaded, .* sha256 .*' | tail -n 1")
+    until(lambda: f"; rules {held.split()[-1]}" in its.product("service", "status", "--text"))
+    assert "what was loaded before holds, since /etc/agentsight-rx/guard.toml:" in its.product("service", "status", "--text")
+    its.run("rm", "-r", "/etc/agentsight-rx")
 
 
 def test_uninstall_leaves_nothing(its: Machine, agent: Agent, before: set[str]) -> None:

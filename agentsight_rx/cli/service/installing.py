@@ -20,7 +20,7 @@ from .systemd import is_running, systemctl
 
 __all__ = ["install", "uninstall"]
 
-_MEMORY_LEAST = 300 << 20  # a capture of all sources takes 250 MB while agents run
+_MEMORY_LEAST = 500 << 20  # a capture of all sources takes 250 MB while agents run, and the trial of the probes as much
 _OWN = 0.7  # of the limit: what a recorder may take itself, before the kernel's own pages count
 
 Root = Annotated[Path, flag(OUT, "--root", "The root of the machine, such as that of an image.", "PATH")]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ...doctor.proof import Proof
 from ...loss import Ledger
 from ...runtime import Run
 from ...say import say
@@ -15,12 +16,15 @@ from ...service.notify import Notifier
 from ...sources import Roots
 from ...view.rows.tally import Totals
 from ...view.words import plural
+from .reloading import Reloading
 
 __all__ = ["Beat"]
 
+_ASKED_S = 0.5  # a wait for the end of a run wakes as often anyway
 _MEASURED_S = 10.0
 _STUCK_S = 30.0  # an engine that does nothing for so long is not well
 _MEGA = 1 << 20
+_SHORT = 12  # letters of a sha256
 _LIMIT = 75  # the exit status of a run that its limit ended: EX_TEMPFAIL of sysexits.h, "try again"
 
 
@@ -33,18 +37,25 @@ class Beat:
         limits: Limits,
         notifier: Notifier | None = None,
         measure: Callable[[], Memory] = memory_now,
+        reloading: Reloading | None = None,
+        *,
+        proof: Proof | None = None,
     ) -> None:
         self._roots = roots
+        self._reloading = reloading or Reloading(None, str)
         self._limits = limits
         self._notifier = notifier or Notifier()
         self._measure = measure
-        self._measured_s = float("-inf")
+        self._proof = (proof or Proof()) if self._notifier.is_heard else None  # whoever waits for it hears of it
+        self._measured_s = self._notified_s = float("-inf")
         self._run: Run | None = None
+        self._is_proven = False
         self.memory = Memory()
         self.exit_status = 0
 
     def __call__(self, run: Run) -> float:
         self._run, now_s = run, time.monotonic()
+        self._reloading.read_asked()
         if now_s - self._measured_s >= _MEASURED_S:
             self._measured_s = now_s
             self.memory = self._measure()
@@ -52,13 +63,19 @@ class Beat:
                 say(f"{why}: this recorder ends in order")
                 self.exit_status = _LIMIT
                 run.end("memory limit")
-        self._notifier.goes_on(self._status(run), stuck_s=run.stuck_s)
-        return self._notifier.interval_s
+        is_proven, was_proven = self._proof is None or self._proof.look(), self._is_proven
+        self._is_proven = is_proven
+        if now_s >= self._notified_s + self._notifier.interval_s or is_proven != was_proven:
+            self._notified_s = now_s
+            self._notifier.goes_on(self._status(run), stuck_s=run.stuck_s, ready=is_proven)
+        return _ASKED_S
 
     def ends(self) -> None:
         self._notifier.stops()
+        if self._proof is not None:
+            self._proof.end()
 
-    def figures(self, store: Path, rules: str) -> Figures:
+    def figures(self, store: Path) -> Figures:
         """What there is to say now; before the first beat that nothing is well."""
         run = self._run
         if run is None:
@@ -75,7 +92,11 @@ class Beat:
             store_bytes=store.stat().st_size if store.exists() else 0,
             stuck_s=stuck_s,
             up_s=run.ledger.seconds,
-            rules=rules,
+            proof_s=None if self._proof is None else self._proof.age_s,
+            rules=self._reloading.rules,
+            agents_file=self._reloading.agents,
+            reloads=self._reloading.reloads,
+            reloads_refused=self._reloading.refused,
             well=stuck_s < _STUCK_S and not self.exit_status,
         )
 
@@ -84,4 +105,11 @@ class Beat:
         lost = sum(entry.count for entry in run.ledger.unintended())
         agents = f"{plural(len(self._roots), 'agent')} {'runs' if len(self._roots) == 1 else 'run'}"
         taken = f"memory {memory.own // _MEGA} MB, {memory.tables // _MEGA} of it in the kernel"
-        return f"{agents}; {taken}; {f'{lost:,} lost' if lost else 'nothing is lost'}"
+        said = [agents, taken, f"{lost:,} lost" if lost else "nothing is lost"]
+        loaded = {"rules": self._reloading.rules, "agents.toml": self._reloading.agents}
+        said += [f"{name} {sha256[:_SHORT]}" for name, sha256 in loaded.items() if sha256]
+        if not self._is_proven:
+            said.insert(0, "the probes have not proved themselves yet")
+        if self._reloading.error:
+            said.append(f"what was loaded before holds, since {self._reloading.error}")
+        return "; ".join(said)

@@ -13,6 +13,7 @@ from ...graphs import trace as trace_graph
 from ...say import say
 from ...service.bounds import Limits
 from ...service.metrics import serve
+from ...signals import has_terminal
 from ...sources import AgentOptions, Roots
 from ..capture import Explain, capture, print_closing, print_graph
 from ..destinations import Destinations, with_previews
@@ -26,6 +27,7 @@ from ..flags.store import Store
 from ..flags.system import System
 from ..flags.tls import Tls
 from ..flags.watch import Watch
+from ..own_agents import load_own_agents
 from ..record import ALL_SOURCES, FILTERS, SOURCE_SWITCHES, STREAMS
 from ..stopping import Stopper
 from ..stores import machine_store
@@ -33,6 +35,7 @@ from ..values import bytes_of, comms_of, socket_of
 from .beat import Beat
 from .only_one import lock_of_machine, only_recorder
 from .pausing import Pause
+from .reloading import Reloading
 
 __all__ = ["watch"]
 
@@ -70,7 +73,8 @@ def watch(
     """
     Record every agent of this machine until a signal: running agents, and each one that starts.
 
-    It ends no agent. While none runs, nothing is attached to any program.
+    It ends no agent. While none runs, nothing is attached to any program. Without a terminal, SIGHUP reads guard.toml and
+    agents.toml anew.
     """
     if context.invoked_subcommand is not None:
         return 0
@@ -81,6 +85,9 @@ def watch(
     found = _found(watch, agents, paused)
     options = watch.options(tls, stdio, system, agents=found)
     options = guard.over(filters.over(options))
+    reloading = Reloading(guard.loaded(options), load_own_agents)
+    if guard.is_on:
+        options = replace(options, rules_file=reloading.look)
     graph = trace_graph(options)  # reports a wrong filter before anything is opened
     out.check(options, stored=True)
     if explain:
@@ -96,13 +103,13 @@ def watch(
         chosen = out.sinks(options, stopped=Stopper())
         graph = trace_graph(with_previews(options, chosen))
         required = watch.required() | {"agents"}
-        beat = Beat(found.roots, limits)
+        beat = Beat(found.roots, limits, reloading=reloading)
         if served_at is not None:
-            rules = "" if options.guard is None else options.guard.sha256
-            served = serve(*served_at, partial(beat.figures, store, rules))
+            served = serve(*served_at, partial(beat.figures, store))
             stack.callback(served.close)
             say(f"figures: http://{served.address[0]}:{served.address[1]}/metrics")
-        summary = capture(graph, chosen, required=required, keeps_auth=not options.remove_auth, beat=beat)
+        hangup = None if has_terminal() else reloading.ask  # with a terminal it says that this is closed
+        summary = capture(graph, chosen, required=required, keeps_auth=not options.remove_auth, beat=beat, hangup=hangup)
         beat.ends()
     print_closing(summary, store=store, since_ms=summary.ledger.began_ms, verb="watched", filters=filters.given)
     return beat.exit_status or summary.exit_status

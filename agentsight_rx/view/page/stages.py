@@ -108,9 +108,8 @@ def _missing(health: Health) -> Iterator[Missing]:
         )
     for begun in health.beginnings:
         yield Missing(begun.what, f"{begun.why[:1].upper()}{begun.why[1:]}.", "connections", _BEFORE, pid=begun.pid)
-    for each in health.interruptions:
-        why = f"{each.why[:1].upper()}{each.why[1:]}."
-        yield Missing(each.what, why, "store", since_ms=each.since_ms, pid=each.pid)
+    for gone in health.interruptions:
+        yield Missing(gone.what, f"{gone.why[:1].upper()}{gone.why[1:]}.", "store", since_ms=gone.since_ms, pid=gone.pid)
     for run in health.unended:
         yield Missing(
             "The recording has no orderly end",

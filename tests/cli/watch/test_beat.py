@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agentsight_rx.cli.watch.beat import Beat
+from agentsight_rx.cli.watch.reloading import Reloading
 from agentsight_rx.core.stream import of
+from agentsight_rx.doctor.proof import Proof
+from agentsight_rx.doctor.trial import Outcome
+from agentsight_rx.events import Origin, RulesLoaded
 from agentsight_rx.loss import Reason
+from agentsight_rx.recording.guard_file import LoadedRules
 from agentsight_rx.runtime import Run, run_to_end
 from agentsight_rx.service.bounds import Limits, Memory
 from agentsight_rx.service.notify import Notifier
 from agentsight_rx.sources import Roots
+from tests.live.capture import until
 
 
 def test_it_measures_each_ten_seconds_and_says_what_is_going_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now_s, measured = [100.0], list[Memory]()
+    proven = Outcome("tls", opened=True, seen=True)
 
     def measure() -> Memory:
         measured.append(Memory(3 << 20, 5 << 20))
@@ -30,8 +40,12 @@ def test_it_measures_each_ten_seconds_and_says_what_is_going_on(tmp_path: Path, 
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver, Run(of(list[int]())) as run:
         receiver.bind(str(tmp_path / "notify"))
         environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "9000000"}
-        beat = Beat(roots, Limits(1 << 40), Notifier(environment), measure)
-        assert 3.0 == beat(run)
+        proof = Proof(lambda: trial(proven))
+        beat = Beat(roots, Limits(1 << 40), Notifier(environment), measure, proof=proof)
+        assert 0.5 == beat(run)
+        assert b"STATUS=the probes have not proved themselves yet; 0 agents run;" in receiver.recv(4096)
+        until(lambda: vars(proof)["_running"].poll() is not None)
+        beat(run)
         assert b"STATUS=0 agents run; memory 8 MB, 5 of it in the kernel; nothing is lost\nREADY=1" in receiver.recv(4096)
         roots.add(os.getpid())
         run.ledger.meter("tls").lose(Reason.KERNEL_LOST, 1200)
@@ -45,25 +59,63 @@ def test_it_measures_each_ten_seconds_and_says_what_is_going_on(tmp_path: Path, 
     assert 0 == beat.exit_status
 
 
+def trial(*outcomes: Outcome) -> subprocess.Popen[bytes]:
+    """One that says so."""
+    said = b"\n".join(map(msgspec.json.encode, outcomes))
+    return subprocess.Popen([sys.executable, "-S", "-c", "import sys; print(sys.argv[1])", said], stdout=subprocess.PIPE)
+
+
+def reloading() -> Reloading:
+    """Of two, the second was refused, and the guard has its rules all the same."""
+
+    class Rules(LoadedRules):
+        def __init__(self) -> None:
+            self.sha256, self.error = "abc", ""
+
+        def again(self) -> RulesLoaded:
+            self.error = "guard.toml:1: no" if made.reloads else ""
+            return RulesLoaded(Origin(0, 0), "guard.toml", error=self.error)
+
+    made = Reloading(Rules(), lambda: "def")
+    for _ in range(2):
+        made.ask()
+        made.read_asked()
+    return made
+
+
+def test_what_is_loaded_is_in_its_status(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver, Run(of(list[int]())) as run:
+        receiver.bind(str(tmp_path / "notify"))
+        notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        beat = Beat(Roots(), Limits(), notifier, Memory, reloading(), proof=Proof(trial))
+        beat(run)
+        beat.ends()
+        said = receiver.recv(4096).decode().splitlines()[0]
+    assert said.endswith("; rules abc; agents.toml def; what was loaded before holds, since guard.toml:1: no")
+
+
 def test_its_figures_are_those_of_the_run(tmp_path: Path) -> None:
     store = tmp_path / "run.lmdb"
-    beat = Beat(Roots(), Limits(), measure=lambda: Memory(1, 2, 3))
-    assert not beat.figures(store, "").well, "it has not begun"
+    beat = Beat(Roots(), Limits(), measure=lambda: Memory(1, 2, 3), reloading=reloading())
+    assert not beat.figures(store).well, "it has not begun"
     with Run(of(list[int]())) as run:
         beat(run)
         store.write_bytes(b"12345")
-        figures = beat.figures(store, "abc")
-        assert (True, 1, 2, 3, 5, "abc") == (
+        figures = beat.figures(store)
+        assert (True, 1, 2, 3, 5, "abc", "def", 2, 1) == (
             figures.well,
             figures.anonymous_bytes,
             figures.table_bytes,
             figures.group_bytes,
             figures.store_bytes,
             figures.rules,
+            figures.agents_file,
+            figures.reloads,
+            figures.reloads_refused,
         )
         assert run.ledger is figures.ledger
     beat.exit_status = 75
-    assert not beat.figures(tmp_path / "none", "").well
+    assert not beat.figures(tmp_path / "none").well
 
 
 def test_a_run_over_its_limit_ends_in_order(capsys: pytest.CaptureFixture[str]) -> None:

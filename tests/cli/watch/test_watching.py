@@ -33,9 +33,11 @@ def captures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was to be captured. Its sinks are real, its sources emit nothing."""
     asked: list[Any] = []
 
-    def capture(graph: Any, sinks: Iterable[Sink[Any]], *, required: Collection[str], keeps_auth: bool, beat: Any) -> Summary:
+    def capture(
+        graph: Any, sinks: Iterable[Sink[Any]], *, required: Collection[str], keeps_auth: bool, beat: Any, hangup: Any
+    ) -> Summary:
         asked.append((graph, sorted(required), keeps_auth))
-        return run_to_end(Run(of(list[int]()), sinks), beat=beat)
+        return run_to_end(Run(of(list[int]()), sinks), beat=beat, hangup=hangup)
 
     monkeypatch.setattr(watching, "capture", capture)
     return asked
