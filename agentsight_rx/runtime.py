@@ -155,6 +155,7 @@ class Run:
         self._engine_thread = threading.Thread(target=self._engine_loop, name="engine", daemon=True)
         self._summary: Summary | None = None
         self._looked_s = time.monotonic()
+        self._shed_from = 0
 
     @property
     def ledger(self) -> Ledger:
@@ -232,6 +233,10 @@ class Run:
     def stuck_s(self) -> float:
         """For how long the engine has not looked for events; it looks at least each second, whether one comes or not."""
         return time.monotonic() - self._looked_s
+
+    def shed(self, least: int, /) -> None:
+        """From now on no content of at least so many bytes is taken, but counted as shed; 0: all is taken."""
+        self._shed_from = least
 
     def ended(self, timeout_s: float) -> str:
         """The reason of the end, as `wait` returns it; empty where nothing asks for one in this time."""
@@ -421,6 +426,8 @@ class Run:
 
     def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Overflow) -> Overflow:
         """Put `batch` after a Loss for events that were dropped before; returns the drops that are not reported yet."""
+        if self._shed_from:
+            batch = _shed(batch, self._shed_from)
         if not batch:
             return owed
         if owed:
@@ -432,6 +439,17 @@ class Run:
 
     def _crowded(self) -> bool:
         return self._inbox.fill > _ROOM / 4 or any(sink.fill > _ROOM for sink in self._sinks)
+
+
+def _shed(batch: Sequence[Any], least: int) -> Sequence[Any]:
+    """The batch without the contents of at least so many bytes, and a Loss for them."""
+    weights = weights_of(batch)
+    shed = [weight for weight in weights if weight >= least]
+    if not shed:
+        return batch
+    now, note = Origin(time.monotonic_ns(), 0), "memory was over the soft limit"
+    loss = Loss(now, "inbox", reason=Reason.SHED, count=len(shed), size=sum(shed), note=note)
+    return [loss, *(item for item, weight in zip(batch, weights, strict=True) if weight < least)]
 
 
 def _queue_full(dropped: Overflow) -> Loss:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
-__all__ = ["Limits", "Memory", "memory_now"]
+__all__ = ["Limits", "Memory", "given_back", "memory_now"]
 
 _PROC = Path("/proc/self")
 _GROUPS = Path("/sys/fs/cgroup")
 _KIB = 1024
+_SOFT = 0.85  # of the hard limit
+_LARGE, _STEP = 64 << 10, 8  # content that is shed first, in bytes; each time so many times smaller
 _ANONYMOUS = re.compile(r"^RssAnon:\s+(\d+) kB", re.MULTILINE)
 _TABLE = re.compile(r"^map_type:.*^memlock:\s+(\d+)$.*^map_id:\s+(\d+)$", re.MULTILINE | re.DOTALL)
 
@@ -63,10 +67,29 @@ def _text(path: Path) -> str:
         return ""
 
 
+def given_back() -> None:
+    """Give free memory back to the kernel, as far as the C library can."""
+    with suppress(AttributeError):  # glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 class Limits(Struct, frozen=True):
-    """The most bytes of its own. With more, a recorder ends in order, before the kernel ends it. 0: any number."""
+    """
+    The most bytes of its own. With more, a recorder ends in order, before the kernel ends it. 0: any number. From `soft` on it
+    sheds content: the largest first, and each time that it is measured smaller ones too.
+    """
 
     most: int = 0
+
+    @property
+    def soft(self) -> int:
+        return int(self.most * _SOFT)
+
+    def shed_from(self, memory: Memory, before: int) -> int:
+        """From how many bytes on content is to be shed, where it was `before`; 0: none."""
+        if self.most and memory.own > self.soft:
+            return max(1, before // _STEP) if before else _LARGE
+        return 0 if before * _STEP > _LARGE else before * _STEP
 
     def broken_by(self, memory: Memory) -> str:
         """Why the recorder has to end; "" where it has not."""

@@ -34,6 +34,7 @@ class Figures(Struct, frozen=True):
     store_bytes: int = 0
     stuck_s: float = 0.0
     up_s: float = 0.0
+    shed_from_bytes: int = 0  # contents of so many bytes and more are not taken; 0: all are
     proof_s: float | None = None  # since the probes have proved themselves; None: they have not, or nobody asked
     rules: str = ""  # sha256 of the rules of the guard; "" without a guard
     agents_file: str = ""  # sha256 of the user's agents.toml; "" without one
@@ -79,6 +80,7 @@ def samples(figures: Figures) -> Iterator[Sample]:
     yield _many(
         "memory_bytes", "gauge", "Memory: anonymous, BPF tables, control group.", label="kind", values=memory, most=len(memory)
     )
+    yield _one("shed_from_bytes", "gauge", "Contents from this size on are shed; 0: none.", figures.shed_from_bytes)
     yield _one("store_bytes", "gauge", "The size of the store.", figures.store_bytes)
     reloads = {"loaded": figures.reloads - figures.reloads_refused, "refused": figures.reloads_refused}
     yield _many("reloads", "counter", "Reloads by result.", label="result", values=reloads, most=len(reloads))

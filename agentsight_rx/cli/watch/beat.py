@@ -10,7 +10,7 @@ from ...doctor.proof import Proof
 from ...loss import Ledger
 from ...runtime import Run
 from ...say import say
-from ...service.bounds import Limits, Memory, memory_now
+from ...service.bounds import Limits, Memory, given_back, memory_now
 from ...service.metrics import Figures
 from ...service.notify import Notifier
 from ...sources import Roots
@@ -50,6 +50,7 @@ class Beat:
         self._measured_s = self._notified_s = float("-inf")
         self._run: Run | None = None
         self._is_proven = False
+        self._shed_from = 0  # bytes of content
         self.memory = Memory()
         self.exit_status = 0
 
@@ -59,6 +60,7 @@ class Beat:
         if now_s - self._measured_s >= _MEASURED_S:
             self._measured_s = now_s
             self.memory = self._measure()
+            self._shed(run)
             if why := self._limits.broken_by(self.memory):
                 say(f"{why}: this recorder ends in order")
                 self.exit_status = _LIMIT
@@ -69,6 +71,16 @@ class Beat:
             self._notified_s = now_s
             self._notifier.goes_on(self._status(run), stuck_s=run.stuck_s, ready=is_proven)
         return _ASKED_S
+
+    def _shed(self, run: Run) -> None:
+        """Over the soft limit less content is taken, each time; below it more."""
+        before, self._shed_from = self._shed_from, self._limits.shed_from(self.memory, self._shed_from)
+        if self._shed_from:
+            given_back()
+        run.shed(self._shed_from)
+        if bool(before) != bool(self._shed_from):
+            soft = f"memory is {self.memory.own // _MEGA} MB, and the soft limit is {self._limits.soft // _MEGA} MB"
+            say(f"{soft}: {'large contents are shed, and counted' if self._shed_from else 'all contents are taken again'}")
 
     def ends(self) -> None:
         self._notifier.stops()
@@ -92,6 +104,7 @@ class Beat:
             store_bytes=store.stat().st_size if store.exists() else 0,
             stuck_s=stuck_s,
             up_s=run.ledger.seconds,
+            shed_from_bytes=self._shed_from,
             proof_s=None if self._proof is None else self._proof.age_s,
             rules=self._reloading.rules,
             agents_file=self._reloading.agents,
@@ -108,6 +121,8 @@ class Beat:
         said = [agents, taken, f"{lost:,} lost" if lost else "nothing is lost"]
         loaded = {"rules": self._reloading.rules, "agents.toml": self._reloading.agents}
         said += [f"{name} {sha256[:_SHORT]}" for name, sha256 in loaded.items() if sha256]
+        if self._shed_from:
+            said.append(f"contents from {self._shed_from:,} bytes on are shed")
         if not self._is_proven:
             said.insert(0, "the probes have not proved themselves yet")
         if self._reloading.error:

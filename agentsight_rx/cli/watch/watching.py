@@ -63,7 +63,7 @@ def watch(
     guard: Guard = _GUARD,
     out: Annotated[Destinations, Without(Console, "jsonl", "log", "require_store")] = _STORED,
     max_memory: Annotated[
-        str | None, flag(OUT, "--max-memory", "End in order where it takes more, tables in the kernel included.", "SIZE")
+        str | None, flag(OUT, "--max-memory", "End in order where it takes more, BPF included; shed from 85 %.", "SIZE")
     ] = None,
     metrics: Annotated[
         str | None, flag(OUT, "--metrics", "Serve /metrics and /healthz there, such as 127.0.0.1:9464.", "ADDRESS:PORT")

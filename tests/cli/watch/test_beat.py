@@ -118,6 +118,26 @@ def test_its_figures_are_those_of_the_run(tmp_path: Path) -> None:
     assert not beat.figures(tmp_path / "none").well
 
 
+def test_over_the_soft_limit_content_is_shed_until_it_is_below(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now_s, sizes = [100.0], [80 << 20, 90 << 20, 90 << 20, 50 << 20, 50 << 20]
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    with Run(of(list[int]())) as run:
+        beat, shed = Beat(Roots(), Limits(100 << 20), measure=lambda: Memory(sizes.pop(0))), list[int]()
+        monkeypatch.setattr(run, "shed", shed.append)
+        while sizes:
+            beat(run)
+            now_s[0] += 10.0
+        assert 0 == beat.figures(Path("none")).shed_from_bytes
+    assert [0, 65_536, 8_192, 65_536, 0] == shed
+    assert [
+        "agentsight-rx: memory is 90 MB, and the soft limit is 85 MB: large contents are shed, and counted",
+        "agentsight-rx: memory is 50 MB, and the soft limit is 85 MB: all contents are taken again",
+    ] == [line for line in capsys.readouterr().err.splitlines() if "soft limit" in line]
+    assert 0 == beat.exit_status
+
+
 def test_a_run_over_its_limit_ends_in_order(capsys: pytest.CaptureFixture[str]) -> None:
     beat = Beat(Roots(), Limits(1), measure=lambda: Memory(2 << 20))
     summary = run_to_end(Run(of(list[int]())), beat=beat)
