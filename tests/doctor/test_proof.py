@@ -100,3 +100,10 @@ def test_a_trial_that_runs_is_stopped() -> None:
 def test_no_source_that_was_opened_is_left_unproven(outcomes: list[Outcome]) -> None:
     why = vars(module)["_why_not"](said(*outcomes))
     assert (not why) == (UNSEEN not in outcomes and any(each.opened for each in outcomes))
+
+
+def test_the_trial_is_doctor_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/echo")
+    with Proof()._start() as started:  # pyright: ignore[reportPrivateUsage]
+        assert started.stdout is not None
+        assert b"-m agentsight_rx doctor --json\n" == started.stdout.read()
