@@ -89,7 +89,11 @@ def test_agents_are_read_anew_and_a_wrong_file_keeps_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "agents.toml"
-    monkeypatch.setattr(own_agents, "own_file", lambda _: file)
+
+    def own_file(_: str) -> Path:
+        return file
+
+    monkeypatch.setattr(own_agents, "own_file", own_file)
     its = Reloading(None, own_agents.load_own_agents)
     assert "" == its.agents
     for text, agent, error in (
