@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from ..errors import StoreError, UsageError
 from ..graphs import TraceOptions
 from ..sinks import stored_key
+from ..sinks.label_key import HOSTS
 from ..state import META, LmdbStore
 from ..view.log.checkpoints import Checkpoints
 from ..view.log.reading import resume
 from ..view.rows.ids import EXCHANGES_A_RUN
-from ..view.rows.tables import HOSTS, RUNS
+from ..view.rows.tables import RUNS
 
 __all__ = ["keyed"]
 

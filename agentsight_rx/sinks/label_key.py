@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ..state import META, LmdbStore, Store
 
-__all__ = ["KEY", "redaction_key", "redaction_key_in", "stored_key"]
+__all__ = ["HOSTS", "KEY", "redaction_key", "redaction_key_in", "stored_key"]
 
 KEY = "redaction_key"  # of the meta table
+HOSTS = "hosts"  # of the meta table: the ids of its rows have names of hosts in them
 
 
 def redaction_key(path: str | Path | None) -> bytes:

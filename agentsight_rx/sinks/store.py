@@ -28,7 +28,6 @@ from ..view.log.reading import Resumed
 from ..view.log.retention import Retention, retain
 from ..view.log.upgrades import UPGRADES
 from ..view.rows.tables import (
-    HOSTS,
     LOSSES,
     RUNS,
     STAGES,
@@ -40,7 +39,7 @@ from ..view.rows.tables import (
     table_of,
 )
 from ..view.rows.tally import Tally
-from .label_key import KEY
+from .label_key import HOSTS, KEY
 from .lent import Lent
 
 __all__ = ["memory", "store"]

@@ -58,11 +58,6 @@ def calls(its: Machine) -> int:
     return sum(row["calls"] for row in its.report("sessions"))
 
 
-def interruptions(its: Machine) -> list[tuple[str, int, int, bool]]:
-    (found,) = its.report("health")
-    return [(each["who"], each["pid"], each["gaps"], each["killed"]) for each in found["interruptions"]]
-
-
 def away_s(its: Machine, was: int) -> float:
     """Wait until another process captures; how long none did, by the clock of the journal."""
     until(lambda: its.pid() != was)
@@ -94,7 +89,6 @@ def test_a_recorder_that_is_killed_comes_back_and_says_what_it_missed(its: Machi
     asks_again(its, agent)
     (found,) = its.report("health")
     assert 1 == len(found["unended"])
-    assert [("claude", agent.pid, 1, True)] == interruptions(its)
     assert not found["complete"]
 
 
@@ -109,7 +103,6 @@ def test_one_that_hangs_is_ended_by_the_watchdog_and_comes_back(its: Machine, ag
     until(lambda: "Watchdog timeout" in its.journal())
     assert away_s(its, was) < _BACK_S
     asks_again(its, agent)
-    assert [("claude", agent.pid, 3, True)] == interruptions(its), "killed, restarted by systemctl, and hung"
     its.run("bash", "-c", f"rm -r {_OWN} && systemctl daemon-reload")
 
 

@@ -8,13 +8,12 @@ from ...view.queries.gaps import RULES_SAID, UNSEEN_WHY, unseen_said
 from ...view.queries.health import Health, read_health
 from ...view.reasons import lost_words, why
 from ...view.rows.blind_spots import advice_of, sentence_of
-from ...view.rows.interruptions import Interruption
 from ..text import tls_lines
 from .ask import Ask, report_called
 from .screen import Line, Prose, Screen, Span
 from .words import data_size, moment, plural
 
-__all__ = ["gaps_of", "health", "interruption_said", "missing_said"]
+__all__ = ["gaps_of", "health", "missing_said"]
 
 
 def health(ask: Ask) -> None:
@@ -46,18 +45,10 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
         yield f"{lost_words(entry)}{lost}", why(entry.reason)
     for each in found.beginnings:
         yield each.what, each.why
-    for gone in found.interruptions:
-        yield interruption_said(gone, screen), gone.why
     if found.rules_error:
         yield f"{RULES_SAID}: {found.rules_error}", "mend the file: it is loaded again at once"
     for run in found.unended:
         yield f"no orderly end: nothing is known after {moment(run.committed_ms, screen.now_ms)}", "it was killed"
-
-
-def interruption_said(gone: Interruption, screen: Screen, /) -> str:
-    """Which session went on while nothing was recorded, and when."""
-    longest = "" if gone.gaps == 1 else "the longest "
-    return f"{gone.what}, {longest}from {moment(gone.since_ms, screen.now_ms)} on"
 
 
 def _lines(found: Health, screen: Screen) -> Iterable[Line]:

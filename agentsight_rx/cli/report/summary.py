@@ -20,7 +20,7 @@ from ...view.rows.tool_words import asked_for
 from .ask import Ask, report_called
 from .call_words import is_whole, new_in_call, numbers_said, state_of_call
 from .finding_words import finding_said
-from .health import interruption_said, missing_said
+from .health import missing_said
 from .lacking import WITH_FILES, compared, in_file_only, lacking_said
 from .markdown import summary_markdown
 from .screen import Cell, Column, Line, Prose, Screen, Span, Whole, render, table
@@ -84,9 +84,6 @@ def summary_lines(found: Summary, screen: Screen, call: Callable[[str], str]) ->
     yield _head(found, screen)
     yield Prose(found.verdict.sentence)
     yield missing_said(found.health)
-    for gone in found.health.interruptions:
-        if session is not None and gone.session_id == session.id:
-            yield Prose(f"{interruption_said(gone, screen)}: {gone.why}")
     if found.health.missing:
         yield Whole(f"all of it: {call('health')}")
     if found.avoidable is not None and found.cost.usd:

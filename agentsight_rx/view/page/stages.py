@@ -108,8 +108,6 @@ def _missing(health: Health) -> Iterator[Missing]:
         )
     for begun in health.beginnings:
         yield Missing(begun.what, f"{begun.why[:1].upper()}{begun.why[1:]}.", "connections", _BEFORE, pid=begun.pid)
-    for gone in health.interruptions:
-        yield Missing(gone.what, f"{gone.why[:1].upper()}{gone.why[1:]}.", "store", since_ms=gone.since_ms, pid=gone.pid)
     for run in health.unended:
         yield Missing(
             "The recording has no orderly end",

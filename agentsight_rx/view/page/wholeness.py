@@ -37,7 +37,6 @@ def wholeness_of(health: Health, /) -> Wholeness:
         commands_unseen=health.commands_unseen,
         unended=len(health.unended),
         beginnings=health.beginnings,
-        interruptions=health.interruptions,
         rules_error=health.rules_error,
     )
     return Wholeness("not_whole", health.missing, tuple(each.what for each in islice(things, _FIRST_SAID)))

@@ -10,7 +10,6 @@ from ...loss import Entry, Reason
 from ..reasons import lost_words
 from ..rows.beginnings import Beginning
 from ..rows.blind_spots import connections_of
-from ..rows.interruptions import Interruption
 from ..rows.kinds import BlindSpotRow
 from ..words import plural
 
@@ -46,13 +45,11 @@ def missing_things(
     commands_unseen: int = 0,
     unended: int = 0,
     beginnings: Iterable[Beginning] = (),
-    interruptions: Iterable[Interruption] = (),
     rules_error: str = "",
 ) -> Iterator[Missing]:
     """
     Programs that could not be read, calls that were cut, commands whose processes were not found, losses that no filter was to
-    make, runs without an orderly end, agents that ran before, sessions that went on between two recordings, rules of the guard
-    that could not be loaded.
+    make, runs without an orderly end, agents that ran before, rules of the guard that could not be loaded.
     """
     for spot in blind_spots:
         why = " and ".join(dict.fromkeys(spot.looks_like)) or "no known TLS code"
@@ -70,8 +67,6 @@ def missing_things(
         yield Missing("the recording has no orderly end")
     for begun in beginnings:
         yield Missing(begun.what, begun.why)
-    for each in interruptions:
-        yield Missing(each.what, each.why)
     if rules_error:
         yield Missing(RULES_SAID, rules_error)
 

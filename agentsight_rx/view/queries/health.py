@@ -7,11 +7,10 @@ from typing import TypeVar
 from msgspec import Struct
 
 from ...loss import Entry, Reason
-from ...state import META, Store, Table
+from ...state import Store, Table
 from ..rows.beginnings import Beginning, beginnings_of
-from ..rows.interruptions import Interruption, interruptions_of
 from ..rows.kinds import BlindSpotRow, TlsUseRow, UnknownRow
-from ..rows.tables import BLIND_SPOTS, HOSTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES, UNKNOWN, Recording, Removed
+from ..rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES, UNKNOWN, Recording, Removed
 from ..rows.weights import newest_fitting, weight_of
 from .audit import rules_error
 from .gaps import missing_things
@@ -48,7 +47,6 @@ class Health(Struct, frozen=True):
     beginnings: tuple[Beginning, ...] = ()  # of agents and connections that are older than the capture
     connections_read: int = 0
     connections_unread: int = 0
-    interruptions: tuple[Interruption, ...] = ()  # of sessions that went on between two recordings
     rules_error: str = ""  # why the newest rules of the guard could not be loaded
 
 
@@ -67,8 +65,6 @@ def read_health(store: Store, /, *, being_written: bool = False, size: int = 1 <
     live = tuple(run for run in runs[-1:] if being_written and not run.ended)
     unended = tuple(run for run in runs if not run.ended and run not in live)
     beginnings = tuple(beginnings_of(rows_of(store, SESSIONS), rows_of(store, TLS_USES)))
-    several = store.get(META, HOSTS) is not None  # then a recording is a part of what many recorders made
-    interruptions = () if several else tuple(interruptions_of(rows_of(store, SESSIONS), runs))
     error = rules_error(store)
     things = missing_things(
         blind,
@@ -77,7 +73,6 @@ def read_health(store: Store, /, *, being_written: bool = False, size: int = 1 <
         commands_unseen=totals.commands_unseen,
         unended=len(unended),
         beginnings=beginnings,
-        interruptions=interruptions,
         rules_error=error,
     )
     missing = sum(1 for _ in things) + len(unread) - len(blind)
@@ -100,7 +95,6 @@ def read_health(store: Store, /, *, being_written: bool = False, size: int = 1 <
         commands_unseen=totals.commands_unseen,
         connections_read=sum(use.connections for use in rows_of(store, TLS_USES)),
         connections_unread=sum(unread),
-        interruptions=interruptions,
         rules_error=error,
     )
 

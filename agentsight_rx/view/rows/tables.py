@@ -42,7 +42,6 @@ __all__ = [
     "CALLS",
     "EXCHANGES",
     "HEADS",
-    "HOSTS",
     "HTTP",
     "LOG",
     "LOSSES",
@@ -109,9 +108,6 @@ class Removed(Struct, frozen=True):
 
     before_ms: int
     events: int = 0
-
-
-HOSTS = "hosts"  # of the meta table: the ids of its rows have names of hosts in them
 
 
 class Recording(Struct, frozen=True):

@@ -17,13 +17,9 @@ from agentsight_rx.cli import app
 from agentsight_rx.cli.errors import shown
 from agentsight_rx.events import BlindSpot, Origin
 from agentsight_rx.loss import Ledger, Reason
-from agentsight_rx.prices import Prices
 from agentsight_rx.state import LmdbStore, Put
-from agentsight_rx.view.page import Picture
-from agentsight_rx.view.page.stages import health_of
 from agentsight_rx.view.queries.reading import rows_of
-from agentsight_rx.view.rows.tables import CALLS, RUNS, SESSIONS, put
-from agentsight_rx.view.words import took
+from agentsight_rx.view.rows.tables import CALLS, RUNS, put
 
 from ..test_errors import PROGRAM
 from .story import AGENT, Story, recorded, result, small_story, text, tool
@@ -282,27 +278,6 @@ def test_a_recording_that_did_not_end_says_so(folder: Path) -> None:
     lines = said("health", "--db", folder / "ended.lmdb")
     assert lines[0] == "1 thing is missing"
     assert lines[1].startswith("  ! no orderly end: nothing is known after ")
-
-
-def test_a_session_that_went_on_between_two_recordings_says_so(folder: Path) -> None:
-    path = recorded(folder / "two-runs.lmdb", small_story())
-    made = LmdbStore.open(path)
-    ((key, run),), ((_, session),) = made.scan(RUNS), made.scan(SESSIONS)
-    start, end = session.start_timestamp_ms, session.end_timestamp_ms or 0
-    first = replace(run, started_ms=start - 1000, committed_ms=start + 1, seconds=1.0, ended=False)
-    second = replace(run, number=2, started_ms=end - 1, committed_ms=end, seconds=1.0)
-    made.commit([Put(RUNS, key, first), Put(RUNS, 2, second)])
-    shown = health_of(Picture(made, Prices()))
-    made.close()
-    assert [start + 1] == [each.since_ms for each in shown.missing if "went on" in each.what]
-    lines = said("health", "--db", path)
-    assert lines[0] == "2 things are missing"
-    away = f"claude {session.pid} went on for {took(end - start - 2)} while nothing was recorded"
-    assert any(line.startswith(f"  ! {away}, from ") for line in lines)
-    assert "    the recorder was killed" in lines
-    assert away in " ".join(said("--db", path))
-    (found,) = values("health", "--db", path)
-    assert (False, 2, session.id) == (found["complete"], found["missing"], found["interruptions"][0]["session_id"])
 
 
 def test_list_names_each_recording(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
