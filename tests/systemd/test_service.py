@@ -58,6 +58,12 @@ def calls(its: Machine) -> int:
     return sum(row["calls"] for row in its.report("sessions"))
 
 
+def went_on(its: Machine, agent: Agent) -> list[str]:
+    """What the recording says of the time in which this agent ran and nothing was recorded."""
+    (found,) = its.report("health")
+    return [each["what"] for each in found["beginnings"] if each["pid"] == agent.pid and "nothing was recorded" in each["what"]]
+
+
 def away_s(its: Machine, was: int) -> float:
     """Wait until another process captures; how long none did, by the clock of the journal."""
     until(lambda: its.pid() != was)
@@ -89,6 +95,8 @@ def test_a_recorder_that_is_killed_comes_back_and_says_what_it_missed(its: Machi
     asks_again(its, agent)
     (found,) = its.report("health")
     assert 1 == len(found["unended"])
+    (said,) = went_on(its, agent)
+    assert said.startswith(f"claude {agent.pid} went on while nothing was recorded, for ")
     assert not found["complete"]
 
 
@@ -103,6 +111,7 @@ def test_one_that_hangs_is_ended_by_the_watchdog_and_comes_back(its: Machine, ag
     until(lambda: "Watchdog timeout" in its.journal())
     assert away_s(its, was) < _BACK_S
     asks_again(its, agent)
+    assert went_on(its, agent)[0].endswith(", in 3 gaps"), "killed, restarted by systemctl, and hung"
     its.run("bash", "-c", f"rm -r {_OWN} && systemctl daemon-reload")
 
 
