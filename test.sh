@@ -19,6 +19,8 @@
 #   under podman (1 GB, kept in podman's storage and .setup/container).
 # ./test.sh --prometheus: a real Prometheus (Debian's package, 170 MB, kept in .setup/prometheus) reads the figures of a recorder,
 #   and its tools check the names, the alert rules and the queries of the dashboard.
+# ./test.sh --service: install the service in a container that systemd runs, kill and stop it, and remove it (700 MB, kept in
+#   .setup/service).
 # ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
 # ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
 #   seen (3 GB of packages, kept in .setup/agents). Without NAME it also records agents, and counts what short runs miss.
@@ -107,6 +109,17 @@ if [[ ${1-} == --prometheus ]]; then
   "$ROOT/scripts/prometheus.sh"
   cd "$ROOT"
   exec "$VENV/bin/python" -m pytest -n0 tests/prometheus/test_prometheus.py
+fi
+
+if [[ ${1-} == --service ]]; then
+  shift
+  set_up test --group "$ROOT/pyproject.toml:dev" -- podman runc
+  status=0
+  "$ROOT/scripts/service.sh" || status=$?
+  ((status != 3)) || exit 0 # it said why there is none
+  ((status == 0)) || exit "$status"
+  cd "$ROOT"
+  exec "$VENV/bin/python" -m pytest -n0 tests/systemd "$@"
 fi
 
 if [[ ${1-} == --agents ]]; then

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     # unintended: each of these makes a capture incomplete
     KERNEL_LOST = "kernel_lost"
     QUEUE_FULL = "queue_full"
+    SHED = "shed"  # content that was not taken, since the memory of the recorder was over its soft limit
     TRUNCATED = "truncated"
     MALFORMED = "malformed"
     EVICTED = "evicted"

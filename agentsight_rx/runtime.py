@@ -106,12 +106,13 @@ def run_to_end(
     duration: float | None = None,
     ready: Callable[[], None] | None = None,
     beat: Callable[[Run], float] | None = None,
+    hangup: Callable[[], None] | None = None,
 ) -> Summary:
     """
     As `run`, but the summary of a graph that failed is returned, with its `error`. `beat` is called now and then: it returns
-    after how many seconds the next time is.
+    after how many seconds the next time is. `hangup`: what SIGHUP does instead of ending the run.
     """
-    with given as running, asking_to_end(running.end):
+    with given as running, asking_to_end(running.end, hangup=hangup):
         if ready is not None:
             ready()
         while beat is not None and not running.ended(beat(running)):
@@ -155,6 +156,7 @@ class Run:
         self._engine_thread = threading.Thread(target=self._engine_loop, name="engine", daemon=True)
         self._summary: Summary | None = None
         self._looked_s = self._idle_since_s = time.monotonic()
+        self._shed_from = 0
 
     @property
     def ledger(self) -> Ledger:
@@ -244,6 +246,10 @@ class Run:
     def fills(self) -> dict[str, float]:
         """How full the boxes before the engine and before each sink are, from 0 to 1. A full box loses events."""
         return {"engine": self._inbox.fill, **{sink.name: sink.fill for sink in self._sinks}}
+
+    def shed(self, least: int, /) -> None:
+        """From now on no content of at least so many bytes is taken, but counted as shed; 0: all is taken."""
+        self._shed_from = least
 
     def ended(self, timeout_s: float) -> str:
         """The reason of the end, as `wait` returns it; empty where nothing asks for one in this time."""
@@ -434,6 +440,8 @@ class Run:
 
     def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Overflow) -> Overflow:
         """Put `batch` after a Loss for events that were dropped before; returns the drops that are not reported yet."""
+        if self._shed_from:
+            batch = _shed(batch, self._shed_from)
         if not batch:
             return owed
         if owed:
@@ -445,6 +453,17 @@ class Run:
 
     def _crowded(self) -> bool:
         return self._inbox.fill > _ROOM / 4 or any(sink.fill > _ROOM for sink in self._sinks)
+
+
+def _shed(batch: Sequence[Any], least: int) -> Sequence[Any]:
+    """The batch without the contents of at least so many bytes, and a Loss for them."""
+    weights = weights_of(batch)
+    shed = [weight for weight in weights if weight >= least]
+    if not shed:
+        return batch
+    now, note = Origin(time.monotonic_ns(), 0), "memory was over the soft limit"
+    loss = Loss(now, "inbox", reason=Reason.SHED, count=len(shed), size=sum(shed), note=note)
+    return [loss, *(item for item, weight in zip(batch, weights, strict=True) if weight < least)]
 
 
 def _queue_full(dropped: Overflow) -> Loss:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 
-__all__ = ["EndRequest", "asking_to_end", "how_to_end", "stopped_in_order"]
+__all__ = ["EndRequest", "asking_to_end", "has_terminal", "how_to_end", "stopped_in_order"]
 
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _HANDLED_S = 0.5  # so late at most is a signal handled that did not interrupt a wait
@@ -73,17 +73,20 @@ def stopped_in_order() -> Generator[None]:
 
 
 @contextmanager
-def asking_to_end(end: Callable[[str], None]) -> Generator[None]:
+def asking_to_end(end: Callable[[str], None], *, hangup: Callable[[], None] | None = None) -> Generator[None]:
     """
-    Inside, each of these signals calls `end` with its name. SIGHUP stays ignored where the invoker ignored it, as nohup does.
-    Only the main thread may set handlers; on other threads nothing changes.
+    Inside, each of these signals calls `end` with its name; SIGHUP calls `hangup` instead, where that is given. SIGHUP stays
+    ignored where the invoker ignored it, as nohup does. Only the main thread may set handlers; other threads change nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def ask(number: int, _: object) -> None:
-        end(signal.Signals(number).name)
+        if number == signal.SIGHUP and hangup is not None:
+            hangup()
+        else:
+            end(signal.Signals(number).name)
 
     ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set[signal.Signals]()
     before = {number: signal.signal(number, ask) for number in _ASKING if number not in ignored}
@@ -96,12 +99,23 @@ def asking_to_end(end: Callable[[str], None]) -> Generator[None]:
 
 def how_to_end() -> str:
     """What a person does to end this program: `Ctrl-C`, or `kill PID` where no terminal sends us the signal of this key."""
+    return "Ctrl-C" if _foreground() == os.getpgrp() else f"kill {os.getpid()}"
+
+
+def has_terminal() -> bool:
+    """A terminal controls this process: the kernel sends SIGHUP when it is closed."""
+    return _foreground() is not None
+
+
+def _foreground() -> int | None:
+    """The process group in front of the terminal that controls this process; None without a terminal."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
-        try:
-            is_ours = os.tcgetpgrp(terminal) == os.getpgrp()
-        finally:
-            os.close(terminal)
-    except OSError:  # there is none
-        is_ours = False
-    return "Ctrl-C" if is_ours else f"kill {os.getpid()}"
+    except OSError:
+        return None
+    try:
+        return os.tcgetpgrp(terminal)
+    except OSError:
+        return None
+    finally:
+        os.close(terminal)

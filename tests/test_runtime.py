@@ -7,10 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from agentsight_rx import run, sinks
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import Stream, of, origin
+from agentsight_rx.core.weight import weight
 from agentsight_rx.events import AnswerProgress, Origin, Readline
 from agentsight_rx.loss import Entry, Ledger, Reason
 from agentsight_rx.runtime import Run
@@ -120,6 +124,33 @@ class _Asleep:
 
 def _source(reader: Callable[[], _Asleep]) -> Stream[Readline]:
     return origin("asleep", reader, time_of=lambda event: event.origin.time_ns, live=True)
+
+
+class _Once(_Asleep):
+    """A live source that has this batch once."""
+
+    def __init__(self, batch: Sequence[Readline]) -> None:
+        super().__init__()
+        self._batches = [batch]
+
+    def poll(self, timeout: float, /) -> Sequence[Readline] | None:
+        return self._batches.pop() if self._batches else None
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(0, 9_000), max_size=30), st.integers(0, 9_000))
+def test_what_is_shed_is_the_large_contents_and_each_is_counted(sizes: list[int], least: int) -> None:
+    lines = [Readline(Origin(number, 1, wall_ns=number), "x" * size) for number, size in enumerate(sizes, 1)]
+    kept = Keeping()
+    running = Run(_source(lambda: _Once(lines)), [Sink("kept", lambda _: kept)])
+    running.shed(least)
+    with running:
+        running.wait()
+        summary = running.stop()
+    large = [line for line in lines if least and weight(line) >= least]
+    assert [line for line in lines if line not in large] == [item for item in kept.items if isinstance(item, Readline)]
+    lost = [(each.count, each.size) for each in summary.ledger.unintended() if each.reason is Reason.SHED]
+    assert [(len(large), sum(map(weight, large)))] * bool(large) == lost
 
 
 def test_at_the_end_of_a_run_a_reader_that_waits_is_woken() -> None:

@@ -43,6 +43,15 @@ def test_each_of_them_asks_for_the_end(number: signal.Signals) -> None:
     assert signal.getsignal(number) == before
 
 
+def test_a_hangup_may_mean_something_else() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    reasons, hangups = list[str](), list[int]()
+    with asking_to_end(reasons.append, hangup=lambda: hangups.append(1)):
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGTERM)
+    assert (["SIGTERM"], [1]) == (reasons, hangups)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("timeout_s", [None, 600.0])
 def test_a_signal_ends_a_wait_that_it_does_not_interrupt(number: signal.Signals, timeout_s: float | None) -> None:

@@ -1,6 +1,6 @@
 """The agents themselves: how a process is known as one, what they write down of a session, what of it was captured."""
 
 from .known import AGENTS, Agent
-from .registry import add_agent, agent_named, agent_of
+from .registry import add_agent, agent_named, agent_of, set_own_agents
 
-__all__ = ["AGENTS", "Agent", "add_agent", "agent_named", "agent_of"]
+__all__ = ["AGENTS", "Agent", "add_agent", "agent_named", "agent_of", "set_own_agents"]

@@ -9,7 +9,7 @@ from functools import lru_cache
 from .known import AGENTS, Agent
 from .programs import LAUNCHER, base_name
 
-__all__ = ["add_agent", "agent_named", "agent_of", "agent_of_product", "known_names"]
+__all__ = ["add_agent", "agent_named", "agent_of", "agent_of_product", "known_agents", "known_names", "set_own_agents"]
 
 _COMM = 15  # bytes of a process's name that the kernel keeps (TASK_COMM_LEN - 1)
 _SUFFIXES = (".js", ".mjs", ".cjs", ".py", ".exe")
@@ -34,20 +34,36 @@ class _Registry:
         self.products = {product: agent.id for agent in of for product in agent.products}
 
 
-_known = [_Registry(AGENTS)]  # one, which `add_agent` replaces
+_known = [_Registry(AGENTS)]  # one, which is replaced
+_of_packages: list[Agent] = []
+_of_user: list[Agent] = []
 
 
 def add_agent(agent: Agent, /) -> None:
     """Know an agent of another package from here on. Where a name has two of them, ours is meant."""
-    before = _known[0]
-    made = _Registry([*before.agents.values(), agent])
-    for own, new in (
-        (before.names, made.names),
-        (before.packages, made.packages),
-        (before.products, made.products),
-    ):
-        new.update(own)
-    _known[0] = made
+    _of_packages.append(agent)
+    _know()
+
+
+def set_own_agents(agents: Iterable[Agent], /) -> None:
+    """Know these agents of the user from here on, and no earlier ones. Where a name has two of them, theirs is not meant."""
+    _of_user[:] = agents
+    _know()
+
+
+def known_agents() -> object:
+    """Another one where other agents are known."""
+    return _known[0]
+
+
+def _know() -> None:
+    known = _Registry(AGENTS)
+    for agent in (*_of_packages, *_of_user):
+        before, known = known, _Registry([*known.agents.values(), agent])
+        known.names.update(before.names)
+        known.packages.update(before.packages)
+        known.products.update(before.products)
+    _known[0] = known
     _of.cache_clear()
 
 

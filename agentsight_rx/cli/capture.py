@@ -32,10 +32,11 @@ def capture(
     keeps_auth: bool = False,
     beat: Callable[[Run], float] | None = None,
     tally: Tally | None = None,
+    hangup: Callable[[], None] | None = None,
 ) -> Summary:
     """
     Capture from the kernel until SIGINT, SIGTERM, SIGHUP or `duration` s: what this machine allows, and all of the `required`
-    sources. `beat` as in `run_to_end`; `tally` counts the rows. The summary is for the caller to print.
+    sources. `beat` and `hangup` as in `run_to_end`; `tally` counts the rows. The summary is for the caller to print.
     """
     require_kernel()
     if keeps_auth:
@@ -48,7 +49,8 @@ def capture(
         cut = "; lines are cut to fit, --json has all" if any(sink.name == "terminal" for sink in destinations) else ""
         say(f"capturing{limit}; stop with {how_to_end()}{cut}")
 
-    return run_to_end(Run(graph, destinations, required=required, tally=tally), duration=duration, ready=ready, beat=beat)
+    run = Run(graph, destinations, required=required, tally=tally)
+    return run_to_end(run, duration=duration, ready=ready, beat=beat, hangup=hangup)
 
 
 def print_places(sinks: Iterable[Sink[Output]]) -> None:

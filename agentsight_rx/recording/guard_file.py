@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from ..errors import UsageError
@@ -15,7 +15,7 @@ from ..rules.guard.values import Rules
 from ..view import CallRow
 from ..view.fold.guard.talk import Priced
 
-__all__ = ["WORKSPACE_FILE", "RulesFile", "guard_rules", "priced_by"]
+__all__ = ["WORKSPACE_FILE", "LoadedRules", "RulesFile", "guard_rules", "priced_by"]
 
 _CALLS_MOST = 4096  # whose cost is remembered: a call is judged again where an event comes late
 WORKSPACE_FILE = Path(".agentsight", "guard.toml")
@@ -40,16 +40,42 @@ def guard_rules(file: Path | None = None, *, own: Path | None = None, folder: Pa
     return rules
 
 
+class LoadedRules:
+    """
+    The `rules` that hold, and what a new reading of their file says: those that it reads hold then. A file that cannot be used
+    changes nothing. `say` gets that in words.
+    """
+
+    def __init__(self, read: Callable[[], Rules], name: str, rules: Rules, say: Callable[[str], None]) -> None:
+        self._read = read
+        self._name = name
+        self._say = say
+        self.sha256 = rules.sha256
+        self.error = ""  # of the newest reading
+
+    def again(self) -> RulesLoaded:
+        origin = Origin(0, 0)
+        try:
+            rules = self._read()
+        except UsageError as error:
+            self.error = str(error)
+            self._say(f"rules of the guard: {error}; the rules from before stay")
+            return RulesLoaded(origin, self._name, error=self.error)
+        before, self.sha256, self.error = self.sha256, rules.sha256, ""
+        changed = "loaded" if rules.sha256 != before else "the same as before"
+        self._say(f"rules of the guard: {self._name} {changed}, {len(rules.rules)} rules, sha256 {rules.sha256[:8]}")
+        return RulesLoaded(origin, self._name, rules.text, rules.sha256)
+
+
 class RulesFile:
     """
-    The user's rules while a capture runs. `look` says what has changed in the file since the last time, once it has stayed the
-    same from one look to the next: an editor may write it in parts. `say` gets that in words.
+    The user's rules while a capture runs. A call says what has changed in the file since the last time, once it has stayed the
+    same from one call to the next: an editor may write it in parts.
     """
 
     def __init__(self, file: Path, rules: Rules, say: Callable[[str], None]) -> None:
         self._file = file
-        self._say = say
-        self._sha256 = rules.sha256
+        self._loaded = LoadedRules(partial(guard_rules, file), str(file), rules, say)
         self._state = self._seen = self._looked()
 
     def __call__(self) -> RulesLoaded | None:
@@ -60,7 +86,7 @@ class RulesFile:
             self._seen = state
             return None
         self._state = state
-        return self._loaded()
+        return self._loaded.again()
 
     def _looked(self) -> tuple[int, ...]:
         try:
@@ -68,18 +94,6 @@ class RulesFile:
         except OSError:
             return ()
         return found.st_ino, found.st_size, found.st_mtime_ns
-
-    def _loaded(self) -> RulesLoaded:
-        origin, name = Origin(0, 0), str(self._file)
-        try:
-            rules = guard_rules(self._file)
-        except UsageError as error:
-            self._say(f"rules of the guard: {error}; the rules from before stay")
-            return RulesLoaded(origin, name, error=str(error))
-        before, self._sha256 = self._sha256, rules.sha256
-        changed = "loaded" if rules.sha256 != before else "the same as before"
-        self._say(f"rules of the guard: {name} {changed}, {len(rules.rules)} rules, sha256 {rules.sha256[:8]}")
-        return RulesLoaded(origin, name, rules.text, rules.sha256)
 
 
 def _above(folder: Path | None) -> Iterable[Path]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
-__all__ = ["Limits", "Memory", "memory_now"]
+__all__ = ["Limits", "Memory", "given_back", "memory_now"]
 
 _PROC = Path("/proc/self")
 _GROUPS = Path("/sys/fs/cgroup")
 _KIB = 1024
+_SOFT = 0.85  # of the hard limit
+_LARGE, _STEP = 64 << 10, 8  # content that is shed first, in bytes; each time so many times smaller
 _ANONYMOUS = re.compile(r"^RssAnon:\s+(\d+) kB", re.MULTILINE)
-_MEMLOCK = re.compile(r"^memlock:\s+(\d+)$", re.MULTILINE)
-_NUMBER = re.compile(r"^map_id:\s+(\d+)$", re.MULTILINE)
-_IS_TABLE = re.compile(r"^map_type:", re.MULTILINE)
+_TABLE = re.compile(r"^map_type:.*^memlock:\s+(\d+)$.*^map_id:\s+(\d+)$", re.MULTILINE | re.DOTALL)
 
 
 class Memory(Struct, frozen=True):
@@ -39,20 +41,15 @@ def memory_now(proc: Path = _PROC, groups: Path = _GROUPS) -> Memory:
 
 def _tables(folder: Path) -> int:
     """
-    The memory of the tables that are open. A ring that is mapped has several descriptors, and takes its memory once. A
-    descriptor that is closed meanwhile counts for nothing.
+    The memory of the tables that are open: a table counts once, however many descriptors there are of it. A descriptor that is
+    closed meanwhile counts for nothing.
     """
     try:
         names = os.listdir(folder)
     except OSError:
         return 0
-    found: dict[str, int] = {}
-    for name in names:
-        text = _text(folder / name)
-        if _IS_TABLE.search(text):
-            number, size = _NUMBER.search(text), _MEMLOCK.search(text)
-            found[number[1] if number else f"descriptor {name}"] = int(size[1]) if size else 0
-    return sum(found.values())
+    found = (_TABLE.search(_text(folder / name)) for name in names)
+    return sum({table[2]: int(table[1]) for table in found if table is not None}.values())
 
 
 def _group(proc: Path, groups: Path) -> int:
@@ -70,10 +67,29 @@ def _text(path: Path) -> str:
         return ""
 
 
+def given_back() -> None:
+    """Give free memory back to the kernel, as far as the C library can."""
+    with suppress(AttributeError):  # glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 class Limits(Struct, frozen=True):
-    """The most bytes of its own. With more, a recorder ends in order, before the kernel ends it. 0: any number."""
+    """
+    The most bytes of its own. With more, a recorder ends in order, before the kernel ends it. 0: any number. From `soft` on it
+    sheds content: the largest first, and each time that it is measured smaller ones too.
+    """
 
     most: int = 0
+
+    @property
+    def soft(self) -> int:
+        return int(self.most * _SOFT)
+
+    def shed_from(self, memory: Memory, before: int) -> int:
+        """From how many bytes on content is to be shed, where it was `before`; 0: none."""
+        if self.most and memory.own > self.soft:
+            return max(1, before // _STEP) if before else _LARGE
+        return 0 if before * _STEP > _LARGE else before * _STEP
 
     def broken_by(self, memory: Memory) -> str:
         """Why the recorder has to end; "" where it has not."""

@@ -46,9 +46,13 @@ class Figures(Struct, frozen=True):
     lag_s: float = 0.0
     stuck_s: float = 0.0
     up_s: float = 0.0
+    shed_from_bytes: int = 0  # contents of so many bytes and more are not taken; 0: all are
     rules: str = ""  # sha256 of the rules of the guard; "" without a guard
     proved_s: float | None = None  # Unix time at which the probes last saw a program of our own
     begun: bool = True  # else there is nothing to count yet
+    agents_file: str = ""  # sha256 of the user's agents.toml; "" without one
+    reloads: int = 0  # of both
+    reloads_refused: int = 0
     well: bool = True
 
 
@@ -114,8 +118,13 @@ def samples(figures: Figures, shown: Shown) -> Iterator[Sample]:
     yield from _known("store_limit_bytes", "The size from which the oldest data is removed.", figures.store_limit)
     said = "When the probes last saw a program of the recorder's own."
     yield from _known("probes_proved_timestamp_seconds", said, figures.proved_s)
+    yield _one("shed_from_bytes", "gauge", "Contents from this size on are shed; 0: none.", figures.shed_from_bytes)
+    reloads = {"loaded": figures.reloads - figures.reloads_refused, "refused": figures.reloads_refused}
+    yield _labelled("reloads", "counter", "Reloads of rules and agents by result.", "result", reloads)
     if figures.rules:
         yield _labelled("rules_info", "gauge", "The rules of the guard.", "sha256", {figures.rules: 1})
+    if figures.agents_file:
+        yield _labelled("agents_file_info", "gauge", "The agents of agents.toml.", "sha256", {figures.agents_file: 1})
 
 
 def _counts(totals: Totals, shown: Shown) -> Iterator[Sample]:

@@ -31,10 +31,15 @@ class Notifier:
         """Between two calls of `goes_on`."""
         return _QUIET_S if self.watchdog_s is None else min(_QUIET_S, self.watchdog_s / _A_THIRD)
 
-    def goes_on(self, status: str, *, stuck_s: float) -> None:
+    @property
+    def is_heard(self) -> bool:
+        """systemd waits for words."""
+        return self._address.startswith(("/", "@"))
+
+    def goes_on(self, status: str, *, stuck_s: float, ready: bool = True) -> None:
         """`stuck_s`: for how long the engine has done nothing that it does all the time."""
         words = [f"STATUS={status}".replace("\n", " ")]
-        if not self._is_ready:
+        if ready and not self._is_ready:
             self._is_ready = True
             words.append("READY=1")
         if self.watchdog_s is not None and stuck_s < self.watchdog_s:
@@ -45,7 +50,7 @@ class Notifier:
         self._send(["STOPPING=1"])
 
     def _send(self, words: list[str]) -> None:
-        if not self._address.startswith(("/", "@")):
+        if not self.is_heard:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:

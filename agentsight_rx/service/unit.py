@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from .users.places import USERS
 
-__all__ = ["CACHE", "CONFIGURATION", "NAME", "OF_USERS", "RECORDINGS", "UNIT", "UNIT_FILE", "Needs", "unit_text"]
+__all__ = ["CACHE", "NAME", "OF_USERS", "RECORDINGS", "RUNTIME", "UNIT", "UNIT_FILE", "Needs", "unit_text"]
 
 NAME = "agentsight-rx"
 UNIT = f"{NAME}.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
-RECORDINGS, CACHE, CONFIGURATION = f"/var/lib/{NAME}", f"/var/cache/{NAME}", f"/etc/{NAME}"
+RECORDINGS, CACHE, RUNTIME = (f"/{parent}/{NAME}" for parent in ("var/lib", "var/cache", "run"))
 
 # What writes the recordings of users takes, beside what a capture wants: their directories, and processes of theirs
 OF_USERS = ("CAP_CHOWN", "CAP_SETGID", "CAP_SETUID")
@@ -79,10 +79,11 @@ def _lines(needs: Needs) -> Iterator[str]:
     yield "Type=notify"
     yield "NotifyAccess=main"
     yield f"ExecStart={words}"
+    yield 'ExecReload=/bin/sh -c "kill -HUP $MAINPID"'
     yield "Restart=always"
     yield "RestartSec=1"
     yield "RestartSteps=4"
-    yield "RestartMaxDelaySec=10"
+    yield "RestartMaxDelaySec=5"  # it captures again within 10 s
     yield f"TimeoutStartSec={_START_S}"
     yield "TimeoutStopSec=30"
     yield "KillMode=mixed"  # the writers of users end behind their last events, with what they read from
@@ -98,7 +99,9 @@ def _lines(needs: Needs) -> Iterator[str]:
     yield f"CacheDirectory={NAME}"
     yield "CacheDirectoryMode=0700"
     yield f"RuntimeDirectory={NAME}"
-    yield "Environment=XDG_DATA_HOME=/var/lib XDG_CACHE_HOME=/var/cache XDG_CONFIG_HOME=/etc"
+    yield "RuntimeDirectoryMode=0700"
+    # A private /tmp would hide programs of agents that are there; the machine's may not be written
+    yield f"Environment=XDG_DATA_HOME=/var/lib XDG_CACHE_HOME=/var/cache XDG_CONFIG_HOME=/etc TMPDIR={RUNTIME}"
     yield "Environment=PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1"
     yield f"CapabilityBoundingSet={capabilities}"
     yield from _HARDENING

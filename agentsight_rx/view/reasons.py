@@ -23,6 +23,7 @@ SOURCES = {
 _WHY = {
     Reason.KERNEL_LOST: "the kernel's buffer was full",
     Reason.QUEUE_FULL: "more came than could be handled",
+    Reason.SHED: "the recorder took more memory than its soft limit",
     Reason.TRUNCATED: "it is longer than the limit",
     Reason.MALFORMED: "it is not as its protocol has it",
     Reason.EVICTED: "too much was open at once",

@@ -17,7 +17,7 @@ import sys
 from agentsight_rx.agents import agent_named, agent_of
 from agentsight_rx.cli.errors import shown
 from agentsight_rx.cli.own_agents import load_own_agents
-status = shown(lambda: load_own_agents() or 0, [])
+status = shown(lambda: load_own_agents() and 0 or 0, [])
 if status: sys.exit(status)
 found = agent_of(sys.argv[1], sys.argv[1:])
 print(found or "none", agent_named(found).title if found else "")

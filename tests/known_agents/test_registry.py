@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.agents import AGENTS, Agent, agent_named, agent_of
-from agentsight_rx.agents.registry import agent_of_product
+from agentsight_rx.agents import AGENTS, Agent, agent_named, agent_of, set_own_agents
+from agentsight_rx.agents.registry import agent_of_product, known_agents
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,19 @@ def test_no_two_agents_share_a_product_and_each_is_found_by_its_own() -> None:
 def test_an_agent_is_found_by_its_id() -> None:
     assert [agent.id for agent in AGENTS] == [getattr(agent_named(agent.id), "id", None) for agent in AGENTS]
     assert agent_named("none") is None
+
+
+def test_own_agents_are_replaced_and_take_no_name_of_ours() -> None:
+    before = known_agents()
+    try:
+        set_own_agents([Agent(id="mine", title="Mine", names=("my-agent", "claude"), capture="")])
+        assert ("mine", "claude") == (agent_of("my-agent", []), agent_of("claude", []))
+        assert before is not known_agents()
+        set_own_agents([Agent(id="other", title="Other", names=("other-agent",), capture="")])
+        assert (None, "other") == (agent_of("my-agent", []), agent_of("other-agent", []))
+    finally:
+        set_own_agents(())
+    assert agent_named("other") is None
 
 
 @given(st.one_of(st.none(), st.text(max_size=15)), st.lists(st.text(max_size=40), max_size=40))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.service.bounds import Limits, Memory, memory_now
+from agentsight_rx.service.bounds import Limits, Memory, given_back, memory_now
 
 TABLE = "pos:\t0\nmnt_id:\t15\nmap_type:\t27\nkey_size:\t0\nmax_entries:\t{0}\nmemlock:\t{0}\nmap_id:\t{1}\nfrozen:\t0\n"
 PROGRAM = "pos:\t0\nprog_type:\t17\nprog_jited:\t1\nmemlock:\t4096\nprog_id:\t9\n"
@@ -50,6 +50,25 @@ def test_this_process_has_some(tmp_path: Path) -> None:
     memory = memory_now()
     assert memory.anonymous > 1 << 20
     assert os.listdir("/proc/self/fdinfo")
+
+
+@given(st.lists(st.integers(0, 130), max_size=20))
+def test_less_content_is_taken_each_time_that_it_is_over_the_soft_limit(sizes: list[int]) -> None:
+    limits, shed = Limits(100), 0
+    for size in sizes:
+        before, shed = shed, limits.shed_from(Memory(size), shed)
+        if size > limits.soft == 85:
+            assert shed == (max(1, before // 8) if before else 65_536)
+        else:
+            assert shed == 0 or shed == before * 8 <= 65_536
+    for _ in range(7):
+        shed = limits.shed_from(Memory(1), shed)
+    assert 0 == shed == Limits().shed_from(Memory(1 << 40), 0)
+
+
+def test_free_memory_can_be_given_back() -> None:
+    given_back()
+    assert memory_now().anonymous > 1 << 20
 
 
 def test_a_limit_is_for_what_is_its_own() -> None:

@@ -170,7 +170,7 @@ def test_there_are_never_many_series_and_no_count_is_lost(many: int, stages: set
     unintended = sum(not reason.intended for reason in Reason)
     assert (len(stages), 2 * unintended * len(stages)) == (counts["stage_events"], counts["lost"])
     labels = {name for sample in found for labels, _ in sample.values for name in labels}
-    assert labels <= {"model", "agent", "kind", "stage", "reason", "queue", "sha256"}
+    assert labels <= {"model", "agent", "kind", "stage", "reason", "queue", "sha256", "result"}
     shown = {str(labels.get("model")) for sample in found for labels, _ in sample.values}
     assert not any("/" in model for model in shown), "no path"
     assert all(re.fullmatch("[a-z_]+", sample.name) for sample in found)

@@ -34,6 +34,8 @@ def test_it_is_ready_once_and_goes_on_while_its_engine_does(systemd: tuple[socke
     receiver, address = systemd
     notifier = Notifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000", "WATCHDOG_PID": str(os.getpid())})
     assert (60.0, 10.0) == (notifier.watchdog_s, notifier.interval_s)
+    notifier.goes_on("not yet", stuck_s=0.1, ready=False)
+    assert ["STATUS=not yet", "WATCHDOG=1"] == said(receiver)
     notifier.goes_on("no agent\nruns", stuck_s=0.1)
     assert ["STATUS=no agent runs", "READY=1", "WATCHDOG=1"] == said(receiver)
     notifier.goes_on("1 agent", stuck_s=59.0)

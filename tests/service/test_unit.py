@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.service.unit import RECORDINGS, Needs, unit_text
+from agentsight_rx.service.unit import RECORDINGS, RUNTIME, Needs, unit_text
 from agentsight_rx.service.users.places import USERS
 from agentsight_rx.sources.kernel.features import wanted_capabilities
 from agentsight_rx.sources.kernel.rights import enough
@@ -35,6 +35,15 @@ def test_its_limits_are_those_that_were_asked_for() -> None:
     unit = values(unit_text(Needs(program=("x",), memory=400 << 20, processor=50)))
     assert (str(400 << 20), str(300 << 20), "50%") == (unit["MemoryMax"], unit["MemoryHigh"], unit["CPUQuota"])
     assert ("always", "0", "notify") == (unit["Restart"], unit["StartLimitIntervalSec"], unit["Type"])
+
+
+def test_a_directory_for_temporary_files_is_left_where_tmp_cannot_be_written() -> None:
+    text = unit_text(NEEDS)
+    assert ("strict", "agentsight-rx", "0700") == tuple(
+        values(text)[name] for name in ("ProtectSystem", "RuntimeDirectory", "RuntimeDirectoryMode")
+    )
+    assert f" TMPDIR={RUNTIME}\n" in text
+    assert "/run/agentsight-rx" == RUNTIME
 
 
 def unquoted(line: str) -> list[str]:

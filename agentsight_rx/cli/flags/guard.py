@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from msgspec.structs import replace
 
 from ...graphs import TraceOptions
-from ...recording.guard_file import RulesFile, guard_rules, priced_by
+from ...recording.guard_file import LoadedRules, RulesFile, guard_rules, priced_by
 from ...recording.known_hosts import hosts_of
 from ...recording.price_file import load_prices
 from ...rules.guard.values import Rules
@@ -51,6 +52,13 @@ class Guard(Group, frozen=True):
         looked = RulesFile(file, rules, say) if reloads and file is not None else None
         priced = priced_by(load_prices(None), rules)
         return replace(options, guard=rules, priced=priced, rules_file=looked)
+
+    def loaded(self, options: TraceOptions) -> LoadedRules | None:
+        """The rules of these options, which can be read anew from where they are from; None without a guard."""
+        if options.guard is None:
+            return None
+        name = str(self.guard_rules or own_file(RULES_FILE) or RULES_FILE)
+        return LoadedRules(partial(given_rules, self.guard_rules), name, options.guard, say)
 
     def knowing(self, options: TraceOptions, *, folder: Path | None = None) -> TraceOptions:
         """Add the hosts of earlier recordings, for a capture. A `folder` chooses its workspace alone."""

@@ -13,7 +13,7 @@ import typer
 
 from ...errors import UnwritableError, UsageError
 from ...files import why, written_whole
-from ...service.unit import CACHE, OF_USERS, RECORDINGS, UNIT, UNIT_FILE, Needs, unit_text
+from ...service.unit import CACHE, OF_USERS, RECORDINGS, RUNTIME, UNIT, UNIT_FILE, Needs, unit_text
 from ...service.users.places import USERS
 from ..flags.group import OUT, flag
 from ..values import bytes_of
@@ -21,9 +21,8 @@ from .systemd import is_running, systemctl
 
 __all__ = ["install", "uninstall"]
 
-_MEMORY_LEAST = 300 << 20  # a capture of all sources takes 250 MB while agents run
+_MEMORY_LEAST = 500 << 20  # a capture of all sources takes 250 MB while agents run, and the trial of the probes as much
 _OWN = 0.7  # of the limit: what a recorder may take itself, before the kernel's own pages count
-_LOCK = "/run/agentsight-rx"
 
 Root = Annotated[Path, flag(OUT, "--root", "The root of the machine, such as that of an image.", "PATH")]
 DryRun = Annotated[bool, flag(OUT, "--dry-run", "Print what would be done, and do nothing.")]
@@ -72,13 +71,14 @@ def uninstall(
     dry_run: DryRun = False,
 ) -> None:
     """Stop the service and remove it, with its recordings and its compiled programs. Your configuration stays."""
-    left = [path for path in _left(root, keep_recordings=keep_recordings) if path.exists() or path.is_symlink()]
     if dry_run:
-        typer.echo("\n".join([f"systemctl disable --now {UNIT}", *(f"remove {path}" for path in left)]))
+        removed = (f"remove {path}" for path in _left(root, keep_recordings=keep_recordings))
+        typer.echo("\n".join([f"systemctl disable --now {UNIT}", *removed]))
         return
     _check(root)
     if root == Path("/") and _below(root, UNIT_FILE).exists():
         systemctl("disable", "--now", UNIT)
+    left = list(_left(root, keep_recordings=keep_recordings))  # systemd has removed the link and the runtime directory
     for path in left:
         try:
             _remove(path)
@@ -110,14 +110,11 @@ def _needs(options: tuple[str, ...], memory: int, processor: int) -> Needs:
 
 
 def _left(root: Path, *, keep_recordings: bool) -> Iterator[Path]:
-    """All that the service leaves, but for the configuration, which a person writes. docs/operations.md lists it."""
-    yield _below(root, UNIT_FILE)
-    yield _below(root, f"/etc/systemd/system/multi-user.target.wants/{UNIT}")
-    yield _below(root, CACHE)
-    yield _below(root, _LOCK)
-    if not keep_recordings:
-        yield _below(root, RECORDINGS)
-        yield _below(root, str(USERS))
+    """All that is there of what the service leaves, but for the configuration, which a person writes; docs/operations.md."""
+    link = f"/etc/systemd/system/multi-user.target.wants/{UNIT}"
+    recordings = () if keep_recordings else (RECORDINGS, str(USERS))
+    every = (UNIT_FILE, link, CACHE, RUNTIME, *recordings)
+    return (path for name in every if (path := _below(root, name)).exists() or path.is_symlink())
 
 
 def _below(root: Path, path: str) -> Path:

@@ -8,31 +8,34 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from ...doctor.proof import Proof
 from ...loss import Ledger
 from ...runtime import Run
 from ...say import say
-from ...service.bounds import Limits, Memory, memory_now
+from ...service.bounds import Limits, Memory, given_back, memory_now
 from ...service.metrics import Figures
 from ...service.notify import Notifier
 from ...sources import Roots
 from ...view.rows.tally import Totals
 from ...view.rows.uses import SETTLED_MS
 from ...view.words import plural
+from .reloading import Reloading
 
 __all__ = ["Beat", "Kept"]
 
+_ASKED_S = 0.5  # a wait for the end of a run wakes as often anyway
 _MEASURED_S = 10.0
 _STUCK_S = 30.0  # an engine that does nothing for so long is not well
 _MEGA = 1 << 20
+_SHORT = 12  # letters of a sha256
 _LIMIT = 75  # the exit status of a run that its limit ended: EX_TEMPFAIL of sysexits.h, "try again"
 
 
 class Kept(Struct, frozen=True):
-    """Where a recorder writes, how large that may become, by which rules it judges, and whether a person paused it."""
+    """Where a recorder writes, how large that may become, and whether a person paused it."""
 
     store: Path
     most_bytes: int | None = None
-    rules: str = ""
     is_paused: Callable[[], bool] = lambda: False
 
 
@@ -45,31 +48,55 @@ class Beat:
         limits: Limits,
         notifier: Notifier | None = None,
         measure: Callable[[], Memory] = memory_now,
+        reloading: Reloading | None = None,
+        *,
+        proof: Proof | None = None,
     ) -> None:
         self._roots = roots
+        self._reloading = reloading or Reloading(None, str)
         self._limits = limits
         self._notifier = notifier or Notifier()
         self._measure = measure
-        self._measured_s = float("-inf")
+        self._proof = (proof or Proof()) if self._notifier.is_heard else None  # whoever waits for it hears of it
+        self._measured_s = self._notified_s = float("-inf")
         self._run: Run | None = None
+        self._is_proven = False
+        self._shed_from = 0  # bytes of content
         self.memory = Memory()
-        self.proved_s: float | None = None  # Unix time at which the probes last saw a program of our own
         self.exit_status = 0
 
     def __call__(self, run: Run) -> float:
         self._run, now_s = run, time.monotonic()
+        self._reloading.read_asked()
         if now_s - self._measured_s >= _MEASURED_S:
             self._measured_s = now_s
             self.memory = self._measure()
+            self._shed(run)
             if why := self._limits.broken_by(self.memory):
                 say(f"{why}: this recorder ends in order")
                 self.exit_status = _LIMIT
                 run.end("memory limit")
-        self._notifier.goes_on(self._status(run), stuck_s=run.stuck_s)
-        return self._notifier.interval_s
+        is_proven, was_proven = self._proof is None or self._proof.look(), self._is_proven
+        self._is_proven = is_proven
+        if now_s >= self._notified_s + self._notifier.interval_s or is_proven != was_proven:
+            self._notified_s = now_s
+            self._notifier.goes_on(self._status(run), stuck_s=run.stuck_s, ready=is_proven)
+        return _ASKED_S
+
+    def _shed(self, run: Run) -> None:
+        """Over the soft limit less content is taken, each time; below it more."""
+        before, self._shed_from = self._shed_from, self._limits.shed_from(self.memory, self._shed_from)
+        if self._shed_from:
+            given_back()
+        run.shed(self._shed_from)
+        if bool(before) != bool(self._shed_from):
+            soft = f"memory is {self.memory.own // _MEGA} MB, and the soft limit is {self._limits.soft // _MEGA} MB"
+            say(f"{soft}: {'large contents are shed, and counted' if self._shed_from else 'all contents are taken again'}")
 
     def ends(self) -> None:
         self._notifier.stops()
+        if self._proof is not None:
+            self._proof.end()
 
     def figures(self, kept: Kept) -> Figures:
         """What there is to say now; before the first beat that nothing is well."""
@@ -78,6 +105,7 @@ class Beat:
             return Figures(Totals(), Ledger(), begun=False, well=False)
         stuck_s = run.stuck_s
         uses = run.tally.uses
+        age_s = None if self._proof is None else self._proof.age_s
         return Figures(
             run.tally.totals,
             run.ledger,
@@ -94,8 +122,12 @@ class Beat:
             lag_s=run.lag_s,
             stuck_s=stuck_s,
             up_s=run.ledger.seconds,
-            rules=kept.rules,
-            proved_s=self.proved_s,
+            rules=self._reloading.rules,
+            agents_file=self._reloading.agents,
+            reloads=self._reloading.reloads,
+            reloads_refused=self._reloading.refused,
+            shed_from_bytes=self._shed_from,
+            proved_s=None if age_s is None else time.time() - age_s,
             well=stuck_s < _STUCK_S and not self.exit_status,
         )
 
@@ -104,4 +136,13 @@ class Beat:
         lost = sum(entry.count for entry in run.ledger.unintended())
         agents = f"{plural(len(self._roots), 'agent')} {'runs' if len(self._roots) == 1 else 'run'}"
         taken = f"memory {memory.own // _MEGA} MB, {memory.tables // _MEGA} of it in the kernel"
-        return f"{agents}; {taken}; {f'{lost:,} lost' if lost else 'nothing is lost'}"
+        said = [agents, taken, f"{lost:,} lost" if lost else "nothing is lost"]
+        loaded = {"rules": self._reloading.rules, "agents.toml": self._reloading.agents}
+        said += [f"{name} {sha256[:_SHORT]}" for name, sha256 in loaded.items() if sha256]
+        if self._shed_from:
+            said.append(f"contents from {self._shed_from:,} bytes on are shed")
+        if not self._is_proven:
+            said.insert(0, "the probes have not proved themselves yet")
+        if self._reloading.error:
+            said.append(f"what was loaded before holds, since {self._reloading.error}")
+        return "; ".join(said)

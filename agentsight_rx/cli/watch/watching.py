@@ -14,6 +14,7 @@ from ...recording.price_file import load_prices
 from ...say import say
 from ...service.bounds import Limits
 from ...service.metrics import serve
+from ...signals import has_terminal
 from ...sources import AgentOptions, Roots
 from ...view.queries.costs import usd_of_call
 from ...view.rows.tally import Tally
@@ -31,6 +32,7 @@ from ..flags.system import System
 from ..flags.tls import Tls
 from ..flags.users import Users
 from ..flags.watch import Watch
+from ..own_agents import load_own_agents
 from ..record import ALL_SOURCES, FILTERS, SOURCE_SWITCHES, STREAMS
 from ..stopping import Stopper
 from ..stores import machine_store
@@ -38,6 +40,7 @@ from ..values import bytes_of, comms_of, socket_of
 from .beat import Beat, Kept
 from .only_one import lock_of_machine, only_recorder
 from .pausing import Pause
+from .reloading import Reloading
 
 __all__ = ["watch"]
 
@@ -67,7 +70,7 @@ def watch(
     out: Annotated[Destinations, Without(Console, "jsonl", "log", "require_store")] = _STORED,
     users: Users = _USERS,
     max_memory: Annotated[
-        str | None, flag(OUT, "--max-memory", "End in order where it takes more, tables in the kernel included.", "SIZE")
+        str | None, flag(OUT, "--max-memory", "End in order where it takes more, BPF included; shed from 85 %.", "SIZE")
     ] = None,
     metrics: Annotated[
         str | None, flag(OUT, "--metrics", "Serve /metrics and /healthz there, such as 127.0.0.1:9464.", "ADDRESS:PORT")
@@ -77,7 +80,8 @@ def watch(
     """
     Record every agent of this machine until a signal: running agents, and each one that starts.
 
-    It ends no agent. While none runs, nothing is attached to any program.
+    It ends no agent. While none runs, nothing is attached to any program. Without a terminal, SIGHUP reads guard.toml and
+    agents.toml anew.
     """
     if context.invoked_subcommand is not None:
         return 0
@@ -88,6 +92,9 @@ def watch(
     found = _found(watch, agents, paused)
     options = watch.options(tls, stdio, system, agents=found)
     options = guard.over(filters.over(options))
+    reloading = Reloading(guard.loaded(options), load_own_agents)
+    if guard.is_on:
+        options = replace(options, rules_file=reloading.look)
     graph = trace_graph(options)  # reports a wrong filter before anything is opened
     out.check(options, stored=True)
     others = users.sinks(out.store.retention(), whole=_is_whole(watch), guard=guard.is_on)
@@ -104,18 +111,21 @@ def watch(
         chosen = [*out.sinks(options, stopped=Stopper()), *others]
         graph = trace_graph(with_previews(options, chosen))
         required = watch.required() | {"agents"}
-        beat = Beat(found.roots, limits)
+        beat = Beat(found.roots, limits, reloading=reloading)
         tally = Tally()
         if served_at is not None:
             prices = load_prices(None)
             tally = Tally(Uses(lambda call: usd_of_call(call, prices)))
             limit = out.store.retention()
-            rules = "" if options.guard is None else options.guard.sha256
-            kept = Kept(store, None if limit is None else limit.most_bytes, rules, lambda: paused.until_ms() is not None)
+            kept = Kept(store, None if limit is None else limit.most_bytes, lambda: paused.until_ms() is not None)
             served = serve(*served_at, partial(beat.figures, kept))
             stack.callback(served.close)
             say(f"figures: http://{served.address[0]}:{served.address[1]}/metrics")
-        summary = capture(graph, chosen, required=required, keeps_auth=not options.remove_auth, beat=beat, tally=tally)
+        auth, hangup = (
+            not options.remove_auth,
+            None if has_terminal() else reloading.ask,
+        )  # with one it says that this is closed
+        summary = capture(graph, chosen, required=required, keeps_auth=auth, beat=beat, tally=tally, hangup=hangup)
         beat.ends()
     print_closing(summary, store=store, since_ms=summary.ledger.began_ms, verb="watched", filters=filters.given)
     return beat.exit_status or summary.exit_status

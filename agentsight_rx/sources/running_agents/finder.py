@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
+from ...agents.registry import known_agents
 from ...core.bounded import Recent
 from ...core.options import Options
 from ...core.stream import Stream, origin
@@ -59,6 +60,7 @@ class AgentReader(ProgramReader[ProcessEvent]):
         self._due_s = 0.0
         self._others: Recent[tuple[int, str, str], bool] = Recent(_KNOWN_MOST)  # processes that are no agents
         self._is_paused = False
+        self._known = known_agents()
 
     def open(self) -> None:
         target, names = self._options.target, awaited_names(self._options.choice)
@@ -134,6 +136,9 @@ class AgentReader(ProgramReader[ProcessEvent]):
     def _look(self) -> None:
         if self._is_paused:
             return
+        if self._known is not known_agents():  # what was no agent may be one now
+            self._known = known_agents()
+            self._others = Recent(_KNOWN_MOST)
         for pid, agent in sorted(self._running(), key=lambda each: len(ancestors(each[0]))):  # parents before their children
             if self._roots.pids.isdisjoint(ancestors(pid)) and self._roots.add(pid):
                 detail(f"recording {agent} {pid}, which ran already")

@@ -48,7 +48,7 @@ def place_of(entry: Entry, /) -> str:
         return "store"
     if name.startswith("to ") or entry.reason is Reason.SINK_FAILED:
         return "others"
-    return "queue" if entry.reason is Reason.QUEUE_FULL else "protocols"
+    return "queue" if entry.reason in (Reason.QUEUE_FULL, Reason.SHED) else "protocols"
 
 
 def places_of(entries: Sequence[Entry], counts: Sequence[StageCount], /) -> Iterator[Stage]:

@@ -169,6 +169,12 @@ def test_on_the_machine_itself_systemd_is_asked(tmp_path: Path, monkeypatch: pyt
 
     def systemctl(*words: str) -> None:
         asked.append(" ".join(words))
+        link = tmp_path / "etc/systemd/system/multi-user.target.wants" / words[-1]
+        if words[0] == "enable":
+            link.parent.mkdir()
+            link.symlink_to(f"../{words[-1]}")
+        elif words[0] == "disable":
+            link.unlink()
 
     monkeypatch.setattr(installing, "systemctl", systemctl)
     monkeypatch.setattr(installing, "is_running", lambda: True)

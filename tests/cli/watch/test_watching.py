@@ -35,10 +35,17 @@ def captures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     asked: list[Any] = []
 
     def capture(
-        graph: Any, sinks: Iterable[Sink[Any]], *, required: Collection[str], keeps_auth: bool, beat: Any, tally: Tally
+        graph: Any,
+        sinks: Iterable[Sink[Any]],
+        *,
+        required: Collection[str],
+        keeps_auth: bool,
+        beat: Any,
+        tally: Tally,
+        hangup: Any,
     ) -> Summary:
         asked.append((graph, sorted(required), keeps_auth))
-        return run_to_end(Run(of(list[int]()), sinks, tally=tally), beat=beat)
+        return run_to_end(Run(of(list[int]()), sinks, tally=tally), beat=beat, hangup=hangup)
 
     monkeypatch.setattr(watching, "capture", capture)
     return asked
