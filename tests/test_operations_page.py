@@ -35,6 +35,7 @@ def served() -> dict[str, set[str]]:
         store_bytes=5,
         store_limit=6,
         rules="7",
+        agents_file="9",
         proved_s=8.0,
     )
     return {

@@ -42,7 +42,7 @@ def guard_rules(file: Path | None = None, *, own: Path | None = None, folder: Pa
 
 class LoadedRules:
     """
-    The `rules` that hold, and what a new reading of their file says: those that it reads hold then. A file that cannot be used
+    The `rules` that hold, and a new reading of their file: the rules that it reads hold then. A file that cannot be used
     changes nothing. `say` gets that in words.
     """
 

@@ -229,7 +229,7 @@ class _Open(Struct):
         return [Put(PACKS, self.number, whole), *(Delete(PACKS, key) for key in _further_parts(self.number, len(parts)))]
 
     def _compress(self, compressor: zstandard.ZstdCompressor) -> _Frame:
-        """Bring what is new into the frame, as a block of it."""
+        """Bring the new bytes into the frame, as a block of it."""
         frame = self.frame
         if frame is None:
             frame = self.frame = compressor.compressobj()

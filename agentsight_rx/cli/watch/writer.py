@@ -71,7 +71,7 @@ class Piped:
         return ()
 
     def close(self) -> Sequence[Event]:
-        """What is missing at the end."""
+        """The missing things at the end."""
         last = self._last
         if self._frames.ended or last is None:
             return ()

@@ -150,7 +150,7 @@ class UsersSink:
         return {uid for uid, known in self._users.items() if known.pipe.is_running or not known.pipe.is_idle}
 
     def _missing(self, origin: Origin) -> list[Event]:
-        """What was dropped before it came here is missing to some of them."""
+        """Events that were dropped before they came here are missing to some users."""
         stage = f"to {NAME}"
         entries = self._ledger.unintended()
         lost = sum(entry.count for entry in entries if entry.stage == stage or entry.reason is Reason.BUG)
@@ -162,5 +162,5 @@ class UsersSink:
 
 
 def _of_machine(loss: Loss) -> Loss:
-    """What is lost to the machine, without a word about whose it was."""
+    """A loss of the machine, without a word about its user."""
     return replace(loss, note="", origin=replace(loss.origin, connection=None, comm=""))

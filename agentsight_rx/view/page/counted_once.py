@@ -63,7 +63,7 @@ def _once(found: Iterable[T], seen: Callable[[T], _Seen]) -> list[T]:
 
 
 def _fullest(some: list[_Seen]) -> list[_Seen]:
-    """Of those that overlap in time, and come from different recordings, the one with most."""
+    """Of sessions that overlap in time, and come from different recordings, the one with most."""
     kept: list[_Seen] = []
     for one in sorted(some, key=lambda each: each.much, reverse=True):
         if not any(one.recording != other.recording and _overlap(one, other) for other in kept):

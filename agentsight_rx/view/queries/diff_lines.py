@@ -1,4 +1,4 @@
-"""Two lists, such as the lines of texts -> the parts that are equal, and those that only one of them has."""
+"""Two lists, such as the lines of texts -> the equal parts, and the parts that only one of them has."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ class Healths:
 
 
 class _Part(Struct, frozen=True):
-    """What is looked at: some runs, and what belongs to them. Of `unended` an orderly end is missed."""
+    """Some runs, and all that belongs to them. Of `unended` an orderly end is missed."""
 
     runs: tuple[Recording, ...]
     totals: Totals

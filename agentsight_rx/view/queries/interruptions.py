@@ -46,7 +46,7 @@ def runs_through(life: Life, runs: Sequence[Recording], /) -> tuple[Recording, .
 
 
 def gone_on(session: SessionRow, life: Life, runs: Sequence[Recording], /) -> Beginning | None:
-    """What is missing of a session that went on between runs; `runs` are all of the store, in order."""
+    """The gap of a session that went on between runs; `runs` are all of the store, in order."""
     gaps_ms = [
         after.started_ms - max(before.committed_ms, life.begin_ms)
         for before, after in pairwise(runs)
