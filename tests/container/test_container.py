@@ -15,7 +15,7 @@ from agentsight_rx.sources.containers.references import resolve_reference
 
 from ..live.capture import PATIENCE_S, until
 from ..live.podman import podman
-from ..live.test_watch import AGENT, MODEL
+from ..live.watched import AGENT, MODEL
 
 pytestmark = pytest.mark.container
 

@@ -21,7 +21,7 @@ import pytest
 from agentsight_rx.service.users.places import USERS
 
 from .capture import PATIENCE_S, needs_root, until
-from .test_watch import AGENT, MODEL
+from .watched import AGENT, MODEL
 
 pytestmark = [pytest.mark.live, needs_root]
 

@@ -38,7 +38,21 @@ from agentsight_rx.view import CallRow
 
 from .capture import PATIENCE_S, PROGRAM, until
 
-__all__ = ["Agent", "Recorder", "Scene", "calls_of", "enter", "is_open", "is_probe", "kinds_of", "links", "options", "scene_in"]
+__all__ = [
+    "AGENT",
+    "MODEL",
+    "Agent",
+    "Recorder",
+    "Scene",
+    "calls_of",
+    "enter",
+    "is_open",
+    "is_probe",
+    "kinds_of",
+    "links",
+    "options",
+    "scene_in",
+]
 
 _LINK = re.compile(r"^link_type:\s+(\S+)", re.MULTILINE)
 _SETTLED_S = 0.5  # until every source has looked at an agent that was found

@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from agentsight_rx.cli.watch.beat import Beat, Kept
+from agentsight_rx.cli.watch.reloading import Reloading
 from agentsight_rx.core.stream import of
 from agentsight_rx.loss import Reason
+from agentsight_rx.recording.guard_file import LoadedRules
 from agentsight_rx.recording.price_file import load_prices
+from agentsight_rx.rules.guard.file import built_in_rules
 from agentsight_rx.runtime import Run
 from agentsight_rx.service.bounds import Limits
 from agentsight_rx.service.metrics import Served, serve
@@ -61,12 +64,14 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Generator[Scene]:
     opened.close()
     prices = load_prices(None)
     tally = Tally(Uses(lambda call: usd_of_call(call, prices)))
-    beat = Beat(Roots(), Limits(LIMIT))
+    rules = built_in_rules()
+    loaded = LoadedRules(lambda: rules, "guard.toml", rules, lambda _: None)
+    beat = Beat(Roots(), Limits(LIMIT), reloading=Reloading(loaded, str))
     with Run(of(rows), tally=tally) as run:
         run.wait()
         beat(run)
         run.ledger.meter("tls").lose(Reason.KERNEL_LOST, 41)
-        served = serve("127.0.0.1", 0, partial(beat.figures, Kept(store, LIMIT, "4c1e09ab")))
+        served = serve("127.0.0.1", 0, partial(beat.figures, Kept(store, LIMIT)))
         try:
             with prometheus(tmp_path_factory.mktemp("prometheus"), served.address[1]) as server:
                 until(lambda: server.value("agentsight_up") == 1.0)
@@ -91,7 +96,7 @@ def test_it_has_what_else_the_recorder_says(scene: Scene) -> None:
     ask, totals = scene.server.value, scene.run.tally.totals
     assert (totals.tools, totals.sessions) == (ask("agentsight_tools_total"), ask("agentsight_sessions_total"))
     assert [({"stage": "tls", "reason": "kernel_lost"}, 41.0)] == scene.server.ask("agentsight_lost_total")
-    assert [({"sha256": "4c1e09ab"}, 1.0)] == scene.server.ask("agentsight_rules_info")
+    assert [({"sha256": built_in_rules().sha256}, 1.0)] == scene.server.ask("agentsight_rules_info")
     assert LIMIT == ask("agentsight_memory_limit_bytes") == ask("agentsight_store_limit_bytes")
     taken = ask('agentsight_memory_bytes{kind="anonymous"}')
     assert taken is not None

@@ -15,7 +15,7 @@ import trustme
 
 from ..live.capture import PATIENCE_S, until
 from ..live.podman import podman
-from ..live.test_watch import AGENT, MODEL
+from ..live.watched import AGENT, MODEL
 
 __all__ = ["STORE", "UNIT", "Agent", "Machine", "machine"]
 

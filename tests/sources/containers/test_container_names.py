@@ -29,7 +29,7 @@ def write(root: Path, path: str, value: object) -> None:
         ("home/lena/.local/share/containers/storage/vfs-containers/containers.json", [{"id": ID, "names": ["box"]}], "box"),
         ("var/lib/containers/storage/overlay-containers/volatile-containers.json", [{"id": ID, "names": ["box"]}], "box"),
         (f"var/log/containers/web-1_team_main-app-{ID}.log", "", "team/web-1/main-app"),
-        ("var/lib/containers/storage/overlay-containers/containers.json", [{"id": ID, "names": []}], ID[:12]),
+        ("var/lib/containers/storage/overlay-containers/containers.json", [{"id": ID, "names": list[str]()}], ID[:12]),
         ("var/lib/containers/storage/overlay-containers/containers.json", "torn", ID[:12]),
     ],
 )
