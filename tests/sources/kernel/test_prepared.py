@@ -83,7 +83,7 @@ def test_where_hashes_allocate_large_ones_take_memory_for_what_is_in_them(
     monkeypatch.setattr(module, "compiled", compile_maps)
     cache = Cache(tmp_path / "programs")
     for _ in range(2):
-        assert [each.flags for each in prepared(_SOURCE, cache).image.maps] == [1, 0, 0]
+        assert [each.flags for each in prepared(_SOURCE, cache)[0].maps] == [1, 0, 0]
 
 
 @pytest.mark.parametrize(
