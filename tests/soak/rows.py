@@ -197,7 +197,7 @@ def sinks(scene: Scene, *, seconds: float, programs: int) -> Iterator[Figure]:
         before = taken(recorder.pid)
         fill(disk)
         sent += _asks_until(agent, lambda: "sink store failed" in recorder.said)
-        until(lambda: figures_at(port).get('agentsight_lost_total{reason="sink_failed"}', 0) > 0)
+        until(lambda: any('reason="sink_failed"' in name and value > 0 for name, value in figures_at(port).items()))
         full_s = time.monotonic()
         sent += _asks_until(agent, lambda: time.monotonic() - full_s >= seconds)
         free(disk)

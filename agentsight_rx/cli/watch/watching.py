@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from decimal import Decimal
 from functools import partial
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from ...service.bounds import Limits
 from ...service.metrics import serve
 from ...signals import has_terminal
 from ...sources import AgentOptions, Roots
+from ...view import CallRow
 from ...view.queries.costs import usd_of_call
 from ...view.rows.tally import Tally
 from ...view.rows.uses import Uses
@@ -114,21 +116,28 @@ def watch(
         beat = Beat(found.roots, limits, reloading=reloading)
         tally = Tally()
         if served_at is not None:
-            prices = load_prices(None)
-            tally = Tally(Uses(lambda call: usd_of_call(call, prices)))
+            tally = _tally_of(named=not others)
             limit = out.store.retention()
             kept = Kept(store, None if limit is None else limit.most_bytes, lambda: paused.until_ms() is not None)
             served = serve(*served_at, partial(beat.figures, kept))
             stack.callback(served.close)
             say(f"figures: http://{served.address[0]}:{served.address[1]}/metrics")
-        auth, hangup = (
-            not options.remove_auth,
-            None if has_terminal() else reloading.ask,
-        )  # with one it says that this is closed
+        hangup = None if has_terminal() else reloading.ask  # a terminal says so when it is closed
+        auth = not options.remove_auth
         summary = capture(graph, chosen, required=required, keeps_auth=auth, beat=beat, tally=tally, hangup=hangup)
         beat.ends()
     print_closing(summary, store=store, since_ms=summary.ledger.began_ms, verb="watched", filters=filters.given)
     return beat.exit_status or summary.exit_status
+
+
+def _tally_of(*, named: bool) -> Tally:
+    """What the figures show of calls: with the names of models and agents, or as one sum."""
+    prices = load_prices(None)
+
+    def usd_of(call: CallRow) -> Decimal | None:
+        return usd_of_call(call, prices)
+
+    return Tally(Uses(usd_of) if named else Uses(usd_of, most=0))
 
 
 def _is_whole(watch: Watch) -> bool:

@@ -18,6 +18,7 @@ from agentsight_rx.core.stream import of
 from agentsight_rx.errors import CaptureError, UsageError
 from agentsight_rx.runtime import Run, Summary, run_to_end
 from agentsight_rx.state import LmdbStore
+from agentsight_rx.view import CallRow
 from agentsight_rx.view.rows.tables import RUNS
 from agentsight_rx.view.rows.tally import Tally
 from tests.cli.guarding import ran, stay_in
@@ -57,6 +58,23 @@ def test_every_source_is_of_the_agents_and_one_finds_them() -> None:
     assert {"agents", "tls", "plain_http", "process", "files", "net", "stdio", "system", "readline"} == sources.keys()
     assert "cgroup='/x'" in sources.pop("agents"), "agents are looked for there"
     assert all("roots=Roots()" in line and "cgroup=None" in line for line in sources.values())
+
+
+@pytest.mark.parametrize(("flags", "pairs"), [((), {("m", "claude")}), (("--users",), {("other", "other")})])
+def test_figures_name_models_and_agents_unless_users_have_their_own(
+    monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], pairs: set[tuple[str, str]]
+) -> None:
+    seen: list[set[tuple[str, str]]] = []
+
+    def capture(_: Any, sinks: Iterable[Sink[Any]], *, tally: Tally, **more: Any) -> Summary:
+        tally.add([CallRow("llm-1", 1, model="m", agent="claude", status="complete", end_timestamp_ms=2, total_tokens=1)])
+        assert tally.uses is not None
+        seen.append({*tally.uses.until(3)})
+        return run_to_end(Run(of(list[int]()), sinks), beat=more["beat"])
+
+    monkeypatch.setattr(watching, "capture", capture)
+    ran("watch", "--cgroup", "/x", "--metrics", "127.0.0.1:0", *flags)
+    assert [pairs] == seen
 
 
 def test_it_goes_on_with_the_store_of_the_machine(tmp_path: Path, captures: list[Any]) -> None:
