@@ -21,9 +21,6 @@ from .stream_kinds import KINDS, UNKNOWN, StreamDecoder, kind_in_fact
 __all__ = ["About", "EventStream", "EventStreamState", "restored"]
 
 _PENDING_MOST = 16 << 10
-_RECORDS_MOST = 256  # that wait to be read: each takes 150 bytes of memory, however small it is
-_MARK_MOST = 32  # bytes of an end mark
-_ESCAPE = b"\\u"  # behind one in JSON a mark may be written in other letters
 _EVENTS_MOST = 16 << 20  # bytes of events that a message keeps; a long answer with a big tool input has 1 MiB
 _EVENT_COSTS = 100  # bytes of memory, whatever is in it
 _READ_MOST = 32 << 20  # bytes of events that are read; no answer of a model is longer
@@ -94,8 +91,6 @@ class EventStream:
         self.events: list[SseEvent] = []
         self._pending: list[bytes] = []  # bytes not read yet
         self._cuts: list[tuple[int, int]] = []  # their records: bytes, time
-        self._looked = 0  # so many of them have no end mark
-        self._behind = b""  # the end of those
         self._drained = 0  # `size` when they were last read
         self.events_lost = 0
         self.heard = 0  # bytes of memory that all events take
@@ -190,31 +185,10 @@ class EventStream:
         data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
         cuts, self._cuts = self._cuts, []
         self._pending.clear()
-        self._looked, self._behind = 0, b""
         self._drained = self.size
         if not self.opened and data.strip():
             self.opened = True
             self._choose_decoder(data)
-        count, size = self._in_front_of_end(data, cuts) if len(cuts) > 1 else (0, 0)
-        if count:
-            self._read(data[:size], cuts[:count])
-            data, cuts = data[size:], cuts[count:]
-        self._read(data, cuts)
-
-    def _in_front_of_end(self, data: bytes, cuts: list[tuple[int, int]]) -> tuple[int, int]:
-        """How many records lie in front of the first end mark, and their bytes. They need no search for the time of the end."""
-        places = [at for mark in self._marks() if (at := data.find(mark)) >= 0]
-        count = size = 0
-        for length, _ in cuts if places else ():
-            if size + length > min(places):
-                break
-            count, size = count + 1, size + length
-        return count, size
-
-    def _marks(self) -> tuple[bytes, ...]:
-        return () if self.provider is None else self.provider.end_marks
-
-    def _read(self, data: bytes, cuts: list[tuple[int, int]]) -> None:
         state = self.decoder.snapshot() if len(cuts) > 1 and self.decoder.held() < _PENDING_MOST else None
         events, heard, chunks = self.decoder.feed(data), self.heard, self.chunks
         if events:
@@ -344,21 +318,8 @@ class EventStream:
         """The answer has ended, and no message has said so."""
         if self.revision:
             return False
-        if self._may_end():
-            self.drain()
+        self.drain()
         return self.ended
-
-    def _may_end(self) -> bool:
-        """
-        Whether the end of the answer may be in the pending bytes. Marks of its dialect are looked for in each byte once. So an
-        answer is read many records at a time, also where few come in a step of time.
-        """
-        marks = self._marks()
-        if not marks or self.reader is None or self.decoder.held() or len(self._cuts) >= _RECORDS_MOST:
-            return True
-        new = self._behind + b"".join(self._pending[self._looked :])
-        self._looked, self._behind = len(self._pending), new[-_MARK_MOST:]
-        return any(new.find(mark) >= 0 for mark in (*marks, _ESCAPE))
 
     def reason_in_silence(self) -> str | None:
         """Why it is not complete where nothing comes any more."""
