@@ -25,7 +25,7 @@
 # ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
 #   seen (3 GB of packages, kept in .setup/agents). Without NAME it also records agents, and counts what short runs miss.
 # ./test.sh --soak [TIME] [ROW…]: a recorder that runs always, under load and through every accident, for about TIME (30m), and
-#   its figures. A short form is among the other tests.
+#   its figures. The short form: pytest -n0 tests/soak/short_rounds.py.
 # ./test.sh --cluster [ROUNDS]: drivers, schedulers and workers of a cluster run are killed, workers in so many rounds (5); spool
 #   and result in S3 (the server of moto), with shippers that are killed; the recipe for Spark as docs/cluster.md prints it. Both
 #   have an environment of their own (1 GB, kept in .setup/cluster).

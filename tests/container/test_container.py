@@ -91,7 +91,7 @@ def test_an_agent_in_another_container_is_recorded_under_its_name(log: Path, nam
     with (log / "go").open("w") as agent:
         until(lambda: "recording claude" in said() and "watching TLS" in said().partition("recording claude")[2])
         for number in range(CALLS):
-            agent.write("go\n")
+            agent.write("\n")
             agent.flush()
             until(lambda number=number: (log / "said").read_text().count("done") > number)  # type: ignore[misc]
     run_podman("stop", "--time", "60", names["recorder"])

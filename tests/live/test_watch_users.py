@@ -143,7 +143,7 @@ def model(machine: Machine, stack: ExitStack) -> tuple[Path, str]:
 def asks(agent: subprocess.Popen[bytes]) -> None:
     assert agent.stdin is not None
     assert agent.stdout is not None
-    agent.stdin.write(b"go\n")
+    agent.stdin.write(b"\n")
     agent.stdin.flush()
     assert b"done\n" == agent.stdout.readline()
 

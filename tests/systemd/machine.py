@@ -50,7 +50,7 @@ class Agent:
 
     def asks(self) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write("go\n")
+        self._process.stdin.write("\n")
         self._process.stdin.flush()
         assert self._line() == "done\n"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ..disks import needs_mount
-from ..soak import rows
-from .capture import needs_root
-from .watched import Scene, scene_in
+from ..live.capture import needs_root
+from ..live.watched import Scene, scene_in
+from . import rows
 
 pytestmark = [pytest.mark.live, needs_root]
 
