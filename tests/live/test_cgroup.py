@@ -16,6 +16,7 @@ from agentsight_rx.events import FileEvent, ProcessExec, ProcessExit
 from agentsight_rx.sources import FileOptions, ProcessOptions, Target
 
 from .capture import PATIENCE_S, needs_root, running, started
+from .groups import new_group
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -23,14 +24,8 @@ pytestmark = [pytest.mark.live, needs_root]
 @pytest.fixture
 def group() -> Generator[Path]:
     """A control group that contains another, `inner`; both are removed at the end."""
-    mounts = re.findall(r"^\S+ (\S+) cgroup2 ", Path("/proc/self/mounts").read_text(), re.MULTILINE)
-    if not mounts:
-        pytest.skip("nothing of type cgroup2 is mounted")
-    directory = Path(mounts[0], f"agentsight-rx-test-{os.getpid()}")
-    try:
-        (directory / "inner").mkdir(parents=True)
-    except OSError as error:
-        pytest.skip(f"no control group can be made: {error}")
+    directory = new_group("test")
+    (directory / "inner").mkdir()
     yield directory
     for each in (directory / "inner", directory):
         with suppress(OSError):

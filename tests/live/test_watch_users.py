@@ -21,7 +21,8 @@ import pytest
 from agentsight_rx.service.users.places import USERS
 
 from .capture import PATIENCE_S, needs_root, until
-from .watched import AGENT, MODEL
+from .groups import control_group
+from .watched import AGENT, MODEL, end
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -44,7 +45,7 @@ class Machine:
         script = f"mount --bind {_ROOT} {_THERE}; mount -t tmpfs -o mode=755 tmpfs {place}; echo ready; read -r _"
         words = ["unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-ec", script]
         self.holder = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        stack.callback(_end, self.holder)
+        stack.callback(end, self.holder)
         assert self.holder.stdout is not None
         assert b"ready\n" == self.holder.stdout.readline()
 
@@ -74,7 +75,7 @@ class Machine:
         arguments = [NAMES[uid], _PYTHON, "-c", AGENT, NAMES[uid], str(certificate), port]
         words = self.as_user(uid, "/bin/bash", "-c", '(exec -a "$0" "$@"); true', *arguments)
         process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=enter)
-        self._stack.callback(_end, process)
+        self._stack.callback(end, process)
         assert process.stdout is not None
         process.stdout.readline()
         return process
@@ -100,28 +101,15 @@ class Machine:
                 reader.join(PATIENCE_S)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    with suppress(ValueError):
-        process.communicate()
-
-
 @pytest.fixture
 def machine() -> Generator[Machine]:
-    mounts = re.findall(r"^\S+ (\S+) cgroup2 ", Path("/proc/self/mounts").read_text(), re.MULTILINE)
-    if not mounts:
-        pytest.skip("nothing of type cgroup2 is mounted")
-    group = Path(mounts[0], f"agentsight-rx-users-{os.getpid()}")
-    group.mkdir()
     top = Path(tempfile.mkdtemp(prefix="agentsight-rx-users-"))
     top.chmod(0o755)
     (top / "root").mkdir(mode=0o700)
     try:
-        with ExitStack() as stack:
+        with control_group("users") as group, ExitStack() as stack:
             yield Machine(stack, top, group)
     finally:
-        until(lambda: not (group / "cgroup.procs").read_text())
-        group.rmdir()
         shutil.rmtree(top)
 
 
@@ -135,7 +123,7 @@ def model(machine: Machine, stack: ExitStack) -> tuple[Path, str]:
     certificate.chmod(0o644)
     authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(place))
     process = subprocess.Popen([sys.executable, "-c", MODEL, str(place)], stdout=subprocess.PIPE)
-    stack.callback(_end, process)
+    stack.callback(end, process)
     assert process.stdout is not None
     return certificate, process.stdout.readline().decode().strip()
 

@@ -14,8 +14,6 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import pytest
-
 from agentsight_rx.graphs import TraceOptions
 from agentsight_rx.runtime import Run
 from agentsight_rx.sources import (
@@ -37,6 +35,7 @@ from agentsight_rx.sources.running_agents.on_demand import OnDemand
 from agentsight_rx.view import CallRow
 
 from .capture import PATIENCE_S, PROGRAM, until
+from .groups import control_group
 
 __all__ = [
     "AGENT",
@@ -203,7 +202,7 @@ class Scene:
         place = directory / "server.pem"
         authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(place))
         model = subprocess.Popen([sys.executable, "-c", MODEL, str(place)], stdout=subprocess.PIPE)
-        stack.callback(_end, model)
+        stack.callback(end, model)
         assert model.stdout is not None
         self.port = model.stdout.readline().decode().strip()
         stack.callback(self._end_agents)
@@ -219,7 +218,7 @@ class Scene:
 
     def _end_agents(self) -> None:
         for agent in self._agents:
-            _end(agent.process)
+            end(agent.process)
 
     def record(self, store: Path, *flags: str, env: Mapping[str, str] = os.environ) -> Recorder:
         recorder = Recorder(self, store, *flags, env=env)
@@ -232,7 +231,8 @@ def _end_recorder(recorder: Recorder) -> None:
     recorder.process.wait()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """At once."""
     process.kill()
     with suppress(ValueError):
         process.communicate()
@@ -241,20 +241,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def scene_in(directory: Path) -> Generator[Scene]:
     """A scene in a new control group, which is removed at the end."""
-    mounts = re.findall(r"^\S+ (\S+) cgroup2 ", Path("/proc/self/mounts").read_text(), re.MULTILINE)
-    if not mounts:
-        pytest.skip("nothing of type cgroup2 is mounted")
-    group = Path(mounts[0], f"agentsight-rx-watch-{os.getpid()}")
-    try:
-        group.mkdir()
-    except OSError as error:
-        pytest.skip(f"no control group can be made: {error}")
-    try:
-        with ExitStack() as stack:
-            yield Scene(stack, directory, group)
-    finally:
-        until(lambda: not (group / "cgroup.procs").read_text())
-        group.rmdir()
+    with control_group("watch") as group, ExitStack() as stack:
+        yield Scene(stack, directory, group)
 
 
 def options(scene: Scene, roots: Roots, *, choice: Choice = Choice(), paused: Callable[[], bool] | None = None) -> TraceOptions:  # noqa: B008
