@@ -47,8 +47,10 @@ def add_agent(agent: Agent, /) -> None:
 
 def set_own_agents(agents: Iterable[Agent], /) -> None:
     """Know these agents of the user from here on, and no earlier ones. Where a name has two of them, theirs is not meant."""
-    _of_user[:] = agents
-    _know()
+    made = list(agents)
+    if made != _of_user:
+        _of_user[:] = made
+        _know()
 
 
 def known_agents() -> object:

@@ -12,10 +12,9 @@ import msgspec
 from ..core.bounded import Recent
 from ..core.options import Options
 from ..core.stream import Stream
-from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, ProcessSeen
+from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork
 from ..loss import Reason
 from .containers.container_names import Placing
-from .containers.control_groups import container_of
 from .kernel.program import Program, text_of, walked_path
 from .kernel.reader import ProgramReader
 from .kernel.ring import RingSize
@@ -111,7 +110,7 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
         if target.roots is not None:
             target.roots.follow()
             new = {pid for pid in new if not target.roots.has_started(pid)}
-        self._seen += [self._placed(seen) for seen in running(new) if fits(target, seen.origin.pid, seen.origin.uid)]
+        self._seen += [self._placing.seen(seen) for seen in running(new) if fits(target, seen.origin.pid, seen.origin.uid)]
 
     def poll(self, timeout: float, /) -> Sequence[ProcessEvent] | None:
         assert self._program is not None
@@ -155,16 +154,6 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
                 self._began.pop_oldest()
             return self._placing.exec(event)
         return event
-
-    def _placed(self, event: ProcessSeen) -> ProcessSeen:
-        """With the name of its container."""
-        try:
-            found = container_of(event.origin.pid)
-        except OSError:
-            found = None
-        if found is None:
-            return event
-        return msgspec.structs.replace(event, container=self._placing.names.of(found.container_id))
 
 
 def _is_narrow(view: memoryview, at: int) -> bool:

@@ -13,7 +13,17 @@ from collections.abc import Iterator
 import msgspec
 import zstandard
 
-__all__ = ["LARGEST", "SegmentBroken", "compressor", "decompressed", "record", "records", "unpacked_records", "unpacker"]
+__all__ = [
+    "LARGEST",
+    "SegmentBroken",
+    "compressor",
+    "decompressed",
+    "record",
+    "records",
+    "unpacked_records",
+    "unpacker",
+    "whole_records",
+]
 
 _LEVEL = 3
 LARGEST = 512 << 20  # bytes of a whole segment: it is cut at 64 MiB, behind one batch of events of at most 64 MiB
@@ -63,21 +73,29 @@ def unpacked_records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     rest = bytearray()
     for piece in _unpacked(content, LARGEST):
         rest += piece
-        at = 0
-        while len(rest) - at >= _FRAME.size:
-            kind, length = _FRAME.unpack_from(rest, at)
-            if length > _RECORD_MOST:
-                raise SegmentBroken(f"a record of {length >> 20} MiB is larger than {_RECORD_MOST >> 20} MiB")
-            end = at + _FRAME.size + length
-            if end > len(rest):
-                break
-            with memoryview(rest) as view:
-                body = bytes(view[at + _FRAME.size : end])
-            yield kind, body
-            at = end
-        del rest[:at]
+        yield from whole_records(rest)
     if rest:
         raise SegmentBroken("it is cut inside a record")
+
+
+def whole_records(rest: bytearray, *, most: int = _RECORD_MOST) -> Iterator[tuple[bytes, bytes]]:
+    """
+    Take the records that are whole out of bytes that come in pieces; the begin of the next one stays in `rest`. Raises
+    SegmentBroken for a record of more than `most` bytes.
+    """
+    at = 0
+    while len(rest) - at >= _FRAME.size:
+        kind, length = _FRAME.unpack_from(rest, at)
+        if length > most:
+            raise SegmentBroken(f"a record of {length >> 20} MiB is larger than {most >> 20} MiB")
+        end = at + _FRAME.size + length
+        if end > len(rest):
+            break
+        with memoryview(rest) as view:
+            body = bytes(view[at + _FRAME.size : end])
+        yield kind, body
+        at = end
+    del rest[:at]
 
 
 def unpacker() -> zstandard.ZstdDecompressor:

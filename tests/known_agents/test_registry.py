@@ -96,6 +96,9 @@ def test_own_agents_are_replaced_and_take_no_name_of_ours() -> None:
         set_own_agents([Agent(id="mine", title="Mine", names=("my-agent", "claude"), capture="")])
         assert ("mine", "claude") == (agent_of("my-agent", []), agent_of("claude", []))
         assert before is not known_agents()
+        before = known_agents()
+        set_own_agents([Agent(id="mine", title="Mine", names=("my-agent", "claude"), capture="")])
+        assert before is known_agents()
         set_own_agents([Agent(id="other", title="Other", names=("other-agent",), capture="")])
         assert (None, "other") == (agent_of("my-agent", []), agent_of("other-agent", []))
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from decimal import Decimal
 from functools import partial
 from typing import Annotated
 
@@ -17,10 +16,9 @@ from ...service.bounds import Limits
 from ...service.metrics import serve
 from ...signals import has_terminal
 from ...sources import AgentOptions, Roots
-from ...view import CallRow
 from ...view.queries.costs import usd_of_call
 from ...view.rows.tally import Tally
-from ...view.rows.uses import Uses
+from ...view.rows.uses import PAIRS_MOST, Uses
 from ..capture import Explain, capture, print_closing, print_graph
 from ..destinations import Destinations, with_previews
 from ..flags.agents import Agents
@@ -133,11 +131,7 @@ def watch(
 def _tally_of(*, named: bool) -> Tally:
     """What the figures show of calls: with the names of models and agents, or as one sum."""
     prices = load_prices(None)
-
-    def usd_of(call: CallRow) -> Decimal | None:
-        return usd_of_call(call, prices)
-
-    return Tally(Uses(usd_of) if named else Uses(usd_of, most=0))
+    return Tally(Uses(lambda call: usd_of_call(call, prices), most=PAIRS_MOST if named else 0))
 
 
 def _is_whole(watch: Watch) -> bool:

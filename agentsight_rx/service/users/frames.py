@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from ...events import Event
-from ...spool.records import record
+from ...spool.records import record, whole_records
 
 __all__ = ["END", "Frames", "frame"]
 
-_HEAD = 5  # bytes: a letter, and the length of the rest
+_ANY = 1 << 32  # bytes of a record: the recorder alone writes into the pipe
 _EVENTS, _END = b"E", b"Z"
 _decode = msgspec.msgpack.Decoder(list[Event]).decode
 
@@ -34,15 +34,9 @@ class Frames:
     def feed(self, data: bytes) -> list[Event]:
         self._rest += data
         events: list[Event] = []
-        at = 0
-        while len(self._rest) - at >= _HEAD:
-            end = at + _HEAD + int.from_bytes(self._rest[at + 1 : at + _HEAD], "big")
-            if end > len(self._rest):
-                break
-            if self._rest.startswith(_END, at):
+        for kind, body in whole_records(self._rest, most=_ANY):
+            if kind == _END:
                 self.ended = True
             else:
-                events += _decode(self._rest[at + _HEAD : end])
-            at = end
-        del self._rest[:at]
+                events += _decode(body)
         return events

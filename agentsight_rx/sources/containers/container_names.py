@@ -8,8 +8,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ...events import ProcessExec
-from .control_groups import Memory, matches
+from ...events import ProcessExec, ProcessSeen
+from .control_groups import Memory, container_of, matches
 from .references import HERE, Host, names_kept
 
 __all__ = ["ContainerNames", "Placing", "host_seen_from_here"]
@@ -19,18 +19,26 @@ _SHORT = 12  # digits of an id, as runtimes show it
 
 
 class Placing:
-    """ProcessExec -> the same with its container, which /proc has while the process is there."""
+    """A process -> the same with its container, which /proc has while the process is there."""
 
     def __init__(self, proc: Path = Path("/proc"), host: Host | None = None) -> None:
+        self._proc = proc
         self._containers = Memory(proc)
-        self.names = ContainerNames(host)
+        self._names = ContainerNames(host)
 
     def exec(self, event: ProcessExec) -> ProcessExec:
         found = self._containers.of(event.origin.pid, event.start_ns, event.ppid)
         if found is None:
             return event
-        name = self.names.of(found.container_id)
+        name = self._names.of(found.container_id)
         return replace(event, container_id=found.container_id, ns_pid=found.ns_pid, pod=found.pod, container=name)
+
+    def seen(self, event: ProcessSeen) -> ProcessSeen:
+        try:
+            found = container_of(event.origin.pid, self._proc)
+        except OSError:
+            found = None
+        return event if found is None else replace(event, container=self._names.of(found.container_id))
 
 
 class ContainerNames:

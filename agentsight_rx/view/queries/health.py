@@ -79,6 +79,7 @@ class Healths:
         self._uses = _first(store, TLS_USES, size)
         self._unknown = tuple(row for _, row in store.scan(UNKNOWN))
         self._error = rules_error(store)
+        self._read = sum(use.connections for use in rows_of(store, TLS_USES))
         self._unread = [row.connections for row in rows_of(store, BLIND_SPOTS)]
         self.whole = self._health(
             _Part(self._runs, read_totals(store), self._blind, self._uses, tuple(self._begun()), unended=self._runs)
@@ -145,7 +146,7 @@ class Healths:
             removed=self._store.get(REMOVED, 0),
             beginnings=part.begun,
             commands_unseen=totals.commands_unseen,
-            connections_read=sum(use.connections for use in rows_of(self._store, TLS_USES)),
+            connections_read=self._read,
             connections_unread=sum(self._unread),
             rules_error=self._error,
         )

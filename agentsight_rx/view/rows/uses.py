@@ -14,9 +14,10 @@ from ...core.bounded import Recent
 from ...tokens import Usage
 from .kinds import CallRow
 
-__all__ = ["OTHER", "SETTLED_MS", "Use", "Uses", "shown_name"]
+__all__ = ["OTHER", "PAIRS_MOST", "SETTLED_MS", "Use", "Uses", "shown_name"]
 
 OTHER = "other"
+PAIRS_MOST = 18  # of model and agent, with a sum of their own
 SETTLED_MS = 60_000  # rows of a call change for some seconds; and a reader that comes each minute sees the 0 of a pair before
 
 _WAITING_MOST = 1024  # calls that ended and may change
@@ -57,7 +58,7 @@ class Uses:
     place would be counted twice. One thread adds calls, and others may read.
     """
 
-    def __init__(self, cost_of: Callable[[CallRow], Decimal | None], *, most: int = 18) -> None:
+    def __init__(self, cost_of: Callable[[CallRow], Decimal | None], *, most: int = PAIRS_MOST) -> None:
         self._cost_of = cost_of
         self._most = most
         self._lock = threading.Lock()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.events import Origin, ProcessExec
+from agentsight_rx.events import Origin, ProcessExec, ProcessSeen
 from agentsight_rx.sources.containers.container_names import ContainerNames, Placing, host_seen_from_here
 from agentsight_rx.sources.containers.references import HERE, Host
 
@@ -74,3 +74,13 @@ def test_a_program_that_starts_gets_its_container(tmp_path: Path) -> None:
     assert (ID, 1, "box") == (found.container_id, found.ns_pid, found.container)
     outside = ProcessExec(Origin(1, 71), 1, 5, "/bin/claude", ("claude",), "/")
     assert outside == placing.exec(outside)
+
+
+def test_a_program_that_ran_before_gets_the_name_of_its_container(tmp_path: Path) -> None:
+    for pid, group in ((70, f"0::/docker/{ID}\n"), (71, "0::/\n")):
+        (tmp_path / f"proc/{pid}").mkdir(parents=True)
+        (tmp_path / f"proc/{pid}/cgroup").write_text(group)
+        (tmp_path / f"proc/{pid}/status").write_text(f"NSpid:\t{pid}\t1\n")
+    placing = Placing(tmp_path / "proc", Host(tmp_path))
+    seen = [placing.seen(ProcessSeen(Origin(1, pid), 1, 5, "/bin/claude", ("claude",), "/")) for pid in (70, 71, 72)]
+    assert [ID[:12], "", ""] == [event.container for event in seen]
