@@ -17,9 +17,9 @@ from ..containers.contents import control_groups
 from ..names import Names
 from ..proc import is_alive
 from ..target import Target, found
+from .ahead import AHEAD
 from .detach import leave
 from .features import require_kernel
-from .loaded import Loaded
 from .namespace import Namespace, own_namespace
 from .perf_events import at_tracepoint
 from .prepared import Source, prepared
@@ -101,9 +101,9 @@ class Program(Generic[E]):
             fields=(*_TRACK_FIELDS, *here.fields, *fields),
             flags=(*target.flags(), *here.flags, *switches),
         )
-        image, anew = prepared(source)
+        found = prepared(source)
         try:
-            self.bpf = Loaded(image, anew, entries={ring: size})
+            self.bpf = AHEAD.loaded(found, {ring: size})
         except OSError as error:
             raise _refused(f"the tables of the {stage} program", "map", error) from error
         self._settle(here)
