@@ -27,7 +27,7 @@ from .image import Image
 
 __all__ = ["Begun", "Cache", "default_directory", "kernel_identity", "key_of"]
 
-_FORMAT = 1  # of the files; count it up where the meaning of an Image changes
+_FORMAT = 2  # of the files; count it up where the meaning of an Image changes
 _MAGIC = b"agentsight-rx program\n"
 _NAME = "programs"
 _SUFFIX = ".program"

@@ -47,6 +47,7 @@ __all__ = [
     "FEATURES",
     "Feature",
     "Finding",
+    "allocates_entries",
     "has_may_goto",
     "has_uprobe_multi",
     "holds_cpu",
@@ -57,6 +58,7 @@ __all__ = [
 ]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_OWN_ALLOCATOR = "bpf_htab.ma"
 
 # Instructions: operation, registers, offset, value (Documentation/bpf/standardization/instruction-set.rst)
 _SET_0 = pack("<BBhi", 0xB7, 0, 0, 0)
@@ -147,6 +149,15 @@ def preempts_programs() -> bool:
     place. Such kernels protect tracepoints by SRCU, or run the programs of system calls in a function of its own.
     """
     return has_any(("tracepoint_srcu_srcu_data", "trace_call_bpf_faultable"))
+
+
+@cache
+def allocates_entries() -> bool:
+    """
+    Whether a program may put entries into a hash that has no memory for them yet: the hashes of such kernels have an allocator
+    that works in any context. Older ones take such a program too, and warn that it is unsafe, so none is tried.
+    """
+    return known_offsets((_OWN_ALLOCATOR,))[_OWN_ALLOCATOR] is not None
 
 
 def takes_links(*, wanted: bool) -> bool:
@@ -333,6 +344,16 @@ def _preemption() -> Finding:
     return Finding(not preempts, "the kernel may preempt them" if preempts else "the kernel does not preempt them")
 
 
+def _growing() -> Finding:
+    try:
+        has = allocates_entries()
+    except Unavailable as error:
+        return Finding(False, str(error))
+    return Finding(
+        has, "the kernel has an allocator for them" if has else "the kernel has no allocator for them", "Linux 6.1 has it"
+    )
+
+
 def _freezer() -> Finding:
     with group() as made:
         if made is None:
@@ -461,6 +482,13 @@ FEATURES: tuple[Feature, ...] = (
         purpose="every event at a tracepoint in one run of a program",
         without="each program is attached five times, since the kernel skips one while it is preempted (7.3), and counted",
         ask=_preemption,
+    ),
+    Feature(
+        "tables that grow",
+        since="6.1",
+        purpose="tables that take memory for what is in them",
+        without="tables that take 65 MB more, whether anything is in them or not",
+        ask=_growing,
     ),
     Feature(
         "processes of other users",

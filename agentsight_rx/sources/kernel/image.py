@@ -16,6 +16,9 @@ _STEP = Struct("<BBhi")
 _CALL, _SET = 0x85, 0xB7  # operations: call what the upper half of its registers says; set a register
 _OF_KERNEL = 2  # BPF_PSEUDO_KFUNC_CALL; 0 is a helper
 
+_HASH, _EACH_WHEN_NEEDED = 1, 1  # a type of maps, and BPF_F_NO_PREALLOC (include/uapi/linux/bpf.h)
+_LARGE = 65_536  # entries; smaller tables are changed at each call, and take 2 MB at most
+
 # Calls of bpf/track.h that become something else; no helper has these numbers
 HOLD_CPU, RELEASE_CPU, THIS_RUN = 0x70000001, 0x70000002, 0x70000003
 
@@ -69,6 +72,17 @@ class Image(msgspec.Struct, frozen=True):
         steps = {number: calling_kernel(function) for number, function in numbers.items()}
         functions = (msgspec.structs.replace(each, code=_replaced(each.code, steps)) for each in self.functions)
         return msgspec.structs.replace(self, functions=tuple(functions))
+
+    def growing(self) -> Image:
+        """Large hashes take memory for the entries that they have, not for all that they may have."""
+
+        def grows(each: Map) -> bool:
+            return each.kind == _HASH and each.entries >= _LARGE
+
+        maps = (
+            msgspec.structs.replace(each, flags=each.flags | _EACH_WHEN_NEEDED) if grows(each) else each for each in self.maps
+        )
+        return msgspec.structs.replace(self, maps=tuple(maps))
 
 
 def _replaced(code: bytes, steps: Mapping[int, bytes]) -> bytes:

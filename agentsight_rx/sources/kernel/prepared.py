@@ -12,7 +12,7 @@ from ...errors import CaptureError
 from .btf import defines
 from .cache import Cache, default_directory, kernel_identity, key_of
 from .compiler import compiled, compiler_identity
-from .features import has_may_goto, holds_cpu, preempts_programs
+from .features import allocates_entries, has_may_goto, holds_cpu, preempts_programs
 from .image import HOLD_CPU, RELEASE_CPU, Image
 from .shim import HEADERS
 
@@ -71,6 +71,8 @@ def _prepared(source: Source, kept: Cache) -> Prepared:
         image = compiled(text, [*defines(source.fields), *switches, *source.flags])
         if functions:
             image = image.calling(dict(zip((HOLD_CPU, RELEASE_CPU), functions, strict=True)))
+        if allocates_entries():
+            image = image.growing()
         image = structs.replace(image, runs=runs)
         kept.put(key, image)
         return image

@@ -20,6 +20,7 @@ E = TypeVar("E")
 _BUSY, _DISCARD = 1 << 31, 1 << 30
 _SIZE = _DISCARD - 1
 _PAGE = mmap.PAGESIZE
+_RECORD_MOST = 1 << 20  # bytes; ours have 32 KB at most, where they are put together
 _BATCH = 4 << 20  # bytes that one read takes at most, so that whoever gets it has room for it
 # After a wake-up, while a batch gathers. The kernel wakes a reader that has read everything, and no other: so a busy ring costs
 # 100 wake-ups a second instead of 100,000, and an idle one none.
@@ -46,7 +47,8 @@ def size_of_ring(asked: RingSize) -> int:
 
 class Ring(Generic[E]):
     """
-    The reading end (Documentation/bpf/ringbuf.rst): data is mapped twice in a row, so no record wraps.
+    The reading end (Documentation/bpf/ringbuf.rst): behind the end of the data its beginning is mapped again, as much as the
+    largest record needs, so no record wraps.
 
     `decode(view, at, size)` makes an event of the record at `at`, several, or None. A record is read in place, and only after
     its BUSY bit is clear; x86-64 keeps the order of these loads, which is why other machines are not supported.
@@ -58,7 +60,8 @@ class Ring(Generic[E]):
         self._enough = min(_ENOUGH, size // 4)
         self._waited_at = -1  # where the last wait found the reader: there again, a record is still being written
         self._consumer_map = mmap.mmap(fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
-        self._producer_map = mmap.mmap(fd, _PAGE + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE)
+        twice = min(size, _RECORD_MOST)
+        self._producer_map = mmap.mmap(fd, _PAGE + size + twice, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE)
         self._consumer = memoryview(self._consumer_map).cast("Q")
         self._view = memoryview(self._producer_map)
         self._producer = self._view[:8].cast("Q")

@@ -13,7 +13,7 @@ from agentsight_rx.sources.kernel import prepared as module
 from agentsight_rx.sources.kernel.cache import Cache
 from agentsight_rx.sources.kernel.compiler import compiled
 from agentsight_rx.sources.kernel.features import require_kernel
-from agentsight_rx.sources.kernel.image import Function, Image
+from agentsight_rx.sources.kernel.image import Function, Image, Map
 from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.prepared import RUNS, Source, prepared
 
@@ -40,6 +40,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     monkeypatch.setattr(module, "has_may_goto", lambda: False)
     monkeypatch.setattr(module, "holds_cpu", lambda: None)
     monkeypatch.setattr(module, "preempts_programs", lambda: False)
+    monkeypatch.setattr(module, "allocates_entries", lambda: False)
     return calls
 
 
@@ -64,6 +65,25 @@ def test_where_programs_are_preempted_each_has_several_runs(
     cache = Cache(tmp_path / "programs")
     assert [prepared(_SOURCE, cache)[0].runs for _ in range(2)] == [RUNS, RUNS]
     assert asked == [["-DO_task_struct_pid=8", f"-DRUNS={RUNS}", "-DALL"]]
+
+
+def test_where_hashes_allocate_large_ones_take_memory_for_what_is_in_them(
+    asked: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "allocates_entries", lambda: True)
+    large, small, recent = (
+        Map(name, kind, 4, 8, entries=entries, flags=0, key_type='"int"', leaf_type='"long"')
+        for name, kind, entries in (("large", 1, 65_536), ("small", 1, 16_384), ("recent", 9, 65_536))
+    )
+    image = Image((large, small, recent), ())
+
+    def compile_maps(_text: str, _flags: list[str]) -> Image:
+        return image
+
+    monkeypatch.setattr(module, "compiled", compile_maps)
+    cache = Cache(tmp_path / "programs")
+    for _ in range(2):
+        assert [each.flags for each in prepared(_SOURCE, cache).image.maps] == [1, 0, 0]
 
 
 @pytest.mark.parametrize(
