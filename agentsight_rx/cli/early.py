@@ -38,7 +38,7 @@ def begin(arguments: Sequence[str]) -> None:
 
 
 def _names(flags: Sequence[str]) -> set[str]:
-    """Of the flags alone: their values, such as the place of the store, seldom change what is loaded."""
+    """The names of the flags. Their values, such as the place of the store, seldom change which programs are loaded."""
     return {flag.partition("=")[0] for flag in flags if flag.startswith("-")}
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agentsight_rx.cli import start_timing
 from agentsight_rx.cli.start_timing import STARTED, lines_of, measured, write_steps
 from agentsight_rx.errors import CaptureError, SinkError
 from agentsight_rx.timing import Step
@@ -49,7 +48,7 @@ def test_a_record_that_does_not_start_is_an_error(monkeypatch: pytest.MonkeyPatc
     def failed(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 1, "", "cannot capture: no rights")
 
-    monkeypatch.setattr(start_timing.subprocess, "run", failed)
+    monkeypatch.setattr(subprocess, "run", failed)
     with pytest.raises(CaptureError, match="no rights"):
         measured()
 
@@ -60,7 +59,7 @@ def test_the_steps_of_a_record_are_read(monkeypatch: pytest.MonkeyPatch) -> None
         path.write_bytes(b"".join(msgspec.json.encode(each._asdict()) + b"\n" for each in STEPS))
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(start_timing.subprocess, "run", wrote)
+    monkeypatch.setattr(subprocess, "run", wrote)
     assert measured() == STEPS
 
 

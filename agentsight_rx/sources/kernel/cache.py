@@ -118,7 +118,7 @@ class Cache:
         return self._starts().get(kind, ())
 
     def keep_started(self, kind: str, begun: Sequence[Begun]) -> None:
-        """Where it differs from what is kept. The newest kind stands last."""
+        """Writes nothing where the last start of this kind loaded the same. The newest kind stands last."""
         kept = self._starts()
         if kept.pop(kind, ()) == tuple(begun):
             return
