@@ -16,7 +16,8 @@ _STEP = Struct("<BBhi")
 _CALL, _SET = 0x85, 0xB7  # operations: call what the upper half of its registers says; set a register
 _OF_KERNEL = 2  # BPF_PSEUDO_KFUNC_CALL; 0 is a helper
 
-_HASH, _EACH_WHEN_NEEDED = 1, 1  # a type of maps, and BPF_F_NO_PREALLOC (include/uapi/linux/bpf.h)
+_HASH = 1  # a type of maps (include/uapi/linux/bpf.h)
+_EACH_WHEN_NEEDED = 1  # BPF_F_NO_PREALLOC
 _LARGE = 65_536  # entries; smaller tables are changed at each call, and take 2 MB at most
 
 # Calls of bpf/track.h that become something else; no helper has these numbers
