@@ -15,10 +15,10 @@ from ..search_path import search_path
 from ..timing import step
 from .launch import Launch
 
-__all__ = ["begin", "launched"]
+__all__ = ["begin", "held", "launched"]
 
 _END_OF_FLAGS = "--"
-_held: dict[tuple[str, ...], Launch] = {}  # at most one
+held: dict[tuple[str, ...], Launch] = {}  # at most one
 
 
 def begin(arguments: Sequence[str]) -> None:
@@ -29,7 +29,7 @@ def begin(arguments: Sequence[str]) -> None:
     command = tuple(arguments[at + 1 :])
     try:
         with step("the command, forked and held"):
-            _held[command] = _forked(command)
+            held[command] = _forked(command)
     except AgentsightError:
         return  # `record` tries again, and says it, once it has looked at its flags
     with step("the sources, imported"):
@@ -44,7 +44,7 @@ def _names(flags: Sequence[str]) -> set[str]:
 
 def launched(command: Sequence[str]) -> Launch:
     """The command, which `begin` may have forked. Raises as `Launch.fork`."""
-    found = _held.pop(tuple(command), None)
+    found = held.pop(tuple(command), None)
     return _forked(command) if found is None else found
 
 

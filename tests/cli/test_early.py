@@ -32,12 +32,12 @@ def kinds(monkeypatch: pytest.MonkeyPatch) -> Generator[list[str]]:
     monkeypatch.setattr(Launch, "fork", fork)
     monkeypatch.setattr(AHEAD, "begin", begun.append)
     yield begun
-    early._held.clear()
+    early.held.clear()
 
 
 def test_the_command_behind_the_flags_is_forked_once() -> None:
     early.begin(["--db", "x", "--", "sh", "-c", "--"])
-    (held,) = early._held.values()
+    (held,) = early.held.values()
     assert early.launched(["sh", "-c", "--"]) is held
     assert early.launched(["sh", "-c", "--"]) is not held
 
@@ -58,7 +58,7 @@ def test_starts_with_the_same_flags_load_the_same(kinds: list[str]) -> None:
 
 def test_nothing_happens_without_the_end_of_the_flags(kinds: list[str]) -> None:
     early.begin(["--db", "a", "sh"])
-    assert (kinds, early._held) == ([], {})
+    assert (kinds, early.held) == ([], {})
 
 
 @pytest.mark.parametrize("arguments", [["--nonsense", "--", "touch"], ["--help", "--", "touch"], ["--explain", "--", "touch"]])

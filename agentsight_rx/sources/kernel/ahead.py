@@ -35,7 +35,7 @@ class Ahead:
     def __init__(self, cache: Cache | None = None) -> None:
         self._cache = cache
         self._kind = ""
-        self._work: list[_Work] = []
+        self.work: list[_Work] = []
         self._lock = Lock()
         self._noted: list[tuple[str, Mapping[str, int], Loaded]] = []
 
@@ -43,9 +43,9 @@ class Ahead:
         """`kind` says which starts load the same. Call it after the last fork of this process that goes on in Python."""
         self._kind = kind
         self._cache = self._cache or Cache(default_directory())
-        self._work = [_Work(begun) for begun in self._cache.started(kind)]
-        if self._work:
-            Thread(target=self._load, name="ahead", args=(self._cache, self._work), daemon=True).start()
+        self.work = [_Work(begun) for begun in self._cache.started(kind)]
+        if self.work:
+            Thread(target=self._load, name="ahead", args=(self._cache, self.work), daemon=True).start()
 
     def _load(self, cache: Cache, work: Sequence[_Work]) -> None:
         with step("programs, verified ahead"):
@@ -74,7 +74,7 @@ class Ahead:
         return loaded
 
     def _taken(self, key: str, entries: Mapping[str, int]) -> Loaded | None:
-        work = next((each for each in self._work if (each.begun.key, each.begun.entries) == (key, entries)), None)
+        work = next((each for each in self.work if (each.begun.key, each.begun.entries) == (key, entries)), None)
         if work is None:
             return None
         if self._claim(work):
@@ -86,7 +86,7 @@ class Ahead:
 
     def end(self) -> None:
         """All sources are open: give up what none has taken, and keep what they loaded, for the next start."""
-        work, self._work = self._work, []
+        work, self.work = self.work, []
         for each in work:
             if not self._claim(each):
                 each.done.wait()

@@ -10,12 +10,12 @@ from struct import pack
 import pytest
 
 from agentsight_rx.sources.kernel import ahead as module
+from agentsight_rx.sources.kernel import loaded as loading
 from agentsight_rx.sources.kernel.ahead import Ahead
 from agentsight_rx.sources.kernel.cache import Begun, Cache, key_of
 from agentsight_rx.sources.kernel.image import Function, Image, Map
-from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.prepared import Prepared
-from agentsight_rx.sources.kernel.syscall import TRACEPOINT
+from agentsight_rx.sources.kernel.syscall import TRACEPOINT, load_program
 
 _CODE = pack("<BBhi", 0xB7, 0, 0, 0) + pack("<BBhi", 0x95, 0, 0, 0)
 _IMAGE = Image(
@@ -40,7 +40,7 @@ def begun(cache: Cache) -> Ahead:
     """A start whose thread has done all it can."""
     start = Ahead(cache)
     start.begin("record")
-    for work in start._work:
+    for work in start.work:
         work.done.wait()
     return start
 
@@ -48,13 +48,12 @@ def begun(cache: Cache) -> Ahead:
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The programs that the kernel is given from now on."""
     given: list[str] = []
-    load = Loaded._load
 
-    def noted(self: Loaded, name: str, kind: int, attach_type: int, run: int) -> int:
+    def noted(name: str, kind: int, code: bytes, *, attach_type: int = 0) -> int:
         given.append(name)
-        return load(self, name, kind, attach_type, run)
+        return load_program(name, kind, code, attach_type=attach_type)
 
-    monkeypatch.setattr(Loaded, "_load", noted)
+    monkeypatch.setattr(loading, "load_program", noted)
     return given
 
 
@@ -79,7 +78,7 @@ def test_the_second_start_has_the_programs_before_its_source_asks(cache: Cache, 
 def test_what_another_source_or_another_size_needs_is_loaded_by_it(cache: Cache, found: tuple[str, dict[str, int]]) -> None:
     cache.keep_started("record", [Begun(_KEY, _ENTRIES, (_PROGRAM,))])
     start = begun(cache)
-    (work,) = start._work
+    (work,) = start.work
     assert work.loaded is not None
     with closing(start.loaded(_FOUND._replace(key=found[0]), found[1])) as loaded:
         assert loaded is not work.loaded
@@ -103,7 +102,7 @@ def test_what_the_kernel_refuses_or_the_cache_lost_is_left_to_the_source(cache: 
     wrong = [Begun(_KEY, {}, (_PROGRAM,)), Begun(_KEY, {}, (("nowhere", TRACEPOINT, 0, 0),)), Begun(key_of(["lost"]), {}, ())]
     cache.keep_started("record", wrong)
     start = begun(cache)
-    assert [work.loaded for work in start._work] == [None] * 3
+    assert [work.loaded for work in start.work] == [None] * 3
     with closing(start.loaded(_FOUND, {})) as loaded:
         os.fstat(loaded.load("it"))
     start.end()

@@ -111,9 +111,9 @@ def test_other_flags_fields_or_files_compile_anew(asked: list[list[str]], tmp_pa
 def test_a_cold_start_offers_no_other_image_and_a_warm_one_does(asked: list[list[str]], tmp_path: Path) -> None:
     cache = Cache(tmp_path / "programs")
     cold, warm = prepared(_SOURCE, cache), prepared(_SOURCE, cache)
-    assert cold[1] is None
-    assert warm[1] is not None
-    warm[1]()
+    assert cold.anew is None
+    assert warm.anew is not None
+    warm.anew()
     assert len(asked) == 2
 
 
