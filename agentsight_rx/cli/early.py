@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ..errors import AgentsightError
 from ..search_path import search_path
 from ..timing import step
-from .launch import Launch
+from .launch import Launch, adopt_orphans
 
 __all__ = ["begin", "held", "launched"]
 
@@ -44,9 +44,10 @@ def _names(flags: Sequence[str]) -> set[str]:
 
 def launched(command: Sequence[str]) -> Launch:
     """The command, which `begin` may have forked. Raises as `Launch.fork`."""
+    adopt_orphans()  # not earlier: the guard of our control group would be taken for what the command left running
     found = held.pop(tuple(command), None)
     return _forked(command) if found is None else found
 
 
 def _forked(command: Sequence[str]) -> Launch:
-    return Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
+    return Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)}, adopts=False)

@@ -30,6 +30,7 @@ def kinds(monkeypatch: pytest.MonkeyPatch) -> Generator[list[str]]:
         return Held(tuple(command))
 
     monkeypatch.setattr(Launch, "fork", fork)
+    monkeypatch.setattr(early, "adopt_orphans", lambda: None)
     monkeypatch.setattr(AHEAD, "begin", begun.append)
     yield begun
     early.held.clear()
