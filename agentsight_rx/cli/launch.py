@@ -48,7 +48,7 @@ def exit_status(wait_status: int) -> int:
 
 
 def adopt_orphans() -> None:
-    """What a child of ours leaves running becomes our child. Not before programs of ours that are to outlive us were started."""
+    """What a child leaves running becomes our child. Not before programs of ours that are to outlive us were started."""
     if ctypes.CDLL(None).prctl(_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0))):
         raise CaptureError("cannot adopt orphans of the command: the kernel refused prctl(PR_SET_CHILD_SUBREAPER)")
 
