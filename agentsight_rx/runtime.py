@@ -28,7 +28,9 @@ from .events import AnswerProgress, Loss, Origin, Tick
 from .loss import Ledger, Reason, RuleCounts
 from .say import say
 from .signals import EndRequest, asking_to_end
+from .sources.kernel.ahead import AHEAD
 from .sources.names import unseen_names
+from .timing import step
 from .view.reasons import SOURCES
 from .view.rows.beginnings import beginnings_of
 from .view.rows.tally import Tally
@@ -175,14 +177,16 @@ class Run:
         opened: list[SinkThread] = []
 
         def open_sinks() -> None:
-            for sink in self._sinks:
-                sink.open()
-                opened.append(sink)
+            with step("the sinks, opened"):
+                for sink in self._sinks:
+                    sink.open()
+                    opened.append(sink)
 
         try:
-            with self._engine:
+            with self._engine, step("the graph, attached"):
                 self._graph.attach(self._engine, self)
             closed = open_all(self._readers, open_sinks)
+            AHEAD.end()
             self._do_without(closed)
         except BaseException:
             for reading in self._readers:

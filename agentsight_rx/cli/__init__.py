@@ -12,6 +12,7 @@ import typer
 
 from ..installed import any_part
 from ..signals import stopped_in_order
+from ..timing import step
 from .errors import flushed, shown
 from .lazy import lazy_group
 from .own_agents import load_own_agents
@@ -146,8 +147,13 @@ def _loaded(argv: Sequence[str]) -> Callable[..., int | None]:
     """The program, with all that its command imports: that stays to the end, so it is not searched for garbage meanwhile."""
     gc.disable()
     try:
+        if argv[:1] == ["record"] and _COMPLETE not in os.environ:
+            from .early import begin
+
+            begin(argv[1:])
         program: Any = typer.main.get_command(app)
-        program.commands.get(argv[0] if argv else "")
+        with step("the rest, imported"):
+            program.commands.get(argv[0] if argv else "")
         made: Callable[..., int | None] = program
         return made
     finally:

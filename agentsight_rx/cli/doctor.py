@@ -10,9 +10,11 @@ from rich.console import Console
 
 from .. import plugins
 from ..doctor import can_record, can_try, machine_checks, render, try_sources
+from ..errors import UsageError
 from ..say import passing
 from .flags.form import Form
 from .probing import probe_lines
+from .start_timing import lines_of, measured
 from .streams import write_line
 
 __all__ = ["doctor"]
@@ -27,6 +29,7 @@ def doctor(
             help="Show where its TLS is read, how the place was found, or why it is not read.",
         ),
     ] = None,
+    timing: Annotated[bool, typer.Option("--timing", help="Show where the time before a recorded command goes.")] = False,
     *,
     form: Form,
 ) -> int:
@@ -35,8 +38,16 @@ def doctor(
 
     It loads what a capture loads, and captures a small program of its own.
 
-    With --probe it looks into one program instead: exits with 1 if its TLS cannot be read.
+    With --probe it looks into one program instead: exits with 1 if its TLS cannot be read. With --timing it records a program
+    that does nothing, and prints the steps of the start.
     """
+    if timing:
+        if probe is not None:
+            raise UsageError("--timing and --probe do not go together: give one of them")
+        steps = measured()
+        lines = [msgspec.json.encode(each._asdict()).decode() for each in steps] if form.as_json else lines_of(steps)
+        write_line("\n".join(lines))
+        return 0
     if probe is not None:
         lines, readable = probe_lines(probe)
         if form.as_json:

@@ -22,13 +22,15 @@ from ..say import brief, detail, holding, say
 from ..sources.hold import group as own_group
 from ..sources.kernel.features import require_kernel
 from ..sources.tls.candidates import describe, tls_candidates
-from ..sources.tls.commands import resolve, search_path
+from ..sources.tls.commands import resolve
+from ..timing import step
 from ..view import Output
 from .capture import Explain, capture, page_of, print_closing, print_graph
 from .destinations import Destinations, with_previews
+from .early import launched
 from .flags.console import Console
 from .flags.filters import Filters
-from .flags.group import PAGE, WATCH, Only, Without, flag
+from .flags.group import HOW, PAGE, WATCH, Only, Without, flag
 from .flags.guard import Guard
 from .flags.page import Page
 from .flags.stdio import Stdio
@@ -37,6 +39,7 @@ from .flags.system import System
 from .flags.tls import Tls
 from .flags.watch import Watch
 from .launch import Launch, exit_status, forwarding, invoking_user
+from .start_timing import STARTED, write_steps
 from .stopping import Stopper
 from .stores import new_store
 
@@ -82,6 +85,7 @@ def record(
     filters: Filters = FILTERS,
     guard: Guard = _GUARD,
     out: Annotated[Destinations, Without(Console, "jsonl", server=_SERVER)] = _STORED,
+    timing: Annotated[Path | None, flag(HOW, "--timing", "Write where the time before the command went.", "FILE")] = None,
     explain: Explain = False,
 ) -> int:
     """
@@ -96,6 +100,8 @@ def record(
         raise UsageError(f"{' and '.join(ways)} do not go together: give one of them")
     if out.store.log is not None and not command:
         raise UsageError("--log is for a command that owns the terminal: without one, messages are written at once anyway")
+    if timing is not None and not command:
+        raise UsageError("--timing is about a command that is started: give one after --")
 
     def options(pid: int | None) -> TraceOptions:
         watched = replace(watch, pid=pid, stdio=watch.stdio and pid is not None)
@@ -124,7 +130,7 @@ def record(
         return summary.exit_status
     name = os.path.basename(command[0])
     with brief(), own_group() as own:
-        launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
+        launch = launched(command)
         store, failure = _place(out)
         absent = [] if store is None else [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
         try:
@@ -148,6 +154,8 @@ def record(
             raise
     began_ms = summary.ledger.began_ms
     print_closing(_with(failure, summary), store=store, since_ms=began_ms, who=name, filters=filters.given)
+    if timing is not None:
+        write_steps(timing)
     return status
 
 
@@ -197,7 +205,8 @@ def record_command(
         end = "" if stays else " · ends with all that it starts" if wait_all else " · ends with it"
         say(f"recording {name} ({launch.pid}){places}{end}")  # what Ctrl-C does, the command decides
         with _opened(out.store.log) as file, holding(file):
-            launch.release()
+            with step(STARTED):
+                launch.release()
             while (wait_status := launch.wait()) is None and not launch.hurry:
                 pass
             _watch_the_rest(launch, None if wait_all else _LINGER_S)

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ..errors import Unavailable
 from ..say import passing
+from ..timing import step
 from .hub import Hub
 
 __all__ = ["Patience", "Reading", "open_all"]
@@ -49,7 +50,8 @@ class Reading(Struct):
     def open(self) -> None:
         """An exception is kept as `failure`, and anything that was opened before it is closed."""
         try:
-            self.hub.reader.open()
+            with step(f"{self.hub.name}, opened"):
+                self.hub.reader.open()
             self.opened = True
         except BaseException as error:
             self.failure = error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 from .kinds import KEY_IN_BASE64, KINDS, LETTERS, Kind, by_first_letter
@@ -113,7 +114,13 @@ _BEGINS = re.compile(
         ]
     ).encode()
 )
-_RESTS = [re.compile(shape.rest.encode()) for shape in _ALL]
+
+
+@cache
+def _rest(number: int) -> re.Pattern[bytes]:
+    """Of a shape. There are 140, a text has few of them, and to compile all of them takes 6 ms of a start."""
+    return re.compile(_ALL[number].rest.encode())
+
 
 # Not inside a word. The last letter of an escape (\n, \u003c, %3D) or of a terminal colour is not part of a word.
 _BOUNDARY = re.compile(
@@ -128,7 +135,7 @@ def kind_of(secret: bytes, /) -> str:
     begin = _BEGINS.match(secret)
     if begin is None or begin.lastindex is None:
         return ""
-    shape, rest = _ALL[begin.lastindex - 1], _RESTS[begin.lastindex - 1]
+    shape, rest = _ALL[begin.lastindex - 1], _rest(begin.lastindex - 1)
     return shape.kind if not shape.named and rest.fullmatch(secret, begin.end()) else ""
 
 
@@ -144,7 +151,8 @@ def find_shapes(data: bytes, cut: bool, places: list[int], found: list[Secret], 
         if begin is None:
             continue
         at, after = begin.span()
-        shape, rest = _ALL[(begin.lastindex or 1) - 1], _RESTS[(begin.lastindex or 1) - 1]
+        number = (begin.lastindex or 1) - 1
+        shape = _ALL[number]
         if at < tried.get(begin[0], 0) or not (shape.named or _BOUNDARY.match(data, at)):
             continue
         if after > ends.get(begin[0], -1):
@@ -156,7 +164,7 @@ def find_shapes(data: bytes, cut: bool, places: list[int], found: list[Secret], 
             if shape.check is None or shape.check(data[start:], True):
                 found.append(Secret(start, end, shape.kind, shape.run))
             continue
-        whole = rest.match(data, after)
+        whole = _rest(number).match(data, after)
         if whole is not None and (shape.check is None or shape.check(whole[0], False)):
             kind = kind_of(whole[0]) if shape.named else ""
             found.append(Secret(start, whole.end(), kind or shape.kind))

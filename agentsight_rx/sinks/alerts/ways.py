@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import pwd
 import shutil
@@ -108,6 +107,8 @@ def by_webhook(url: str, *, deadline_s: float) -> Deliver:
 
 def _posted(scheme: str, netloc: str, path: str, data: bytes, timeout_s: float) -> str:
     """Why it was not taken; empty: it was."""
+    import http.client  # most captures have no webhook
+
     kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
     connection = kind(netloc, timeout=max(0.1, timeout_s))
     try:

@@ -17,7 +17,6 @@ from ...events import Event, Loss, Origin, Tick, time_of
 from ...loss import Reason
 from ...say import say
 from ...state import LmdbStore, is_lmdb
-from ...view.log.reading import read_events
 from .original_lines import OriginalLines
 from .own_lines import OwnLines
 
@@ -80,6 +79,10 @@ class _ReplayReader:
         last = Origin(0, 0)
         for name, file in recordings:
             if isinstance(file, LmdbStore):
+                from ...view.log.reading import (
+                    read_events,
+                )  # imports half of the program, and a capture imports this file early
+
                 found = read_events(file)
                 while batch := _upto_tick(found):
                     last = batch[-1].origin
