@@ -28,7 +28,6 @@ from .events import AnswerProgress, Loss, Origin, Tick
 from .loss import Ledger, Reason, RuleCounts
 from .say import say
 from .signals import EndRequest, asking_to_end
-from .sources.kernel.ahead import AHEAD
 from .sources.names import unseen_names
 from .timing import step
 from .view.reasons import SOURCES
@@ -186,7 +185,6 @@ class Run:
             with self._engine, step("the graph, attached"):
                 self._graph.attach(self._engine, self)
             closed = open_all(self._readers, open_sinks)
-            AHEAD.end()
             self._do_without(closed)
         except BaseException:
             for reading in self._readers:

@@ -164,7 +164,7 @@ def spans_of(outputs: Sequence[Output]) -> dict[int, Any]:
     return {span.id: replace(span, events=tuple(sorted(span.events, key=str))) for span in spans}
 
 
-@settings(SOME, max_examples=100)
+@settings(SOME, max_examples=150)
 @given(agent_scenes(), st.data())
 def test_however_late_a_source_is_the_spans_are_the_same(scene: Scene, data: st.DataObject) -> None:
     delays = data.draw(schedules(scene.sources), "delays")

@@ -147,12 +147,8 @@ def _loaded(argv: Sequence[str]) -> Callable[..., int | None]:
     """The program, with all that its command imports: that stays to the end, so it is not searched for garbage meanwhile."""
     gc.disable()
     try:
-        if argv[:1] == ["record"] and _COMPLETE not in os.environ:
-            from .early import begin
-
-            begin(argv[1:])
         program: Any = typer.main.get_command(app)
-        with step("the rest, imported"):
+        with step("the command, imported"):
             program.commands.get(argv[0] if argv else "")
         made: Callable[..., int | None] = program
         return made

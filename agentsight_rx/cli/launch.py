@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from ..errors import CaptureError, UsageError
 
-__all__ = ["Launch", "adopt_orphans", "exit_status", "forwarding", "invoking_user"]
+__all__ = ["Launch", "exit_status", "forwarding", "invoking_user"]
 
 _NEVER_RAN, _NOT_EXECUTABLE, _NOT_FOUND = 125, 126, 127  # the exit statuses of env(1), nohup(1) and timeout(1)
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
@@ -47,12 +47,6 @@ def exit_status(wait_status: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def adopt_orphans() -> None:
-    """What a child leaves running becomes our child. Not before programs of ours that are to outlive us were started."""
-    if ctypes.CDLL(None).prctl(_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0))):
-        raise CaptureError("cannot adopt orphans of the command: the kernel refused prctl(PR_SET_CHILD_SUBREAPER)")
-
-
 class Launch:
     """
     A command that was forked and waits for `release()`. It is in our process group, so Ctrl-C, Ctrl-Z and pipelines work
@@ -72,15 +66,15 @@ class Launch:
         self._woken, self.waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)  # a byte into `waker` ends `wait()`
 
     @classmethod
-    def fork(cls, argv: Sequence[str], *, env: Mapping[str, str] | None = None, adopts: bool = True) -> Launch:
+    def fork(cls, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Launch:
         """
         Fork a child that waits. Call it before any thread exists and before bcc is imported, which makes a fork slower.
 
         Under sudo the command runs as the invoking user. It is looked up in PATH of `env`, by default our environment.
         """
         command = _command(tuple(argv), os.environ if env is None else env)
-        if adopts:
-            adopt_orphans()
+        if ctypes.CDLL(None).prctl(_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0))):
+            raise CaptureError("cannot adopt orphans of the command: the kernel refused prctl(PR_SET_CHILD_SUBREAPER)")
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the kernel reaps the child and its wait status is lost
         start, (barrier, opener), (errors, reporter) = os.eventfd(0), os.pipe(), os.pipe()

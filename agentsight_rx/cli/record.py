@@ -22,12 +22,11 @@ from ..say import brief, detail, holding, say
 from ..sources.hold import group as own_group
 from ..sources.kernel.features import require_kernel
 from ..sources.tls.candidates import describe, tls_candidates
-from ..sources.tls.commands import resolve
+from ..sources.tls.commands import resolve, search_path
 from ..timing import step
 from ..view import Output
 from .capture import Explain, capture, page_of, print_closing, print_graph
 from .destinations import Destinations, with_previews
-from .early import launched
 from .flags.console import Console
 from .flags.filters import Filters
 from .flags.group import HOW, PAGE, WATCH, Only, Without, flag
@@ -130,7 +129,8 @@ def record(
         return summary.exit_status
     name = os.path.basename(command[0])
     with brief(), own_group() as own:
-        launch = launched(command)
+        with step("the command, forked and held"):
+            launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
         store, failure = _place(out)
         absent = [] if store is None else [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
         try:

@@ -146,7 +146,7 @@ def test_the_kernel_takes_every_function(stage: str, compiler: str, monkeypatch:
     for source, target, may_goto, runs in _pairs(sources, selections, turns, (1, RUNS)):
         monkeypatch.setattr(preparing, "has_may_goto", lambda may_goto=may_goto: may_goto)
         flags = (*target.flags(), *source.flags, *([f"-DRUNS={runs}"] if runs > 1 else []))
-        image, _, _ = prepared(structs.replace(source, flags=flags), cache)
+        image, _ = prepared(structs.replace(source, flags=flags), cache)
         functions = _refusals(structs.replace(image, runs=runs), source)
         assert functions
         refused += [(flags, may_goto, name, why) for name, why in functions.items() if why]

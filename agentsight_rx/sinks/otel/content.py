@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -107,16 +107,20 @@ class Content:
     def of(self, row: CallRow) -> _Fields:
         """The fields of a call that has ended. Where there is only the row, the last user text and the text of the answer."""
         self.asked(row)  # where the request came late, its row comes with the answer
-        kept, context = self._asked.pop(row.id, None), self._contexts.of(row)
+        kept = self._asked.pop(row.id, None)
         if not self._capture:
-            return {**(kept.parameters if kept else {}), **context}
+            return kept.parameters if kept else {}
         if kept is None:
             prompt: list[_Part] = [{"role": "user", "parts": [_text(row.prompt)]}] if row.prompt else []
             kept = _Kept({}, {"input_messages": _json(prompt)})
         parts = [_part(part) for part in self._answer(row).parts]
         reason = "error" if row.status in ("error", "aborted") else row.finish_reason or "stop"
         answer: list[_Part] = [{"role": "assistant", "parts": parts, "finish_reason": _FINISHED.get(reason, reason)}]
-        return {**kept.parameters, **context, **kept.content, "output_messages": _json(answer if parts else [])}
+        return {**kept.parameters, **kept.content, "output_messages": _json(answer if parts else [])}
+
+    def context(self, row: CallRow) -> Mapping[str, AttributeValue]:
+        """The fields of its context, once: when its span ends."""
+        return self._contexts.of(row)
 
     def _answer(self, row: CallRow) -> Answer:
         event, provider = self._answers.pop(row.id, None), provider_named(row.call_kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ...core.bounded import Recent
+from ...core.bounded import Recent, Weighed
 from ...events import HttpRequest
 from ...view import CallRow
 from ...view.queries.context_falls import is_beside
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Contexts", "context_field"]
 
 _AGENTS_MOST = 32  # of which the context is kept, with its newest request
-_OPEN_MOST = 64  # requests whose answers have not ended
+_ASKED_MOST, _ASKED_HEAVIEST = 256, 32 << 20  # requests whose spans have not ended, and the characters of their bodies
 _PIECES_MOST = 20_000  # of one agent, some MB; then it is begun anew
 
 
@@ -28,19 +28,23 @@ def context_field(origin: str, /) -> str:
 
 
 class Contexts:
-    """The contexts of the agents whose calls come; each is counted once, when its call has ended."""
+    """
+    The contexts of the agents whose calls come. Each is counted once, when its span ends: until then a late source may say that
+    the call is of another session.
+    """
 
     def __init__(self) -> None:
-        self._open: Recent[str, HttpRequest] = Recent(_OPEN_MOST)
+        self._asked: Weighed[str, HttpRequest] = Weighed(_ASKED_MOST, _ASKED_HEAVIEST, lambda request: len(request.body), least=1)
         self._agents: Recent[tuple[str | None, str | None], Reader] = Recent(_AGENTS_MOST)
 
     def asked(self, call: str, request: HttpRequest, /) -> None:
         """A call began."""
-        self._open.put(call, request)
+        self._asked.put(call, request)
 
     def of(self, row: CallRow, /) -> Mapping[str, AttributeValue]:
-        """The fields of a call that has ended; none where its request was not seen, or is no part of the conversation."""
-        request = self._open.pop(row.id, None)
+        """The fields of a call whose span ends; none where its request was not seen, or is no part of the conversation."""
+        request = self._asked.get(row.id)
+        self._asked.pop(row.id)
         if request is None or is_beside(row) or row.twin is not None:
             return {}
         agent = row.session_id, row.agent_id

@@ -221,9 +221,11 @@ class Tree:
             return []
         self._untrue.pop(row.id, None)
         known = self._calls.get(row.id)
-        if known is None:
-            self._end("call", row.id)
-        evicted = self._calls.put(row.id, _OpenCall(row, self._content.of(row) if known is None else known.content))
+        if known is not None:
+            self._calls[row.id] = _OpenCall(row, known.content)  # in its place: calls end in the order in which they ended first
+            return []
+        self._end("call", row.id)
+        evicted = self._calls.put(row.id, _OpenCall(row, self._content.of(row)))
         return self._plan_call(evicted[1]) if evicted else []
 
     def _plan_call(self, call: _OpenCall, session: AgentSession | None = None) -> list[Planned | Call]:
@@ -232,11 +234,12 @@ class Tree:
         if row.id in self._untrue or not self._is_first(row.id):
             return []
         found: list[Planned | Call] = []
+        content = {**call.content, **self._content.context(row)}
         session = session or (self._sessions.use(row.session_id) if row.session_id else None)
-        if session is not None and (evicted := session.called(row, call.content)) is not None:
+        if session is not None and (evicted := session.called(row, content)) is not None:
             session.trace = self._trace(session.row.id)
             found.append(planned_agent(session, evicted, 0))
-        fields = fields_of_call(row) | call.content
+        fields = fields_of_call(row) | content
         start_ns, end_ns = call_times(row)
         span = Planned(
             " ".join(filter(None, (row.operation, row.model))),

@@ -1,5 +1,5 @@
 """
-A key -> the Image that was kept under it, in a directory that only we can write; and what starts of this program loaded.
+A key -> the Image that was kept under it, in a directory that only we can write.
 
 A file in there becomes code of the kernel. So the directory and each file must belong to the user that we run as, with no
 rights for others (0700, 0600), and be what they seem: no links, the right length and hash, written for this key. Anything else
@@ -25,15 +25,13 @@ from ..own_folder import own_folder
 from .btf import read_types
 from .image import Image
 
-__all__ = ["Begun", "Cache", "default_directory", "kernel_identity", "key_of"]
+__all__ = ["Cache", "default_directory", "kernel_identity", "key_of"]
 
 _FORMAT = 2  # of the files; count it up where the meaning of an Image changes
 _MAGIC = b"agentsight-rx program\n"
 _NAME = "programs"
 _SUFFIX = ".program"
 _ENTRIES_MOST = 64  # 0.2 MB each; a command needs seven
-_STARTS = "starts"
-_STARTS_MOST = 16  # kinds of starts, 2 kB each
 _SIZE_MOST = 8 << 20
 _ONE_READER = Lock()  # sources open side by side: the types are 5 MB
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -44,19 +42,7 @@ class _Kept(msgspec.Struct, frozen=True):
     image: Image
 
 
-class Begun(msgspec.Struct, frozen=True):
-    """
-    What a start loaded of one Image: the `entries` of its maps that it chose, and its programs, as `Loaded.load` takes them:
-    name, kind, attach type, run.
-    """
-
-    key: str
-    entries: dict[str, int]
-    programs: tuple[tuple[str, int, int, int], ...]
-
-
 _decode = msgpack_decoder(_Kept).decode  # each source is opened by a thread
-_decode_starts = msgpack_decoder(dict[str, tuple[Begun, ...]]).decode
 
 
 def default_directory() -> Path | None:
@@ -112,34 +98,6 @@ class Cache:
                 os.unlink(key + _SUFFIX, dir_fd=place)
             finally:
                 os.close(place)
-
-    def started(self, kind: str) -> tuple[Begun, ...]:
-        """What the last start of this kind loaded; nothing where that is not known, or not to be trusted."""
-        return self._starts().get(kind, ())
-
-    def keep_started(self, kind: str, begun: Sequence[Begun]) -> None:
-        """Writes nothing where the last start of this kind loaded the same. The newest kind stands last."""
-        kept = self._starts()
-        if kept.pop(kind, ()) == tuple(begun):
-            return
-        kept[kind] = tuple(begun)
-        content = msgspec.msgpack.encode(dict(list(kept.items())[-_STARTS_MOST:]))
-        with suppress(OSError):
-            place = self._open(make=True)
-            try:
-                _write(place, _STARTS, _MAGIC + sha256(content).digest() + content)
-            finally:
-                os.close(place)
-
-    def _starts(self) -> dict[str, tuple[Begun, ...]]:
-        try:
-            place = self._open()
-            try:
-                return _decode_starts(_read(place, _STARTS))
-            finally:
-                os.close(place)
-        except (OSError, ValueError, msgspec.DecodeError):
-            return {}
 
     def state(self) -> tuple[bool, str]:
         """(whether it is used, where it is and how much is in it, or why it is not used)."""

@@ -95,15 +95,6 @@ class Loaded:
         return self._tables[name]
 
     @property
-    def programs(self) -> tuple[tuple[str, int, int, int], ...]:
-        """The programs that were loaded so far, as `load` takes them: name, kind, attach type, run."""
-        return tuple(self._programs)
-
-    def renewed_by(self, anew: Callable[[], Image | None] | None) -> None:
-        """From now on, where the kernel refuses a program."""
-        self._anew = anew
-
-    @property
     def runs(self) -> range:
         """Of a program for tracepoints; they are attached in this order."""
         return range(self._image.runs)

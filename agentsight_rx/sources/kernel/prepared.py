@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from msgspec import Struct, structs
 
@@ -16,7 +15,7 @@ from .features import allocates_entries, has_may_goto, holds_cpu, preempts_progr
 from .image import HOLD_CPU, RELEASE_CPU, Image
 from .shim import HEADERS
 
-__all__ = ["RUNS", "Prepared", "Source", "prepared"]
+__all__ = ["RUNS", "Source", "prepared"]
 
 _MAY_GOTO, _HOLDS_CPU = "-DMAY_GOTO", "-DHOLDS_CPU"  # of bpf/track.h
 
@@ -37,15 +36,7 @@ class Source(Struct, frozen=True):
         return "".join((_TEXTS / name).read_text() for name in self.files)
 
 
-class Prepared(NamedTuple):
-    """`anew` gives another Image where the kernel refuses this one; `key` is the one that it is kept under."""
-
-    image: Image
-    anew: Callable[[], Image | None] | None
-    key: str
-
-
-def prepared(source: Source, cache: Cache | None = None) -> Prepared:
+def prepared(source: Source, cache: Cache | None = None) -> tuple[Image, Callable[[], Image | None] | None]:
     """
     The Image, and how to get another one where the kernel refuses it: only if it came from the cache, or has an instruction
     that older programs do without. Raises CaptureError where BCC cannot compile it, or this kernel lacks a field.
@@ -53,14 +44,14 @@ def prepared(source: Source, cache: Cache | None = None) -> Prepared:
     kept = cache or Cache(default_directory())
     if has_may_goto():
         try:
-            found = _prepared(structs.replace(source, flags=(*source.flags, _MAY_GOTO)), kept)
+            image, _ = _prepared(structs.replace(source, flags=(*source.flags, _MAY_GOTO)), kept)
         except CaptureError:  # a compiler that does not take it
             return _prepared(source, kept)
-        return found._replace(anew=lambda: _prepared(source, kept).image)
+        return image, lambda: _prepared(source, kept)[0]
     return _prepared(source, kept)
 
 
-def _prepared(source: Source, kept: Cache) -> Prepared:
+def _prepared(source: Source, kept: Cache) -> tuple[Image, Callable[[], Image | None] | None]:
     text = source.text
     headers = [part for header in HEADERS.items() for part in header]
     key = key_of([text, source.fields, source.flags, kernel_identity(), compiler_identity(), headers])
@@ -78,4 +69,4 @@ def _prepared(source: Source, kept: Cache) -> Prepared:
         return image
 
     found = kept.get(key)
-    return Prepared(anew(), None, key) if found is None else Prepared(found, anew, key)
+    return (anew(), None) if found is None else (found, anew)

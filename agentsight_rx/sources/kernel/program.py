@@ -17,9 +17,9 @@ from ..containers.contents import control_groups
 from ..names import Names
 from ..proc import is_alive
 from ..target import Target, found
-from .ahead import AHEAD
 from .detach import leave
 from .features import require_kernel
+from .loaded import Loaded
 from .namespace import Namespace, own_namespace
 from .perf_events import at_tracepoint
 from .prepared import Source, prepared
@@ -62,7 +62,6 @@ CALL_FIELDS = (
     "dentry.d_parent",
     "dentry.d_name.name",
 )
-_RING = "records"  # of bpf/track.h
 _LOST, _UNTRACKED = 1, 2  # places in `counts` of bpf/track.h
 _LOSSES = "the ring was full", "a table in the kernel was full", "the kernel skipped a program, perhaps for another process"
 _SKIPS_S = 1.0  # between two looks at the programs that the kernel skipped
@@ -101,9 +100,10 @@ class Program(Generic[E]):
             fields=(*_TRACK_FIELDS, *here.fields, *fields),
             flags=(*target.flags(), *here.flags, *switches),
         )
+        image, anew = prepared(source)
         begin = first_size_of(size)
         try:
-            self.bpf = AHEAD.loaded(prepared(source), {_RING: begin})
+            self.bpf = Loaded(image, anew, entries={"records": begin})
         except OSError as error:
             raise _refused(f"the tables of the {stage} program", "map", error) from error
         self._settle(here)
@@ -113,7 +113,7 @@ class Program(Generic[E]):
             self.bpf["groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
         self._names = names or Names()
         larger = (lambda: (self.bpf.larger_ring(size), size)) if begin < size else None
-        self._ring: Ring[E] = Ring(self.bpf[_RING].fd, begin, decode, larger=larger)
+        self._ring: Ring[E] = Ring(self.bpf["records"].fd, begin, decode, larger=larger)
         self._final: tuple[int, int, int] | None = None
         self._looked = self._asked = time.monotonic()
         self._skipped, self._closing, self._over = 0, False, False

@@ -79,9 +79,7 @@ class _ReplayReader:
         last = Origin(0, 0)
         for name, file in recordings:
             if isinstance(file, LmdbStore):
-                from ...view.log.reading import (
-                    read_events,
-                )  # imports half of the program, and a capture imports this file early
+                from ...view.log.reading import read_events  # imports half of the program, which a capture does not need
 
                 found = read_events(file)
                 while batch := _upto_tick(found):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.sources.kernel import cache as module
-from agentsight_rx.sources.kernel.cache import Begun, Cache, key_of
+from agentsight_rx.sources.kernel.cache import Cache, key_of
 from agentsight_rx.sources.kernel.image import Function, Image, Map
 
 _IMAGE = Image(
@@ -180,51 +180,3 @@ def test_the_state_names_the_place_and_what_is_in_it(kept: Cache, folder: Path) 
     used, seen = kept.state()
     assert (used, seen) == (True, f"{folder}, 1 program, {_file(folder).stat().st_size:,} bytes")
     assert Cache(folder / "none").state()[1].endswith("nothing in it yet")
-
-
-# -- what starts loaded ------------------------------------------------------------------------------------------------
-
-_BEGUN = (Begun(_KEY, {"events": 4096}, (("on_read", 5, 0, 0),)),)
-
-
-def test_the_last_start_of_each_kind_is_known(folder: Path) -> None:
-    cache = Cache(folder)
-    assert cache.started("record") == ()
-    cache.keep_started("record", _BEGUN)
-    cache.keep_started("record --no-net", ())
-    assert Cache(folder).started("record") == _BEGUN
-    assert cache.state() == (True, f"{folder}, 0 programs, 0 bytes")
-
-
-def test_a_start_as_the_last_one_writes_nothing(folder: Path) -> None:
-    cache = Cache(folder)
-    cache.keep_started("record", _BEGUN)
-    before = _file(folder).stat().st_ino
-    cache.keep_started("record", list(_BEGUN))
-    assert _file(folder).stat().st_ino == before
-
-
-def test_the_kinds_that_are_kept_have_a_limit_and_the_newest_stay(folder: Path) -> None:
-    cache = Cache(folder)
-    for number in range(20):
-        cache.keep_started(str(number), _BEGUN)
-        cache.keep_started("record", (_BEGUN * (1 + number % 2)))
-    assert cache.started("record") == _BEGUN * 2
-    assert [bool(cache.started(str(number))) for number in (0, 4, 5, 19)] == [False, False, True, True]
-
-
-def test_starts_that_others_could_have_written_are_not_used(folder: Path) -> None:
-    cache = Cache(folder)
-    cache.keep_started("record", _BEGUN)
-    file = _file(folder)
-    file.chmod(0o620)
-    assert cache.started("record") == ()
-    file.chmod(0o600)
-    assert cache.started("record") == _BEGUN
-    file.write_bytes(file.read_bytes()[:-1])
-    assert cache.started("record") == ()
-
-
-def test_without_a_directory_nothing_is_kept_of_a_start() -> None:
-    Cache(None).keep_started("record", _BEGUN)
-    assert Cache(None).started("record") == ()

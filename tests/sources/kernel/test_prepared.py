@@ -83,7 +83,7 @@ def test_where_hashes_allocate_large_ones_take_memory_for_what_is_in_them(
     monkeypatch.setattr(module, "compiled", compile_maps)
     cache = Cache(tmp_path / "programs")
     for _ in range(2):
-        assert [each.flags for each in prepared(_SOURCE, cache).image.maps] == [1, 0, 0]
+        assert [each.flags for each in prepared(_SOURCE, cache)[0].maps] == [1, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def test_other_flags_fields_or_files_compile_anew(asked: list[list[str]], tmp_pa
 def test_a_cold_start_offers_no_other_image_and_a_warm_one_does(asked: list[list[str]], tmp_path: Path) -> None:
     cache = Cache(tmp_path / "programs")
     cold, warm = prepared(_SOURCE, cache), prepared(_SOURCE, cache)
-    assert cold.anew is None
-    assert warm.anew is not None
-    warm.anew()
+    assert cold[1] is None
+    assert warm[1] is not None
+    warm[1]()
     assert len(asked) == 2
 
 
@@ -125,7 +125,7 @@ def test_a_kernel_with_may_goto_gets_programs_with_it(may_goto: list[list[str]],
 
 
 def test_what_such_a_kernel_refuses_is_replaced_by_the_program_without_it(may_goto: list[list[str]], tmp_path: Path) -> None:
-    _, anew, _ = prepared(_SOURCE, Cache(tmp_path / "programs"))
+    _, anew = prepared(_SOURCE, Cache(tmp_path / "programs"))
     assert anew is not None
     assert anew() == _IMAGE
     assert may_goto[1:] == [["-DO_task_struct_pid=8", "-DALL"]]
@@ -140,7 +140,7 @@ def test_a_compiler_that_does_not_take_may_goto_compiles_without_it(
         return _IMAGE
 
     monkeypatch.setattr(module, "compiled", old)
-    assert prepared(_SOURCE, Cache(tmp_path / "programs"))[:2] == (_IMAGE, None)
+    assert prepared(_SOURCE, Cache(tmp_path / "programs")) == (_IMAGE, None)
 
 
 # --- in the kernel ---

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.errors import CaptureError, UsageError
-from agentsight_rx.sources.tls.commands import Resolved, resolve
+from agentsight_rx.sources.tls.commands import Resolved, resolve, search_path
 
 from . import make_program, make_script
 
@@ -161,6 +161,7 @@ def test_programs_of_the_invoking_user_are_found(bin: Path, tmp_path: Path, plac
 def test_path_comes_before_what_is_at_home(bin: Path, tmp_path: Path) -> None:
     make_program(tmp_path / "home/.local/bin/node")
     assert resolve("node", env={"PATH": str(bin)}, home=tmp_path / "home").path == str(bin / "node")
+    assert search_path({"PATH": str(bin)}) == str(bin)
 
 
 # -- packages of npm ---------------------------------------------------------------------------------------------------
