@@ -34,7 +34,7 @@ class Contexts:
     """
 
     def __init__(self) -> None:
-        self._asked: Weighed[str, HttpRequest] = Weighed(_ASKED_MOST, _ASKED_HEAVIEST, lambda request: len(request.body), least=1)
+        self._asked: Weighed[str, HttpRequest] = Weighed(_ASKED_MOST, _ASKED_HEAVIEST, _size_of, least=1)
         self._agents: Recent[tuple[str | None, str | None], Reader] = Recent(_AGENTS_MOST)
 
     def asked(self, call: str, request: HttpRequest, /) -> None:
@@ -65,3 +65,7 @@ class Contexts:
         if turn.compaction is not None:
             found["context_dropped"] = turn.compaction.tokens
         return found
+
+
+def _size_of(request: HttpRequest) -> int:
+    return len(request.body)

@@ -222,7 +222,7 @@ class Tree:
         self._untrue.pop(row.id, None)
         known = self._calls.get(row.id)
         if known is not None:
-            self._calls[row.id] = _OpenCall(row, known.content)  # in its place: calls end in the order in which they ended first
+            self._calls[row.id] = _OpenCall(row, known.content)  # in its place: spans end in the order of first ends
             return []
         self._end("call", row.id)
         evicted = self._calls.put(row.id, _OpenCall(row, self._content.of(row)))
