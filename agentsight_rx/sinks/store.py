@@ -27,9 +27,12 @@ from ..view.log.parts import LogWriter
 from ..view.log.reading import Resumed
 from ..view.log.retention import Retention, retain
 from ..view.log.upgrades import UPGRADES
+from ..view.rows.gap_counts import LossClock, LossTime, SessionGaps
 from ..view.rows.tables import (
+    LOSS_TIMES,
     LOSSES,
     RUNS,
+    SESSION_GAPS,
     STAGES,
     TOTALS,
     Recording,
@@ -128,7 +131,9 @@ class _StoreWriter:
         self._opening = opening
         self._host = host
         self._ledger = ledger
-        self._tally = Tally()
+        self._gaps: dict[str, SessionGaps] = {}  # what the rows since the last commit add to those of their sessions
+        self._tally = Tally(gaps=self._gaps)
+        self._losses = LossClock()
         self._key = key
         self._resumed = resumed
         self._checkpoints = checkpoints
@@ -253,21 +258,30 @@ class _StoreWriter:
                 ended=ended,
                 seconds=self._ledger.seconds,
             )
-            losses = [
-                Put(LOSSES, (recording.number, entry.stage, entry.reason.value), entry) for entry in self._ledger.entries()
-            ]
+            entries = self._ledger.entries()
+            losses = [Put(LOSSES, (recording.number, entry.stage, entry.reason.value), entry) for entry in entries]
+            spans = self._losses.grown(entries, self._recording.committed_ms, recording.committed_ms)
+            times = [Put(LOSS_TIMES, (recording.number, *_place_of(span)), span) for span in spans]
+            gaps: list[Write] = [*self._grown(store), *times]
             totals = Put(TOTALS, recording.number, self._tally.totals)
             stages = self._stages(recording.number)
             self._changed = True
-            store.commit([*segments, *rows, *losses, *stages, totals, Put(RUNS, recording.number, recording)])
+            store.commit([*segments, *rows, *losses, *gaps, *stages, totals, Put(RUNS, recording.number, recording)])
         except Exception as error:
             if self._log is not None:
                 self._log.undo()
             raise Unwritten(str(error), count=count) from error
         self._log.keep()
+        self._gaps.clear()
+        self._losses.keep(entries, spans)
         self._counts |= {put.value.stage: put.value for put in stages}
         self._recording = recording
         self._unsynced += count
+
+    def _grown(self, store: LmdbStore | MemoryStore) -> list[Put[SessionGaps]]:
+        """The gaps of sessions, with what came since the last commit."""
+        new = self._gaps.items()
+        return [Put(SESSION_GAPS, id, (store.get(SESSION_GAPS, id) or SessionGaps()) + grown) for id, grown in new]
 
     def _stages(self, run: int) -> list[Put[StageCount]]:
         """The counts of the stages that changed since the last commit."""
@@ -290,6 +304,10 @@ class _StoreWriter:
         finally:
             if self._store is not None:
                 self._store.close()
+
+
+def _place_of(span: LossTime) -> tuple[str, str, int]:
+    return span.stage, span.reason.value, span.from_ms
 
 
 def _logged(log: LogWriter, events: list[Event], cut: tuple[int, bytes] | None) -> list[Write]:

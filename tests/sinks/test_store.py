@@ -12,7 +12,7 @@ from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import of
 from agentsight_rx.errors import StoreError
 from agentsight_rx.events import HttpRequest, Origin
-from agentsight_rx.loss import Ledger
+from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.operators import remove_auth
 from agentsight_rx.sinks import redaction_key, store
 from agentsight_rx.state import LmdbStore
@@ -21,7 +21,7 @@ from agentsight_rx.view.fold.fold import FoldState
 from agentsight_rx.view.log.checkpoints import CHECKPOINT, Checkpoints
 from agentsight_rx.view.log.reading import read_events, resume
 from agentsight_rx.view.log.retention import Retention
-from agentsight_rx.view.rows.tables import CALLS, PREVIEW, REMOVED, RUNS
+from agentsight_rx.view.rows.tables import CALLS, LOSS_TIMES, PREVIEW, REMOVED, RUNS, SESSION_GAPS
 from benchmarks.stored import sizes
 from tests.reports import read_report
 
@@ -119,6 +119,25 @@ def test_a_clock_that_is_set_years_ahead_removes_nothing(tmp_path: Path, monkeyp
     writer.close()
     kept = LmdbStore.open(path, readonly=True)
     assert ["llm-of-today"] == [row.id for _, row in kept.scan(CALLS)]
+    kept.close()
+
+
+def test_a_loss_has_the_time_between_two_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, ledger, now_ns = tmp_path / "run.lmdb", Ledger(), time.time_ns()
+    writer, meter = store(path).open(ledger), ledger.meter("tls")
+    for hour in range(1, 4):
+        monkeypatch.setattr(time, "time_ns", lambda hour=hour: now_ns + hour * 3600 * 10**9)
+        if hour != 2:
+            meter.lose(Reason.KERNEL_LOST, hour)
+        writer.write([CallRow(f"llm-{hour}", 1, status="partial", reason="lost", session_id=f"s{hour % 2}")])
+        writer.flush()
+    writer.close()
+    kept = LmdbStore.open(path, readonly=True)
+    spans = [span for _, span in kept.scan(LOSS_TIMES)]
+    assert [1, 3] == [span.count for span in spans]
+    assert [1, 1] == [round((span.to_ms - span.from_ms) / 3_600_000) for span in spans]
+    gaps = {key: found.calls_cut for (key, *_), found in kept.scan(SESSION_GAPS)}
+    assert {"s0": 1, "s1": 2} == gaps
     kept.close()
 
 

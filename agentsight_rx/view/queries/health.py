@@ -15,6 +15,7 @@ from ..rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES
 from ..rows.tally import Totals
 from ..rows.weights import newest_fitting, weight_of
 from .audit import rules_error
+from .concerned import Concerned, LossesInTime, window_of
 from .gaps import missing_things
 from .interruptions import gone_on, life_of, runs_through
 from .reading import read_totals, rows_of
@@ -65,8 +66,8 @@ def read_health(store: Store, /, *, being_written: bool = False, size: int = 1 <
 
 class Healths:
     """
-    The health of a store, and of each of its sessions: of the runs that the session went through, since a loss in such a run
-    may concern it, and a loss in another one cannot.
+    The health of a store, and of each of its sessions: a loss while the session ran may concern it, a loss before or behind it
+    cannot. Nor can a process of an agent beside it.
     """
 
     def __init__(self, store: Store, *, being_written: bool = False, size: int = 1 << 60) -> None:
@@ -79,26 +80,43 @@ class Healths:
         self._uses = _first(store, TLS_USES, size)
         self._unknown = tuple(row for _, row in store.scan(UNKNOWN))
         self._error = rules_error(store)
+        self._times = LossesInTime(store)
+        self._concerned = Concerned(store)
+        self._sessions = sum(1 for _ in store.scan(SESSIONS, limit=2))
         self._read = sum(use.connections for use in rows_of(store, TLS_USES))
         self._unread = [row.connections for row in rows_of(store, BLIND_SPOTS)]
+        totals = read_totals(store)
+        known = self._concerned.known
+        self._placed = known.calls_cut >= totals.calls_cut, known.commands_alone >= totals.commands_alone
+        entries = tuple(entry for _, entry in self._entries)
         self.whole = self._health(
-            _Part(self._runs, read_totals(store), self._blind, self._uses, tuple(self._begun()), unended=self._runs)
+            _Part(self._runs, totals, entries, self._blind, self._uses, tuple(self._begun()), unended=self._runs)
         )
 
     def of(self, session: SessionRow, /) -> Health:
-        """Of one session. A store with one run has nothing that is less."""
-        if len(self._runs) < 2 or len(self._totals) < len(self._runs):
+        """Of one session. Where a store has one run and one session, all of it is of that."""
+        if (len(self._runs) < 2 and self._sessions < 2) or len(self._totals) < len(self._runs):
             return self.whole
         life = life_of(self._store, session)
-        runs = runs_through(life, self._runs)
+        runs, window = runs_through(life, self._runs), window_of(self._store, session, life)
+        numbers = {run.number for run in runs}
+        lost = (self._times.within(number, entry, window) for number, entry in self._entries if number in numbers)
+        blind = self._concerned.of([each for each in self._blind if _is_in(runs, each.timestamp_ms)], session, window)
+        uses = self._concerned.of([each for each in self._uses if _is_in(runs, each.timestamp_ms)], session, window)
+        begun = [*beginnings_of([session], uses), *filter(None, [gone_on(session, life, self._runs)])]
+        broken = tuple(run for run in runs if not life.over or life.last_ms > run.committed_ms)
+        entries = tuple(entry for entry in lost if entry is not None)
+        return self._health(_Part(runs, self._totals_of(session, runs), entries, blind, uses, tuple(begun), unended=broken))
+
+    def _totals_of(self, session: SessionRow, runs: Sequence[Recording]) -> Totals:
+        """Of its runs, but with the gaps of the session alone where it is known of all sessions which have them."""
         totals = Totals()
         for run in runs:
             totals.include(self._totals[run.number])
-        blind = tuple(each for each in self._blind if _is_in(runs, each.timestamp_ms))
-        uses = tuple(each for each in self._uses if _is_in(runs, each.timestamp_ms))
-        begun = [*beginnings_of([session], uses), *filter(None, [gone_on(session, life, self._runs)])]
-        broken = tuple(run for run in runs if not life.over or life.last_ms > run.committed_ms)
-        return self._health(_Part(runs, totals, blind, uses, tuple(begun), unended=broken))
+        gaps, (calls, commands) = self._concerned.gaps_of(session), self._placed
+        totals.calls_cut = gaps.calls_cut if calls else totals.calls_cut
+        totals.commands_alone = gaps.commands_alone if commands else totals.commands_alone
+        return totals
 
     def _begun(self) -> Iterator[Beginning]:
         yield from beginnings_of(rows_of(self._store, SESSIONS), rows_of(self._store, TLS_USES))
@@ -111,11 +129,10 @@ class Healths:
                     yield found
 
     def _health(self, part: _Part) -> Health:
-        numbers, is_whole = {run.number for run in part.runs}, part.runs == self._runs
-        entries = [entry for number, entry in self._entries if is_whole or number in numbers]
+        numbers = {run.number for run in part.runs}
         # what could not be read is said by its blind spot, with names
         losses = tuple(
-            each for each in entries if not each.reason.intended and not (part.blind and each.reason is Reason.UNREADABLE)
+            each for each in part.entries if not each.reason.intended and not (part.blind and each.reason is Reason.UNREADABLE)
         )
         unended = tuple(run for run in part.unended if not run.ended and run not in self._live)
         totals = part.totals
@@ -140,7 +157,7 @@ class Healths:
             unended=unended,
             live=tuple(run for run in self._live if run.number in numbers),
             unknown_fields=self._unknown,
-            filtered=sum(each.count for each in entries if each.by_filter),
+            filtered=sum(each.count for each in part.entries if each.by_filter),
             tls_uses=part.uses,
             recordings=part.runs,
             removed=self._store.get(REMOVED, 0),
@@ -157,6 +174,7 @@ class _Part(Struct, frozen=True):
 
     runs: tuple[Recording, ...]
     totals: Totals
+    entries: tuple[Entry, ...]
     blind: tuple[BlindSpotRow, ...]
     uses: tuple[TlsUseRow, ...]
     begun: tuple[Beginning, ...]

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from ...events import Event
 from ...loss import Entry
 from ...state import Delete, Key, Put, Store, Table, Write, by_index, pages
+from .gap_counts import LossTime, SessionGaps
 from .kinds import (
     AlertRow,
     AnyRow,
@@ -45,6 +46,7 @@ __all__ = [
     "HTTP",
     "LOG",
     "LOSSES",
+    "LOSS_TIMES",
     "NETWORK",
     "PREVIEW",
     "PROCESSES",
@@ -54,6 +56,7 @@ __all__ = [
     "RUNS",
     "SEGMENTS",
     "SESSIONS",
+    "SESSION_GAPS",
     "STAGES",
     "TLS_USES",
     "TOKENS",
@@ -194,6 +197,8 @@ SESSIONS = Table("sessions", SessionRow, {"id": lambda row: row.id, "agent": lam
 UNKNOWN = Table("unknown_fields", UnknownRow)
 ALERTS = Table("alerts", AlertRow, {"session": lambda row: row.session_id})
 LOSSES = Table("losses", Entry)  # by run, stage and reason
+LOSS_TIMES = Table("loss_times", LossTime)  # by run, stage, reason and begin
+SESSION_GAPS = Table("session_gaps", SessionGaps)  # by the id of the session, of those that have any
 STAGES = Table("stages", StageCount)  # by run and stage
 RUNS = Table("runs", Recording)  # by number
 TOTALS = Table("totals", Totals)  # by number of the recording

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ...core.bounded import Recent
 from ...tokens import Usage
+from .gap_counts import SessionGaps
 from .kinds import (
     AlertRow,
     AuditRow,
@@ -124,11 +125,15 @@ class _Known(Generic[V]):
 
 
 class Tally:
-    """Counts by id: a later row of the same id replaces what the earlier one added. `uses` get each call."""
+    """
+    Counts by id: a later row of the same id replaces what the earlier one added. `uses` get each call, and `gaps`, by the id of
+    the session, what is added to the gaps of each; whoever gave it takes it out again.
+    """
 
-    def __init__(self, uses: Uses | None = None) -> None:
+    def __init__(self, uses: Uses | None = None, gaps: dict[str, SessionGaps] | None = None) -> None:
         self.totals = Totals()
         self.uses = uses
+        self._gaps = gaps
         self.blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
         self.tls_uses: Recent[str, TlsUseRow] = Recent(_BLIND_SPOTS_MOST)
         self.unknown: Recent[str, UnknownRow] = Recent(_BLIND_SPOTS_MOST)
@@ -136,8 +141,8 @@ class Tally:
         self.rules_error = ""  # why the newest rules of the guard could not be loaded
         self.older: Recent[str, SessionRow] = Recent(_BLIND_SPOTS_MOST)  # sessions of agents that ran before
         self._sessions: _Known[bool] = _Known()
-        self._calls: _Known[tuple[str, Usage]] = _Known()
-        self._tools: _Known[tuple[bool, bool]] = _Known()  # whether it has a process, and should have one
+        self._calls: _Known[tuple[str, Usage, str | None]] = _Known()  # its state, its session
+        self._tools: _Known[tuple[bool, bool, str | None]] = _Known()  # whether it has a process, and should have one
         self._programs: _Known[bool] = _Known(_PROCESSES_MOST)
 
     def add(self, items: Iterable[object]) -> None:
@@ -180,10 +185,11 @@ class Tally:
             case AlertRow():
                 self.alerts.pop(row.id, None)
             case CallRow() if (known := self._calls.pop(row.id)) is not None:
-                state, usage = known
+                state, usage, session = known
                 totals.calls -= 1
                 totals.calls_unfinished -= state in ("pending", "unfinished")
                 totals.calls_cut -= state == "cut"
+                self._gap(session, calls_cut=-(state == "cut"))
                 totals.add_tokens(Usage() - usage)
                 if state != "pending":
                     _count_less(totals.models, row.model or "unknown")
@@ -193,6 +199,7 @@ class Tally:
                 totals.tools -= 1
                 totals.tools_linked -= before[0]
                 totals.commands_alone -= before[1]
+                self._gap(before[2], commands_alone=-before[1])
             case ProcessRow() if (program := self._programs.pop(row.id)) is not None:
                 totals.processes -= 1
                 totals.programs -= program
@@ -204,11 +211,15 @@ class Tally:
             case _:
                 pass
 
+    def _gap(self, session: str | None, *, calls_cut: int = 0, commands_alone: int = 0) -> None:
+        if self._gaps is not None and session is not None and (calls_cut or commands_alone):
+            self._gaps[session] = self._gaps.get(session, SessionGaps()) + SessionGaps(calls_cut, commands_alone)
+
     def know(self, row: object) -> None:
         """An earlier run counted this row: only what changes from it on is counted here."""
         match row:
             case CallRow() if row.twin is None:
-                self._calls.put(row.id, (_state(row), row.usage), over=row.status != "pending")
+                self._calls.put(row.id, (_state(row), row.usage, row.session_id), over=row.status != "pending")
             case ToolRow():
                 self._tools.put(row.id, _process_of(row), over=_is_over(row))
             case ProcessRow():
@@ -237,12 +248,14 @@ class Tally:
             self._gone(row)  # it may have counted before its client was seen
             return
         totals, state = self.totals, _state(row)
-        before, usage = self._calls.get(row.id) or (None, Usage())
+        before, usage, session = self._calls.get(row.id) or (None, Usage(), None)
         totals.calls += before is None
         totals.calls_unfinished += (state in ("pending", "unfinished")) - (before in ("pending", "unfinished"))
         totals.calls_cut += (state == "cut") - (before == "cut")
+        self._gap(session, calls_cut=-(before == "cut"))
+        self._gap(row.session_id, calls_cut=int(state == "cut"))
         totals.add_tokens(row.usage - usage)
-        self._calls.put(row.id, (state, row.usage), over=state != "pending")
+        self._calls.put(row.id, (state, row.usage, row.session_id), over=state != "pending")
         if self.uses is not None:
             self.uses.put(row)
         if before in (None, "pending") and state != "pending":
@@ -251,11 +264,13 @@ class Tally:
 
     def _tool(self, row: ToolRow) -> None:
         before = self._tools.get(row.id)
-        linked, alone = now = _process_of(row)
-        was_linked, was_alone = before or (False, False)
+        linked, alone, _ = now = _process_of(row)
+        was_linked, was_alone, session = before or (False, False, None)
         self.totals.tools += before is None
         self.totals.tools_linked += linked - was_linked
         self.totals.commands_alone += alone - was_alone
+        self._gap(session, commands_alone=-was_alone)
+        self._gap(row.session_id, commands_alone=int(alone))
         self._tools.put(row.id, now, over=_is_over(row))
 
     def _process(self, row: ProcessRow) -> None:
@@ -266,9 +281,9 @@ class Tally:
         self._programs.put(row.id, program, over=row.status != "running")
 
 
-def _process_of(row: ToolRow) -> tuple[bool, bool]:
-    """Whether its process is known, and whether it should be and is not."""
-    return has_process(row), outcome_of(row) == "unknown"
+def _process_of(row: ToolRow) -> tuple[bool, bool, str | None]:
+    """Whether its process is known, whether it should be and is not, and its session."""
+    return has_process(row), outcome_of(row) == "unknown", row.session_id
 
 
 def _is_over(row: ToolRow) -> bool:

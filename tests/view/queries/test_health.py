@@ -6,7 +6,8 @@ from agentsight_rx.loss import Entry, Reason
 from agentsight_rx.state import MemoryStore, Put
 from agentsight_rx.view import BlindSpotRow, SessionRow
 from agentsight_rx.view.queries.health import Healths, read_health
-from agentsight_rx.view.rows.tables import LOSSES, RUNS, TOTALS, Recording, put
+from agentsight_rx.view.rows.gap_counts import LossTime, SessionGaps
+from agentsight_rx.view.rows.tables import LOSS_TIMES, LOSSES, RUNS, SESSION_GAPS, TOTALS, Recording, put
 from agentsight_rx.view.rows.tally import Totals
 
 LOST = Entry("tls", Reason.KERNEL_LOST, 5)
@@ -63,3 +64,39 @@ def test_the_store_says_what_any_of_its_sessions_lacks() -> None:
 def test_a_store_with_one_run_has_one_health() -> None:
     healths = Healths(machine(SECOND))
     assert healths.of(session(13_000, 14_000)) is healths.whole
+
+
+def test_within_a_run_of_months_a_gap_is_of_the_sessions_that_it_hit() -> None:
+    """Two agents, a day apart, in one run that goes on: each has its own cut call, and the loss was in the first one's time."""
+    day_ms = 86_400_000
+    store, run = MemoryStore(), Recording(1, 1_000, committed_ms=30 * day_ms)
+    first, second = session(2_000, 9_000), session(day_ms, day_ms + 9_000)
+    time = LossTime(LOST.stage, LOST.reason, 5_000, 5_200, LOST.count)
+    store.commit(
+        [
+            *map(put, (first, second)),
+            Put(RUNS, 1, run),
+            Put(TOTALS, 1, Totals(calls=9, calls_cut=3, commands_alone=1, processes=5)),
+            Put(LOSSES, (1, LOST.stage, LOST.reason.value), LOST),
+            Put(LOSS_TIMES, (1, LOST.stage, LOST.reason.value, time.from_ms), time),
+            Put(SESSION_GAPS, first.id, SessionGaps(calls_cut=1, commands_alone=1)),
+            Put(SESSION_GAPS, second.id, SessionGaps(calls_cut=2)),
+        ]
+    )
+    healths = Healths(store, being_written=True)
+    one, other = healths.of(first), healths.of(second)
+    assert ((LOST,), 1, 1, 3) == (one.losses, one.calls_cut, one.commands_unseen, one.missing)
+    assert ((), 2, 0, 1) == (other.losses, other.calls_cut, other.commands_unseen, other.missing)
+    assert ((LOST,), 3, 1, 3) == (
+        healths.whole.losses,
+        healths.whole.calls_cut,
+        healths.whole.commands_unseen,
+        healths.whole.missing,
+    )
+
+
+def test_a_store_that_does_not_say_whose_calls_are_cut_says_it_of_each_session() -> None:
+    store = machine(SECOND)
+    store.commit([put(session(13_000, 14_000)), put(session(15_000, 16_000))])
+    healths = Healths(store)
+    assert [1, 1] == [healths.of(each).calls_cut for each in (session(13_000, 14_000), session(15_000, 16_000))]

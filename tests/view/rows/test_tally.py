@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, RowGone, SessionRow, ToolRow
+from agentsight_rx.view.rows.gap_counts import SessionGaps
 from agentsight_rx.view.rows.tally import Tally, Totals
 
 TOKENS: dict[str, Any] = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
@@ -59,3 +60,44 @@ def test_a_call_that_is_answered_late_counts_once_however_many_were_answered_mea
         tally.add([CallRow(f"llm-9-{number}", 2, model="m", status="complete")])
     tally.add([replace(slow, status="complete")])
     assert (5_001, {"m": 5_001}, 0) == (tally.totals.calls, tally.totals.models, tally.totals.calls_unfinished)
+
+
+CALLS = st.builds(
+    CallRow,
+    st.sampled_from(["llm-1", "llm-2", "llm-3"]),
+    st.just(1),
+    status=st.sampled_from(["pending", "partial", "complete"]),
+    reason=st.just("lost"),
+    session_id=st.sampled_from(["a", "b"]),
+    twin=st.sampled_from([None, None, "llm-9"]),
+)
+TOOLS = st.builds(
+    ToolRow,
+    st.sampled_from(["tool-1", "tool-2"]),
+    st.just(1),
+    st.just("llm-1"),
+    st.just("t"),
+    tool_name=st.just("Bash"),
+    status=st.sampled_from(["observed", "completed"]),
+    related_pid=st.sampled_from([None, 7]),
+    session_id=st.sampled_from(["a", "b"]),
+)
+
+
+@given(st.lists(st.tuples(CALLS | TOOLS, st.booleans()), max_size=30))
+def test_the_gaps_of_all_sessions_are_those_of_the_totals(rows: list[tuple[CallRow | ToolRow, bool]]) -> None:
+    """A row may come again with another session, and may be gone."""
+    gaps: dict[str, SessionGaps] = {}
+    tally, left = Tally(gaps=gaps), dict[str, CallRow | ToolRow]()
+    for row, is_gone in rows:
+        tally.add([RowGone(row) if is_gone else row])
+        left.pop(row.id, None)
+        if not is_gone and not (isinstance(row, CallRow) and row.twin):
+            left[row.id] = row
+    for session in ("a", "b"):
+        alone = Tally()
+        alone.add(row for row in left.values() if row.session_id == session)
+        expected = SessionGaps(alone.totals.calls_cut, alone.totals.commands_alone)
+        assert expected == gaps.get(session, SessionGaps())
+    known = sum(gaps.values(), SessionGaps())
+    assert (tally.totals.calls_cut, tally.totals.commands_alone) == (known.calls_cut, known.commands_alone)
