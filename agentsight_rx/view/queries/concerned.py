@@ -77,7 +77,7 @@ class Concerned:
         return self._gaps.get(session.id, SessionGaps())
 
     def of(self, rows: Sequence[R], session: SessionRow, window: Window, /) -> tuple[R, ...]:
-        """Those of processes that ran then, and are not known to be of an agent beside this one."""
+        """The rows of processes that ran then, and are not known to be of an agent beside this one."""
         return tuple(
             row for row in rows if self._ran_in(row.process_id, window) and not self._is_beside(row.process_id, session)
         )

@@ -90,7 +90,9 @@ class Healths:
         self._placed = known.calls_cut >= totals.calls_cut, known.commands_alone >= totals.commands_alone
         entries = tuple(entry for _, entry in self._entries)
         self.whole = self._health(
-            _Part(self._runs, totals, entries, self._blind, self._uses, tuple(self._begun()), unended=self._runs)
+            _Part(
+                self._runs, totals, entries, blind=self._blind, uses=self._uses, begun=tuple(self._begun()), unended=self._runs
+            )
         )
 
     def of(self, session: SessionRow, /) -> Health:
@@ -106,7 +108,8 @@ class Healths:
         begun = [*beginnings_of([session], uses), *filter(None, [gone_on(session, life, self._runs)])]
         broken = tuple(run for run in runs if not life.over or life.last_ms > run.committed_ms)
         entries = tuple(entry for entry in lost if entry is not None)
-        return self._health(_Part(runs, self._totals_of(session, runs), entries, blind, uses, tuple(begun), unended=broken))
+        totals = self._totals_of(session, runs)
+        return self._health(_Part(runs, totals, entries, blind=blind, uses=uses, begun=tuple(begun), unended=broken))
 
     def _totals_of(self, session: SessionRow, runs: Sequence[Recording]) -> Totals:
         """Of its runs, but with the gaps of the session alone where it is known of all sessions which have them."""

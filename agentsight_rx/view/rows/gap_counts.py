@@ -54,7 +54,7 @@ class LossClock:
             before = self._counted.get(key) or Entry(entry.stage, entry.reason, 0)
             count, size = entry.count - before.count, entry.size - before.size
             if not entry.reason.intended and (count or size):
-                found.append(self._joined(LossTime(*key, min(since_ms, now_ms), now_ms, count, size)))
+                found.append(self._joined(LossTime(*key, from_ms=min(since_ms, now_ms), to_ms=now_ms, count=count, size=size)))
         return found
 
     def _joined(self, new: LossTime) -> LossTime:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Generic, TypeVar
 
 from msgspec import Struct
 
@@ -23,14 +22,12 @@ from .kinds import (
     ToolRow,
     UnknownRow,
 )
+from .known import Known
 from .tool_outcome import has_process, outcome_of
 from .uses import Uses
 
 __all__ = ["Tally", "Totals"]
 
-# Ids that are remembered, so that a row that comes again counts once: of what goes on as many as the view has, and of what is
-# over the newest, which may be amended. They take 2 MB each kind
-_MOST = 4096
 _PROCESSES_MOST = 65_536  # that run, as in the view; a machine has some hundred
 
 
@@ -94,36 +91,6 @@ class Totals(Struct):
                     here[key] = here.get(key, 0) + count
 
 
-V = TypeVar("V")
-
-
-class _Known(Generic[V]):
-    """What each id added so far. Ended things make room for others, and running ones never do."""
-
-    def __init__(self, most: int = _MOST) -> None:
-        self._going_on: Recent[str, V] = Recent(most)
-        self._over: Recent[str, V] = Recent(_MOST)
-
-    def __contains__(self, id: str) -> bool:
-        return id in self._going_on or id in self._over
-
-    def get(self, id: str) -> V | None:
-        found = self._going_on.get(id)
-        return self._over.get(id) if found is None else found
-
-    def put(self, id: str, value: V, *, over: bool) -> None:
-        if over:
-            self._going_on.pop(id, None)
-            self._over.put(id, value)
-        else:
-            self._over.pop(id, None)
-            self._going_on.put(id, value)
-
-    def pop(self, id: str) -> V | None:
-        found = self._going_on.pop(id, None)
-        return self._over.pop(id, None) if found is None else found
-
-
 class Tally:
     """
     Counts by id: a later row of the same id replaces what the earlier one added. `uses` get each call, and `gaps`, by the id of
@@ -140,10 +107,10 @@ class Tally:
         self.alerts: Recent[str, AlertRow] = Recent(_ALERTS_MOST)
         self.rules_error = ""  # why the newest rules of the guard could not be loaded
         self.older: Recent[str, SessionRow] = Recent(_BLIND_SPOTS_MOST)  # sessions of agents that ran before
-        self._sessions: _Known[bool] = _Known()
-        self._calls: _Known[tuple[str, Usage, str | None]] = _Known()  # its state, its session
-        self._tools: _Known[tuple[bool, bool, str | None]] = _Known()  # whether it has a process, and should have one
-        self._programs: _Known[bool] = _Known(_PROCESSES_MOST)
+        self._sessions: Known[bool] = Known()
+        self._calls: Known[tuple[str, Usage, str | None]] = Known()  # its state, its session
+        self._tools: Known[tuple[bool, bool, str | None]] = Known()  # whether it has a process, and should have one
+        self._programs: Known[bool] = Known(_PROCESSES_MOST)
 
     def add(self, items: Iterable[object]) -> None:
         """Add the rows among `items`; the rest is skipped."""

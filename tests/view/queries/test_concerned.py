@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agentsight_rx.loss import Entry, Reason
 from agentsight_rx.state import MemoryStore, Put
-from agentsight_rx.view import BlindSpotRow, ProcessRow, SessionRow
+from agentsight_rx.view import BlindSpotRow, ProcessRow, Row, SessionRow
 from agentsight_rx.view.queries.concerned import Concerned, LossesInTime, Window, window_of
 from agentsight_rx.view.queries.interruptions import life_of
 from agentsight_rx.view.rows.gap_counts import LossTime, SessionGaps
@@ -57,20 +57,16 @@ def test_two_sessions_one_behind_the_other_have_all_losses(losses: list[tuple[in
 def story() -> MemoryStore:
     """Two agents at the same time, a helper of the first with a session of its own, and a program of each that is not read."""
     store = MemoryStore()
-    store.commit(
-        map(
-            put,
-            [
-                SessionRow("a", 10_000, 50_000, pid=1, process_id="p-1", status="ended"),
-                SessionRow("b", 10_000, 50_000, pid=2, process_id="p-2", status="ended"),
-                SessionRow("helper", 20_000, 30_000, pid=3, process_id="p-3", status="ended", parent_session_id="a"),
-                ProcessRow("p-1", 1, start_timestamp_ms=5_000, end_timestamp_ms=60_000, session_id="a"),
-                ProcessRow("p-7", 7, start_timestamp_ms=20_000, end_timestamp_ms=21_000, session_id="a"),
-                ProcessRow("p-8", 8, start_timestamp_ms=20_000, end_timestamp_ms=21_000, session_id="b"),
-                ProcessRow("p-9", 9, start_timestamp_ms=20_000, end_timestamp_ms=21_000, session_id="helper"),
-            ],
-        )
-    )
+    rows: list[Row] = [
+        SessionRow("a", 10_000, 50_000, pid=1, process_id="p-1", status="ended"),
+        SessionRow("b", 10_000, 50_000, pid=2, process_id="p-2", status="ended"),
+        SessionRow("helper", 20_000, 30_000, pid=3, process_id="p-3", status="ended", parent_session_id="a"),
+        ProcessRow("p-1", 1, start_timestamp_ms=5_000, end_timestamp_ms=60_000, session_id="a"),
+        ProcessRow("p-7", 7, start_timestamp_ms=20_000, end_timestamp_ms=21_000, session_id="a"),
+        ProcessRow("p-8", 8, start_timestamp_ms=20_000, end_timestamp_ms=21_000, session_id="b"),
+        ProcessRow("p-9", 9, start_timestamp_ms=20_000, end_timestamp_ms=21_000, session_id="helper"),
+    ]
+    store.commit([put(row) for row in rows])
     return store
 
 
