@@ -71,6 +71,14 @@ def away_s(its: Machine, was: int) -> float:
     return its.moments("capturing;")[-1] - its.moments("Main process exited")[-1]
 
 
+def restarted(its: Machine, agent: Agent, dropped: str) -> str:
+    """What a new recorder says, until it names what was `dropped` or records the agent."""
+    before, words = len(its.journal()), [f"recording claude {agent.pid}, which ran already", *filter(None, [dropped])]
+    its.run("systemctl", "--no-block", "restart", UNIT)
+    until(lambda: any(each in its.journal()[before:] for each in words))
+    return its.journal()[before:]
+
+
 def asks_again(its: Machine, agent: Agent) -> None:
     """Once it is recorded again, the agent asks, and its call is there."""
     known = calls(its)
@@ -113,6 +121,25 @@ def test_one_that_hangs_is_ended_by_the_watchdog_and_comes_back(its: Machine, ag
     asks_again(its, agent)
     assert went_on(its, agent)[0].endswith(", in 3 gaps"), "killed, restarted by systemctl, and hung"
     its.run("bash", "-c", f"rm -r {_OWN} && systemctl daemon-reload")
+
+
+def test_without_any_one_of_its_capabilities_it_names_it_or_records_all_the_same(its: Machine, agent: Agent) -> None:
+    """Of another user's agent alone the kernel asks for some of them."""
+    whole = its.shown("CapabilityBoundingSet")["CapabilityBoundingSet"].upper().split()
+    assert {"CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"} <= set(whole)
+    named = list[str]()
+    for dropped in whole:
+        others = " ".join(name for name in whole if name != dropped)
+        text = f"[Service]\\nCapabilityBoundingSet=\\nCapabilityBoundingSet={others}\\n"
+        its.run("bash", "-c", f"mkdir -p {_OWN} && printf '{text}' >{_OWN}/test.conf && systemctl daemon-reload")
+        if dropped in restarted(its, agent, dropped):
+            named.append(dropped)
+        else:
+            asks_again(its, agent)
+    assert {"CAP_BPF", "CAP_PERFMON"} <= set(named), "without these nothing is captured"
+    its.run("bash", "-c", f"rm -r {_OWN} && systemctl daemon-reload")
+    restarted(its, agent, "")
+    asks_again(its, agent)
 
 
 def test_a_hundred_reloads_lose_nothing_and_wrong_rules_change_nothing(its: Machine, agent: Agent) -> None:
