@@ -18,13 +18,13 @@ from ..say import say
 from ..sinks import Lent, memory
 from ..sinks.web import Feed
 from ..view import Output
-from ..view.page.recorder import Watched
 from .on_demand import OnDemand
 from .place import Place, WebOptions
 from .serving import Serving
 
 if TYPE_CHECKING:
     from ..recording.deciding import Deciding
+    from ..view.page.recorder import Watched
     from .api import Api
     from .connections import Limits
     from .recordings import StoredRecordings
