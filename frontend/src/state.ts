@@ -370,13 +370,22 @@ export async function mark(recording: string, alerts: string[], seen: boolean): 
   await Promise.all([place.value.session ? loadHead() : undefined, loadRail()]);
 }
 
-const loading = new Map<number, Promise<void>>();
+const loading = new Set<string>(); // pages of turns, with their session
 
-// The page of turns with that number of a page; a page that is there is not asked for again.
+// The page of turns with that number of a page; a page that is there is not asked for again, one that did not come is.
 export function loadPage(page: number): void {
-  if (page < 0 || cards.value.has(page * PAGE) || loading.has(page)) return;
-  const work = fetchPage(page).catch(failed).finally(() => loading.delete(page));
-  loading.set(page, work);
+  const { recording, session } = place.value;
+  const key = `${recording}/${session}/${page}`;
+  if (page < 0 || cards.value.has(page * PAGE) || loading.has(key)) return;
+  loading.add(key);
+  void fetchPage(page)
+    .catch((error: unknown) => {
+      failed(error);
+      setTimeout(() => {
+        if (place.value.recording === recording && place.value.session === session && !problem.value) loadPage(page);
+      }, AGAIN_MS);
+    })
+    .finally(() => loading.delete(key));
 }
 
 async function fetchPage(page: number): Promise<void> {

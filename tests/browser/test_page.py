@@ -25,7 +25,7 @@ from .browsing import NARROW, TABS, WIDE, opened, problems
 from .page_runs import running, serving
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 # What each tab of the long story shows
 IN_TABS = {
@@ -90,6 +90,42 @@ def test_opening_a_session_asks_for_its_head_once(browser: Browser, served: Stor
         page.page.locator("#tab-files").click()
         page.see("invoice.py", within="table")
         assert [f"r/parcel/session/{SESSION}"] == [each for each in asked if each.partition("?")[0].endswith(SESSION)]
+
+
+def test_a_session_that_is_opened_while_another_one_loads_shows_its_turns(browser: Browser, served: StoredPage) -> None:
+    """So is a run whose first call comes while the page asks for the turns of a run without a session."""
+    with opened(browser, served.url) as page:
+        page.see("Edited 3 files", within="h1")
+        held: list[Route] = []
+        page.page.route(re.compile(rf"/session/{SESSION}/turns"), lambda route: held.append(route))
+        with page.page.expect_request(re.compile("/turns")):
+            page.page.reload()
+        page.page.locator(".ses", has_text="Rename the parcel").click()
+        page.see("Rename the parcel to a shipment", within="#turn-1")
+        for route in held:
+            route.continue_()
+        page.settled()
+        page.see("Rename the parcel to a shipment", within="#turn-1")
+        page.page.unroute_all(behavior="wait")
+
+
+def test_turns_that_could_not_be_read_are_asked_for_again(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.see("Edited 3 files", within="h1")
+        broken: list[Route] = []
+
+        def answer(route: Route) -> None:
+            broken.append(route)
+            if len(broken) > 1:
+                route.continue_()
+            else:
+                route.abort()
+
+        page.page.route(re.compile("/turns"), answer)
+        page.page.reload()
+        page.see("I will look for every place that rounds money", within="#turn-1")
+        page.page.unroute_all(behavior="wait")
+        page.wrong = [each for each in page.wrong if "ERR_FAILED" not in each]
 
 
 def test_a_turn_shows_what_really_ran(browser: Browser, served: StoredPage) -> None:
