@@ -63,8 +63,8 @@ import os, ssl, subprocess, sys, urllib.request
 trusting = ssl.create_default_context(cafile=sys.argv[2])
 print(os.getpid(), flush=True)
 for number, line in enumerate(sys.stdin):
-    body = b'{"model": "claude-sonnet-4", "max_tokens": 9, "messages": [{"role": "user", "content": "turn %d of %s"}]}'
-    body = body % (number, sys.argv[1].encode())
+    body = b'{"model": "claude-sonnet-4", "max_tokens": 9, "messages": [{"role": "user", "content": "turn %d of %s%s"}]}'
+    body = body % (number, sys.argv[1].encode(), b" and on" * int(*sys.argv[4:]))
     url = "https://localhost:" + sys.argv[3] + "/v1/messages"
     asked = urllib.request.Request(url, body, {"content-type": "application/json", "anthropic-version": "2023-06-01"})
     urllib.request.urlopen(asked, context=trusting).read()
@@ -107,8 +107,8 @@ def enter(group: Path | None) -> None:
 class Agent:
     """A program of this name, in the control group where one is given."""
 
-    def __init__(self, scene: Scene, name: str, *, group: Path | None, cwd: Path | None = None) -> None:
-        arguments = [name, sys.executable, "-c", AGENT, name, str(scene.certificate), scene.port]
+    def __init__(self, scene: Scene, name: str, *, group: Path | None, cwd: Path | None = None, words: int = 0) -> None:
+        arguments = [name, sys.executable, "-c", AGENT, name, str(scene.certificate), scene.port, str(words)]
         self.process = subprocess.Popen(
             ["/bin/bash", "-c", '(exec -a "$0" "$@"); true', *arguments],  # no child of this process
             stdin=subprocess.PIPE,
@@ -207,8 +207,9 @@ class Scene:
         self.port = model.stdout.readline().decode().strip()
         stack.callback(self._end_agents)
 
-    def start(self, name: str = "claude", *, inside: bool = True, cwd: Path | None = None) -> Agent:
-        agent = Agent(self, name, group=self.group if inside else None, cwd=cwd)
+    def start(self, name: str = "claude", *, inside: bool = True, cwd: Path | None = None, words: int = 0) -> Agent:
+        """An agent, each prompt of which is so many words longer."""
+        agent = Agent(self, name, group=self.group if inside else None, cwd=cwd, words=words)
         self._agents.append(agent)
         return agent
 

@@ -15,7 +15,7 @@ from agentsight_rx.cli.values import seconds_of
 
 from ..live.watched import Scene, scene_in
 from .measured import Figure
-from .rows import killed, many, quiet, sinks, slowed, stopped
+from .rows import killed, many, quiet, shed, sinks, slowed, stopped
 
 __all__ = ["main"]
 
@@ -38,6 +38,7 @@ def rows(seconds: float) -> dict[str, Callable[[Scene], Iterator[Figure]]]:
         "killed": lambda scene: killed(scene, times=some(_KILLS, 3)),
         "stopped": lambda scene: stopped(scene, seconds=max(10.0, 60 * min(1.0, 4 * share)), programs=some(20_000, 1000)),
         "sinks": lambda scene: sinks(scene, seconds=max(5.0, 180 * share), programs=some(20_000, 1000)),
+        "shed": lambda scene: shed(scene, calls=some(50, 2)),
     }
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from agentsight_rx.loss import Reason
 from agentsight_rx.sources.kernel.features import takes_links
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.queries.health import Healths
@@ -25,9 +26,10 @@ from ..live.watched import Agent, Recorder, Scene
 from .beside import a_collector_that_hangs, a_locked_store, programs_a_second, tls_loop_s
 from .measured import MEGA, Figure, Taken, figures_at, free_port, slope_of, stored, taken
 
-__all__ = ["killed", "many", "quiet", "sinks", "slowed", "stopped"]
+__all__ = ["killed", "many", "quiet", "shed", "sinks", "slowed", "stopped"]
 
 _SLOPE_S = 300.0  # what is made once is most of what grows before
+_LARGE_WORDS = 30_000  # of a prompt: 200 KB
 _WARM = 5  # rounds after which what is made once is there
 
 
@@ -230,6 +232,38 @@ def sinks(scene: Scene, *, seconds: float, programs: int) -> Iterator[Figure]:
     yield Figure("sinks", f"of {programs:,} programs while the store was locked", f"{ran:,}", "all, or counted", True)
     grew = most.anonymous - before.anonymous
     yield Figure("sinks", "memory more, all of them blocked", f"{grew / MEGA:+.0f} MB", "bounded")
+
+
+def shed(scene: Scene, *, calls: int) -> Iterator[Figure]:
+    """The limit is a tenth above what the recorder takes: contents of large prompts are shed, and all else is recorded."""
+    port, path = free_port(), scene.directory / "measured.lmdb"
+    agent = scene.start(words=_LARGE_WORDS)
+    measured = scene.record(path)
+    measured.reads(agent.known)
+    agent.asks()
+    until(lambda: _calls(scene, path) == 1)
+    own = taken(measured.pid)
+    measured.ends()
+    limit = (own.anonymous + own.tables) * 11 // 10
+    recorder = scene.record(_store(scene), "--max-memory", str(limit), "--metrics", f"127.0.0.1:{port}")
+    recorder.reads(agent.known)
+    recorder.says("large contents are shed, and counted")
+    sent = _asks_until(agent, lambda: any('reason="shed"' in name and value > 0 for name, value in figures_at(port).items()))
+    for _ in range(calls):
+        agent.asks()
+    agent.ends()
+    said = recorder.ends()
+    with stored(_store(scene)) as store:
+        assert store is not None
+        [session] = [row for _, row in store.scan(SESSIONS)]
+        found = Healths(store).of(session)
+        assert sent + calls == _ran(store, "/bin/echo"), "metadata is recorded"
+        kinds = {entry.reason for entry in found.losses}
+    assert Reason.SHED in kinds, said
+    assert recorder.process.returncode in (0, 1), said
+    assert "nothing is missing" not in said, said
+    yield Figure("shed", f"of {sent + calls} tools of calls with large prompts, seen", f"{sent + calls}", "all", True)
+    yield Figure("shed", "said in the session", "contents were shed", "said", True)
 
 
 @contextmanager

@@ -40,3 +40,7 @@ def test_what_happens_while_a_recorder_stands_still_is_seen_or_counted(scene: Sc
 @needs_mount
 def test_destinations_that_are_blocked_lose_what_is_counted_and_nothing_else(scene: Scene) -> None:
     assert list(rows.sinks(scene, seconds=1, programs=300))
+
+
+def test_over_its_soft_limit_a_recorder_sheds_contents_and_nothing_else(scene: Scene) -> None:
+    assert list(rows.shed(scene, calls=2))
