@@ -200,17 +200,15 @@ def sinks(scene: Scene, *, seconds: float, programs: int) -> Iterator[Figure]:
         fill(disk)
         sent += _asks_until(agent, lambda: "sink store failed" in recorder.said)
         until(lambda: any('reason="sink_failed"' in name and value > 0 for name, value in figures_at(port).items()))
-        full_s = time.monotonic()
-        sent += _asks_until(agent, lambda: time.monotonic() - full_s >= seconds)
+        sent += _asks_for(agent, seconds)
         free(disk)
         sent += _asks_until(agent, lambda: "sink store works again" in recorder.said)
         with stored(path) as store:
             known = 0 if store is None else len(store.scan(CALLS))
         sent += _asks_until(agent, lambda: _calls(scene, path) > known)
         with a_locked_store(path):
-            locked_s = time.monotonic()
             agent.asks(_many_programs(scene, programs))
-            sent += 1 + _asks_until(agent, lambda: time.monotonic() - locked_s >= seconds)
+            sent += 1 + _asks_for(agent, seconds)
             assert figures_at(port)["agentsight_up"] == 1
             most = taken(recorder.pid)
         behind = _calls(scene, path)
@@ -319,6 +317,15 @@ def _asks_until(agent: Agent, condition: Callable[[], bool]) -> int:
         return False
 
     until(asked)
+    return count
+
+
+def _asks_for(agent: Agent, seconds: float) -> int:
+    """Call after call for so long; how many."""
+    until_s, count = time.monotonic() + seconds, 0
+    while time.monotonic() < until_s:
+        agent.asks()
+        count += 1
     return count
 
 

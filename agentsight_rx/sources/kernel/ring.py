@@ -31,10 +31,11 @@ _GATHER_S = 0.01
 _ENOUGH = 256 << 10
 _SMALLEST = 2 * _PAGE
 _READ_MOST = 8192  # records that one read takes
-# A ring begins with an eighth of its size, and is exchanged for a whole one once a sixteenth of that eighth is waiting. Until
-# then it is read sooner: 64 MB take 20 ms to be made, in which 6 MB more may come
+# A ring for bulk begins with an eighth of its size, and is exchanged for a whole one once a sixteenth of that eighth is waiting.
+# Until then it is read sooner: 64 MB take 20 ms to be made, in which 6 MB more may come. Small ones begin whole, since a reader
+# may stand still before the first record: 8 MB are 18,000 programs
 _BEGINS_WITH, _BEGINS_TO_FILL = 8, 16
-_WHOLE = 1 << 20  # smaller ones are not exchanged
+_WHOLE = 16 << 20  # smaller ones are not exchanged
 _GATHER_SMALL_S = 0.002
 # Where no size is asked for: 0.2 s of 300 MB/s, for so long a virtual machine may stall a reader; less where memory is scarce
 _PART, _LEAST, _MOST = 128, 8 << 20, 64 << 20

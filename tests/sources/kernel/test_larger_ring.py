@@ -10,10 +10,10 @@ import pytest
 from agentsight_rx.sources.kernel.compiler import compiled
 from agentsight_rx.sources.kernel.features import require_kernel
 from agentsight_rx.sources.kernel.loaded import Loaded
-from agentsight_rx.sources.kernel.ring import Ring, first_size_of
+from agentsight_rx.sources.kernel.ring import Ring
 from agentsight_rx.sources.kernel.syscall import RAW_TRACEPOINT, run_once
 
-_SIZE = 1 << 20
+_FIRST, _SIZE = 128 << 10, 1 << 20
 _TEXT = """
 struct record_t { u64 number, rest[7]; };
 BPF_RINGBUF_OUTPUT(records, 2);
@@ -51,9 +51,8 @@ int it(void *ctx)
 @pytest.mark.skipif(os.geteuid() != 0, reason="loading BPF programs needs root")
 def test_every_record_comes_once_in_order_while_the_ring_becomes_larger() -> None:
     require_kernel()
-    first = first_size_of(_SIZE)
     image = compiled(_TEXT, [])
-    with closing(Loaded(image, entries={"records": first})) as loaded:
+    with closing(Loaded(image, entries={"records": _FIRST})) as loaded:
         program = loaded.load("it", RAW_TRACEPOINT)
         asked: list[int] = []
 
@@ -62,7 +61,7 @@ def test_every_record_comes_once_in_order_while_the_ring_becomes_larger() -> Non
             return loaded.larger_ring(_SIZE), _SIZE
 
         ring: Ring[int] = Ring(
-            loaded["records"].fd, first, lambda view, at, _: int.from_bytes(view[at : at + 8], "little"), larger=larger
+            loaded["records"].fd, _FIRST, lambda view, at, _: int.from_bytes(view[at : at + 8], "little"), larger=larger
         )
         with closing(ring):
             read: list[int] = []

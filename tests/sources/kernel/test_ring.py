@@ -266,4 +266,4 @@ def test_what_waits_in_both_rings_is_read_at_the_end(growing: Growing) -> None:
 
 
 def test_a_large_ring_begins_with_an_eighth_of_its_size() -> None:
-    assert [first_size_of(size) for size in (64 << 20, 1 << 20, 512 << 10)] == [8 << 20, 128 << 10, 512 << 10]
+    assert [first_size_of(size) for size in (64 << 20, 16 << 20, 8 << 20)] == [8 << 20, 2 << 20, 8 << 20]
