@@ -31,7 +31,7 @@ _GATHER_S = 0.01
 _ENOUGH = 256 << 10
 _SMALLEST = 2 * _PAGE
 _READ_MOST = 8192  # records that one read takes
-# A ring for bulk begins with an eighth of its size, and is exchanged for a whole one once a sixteenth of that eighth is waiting.
+# A ring for bulk begins with an eighth of its size, and is exchanged for a whole one once a sixteenth of that eighth waits.
 # Until then it is read sooner: 64 MB take 20 ms to be made, in which 6 MB more may come. Small ones begin whole, since a reader
 # may stand still before the first record: 8 MB are 18,000 programs
 _BEGINS_WITH, _BEGINS_TO_FILL = 8, 16
