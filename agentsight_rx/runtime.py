@@ -46,6 +46,9 @@ _COUNTED_S = 0.25  # how often the kernel is asked at most while nothing comes
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
 _PART = 128 << 10  # bytes of a batch: compressed, they may become 128 MiB
 _ROOM = 0.25  # a recorded source waits while the box of any sink is fuller than this
+# The store is waited for, from so full a box on and while the one before the engine is less full: in short steps, and for so
+# long at most until it has caught up, since all else waits with it. So much it gets at once
+_BEHIND, _CAUGHT_UP, _BEHIND_S, _BEHIND_MOST_S, _AT_ONCE = 0.5, 0.1, 0.002, 30.0, 4096
 
 _SPECIAL: frozenset[type] = frozenset({AnswerProgress, Tick})  # a sink gets those that it wants
 _END = object()  # in the inbox: this source has no more
@@ -145,6 +148,7 @@ class Run:
         self._sinks = [SinkThread(sink, self._ledger) for sink in sinks]
         self._tally = tally or Tally()
         self._inbox: Mailbox[Any] = inbox(part=_PART)
+        self._behind_s = 0.0  # waited for the store since it had caught up
         self._readers: list[Reading] = []
         self._polled_here: Reading | None = None  # the source that the engine's thread reads
         self._stopping = threading.Event()
@@ -379,8 +383,24 @@ class Run:
             if wanted:
                 more = [item for item in batch if type(item) not in _SPECIAL or type(item) in wanted]
                 sink.put(more, weights_of(more))
+            elif sink.keeps_ledger:
+                for start in range(0, len(plain), _AT_ONCE):
+                    self._let_catch_up(sink)
+                    sink.put(plain[start : start + _AT_ONCE], weights[start : start + _AT_ONCE])
             elif plain:
                 sink.put(plain, weights)
+
+    def _let_catch_up(self, store: SinkThread) -> None:
+        """
+        After a stall of the machine all of it comes at once. A store that is behind, and takes more, is waited for: until the
+        box before the engine is half full too, that loses nothing.
+        """
+        if store.fill < _CAUGHT_UP:
+            self._behind_s = 0.0
+        while store.fill > _BEHIND > self._inbox.fill and store.takes and self._behind_s < _BEHIND_MOST_S:
+            time.sleep(_BEHIND_S)
+            self._behind_s += _BEHIND_S
+            self._looked_s = time.monotonic()
 
     def on_completed(self) -> None:
         self._graph_done = True

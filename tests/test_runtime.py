@@ -169,3 +169,52 @@ def test_a_reader_that_is_no_longer_wanted_is_woken() -> None:
     assert not asleep.woken.is_set()
     second.dispose()
     assert asleep.woken.is_set()
+
+
+class _Laborious(Keeping):
+    """A destination that works longer on an event than the graph, unless it is stuck."""
+
+    def __init__(self, stuck: threading.Event | None = None) -> None:
+        super().__init__()
+        self._stuck = stuck
+
+    def write(self, batch: Sequence[Any], /) -> None:
+        for _ in batch:
+            sum(range(1000))
+        if self._stuck is not None:
+            self._stuck.wait(3600)
+        super().write(batch)
+
+
+class _Burst(_Asleep):
+    """A live source that has all of its events at once, in batches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._batches = [EVENTS[start : start + 10] for start in range(0, len(EVENTS), 10)]
+
+    def poll(self, timeout: float, /) -> Sequence[Readline] | None:
+        return self._batches.pop(0) if self._batches else None
+
+
+def test_after_a_stall_the_store_is_waited_for_while_there_is_room_before_it() -> None:
+    slow, other = _Laborious(), Keeping()
+    store: Sink[object] = Sink("store", lambda _: slow, events=50, keeps_ledger=True)
+    with Run(_source(_Burst), [store, Sink("other", lambda _: other)]) as running:
+        running.wait()
+        summary = running.stop()
+    assert EVENTS == slow.items == other.items
+    assert summary.complete
+
+
+def test_a_store_that_is_stuck_delays_nothing_and_its_loss_is_counted() -> None:
+    stuck, other = threading.Event(), Keeping()
+    slow = _Laborious(stuck)
+    store: Sink[object] = Sink("store", lambda _: slow, events=50, keeps_ledger=True)
+    with Run(_source(_Burst), [store, Sink("other", lambda _: other)]) as running:
+        running.wait()
+        stuck.set()
+        summary = running.stop()
+    lost = sum(entry.count for entry in summary.ledger.unintended())
+    assert EVENTS == other.items
+    assert (len(EVENTS), True) == (len(slow.items) + lost, lost > 0)

@@ -17,6 +17,7 @@ __all__ = ["SinkThread"]
 
 _FLUSH_S = 0.25
 _QUIET_S = 1.0  # between two flushes while nothing comes: a sink may do by them what time alone brings
+_STUCK_S = 1.0
 _FLUSH_SIZE = 8 << 20  # bytes of content after which a sink is flushed earlier, so that it holds no more
 
 
@@ -34,6 +35,7 @@ class SinkThread:
         self._in_hand: Sequence[Any] = ()
         self.name = sink.name
         self.failure: str | None = None  # the first one
+        self._took_s = time.monotonic()  # when the writer took something last
         self._failing: tuple[float, int] | None = None  # since when nothing was taken, and how much was lost by then
         self.reader_left = False  # the failure is that its reader is gone
 
@@ -62,6 +64,11 @@ class SinkThread:
         """How full its box is: 1.0 = full."""
         return self._box.fill
 
+    @property
+    def takes(self) -> bool:
+        """Its writer took something within the last second: it may be slow, but is not stuck."""
+        return time.monotonic() - self._took_s < _STUCK_S
+
     def put(self, batch: Sequence[Any], weights: Sequence[int] | None = None) -> None:
         meter = self._put_meter
         meter.seen += len(batch)
@@ -83,7 +90,7 @@ class SinkThread:
                 size += self._box.taken
                 self._meter.seen += len(self._in_hand)
                 well &= self._try(lambda batch=item[1]: writer.write(batch))  # type: ignore[misc]
-                self._in_hand = ()
+                self._in_hand, self._took_s = (), time.monotonic()
             elif self._box.closed:
                 break
             if time.monotonic() - flushed >= _FLUSH_S or size >= _FLUSH_SIZE:

@@ -29,7 +29,8 @@ from .measured import MEGA, Figure, Taken, figures_at, free_port, slope_of, stor
 __all__ = ["killed", "many", "quiet", "shed", "sinks", "slowed", "stopped"]
 
 _SLOPE_S = 300.0  # what is made once is most of what grows before
-_LARGE_WORDS = 30_000  # of a prompt: 200 KB
+_LARGE_WORDS, _PAUSE_S = 30_000, 0.5  # of a prompt: 200 KB; between two
+_SOFT = 0.85  # of the limit: from there on contents are shed
 _WARM = 5  # rounds after which what is made once is there
 
 
@@ -233,7 +234,7 @@ def sinks(scene: Scene, *, seconds: float, programs: int) -> Iterator[Figure]:
 
 
 def shed(scene: Scene, *, calls: int) -> Iterator[Figure]:
-    """The limit is a tenth above what the recorder takes: contents of large prompts are shed, and all else is recorded."""
+    """The soft limit is what the recorder takes already: contents of large prompts are shed, and all else is recorded."""
     port, path = free_port(), scene.directory / "measured.lmdb"
     agent = scene.start(words=_LARGE_WORDS)
     measured = scene.record(path)
@@ -242,13 +243,17 @@ def shed(scene: Scene, *, calls: int) -> Iterator[Figure]:
     until(lambda: _calls(scene, path) == 1)
     own = taken(measured.pid)
     measured.ends()
-    limit = (own.anonymous + own.tables) * 11 // 10
+    limit = int((own.anonymous + own.tables) / _SOFT)
     recorder = scene.record(_store(scene), "--max-memory", str(limit), "--metrics", f"127.0.0.1:{port}")
     recorder.reads(agent.known)
-    recorder.says("large contents are shed, and counted")
-    sent = _asks_until(agent, lambda: any('reason="shed"' in name and value > 0 for name, value in figures_at(port).items()))
+    sent = 0
+    while not any('reason="shed"' in name and value > 0 for name, value in figures_at(port).items()):
+        agent.asks()
+        sent += 1
+        time.sleep(_PAUSE_S)
     for _ in range(calls):
         agent.asks()
+        time.sleep(_PAUSE_S)
     agent.ends()
     said = recorder.ends()
     with stored(_store(scene)) as store:
