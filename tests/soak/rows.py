@@ -61,6 +61,7 @@ def slowed(scene: Scene, *, times: int, rounds: int) -> Iterator[Figure]:
     for _ in range(rounds):
         without.append(tls_loop_s(*loop))
         with recording(scene) as recorder:
+            _settled(recorder)
             idle.append(tls_loop_s(*loop))
             agent = scene.start()
             recorder.reads(agent.known)
