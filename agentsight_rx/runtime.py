@@ -42,7 +42,7 @@ _BESIDE = frozenset({"system"})  # sources that need nothing of the kernel but /
 _POLL_S, _QUIET_POLL_S = 0.05, 0.1  # how long a reader may wait before it checks whether to stop; once nothing came for a while
 _ASLEEP_S = 0.25, 1.0  # the same for a reader that can be woken; so often the kernel is asked what it lost
 _IDLE_S, _QUIET_IDLE_S = 0.01, 0.1  # how long the engine waits for events, at least, before it advances time
-_COUNTED_S = 0.25  # how often the kernel is asked at most while nothing comes
+_COUNTED_S, _COUNTED_BUSY_S = 0.25, 0.1  # how often the kernel is asked at most while nothing comes, and while something does
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
 _PART = 128 << 10  # bytes of a batch: compressed, they may become 128 MiB
 _ROOM = 0.25  # a recorded source waits while the box of any sink is fuller than this
@@ -444,9 +444,11 @@ class Run:
                 yield batch
                 if batch:
                     patience.came()
-                if batch or time.monotonic() - counted_s >= _COUNTED_S:
-                    counted_s = time.monotonic()
+                now_s = time.monotonic()
+                if now_s - counted_s >= (_COUNTED_BUSY_S if batch else _COUNTED_S):
+                    counted_s = now_s
                     yield reader.lost()
+            yield reader.lost()
         except AgentsightError as error:
             self._failures.append(f"{hub.name}: {error}")
         except Exception as error:

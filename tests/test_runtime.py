@@ -15,7 +15,7 @@ from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import Stream, of, origin
 from agentsight_rx.core.weight import weight
-from agentsight_rx.events import AnswerProgress, Origin, Readline
+from agentsight_rx.events import AnswerProgress, Loss, Origin, Readline
 from agentsight_rx.loss import Entry, Ledger, Reason
 from agentsight_rx.runtime import Run
 from agentsight_rx.state import LmdbStore
@@ -218,3 +218,26 @@ def test_a_store_that_is_stuck_delays_nothing_and_its_loss_is_counted() -> None:
     lost = sum(entry.count for entry in summary.ledger.unintended())
     assert EVENTS == other.items
     assert (len(EVENTS), True) == (len(slow.items) + lost, lost > 0)
+
+
+class _Losing(_Burst):
+    """Each batch comes with a loss that no batch after it tells of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._owed = 0
+
+    def poll(self, timeout: float, /) -> Sequence[Readline] | None:
+        self._owed += 1 if self._batches else 0
+        return super().poll(timeout)
+
+    def lost(self) -> Sequence[Any]:
+        owed, self._owed = self._owed, 0
+        return [Loss(EVENTS[-1].origin, "asleep", reason=Reason.KERNEL_LOST, count=owed)] if owed else []
+
+
+def test_what_was_lost_with_the_last_batch_is_counted() -> None:
+    with Run(_source(_Losing)) as running:
+        running.wait()
+        summary = running.stop()
+    assert 60 == sum(entry.count for entry in summary.ledger.unintended())

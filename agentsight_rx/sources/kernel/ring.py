@@ -36,7 +36,7 @@ _READ_MOST = 8192  # records that one read takes
 # may stand still before the first record: 8 MB are 18,000 programs
 _BEGINS_WITH, _BEGINS_TO_FILL = 8, 16
 _WHOLE = 16 << 20  # smaller ones are not exchanged
-_GATHER_SMALL_S = 0.002
+_GATHER_SMALL_S, _TRICKLE = 0.002, 32 << 10  # less than so many bytes by then are no burst
 # Where no size is asked for: 0.2 s of 300 MB/s, for so long a virtual machine may stall a reader; less where memory is scarce
 _PART, _LEAST, _MOST = 128, 8 << 20, 64 << 20
 _UNFINISHED_S = 0.02  # how long the last read waits for a record that is being written
@@ -131,7 +131,13 @@ class Ring(Generic[E]):
             ready = self._poll.poll(math.ceil(timeout * 1000))
             if not ready or (len(ready) == 1 and self._bell.heard()):
                 return False
-        time.sleep(_GATHER_S if self._larger is None else _GATHER_SMALL_S)
+        if self._larger is not None:
+            time.sleep(_GATHER_SMALL_S)
+            if self._now.waiting >= _TRICKLE:
+                return True
+            time.sleep(_GATHER_S - _GATHER_SMALL_S)
+        else:
+            time.sleep(_GATHER_S)
         return True
 
     def wake(self) -> None:
