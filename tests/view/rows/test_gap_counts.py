@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agentsight_rx.loss import Entry, Reason
 from agentsight_rx.view.rows.gap_counts import LossClock, LossTime, SessionGaps
 
-STAGES = "tls", "process"
+STAGES: tuple[str, ...] = ("tls", "process")
 COMMITS = st.lists(st.tuples(st.integers(1, 400_000), st.sampled_from(STAGES), st.integers(0, 3), st.booleans()), max_size=60)
 
 
