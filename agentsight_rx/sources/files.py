@@ -81,6 +81,7 @@ class _FileReader(FoldingReader["Operation", FileEvent]):
         program = self._program = Program(
             "files",
             options.target,
+            ring="events",
             ring_size=options.ring_size,
             decode=decode,
             fields=_FIELDS,
@@ -145,7 +146,7 @@ class _FileReader(FoldingReader["Operation", FileEvent]):
 
 
 class Operation(msgspec.Struct, frozen=True, gc=False):
-    """One record of the ring. `file` is the kernel's key of an open file, `names` the text of the record."""
+    """One record of ring `events`. `file` is the kernel's key of an open file, `names` the text of the record."""
 
     origin: Origin
     start_ns: int
@@ -161,7 +162,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
 
 
 def decode(view: memoryview, at: int, size: int) -> Operation | None:
-    """One record of the ring."""
+    """One record of ring `events`."""
     time_ns, start_ns, kind, pid, tid, uid, comm = _HEAD.unpack_from(view, at)
     source = Origin(time_ns, pid, tid=tid, uid=uid, comm=text_of(comm.partition(b"\0")[0]))
     if kind == _GONE_KIND:

@@ -84,6 +84,7 @@ class _NetReader(FoldingReader[NetEvent | int, NetEvent]):
         program = self._program = Program(
             "net",
             options.target,
+            ring="events",
             ring_size=options.ring_size,
             decode=decode,
             fields=_FIELDS,
@@ -140,7 +141,7 @@ def _join(first: NetEvent, second: NetEvent) -> NetEvent:
 
 
 def decode(view: memoryview, at: int, size: int) -> NetEvent | int | None:
-    """One record of the ring; for a process that ended the time of its start."""
+    """One record of ring `events`; for a process that ended the time of its start."""
     time_ns, start_ns, kind, pid, tid, uid, comm = _HEAD.unpack_from(view, at)
     if kind == _GONE_KIND:
         return int(start_ns)

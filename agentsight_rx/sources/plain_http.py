@@ -87,6 +87,7 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
         program: Program[TlsEvent] = Program(
             _STAGE,
             self._options.target,
+            ring="chunks",
             ring_size=self._options.ring_size,
             decode=self._decode,
             fields=_FIELDS,

@@ -92,6 +92,7 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
         self._program = Program(
             "process",
             options.target,
+            ring="events",
             ring_size=options.ring_size,
             decode=self._decode,
             fields=PROCESS_FIELDS,
@@ -161,7 +162,7 @@ def _is_narrow(view: memoryview, at: int) -> bool:
 
 
 def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
-    """One record of the ring."""
+    """One record of ring `events`."""
     time_ns, start_ns, kind, pid, tid, uid, comm = _HEAD.unpack_from(view, at)
     source = Origin(time_ns, pid, tid=tid, uid=uid, comm=text_of(comm.partition(b"\0")[0]))
     body = at + _HEAD.size

@@ -94,6 +94,7 @@ class ReadlineReader(ProgramReader["_Line | int"]):
         program: Program[_Line | int] = Program(
             "readline",
             self._options.target,
+            ring="lines",
             ring_size=self._options.ring_size,
             decode=decode,
             names=self.names,
@@ -162,7 +163,7 @@ class ReadlineReader(ProgramReader["_Line | int"]):
 
 
 def decode(view: memoryview, at: int, size: int) -> Readline | int | None:
-    """One record of the ring; for a new bash its pid."""
+    """One record of ring `lines`; for a new bash its pid."""
     time_ns, _, kind, pid, tid, uid, comm, length, _ = _RECORD.unpack_from(view, at)
     if kind == _STARTED_KIND:
         return int(pid)

@@ -1,4 +1,4 @@
-/* fork, exec and exit of tracked processes -> records. */
+/* fork, exec and exit of tracked processes -> ring `events`. */
 
 enum { FORK = 1, EXEC = 2, EXIT = 3 };
 
@@ -33,6 +33,7 @@ struct room_t {
     struct exec_t exec;
 };
 
+BPF_RINGBUF_OUTPUT(events, RING_PAGES);
 BPF_PERCPU_ARRAY(room, struct room_t, 1);
 
 static inline u32 parent_of(u64 leader)
@@ -45,7 +46,7 @@ static inline u32 parent_of(u64 leader)
 static inline void send(void *record, u64 size)
 {
     count(SEEN);
-    if (put(record, size))
+    if (events.ringbuf_output(record, size, 0))
         count(LOST);
 }
 

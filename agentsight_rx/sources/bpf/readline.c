@@ -1,4 +1,4 @@
-/* What `readline` of bash returns in tracked processes -> records. A library that others use too is probed where bash has
+/* What `readline` of bash returns in tracked processes -> ring `lines`. A library that others use too is probed where bash has
  * the function from there, so the name of the process is asked for. */
 
 #include <uapi/linux/ptrace.h>
@@ -14,6 +14,8 @@ struct line_t {
     char text[LINE_MOST];
 };
 
+BPF_RINGBUF_OUTPUT(lines, RING_PAGES);
+
 static inline int is_bash(void)
 {
     u64 comm = LOAD(own_leader(), task_struct_comm);
@@ -28,13 +30,7 @@ static inline int leave(struct pt_regs *ctx)
     if (!process || !fits_now() || !text || !is_bash())
         return 0;
     count(SEEN);
-    void *to = newest();
-    /* a user probe may be preempted: no buffer per CPU */
-    struct line_t *line = 0;
-    if (to)
-        line = bpf_ringbuf_reserve(to, sizeof(struct line_t), 0);
-    else
-        line = records.ringbuf_reserve(sizeof(struct line_t));
+    struct line_t *line = lines.ringbuf_reserve(sizeof(struct line_t)); /* a user probe may be preempted: no buffer per CPU */
     if (!line) {
         count(LOST);
         return 0;
@@ -42,13 +38,13 @@ static inline int leave(struct pt_regs *ctx)
     fill_head(&line->head, LINE, process);
     int size = bpf_probe_read_user_str(line->text, LINE_MOST, (void *)text);
     if (size < 0) { /* its page is not in memory */
-        bpf_ringbuf_discard(line, 0);
+        lines.ringbuf_discard(line, 0);
         count(LOST);
         return 0;
     }
     line->size = size;
     line->pad = 0;
-    bpf_ringbuf_submit(line, 0);
+    lines.ringbuf_submit(line, 0);
     return 0;
 }
 
@@ -70,7 +66,7 @@ static inline int executed(u64 task)
     } record = {};
     fill_head(&record.head, STARTED, process);
     count(SEEN);
-    if (put(&record, sizeof(record)))
+    if (lines.ringbuf_output(&record, sizeof(record), 0))
         count(LOST);
     return 0;
 }

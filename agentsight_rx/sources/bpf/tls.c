@@ -1,4 +1,4 @@
-/* Plaintext of SSL_read and SSL_write of tracked processes -> records.
+/* Plaintext of SSL_read and SSL_write of tracked processes -> ring `chunks`.
  *
  * A call is known by (thread, stack pointer), so nested calls (TLS inside TLS) do not disturb each other, and a function that
  * tail-calls another (SSL_write_ex -> SSL_write_ex2) is seen once.
@@ -78,6 +78,7 @@ struct file_t {
     u32 generation;
 };
 
+BPF_RINGBUF_OUTPUT(chunks, RING_PAGES);
 BPF_TABLE("lru_hash", struct call_key_t, struct ssl_call_t, calls, 16384);
 BPF_TABLE("lru_hash", struct side_key_t, struct side_t, sides, 65536);
 
@@ -165,7 +166,7 @@ BPF_ARRAY(rooms, struct room_t, ROOMS);
 static inline void send(struct chunk_t *chunk, u64 size)
 {
     count(SEEN);
-    if (put(chunk, size))
+    if (chunks.ringbuf_output(chunk, size, 0))
         count(LOST);
 }
 
@@ -211,7 +212,7 @@ static inline void send_mark(u32 kind, struct process_t *process, u64 ssl, u32 l
     mark.latency_ns = latency_ns;
     mark.library = library;
     count(SEEN);
-    if (put(&mark, sizeof(mark)))
+    if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
         count(LOST);
 }
 
@@ -284,7 +285,7 @@ static inline void learn_socket(struct process_t *process, u64 ssl, u32 library,
     mark.direction = sure;
     mark.library = library;
     count(SEEN);
-    if (put(&mark, sizeof(mark)))
+    if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
         count(LOST);
 }
 
@@ -616,7 +617,7 @@ static inline void read_bytes(u64 sock, u64 *sent, u64 *received)
 static inline void send_traffic(struct tcp_t *traffic)
 {
     count(SEEN);
-    if (put(traffic, sizeof(*traffic)))
+    if (chunks.ringbuf_output(traffic, sizeof(*traffic), 0))
         count(LOST);
 }
 

@@ -42,7 +42,7 @@ static inline int sends(struct call_t *call)
         count(UNTRACKED);
     }
     count(SEEN);
-    if (put(&mark, sizeof(mark)))
+    if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
         count(LOST);
     found->bytes = 0;
     found->records = 0;

@@ -75,25 +75,6 @@ BPF_HASH(groups, u64, u8, 1024);
 #endif
 BPF_PERCPU_ARRAY(counts, u64, COUNTS);
 
-/* The ring that records go to, until user space puts a larger one into `newest_ring`, as it does when this one begins to fill. */
-BPF_RINGBUF_OUTPUT(records, RING_PAGES);
-BPF_ARRAY_OF_MAPS(newest_ring, "records", 1);
-
-static inline void *newest(void)
-{
-    int first = 0;
-    return newest_ring.lookup(&first);
-}
-
-/* Not 0 where the record did not fit. */
-static inline int put(void *record, u64 size)
-{
-    void *to = newest();
-    if (to)
-        return bpf_ringbuf_output(to, record, size, 0);
-    return records.ringbuf_output(record, size, 0);
-}
-
 static inline void count(int which)
 {
     u64 *found = counts.lookup(&which);

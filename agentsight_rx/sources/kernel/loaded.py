@@ -9,17 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from .image import Image
-from .syscall import (
-    ARRAY_OF_MAPS,
-    RAW_TRACEPOINT,
-    RINGBUF,
-    TRACEPOINT,
-    at_raw_tracepoint,
-    create_map,
-    load_program,
-    put_map,
-    skipped_runs,
-)
+from .syscall import RAW_TRACEPOINT, TRACEPOINT, at_raw_tracepoint, create_map, load_program, skipped_runs
 from .tables import Table, type_of
 
 __all__ = ["Loaded"]
@@ -48,42 +38,17 @@ class Loaded:
         self._image = image
         self._anew = anew
         self._entries = entries
-        self._maps: dict[int, int] = {}  # by their numbers in the Image
+        self._maps: list[int] = []
         self._tables: dict[str, Table] = {}
         self._programs: dict[tuple[str, int, int, int], int] = {}
         try:
-            for number in sorted(range(len(image.maps)), key=lambda number: image.maps[number].kind == ARRAY_OF_MAPS):
-                each = image.maps[number]
+            for each in image.maps:
                 sizes = each.key_size, each.leaf_size
                 most = self._entries.get(each.name, each.entries)
-                inner = self._ring_fd() if each.kind == ARRAY_OF_MAPS else 0
-                self._maps[number] = create_map(each.name, each.kind, sizes, entries=most, flags=each.flags, inner=inner)
+                self._maps.append(create_map(each.name, each.kind, sizes, entries=most, flags=each.flags))
         except BaseException:
             self.close()
             raise
-
-    def _place_of(self, kind: int) -> int | None:
-        """The number of the only map of this kind."""
-        return next((number for number, each in enumerate(self._image.maps) if each.kind == kind), None)
-
-    def _ring_fd(self) -> int:
-        place = self._place_of(RINGBUF)
-        return 0 if place is None else self._maps[place]
-
-    def larger_ring(self, size: int) -> int:
-        """
-        Have programs write to a new ring; returns its descriptor, which is the caller's, once no program writes to the one
-        before. The kernel waits for running programs.
-        """
-        array = self._place_of(ARRAY_OF_MAPS)
-        assert array is not None
-        fd = create_map("larger_ring", RINGBUF, (0, 0), entries=size)
-        try:
-            put_map(self._maps[array], fd)
-        except OSError:
-            os.close(fd)
-            raise
-        return fd
 
     def __getitem__(self, name: str) -> Table:
         if name not in self._tables:
@@ -161,7 +126,7 @@ class Loaded:
 
     def close(self) -> None:
         """Give up programs and maps; attached programs keep their own."""
-        descriptors = [*self._programs.values(), *self._maps.values()]
-        self._programs, self._maps, self._tables = {}, {}, {}
+        descriptors = [*self._programs.values(), *self._maps]
+        self._programs, self._maps, self._tables = {}, [], {}
         for fd in descriptors:
             os.close(fd)

@@ -24,7 +24,7 @@ from .namespace import Namespace, own_namespace
 from .perf_events import at_tracepoint
 from .prepared import Source, prepared
 from .rights import Call, refusal
-from .ring import Ring, first_size_of, size_of_ring
+from .ring import Ring, size_of_ring
 from .tracepoints import number_of
 
 __all__ = ["CALL_FIELDS", "Program", "lexical_path", "text_of", "walked_path"]
@@ -80,6 +80,7 @@ class Program(Generic[E]):
         stage: str,
         target: Target,
         *,
+        ring: str,
         ring_size: int,
         decode: Callable[[memoryview, int, int], E | list[E] | None],
         fields: Sequence[str] = (),
@@ -101,9 +102,8 @@ class Program(Generic[E]):
             flags=(*target.flags(), *here.flags, *switches),
         )
         image, anew = prepared(source)
-        begin = first_size_of(size)
         try:
-            self.bpf = Loaded(image, anew, entries={"records": begin})
+            self.bpf = Loaded(image, anew, entries={ring: size})
         except OSError as error:
             raise _refused(f"the tables of the {stage} program", "map", error) from error
         self._settle(here)
@@ -112,11 +112,11 @@ class Program(Generic[E]):
         for group in (group for container in target.containers for group in control_groups(container)):
             self.bpf["groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
         self._names = names or Names()
-        larger = (lambda: (self.bpf.larger_ring(size), size)) if begin < size else None
-        self._ring: Ring[E] = Ring(self.bpf["records"].fd, begin, decode, larger=larger)
+        self._ring: Ring[E] = Ring(self.bpf[ring].fd, size, decode)
         self._final: tuple[int, int, int] | None = None
+        self._over = False
         self._looked = self._asked = time.monotonic()
-        self._skipped, self._closing, self._over = 0, False, False
+        self._skipped, self._closing = 0, False
         self._attached: list[int] = []
         try:
             self._attached += self.bpf.attach_raw()

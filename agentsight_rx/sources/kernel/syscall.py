@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 __all__ = [
-    "ARRAY_OF_MAPS",
     "KPROBE",
     "LINK_CREATE",
     "RAW_TRACEPOINT",
@@ -24,7 +23,6 @@ __all__ = [
     "last_error",
     "load_program",
     "possible_cpus",
-    "put_map",
     "run_once",
     "skipped_runs",
 ]
@@ -32,9 +30,9 @@ __all__ = [
 _BPF = 321  # its number on x86-64
 
 # include/uapi/linux/bpf.h: commands, types of programs
-_MAP_CREATE, _MAP_UPDATE, _PROG_LOAD, _PROG_TEST_RUN, _GET_INFO, _RAW_TRACEPOINT_OPEN, LINK_CREATE = 0, 2, 5, 10, 15, 17, 28
+_MAP_CREATE, _PROG_LOAD, _PROG_TEST_RUN, _GET_INFO, _RAW_TRACEPOINT_OPEN, LINK_CREATE = 0, 5, 10, 15, 17, 28
 KPROBE, TRACEPOINT, RAW_TRACEPOINT = 2, 5, 17
-ARRAY_OF_MAPS, RINGBUF = 12, 27  # types of maps
+RINGBUF = 27  # a type of maps
 TRACE_UPROBE_MULTI = 48  # the attach type of programs for uprobe_multi links
 _NAME_MOST = 15
 _INFO_WORDS = 27  # of 8 bytes: struct bpf_prog_info up to `recursion_misses`, which kernels before 5.12 leave 0
@@ -56,12 +54,6 @@ class _Map(ctypes.Structure):
         ("numa_node", ctypes.c_uint32),
         ("name", ctypes.c_char * 16),
     )
-
-
-class _Element(ctypes.Structure):
-    """For BPF_MAP_UPDATE_ELEM."""
-
-    _fields_ = (("map", ctypes.c_uint64), ("key", ctypes.c_uint64), ("value", ctypes.c_uint64), ("flags", ctypes.c_uint64))
 
 
 class _Program(ctypes.Structure):
@@ -154,20 +146,11 @@ def _name(text: str) -> bytes:
     return text.encode()[:_NAME_MOST]
 
 
-def create_map(name: str, kind: int, sizes: tuple[int, int], *, entries: int, flags: int = 0, inner: int = 0) -> int:
-    """A new map with keys and values of these `sizes`; an array of maps has maps like `inner`."""
+def create_map(name: str, kind: int, sizes: tuple[int, int], *, entries: int, flags: int = 0) -> int:
+    """A new map with keys and values of these `sizes`."""
     key, value = (0, 0) if kind == RINGBUF else sizes
-    wanted = _Map(kind=kind, key_size=key, value_size=value, entries=entries, flags=flags, inner_map=inner, name=_name(name))
+    wanted = _Map(kind=kind, key_size=key, value_size=value, entries=entries, flags=flags, name=_name(name))
     return bpf(_MAP_CREATE, wanted)
-
-
-def put_map(array: int, inner: int) -> None:
-    """
-    Make `inner` the first of an array of maps. Returns once no program uses the one before: the kernel waits for a grace period
-    of RCU, with the interpreter lock released.
-    """
-    first, value = ctypes.c_uint32(0), ctypes.c_uint32(inner)
-    bpf(_MAP_UPDATE, _Element(map=array, key=ctypes.addressof(first), value=ctypes.addressof(value)))
 
 
 def load_program(name: str, kind: int, code: bytes, *, attach_type: int = 0, explain: bool = True) -> int:

@@ -100,6 +100,7 @@ class StdioReader(ProgramReader[Seen]):
         program: Program[Seen] = Program(
             "stdio",
             options.target,
+            ring="chunks",
             ring_size=options.ring_size,
             decode=self._decode,
             fields=_FIELDS,

@@ -152,6 +152,7 @@ class TlsReader(ProgramReader[TlsEvent]):
         program: Program[TlsEvent] = Program(
             "tls",
             self._scope.target,
+            ring="chunks",
             ring_size=self._options.ring_size,
             decode=self._records.decode,
             fields=_FIELDS,

@@ -12,7 +12,7 @@ import pytest
 
 from agentsight_rx.errors import UsageError
 from agentsight_rx.sources.kernel.features import require_kernel
-from agentsight_rx.sources.kernel.ring import Ring, first_size_of, size_of_ring
+from agentsight_rx.sources.kernel.ring import Ring, size_of_ring
 from agentsight_rx.sources.kernel.syscall import create_map
 from agentsight_rx.sources.process import ProcessOptions
 
@@ -28,25 +28,24 @@ RECORDS = 1_000_000  # `python -m tests.sources.kernel.torn 10000000` takes more
 class Memory:
     """A file like the memory of a BPF ring: the page of the consumer, that of the producer, and the data, twice."""
 
-    def __init__(self, size: int = SIZE) -> None:
+    def __init__(self) -> None:
         self.fd = os.memfd_create("ring")
-        self.size = size
-        os.truncate(self.fd, 2 * PAGE + 2 * size)
+        os.truncate(self.fd, 2 * PAGE + 2 * SIZE)
         self.end = 0
 
     def put(self, content: bytes, mark: int = 0) -> int:
         """Write a record behind the last one; returns its position."""
         at, record = self.end, pack("<II", len(content) | mark, 0) + content
         for place, byte in enumerate(record):
-            for half in (0, self.size):
-                os.pwrite(self.fd, bytes([byte]), 2 * PAGE + half + (at + place) % self.size)
+            for half in (0, SIZE):
+                os.pwrite(self.fd, bytes([byte]), 2 * PAGE + half + (at + place) % SIZE)
         self.end += (len(record) + 7) & ~7
         os.pwrite(self.fd, pack("<Q", self.end), PAGE)
         return at
 
     def finish(self, at: int, size: int) -> None:
-        for half in (0, self.size):
-            os.pwrite(self.fd, pack("<I", size), 2 * PAGE + half + at % self.size)
+        for half in (0, SIZE):
+            os.pwrite(self.fd, pack("<I", size), 2 * PAGE + half + at % SIZE)
 
 
 @pytest.fixture
@@ -182,88 +181,3 @@ def test_of_a_million_records_none_is_torn_and_each_was_read_or_counted() -> Non
     assert found.torn == 0
     assert found.whole >= RECORDS
     assert found.whole + found.lost == found.sent
-
-
-# -- a larger one ------------------------------------------------------------------------------------------------------
-
-
-class Growing:
-    """A ring whose programs write to a larger one when it is asked for; `asked` counts that."""
-
-    def __init__(self, memory: Memory) -> None:
-        self.memory, self.larger, self.asked = memory, Memory(8 * SIZE), 0
-        self.before = memory
-        self.ring: Ring[bytes] = Ring(memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + size]), larger=self._grow)
-
-    def _grow(self) -> tuple[int, int]:
-        self.asked += 1
-        self.memory = self.larger
-        return os.dup(self.larger.fd), self.larger.size
-
-
-@pytest.fixture
-def growing(memory: Memory) -> Generator[Growing]:
-    made = Growing(memory)
-    yield made
-    made.ring.close()
-    os.close(made.larger.fd)
-
-
-def test_a_ring_that_begins_to_fill_is_exchanged_and_every_record_comes_once_in_order(growing: Growing) -> None:
-    sent = [bytes([number % 256]) * 97 for number in range(600)]
-    read: list[bytes] = []
-    for number, each in enumerate(sent):
-        growing.memory.put(each)
-        if number % 50 == 49:
-            assert growing.ring.wait(0)
-            read += growing.ring.read(most=30)
-    read += growing.ring.rest()
-    assert (sent, 1) == (read, growing.asked)
-    assert growing.before.end < growing.larger.end
-
-
-def test_an_exchanged_ring_is_read_to_its_end_first(growing: Growing) -> None:
-    first = [bytes([number]) * 97 for number in range(80)]
-    for each in first:
-        growing.before.put(each)
-    assert growing.ring.read(most=1) == first[:1]
-    growing.larger.put(b"behind")
-    assert growing.ring.wait(0)
-    assert growing.ring.read() == first[1:]
-    assert growing.ring.read() == [b"behind"]
-    assert growing.ring.fill == 0
-
-
-def test_a_quiet_ring_stays(growing: Growing) -> None:
-    for number in range(200):
-        growing.before.put(bytes([number]) * 97)
-        growing.ring.read()
-    assert (growing.asked, growing.ring.rest()) == (0, [])
-
-
-def test_where_there_is_no_memory_for_a_larger_one_the_ring_stays(memory: Memory) -> None:
-    asked: list[int] = []
-
-    def refuse() -> tuple[int, int]:
-        asked.append(1)
-        raise MemoryError if len(asked) > 1 else OSError(12, "Cannot allocate memory")
-
-    ring: Ring[bytes] = Ring(memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + size]), larger=refuse)
-    for number in range(200):
-        memory.put(bytes([number]) * 97)
-        if number % 50 == 49:
-            assert len(ring.read()) == 50
-    assert len(asked) == 1
-    ring.close()
-
-
-def test_what_waits_in_both_rings_is_read_at_the_end(growing: Growing) -> None:
-    for number in range(80):
-        growing.before.put(bytes([number]) * 97)
-    growing.ring.read(most=1)
-    growing.larger.put(b"behind")
-    assert growing.ring.rest()[-2:] == [bytes([79]) * 97, b"behind"]
-
-
-def test_a_large_ring_begins_with_an_eighth_of_its_size() -> None:
-    assert [first_size_of(size) for size in (64 << 20, 16 << 20, 8 << 20)] == [8 << 20, 2 << 20, 8 << 20]
