@@ -60,7 +60,7 @@ def test_every_source_is_of_the_agents_and_one_finds_them() -> None:
     assert all("roots=Roots()" in line and "cgroup=None" in line for line in sources.values())
     sizes = [int(found[1]) for line in sources.values() if (found := re.search(r"ring_size=(\d+)", line))]
     assert len(sizes) >= 3
-    assert all(0 < size <= 16 << 20 for size in sizes), "it takes less of the kernel's memory than a capture of one command"
+    assert all(0 < size <= 8 << 20 for size in sizes), "it takes less of the kernel's memory than a capture of one command"
 
 
 @pytest.mark.parametrize(("flags", "pairs"), [((), {("m", "claude")}), (("--users",), {("other", "other")})])
