@@ -241,8 +241,8 @@ def replay(paths: ReplayOptions, options: TraceOptions) -> Stream[Output]:
 
 
 def recorded(events: Stream[Event], options: TraceOptions) -> Stream[Output]:
-    """The same over events that are read in another way."""
-    return _viewed(_any_tls(events, options), options)
+    """The same over events that are read in another way. Answers are ordered by where their words end."""
+    return _viewed(merge(_any_tls(events, options)), options)
 
 
 def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
