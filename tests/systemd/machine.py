@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -82,10 +82,14 @@ class Machine:
 
     def product(self, *words: str, status: int | None = 0) -> str:
         """A command of ours; its output is JSON, as without a terminal."""
-        return self.run("env", "PYTHONDONTWRITEBYTECODE=1", sys.executable, "-m", "agentsight_rx", *words, status=status)
+        return self.run(*_PRODUCT, *words, status=status)
 
     def report(self, *words: str) -> list[Any]:
         return [json.loads(line) for line in self.product("report", "--db", STORE, *words).splitlines()]
+
+    def sessions_of(self, user: Sequence[str]) -> list[Any]:
+        """What a user finds without any option; where there is no recording, nothing."""
+        return [json.loads(line) for line in self.run(*user, *_PRODUCT, "report", "sessions", status=None).splitlines()]
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """A command that is given lines and prints lines, until this machine ends."""
@@ -99,13 +103,19 @@ class Machine:
         self._stack.callback(_end, started)
         return started
 
-    def agent(self, name: str = "claude") -> Agent:
+    def user(self, name: str) -> list[str]:
+        """A new user of the machine, with a home in /tmp; the words that a command of theirs begins with."""
+        self.run("useradd", "--no-create-home", name)
+        self.run("install", "--directory", f"--owner={name}", f"/tmp/{name}")
+        return ["runuser", "-u", name, "--", "env", f"HOME=/tmp/{name}"]
+
+    def agent(self, name: str = "claude", *, by: Sequence[str] = ()) -> Agent:
         if not self._port:
             model = self.start("python3", "-c", MODEL, "/scene/server.pem")
             assert model.stdout is not None
             self._port = model.stdout.readline().strip()
         words = (name, "python3", "-c", AGENT, name, "/scene/ca.pem", self._port)
-        return Agent(self.start("bash", "-c", '(exec -a "$0" "$@"); true', *words))
+        return Agent(self.start(*by, "bash", "-c", '(exec -a "$0" "$@"); true', *words))
 
     def shown(self, *names: str) -> dict[str, str]:
         """What systemd says of the service."""
@@ -135,6 +145,7 @@ class Machine:
         return set(self.run("sh", "-c", _LIST, status=None).splitlines())
 
 
+_PRODUCT = ("env", "PYTHONDONTWRITEBYTECODE=1", sys.executable, "-m", "agentsight_rx")
 _QUIET = {**os.environ, "PODMAN_IGNORE_CGROUPSV1_WARNING": "1"}
 
 

@@ -32,9 +32,16 @@ def _machine(tmp_path_factory: pytest.TempPathFactory) -> Generator[Machine]:
         yield made
 
 
+@pytest.fixture(name="users", scope="module")
+def _users(its: Machine) -> tuple[list[str], list[str]]:
+    """How commands of two users begin."""
+    return its.user("ann"), its.user("bob")
+
+
 @pytest.fixture(name="before", scope="module")
-def _before(its: Machine) -> set[str]:
+def _before(its: Machine, users: tuple[list[str], list[str]]) -> set[str]:
     """Its files before the service was installed."""
+    assert users
     return its.files()
 
 
@@ -163,6 +170,22 @@ def test_a_hundred_reloads_lose_nothing_and_wrong_rules_change_nothing(its: Mach
     until(lambda: f"; rules {held.split()[-1]}" in its.product("service", "status", "--text"))
     assert "what was loaded before holds, since /etc/agentsight-rx/guard.toml:" in its.product("service", "status", "--text")
     its.run("rm", "-r", "/etc/agentsight-rx")
+
+
+def test_an_agent_of_a_user_is_shown_to_that_user_alone(its: Machine, agent: Agent, users: tuple[list[str], list[str]]) -> None:
+    ann, bob = users
+    hers = its.agent("codex", by=ann)
+    until(lambda: f"recording codex {hers.pid}" in its.journal())
+
+    def shown() -> bool:
+        hers.asks()
+        return [session["pid"] for session in its.sessions_of(ann)] == [hers.pid]
+
+    until(shown)
+    assert [] == its.sessions_of(bob)
+    assert {agent.pid, hers.pid} == {session["pid"] for session in its.report("sessions")}
+    hers.ends()
+    its.run("sh", "-c", "rm -rf /tmp/ann/.??* /tmp/bob/.??*")
 
 
 def test_uninstall_leaves_nothing(its: Machine, agent: Agent, before: set[str]) -> None:
