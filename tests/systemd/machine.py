@@ -168,6 +168,7 @@ def machine(scene: Path) -> Generator[Machine]:
     """It has the checkout, to read, and `scene`, with a model's certificate. It has no network but its own."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(scene / "ca.pem"))
+    scene.chmod(0o755)  # agents of other users look there
     authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(scene / "server.pem"))
     name = f"agentsight-rx-systemd-{os.getpid()}"
     options = ["--detach", "--name", name, "--privileged", "--cgroupns=private", "--systemd=false", "--network=none"]
