@@ -41,7 +41,7 @@ def _users(its: Machine) -> tuple[list[str], list[str]]:
 @pytest.fixture(name="before", scope="module")
 def _before(its: Machine, users: tuple[list[str], list[str]]) -> set[str]:
     """Its files before the service was installed."""
-    assert users
+    assert all(users)
     return its.files()
 
 
