@@ -50,7 +50,8 @@ _HARDENING = (
 class Needs(Struct, frozen=True, kw_only=True):
     """
     `program` are the words that start this program, `options` the flags of `watch`. `capabilities` are all that this kernel
-    wants of a capture. `memory` is in bytes; `processor` in percent of a core.
+    wants of a capture. `memory` is in bytes; `processor` in percent of a core. `backs_off`: this systemd can wait longer before
+    each further start (254 and newer; Debian 12 has 252, which starts it each second).
     """
 
     program: tuple[str, ...]
@@ -58,6 +59,7 @@ class Needs(Struct, frozen=True, kw_only=True):
     capabilities: tuple[str, ...] = ()
     memory: int = 1 << 30
     processor: int = 100
+    backs_off: bool = True
 
 
 def unit_text(needs: Needs) -> str:
@@ -82,8 +84,9 @@ def _lines(needs: Needs) -> Iterator[str]:
     yield 'ExecReload=/bin/sh -c "kill -HUP $MAINPID"'
     yield "Restart=always"
     yield "RestartSec=1"
-    yield "RestartSteps=4"
-    yield "RestartMaxDelaySec=5"  # it captures again within 10 s
+    if needs.backs_off:
+        yield "RestartSteps=4"
+        yield "RestartMaxDelaySec=5"  # it captures again within 10 s
     yield f"TimeoutStartSec={_START_S}"
     yield "TimeoutStopSec=30"
     yield "KillMode=mixed"  # the writers of users end behind their last events, with what they read from

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentsight_rx.cli.service.systemd import version
 from agentsight_rx.service.unit import RECORDINGS, RUNTIME, Needs, unit_text
 from agentsight_rx.service.users.places import USERS
 from agentsight_rx.sources.kernel.features import wanted_capabilities
@@ -83,7 +84,8 @@ def test_each_word_survives(words: list[str]) -> None:
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_takes_it(tmp_path: Path) -> None:
     unit = tmp_path / "agentsight-rx.service"
-    needs = Needs(program=("/bin/true",), options=("--exclude-folder", "/srv/a b/100%"), capabilities=FOUR)
+    backs_off = (version() or 0) >= 254
+    needs = Needs(program=("/bin/true",), options=("--exclude-folder", "/srv/a b/100%"), capabilities=FOUR, backs_off=backs_off)
     unit.write_text(unit_text(needs))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit)],
@@ -100,3 +102,10 @@ def test_each_state_directory_is_one_that_uninstall_knows() -> None:
     unit = values(unit_text(NEEDS))
     assert [RECORDINGS, str(USERS)] == [f"/var/lib/{name}" for name in unit["StateDirectory"].split()]
     assert "mixed" == unit["KillMode"], "writers of users end behind the recorder"
+
+
+def test_a_systemd_that_cannot_wait_longer_each_time_is_not_asked_to() -> None:
+    text = unit_text(Needs(program=("/bin/true",), backs_off=False))
+    assert "RestartSec=1\n" in text
+    assert "RestartSteps" not in text
+    assert "RestartSteps=4\nRestartMaxDelaySec=5\n" in unit_text(Needs(program=("/bin/true",)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import CaptureError
 
-__all__ = ["is_running", "said", "systemctl"]
+__all__ = ["is_running", "said", "systemctl", "version"]
 
 _MANAGER = Path("/run/systemd/system")  # is there where systemd is the first process (sd_booted(3))
 
@@ -33,3 +33,12 @@ def said(*command: str) -> str:
     if done.returncode:
         raise CaptureError(f"`{' '.join(command)}` failed: {done.stderr.strip() or f'status {done.returncode}'}")
     return done.stdout
+
+
+def version() -> int | None:
+    """Of the systemd that is installed; None where none is, or it does not say."""
+    try:
+        words = said("systemctl", "--version").split()
+    except CaptureError:
+        return None
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.cli.service import systemd
-from agentsight_rx.cli.service.systemd import said, systemctl
+from agentsight_rx.cli.service.systemd import said, systemctl, version
 from agentsight_rx.errors import CaptureError
 
 
@@ -38,3 +38,15 @@ def test_where_systemd_is_not_the_first_process_nothing_is_asked(programs: Path,
     monkeypatch.setattr(systemd, "_MANAGER", programs / "none")
     with pytest.raises(CaptureError, match=r"^systemd does not run this machine"):
         systemctl("show", "x")
+
+
+@pytest.mark.parametrize(("words", "number"), [("systemd 252 (252.39-1~deb12u1)", 252), ("systemd v257", None), ("", None)])
+def test_its_version_is_asked(programs: Path, words: str, number: int | None) -> None:
+    (programs / "systemctl").write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "{words}\n+PAM +AUDIT"\n')
+    assert number == version()
+
+
+def test_where_no_systemd_is_installed_there_is_no_version(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (programs / "systemctl").unlink()
+    monkeypatch.setenv("PATH", str(programs))
+    assert version() is None
