@@ -57,7 +57,7 @@ def per_key(
 
 # Machines by key, the one not used for longest first, and legacies; room; looked_ns. Keys and states have the operator's types:
 # all are encoded at once, which takes a third of a call for each
-_Saved: TypeAlias = tuple[list[tuple[Raw, Raw]], list[tuple[Raw, bytes]], int, int]
+_Saved: TypeAlias = tuple[list[tuple[Raw, Raw]], list[tuple[Raw, bytes]], int, int, int]
 
 
 class _PerKey(Kernel[A, B], Generic[A, B, K]):
@@ -344,10 +344,10 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
 
     def snapshot(self) -> bytes:
         machines = [(key, parts_of(machine, self._make)) for key, machine in self._machines.items()]
-        return encode_state((machines, list(self._legacies.items()), self._room, self._looked_ns))
+        return encode_state((machines, list(self._legacies.items()), self._room, self._looked_ns, self._swept_ns))
 
     def restore(self, state: bytes, /) -> None:
-        machines, legacies, self._room, self._looked_ns = msgspec.msgpack.decode(state, type=_Saved)
+        machines, legacies, self._room, self._looked_ns, self._swept_ns = msgspec.msgpack.decode(state, type=_Saved)
         key_of = msgspec.msgpack.Decoder(self._key_type).decode
         self._machines.clear()
         self._legacies.clear()

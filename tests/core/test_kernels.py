@@ -586,3 +586,25 @@ def test_machines_that_have_nothing_left_to_do_are_dropped_once_a_second() -> No
     assert made.count("x") == 1  # of `a`; `b` still holds a word
     assert kernel.finish() == ["2 5", "4"]
     assert lost(site) == []
+
+
+class _Passing(Joined):
+    """Is over where it holds nothing, and says what it has at each second tick."""
+
+    def tick(self, now_ns: int, /) -> Iterable[str]:
+        return self.finish() if now_ns % 2 == 0 else ()
+
+    def idle(self) -> bool:
+        return not self.words
+
+
+def test_a_kernel_that_goes_on_drops_what_is_over_when_the_other_one_would() -> None:
+    """Else a key that comes again is in another place, and so is what a tick makes of it."""
+    first, second, now_ns = running(by_key(_Passing))[0], running(by_key(_Passing))[0], 10**15
+    first.tick(now_ns)
+    assert ["one ."] == first.feed(words("a:one a:. b:two"))
+    second.restore(first.snapshot())
+    for kernel in (first, second):
+        assert [] == kernel.tick(now_ns + 1)
+        kernel.feed(words("a:three b:four"))
+        assert ["three", "two four"] == kernel.tick(now_ns + 2)
