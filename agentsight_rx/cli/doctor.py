@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..say import passing
 from .flags.form import Form
 from .probing import probe_lines
-from .start_timing import lines_of, measured
+from .start_timing import json_lines_of, lines_of, measured
 from .streams import write_line
 
 __all__ = ["doctor"]
@@ -44,9 +44,7 @@ def doctor(
     if timing:
         if probe is not None:
             raise UsageError("--timing and --probe do not go together: give one of them")
-        steps = measured()
-        lines = [msgspec.json.encode(each._asdict()).decode() for each in steps] if form.as_json else lines_of(steps)
-        write_line("\n".join(lines))
+        write_line("\n".join((json_lines_of if form.as_json else lines_of)(measured())))
         return 0
     if probe is not None:
         lines, readable = probe_lines(probe)

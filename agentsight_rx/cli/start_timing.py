@@ -16,7 +16,7 @@ from ..files import create_private
 from ..timing import Step, so_far
 from .launch import invoking_user
 
-__all__ = ["STARTED", "lines_of", "measured", "write_steps"]
+__all__ = ["STARTED", "json_lines_of", "lines_of", "measured", "write_steps"]
 
 STARTED = "the command, started"  # the last step
 _DEADLINE_S = 120.0  # the first capture on a kernel compiles its programs
@@ -26,7 +26,7 @@ def write_steps(path: Path) -> None:
     """The steps of this process, as JSON lines. Raises SinkError."""
     try:
         with open(create_private(path, invoking_user()), "wb") as file:
-            file.writelines(msgspec.json.encode(each._asdict()) + b"\n" for each in so_far())
+            file.write("".join(f"{line}\n" for line in json_lines_of(so_far())).encode())
     except OSError as error:
         raise SinkError(f"--timing {path} cannot be written: {error.strerror}") from error
 
@@ -36,15 +36,19 @@ def measured() -> list[Step]:
     with TemporaryDirectory() as name:
         found = Path(name) / "steps"
         command = ["record", "--no-server", "--db", str(Path(name) / "run.lmdb"), "--timing", str(found), "--", "/bin/true"]
-        env = {
-            name: value for name, value in os.environ.items() if not name.startswith("SUDO_")
-        }  # no other user owns the files
+        # Without the user that sudo names, who would own the files
+        env = {name: value for name, value in os.environ.items() if not name.startswith("SUDO_")}
         done = subprocess.run(
             [sys.executable, "-m", "agentsight_rx", *command], env=env, capture_output=True, text=True, timeout=_DEADLINE_S
         )
         if done.returncode or not found.exists():
             raise CaptureError(f"record did not run: {done.stderr.strip() or f'it exited with {done.returncode}'}")
         return [Step(**msgspec.json.decode(line)) for line in found.read_bytes().splitlines()]
+
+
+def json_lines_of(steps: Sequence[Step]) -> Iterator[str]:
+    """The same as JSON, a step a line."""
+    return (msgspec.json.encode(each._asdict()).decode() for each in steps)
 
 
 def lines_of(steps: Sequence[Step]) -> Iterator[str]:

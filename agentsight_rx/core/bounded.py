@@ -106,11 +106,12 @@ class Weighed(Generic[K, V]):
         while self._weight > self._heaviest and len(self._entries) > self._least:
             self._weight -= self._weigh(self._entries.pop_oldest()[1])
 
-    def pop(self, key: K, /) -> None:
-        """Remove an entry, if it is there."""
+    def pop(self, key: K, /) -> V | None:
+        """Remove an entry; its value, None where there is none."""
         value = self._entries.pop(key, None)
         if value is not None:
             self._weight -= self._weigh(value)
+        return value
 
     def clear(self) -> None:
         self._entries.clear()

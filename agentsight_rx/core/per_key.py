@@ -55,8 +55,8 @@ def per_key(
     )
 
 
-# Machines by key, the one not used for longest first, and legacies; room; looked_ns. Keys and states have the operator's types:
-# all are encoded at once, which takes a third of a call for each
+# Machines by key, the one not used for longest first, and legacies; room; looked_ns; swept_ns. Keys and states have the
+# operator's types: all are encoded at once, which takes a third of a call for each
 _Saved: TypeAlias = tuple[list[tuple[Raw, Raw]], list[tuple[Raw, bytes]], int, int, int]
 
 

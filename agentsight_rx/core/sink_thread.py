@@ -1,4 +1,4 @@
-"""Batches -> one sink, on a thread of its own. A slow or failing sink affects no other, and what it loses is counted."""
+"""Batches -> one sink, on a thread of its own. A slow or failing sink affects no other here, and what it loses is counted."""
 
 from __future__ import annotations
 

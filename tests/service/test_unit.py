@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.cli.service.systemd import version
+from agentsight_rx.cli.service.systemd import backs_off
 from agentsight_rx.service.unit import RECORDINGS, RUNTIME, Needs, unit_text
 from agentsight_rx.service.users.places import USERS
 from agentsight_rx.sources.kernel.features import wanted_capabilities
@@ -84,8 +84,8 @@ def test_each_word_survives(words: list[str]) -> None:
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_takes_it(tmp_path: Path) -> None:
     unit = tmp_path / "agentsight-rx.service"
-    backs_off = (version() or 0) >= 254
-    needs = Needs(program=("/bin/true",), options=("--exclude-folder", "/srv/a b/100%"), capabilities=FOUR, backs_off=backs_off)
+    words = "--exclude-folder", "/srv/a b/100%"
+    needs = Needs(program=("/bin/true",), options=words, capabilities=FOUR, backs_off=backs_off())
     unit.write_text(unit_text(needs))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit)],

@@ -17,12 +17,11 @@ from ...service.unit import CACHE, OF_USERS, RECORDINGS, RUNTIME, UNIT, UNIT_FIL
 from ...service.users.places import USERS
 from ..flags.group import OUT, flag
 from ..values import bytes_of
-from .systemd import is_running, systemctl, version
+from .systemd import backs_off, is_running, systemctl
 
 __all__ = ["install", "uninstall"]
 
 _MEMORY_LEAST = 500 << 20  # a capture of all sources takes 250 MB while agents run, and the trial of the probes as much
-_BACKS_OFF = 254  # the first version of systemd that can wait longer before each further start
 _OWN = 0.7  # of the limit: what a recorder may take itself, before the kernel's own pages count
 
 Root = Annotated[Path, flag(OUT, "--root", "The root of the machine, such as that of an image.", "PATH")]
@@ -107,7 +106,7 @@ def _needs(options: tuple[str, ...], memory: int, processor: int) -> Needs:
         capabilities=capabilities,
         memory=memory,
         processor=processor,
-        backs_off=(version() or _BACKS_OFF) >= _BACKS_OFF,
+        backs_off=backs_off(),
     )
 
 

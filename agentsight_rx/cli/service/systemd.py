@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ...errors import CaptureError
 
-__all__ = ["is_running", "said", "systemctl", "version"]
+__all__ = ["backs_off", "is_running", "said", "systemctl", "version"]
 
+_BACKS_OFF = 254  # the first version that can wait longer before each further start
 _MANAGER = Path("/run/systemd/system")  # is there where systemd is the first process (sd_booted(3))
 
 
@@ -42,3 +43,8 @@ def version() -> int | None:
     except CaptureError:
         return None
     return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+
+
+def backs_off() -> bool:
+    """It can wait longer before each further start of a service; so it is where its version is not known."""
+    return (version() or _BACKS_OFF) >= _BACKS_OFF

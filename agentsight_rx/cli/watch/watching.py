@@ -17,7 +17,6 @@ from ...service.bounds import Limits
 from ...service.metrics import serve
 from ...signals import has_terminal
 from ...sources import AgentOptions, Roots
-from ...sources.kernel.ring import size_of_ring
 from ...view.queries.costs import usd_of_call
 from ...view.rows.tally import Tally
 from ...view.rows.uses import PAIRS_MOST, Uses
@@ -139,9 +138,8 @@ def _tally_of(*, named: bool) -> Tally:
 
 def _with_rings(options: TraceOptions) -> TraceOptions:
     """With smaller rings for bulk than a capture of one command has: it runs for months, and memory is the kernel's too."""
-    size = min(size_of_ring(0), _RING)
     bulk = {name: getattr(options, name) for name in ("tls", "plain_http", "stdio")}
-    return replace(options, **{name: replace(each, ring_size=size) for name, each in bulk.items() if each is not None})
+    return replace(options, **{name: replace(each, ring_size=_RING) for name, each in bulk.items() if each is not None})
 
 
 def _is_whole(watch: Watch) -> bool:

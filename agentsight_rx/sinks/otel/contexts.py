@@ -43,8 +43,7 @@ class Contexts:
 
     def of(self, row: CallRow, /) -> Mapping[str, AttributeValue]:
         """The fields of a call whose span ends; none where its request was not seen, or is no part of the conversation."""
-        request = self._asked.get(row.id)
-        self._asked.pop(row.id)
+        request = self._asked.pop(row.id)
         if request is None or is_beside(row) or row.twin is not None:
             return {}
         agent = row.session_id, row.agent_id

@@ -13,7 +13,7 @@ from ...core.bounded import Recent, Weighed
 from ...llm.canonical import LlmCall
 from ...loss import Entry
 from ...prices import Prices
-from ...state import Store, Table, by_index
+from ...state import Store, Table
 from ..queries.causes import Causes, newest_within, within
 from ..queries.context import AgentContext
 from ..queries.context_falls import Falls
@@ -24,7 +24,7 @@ from ..queries.decided import Decisions
 from ..queries.explained import explained
 from ..queries.file_fates import Lives
 from ..queries.health import Health, Healths
-from ..queries.reading import newest_first
+from ..queries.reading import newest_first, session_of
 from ..queries.selection import Selection
 from ..rows.kinds import AlertRow, AnyRow, AuditRow, SessionRow, ToolRow
 from ..rows.tables import ALERTS, AUDIT, CALLS, LOSSES, SESSIONS, TOOLS
@@ -123,7 +123,7 @@ class Picture:
         """Any of the recording. Raises KeyError for an unknown one."""
         found = self.sessions.get(id)
         if found is None:
-            found = next((row for _, row in by_index(self.store, SESSIONS, "id", prefix=(id,), limit=1)), None)
+            found = session_of(self.store, id)
         if found is None:
             raise KeyError(id)
         return found

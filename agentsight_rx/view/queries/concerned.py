@@ -9,11 +9,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...loss import Entry, Reason
-from ...state import Store, by_index
+from ...state import Store
 from ..rows.gap_counts import LossTime, SessionGaps
-from ..rows.kinds import BlindSpotRow, SessionRow, TlsUseRow
-from ..rows.tables import LOSS_TIMES, PROCESSES, SESSION_GAPS, SESSIONS
+from ..rows.kinds import BlindSpotRow, ProcessRow, SessionRow, TlsUseRow
+from ..rows.tables import LOSS_TIMES, PROCESSES, SESSION_GAPS
 from .interruptions import Life
+from .reading import session_of
 
 __all__ = ["Concerned", "LossesInTime", "Window", "window_of"]
 
@@ -78,28 +79,23 @@ class Concerned:
 
     def of(self, rows: Sequence[R], session: SessionRow, window: Window, /) -> tuple[R, ...]:
         """The rows of processes that ran then, and are not known to be of an agent beside this one."""
-        return tuple(
-            row for row in rows if self._ran_in(row.process_id, window) and not self._is_beside(row.process_id, session)
-        )
+        return tuple(row for row in rows if self._concerns(self._store.get(PROCESSES, row.process_id), session, window))
 
-    def _ran_in(self, id: str, window: Window) -> bool:
-        process = self._store.get(PROCESSES, id)
+    def _concerns(self, process: ProcessRow | None, session: SessionRow, window: Window) -> bool:
         if process is None:
             return True
         ended_ms = process.end_timestamp_ms
-        return (process.start_timestamp_ms or 0) <= window.to_ms and (ended_ms is None or ended_ms >= window.from_ms)
+        ran = (process.start_timestamp_ms or 0) <= window.to_ms and (ended_ms is None or ended_ms >= window.from_ms)
+        return ran and not self._is_beside(process, session)
 
-    def _is_beside(self, id: str, session: SessionRow) -> bool:
+    def _is_beside(self, process: ProcessRow, session: SessionRow) -> bool:
         """Of a session of another program, which is not within this one."""
-        process = self._store.get(PROCESSES, id)
-        other = self._session(process.session_id) if process and session.process_id else None
+        above = process.session_id if session.process_id else None
         for _ in range(_DEPTH_MOST):
+            other = session_of(self._store, above) if above else None
             if other is None or other.id == session.id or other.process_id in (None, session.process_id):
                 return False
-            if other.parent_session_id is None:
+            above = other.parent_session_id
+            if above is None:
                 return True
-            other = self._session(other.parent_session_id)
         return False
-
-    def _session(self, id: str | None) -> SessionRow | None:
-        return next((row for _, row in by_index(self._store, SESSIONS, "id", prefix=(id,), limit=1)), None) if id else None

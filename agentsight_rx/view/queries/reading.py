@@ -21,6 +21,7 @@ __all__ = [
     "read_totals",
     "rows_of",
     "selected",
+    "session_of",
     "sessions_named",
 ]
 
@@ -138,6 +139,11 @@ def newest_session(store: Store, /) -> SessionRow | None:
     return max(
         rows, key=lambda row: (row.parent_session_id is None, row.end_timestamp_ms or row.start_timestamp_ms), default=None
     )
+
+
+def session_of(store: Store, id: str, /) -> SessionRow | None:
+    """The session with this id."""
+    return next((row for _, row in by_index(store, SESSIONS, "id", prefix=(id,), limit=1)), None)
 
 
 def sessions_named(store: Store, /, *, session: str | None, agent: str | None) -> list[SessionRow]:

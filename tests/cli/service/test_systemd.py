@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.cli.service import systemd
-from agentsight_rx.cli.service.systemd import said, systemctl, version
+from agentsight_rx.cli.service.systemd import backs_off, said, systemctl, version
 from agentsight_rx.errors import CaptureError
 
 
@@ -44,6 +44,12 @@ def test_where_systemd_is_not_the_first_process_nothing_is_asked(programs: Path,
 def test_its_version_is_asked(programs: Path, words: str, number: int | None) -> None:
     (programs / "systemctl").write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "{words}\n+PAM +AUDIT"\n')
     assert number == version()
+
+
+@pytest.mark.parametrize(("number", "can"), [("252", False), ("254", True), ("257", True), ("x", True)])
+def test_older_ones_cannot_wait_longer_each_time(programs: Path, number: str, can: bool) -> None:
+    (programs / "systemctl").write_text(f"#!/bin/sh\necho systemd {number}\n")
+    assert can is backs_off()
 
 
 def test_where_no_systemd_is_installed_there_is_no_version(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
