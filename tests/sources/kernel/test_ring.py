@@ -5,7 +5,8 @@ from __future__ import annotations
 import mmap
 import os
 import threading
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from struct import pack
 
 import pytest
@@ -28,24 +29,25 @@ RECORDS = 1_000_000  # `python -m tests.sources.kernel.torn 10000000` takes more
 class Memory:
     """A file like the memory of a BPF ring: the page of the consumer, that of the producer, and the data, twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = SIZE) -> None:
         self.fd = os.memfd_create("ring")
-        os.truncate(self.fd, 2 * PAGE + 2 * SIZE)
+        os.truncate(self.fd, 2 * PAGE + 2 * size)
+        self.size = size
         self.end = 0
 
     def put(self, content: bytes, mark: int = 0) -> int:
         """Write a record behind the last one; returns its position."""
         at, record = self.end, pack("<II", len(content) | mark, 0) + content
         for place, byte in enumerate(record):
-            for half in (0, SIZE):
-                os.pwrite(self.fd, bytes([byte]), 2 * PAGE + half + (at + place) % SIZE)
+            for half in (0, self.size):
+                os.pwrite(self.fd, bytes([byte]), 2 * PAGE + half + (at + place) % self.size)
         self.end += (len(record) + 7) & ~7
         os.pwrite(self.fd, pack("<Q", self.end), PAGE)
         return at
 
     def finish(self, at: int, size: int) -> None:
-        for half in (0, SIZE):
-            os.pwrite(self.fd, pack("<I", size), 2 * PAGE + half + at % SIZE)
+        for half in (0, self.size):
+            os.pwrite(self.fd, pack("<I", size), 2 * PAGE + half + at % self.size)
 
 
 @pytest.fixture
@@ -150,6 +152,40 @@ def test_a_wake_hides_no_record(memory: Memory, ring: Ring[bytes]) -> None:
     memory.put(b"one")
     assert ring.wait(0)
     assert ring.read() == [b"one"]
+
+
+def _asleep(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> list[float]:
+    """For how many ms it sleeps from now on, 3 ms behind a second; `then` happens meanwhile."""
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(round(1000 * seconds, 6))
+        then()
+
+    monkeypatch.setattr(time, "monotonic", lambda: 5.003)
+    monkeypatch.setattr(time, "sleep", sleep)
+    return slept
+
+
+def test_it_wakes_at_multiples_of_10_ms(memory: Memory, ring: Ring[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.put(b"one")
+    slept = _asleep(monkeypatch, lambda: None)
+    assert ring.wait(0)
+    assert slept == [7]
+
+
+@pytest.mark.parametrize(("size", "ms"), [(SIZE, 7), (32 << 20, 17)])
+def test_while_records_come_it_looks_again_without_being_woken(size: int, ms: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = Memory(size)
+    ring: Ring[bytes] = Ring(memory.fd, size, lambda view, at, size: bytes(view[at : at + size]))
+    memory.put(b"one")
+    assert ring.read() == [b"one"]
+    slept = _asleep(monkeypatch, lambda: memory.put(b"two"))
+    assert ring.wait(1)
+    assert slept == [ms]
+    assert ring.read() == [b"two"]
+    ring.close()
+    os.close(memory.fd)
 
 
 def test_after_the_end_a_wake_touches_no_file_that_came_since(memory: Memory) -> None:
