@@ -41,7 +41,8 @@ E = TypeVar("E")
 _BESIDE = frozenset({"system"})  # sources that need nothing of the kernel but /proc: alone they show no agent
 _POLL_S, _QUIET_POLL_S = 0.05, 0.1  # how long a reader may wait before it checks whether to stop; once nothing came for a while
 _ASLEEP_S = 0.25, 1.0  # the same for a reader that can be woken; so often the kernel is asked what it lost
-_IDLE_S, _QUIET_IDLE_S = 0.01, 0.1  # how long the engine waits for events, at least, before it advances time
+# How long the engine waits for events, at least, before it advances time; once nothing but figures of the system came for a while
+_IDLE_S, _QUIET_IDLE_S = 0.01, 0.5
 _COUNTED_S, _COUNTED_BUSY_S = 0.25, 0.1  # how often the kernel is asked at most while nothing comes, and while something does
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
 _PART = 128 << 10  # bytes of a batch: compressed, they may become 128 MiB
@@ -332,8 +333,8 @@ class Run:
                         if live:
                             engine.idle(time.monotonic_ns())
                         continue
-                    patience.came()
-                    self._take(*item)
+                    if self._take(*item):
+                        patience.came()
                 engine.linger(lambda: self._graph_done)
             except Exception as error:
                 Site(engine, "engine").meter.lose(Reason.BUG, 1)
@@ -348,14 +349,15 @@ class Run:
         due_ns = self._engine.due_ns
         return patience.seconds() if due_ns is None else max(patience.seconds(), (due_ns - time.monotonic_ns()) / 1e9)
 
-    def _take(self, sender: object, batch: Sequence[Any]) -> None:
-        """What a thread has read."""
+    def _take(self, sender: object, batch: Sequence[Any]) -> bool:
+        """What a thread has read; False: a figure of the system, behind which nothing else is to be expected."""
         hub: Hub[Any] = sender  # type: ignore[assignment]
         if batch[-1] is _END:
             self._engine.push(hub, batch[:-1])
             self._engine.end(hub)
         else:
             self._engine.push(hub, batch)
+        return hub.name not in _BESIDE
 
     def _poll_here(self, hub: Hub[Any]) -> None:
         """Read a source to its end, between what the threads of sources have read that were opened since."""
