@@ -41,7 +41,7 @@ E = TypeVar("E")
 _BESIDE = frozenset({"system"})  # sources that need nothing of the kernel but /proc: alone they show no agent
 _POLL_S, _QUIET_POLL_S = 0.05, 0.1  # how long a reader may wait before it checks whether to stop; once nothing came for a while
 _ASLEEP_S = 0.25, 1.0  # the same for a reader that can be woken; so often the kernel is asked what it lost
-# How long the engine waits for events, at least, before it advances time; once nothing but figures of the system came for a while
+# How long the engine waits for events at least before it advances time; once only figures of the system came for a while
 _IDLE_S, _QUIET_IDLE_S = 0.01, 0.5
 _COUNTED_S, _COUNTED_BUSY_S = 0.25, 0.1  # how often the kernel is asked at most while nothing comes, and while something does
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
