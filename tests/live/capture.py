@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import pytest
 
@@ -19,6 +19,7 @@ from agentsight_rx.core.stream import Stream
 from agentsight_rx.loss import Ledger
 from agentsight_rx.runtime import Run
 from agentsight_rx.view import Output
+from agentsight_rx.view.rows.kinds import KeptRow, RowGone
 
 from .gate import waits_at
 
@@ -35,6 +36,8 @@ __all__ = [
     "until",
     "workload",
 ]
+
+R = TypeVar("R", bound=KeptRow)
 
 PATIENCE_S = 120.0  # a wait that takes longer has failed; a busy machine needs much of it
 PROGRAM = (sys.executable, "-m", "agentsight_rx")
@@ -65,6 +68,16 @@ class Kept:
 
     def of(self, *kinds: type) -> list[Any]:
         return [item for item in self.items if isinstance(item, kinds)]
+
+    def rows(self, kind: type[R]) -> list[R]:
+        """What is known in the end: the last row of each id that was not taken back, in the order in which the ids came."""
+        found: dict[str, R] = {}
+        for item in self.items:
+            if isinstance(item, RowGone) and isinstance(item.row, kind):
+                found.pop(item.row.id, None)
+            elif isinstance(item, kind):
+                found[item.id] = item
+        return list(found.values())
 
 
 @contextmanager

@@ -544,16 +544,16 @@ def test_a_server_is_read_as_its_clients_are(tmp_path: Path) -> None:
     with wire_server(tmp_path, "--plain") as peer:
         with running(trace(TraceOptions(plain_http=PlainHttpOptions(Target(peer.pid)), remove_auth=False))) as (run, kept):
             subprocess.run(client.command(peer, 7, 100_003), env=client.env(peer, tmp_path), check=True)
-            until(lambda: len(kept.of(CallRow)) >= 14)
+            until(lambda: 7 == sum(row.status == "complete" for row in kept.rows(CallRow)))
             summary = run.stop()
         exchanges = peer.exchanges()
     assert summary.complete, summary.ledger.entries()
     assert [(one.path, one.request) for one in exchanges] == [(each.target, each.body) for each in kept.of(HttpRequest)]
     assert {"in"} == {each.origin.direction for each in kept.of(HttpRequest)}
     assert {peer.pid} == {each.origin.pid for each in kept.of(HttpRequest, HttpResponse, SseMessage)}
-    rows = {row.id: row for row in kept.of(CallRow)}
-    assert ["complete"] * 7 == [row.status for row in rows.values()]
-    assert {"http"} == {row.scheme for row in rows.values()}
+    rows = kept.rows(CallRow)
+    assert ["complete"] * 7 == [row.status for row in rows]
+    assert {"http"} == {row.scheme for row in rows}
 
 
 def test_both_ends_of_a_call_in_one_tree_count_once(tmp_path: Path) -> None:
@@ -580,10 +580,10 @@ def test_both_ends_of_a_call_in_one_tree_count_once(tmp_path: Path) -> None:
     os.wait()
     """
     kept, summary, _ = captured(tmp_path, code)
-    rows = {row.id: row for row in kept.of(CallRow)}
-    assert ["complete"] * 10 == [row.status for row in rows.values()]
-    assert 5 == summary.tally.totals.calls == len([row for row in rows.values() if row.twin])
-    assert 5 == len(kept.of(TokenRow))
+    rows = kept.rows(CallRow)
+    assert ["complete"] * 10 == [row.status for row in rows]
+    assert 5 == summary.tally.totals.calls == len([row for row in rows if row.twin])
+    assert 5 == len(kept.rows(TokenRow))
 
 
 def test_streams_of_servers_as_they_stand_on_a_desk(tmp_path: Path) -> None:

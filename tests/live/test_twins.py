@@ -128,11 +128,11 @@ def test_calls_of_which_both_ends_are_seen_count_once(tmp_path: Path, where: str
         os.wait()
     """
     kept, summary = captured(tmp_path, code, plain=plain)
-    rows = {row.id: row for row in kept.of(CallRow)}
-    assert ["complete"] * 2 * CALLS == [row.status for row in rows.values()]
-    twins = [row for row in rows.values() if row.twin]
+    rows = kept.rows(CallRow)
+    assert ["complete"] * 2 * CALLS == [row.status for row in rows]
+    twins = [row for row in rows if row.twin]
     assert CALLS == summary.tally.totals.calls == len(twins) == len({row.twin for row in twins})
-    assert {row.llm_call_id for row in kept.of(TokenRow)} == {row.twin for row in twins}
+    assert {row.llm_call_id for row in kept.rows(TokenRow)} == {row.twin for row in twins}
     assert 7 * CALLS == summary.tally.totals.total_tokens
 
 
@@ -166,12 +166,12 @@ def test_a_call_through_a_proxy_of_the_tree_is_one_call(tmp_path: Path, plain: b
     # at its end a connection is read in vain, behind what the thread received from the other one: that says nothing of its ends
     assert {True} == {event.sure for event in kept.of(TlsOpen) if event.local}
     assert 4 == len({(event.local, event.peer) for event in kept.of(TlsOpen) if event.local})
-    rows = {row.id: row for row in kept.of(CallRow)}
-    assert ["complete"] * 4 * CALLS == [row.status for row in rows.values()]
-    calls = [row for row in rows.values() if not row.twin]
+    rows = kept.rows(CallRow)
+    assert ["complete"] * 4 * CALLS == [row.status for row in rows]
+    calls = [row for row in rows if not row.twin]
     assert CALLS == summary.tally.totals.calls == len(calls)
     assert 1 == len({row.pid for row in calls})
-    assert {3} == set(Counter(row.twin for row in rows.values() if row.twin).values())
-    assert {row.llm_call_id for row in kept.of(TokenRow)} == {row.id for row in calls}
+    assert {3} == set(Counter(row.twin for row in rows if row.twin).values())
+    assert {row.llm_call_id for row in kept.rows(TokenRow)} == {row.id for row in calls}
     assert 7 * CALLS == summary.tally.totals.total_tokens
     assert {"python"} == {row.through for row in calls}

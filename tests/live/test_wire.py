@@ -260,14 +260,14 @@ def _check_socket_calls(asked: Sequence[bytes], seen: _Seen) -> None:
 
 
 def _rows(seen: _Seen) -> list[CallRow]:
-    last = {row.id: row for row in seen.kept.of(CallRow)}
+    last = seen.kept.rows(CallRow)
     assert seen.summary.tally.totals.calls == len(last)
-    return list(last.values())
+    return last
 
 
 def _check_tokens(asked: Iterable[tuple[int, str]], seen: _Seen) -> None:
     """The fake model counts a token for 4 bytes of the request, some of them read from or written to a cache."""
-    rows: list[TokenRow] = seen.kept.of(TokenRow)
+    rows = seen.kept.rows(TokenRow)
     expected = Counter(
         (size // 4, size // 16, size // 32) if dialect == "anthropic" else (size // 4 - size // 32, 0, size // 32)
         for size, dialect in asked
