@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...events import ProcessExec, ProcessSeen
-from .control_groups import Memory, container_of, matches
+from .control_groups import Memory, container_of, matches, pids, read
 from .references import HERE, Host, names_kept
 
 __all__ = ["ContainerNames", "Placing", "host_seen_from_here"]
@@ -45,26 +45,37 @@ class ContainerNames:
     """A name is looked up once: it takes milliseconds, and a container has it before its first process starts."""
 
     def __init__(self, host: Host | None = None) -> None:
-        self._host = host or host_seen_from_here()
+        self._host = host
         self._known: Recent[str, str] = Recent(_MOST)
 
     def of(self, id: str) -> str:
         """NAME, of a pod NAMESPACE/POD/NAME; the begin of the id where no runtime of this machine has a name for it."""
         name = self._known.use(id)
         if name is None:
-            name = _of_pod(self._host, id) or names_kept(self._host).get(id, "") or id[:_SHORT]
+            host = self._host or host_seen_from_here()
+            name = _of_pod(host, id) or names_kept(host).get(id, "") or id[:_SHORT]
             self._known.put(id, name)
         return name
 
 
 def host_seen_from_here(here: Path = Path("/")) -> Host:
-    """A container that sees all processes of its machine reads the files of the machine through the first process."""
-    first = here / "proc/1/root"
-    try:
-        is_same = os.path.samefile(first, here)
-    except OSError:  # no right to look
-        return HERE
-    return HERE if is_same else Host(first)
+    """
+    A container that sees all processes of its machine reads the files of the machine through the first process that is in no
+    container. Without the right to look into that one, which may have a user namespace of its own, through the next.
+    """
+    proc = here / "proc"
+    for pid in sorted(pids(proc)) if proc.exists() else ():
+        root = proc / str(pid) / "root"
+        try:
+            if not read(proc / str(pid) / "cmdline"):  # a thread of the kernel, or it is gone
+                continue
+            if os.path.samefile(root, here):
+                return HERE
+            if container_of(pid, proc) is None:
+                return Host(root)
+        except OSError:  # no right to look
+            continue
+    return HERE
 
 
 def _of_pod(host: Host, id: str) -> str:

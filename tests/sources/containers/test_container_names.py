@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -47,18 +46,35 @@ def test_a_name_is_looked_up_once(tmp_path: Path) -> None:
     assert "box" == names.of(ID)
 
 
-def test_a_recorder_in_a_container_reads_the_files_of_its_machine(tmp_path: Path) -> None:
-    machine, own = tmp_path / "machine", tmp_path / "own"
+def process(here: Path, pid: int, root: Path | None, *, group: str = "0::/\n", command: str = "init") -> None:
+    """Without a root it may not be looked into."""
+    place = here / f"proc/{pid}"
+    place.mkdir(parents=True)
+    (place / "cmdline").write_text(command)
+    (place / "cgroup").write_text(group)
+    (place / "status").write_text(f"NSpid:\t{pid}\n")
+    if root is not None:
+        (place / "root").symlink_to(root)
+
+
+@pytest.mark.parametrize("hidden", [False, True], ids=["the first process", "the next one that may be looked into"])
+def test_a_recorder_in_a_container_reads_the_files_of_its_machine(tmp_path: Path, hidden: bool) -> None:
+    machine, own, other = tmp_path / "machine", tmp_path / "own", tmp_path / "other"
+    other.mkdir()
     write(machine, f"var/lib/docker/containers/{ID}/config.v2.json", {"Name": "/box"})
-    (own / "proc/1").mkdir(parents=True)
-    (own / "proc/1/root").symlink_to(machine)
+    process(own, 1, None if hidden else machine)
+    process(own, 2, other, command="")  # a thread of the kernel
+    process(own, 30, other, group=f"0::/docker/{ID}\n")
+    process(own, 100, machine)
+    process(own, 101, own)
     assert "box" == ContainerNames(host_seen_from_here(own)).of(ID)
 
 
 def test_on_the_machine_itself_and_without_rights_its_own_files_are_read(tmp_path: Path) -> None:
     assert HERE is host_seen_from_here(tmp_path)
-    (tmp_path / "proc/1").mkdir(parents=True)
-    os.symlink(tmp_path, tmp_path / "proc/1/root")
+    process(tmp_path, 1, None)
+    assert HERE is host_seen_from_here(tmp_path)
+    process(tmp_path, 20, tmp_path)
     assert HERE is host_seen_from_here(tmp_path)
 
 
