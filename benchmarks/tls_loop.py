@@ -27,7 +27,7 @@ _RATES_MOST = 7
 _ARRIVED = (Reason.KERNEL_LOST, Reason.QUEUE_FULL)  # records that did not reach the engine
 
 # size -> (target of the slowdown, the original's, ours before), (target of the rate, the original's, ours before)
-_SLOWDOWN = {200: (1.6, "4.1 to 4.9x", "1.8 to 2.8x"), 4096: (None, "", "1.4 to 2.4x")}
+_SLOWDOWN = {200: (1.5, "4.1 to 4.9x", "1.8 to 2.8x"), 4096: (None, "", "1.4 to 2.4x")}
 _RATE = {200: (200_000.0, "51 % lost", "0 lost"), 4096: (300.0, "", "9 to 48 % lost")}
 
 
