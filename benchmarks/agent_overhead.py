@@ -101,7 +101,7 @@ def _figures(pairs: int, turns: int, *, think_ms: int = _THINK_MS, event_ms: int
     )
     yield Figure(
         group="agent",
-        name="processor time of record itself, to that of the agent",
+        name="processor time of record itself, to the agent's",
         value=median(each.own_s / each.took.cpu_s for each in recorded),
         target=_OWN_MOST,
         note="with its start and end",

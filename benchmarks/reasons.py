@@ -52,7 +52,7 @@ _OF_FIGURES = {
     "memory: record while nothing happens, all sources: resident, as top shows it": (
         "The kernel maps a ring as a whole, so the three rings of 64 MB count from the start."
     ),
-    "agent: processor time of record itself, to that of the agent": (
+    "agent: processor time of record itself, to the agent's": (
         "The start takes 0.7 s, and each wake-up of the engine or a reader 0.2 ms, of which an answer costs 50 a second each."
     ),
     "start: record -- true, warm: after the command": "Probes are detached source by source, and the kernel waits.",

@@ -21,6 +21,7 @@ from .stream_kinds import KINDS, UNKNOWN, StreamDecoder, kind_in_fact
 __all__ = ["About", "EventStream", "EventStreamState", "restored"]
 
 _PENDING_MOST = 16 << 10
+_LAST_RECORDS, _LAST_EVENTS = 3, 4  # of an answer, among which its end mark is looked for first
 _EVENTS_MOST = 16 << 20  # bytes of events that a message keeps; a long answer with a big tool input has 1 MiB
 _EVENT_COSTS = 100  # bytes of memory, whatever is in it
 _READ_MOST = 32 << 20  # bytes of events that are read; no answer of a model is longer
@@ -205,19 +206,30 @@ class EventStream:
         """When the record came whose bytes complete the event that ended the answer; `state` of the decoder before `data`."""
         if state is None:
             return cuts[-1][1]
-        decoder, times = KINDS.get(self.about.kind, UNKNOWN).decoder(), list[int]()
+        place, decoder_of, stop = self._place_of_end(events), KINDS.get(self.about.kind, UNKNOWN).decoder, len(data)
+        for size, time_ns in cuts[: -_LAST_RECORDS - 1 : -1]:  # it is in one of the last, as a rule
+            stop -= size
+            decoder = decoder_of()
+            decoder.restore(state)
+            if len(decoder.feed(data[:stop])) <= place:
+                return time_ns
+        decoder, seen, at = decoder_of(), 0, 0
         decoder.restore(state)
-        at = 0
         for size, time_ns in cuts:
-            times += [time_ns] * len(decoder.feed(data[at : at + size]))
+            seen += len(decoder.feed(data[at : at + size]))
+            if seen > place:
+                return time_ns
             at += size
-        return times[self._place_of_end(events)]
+        return cuts[-1][1]
 
     def _place_of_end(self, events: list[SseEvent]) -> int:
         assert self.provider is not None
-        reader = self.provider.reader()
+        reader, first = self.provider.reader(), max(0, len(events) - _LAST_EVENTS)
+        reader.feed_all(events[:first])
+        if reader.ended:
+            reader, first = self.provider.reader(), 0
         place, ended = len(events) - 1, False
-        for at, event in enumerate(events):
+        for at, event in enumerate(events[first:], first):
             content = reader.feed(event)
             if reader.ended and (content or not ended):
                 place = at

@@ -447,15 +447,19 @@ def test_content_behind_the_end_moves_the_end() -> None:
     assert (message.reply.text, message.end_ns, message.revision) == ("abc", 3 * S, 1)
 
 
-def test_the_end_has_the_time_of_its_record_where_many_records_are_one_part() -> None:
+@pytest.mark.parametrize("before", [0, 1, 2, 9])
+@pytest.mark.parametrize("behind", [0, 1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("torn", [False, True])
+def test_the_end_has_the_time_of_its_record_where_many_records_are_one_part(before: int, behind: int, torn: bool) -> None:
     answer, running = Answer(), Running(merge_sse())
-    datas = [says("a"), says("b"), STOP, b": ping\n\n"]
+    ping = b'event: ping\ndata: {"type":"ping"}\n\n'
+    datas = [says("a")] * before + ([STOP[:-1], STOP[-1:]] if torn else [STOP]) + [ping] * behind
     cuts = tuple((len(data), at * S) for at, data in enumerate(datas, 2))
-    part = replace(answer.part(b"".join(datas), 5), cuts=cuts)
+    part = replace(answer.part(b"".join(datas), 99), cuts=cuts)
     running.feed(answer.head, answer.part(START, 1), part)
-    (message,) = running.tick(6 * S)
+    (message,) = running.tick(100 * S)
     assert isinstance(message, SseMessage)
-    assert message.end_ns == 4 * S
+    assert message.end_ns == (2 + before + torn) * S
 
 
 def test_bytes_missing_in_front_of_the_end_stay_missing() -> None:
