@@ -284,13 +284,13 @@ def _store(scene: Scene) -> Path:
 
 
 def _settled(recorder: Recorder) -> Taken:
-    """What it takes once nothing of its start goes on: two looks in a row are alike."""
+    """What it takes once nothing of its start goes on, such as the removal of probes: for 3 s all looks are alike."""
     looks = [taken(recorder.pid)]
 
     def alike() -> bool:
         time.sleep(0.5)
         looks.append(taken(recorder.pid))
-        return looks[-1].handles == looks[-2].handles
+        return len(looks) > 6 and len({look.handles for look in looks[-7:]}) == 1
 
     until(alike)
     return looks[-1]
