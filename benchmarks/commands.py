@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from agentsight_rx.service.bounds import memory_now
 
 from .apart import environment, processor_ns
 from .figures import Figure, Size
+from .memory import memory_of
 from .start import ONE_SOURCE, Start, record_once
 
 __all__ = ["helped", "idle", "started"]
@@ -102,7 +102,7 @@ def idle(size: Size) -> Iterator[Figure]:
                 began, used = time.perf_counter(), processor_ns(record.pid)
                 time.sleep(seconds)
                 took, used = time.perf_counter() - began, processor_ns(record.pid) - used
-                taken, resident = memory_now(Path(f"/proc/{record.pid}")), _resident(record.pid)
+                taken, resident = memory_now(Path(f"/proc/{record.pid}")), memory_of(record.pid)
             finally:
                 record.terminate()
     share = 100 * used / 1e9 / took
@@ -125,15 +125,10 @@ def idle(size: Size) -> Iterator[Figure]:
     yield Figure(
         group="memory",
         name="record while nothing happens, all sources: resident, as top shows it",
-        value=resident / 1e6,
+        value=(resident.anonymous + resident.mapped) / 1e6,
         unit="MB",
         target=_RESIDENT_MOST,
     )
-
-
-def _resident(pid: int) -> int:
-    """Bytes (proc_pid_statm(5))."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * mmap.PAGESIZE
 
 
 def _wait_for_child(record: subprocess.Popen[bytes]) -> None:

@@ -213,14 +213,12 @@ class EventStream:
             decoder.restore(state)
             if len(decoder.feed(data[:stop])) <= place:
                 return time_ns
-        decoder, seen, at = decoder_of(), 0, 0
+        decoder, times, at = decoder_of(), list[int](), 0
         decoder.restore(state)
         for size, time_ns in cuts:
-            seen += len(decoder.feed(data[at : at + size]))
-            if seen > place:
-                return time_ns
+            times += [time_ns] * len(decoder.feed(data[at : at + size]))
             at += size
-        return cuts[-1][1]
+        return times[place]
 
     def _place_of_end(self, events: list[SseEvent]) -> int:
         assert self.provider is not None
