@@ -41,14 +41,14 @@ def test_agents_are_read_from_their_start_and_let_go_at_their_end(scene: Scene) 
             agent.asks()
             bystander.asks()
             agent.asks()
-            until(lambda round_=round_: len(calls_of(kept.items)) == 2 * (round_ + 1))  # type: ignore[misc]
+            until(lambda round_=round_: len(calls_of(kept)) == 2 * (round_ + 1))  # type: ignore[misc]
             agent.ends()
             until(lambda: links() == before)
         until(lambda: len(os.listdir("/proc/self/task")) <= threads)
         summary = run.stop()
     assert summary.failures == ()
     assert summary.ledger.unintended() == []
-    rows = calls_of(kept.items)
+    rows = calls_of(kept)
     assert {"claude"} == {row.agent for row in rows.values()}
     assert 3 == len({row.session_id for row in rows.values()}), "each agent is a session"
     assert bystander.pid not in {row.pid for row in rows.values()}
@@ -68,10 +68,10 @@ def test_two_agents_at_once_and_one_that_ran_before(scene: Scene) -> None:
         younger.asks()
         older.ends()
         younger.asks()
-        until(lambda: len(calls_of(kept.items)) == 3)
+        until(lambda: len(calls_of(kept)) == 3)
         younger.ends()
         run.stop()
-    rows = calls_of(kept.items).values()
+    rows = calls_of(kept).values()
     assert [("claude", 2), ("codex", 1)] == [(name, sum(row.agent == name for row in rows)) for name in ("claude", "codex")]
     tools = {row.argv for row in kept.of(ProcessRow) if row.argv[:1] == ("/bin/echo",)}
     assert {("/bin/echo", "tool", "0"), ("/bin/echo", "tool", "1")} == tools
@@ -84,14 +84,14 @@ def test_a_pause_lets_all_of_them_go_and_its_end_takes_them_up_again(scene: Scen
         agent = scene.start()
         until(lambda: is_open(run))
         agent.asks()
-        until(lambda: len(calls_of(kept.items)) == 1)
+        until(lambda: len(calls_of(kept)) == 1)
         paused.append(True)
         until(lambda: links() == before)
         agent.asks()
         paused.clear()
         until(lambda: is_open(run))
         agent.asks()
-        until(lambda: len(calls_of(kept.items)) == 2)
+        until(lambda: len(calls_of(kept)) == 2)
         summary = run.stop()
     assert [1] == [entry.count for entry in summary.ledger.entries() if entry.reason is Reason.PAUSED]
 

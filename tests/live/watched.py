@@ -7,12 +7,11 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 from agentsight_rx.graphs import TraceOptions
 from agentsight_rx.runtime import Run
@@ -34,7 +33,7 @@ from agentsight_rx.sources.kernel.features import takes_links
 from agentsight_rx.sources.running_agents.on_demand import OnDemand
 from agentsight_rx.view import CallRow
 
-from .capture import PATIENCE_S, PROGRAM, until
+from .capture import PATIENCE_S, PROGRAM, Kept, until
 from .groups import control_group
 
 __all__ = [
@@ -292,6 +291,6 @@ def is_open(run: Run) -> bool:
     return all(reader.is_open for reader in readers if isinstance(reader, OnDemand))
 
 
-def calls_of(items: Sequence[Any]) -> dict[str, CallRow]:
-    """The newest row of each call."""
-    return {row.id: row for row in items if isinstance(row, CallRow) and row.status == "complete"}
+def calls_of(kept: Kept) -> dict[str, CallRow]:
+    """The newest row of each complete call."""
+    return {row.id: row for row in kept.rows(CallRow) if row.status == "complete"}
