@@ -81,7 +81,6 @@ class _FileReader(FoldingReader["Operation", FileEvent]):
         program = self._program = Program(
             "files",
             options.target,
-            ring="events",
             ring_size=options.ring_size,
             decode=decode,
             fields=_FIELDS,

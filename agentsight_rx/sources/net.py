@@ -84,7 +84,6 @@ class _NetReader(FoldingReader[NetEvent | int, NetEvent]):
         program = self._program = Program(
             "net",
             options.target,
-            ring="events",
             ring_size=options.ring_size,
             decode=decode,
             fields=_FIELDS,

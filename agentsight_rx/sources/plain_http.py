@@ -17,7 +17,7 @@ from ..loss import Reason
 from .ends import ENDS_FIELDS, Ends, ends_of
 from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import ProgramReader
-from .kernel.ring import RingSize
+from .kernel.ring import CONTENT_GATHER_S, RingSize
 from .kernel.syscall import possible_cpus
 from .names import Names
 from .running_agents.on_demand import captured
@@ -87,8 +87,9 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
         program: Program[TlsEvent] = Program(
             _STAGE,
             self._options.target,
-            ring="chunks",
             ring_size=self._options.ring_size,
+            first_part=4,
+            gather_s=CONTENT_GATHER_S,
             decode=self._decode,
             fields=_FIELDS,
             switches=_switches(),

@@ -92,7 +92,6 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
         self._program = Program(
             "process",
             options.target,
-            ring="events",
             ring_size=options.ring_size,
             decode=self._decode,
             fields=PROCESS_FIELDS,

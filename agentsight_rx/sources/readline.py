@@ -94,7 +94,6 @@ class ReadlineReader(ProgramReader["_Line | int"]):
         program: Program[_Line | int] = Program(
             "readline",
             self._options.target,
-            ring="lines",
             ring_size=self._options.ring_size,
             decode=decode,
             names=self.names,

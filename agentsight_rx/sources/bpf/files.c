@@ -1,4 +1,4 @@
-/* What tracked processes do with files -> ring `events`.
+/* What tracked processes do with files -> the ring.
  *
  * Almost everything is seen at the end of the system call: its outcome is known, its strings are in memory, and a number can be
  * followed to the file that it now stands for. Bytes are counted here, per process and open file, and leave at the last close;
@@ -67,7 +67,6 @@ struct room_t {
     struct record_t record;
 };
 
-BPF_RINGBUF_OUTPUT(events, RING_PAGES);
 BPF_HASH(open_files, struct file_t, struct bytes_t, OPEN_MOST);
 BPF_PERCPU_ARRAY(room, struct room_t, 1);
 
@@ -80,15 +79,6 @@ static inline struct process_t *wanted(void)
 #endif
     struct process_t *process = tracked.lookup(&tgid);
     return process && fits_now() ? process : 0;
-}
-
-static inline int send(void *record, u64 size)
-{
-    count(SEEN);
-    if (!events.ringbuf_output(record, size, 0))
-        return 1;
-    count(LOST);
-    return 0;
 }
 
 static inline struct record_t *begin(struct room_t *space, u32 kind, struct process_t *process, u64 task)

@@ -1,4 +1,4 @@
-/* What tracked processes do with sockets -> ring `events`.
+/* What tracked processes do with sockets -> the ring.
  *
  * Calls are seen at their end, with their outcome. Of a TCP connect that does not wait the outcome comes later: the change of
  * the socket's state tells it, in whatever process the CPU happens to be, so it is joined on the address of the socket. It may
@@ -49,8 +49,7 @@ struct room_t {
     char text[TEXT_MOST + PART_MOST];
 };
 
-BPF_RINGBUF_OUTPUT(events, RING_PAGES);
-BPF_HASH(waiting, u64, struct wait_t, 16384);             /* struct sock -> a TCP connect */
+BPF_HASH(waiting, u64, struct wait_t, 65536);             /* struct sock -> a TCP connect */
 BPF_TABLE("lru_hash", u64, u64, begun, 16384);            /* thread -> when its connect began */
 BPF_PERCPU_ARRAY(room, struct room_t, 1);
 
@@ -59,13 +58,6 @@ static inline struct process_t *wanted(void)
     u32 tgid = current_tgid();
     struct process_t *process = tracked.lookup(&tgid);
     return process && fits_now() ? process : 0;
-}
-
-static inline void send(void *record, u64 size)
-{
-    count(SEEN);
-    if (events.ringbuf_output(record, size, 0))
-        count(LOST);
 }
 
 static inline void describe(struct net_t *net, u64 sock)

@@ -1,4 +1,4 @@
-/* HTTP without TLS: what tracked processes read from and write to TCP sockets -> ring `chunks`.
+/* HTTP without TLS: what tracked processes read from and write to TCP sockets -> the ring.
  *
  * A connection is its struct sock, so it does not matter which process uses it and under which number. Positions come from the
  * kernel's own counters, copied_seq and write_seq: bytes that moved in a way that is not seen here (io_uring, or a process that
@@ -100,7 +100,6 @@ struct room_t {
     struct chunk_t chunk;
 };
 
-BPF_RINGBUF_OUTPUT(chunks, RING_PAGES);
 BPF_HASH(moves, u32, struct move_t, 16384); /* writes by thread; 16384 threads may wait at once */
 BPF_HASH(connections, u64, struct connection_t, 65536);
 BPF_HASH(own_ports, u16, u8, 64); /* where this program serves its page: its readers would be events of themselves */
@@ -120,13 +119,6 @@ static inline struct process_t *wanted(void)
     u32 tgid = current_tgid();
     struct process_t *process = tracked.lookup(&tgid);
     return process && !is_own(tgid) && fits_now() ? process : 0;
-}
-
-static inline void send(struct chunk_t *chunk, u64 size)
-{
-    count(SEEN);
-    if (chunks.ringbuf_output(chunk, size, 0))
-        count(LOST);
 }
 
 static inline u32 counter_of(u64 sock, int direction)
@@ -269,9 +261,7 @@ static inline void send_mark(u32 kind, struct connection_t *connection, u64 gap,
     mark->seq = connection->out.offset;
     mark->gap = gap;
     mark->lost = lost;
-    count(SEEN);
-    if (chunks.ringbuf_output(&blank, sizeof(blank), 0))
-        count(LOST);
+    send(&blank, sizeof(blank));
 }
 
 /* Do these bytes pass? */

@@ -1,4 +1,4 @@
-/* fork, exec and exit of tracked processes -> ring `events`. */
+/* fork, exec and exit of tracked processes -> the ring. */
 
 enum { FORK = 1, EXEC = 2, EXIT = 3 };
 
@@ -33,7 +33,6 @@ struct room_t {
     struct exec_t exec;
 };
 
-BPF_RINGBUF_OUTPUT(events, RING_PAGES);
 BPF_PERCPU_ARRAY(room, struct room_t, 1);
 
 static inline u32 parent_of(u64 leader)
@@ -41,13 +40,6 @@ static inline u32 parent_of(u64 leader)
     u64 parent = 0;
     FIELD(parent, leader, task_struct_real_parent);
     return tgid_of(parent);
-}
-
-static inline void send(void *record, u64 size)
-{
-    count(SEEN);
-    if (events.ringbuf_output(record, size, 0))
-        count(LOST);
 }
 
 static inline int forked(u64 parent, u64 child)

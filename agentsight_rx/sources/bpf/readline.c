@@ -1,4 +1,4 @@
-/* What `readline` of bash returns in tracked processes -> ring `lines`. A library that others use too is probed where bash has
+/* What `readline` of bash returns in tracked processes -> the ring. A library that others use too is probed where bash has
  * the function from there, so the name of the process is asked for. */
 
 #include <uapi/linux/ptrace.h>
@@ -14,8 +14,6 @@ struct line_t {
     char text[LINE_MOST];
 };
 
-BPF_RINGBUF_OUTPUT(lines, RING_PAGES);
-
 static inline int is_bash(void)
 {
     u64 comm = LOAD(own_leader(), task_struct_comm);
@@ -29,8 +27,9 @@ static inline int leave(struct pt_regs *ctx)
     struct process_t *process = tracked.lookup(&tgid);
     if (!process || !fits_now() || !text || !is_bash())
         return 0;
+    void *into = ring_now();
     count(SEEN);
-    struct line_t *line = lines.ringbuf_reserve(sizeof(struct line_t)); /* a user probe may be preempted: no buffer per CPU */
+    struct line_t *line = into ? bpf_ringbuf_reserve(into, sizeof(*line), 0) : 0; /* a probe may be preempted: no buffer per CPU */
     if (!line) {
         count(LOST);
         return 0;
@@ -38,13 +37,13 @@ static inline int leave(struct pt_regs *ctx)
     fill_head(&line->head, LINE, process);
     int size = bpf_probe_read_user_str(line->text, LINE_MOST, (void *)text);
     if (size < 0) { /* its page is not in memory */
-        lines.ringbuf_discard(line, 0);
+        bpf_ringbuf_discard(line, 0);
         count(LOST);
         return 0;
     }
     line->size = size;
     line->pad = 0;
-    lines.ringbuf_submit(line, 0);
+    bpf_ringbuf_submit(line, 0);
     return 0;
 }
 
@@ -65,9 +64,7 @@ static inline int executed(u64 task)
         u32 size, pad;
     } record = {};
     fill_head(&record.head, STARTED, process);
-    count(SEEN);
-    if (lines.ringbuf_output(&record, sizeof(record), 0))
-        count(LOST);
+    send(&record, sizeof(record));
     return 0;
 }
 

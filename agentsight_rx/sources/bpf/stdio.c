@@ -1,5 +1,5 @@
 /* Reads and writes of tracked processes on pipes and unix sockets, on regular files that are their standard streams, and what
- * they write to terminals -> ring `chunks`.
+ * they write to terminals -> the ring.
  *
  * A file is known by its inode, looked up while the call begins: a number of a descriptor says nothing once it is closed, and
  * short processes are gone before user space could ask. One program runs behind every system call of a kind, so the layout of
@@ -99,7 +99,6 @@ struct room_t {
     struct chunk_t chunk;
 };
 
-BPF_RINGBUF_OUTPUT(chunks, RING_PAGES);
 BPF_HASH(calls, u32, struct call_t, 16384); /* by thread; 16384 threads may wait at once */
 BPF_TABLE("lru_hash", struct key_t, struct channel_t, channels, 16384);
 
@@ -246,13 +245,6 @@ static inline int look_up(struct call_t *call, u64 number, int direction)
     call->fd = fd;
     call->time_ns = bpf_ktime_get_ns();
     return !(flags & PEEK) && fd_fits(fd) && identify(call, fd, direction);
-}
-
-static inline void send(struct chunk_t *chunk, u64 size)
-{
-    count(SEEN);
-    if (chunks.ringbuf_output(chunk, size, 0))
-        count(LOST);
 }
 
 static inline void begin(struct chunk_t *chunk, u32 kind, struct process_t *process, struct call_t *call, int direction)
@@ -415,9 +407,7 @@ static inline int ends(u64 task)
         calls.delete(&tid);
     if (!gone(&mark.head, GONE, task) || !fits_now() || is_own(tgid))
         return 0;
-    count(SEEN);
-    if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
-        count(LOST);
+    send(&mark, sizeof(mark));
     return 0;
 }
 

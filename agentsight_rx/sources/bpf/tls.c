@@ -1,9 +1,10 @@
-/* Plaintext of SSL_read and SSL_write of tracked processes -> ring `chunks`.
+/* Plaintext of SSL_read and SSL_write of tracked processes -> the ring.
  *
  * A call is known by (thread, stack pointer), so nested calls (TLS inside TLS) do not disturb each other, and a function that
  * tail-calls another (SSL_write_ex -> SSL_write_ex2) is seen once.
  *
- * One more switch than track.h has, for whom to track: BY_FILE, who runs or maps a file of `chosen`. */
+ * Switches besides those of track.h: BY_FILE, who runs or maps a file of `chosen` is tracked; CPUS, one more than the highest number
+ * of one. */
 
 #include <uapi/linux/ptrace.h>
 
@@ -78,7 +79,6 @@ struct file_t {
     u32 generation;
 };
 
-BPF_RINGBUF_OUTPUT(chunks, RING_PAGES);
 BPF_TABLE("lru_hash", struct call_key_t, struct ssl_call_t, calls, 16384);
 BPF_TABLE("lru_hash", struct side_key_t, struct side_t, sides, 65536);
 
@@ -153,7 +153,7 @@ BPF_TABLE("lru_hash", u32, struct rest_t, rests, 1024);
 BPF_PROG_ARRAY(next_programs, 1);
 
 /* Where segments are put together. A uprobe can be preempted by another on its CPU, so a room belongs to who has claimed it. */
-#define ROOMS 256 /* more than threads are in these programs at once */
+#define ROOMS (CPUS < 4 ? 64 : CPUS < 16 ? CPUS * 16 : 256) /* more than threads are in these programs at once */
 #define TRIES 8
 
 struct room_t {
@@ -162,13 +162,6 @@ struct room_t {
 };
 
 BPF_ARRAY(rooms, struct room_t, ROOMS);
-
-static inline void send(struct chunk_t *chunk, u64 size)
-{
-    count(SEEN);
-    if (chunks.ringbuf_output(chunk, size, 0))
-        count(LOST);
-}
 
 static inline struct process_t *wanted(void)
 {
@@ -211,9 +204,7 @@ static inline void send_mark(u32 kind, struct process_t *process, u64 ssl, u32 l
     mark.offset = offset;
     mark.latency_ns = latency_ns;
     mark.library = library;
-    count(SEEN);
-    if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
-        count(LOST);
+    send_with(&mark, sizeof(mark), kind == STARTED || kind == MAPPED ? BPF_RB_FORCE_WAKEUP : 0); /* its file is looked into */
 }
 
 /* A TLS object that carries nothing yet is known from its first call on, so that a handshake that fails is not taken for
@@ -284,9 +275,7 @@ static inline void learn_socket(struct process_t *process, u64 ssl, u32 library,
     mark.sock = sock;
     mark.direction = sure;
     mark.library = library;
-    count(SEEN);
-    if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
-        count(LOST);
+    send(&mark, sizeof(mark));
 }
 
 static inline u64 leave_side(struct side_key_t *key)
@@ -614,13 +603,6 @@ static inline void read_bytes(u64 sock, u64 *sent, u64 *received)
     *received = in;
 }
 
-static inline void send_traffic(struct tcp_t *traffic)
-{
-    count(SEEN);
-    if (chunks.ringbuf_output(traffic, sizeof(*traffic), 0))
-        count(LOST);
-}
-
 /* In the thread that receives, once for each buffer of the kernel that it empties: so system calls need not be watched. */
 static inline int receives(u64 sock)
 {
@@ -664,7 +646,7 @@ static inline int changes(u64 sock, int before, int after)
         struct side_key_t out = {.ssl = sock, .pid = fresh.process, .direction = OUT};
         sides.delete(&in);
         sides.delete(&out);
-        send_traffic(&fresh);
+        send(&fresh, sizeof(fresh));
         return 0;
     }
     if (after == 1) { /* TCP_ESTABLISHED: now it has a port, which it gives back before it is closed */
@@ -695,7 +677,7 @@ static inline int changes(u64 sock, int before, int after)
     ended.out_offset = out_side ? out_side->offset : 0;
     ended.ended = 1;
     ended.head.time_ns = bpf_ktime_get_ns();
-    send_traffic(&ended);
+    send(&ended, sizeof(ended));
     return 0;
 }
 

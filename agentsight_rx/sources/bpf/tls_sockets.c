@@ -41,9 +41,7 @@ static inline int sends(struct call_t *call)
     } else {
         count(UNTRACKED);
     }
-    count(SEEN);
-    if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
-        count(LOST);
+    send(&mark, sizeof(mark));
     found->bytes = 0;
     found->records = 0;
     found->epoch++;

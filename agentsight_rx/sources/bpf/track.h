@@ -82,6 +82,38 @@ static inline void count(int which)
         __sync_fetch_and_add(found, 1); /* a uprobe may be preempted by another on its CPU */
 }
 
+/* All records of a source go into one ring. It is in a table, so that a larger one can take its place: see kernel/ring.py. */
+BPF_RINGBUF_OUTPUT(first_ring, RING_PAGES);
+BPF_ARRAY_OF_MAPS(ring, "first_ring", 1);
+
+static inline void *ring_now(void)
+{
+    int first = 0;
+    return ring.lookup(&first);
+}
+
+/* A reader that sleeps while records keep coming is woken about every 64 KB, once an eighth of the ring is full. */
+static inline u64 wakes(void *into, u64 size)
+{
+    u64 waiting = bpf_ringbuf_query(into, BPF_RB_AVAIL_DATA);
+    if ((waiting & 0xffff) >= size + 8 || waiting < bpf_ringbuf_query(into, BPF_RB_RING_SIZE) / 8)
+        return 0;
+    return BPF_RB_FORCE_WAKEUP;
+}
+
+/* Returns whether it was sent. */
+static inline int send_with(void *record, u64 size, u64 flags)
+{
+    void *into = ring_now();
+    count(SEEN);
+    if (into && !bpf_ringbuf_output(into, record, size, flags | wakes(into, size)))
+        return 1;
+    count(LOST);
+    return 0;
+}
+
+static inline int send(void *record, u64 size) { return send_with(record, size, 0); }
+
 /* A number of bytes for a helper: `size`, but `most` where it is more. The verifier must know the limit of the very register that
  * the helper gets, and a compiler may compare a copy of it, or a copy less two. So the instructions are written here. The usual
  * way comes first: what the verifier saw of it holds for `most` too, and it looks at the rest once. */

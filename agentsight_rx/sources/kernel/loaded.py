@@ -8,9 +8,18 @@ import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from .image import Image
-from .syscall import RAW_TRACEPOINT, TRACEPOINT, at_raw_tracepoint, create_map, load_program, skipped_runs
-from .tables import Table, type_of
+from .image import Image, Map
+from .syscall import (
+    ARRAY_OF_MAPS,
+    RAW_TRACEPOINT,
+    RINGBUF,
+    TRACEPOINT,
+    at_raw_tracepoint,
+    create_map,
+    load_program,
+    skipped_runs,
+)
+from .tables import Table, put_map, type_of
 
 __all__ = ["Loaded"]
 
@@ -23,7 +32,7 @@ class Loaded:
     """
     `loaded["name"]` is a table. `entries` of maps, by their names, may differ from what they were compiled with, so that a
     program need not be compiled anew for another size. Where the kernel refuses a program, `anew` may give another Image of
-    the same source, once: the one at hand may be from a file.
+    the same source, once: the one at hand may be from a file. The table of maps NAME begins with the map first_NAME.
 
     A program for tracepoints is loaded for each of the Image's runs.
     """
@@ -39,13 +48,17 @@ class Loaded:
         self._anew = anew
         self._entries = entries
         self._maps: list[int] = []
+        self._created: list[int] = []
         self._tables: dict[str, Table] = {}
         self._programs: dict[tuple[str, int, int, int], int] = {}
         try:
+            made = {each.name: self._create(each) for each in image.maps if each.kind != ARRAY_OF_MAPS}
             for each in image.maps:
-                sizes = each.key_size, each.leaf_size
-                most = self._entries.get(each.name, each.entries)
-                self._maps.append(create_map(each.name, each.kind, sizes, entries=most, flags=each.flags))
+                if each.name not in made:
+                    first = made[f"first_{each.name}"]
+                    made[each.name] = self._create(each, like=first)
+                    put_map(made[each.name], first)
+            self._maps = [made[each.name] for each in image.maps]
         except BaseException:
             self.close()
             raise
@@ -58,6 +71,25 @@ class Loaded:
                 self._maps[number], found.kind, key, leaf, entries=self._entries.get(name, found.entries)
             )
         return self._tables[name]
+
+    def _create(self, wanted: Map, like: int = 0) -> int:
+        sizes, most = (wanted.key_size, wanted.leaf_size), self._entries.get(wanted.name, wanted.entries)
+        fd = create_map(wanted.name, wanted.kind, sizes, entries=most, flags=wanted.flags, like=like)
+        self._created.append(fd)
+        return fd
+
+    def exchange_ring(self, table: str, size: int) -> int:
+        """
+        Put a new ring into a table of rings; returns its descriptor, which the caller closes, once no program writes into the
+        one before.
+        """
+        fd = create_map(table, RINGBUF, (0, 0), entries=size)
+        try:
+            put_map(self[table].fd, fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
 
     @property
     def runs(self) -> range:
@@ -126,7 +158,7 @@ class Loaded:
 
     def close(self) -> None:
         """Give up programs and maps; attached programs keep their own."""
-        descriptors = [*self._programs.values(), *self._maps]
-        self._programs, self._maps, self._tables = {}, [], {}
+        descriptors = [*self._programs.values(), *self._created]
+        self._programs, self._maps, self._created, self._tables = {}, [], [], {}
         for fd in descriptors:
             os.close(fd)

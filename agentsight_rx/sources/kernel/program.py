@@ -8,6 +8,7 @@ import os
 import posixpath
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ...errors import Unavailable
@@ -24,7 +25,7 @@ from .namespace import Namespace, own_namespace
 from .perf_events import at_tracepoint
 from .prepared import Source, prepared
 from .rights import Call, refusal
-from .ring import Ring, size_of_ring
+from .ring import FIRST_PART, GATHER_S, Ring, first_size, size_of_ring
 from .tracepoints import number_of
 
 __all__ = ["CALL_FIELDS", "Program", "lexical_path", "text_of", "walked_path"]
@@ -72,7 +73,8 @@ class Program(Generic[E]):
     """
     One BPF object: `bpf/track.h`, further `headers`, the C source of one stage and further `parts` of it. It filters by
     `target` in the kernel. Which of the names of `target` a process had is noted in `names`. A `ring_size` of 0 is chosen by
-    the memory that is free.
+    the memory that is free; the ring begins with a part of it, one `first_part`th. `gather_s`: for how long records may wait
+    for more of them.
     """
 
     def __init__(
@@ -80,8 +82,9 @@ class Program(Generic[E]):
         stage: str,
         target: Target,
         *,
-        ring: str,
         ring_size: int,
+        first_part: int = FIRST_PART,
+        gather_s: float = GATHER_S,
         decode: Callable[[memoryview, int, int], E | list[E] | None],
         fields: Sequence[str] = (),
         switches: Sequence[str] = (),
@@ -90,6 +93,7 @@ class Program(Generic[E]):
         names: Names | None = None,
     ) -> None:
         size = size_of_ring(ring_size)
+        begins = first_size(size, first_part)
         require_kernel()  # before the compiler, which would say what the kernel refused in words of its own
         target.check()
         self._stage = stage
@@ -103,7 +107,7 @@ class Program(Generic[E]):
         )
         image, anew = prepared(source)
         try:
-            self.bpf = Loaded(image, anew, entries={ring: size})
+            self.bpf = Loaded(image, anew, entries={"first_ring": begins})
         except OSError as error:
             raise _refused(f"the tables of the {stage} program", "map", error) from error
         self._settle(here)
@@ -112,7 +116,9 @@ class Program(Generic[E]):
         for group in (group for container in target.containers for group in control_groups(container)):
             self.bpf["groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
         self._names = names or Names()
-        self._ring: Ring[E] = Ring(self.bpf[ring].fd, size, decode)
+        first = self.bpf["first_ring"].fd
+        exchange = partial(self.bpf.exchange_ring, "ring")
+        self._ring: Ring[E] = Ring(first, begins, decode, most=size, exchange=exchange, gather_s=gather_s)
         self._final: tuple[int, int, int] | None = None
         self._over = False
         self._looked = self._asked = time.monotonic()

@@ -1,9 +1,10 @@
-"""A BPF ring buffer, mapped into this process -> decoded records, without a system call or a copy for each."""
+"""BPF ring buffers, mapped into this process -> decoded records, without a system call or a copy for each."""
 
 from __future__ import annotations
 
 import math
 import mmap
+import os
 import select
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from ...core.bell import Bell
 from ...core.capacity import share_of_memory
 from ...core.options import Fits
 
-__all__ = ["Ring", "RingSize", "size_of_ring"]
+__all__ = ["CONTENT_GATHER_S", "FIRST_PART", "GATHER_S", "Ring", "RingSize", "first_size", "size_of_ring"]
 
 E = TypeVar("E")
 
@@ -22,15 +23,18 @@ _SIZE = _DISCARD - 1
 _PAGE = mmap.PAGESIZE
 _RECORD_MOST = 1 << 20  # bytes; ours have 32 KB at most, where they are put together
 _BATCH = 4 << 20  # bytes that one read takes at most, so that whoever gets it has room for it
-# A reader wakes at multiples of this time, so that all readers, and the engine behind them, wake together: a wake-up costs more
-# than the few records that it brings. Right after an idle time, and for small rings always, the shorter one holds.
-_GATHER_S, _GATHER_LONGER_S = 0.01, 0.02
-_ROOMY = 32 << 20  # bytes of a ring that has room for what the longer time brings: 6 MB of 300 MB/s, and stalls besides
+# A reader wakes at multiples of these times, so that all readers, and the engine behind them, wake together: a wake-up costs more
+# than the few records that it brings. The first one holds right after an idle time, and the next while records keep coming, the
+# last for what nothing waits for
+_GATHER_FIRST_S, GATHER_S, CONTENT_GATHER_S = 0.01, 0.02, 0.1
 # Bytes that are read at once, without a system call: after each, another busy thread may keep the interpreter lock for 5 ms
 _ENOUGH = 256 << 10
 _SMALLEST = 2 * _PAGE
 # Where no size is asked for: 0.2 s of 300 MB/s, for so long a virtual machine may stall a reader; less where memory is scarce
 _PART, _LEAST, _MOST = 128, 8 << 20, 64 << 20
+# Most never need so much. So a ring begins with a part of it, and once an eighth of that is full the whole takes its place, for
+# which the kernel needs 11 ms: in so long 430 MB/s bring 5 MB
+FIRST_PART, _FIRST_LEAST, _NEARLY = 8, 512 << 10, 8
 _UNFINISHED_S = 0.02  # how long the last read waits for a record that is being written
 
 
@@ -46,56 +50,130 @@ def size_of_ring(asked: RingSize) -> int:
     return asked or share_of_memory(_PART, least=_LEAST, most=_MOST)
 
 
-def _sleep_until_multiple_of(step_s: float) -> None:
-    time.sleep(step_s - time.monotonic() % step_s)
+def first_size(size: int, part: int = FIRST_PART) -> int:
+    """The size that a ring begins with which may grow to `size` bytes."""
+    return min(size, max(size // part, _FIRST_LEAST))
+
+
+def _until_multiple_of(step_s: float) -> float:
+    return step_s - time.monotonic() % step_s
+
+
+class _Mapping:
+    """
+    The memory of a ring (Documentation/bpf/ringbuf.rst): behind the end of the data its beginning is mapped again, as much as
+    the largest record needs, so no record wraps. `at` is what was read; what the kernel knows of it may be less.
+    """
+
+    def __init__(self, fd: int, size: int) -> None:
+        self.fd, self.size = fd, size
+        self._consumer_map = mmap.mmap(fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
+        twice = min(size, _RECORD_MOST)
+        self._producer_map = mmap.mmap(fd, _PAGE + size + twice, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE)
+        self.consumer = memoryview(self._consumer_map).cast("Q")
+        self.view = memoryview(self._producer_map)
+        self.producer = self.view[:8].cast("Q")
+        self.words = self.view.cast("I")
+        self.at = self.consumer[0]
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that were not read."""
+        return self.producer[0] - self.at
+
+    def close(self) -> None:
+        self.consumer.release()
+        self.producer.release()
+        self.words.release()
+        self.view.release()
+        self._consumer_map.close()
+        self._producer_map.close()
 
 
 class Ring(Generic[E]):
     """
-    The reading end (Documentation/bpf/ringbuf.rst): behind the end of the data its beginning is mapped again, as much as the
-    largest record needs, so no record wraps.
+    The reading end of a ring. `decode(view, at, size)` makes an event of the record at `at`, several, or None. A record is read
+    in place, and only after its BUSY bit is clear; x86-64 keeps the order of these loads, which is why other machines are not
+    supported.
 
-    `decode(view, at, size)` makes an event of the record at `at`, several, or None. A record is read in place, and only after
-    its BUSY bit is clear; x86-64 keeps the order of these loads, which is why other machines are not supported.
+    Once an eighth of it is full, a ring of `most` bytes takes its place: `exchange(most)` returns its descriptor when no program
+    writes into the one before any more.
+
+    While records keep coming, the reader looks each `gather_s` seconds. The kernel wakes a reader for a record that comes when
+    all before it were read: so the last record that was read does not count as read then.
     """
 
-    def __init__(self, fd: int, size: int, decode: Callable[[memoryview, int, int], E | list[E] | None]) -> None:
+    def __init__(
+        self,
+        fd: int,
+        size: int,
+        decode: Callable[[memoryview, int, int], E | list[E] | None],
+        *,
+        most: int = 0,
+        exchange: Callable[[int], int] | None = None,
+        gather_s: float = GATHER_S,
+    ) -> None:
         self._decode = decode
-        self._size = size
-        self._enough = min(_ENOUGH, size // 4)
-        self._gather_s = _GATHER_LONGER_S if size >= _ROOMY else _GATHER_S
+        self._most = most
+        self._exchange = exchange
+        self._made: list[int] = []
+        self._gather_s = gather_s
+        self._next: _Mapping | None = None
         self._flows = False  # the last read found records
         self._waited_at = -1  # where the last wait found the reader: there again, a record is still being written
-        self._consumer_map = mmap.mmap(fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
-        twice = min(size, _RECORD_MOST)
-        self._producer_map = mmap.mmap(fd, _PAGE + size + twice, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE)
-        self._consumer = memoryview(self._consumer_map).cast("Q")
-        self._view = memoryview(self._producer_map)
-        self._producer = self._view[:8].cast("Q")
-        self._words = self._view.cast("I")
-        self._poll = select.poll()
-        self._poll.register(fd, select.POLLIN)
         self._bell = Bell()
+        self._enter(_Mapping(fd, size))
+
+    def _enter(self, mapping: _Mapping) -> None:
+        self._mapping = mapping
+        self._enough = min(_ENOUGH, mapping.size // 4)
+        self._poll = select.poll()
+        self._poll.register(mapping.fd, select.POLLIN)
         self._poll.register(self._bell.fd, select.POLLIN)
+        self._changes = select.epoll()  # tells of a wake-up, and not of what is there
+        self._changes.register(mapping.fd, select.EPOLLIN | select.EPOLLET)
+        self._changes.register(self._bell.fd, select.EPOLLIN)
+
+    def _leave(self) -> None:
+        self._changes.close()
+        self._mapping.close()
+        if self._made and self._made[0] == self._mapping.fd:
+            os.close(self._made.pop(0))
+
+    def _step_over(self) -> None:
+        """To the larger ring, once this one has no more."""
+        if self._next is not None and not self._mapping.waiting:
+            self._leave()
+            self._enter(self._next)
+            self._next, self._waited_at = None, -1
+
+    def _grow(self, exchange: Callable[[int], int], size: int) -> None:
+        try:
+            self._made.append(exchange(size))
+            self._next = _Mapping(self._made[-1], size)
+        except OSError:  # no memory: this one goes on, and the kernel counts what it has no room for
+            self._most = 0
 
     def wait(self, timeout: float) -> bool:
         """True once there is something to read; waits at most `timeout` s, or until `wake`."""
-        at = self._consumer[0]
-        waiting = self._producer[0] - at
-        stuck, self._waited_at = at == self._waited_at, at
-        if waiting >= self._enough and not stuck:
+        self._step_over()
+        mapping = self._mapping
+        stuck, self._waited_at = mapping.at == self._waited_at, mapping.at
+        if mapping.waiting >= self._enough and not stuck:
             return True
         flows, self._flows = self._flows, False
-        if flows and timeout >= self._gather_s:  # more is on its way: without a wake-up for its first record
-            _sleep_until_multiple_of(self._gather_s)
-            waiting = self._producer[0] - at
-            if waiting:
-                return True
-        if not waiting:
-            ready = self._poll.poll(math.ceil(timeout * 1000))
-            if not ready or (len(ready) == 1 and self._bell.heard()):
-                return False
-        _sleep_until_multiple_of(_GATHER_S)
+        if flows and timeout >= self._gather_s and self._changes.poll(_until_multiple_of(self._gather_s)) and self._bell.heard():
+            return mapping.waiting > 0
+        if mapping.waiting:
+            if not flows or timeout < self._gather_s:
+                self._changes.poll(_until_multiple_of(_GATHER_FIRST_S))
+            return True
+        mapping.consumer[0] = mapping.at  # from here on the kernel wakes for the next record
+        ready = self._poll.poll(math.ceil(timeout * 1000))
+        if not ready or (len(ready) == 1 and self._bell.heard()):
+            return False
+        self._changes.poll(0)  # it would tell of the same
+        self._changes.poll(_until_multiple_of(_GATHER_FIRST_S))
         return True
 
     def wake(self) -> None:
@@ -105,15 +183,20 @@ class Ring(Generic[E]):
     @property
     def fill(self) -> float:
         """How full the ring is: 0 empty, 1 full."""
-        return (self._producer[0] - self._consumer[0]) / self._size
+        return self._mapping.waiting / self._mapping.size
 
     def read(self, most: int = 8192) -> list[E]:
         """The records in the ring now, at most `most` or 4 MiB of them."""
+        self._step_over()
         out: list[E] = []
         append: Callable[[Any], None] = out.append
-        view, words, decode, mask = self._view, self._words, self._decode, self._size - 1
-        at = self._consumer[0]
-        end = min(self._producer[0], at + _BATCH)
+        mapping, decode = self._mapping, self._decode
+        view, words, mask = mapping.view, mapping.words, mapping.size - 1
+        begin = last = at = mapping.at
+        waiting = mapping.waiting
+        if self._exchange and self._next is None and mapping.size < self._most and waiting >= mapping.size // _NEARLY:
+            self._grow(self._exchange, self._most)
+        end = at + min(waiting, _BATCH)
         for _ in range(most):
             if at >= end:
                 break
@@ -129,28 +212,36 @@ class Ring(Generic[E]):
                 break
             else:
                 size &= _SIZE
+            last = at
             at += (size + 15) & ~7
-        self._flows = at != self._consumer[0]
-        self._consumer[0] = at
+        if at != begin:
+            self._flows = True
+            mapping.at, mapping.consumer[0] = at, last
         return out
 
     def rest(self) -> list[E]:
         """All records that are in the ring now; later records are left."""
+        out = self._rest()
+        if self._next is not None:
+            self._step_over()
+            out += self._rest()
+        return out
+
+    def _rest(self) -> list[E]:
         out: list[E] = []
-        end, until = self._producer[0], time.monotonic() + _UNFINISHED_S
-        while (before := self._consumer[0]) < end:
+        mapping = self._mapping
+        end, until = mapping.producer[0], time.monotonic() + _UNFINISHED_S
+        while (before := mapping.at) < end:
             out += self.read()
-            if self._consumer[0] == before:
+            if mapping.at == before:
                 if time.monotonic() > until:
                     break
                 time.sleep(_UNFINISHED_S / 20)
         return out
 
     def close(self) -> None:
+        if self._next is not None:
+            self._next.close()
+            os.close(self._made.pop())
         self._bell.close()
-        self._consumer.release()
-        self._producer.release()
-        self._words.release()
-        self._view.release()
-        self._consumer_map.close()
-        self._producer_map.close()
+        self._leave()

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 __all__ = [
+    "ARRAY_OF_MAPS",
     "KPROBE",
     "LINK_CREATE",
     "RAW_TRACEPOINT",
@@ -32,7 +33,7 @@ _BPF = 321  # its number on x86-64
 # include/uapi/linux/bpf.h: commands, types of programs
 _MAP_CREATE, _PROG_LOAD, _PROG_TEST_RUN, _GET_INFO, _RAW_TRACEPOINT_OPEN, LINK_CREATE = 0, 5, 10, 15, 17, 28
 KPROBE, TRACEPOINT, RAW_TRACEPOINT = 2, 5, 17
-RINGBUF = 27  # a type of maps
+ARRAY_OF_MAPS, RINGBUF = 12, 27  # types of maps
 TRACE_UPROBE_MULTI = 48  # the attach type of programs for uprobe_multi links
 _NAME_MOST = 15
 _INFO_WORDS = 27  # of 8 bytes: struct bpf_prog_info up to `recursion_misses`, which kernels before 5.12 leave 0
@@ -146,11 +147,14 @@ def _name(text: str) -> bytes:
     return text.encode()[:_NAME_MOST]
 
 
-def create_map(name: str, kind: int, sizes: tuple[int, int], *, entries: int, flags: int = 0) -> int:
-    """A new map with keys and values of these `sizes`."""
+def create_map(name: str, kind: int, sizes: tuple[int, int], *, entries: int, flags: int = 0, like: int = 0) -> int:
+    """
+    A new map with keys and values of these `sizes`; one of maps has maps that are `like` that one. It keeps the interpreter
+    lock: 64 MB take 11 ms, and who waits for them may have no time for others.
+    """
     key, value = (0, 0) if kind == RINGBUF else sizes
-    wanted = _Map(kind=kind, key_size=key, value_size=value, entries=entries, flags=flags, name=_name(name))
-    return bpf(_MAP_CREATE, wanted)
+    wanted = _Map(kind=kind, key_size=key, value_size=value, entries=entries, flags=flags, inner_map=like, name=_name(name))
+    return bpf_at_once(_MAP_CREATE, wanted)
 
 
 def load_program(name: str, kind: int, code: bytes, *, attach_type: int = 0, explain: bool = True) -> int:

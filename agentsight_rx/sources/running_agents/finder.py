@@ -67,7 +67,6 @@ class AgentReader(ProgramReader[ProcessEvent]):
         self._program = self._make(
             "process",
             replace(target, comms=names, children=target.pid is not None),
-            ring="events",
             ring_size=_RING,
             decode=decode,
             fields=PROCESS_FIELDS,

@@ -15,7 +15,7 @@ from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent
 from ...loss import Reason
 from ..kernel.program import Program
 from ..kernel.reader import ProgramReader
-from ..kernel.ring import RingSize
+from ..kernel.ring import CONTENT_GATHER_S, RingSize
 from ..kernel.syscall import possible_cpus
 from ..names import Names
 from ..running_agents.on_demand import captured
@@ -100,8 +100,8 @@ class StdioReader(ProgramReader[Seen]):
         program: Program[Seen] = Program(
             "stdio",
             options.target,
-            ring="chunks",
             ring_size=options.ring_size,
+            gather_s=CONTENT_GATHER_S,
             decode=self._decode,
             fields=_FIELDS,
             switches=_switches(options),

@@ -21,7 +21,8 @@ from ..kernel.features import takes_links
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
 from ..kernel.reader import ProgramReader
-from ..kernel.ring import RingSize
+from ..kernel.ring import CONTENT_GATHER_S, RingSize
+from ..kernel.syscall import possible_cpus
 from ..names import Names
 from ..running_agents.on_demand import captured
 from ..target import Target
@@ -152,11 +153,12 @@ class TlsReader(ProgramReader[TlsEvent]):
         program: Program[TlsEvent] = Program(
             "tls",
             self._scope.target,
-            ring="chunks",
             ring_size=self._options.ring_size,
+            first_part=4,
+            gather_s=CONTENT_GATHER_S,
             decode=self._records.decode,
             fields=_FIELDS,
-            switches=["-DCALLS", *self._scope.switches],
+            switches=["-DCALLS", f"-DCPUS={possible_cpus()}", *self._scope.switches],
             headers=("ends.h",),
             parts=("tls_aead.c", "tls_sockets.c", "tls_go.c", "tls_ring.c"),
             names=self.names,
