@@ -5,8 +5,8 @@ from __future__ import annotations
 __all__ = ["LATE_NS", "RELEASE_NS", "SLACK_NS", "STEP_NS", "next_step"]
 
 STEP_NS = 20_000_000  # the finest time that operators see
-LATE_NS = 120_000_000  # how late the reader of a source may be, which gathers records for 100 ms
-SLACK_NS = LATE_NS  # how far idle time stays behind the clock
+SLACK_NS = 100_000_000  # how far idle time stays behind the clock: readers gather records for so long at most
+LATE_NS = SLACK_NS + STEP_NS  # how late an event may be to be ordered among others
 RELEASE_NS = 100_000_000  # from one release of ordered events to the next
 
 # (age of the newest event, step): so that a gap of hours, or a recording with a wrong time in it, costs thousands of ticks and
