@@ -29,7 +29,7 @@ def main() -> int:
     library = next(iter(system_libraries()))
     sites = [Site("on_leave", offset, _NOTHING, at_return=True) for offset in islice(_functions(library), _FUNCTIONS)]
     # A small program that watches a process which uses none of the functions
-    program: Program[int] = Program("readline", Target(1), ring="lines", ring_size=1 << 16, decode=lambda view, at, size: None)
+    program: Program[int] = Program("readline", Target(1), ring_size=1 << 16, decode=lambda view, at, size: None)
     try:
         probes = Probes(program.bpf, multi=has_uprobe_multi())
         times = [_once(probes, str(library), sites) for _ in range(_ROUNDS)]

@@ -112,7 +112,7 @@ def main(count: int = _CALLS) -> int:
 
 def _by_instruction(count: int, rounds: int = _ROUNDS) -> Generator[tuple[str, float, float, float]]:
     code = b"".join(_code(bytes.fromhex(each)) for each in _FUNCTIONS.values())
-    program: Program[int] = Program("readline", Target(1), ring="lines", ring_size=1 << 16, decode=lambda view, at, size: None)
+    program: Program[int] = Program("readline", Target(1), ring_size=1 << 16, decode=lambda view, at, size: None)
     try:
         with tempfile.NamedTemporaryFile() as file, _process(_CALLER, file.name) as ask:
             file.write(code)

@@ -251,7 +251,8 @@ def test_a_branch_that_fails_raises_where_the_engine_is_strict() -> None:
 
 # -- any cutting -------------------------------------------------------------------------------------------------------
 
-events = st.lists(st.tuples(st.sampled_from([0, 5, 15, 20, 35, 80, 81, 100, 200, 300, 1800]), st.sampled_from("abc")), max_size=8)
+times = st.sampled_from([0, 5, 15, 20, 35, 80, 81, 100, 200, 300, 1800])
+events = st.lists(st.tuples(times, st.sampled_from("abc")), max_size=8)
 
 
 @st.composite

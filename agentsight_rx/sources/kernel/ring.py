@@ -23,9 +23,9 @@ _SIZE = _DISCARD - 1
 _PAGE = mmap.PAGESIZE
 _RECORD_MOST = 1 << 20  # bytes; ours have 32 KB at most, where they are put together
 _BATCH = 4 << 20  # bytes that one read takes at most, so that whoever gets it has room for it
-# A reader wakes at multiples of these times, so that all readers, and the engine behind them, wake together: a wake-up costs more
-# than the few records that it brings. The first one holds right after an idle time, and the next while records keep coming, the
-# last for what nothing waits for
+# A reader wakes at multiples of these times, so that all readers, and the engine behind them, wake together: a wake-up costs
+# more than the few records that it brings. The first one holds right after an idle time, the second while records keep coming,
+# and the last while content keeps coming, for which nobody waits
 _GATHER_FIRST_S, GATHER_S, CONTENT_GATHER_S = 0.01, 0.02, 0.1
 # Bytes that are read at once, without a system call: after each, another busy thread may keep the interpreter lock for 5 ms
 _ENOUGH = 256 << 10
@@ -96,8 +96,8 @@ class Ring(Generic[E]):
     in place, and only after its BUSY bit is clear; x86-64 keeps the order of these loads, which is why other machines are not
     supported.
 
-    Once an eighth of it is full, a ring of `most` bytes takes its place: `exchange(most)` returns its descriptor when no program
-    writes into the one before any more.
+    Once an eighth of it is full, a ring of `most` bytes takes its place: `exchange(most)` returns its descriptor when no
+    program writes into the one before any more.
 
     While records keep coming, the reader looks each `gather_s` seconds. The kernel wakes a reader for a record that comes when
     all before it were read: so the last record that was read does not count as read then.
@@ -162,10 +162,11 @@ class Ring(Generic[E]):
         if mapping.waiting >= self._enough and not stuck:
             return True
         flows, self._flows = self._flows, False
-        if flows and timeout >= self._gather_s and self._changes.poll(_until_multiple_of(self._gather_s)) and self._bell.heard():
+        gathers = flows and timeout >= self._gather_s
+        if gathers and self._changes.poll(_until_multiple_of(self._gather_s)) and self._bell.heard():
             return mapping.waiting > 0
         if mapping.waiting:
-            if not flows or timeout < self._gather_s:
+            if not gathers:
                 self._changes.poll(_until_multiple_of(_GATHER_FIRST_S))
             return True
         mapping.consumer[0] = mapping.at  # from here on the kernel wakes for the next record
@@ -179,6 +180,10 @@ class Ring(Generic[E]):
     def wake(self) -> None:
         """End the `wait` of another thread, or its next one."""
         self._bell.ring()
+
+    @property
+    def size(self) -> int:
+        return self._mapping.size
 
     @property
     def fill(self) -> float:

@@ -142,6 +142,84 @@ def test_its_fill_is_what_was_not_read(memory: Memory, ring: Ring[bytes]) -> Non
     assert ring.fill == 0
 
 
+class _Larger:
+    """What takes the place of a ring: `exchange` gives its descriptor."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def exchange(self, size: int) -> int:
+        self.asked.append(size)
+        self.memory = Memory(size)
+        return self.memory.fd
+
+
+@pytest.fixture
+def growing(memory: Memory) -> Generator[tuple[Ring[bytes], _Larger]]:
+    larger = _Larger()
+    made: Ring[bytes] = Ring(
+        memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + size]), most=4 * SIZE, exchange=larger.exchange
+    )
+    yield made, larger
+    made.close()
+    if larger.asked:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(larger.memory.fd)
+
+
+def test_once_an_eighth_is_full_a_larger_ring_takes_its_place(memory: Memory, growing: tuple[Ring[bytes], _Larger]) -> None:
+    ring, larger = growing
+    memory.put(bytes(SIZE // 8 - 16))
+    ring.read()
+    assert larger.asked == []
+    memory.put(b"a" * (SIZE // 8))
+    assert [len(each) for each in ring.read(1)] == [SIZE // 8]
+    memory.put(b"b")
+    larger.memory.put(b"c")
+    assert ring.read() == [b"b"]
+    assert ring.wait(0)
+    assert ring.read() == [b"c"]
+    assert (larger.asked, ring.size) == ([4 * SIZE], 4 * SIZE)
+
+
+def test_the_rest_is_that_of_both_rings(memory: Memory, growing: tuple[Ring[bytes], _Larger]) -> None:
+    ring, larger = growing
+    memory.put(b"a" * (SIZE // 8))
+    memory.put(b"b")
+    assert len(ring.read(1)) == 1
+    larger.memory.put(b"c")
+    assert ring.rest() == [b"b", b"c"]
+
+
+def test_where_no_larger_ring_can_be_made_the_first_goes_on(memory: Memory) -> None:
+    asked: list[int] = []
+
+    def refuse(size: int) -> int:
+        asked.append(size)
+        raise OSError("no memory")
+
+    ring: Ring[bytes] = Ring(memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + 1]), most=4 * SIZE, exchange=refuse)
+    for each in (b"a", b"b"):
+        memory.put(each * (SIZE // 4))
+        assert ring.read() == [each]
+    assert asked == [4 * SIZE]
+    ring.close()
+
+
+def test_while_records_come_the_last_one_does_not_count_as_read(memory: Memory, ring: Ring[bytes]) -> None:
+    """So the kernel does not wake for the next one; before the reader waits for one, it counts."""
+
+    def known() -> int:
+        return int.from_bytes(os.pread(memory.fd, 8, 0), "little")
+
+    memory.put(b"one")
+    at = memory.put(b"two")
+    assert ring.read() == [b"one", b"two"]
+    assert known() == at
+    ring.wait(0)
+    assert known() == memory.end
+
+
 @pytest.fixture
 def empty() -> Generator[Ring[bytes]]:
     """A ring of the kernel, into which nothing is written."""
@@ -226,6 +304,12 @@ def test_a_size_that_the_kernel_does_not_take_is_refused(size: int) -> None:
         ProcessOptions(ring_size=size)
 
 
+def test_a_ring_begins_with_a_part_of_its_size() -> None:
+    sizes = 64 << 10, 512 << 10, 1 << 20, 8 << 20, 64 << 20
+    assert [first_size(size) for size in sizes] == [64 << 10, 512 << 10, 512 << 10, 1 << 20, 8 << 20]
+    assert first_size(64 << 20, 4) == 16 << 20
+
+
 def test_a_size_that_is_not_asked_for_is_chosen() -> None:
     chosen = size_of_ring(0)
     assert 8 << 20 <= chosen <= 64 << 20
@@ -239,3 +323,4 @@ def test_of_a_million_records_none_is_torn_and_each_was_read_or_counted() -> Non
     assert found.torn == 0
     assert found.whole >= RECORDS
     assert found.whole + found.lost == found.sent
+    assert found.room == 4 << 20

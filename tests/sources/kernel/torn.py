@@ -1,4 +1,4 @@
-"""COUNT -> that many records out of a ring that two processes fill at once: how many are torn, and how many were lost."""
+"""COUNT -> that many records out of a ring that two processes fill at once, and that grows: how many are torn, or were lost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from agentsight_rx.sources.kernel.compiler import compiled
@@ -17,7 +18,7 @@ from agentsight_rx.sources.kernel.ring import Ring
 
 __all__ = ["Found", "flood"]
 
-_RING = 4 << 20
+_FIRST, _RING = 64 << 10, 4 << 20
 _TRACEPOINT = Path("/sys/kernel/tracing/events/syscalls/sys_enter_getppid/id")
 # Slow enough for the reader to catch up
 _PRODUCER = "import os, time\nwhile True:\n for _ in range(8): os.getppid()\n time.sleep(0.001)"
@@ -27,7 +28,8 @@ _PATTERNS, _WORDS = 61, 512
 # Each call makes 16 records of 8 to 4,096 bytes. A record repeats one word, so what two of them leave in one place shows.
 _TEXT = """
 struct record_t { u64 words[512]; };
-BPF_RINGBUF_OUTPUT(out, 2);
+BPF_RINGBUF_OUTPUT(first_out, 2);
+BPF_ARRAY_OF_MAPS(out, "first_out", 1);
 BPF_ARRAY(numbers, u64, 1);
 BPF_PERCPU_ARRAY(tallies, u64, 2);
 BPF_ARRAY(patterns, struct record_t, 61);
@@ -41,7 +43,8 @@ TRACEPOINT_PROBE(syscalls, sys_enter_getppid) {
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
     int first = 0;
     u64 *number = numbers.lookup(&first);
-    if ((tgid != FIRST && tgid != SECOND) || !number) return 0;
+    void *into = out.lookup(&first);
+    if ((tgid != FIRST && tgid != SECOND) || !number || !into) return 0;
 #pragma clang loop unroll(disable)
     for (int i = 0; i < 16; i++) {
         u64 mine = __sync_fetch_and_add(number, 1), size = (mine * 37 % 512 + 1) * 8;
@@ -50,7 +53,7 @@ TRACEPOINT_PROBE(syscalls, sys_enter_getppid) {
         asm volatile("" : "+r"(size));
         if (!record || size > sizeof(*record)) break;
         tally(0);
-        if (out.ringbuf_output(record, size, 0)) tally(1);
+        if (bpf_ringbuf_output(into, record, size, 0)) tally(1);
     }
     return 0;
 }
@@ -65,6 +68,7 @@ class Found:
     whole: int
     torn: int
     lost: int
+    room: int  # bytes of the ring in the end
 
 
 def flood(count: int) -> Found:
@@ -78,14 +82,15 @@ def flood(count: int) -> Found:
         producers = [stack.enter_context(subprocess.Popen([sys.executable, "-c", _PRODUCER])) for _ in range(2)]
         try:
             first, second = (producer.pid for producer in producers)
-            program = Loaded(compiled(_TEXT, [f"-DFIRST={first}", f"-DSECOND={second}"]), entries={"out": _RING})
+            program = Loaded(compiled(_TEXT, [f"-DFIRST={first}", f"-DSECOND={second}"]), entries={"first_out": _FIRST})
             stack.callback(program.close)
             patterns = program["patterns"]
             for which in range(_PATTERNS):
                 patterns[patterns.Key(which)] = patterns.Leaf(
                     (ctypes.c_uint64 * _WORDS)(*[which * 0x0101010101010101] * _WORDS)
                 )
-            ring: Ring[bool] = Ring(program["out"].fd, _RING, check)
+            exchange = partial(program.exchange_ring, "out")
+            ring: Ring[bool] = Ring(program["first_out"].fd, _FIRST, check, most=_RING, exchange=exchange)
             stack.callback(ring.close)
             number = int(_TRACEPOINT.read_text())
             attached = at_tracepoint(program.load("tracepoint__syscalls__sys_enter_getppid"), number)
@@ -100,8 +105,9 @@ def flood(count: int) -> Found:
         read = ring.rest()
         whole, torn = whole + sum(read), torn + len(read) - sum(read)
         sent, lost = program["tallies"].sum(0), program["tallies"].sum(1)
+        room = ring.size
         os.close(attached)
-    return Found(sent, whole, torn, lost)
+    return Found(sent, whole, torn, lost, room)
 
 
 if __name__ == "__main__":
