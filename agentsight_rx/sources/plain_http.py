@@ -88,7 +88,7 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
             _STAGE,
             self._options.target,
             ring_size=self._options.ring_size,
-            first_part=4,
+            first_part=2,  # one write may have 16 MB
             gather_s=CONTENT_GATHER_S,
             decode=self._decode,
             fields=_FIELDS,

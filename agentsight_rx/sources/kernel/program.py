@@ -225,6 +225,10 @@ class Program(Generic[E]):
             self._over = all(next(iter(self.bpf[table].keys()), None) is None for table in tables)
         return self._over
 
+    def expect_much(self) -> None:
+        """A watched process is about to send records: the ring has its whole size from here on."""
+        self._ring.widen()
+
     @property
     def fill(self) -> float:
         """How full the ring is: 0 empty, 1 full."""

@@ -8,6 +8,7 @@ import os
 import select
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 from ...core.bell import Bell
@@ -97,7 +98,7 @@ class Ring(Generic[E]):
     supported.
 
     Once an eighth of it is full, a ring of `most` bytes takes its place: `exchange(most)` returns its descriptor when no
-    program writes into the one before any more.
+    program writes into the one before any more. `widen` does so earlier, where much is to be expected.
 
     While records keep coming, the reader looks each `gather_s` seconds. The kernel wakes a reader for a record that comes when
     all before it were read: so the last record that was read does not count as read then.
@@ -116,7 +117,7 @@ class Ring(Generic[E]):
         self._decode = decode
         self._most = most
         self._exchange = exchange
-        self._made: list[int] = []
+        self._made: list[int] = []  # at most one
         self._gather_s = gather_s
         self._next: _Mapping | None = None
         self._flows = False  # the last read found records
@@ -137,8 +138,6 @@ class Ring(Generic[E]):
     def _leave(self) -> None:
         self._changes.close()
         self._mapping.close()
-        if self._made and self._made[0] == self._mapping.fd:
-            os.close(self._made.pop(0))
 
     def _step_over(self) -> None:
         """To the larger ring, once this one has no more."""
@@ -147,12 +146,13 @@ class Ring(Generic[E]):
             self._enter(self._next)
             self._next, self._waited_at = None, -1
 
-    def _grow(self, exchange: Callable[[int], int], size: int) -> None:
-        try:
-            self._made.append(exchange(size))
-            self._next = _Mapping(self._made[-1], size)
-        except OSError:  # no memory: this one goes on, and the kernel counts what it has no room for
-            self._most = 0
+    def widen(self) -> None:
+        """Have the larger ring take its place now. Where there is no memory for it, this one goes on."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None and self._mapping.size < self._most:
+            with suppress(OSError):
+                self._made.append(exchange(self._most))
+                self._next = _Mapping(self._made[-1], self._most)
 
     def wait(self, timeout: float) -> bool:
         """True once there is something to read; waits at most `timeout` s, or until `wake`."""
@@ -199,8 +199,8 @@ class Ring(Generic[E]):
         view, words, mask = mapping.view, mapping.words, mapping.size - 1
         begin = last = at = mapping.at
         waiting = mapping.waiting
-        if self._exchange and self._next is None and mapping.size < self._most and waiting >= mapping.size // _NEARLY:
-            self._grow(self._exchange, self._most)
+        if waiting >= mapping.size // _NEARLY:
+            self.widen()
         end = at + min(waiting, _BATCH)
         for _ in range(most):
             if at >= end:
@@ -247,6 +247,7 @@ class Ring(Generic[E]):
     def close(self) -> None:
         if self._next is not None:
             self._next.close()
-            os.close(self._made.pop())
         self._bell.close()
         self._leave()
+        for fd in self._made:
+            os.close(fd)

@@ -101,6 +101,7 @@ class StdioReader(ProgramReader[Seen]):
             "stdio",
             options.target,
             ring_size=options.ring_size,
+            first_part=4,
             gather_s=CONTENT_GATHER_S,
             decode=self._decode,
             fields=_FIELDS,

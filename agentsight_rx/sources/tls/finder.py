@@ -89,6 +89,14 @@ class Finder:
             return True
         return identity in self._probed or identity in self._others
 
+    def probes(self, path: str) -> bool:
+        """Whether this file is probed."""
+        try:
+            with open_file(path) as file:
+                return file_id(file) in self._probed
+        except CaptureError:
+            return False
+
     def attempt(self, path: str, name: str | Mapped = "") -> bool | None:
         """The same as `look_into` for any path; None where it cannot be opened: its process may be gone."""
         try:

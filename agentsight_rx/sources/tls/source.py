@@ -214,7 +214,10 @@ class TlsReader(ProgramReader[TlsEvent]):
 
     def _look_at(self, pids: Iterable[int]) -> list[bool | None]:
         """Inspect the files that these processes have mapped as code; returns for each whether it is probed."""
-        return [self._finder.attempt(mapped.place, mapped) for mapped in mapped_files(pids)]
+        found = [self._finder.attempt(mapped.place, mapped) for mapped in mapped_files(pids)]
+        if any(found) and self._program is not None:
+            self._program.expect_much()
+        return found
 
     def _look_at_use(self, program: Program[TlsEvent], pid: int, files: set[UsedFile]) -> None:
         """Inspect files that this process uses and that are new; the kernel's program does not report them again."""
@@ -224,6 +227,8 @@ class TlsReader(ProgramReader[TlsEvent]):
         used = [one for one in mapped if (one.device, one.inode) in places]
         found = used or mapped  # none is used: an older kernel, where overlayfs has other numbers in the maps of a process
         seen = {(one.device, one.inode) for one in found if self._finder.begin(one.place, one)}
+        if any(self._finder.probes(one.place) for one in found):
+            program.expect_much()
         seen -= self._finder.refused_places  # so that each process that uses one is known by it
         known = program.bpf["known"]
         for file in files:
@@ -236,8 +241,10 @@ class TlsReader(ProgramReader[TlsEvent]):
         if not probed:
             return
         if self._together is not None:
-            self._together.append(library.path)
+            self._together.append(library.path)  # of the system: whether a watched process uses it is not known
             return
+        if self._program is not None:
+            self._program.expect_much()
         found = [f"{finding.stack}, by {finding.method}" for finding in probed if not finding.exact]
         self._note(f"watching TLS in {library.path}" + (f" ({'; '.join(found)})" if found else ""))
 

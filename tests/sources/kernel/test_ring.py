@@ -182,6 +182,15 @@ def test_once_an_eighth_is_full_a_larger_ring_takes_its_place(memory: Memory, gr
     assert (larger.asked, ring.size) == ([4 * SIZE], 4 * SIZE)
 
 
+def test_it_grows_once_where_much_is_expected(growing: tuple[Ring[bytes], _Larger]) -> None:
+    ring, larger = growing
+    ring.widen()
+    larger.memory.put(b"a")
+    ring.widen()
+    assert ring.read() == [b"a"]
+    assert larger.asked == [4 * SIZE]
+
+
 def test_the_rest_is_that_of_both_rings(memory: Memory, growing: tuple[Ring[bytes], _Larger]) -> None:
     ring, larger = growing
     memory.put(b"a" * (SIZE // 8))
