@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["is_alive", "is_childless", "process_now", "processes", "read_stat"]
+__all__ = ["is_alive", "is_childless", "is_copy", "process_now", "processes", "read_stat"]
 
 _PROC = Path("/proc")
 _STAT_MOST = 4096  # bytes of proc_pid_stat(5): 52 numbers and a name of at most 64
@@ -64,6 +64,16 @@ def read_stat(pid: int | str) -> tuple[str, list[str]] | None:
     # the name is in parentheses and may contain any character, a ")" too
     opened, closed = text.index("("), text.rindex(")")
     return text[opened + 1 : closed], text[closed + 2 :].split()
+
+
+def is_copy(pid: int) -> bool:
+    """Whether it was forked by this program and runs no other yet, as a command that is still held."""
+    stat = read_stat(pid)
+    try:
+        same = (_PROC / str(pid) / "cmdline").read_bytes() == Path("/proc/self/cmdline").read_bytes()
+    except OSError:
+        return False
+    return same and stat is not None and int(stat[1][1]) == os.getpid()
 
 
 def is_alive(pid: int) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from agentsight_rx.sources import proc
-from agentsight_rx.sources.proc import is_alive, process_now, read_stat
+from agentsight_rx.sources.proc import is_alive, is_copy, process_now, read_stat
 
 
 def test_a_process_is_alive_until_it_ends_and_not_until_it_is_waited_for() -> None:
@@ -53,3 +55,24 @@ def test_a_name_may_contain_what_ends_it(tmp_path: Path, monkeypatch: pytest.Mon
     assert process_now("7") == (7, "a) R (b)", 1, 9)
     assert read_stat(8) is None
     assert process_now("8") is None
+
+
+def test_a_copy_of_this_program_is_its_child_until_it_runs_another() -> None:
+    ready, go = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(go)
+        os.read(ready, 1)
+        os.execv("/bin/sleep", ["sleep", "60"])
+    try:
+        assert is_copy(pid)
+        assert not is_copy(os.getpid())
+        os.close(go)
+        while is_copy(pid):
+            time.sleep(0.01)
+        assert is_alive(pid)
+    finally:
+        os.close(ready)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert not is_copy(pid)

@@ -24,6 +24,7 @@ from ..kernel.reader import ProgramReader
 from ..kernel.ring import CONTENT_GATHER_S, RingSize
 from ..kernel.syscall import possible_cpus
 from ..names import Names
+from ..proc import is_copy
 from ..running_agents.on_demand import captured
 from ..target import Target
 from .attacher import Attacher
@@ -214,8 +215,10 @@ class TlsReader(ProgramReader[TlsEvent]):
 
     def _look_at(self, pids: Iterable[int]) -> list[bool | None]:
         """Inspect the files that these processes have mapped as code; returns for each whether it is probed."""
-        found = [self._finder.attempt(mapped.place, mapped) for mapped in mapped_files(pids)]
-        if any(found) and self._program is not None:
+        files = list(mapped_files(pids))
+        found = [self._finder.attempt(mapped.place, mapped) for mapped in files]
+        users = {mapped.pid for probed, mapped in zip(found, files, strict=True) if probed}
+        if self._program is not None and not all(map(is_copy, users)):
             self._program.expect_much()
         return found
 
