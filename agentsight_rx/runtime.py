@@ -43,7 +43,7 @@ _POLL_S, _QUIET_POLL_S = 0.05, 0.1  # how long a reader may wait before it check
 _ASLEEP_S = 0.25, 1.0  # the same for a reader that can be woken; so often the kernel is asked what it lost
 # How long the engine waits for events at least before it advances time; once only figures of the system came for a while
 _IDLE_S, _QUIET_IDLE_S = 0.01, 0.5
-_COUNTED_S, _COUNTED_BUSY_S = 0.25, 0.1  # how often the kernel is asked at most while nothing comes, and while something does
+_COUNTED_S = 0.25  # how often the kernel is asked at most what it lost
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
 _PART = 128 << 10  # bytes of a batch: compressed, they may become 128 MiB
 _ROOM = 0.25  # a recorded source waits while the box of any sink is fuller than this
@@ -447,7 +447,7 @@ class Run:
                 if batch:
                     patience.came()
                 now_s = time.monotonic()
-                if now_s - counted_s >= (_COUNTED_BUSY_S if batch else _COUNTED_S):
+                if now_s - counted_s >= _COUNTED_S:
                     counted_s = now_s
                     yield reader.lost()
             yield reader.lost()
