@@ -16,7 +16,7 @@ from ..loss import Reason
 from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
 from .kernel.reader import FoldingReader
 from .kernel.repeats import Repeats
-from .kernel.ring import RingSize
+from .kernel.ring import GATHER_LONG_S, RingSize
 from .names import Names
 from .running_agents.on_demand import captured
 from .target import Target
@@ -82,6 +82,7 @@ class _FileReader(FoldingReader["Operation", FileEvent]):
             "files",
             options.target,
             ring_size=options.ring_size,
+            gather_s=GATHER_LONG_S,
             decode=decode,
             fields=_FIELDS,
             switches=["-DCALLS"],

@@ -16,7 +16,7 @@ from .ends import ENDS_FIELDS
 from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
 from .kernel.reader import FoldingReader
 from .kernel.repeats import Repeats
-from .kernel.ring import RingSize
+from .kernel.ring import GATHER_LONG_S, RingSize
 from .names import Names
 from .running_agents.on_demand import captured
 from .target import Target
@@ -85,6 +85,7 @@ class _NetReader(FoldingReader[NetEvent | int, NetEvent]):
             "net",
             options.target,
             ring_size=options.ring_size,
+            gather_s=GATHER_LONG_S,
             decode=decode,
             fields=_FIELDS,
             switches=["-DCALLS"],

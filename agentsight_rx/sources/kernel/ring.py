@@ -15,7 +15,7 @@ from ...core.bell import Bell
 from ...core.capacity import share_of_memory
 from ...core.options import Fits
 
-__all__ = ["CONTENT_GATHER_S", "FIRST_PART", "GATHER_S", "Ring", "RingSize", "first_size", "size_of_ring"]
+__all__ = ["GATHER_LONG_S", "FIRST_PART", "GATHER_S", "Ring", "RingSize", "first_size", "size_of_ring"]
 
 E = TypeVar("E")
 
@@ -25,9 +25,9 @@ _PAGE = mmap.PAGESIZE
 _RECORD_MOST = 1 << 20  # bytes; ours have 32 KB at most, where they are put together
 _BATCH = 4 << 20  # bytes that one read takes at most, so that whoever gets it has room for it
 # A reader wakes at multiples of these times, so that all readers, and the engine behind them, wake together: a wake-up costs
-# more than the few records that it brings. The first one holds right after an idle time, the second while records keep coming,
-# and the last while content keeps coming, for which nobody waits
-_GATHER_FIRST_S, GATHER_S, CONTENT_GATHER_S = 0.01, 0.02, 0.1
+# more than the few records that it brings. The first one holds right after an idle time, the others while records keep coming:
+# the short one where the reader looks at /proc for each, so that their processes are there still
+_GATHER_FIRST_S, GATHER_S, GATHER_LONG_S = 0.01, 0.02, 0.1
 # Bytes that are read at once, without a system call: after each, another busy thread may keep the interpreter lock for 5 ms
 _ENOUGH = 256 << 10
 _SMALLEST = 2 * _PAGE

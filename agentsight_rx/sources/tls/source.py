@@ -21,7 +21,7 @@ from ..kernel.features import takes_links
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
 from ..kernel.reader import ProgramReader
-from ..kernel.ring import CONTENT_GATHER_S, RingSize
+from ..kernel.ring import GATHER_LONG_S, RingSize
 from ..kernel.syscall import possible_cpus
 from ..names import Names
 from ..proc import is_copy
@@ -156,7 +156,7 @@ class TlsReader(ProgramReader[TlsEvent]):
             self._scope.target,
             ring_size=self._options.ring_size,
             first_part=4,
-            gather_s=CONTENT_GATHER_S,
+            gather_s=GATHER_LONG_S,
             decode=self._records.decode,
             fields=_FIELDS,
             switches=["-DCALLS", f"-DCPUS={possible_cpus()}", *self._scope.switches],

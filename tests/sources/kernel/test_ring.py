@@ -15,7 +15,7 @@ import pytest
 
 from agentsight_rx.errors import UsageError
 from agentsight_rx.sources.kernel.features import require_kernel
-from agentsight_rx.sources.kernel.ring import CONTENT_GATHER_S, GATHER_S, Ring, first_size, size_of_ring
+from agentsight_rx.sources.kernel.ring import GATHER_LONG_S, GATHER_S, Ring, first_size, size_of_ring
 from agentsight_rx.sources.kernel.syscall import create_map
 from agentsight_rx.sources.process import ProcessOptions
 
@@ -283,7 +283,7 @@ def test_it_wakes_at_multiples_of_10_ms(memory: Memory, ring: Ring[bytes], monke
     assert slept == [7]
 
 
-@pytest.mark.parametrize(("gather_s", "ms"), [(GATHER_S, 17), (CONTENT_GATHER_S, 97)])
+@pytest.mark.parametrize(("gather_s", "ms"), [(GATHER_S, 17), (GATHER_LONG_S, 97)])
 def test_while_records_come_it_looks_again_without_being_woken(
     memory: Memory, gather_s: float, ms: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
