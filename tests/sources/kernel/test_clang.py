@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -32,6 +33,18 @@ def test_functions_are_compiled_in_their_order_and_a_mistake_ends_nothing() -> N
         with pytest.raises(CaptureError, match=r"BCC did not compile it: .*error: .*'nowhere'"):
             compiled("int f(void *ctx) { return nowhere; }", [], by=worker)
         assert ["first", "second"] == [function.name for function in compiled(_TEXT, [], by=worker).functions]
+
+
+def test_reads_of_a_user_s_memory_are_the_same_code_under_other_names() -> None:
+    text = """
+        int f(void *ctx) {
+            char to[8];
+            return bpf_probe_read_user(to, 7, ctx) + bpf_probe_read_user_str(to, sizeof(to), ctx);
+        }
+    """
+    with closing(Worker()) as worker:
+        ours, plain = compiled(text, [], by=worker), json.loads(worker.ask(text, [])[0])
+    assert plain["functions"][0]["code"] == ours.function("f").code.hex()
 
 
 def test_where_the_package_is_missing_the_error_says_where_it_was_looked_for(tmp_path: Path) -> None:
