@@ -22,8 +22,7 @@ def convert_plainly(parameters: Iterable[Any]) -> None:
     for each in parameters:
         is_done = "get_runtime_param" in vars(each)
         if not is_done and hasattr(each, "get_runtime_param") and hasattr(each, "type_descriptor"):
-            plainly = _Plainly(each.get_runtime_param)
-            each.get_runtime_param = lambda plainly=plainly: plainly
+            each.get_runtime_param = _Plainly(each.get_runtime_param).itself
 
 
 class _Plainly:
@@ -31,6 +30,9 @@ class _Plainly:
 
     def __init__(self, typers: Callable[[], Any]) -> None:
         self._typers = typers
+
+    def itself(self) -> _Plainly:
+        return self
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         found = plain(value, param)
@@ -46,8 +48,8 @@ def plain(value: Any, parameter: Any, /) -> Any:
     if info.parser is not None:
         return UNKNOWN
     if several:
-        is_list = get_args(annotation) == (str,) and isinstance(value, list | tuple)
-        return list(value) if is_list and all(type(each) is str for each in value) else UNKNOWN
+        words: list[Any] = [*value] if isinstance(value, list | tuple) else [None]
+        return words if get_args(annotation) == (str,) and all(type(each) is str for each in words) else UNKNOWN
     if annotation is Path:
         return _path(value, info)
     if annotation in (int, float):

@@ -7,7 +7,7 @@ Longer than 300 lines because `pipe` needs an overload for each number of operat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 from reactivex import ConnectableObservable, Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
@@ -110,6 +110,12 @@ class Stream(Observable[E_co]):
     def share(self) -> Stream[E_co]:
         """One run of everything upstream for all subscribers of the result, batch by batch."""
         return Stream[E_co](_Shared(self))
+
+    def begun(self) -> tuple[Stream[E_co], Hub[Any]]:
+        """Of a source, for one run: the same, and its hub, which is being opened from now on, before the run that reads it."""
+        hub = cast("_Origin[Any]", self._root).hub()
+        hub.opener()
+        return Stream[E_co](_Origin(self.node(), lambda: hub)), hub
 
     def node(self) -> Node:
         """The graph that would run, as a value."""
@@ -390,10 +396,10 @@ class _Origin(Generic[E]):
     def __init__(self, node: Node, hub: Callable[[], Hub[E]]) -> None:
         self.name = node.name
         self._node = node
-        self._hub = hub
+        self.hub = hub
 
     def attach(self, engine: Engine, outlet: Outlet[E], /) -> abc.DisposableBase:
-        return engine.hub(self, self._hub).join(outlet)
+        return engine.hub(self, self.hub).join(outlet)
 
     def node(self) -> Node:
         return self._node

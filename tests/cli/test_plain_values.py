@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import typer
+import typer.core
 
 from agentsight_rx.cli import app
 from agentsight_rx.cli.plain_values import UNKNOWN, plain
 
 _WORDS = ("", "x", "5", "-1", "1.5", "cheap", "entry", "json", ".", "/nowhere/at/all", "-")
-_VALUES = (None, 0, 5, -7, 1.5, True, Path("."), *_WORDS, (), [], ["a"], ("a", "5"), [5], *([word] for word in _WORDS))
+_LISTS: tuple[object, ...] = ((), [], ["a"], ("a", "5"), [5], *([word] for word in _WORDS))
+_VALUES: tuple[object, ...] = (None, 0, 5, -7, 1.5, True, Path("."), *_WORDS, *_LISTS)
 
 
 def _parameters(command: Any) -> Iterator[Any]:

@@ -1,15 +1,16 @@
 """The flags of filters and of the removal of secrets -> what a graph drops and replaces."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec.structs import replace
 
-from ... import plugins
 from ...errors import UsageError
-from ...graphs import RECORD_HTTP_FILTERS, TraceOptions
 from ..keys import key_in
 from .group import FILTERS, Group, Of, flag
+
+if TYPE_CHECKING:
+    from ...graphs import TraceOptions
 
 __all__ = ["Filters"]
 
@@ -46,12 +47,15 @@ class Filters(Group, frozen=True):
         Path | None, flag(FILTERS, "--redaction-key", "Make the same labels as all hosts with this key.", "FILE")
     ] = None
 
-    def over(self, options: TraceOptions) -> TraceOptions:
+    def over(self, options: "TraceOptions") -> "TraceOptions":
         """The options of a graph, with these filters. Raises UsageError."""
         if self.redaction_key is not None and self.disable_auth_removal:
             raise UsageError(
                 "--redaction-key and --disable-auth-removal do not go together: without removal there are no labels"
             )
+        from ... import plugins
+        from ...graphs import RECORD_HTTP_FILTERS
+
         return replace(
             options,
             tls_filters=tuple(self.ssl_filter or ()),
