@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -80,6 +81,7 @@ class Hub(Generic[E]):
         self.ended = False
         self.opened = False
         self.failure: BaseException | None = None  # why it could not be opened
+        self.opening_s = 0.0  # since when it is being opened
         self._opener: threading.Thread | None = None
         self._outlets: list[Outlet[E]] = []
 
@@ -97,6 +99,7 @@ class Hub(Generic[E]):
         """The thread that opens it, which begins with the first call."""
         if self._opener is None:
             self._opener = threading.Thread(target=self.open, name=f"open:{self.name}", daemon=True)
+            self.opening_s = time.monotonic()
             self._opener.start()
         return self._opener
 

@@ -57,7 +57,7 @@ def open_all(readings: Sequence[Reading], meanwhile: Callable[[], None] = lambda
         for reading in readings:
             if not reading.hub.live:
                 reading.hub.open()
-        until = time.monotonic() + _QUIET_S
+        until = min((each.hub.opening_s for each, _ in opening), default=0.0) + _QUIET_S
         for _, thread in opening:
             thread.join(max(0.0, until - time.monotonic()))
         if any(thread.is_alive() for _, thread in opening):

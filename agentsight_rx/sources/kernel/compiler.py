@@ -48,7 +48,7 @@ def compiled(text: str, flags: list[str], *, by: Worker | None = None) -> Image:
     do where BCC is missing.
     """
     try:
-        with WORKERS.one() if by is None else nullcontext(by) as worker:
+        with WORKERS.one(len(text)) if by is None else nullcontext(by) as worker:
             answer, words = worker.ask(text, [*flags, *_RENAMED, _QUIET])
     except OSError as error:
         raise CaptureError(f"BCC cannot be started: {error}") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.errors import CaptureError
+from agentsight_rx.sources.kernel import workers
 from agentsight_rx.sources.kernel.compiler import REMEDY, compiled
 from agentsight_rx.sources.kernel.workers import Worker
 
@@ -45,6 +46,18 @@ def test_reads_of_a_user_s_memory_are_the_same_code_under_other_names() -> None:
     with closing(Worker()) as worker:
         ours, plain = compiled(text, [], by=worker), json.loads(worker.ask(text, [])[0])
     assert plain["functions"][0]["code"] == ours.function("f").code.hex()
+
+
+def test_one_symbol_of_the_kernel_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "int f(void *ctx) { long to; return bpf_probe_read_kernel(&to, sizeof(to), ctx) + to; }"
+    with closing(Worker()) as worker:
+        ours = worker.ask(text, [])
+    shown_all = tmp_path / "clang.py"
+    shown_all.write_text(Path(workers.__file__).with_name("clang.py").read_text().replace("    _show_one_symbol()\n", ""))
+    monkeypatch.setattr(workers, "_PROGRAM", shown_all)
+    with closing(Worker()) as worker:
+        assert worker.ask(text, []) == ours
+    assert json.loads(ours[0])["functions"]
 
 
 def test_where_the_package_is_missing_the_error_says_where_it_was_looked_for(tmp_path: Path) -> None:
