@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from . import sources
 from .core.hub import Hub
 from .core.options import Options
-from .core.stream import Stream
+from .core.stream import Stream, begun
 from .events import FileEvent, Loss, NetEvent, ProcessEvent, Readline, StdioEvent, SystemEvent, Tick, TlsEvent
 from .sources import (
     AgentOptions,
@@ -25,7 +26,7 @@ from .sources import (
     TlsOptions,
 )
 
-__all__ = ["Inputs", "SourceOptions", "inputs", "opened_ahead"]
+__all__ = ["Inputs", "SourceOptions", "inputs", "launched", "of_command", "opened_ahead"]
 
 
 class SourceOptions(Options, frozen=True):
@@ -71,6 +72,17 @@ def inputs(options: SourceOptions) -> Inputs:
     )
 
 
+def launched(options: SourceOptions) -> SourceOptions:
+    """The options where the chosen process is a command that we start."""
+    return options if options.process is None else replace(options, process=replace(options.process, launched=True))
+
+
+def of_command(options: SourceOptions, candidates: tuple[str, ...], group: str) -> SourceOptions:
+    """The options with the files of the command that may have TLS, and with its control group, before it starts."""
+    tls = None if options.tls is None else replace(options.tls, candidates=candidates, group=group)
+    return launched(replace(options, tls=tls))
+
+
 @contextmanager
 def opened_ahead(given: Inputs) -> Generator[Inputs]:
     """
@@ -83,7 +95,7 @@ def opened_ahead(given: Inputs) -> Generator[Inputs]:
         for name in Inputs.__struct_fields__:
             source: Stream[Any] | None = getattr(given, name)
             if source is not None:
-                opened[name], hub = source.begun()
+                opened[name], hub = begun(source)
                 hubs.append(hub)
         yield Inputs(**opened)
     except BaseException:

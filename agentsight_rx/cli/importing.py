@@ -1,4 +1,4 @@
-"""What a command imports stays to its end, so meanwhile and later it is not searched for garbage."""
+"""The imports of a command, as a step of its start: modules stay to the end, so they are not searched for garbage."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
-Values of flags that are of their type already -> these, without typer's conversion.
+Values of flags that have their type already -> the same values, without typer's conversion.
 
-typer converts each value by pydantic, also one that nobody gave, and to import that takes 50 ms of a start. What is not plainly
-right goes to typer, which converts it or refuses it in its words.
+typer converts each value by pydantic, also the default of a flag, and to import pydantic takes 50 ms of a start. Every other
+value goes to typer, which converts or refuses it.
 """
 
 from __future__ import annotations

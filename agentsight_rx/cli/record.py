@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from ..core.sink import Sink
 from ..errors import AgentsightError, SinkError, UnwritableError, UsageError
 from ..files import create_private
-from ..inputs import Inputs, SourceOptions, inputs, opened_ahead
+from ..inputs import Inputs, inputs, launched, of_command, opened_ahead
 from ..say import brief, detail, holding, say
 from ..sources.hold import group as own_group
 from ..sources.kernel.features import require_kernel
@@ -142,7 +142,7 @@ def record(
             resolved = _resolved(command)
             # To probe before the command starts: its program, its interpreter, and libraries that come with them
             candidates = () if resolved is None else tuple(tls_candidates(*resolved.chain, *resolved.others))
-            early = _found_early(watched(launch.pid).sources(tls, stdio, system), candidates, place)
+            early = of_command(watched(launch.pid).sources(tls, stdio, system), candidates, place)
             with opened_ahead(inputs(early)) as opened:
                 if resolved is not None:
                     detail(describe(resolved, candidates))
@@ -249,7 +249,7 @@ def record_command(
 
         options = out.prepared(options)
         destinations = [*out.sinks(options, stopped=Stopper(group)), *more]
-        given = opened or inputs(_launched(options))
+        given = opened or inputs(launched(options))
         graph = traced(given, with_previews(options, destinations))
     with Run(graph, destinations, required=required) as running, forwarding(launch):
         places = "".join(f" · page {url}" for url in page_of(destinations))
@@ -277,17 +277,6 @@ def _watch_the_rest(launch: Launch, limit: float | None) -> None:
         except ChildProcessError:
             return
         time.sleep(0.02)
-
-
-def _launched(options: SourceOptions) -> SourceOptions:
-    """The options where the chosen process is a command that we start."""
-    return options if options.process is None else replace(options, process=replace(options.process, launched=True))
-
-
-def _found_early(options: SourceOptions, candidates: tuple[str, ...], group: str) -> SourceOptions:
-    """The options with the files of the command that may have TLS, and with its control group, before it starts."""
-    tls = None if options.tls is None else replace(options.tls, candidates=candidates, group=group)
-    return _launched(replace(options, tls=tls))
 
 
 def _resolved(command: Sequence[str]) -> Resolved | None:

@@ -104,7 +104,7 @@ class Hub(Generic[E]):
         return self._opener
 
     def give_up(self) -> None:
-        """It will not be read: close what is open, or is being opened."""
+        """Close the reader, which no run will read. Waits where it is being opened."""
         if self._opener is not None:
             self._opener.join()
         if self.opened:

@@ -26,6 +26,7 @@ __all__ = [
     "Root",
     "Stream",
     "as_stream",
+    "begun",
     "of",
     "origin",
 ]
@@ -110,12 +111,6 @@ class Stream(Observable[E_co]):
     def share(self) -> Stream[E_co]:
         """One run of everything upstream for all subscribers of the result, batch by batch."""
         return Stream[E_co](_Shared(self))
-
-    def begun(self) -> tuple[Stream[E_co], Hub[Any]]:
-        """Of a source, for one run: the same, and its hub, which is being opened from now on, before the run that reads it."""
-        hub = cast("_Origin[Any]", self._root).hub()
-        hub.opener()
-        return Stream[E_co](_Origin(self.node(), lambda: hub)), hub
 
     def node(self) -> Node:
         """The graph that would run, as a value."""
@@ -262,6 +257,14 @@ def origin(
     `live`: its events happen now. Time then follows the clock while none comes, and a full queue drops events.
     """
     return Stream[E](_Origin(Node(name, options), lambda: Hub(name, reader(), time_of, live=live)))
+
+
+def begun(source: Stream[E]) -> tuple[Stream[E], Hub[Any]]:
+    """A source for one run, and its hub, which is being opened from now on: before the run that reads it."""
+    root = source._root  # pyright: ignore[reportPrivateUsage]  # of this file
+    hub = cast("_Origin[Any]", root).hub()
+    hub.opener()
+    return Stream[E](_Origin(source.node(), lambda: hub)), hub
 
 
 def as_stream(source: Observable[E]) -> Stream[E]:
