@@ -27,10 +27,11 @@ _ONE_READER = Lock()  # sources open side by side
 _DEEPEST = 64  # typedefs of typedefs; the kernel has a few
 
 
-def read_types(path: Path = TYPES) -> bytes:
-    """All of them, 5 MB. Raises Unavailable where they cannot be read."""
+def read_types(path: Path = TYPES, size: int = -1) -> bytes:
+    """All of them, 5 MB, or the first `size` bytes. Raises Unavailable where they cannot be read."""
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            return file.read(size)
     except OSError as error:
         raise Unavailable(
             f"the kernel's type information cannot be read ({path}: {error.strerror}): "
