@@ -10,6 +10,8 @@ from ..keys import key_in
 from .group import FILTERS, Group, Of, flag
 
 if TYPE_CHECKING:
+    from ...core.stream import Operator
+    from ...events import Event
     from ...graphs import TraceOptions
 
 __all__ = ["Filters"]
@@ -53,7 +55,6 @@ class Filters(Group, frozen=True):
             raise UsageError(
                 "--redaction-key and --disable-auth-removal do not go together: without removal there are no labels"
             )
-        from ... import plugins
         from ...graphs import RECORD_HTTP_FILTERS
 
         return replace(
@@ -63,7 +64,7 @@ class Filters(Group, frozen=True):
             compat_filters=self.compat_filters,
             remove_auth=not self.disable_auth_removal,
             redaction_key=self.key(),
-            pipes=tuple(map(plugins.operator, self.pipe or ())),
+            pipes=tuple(map(_plugin_operator, self.pipe or ())),
         )
 
     def key(self) -> bytes | None:
@@ -74,3 +75,9 @@ class Filters(Group, frozen=True):
     def given(self) -> bool:
         """The user gave rules."""
         return bool(self.ssl_filter or self.http_filter)
+
+
+def _plugin_operator(text: str) -> "Operator[Event, Event]":
+    from ... import plugins
+
+    return plugins.operator(text)

@@ -14,6 +14,8 @@ from .system import System
 from .tls import Tls
 
 if TYPE_CHECKING:
+    from ...core.stream import Stream
+    from ...events import Event
     from ...graphs import TraceOptions
 
 __all__ = ["Watch"]
@@ -98,7 +100,6 @@ class Watch(Group, frozen=True):
     def options(self, tls: Tls, stdio: Stdio, system: System, agents: AgentOptions | None = None) -> "TraceOptions":
         """A graph of them. Raises UsageError."""
         chosen = self.sources(tls, stdio, system, agents)
-        from ... import plugins
         from ...graphs import TraceOptions
 
         return TraceOptions(
@@ -107,5 +108,11 @@ class Watch(Group, frozen=True):
             raw=tls.ssl_raw_data,
             stdio_raw=stdio.stdio_raw,
             shortest_ms=self.duration,
-            sources=tuple(map(plugins.source, self.source or ())),
+            sources=tuple(map(_plugin_source, self.source or ())),
         )
+
+
+def _plugin_source(text: str) -> "Stream[Event]":
+    from ... import plugins
+
+    return plugins.source(text)
