@@ -144,11 +144,11 @@ def record(
             candidates = () if resolved is None else tuple(tls_candidates(*resolved.chain, *resolved.others))
             early = of_command(watched(launch.pid).sources(tls, stdio, system), candidates, place)
             with opened_ahead(inputs(early)) as opened:
-                if resolved is not None:
-                    detail(describe(resolved, candidates))
-                is_in_group = own is not None and own.add(launch.pid)
+                joined = None if own is None else own.begin_to_add(launch.pid)
                 with importing("the graph, imported"):
                     started = guard.knowing(options(launch.pid), folder=Path.cwd())
+                if resolved is not None:
+                    detail(describe(resolved, candidates))
                 status, summary = record_command(
                     launch,
                     started,
@@ -156,7 +156,7 @@ def record(
                     name=name,
                     wait_all=wait_all,
                     required=required,
-                    group=Path(place) if is_in_group else None,
+                    group=Path(place) if joined is not None and joined() else None,
                     opened=opened,
                 )
         except BaseException:
