@@ -5,28 +5,22 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from msgspec import Struct
-
 from . import operators as op
 from . import sources
 from .core.merge import merge
-from .core.options import Options, above, at_least
+from .core.options import above, at_least
 from .core.stream import Node, Operator, Stream
 from .errors import UsageError
 from .events import (
     Event,
-    FileEvent,
     HttpEvent,
     Loss,
-    NetEvent,
     ProcessEvent,
     ProcessExec,
     ProcessExit,
     ProcessFork,
-    Readline,
     RpcMessage,
     StdioEvent,
-    SystemEvent,
     TcpTraffic,
     Tick,
     TlsChunk,
@@ -36,21 +30,11 @@ from .events import (
     TlsOpen,
     time_of,
 )
+from .inputs import Inputs, SourceOptions, inputs
 from .loss import Reason
 from .operators.reload_rules import Look
 from .rules.guard.values import Rules
-from .sources import (
-    AgentOptions,
-    FileOptions,
-    NetOptions,
-    PlainHttpOptions,
-    ProcessOptions,
-    ReadlineOptions,
-    ReplayOptions,
-    StdioOptions,
-    SystemOptions,
-    TlsOptions,
-)
+from .sources import ReplayOptions
 from .view import Output
 from .view.fold.guard.talk import Priced
 from .view.log.checkpoints import Checkpoints
@@ -80,21 +64,9 @@ _BOTH_READ_S = 6.0  # by then both readers of a slow machine have emitted what t
 RECORD_HTTP_FILTERS = ("request.path_prefix=/v1/rgstr | response.status_code=202 | request.method=HEAD",)
 
 
-class TraceOptions(Options, frozen=True):
-    """
-    What `trace` listens to: a source that is None is off. `agents` finds the agents that the targets of others then have.
-    `shortest_ms`: only ends of processes that lived that long.
-    """
+class TraceOptions(SourceOptions, frozen=True):
+    """What `trace` listens to, and what it makes of that. `shortest_ms`: only ends of processes that lived that long."""
 
-    agents: AgentOptions | None = None
-    tls: TlsOptions | None = None
-    plain_http: PlainHttpOptions | None = None
-    process: ProcessOptions | None = None
-    files: FileOptions | None = None
-    net: NetOptions | None = None
-    readline: ReadlineOptions | None = None
-    stdio: StdioOptions | None = None
-    system: SystemOptions | None = None
     http: bool = True
     raw: bool = False  # the records of TLS and of plain HTTP too, beside the messages made of them
     stdio_raw: bool = False  # the reads and writes too, beside the lines made of them
@@ -119,38 +91,13 @@ class TraceOptions(Options, frozen=True):
     pipes: tuple[Operator[Event, Event], ...] = ()  # of other packages: behind our analyses and before remove_auth
 
 
-class Inputs(Struct, frozen=True):
-    """What the sources emit; None where one is off."""
-
-    agents: Stream[ProcessEvent] | None = None
-    tls: Stream[TlsEvent] | None = None
-    plain_http: Stream[TlsEvent] | None = None
-    process: Stream[ProcessEvent] | None = None
-    files: Stream[FileEvent | Loss | Tick] | None = None
-    net: Stream[NetEvent | Loss | Tick] | None = None
-    readline: Stream[Readline | Loss | Tick] | None = None
-    stdio: Stream[StdioEvent] | None = None
-    system: Stream[SystemEvent] | None = None
-
-
 def trace(options: TraceOptions) -> Stream[Output]:
     """
     What an agent said to models and tools, what it ran, read, wrote, reached and used.
 
     Raises UsageError where nothing is asked for or a filter is wrong.
     """
-    opened = Inputs(
-        agents=None if options.agents is None else sources.agents(options.agents),
-        tls=None if options.tls is None else sources.tls(options.tls),
-        plain_http=None if options.plain_http is None else sources.plain_http(options.plain_http),
-        process=None if options.process is None else sources.process(options.process),
-        files=None if options.files is None else sources.files(options.files),
-        net=None if options.net is None else sources.net(options.net),
-        readline=None if options.readline is None else sources.readline(options.readline),
-        stdio=None if options.stdio is None else sources.stdio(options.stdio),
-        system=None if options.system is None else sources.system(options.system),
-    )
-    return traced(opened, options)
+    return traced(inputs(options), options)
 
 
 def traced(opened: Inputs, options: TraceOptions) -> Stream[Output]:

@@ -193,8 +193,7 @@ class Run:
             self._do_without(closed)
         except BaseException:
             for reading in self._readers:
-                if reading.opened:
-                    reading.hub.reader.close()
+                reading.hub.give_up()
             for sink in opened:
                 sink.abandon()
             raise
@@ -209,7 +208,8 @@ class Run:
         self._engine_thread.start()
         for reading in opened_here:
             if reading in closed:
-                loss = Loss(Origin(time.monotonic_ns(), 0), reading.hub.name, Reason.NOT_OPENED, 1, note=str(reading.failure))
+                origin, why = Origin(time.monotonic_ns(), 0), str(reading.hub.failure)
+                loss = Loss(origin, reading.hub.name, Reason.NOT_OPENED, 1, note=why)
                 self._inbox.put_anyway([loss, _END], sender=reading.hub)
             elif reading is not self._polled_here:
                 reading.thread.start()
@@ -219,8 +219,8 @@ class Run:
         """The machine does not allow these sources: log and count them. Raises Unavailable where the run needs one of them."""
         by_reason: dict[str, list[Reading]] = {}
         for reading in readings:
-            by_reason.setdefault(str(reading.failure), []).append(reading)
-        witnesses = [each for each in self._readers if each.opened and each.hub.name not in _BESIDE]
+            by_reason.setdefault(str(reading.hub.failure), []).append(reading)
+        witnesses = [each for each in self._readers if each.hub.opened and each.hub.name not in _BESIDE]
         for why, some in by_reason.items():
             names = [each.hub.name for each in some]
             said = f"NOT captured: {', '.join(SOURCES.get(name, name) for name in names)}: {why}"
@@ -277,7 +277,7 @@ class Run:
         for reading in self._readers:
             reading.hub.wake()
         for reading in self._readers:
-            if reading.opened and reading is not self._polled_here:
+            if reading.hub.opened and reading is not self._polled_here:
                 reading.thread.join()
         self._engine_thread.join()
         self._ledger.end()
@@ -312,7 +312,7 @@ class Run:
         self._readers.append(reading)
         if self._running:  # an operator subscribed to a source during the run
             hub.reader.open()
-            reading.opened = True
+            hub.opened = True
             reading.thread.start()
 
     def _engine_loop(self) -> None:

@@ -17,9 +17,13 @@ def command(module: str, *arguments: object) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """In which `command` and `python -m agentsight_rx` find both packages, whatever the current directory is."""
+    """
+    In which `command` and `python -m agentsight_rx` find both packages, whatever the current directory is. They keep their
+    bytecode, as an installed program does: to compile it anew doubles the time of a start.
+    """
     paths = [str(_ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**own, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
 
 
 def processor_ns(pid: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,8 +11,8 @@ import typer
 
 from ..installed import any_part
 from ..signals import stopped_in_order
-from ..timing import step
 from .errors import flushed, shown
+from .importing import importing
 from .lazy import lazy_group
 from .own_agents import load_own_agents
 from .streams import mend_streams
@@ -144,14 +143,9 @@ def main() -> None:
 
 
 def _loaded(argv: Sequence[str]) -> Callable[..., int | None]:
-    """The program, with all that its command imports: that stays to the end, so it is not searched for garbage meanwhile."""
-    gc.disable()
-    try:
-        program: Any = typer.main.get_command(app)
-        with step("the command, imported"):
-            program.commands.get(argv[0] if argv else "")
-        made: Callable[..., int | None] = program
-        return made
-    finally:
-        gc.freeze()
-        gc.enable()
+    """The program, with all that its command imports at once."""
+    program: Any = typer.main.get_command(app)
+    with importing("the command, imported"):
+        program.commands.get(argv[0] if argv else "")
+    made: Callable[..., int | None] = program
+    return made

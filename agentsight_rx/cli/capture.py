@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Annotated
 
 from ..core.sink import Sink
 from ..core.stream import Stream
@@ -16,11 +15,8 @@ from ..sources.kernel.features import require_kernel
 from ..view import Output
 from ..view.rows.tally import Tally
 from ..web import WebSink
-from .flags.group import OUT, flag
 
-__all__ = ["Explain", "capture", "page_of", "print_closing", "print_graph", "print_places"]
-
-Explain = Annotated[bool, flag(OUT, "--explain", "Print the graph, and do not run it.")]
+__all__ = ["capture", "page_of", "print_closing", "print_graph", "print_places"]
 
 
 def capture(

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from ..core.sink import Sink
 from ..events import AnswerProgress
-from ..graphs import TraceOptions
-from ..sinks import Lent
 from ..view import AlertRow, Output
-from .continuing import keyed
-from .deliveries import alert_sinks
 from .flags.console import Console
 from .flags.group import Group
 from .flags.otel import Otel
@@ -21,6 +18,9 @@ from .flags.page import Page
 from .flags.plugin_sinks import PluginSinks
 from .flags.spool import Spool
 from .flags.store import Store
+
+if TYPE_CHECKING:
+    from ..graphs import TraceOptions
 
 __all__ = ["Destinations", "with_previews"]
 
@@ -52,6 +52,8 @@ class Destinations(Group, frozen=True):
 
     def prepared(self, options: TraceOptions) -> TraceOptions:
         """The options with what a run goes on with in the store, as `keyed`, and with Ticks where a spool keeps them."""
+        from .continuing import keyed
+
         return replace(keyed(options, self.store.db), ticks=self.spool.spool is not None)
 
     def sinks(
@@ -61,6 +63,9 @@ class Destinations(Group, frozen=True):
         The sinks of a graph with these options, which are prepared. `patient`: of a recording, whose alerts are delivered to
         no person. `stopped` halts what an alert is about.
         """
+        from ..sinks import Lent
+        from .deliveries import alert_sinks
+
         lent = Lent()
         return [
             *self.console.sinks(),

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from .plain_values import convert_plainly
 from .selections import SELECTIONS
 
 __all__ = ["Command", "Group", "groups_of", "meaning_of", "spec_of"]
@@ -30,6 +31,7 @@ class Command(TyperCommand):
         if "-h" in takewhile(lambda word: word != "--", args):
             typer.echo("\n".join(_help(self, ctx, most_used=True)))
             ctx.exit()
+        convert_plainly(self.get_params(ctx))
         return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -38,6 +40,10 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     meanings: ClassVar[Mapping[str, str]] = {}  # of the commands by name, where these are known without importing them
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        convert_plainly(self.get_params(ctx))
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         formatter.write("\n".join(_group_help(self, ctx)))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from msgspec.structs import replace
@@ -15,19 +15,17 @@ from msgspec.structs import replace
 from ..core.sink import Sink
 from ..errors import AgentsightError, SinkError, UnwritableError, UsageError
 from ..files import create_private
-from ..graphs import TraceOptions
-from ..graphs import trace as trace_graph
-from ..runtime import Run, Summary
+from ..inputs import Inputs, inputs, launched, of_command, opened_ahead
 from ..say import brief, detail, holding, say
 from ..sources.hold import group as own_group
 from ..sources.kernel.features import require_kernel
 from ..sources.tls.candidates import describe, tls_candidates
-from ..sources.tls.commands import resolve, search_path
+from ..sources.tls.commands import Resolved, resolve, search_path
 from ..timing import step
 from ..view import Output
-from .capture import Explain, capture, page_of, print_closing, print_graph
 from .destinations import Destinations, with_previews
 from .flags.console import Console
+from .flags.explain import Explain
 from .flags.filters import Filters
 from .flags.group import HOW, PAGE, WATCH, Only, Without, flag
 from .flags.guard import Guard
@@ -37,10 +35,15 @@ from .flags.store import Store
 from .flags.system import System
 from .flags.tls import Tls
 from .flags.watch import Watch
+from .importing import importing
 from .launch import Launch, exit_status, forwarding, invoking_user
 from .start_timing import STARTED, write_steps
 from .stopping import Stopper
 from .stores import new_store
+
+if TYPE_CHECKING:  # and imported while the sources are opened
+    from ..graphs import TraceOptions
+    from ..runtime import Summary
 
 __all__ = ["ALL_SOURCES", "FILTERS", "SOURCE_SWITCHES", "STREAMS", "record", "record_command"]
 
@@ -102,31 +105,32 @@ def record(
     if timing is not None and not command:
         raise UsageError("--timing is about a command that is started: give one after --")
 
+    def watched(pid: int | None) -> Watch:
+        return replace(watch, pid=pid, stdio=watch.stdio and pid is not None)
+
     def options(pid: int | None) -> TraceOptions:
-        watched = replace(watch, pid=pid, stdio=watch.stdio and pid is not None)
-        chosen = filters.over(watched.options(tls, stdio, system))
+        chosen = filters.over(watched(pid).options(tls, stdio, system))
         if not command:
             return guard.over(chosen, reloads=True)
         return guard.over(chosen, folder=Path.cwd())  # a command could change the rules for itself
 
-    attached, required = options(watch.pid), watch.required()
-    graph = trace_graph(attached)  # reports a wrong filter before anything starts
-    out.check(attached, stored=True)
-    if explain:
-        print_graph(graph)
-        return 0
-    out.page.sinks()  # reports a wrong address
+    required = watch.required()
+    if explain or not command or not _is_usual(watch, filters, guard, out):
+        from ..graphs import trace as trace_graph
+
+        attached = options(watch.pid)
+        graph = trace_graph(attached)  # reports a wrong filter before anything starts
+        out.check(attached, stored=True)
+        if explain:
+            from .capture import print_graph
+
+            print_graph(graph)
+            return 0
+        out.page.sinks()  # reports a wrong address
+        if not command:
+            require_kernel()
+            return _attached(watch, attached, out, guard, required=required, filters=filters)
     require_kernel()
-    if not command:
-        store, failure = _place(out)
-        out = out.into(store)
-        attached = guard.knowing(out.prepared(attached))
-        chosen = out.sinks(attached, stopped=Stopper())
-        graph = trace_graph(with_previews(attached, chosen))
-        summary = _with(failure, capture(graph, chosen, required=required, keeps_auth=not attached.remove_auth))
-        who = ", ".join(watch.target().comms) or f"process {watch.pid}"
-        print_closing(summary, store=store, since_ms=summary.ledger.began_ms, who=who, filters=filters.given)
-        return summary.exit_status
     name = os.path.basename(command[0])
     with brief(), own_group() as own:
         with step("the command, forked and held"):
@@ -134,29 +138,71 @@ def record(
         store, failure = _place(out)
         absent = [] if store is None else [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
         try:
-            place = str(own.path) if own is not None and own.add(launch.pid) else ""
-            started = _found_early(options(launch.pid), _candidates_of(command), place)
-            started = guard.knowing(started, folder=Path.cwd())
-            status, summary = record_command(
-                launch,
-                started,
-                out.into(store),
-                name=name,
-                wait_all=wait_all,
-                required=required,
-                group=Path(place) if place else None,
-            )
+            place = "" if own is None else str(own.path)
+            resolved = _resolved(command)
+            # To probe before the command starts: its program, its interpreter, and libraries that come with them
+            candidates = () if resolved is None else tuple(tls_candidates(*resolved.chain, *resolved.others))
+            early = of_command(watched(launch.pid).sources(tls, stdio, system), candidates, place)
+            with opened_ahead(inputs(early)) as opened:
+                joined = None if own is None else own.begin_to_add(launch.pid)
+                with importing("the graph, imported"):
+                    started = guard.knowing(options(launch.pid), folder=Path.cwd())
+                if resolved is not None:
+                    detail(describe(resolved, candidates))
+                status, summary = record_command(
+                    launch,
+                    started,
+                    out.into(store),
+                    name=name,
+                    wait_all=wait_all,
+                    required=required,
+                    group=Path(place) if joined is not None and joined() else None,
+                    opened=opened,
+                )
         except BaseException:
             launch.abandon()
             for path in absent:  # the command never ran: leave no empty recording
                 with suppress(OSError):
                     path.unlink()
             raise
+    from .capture import print_closing
+
     began_ms = summary.ledger.began_ms
     print_closing(_with(failure, summary), store=store, since_ms=began_ms, who=name, filters=filters.given)
     if timing is not None:
         write_steps(timing)
     return status
+
+
+def _is_usual(watch: Watch, filters: Filters, guard: Guard, out: Destinations) -> bool:
+    """Nothing is given that could be wrong for a graph, so that it need not be made before the sources are opened."""
+    store = replace(out.store, db=None, require_store=False)
+    plain = replace(out, store=store, page=replace(out.page, server=None))
+    return (watch.source, filters, guard, plain) == (None, FILTERS, _GUARD, _STORED)
+
+
+def _attached(
+    watch: Watch,
+    options: TraceOptions,
+    out: Destinations,
+    guard: Guard,
+    *,
+    required: Collection[str],
+    filters: Filters,
+) -> int:
+    """Record processes that run already, until a signal."""
+    from ..graphs import trace as trace_graph
+    from .capture import capture, print_closing
+
+    store, failure = _place(out)
+    out = out.into(store)
+    options = guard.knowing(out.prepared(options))
+    chosen = out.sinks(options, stopped=Stopper())
+    graph = trace_graph(with_previews(options, chosen))
+    summary = _with(failure, capture(graph, chosen, required=required, keeps_auth=not options.remove_auth))
+    who = ", ".join(watch.target().comms) or f"process {watch.pid}"
+    print_closing(summary, store=store, since_ms=summary.ledger.began_ms, who=who, filters=filters.given)
+    return summary.exit_status
 
 
 def _place(out: Destinations) -> tuple[Path | None, str]:
@@ -186,6 +232,7 @@ def record_command(
     stays: bool = False,
     group: Path | None = None,
     more: Sequence[Sink[Output]] = (),
+    opened: Inputs | None = None,
 ) -> tuple[int, Summary]:
     """
     Attach everything, let the command start, wait for its end; returns its exit status and the summary.
@@ -193,13 +240,17 @@ def record_command(
     From its start to its end nothing is written to the terminal: messages come behind it, or go to the log of `out` at once.
     `name` is what the person calls the command, `group` the control group that it is in. What this machine does not allow is
     left out and logged, except the `required` sources. `more` are sinks beside those of `out`. A capture that `stays` goes on
-    behind the command, with its page, until a signal.
+    behind the command, with its page, until a signal. `opened` are the sources of the options, where these are being opened.
     """
-    if options.process is not None:
-        options = replace(options, process=replace(options.process, launched=True))
-    options = out.prepared(options)
-    destinations = [*out.sinks(options, stopped=Stopper(group)), *more]
-    graph = trace_graph(with_previews(options, destinations))
+    with importing("the sinks and the graph, made"):
+        from ..graphs import traced
+        from ..runtime import Run
+        from .capture import page_of
+
+        options = out.prepared(options)
+        destinations = [*out.sinks(options, stopped=Stopper(group)), *more]
+        given = opened or inputs(launched(options))
+        graph = traced(given, with_previews(options, destinations))
     with Run(graph, destinations, required=required) as running, forwarding(launch):
         places = "".join(f" · page {url}" for url in page_of(destinations))
         end = "" if stays else " · ends with all that it starts" if wait_all else " · ends with it"
@@ -228,21 +279,11 @@ def _watch_the_rest(launch: Launch, limit: float | None) -> None:
         time.sleep(0.02)
 
 
-def _found_early(options: TraceOptions, candidates: tuple[str, ...], group: str) -> TraceOptions:
-    """The options with the files of the command that may have TLS, and with its control group, before it starts."""
-    tls = None if options.tls is None else replace(options.tls, candidates=candidates, group=group)
-    return replace(options, tls=tls)
-
-
-def _candidates_of(command: Sequence[str]) -> tuple[str, ...]:
-    """The files to probe before the command starts: its program, its interpreter, and libraries that come with them."""
+def _resolved(command: Sequence[str]) -> Resolved | None:
     try:
-        resolved = resolve(command[0])
+        return resolve(command[0])
     except AgentsightError:
-        return ()  # the launch reports what is wrong with the command
-    candidates = tls_candidates(*resolved.chain, *resolved.others)
-    detail(describe(resolved, candidates))
-    return tuple(candidates)
+        return None  # the launch reports what is wrong with the command
 
 
 @contextmanager

@@ -20,9 +20,10 @@ from ..runtime import Run, run_to_end
 from ..sources import ReplayOptions, spooled
 from ..spool import Recorded, folders, is_segment, is_spool, recordings
 from ..view import Output
-from .capture import Explain, print_closing, print_graph
+from .capture import print_closing, print_graph
 from .destinations import Destinations
 from .flags.console import Console
+from .flags.explain import Explain
 from .flags.filters import Filters
 from .flags.group import Only, Without
 from .flags.guard import Guard

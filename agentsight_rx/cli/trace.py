@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from ..graphs import trace as trace_graph
-from .capture import Explain, capture, print_closing, print_graph
+from .capture import capture, print_closing, print_graph
 from .config import Config, SaveConfig, save_config
 from .destinations import Destinations, with_previews
+from .flags.explain import Explain
 from .flags.filters import Filters
 from .flags.group import OUT, Without, flag
 from .flags.guard import Guard

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from reactivex import abc
 from reactivex.disposable import Disposable
 
 from ..loss import Meter
+from ..timing import step
 
 __all__ = ["Hub", "Outlet", "Reader", "Saved", "Ticker", "Wakes", "needs_order"]
 
@@ -75,7 +79,41 @@ class Hub(Generic[E]):
         self.reader = reader
         self.time_of = time_of
         self.ended = False
+        self.opened = False
+        self.failure: BaseException | None = None  # why it could not be opened
+        self.opening_s = 0.0  # since when it is being opened
+        self._opener: threading.Thread | None = None
         self._outlets: list[Outlet[E]] = []
+
+    def open(self) -> None:
+        """An exception is kept as `failure`, and anything that was opened before it is closed."""
+        try:
+            with step(f"{self.name}, opened"):
+                self.reader.open()
+            self.opened = True
+        except BaseException as error:
+            self.failure = error
+            self._close()
+
+    def opener(self) -> threading.Thread:
+        """The thread that opens it, which begins with the first call."""
+        if self._opener is None:
+            self._opener = threading.Thread(target=self.open, name=f"open:{self.name}", daemon=True)
+            self.opening_s = time.monotonic()
+            self._opener.start()
+        return self._opener
+
+    def give_up(self) -> None:
+        """Close the reader, which no run will read. Waits where it is being opened."""
+        if self._opener is not None:
+            self._opener.join()
+        if self.opened:
+            self.opened = False
+            self._close()
+
+    def _close(self) -> None:
+        with suppress(Exception):  # what it had under way is of no use
+            self.reader.close()
 
     @property
     def wanted(self) -> bool:

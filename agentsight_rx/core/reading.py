@@ -5,14 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
 
 from ..errors import Unavailable
 from ..say import passing
-from ..timing import step
 from .hub import Hub
 
 __all__ = ["Patience", "Reading", "open_all"]
@@ -44,39 +42,22 @@ class Reading(Struct):
 
     hub: Hub[Any]
     thread: threading.Thread
-    opened: bool = False
-    failure: BaseException | None = None
-
-    def open(self) -> None:
-        """An exception is kept as `failure`, and anything that was opened before it is closed."""
-        try:
-            with step(f"{self.hub.name}, opened"):
-                self.hub.reader.open()
-            self.opened = True
-        except BaseException as error:
-            self.failure = error
-            with suppress(Exception):  # what it had under way is of no use
-                self.hub.reader.close()
-
-    def opener(self) -> threading.Thread:
-        return threading.Thread(target=self.open, name=f"open:{self.hub.name}", daemon=True)
 
 
 def open_all(readings: Sequence[Reading], meanwhile: Callable[[], None] = lambda: None) -> list[Reading]:
     """
     Open them, and do something else `meanwhile`. The kernel takes its time for each live one, so every one of these has a
-    thread. On return, also by an exception, none is being opened any more. Returns the sources that the machine does not allow
-    (Unavailable). Raises what `meanwhile` raises, else the first other failure, in the order of `readings`.
+    thread, which may have begun already. On return, also by an exception, none is being opened any more. Returns the sources
+    that the machine does not allow (Unavailable). Raises what `meanwhile` raises, else the first other failure, in the order of
+    `readings`.
     """
-    opening = [(each, each.opener()) for each in readings if each.hub.live]
-    for _, thread in opening:
-        thread.start()
+    opening = [(each, each.hub.opener()) for each in readings if each.hub.live]
     try:
         meanwhile()
         for reading in readings:
             if not reading.hub.live:
-                reading.open()
-        until = time.monotonic() + _QUIET_S
+                reading.hub.open()
+        until = min((each.hub.opening_s for each, _ in opening), default=0.0) + _QUIET_S
         for _, thread in opening:
             thread.join(max(0.0, until - time.monotonic()))
         if any(thread.is_alive() for _, thread in opening):
@@ -84,10 +65,10 @@ def open_all(readings: Sequence[Reading], meanwhile: Callable[[], None] = lambda
     finally:
         for _, thread in opening:
             thread.join()
-    failed = [reading for reading in readings if reading.failure is not None]
+    failed = [reading for reading in readings if reading.hub.failure is not None]
     for reading in failed:
-        if reading.failure is not None and not isinstance(reading.failure, Unavailable):
-            raise reading.failure
+        if reading.hub.failure is not None and not isinstance(reading.hub.failure, Unavailable):
+            raise reading.hub.failure
     return failed
 
 

@@ -7,7 +7,7 @@ Longer than 300 lines because `pipe` needs an overload for each number of operat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 from reactivex import ConnectableObservable, Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
@@ -26,6 +26,7 @@ __all__ = [
     "Root",
     "Stream",
     "as_stream",
+    "begun",
     "of",
     "origin",
 ]
@@ -258,6 +259,14 @@ def origin(
     return Stream[E](_Origin(Node(name, options), lambda: Hub(name, reader(), time_of, live=live)))
 
 
+def begun(source: Stream[E]) -> tuple[Stream[E], Hub[Any]]:
+    """A source for one run, and its hub, which is being opened from now on: before the run that reads it."""
+    root = source._root  # pyright: ignore[reportPrivateUsage]  # of this file
+    hub = cast("_Origin[Any]", root).hub()
+    hub.opener()
+    return Stream[E](_Origin(source.node(), lambda: hub)), hub
+
+
 def as_stream(source: Observable[E]) -> Stream[E]:
     """Any Observable as a Stream; a Stream is one already."""
     return source if isinstance(source, Stream) else Stream[E](_Gathered(source))
@@ -390,10 +399,10 @@ class _Origin(Generic[E]):
     def __init__(self, node: Node, hub: Callable[[], Hub[E]]) -> None:
         self.name = node.name
         self._node = node
-        self._hub = hub
+        self.hub = hub
 
     def attach(self, engine: Engine, outlet: Outlet[E], /) -> abc.DisposableBase:
-        return engine.hub(self, self._hub).join(outlet)
+        return engine.hub(self, self.hub).join(outlet)
 
     def node(self) -> Node:
         return self._node

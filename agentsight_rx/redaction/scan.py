@@ -13,7 +13,7 @@ from bisect import bisect_right
 from typing import NamedTuple, TypeAlias
 
 from .kinds import AHEAD_MOST, BEGINS_IN_RUN, HYPHEN_OF_KEYS, IN_RUN, UNDERSCORE_OF_KEYS
-from .patterns import HYPHEN_OF_NAMES, MARKUP, MEMBER, UNDERSCORE_OF_NAMES, VARIABLE
+from .patterns import HYPHEN_OF_NAMES, MARKUP, MEMBER, UNDERSCORE_OF_NAMES, VARIABLE, pattern
 from .places import matches, matches_around, places
 
 __all__ = [
@@ -106,29 +106,26 @@ UNDERSCORE = rf"_(?:{UNDERSCORE_OF_NAMES}|{UNDERSCORE_OF_KEYS})"
 
 _TILDE, _BEFORE_TILDE = re.compile(rb"~(?<=[0-9]Q~)"), 5  # in a secret of Azure
 _LETTERS = tuple((letter.byte, letter) for letter in map(_letter, _RARE))
-_MARKUP, _MEMBER, _VARIABLE, _HYPHEN, _UNDERSCORE = (
-    re.compile(each.encode()) for each in (MARKUP, MEMBER, VARIABLE, HYPHEN, UNDERSCORE)
-)
 
 
 def scan(data: bytes, cut: bool, /) -> Marks:
     """Where secrets may begin. With `cut`, `data` may continue: a short run at its end counts."""
     marks = Marks()
-    for hit in matches(data, b"-", _HYPHEN):
+    for hit in matches(data, b"-", pattern(HYPHEN)):
         if hit.lastindex:
             marks.shapes.append(hit.start(hit.lastindex))
         else:
             marks.hyphens.append(hit.start())
-    marks.shapes += [hit.start(hit.lastindex or 0) for hit in matches_around(data, b"_", _UNDERSCORE, ahead=AHEAD_MOST)]
-    for hit in matches_around(data, b":", _MEMBER):
+    marks.shapes += [hit.start(hit.lastindex or 0) for hit in matches_around(data, b"_", pattern(UNDERSCORE), ahead=AHEAD_MOST)]
+    for hit in matches_around(data, b":", pattern(MEMBER)):
         at = hit.start()
         if data[at - 6 : at - 1] == b"\\u002":
             marks.escapes.append(at - 6)
         else:
             marks.names.append(at)
     marks.shapes += [hit.start() - _BEFORE_TILDE for hit in matches(data, b"~", _TILDE) if hit.start() >= _BEFORE_TILDE]
-    marks.names += [hit.start() for hit in matches_around(data, b"=", _VARIABLE)]
-    marks.names += [hit.start() for hit in matches_around(data, b">", _MARKUP)]
+    marks.names += [hit.start() for hit in matches_around(data, b"=", pattern(VARIABLE))]
+    marks.names += [hit.start() for hit in matches_around(data, b">", pattern(MARKUP))]
     near: list[int] = []
     frequent: list[tuple[_Letter, int]] = []
     for byte, letter in _LETTERS:
@@ -206,11 +203,11 @@ def may_hold_base64(text: str, /) -> bool:
     return False
 
 
-_IN_RUN, _IN_RUN_TEXT = re.compile(IN_RUN.encode()), re.compile(IN_RUN)
+_IN_RUN_TEXT = re.compile(IN_RUN)
 _BEGIN_MOST = 64  # bytes of a beginning
 _BEFORE_RUN, _OF_RUN = 36, 256  # bytes around the beginning of a run in which a key may begin at any letter
 # Behind that it begins where a word does in a form, in which a plus sign is a blank, or in a path. Two searches are faster
-_BEGINS_WORD = tuple(re.compile((re.escape(mark) + BEGINS_IN_RUN).encode()) for mark in "+/")
+_BEGINS_WORD = tuple(re.escape(mark) + BEGINS_IN_RUN for mark in "+/")
 
 
 def _find_keys(data: bytes, start: int, end: int, shapes: list[int]) -> None:
@@ -222,9 +219,9 @@ def _find_keys(data: bytes, start: int, end: int, shapes: list[int]) -> None:
         shapes += [start + size for size in _ESCAPES]
     first = max(0, start - _BEFORE_RUN) if before in _IN_KEY else start
     near = min(end, start + _OF_RUN)
-    shapes += [hit.start() for hit in _IN_RUN.finditer(data, first, near)]
+    shapes += [hit.start() for hit in pattern(IN_RUN).finditer(data, first, near)]
     if near < end:
-        shapes += [hit.start() + 1 for begins in _BEGINS_WORD for hit in begins.finditer(data, near - _BEGIN_MOST, end)]
+        shapes += [hit.start() + 1 for text in _BEGINS_WORD for hit in pattern(text).finditer(data, near - _BEGIN_MOST, end)]
 
 
 _SUM = (b"sha512-", b"sha384-", b"sha256-", b"sha1-")  # of a file, in a lock file

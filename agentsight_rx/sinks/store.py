@@ -22,7 +22,6 @@ from ..say import say
 from ..state import META, LmdbStore, MemoryStore, Put, Write
 from ..view import AnyRow, AuditRow, Output, Row
 from ..view.log.checkpoints import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint
-from ..view.log.dictionary import dictionary
 from ..view.log.parts import LogWriter
 from ..view.log.reading import Resumed
 from ..view.log.retention import Retention, retain
@@ -53,6 +52,7 @@ _ITEMS_MOST = 2048  # of one commit: each page of an index is written once for a
 _WEIGHT_MOST = 1 << 20  # bytes of their content: it is compressed while the graph goes on
 _WITH_CONTENT = frozenset({HttpRequest, HttpResponse, SseMessage, BodyPart, TlsChunk, StdioChunk})
 _MEMORY_MOST = 256 << 20  # bytes of rows and contents, compressed
+_TYPICAL_ROWS = Path(__file__).with_name("typical_rows.msgpack")  # a new store compresses its rows by them
 
 
 def memory(lent: Lent) -> Sink[Output]:
@@ -90,7 +90,7 @@ def store(
 
     def opened(ledger: Ledger) -> _StoreWriter:
         def opening() -> LmdbStore:
-            return LmdbStore.open(path, owner=owner, upgrades=UPGRADES, dictionary=dictionary())
+            return LmdbStore.open(path, owner=owner, upgrades=UPGRADES, dictionary=_TYPICAL_ROWS.read_bytes())
 
         writer = _StoreWriter(
             opening,

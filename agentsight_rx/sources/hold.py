@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
@@ -64,6 +65,18 @@ class Group:
         except OSError:
             return False
         return True
+
+    def begin_to_add(self, pid: int) -> Callable[[], bool]:
+        """As `add`, in a thread: the kernel takes 10 ms to move a process. Returns a function that waits for the answer."""
+        answers: list[bool] = []
+        thread = threading.Thread(target=lambda: answers.append(self.add(pid)), name="add", daemon=True)
+        thread.start()
+
+        def answer() -> bool:
+            thread.join()
+            return answers == [True]
+
+        return answer
 
     def close(self) -> None:
         """Give what still runs back to the group above."""

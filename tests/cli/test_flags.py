@@ -12,8 +12,9 @@ from msgspec.structs import asdict, replace
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import cluster, demo, record, replay, serve, trace
-from agentsight_rx.cli.capture import Explain, print_graph
+from agentsight_rx.cli.capture import print_graph
 from agentsight_rx.cli.destinations import Destinations
+from agentsight_rx.cli.flags.explain import Explain
 from agentsight_rx.cli.flags.filters import Filters
 from agentsight_rx.cli.flags.group import STDIO, WATCH, Group, Of, Only, Without, flag, flattened
 from agentsight_rx.cli.flags.stdio import Stdio

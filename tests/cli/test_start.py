@@ -55,16 +55,26 @@ def test_a_command_loads_none_of_the_others(name: str) -> None:
     assert not loaded & others
 
 
+_BESIDE_THE_SOURCES = ("graphs", "runtime", "sinks", "web", "cli.capture", "cli.continuing", "cli.deliveries")
+
+
+def _imported(*names: str) -> set[str]:
+    code = f"import sys, {', '.join(f'agentsight_rx.{name}' for name in names)}; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_what_the_sources_do_not_need_is_imported_while_they_are_opened() -> None:
+    loaded = _imported("cli.record")
+    assert "agentsight_rx.sources.tls.source" in loaded
+    beside = {f"agentsight_rx.{name}" for name in (*_BESIDE_THE_SOURCES, "operators", "redaction", "view.fold", "view.log")}
+    assert not beside & loaded
+    assert beside <= _imported("cli.record", *_BESIDE_THE_SOURCES)
+
+
 def test_a_recording_loads_neither_what_serves_the_page_nor_what_exports() -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", "import sys, agentsight_rx.cli.record; print(*sys.modules)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
     late = {"uvicorn", "starlette", "sse_starlette", "opentelemetry", "urllib.request", "rich.table", "pydantic", "elftools"}
     own = {f"agentsight_rx.{name}" for name in ("view.page", "view.queries.verdict", "context", "exports")}
-    assert not (late | own) & set(run.stdout.split())
+    assert not (late | own) & _imported("cli.record", *_BESIDE_THE_SOURCES)
 
 
 def test_the_help_of_all_commands_loads_none_of_them() -> None:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from agentsight_rx.core.options import Fits, Options, above, at_least, between
 from agentsight_rx.errors import UsageError
 from agentsight_rx.graphs import TraceOptions
+from agentsight_rx.inputs import SourceOptions
 from agentsight_rx.sinks import OtelOptions
 from agentsight_rx.sources import (
     AgentOptions,
@@ -171,6 +172,7 @@ MADE: tuple[Options, ...] = (
     TlsOptions(),
     OtelOptions(),
     SpoolOptions("x", "web1"),
+    SourceOptions(),
     TraceOptions(),
     WebOptions(),
 )
@@ -184,7 +186,8 @@ def test_every_options_struct_is_checked_where_it_is_made() -> None:
         if isinstance(node, ast.ClassDef) and re.fullmatch(r"[A-Z]\w*Options", node.name)
     ]
     assert {name for name, _ in kinds} == {type(each).__name__ for each in MADE} - {"Target"}
-    assert [] == [name for name, bases in kinds if bases != ["Options"]]
+    assert ["TraceOptions"] == [name for name, bases in kinds if bases != ["Options"]]
+    assert issubclass(TraceOptions, SourceOptions)
 
 
 @pytest.mark.parametrize("made", MADE, ids=lambda made: type(made).__name__)

@@ -69,6 +69,15 @@ def test_nothing_in_the_group_runs_while_it_is_held(tmp_path: Path) -> None:
         assert process.poll() is None
 
 
+def test_a_process_is_moved_by_a_thread_and_the_answer_says_whether_it_was(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with counting(out) as process, grouped() as own:
+        is_in_group, is_refused = own.begin_to_add(process.pid), own.begin_to_add(1 << 30)
+        assert is_in_group()
+        assert own.path.name in Path(f"/proc/{process.pid}/cgroup").read_text()
+        assert not is_refused()
+
+
 def test_at_the_end_processes_are_back_where_they_were_and_the_group_is_gone(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with counting(out) as process:

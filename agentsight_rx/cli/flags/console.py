@@ -5,7 +5,6 @@ import shutil
 import sys
 from typing import Annotated
 
-from ... import sinks
 from ...core.sink import Sink
 from ...view import Output
 from ..colour import has_colour
@@ -33,7 +32,10 @@ class Console(Group, frozen=True):
         """Lines to read on a terminal, JSON elsewhere."""
         if self.quiet:
             return []
-        if self.as_json:
+        as_json = self.as_json
+        from ... import sinks
+
+        if as_json:
             return [sinks.console()]
         terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if terminal else _WIDTH

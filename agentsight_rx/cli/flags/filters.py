@@ -1,15 +1,18 @@
 """The flags of filters and of the removal of secrets -> what a graph drops and replaces."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec.structs import replace
 
-from ... import plugins
 from ...errors import UsageError
-from ...graphs import RECORD_HTTP_FILTERS, TraceOptions
 from ..keys import key_in
 from .group import FILTERS, Group, Of, flag
+
+if TYPE_CHECKING:
+    from ...core.stream import Operator
+    from ...events import Event
+    from ...graphs import TraceOptions
 
 __all__ = ["Filters"]
 
@@ -46,12 +49,14 @@ class Filters(Group, frozen=True):
         Path | None, flag(FILTERS, "--redaction-key", "Make the same labels as all hosts with this key.", "FILE")
     ] = None
 
-    def over(self, options: TraceOptions) -> TraceOptions:
+    def over(self, options: "TraceOptions") -> "TraceOptions":
         """The options of a graph, with these filters. Raises UsageError."""
         if self.redaction_key is not None and self.disable_auth_removal:
             raise UsageError(
                 "--redaction-key and --disable-auth-removal do not go together: without removal there are no labels"
             )
+        from ...graphs import RECORD_HTTP_FILTERS
+
         return replace(
             options,
             tls_filters=tuple(self.ssl_filter or ()),
@@ -59,7 +64,7 @@ class Filters(Group, frozen=True):
             compat_filters=self.compat_filters,
             remove_auth=not self.disable_auth_removal,
             redaction_key=self.key(),
-            pipes=tuple(map(plugins.operator, self.pipe or ())),
+            pipes=tuple(map(_plugin_operator, self.pipe or ())),
         )
 
     def key(self) -> bytes | None:
@@ -70,3 +75,9 @@ class Filters(Group, frozen=True):
     def given(self) -> bool:
         """The user gave rules."""
         return bool(self.ssl_filter or self.http_filter)
+
+
+def _plugin_operator(text: str) -> "Operator[Event, Event]":
+    from ... import plugins
+
+    return plugins.operator(text)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec.structs import replace
 
-from ...graphs import TraceOptions
-from ...recording.guard_file import LoadedRules, RulesFile, guard_rules, priced_by
-from ...recording.known_hosts import hosts_of
-from ...recording.price_file import load_prices
 from ...rules.guard.values import Rules
 from ...say import say
 from ..own_files import own_file
 from ..stores import recorded
 from .group import FILTERS, Group, flag
+
+if TYPE_CHECKING:
+    from ...graphs import TraceOptions
+    from ...recording.guard_file import LoadedRules
 
 __all__ = ["RULES_FILE", "Guard", "given_rules"]
 
@@ -25,6 +25,8 @@ RULES_FILE = "guard.toml"
 
 def given_rules(file: Path | None, *, folder: Path | None = None) -> Rules:
     """The built-in rules with the rules in `file`, else in the user's own, and in the workspace of `folder`."""
+    from ...recording.guard_file import guard_rules
+
     return guard_rules(file, own=own_file(RULES_FILE), folder=folder)
 
 
@@ -47,6 +49,9 @@ class Guard(Group, frozen=True):
         """
         if not self.is_on:
             return options
+        from ...recording.guard_file import RulesFile, priced_by
+        from ...recording.price_file import load_prices
+
         rules = given_rules(self.guard_rules, folder=folder)
         file = self.guard_rules or own_file(RULES_FILE)
         looked = RulesFile(file, rules, say) if reloads and file is not None else None
@@ -57,9 +62,15 @@ class Guard(Group, frozen=True):
         """The rules of these options, which can be read anew from where they are from; None without a guard."""
         if options.guard is None:
             return None
+        from ...recording.guard_file import LoadedRules
+
         name = str(self.guard_rules or own_file(RULES_FILE) or RULES_FILE)
         return LoadedRules(partial(given_rules, self.guard_rules), name, options.guard, say)
 
     def knowing(self, options: TraceOptions, *, folder: Path | None = None) -> TraceOptions:
         """Add the hosts of earlier recordings, for a capture. A `folder` chooses its workspace alone."""
-        return options if options.guard is None else replace(options, known_hosts=hosts_of(recorded(), folder))
+        if options.guard is None:
+            return options
+        from ...recording.known_hosts import hosts_of
+
+        return replace(options, known_hosts=hosts_of(recorded(), folder))

@@ -1,12 +1,13 @@
 """The flags of OpenTelemetry -> its sink."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from ... import sinks
 from ...core.sink import Sink
-from ...sinks import OtelOptions
 from ...view import Output
 from .group import OUT, Group, flag
+
+if TYPE_CHECKING:
+    from ...sinks import OtelOptions
 
 __all__ = ["Otel"]
 
@@ -25,8 +26,10 @@ class Otel(Group, frozen=True):
         bool, flag(OUT, "--otel-capture-content", "Prompts, answers, input and output of tools too.")
     ] = False
 
-    def options(self, *, patient: bool) -> OtelOptions:
+    def options(self, *, patient: bool) -> "OtelOptions":
         """The options of the sink. `patient`: of a recording, which waits for a slow collector."""
+        from ...sinks import OtelOptions
+
         return OtelOptions(
             self.otel_endpoint,
             protocol=self.otel_protocol,
@@ -36,4 +39,8 @@ class Otel(Group, frozen=True):
 
     def sinks(self, *, patient: bool = False) -> list[Sink[Output]]:
         """The sink, where it is asked for."""
-        return [sinks.otel(self.options(patient=patient))] if self.otel or self.otel_endpoint else []
+        if not (self.otel or self.otel_endpoint):
+            return []
+        from ... import sinks
+
+        return [sinks.otel(self.options(patient=patient))]

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Annotated
 
 from ...core.sink import Sink
-from ...sinks import Lent
 from ...view import Output
-from ...web import WebOptions, web
 from .group import PAGE, Group, flag
 
 if TYPE_CHECKING:
     from ...recording.deciding import Deciding
+    from ...sinks import Lent
+    from ...web import WebOptions
 
 __all__ = ["Page"]
 
@@ -24,13 +24,19 @@ class Page(Group, frozen=True):
     ] = None
     allow_remote: Annotated[bool, flag(PAGE, "--allow-remote", "Let other machines read it, over plain HTTP.")] = False
 
-    def options(self) -> WebOptions:
+    def options(self) -> "WebOptions":
         """Where the page is."""
+        from ...web import WebOptions
+
         return WebOptions(self.listen, self.server_port, self.allow_remote, required=self.server is not None)
 
-    def sinks(self, lent: Lent | None = None) -> list[Sink[Output]]:
+    def sinks(self, lent: "Lent | None" = None) -> list[Sink[Output]]:
         """The sink of the page of a run, where it is asked for. `lent` gets the store of the run."""
-        return [] if self.server is False else [web(self.options(), lent=lent, deciding=_deciding)]
+        if self.server is False:
+            return []
+        from ...web import web
+
+        return [web(self.options(), lent=lent, deciding=_deciding)]
 
 
 def _deciding() -> "Deciding":

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-from ... import plugins
 from ...core.sink import Sink
 from .group import OUT, Group, flag
 
@@ -16,4 +15,8 @@ class PluginSinks(Group, frozen=True):
 
     def sinks(self) -> list[Sink[Any]]:
         """Raises UsageError."""
-        return list(map(plugins.sink, self.sink or ()))
+        if not self.sink:
+            return []
+        from ... import plugins
+
+        return list(map(plugins.sink, self.sink))

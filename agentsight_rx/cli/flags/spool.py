@@ -1,17 +1,18 @@
 """The flags of a spool -> its sink."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from ... import sinks
 from ...core.sink import Sink
 from ...errors import UsageError
-from ...graphs import TraceOptions
-from ...spool import SpoolOptions, host_of_machine
 from ...view import Output
 from ..launch import invoking_user
 from ..values import bytes_of, seconds_of
 from .group import OUT, Group, flag
+
+if TYPE_CHECKING:
+    from ...graphs import TraceOptions
+    from ...spool import SpoolOptions
 
 __all__ = ["Spool"]
 
@@ -25,12 +26,14 @@ class Spool(Group, frozen=True):
     spool_size: Annotated[str, flag(OUT, "--spool-size", "Or at this size before compression.", "SIZE")] = "64MB"
     spool_parts: Annotated[int, flag(OUT, "--spool-parts", "Number of parts, for a busy host.", "N", min=1, max=256)] = 1
 
-    def options(self, options: TraceOptions) -> SpoolOptions | None:
+    def options(self, options: "TraceOptions") -> "SpoolOptions | None":
         """The options of the sink of a graph with these options; None without --spool. Raises UsageError."""
         if self.spool is None:
             if self.spool_host is not None:
                 raise UsageError("--spool-host is the name of this host in a spool: give --spool too")
             return None
+        from ...spool import SpoolOptions, host_of_machine
+
         return SpoolOptions(
             str(self.spool),
             self.spool_host or host_of_machine(),
@@ -40,7 +43,11 @@ class Spool(Group, frozen=True):
             redacted=options.remove_auth,
         )
 
-    def sinks(self, options: TraceOptions) -> list[Sink[Output]]:
+    def sinks(self, options: "TraceOptions") -> list[Sink[Output]]:
         """The sink, where it is asked for."""
         chosen = self.options(options)
-        return [] if chosen is None else [sinks.spool(chosen, owner=invoking_user())]
+        if chosen is None:
+            return []
+        from ... import sinks
+
+        return [sinks.spool(chosen, owner=invoking_user())]

@@ -1,17 +1,18 @@
 """The flags of the files that a run writes -> their sinks."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from ... import sinks
 from ...core.sink import Sink
-from ...graphs import TraceOptions
-from ...sinks import Lent
 from ...view import Output
-from ...view.log.retention import Retention
 from ..launch import invoking_user
 from ..values import retention_of
 from .group import OUT, Group, flag
+
+if TYPE_CHECKING:
+    from ...graphs import TraceOptions
+    from ...sinks import Lent
+    from ...view.log.retention import Retention
 
 __all__ = ["Store"]
 
@@ -26,12 +27,14 @@ class Store(Group, frozen=True):
     log: Annotated[Path | None, flag(OUT, "--log", "Messages into this file at once, not at the end.", "FILE")] = None
     require_store: Annotated[bool, flag(OUT, "--require-store", "Do not start where the store cannot be written.")] = True
 
-    def retention(self, *, stored: bool = True) -> Retention | None:
+    def retention(self, *, stored: bool = True) -> "Retention | None":
         """What stays in the store. Raises UsageError, also where limits are given and nothing is `stored`."""
         return retention_of(self.keep, self.max_size, stored=stored)
 
-    def sinks(self, options: TraceOptions, lent: Lent) -> list[Sink[Output]]:
+    def sinks(self, options: "TraceOptions", lent: "Lent") -> list[Sink[Output]]:
         """The sinks of a graph with these options, which `keyed` returned. `lent` gets the open store."""
+        from ... import sinks
+
         owner = invoking_user()
         chosen: list[Sink[Output]] = []
         if self.db is not None:

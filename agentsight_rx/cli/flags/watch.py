@@ -1,16 +1,22 @@
 """The flags that choose sources, and the processes that these watch -> the sources of a graph."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from ... import plugins
+from msgspec.structs import asdict
+
 from ...errors import UsageError
-from ...graphs import TraceOptions
+from ...inputs import SourceOptions
 from ...sources import AgentOptions, FileOptions, NetOptions, PlainHttpOptions, ProcessOptions, ReadlineOptions, Target
 from ..values import comms_of, required_of
 from .group import WATCH, Group, Of, flag
 from .stdio import Stdio
 from .system import System
 from .tls import Tls
+
+if TYPE_CHECKING:
+    from ...core.stream import Stream
+    from ...events import Event
+    from ...graphs import TraceOptions
 
 __all__ = ["Watch"]
 
@@ -63,7 +69,7 @@ class Watch(Group, frozen=True):
         """The sources without which nothing starts."""
         return required_of(self.require)
 
-    def options(self, tls: Tls, stdio: Stdio, system: System, agents: AgentOptions | None = None) -> TraceOptions:
+    def sources(self, tls: Tls, stdio: Stdio, system: System, agents: AgentOptions | None = None) -> SourceOptions:
         """
         The sources of a graph; with `agents`, of the agents that it finds. Raises UsageError.
 
@@ -79,7 +85,7 @@ class Watch(Group, frozen=True):
         everyone = Target(uid=target.uid, cgroup=target.cgroup)
         seen = everyone if self.mode in (0, 1) else target
         touched = everyone if self.mode == 0 else target
-        return TraceOptions(
+        return SourceOptions(
             agents=agents,
             tls=of_tls if self.ssl else None,
             plain_http=PlainHttpOptions(target) if self.plain_http else None,
@@ -89,9 +95,24 @@ class Watch(Group, frozen=True):
             readline=ReadlineOptions(seen) if self.process else None,
             stdio=of_stdio if self.stdio else None,
             system=system.options(target) if self.system else None,
+        )
+
+    def options(self, tls: Tls, stdio: Stdio, system: System, agents: AgentOptions | None = None) -> "TraceOptions":
+        """A graph of them. Raises UsageError."""
+        chosen = self.sources(tls, stdio, system, agents)
+        from ...graphs import TraceOptions
+
+        return TraceOptions(
+            **asdict(chosen),
             http=tls.ssl_http,
             raw=tls.ssl_raw_data,
             stdio_raw=stdio.stdio_raw,
             shortest_ms=self.duration,
-            sources=tuple(map(plugins.source, self.source or ())),
+            sources=tuple(map(_plugin_source, self.source or ())),
         )
+
+
+def _plugin_source(text: str) -> "Stream[Event]":
+    from ... import plugins
+
+    return plugins.source(text)

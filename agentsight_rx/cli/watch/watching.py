@@ -20,10 +20,11 @@ from ...sources import AgentOptions, Roots
 from ...view.queries.costs import usd_of_call
 from ...view.rows.tally import Tally
 from ...view.rows.uses import PAIRS_MOST, Uses
-from ..capture import Explain, capture, print_closing, print_graph
+from ..capture import capture, print_closing, print_graph
 from ..destinations import Destinations, with_previews
 from ..flags.agents import Agents
 from ..flags.console import Console
+from ..flags.explain import Explain
 from ..flags.filters import Filters
 from ..flags.group import OUT, WATCH, Only, Without, flag
 from ..flags.guard import Guard

@@ -27,10 +27,11 @@ _ONE_READER = Lock()  # sources open side by side
 _DEEPEST = 64  # typedefs of typedefs; the kernel has a few
 
 
-def read_types(path: Path = TYPES) -> bytes:
-    """All of them, 5 MB. Raises Unavailable where they cannot be read."""
+def read_types(path: Path = TYPES, size: int = -1) -> bytes:
+    """All of them, 5 MB, or the first `size` bytes. Raises Unavailable where they cannot be read."""
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            return file.read(size)
     except OSError as error:
         raise Unavailable(
             f"the kernel's type information cannot be read ({path}: {error.strerror}): "
@@ -52,6 +53,7 @@ class Btf:
         self._text = data[header + text_at : header + text_at + text_size]
         self._path = path
         self._at = [0]
+        self._found: dict[str, int | None] = {}  # offsets so far: a look takes 1 ms, and sources ask for the same
         try:
             self._index()
         except struct.error as error:
@@ -89,10 +91,13 @@ class Btf:
 
     def offset(self, path: str) -> int | None:
         """Byte offset of `struct.field` or `struct.field.inner`; None if this kernel has no such field."""
+        if path in self._found:
+            return self._found[path]
         name, *fields = path.split(".")
         try:
             found = (self._walk(self._at[number], fields) for number in self._called(name, (_STRUCT, _UNION)))
-            return next((total for total in found if total is not None), None)
+            self._found[path] = next((total for total in found if total is not None), None)
+            return self._found[path]
         except (struct.error, IndexError, ValueError, RecursionError) as error:
             raise self._broken(error) from error
 

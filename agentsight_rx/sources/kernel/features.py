@@ -22,8 +22,7 @@ from msgspec import Struct
 
 from ...errors import CaptureError, Unavailable
 from ..hold import group
-from .btf import TYPES, has_any, known_functions, known_offsets
-from .cache import kernel_identity
+from .btf import TYPES, has_any, known_functions, known_offsets, read_types
 from .compiler import REMEDY, compiled, compiler_identity
 from .detach import leave
 from .image import calling_kernel
@@ -267,10 +266,10 @@ def _types() -> Finding:
 
 
 def _types_are_readable() -> Finding:
-    """Not more: a look into them takes 30 ms and 10 MB, which a capture with kept programs saves; it needs the hash anyway."""
+    """Not more: a look into them takes 30 ms and 10 MB, which a capture with kept programs saves."""
     remedy = "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as Debian's are"
     try:
-        kernel_identity()
+        read_types(size=1)
     except Unavailable as error:
         return Finding(False, str(error), remedy)
     return Finding(True, f"{TYPES}, {TYPES.stat().st_size:,} bytes", remedy)
@@ -516,8 +515,7 @@ FEATURES: tuple[Feature, ...] = (
 
 def require_kernel() -> None:
     """
-    Raise Unavailable for missing rights, else for the first feature without which nothing can be captured. It takes 0.4 ms once
-    the kernel's types were read.
+    Raise Unavailable for missing rights, else for the first feature without which nothing can be captured. It takes 0.4 ms.
     """
     if lacking := missing_rights():
         raise Unavailable(lacking)

@@ -70,22 +70,36 @@ class Worker:
 
 
 class Workers:
-    """At most `most` at once. None is left where no one waits for it."""
+    """At most `most` at once. None is left where no one waits for it. The longest text is next, so that none is left alone."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._change = Condition()
         self._running = 0
-        self.waiting = 0
+        self._waiting: list[int] = []  # the sizes of their texts
         self._idle: list[Worker] = []
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return len(self._waiting)
+
     @contextmanager
-    def one(self) -> Generator[Worker]:
-        """Waits until one is free or may be started. After an exception or its end it is not used again."""
+    def one(self, size: int = 0) -> Generator[Worker]:
+        """
+        Waits until one is free or may be started for a text of this `size`. After an exception or its end it is not used again.
+        """
+
+        def is_next() -> bool:
+            return size == max(self._waiting) and bool(self._idle or self._running < self._most)
+
         with self._change:
-            self.waiting += 1
-            self._change.wait_for(lambda: self._idle or self._running < self._most)
-            self.waiting -= 1
+            self._waiting.append(size)
+            try:
+                self._change.wait_for(is_next)
+            finally:
+                self._waiting.remove(size)
+            self._change.notify_all()  # another one may be free for the next of them
             free = self._idle.pop() if self._idle else None
             self._running += free is None
         reusable = False
@@ -100,7 +114,7 @@ class Workers:
                     free = None
                 else:
                     self._running -= 1
-                self._change.notify()
+                self._change.notify_all()
             if free is not None:
                 free.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -16,9 +16,10 @@ from ...errors import CaptureError
 from ...events import Event, Loss, Origin, Tick, time_of
 from ...loss import Reason
 from ...say import say
-from ...state import LmdbStore, is_lmdb
-from .original_lines import OriginalLines
-from .own_lines import OwnLines
+
+if TYPE_CHECKING:
+    from ...state import LmdbStore
+    from .original_lines import OriginalLines
 
 __all__ = ["ReplayOptions", "replay"]
 
@@ -61,6 +62,8 @@ class _ReplayReader:
     def _recording(self, path: str) -> BinaryIO | LmdbStore:
         if path == "-":
             return sys.stdin.buffer
+        from ...state import LmdbStore, is_lmdb
+
         try:
             if is_lmdb(path):
                 found: BinaryIO | LmdbStore = LmdbStore.open(path, readonly=True)
@@ -76,6 +79,8 @@ class _ReplayReader:
 
     def _read(self, recordings: list[tuple[str, BinaryIO | LmdbStore]]) -> Iterator[list[Event]]:
         """The events in batches that a Tick ends."""
+        from ...state import LmdbStore
+
         last = Origin(0, 0)
         for name, file in recordings:
             if isinstance(file, LmdbStore):
@@ -92,6 +97,9 @@ class _ReplayReader:
 
     def _of_lines(self, name: str, file: BinaryIO, last: Origin) -> Iterator[list[Event]]:
         """A line that holds bytes of TLS, ours or the original's, is decoded in one go, any other one in the general way."""
+        from .original_lines import OriginalLines
+        from .own_lines import OwnLines
+
         original = OriginalLines()
         usual, other = OwnLines().usual, original.usual
         number = 0

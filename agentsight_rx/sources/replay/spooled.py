@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...core.stream import Stream, origin
 from ...errors import CaptureError
 from ...events import Event, time_of
 from ...say import say
-from ...spool import Recorded, SegmentBroken, Track, read_segment, sequence_of
+
+if TYPE_CHECKING:
+    from ...spool import Recorded
 
 __all__ = ["spooled"]
 
@@ -38,6 +41,8 @@ class _SpoolReader:
         return next(self._batches, None)
 
     def _events(self) -> Iterator[list[Event]]:
+        from ...spool import SegmentBroken, Track, read_segment, sequence_of
+
         track = Track(sequence=self._recorded.before)
         for path in map(Path, self._recorded.paths):
             try:

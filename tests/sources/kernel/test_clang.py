@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.errors import CaptureError
+from agentsight_rx.sources.kernel import workers
 from agentsight_rx.sources.kernel.compiler import REMEDY, compiled
 from agentsight_rx.sources.kernel.workers import Worker
 
@@ -32,6 +34,30 @@ def test_functions_are_compiled_in_their_order_and_a_mistake_ends_nothing() -> N
         with pytest.raises(CaptureError, match=r"BCC did not compile it: .*error: .*'nowhere'"):
             compiled("int f(void *ctx) { return nowhere; }", [], by=worker)
         assert ["first", "second"] == [function.name for function in compiled(_TEXT, [], by=worker).functions]
+
+
+def test_reads_of_a_user_s_memory_are_the_same_code_under_other_names() -> None:
+    text = """
+        int f(void *ctx) {
+            char to[8];
+            return bpf_probe_read_user(to, 7, ctx) + bpf_probe_read_user_str(to, sizeof(to), ctx);
+        }
+    """
+    with closing(Worker()) as worker:
+        ours, plain = compiled(text, [], by=worker), json.loads(worker.ask(text, [])[0])
+    assert plain["functions"][0]["code"] == ours.function("f").code.hex()
+
+
+def test_one_symbol_of_the_kernel_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "int f(void *ctx) { long to; return bpf_probe_read_kernel(&to, sizeof(to), ctx) + to; }"
+    with closing(Worker()) as worker:
+        ours = worker.ask(text, [])
+    shown_all = tmp_path / "clang.py"
+    shown_all.write_text(Path(workers.__file__).with_name("clang.py").read_text().replace("    _show_one_symbol()\n", ""))
+    monkeypatch.setattr(workers, "_PROGRAM", shown_all)
+    with closing(Worker()) as worker:
+        assert worker.ask(text, []) == ours
+    assert json.loads(ours[0])["functions"]
 
 
 def test_where_the_package_is_missing_the_error_says_where_it_was_looked_for(tmp_path: Path) -> None:

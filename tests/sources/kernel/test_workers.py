@@ -68,6 +68,25 @@ def test_one_worker_serves_all_who_wait() -> None:
     assert not _is_there(answers[0].decode().strip())
 
 
+def test_the_longest_text_that_waits_is_next() -> None:
+    workers = Workers(1)
+    asked: list[int] = []
+
+    def ask(size: int) -> None:
+        with workers.one(size):
+            asked.append(size)
+
+    threads = [threading.Thread(target=ask, args=(size,)) for size in (3, 7, 2, 7, 5)]
+    with workers.one(1):
+        for thread in threads:
+            thread.start()
+        while workers.waiting < len(threads):
+            os.sched_yield()
+    for thread in threads:
+        thread.join()
+    assert asked == [7, 7, 5, 3, 2]
+
+
 def test_after_an_exception_a_worker_is_not_used_again() -> None:
     workers = Workers(1)
     answers: list[bytes] = []

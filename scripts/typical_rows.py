@@ -1,14 +1,22 @@
-"""Typical rows, as bytes, by which a store compresses its rows. A store keeps its own, so these may change with the rows."""
+"""
+The rows of a call, a program and its files -> the bytes by which a store compresses its rows.
+
+    python -m scripts.typical_rows
+
+writes agentsight_rx/sinks/typical_rows.msgpack. A store keeps its own, so these may change with the rows. They are kept in a
+file because to make them takes every dialect of models and 60 ms of a start.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import get_args
 
 import msgspec
 from msgspec.structs import replace
 
-from ...events import (
+from agentsight_rx.events import (
     Connection,
     Event,
     FileEvent,
@@ -20,12 +28,13 @@ from ...events import (
     ProcessExit,
     ProcessFork,
 )
-from ..fold.fold import Fold
-from ..rows.kinds import Row
-from ..rows.tables import preview
+from agentsight_rx.view.fold.fold import Fold
+from agentsight_rx.view.rows.kinds import Row
+from agentsight_rx.view.rows.tables import preview
 
-__all__ = ["dictionary"]
+__all__ = ["PLACE", "typical_rows"]
 
+PLACE = Path(__file__).parents[1] / "agentsight_rx" / "sinks" / "typical_rows.msgpack"
 _TIME_NS, _WALL_NS = 3_600_000_000_000, 1_800_000_000_000_000_000
 _ASKED = b"""{"model":"claude-sonnet-4-5","max_tokens":32000,"stream":true,"messages":[{"role":"user","content":"hi"}]}"""
 _SAID = b"""{"id":"msg_01","type":"message","role":"assistant","model":"claude-sonnet-4-5","stop_reason":"tool_use","content":[
@@ -33,7 +42,7 @@ _SAID = b"""{"id":"msg_01","type":"message","role":"assistant","model":"claude-s
 "usage":{"input_tokens":3,"output_tokens":7,"cache_read_input_tokens":20000,"cache_creation_input_tokens":900}}"""
 
 
-def dictionary() -> bytes:
+def typical_rows() -> bytes:
     """The rows of one call, one program and its files; before them the names of all fields, which those rows have in part."""
     names = (msgspec.msgpack.encode(dict.fromkeys(kind.__struct_fields__)) for kind in get_args(Row))
     return b"".join((*names, *(msgspec.msgpack.encode(preview(row)) for row in _rows())))
@@ -62,3 +71,7 @@ def _rows() -> Iterator[Row]:
     )
     for event in events:
         yield from fold.add(event)
+
+
+if __name__ == "__main__":
+    PLACE.write_bytes(typical_rows())
