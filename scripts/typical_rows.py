@@ -1,9 +1,9 @@
 """
-The rows of a call, a program and its files -> the bytes by which a store compresses its rows.
+The rows of a call, a program and its files -> lines of JSON, by which a store compresses its rows.
 
     python -m scripts.typical_rows
 
-writes agentsight_rx/sinks/typical_rows.msgpack. A store keeps its own, so these may change with the rows. They are kept in a
+writes agentsight_rx/sinks/typical_rows.jsonl. A store keeps its own, so these may change with the rows. They are kept in a
 file because to make them takes every dialect of models and 60 ms of a start.
 """
 
@@ -34,7 +34,7 @@ from agentsight_rx.view.rows.tables import preview
 
 __all__ = ["PLACE", "typical_rows"]
 
-PLACE = Path(__file__).parents[1] / "agentsight_rx" / "sinks" / "typical_rows.msgpack"
+PLACE = Path(__file__).parents[1] / "agentsight_rx" / "sinks" / "typical_rows.jsonl"
 _TIME_NS, _WALL_NS = 3_600_000_000_000, 1_800_000_000_000_000_000
 _ASKED = b"""{"model":"claude-sonnet-4-5","max_tokens":32000,"stream":true,"messages":[{"role":"user","content":"hi"}]}"""
 _SAID = b"""{"id":"msg_01","type":"message","role":"assistant","model":"claude-sonnet-4-5","stop_reason":"tool_use","content":[
@@ -44,8 +44,8 @@ _SAID = b"""{"id":"msg_01","type":"message","role":"assistant","model":"claude-s
 
 def typical_rows() -> bytes:
     """The rows of one call, one program and its files; before them the names of all fields, which those rows have in part."""
-    names = (msgspec.msgpack.encode(dict.fromkeys(kind.__struct_fields__)) for kind in get_args(Row))
-    return b"".join((*names, *(msgspec.msgpack.encode(preview(row)) for row in _rows())))
+    names = (dict.fromkeys(kind.__struct_fields__) for kind in get_args(Row))
+    return b"".join(msgspec.json.encode(each) + b"\n" for each in (*names, *map(preview, _rows())))
 
 
 def _rows() -> Iterator[Row]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
@@ -52,7 +53,12 @@ _ITEMS_MOST = 2048  # of one commit: each page of an index is written once for a
 _WEIGHT_MOST = 1 << 20  # bytes of their content: it is compressed while the graph goes on
 _WITH_CONTENT = frozenset({HttpRequest, HttpResponse, SseMessage, BodyPart, TlsChunk, StdioChunk})
 _MEMORY_MOST = 256 << 20  # bytes of rows and contents, compressed
-_TYPICAL_ROWS = Path(__file__).with_name("typical_rows.msgpack")  # a new store compresses its rows by them
+_TYPICAL_ROWS = Path(__file__).with_name("typical_rows.jsonl")  # a new store compresses its rows by them
+
+
+def _dictionary() -> bytes:
+    lines = _TYPICAL_ROWS.read_bytes().splitlines()
+    return b"".join(msgspec.msgpack.encode(msgspec.json.decode(line)) for line in lines)
 
 
 def memory(lent: Lent) -> Sink[Output]:
@@ -90,7 +96,7 @@ def store(
 
     def opened(ledger: Ledger) -> _StoreWriter:
         def opening() -> LmdbStore:
-            return LmdbStore.open(path, owner=owner, upgrades=UPGRADES, dictionary=_TYPICAL_ROWS.read_bytes())
+            return LmdbStore.open(path, owner=owner, upgrades=UPGRADES, dictionary=_dictionary())
 
         writer = _StoreWriter(
             opening,

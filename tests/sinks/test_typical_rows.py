@@ -1,4 +1,4 @@
-"""The kept bytes by which a store compresses its rows are those of the rows as they are now."""
+"""The kept lines by which a store compresses its rows are those of the rows as they are now."""
 
 from __future__ import annotations
 

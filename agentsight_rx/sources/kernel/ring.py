@@ -15,7 +15,7 @@ from ...core.bell import Bell
 from ...core.capacity import share_of_memory
 from ...core.options import Fits
 
-__all__ = ["GATHER_LONG_S", "FIRST_PART", "GATHER_S", "Ring", "RingSize", "first_size", "size_of_ring"]
+__all__ = ["FIRST_PART", "GATHER_LONG_S", "GATHER_S", "Ring", "RingSize", "first_size", "size_of_ring"]
 
 E = TypeVar("E")
 
