@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agentsight_rx import operators as op
 from agentsight_rx.core.engine import Engine, Site
-from agentsight_rx.core.machine import Kernel
-from agentsight_rx.events import Headers, HttpRequest, HttpResponse, Origin, Reply, SseMessage
+from agentsight_rx.core.stream import Operator
+from agentsight_rx.events import Event, Headers, HttpRequest, HttpResponse, Origin, Reply, SseMessage
 from agentsight_rx.redaction.heads import Heads
 from agentsight_rx.redaction.masking import mask_field
 from agentsight_rx.redaction.names import is_secret_header
@@ -44,9 +42,9 @@ def _event(headers: Headers, trailers: Headers, text: str, kind: int) -> HttpReq
     return SseMessage(ORIGIN, 1, "anthropic", Reply(text=text), (), 5, trailers=headers + trailers)
 
 
-def _passed(*events: object) -> list[object]:
-    kernel: Kernel[Any, Any] = op.remove_auth(key=KEY).kernel(Site(Engine(), "test"))
-    return list(kernel.feed(events))
+def _passed(*events: Event) -> list[Event]:
+    operator: Operator[Event, Event] = op.remove_auth(key=KEY)
+    return list(operator.kernel(Site(Engine(), "test")).feed(events))
 
 
 @given(SOME)

@@ -94,9 +94,9 @@ ASIDES = {
 _IS_ASIDE = re.compile("|".join(f"(?P<{kind}>{shape})" for kind, shape in ASIDES.items()), re.IGNORECASE)
 # Each shape has one of these, and to look for all of them takes a fiftieth of the time
 _WORDS = (
-    "title", "topic", "conversation", "description", "summariz", "context", "compress", "bash", "injection", "policy", "extract",
-    "speaker", "preceding", "routing", "old_string", "judging", "evaluate", "is_safe", "risk_level", "web ", "suggestion",
-    "predict",
+    "title", "topic", "conversation", "description", "summariz", "context", "compress", "bash", "injection", "policy",
+    "extract", "speaker", "preceding", "routing", "old_string", "judging", "evaluate", "is_safe", "risk_level", "web ",
+    "suggestion", "predict",
 )  # fmt: skip
 # The same in the instructions of an agent that is not known, where it can use no tool
 _GENERIC = re.compile(
@@ -128,7 +128,7 @@ def _may_be_aside(text: str) -> bool:
     if not begin.isascii():
         return True
     lower = begin.lower()
-    return any([word in lower for word in _WORDS])
+    return any(word in lower for word in _WORDS)
 
 
 @lru_cache(_KNOWN_MOST)
