@@ -278,9 +278,12 @@ def _behind(mark: str) -> str:
 
 
 def by_first_letter(begins: list[str]) -> str:
-    """An expression for any of these, each in a group of its own. Of those with one first letter, the first has precedence."""
+    """
+    An expression for any of these, each with an empty group behind it. Of those with one first letter, the first has precedence.
+    `re` passes over a branch that begins with another letter, but not over a group.
+    """
     groups = groupby(begins, lambda begin: begin[0])
-    return "|".join(re.escape(first) + f"(?:{'|'.join(f'({re.escape(each[1:])})' for each in same)})" for first, same in groups)
+    return "|".join(re.escape(first) + f"(?:{'|'.join(f'{re.escape(each[1:])}()' for each in same)})" for first, same in groups)
 
 
 UNDERSCORE_OF_KEYS, HYPHEN_OF_KEYS = _behind("_"), _behind("-")

@@ -108,9 +108,9 @@ _ALL = [*_NAMED, *map(_shape_of, KINDS), *_UNNAMED]  # in this order, a longer b
 _BEGINS = re.compile(
     "|".join(
         [
-            *(f"({shape.begin})" for shape in _NAMED),
+            *(f"{shape.begin}()" for shape in _NAMED),
             by_first_letter([kind.begin for kind in KINDS]),
-            *(f"({shape.begin})" for shape in _UNNAMED),
+            *(f"{shape.begin}()" for shape in _UNNAMED),
         ]
     ).encode()
 )
