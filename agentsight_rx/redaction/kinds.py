@@ -279,7 +279,7 @@ def _behind(mark: str) -> str:
 
 def by_first_letter(begins: list[str]) -> str:
     """
-    An expression for any of these, each with an empty group behind it. Of those with one first letter, the first has precedence.
+    Any of these, each with an empty group behind it. Of those with one first letter, the first has precedence.
     `re` passes over a branch that begins with another letter, but not over a group.
     """
     groups = groupby(begins, lambda begin: begin[0])

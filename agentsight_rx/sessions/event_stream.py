@@ -97,6 +97,7 @@ class EventStream:
         self._cuts: list[tuple[int, int]] = []  # their records: bytes, time
         self._looked = self._clear = 0  # of these, how many were searched for an end mark, and how many bytes have none
         self._behind = b""  # the last of the bytes that were searched
+        self._marks: tuple[bytes, ...] = ()  # what to search for; (): any of the pending bytes may end the answer
         self._drained = 0  # `size` when they were last read
         self.events_lost = 0
         self.heard = 0  # bytes of memory that all events take
@@ -206,20 +207,21 @@ class EventStream:
             self._read(data[:size], cuts[:count])
             data, cuts = data[size:], cuts[count:]
         self._read(data, cuts)
+        provider, self._marks = self.provider, ()
+        if provider is not None and provider.end_marks and self.reader is not None and not self.decoder.held():
+            self._marks = (*provider.end_marks, _ESCAPE)
 
     def _in_front_of_end(self, data: bytes, cuts: list[tuple[int, int]]) -> tuple[int, int]:
         """How many records lie in front of the first end mark, and their bytes. They need no search for the time of the end."""
         start = max(0, self._clear - _MARK_MOST)
-        end = min([at for mark in self._marks() if (at := data.find(mark, start)) >= 0], default=0)
+        marks = self.provider.end_marks if self.provider else ()
+        end = min([at for mark in marks if (at := data.find(mark, start)) >= 0], default=0)
         count = size = 0
         for length, _ in cuts if end else ():
             if size + length > end:
                 break
             count, size = count + 1, size + length
         return count, size
-
-    def _marks(self) -> tuple[bytes, ...]:
-        return () if self.provider is None else self.provider.end_marks
 
     def _read(self, data: bytes, cuts: list[tuple[int, int]]) -> None:
         state = self.decoder.snapshot() if len(cuts) > 1 and self.decoder.held() < _PENDING_MOST else None
@@ -360,22 +362,19 @@ class EventStream:
         """The answer has ended, and no message has said so."""
         if self.revision:
             return False
-        if self._may_end():
+        if self._looked < len(self._pending) and self._may_end():
             self.drain()
-        return self.ended
+        return self.ended_ns >= 0
 
     def _may_end(self) -> bool:
         """
         Whether the end of the answer may be in the pending bytes. Marks of its dialect are looked for in each byte once. So an
         answer is read many records at a time, also where few come in a step of time.
         """
-        if self._looked == len(self._pending):
-            return False
-        marks = self._marks()
-        if not marks or self.reader is None or self.decoder.held() or len(self._cuts) >= _RECORDS_MOST:
+        if not self._marks or len(self._cuts) >= _RECORDS_MOST:
             return True
         new = self._behind + b"".join(self._pending[self._looked :])
-        for mark in (*marks, _ESCAPE):
+        for mark in self._marks:
             if new.find(mark) >= 0:
                 return True
         self._looked = len(self._pending)
