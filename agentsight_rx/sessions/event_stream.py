@@ -207,15 +207,17 @@ class EventStream:
             self._read(data[:size], cuts[:count])
             data, cuts = data[size:], cuts[count:]
         self._read(data, cuts)
-        provider, self._marks = self.provider, ()
-        if provider is not None and provider.end_marks and self.reader is not None and not self.decoder.held():
-            self._marks = (*provider.end_marks, _ESCAPE)
+        marks = self._end_marks() if self.reader is not None and not self.decoder.held() else ()
+        self._marks = (*marks, _ESCAPE) if marks else ()
+
+    def _end_marks(self) -> tuple[bytes, ...]:
+        is_plain = KINDS.get(self.about.kind, UNKNOWN).plain
+        return self.provider.end_marks if self.provider is not None and is_plain else ()
 
     def _in_front_of_end(self, data: bytes, cuts: list[tuple[int, int]]) -> tuple[int, int]:
         """How many records lie in front of the first end mark, and their bytes. They need no search for the time of the end."""
         start = max(0, self._clear - _MARK_MOST)
-        marks = self.provider.end_marks if self.provider else ()
-        end = min([at for mark in marks if (at := data.find(mark, start)) >= 0], default=0)
+        end = min([at for mark in self._end_marks() if (at := data.find(mark, start)) >= 0], default=0)
         count = size = 0
         for length, _ in cuts if end else ():
             if size + length > end:
