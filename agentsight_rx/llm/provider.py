@@ -80,9 +80,9 @@ class Provider(Struct, frozen=True):
     counts: Callable[[Headers], Usage | None] | None = None  # of a plain answer that has none in its body
     embeds: Callable[[bytes], bool] | None = None  # asks the body of a request for vectors, which is no call?
     has_mark: bool = True  # False: its streams have no end mark, and an answer ends with its last finish reason
-    # An event that ends an answer has one of these bytes, or an escape of JSON (`\\u`). (): any event may end it
-    end_marks: tuple[bytes, ...] = ()
     anywhere: bool = True  # False: such a path is common, and a call only at `hosts`
+    # An event that ends an answer has one of these, of at most 32 bytes, or an escape of a letter (`\\u00`). (): any may end it
+    end_marks: tuple[bytes, ...] = ()
 
     def reader(self) -> StreamReader:
         """A reader for one streamed answer."""

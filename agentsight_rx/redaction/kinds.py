@@ -278,11 +278,8 @@ def _behind(mark: str) -> str:
 
 
 def by_first_letter(begins: list[str]) -> str:
-    """
-    Any of these, each with an empty group behind it. Of those with one first letter, the first has precedence.
-    `re` passes over a branch that begins with another letter, but not over a group.
-    """
-    groups = groupby(begins, lambda begin: begin[0])
+    """An expression for any of these, each before its own group. Of those with one first letter, the first has precedence."""
+    groups = groupby(begins, lambda begin: begin[0])  # `re` looks at the first letter of a branch, but not into a group
     return "|".join(re.escape(first) + f"(?:{'|'.join(f'{re.escape(each[1:])}()' for each in same)})" for first, same in groups)
 
 
