@@ -83,3 +83,12 @@ def test_the_secret_fields_behind_a_stream_are_labels() -> None:
     assert isinstance(made, SseMessage)
     assert made.trailers[0][1].startswith("id=[redacted:cookie:")
     assert replace(made, trailers=event.trailers) == event
+
+
+def test_the_number_and_the_size_of_remembered_fields_are_bounded() -> None:
+    heads = Heads(Redactor(KEY))
+    heads.without_secret_fields((("x-note", "x" * 600), ("x" * 600, "y")), ())
+    assert not heads.known
+    for number in range(5000):
+        heads.without_secret_fields((("x-number", str(number)),), ())
+    assert len(heads.known) == 2048

@@ -19,7 +19,7 @@ __all__ = ["Heads"]
 
 _SEARCHED = SECRET_HEADERS | {"sec-websocket-protocol"}  # their values are not all of them a secret
 _KNOWN_MOST = 2048  # fields: those of a client and a server are 40, and of an answer four are its own
-_LONGEST = 512  # characters of one that is kept
+_LONGEST = 512  # characters of one that is kept: 1 MB of all
 _SHORTEST = 5  # a parameter named `key` with one letter is the shortest text with a secret
 
 
@@ -28,7 +28,7 @@ class Heads:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self.known: Recent[tuple[str, str], bool] = Recent(_KNOWN_MOST)
+        self.known: Recent[tuple[str, str], bool] = Recent(_KNOWN_MOST)  # without secrets
 
     def without_secret_fields(
         self, headers: Headers, trailers: Headers, *texts: str, said: str = ""
@@ -42,7 +42,7 @@ class Heads:
         if self._redactor.finds("\n".join([*[value for name, value in new if name not in SECRET_HEADERS], said])):
             return None
         for field in new:
-            if len(field[1]) <= _LONGEST and not _may_be_secret(field[0]):
+            if len(field[0]) + len(field[1]) <= _LONGEST and not _may_be_secret(field[0]):
                 known.put(field, True)
         return self._fields(headers, new), self._fields(trailers, new)
 
