@@ -71,6 +71,7 @@ def check_provider(case: ProviderCase) -> None:
     trial.a_reader_resumes_from_a_snapshot()
     trial.a_truncated_stream_says_no_more_than_was_sent()
     trial.an_error_is_reported()
+    trial.an_answer_ends_with_a_mark()
     trial.other_bytes_mean_nothing()
     trial.the_provider_is_found()
     trial.a_call_in_the_product_is_one_row()
@@ -109,6 +110,17 @@ class _Trial:
         assert reader.ended or reader.finished_choices, "at its end a stream has ended"
         assert reader.unknown == 0, "every event of the stream is known"
         assert self.provider.reader().reply() == Reply(), "a reader is new for each stream"
+
+    def an_answer_ends_with_a_mark(self) -> None:
+        marks = self.provider.end_marks
+        for stream in (self.case.stream, self.case.failed_stream, *self.case.streams) if marks else ():
+            reader = self.provider.reader()
+            for event in _events(stream):
+                before = reader.ended
+                reader.feed(event)
+                sent = f"{event.event}\n{event.data}".encode()
+                is_marked = any(mark in sent for mark in (*marks, b"\\u00"))
+                assert is_marked or reader.ended == before, f"an event without an end mark ends no answer: {event}"
 
     def events_may_be_grouped_in_any_way(self) -> None:
         events = self.case.events

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["NOTES", "aside_of", "says_refused", "typed"]
+__all__ = ["ASIDES", "NOTES", "aside_of", "says_refused", "typed"]
 
 # -- what stands in a prompt beside the words of a person -------------------------------------------------------------------
 
@@ -69,7 +69,7 @@ def _without_notes(text: str) -> str:
 # -- what an agent asks for itself ------------------------------------------------------------------------------------------
 
 # Shapes of the text or the instructions of such a request -> what it is for
-_ASIDES = {
+ASIDES = {
     "title": (
         r"isnewtopic|indicates a new conversation topic|you are a title generator|generate a title for this conversation"
         r"|generate a concise, sentence-case title|write a 5-10 word title|coding conversation in under \d+ characters"
@@ -91,7 +91,13 @@ _ASIDES = {
     "page": r"\A\s*web page content:|perform a web search for the query",
     "suggestion": r"\[suggestion mode|predict what the user (?:will|would|might) (?:type|say)",
 }
-_IS_ASIDE = re.compile("|".join(f"(?P<{kind}>{shape})" for kind, shape in _ASIDES.items()), re.IGNORECASE)
+_IS_ASIDE = re.compile("|".join(f"(?P<{kind}>{shape})" for kind, shape in ASIDES.items()), re.IGNORECASE)
+# Each shape has one of these, and to look for all of them takes a fiftieth of the time
+_WORDS = (
+    "title", "topic", "conversation", "description", "summariz", "context", "compress", "bash", "injection", "policy",
+    "extract", "speaker", "preceding", "routing", "old_string", "judging", "evaluate", "is_safe", "risk_level", "web ",
+    "suggestion", "predict",
+)  # fmt: skip
 # The same in the instructions of an agent that is not known, where it can use no tool
 _GENERIC = re.compile(
     r"(?P<title>\b(?:generate|write|create|provide|produce|come up with)\b[^.\n]{0,60}"
@@ -112,8 +118,17 @@ def aside_of(instructions: str, text: str, /, *, tools: int) -> str:
     """
     if text.strip().lower() in _WARM_UPS:
         return "warm-up"
-    kind = _kind(_IS_ASIDE.search(text, 0, _TEXT_LOOKED)) if len(text) >= _SHORTEST else ""
+    kind = _kind(_IS_ASIDE.search(text, 0, _TEXT_LOOKED)) if len(text) >= _SHORTEST and _may_be_aside(text) else ""
     return kind if kind or tools else _instructed(instructions[:_LOOKED])
+
+
+def _may_be_aside(text: str) -> bool:
+    """Letters that are not ASCII may be the same as others: a long s, the sign of Kelvin."""
+    begin = text[:_TEXT_LOOKED]
+    if not begin.isascii():
+        return True
+    lower = begin.lower()
+    return any(word in lower for word in _WORDS)
 
 
 @lru_cache(_KNOWN_MOST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any, TypeVar, cast, overload
 
 import msgspec
@@ -122,7 +123,7 @@ class _Each(Kernel[A, B]):
         return type(self._machine).tick is not Machine[Any, Any].tick
 
     def tick(self, now_ns: int, /) -> Sequence[B]:
-        return self._guarded(lambda: self._machine.tick(now_ns))
+        return self._guarded(partial(self._machine.tick, now_ns))
 
     def finish(self) -> Sequence[B]:
         return self._guarded(self._machine.finish)
@@ -136,7 +137,8 @@ class _Each(Kernel[A, B]):
         except Exception as error:
             self._site.bug(error, 1, held_of(self._machine))
             self._machine = self._make()
-        count_losses(self._site, out)
+        if out:
+            count_losses(self._site, out)
         return out
 
     def snapshot(self) -> bytes:

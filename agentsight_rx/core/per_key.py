@@ -24,6 +24,7 @@ __all__ = ["per_key"]
 
 _LEGACIES_MOST = 16_384  # keys whose dropped machines left something to know: 4 MB
 _SWEEP_NS = 1_000_000_000  # between two looks for machines that have nothing to do any more
+_LOOK_NS = 1_000_000_000  # between two looks at their memory
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -296,7 +297,11 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         self._pop(key)
 
     def tick(self, now_ns: int, /) -> Sequence[B]:
+        looks = self._weigh is not None and now_ns - self._looked_ns >= _LOOK_NS
+        sweeps = now_ns - self._swept_ns >= _SWEEP_NS
         out: list[B] = []
+        if not (self._ticks or looks or sweeps):
+            return out
         if self._ticks:
             if self._order is None:  # a walk over the table takes three times as long as one over a list
                 self._order = list(self._machines.values())
@@ -310,13 +315,14 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 for key, machine in list(self._machines.items()):
                     if machine in broken:
                         self._ended(key, broken[machine], out)
-        if now_ns - self._swept_ns >= _SWEEP_NS:
+        if sweeps:
             self._swept_ns = now_ns
             self._sweep()
-        if self._weigh is not None and now_ns - self._looked_ns >= 1_000_000_000:
+        if looks:
             self._looked_ns = now_ns
             self._save_memory(out)
-        count_losses(self._site, out)
+        if out:
+            count_losses(self._site, out)
         return out
 
     def _sweep(self) -> None:

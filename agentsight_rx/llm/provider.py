@@ -81,6 +81,8 @@ class Provider(Struct, frozen=True):
     embeds: Callable[[bytes], bool] | None = None  # asks the body of a request for vectors, which is no call?
     has_mark: bool = True  # False: its streams have no end mark, and an answer ends with its last finish reason
     anywhere: bool = True  # False: such a path is common, and a call only at `hosts`
+    # An event that ends an answer has one of these, of at most 32 bytes, or an escape of a letter (`\\u00`). (): any may end it
+    end_marks: tuple[bytes, ...] = ()
 
     def reader(self) -> StreamReader:
         """A reader for one streamed answer."""

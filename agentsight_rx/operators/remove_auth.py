@@ -23,7 +23,6 @@ from ..events import (
     Connection,
     Event,
     FileEvent,
-    Headers,
     HttpRequest,
     HttpResponse,
     NetEvent,
@@ -44,8 +43,9 @@ from ..events import (
 from ..redaction.answers import AnswerKey, Answers
 from ..redaction.event_data import mask_events, without_frames
 from ..redaction.find import find_parameters, find_secrets
-from ..redaction.masking import mask_command, mask_field, mask_words
-from ..redaction.names import HEADER_ENDS, SECRET_HEADERS, is_secret_header
+from ..redaction.heads import Heads
+from ..redaction.masking import mask_command, mask_words
+from ..redaction.names import SECRET_HEADERS
 from ..redaction.records.connection import ConnectionState
 from ..redaction.redactor import Redactor
 from ..redaction.resent import Resent
@@ -90,6 +90,7 @@ class _RemoveAuth(Kernel[Event, Event]):
     def __init__(self, site: Site, redactor: Redactor) -> None:
         self._site = site
         self._redactor = redactor
+        self._heads = Heads(redactor)  # no state either
         self._resent = Resent()  # no state: without it the same secrets are found
         self._connections = Connections()
         self._tls = SecretStreams[_TlsKey]()
@@ -155,14 +156,13 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _request(self, event: HttpRequest) -> HttpRequest:
         body, tail = self._body(event)
-        if self._is_clear(event.headers, event.trailers, event.method, event.target):
-            return _with(
-                event, headers=self._fields(event.headers), trailers=self._fields(event.trailers), body=body, tail=tail
-            )
+        fields = self._heads.without_secret_fields(event.headers, event.trailers, event.method, event.target)
+        if fields is not None:
+            return _with(event, headers=fields[0], trailers=fields[1], body=body, tail=tail)
         return _with(
             event,
-            headers=self._headers(event.headers),
-            trailers=self._headers(event.trailers),
+            headers=self._heads.clean(event.headers),
+            trailers=self._heads.clean(event.trailers),
             target=self._text(event.target),
             method=self._text(event.method),
             body=body,
@@ -171,43 +171,20 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _response(self, event: HttpResponse) -> HttpResponse:
         body, tail = self._body(event)
-        if self._is_clear(event.headers, event.trailers, event.target or "", event.phrase, event.host or ""):
-            return _with(
-                event, headers=self._fields(event.headers), trailers=self._fields(event.trailers), body=body, tail=tail
-            )
+        texts = event.target or "", event.phrase, event.host or ""
+        fields = self._heads.without_secret_fields(event.headers, event.trailers, *texts)
+        if fields is not None:
+            return _with(event, headers=fields[0], trailers=fields[1], body=body, tail=tail)
         return _with(
             event,
-            headers=self._headers(event.headers),
-            trailers=self._headers(event.trailers),
+            headers=self._heads.clean(event.headers),
+            trailers=self._heads.clean(event.trailers),
             target=self._optional(event.target),
             phrase=self._text(event.phrase),
             host=self._optional(event.host),
             body=body,
             tail=tail,
         )
-
-    def _is_clear(self, fields: Headers, trailers: Headers, *texts: str) -> bool:
-        """Do these hold no secret besides secret fields? One search of all texts is faster than one of each."""
-        values = [value for name, value in fields if name not in SECRET_HEADERS]
-        values += [value for name, value in trailers if name not in SECRET_HEADERS]
-        return not self._redactor.finds("\n".join((*values, *texts)))
-
-    def _headers(self, headers: Headers) -> Headers:
-        """All fields without secrets."""
-        made = tuple((name, value if is_secret_header(name) else self._text(value)) for name, value in self._fields(headers))
-        return headers if all(new[1] is old[1] for new, old in zip(made, headers, strict=True)) else made
-
-    def _fields(self, headers: Headers) -> Headers:
-        """The secret fields without secrets."""
-        changed = {
-            index: masked
-            for index, (name, value) in enumerate(headers)
-            if (name in _FIELDS or name.endswith(HEADER_ENDS))
-            and (masked := mask_field(name, value, self._redactor)) is not value
-        }
-        if not changed:
-            return headers
-        return tuple((name, changed.get(index, value)) for index, (name, value) in enumerate(headers))
 
     def _body(self, event: HttpRequest | HttpResponse) -> tuple[bytes, int]:
         """The body, and its bytes after the first gap."""
@@ -239,7 +216,7 @@ class _RemoveAuth(Kernel[Event, Event]):
         if event.last:
             self._bodies.discard(key)
         cuts = event.cuts if data is event.data else ()  # a label has another length
-        return _with(event, data=data, trailers=self._headers(event.trailers), cuts=cuts)
+        return _with(event, data=data, trailers=self._heads.clean(event.trailers), cuts=cuts)
 
     def _websocket(self, event: WebSocketMessage) -> WebSocketMessage:
         data = self._redactor.data(event.data, cut=not event.complete)
@@ -254,8 +231,10 @@ class _RemoveAuth(Kernel[Event, Event]):
         cut = not event.complete or event.events_lost > 0
         reply, events = event.reply, event.events
         datas = [each.data for each in events]
-        if not cut and (event.dialect or len(events) < 2) and self._is_clear((), event.trailers, *_texts(event, datas)):
-            return event
+        if not cut and (event.dialect or len(events) < 2):
+            fields = self._heads.without_secret_fields((), event.trailers, said=_texts(event, datas))
+            if fields is not None:
+                return _with(event, trailers=fields[1])
         masked = mask_events(datas, self._redactor, cut=cut)
         made = tuple(
             _with(each, data=data, event=self._text(each.event), id=self._optional(each.id))
@@ -267,7 +246,7 @@ class _RemoveAuth(Kernel[Event, Event]):
             events=events if all(new is old for new, old in zip(made, events, strict=True)) else made,
             target=self._optional(event.target),
             host=self._optional(event.host),
-            trailers=self._headers(event.trailers),
+            trailers=self._heads.clean(event.trailers),
         )
 
     def _reply(self, reply: Reply, cut: bool) -> Reply:
@@ -359,17 +338,14 @@ class _RemoveAuth(Kernel[Event, Event]):
         return self._text(text) if text else text
 
 
-_FIELDS = SECRET_HEADERS | {"sec-websocket-protocol"}
-
-
-def _texts(event: SseMessage, datas: Sequence[str]) -> list[str]:
+def _texts(event: SseMessage, datas: Sequence[str]) -> str:
     """All that an event stream said, to search for secrets."""
     reply = event.reply
     texts = [reply.id, reply.model, reply.text, reply.thinking, reply.finish_reason or "", reply.error or ""]
     texts += [text for call in reply.tool_calls for text in (call.id, call.name, call.input)]
     texts += {each.event for each in event.events}
     texts += [name for name in {each.id for each in event.events} if name]
-    return [*texts, event.target or "", event.host or "", without_frames(datas)]
+    return "\n".join([*texts, event.target or "", event.host or "", without_frames(datas)])
 
 
 _FORM = "application/x-www-form-urlencoded"

@@ -278,9 +278,9 @@ def _behind(mark: str) -> str:
 
 
 def by_first_letter(begins: list[str]) -> str:
-    """An expression for any of these, each in a group of its own. Of those with one first letter, the first has precedence."""
-    groups = groupby(begins, lambda begin: begin[0])
-    return "|".join(re.escape(first) + f"(?:{'|'.join(f'({re.escape(each[1:])})' for each in same)})" for first, same in groups)
+    """An expression for any of these, each before its own group. Of those with one first letter, the first has precedence."""
+    groups = groupby(begins, lambda begin: begin[0])  # `re` looks at the first letter of a branch, but not into a group
+    return "|".join(re.escape(first) + f"(?:{'|'.join(f'{re.escape(each[1:])}()' for each in same)})" for first, same in groups)
 
 
 UNDERSCORE_OF_KEYS, HYPHEN_OF_KEYS = _behind("_"), _behind("-")

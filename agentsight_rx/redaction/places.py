@@ -9,7 +9,7 @@ __all__ = ["matches", "matches_around", "places"]
 
 _FEW = 16  # hits; then the letter is not rare, and `re` is faster
 _NEAR, _GROWS, _FAR = 256, 8, 256 << 10  # bytes of a stretch that `re` searches: the first, by how much they grow, the longest
-_WINDOW = 29_000  # bytes; in less than 30,000, CPython finds 6 bytes and more up to four times as fast
+_WINDOW, _LONG = 29_000, 6  # bytes; in less than 30,000, CPython finds 6 bytes and more up to four times as fast
 
 
 def matches(data: bytes, letter: bytes, pattern: re.Pattern[bytes], /) -> Iterator[re.Match[bytes]]:
@@ -53,7 +53,9 @@ def places(data: bytes, text: bytes, start: int = 0) -> Iterator[int]:
 
 
 def _next(data: bytes, text: bytes, start: int) -> int:
-    """`data.find(text, start)`, window by window."""
+    """`data.find(text, start)`, of a long text window by window."""
+    if len(text) < _LONG:
+        return data.find(text, start)
     size, more = len(data), len(text) - 1
     while start < size:
         at = data[start : start + _WINDOW].find(text)

@@ -110,7 +110,7 @@ _ALL = [*_NAMED, *map(_shape_of, KINDS), *_UNNAMED]  # in this order, a longer b
 @cache
 def _begins() -> re.Pattern[bytes]:
     """All beginnings. To compile them takes 4 ms of a start, and many captures need none."""
-    named, unnamed = ([f"({shape.begin})" for shape in shapes] for shapes in (_NAMED, _UNNAMED))
+    named, unnamed = ([f"{shape.begin}()" for shape in shapes] for shapes in (_NAMED, _UNNAMED))
     return re.compile("|".join([*named, by_first_letter([kind.begin for kind in KINDS]), *unnamed]).encode())
 
 

@@ -21,6 +21,9 @@ from .stream_kinds import KINDS, UNKNOWN, StreamDecoder, kind_in_fact
 __all__ = ["About", "EventStream", "EventStreamState", "restored"]
 
 _PENDING_MOST = 16 << 10
+_RECORDS_MOST = 256  # that wait to be read: each takes 150 bytes of memory, however small it is
+_MARK_MOST = 32  # bytes of an end mark
+_ESCAPE = b"\\u00"  # JSON may spell the letters of a mark so
 _LAST_RECORDS, _LAST_EVENTS = 3, 4  # of an answer, among which its end mark is looked for first
 _EVENTS_MOST = 16 << 20  # bytes of events that a message keeps; a long answer with a big tool input has 1 MiB
 _EVENT_COSTS = 100  # bytes of memory, whatever is in it
@@ -92,6 +95,9 @@ class EventStream:
         self.events: list[SseEvent] = []
         self._pending: list[bytes] = []  # bytes not read yet
         self._cuts: list[tuple[int, int]] = []  # their records: bytes, time
+        self._looked = self._clear = 0  # of these, how many were searched for an end mark, and how many bytes have none
+        self._behind = b""  # the last of the bytes that were searched
+        self._marks: tuple[bytes, ...] = ()  # what to search for; (): any of the pending bytes may end the answer
         self._drained = 0  # `size` when they were last read
         self.events_lost = 0
         self.heard = 0  # bytes of memory that all events take
@@ -140,6 +146,11 @@ class EventStream:
     def _take_records(self, part: BodyPart) -> None:
         """The same for a part of several records: they are read where they would be if each came alone."""
         data, size = part.data, self.size
+        if self.first_chunk_ns and size + len(data) - self._drained < _PENDING_MOST and self.debt <= _DEBT_MOST:
+            self._pending.append(data)
+            self._cuts += part.cuts
+            self.emitted, self.last_ns, self.size = False, part.origin.time_ns, size + len(data)
+            return
         at = read = 0
         for length, time_ns in part.cuts:
             if self.debt > _DEBT_MOST:
@@ -190,6 +201,31 @@ class EventStream:
         if not self.opened and data.strip():
             self.opened = True
             self._choose_decoder(data)
+        count, size = self._in_front_of_end(data, cuts) if len(cuts) > 1 else (0, 0)
+        self._looked, self._clear, self._behind = 0, 0, b""
+        if count:
+            self._read(data[:size], cuts[:count])
+            data, cuts = data[size:], cuts[count:]
+        self._read(data, cuts)
+        marks = self._end_marks() if self.reader is not None and not self.decoder.held() else ()
+        self._marks = (*marks, _ESCAPE) if marks else ()
+
+    def _end_marks(self) -> tuple[bytes, ...]:
+        is_plain = KINDS.get(self.about.kind, UNKNOWN).plain
+        return self.provider.end_marks if self.provider is not None and is_plain else ()
+
+    def _in_front_of_end(self, data: bytes, cuts: list[tuple[int, int]]) -> tuple[int, int]:
+        """How many records lie in front of the first end mark, and their bytes. They need no search for the time of the end."""
+        start = max(0, self._clear - _MARK_MOST)
+        end = min([at for mark in self._end_marks() if (at := data.find(mark, start)) >= 0], default=0)
+        count = size = 0
+        for length, _ in cuts if end else ():
+            if size + length > end:
+                break
+            count, size = count + 1, size + length
+        return count, size
+
+    def _read(self, data: bytes, cuts: list[tuple[int, int]]) -> None:
         state = self.decoder.snapshot() if len(cuts) > 1 and self.decoder.held() < _PENDING_MOST else None
         events, heard, chunks = self.decoder.feed(data), self.heard, self.chunks
         if events:
@@ -328,8 +364,25 @@ class EventStream:
         """The answer has ended, and no message has said so."""
         if self.revision:
             return False
-        self.drain()
-        return self.ended
+        if self._looked < len(self._pending) and self._may_end():
+            self.drain()
+        return self.ended_ns >= 0
+
+    def _may_end(self) -> bool:
+        """
+        Whether the end of the answer may be in the pending bytes. Marks of its dialect are looked for in each byte once. So an
+        answer is read many records at a time, also where few come in a step of time.
+        """
+        if not self._marks or len(self._cuts) >= _RECORDS_MOST:
+            return True
+        new = self._behind + b"".join(self._pending[self._looked :])
+        for mark in self._marks:
+            if new.find(mark) >= 0:
+                return True
+        self._looked = len(self._pending)
+        self._clear += len(new) - len(self._behind)
+        self._behind = new[-_MARK_MOST:]
+        return False
 
     def reason_in_silence(self) -> str | None:
         """Why it is not complete where nothing comes any more."""

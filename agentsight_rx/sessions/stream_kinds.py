@@ -46,16 +46,17 @@ _NDJSON = "application/x-ndjson"
 
 
 class Kind(Struct, frozen=True):
-    """`lost`: the reason of a message some bytes of which the decoder dropped."""
+    """`lost`: the reason of a message some bytes of which the decoder dropped. `plain`: the text of events is in its bytes."""
 
     decoder: Callable[[], StreamDecoder]
     lost: str = "event_limit"
+    plain: bool = True
 
 
 # Media types of streamed bodies
 KINDS = {
     _EVENTS: Kind(SseDecoder),
-    _FRAMES: Kind(AwsEventStreamDecoder, lost="malformed"),  # Amazon Bedrock
+    _FRAMES: Kind(AwsEventStreamDecoder, lost="malformed", plain=False),  # Amazon Bedrock
     _JSON: Kind(JsonStreamDecoder),  # only where the method is one that streams
     _NDJSON: Kind(JsonStreamDecoder),  # Ollama
     "application/ndjson": Kind(JsonStreamDecoder),

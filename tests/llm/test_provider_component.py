@@ -112,6 +112,7 @@ MUTANTS: list[tuple[dict[str, Any], str]] = [
     ({"answers": fails_in_silence}, "an answer that is an error gives it"),
     ({"take": claims_an_end, "take_all": None}, "a stream and a plain answer say the same|no more than was sent"),
     ({"take": ends_too_early, "take_all": None}, "a stream ends at its last event"),
+    ({"end_marks": (b"goodbye",)}, "an event without an end mark ends no answer"),
     ({"take": never_ends, "take_all": None}, "a stream and a plain answer say the same|at its end a stream has ended"),
     ({"take": knows_no_ping, "take_all": None}, "every event of the stream is known"),
     ({"take": remembers_elsewhere(), "take_all": None}, "a reader resumes from a snapshot"),

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agentsight_rx.core.engine import Engine
@@ -412,6 +415,33 @@ def test_an_answer_is_emitted_where_it_ends_while_its_body_goes_on(target: str, 
     (message,) = running.tick(4 * S)
     assert isinstance(message, SseMessage)
     assert (message.complete, message.end_ns, message.revision) == (True, 3 * S, 0)
+
+
+EVERYWHERE = list(range(1 << 10))
+SPELLED = STOP.replace(b"event: message_stop\n", b"").replace(b"message_stop", b"message\\u005fstop")
+
+
+@given(
+    marked=st.sampled_from([*MARKED, ("/v1/messages", START + says("an error: message_stop") * 3 + says("a"), SPELLED)]),
+    places=st.just(EVERYWHERE) | st.lists(st.integers(0, 1 << 16), max_size=400),
+    ticks=st.lists(st.booleans(), min_size=1, max_size=8),
+)
+def test_an_answer_ends_with_its_last_byte_whatever_was_read_before(
+    marked: tuple[str, bytes, bytes], places: list[int], ticks: list[bool]
+) -> None:
+    target, said, mark = marked
+    answer, running, stream = Answer(target), Running(merge_sse()), said + mark
+    cuts = sorted({0, *(place % len(stream) for place in places), len(stream)})
+    made = running.feed(answer.head)
+    for at, (begin, end) in enumerate(itertools.pairwise(cuts), 1):
+        assert only(SseMessage, made) == []
+        made += running.feed(answer.part(stream[begin:end], at))
+        made += running.tick(at * S) if ticks[at % len(ticks)] or end == len(stream) else []
+    (message,) = only(SseMessage, made)
+    assert (message.complete, message.end_ns) == (True, (len(cuts) - 1) * S)
+    assert replace(message, end_ns=0, first_chunk_ns=0) == replace(
+        merged(Answer(target), stream), end_ns=0, first_chunk_ns=0, size=message.size
+    )
 
 
 @pytest.mark.parametrize("reason", ["closed", "reset", "process_ended", "lost", "malformed", None])

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 
 from agentsight_rx.core.stream import Operator
-from agentsight_rx.events import HttpEvent, HttpRequest, HttpResponse, Loss, SseEvent, SseMessage
+from agentsight_rx.events import BodyPart, Connection, HttpEvent, HttpRequest, HttpResponse, Loss, Origin, SseEvent, SseMessage
 from agentsight_rx.loss import Reason
 from agentsight_rx.operators import decode_content, merge_sse, parse_http, remove_auth
 from property_tests.aws_frames import chunk, event, failure
@@ -63,6 +63,27 @@ def test_frames_of_amazon_are_one_message_with_the_events_inside(record: int) ->
     assert [(each.event, json.loads(each.data)) for each in message.events] == [("chunk", inner) for inner in INNER]
     assert (message.size, message.reply.text, message.reply.id) == (len(BEDROCK), "Hello", "msg_1")
     assert (message.complete, message.reason) == (True, None)
+
+
+@pytest.mark.parametrize("target", ["/v1/messages", "/elsewhere"])
+def test_an_answer_in_frames_is_emitted_where_it_ends_while_its_body_goes_on(target: str) -> None:
+    connection = Connection(4000, 1, "libssl", 0)
+    origin = Origin(0, 4000, connection=connection, direction="in")
+    running = Running(merge_sse())
+    fields = (("content-type", FRAMES),)
+    running.feed(
+        HttpResponse(origin, 1, 200, "OK", "HTTP/1.1", fields, b"", True, method="POST", target=target, host="h.example")
+    )
+    made: list[HttpEvent] = []
+    for at, each in enumerate([*INNER[:2], *INNER[1:]], 1):
+        assert made == []
+        data = chunk(json.dumps(each))
+        now = msgspec.structs.replace(origin, time_ns=at * 10**9)
+        made += running.feed(BodyPart(now, 1, data, size=len(data)))
+        made += running.tick(at * 10**9)
+    (message,) = made
+    assert isinstance(message, SseMessage)
+    assert (message.complete, message.end_ns, message.reply.text) == (True, 5 * 10**9, "HelloHello")
 
 
 def test_a_frame_with_a_wrong_checksum_is_counted_and_the_message_flagged() -> None:

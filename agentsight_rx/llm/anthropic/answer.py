@@ -241,4 +241,5 @@ ANTHROPIC = Provider(
     answers=_answer,
     take=_take,
     take_all=_take_all,
+    end_marks=(b"message_stop", b"error"),
 )

@@ -271,5 +271,6 @@ OPENAI_CHAT = Provider(
     answers=_answer,
     take=_take,
     take_all=_take_all,
+    end_marks=(b"[DONE]", b"error"),
     system_in_messages=True,
 )

@@ -211,6 +211,7 @@ OPENAI_RESPONSES = Provider(
     asks_again=request,
     answers=answer,
     take=take,
+    end_marks=(b"[DONE]", b"error", *(name.encode() for name in sorted(_ENDS))),
     poll=re.compile(
         r"/responses/(?P<id>resp_[^/]+)$"
     ),  # of `background`; with `stream` and `starting_after` it goes on streaming
