@@ -53,6 +53,7 @@ _SEGMENT = 16384
 _ROUND = 512 << 10  # bytes that one program copies; up to 33 follow one another
 _BUFFERS = 64  # of one vectored call; bytes in further ones are counted as lost
 
+_FIRST_RING = 32 << 20  # bytes: one write may have 16 MB, at the speed of memory
 _STAGE = "plain_http"
 
 
@@ -88,7 +89,7 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
             _STAGE,
             self._options.target,
             ring_size=self._options.ring_size,
-            first_part=2,  # one write may have 16 MB
+            first_ring=_FIRST_RING,
             gather_s=GATHER_LONG_S,
             decode=self._decode,
             fields=_FIELDS,

@@ -25,7 +25,7 @@ from .namespace import Namespace, own_namespace
 from .perf_events import at_tracepoint
 from .prepared import Source, prepared
 from .rights import Call, refusal
-from .ring import FIRST_PART, GATHER_S, Ring, first_size, size_of_ring
+from .ring import GATHER_S, Ring, first_size, size_of_ring
 from .tracepoints import number_of
 
 __all__ = ["CALL_FIELDS", "Program", "lexical_path", "text_of", "walked_path"]
@@ -73,7 +73,7 @@ class Program(Generic[E]):
     """
     One BPF object: `bpf/track.h`, further `headers`, the C source of one stage and further `parts` of it. It filters by
     `target` in the kernel. Which of the names of `target` a process had is noted in `names`. A `ring_size` of 0 is chosen by
-    the memory that is free; the ring begins with a part of it, one `first_part`th. `gather_s`: for how long records may wait
+    the memory that is free; the ring begins with `first_ring` bytes of it, 0: an eighth. `gather_s`: for how long records may wait
     for more of them.
     """
 
@@ -83,7 +83,7 @@ class Program(Generic[E]):
         target: Target,
         *,
         ring_size: int,
-        first_part: int = FIRST_PART,
+        first_ring: int = 0,
         gather_s: float = GATHER_S,
         decode: Callable[[memoryview, int, int], E | list[E] | None],
         fields: Sequence[str] = (),
@@ -93,7 +93,7 @@ class Program(Generic[E]):
         names: Names | None = None,
     ) -> None:
         size = size_of_ring(ring_size)
-        begins = first_size(size, first_part)
+        begins = first_size(size, first_ring)
         require_kernel()  # before the compiler, which would say what the kernel refused in words of its own
         target.check()
         self._stage = stage

@@ -15,7 +15,7 @@ from ...core.bell import Bell
 from ...core.capacity import share_of_memory
 from ...core.options import Fits
 
-__all__ = ["FIRST_PART", "GATHER_LONG_S", "GATHER_S", "Ring", "RingSize", "first_size", "size_of_ring"]
+__all__ = ["GATHER_LONG_S", "GATHER_S", "Ring", "RingSize", "first_size", "size_of_ring"]
 
 E = TypeVar("E")
 
@@ -35,7 +35,7 @@ _SMALLEST = 2 * _PAGE
 _PART, _LEAST, _MOST = 128, 8 << 20, 64 << 20
 # Most never need so much. So a ring begins with a part of it, and once an eighth of that is full the whole takes its place, for
 # which the kernel needs 11 ms: in so long 430 MB/s bring 5 MB
-FIRST_PART, _FIRST_LEAST, _NEARLY = 8, 512 << 10, 8
+_FIRST_PART, _FIRST_LEAST, _NEARLY = 8, 512 << 10, 8
 _UNFINISHED_S = 0.02  # how long the last read waits for a record that is being written
 
 
@@ -51,9 +51,9 @@ def size_of_ring(asked: RingSize) -> int:
     return asked or share_of_memory(_PART, least=_LEAST, most=_MOST)
 
 
-def first_size(size: int, part: int = FIRST_PART) -> int:
-    """The size that a ring begins with which may grow to `size` bytes."""
-    return min(size, max(size // part, _FIRST_LEAST))
+def first_size(size: int, wanted: int = 0) -> int:
+    """The size that a ring begins with which may grow to `size` bytes; 0: an eighth of it."""
+    return min(size, wanted or max(size // _FIRST_PART, _FIRST_LEAST))
 
 
 def _until_multiple_of(step_s: float) -> float:

@@ -55,6 +55,7 @@ _WITHOUT_READER = ("tty", "file")  # what is written there waits for no reader
 
 _UNSEEN = 3
 
+_FIRST_RING = 16 << 20  # bytes: pipes are filled at the speed of memory
 _SEGMENT = 16384
 _BUFFERS = 64  # of one vectored call; programs pass a few, bytes in further ones are counted as lost
 _MOST = 256 << 10  # bytes of one call, a limit of the verifier; pipes are read in pieces of at most 64 KiB
@@ -101,7 +102,7 @@ class StdioReader(ProgramReader[Seen]):
             "stdio",
             options.target,
             ring_size=options.ring_size,
-            first_part=4,
+            first_ring=_FIRST_RING,
             gather_s=GATHER_LONG_S,
             decode=self._decode,
             fields=_FIELDS,

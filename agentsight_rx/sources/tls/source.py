@@ -41,6 +41,7 @@ __all__ = ["TlsOptions", "tls"]
 
 _HELD_S = 10.0  # the longest time that a command is held
 _SEARCHING_S = 0.002  # how long to wait for records while a file is searched
+_FIRST_RING = 16 << 20  # bytes, until a watched process has a library with TLS
 _LARGE = 256 << 10  # bytes; no file with a TLS implementation is smaller
 
 _FIELDS = (
@@ -155,7 +156,7 @@ class TlsReader(ProgramReader[TlsEvent]):
             "tls",
             self._scope.target,
             ring_size=self._options.ring_size,
-            first_part=4,
+            first_ring=_FIRST_RING,
             gather_s=GATHER_LONG_S,
             decode=self._records.decode,
             fields=_FIELDS,
