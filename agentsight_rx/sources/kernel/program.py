@@ -73,8 +73,8 @@ class Program(Generic[E]):
     """
     One BPF object: `bpf/track.h`, further `headers`, the C source of one stage and further `parts` of it. It filters by
     `target` in the kernel. Which of the names of `target` a process had is noted in `names`. A `ring_size` of 0 is chosen by
-    the memory that is free; the ring begins with `first_ring` bytes of it, 0: an eighth. `gather_s`: for how long records may wait
-    for more of them.
+    the memory that is free; the ring begins with `first_ring` bytes of it, 0: an eighth. `gather_s`: for how long records may
+    wait for more of them.
     """
 
     def __init__(
