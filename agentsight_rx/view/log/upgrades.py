@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from ...state import Delete, Store, Upgrade
+from ...state import Delete, Put, Store, Upgrade
 from ..rows.tables import ROW_TABLES, SEGMENTS, put
 from .parts import LogWriter
 
@@ -27,4 +28,13 @@ def _indexed(store: Store) -> None:
         log.keep()
 
 
-UPGRADES: Mapping[int, Upgrade] = {1: _indexed}
+def _packed(store: Store) -> None:
+    """2 -> 3: the rows of packed tables are compressed together, and found without entries of indexes."""
+    for table in (table for table in ROW_TABLES if table.packed):
+        single = replace(table, packed=False)
+        while page := store.scan(single, limit=_PAGE):
+            store.commit([Delete(single, key, row) for key, row in page])
+            store.commit([Put(table, key, row) for key, row in page])
+
+
+UPGRADES: Mapping[int, Upgrade] = {1: _indexed, 2: _packed}

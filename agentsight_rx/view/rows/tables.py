@@ -150,6 +150,7 @@ CALLS = Table(
         "host": lambda row: row.host,
         "id": lambda row: row.id,
     },
+    packed=True,
 )
 TOKENS = Table("token_usage", TokenRow, {"time": lambda row: _number(row.timestamp_ms)})
 TOOLS = Table(
@@ -179,6 +180,7 @@ AUDIT = Table(
         "target": lambda row: row.target or None,
         "renamed": lambda row: _new_name(row),
     },
+    packed=True,
 )
 NETWORK = Table("network_targets", NetworkRow)
 RESOURCES = Table("resource_samples", ResourceRow)
@@ -192,6 +194,7 @@ HTTP = Table(
         "pid": lambda row: _number(row.pid),
         "host": lambda row: row.host,
     },
+    packed=True,
 )
 SESSIONS = Table("sessions", SessionRow, {"id": lambda row: row.id, "agent": lambda row: row.agent})
 UNKNOWN = Table("unknown_fields", UnknownRow)

@@ -1,7 +1,9 @@
-"""A store of schema version 1: every report reads it as it is, and the first run into it brings it to the present one."""
+"""An earlier schema version: every report reads a store as it is, and the first run into it brings it to the present one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,15 @@ from agentsight_rx.errors import StoreError
 from agentsight_rx.events import Event
 from agentsight_rx.loss import Ledger
 from agentsight_rx.sinks import store
-from agentsight_rx.state import META, SCHEMA_VERSION, LmdbStore, Put, Table, by_index
+from agentsight_rx.state import META, SCHEMA_VERSION, Delete, LmdbStore, Put, Table, by_index
 from agentsight_rx.view import CallRow, Fold, Row, RowGone
 from agentsight_rx.view.log.reading import read_events, read_exchange, resume
 from agentsight_rx.view.log.upgrades import UPGRADES
 from agentsight_rx.view.queries import Selection
+from agentsight_rx.view.queries.audit import newest_audits
 from agentsight_rx.view.queries.reading import selected
 from agentsight_rx.view.rows.tables import (
+    AUDIT,
     CALLS,
     PREVIEW,
     PROCESSES,
@@ -38,6 +42,7 @@ from .test_reading import EVENTS, TEXT, request, stream
 LOGGED: list[Event] = [*EVENTS, request(5, b"x" * 5000), stream(5, TEXT[:150])]
 LONG: list[Event] = [*LOGGED[:-1], stream(5)]
 ROWS: list[Row] = [row for row in OUTPUTS if not hasattr(row, "origin") and not isinstance(row, RowGone)]
+PACKED: list[Table[Any]] = [table for table in ROW_TABLES if table.packed]
 
 
 def old(path: Path, events: list[Event] = LOGGED) -> list[Row]:
@@ -53,6 +58,20 @@ def old(path: Path, events: list[Event] = LOGGED) -> list[Row]:
     return rows
 
 
+def old_and_indexed(path: Path) -> None:
+    """A store as version 2 wrote it: each row by itself, with entries of indexes."""
+    fold, writer = Fold(), store(path).open(Ledger())
+    writer.write([*ROWS, *(each for event in LOGGED for each in (event, *fold.add(event)))])
+    writer.close()
+    kept = LmdbStore.open(path)
+    for table in PACKED:
+        rows = kept.scan(table)
+        kept.commit([Delete(table, key) for key, _ in rows])
+        kept.commit([Put(replace(table, packed=False), key, row) for key, row in rows])
+    kept.commit([Put(META, "schema_version", 2)])
+    kept.close()
+
+
 def said(kept: LmdbStore) -> list[Any]:
     """What all queries say."""
     call = next(row.id for _, row in kept.scan(CALLS) if row.id.startswith("llm-7"))
@@ -64,14 +83,19 @@ def said(kept: LmdbStore) -> list[Any]:
         read_snapshot(kept, now_ms=0),
         read_exchange(kept, call),
         list(by_index(kept, CALLS, "model", prefix="m")),
+        list(by_index(kept, AUDIT, "type", prefix="file", reverse=True, limit=3)),
+        list(newest_audits(kept, Selection())),
         list(by_index(kept, PROCESSES, "program", reverse=True)),
         resume(kept),
     ]
 
 
-def test_every_query_reads_it_and_changes_nothing_and_says_the_same_once_it_is_upgraded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("written", [old, old_and_indexed])
+def test_every_query_reads_it_and_changes_nothing_and_says_the_same_once_it_is_upgraded(
+    tmp_path: Path, written: Callable[[Path], object]
+) -> None:
     path = tmp_path / "run.lmdb"
-    old(path)
+    written(path)
     before = path.read_bytes()
     kept = LmdbStore.open(path, readonly=True)
     then = said(kept)
@@ -80,6 +104,9 @@ def test_every_query_reads_it_and_changes_nothing_and_says_the_same_once_it_is_u
     kept = LmdbStore.open(path, upgrades=UPGRADES)
     assert (kept.get(META, "schema_version"), kept.scan(SEGMENTS)) == (SCHEMA_VERSION, [])
     assert then == said(kept)
+    single = [replace(table, packed=False) for table in PACKED]
+    assert [] == [row for table in single for row in kept.scan(table)]
+    assert [] == [entry for table in single for name in table.indexes for entry in kept.scan(table.index(name))]
     kept.close()
 
 
