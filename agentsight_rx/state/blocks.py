@@ -146,7 +146,7 @@ class Blocks:
         self, keys: list[bytes], rows: Mapping[bytes, bytes], changes: Mapping[bytes, Change]
     ) -> Iterator[tuple[list[bytes], bytes]]:
         """Into blocks. Where one is too small for all, the next rows are expected behind the last one that came."""
-        if keys and _reach(keys, rows) == len(keys):
+        if keys and sum(map(len, rows.values())) <= _MOST:
             body = self._body(keys, rows)
             if len(body) <= _ROOM:
                 return iter([(keys, body)])
@@ -188,7 +188,7 @@ def _reach(keys: list[bytes], rows: Mapping[bytes, bytes]) -> int:
     """How many of these rows one block may have, at least one."""
     size = 0
     for count, key in enumerate(keys):
-        size += len(key) + len(rows[key])
+        size += len(rows[key])
         if size > _MOST and count:
             return count
     return len(keys)
