@@ -117,15 +117,22 @@ class SaysTheSame(RuleBasedStateMachine):
         for store in (self.memory, self.disk):
             assert [self.rows.get(each) for each in some] == store.get_all(LINES, some)
 
-    @rule(start=st.none() | keys, stop=st.none() | keys, reverse=st.booleans(), limit=st.none() | st.integers(0, 5))
-    def scan(self, start: Key | None, stop: Key | None, reverse: bool, limit: int | None) -> None:
+    @rule(
+        time=st.none() | times,
+        start=st.none() | keys,
+        stop=st.none() | keys,
+        reverse=st.booleans(),
+        limit=st.none() | st.integers(0, 5),
+    )
+    def scan(self, time: int | None, start: Key | None, stop: Key | None, reverse: bool, limit: int | None) -> None:
+        prefix = () if time is None else (time,)
         expected = [
             (key, row)
             for key, row in self.expected(reverse)
-            if (start is None or start <= key) and (stop is None or key < stop)
+            if key[: len(prefix)] == prefix and (start is None or start <= key) and (stop is None or key < stop)
         ][:limit]
         for store in (self.memory, self.disk):
-            assert expected == store.scan(LINES, start=start, stop=stop, reverse=reverse, limit=limit)
+            assert expected == store.scan(LINES, prefix=prefix, start=start, stop=stop, reverse=reverse, limit=limit)
 
     @rule(
         row=lines,
