@@ -43,6 +43,13 @@ LOGGED: list[Event] = [*EVENTS, request(5, b"x" * 5000), stream(5, TEXT[:150])]
 LONG: list[Event] = [*LOGGED[:-1], stream(5)]
 ROWS: list[Row] = [row for row in OUTPUTS if not hasattr(row, "origin") and not isinstance(row, RowGone)]
 PACKED: list[Table[Any]] = [table for table in ROW_TABLES if table.packed]
+# The indexes of version 2 that no query used
+OF_VERSION_2: dict[str, dict[str, Callable[[Any], Any]]] = {
+    "llm_calls": {"model": lambda row: row.model, "host": lambda row: row.host},
+    "tool_calls": {"name": lambda row: (row.tool_name, row.timestamp_ms)},
+    "http_exchanges": {"host": lambda row: row.host},
+    "sessions": {"agent": lambda row: row.agent},
+}
 
 
 def old(path: Path, events: list[Event] = LOGGED) -> list[Row]:
@@ -58,16 +65,23 @@ def old(path: Path, events: list[Event] = LOGGED) -> list[Row]:
     return rows
 
 
+def as_of_version_2(table: Table[Any]) -> Table[Any]:
+    return replace(table, packed=False, indexes={**table.indexes, **OF_VERSION_2.get(table.name, {})})
+
+
 def old_and_indexed(path: Path) -> None:
     """A store as version 2 wrote it: each row by itself, with entries of indexes."""
     fold, writer = Fold(), store(path).open(Ledger())
     writer.write([*ROWS, *(each for event in LOGGED for each in (event, *fold.add(event)))])
     writer.close()
     kept = LmdbStore.open(path)
-    for table in PACKED:
+    for table in ROW_TABLES:
         rows = kept.scan(table)
         kept.commit([Delete(table, key) for key, _ in rows])
-        kept.commit([Put(replace(table, packed=False), key, row) for key, row in rows])
+        kept.commit([Put(as_of_version_2(table), key, row) for key, row in rows])
+    indexes = [(table, name) for table in map(as_of_version_2, ROW_TABLES) for name in table.indexes]
+    filled = {f"{table.name}/{name}" for table, name in indexes if kept.scan(table.index(name), limit=1)}
+    assert filled >= {"llm_calls/id", "llm_calls/model", "tool_calls/name", "audit_events/type", "audit_events/target"}
     kept.commit([Put(META, "schema_version", 2)])
     kept.close()
 
@@ -82,7 +96,7 @@ def said(kept: LmdbStore) -> list[Any]:
         list(selected(kept, PROCESSES, Selection())),
         read_snapshot(kept, now_ms=0),
         read_exchange(kept, call),
-        list(by_index(kept, CALLS, "model", prefix="m")),
+        list(by_index(kept, CALLS, "id", prefix=call)),
         list(by_index(kept, AUDIT, "type", prefix="file", reverse=True, limit=3)),
         list(newest_audits(kept, Selection())),
         list(by_index(kept, PROCESSES, "program", reverse=True)),
@@ -104,9 +118,10 @@ def test_every_query_reads_it_and_changes_nothing_and_says_the_same_once_it_is_u
     kept = LmdbStore.open(path, upgrades=UPGRADES)
     assert (kept.get(META, "schema_version"), kept.scan(SEGMENTS)) == (SCHEMA_VERSION, [])
     assert then == said(kept)
-    single = [replace(table, packed=False) for table in PACKED]
-    assert [] == [row for table in single for row in kept.scan(table)]
-    assert [] == [entry for table in single for name in table.indexes for entry in kept.scan(table.index(name))]
+    assert [] == [row for table in PACKED for row in kept.scan(as_of_version_2(table))]
+    gone = [(as_of_version_2(table), name) for table in PACKED for name in table.indexes]
+    gone += [(as_of_version_2(table), name) for table in ROW_TABLES for name in OF_VERSION_2.get(table.name, {})]
+    assert [] == [entry for table, name in gone for entry in kept.scan(table.index(name))]
     kept.close()
 
 
