@@ -111,7 +111,7 @@ def test_a_block_without_rows_is_gone() -> None:
     store = MemoryStore()
     store.commit([Put(LINES, number, line(number)) for number in range(5000)])
     store.commit([Delete(LINES, number) for number in range(5000)])
-    assert (store.used(), store.scan(LINES)) == (0, [])
+    assert (store.used(), store.scan(LINES), store.get(LINES, 7)) == (0, [], None)
 
 
 def test_rows_that_compress_to_nothing_do_not_make_a_block_that_takes_much_memory() -> None:
