@@ -13,6 +13,7 @@ __all__ = ["by_index", "pages"]
 V = TypeVar("V")
 
 _PAGE = 250  # rows that are read at once: with each, the kernel may map 64 KiB of the file
+_FIRST_PAGE = 16  # rows of a packed table, each of which may be in a block of its own: often the first ones are enough
 
 
 def by_index(
@@ -29,11 +30,15 @@ def by_index(
     """
     The rows that `index` finds, with their keys: its parts begin with `prefix` and lie in `start` <= parts < `stop`.
 
-    An index may still have what a row was found by before it changed, so each row is compared. In a store without indexes all
-    rows of the table are looked at.
+    An index may still have what a row was found by before it changed, so each row is compared. All rows
+    of the table are looked at in a store without indexes, and in a packed table where `prefix` is empty.
     """
-    if not store.indexed:
+    packed = table.packed and store.packed
+    if not store.indexed or (packed and prefix == ()):
         return _without(store, table, index, prefix=prefix, start=start, stop=stop, reverse=reverse, limit=limit)
+    if packed:
+        low, high = table.index(index).bounds(prefix, start, stop)
+        return _in_blocks(store, table, index, _parts_of(prefix)[0], low=low, high=high, reverse=reverse, limit=limit)
     return _found(store, table, index, prefix=prefix, start=start, stop=stop, reverse=reverse, limit=limit)
 
 
@@ -70,6 +75,25 @@ def _found(
         start, stop = (start, rows[-1][0]) if reverse else ((*rows[-1][0], 0), stop)
 
 
+def _in_blocks(
+    store: Store, table: Table[V], index: str, part: Part, *, low: bytes, high: bytes, reverse: bool, limit: int | None
+) -> Iterator[tuple[tuple[Part, ...], V]]:
+    front, left = table.index(index).key(part), limit
+    if not (low.startswith(front) and high.startswith(front)):  # they leave no row
+        return
+    low, high, most = low[len(front) :], high[len(front) :], _FIRST_PAGE
+    while left is None or left > 0:
+        page = most if left is None else min(most, left)
+        rows = store.find(table, index, part, low=low, high=high, reverse=reverse, limit=page)
+        yield from rows
+        if len(rows) < page:
+            return
+        left = None if left is None else left - len(rows)
+        most = min(2 * most, _PAGE)
+        last = encode_key(rows[-1][0])
+        low, high = (low, last) if reverse else (last + b"\x00", high)
+
+
 def _without(
     store: Store,
     table: Table[V],
@@ -94,5 +118,9 @@ def _without(
             yield key, row_then
 
 
+def _parts_of(key: Key) -> tuple[Part, ...]:
+    return key if isinstance(key, tuple) else (key,)
+
+
 def _parts(found: Key | None) -> tuple[Part, ...] | None:
-    return found if found is None or isinstance(found, tuple) else (found,)
+    return None if found is None else _parts_of(found)

@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import TypeVar
 
 import lmdb
 
+from .blocks import Blocks
+from .filters import Filters
 from .lmdb_values import LEAST, Values
-from .store import Write, encode_writes
+from .store import Encoded, Write, encode_writes
 from .table import KEPT, LONGEST_KEY, Key, Part, Table, shorten
 
-__all__ = ["OpenStore", "apply", "encoded"]
+__all__ = ["OpenStore", "encoded"]
 
 V = TypeVar("V")
 
 
 class OpenStore:
-    """The Store of one open transaction."""
+    """
+    The Store of one open transaction. `filters` may be shared by transactions that only read. Of an older schema, rows are not
+    `indexed`, or not `packed`.
+    """
 
-    def __init__(self, txn: lmdb.Transaction[bytes], values: Values, *, indexed: bool = True) -> None:
+    def __init__(
+        self,
+        txn: lmdb.Transaction[bytes],
+        values: Values,
+        filters: Filters | None = None,
+        *,
+        indexed: bool = True,
+        packed: bool = True,
+    ) -> None:
         self._txn = txn
         self._values = values
+        self._blocks = Blocks(_SortedRows(txn), values, filters or Filters())
         self._indexed = indexed
+        self._packed = packed
 
     @property
     def indexed(self) -> bool:
         return self._indexed
 
+    @property
+    def packed(self) -> bool:
+        return self._packed
+
     def get(self, table: Table[V], key: Key) -> V | None:
+        if table.packed and self._packed:
+            return self._blocks.get(table, key)
         short = shorten(table.key(key))
         raw = self._txn.get(short)
         return None if raw is None else table.value(self._values.unpack(_restore(short, raw)[1]))
@@ -48,12 +69,40 @@ class OpenStore:
         limit: int | None = None,
     ) -> list[tuple[tuple[Part, ...], V]]:
         low, high = table.bounds(prefix, start, stop)
+        if table.packed and self._packed:
+            return self._blocks.scan(table, table.own(low), table.own(high), reverse=reverse, limit=limit)
         rows = _collect(_walk(self._txn.cursor(), low, high, reverse), low, high, limit)
         rows.sort(reverse=reverse)  # shortened keys with the same beginning came in the order of their hashes
         return [(table.parts(key), table.value(self._values.unpack(raw))) for key, raw in rows[:limit]]
 
+    def find(
+        self,
+        table: Table[V],
+        index: str,
+        part: Part,
+        *,
+        low: bytes,
+        high: bytes,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> list[tuple[tuple[Part, ...], V]]:
+        return self._blocks.find(table, index, part, low=low, high=high, reverse=reverse, limit=limit)
+
     def commit(self, writes: Sequence[Write]) -> None:
-        apply(self._txn, encoded(writes, self._values))
+        self.apply(encoded(writes, self._values, packed=self._packed))
+
+    def apply(self, writes: Encoded) -> None:
+        """Put and delete rows, both as bytes."""
+        rows = writes.rows
+        for table, changes in writes.packed.items():
+            rows = rows | dict(self._blocks.changed(table, changes))
+        fitting = (
+            (key, value) if len(key) < LONGEST_KEY else _fit(key, value) for key, value in rows.items() if value is not None
+        )
+        self._txn.cursor().putmulti(list(fitting))  # half the cost of a put each
+        for key, value in rows.items():
+            if value is None:
+                self._txn.delete(shorten(key))
 
     def used(self) -> int:
         found = self._txn.stat()
@@ -64,6 +113,24 @@ class OpenStore:
 
     def close(self) -> None:
         pass
+
+
+class _SortedRows:
+    """All rows of a transaction, in the order of keys that are not shortened."""
+
+    def __init__(self, txn: lmdb.Transaction[bytes]) -> None:
+        self._txn = txn
+
+    @property
+    def moment(self) -> int:
+        return self._txn.id()
+
+    def get(self, key: bytes, /) -> bytes | None:
+        return self._txn.get(key)
+
+    def walk(self, low: bytes, high: bytes, /, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        rows = _walk(self._txn.cursor(), low, high, reverse)
+        return (row for row in rows if low <= row[0] < high)
 
 
 def _fit(key: bytes, value: bytes) -> tuple[bytes, bytes]:
@@ -102,16 +169,8 @@ def _collect(rows: Iterator[tuple[bytes, bytes]], low: bytes, high: bytes, limit
     return found
 
 
-def encoded(writes: Sequence[Write], values: Values) -> dict[bytes, bytes | None]:
-    """Key -> value as LMDB holds it, None where the row is removed."""
-    pack = values.pack
-    return {key: value if value is None or len(value) < LEAST else pack(value) for key, value in encode_writes(writes).items()}
-
-
-def apply(txn: lmdb.Transaction[bytes], rows: Mapping[bytes, bytes | None]) -> None:
-    """Put and delete rows, both as bytes."""
-    fitting = ((key, value) if len(key) < LONGEST_KEY else _fit(key, value) for key, value in rows.items() if value is not None)
-    txn.cursor().putmulti(list(fitting))  # half the cost of a put each
-    for key, value in rows.items():
-        if value is None:
-            txn.delete(shorten(key))
+def encoded(writes: Sequence[Write], values: Values, *, packed: bool = True) -> Encoded:
+    """The writes as LMDB holds them; packed tables are not compressed yet."""
+    pack, made = values.pack, encode_writes(writes, packed=packed)
+    rows = {key: value if value is None or len(value) < LEAST else pack(value) for key, value in made.rows.items()}
+    return made._replace(rows=rows)

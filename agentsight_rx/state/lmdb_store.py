@@ -11,18 +11,18 @@ from typing import TypeAlias, TypeVar
 import lmdb
 
 from ..errors import StoreError
+from .filters import Filters
 from .lmdb_files import create, environment, failed, is_gone, lock_of, only_writer, remove, size_of
 from .lmdb_memory import MappedFile
-from .lmdb_rows import OpenStore, apply, encoded
+from .lmdb_rows import OpenStore, encoded
 from .lmdb_values import DICTIONARY, Values
-from .store import Put, Store, Write
+from .store import Encoded, Put, Store, Write
 from .table import Key, Part, Table
 
 __all__ = ["MAP_SIZE", "META", "PRODUCT", "SCHEMA_VERSION", "LmdbStore", "Upgrade"]
 
-SCHEMA_VERSION = 2
-OLDEST_VERSION = 1  # that is read
-INDEXED_VERSION = 2  # the first one with indexes
+SCHEMA_VERSION = 3
+OLDEST_VERSION, INDEXED_VERSION, PACKED_VERSION = 1, 2, 3  # the first ones that are read, have indexes, have packed tables
 PRODUCT = "agentsight-rx"
 META = Table[int | str]("meta", int | str)  # "product", "schema_version", and "upgrading" where that did not end
 
@@ -48,6 +48,8 @@ class LmdbStore:
         """Use `open`, which checks the file first."""
         self._path = path
         self._version = SCHEMA_VERSION
+        self._filters = Filters()
+        self._plain = Values()
         self._values: Values | None = None  # None until the dictionary was looked for and is there
         self._writing: int | None = None  # the file that keeps others from writing
         self._readonly = readonly
@@ -74,7 +76,7 @@ class LmdbStore:
             elif not readonly:
                 first: list[Write] = [Put(META, "product", PRODUCT), Put(META, "schema_version", SCHEMA_VERSION)]
                 known = [] if dictionary is None else [Put(DICTIONARY, 0, dictionary)]
-                self._write(encoded([*first, *known], Values()))
+                self._write(encoded([*first, *known], self._plain))
         except BaseException:
             self.close()
             raise
@@ -118,15 +120,15 @@ class LmdbStore:
     def indexed(self) -> bool:
         return self._version >= INDEXED_VERSION
 
+    @property
+    def packed(self) -> bool:
+        return self._version >= PACKED_VERSION
+
     def get(self, table: Table[V], key: Key) -> V | None:
-        found = self._run(lambda txn: self._in(txn).get(table, key))
-        self._give_back(1)
-        return found
+        return self._read(lambda store: [store.get(table, key)])[0]
 
     def get_all(self, table: Table[V], keys: Sequence[Key]) -> list[V | None]:
-        found = self._run(lambda txn: self._in(txn).get_all(table, keys))
-        self._give_back(len(found))
-        return found
+        return self._read(lambda store: store.get_all(table, keys))
 
     def scan(
         self,
@@ -138,32 +140,44 @@ class LmdbStore:
         reverse: bool = False,
         limit: int | None = None,
     ) -> list[tuple[tuple[Part, ...], V]]:
-        rows = self._run(
-            lambda txn: self._in(txn).scan(table, prefix=prefix, start=start, stop=stop, reverse=reverse, limit=limit)
-        )
-        self._give_back(len(rows))
-        return rows
+        return self._read(lambda store: store.scan(table, prefix=prefix, start=start, stop=stop, reverse=reverse, limit=limit))
 
-    def _give_back(self, rows: int) -> None:
-        """So many rows were read: of a store that is only read, the memory of its pages is given back from time to time."""
-        if self._mapped is not None and self._mapped.is_due(rows):
+    def find(
+        self,
+        table: Table[V],
+        index: str,
+        part: Part,
+        *,
+        low: bytes,
+        high: bytes,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> list[tuple[tuple[Part, ...], V]]:
+        return self._read(lambda store: store.find(table, index, part, low=low, high=high, reverse=reverse, limit=limit))
+
+    def _read(self, work: Callable[[OpenStore], list[R]]) -> list[R]:
+        """Read in one transaction. Of a store that is only read, the memory of its pages is given back from time to time."""
+        rows = self._run(lambda txn: work(self._in(txn)))
+        if self._mapped is not None and self._mapped.is_due(len(rows)):
             with self._using():  # so that the map is neither moved nor closed
                 self._mapped.give_back()
+        return rows
 
     def commit(self, writes: Sequence[Write]) -> None:
         self._write(encoded(writes, self._values or self._run(self._found)))
 
-    def _write(self, rows: Mapping[bytes, bytes | None]) -> None:
-        self._run(lambda txn: apply(txn, rows), write=True)
+    def _write(self, writes: Encoded) -> None:
+        self._run(lambda txn: OpenStore(txn, self._values or self._plain).apply(writes), write=True)
 
     def _in(self, txn: lmdb.Transaction[bytes]) -> OpenStore:
-        return OpenStore(txn, self._values or self._found(txn))
+        values = self._values or self._found(txn)
+        return OpenStore(txn, values, self._filters, indexed=self.indexed, packed=self.packed)
 
     def _found(self, txn: lmdb.Transaction[bytes]) -> Values:
         """A reader may have opened the file before its first rows were there."""
-        dictionary = OpenStore(txn, Values()).get(DICTIONARY, 0)
+        dictionary = OpenStore(txn, self._plain).get(DICTIONARY, 0)
         if dictionary is None:
-            return Values()
+            return self._plain
         self._values = Values(dictionary)
         return self._values
 
@@ -273,13 +287,14 @@ class LmdbStore:
             )
 
         def change(txn: lmdb.Transaction[bytes]) -> None:
-            if dictionary is not None:
-                OpenStore(txn, Values()).commit([Put(DICTIONARY, 0, dictionary)])
-            store = OpenStore(txn, Values(dictionary), indexed=False)
-            for step in steps:
+            values = self._found(txn)
+            if values is self._plain and dictionary is not None:
+                OpenStore(txn, values).commit([Put(DICTIONARY, 0, dictionary)])
+                values = Values(dictionary)
+            for version, step in enumerate(steps, self._version + 1):
                 assert step is not None
-                step(store)
-            store.commit([Put(META, "schema_version", SCHEMA_VERSION)])
+                step(OpenStore(txn, values, indexed=False, packed=version >= PACKED_VERSION))
+            OpenStore(txn, values).commit([Put(META, "schema_version", SCHEMA_VERSION)])
 
         self._run(change, write=True)
         self._version = SCHEMA_VERSION

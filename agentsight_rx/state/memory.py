@@ -3,16 +3,52 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from threading import Lock
 from typing import TypeVar
 
+from .blocks import Blocks
+from .filters import Filters
+from .lmdb_values import Values
 from .store import Write, encode_writes
 from .table import Key, Part, Table
 
-__all__ = ["MemoryStore"]
+__all__ = ["MemoryStore", "SortedRows"]
 
 V = TypeVar("V")
+
+
+class SortedRows:
+    """Keys and values as bytes."""
+
+    def __init__(self) -> None:
+        self._keys: list[bytes] = []  # sorted
+        self._values: dict[bytes, bytes] = {}
+        self.moment = 0
+        self.used = 0
+
+    def get(self, key: bytes, /) -> bytes | None:
+        return self._values.get(key)
+
+    def walk(self, low: bytes, high: bytes, /, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        places = range(bisect_left(self._keys, low), bisect_left(self._keys, high))
+        for place in reversed(places) if reverse else places:
+            yield self._keys[place], self._values[self._keys[place]]
+
+    def change(self, rows: Mapping[bytes, bytes | None]) -> None:
+        for key, value in rows.items():
+            before = self._values.pop(key, None)
+            self.used -= 0 if before is None else len(key) + len(before)
+            if value is None:
+                if before is not None:
+                    del self._keys[bisect_left(self._keys, key)]
+                continue
+            if before is None:
+                insort(self._keys, key)
+            self._values[key] = value
+            self.used += len(key) + len(value)
+        self.moment += 1
 
 
 class MemoryStore:
@@ -20,23 +56,30 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._keys: list[bytes] = []  # sorted
-        self._values: dict[bytes, bytes] = {}
-        self._used = 0
-        self._commits = 0
+        self._rows = SortedRows()
+        self._blocks = Blocks(self._rows, Values(), Filters())
 
     @property
     def indexed(self) -> bool:
         return True
 
+    @property
+    def packed(self) -> bool:
+        return True
+
     def get(self, table: Table[V], key: Key) -> V | None:
-        raw = self._values.get(table.key(key))
+        with self._lock:
+            return self._get(table, key)
+
+    def _get(self, table: Table[V], key: Key) -> V | None:
+        if table.packed:
+            return self._blocks.get(table, key)
+        raw = self._rows.get(table.key(key))
         return None if raw is None else table.value(raw)
 
     def get_all(self, table: Table[V], keys: Sequence[Key]) -> list[V | None]:
         with self._lock:
-            found = [self._values.get(table.key(key)) for key in keys]
-        return [None if raw is None else table.value(raw) for raw in found]
+            return [self._get(table, key) for key in keys]
 
     def scan(
         self,
@@ -50,33 +93,39 @@ class MemoryStore:
     ) -> list[tuple[tuple[Part, ...], V]]:
         low, high = table.bounds(prefix, start, stop)
         with self._lock:
-            places = range(bisect_left(self._keys, low), bisect_left(self._keys, high))
-            keys = [self._keys[place] for place in (places[::-1] if reverse else places)[:limit]]
-            rows = [(key, self._values[key]) for key in keys]
+            if table.packed:
+                return self._blocks.scan(table, table.own(low), table.own(high), reverse=reverse, limit=limit)
+            rows = list(islice(self._rows.walk(low, high, reverse=reverse), limit))
         return [(table.parts(key), table.value(raw)) for key, raw in rows]
 
-    def commit(self, writes: Sequence[Write]) -> None:
-        rows = encode_writes(writes)
+    def find(
+        self,
+        table: Table[V],
+        index: str,
+        part: Part,
+        *,
+        low: bytes,
+        high: bytes,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> list[tuple[tuple[Part, ...], V]]:
         with self._lock:
-            for key, value in rows.items():
-                before = self._values.pop(key, None)
-                self._used -= 0 if before is None else len(key) + len(before)
-                if value is None:
-                    if before is not None:
-                        del self._keys[bisect_left(self._keys, key)]
-                    continue
-                if before is None:
-                    insort(self._keys, key)
-                self._values[key] = value
-                self._used += len(key) + len(value)
-            self._commits += 1
+            return self._blocks.find(table, index, part, low=low, high=high, reverse=reverse, limit=limit)
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        made = encode_writes(writes)
+        with self._lock:
+            rows = made.rows
+            for table, changes in made.packed.items():
+                rows |= self._blocks.changed(table, changes)
+            self._rows.change(rows)
 
     def used(self) -> int:
-        return self._used
+        return self._rows.used
 
     def version(self) -> int:
         """Another number after each commit."""
-        return self._commits
+        return self._rows.moment
 
     def sync(self) -> None:
         pass

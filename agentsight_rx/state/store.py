@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from .table import Key, Part, Table
+from .blocks import Change
+from .table import Key, Part, Table, encode_key
 
-__all__ = ["Delete", "Put", "Store", "Write", "encode_writes"]
+__all__ = ["Delete", "Encoded", "Put", "Store", "Write", "encode_writes"]
 
 V = TypeVar("V")
 
@@ -46,6 +47,11 @@ class Store(Protocol):
         """False for a store of a schema that had no indexes, opened to read."""
         ...
 
+    @property
+    def packed(self) -> bool:
+        """False for a store of a schema that kept each row by itself, opened to read."""
+        ...
+
     def get(self, table: Table[V], key: Key) -> V | None:
         """The row of `key`, as a new value."""
         ...
@@ -72,6 +78,23 @@ class Store(Protocol):
         """
         ...
 
+    def find(
+        self,
+        table: Table[V],
+        index: str,
+        part: Part,
+        *,
+        low: bytes,
+        high: bytes,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> list[tuple[tuple[Part, ...], V]]:
+        """
+        The rows of a packed table that an index finds by `part`, sorted by their keys, at most `limit`. The keys, in bytes,
+        lie in `low` <= key < `high`.
+        """
+        ...
+
     def commit(self, writes: Sequence[Write]) -> None:
         """Apply all of `writes` in order, or none of them. Committed rows survive the end of the process."""
         ...
@@ -89,18 +112,28 @@ class Store(Protocol):
         ...
 
 
-def encode_writes(writes: Sequence[Write], /) -> dict[bytes, bytes | None]:
-    """Key -> value as bytes, None where the row is removed; of several writes to a key the last one counts."""
-    rows: dict[bytes, bytes | None] = {}
-    encode = _encoder.encode
+class Encoded(NamedTuple):
+    """Writes as bytes: key -> value, and for packed tables key of the row -> row. None: it is removed."""
+
+    rows: dict[bytes, bytes | None]
+    packed: dict[Table[Any], dict[bytes, Change]]
+
+
+def encode_writes(writes: Sequence[Write], /, *, packed: bool = True) -> Encoded:
+    """Of several writes to a key the last one counts. `packed`: packed tables are kept in blocks."""
+    made = Encoded({}, {})
+    rows, encode = made.rows, _encoder.encode
     for write in writes:
         table, key, value = write.table, write.key, write.value
         removed = type(write) is not Put
-        if table.indexes and not (removed and value is None):
+        if packed and table.packed:
+            change = Change(None) if removed else Change(encode(value), table.bits(value))
+            made.packed.setdefault(table, {})[encode_key(key)] = change
+        elif table.indexes and not (removed and value is None):
             table.add_rows(key, value, None if removed else encode(value), to=rows)
         else:
             rows[table.key(key)] = None if removed else encode(value)
-    return rows
+    return made
 
 
 _encoder = msgspec.msgpack.Encoder()

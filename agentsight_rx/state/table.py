@@ -14,6 +14,7 @@ import msgspec
 
 from ..decoders import msgpack_decoder
 from ..errors import StoreError
+from .filters import bits_of
 
 __all__ = ["KEPT", "LONGEST_KEY", "Key", "Part", "Table", "decode_key", "encode_key", "shorten"]
 
@@ -32,6 +33,7 @@ _INT, _BYTES, _STR = b"\x01", b"\x02", b"\x03"
 _END, _ESCAPED = b"\x00", b"\x00\xff"
 _INT_TAG, _STR_TAG = _INT[0], _STR[0]
 _PARTS_MOST = 1024
+_BEGIN = 256  # bytes of the key of a row that a block of rows is kept by
 _COUNTS = [bytes((count,)) for count in range(8)]  # a small int is one byte of msgpack
 
 
@@ -43,11 +45,15 @@ class Table(Generic[V]):
     A union needs its type for the checkers: `EVENTS = Table[Event]("events", Event)`.
 
     An index is a function of a row: what it is found by, or None where it is not to be found there. See `by_index`.
+
+    The rows of a `packed` table are compressed many together, which suits rows that come nearly in the order of their keys and
+    soon do not change any more. An index of theirs gives one part: a value of the row that is not its default.
     """
 
     name: str
     type: builtins.type[V] | UnionType
     indexes: Mapping[str, Callable[[V], Key | None]] = field(default_factory=lambda: _NO_INDEXES, compare=False)
+    packed: bool = False
 
     @cached_property
     def _front(self) -> bytes:
@@ -83,6 +89,36 @@ class Table(Generic[V]):
     @cached_property
     def _found_by(self) -> list[tuple[bytes, Callable[[V], Key | None]]]:
         return [(self._indexes[name]._front, function) for name, function in self.indexes.items()]
+
+    def block(self, key: bytes, /) -> bytes:
+        """The key of a block of rows whose first row has `key` in bytes, which is shorter than LMDB's longest one."""
+        return self._block_front + self.begin(key)
+
+    @staticmethod
+    def begin(key: bytes, /) -> bytes:
+        """As much of the key of a row, in bytes, as a block is kept by."""
+        return key[:_BEGIN]
+
+    @cached_property
+    def _block_front(self) -> bytes:
+        return encode_key(f"{self.name}/blocks")
+
+    def found_by(self, index: str, value: bytes, /) -> bytes:
+        """A value of an index, as the filter of a block has it."""
+        return self._indexes[index]._front + value
+
+    def bits(self, value: V, /) -> int:
+        """The values that find a row of a packed table, as bits of the filter of its block."""
+        bits = 0
+        for front, function in self._found_by:
+            found = function(value)
+            if found is not None:
+                bits |= bits_of(front + encode_value(found))
+        return bits
+
+    def own(self, raw: bytes, /) -> bytes:
+        """A result of `key` or `bounds`, without the name of the table."""
+        return raw[len(self._front) :]
 
     def parts(self, raw: bytes, /) -> tuple[Part, ...]:
         """The parts of what `key` returned."""
@@ -155,4 +191,5 @@ def _encode_part(part: Part) -> bytes:
     return _BYTES + part.replace(_END, _ESCAPED) + _END
 
 
+encode_value = msgspec.msgpack.Encoder().encode  # what a row of a packed table is found by, as it is in the row
 _known_part = lru_cache(_PARTS_MOST)(_encode_part)  # what rows are found by: pids, sessions, models come again and again

@@ -265,7 +265,7 @@ def test_a_store_of_another_release_is_one_sentence(path: Path, tmp_path: Path) 
     store = LmdbStore.open(newer)
     store.commit([Put(META, "schema_version", 99)])
     store.close()
-    with pytest.raises(StoreError, match="has schema version 99 and this agentsight-rx reads 1 to 2"):
+    with pytest.raises(StoreError, match="has schema version 99 and this agentsight-rx reads 1 to 3"):
         open_recording(newer)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import agentsight_rx.state
 from agentsight_rx.errors import StoreError
-from agentsight_rx.state import SCHEMA_VERSION, Delete, LmdbStore, Put, Store, Table, Write
+from agentsight_rx.state import SCHEMA_VERSION, Delete, LmdbStore, Put, Store, Table, Upgrade, Write
 from agentsight_rx.state.lmdb_store import META
 
 ROWS = Table("rows", bytes)
@@ -107,10 +107,10 @@ def test_the_schema_version_is_in_the_store(path: Path) -> None:
 
 def test_a_store_of_another_version_is_refused_and_not_touched(path: Path) -> None:
     store = LmdbStore.open(path)
-    store.commit([Put(META, "schema_version", 3)])
+    store.commit([Put(META, "schema_version", 4)])
     store.close()
     (path.parent / "run.lmdb-lock").unlink()
-    assert_refused(path, "has schema version 3 and this agentsight-rx reads 1 to 2: use the release that recorded it")
+    assert_refused(path, "has schema version 4 and this agentsight-rx reads 1 to 3: use the release that recorded it")
 
 
 def test_an_lmdb_file_of_another_program_is_refused_and_not_touched(path: Path) -> None:
@@ -281,6 +281,11 @@ def old(path: Path) -> None:
     store.close()
 
 
+def upgrades_by(first: Upgrade) -> dict[int, Upgrade]:
+    """From version 1 by `first`, from later ones by nothing."""
+    return {1: first, **dict.fromkeys(range(2, SCHEMA_VERSION), lambda _: None)}
+
+
 def test_an_older_store_is_read_as_it_is_and_upgraded_to_be_written(path: Path) -> None:
     old(path)
     before = path.read_bytes()
@@ -288,7 +293,7 @@ def test_an_older_store_is_read_as_it_is_and_upgraded_to_be_written(path: Path) 
     assert (store.get(ROWS, 1), store.indexed) == (b"old", False)
     store.close()
     assert before == path.read_bytes()
-    store = LmdbStore.open(path, upgrades={1: lambda store: store.commit([Put(ROWS, 1, b"new")])})
+    store = LmdbStore.open(path, upgrades=upgrades_by(lambda store: store.commit([Put(ROWS, 1, b"new")])))
     assert (store.get(ROWS, 1), store.get(META, "schema_version"), store.indexed) == (b"new", SCHEMA_VERSION, True)
     store.close()
 
@@ -300,7 +305,7 @@ def test_an_upgrade_that_fails_changes_nothing(path: Path) -> None:
 
     old(path)
     with pytest.raises(KeyboardInterrupt):
-        LmdbStore.open(path, upgrades={1: fails})
+        LmdbStore.open(path, upgrades=upgrades_by(fails))
     store = LmdbStore.open(path, readonly=True)
     assert (store.scan(ROWS), store.get(META, "schema_version")) == ([((1,), b"old")], 1)
     store.close()
@@ -312,7 +317,7 @@ def test_an_upgrade_that_needs_a_larger_map_gets_one(path: Path, monkeypatch: py
     old(path)
     monkeypatch.setattr("agentsight_rx.state.lmdb_store.MAP_SIZE", 1 << 16)
     rows: list[Write] = [Put(ROWS, number, bytes(1000)) for number in range(997)]
-    store = LmdbStore.open(path, upgrades={1: lambda store: store.commit(rows)})
+    store = LmdbStore.open(path, upgrades=upgrades_by(lambda store: store.commit(rows)))
     assert len(store.scan(ROWS)) == 997
     store.close()
 

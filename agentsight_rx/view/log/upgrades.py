@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from ...state import Delete, Store, Upgrade
+from ...state import Delete, Put, Store, Table, Upgrade
 from ..rows.tables import ROW_TABLES, SEGMENTS, put
 from .parts import LogWriter
 
 __all__ = ["UPGRADES"]
 
 _PAGE = 1000  # rows that are read at once
+_UNUSED = [
+    Table(name, int)
+    for name in ("llm_calls/model", "llm_calls/host", "tool_calls/name", "http_exchanges/host", "sessions/agent")
+]
 
 
 def _indexed(store: Store) -> None:
@@ -27,4 +32,16 @@ def _indexed(store: Store) -> None:
         log.keep()
 
 
-UPGRADES: Mapping[int, Upgrade] = {1: _indexed}
+def _packed(store: Store) -> None:
+    """2 -> 3: rows of packed tables are compressed together and found without index entries; unused indexes are gone."""
+    for index in _UNUSED:
+        while entries := store.scan(index, limit=_PAGE):
+            store.commit([Delete(index, key) for key, _ in entries])
+    for table in (table for table in ROW_TABLES if table.packed):
+        single = replace(table, packed=False)
+        while page := store.scan(single, limit=_PAGE):
+            store.commit([Delete(single, key, row) for key, row in page])
+            store.commit([Put(table, key, row) for key, row in page])
+
+
+UPGRADES: Mapping[int, Upgrade] = {1: _indexed, 2: _packed}

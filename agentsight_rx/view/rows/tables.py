@@ -146,10 +146,9 @@ CALLS = Table(
     {
         "session": lambda row: row.session_id,
         "pid": lambda row: _number(row.pid),
-        "model": lambda row: row.model,
-        "host": lambda row: row.host,
         "id": lambda row: row.id,
     },
+    packed=True,
 )
 TOKENS = Table("token_usage", TokenRow, {"time": lambda row: _number(row.timestamp_ms)})
 TOOLS = Table(
@@ -158,7 +157,6 @@ TOOLS = Table(
     {
         "time": lambda row: _number(row.timestamp_ms),
         "session": lambda row: _with_time(row.session_id, row.timestamp_ms),
-        "name": lambda row: _with_time(row.tool_name, row.timestamp_ms),
     },
 )
 PROCESSES = Table(
@@ -179,6 +177,7 @@ AUDIT = Table(
         "target": lambda row: row.target or None,
         "renamed": lambda row: _new_name(row),
     },
+    packed=True,
 )
 NETWORK = Table("network_targets", NetworkRow)
 RESOURCES = Table("resource_samples", ResourceRow)
@@ -190,10 +189,10 @@ HTTP = Table(
     {
         "session": lambda row: row.session_id,
         "pid": lambda row: _number(row.pid),
-        "host": lambda row: row.host,
     },
+    packed=True,
 )
-SESSIONS = Table("sessions", SessionRow, {"id": lambda row: row.id, "agent": lambda row: row.agent})
+SESSIONS = Table("sessions", SessionRow, {"id": lambda row: row.id})
 UNKNOWN = Table("unknown_fields", UnknownRow)
 ALERTS = Table("alerts", AlertRow, {"session": lambda row: row.session_id})
 LOSSES = Table("losses", Entry)  # by run, stage and reason

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.events import Event, HttpRequest
-from agentsight_rx.state import PACKS, MemoryStore, Table
+from agentsight_rx.state import PACKS, MemoryStore, Table, by_index
 from agentsight_rx.view import AuditRow, CallRow, NetworkRow, ProcessRow, TokenRow, ToolRow
 from agentsight_rx.view.log.parts import EVENTS_MOST, LogWriter
 from agentsight_rx.view.log.reading import read_events
@@ -91,7 +91,8 @@ def test_rows_that_were_over_go_and_what_still_runs_stays() -> None:
     tables: list[Table[Any]] = [CALLS, TOKENS, TOOLS, AUDIT, NETWORK]
     assert ["new"] * 5 == [row.id.rpartition("-")[2] for table in tables for _, row in store.scan(table)]
     assert {"process-new", "process-running"} == {row.id for _, row in store.scan(PROCESSES)}
-    assert [1, 0] == [len(store.scan(CALLS.index("model"), prefix="m")), len(store.scan(CALLS.index("id"), prefix="llm-old"))]
+    assert [1, 1] == [len(store.scan(table.index("time"))) for table in (TOOLS, TOKENS)]
+    assert [1, 0] == [len(list(by_index(store, CALLS, "id", prefix=f"llm-{name}"))) for name in ("new", "old")]
     assert store.used() < used
 
 

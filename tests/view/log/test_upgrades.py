@@ -1,7 +1,9 @@
-"""A store of schema version 1: every report reads it as it is, and the first run into it brings it to the present one."""
+"""An earlier schema version: every report reads a store as it is, and the first run into it brings it to the present one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,15 @@ from agentsight_rx.errors import StoreError
 from agentsight_rx.events import Event
 from agentsight_rx.loss import Ledger
 from agentsight_rx.sinks import store
-from agentsight_rx.state import META, SCHEMA_VERSION, LmdbStore, Put, Table, by_index
+from agentsight_rx.state import META, SCHEMA_VERSION, Delete, LmdbStore, Put, Table, by_index
 from agentsight_rx.view import CallRow, Fold, Row, RowGone
 from agentsight_rx.view.log.reading import read_events, read_exchange, resume
 from agentsight_rx.view.log.upgrades import UPGRADES
 from agentsight_rx.view.queries import Selection
+from agentsight_rx.view.queries.audit import newest_audits
 from agentsight_rx.view.queries.reading import selected
 from agentsight_rx.view.rows.tables import (
+    AUDIT,
     CALLS,
     PREVIEW,
     PROCESSES,
@@ -38,6 +42,14 @@ from .test_reading import EVENTS, TEXT, request, stream
 LOGGED: list[Event] = [*EVENTS, request(5, b"x" * 5000), stream(5, TEXT[:150])]
 LONG: list[Event] = [*LOGGED[:-1], stream(5)]
 ROWS: list[Row] = [row for row in OUTPUTS if not hasattr(row, "origin") and not isinstance(row, RowGone)]
+PACKED: list[Table[Any]] = [table for table in ROW_TABLES if table.packed]
+# The indexes of version 2 that no query used
+OF_VERSION_2: dict[str, dict[str, Callable[[Any], Any]]] = {
+    "llm_calls": {"model": lambda row: row.model, "host": lambda row: row.host},
+    "tool_calls": {"name": lambda row: (row.tool_name, row.timestamp_ms)},
+    "http_exchanges": {"host": lambda row: row.host},
+    "sessions": {"agent": lambda row: row.agent},
+}
 
 
 def old(path: Path, events: list[Event] = LOGGED) -> list[Row]:
@@ -53,6 +65,27 @@ def old(path: Path, events: list[Event] = LOGGED) -> list[Row]:
     return rows
 
 
+def as_of_version_2(table: Table[Any]) -> Table[Any]:
+    return replace(table, packed=False, indexes={**table.indexes, **OF_VERSION_2.get(table.name, {})})
+
+
+def old_and_indexed(path: Path) -> None:
+    """A store as version 2 wrote it: each row by itself, with entries of indexes."""
+    fold, writer = Fold(), store(path).open(Ledger())
+    writer.write([*ROWS, *(each for event in LOGGED for each in (event, *fold.add(event)))])
+    writer.close()
+    kept = LmdbStore.open(path)
+    for table in ROW_TABLES:
+        rows = kept.scan(table)
+        kept.commit([Delete(table, key) for key, _ in rows])
+        kept.commit([Put(as_of_version_2(table), key, row) for key, row in rows])
+    indexes = [(table, name) for table in map(as_of_version_2, ROW_TABLES) for name in table.indexes]
+    filled = {f"{table.name}/{name}" for table, name in indexes if kept.scan(table.index(name), limit=1)}
+    assert filled >= {"llm_calls/id", "llm_calls/model", "tool_calls/name", "audit_events/type", "audit_events/target"}
+    kept.commit([Put(META, "schema_version", 2)])
+    kept.close()
+
+
 def said(kept: LmdbStore) -> list[Any]:
     """What all queries say."""
     call = next(row.id for _, row in kept.scan(CALLS) if row.id.startswith("llm-7"))
@@ -63,15 +96,20 @@ def said(kept: LmdbStore) -> list[Any]:
         list(selected(kept, PROCESSES, Selection())),
         read_snapshot(kept, now_ms=0),
         read_exchange(kept, call),
-        list(by_index(kept, CALLS, "model", prefix="m")),
+        list(by_index(kept, CALLS, "id", prefix=call)),
+        list(by_index(kept, AUDIT, "type", prefix="file", reverse=True, limit=3)),
+        list(newest_audits(kept, Selection())),
         list(by_index(kept, PROCESSES, "program", reverse=True)),
         resume(kept),
     ]
 
 
-def test_every_query_reads_it_and_changes_nothing_and_says_the_same_once_it_is_upgraded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("written", [old, old_and_indexed])
+def test_every_query_reads_it_and_changes_nothing_and_says_the_same_once_it_is_upgraded(
+    tmp_path: Path, written: Callable[[Path], object]
+) -> None:
     path = tmp_path / "run.lmdb"
-    old(path)
+    written(path)
     before = path.read_bytes()
     kept = LmdbStore.open(path, readonly=True)
     then = said(kept)
@@ -80,6 +118,10 @@ def test_every_query_reads_it_and_changes_nothing_and_says_the_same_once_it_is_u
     kept = LmdbStore.open(path, upgrades=UPGRADES)
     assert (kept.get(META, "schema_version"), kept.scan(SEGMENTS)) == (SCHEMA_VERSION, [])
     assert then == said(kept)
+    assert [] == [row for table in PACKED for row in kept.scan(as_of_version_2(table))]
+    gone = [(as_of_version_2(table), name) for table in PACKED for name in table.indexes]
+    gone += [(as_of_version_2(table), name) for table in ROW_TABLES for name in OF_VERSION_2.get(table.name, {})]
+    assert [] == [entry for table, name in gone for entry in kept.scan(table.index(name))]
     kept.close()
 
 
