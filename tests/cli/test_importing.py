@@ -13,7 +13,7 @@ def test_what_is_imported_is_frozen_and_the_search_goes_on_behind_it() -> None:
     try:
         with importing("a module of this test"):
             assert not gc.isenabled()
-            made = [[]]
+            made: list[list[int]] = [[]]
         assert gc.isenabled()
         assert gc.get_freeze_count() > before
         assert made == [[]]
