@@ -92,7 +92,7 @@ static inline struct record_t *begin(struct room_t *space, u32 kind, struct proc
 
 static inline int finish(struct room_t *space)
 {
-    return send(&space->record, offsetof(struct record_t, text) + AT_MOST(*(volatile u32 *)&space->at, TEXT_MOST));
+    return SEND(&space->record, offsetof(struct record_t, text) + AT_MOST(*(volatile u32 *)&space->at, TEXT_MOST), 0);
 }
 
 static inline u32 mode_of(u64 file)
@@ -443,7 +443,7 @@ static inline int ends(u64 task)
 {
     struct head_t head = {};
     if (gone(&head, GONE, task))
-        send(&head, sizeof(head));
+        SEND(&head, sizeof(head), 0);
     return 0;
 }
 

@@ -111,7 +111,7 @@ static inline void decide(u64 sock, struct wait_t *wait, struct net_t *copy)
 {
     __builtin_memcpy(copy, &wait->net, sizeof(*copy));
     if (!waiting.delete(&sock))
-        send(copy, sizeof(*copy));
+        SEND(copy, sizeof(*copy), 0);
 }
 
 static inline int changes(u64 sock, int before, int after)
@@ -201,7 +201,7 @@ static inline struct place_t read_bound(struct room_t *space, u64 sock)
 
 static inline void finish(struct room_t *space)
 {
-    send(&space->net, sizeof(space->net) + AT_MOST(*(volatile u32 *)&space->at, TEXT_MOST));
+    SEND(&space->net, sizeof(space->net) + AT_MOST(*(volatile u32 *)&space->at, TEXT_MOST), 0);
 }
 
 /* What is the same for every record: the socket, who asked, how it ended. */
@@ -379,7 +379,7 @@ static inline int ends(u64 task)
 {
     struct head_t head = {};
     if (gone(&head, GONE, task))
-        send(&head, sizeof(head));
+        SEND(&head, sizeof(head), 0);
     return 0;
 }
 

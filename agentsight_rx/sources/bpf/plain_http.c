@@ -261,7 +261,7 @@ static inline void send_mark(u32 kind, struct connection_t *connection, u64 gap,
     mark->seq = connection->out.offset;
     mark->gap = gap;
     mark->lost = lost;
-    send(&blank, sizeof(blank));
+    SEND(&blank, sizeof(blank), 0);
 }
 
 /* Do these bytes pass? */
@@ -330,7 +330,7 @@ static inline int copy(struct room_t *room, struct side_t *side)
             chunk->size = SEGMENT;
             chunk->lost = 0;
             chunk->seq = __sync_fetch_and_add(&side->seq, 1);
-            send(chunk, EMPTY + SEGMENT);
+            SEND(chunk, EMPTY + SEGMENT, 0);
             chunk->offset += SEGMENT;
             chunk->gap = 0;
         }
@@ -340,7 +340,7 @@ static inline int copy(struct room_t *room, struct side_t *side)
     chunk->size = fill;
     chunk->lost = again ? 0 : room->copying.left + room->over;
     chunk->seq = __sync_fetch_and_add(&side->seq, 1);
-    send(chunk, EMPTY + fill);
+    SEND(chunk, EMPTY + AT_MOST(fill, SEGMENT), 0);
     if (!again)
         return 0;
     chunk->offset += fill;
@@ -374,7 +374,7 @@ static inline int send_data(struct room_t *room, struct move_t *move, struct sid
         chunk->lost = did;
         chunk->hidden = 1;
         chunk->seq = __sync_fetch_and_add(&side->seq, 1);
-        send(chunk, EMPTY);
+        SEND(chunk, EMPTY, 0);
         return 0;
     }
     room->over = did > MOST ? did - MOST : 0;

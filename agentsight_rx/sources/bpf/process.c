@@ -55,7 +55,7 @@ static inline int forked(u64 parent, u64 child)
     record.head.pid = tgid;
     record.head.tid = tgid;
     record.ppid = parent_of(child);
-    send(&record, sizeof(record));
+    SEND(&record, sizeof(record), 0);
     return 0;
 }
 
@@ -136,7 +136,7 @@ static inline int executed(u64 task, u64 binprm)
     walk_cwd(space, task);
     u32 at = *(volatile u32 *)&space->at;
     record->cwd_size = at - size - part;
-    send(record, sizeof(*record) - sizeof(record->text) + AT_MOST(at, TEXT_MOST));
+    SEND(record, sizeof(*record) - sizeof(record->text) + AT_MOST(at, TEXT_MOST), 0);
     return 0;
 }
 
@@ -170,7 +170,7 @@ static inline int ends(u64 task)
     }
     FIELD(part, signal, signal_struct_maxrss);
     record.peak = part > before ? part : 0;
-    send(&record, sizeof(record));
+    SEND(&record, sizeof(record), 0);
     return 0;
 }
 

@@ -64,7 +64,7 @@ static inline int executed(u64 task)
         u32 size, pad;
     } record = {};
     fill_head(&record.head, STARTED, process);
-    send(&record, sizeof(record));
+    SEND(&record, sizeof(record), 0);
     return 0;
 }
 

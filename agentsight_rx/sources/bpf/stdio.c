@@ -315,7 +315,7 @@ static inline void send_data(struct room_t *room, struct call_t *call, struct si
             chunk->size = SEGMENT;
             chunk->lost = 0;
             chunk->seq = __sync_fetch_and_add(&side->seq, 1);
-            send(chunk, EMPTY + SEGMENT);
+            SEND(chunk, EMPTY + SEGMENT, 0);
             chunk->offset += SEGMENT;
         }
     }
@@ -328,7 +328,7 @@ static inline void send_data(struct room_t *room, struct call_t *call, struct si
     chunk->size = fill;
     chunk->lost = rest->left + over;
     chunk->seq = __sync_fetch_and_add(&side->seq, 1);
-    send(chunk, EMPTY + fill);
+    SEND(chunk, EMPTY + AT_MOST(fill, SEGMENT), 0);
 }
 
 static inline int leave(struct leave_t *args, int direction)
@@ -368,7 +368,7 @@ static inline int leave(struct leave_t *args, int direction)
         channel->ended = 1;
         begin(chunk, END, process, &call, direction);
         chunk->offset = side->offset;
-        send(chunk, EMPTY);
+        SEND(chunk, EMPTY, 0);
         return 0;
     }
     channel->ended = 0;
@@ -378,7 +378,7 @@ static inline int leave(struct leave_t *args, int direction)
             return 0;
         channel->self = 1;
         begin(chunk, SELF, process, &call, direction);
-        send(chunk, EMPTY);
+        SEND(chunk, EMPTY, 0);
         return 0;
     }
     begin(chunk, CHUNK, process, &call, direction);
@@ -407,7 +407,7 @@ static inline int ends(u64 task)
         calls.delete(&tid);
     if (!gone(&mark.head, GONE, task) || !fits_now() || is_own(tgid))
         return 0;
-    send(&mark, sizeof(mark));
+    SEND(&mark, sizeof(mark), 0);
     return 0;
 }
 

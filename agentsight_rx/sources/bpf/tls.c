@@ -204,7 +204,7 @@ static inline void send_mark(u32 kind, struct process_t *process, u64 ssl, u32 l
     mark.offset = offset;
     mark.latency_ns = latency_ns;
     mark.library = library;
-    send_with(&mark, sizeof(mark), kind == STARTED || kind == MAPPED ? BPF_RB_FORCE_WAKEUP : 0); /* its file is looked into */
+    SEND(&mark, sizeof(mark), kind == STARTED || kind == MAPPED ? BPF_RB_FORCE_WAKEUP : 0); /* its file is looked into */
 }
 
 /* A TLS object that carries nothing yet is known from its first call on, so that a handshake that fails is not taken for
@@ -275,7 +275,7 @@ static inline void learn_socket(struct process_t *process, u64 ssl, u32 library,
     mark.sock = sock;
     mark.direction = sure;
     mark.library = library;
-    send(&mark, sizeof(mark));
+    SEND(&mark, sizeof(mark), 0);
 }
 
 static inline u64 leave_side(struct side_key_t *key)
@@ -416,7 +416,7 @@ static inline int send_segments(struct process_t *process, struct rest_t *rest, 
             count(SEEN);
             count(LOST);
         } else {
-            send(chunk, sizeof(*chunk) - SEGMENT + part);
+            SEND(chunk, sizeof(*chunk) - SEGMENT + part, 0);
         }
         from += part;
         side->offset += part + lost;
@@ -646,7 +646,7 @@ static inline int changes(u64 sock, int before, int after)
         struct side_key_t out = {.ssl = sock, .pid = fresh.process, .direction = OUT};
         sides.delete(&in);
         sides.delete(&out);
-        send(&fresh, sizeof(fresh));
+        SEND(&fresh, sizeof(fresh), 0);
         return 0;
     }
     if (after == 1) { /* TCP_ESTABLISHED: now it has a port, which it gives back before it is closed */
@@ -677,7 +677,7 @@ static inline int changes(u64 sock, int before, int after)
     ended.out_offset = out_side ? out_side->offset : 0;
     ended.ended = 1;
     ended.head.time_ns = bpf_ktime_get_ns();
-    send(&ended, sizeof(ended));
+    SEND(&ended, sizeof(ended), 0);
     return 0;
 }
 

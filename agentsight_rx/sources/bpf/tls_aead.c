@@ -97,7 +97,7 @@ static inline int seal(struct pt_regs *ctx, struct process_t *process, u32 libra
         count(SEEN);
         count(LOST);
     } else {
-        send(chunk, sizeof(*chunk) - SEGMENT + part);
+        SEND(chunk, sizeof(*chunk) - SEGMENT + part, 0);
     }
 out:
     if (before) {

@@ -130,7 +130,7 @@ static inline void send_sample(struct process_t *process, u64 place, u64 at, str
     chunk->size = WORDS * 8 + SAMPLED;
     bpf_probe_read_user(chunk->data, WORDS * 8, (void *)at);
     bpf_probe_read_user(chunk->data + WORDS * 8, AT_MOST(piece->size, SAMPLED), (void *)piece->at);
-    send(chunk, sizeof(*chunk) - SEGMENT + WORDS * 8 + SAMPLED);
+    SEND(chunk, sizeof(*chunk) - SEGMENT + WORDS * 8 + SAMPLED, 0);
     leave_room(room);
 }
 

@@ -41,7 +41,7 @@ static inline int sends(struct call_t *call)
     } else {
         count(UNTRACKED);
     }
-    send(&mark, sizeof(mark));
+    SEND(&mark, sizeof(mark), 0);
     found->bytes = 0;
     found->records = 0;
     found->epoch++;

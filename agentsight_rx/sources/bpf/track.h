@@ -92,27 +92,24 @@ static inline void *ring_now(void)
     return ring.lookup(&first);
 }
 
-/* A reader that sleeps while records keep coming is woken about every 64 KB, once an eighth of the ring is full. */
-static inline u64 wakes(void *into, u64 size)
+/* A reader that sleeps while records keep coming is woken once an eighth of the ring is full, and then for an eighth of them. */
+static inline u64 wakes(void *into)
 {
     u64 waiting = bpf_ringbuf_query(into, BPF_RB_AVAIL_DATA);
-    if ((waiting & 0xffff) >= size + 8 || waiting < bpf_ringbuf_query(into, BPF_RB_RING_SIZE) / 8)
-        return 0;
-    return BPF_RB_FORCE_WAKEUP;
+    return waiting & 0xe000 || waiting < bpf_ringbuf_query(into, BPF_RB_RING_SIZE) / 8 ? 0 : BPF_RB_FORCE_WAKEUP;
 }
 
-/* Returns whether it was sent. */
-static inline int send_with(void *record, u64 size, u64 flags)
-{
-    void *into = ring_now();
-    count(SEEN);
-    if (into && !bpf_ringbuf_output(into, record, size, flags | wakes(into, size)))
-        return 1;
-    count(LOST);
-    return 0;
-}
-
-static inline int send(void *record, u64 size) { return send_with(record, size, 0); }
+/* Whether it was sent. No function: `size` is found last, so that the verifier knows its limit still. */
+#define SEND(record, size, flags)                                                             \
+    ({                                                                                        \
+        void *into = ring_now();                                                              \
+        u64 how = into ? (flags) | wakes(into) : 0;                                           \
+        count(SEEN);                                                                          \
+        int sent = into && !bpf_ringbuf_output(into, record, size, how);                      \
+        if (!sent)                                                                            \
+            count(LOST);                                                                      \
+        sent;                                                                                 \
+    })
 
 /* A number of bytes for a helper: `size`, but `most` where it is more. The verifier must know the limit of the very register that
  * the helper gets, and a compiler may compare a copy of it, or a copy less two. So the instructions are written here. The usual
