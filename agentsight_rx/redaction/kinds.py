@@ -278,7 +278,7 @@ def _behind(mark: str) -> str:
 
 
 def by_first_letter(begins: list[str]) -> str:
-    """An expression for any of these, each before its own group. Of those with one first letter, the first has precedence."""
+    """An expression for any of these, each before its own group. Among equal first letters, the first has precedence."""
     groups = groupby(begins, lambda begin: begin[0])  # `re` looks at the first letter of a branch, but not into a group
     return "|".join(re.escape(first) + f"(?:{'|'.join(f'{re.escape(each[1:])}()' for each in same)})" for first, same in groups)
 

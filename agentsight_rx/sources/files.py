@@ -13,7 +13,8 @@ from ..core.options import Options
 from ..core.stream import Stream
 from ..events import FileEvent, Loss, Origin, Tick
 from ..loss import Reason
-from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
+from .kernel.names_and_paths import lexical_path, text_of, walked_path
+from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import FoldingReader
 from .kernel.repeats import Repeats
 from .kernel.ring import GATHER_LONG_S, RingSize

@@ -13,7 +13,8 @@ from ..core.stream import Stream
 from ..events import Loss, NetEvent, Origin, Tick
 from ..wire.address import address_of
 from .ends import ENDS_FIELDS
-from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
+from .kernel.names_and_paths import lexical_path, text_of, walked_path
+from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import FoldingReader
 from .kernel.repeats import Repeats
 from .kernel.ring import GATHER_LONG_S, RingSize

@@ -15,7 +15,8 @@ from ..core.stream import Stream
 from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork
 from ..loss import Reason
 from .containers.container_names import Placing
-from .kernel.program import Program, text_of, walked_path
+from .kernel.names_and_paths import text_of, walked_path
+from .kernel.program import Program
 from .kernel.reader import ProgramReader
 from .kernel.ring import RingSize
 from .names import Names

@@ -17,8 +17,9 @@ from ..events import Loss, Origin, Readline, Tick
 from ..loss import Reason
 from ..say import detail, say
 from .kernel.features import takes_links
+from .kernel.names_and_paths import text_of
 from .kernel.probes import Probes, Site
-from .kernel.program import Program, text_of
+from .kernel.program import Program
 from .kernel.reader import ProgramReader
 from .kernel.ring import RingSize
 from .names import Names

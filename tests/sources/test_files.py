@@ -2,11 +2,8 @@
 
 import struct
 
-import pytest
-
 from agentsight_rx.events import FileEvent, Origin
 from agentsight_rx.sources.files import Account, Operation, decode
-from agentsight_rx.sources.kernel.program import lexical_path, walked_path
 from agentsight_rx.sources.kernel.repeats import Repeats
 
 FILE, OTHER = b"f" * 32, b"o" * 32
@@ -36,29 +33,6 @@ def test_a_record_is_decoded_field_by_field() -> None:
     assert expected == decode(memoryview(b"....." + record + b"...."), 5, len(record) + 4)
     (event,) = Account(_nothing_left).take([expected])
     assert ("/one/two/new", "/x", True) == (event.path, event.target, event.lexical)
-
-
-@pytest.mark.parametrize(
-    ("given", "directory", "path"),
-    [
-        (b"/a/./b//c", None, "/a/b/c"),
-        (b"//a", "/x", "/a"),
-        (b"/../a/..", "/x", "/"),
-        (b"a/../b/", "/", "/b"),
-        (b"../a", "/one/two", "/one/a"),
-        (b"a/../b", None, "a/../b"),
-        (b"", "/one", ""),
-        (b'\xff"', "/", '/\\xff"'),
-    ],
-)
-def test_a_path_is_joined_by_its_text(given: bytes, directory: str | None, path: str) -> None:
-    assert path == lexical_path(given, directory)
-
-
-def test_names_are_put_together_from_the_innermost_on() -> None:
-    assert "/a/b" == walked_path(b"b\0a\0", cut=False)
-    assert "/" == walked_path(b"", cut=False)
-    assert "/…/a/b" == walked_path(b"b\0a\0", cut=True)
 
 
 def test_a_close_has_the_path_that_the_file_was_opened_by() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import posixpath
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
 from functools import partial
@@ -28,7 +27,7 @@ from .rights import Call, refusal
 from .ring import GATHER_S, Ring, first_size, size_of_ring
 from .tracepoints import number_of
 
-__all__ = ["CALL_FIELDS", "Program", "lexical_path", "text_of", "walked_path"]
+__all__ = ["CALL_FIELDS", "Program"]
 
 E = TypeVar("E")
 
@@ -284,27 +283,3 @@ class Program(Generic[E]):
 
 def _refused(what: str, call: Call, error: OSError) -> Unavailable:
     return Unavailable(f"the kernel did not take {what}: {refusal(call, error)}")
-
-
-def walked_path(names: bytes, *, cut: bool) -> str:
-    """The names that walk() of bpf/track.h wrote, innermost first, as a path; "…" stands for names above the last 128."""
-    parts = [text_of(name) for name in names.split(b"\0")[:-1]]
-    if cut:
-        parts.append("…")
-    return "/" + "/".join(reversed(parts))
-
-
-def lexical_path(given: bytes, directory: str | None) -> str:
-    """
-    The path that a process gave, joined as text with the directory that it is relative to. Unchanged where that directory is
-    unknown; empty where no path was given.
-    """
-    name = text_of(given)
-    if not name or not (directory or name.startswith("/")):
-        return name
-    return "/" + posixpath.normpath(posixpath.join(directory or "/", name)).lstrip("/")
-
-
-def text_of(raw: bytes) -> str:
-    """Names may be any bytes; other bytes than UTF-8 become \\xNN."""
-    return raw.decode("utf-8", "backslashreplace")

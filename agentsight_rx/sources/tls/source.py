@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -16,7 +14,6 @@ from ...say import detail, say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
 from ..ends import ENDS_FIELDS
-from ..hold import held
 from ..kernel.features import takes_links
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
@@ -29,6 +26,7 @@ from ..running_agents.on_demand import captured
 from ..target import Target
 from .attacher import Attacher
 from .finder import Finder
+from .holding import Holding
 from .libraries import Library, looks_like, open_file, system_libraries, unreadable
 from .mapped import mapped_files
 from .proof import Probed
@@ -39,10 +37,8 @@ from .traffic import asker
 
 __all__ = ["TlsOptions", "tls"]
 
-_HELD_S = 10.0  # the longest time that a command is held
 _SEARCHING_S = 0.002  # how long to wait for records while a file is searched
 _FIRST_RING = 16 << 20  # bytes, until a watched process has a library with TLS
-_LARGE = 256 << 10  # bytes; no file with a TLS implementation is smaller
 
 _FIELDS = (
     *CALL_FIELDS,
@@ -108,10 +104,9 @@ class TlsReader(ProgramReader[TlsEvent]):
         self._scope = Scope(options.target)
         self.names = Names()
         self._attacher: Attacher | None = None
-        self._holding = ExitStack()
-        self._held_until_s = 0.0
         self._together: list[str] | None = None  # libraries that are named in one message
         self._finder = Finder(self._attach, self._say)
+        self._holding = Holding(options.group, self._finder, self._say)
         self._records = Records(handshakes=options.handshakes, is_searched=self._finder.searches)
 
     @property
@@ -262,7 +257,7 @@ class TlsReader(ProgramReader[TlsEvent]):
         if self._finder.searching:
             timeout = _SEARCHING_S
             self._finder.take()
-            self._let_go()
+            self._holding.end_in_time()
         if not self._program.wait(timeout):
             return looked or (None if over else ())
         events = [*looked, *self._program.read()]
@@ -271,26 +266,11 @@ class TlsReader(ProgramReader[TlsEvent]):
         if self._records.connections.wrong:
             self._attacher.drop_wrong()
         used = self._records.new_files()
-        self._hold_for(used)
+        self._holding.begin(used)
         for pid, files in used.items():
             self._look_at_use(self._program, pid, files)
-        self._let_go()
+        self._holding.end_in_time()
         return events
-
-    def _hold_for(self, used: Mapping[int, set[UsedFile]]) -> None:
-        """Hold the group where one of the files may have TLS code and was not searched yet."""
-        large = any(file.size >= _LARGE for files in used.values() for file in files)
-        if self._options.group and large and any(not self._finder.knows(each.place) for each in mapped_files(used)):
-            self._holding.enter_context(held(self._options.group))
-            self._held_until_s = time.monotonic() + _HELD_S
-
-    def _let_go(self) -> None:
-        if not self._finder.searching:
-            self._holding.close()
-        elif self._held_until_s and time.monotonic() > self._held_until_s:
-            self._held_until_s = 0.0
-            self._holding.close()
-            self._say(f"a search for TLS code takes longer than {_HELD_S:g} s: traffic is not read meanwhile")
 
     def close(self) -> Sequence[TlsEvent]:
         if self._program is None:

@@ -1,0 +1,93 @@
+"""A command is held while a large file that it uses is searched, and not for longer than ten seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx.sources.tls import holding as module
+from agentsight_rx.sources.tls.finder import Finder
+from agentsight_rx.sources.tls.holding import Holding
+from agentsight_rx.sources.tls.mapped import Mapped
+from agentsight_rx.sources.tls.records import UsedFile
+
+LARGE = UsedFile(inode=7, size=1 << 20, device=1, generation=0)
+
+
+class Searches(Finder):
+    """A search that lasts until `done`."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda *_: None, lambda _: None)
+        self.done = False
+
+    @property
+    def searching(self) -> bool:
+        return not self.done
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is held at the moment."""
+    groups: list[str] = []
+
+    @contextmanager
+    def held(group: str) -> Generator[None]:
+        groups.append(group)
+        yield
+        groups.remove(group)
+
+    monkeypatch.setattr(module, "held", held)
+    return groups
+
+
+@pytest.fixture
+def finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Searches:
+    place = tmp_path / "program"
+    place.write_bytes(b"no library")
+
+    def mapped(pids: Iterable[int]) -> list[Mapped]:
+        return [Mapped(pid, "/program", str(place), 1, 7) for pid in pids]
+
+    monkeypatch.setattr(module, "mapped_files", mapped)
+    return Searches()
+
+
+def test_the_group_is_held_until_the_search_is_over(now: list[str], finder: Searches) -> None:
+    holding = Holding("/group", finder, pytest.fail)
+    holding.begin({41: {LARGE}})
+    holding.end_in_time()
+    assert now == ["/group"]
+    finder.done = True
+    holding.end_in_time()
+    assert now == []
+
+
+@pytest.mark.parametrize(
+    ("group", "file", "look"),
+    [("", LARGE, None), ("/group", LARGE._replace(size=1000), None), ("/group", LARGE, Finder.attempt)],
+    ids=["no group", "too small for TLS", "searched before"],
+)
+def test_else_nothing_is_held(
+    now: list[str], finder: Searches, group: str, file: UsedFile, look: Callable[[Finder, str], object] | None
+) -> None:
+    if look is not None:
+        look(finder, next(iter(module.mapped_files((41,)))).place)
+    Holding(group, finder, pytest.fail).begin({41: {file}})
+    assert now == []
+
+
+def test_a_search_that_takes_too_long_lets_it_go(now: list[str], finder: Searches, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    holding = Holding("/group", finder, said.append)
+    holding.begin({41: {LARGE}})
+    later = time.monotonic() + 11
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    holding.end_in_time()
+    holding.end_in_time()
+    assert now == []
+    assert said == ["a search for TLS code takes longer than 10 s: traffic is not read meanwhile"]
