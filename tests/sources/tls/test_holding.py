@@ -12,6 +12,7 @@ import pytest
 from agentsight_rx.sources.tls import holding as module
 from agentsight_rx.sources.tls.finder import Finder
 from agentsight_rx.sources.tls.holding import Holding
+from agentsight_rx.sources.tls.libraries import Library
 from agentsight_rx.sources.tls.mapped import Mapped
 from agentsight_rx.sources.tls.records import UsedFile
 
@@ -22,8 +23,11 @@ class Searches(Finder):
     """A search that lasts until `done`."""
 
     def __init__(self) -> None:
-        super().__init__(lambda *_: None, lambda _: None)
+        super().__init__(self._nothing, pytest.fail)
         self.done = False
+
+    def _nothing(self, library: Library, place: str) -> None:
+        raise AssertionError(f"{library} in {place}")
 
     @property
     def searching(self) -> bool:
@@ -73,10 +77,15 @@ def test_the_group_is_held_until_the_search_is_over(now: list[str], finder: Sear
     ids=["no group", "too small for TLS", "searched before"],
 )
 def test_else_nothing_is_held(
-    now: list[str], finder: Searches, group: str, file: UsedFile, look: Callable[[Finder, str], object] | None
+    now: list[str],
+    finder: Searches,
+    group: str,
+    file: UsedFile,
+    look: Callable[[Finder, str], object] | None,
+    tmp_path: Path,
 ) -> None:
     if look is not None:
-        look(finder, next(iter(module.mapped_files((41,)))).place)
+        look(finder, str(tmp_path / "program"))
     Holding(group, finder, pytest.fail).begin({41: {file}})
     assert now == []
 
