@@ -17,7 +17,7 @@ from ..loss import Reason
 from .ends import ENDS_FIELDS, Ends, ends_of
 from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import ProgramReader
-from .kernel.ring import GATHER_LONG_S, RingSize
+from .kernel.ring import RingSize, gather_of_content
 from .kernel.syscall import possible_cpus
 from .names import Names
 from .running_agents.on_demand import captured
@@ -90,7 +90,7 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
             self._options.target,
             ring_size=self._options.ring_size,
             first_ring=_FIRST_RING,
-            gather_s=GATHER_LONG_S,
+            gather_s=gather_of_content(self._options.ring_size),
             decode=self._decode,
             fields=_FIELDS,
             switches=_switches(),

@@ -92,20 +92,12 @@ static inline void *ring_now(void)
     return ring.lookup(&first);
 }
 
-/* A reader that sleeps while records keep coming is woken once an eighth of the ring is full, and then for an eighth of them. */
-static inline u64 wakes(void *into)
-{
-    u64 waiting = bpf_ringbuf_query(into, BPF_RB_AVAIL_DATA);
-    return waiting & 0xe000 || waiting < bpf_ringbuf_query(into, BPF_RB_RING_SIZE) / 8 ? 0 : BPF_RB_FORCE_WAKEUP;
-}
-
 /* Whether it was sent. No function: `size` is found last, so that the verifier knows its limit still. */
 #define SEND(record, size, flags)                                                             \
     ({                                                                                        \
         void *into = ring_now();                                                              \
-        u64 how = into ? (flags) | wakes(into) : 0;                                           \
         count(SEEN);                                                                          \
-        int sent = into && !bpf_ringbuf_output(into, record, size, how);                      \
+        int sent = into && !bpf_ringbuf_output(into, record, size, flags);                    \
         if (!sent)                                                                            \
             count(LOST);                                                                      \
         sent;                                                                                 \

@@ -15,7 +15,7 @@ from ...core.bell import Bell
 from ...core.capacity import share_of_memory
 from ...core.options import Fits
 
-__all__ = ["GATHER_LONG_S", "GATHER_S", "Ring", "RingSize", "first_size", "size_of_ring"]
+__all__ = ["GATHER_LONG_S", "GATHER_S", "Ring", "RingSize", "first_size", "gather_of_content", "size_of_ring"]
 
 E = TypeVar("E")
 
@@ -30,7 +30,7 @@ _BATCH = 4 << 20  # bytes that one read takes at most, so that whoever gets it h
 _GATHER_FIRST_S, GATHER_S, GATHER_LONG_S = 0.01, 0.02, 0.1
 # Bytes that are read at once, without a system call: after each, another busy thread may keep the interpreter lock for 5 ms
 _ENOUGH = 256 << 10
-_SMALLEST = 2 * _PAGE
+_SMALLEST, _ROOMY = 2 * _PAGE, 32 << 20
 # Where no size is asked for: 0.2 s of 300 MB/s, for so long a virtual machine may stall a reader; less where memory is scarce
 _PART, _LEAST, _MOST = 128, 8 << 20, 64 << 20
 # Most never need so much. So a ring begins with a part of it, and once an eighth of that is full the whole takes its place, for
@@ -54,6 +54,11 @@ def size_of_ring(asked: RingSize) -> int:
 def first_size(size: int, wanted: int = 0) -> int:
     """The size that a ring begins with which may grow to `size` bytes; 0: an eighth of it."""
     return min(size, wanted or max(size // _FIRST_PART, _FIRST_LEAST))
+
+
+def gather_of_content(asked: RingSize) -> float:
+    """How long a reader of content may gather, in s: a small ring is full within some 20 ms of 400 MB/s."""
+    return GATHER_LONG_S if size_of_ring(asked) >= _ROOMY else GATHER_S
 
 
 def _until_multiple_of(step_s: float) -> float:
@@ -97,8 +102,8 @@ class Ring(Generic[E]):
     in place, and only after its BUSY bit is clear; x86-64 keeps the order of these loads, which is why other machines are not
     supported.
 
-    Once an eighth of it is full, a ring of `most` bytes takes its place: `exchange(most)` returns its descriptor when no
-    program writes into the one before any more. `widen` does so earlier, where much is to be expected.
+    Once an eighth of it is full, or records keep coming, a ring of `most` bytes takes its place: `exchange(most)` returns its
+    descriptor when no program writes into the one before any more. `widen` does so earlier, where much is to be expected.
 
     While records keep coming, the reader looks each `gather_s` seconds. The kernel wakes a reader for a record that comes when
     all before it were read: so the last record that was read does not count as read then.
@@ -131,12 +136,19 @@ class Ring(Generic[E]):
         self._poll = select.poll()
         self._poll.register(mapping.fd, select.POLLIN)
         self._poll.register(self._bell.fd, select.POLLIN)
-        self._changes = select.epoll()  # tells of a wake-up, and not of what is there
-        self._changes.register(mapping.fd, select.EPOLLIN | select.EPOLLET)
-        self._changes.register(self._bell.fd, select.EPOLLIN)
+        self._changes: select.epoll | None = None
+
+    def _changed(self, timeout: float) -> bool:
+        """Whether the kernel wakes, or `wake`, within so many s; what is in the ring already does not count."""
+        if self._changes is None:
+            self._changes = select.epoll()
+            self._changes.register(self._mapping.fd, select.EPOLLIN | select.EPOLLET)
+            self._changes.register(self._bell.fd, select.EPOLLIN)
+        return bool(self._changes.poll(timeout))
 
     def _leave(self) -> None:
-        self._changes.close()
+        if self._changes is not None:
+            self._changes.close()
         self._mapping.close()
 
     def _step_over(self) -> None:
@@ -162,19 +174,21 @@ class Ring(Generic[E]):
         if mapping.waiting >= self._enough and not stuck:
             return True
         flows, self._flows = self._flows, False
+        if flows:
+            self.widen()
         gathers = flows and timeout >= self._gather_s
-        if gathers and self._changes.poll(_until_multiple_of(self._gather_s)) and self._bell.heard():
+        if gathers and self._changed(_until_multiple_of(self._gather_s)) and self._bell.heard():
             return mapping.waiting > 0
         if mapping.waiting:
             if not gathers:
-                self._changes.poll(_until_multiple_of(_GATHER_FIRST_S))
+                self._changed(_until_multiple_of(_GATHER_FIRST_S))
             return True
         mapping.consumer[0] = mapping.at  # from here on the kernel wakes for the next record
         ready = self._poll.poll(math.ceil(timeout * 1000))
         if not ready or (len(ready) == 1 and self._bell.heard()):
             return False
-        self._changes.poll(0)  # it would tell of the same
-        self._changes.poll(_until_multiple_of(_GATHER_FIRST_S))
+        self._changed(0)  # it would tell of the same
+        self._changed(_until_multiple_of(_GATHER_FIRST_S))
         return True
 
     def wake(self) -> None:

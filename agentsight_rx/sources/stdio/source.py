@@ -15,7 +15,7 @@ from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent
 from ...loss import Reason
 from ..kernel.program import Program
 from ..kernel.reader import ProgramReader
-from ..kernel.ring import GATHER_LONG_S, RingSize
+from ..kernel.ring import RingSize, gather_of_content
 from ..kernel.syscall import possible_cpus
 from ..names import Names
 from ..running_agents.on_demand import captured
@@ -103,7 +103,7 @@ class StdioReader(ProgramReader[Seen]):
             options.target,
             ring_size=options.ring_size,
             first_ring=_FIRST_RING,
-            gather_s=GATHER_LONG_S,
+            gather_s=gather_of_content(options.ring_size),
             decode=self._decode,
             fields=_FIELDS,
             switches=_switches(options),

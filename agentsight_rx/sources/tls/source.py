@@ -18,7 +18,7 @@ from ..kernel.features import takes_links
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
 from ..kernel.reader import ProgramReader
-from ..kernel.ring import GATHER_LONG_S, RingSize
+from ..kernel.ring import RingSize, gather_of_content
 from ..kernel.syscall import possible_cpus
 from ..names import Names
 from ..proc import is_copy
@@ -152,7 +152,7 @@ class TlsReader(ProgramReader[TlsEvent]):
             self._scope.target,
             ring_size=self._options.ring_size,
             first_ring=_FIRST_RING,
-            gather_s=GATHER_LONG_S,
+            gather_s=gather_of_content(self._options.ring_size),
             decode=self._records.decode,
             fields=_FIELDS,
             switches=["-DCALLS", f"-DCPUS={possible_cpus()}", *self._scope.switches],
