@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
-from agentsight_rx.cli import importing as module
 from agentsight_rx.cli.importing import importing
 
 
@@ -18,7 +17,7 @@ def test_what_is_imported_is_frozen_and_the_search_goes_on_behind_it(monkeypatch
         steps.append(name)
         return nullcontext()
 
-    monkeypatch.setattr(module, "step", step)
+    monkeypatch.setitem(importing.__wrapped__.__globals__, "step", step)
     before = gc.get_freeze_count()
     try:
         with importing("a module of this test"):

@@ -68,7 +68,7 @@ def _until_multiple_of(step_s: float) -> float:
 class _Mapping:
     """
     The memory of a ring (Documentation/bpf/ringbuf.rst): behind the end of the data its beginning is mapped again, as much as
-    the largest record needs, so no record wraps. `at` is what was read; what the kernel knows of it may be less.
+    the largest record needs, so no record wraps. `at`: so far it was read. The kernel may know of less.
     """
 
     def __init__(self, fd: int, size: int) -> None:
@@ -139,7 +139,7 @@ class Ring(Generic[E]):
         self._changes: select.epoll | None = None
 
     def _changed(self, timeout: float) -> bool:
-        """Whether the kernel wakes, or `wake`, within so many s; what is in the ring already does not count."""
+        """Whether the kernel wakes, or `wake`, within so many s. Older records do not count."""
         if self._changes is None:
             self._changes = select.epoll()
             self._changes.register(self._mapping.fd, select.EPOLLIN | select.EPOLLET)

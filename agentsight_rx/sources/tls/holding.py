@@ -1,4 +1,4 @@
-"""New files that a command uses -> the command is held while those that may have TLS code are searched."""
+"""New files that a command uses -> the command is held while the large ones are searched for TLS code."""
 
 from __future__ import annotations
 
