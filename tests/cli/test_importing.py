@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from contextlib import AbstractContextManager, nullcontext
 
 import pytest
@@ -17,7 +18,7 @@ def test_what_is_imported_is_frozen_and_the_search_goes_on_behind_it(monkeypatch
         steps.append(name)
         return nullcontext()
 
-    monkeypatch.setitem(importing.__wrapped__.__globals__, "step", step)
+    monkeypatch.setitem(vars(sys.modules["agentsight_rx.cli.importing"]), "step", step)
     before = gc.get_freeze_count()
     try:
         with importing("a module of this test"):
