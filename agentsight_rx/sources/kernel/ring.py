@@ -102,8 +102,8 @@ class Ring(Generic[E]):
     in place, and only after its BUSY bit is clear; x86-64 keeps the order of these loads, which is why other machines are not
     supported.
 
-    Once an eighth of it is full, or records keep coming, a ring of `most` bytes takes its place: `exchange(most)` returns its
-    descriptor when no program writes into the one before any more. `widen` does so earlier, where much is to be expected.
+    Once an eighth of it is full, a ring of `most` bytes takes its place: `exchange(most)` returns its descriptor when no
+    program writes into the one before any more. `widen` does so earlier, where much is to be expected.
 
     While records keep coming, the reader looks each `gather_s` seconds. The kernel wakes a reader for a record that comes when
     all before it were read: so the last record that was read does not count as read then.
@@ -174,10 +174,9 @@ class Ring(Generic[E]):
         if mapping.waiting >= self._enough and not stuck:
             return True
         flows, self._flows = self._flows, False
-        if flows:
-            self.widen()
-        gathers = flows and timeout >= self._gather_s
-        if gathers and self._changed(_until_multiple_of(self._gather_s)) and self._bell.heard():
+        gather_s = self._gather_s if mapping.size >= self._most else min(self._gather_s, GATHER_S)  # a small ring is soon full
+        gathers = flows and timeout >= gather_s
+        if gathers and self._changed(_until_multiple_of(gather_s)) and self._bell.heard():
             return mapping.waiting > 0
         if mapping.waiting:
             if not gathers:
