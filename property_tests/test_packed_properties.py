@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
@@ -16,12 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec import Struct
 
-import agentsight_rx.state
-from agentsight_rx.state import Delete, LmdbStore, MemoryStore, Put, Store, Table, Write, by_index, pages
+from agentsight_rx.state import Delete, LmdbStore, MemoryStore, Put, Table, Write, by_index, pages
 
+from .killed_writer import write_and_be_killed
 from .quick import fewer
 
-ROOT = Path(agentsight_rx.state.__file__).parents[2]
 Key: TypeAlias = tuple[int, str]
 
 
@@ -192,27 +189,13 @@ def batches(seed: int) -> list[list[Write]]:
     return [[write() for _ in range(dice.randrange(1, 30))] for _ in range(199)]
 
 
-def write_until_killed(path: str, seed: int) -> None:
-    store: Store = LmdbStore.open(path)
-    for batch in batches(seed):
-        store.commit(batch)
-        print("committed", flush=True)
-    sys.stdin.read()
-
-
 @pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 2**32), said=st.integers(1, 199))
 def test_a_killed_writer_leaves_whole_commits_and_no_fewer_than_it_said(seed: int, said: int) -> None:
-    child = f"from property_tests.test_packed_properties import write_until_killed as w; import sys; w(sys.argv[1], {seed})"
     with TemporaryDirectory() as folder:
         path = os.path.join(folder, "run.lmdb")
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-c", child, path]
-        with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
-            assert writer.stdout is not None
-            assert ["committed\n"] * said == [writer.stdout.readline() for _ in range(said)]
-            writer.kill()
+        write_and_be_killed(path, batches, seed, said)
         disk = LmdbStore.open(path)
         found = disk.scan(LINES)
         assert [row for row in found if row[1].pid == 3] == list(by_index(disk, LINES, "pid", prefix=3))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -16,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec import Struct
 
-import agentsight_rx.state
-from agentsight_rx.state import Delete, Key, LmdbStore, MemoryStore, Part, Put, Store, Table, Write
+from agentsight_rx.state import Delete, Key, LmdbStore, MemoryStore, Part, Put, Table, Write
 from agentsight_rx.state.table import KEPT, LONGEST_KEY, decode_key, encode_key, shorten
 
+from .killed_writer import write_and_be_killed
 from .quick import fewer
 
 Parts: TypeAlias = tuple[Part, ...]
@@ -33,7 +31,6 @@ class Row(Struct, frozen=True):
 ROWS = Table("rows", Row)
 TEXTS = Table("rows\0texts", str)
 TABLES: tuple[Table[Any], ...] = (ROWS, TEXTS)
-ROOT = Path(agentsight_rx.state.__file__).parents[2]
 
 # Few letters, among them those that the encoding treats as special, so that keys meet; some near and over LMDB's limit.
 texts = st.text("ab\0\xff\ud800\U0001f600", max_size=3)
@@ -188,27 +185,13 @@ def batches(seed: int) -> list[list[Write]]:
     return [[write() for _ in range(dice.randrange(1, 9))] for _ in range(499)]
 
 
-def write_until_killed(path: str, seed: int) -> None:
-    store: Store = LmdbStore.open(path)
-    for batch in batches(seed):
-        store.commit(batch)
-        print("committed", flush=True)
-    sys.stdin.read()
-
-
 @pytest.mark.slow
 @settings(max_examples=7, deadline=None)
 @given(seed=st.integers(0, 2**32), said=st.integers(1, 499))
 def test_a_killed_writer_leaves_a_whole_number_of_commits_and_no_fewer_than_it_said(seed: int, said: int) -> None:
-    child = f"from property_tests.test_store_properties import write_until_killed as w; import sys; w(sys.argv[1], {seed})"
     with TemporaryDirectory() as folder:
         path = os.path.join(folder, "run.lmdb")
-        command = [sys.executable, "-c", child, path]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
-            assert writer.stdout is not None
-            assert ["committed\n"] * said == [writer.stdout.readline() for _ in range(said)]
-            writer.kill()
+        write_and_be_killed(path, batches, seed, said)
         disk, memory = LmdbStore.open(path), MemoryStore()
         found = disk.scan(ROWS)
         disk.close()

@@ -90,6 +90,7 @@ class _RemoveAuth(Kernel[Event, Event]):
     def __init__(self, site: Site, redactor: Redactor) -> None:
         self._site = site
         self._redactor = redactor
+        self._text = redactor.short
         self._heads = Heads(redactor)  # no state either
         self._resent = Resent()  # no state: without it the same secrets are found
         self._connections = Connections()
@@ -331,9 +332,6 @@ class _RemoveAuth(Kernel[Event, Event]):
     def _readline(self, event: Readline) -> Readline:
         return _with(event, command=mask_command(event.command, self._redactor))
 
-    def _text(self, text: str) -> str:
-        return self._redactor.text(text) if len(text) > _SHORTEST else text
-
     def _optional(self, text: str | None) -> str | None:
         return self._text(text) if text else text
 
@@ -349,7 +347,6 @@ def _texts(event: SseMessage, datas: Sequence[str]) -> str:
 
 
 _FORM = "application/x-www-form-urlencoded"
-_SHORTEST = 5  # a parameter named `key` with one letter is the shortest text with a secret
 
 
 def _with(value: S, /, **fields: Any) -> S:

@@ -20,7 +20,6 @@ __all__ = ["Heads"]
 _SEARCHED = SECRET_HEADERS | {"sec-websocket-protocol"}  # their values are not all of them a secret
 _KNOWN_MOST = 2048  # fields: those of a client and a server are 40, and of an answer four are its own
 _LONGEST = 512  # characters of one that is kept: 1 MB of all
-_SHORTEST = 5  # a parameter named `key` with one letter is the shortest text with a secret
 
 
 class Heads:
@@ -49,7 +48,7 @@ class Heads:
     def clean(self, headers: Headers) -> Headers:
         """All fields without secrets."""
         fields = self._fields(headers, headers)
-        made = tuple((name, value if is_secret_header(name) else self._text(value)) for name, value in fields)
+        made = tuple((name, value if is_secret_header(name) else self._redactor.short(value)) for name, value in fields)
         return headers if all(new[1] is old[1] for new, old in zip(made, headers, strict=True)) else made
 
     def _fields(self, headers: Headers, new: Sequence[tuple[str, str]]) -> Headers:
@@ -62,9 +61,6 @@ class Heads:
         if not changed:
             return headers
         return tuple([(field[0], changed.get(field, field[1])) for field in headers])
-
-    def _text(self, text: str) -> str:
-        return self._redactor.text(text) if len(text) > _SHORTEST else text
 
 
 def _may_be_secret(name: str) -> bool:

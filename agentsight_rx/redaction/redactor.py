@@ -13,6 +13,7 @@ from .shapes import SPECIAL, kind_of
 __all__ = ["LABEL", "Redactor", "settled"]
 
 _LABEL_HINT = b"[redacted:"
+_SHORTEST = 5  # a parameter named `key` with one letter is the shortest text with a secret
 LABEL = re.compile(rb"\[redacted:[a-z-]{1,40}:[0-9a-f]{8}\]")  # no digit in the kind: no key fits into one
 
 
@@ -54,6 +55,10 @@ class Redactor:
         data = text.encode("utf-8", "surrogatepass")
         made = self.data(data, cut=cut)
         return text if made is data else made.decode("utf-8", "surrogatepass")
+
+    def short(self, text: str, /) -> str:
+        """As `text`, for texts that are mostly too short for a secret: these are not looked at."""
+        return self.text(text) if len(text) > _SHORTEST else text
 
     def _learn(self, text: str) -> None:
         """Events of a stream begin alike, mostly with all but their text: that is searched once."""

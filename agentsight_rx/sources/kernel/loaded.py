@@ -47,36 +47,30 @@ class Loaded:
         self._image = image
         self._anew = anew
         self._entries = entries
-        self._maps: list[int] = []
-        self._created: list[int] = []
+        self._maps: dict[str, int] = {}
         self._tables: dict[str, Table] = {}
         self._programs: dict[tuple[str, int, int, int], int] = {}
         try:
-            made = {each.name: self._create(each) for each in image.maps if each.kind != ARRAY_OF_MAPS}
-            for each in image.maps:
-                if each.name not in made:
-                    first = made[f"first_{each.name}"]
-                    made[each.name] = self._create(each, like=first)
-                    put_map(made[each.name], first)
-            self._maps = [made[each.name] for each in image.maps]
+            for each in sorted(image.maps, key=lambda each: each.kind == ARRAY_OF_MAPS):
+                self._create(each)
         except BaseException:
             self.close()
             raise
 
     def __getitem__(self, name: str) -> Table:
         if name not in self._tables:
-            number, found = next((number, each) for number, each in enumerate(self._image.maps) if each.name == name)
+            found = next(each for each in self._image.maps if each.name == name)
             key, leaf = type_of(json.loads(found.key_type)), type_of(json.loads(found.leaf_type))
-            self._tables[name] = Table(
-                self._maps[number], found.kind, key, leaf, entries=self._entries.get(name, found.entries)
-            )
+            self._tables[name] = Table(self._maps[name], found.kind, key, leaf, entries=self._entries.get(name, found.entries))
         return self._tables[name]
 
-    def _create(self, wanted: Map, like: int = 0) -> int:
+    def _create(self, wanted: Map) -> None:
         sizes, most = (wanted.key_size, wanted.leaf_size), self._entries.get(wanted.name, wanted.entries)
-        fd = create_map(wanted.name, wanted.kind, sizes, entries=most, flags=wanted.flags, like=like)
-        self._created.append(fd)
-        return fd
+        first = self._maps[f"first_{wanted.name}"] if wanted.kind == ARRAY_OF_MAPS else 0
+        fd = create_map(wanted.name, wanted.kind, sizes, entries=most, flags=wanted.flags, like=first)
+        self._maps[wanted.name] = fd
+        if first:
+            put_map(fd, first)
 
     def exchange_ring(self, table: str, size: int) -> int:
         """
@@ -85,7 +79,7 @@ class Loaded:
         """
         fd = create_map(table, RINGBUF, (0, 0), entries=size)
         try:
-            put_map(self[table].fd, fd)
+            put_map(self._maps[table], fd)
         except BaseException:
             os.close(fd)
             raise
@@ -109,7 +103,7 @@ class Loaded:
         return self._programs[wanted]
 
     def _load(self, name: str, kind: int, attach_type: int, run: int) -> int:
-        code = self._image.linked(name, self._maps.__getitem__, run=run)
+        code = self._image.linked(name, lambda number: self._maps[self._image.maps[number].name], run=run)
         return load_program(name, kind, code, attach_type=attach_type)
 
     def skipped(self) -> int:
@@ -158,7 +152,7 @@ class Loaded:
 
     def close(self) -> None:
         """Give up programs and maps; attached programs keep their own."""
-        descriptors = [*self._programs.values(), *self._created]
-        self._programs, self._maps, self._created, self._tables = {}, [], [], {}
+        descriptors = [*self._programs.values(), *self._maps.values()]
+        self._programs, self._maps, self._tables = {}, {}, {}
         for fd in descriptors:
             os.close(fd)

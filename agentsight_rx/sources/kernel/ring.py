@@ -26,7 +26,7 @@ _RECORD_MOST = 1 << 20  # bytes; ours have 32 KB at most, where they are put tog
 _BATCH = 4 << 20  # bytes that one read takes at most, so that whoever gets it has room for it
 # A reader wakes at multiples of these times, so that all readers, and the engine behind them, wake together: a wake-up costs
 # more than the few records that it brings. The first one holds right after an idle time, the others while records keep coming:
-# the short one where the reader looks at /proc for each, so that their processes are there still
+# the short one where a ring has not grown, and where the reader looks at /proc for each, so that its process is there still
 _GATHER_FIRST_S, GATHER_S, GATHER_LONG_S = 0.01, 0.02, 0.1
 # Bytes that are read at once, without a system call: after each, another busy thread may keep the interpreter lock for 5 ms
 _ENOUGH = 256 << 10
@@ -68,11 +68,13 @@ def _until_multiple_of(step_s: float) -> float:
 class _Mapping:
     """
     The memory of a ring (Documentation/bpf/ringbuf.rst): behind the end of the data its beginning is mapped again, as much as
-    the largest record needs, so no record wraps. `at`: so far it was read. The kernel may know of less.
+    the largest record needs, so no record wraps. `at`: so far it was read. The kernel may know of less. `owned`: `close`
+    closes the descriptor too.
     """
 
-    def __init__(self, fd: int, size: int) -> None:
+    def __init__(self, fd: int, size: int, *, owned: bool = False) -> None:
         self.fd, self.size = fd, size
+        self._owned = owned
         self._consumer_map = mmap.mmap(fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
         twice = min(size, _RECORD_MOST)
         self._producer_map = mmap.mmap(fd, _PAGE + size + twice, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE)
@@ -94,6 +96,8 @@ class _Mapping:
         self.view.release()
         self._consumer_map.close()
         self._producer_map.close()
+        if self._owned:
+            os.close(self.fd)
 
 
 class Ring(Generic[E]):
@@ -122,7 +126,6 @@ class Ring(Generic[E]):
         self._decode = decode
         self._most = most
         self._exchange = exchange
-        self._made: list[int] = []  # at most one
         self._gather_s = gather_s
         self._next: _Mapping | None = None
         self._flows = False  # the last read found records
@@ -163,8 +166,12 @@ class Ring(Generic[E]):
         exchange, self._exchange = self._exchange, None
         if exchange is not None and self._mapping.size < self._most:
             with suppress(OSError):
-                self._made.append(exchange(self._most))
-                self._next = _Mapping(self._made[-1], self._most)
+                fd = exchange(self._most)
+                try:
+                    self._next = _Mapping(fd, self._most, owned=True)
+                except BaseException:
+                    os.close(fd)
+                    raise
 
     def wait(self, timeout: float) -> bool:
         """True once there is something to read; waits at most `timeout` s, or until `wake`."""
@@ -262,5 +269,3 @@ class Ring(Generic[E]):
             self._next.close()
         self._bell.close()
         self._leave()
-        for fd in self._made:
-            os.close(fd)

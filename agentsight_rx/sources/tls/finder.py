@@ -82,20 +82,12 @@ class Finder:
 
     def knows(self, path: str) -> bool:
         """Whether it was inspected, or cannot be."""
-        try:
-            with open_file(path) as file:
-                identity = file_id(file)
-        except CaptureError:
-            return True
-        return identity in self._probed or identity in self._others
+        identity = _identity(path)
+        return identity is None or identity in self._probed or identity in self._others
 
     def probes(self, path: str) -> bool:
         """Whether this file is probed."""
-        try:
-            with open_file(path) as file:
-                return file_id(file) in self._probed
-        except CaptureError:
-            return False
+        return _identity(path) in self._probed
 
     def attempt(self, path: str, name: str | Mapped = "") -> bool | None:
         """The same as `look_into` for any path; None where it cannot be opened: its process may be gone."""
@@ -148,6 +140,15 @@ class Finder:
         for file, _, _ in self._searches:
             file.close()
         self._searches.clear()
+
+
+def _identity(path: str) -> FileId | None:
+    """None where it cannot be opened."""
+    try:
+        with open_file(path) as file:
+            return file_id(file)
+    except CaptureError:
+        return None
 
 
 def _text(name: str | Mapped) -> str:
