@@ -6,9 +6,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from .image import Image, Map
+from .ring import Growth
 from .syscall import (
     ARRAY_OF_MAPS,
     RAW_TRACEPOINT,
@@ -72,18 +74,9 @@ class Loaded:
         if first:
             put_map(fd, first)
 
-    def exchange_ring(self, table: str, size: int) -> int:
-        """
-        Put a new ring into a table of rings; returns its descriptor, which the caller closes, once no program writes into the
-        one before.
-        """
-        fd = create_map(table, RINGBUF, (0, 0), entries=size)
-        try:
-            put_map(self._maps[table], fd)
-        except BaseException:
-            os.close(fd)
-            raise
-        return fd
+    def growth_of(self, table: str, size: int) -> Growth:
+        """How the ring in a table of rings becomes one of `size` bytes."""
+        return Growth(size, partial(_new_ring, table), partial(put_map, self._maps[table]))
 
     @property
     def runs(self) -> range:
@@ -156,3 +149,7 @@ class Loaded:
         self._programs, self._maps, self._tables = {}, {}, {}
         for fd in descriptors:
             os.close(fd)
+
+
+def _new_ring(name: str, size: int) -> int:
+    return create_map(name, RINGBUF, (0, 0), entries=size)

@@ -7,7 +7,6 @@ import ctypes
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
-from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ...errors import Unavailable
@@ -24,7 +23,7 @@ from .namespace import Namespace, own_namespace
 from .perf_events import at_tracepoint
 from .prepared import Source, prepared
 from .rights import Call, refusal
-from .ring import GATHER_S, Ring, first_size, size_of_ring
+from .ring import GATHER_S, Ring, size_of_ring
 from .tracepoints import number_of
 
 __all__ = ["CALL_FIELDS", "Program"]
@@ -72,8 +71,8 @@ class Program(Generic[E]):
     """
     One BPF object: `bpf/track.h`, further `headers`, the C source of one stage and further `parts` of it. It filters by
     `target` in the kernel. Which of the names of `target` a process had is noted in `names`. A `ring_size` of 0 is chosen by
-    the memory that is free; the ring begins with `first_ring` bytes of it, 0: an eighth. `gather_s`: for how long records may
-    wait for more of them.
+    the memory that is free. The ring begins with `first_ring` bytes of it, if that is not 0. `gather_s`: for how long records
+    may wait for more of them.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class Program(Generic[E]):
         names: Names | None = None,
     ) -> None:
         size = size_of_ring(ring_size)
-        begins = first_size(size, first_ring)
+        begins = min(size, first_ring or size)
         require_kernel()  # before the compiler, which would say what the kernel refused in words of its own
         target.check()
         self._stage = stage
@@ -116,8 +115,8 @@ class Program(Generic[E]):
             self.bpf["groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
         self._names = names or Names()
         first = self.bpf["first_ring"].fd
-        exchange = partial(self.bpf.exchange_ring, "ring")
-        self._ring: Ring[E] = Ring(first, begins, decode, most=size, exchange=exchange, gather_s=gather_s)
+        growth = self.bpf.growth_of("ring", size)
+        self._ring: Ring[E] = Ring(first, begins, decode, growth=growth, gather_s=gather_s)
         self._final: tuple[int, int, int] | None = None
         self._over = False
         self._looked = self._asked = time.monotonic()

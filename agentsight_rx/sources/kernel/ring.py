@@ -9,13 +9,14 @@ import select
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 from ...core.bell import Bell
 from ...core.capacity import share_of_memory
 from ...core.options import Fits
 
-__all__ = ["GATHER_LONG_S", "GATHER_S", "Ring", "RingSize", "first_size", "gather_of_content", "size_of_ring"]
+__all__ = ["GATHER_LONG_S", "GATHER_S", "Growth", "Ring", "RingSize", "gather_of_content", "size_of_ring"]
 
 E = TypeVar("E")
 
@@ -33,9 +34,9 @@ _ENOUGH = 256 << 10
 _SMALLEST, _ROOMY = 2 * _PAGE, 32 << 20
 # Where no size is asked for: 0.2 s of 300 MB/s, for so long a virtual machine may stall a reader; less where memory is scarce
 _PART, _LEAST, _MOST = 128, 8 << 20, 64 << 20
-# Most never need so much. So a ring begins with a part of it, and once an eighth of that is full the whole takes its place, for
-# which the kernel needs 11 ms: in so long 430 MB/s bring 5 MB
-_FIRST_PART, _FIRST_LEAST, _NEARLY = 8, 512 << 10, 8
+# A ring that begins with a part of its size has the whole once an eighth of that part is full: the kernel needs 11 ms for it,
+# and in so long 430 MB/s bring 5 MB
+_NEARLY = 8
 _UNFINISHED_S = 0.02  # how long the last read waits for a record that is being written
 
 
@@ -51,11 +52,6 @@ def size_of_ring(asked: RingSize) -> int:
     return asked or share_of_memory(_PART, least=_LEAST, most=_MOST)
 
 
-def first_size(size: int, wanted: int = 0) -> int:
-    """The size that a ring begins with which may grow to `size` bytes; 0: an eighth of it."""
-    return min(size, wanted or max(size // _FIRST_PART, _FIRST_LEAST))
-
-
 def gather_of_content(asked: RingSize) -> float:
     """How long a reader of content may gather, in s: a small ring is full within some 20 ms of 400 MB/s."""
     return GATHER_LONG_S if size_of_ring(asked) >= _ROOMY else GATHER_S
@@ -65,16 +61,26 @@ def _until_multiple_of(step_s: float) -> float:
     return step_s - time.monotonic() % step_s
 
 
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """
+    The larger ring that may take a ring's place: one of `size` bytes, whose descriptor `make` returns. `enter` has programs
+    write into it, and returns once none writes into the one before. Both raise OSError.
+    """
+
+    size: int
+    make: Callable[[int], int]
+    enter: Callable[[int], None]
+
+
 class _Mapping:
     """
     The memory of a ring (Documentation/bpf/ringbuf.rst): behind the end of the data its beginning is mapped again, as much as
-    the largest record needs, so no record wraps. `at`: so far it was read. The kernel may know of less. `owned`: `close`
-    closes the descriptor too.
+    the largest record needs, so no record wraps. `at`: so far it was read. The kernel may know of less.
     """
 
-    def __init__(self, fd: int, size: int, *, owned: bool = False) -> None:
+    def __init__(self, fd: int, size: int) -> None:
         self.fd, self.size = fd, size
-        self._owned = owned
         self._consumer_map = mmap.mmap(fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
         twice = min(size, _RECORD_MOST)
         self._producer_map = mmap.mmap(fd, _PAGE + size + twice, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE)
@@ -96,8 +102,21 @@ class _Mapping:
         self.view.release()
         self._consumer_map.close()
         self._producer_map.close()
-        if self._owned:
-            os.close(self.fd)
+
+
+class _OwnMapping(_Mapping):
+    """That of a ring whose descriptor is closed with it; a ring that cannot be mapped is closed at once."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        try:
+            super().__init__(fd, size)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def close(self) -> None:
+        super().close()
+        os.close(self.fd)
 
 
 class Ring(Generic[E]):
@@ -106,8 +125,8 @@ class Ring(Generic[E]):
     in place, and only after its BUSY bit is clear; x86-64 keeps the order of these loads, which is why other machines are not
     supported.
 
-    Once an eighth of it is full, a ring of `most` bytes takes its place: `exchange(most)` returns its descriptor when no
-    program writes into the one before any more. `widen` does so earlier, where much is to be expected.
+    Once an eighth of it is full, the larger ring of `growth` takes its place. `widen` does so earlier, where much is to be
+    expected.
 
     While records keep coming, the reader looks each `gather_s` seconds. The kernel wakes a reader for a record that comes when
     all before it were read: so the last record that was read does not count as read then.
@@ -119,13 +138,12 @@ class Ring(Generic[E]):
         size: int,
         decode: Callable[[memoryview, int, int], E | list[E] | None],
         *,
-        most: int = 0,
-        exchange: Callable[[int], int] | None = None,
+        growth: Growth | None = None,
         gather_s: float = GATHER_S,
     ) -> None:
         self._decode = decode
-        self._most = most
-        self._exchange = exchange
+        self._growth = growth if growth is not None and growth.size > size else None
+        self._most = size if self._growth is None else self._growth.size
         self._gather_s = gather_s
         self._next: _Mapping | None = None
         self._flows = False  # the last read found records
@@ -163,15 +181,17 @@ class Ring(Generic[E]):
 
     def widen(self) -> None:
         """Have the larger ring take its place now. Where there is no memory for it, this one goes on."""
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None and self._mapping.size < self._most:
-            with suppress(OSError):
-                fd = exchange(self._most)
-                try:
-                    self._next = _Mapping(fd, self._most, owned=True)
-                except BaseException:
-                    os.close(fd)
-                    raise
+        growth, self._growth = self._growth, None
+        if growth is None:
+            return
+        with suppress(OSError):
+            larger = _OwnMapping(growth.make(growth.size), growth.size)  # before programs write into what nobody could read
+            try:
+                growth.enter(larger.fd)
+            except BaseException:
+                larger.close()
+                raise
+            self._next = larger
 
     def wait(self, timeout: float) -> bool:
         """True once there is something to read; waits at most `timeout` s, or until `wake`."""

@@ -15,7 +15,7 @@ import pytest
 
 from agentsight_rx.errors import UsageError
 from agentsight_rx.sources.kernel.features import require_kernel
-from agentsight_rx.sources.kernel.ring import GATHER_LONG_S, GATHER_S, Ring, first_size, size_of_ring
+from agentsight_rx.sources.kernel.ring import GATHER_LONG_S, GATHER_S, Growth, Ring, size_of_ring
 from agentsight_rx.sources.kernel.syscall import create_map
 from agentsight_rx.sources.process import ProcessOptions
 
@@ -143,12 +143,14 @@ def test_its_fill_is_what_was_not_read(memory: Memory, ring: Ring[bytes]) -> Non
 
 
 class _Larger:
-    """What takes the place of a ring: `exchange` gives its descriptor."""
+    """What takes the place of a ring."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []
+        self.entered: list[int] = []
+        self.growth = Growth(4 * SIZE, self._make, self.entered.append)
 
-    def exchange(self, size: int) -> int:
+    def _make(self, size: int) -> int:
         self.asked.append(size)
         self.memory = Memory(size)
         return self.memory.fd
@@ -157,9 +159,7 @@ class _Larger:
 @pytest.fixture
 def growing(memory: Memory) -> Generator[tuple[Ring[bytes], _Larger]]:
     larger = _Larger()
-    made: Ring[bytes] = Ring(
-        memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + size]), most=4 * SIZE, exchange=larger.exchange
-    )
+    made: Ring[bytes] = Ring(memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + size]), growth=larger.growth)
     yield made, larger
     made.close()
     if larger.asked:
@@ -179,7 +179,7 @@ def test_once_an_eighth_is_full_a_larger_ring_takes_its_place(memory: Memory, gr
     assert ring.read() == [b"b"]
     assert ring.wait(0)
     assert ring.read() == [b"c"]
-    assert (larger.asked, ring.size) == ([4 * SIZE], 4 * SIZE)
+    assert (larger.asked, larger.entered, ring.size) == ([4 * SIZE], [larger.memory.fd], 4 * SIZE)
 
 
 def test_it_grows_once_where_much_is_expected(growing: tuple[Ring[bytes], _Larger]) -> None:
@@ -200,18 +200,32 @@ def test_the_rest_is_that_of_both_rings(memory: Memory, growing: tuple[Ring[byte
     assert ring.rest() == [b"b", b"c"]
 
 
-def test_where_no_larger_ring_can_be_made_the_first_goes_on(memory: Memory) -> None:
-    asked: list[int] = []
+@pytest.mark.parametrize("fails", ["make", "map", "enter"])
+def test_where_no_larger_ring_can_be_made_the_first_goes_on(memory: Memory, fails: str) -> None:
+    """Programs write into no ring that cannot be read, and no descriptor is left."""
+    made: list[int] = []
+    entered: list[int] = []
 
-    def refuse(size: int) -> int:
-        asked.append(size)
-        raise OSError("no memory")
+    def make(size: int) -> int:
+        if fails == "make":
+            raise OSError("no memory")
+        made.append(Memory(size).fd if fails == "enter" else os.open("/dev/null", os.O_RDWR))
+        return made[-1]
 
-    ring: Ring[bytes] = Ring(memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + 1]), most=4 * SIZE, exchange=refuse)
+    def enter(fd: int) -> None:
+        if fails == "enter":
+            raise OSError("no memory")
+        entered.append(fd)
+
+    growth = Growth(4 * SIZE, make, enter)
+    ring: Ring[bytes] = Ring(memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + 1]), growth=growth)
     for each in (b"a", b"b"):
         memory.put(each * (SIZE // 4))
         assert ring.read() == [each]
-    assert asked == [4 * SIZE]
+    assert (len(made), entered) == (fails != "make", [])
+    for fd in made:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
     ring.close()
 
 
@@ -311,12 +325,6 @@ def test_after_the_end_a_wake_touches_no_file_that_came_since(memory: Memory) ->
 def test_a_size_that_the_kernel_does_not_take_is_refused(size: int) -> None:
     with pytest.raises(UsageError, match="a power of two from 8192 on"):
         ProcessOptions(ring_size=size)
-
-
-def test_a_ring_begins_with_a_part_of_its_size() -> None:
-    sizes = 64 << 10, 512 << 10, 1 << 20, 8 << 20, 64 << 20
-    assert [first_size(size) for size in sizes] == [64 << 10, 512 << 10, 512 << 10, 1 << 20, 8 << 20]
-    assert [first_size(size, 16 << 20) for size in (8 << 20, 64 << 20)] == [8 << 20, 16 << 20]
 
 
 def test_a_size_that_is_not_asked_for_is_chosen() -> None:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from agentsight_rx.sources.kernel.compiler import compiled
@@ -89,8 +88,7 @@ def flood(count: int) -> Found:
                 patterns[patterns.Key(which)] = patterns.Leaf(
                     (ctypes.c_uint64 * _WORDS)(*[which * 0x0101010101010101] * _WORDS)
                 )
-            exchange = partial(program.exchange_ring, "out")
-            ring: Ring[bool] = Ring(program["first_out"].fd, _FIRST, check, most=_RING, exchange=exchange)
+            ring: Ring[bool] = Ring(program["first_out"].fd, _FIRST, check, growth=program.growth_of("out", _RING))
             stack.callback(ring.close)
             number = int(_TRACEPOINT.read_text())
             attached = at_tracepoint(program.load("tracepoint__syscalls__sys_enter_getppid"), number)
