@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reactivex import operators as ops
 
 from agentsight_rx import run, sinks
 from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.mailbox import Mailbox
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import Stream, of, origin
 from agentsight_rx.core.weight import weight
@@ -151,6 +154,32 @@ def test_what_is_shed_is_the_large_contents_and_each_is_counted(sizes: list[int]
     assert [line for line in lines if line not in large] == [item for item in kept.items if isinstance(item, Readline)]
     lost = [(each.count, each.size) for each in summary.ledger.unintended() if each.reason is Reason.SHED]
     assert [(len(large), sum(map(weight, large)))] * bool(large) == lost
+
+
+@pytest.mark.parametrize(
+    ("watched", "own", "gathers"),
+    [((False, False), False, True), ((False, True), False, False), ((), False, False), ((False,), True, False)],
+)
+def test_events_wait_for_each_other_only_where_nobody_sees_what_comes(
+    watched: tuple[bool, ...], own: bool, gathers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`own`: the graph has an operator of RxPY, behind which anything may be shown."""
+    gathered: list[float] = []
+
+    def gather(_: Mailbox[Any], timeout: float) -> None:
+        gathered.append(timeout)
+
+    monkeypatch.setattr(Mailbox, "gather", gather)
+    kept, asleep = Keeping(), _Asleep()
+    source = _source(lambda: asleep)
+    shown = [Sink[Any]("kept", lambda _: kept, is_watched=lambda each=each: each) for each in watched]  # type: ignore[misc]
+    with Run(source.pipe(ops.map(str)) if own else source, shown) as running:
+        assert asleep.reads.wait(30)
+        while not gathered and gathers:
+            pass
+        running.stop()
+    assert all(0 < each <= 0.5 for each in gathered)
+    assert bool(gathered) == gathers
 
 
 def test_at_the_end_of_a_run_a_reader_that_waits_is_woken() -> None:

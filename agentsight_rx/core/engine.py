@@ -32,7 +32,7 @@ from ..say import say
 from .hub import Hub, Saved, Ticker
 from .inline import run_inline
 from .node import Node
-from .pace import SLACK_NS, STEP_NS, next_step
+from .pace import FINE_NS, SLACK_NS, STEP_NS, next_step
 
 __all__ = ["Engine", "EngineState", "Site"]
 
@@ -103,6 +103,7 @@ class Engine(PeriodicScheduler):
         self._stepping = False
         self._subscribing = self._again = False
         self._failed: tuple[Exception, Node] | None = None
+        self.step_ns = STEP_NS  # the finest step of time
         self._now_ns = 0
         self._newest_ns = 0
         self._next_ns: int | None = None
@@ -178,18 +179,33 @@ class Engine(PeriodicScheduler):
     def now(self) -> datetime:
         return _EPOCH + timedelta(microseconds=self._now_ns / 1000)
 
+    def be_fine(self) -> None:
+        """From here on time has fine steps: the graph leads to operators of RxPY, which may have timers."""
+        if not self.is_fine:
+            self.step_ns = FINE_NS
+            self._next_ns = None if self._next_ns is None else min(self._next_ns, self._border_ns)
+
+    @property
+    def is_fine(self) -> bool:
+        return self.step_ns == FINE_NS
+
+    @property
+    def _border_ns(self) -> int:
+        """Where the next step begins."""
+        return (self._now_ns // self.step_ns + 1) * self.step_ns
+
     def start(self, clock_ns: int) -> None:
         """Begin event time at the clock, before any event came."""
         if self._next_ns is None:
-            self._now_ns = self._newest_ns = clock_ns // STEP_NS * STEP_NS
-            self._next_ns = self._now_ns + STEP_NS
+            self._now_ns = self._newest_ns = clock_ns // self.step_ns * self.step_ns
+            self._next_ns = self._border_ns
 
     def _begin(self, time_ns: int) -> None:
         """The first event has come: timers that were set before count from it, live and where a recording is replayed."""
         self.start(time_ns)
         self._begun = True
         self._see(time_ns)
-        begun_ns = max(self._now_ns, time_ns // STEP_NS * STEP_NS)
+        begun_ns = max(self._now_ns, time_ns // self.step_ns * self.step_ns)
         for delay_ns, number, action in self._early:
             heapq.heappush(self._timers, (begun_ns + delay_ns, number, action))
         self._early = []
@@ -231,7 +247,7 @@ class Engine(PeriodicScheduler):
         if not self._begun:
             self._begin(times[0])
         top = max(times)
-        if top >= self._now_ns + STEP_NS:
+        if top >= self._border_ns:
             batch = self._cut(hub, batch, times)
         elif top > self._newest_ns:
             self._see(top)
@@ -240,7 +256,7 @@ class Engine(PeriodicScheduler):
     def _cut(self, hub: Hub[E], batch: Sequence[E], times: list[int]) -> Sequence[E]:
         start = 0
         newest = list(itertools.accumulate(times, max))  # a step is crossed by the first event at or past it
-        while (index := bisect_left(newest, self._now_ns + STEP_NS, start)) < len(newest):
+        while (index := bisect_left(newest, self._border_ns, start)) < len(newest):
             if index > start:
                 if newest[index - 1] > self._newest_ns:
                     self._see(newest[index - 1])
@@ -248,8 +264,8 @@ class Engine(PeriodicScheduler):
                 start = index
             time_ns = newest[index]
             self._advance(time_ns)
-            if time_ns >= self._now_ns + STEP_NS:  # the steps were coarse
-                self._tick(time_ns // STEP_NS * STEP_NS)
+            if time_ns >= self._border_ns:  # the steps were coarse
+                self._tick(time_ns // self.step_ns * self.step_ns)
         if newest[-1] > self._newest_ns:
             self._see(newest[-1])
         return batch[start:]
@@ -257,7 +273,7 @@ class Engine(PeriodicScheduler):
     def _see(self, time_ns: int) -> None:
         """The newest event so far: from here on steps are fine again."""
         self._newest_ns = time_ns
-        self._next_ns = self._now_ns + STEP_NS
+        self._next_ns = self._border_ns
 
     def idle(self, clock_ns: int) -> None:
         """No event came: advance time to a slack behind the clock."""
@@ -272,7 +288,7 @@ class Engine(PeriodicScheduler):
     def _advance(self, until_ns: int) -> None:
         while self._next_ns is not None and self._next_ns <= until_ns:
             now_ns = self._next_ns
-            self._next_ns = next_step(now_ns, self._newest_ns)
+            self._next_ns = next_step(now_ns, self._newest_ns, self.step_ns)
             self._tick(now_ns)
 
     def _tick(self, now_ns: int) -> None:
@@ -442,6 +458,7 @@ class Engine(PeriodicScheduler):
         delay_ns = round(self.to_seconds(duetime) * 1e9)
         if delay_ns <= 0:
             return self.schedule(action, state)
+        self.be_fine()
         disposable = SingleAssignmentDisposable()
 
         def act() -> None:

@@ -9,7 +9,6 @@ from itertools import accumulate
 from typing import Any, Protocol
 
 from .hub import Hub
-from .pace import STEP_NS
 
 __all__ = ["run_inline"]
 
@@ -21,6 +20,8 @@ class Run(AbstractContextManager[object], Protocol):
     def hubs(self) -> list[Hub[Any]]: ...
     @property
     def now_ns(self) -> int: ...
+    @property
+    def step_ns(self) -> int: ...
     def push(self, hub: Hub[Any], batch: Sequence[Any], /) -> None: ...
     def end(self, hub: Hub[Any], /) -> None: ...
     def linger(self, done: Callable[[], bool], /) -> None: ...
@@ -49,7 +50,7 @@ class _Inline:
                 self._read(live)
                 heads = sorted((waiting[hub].next_ns, place) for place, hub in enumerate(live) if hub in waiting)
                 new = engine.hubs[len(self._opened) :]
-                if new and not (heads and heads[0][0] < engine.now_ns + STEP_NS):
+                if new and not (heads and heads[0][0] < engine.now_ns + engine.step_ns):
                     for hub in new:
                         self._opened[hub] = None
                         hub.reader.open()
@@ -79,8 +80,8 @@ class _Inline:
 
     def _push_oldest(self, live: Sequence[Hub[Any]], heads: Sequence[tuple[int, int]]) -> None:
         """Push what one source has within this step and before the next event of any other."""
-        time_ns, place = heads[0]
-        border = min([*heads[1:2], ((time_ns // STEP_NS + 1) * STEP_NS, -1)])
+        (time_ns, place), step_ns = heads[0], self._engine.step_ns
+        border = min([*heads[1:2], ((time_ns // step_ns + 1) * step_ns, -1)])
         hub = live[place]
         batch = self._waiting[hub]
         start = batch.start

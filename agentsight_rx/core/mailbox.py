@@ -19,6 +19,7 @@ E = TypeVar("E")
 # Of an inbox: what 300 MB/s bring while the engine is busy for 0.8 s, less where memory is scarce
 _PART, _LEAST, _MOST = 64, 64 << 20, 256 << 20
 _EVENT = 1 << 10  # an event takes 0.6 KiB besides its content, so that many small ones take no more than few large ones
+_MUCH, _MANY = 1 << 20, 4096  # bytes and events for which a receiver is woken that gathers
 _METADATA_SHARE = 0.1  # of the room, kept for events without content, so that exits and losses still pass
 
 
@@ -64,6 +65,7 @@ class Mailbox(Generic[E]):
         self._size = 0
         self._closed = False
         self._changed = Condition()
+        self._gathers = False  # the receiver is not to be woken for little
         self.taken = 0  # bytes of the batch that `get` returned last
 
     def put(self, batch: Sequence[E], *, sender: object = None, weights: Sequence[int] | None = None) -> Overflow:
@@ -89,7 +91,8 @@ class Mailbox(Generic[E]):
                     self._boxes.extend((sender, *part) for part in _parts(batch, weights, self._part))
                 self._events += len(batch)
                 self._size += size
-                self._changed.notify()
+                if not self._gathers or self._is_much():
+                    self._changed.notify()
             return dropped
 
     def _fit(self, batch: Sequence[E], weights: Sequence[int]) -> tuple[list[E], list[int]]:
@@ -124,6 +127,17 @@ class Mailbox(Generic[E]):
             self._events -= len(batch)
             self._size -= size
             return sender, batch
+
+    def gather(self, timeout: float) -> None:
+        """Wait so many seconds, or until there is much to get, or the end of a source."""
+        with self._changed:
+            if not self._is_much() and not self._closed:
+                self._gathers = True
+                self._changed.wait(timeout)
+                self._gathers = False
+
+    def _is_much(self) -> bool:
+        return self._size >= _MUCH or self._events >= _MANY
 
     def put_anyway(self, batch: Sequence[E], *, sender: object = None) -> None:
         """Hand over a batch even where there is no room: the end of a source, with its last losses."""

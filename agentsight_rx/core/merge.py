@@ -14,7 +14,7 @@ from ..events import Event, moment_of
 from .engine import Engine, Site
 from .hub import Outlet
 from .machine import encode_state
-from .pace import LATE_NS, RELEASE_NS, STEP_NS
+from .pace import LATE_NS
 from .stream import Node, Stream
 from .weight import weight_of_all
 
@@ -25,6 +25,7 @@ E = TypeVar("E")
 _events: msgspec.msgpack.Decoder[list[Event]] = msgspec.msgpack.Decoder(list[Event])
 # Bytes of content: 20 ms of the 200 MB/s that the pipeline takes are 4 MB. From there on readers gather no longer
 _HEAVY, _HELD_MOST = 4 << 20, 32 << 20
+_SOON_NS = 20_000_000
 
 
 def merge(*streams: Stream[E], time_of: Callable[[Any], int] = moment_of) -> Stream[E]:
@@ -36,9 +37,9 @@ def merge(*streams: Stream[E], time_of: Callable[[Any], int] = moment_of) -> Str
         [   merge()   ]      at each 100 ms of event time
         ------ab-------cd|
 
-    A message counts by its last byte, as the view reads it. An event waits until time is 120 ms past it, and goes out at the
-    next multiple of 100 ms; so does one that comes later. Where what waits has more than 4 MiB of content, it goes out 20 ms
-    past it, and where it has more than 32 MiB, all of it at once. A stream that fails is counted as a bug and the others go on.
+    A message counts by its last byte, as the view reads it. An event goes out at the first step of time that is 200 ms past it;
+    so does one that comes later. Where what waits has more than 4 MiB of content, 20 ms are enough, and where it has more than
+    32 MiB, all of it goes out at once. A stream that fails is counted as a bug and the others go on.
     """
     return Stream[E](_Merge(streams, time_of))
 
@@ -128,10 +129,7 @@ class _Merging(Generic[E]):
         else:
             self.held = 0
             return
-        heavy = self.held > _HEAVY
-        if now_ns % RELEASE_NS and not heavy:
-            return
-        latest_ns = now_ns - (STEP_NS if heavy else LATE_NS)
+        latest_ns = now_ns - (_SOON_NS if self.held > _HEAVY else LATE_NS)
         ready: list[E] = []
         ready_times: list[int] = []
         for source in self.inputs:

@@ -56,6 +56,10 @@ class SinkThread:
         return self._sink.keeps_ledger
 
     @property
+    def is_watched(self) -> bool:
+        return self._sink.is_watched()
+
+    @property
     def wants(self) -> frozenset[type]:
         return self._sink.wants
 
@@ -83,8 +87,13 @@ class SinkThread:
         flushed, size, waits = time.monotonic(), 0, False  # whether something was written since the last flush
         well = True  # and whether all of it was taken
         while True:
-            item = self._box.get(_FLUSH_S if waits else _QUIET_S)
+            gathers = not self.is_watched
+            if gathers and waits and not len(self._box):
+                self._box.gather(_FLUSH_S)
+            item = self._box.get((0.0 if gathers else _FLUSH_S) if waits else _QUIET_S)
             if item is not None:
+                if gathers and not waits:
+                    flushed = time.monotonic()  # more may follow
                 waits = True
                 self._in_hand = item[1]
                 size += self._box.taken

@@ -372,6 +372,7 @@ class _Singles(Generic[E]):
         self._observer = observer
         self._engine = engine
         self._root = root
+        engine.be_fine()
         self.singles = 2 if engine.subscribes_again or _feeds_subject(observer) else 1
         self._site: Site | None = None
 

@@ -17,7 +17,6 @@ from reactivex.scheduler import VirtualTimeScheduler
 
 from .engine import Engine
 from .hub import Hub
-from .pace import STEP_NS
 
 __all__ = ["engine_on"]
 
@@ -39,6 +38,7 @@ class _VirtualEngine(Engine):
 
     def __init__(self, scheduler: VirtualTimeScheduler) -> None:
         super().__init__()
+        self.be_fine()
         self._found = ref(scheduler)  # who runs an engine holds its scheduler
         self._waking = SerialDisposable()
         self._wakes_ns: int | None = None  # when the scheduler wakes this engine
@@ -80,8 +80,8 @@ class _VirtualEngine(Engine):
     def _reach(self, clock_ns: int) -> None:
         self.start(clock_ns)
         self._advance(clock_ns)
-        if clock_ns >= self._now_ns + STEP_NS:  # the steps were coarse
-            self._tick(clock_ns // STEP_NS * STEP_NS)
+        if clock_ns >= self._border_ns:  # the steps were coarse
+            self._tick(clock_ns // self.step_ns * self.step_ns)
         if clock_ns > self._newest_ns:
             self._see(clock_ns)
         self._wait()

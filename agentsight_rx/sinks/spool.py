@@ -20,7 +20,7 @@ def spool(options: SpoolOptions, *, owner: tuple[int, int] | None = None) -> Sin
     Write every event, without rows, to `options.folder`. It wants the Ticks: the graph has to mark them (`TraceOptions.ticks`).
     Flushed events survive a kill of this process; a flush comes every 250 ms.
     """
-    return Sink("spool", lambda _: _SpoolSink(options, owner), wants=frozenset({Tick}))
+    return Sink("spool", lambda _: _SpoolSink(options, owner), wants=frozenset({Tick}), is_watched=lambda: False)
 
 
 class _SpoolSink:

@@ -116,7 +116,7 @@ def store(
             say(f"NOTHING IS STORED until that changes: {error}")
         return writer
 
-    return Sink("store", opened, keeps_ledger=True)
+    return Sink("store", opened, keeps_ledger=True, is_watched=lambda: False)
 
 
 class _StoreWriter:

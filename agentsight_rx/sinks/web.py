@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ _LIVE = (CallRow, ToolRow, ProcessRow, ResourceRow)
 
 _RING_MOST = 20_000  # rows: 3 s of an agent that starts 2,000 processes a second; a page looks each 75 ms
 _RING_BYTES_MOST = 4_000_000
+_WATCHED_S = 2.0  # behind a look: a page looks each 75 ms
 _STRETCH_MOST = 500  # rows: 2 ms of encoding
 _STRETCH_BYTES_MOST = 1_000_000
 
@@ -59,6 +61,7 @@ class Feed:
         self._last = 0
         self._alerts = 0
         self._ended = False
+        self._looked_s = -math.inf
 
     def write(self, batch: Sequence[Output], /) -> None:
         live = [item for item in batch if isinstance(item, _LIVE) or (type(item) is RowGone and isinstance(item.row, _LIVE))]
@@ -87,6 +90,11 @@ class Feed:
         return self._ended
 
     @property
+    def is_watched(self) -> bool:
+        """Somebody has just looked."""
+        return time.monotonic() - self._looked_s < _WATCHED_S
+
+    @property
     def last(self) -> int:
         """The number of the newest row, 0 before the first one."""
         return self._last
@@ -108,6 +116,7 @@ class Feed:
         )
 
     def snapshot(self, *, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
+        self._looked_s = time.monotonic()
         with self._lock:
             view, last = self._view.copy(), self._last
         made = view.snapshot(self.completeness(), now_ms=milliseconds(time.time_ns()), audit_limit=audit_limit)
@@ -120,6 +129,7 @@ class Feed:
 
     def after(self, number: int) -> Stretch:
         """The oldest rows after row `number` that were not evicted, as many as one message takes."""
+        self._looked_s = time.monotonic()
         with self._lock:
             newer = self._last - number
             found = list(islice(reversed(self._ring), newer))

@@ -52,7 +52,13 @@ def web(
     """
     options = options or WebOptions()
     opening = _Opening(Place(options), options, limits, lent, deciding=deciding)
-    return WebSink(name="web", open=opening.open, wants=frozenset({AnswerProgress}), place=opening.place)
+    return WebSink(
+        name="web",
+        open=opening.open,
+        wants=frozenset({AnswerProgress}),
+        is_watched=lambda: opening.feed is not None and opening.feed.is_watched,
+        place=opening.place,
+    )
 
 
 class WebSink(Sink[Output], frozen=True, kw_only=True):
@@ -82,6 +88,7 @@ class _Opening:
         deciding: Callable[[], Deciding] | None,
     ) -> None:
         self.place = place
+        self.feed: Feed | None = None
         self._required = options.required
         self._limits = limits
         self._lent = lent
@@ -101,7 +108,7 @@ class _Opening:
         if missing:
             raise SinkError(f"the web page needs {', '.join(missing)}, not installed here")
         listener = self.place.bind()
-        feed = Feed(ledger)
+        self.feed = feed = Feed(ledger)
         lent = self._lent or Lent()
         kept = memory(lent).open(ledger) if self._lent is None else _NoPage()
         meter = ledger.meter("web page")

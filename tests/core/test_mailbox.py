@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.core import capacity
+from agentsight_rx.core import mailbox as mailboxes
 from agentsight_rx.core.mailbox import Mailbox, Overflow, inbox
 from agentsight_rx.core.weight import weight
 from agentsight_rx.events import BodyPart, HttpRequest, Loss, Origin, Reply, SseMessage, TlsChunk, TlsClose
@@ -221,6 +222,55 @@ def test_who_waits_is_woken(wake: str) -> None:
         getattr(mailbox, wake)(["a"])
     waiting.join()
     assert got == [None if wake == "close" else (None, ["a"])]
+
+
+class Scripted(threading.Condition):
+    """While somebody waits, `then` happens in its thread. `told` counts who would have been woken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.then: Callable[[], object] = lambda: None
+        self.told = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.then()
+        return True
+
+    def notify(self, n: int = 1) -> None:
+        self.told += n
+
+    def notify_all(self) -> None:
+        self.told += 1
+
+
+@pytest.mark.parametrize("then", ["little", "large", "many", "end", "close"])
+def test_who_gathers_is_woken_only_for_much_and_for_an_end(then: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = Scripted()
+    monkeypatch.setattr(mailboxes, "Condition", lambda: waits)
+    mailbox = box(1 << 20, 8 << 20)
+    acts: dict[str, Callable[[], object]] = {
+        "little": lambda: mailbox.put(["a"]),
+        "large": lambda: mailbox.put(["A" * (1 << 20)]),
+        "many": lambda: mailbox.put(["a"] * 4096),
+        "end": lambda: mailbox.put_anyway(["a"]),
+        "close": mailbox.close,
+    }
+    waits.then = acts[then]
+    mailbox.gather(3600)
+    assert bool(waits.told) == (then != "little")
+    waits.told = 0
+    mailbox.put(["b"])
+    assert bool(waits.told) == (not mailbox.closed)
+
+
+def test_where_there_is_much_already_nobody_gathers() -> None:
+    mailbox = box(1 << 20)
+    mailbox.put(["a"] * 4096)
+    mailbox.gather(3600)
+    closed = box(1 << 20)
+    closed.close()
+    closed.gather(3600)
+    assert (len(mailbox), len(closed)) == (4096, 0)
 
 
 @pytest.mark.parametrize(("free", "size"), [(0, 64 << 20), (10 << 30, 128 << 20), (1 << 40, 256 << 20)])

@@ -46,17 +46,24 @@ def names(stream: Stream[Timed], engine: Engine | None = None) -> str:
 
 
 class Steps:
-    """A run of `merge` over some live inputs; `at_tick` is what comes out at each step."""
+    """A run of `merge` over some live inputs, as sinks see it; `out` is what comes out, and at which step."""
+
+    singles = 0
 
     def __init__(self, inputs: int) -> None:
         self.engine = Engine()
         self.out: list[tuple[int, str]] = []
-        sources = [given() for _ in range(inputs)]
-        merged(*sources).subscribe(self._take, scheduler=self.engine)
+        merged(*(given() for _ in range(inputs))).attach(self.engine, self)
         self.engine.start(0)
 
-    def _take(self, event: Timed) -> None:
-        self.out.append((self.engine.now_ns // MS, event[1]))
+    def on_batch(self, batch: Sequence[Timed], /) -> None:
+        self.out += [(self.engine.now_ns // MS, name) for _, name in batch]
+
+    def on_completed(self) -> None:
+        pass
+
+    def on_error(self, error: Exception, /) -> None:
+        raise error
 
     def push(self, source: int, *events: Timed) -> None:
         self.engine.push(self.engine.hubs[source], events)
@@ -90,33 +97,42 @@ def test_of_one_time_the_order_is_that_of_the_arguments_and_then_of_arrival() ->
     assert names(merged(other, one)) == "abcd|"
 
 
-def test_an_event_waits_until_time_is_120_ms_past_it_and_goes_out_at_a_multiple_of_100_ms() -> None:
+def test_an_event_goes_out_at_the_first_step_that_is_200_ms_past_it() -> None:
     steps = Steps(2)
-    steps.push(0, (0, "a"), (81, "c"))
-    steps.push(1, (80, "b"))
+    steps.push(0, (0, "a"), (101, "c"))
+    steps.push(1, (100, "b"))
     steps.push(0, (199, "d"))
     assert steps.out == []
-    steps.push(0, (299, "e"))
-    assert steps.out == [(200, "a"), (200, "b")]
-    steps.push(0, (301, "f"))
-    assert steps.out == [(200, "a"), (200, "b"), (300, "c")]
+    steps.push(0, (399, "e"))
+    assert steps.out == [(200, "a"), (300, "b")]
+    steps.push(0, (401, "f"))
+    assert steps.out == [(200, "a"), (300, "b"), (400, "c"), (400, "d")]
 
 
-def test_a_slower_source_is_waited_for_within_those_120_ms() -> None:
+def test_a_slower_source_is_waited_for_within_those_200_ms() -> None:
     steps = Steps(2)
     steps.push(0, (1, "a"), (90, "c"), (199, "e"))
     steps.push(1, (79, "b"), (180, "d"))
-    steps.push(0, (400, "f"))
+    steps.push(0, (500, "f"))
     assert "".join(name for _, name in steps.out) == "abcde"
 
 
-def test_what_comes_later_than_that_goes_out_at_the_next_multiple() -> None:
+def test_what_comes_later_than_that_goes_out_at_the_next_step() -> None:
     steps = Steps(2)
-    steps.push(0, (0, "a"), (50, "c"), (270, "d"))
+    steps.push(0, (0, "a"), (50, "c"), (370, "d"))
     steps.push(1, (10, "b"))
-    assert steps.out == [(200, "a"), (200, "c")]
-    steps.push(0, (420, "e"))
-    assert steps.out[-2:] == [(300, "b"), (400, "d")]
+    assert steps.out == [(200, "a"), (300, "c")]
+    steps.push(0, (620, "e"))
+    assert steps.out[-2:] == [(400, "b"), (600, "d")]
+
+
+def test_before_an_observer_of_rxpy_steps_are_fine() -> None:
+    engine, out = Engine(), list[tuple[int, str]]()
+    merged(given(), given()).subscribe(lambda event: out.append((engine.now_ns // MS, event[1])), scheduler=engine)
+    engine.start(0)
+    first, _ = engine.hubs
+    engine.push(first, [(0, "a"), (41, "b"), (250, "c"), (301, "d")])
+    assert out == [(200, "a"), (260, "b")]
 
 
 def test_of_much_content_an_event_waits_for_20_ms() -> None:
@@ -137,7 +153,7 @@ def test_the_end_of_one_input_keeps_the_others_going() -> None:
     steps = Steps(2)
     steps.push(0, (0, "a"))
     steps.end(0)
-    steps.push(1, (30, "b"), (250, "c"))
+    steps.push(1, (30, "b"), (330, "c"))
     assert [name for _, name in steps.out] == ["a", "b"]
     steps.end(1)
     assert [name for _, name in steps.out] == ["a", "b", "c"]
@@ -311,7 +327,7 @@ def test_what_waits_is_bounded_in_bytes() -> None:
 
 
 def test_what_waits_is_in_a_snapshot() -> None:
-    first, second, last = (TlsClose(Origin(ms * 1_000_000, 7)) for ms in (5, 1, 200))
+    first, second, last = (TlsClose(Origin(ms * 1_000_000, 7)) for ms in (5, 1, 300))
 
     def run(state: EngineState | None, *batches: Sequence[TlsClose]) -> tuple[list[TlsClose], EngineState]:
         seen: list[TlsClose] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agentsight_rx.core.mailbox import Mailbox
 from agentsight_rx.core.sink import Sink, Unwritten
 from agentsight_rx.core.sink_thread import SinkThread
 from agentsight_rx.events import Origin, TlsChunk
@@ -33,9 +34,9 @@ class Writer:
         self.flush()
 
 
-def run(writer: Any, batches: Sequence[Sequence[TlsChunk]]) -> tuple[SinkThread, Ledger]:
+def run(writer: Any, batches: Sequence[Sequence[TlsChunk]], *, is_watched: bool = True) -> tuple[SinkThread, Ledger]:
     ledger = Ledger()
-    thread = SinkThread(Sink("sink", lambda _: writer, size=1 << 30), ledger)
+    thread = SinkThread(Sink("sink", lambda _: writer, size=1 << 30, is_watched=lambda: is_watched), ledger)
     thread.open()
     for batch in batches:
         thread.put(batch)
@@ -54,6 +55,32 @@ def test_a_writer_is_flushed_before_it_holds_much() -> None:
     run(writer, [chunks(100, 1 << 20)])
     assert writer.flushed == 100 << 20
     assert writer.most <= 10 << 20
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_writer_that_nobody_watches_gets_all_that_comes_while_it_gathers(
+    is_watched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, more = Writer(), [chunks(1, 10), chunks(1, 20)]
+    gathered: list[float] = []
+
+    def gather(box: Mailbox[TlsChunk], timeout: float) -> None:
+        gathered.append(timeout)
+        if more:
+            box.put(more.pop())
+        else:
+            box.close()
+
+    monkeypatch.setattr(Mailbox, "gather", gather)
+    ledger = Ledger()
+    thread = SinkThread(Sink("sink", lambda _: writer, is_watched=lambda: is_watched), ledger)
+    thread.open()
+    thread.start()
+    thread.put(chunks(1, 5))
+    if is_watched:
+        thread.close()
+    thread.end(60)
+    assert (writer.flushed, len(gathered)) == ((5, 0) if is_watched else (35, 3))
 
 
 class Failing(Writer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -434,3 +435,15 @@ def test_this_machine_has_the_line_of_its_recorder(tmp_path: Path) -> None:
             assert expected == {name: getattr(made, name) for name in expected}
     finally:
         shelf.close()
+
+
+@pytest.mark.parametrize("at", ["snapshot", "rows"])
+def test_a_feed_is_watched_while_somebody_looks(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed, now = Feed(Ledger()), [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    assert not feed.is_watched
+    _ = feed.snapshot() if at == "snapshot" else feed.after(0)
+    now[0] += 1.9
+    assert feed.is_watched
+    now[0] += 0.2
+    assert not feed.is_watched

@@ -48,7 +48,7 @@ def users(
         ready()
         return UsersSink(start, ledger, own=own, groups=groups)
 
-    return Sink(NAME, opened)
+    return Sink(NAME, opened, is_watched=lambda: False)
 
 
 class _Known(Struct):

@@ -40,4 +40,4 @@ def otel(options: OtelOptions) -> Sink[Output]:
         return OtelWriter(options, ledger, sender(options))
 
     # The sink has the name of its protocol: the runtime counts events under the name of the sink, and `otel` counts spans.
-    return Sink("otlp", writer)
+    return Sink("otlp", writer, is_watched=lambda: False)

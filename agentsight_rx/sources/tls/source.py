@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -38,6 +39,7 @@ from .traffic import asker
 __all__ = ["TlsOptions", "tls"]
 
 _SEARCHING_S = 0.002  # how long to wait for records while a file is searched
+_LOOK_S = 0.25  # how often to look for what no record of the kernel shows
 _FIRST_RING = 16 << 20  # bytes, until a watched process has a library with TLS
 
 _FIELDS = (
@@ -107,6 +109,7 @@ class TlsReader(ProgramReader[TlsEvent]):
         self._together: list[str] | None = None  # libraries that are named in one message
         self._finder = Finder(self._attach, self._say)
         self._holding = Holding(options.group, self._finder, self._say)
+        self._look_s = 0.0  # when to look next
         self._records = Records(handshakes=options.handshakes, is_searched=self._finder.searches)
 
     @property
@@ -253,7 +256,7 @@ class TlsReader(ProgramReader[TlsEvent]):
         assert self._program is not None
         assert self._attacher is not None
         over = self._program.over()
-        looked = [*self._records.look(), *self._attacher.revive(), *self._attacher.take_losses()]
+        looked = self._looked(self._attacher)
         if self._finder.searching:
             timeout = _SEARCHING_S
             self._finder.take()
@@ -265,12 +268,20 @@ class TlsReader(ProgramReader[TlsEvent]):
             self._attacher.settle()
         if self._records.connections.wrong:
             self._attacher.drop_wrong()
-        used = self._records.new_files()
-        self._holding.begin(used)
-        for pid, files in used.items():
-            self._look_at_use(self._program, pid, files)
-        self._holding.end_in_time()
+        if used := self._records.new_files():
+            self._holding.begin(used)
+            for pid, files in used.items():
+                self._look_at_use(self._program, pid, files)
+            self._holding.end_in_time()
         return events
+
+    def _looked(self, attacher: Attacher) -> list[TlsEvent]:
+        """What no record of the kernel shows, looked for now and then."""
+        now_s = time.monotonic()
+        if now_s < self._look_s:
+            return []
+        self._look_s = now_s + _LOOK_S
+        return [*self._records.look(), *attacher.revive(), *attacher.take_losses()]
 
     def close(self) -> Sequence[TlsEvent]:
         if self._program is None:

@@ -17,7 +17,7 @@ from typing import Generic, NoReturn, TypeVar
 
 from ...core.engine import Engine, Site
 from ...core.machine import Kernel
-from ...core.pace import next_step
+from ...core.pace import STEP_NS, next_step
 from ...core.stream import Operator
 from .laws import START_NS, Case
 
@@ -91,7 +91,7 @@ class Driven(Generic[A, B]):
         for event in [*events, None]:
             until_ns = newest_ns + _BEHIND_NS if event is None else self._case.time_of(event)
             ticks: list[int] = []
-            while (step_ns := next_step(now_ns, newest_ns)) <= until_ns:
+            while (step_ns := next_step(now_ns, newest_ns, STEP_NS)) <= until_ns:
                 ticks.append(now_ns := step_ns)
             newest_ns = max(newest_ns, until_ns)
             plan.append((ticks, event))
