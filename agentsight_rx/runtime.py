@@ -43,8 +43,8 @@ _POLL_S, _QUIET_POLL_S = 0.05, 0.1  # how long a reader may wait before it check
 _ASLEEP_S = 0.25, 1.0  # the same for a reader that can be woken; so often the kernel is asked what it lost
 # How long the engine waits for events at least before it advances time; once only figures of the system came for a while
 _IDLE_S, _QUIET_IDLE_S = 0.01, 0.5
-# Where nobody sees at once what comes, the engine looks for events at multiples of this time: caches are cold at each wake-up,
-# so that events one by one cost three times as much as many at once
+# Where nobody sees at once what comes, the engine looks for further events at multiples of this time: caches are cold at each
+# wake-up, so that events one by one cost three times as much as many at once
 _GATHER_S = 0.5
 _COUNTED_S = 0.25  # how often the kernel is asked at most what it lost
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
@@ -325,14 +325,17 @@ class Run:
             engine.start(time.monotonic_ns())
         with engine:
             patience = Patience(_IDLE_S, _QUIET_IDLE_S)
+            flows = live  # the last look found events
             try:
                 if self._polled_here is not None:
                     self._poll_here(self._polled_here.hub)
                 while not self._graph_done and any(not reading.hub.ended for reading in self._readers):
                     self._looked_s = time.monotonic()
-                    if live and not len(box) and self._may_gather():
+                    if flows and not len(box) and self._may_gather():
                         box.gather(_GATHER_S - self._looked_s % _GATHER_S)
+                        self._looked_s = time.monotonic()
                     item = box.get(min(1.0, self._idle_s(patience)) if live else patience.seconds())
+                    flows = live and item is not None
                     if item is None:
                         self._idle_since_s = time.monotonic()
                         if live:
