@@ -36,6 +36,27 @@ LINES = Table(
     packed=True,
 )
 BESIDE = Table("lines2", str, packed=True)
+
+
+class Task(Struct, frozen=True, omit_defaults=True):
+    session: str | None = None
+    time: int = -1
+    text: str = ""
+
+
+def _with_time(row: Task) -> tuple[str, int] | None:
+    return None if row.session is None or row.time < 0 else (row.session, row.time)
+
+
+# By an id that says nothing of the time
+TASKS = Table(
+    "tasks",
+    Task,
+    {"time": lambda row: None if row.time < 0 else row.time, "session": _with_time},
+    packed=True,
+    order="time",
+    block_most=4000,
+)
 INDEXES = ("kind", "pid", "target")
 
 times = st.integers(0, 9)
@@ -169,6 +190,59 @@ class SaysTheSame(RuleBasedStateMachine):
     def all_rows_are_there(self) -> None:
         for store in (self.memory, self.disk):
             assert self.expected() == list(pages(store, LINES))
+
+
+tasks = st.builds(Task, st.none() | st.sampled_from("abc"), st.integers(-1, 40) | st.integers(2**64 - 2, 2**64 - 1), texts)
+changes = st.lists(st.tuples(st.integers(0, 30).map(str), st.none() | tasks), max_size=12)
+bounds = st.none() | st.integers(0, 41)
+
+
+@settings(max_examples=fewer(200), deadline=None)
+@given(
+    st.lists(changes, max_size=8),
+    st.none() | st.sampled_from("abc"),
+    bounds,
+    bounds,
+    st.booleans(),
+    st.none() | st.integers(0, 9),
+)
+def test_rows_are_found_in_the_order_of_time_where_their_keys_are_in_another(
+    many: list[list[tuple[str, Task | None]]],
+    session: str | None,
+    start: int | None,
+    stop: int | None,
+    reverse: bool,
+    limit: int | None,
+) -> None:
+    rows: dict[str, Task] = {}
+    with TemporaryDirectory() as folder:
+        disk, memory = LmdbStore.open(Path(folder, "run.lmdb")), MemoryStore()
+        for some in many:
+            for store in (memory, disk):
+                store.commit([Delete(TASKS, key) if row is None else Put(TASKS, key, row) for key, row in some])
+            for key, row in some:
+                rows.pop(key, None)
+                rows |= {} if row is None else {key: row}
+        expected = sorted(
+            (
+                ((key,), row)
+                for key, row in rows.items()
+                if row.time >= 0
+                and (session is None or row.session == session)
+                and (start is None or start <= row.time)
+                and (stop is None or row.time < stop)
+            ),
+            key=lambda each: (each[1].time, each[0]),
+            reverse=reverse,
+        )[:limit]
+        front = () if session is None else (session,)
+        index = "time" if session is None else "session"
+        first, end = (None if bound is None else (*front, bound) for bound in (start, stop))
+        for store in (memory, disk):
+            assert sorted((key,) for key in rows) == [key for key, _ in pages(store, TASKS)]
+            found = by_index(store, TASKS, index, prefix=front, start=first, stop=end, reverse=reverse, limit=limit)
+            assert expected == list(found)
+        disk.close()
 
 
 TestSaysTheSame = SaysTheSame.TestCase

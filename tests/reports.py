@@ -7,8 +7,8 @@ from itertools import islice
 from msgspec import Struct
 
 from agentsight_rx.loss import Entry
-from agentsight_rx.state import Store, by_index
-from agentsight_rx.view.queries.reading import read_totals, rows_of
+from agentsight_rx.state import Store
+from agentsight_rx.view.queries.reading import newest_programs, read_totals, rows_of
 from agentsight_rx.view.rows.kinds import BlindSpotRow, CallRow, ProcessRow, TlsUseRow, ToolRow
 from agentsight_rx.view.rows.tables import (
     BLIND_SPOTS,
@@ -97,8 +97,7 @@ def _turn(store: Store, call: CallRow) -> Turn:
 def _newest_processes(store: Store, newest: int | None) -> tuple[ProcessRow, ...]:
     if newest is None:
         return tuple(sorted(rows_of(store, PROCESSES), key=_began))
-    found = by_index(store, PROCESSES, "program", reverse=True, limit=newest)
-    return tuple(sorted((row for _, row in found), key=_began))
+    return tuple(sorted(newest_programs(store, most=newest), key=_began))
 
 
 def _began(row: ProcessRow) -> tuple[int, int]:

@@ -1,85 +1,52 @@
-"""The values that find the rows of a block <-> a filter of 4,096 bits; a value -> the blocks whose filters have its bits."""
+"""The values that find the rows of a block <-> a filter of up to 4,096 bits."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Protocol
 
-__all__ = ["FILTER", "Filters", "Sorted", "bits_of"]
+__all__ = ["FILTER", "bits_of", "expanded", "folded", "positions_of"]
 
-FILTER = 512  # bytes. A block has some 200 values: of 2,000 blocks without a value, one seems to have it
+FILTER = 512  # bytes, enough for 200 values: of 2,000 blocks without a value, one seems to have it
+_LEAST = 8  # bytes of a folded one
+_SET_MOST = 2  # bits for each byte: a quarter of them, so that of 1,000 blocks without a value one seems to have it
 _POSITIONS = 5  # bits of a value
 _MASK = 8 * FILTER - 1
-_KEPT_MOST = 32_768  # blocks whose filters are kept, 20 MB for five million rows; more are read for each question
 _VALUES_MOST = 1024  # whose bits are remembered: kinds, pids and paths come again and again
-
-
-class Sorted(Protocol):
-    """Keys and values as bytes, in the order of the keys."""
-
-    @property
-    def moment(self) -> int:
-        """Another number after each commit."""
-        ...
-
-    def get(self, key: bytes, /) -> bytes | None: ...
-
-    def walk(self, low: bytes, high: bytes, /, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        """The rows with `low` <= key < `high`."""
-        ...
 
 
 @lru_cache(_VALUES_MOST)
 def bits_of(value: bytes, /) -> int:
     """The bits of a value, in a number."""
     bits = 0
-    for position in _positions(value):
+    for position in positions_of(value):
         bits |= 1 << position
     return bits
 
 
-def _positions(value: bytes) -> list[int]:
+def positions_of(value: bytes, /) -> list[int]:
+    """Where the bits of a value are."""
     digest = blake2b(value, digest_size=2 * _POSITIONS).digest()
     return [int.from_bytes(digest[at : at + 2], "big") & _MASK for at in range(0, 2 * _POSITIONS, 2)]
 
 
-class Filters:
-    """The filters of all blocks of a table behind each other, so that a few steps look at all of them. It is no state."""
+def folded(bits: int, /) -> bytes:
+    """
+    A filter of these bits. Of few bits it is short: halves are laid over each other while at most a quarter of the bits is set.
+    """
+    if not bits:
+        return b""
+    size, made, shorter = FILTER, bits, bits
+    for half in _HALVES:
+        shorter = shorter >> 8 * half | shorter & (1 << 8 * half) - 1
+        if shorter.bit_count() <= _SET_MOST * half:
+            size, made = half, shorter
+    return made.to_bytes(size, "little")
 
-    def __init__(self) -> None:
-        self._known: dict[bytes, tuple[int, list[bytes], bytes]] = {}
 
-    def having(self, rows: Sorted, table: bytes, value: bytes, /, *, low: bytes, high: bytes, reverse: bool) -> Iterator[bytes]:
-        """
-        The keys of the blocks that may have a row with the value and rows from `low` to before `high`. The keys of all blocks
-        begin with `table`.
-        """
-        keys, joined = self._all(rows, table)
-        count = len(keys)
-        left = int.from_bytes(b"\x01" * count, "big")
-        for position in _positions(value):
-            left &= int.from_bytes(joined[position >> 3 :: FILTER], "big") >> (position & 7)
-        found = left.to_bytes(count, "big")
-        begin, end = max(0, bisect_right(keys, low) - 1), bisect_right(keys, high)
-        if reverse:
-            at = found.rfind(b"\x01", begin, end)
-            while at >= 0:
-                yield keys[at]
-                at = found.rfind(b"\x01", begin, at)
-        else:
-            at = found.find(b"\x01", begin, end)
-            while at >= 0:
-                yield keys[at]
-                at = found.find(b"\x01", at + 1, end)
+def expanded(filter: bytes, /) -> bytes:
+    """A filter in its full size. It has the bits of before it was folded, and a few more."""
+    return filter * (FILTER // len(filter)) if filter else bytes(FILTER)
 
-    def _all(self, rows: Sorted, table: bytes) -> tuple[list[bytes], bytes]:
-        known = self._known.get(table)
-        if known is None or known[0] != rows.moment:
-            blocks = [(key, raw[:FILTER]) for key, raw in rows.walk(table, table + b"\xff")]
-            known = rows.moment, [key for key, _ in blocks], b"".join([filter for _, filter in blocks])
-            if len(blocks) <= _KEPT_MOST:
-                self._known[table] = known
-        return known[1:]
+
+_HALVES = [FILTER >> times for times in range(1, (FILTER // _LEAST).bit_length())]

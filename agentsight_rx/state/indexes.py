@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar
 
+from .sought import Sought
 from .store import Store
 from .table import Key, Part, Table, encode_key
 
@@ -13,7 +14,8 @@ __all__ = ["by_index", "pages"]
 V = TypeVar("V")
 
 _PAGE = 250  # rows that are read at once: with each, the kernel may map 64 KiB of the file
-_FIRST_PAGE = 16  # rows of a packed table, each of which may be in a block of its own: often the first ones are enough
+# Rows of a packed table. Each may be in a block of its own, and often the first ones are enough; of many, most are in few
+_FIRST_PAGE, _LAST_PAGE = 16, 1000
 
 
 def by_index(
@@ -31,14 +33,15 @@ def by_index(
     The rows that `index` finds, with their keys: its parts begin with `prefix` and lie in `start` <= parts < `stop`.
 
     An index may still have what a row was found by before it changed, so each row is compared. All rows
-    of the table are looked at in a store without indexes, and in a packed table where `prefix` is empty.
+    of the table are looked at in a store without indexes, and in a packed table where `prefix` is empty, but not for its order.
     """
-    packed = table.packed and store.packed
-    if not store.indexed or (packed and prefix == ()):
+    packed, in_order = table.packed and store.packed, index == table.order
+    if not store.indexed or (packed and prefix == () and not in_order):
         return _without(store, table, index, prefix=prefix, start=start, stop=stop, reverse=reverse, limit=limit)
     if packed:
-        low, high = table.index(index).bounds(prefix, start, stop)
-        return _in_blocks(store, table, index, _parts_of(prefix)[0], low=low, high=high, reverse=reverse, limit=limit)
+        low, high = map(table.index(index).own, table.index(index).bounds(prefix, start, stop))
+        part = None if in_order else _parts_of(prefix)[0]
+        return _in_blocks(store, table, Sought(index, part, low, high, reverse=reverse, limit=limit))
     return _found(store, table, index, prefix=prefix, start=start, stop=stop, reverse=reverse, limit=limit)
 
 
@@ -67,7 +70,7 @@ def _found(
         rows = store.scan(entries, prefix=prefix, start=start, stop=stop, reverse=reverse, limit=page)
         found = store.get_all(table, [whole[count:] for whole, count in rows])
         for (whole, count), row in zip(rows, found, strict=True):
-            if row is not None and _parts(function(row)) == whole[:count]:
+            if row is not None and (_parts(function(row)) or ())[:count] == whole[:count]:
                 left = None if left is None else left - 1
                 yield whole[count:], row
         if len(rows) < page:
@@ -75,23 +78,19 @@ def _found(
         start, stop = (start, rows[-1][0]) if reverse else ((*rows[-1][0], 0), stop)
 
 
-def _in_blocks(
-    store: Store, table: Table[V], index: str, part: Part, *, low: bytes, high: bytes, reverse: bool, limit: int | None
-) -> Iterator[tuple[tuple[Part, ...], V]]:
-    front, left = table.index(index).key(part), limit
-    if not (low.startswith(front) and high.startswith(front)):  # they leave no row
-        return
-    low, high, most = low[len(front) :], high[len(front) :], _FIRST_PAGE
+def _in_blocks(store: Store, table: Table[V], sought: Sought) -> Iterator[tuple[tuple[Part, ...], V]]:
+    function, left, most = table.indexes[sought.by], sought.limit, _FIRST_PAGE
     while left is None or left > 0:
         page = most if left is None else min(most, left)
-        rows = store.find(table, index, part, low=low, high=high, reverse=reverse, limit=page)
+        rows = store.find(table, sought._replace(limit=page))
         yield from rows
         if len(rows) < page:
             return
         left = None if left is None else left - len(rows)
-        most = min(2 * most, _PAGE)
-        last = encode_key(rows[-1][0])
-        low, high = (low, last) if reverse else (last + b"\x00", high)
+        most = min(2 * most, _LAST_PAGE)
+        key, row = rows[-1]
+        last = encode_key((*(_parts(function(row)) or ()), *key))
+        sought = sought._replace(high=last) if sought.reverse else sought._replace(low=last + b"\x00")
 
 
 def _without(

@@ -8,11 +8,13 @@ from typing import TypeVar
 
 import lmdb
 
+from .block_heads import BlockHeads
 from .blocks import Blocks
-from .filters import Filters
 from .lmdb_values import LEAST, Values
+from .sought import Sought
 from .store import Encoded, Write, encode_writes
 from .table import KEPT, LONGEST_KEY, Key, Part, Table, shorten
+from .written import Written
 
 __all__ = ["OpenStore", "encoded"]
 
@@ -21,22 +23,23 @@ V = TypeVar("V")
 
 class OpenStore:
     """
-    The Store of one open transaction. `filters` may be shared by transactions that only read. Of an older schema, rows are not
-    `indexed`, or not `packed`.
+    The Store of one open transaction. `heads` may be shared by transactions that only read, `written` by the ones that write.
+    Of an older schema, rows are not `indexed`, or not `packed`.
     """
 
     def __init__(
         self,
         txn: lmdb.Transaction[bytes],
         values: Values,
-        filters: Filters | None = None,
+        heads: BlockHeads | None = None,
+        written: Written | None = None,
         *,
         indexed: bool = True,
         packed: bool = True,
     ) -> None:
         self._txn = txn
         self._values = values
-        self._blocks = Blocks(_SortedRows(txn), values, filters or Filters())
+        self._blocks = Blocks(_SortedRows(txn), values, heads or BlockHeads(), written or Written())
         self._indexed = indexed
         self._packed = packed
 
@@ -75,18 +78,8 @@ class OpenStore:
         rows.sort(reverse=reverse)  # shortened keys with the same beginning came in the order of their hashes
         return [(table.parts(key), table.value(self._values.unpack(raw))) for key, raw in rows[:limit]]
 
-    def find(
-        self,
-        table: Table[V],
-        index: str,
-        part: Part,
-        *,
-        low: bytes,
-        high: bytes,
-        reverse: bool = False,
-        limit: int | None = None,
-    ) -> list[tuple[tuple[Part, ...], V]]:
-        return self._blocks.find(table, index, part, low=low, high=high, reverse=reverse, limit=limit)
+    def find(self, table: Table[V], sought: Sought) -> list[tuple[tuple[Part, ...], V]]:
+        return self._blocks.find(table, sought)
 
     def commit(self, writes: Sequence[Write]) -> None:
         self.apply(encoded(writes, self._values, packed=self._packed))
@@ -120,6 +113,7 @@ class _SortedRows:
 
     def __init__(self, txn: lmdb.Transaction[bytes]) -> None:
         self._txn = txn
+        self._cursor = txn.cursor()
 
     @property
     def moment(self) -> int:
@@ -131,6 +125,19 @@ class _SortedRows:
     def walk(self, low: bytes, high: bytes, /, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         rows = _walk(self._txn.cursor(), low, high, reverse)
         return (row for row in rows if low <= row[0] < high)
+
+    def around(self, key: bytes, front: bytes, /) -> tuple[tuple[bytes, bytes] | None, bytes | None]:
+        cursor = self._cursor
+        if cursor.set_range(key + b"\x00"):
+            after, is_there = cursor.key(), cursor.prev()
+        else:
+            after, is_there = b"", cursor.last()
+        if is_there and cursor.key().startswith(front):
+            return cursor.item(), after if after.startswith(front) else None
+        if not (after.startswith(front) and cursor.set_key(after)):
+            return None, None
+        first = cursor.item()
+        return first, cursor.key() if cursor.next() and cursor.key().startswith(front) else None
 
 
 def _fit(key: bytes, value: bytes) -> tuple[bytes, bytes]:

@@ -11,13 +11,15 @@ from typing import TypeAlias, TypeVar
 import lmdb
 
 from ..errors import StoreError
-from .filters import Filters
+from .block_heads import BlockHeads
 from .lmdb_files import create, environment, failed, is_gone, lock_of, only_writer, remove, size_of
 from .lmdb_memory import MappedFile
 from .lmdb_rows import OpenStore, encoded
 from .lmdb_values import DICTIONARY, Values
+from .sought import Sought
 from .store import Encoded, Put, Store, Write
 from .table import Key, Part, Table
+from .written import Written
 
 __all__ = ["MAP_SIZE", "META", "PRODUCT", "SCHEMA_VERSION", "LmdbStore", "Upgrade"]
 
@@ -48,7 +50,8 @@ class LmdbStore:
         """Use `open`, which checks the file first."""
         self._path = path
         self._version = SCHEMA_VERSION
-        self._filters = Filters()
+        self._heads = BlockHeads()
+        self._written = Written()
         self._plain = Values()
         self._values: Values | None = None  # None until the dictionary was looked for and is there
         self._writing: int | None = None  # the file that keeps others from writing
@@ -142,18 +145,8 @@ class LmdbStore:
     ) -> list[tuple[tuple[Part, ...], V]]:
         return self._read(lambda store: store.scan(table, prefix=prefix, start=start, stop=stop, reverse=reverse, limit=limit))
 
-    def find(
-        self,
-        table: Table[V],
-        index: str,
-        part: Part,
-        *,
-        low: bytes,
-        high: bytes,
-        reverse: bool = False,
-        limit: int | None = None,
-    ) -> list[tuple[tuple[Part, ...], V]]:
-        return self._read(lambda store: store.find(table, index, part, low=low, high=high, reverse=reverse, limit=limit))
+    def find(self, table: Table[V], sought: Sought) -> list[tuple[tuple[Part, ...], V]]:
+        return self._read(lambda store: store.find(table, sought))
 
     def _read(self, work: Callable[[OpenStore], list[R]]) -> list[R]:
         """Read in one transaction. Of a store that is only read, the memory of its pages is given back from time to time."""
@@ -167,11 +160,11 @@ class LmdbStore:
         self._write(encoded(writes, self._values or self._run(self._found)))
 
     def _write(self, writes: Encoded) -> None:
-        self._run(lambda txn: OpenStore(txn, self._values or self._plain).apply(writes), write=True)
+        self._run(lambda txn: OpenStore(txn, self._values or self._plain, written=self._written).apply(writes), write=True)
 
     def _in(self, txn: lmdb.Transaction[bytes]) -> OpenStore:
         values = self._values or self._found(txn)
-        return OpenStore(txn, values, self._filters, indexed=self.indexed, packed=self.packed)
+        return OpenStore(txn, values, self._heads, indexed=self.indexed, packed=self.packed)
 
     def _found(self, txn: lmdb.Transaction[bytes]) -> Values:
         """A reader may have opened the file before its first rows were there."""

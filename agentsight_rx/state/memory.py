@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from threading import Lock
 from typing import TypeVar
 
+from .block_heads import BlockHeads
 from .blocks import Blocks
-from .filters import Filters
 from .lmdb_values import Values
+from .sought import Sought
 from .store import Write, encode_writes
 from .table import Key, Part, Table
+from .written import Written
 
 __all__ = ["MemoryStore", "SortedRows"]
 
@@ -36,6 +38,12 @@ class SortedRows:
         for place in reversed(places) if reverse else places:
             yield self._keys[place], self._values[self._keys[place]]
 
+    def around(self, key: bytes, front: bytes, /) -> tuple[tuple[bytes, bytes] | None, bytes | None]:
+        behind = bisect_right(self._keys, key)
+        begin = behind - 1 if behind and self._keys[behind - 1].startswith(front) else behind
+        found = [each for each in self._keys[begin : begin + 2] if each.startswith(front)]
+        return ((found[0], self._values[found[0]]) if found else None), (found[1] if len(found) > 1 else None)
+
     def change(self, rows: Mapping[bytes, bytes | None]) -> None:
         for key, value in rows.items():
             before = self._values.pop(key, None)
@@ -57,7 +65,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._lock = Lock()
         self._rows = SortedRows()
-        self._blocks = Blocks(self._rows, Values(), Filters())
+        self._blocks = Blocks(self._rows, Values(), BlockHeads(), Written())
 
     @property
     def indexed(self) -> bool:
@@ -98,19 +106,9 @@ class MemoryStore:
             rows = list(islice(self._rows.walk(low, high, reverse=reverse), limit))
         return [(table.parts(key), table.value(raw)) for key, raw in rows]
 
-    def find(
-        self,
-        table: Table[V],
-        index: str,
-        part: Part,
-        *,
-        low: bytes,
-        high: bytes,
-        reverse: bool = False,
-        limit: int | None = None,
-    ) -> list[tuple[tuple[Part, ...], V]]:
+    def find(self, table: Table[V], sought: Sought) -> list[tuple[tuple[Part, ...], V]]:
         with self._lock:
-            return self._blocks.find(table, index, part, low=low, high=high, reverse=reverse, limit=limit)
+            return self._blocks.find(table, sought)
 
     def commit(self, writes: Sequence[Write]) -> None:
         made = encode_writes(writes)

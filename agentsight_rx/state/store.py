@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from .blocks import Change
+from .sought import Sought
 from .table import Key, Part, Table, encode_key
 
 __all__ = ["Delete", "Encoded", "Put", "Store", "Write", "encode_writes"]
@@ -78,21 +79,8 @@ class Store(Protocol):
         """
         ...
 
-    def find(
-        self,
-        table: Table[V],
-        index: str,
-        part: Part,
-        *,
-        low: bytes,
-        high: bytes,
-        reverse: bool = False,
-        limit: int | None = None,
-    ) -> list[tuple[tuple[Part, ...], V]]:
-        """
-        The rows of a packed table that an index finds by `part`, sorted by their keys, at most `limit`. The keys, in bytes,
-        lie in `low` <= key < `high`.
-        """
+    def find(self, table: Table[V], sought: Sought) -> list[tuple[tuple[Part, ...], V]]:
+        """The rows of a packed table that an index finds, with their keys."""
         ...
 
     def commit(self, writes: Sequence[Write]) -> None:
@@ -127,7 +115,7 @@ def encode_writes(writes: Sequence[Write], /, *, packed: bool = True) -> Encoded
         table, key, value = write.table, write.key, write.value
         removed = type(write) is not Put
         if packed and table.packed:
-            change = Change(None) if removed else Change(encode(value), table.bits(value))
+            change = Change(None) if removed else Change(encode(value), table.head(value))
             made.packed.setdefault(table, {})[encode_key(key)] = change
         elif table.indexes and not (removed and value is None):
             table.add_rows(key, value, None if removed else encode(value), to=rows)

@@ -10,11 +10,12 @@ from msgspec import Struct
 
 from agentsight_rx.errors import StoreError
 from agentsight_rx.state import Delete, LmdbStore, MemoryStore, Put, Table, by_index
+from agentsight_rx.state.block_heads import BlockHeads
 from agentsight_rx.state.blocks import Blocks, Change
-from agentsight_rx.state.filters import FILTER, Filters
 from agentsight_rx.state.lmdb_values import Values
 from agentsight_rx.state.memory import SortedRows
 from agentsight_rx.state.table import encode_key
+from agentsight_rx.state.written import Written
 
 PAGE = 4096 - 16
 
@@ -28,6 +29,10 @@ class Line(Struct, frozen=True, omit_defaults=True):
 
 LINES = Table("lines", Line, {"kind": lambda row: row.kind, "path": lambda row: row.path}, packed=True)
 SINGLE = Table("lines", Line, LINES.indexes)
+TIMED = Table(
+    "timed", Line, {"time": lambda row: len(row.text), "kind": lambda row: (row.kind, len(row.text))}, packed=True, order="time"
+)
+SMALL = Table("small", Line, packed=True, block_most=5000)
 
 
 def line(number: int, kind: str = "file") -> Line:
@@ -39,12 +44,12 @@ class Kept:
 
     def __init__(self) -> None:
         self.rows = SortedRows()
-        self.blocks = Blocks(self.rows, Values(), Filters())
+        self.blocks = Blocks(self.rows, Values(), BlockHeads(), Written())
 
     def put(self, *numbers: int) -> dict[bytes, bytes | None]:
         rows = {number: line(number) for number in numbers}
         encode = msgspec.msgpack.encode
-        return self.change({encode_key(number): Change(encode(row), LINES.bits(row)) for number, row in rows.items()})
+        return self.change({encode_key(number): Change(encode(row), LINES.head(row)) for number, row in rows.items()})
 
     def change(self, changes: dict[bytes, Change]) -> dict[bytes, bytes | None]:
         written = dict(self.blocks.changed(LINES, changes))
@@ -120,6 +125,19 @@ def test_rows_that_compress_to_nothing_do_not_make_a_block_that_takes_much_memor
     assert 50 < len(kept.sizes()) < 60
 
 
+def test_so_do_blocks_of_which_a_commit_shall_write_little() -> None:
+    store = MemoryStore()
+    for begin in range(0, 1000, 5):
+        store.commit([Put(SMALL, number, line(number)) for number in range(begin, begin + 5)])
+    written = store.used()
+    store.commit([Put(SMALL, 1000, line(1000))])
+    assert 0 < store.used() - written < 100
+    rows = SortedRows()
+    blocks = Blocks(rows, Values(), BlockHeads(), Written())
+    rows.change(dict(blocks.changed(SMALL, {encode_key(number): Change(b"x" * 500) for number in range(1000)})))
+    assert 100 < len(list(rows.walk(b"", b"\xff"))) < 130
+
+
 def test_a_row_that_is_larger_than_a_page_is_a_block_of_its_own() -> None:
     store = MemoryStore()
     rows = {
@@ -159,14 +177,16 @@ def test_a_row_is_found_by_what_it_is_now_also_where_its_block_was_cut() -> None
 def test_bounds_of_another_value_leave_no_row() -> None:
     store = MemoryStore()
     store.commit([Put(LINES, number, line(number)) for number in range(9)])
-    for bounds in ({"start": ("other",)}, {"stop": ("a",)}, {"limit": 0}):
-        assert [] == list(by_index(store, LINES, "kind", prefix="file", **bounds))  # pyright: ignore[reportArgumentType]
+    store.commit([Put(TIMED, f"{number}", line(number)) for number in range(9)])
+    for bounds in ({"start": ("other",)}, {"start": ("other", 1)}, {"stop": ("a",)}, {"stop": ("a", 9)}, {"limit": 0}):
+        for table in (LINES, TIMED):
+            assert [] == list(by_index(store, table, "kind", prefix="file", **bounds))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_broken_block_is_a_clear_error() -> None:
     kept = Kept()
     kept.put(*range(100))
     for broken in (b"no frame", Values().compress(b"no rows")):
-        kept.rows.change({key: bytes(FILTER) + broken for key, _ in list(kept.rows.walk(b"", b"\xff"))})
+        kept.rows.change({key: b"\0" + broken for key, _ in list(kept.rows.walk(b"", b"\xff"))})
         with pytest.raises(StoreError, match="use a whole copy of it"):
             kept.blocks.get(LINES, 5)

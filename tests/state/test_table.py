@@ -99,3 +99,14 @@ def test_a_value_of_another_shape_is_an_error_that_names_the_table() -> None:
 
 def test_the_checkers_refuse_a_value_of_another_type() -> None:
     Put(SPANS, 1, "not a span")  # type: ignore[misc]  # pyright: ignore[reportArgumentType]  # mypy fails if this is idle
+
+
+def test_an_index_of_a_table_with_an_order_gives_a_part_and_the_time() -> None:
+    timed = Table("timed", Span, {"time": lambda row: row.size, "name": lambda row: row.name}, packed=True, order="time")
+    assert (None, 7) == timed.part_and_time("time", 7)
+    assert ("a", 7) == timed.part_and_time("name", ("a", 7))
+    for index, found in (("time", ("a", 7)), ("name", "a"), ("name", 7), ("name", (7, "a"))):
+        with pytest.raises(TypeError, match="timed"):
+            timed.part_and_time(index, found)
+    with pytest.raises(TypeError, match="'name' of packed table 'timed' gave 'a'"):
+        timed.head(Span("a", 7))

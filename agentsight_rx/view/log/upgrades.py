@@ -6,16 +6,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ...state import Delete, Put, Store, Table, Upgrade
-from ..rows.tables import ROW_TABLES, SEGMENTS, put
+from ..rows.tables import EXCHANGES, ROW_TABLES, SEGMENTS, put
 from .parts import LogWriter
 
 __all__ = ["UPGRADES"]
 
 _PAGE = 1000  # rows that are read at once
-_UNUSED = [
-    Table(name, int)
-    for name in ("llm_calls/model", "llm_calls/host", "tool_calls/name", "http_exchanges/host", "sessions/agent")
-]
+_UNUSED = (
+    "llm_calls/model",
+    "llm_calls/host",
+    "tool_calls/name",
+    "process_nodes/program",
+    "http_exchanges/host",
+    "sessions/agent",
+)
+_PACKED = (*(table for table in ROW_TABLES if table.packed), EXCHANGES)
 
 
 def _indexed(store: Store) -> None:
@@ -34,13 +39,14 @@ def _indexed(store: Store) -> None:
 
 def _packed(store: Store) -> None:
     """2 -> 3: rows of packed tables are compressed together and found without index entries; unused indexes are gone."""
-    for index in _UNUSED:
+    indexes = [Table(name, int) for name in _UNUSED] + [table.index(name) for table in _PACKED for name in table.indexes]
+    for index in indexes:
         while entries := store.scan(index, limit=_PAGE):
             store.commit([Delete(index, key) for key, _ in entries])
-    for table in (table for table in ROW_TABLES if table.packed):
+    for table in _PACKED:
         single = replace(table, packed=False)
         while page := store.scan(single, limit=_PAGE):
-            store.commit([Delete(single, key, row) for key, row in page])
+            store.commit([Delete(single, key) for key, _ in page])
             store.commit([Put(table, key, row) for key, row in page])
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from ...state import by_index
+from ..queries.reading import newest_programs
 from ..rows.blind_spots import advice_of, connections_of
 from ..rows.kinds import BlindSpotRow, HttpRow, ProcessRow, TlsUseRow
-from ..rows.tables import HTTP, PROCESSES
+from ..rows.tables import HTTP
 from ..words import plural
 from .picture import Picture
 
@@ -52,7 +52,7 @@ def reads_of(picture: Picture, /) -> Iterator[Read]:
 
 def _agents(picture: Picture) -> Iterator[ProcessRow]:
     """Known agents that run, the newest first."""
-    for _, row in by_index(picture.store, PROCESSES, "program", reverse=True, limit=_PROGRAMS_MOST):
+    for row in newest_programs(picture.store, most=_PROGRAMS_MOST):
         if row.agent is not None and row.status == "running":
             yield row
 

@@ -8,8 +8,8 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from ...state import Key, Store, Table, by_index, pages
-from ..rows.kinds import AnyRow, AuditRow, SessionRow
-from ..rows.tables import ALERTS, AUDIT, CALLS, HTTP, RESOURCES, ROW_TABLES, RUNS, SESSIONS, TOOLS, TOTALS
+from ..rows.kinds import AnyRow, AuditRow, ProcessRow, SessionRow
+from ..rows.tables import ALERTS, AUDIT, CALLS, HTTP, PROCESSES, RESOURCES, ROW_TABLES, RUNS, SESSIONS, TOOLS, TOTALS
 from ..rows.tally import Tally, Totals
 from .selection import Selection, began
 
@@ -17,6 +17,7 @@ __all__ = [
     "newest_as",
     "newest_first",
     "newest_of_kind",
+    "newest_programs",
     "newest_session",
     "read_totals",
     "rows_of",
@@ -131,6 +132,11 @@ def newest_of_kind(store: Store, kind: str, selection: Selection, /, *, most: in
         if selection.has(row):
             found.append(row)
     return found[::-1], looked < most
+
+
+def newest_programs(store: Store, /, *, most: int) -> Iterator[ProcessRow]:
+    """The processes that ran a program, at most so many, the newest first."""
+    return islice((row for _, row in by_index(store, PROCESSES, "time", reverse=True) if row.command), most)
 
 
 def newest_session(store: Store, /) -> SessionRow | None:

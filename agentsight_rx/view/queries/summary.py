@@ -10,9 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...prices import Prices
-from ...state import Store, by_index, pages
+from ...state import Store, pages
 from ..rows.kinds import AuditRow, NetworkRow, ProcessRow, SessionRow, ToolRow
-from ..rows.tables import AUDIT, CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
+from ..rows.tables import AUDIT, CALLS, NETWORK, SESSIONS, TOOLS
 from ..rows.tally import Totals
 from ..rows.tool_outcome import has_failed
 from .causes import Causes, within
@@ -24,7 +24,7 @@ from .explained import explained
 from .file_fates import Lives
 from .findings import Finding, Run, find
 from .health import Health, Healths
-from .reading import newest_as, newest_session, read_totals, rows_of, selected
+from .reading import newest_as, newest_programs, newest_session, read_totals, rows_of, selected
 from .selection import Selection
 from .short_rows import short_call, short_tool
 from .tools import tools_of
@@ -206,5 +206,5 @@ def _peers(store: Store, part: Selection, causes: Causes | None) -> Iterator[Net
 
 
 def _programs(store: Store, part: Selection) -> tuple[ProcessRow, ...]:
-    rows = (row for _, row in by_index(store, PROCESSES, "program", reverse=True, limit=_PROGRAMS_LOOKED_AT) if part.has(row))
+    rows = (row for row in newest_programs(store, most=_PROGRAMS_LOOKED_AT) if part.has(row))
     return tuple(islice(rows, _PROGRAMS))[::-1]

@@ -81,6 +81,7 @@ R = TypeVar("R", CallRow, ToolRow)
 
 PREVIEW = 1000  # characters of a text that a stored row keeps; the event log has all of it, once
 _MOST = (1 << 64) - 1  # of a number in a key
+_SMALL = 16 << 10  # bytes of rows of a block, of which most take a quarter of a page: a commit that adds a row writes it again
 _MENTION = 200  # of one that a row of the audit trail has beside the row of its call
 
 
@@ -137,7 +138,8 @@ class StageCount(Struct, frozen=True, array_like=True):
 SEGMENTS = Table("segments", Segment)  # by number; of schema version 1
 LOG = Table("log", bytes)  # by number: a compressed LogPart, see `log_parts`
 HEADS = Table("log_heads", Head)  # by the number of the segment
-EXCHANGES = Table("exchanges", Position)  # by id of the call and kind of event: request, response, stream
+# By id of the call and kind of event: request, response, stream
+EXCHANGES = Table("exchanges", Position, packed=True, block_most=_SMALL)
 REMOVED = Table("removed", Removed)  # one row
 
 CALLS = Table(
@@ -150,7 +152,9 @@ CALLS = Table(
     },
     packed=True,
 )
-TOKENS = Table("token_usage", TokenRow, {"time": lambda row: _number(row.timestamp_ms)})
+TOKENS = Table(
+    "token_usage", TokenRow, {"time": lambda row: _number(row.timestamp_ms)}, packed=True, order="time", block_most=_SMALL
+)
 TOOLS = Table(
     "tool_calls",
     ToolRow,
@@ -158,15 +162,20 @@ TOOLS = Table(
         "time": lambda row: _number(row.timestamp_ms),
         "session": lambda row: _with_time(row.session_id, row.timestamp_ms),
     },
+    packed=True,
+    order="time",
+    block_most=_SMALL,
 )
 PROCESSES = Table(
     "process_nodes",
     ProcessRow,
     {
         "time": lambda row: _number(row.start_timestamp_ms or 0),
-        "program": lambda row: _number(row.start_timestamp_ms or 0) if row.command else None,
-        "pid": lambda row: _number(row.pid),
+        "pid": lambda row: _with_time(_number(row.pid), row.start_timestamp_ms or 0),
     },
+    packed=True,
+    order="time",
+    block_most=_SMALL,
 )
 AUDIT = Table(
     "audit_events",
@@ -180,7 +189,7 @@ AUDIT = Table(
     packed=True,
 )
 NETWORK = Table("network_targets", NetworkRow)
-RESOURCES = Table("resource_samples", ResourceRow)
+RESOURCES = Table("resource_samples", ResourceRow, packed=True, block_most=_SMALL)
 BLIND_SPOTS = Table("blind_spots", BlindSpotRow)
 TLS_USES = Table("tls_uses", TlsUseRow)
 HTTP = Table(
@@ -191,6 +200,7 @@ HTTP = Table(
         "pid": lambda row: _number(row.pid),
     },
     packed=True,
+    block_most=_SMALL,
 )
 SESSIONS = Table("sessions", SessionRow, {"id": lambda row: row.id})
 UNKNOWN = Table("unknown_fields", UnknownRow)
@@ -347,5 +357,5 @@ def _number(value: int | None) -> int | None:
     return value if value is not None and 0 <= value <= _MOST else None
 
 
-def _with_time(value: str | None, time_ms: int) -> Key | None:
-    return None if value is None or time_ms < 0 else (value, time_ms)
+def _with_time(value: str | int | None, time_ms: int) -> Key | None:
+    return None if value is None or _number(time_ms) is None else (value, time_ms)

@@ -19,15 +19,17 @@ from agentsight_rx.view.log.reading import read_events, read_exchange, resume
 from agentsight_rx.view.log.upgrades import UPGRADES
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.audit import newest_audits
-from agentsight_rx.view.queries.reading import selected
+from agentsight_rx.view.queries.reading import newest_programs, selected
 from agentsight_rx.view.rows.tables import (
     AUDIT,
     CALLS,
+    EXCHANGES,
     PREVIEW,
     PROCESSES,
     ROW_TABLES,
     RUNS,
     SEGMENTS,
+    TOOLS,
     Recording,
     Segment,
     key_of,
@@ -42,11 +44,13 @@ from .test_reading import EVENTS, TEXT, request, stream
 LOGGED: list[Event] = [*EVENTS, request(5, b"x" * 5000), stream(5, TEXT[:150])]
 LONG: list[Event] = [*LOGGED[:-1], stream(5)]
 ROWS: list[Row] = [row for row in OUTPUTS if not hasattr(row, "origin") and not isinstance(row, RowGone)]
-PACKED: list[Table[Any]] = [table for table in ROW_TABLES if table.packed]
-# The indexes of version 2 that no query used
+TABLES: tuple[Table[Any], ...] = (*ROW_TABLES, EXCHANGES)
+PACKED = [table for table in TABLES if table.packed]
+# The indexes that version 2 had in another form, or that no query used
 OF_VERSION_2: dict[str, dict[str, Callable[[Any], Any]]] = {
     "llm_calls": {"model": lambda row: row.model, "host": lambda row: row.host},
     "tool_calls": {"name": lambda row: (row.tool_name, row.timestamp_ms)},
+    "process_nodes": {"pid": lambda row: row.pid, "program": lambda row: row.start_timestamp_ms if row.command else None},
     "http_exchanges": {"host": lambda row: row.host},
     "sessions": {"agent": lambda row: row.agent},
 }
@@ -75,13 +79,20 @@ def old_and_indexed(path: Path) -> None:
     writer.write([*ROWS, *(each for event in LOGGED for each in (event, *fold.add(event)))])
     writer.close()
     kept = LmdbStore.open(path)
-    for table in ROW_TABLES:
+    for table in TABLES:
         rows = kept.scan(table)
         kept.commit([Delete(table, key) for key, _ in rows])
         kept.commit([Put(as_of_version_2(table), key, row) for key, row in rows])
-    indexes = [(table, name) for table in map(as_of_version_2, ROW_TABLES) for name in table.indexes]
+    indexes = [(table, name) for table in map(as_of_version_2, TABLES) for name in table.indexes]
     filled = {f"{table.name}/{name}" for table, name in indexes if kept.scan(table.index(name), limit=1)}
-    assert filled >= {"llm_calls/id", "llm_calls/model", "tool_calls/name", "audit_events/type", "audit_events/target"}
+    assert filled >= {
+        "llm_calls/id",
+        "llm_calls/model",
+        "tool_calls/name",
+        "audit_events/type",
+        "audit_events/target",
+        "process_nodes/pid",
+    }
     kept.commit([Put(META, "schema_version", 2)])
     kept.close()
 
@@ -99,7 +110,9 @@ def said(kept: LmdbStore) -> list[Any]:
         list(by_index(kept, CALLS, "id", prefix=call)),
         list(by_index(kept, AUDIT, "type", prefix="file", reverse=True, limit=3)),
         list(newest_audits(kept, Selection())),
-        list(by_index(kept, PROCESSES, "program", reverse=True)),
+        list(newest_programs(kept, most=9)),
+        [list(by_index(kept, PROCESSES, "pid", prefix=row.pid)) for _, row in kept.scan(PROCESSES)],
+        [list(by_index(kept, TOOLS, "session", prefix=row.session_id or "s", reverse=True)) for _, row in kept.scan(TOOLS)],
         resume(kept),
     ]
 
@@ -120,7 +133,7 @@ def test_every_query_reads_it_and_changes_nothing_and_says_the_same_once_it_is_u
     assert then == said(kept)
     assert [] == [row for table in PACKED for row in kept.scan(as_of_version_2(table))]
     gone = [(as_of_version_2(table), name) for table in PACKED for name in table.indexes]
-    gone += [(as_of_version_2(table), name) for table in ROW_TABLES for name in OF_VERSION_2.get(table.name, {})]
+    gone += [(as_of_version_2(table), name) for table in TABLES for name in OF_VERSION_2.get(table.name, {})]
     assert [] == [entry for table, name in gone for entry in kept.scan(table.index(name))]
     kept.close()
 
