@@ -43,7 +43,7 @@ _POLL_S, _QUIET_POLL_S = 0.05, 0.1  # how long a reader may wait before it check
 _ASLEEP_S = 0.25, 1.0  # the same for a reader that can be woken; so often the kernel is asked what it lost
 # How long the engine waits for events at least before it advances time; once only figures of the system came for a while
 _IDLE_S, _QUIET_IDLE_S = 0.01, 0.5
-# Where nobody sees at once what comes, the engine looks for further events at multiples of this time: caches are cold at each
+# Where no one sees at once what comes, the engine looks for further events at multiples of this time: caches are cold at each
 # wake-up, so that events one by one cost three times as much as many at once
 _GATHER_S = 0.5
 _COUNTED_S = 0.25  # how often the kernel is asked at most what it lost
@@ -353,7 +353,7 @@ class Run:
                 self._end.ask(self._ended_by)
 
     def _may_gather(self) -> bool:
-        """Neither a sink nor an operator of RxPY shows somebody what comes."""
+        """Neither a sink nor an operator of RxPY shows a person what comes."""
         if self._stopping.is_set() or self._engine.is_fine or not self._sinks:
             return False
         return not any(sink.is_watched for sink in self._sinks)

@@ -57,7 +57,7 @@ class SinkThread:
 
     @property
     def is_watched(self) -> bool:
-        return self._sink.is_watched()
+        return self._sink.is_watched is None or self._sink.is_watched()
 
     @property
     def wants(self) -> frozenset[type]:

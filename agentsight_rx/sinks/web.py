@@ -91,7 +91,7 @@ class Feed:
 
     @property
     def is_watched(self) -> bool:
-        """Somebody has just looked."""
+        """A page has just looked."""
         return time.monotonic() - self._looked_s < _WATCHED_S
 
     @property

@@ -185,7 +185,7 @@ class Ring(Generic[E]):
         if growth is None:
             return
         with suppress(OSError):
-            larger = _OwnMapping(growth.make(growth.size), growth.size)  # before programs write into what nobody could read
+            larger = _OwnMapping(growth.make(growth.size), growth.size)  # before programs write into what could not be read
             try:
                 growth.enter(larger.fd)
             except BaseException:

@@ -256,7 +256,10 @@ class TlsReader(ProgramReader[TlsEvent]):
         assert self._program is not None
         assert self._attacher is not None
         over = self._program.over()
-        looked = self._looked(self._attacher)
+        looked: list[TlsEvent] = []
+        if (now_s := time.monotonic()) >= self._look_s:
+            self._look_s = now_s + _LOOK_S
+            looked = [*self._records.look(), *self._attacher.revive(), *self._attacher.take_losses()]
         if self._finder.searching:
             timeout = _SEARCHING_S
             self._finder.take()
@@ -274,14 +277,6 @@ class TlsReader(ProgramReader[TlsEvent]):
                 self._look_at_use(self._program, pid, files)
             self._holding.end_in_time()
         return events
-
-    def _looked(self, attacher: Attacher) -> list[TlsEvent]:
-        """What no record of the kernel shows, looked for now and then."""
-        now_s = time.monotonic()
-        if now_s < self._look_s:
-            return []
-        self._look_s = now_s + _LOOK_S
-        return [*self._records.look(), *attacher.revive(), *attacher.take_losses()]
 
     def close(self) -> Sequence[TlsEvent]:
         if self._program is None:
