@@ -53,5 +53,5 @@ class Sink(Struct, Generic[E_contra], frozen=True):
     # Its reader takes what it writes, and may be slow or leave: there is no deadline at the end, and no message where it left
     awaits_reader: bool = False
     wants: frozenset[type] = frozenset()  # of Tick and AnswerProgress, which only those sinks get that want them
-    # Whether a person sees at once what it writes; None: yes. Where no sink is watched, events wait for each other, at less cost
+    # Whether a person sees at once what it writes; None: yes. If no sink is watched, events wait for each other, at less cost
     is_watched: Callable[[], bool] | None = None
