@@ -46,7 +46,8 @@ _IDLE_S, _QUIET_IDLE_S = 0.01, 0.5
 # Where no one sees at once what comes, the engine looks for further events at multiples of this time: caches are cold at each
 # wake-up, so that events one by one cost three times as much as many at once
 _GATHER_S = 0.5
-_COUNTED_S = 0.25  # how often the kernel is asked at most what it lost
+# How often the kernel is asked at most what it lost, and while no event comes: it takes a call for each table and program
+_COUNTED_S, _QUIET_COUNTED_S = 0.25, 5.0
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
 _PART = 128 << 10  # bytes of a batch: compressed, they may become 128 MiB
 _ROOM = 0.25  # a recorded source waits while the box of any sink is fuller than this
@@ -335,7 +336,7 @@ class Run:
                         box.gather(_GATHER_S - self._looked_s % _GATHER_S)
                         self._looked_s = time.monotonic()
                     item = box.get(min(1.0, self._idle_s(patience)) if live else patience.seconds())
-                    flows = live and item is not None
+                    flows = False
                     if item is None:
                         self._idle_since_s = time.monotonic()
                         if live:
@@ -343,6 +344,7 @@ class Run:
                         continue
                     if self._take(*item):
                         patience.came()
+                        flows = live
                 engine.linger(lambda: self._graph_done)
             except Exception as error:
                 Site(engine, "engine").meter.lose(Reason.BUG, 1)
@@ -448,7 +450,7 @@ class Run:
         """The events of a source, until its end, the end of the run, or a failure, which is noted."""
         reader = hub.reader
         patience = Patience(*(_ASLEEP_S if isinstance(reader, Wakes) else (_POLL_S, _QUIET_POLL_S)))
-        counted_s = time.monotonic()
+        counted_s, came = time.monotonic(), False
         try:
             while not self._stopping.is_set() and hub.wanted:
                 if not hub.live and self._crowded():
@@ -460,9 +462,10 @@ class Run:
                 yield batch
                 if batch:
                     patience.came()
+                    came = True
                 now_s = time.monotonic()
-                if now_s - counted_s >= _COUNTED_S:
-                    counted_s = now_s
+                if now_s - counted_s >= (_COUNTED_S if came else _QUIET_COUNTED_S):
+                    counted_s, came = now_s, False
                     yield reader.lost()
             yield reader.lost()
         except AgentsightError as error:
