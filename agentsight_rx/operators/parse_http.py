@@ -140,6 +140,10 @@ class _Wire(Bounded[TlsEvent, HttpEvent], TakesRuns[TlsEvent, HttpEvent], Checkp
     def _pay(self, chunk: TlsChunk, made: list[HttpEvent]) -> None:
         """Enter the results of the chunk. One event a record costs no more than the record; parts of bodies are frames."""
         work, self._session.work = self._session.work, 0
+        unread, self._session.unread = self._session.unread, 0
+        if unread:
+            self._flood.skipped += unread
+            work += len(chunk.data)
         if len(made) > 1:
             work += EVENT * (sum([type(event) is not BodyPart for event in made]) - 1)
         if self._flood.begins(work, len(chunk.data), chunk.origin.time_ns):

@@ -7,7 +7,7 @@ from msgspec import Struct
 from ..events import Loss, Origin
 from ..loss import Reason
 
-__all__ = ["EVENT", "FRAME", "PART", "Flood", "work_of_head"]
+__all__ = ["EVENT", "FRAME", "PART", "Flood", "is_flood", "work_of_head"]
 
 # What each thing costs, in bytes that usual traffic has for one at least. An event takes 20 to 60 µs in the whole product, a
 # frame or a part of a chunked body 1 to 2 µs.
@@ -29,6 +29,11 @@ _LOSS_LEAST = 1 << 20  # bytes that one Loss stands for, while it goes on
 def work_of_head(fields: int, weight: int) -> int:
     """Of a head with so many fields, which take `weight` bytes of memory."""
     return _FIELD * max(0, fields - _FIELDS_FREE) + max(0, weight - _HEAD_FREE) // _HEAD_SHARE
+
+
+def is_flood(work: int, size: int, /) -> bool:
+    """So much work for `size` bytes is too much at once, however well the connection behaved before."""
+    return work > _DEBT_MOST + size
 
 
 class Flood(Struct, array_like=True):

@@ -17,7 +17,7 @@ from ..loss import Reason
 from ..wire.http1_head import RequestHead, ResponseHead, field
 from ..wire.http2 import Control, Data, Fields, GoAway, Http2Decoder, Item, Lost, Reset, Unparsed
 from ..wire.http2_frames import LONGEST_BLOCK
-from .flood import FRAME, work_of_head
+from .flood import FRAME, is_flood, work_of_head
 from .message import Asked, OpenMessage
 from .session import Context, Session, Side, origin_of
 from .stream_kinds import kind_by_head
@@ -28,6 +28,7 @@ _HEADS_MOST = 16 << 20  # bytes of memory of the heads of open streams: packed t
 _STREAMS_MOST = 1024  # open at once; servers allow 100 or 128
 _ENDED_MOST = 4096  # streams whose late frames are recognised
 _STREAM_WANTED = (b'"stream":true', b'"stream": true')
+_SLICE = 64 << 10  # bytes that are decoded at once: an octet may stand for a field of 4 KB
 _CANCEL = 8  # RFC 9113 7
 
 
@@ -69,12 +70,20 @@ class Http2Session(Session):
         if not decoder.held():
             side.first = chunk.origin
             side.marked = True
-        items = decoder.feed(chunk.data)
-        if decoder.frames > 1:
-            self.work += FRAME * (decoder.frames - 1)
-        if self._client is None and decoder.preface:
-            self._client = side.direction
-        self._take(side, items, chunk, out)
+        size = len(chunk.data)
+        for start in range(0, size or 1, _SLICE):
+            part = chunk
+            if size > _SLICE:
+                part = replace(chunk, data=chunk.data[start : start + _SLICE], offset=chunk.offset + start)
+            items = decoder.feed(part.data)
+            if decoder.frames > 1:
+                self.work += FRAME * (decoder.frames - 1)
+            if self._client is None and decoder.preface:
+                self._client = side.direction
+            read = self._take(side, items, part, out, most=start + len(part.data))
+            if read < len(items):
+                self.unread = sum(map(_size_of, items[read:])) + max(0, size - start - _SLICE)
+                break
         side.marked = side.marked and chunk.marked
 
     def gap(self, side: Side, size: int, reason: str, out: list[HttpEvent]) -> None:
@@ -102,14 +111,19 @@ class Http2Session(Session):
 
     # -- decoded items -> events -----------------------------------------------------------------------------------
 
-    def _take(self, side: Side, items: list[Item], source: TlsChunk | Origin, out: list[HttpEvent]) -> None:
+    def _take(
+        self, side: Side, items: list[Item], source: TlsChunk | Origin, out: list[HttpEvent], *, most: int | None = None
+    ) -> int:
+        """How many items were read: fewer than all where the heads so far are a flood for `most` bytes."""
         origin = origin_of(source)
-        for item in items:
+        for place, item in enumerate(items):
             match item:
                 case Data():
                     self._data(side, item, origin, out)
                 case Fields():
                     self._fields(side, item, origin, out)
+                    if most is not None and is_flood(self.work, most):
+                        return place + 1
                 case Control():
                     self._spent += item.size
                 case Reset():
@@ -123,6 +137,7 @@ class Http2Session(Session):
                 case Unparsed():
                     self.unparsed(item, source, side, out)
             side.first = origin
+        return len(items)
 
     def _data(self, side: Side, data: Data, origin: Origin, out: list[HttpEvent]) -> None:
         way, size = side.direction, self._with_spent(data.size)
@@ -358,3 +373,8 @@ class Http2Session(Session):
         made._ended.update(dict.fromkeys(saved.ended))
         made._client, made._spent, made._hole = saved.client, saved.spent, saved.hole
         return made
+
+
+def _size_of(item: Item) -> int:
+    """Its bytes on the wire."""
+    return 0 if isinstance(item, Lost) else len(item.data) if isinstance(item, Unparsed) else item.size

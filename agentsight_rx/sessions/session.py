@@ -45,6 +45,7 @@ class Session:
         self.successor: Session | None = None
         self.handed: list[TlsChunk] = []
         self.work = 0  # of frames and fields, since the caller last set it to 0: see flood.py
+        self.unread = 0  # bytes of the last record that were not read, since what is in front of them is a flood
 
     def whole_parts(self, side: Side, chunks: Sequence[TlsEvent], start: int) -> tuple[int, BodyPart | None]:
         """

@@ -86,6 +86,34 @@ def test_each_byte_of_a_flood_is_in_an_event_or_counted(name: str) -> None:
     assert {loss.note for loss in losses} == {"a flood: far more frames or messages than its bytes allow"}
 
 
+@pytest.mark.parametrize("size", [RECORD, 65_536, 65_600, 1_000_000])
+@pytest.mark.parametrize("behind", [b"", b"\0\0\5\0\0\0\0\0\1he", bytes(40)])
+def test_a_flood_is_left_within_its_record_too(size: int, behind: bytes) -> None:
+    """One write may have 16 MB, of which 63 bytes stand for a head of 240 KB. `behind`: what may follow."""
+    sent = TRAFFIC["header bomb (HPACK)"](size)
+    data = b"".join(part for _, part in sent) + behind
+    wire, running = Wire(), Running(parse_http())
+    made = list(running.feed(wire.record("out", data)))
+    assert size_of(made) + running.held() == len(data)
+    made += running.finish()
+    assert (size_of(made), running.held()) == (len(data), 0)
+    assert 2 < len(only(HttpRequest, made)) < 20
+
+
+def test_many_heads_in_one_large_record_are_no_flood() -> None:
+    peers = Peers(Wire())
+    bodies = [b"%d" % number * 900 for number in range(100)]
+    for number, body in enumerate(bodies):
+        peers.asks("POST", f"/{number}", [("cookie", "c" * 8000)], body)
+    data = b"".join(record.data for record in peers.records if record.origin.direction == "out")
+    made = run(parse_http(), [Wire().record("out", data)])
+    assert [(each.target, each.body, each.complete) for each in only(HttpRequest, made)] == [
+        (f"/{number}", body, True) for number, body in enumerate(bodies)
+    ]
+    assert len(data) > 3 * 65_536
+    assert size_of(made) == len(data)
+
+
 def test_after_the_flood_the_connection_is_read_again() -> None:
     wire = Wire()
     made = run(parse_http(), [*flood(wire, 500_000)])
