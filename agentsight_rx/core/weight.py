@@ -16,6 +16,8 @@ __all__ = ["weight", "weight_of_all", "weight_of_headers", "weights_of"]
 _PLACE = frozenset({"origin", "connection", "channel"})  # who and where: many events share these
 _ITEM = 100  # bytes of memory of an item in a tuple or dict, besides its text
 _FIELD = 160  # and of a header field
+_TEXTS = frozenset({str(str), str(str | None)})  # types of fields
+_WEIGHTLESS = frozenset({int, bool, float, type(None)})
 _LITTLE = 1024  # bytes of text that any event may have and still be metadata
 
 
@@ -107,15 +109,26 @@ def _weigher(kind: type[Any]) -> Callable[[Any], int]:
     others = [name for name, of in fields if name not in content and ("str" in of or "events." in of)]
     if not content and not others:
         return _nothing
-    values = attrgetter(*content, *others, *(["__class__"] if len(content + others) == 1 else []))  # a tuple even of one
-    split = len(content)
+    texts = [name for name, of in fields if name in others and of in _TEXTS]
+    contents_of, texts_of, rest_of = _values(content), _values(texts), _values([name for name in others if name not in texts])
 
     def weighed(event: Any) -> int:
-        parts = values(event)
-        size = sum([len(part) if type(part) is str else _size(part) for part in parts[split:]])
-        return sum(map(len, parts[:split])) + (size if size >= _LITTLE else 0)
+        size = sum([len(text) for text in texts_of(event) if text])
+        for part in rest_of(event):
+            size += _size(part) if part else 0
+        return sum(map(len, contents_of(event))) + (size if size >= _LITTLE else 0)
 
     return weighed
+
+
+def _values(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """The values of these fields of an event; `attrgetter` gives a tuple only of two and more."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    if not names:
+        return lambda _: ()
+    getter = attrgetter(names[0])
+    return lambda event: (getter(event),)
 
 
 def _size(value: Any) -> int:
@@ -123,6 +136,8 @@ def _size(value: Any) -> int:
     kind = type(value)  # pyright: ignore[reportUnknownVariableType]  # of an Any
     if kind is str or kind is bytes:
         return len(value)
+    if kind in _WEIGHTLESS:
+        return 0
     if kind is tuple or kind is list:
         return sum(map(_size, value)) + _ITEM * len(value)
     if kind is dict:

@@ -6,6 +6,7 @@ import hmac
 import re
 from collections.abc import Iterable
 
+from ..core.bounded import Recent
 from .find import OPENS_TEXT, SMALL, find_secrets, hinted, is_frame
 from .secret import Secret
 from .shapes import SPECIAL, kind_of
@@ -13,6 +14,7 @@ from .shapes import SPECIAL, kind_of
 __all__ = ["LABEL", "Redactor", "settled"]
 
 _LABEL_HINT = b"[redacted:"
+_CLEAR_MOST, _LONGEST = 4096, 256  # texts without secrets that are remembered, and characters of one: 1 MB of all
 _SHORTEST = 5  # a parameter named `key` with one letter is the shortest text with a secret
 LABEL = re.compile(rb"\[redacted:[a-z-]{1,40}:[0-9a-f]{8}\]")  # no digit in the kind: no key fits into one
 
@@ -24,6 +26,7 @@ class Redactor:
         self._key = key
         self._frame = ""  # what the last events of a stream began with, up to their text
         self._before = ""  # the last text that began otherwise
+        self._clear: Recent[str, None] = Recent(_CLEAR_MOST)
 
     def label(self, kind: str, secret: bytes, /) -> bytes:
         """
@@ -57,8 +60,16 @@ class Redactor:
         return text if made is data else made.decode("utf-8", "surrogatepass")
 
     def short(self, text: str, /) -> str:
-        """As `text`, for texts that are mostly too short for a secret: these are not looked at."""
-        return self.text(text) if len(text) > _SHORTEST else text
+        """
+        As `text`, for texts that are mostly too short for a secret, which are not looked at, or that come again, such as paths:
+        those without secrets are remembered, which changes no outcome.
+        """
+        if len(text) <= _SHORTEST or text in self._clear:
+            return text
+        made = self.text(text)
+        if made is text and len(text) <= _LONGEST:
+            self._clear.put(text, None)
+        return made
 
     def _learn(self, text: str) -> None:
         """Events of a stream begin alike, mostly with all but their text: that is searched once."""

@@ -454,3 +454,20 @@ def test_a_key_without_its_end_in_a_json_text_leaves_the_json_whole() -> None:
     made = Redactor(b"k").text(body)
     assert "MIIEowIB" not in made
     assert json.loads(made)["text"].endswith('" and left')
+
+
+def test_a_text_without_secrets_is_searched_once_and_one_with_a_secret_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    redactor, searched = Redactor(b"key"), list[str]()
+    text = redactor.text
+
+    def counted(each: str) -> str:
+        searched.append(each)
+        return text(each)
+
+    monkeypatch.setattr(redactor, "text", counted)
+    path, secret, long = "/home/me/a file", "https://me:hunter2pass@host/", "a path/" * 50
+    first = [redactor.short(each) for each in (path, secret, long)]
+    again = [redactor.short(each) for each in (path, secret, long)]
+    assert first == again == [path, text(secret), long]
+    assert "hunter2pass" not in first[1]
+    assert searched == [path, secret, long, secret, long]
