@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, suppress
-from functools import partial
+from contextlib import suppress
 from itertools import combinations, product
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,23 +40,16 @@ from agentsight_rx.sources.containers.references import Container
 from agentsight_rx.sources.kernel import prepared as preparing
 from agentsight_rx.sources.kernel import program
 from agentsight_rx.sources.kernel.cache import Cache
-from agentsight_rx.sources.kernel.compiler import compiled, compiler_identity
 from agentsight_rx.sources.kernel.features import has_may_goto
 from agentsight_rx.sources.kernel.image import Image
 from agentsight_rx.sources.kernel.prepared import RUNS, Source, prepared
 from agentsight_rx.sources.kernel.syscall import TRACE_UPROBE_MULTI
-from agentsight_rx.sources.kernel.workers import Worker
 
 from .capture import needs_root
+from .compilers import COMPILERS, SETUP, compiled_by
 from .functions import refusals
 
 pytestmark = [pytest.mark.live, needs_root]
-
-_SETUP = Path(__file__).parents[2] / ".setup"
-_LLVM_14 = next(iter((_SETUP / "llvm14").glob("usr/lib/*/libbcc.so.0")), None)
-_BCC_OF_LLVM_14 = _SETUP / "llvm14/usr/lib/python3/dist-packages"
-_COMPILERS = {"own": None} | ({"llvm14": _LLVM_14} if _LLVM_14 else {})
-
 
 _ME = Target(os.getpid())
 _WHERE = Container("docker:none", "0" * 64, "docker", 1)
@@ -127,21 +118,17 @@ def _pairs(*choices: Sequence[Any]) -> list[tuple[Any, ...]]:
 def compiler(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Generator[str]:
     """The name of one of the compilers. From now on it is the one that programs are compiled by."""
     name: str = request.param
-    library = _COMPILERS[name]
-    with closing(Worker(str(library.parent), str(_BCC_OF_LLVM_14)) if library else Worker()) as worker:
-        identity = [str(library), str(library.stat().st_size)] if library else compiler_identity()
-        monkeypatch.setattr(preparing, "compiled", partial(compiled, by=worker))
-        monkeypatch.setattr(preparing, "compiler_identity", lambda: identity)
+    with compiled_by(name, monkeypatch):
         yield name
 
 
-@pytest.mark.parametrize("compiler", _COMPILERS, indirect=True)
+@pytest.mark.parametrize("compiler", COMPILERS, indirect=True)
 @pytest.mark.parametrize("stage", _SOURCES)
 def test_the_kernel_takes_every_function(stage: str, compiler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = [_source(graph(), monkeypatch) for graph in _SOURCES[stage]]
     turns = (True, False) if has_may_goto() else (False,)
     selections = _ALL_SELECTIONS if stage == "readline" else _SELECTIONS  # the selection is the same text in all of them
-    cache = Cache(_SETUP / "programs" / compiler)
+    cache = Cache(SETUP / "programs" / compiler)
     refused: list[tuple[object, ...]] = []
     for source, target, may_goto, runs in _pairs(sources, selections, turns, (1, RUNS)):
         monkeypatch.setattr(preparing, "has_may_goto", lambda may_goto=may_goto: may_goto)
