@@ -18,6 +18,7 @@ from .core.engine import Engine, Site
 from .core.failing import graph_error
 from .core.hub import Hub, Wakes
 from .core.mailbox import Mailbox, Overflow, inbox
+from .core.pace import until_multiple_of
 from .core.reading import Patience, Reading, open_all
 from .core.sink import Sink
 from .core.sink_thread import SinkThread
@@ -333,7 +334,7 @@ class Run:
                 while not self._graph_done and any(not reading.hub.ended for reading in self._readers):
                     self._looked_s = time.monotonic()
                     if flows and not len(box) and self._may_gather():
-                        box.gather(_GATHER_S - self._looked_s % _GATHER_S)
+                        box.gather(until_multiple_of(_GATHER_S))
                         self._looked_s = time.monotonic()
                     item = box.get(min(1.0, self._idle_s(patience)) if live else patience.seconds())
                     flows = False

@@ -262,10 +262,7 @@ class Engine(PeriodicScheduler):
                     self._see(newest[index - 1])
                 self._deliver(hub, batch[start:index])
                 start = index
-            time_ns = newest[index]
-            self._advance(time_ns)
-            if time_ns >= self._border_ns:  # the steps were coarse
-                self._tick(time_ns // self.step_ns * self.step_ns)
+            self._reach_step_of(newest[index])
         if newest[-1] > self._newest_ns:
             self._see(newest[-1])
         return batch[start:]
@@ -290,6 +287,12 @@ class Engine(PeriodicScheduler):
             now_ns = self._next_ns
             self._next_ns = next_step(now_ns, self._newest_ns, self.step_ns)
             self._tick(now_ns)
+
+    def _reach_step_of(self, time_ns: int) -> None:
+        """Advance to the last fine step at or before this time, also from coarse ones."""
+        self._advance(time_ns)
+        if time_ns >= self._border_ns:  # the steps were coarse
+            self._tick(time_ns // self.step_ns * self.step_ns)
 
     def _tick(self, now_ns: int) -> None:
         while self._timers and self._timers[0][0] <= now_ns:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["FINE_NS", "LATE_NS", "SLACK_NS", "STEP_NS", "next_step"]
+import time
+
+__all__ = ["FINE_NS", "LATE_NS", "SLACK_NS", "STEP_NS", "next_step", "until_multiple_of"]
 
 STEP_NS = 100_000_000  # the finest time that our operators see: each step costs every one of them a call
 FINE_NS = 20_000_000  # the same in a graph that leads to an observer of RxPY, whose operators have timers
@@ -22,3 +24,8 @@ def next_step(now_ns: int, newest_ns: int, step_ns: int, /) -> int:
     if age_ns >= _FRESH_NS:
         step_ns = next((step_ns for limit_ns, step_ns in _PACE if age_ns < limit_ns), _DAY_NS)
     return (now_ns // step_ns + 1) * step_ns
+
+
+def until_multiple_of(step_s: float, /) -> float:
+    """For how many seconds of the clock to sleep, so that all that wake at multiples of a step wake together."""
+    return step_s - time.monotonic() % step_s

@@ -79,9 +79,7 @@ class _VirtualEngine(Engine):
 
     def _reach(self, clock_ns: int) -> None:
         self.start(clock_ns)
-        self._advance(clock_ns)
-        if clock_ns >= self._border_ns:  # the steps were coarse
-            self._tick(clock_ns // self.step_ns * self.step_ns)
+        self._reach_step_of(clock_ns)
         if clock_ns > self._newest_ns:
             self._see(clock_ns)
         self._wait()

@@ -80,9 +80,10 @@ class Http2Session(Session):
                 self.work += FRAME * (decoder.frames - 1)
             if self._client is None and decoder.preface:
                 self._client = side.direction
-            read = self._take(side, items, part, out, most=start + len(part.data))
+            end = start + len(part.data)
+            read = self._take(side, items, part, out, most=end)
             if read < len(items):
-                self.unread = sum(map(_size_of, items[read:])) + max(0, size - start - _SLICE)
+                self.unread = sum(map(_size_of, items[read:])) + size - end
                 break
         side.marked = side.marked and chunk.marked
 

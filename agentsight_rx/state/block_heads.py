@@ -46,9 +46,7 @@ class _Known(Struct):
     keys: list[bytes]
     filters: bytes  # all behind each other, so that a few steps look at all of them
     times: list[tuple[int, int]]  # the first and the last
-    orders: dict[
-        bool, list[int]
-    ] = {}  # the places in the order of their first times; reverse: in the reverse one of their last
+    orders: dict[bool, list[int]] = {}  # places by their first times; reverse: by their last, the latest first
 
     def in_order(self, reverse: bool) -> list[int]:
         order = self.orders.get(reverse)

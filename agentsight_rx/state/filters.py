@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import blake2b
 
-__all__ = ["FILTER", "bits_of", "expanded", "folded", "positions_of"]
+__all__ = ["FILTER", "SIZES", "bits_of", "expanded", "folded", "positions_of"]
 
 FILTER = 512  # bytes, enough for 200 values: of 2,000 blocks without a value, one seems to have it
 _LEAST = 8  # bytes of a folded one
@@ -50,3 +50,4 @@ def expanded(filter: bytes, /) -> bytes:
 
 
 _HALVES = [FILTER >> times for times in range(1, (FILTER // _LEAST).bit_length())]
+SIZES = (0, *reversed(_HALVES), FILTER)  # bytes that a folded filter may have

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..errors import StoreError
-from .filters import expanded, folded
+from .filters import SIZES, expanded, folded
 
 __all__ = ["LATEST", "NOTHING", "Head", "decode_head", "encode_head", "filter_of", "head_size", "merged", "times_of"]
 
 LATEST = (1 << 64) - 1  # of the times that a key can have
 _TIMES = 16  # bytes: the first and the last time
-_SIZES = (0, 8, 16, 32, 64, 128, 256, 512)  # bytes of a filter, by the byte that stands before it
-_CODES = {size: code.to_bytes(1, "little") for code, size in enumerate(_SIZES)}
+_CODES = {size: code.to_bytes(1, "little") for code, size in enumerate(SIZES)}  # of a filter: the byte that stands before it
 
 
 class Head(NamedTuple):
@@ -68,6 +67,6 @@ def head_size(raw: bytes, /, *, timed: bool) -> int:
 
 
 def _filter_size(raw: bytes) -> int:
-    if not raw or raw[0] >= len(_SIZES):
+    if not raw or raw[0] >= len(SIZES):
         raise StoreError("A block of rows of the store has an unknown head: use a whole copy of it.")
-    return _SIZES[raw[0]]
+    return SIZES[raw[0]]

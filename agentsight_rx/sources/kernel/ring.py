@@ -15,6 +15,7 @@ from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 from ...core.bell import Bell
 from ...core.capacity import share_of_memory
 from ...core.options import Fits
+from ...core.pace import until_multiple_of
 
 __all__ = ["GATHER_LONG_S", "GATHER_S", "Growth", "Ring", "RingSize", "gather_of_content", "size_of_ring"]
 
@@ -55,10 +56,6 @@ def size_of_ring(asked: RingSize) -> int:
 def gather_of_content(asked: RingSize) -> float:
     """How long a reader of content may gather, in s: a small ring is full within some 20 ms of 400 MB/s."""
     return GATHER_LONG_S if size_of_ring(asked) >= _ROOMY else GATHER_S
-
-
-def _until_multiple_of(step_s: float) -> float:
-    return step_s - time.monotonic() % step_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,18 +200,18 @@ class Ring(Generic[E]):
         flows, self._flows = self._flows, False
         gather_s = self._gather_s if mapping.size >= self._most else min(self._gather_s, GATHER_S)  # a small ring is soon full
         gathers = flows and timeout >= gather_s
-        if gathers and self._changed(_until_multiple_of(gather_s)) and self._bell.heard():
+        if gathers and self._changed(until_multiple_of(gather_s)) and self._bell.heard():
             return mapping.waiting > 0
         if mapping.waiting:
             if not gathers:
-                self._changed(_until_multiple_of(_GATHER_FIRST_S))
+                self._changed(until_multiple_of(_GATHER_FIRST_S))
             return True
         mapping.consumer[0] = mapping.at  # from here on the kernel wakes for the next record
         ready = self._poll.poll(math.ceil(timeout * 1000))
         if not ready or (len(ready) == 1 and self._bell.heard()):
             return False
         self._changed(0)  # it would tell of the same
-        self._changed(_until_multiple_of(_GATHER_FIRST_S))
+        self._changed(until_multiple_of(_GATHER_FIRST_S))
         return True
 
     def wake(self) -> None:
