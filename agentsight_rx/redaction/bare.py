@@ -23,6 +23,7 @@ from .values import (
     is_bare_password,
     is_mixed,
     is_name_in_code,
+    is_odd_word,
     is_random,
     is_said_word,
     is_value,
@@ -71,19 +72,21 @@ def end_of_bare(data: bytes, place: Place, end: int) -> int:
     if _CALL.match(data, end):
         return _end_of_whole(data, place)
     looks_random = is_random(value)
-    if looks_random and (place.is_variable or is_very_random(value)):
+    if (looks_random and (place.is_variable or is_very_random(value))) or (place.is_variable and is_odd_word(value)):
         return end
     if place.kind == "password":
         return end if _is_password(data, place, value) else _end_of_whole(data, place)
     if place.kind in ("secret", "key"):
-        is_one = is_mixed(value) and (place.is_tight(data) or stands_alone(data, place.name, end))
+        is_one = (is_mixed(value) or is_odd_word(value)) and (place.is_tight(data) or stands_alone(data, place.name, end))
         return end if is_one or (place.is_variable and place.is_tight(data) and is_said_word(value)) else -1
     is_type = b"." in value and is_name_in_code(value)
     return end if place.kind == "token" and looks_random and not is_type and stands_alone(data, place.name, end) else -1
 
 
 def _is_password(data: bytes, place: Place, value: bytes) -> bool:
-    if is_bare_password(value):
+    if is_bare_password(value) or (
+        is_odd_word(value) and (place.is_tight(data) or stands_alone(data, place.name, place.start + len(value)))
+    ):
         return True
     end = place.start + len(value)
     if _PIN.fullmatch(value):

@@ -6,21 +6,24 @@ HTTP clients. A member with a command, such as the input of a tool, has the secr
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
-from .fields import secrets_of_cookies, secrets_of_field
+from .fields import secrets_of_field
+from .lines import Word, words_of
 from .names import is_secret_flag, is_secret_header
-from .programs import flag_of_word, is_program, secrets_of_programs
+from .places import places
+from .programs import is_of_program, secrets_of_words
 from .secret import FLAG_KIND, Secret
 from .strings import end_of_string, opening
+from .values import is_value
 from .views import View, unescaped
 
-__all__ = ["Commands", "program_of_command", "secrets_of_command", "secrets_of_word"]
+__all__ = ["Commands", "secrets_of_argv", "secrets_of_command"]
 
-CLIENTS = (b"curl", b"wget", b"http", b"https", b"xh")
 _TRIES_MOST = 16  # names in one word whose values are no secrets
-_PROGRAM_MOST = 4  # words before which a program stands
 _LOOKS_MOST = 256  # bytes of a value
 
 _FLAG = re.compile(rb"--?[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -29,14 +32,11 @@ _NAME = re.compile(
 )
 _WORD = re.compile(rb"\"([^\"]*)|'([^']*)|([^\s;|&<>()\"'`]+)")
 _REFERENCE = re.compile(rb"\$(?:\w+|\{[^}]*\}|\(.*)")
+_PLACEHOLDER = re.compile(rb"\{\{?[ \t]*[\w.]+[ \t]*\}?\}|<[\w -]+>")
 _FIELD = re.compile(rb"(?<![A-Za-z0-9-])(?<!\[redacted:)(?:-H)?([A-Za-z][A-Za-z0-9-]{2,60}):[ \t]?")
 _FIELD_VALUE = re.compile(rb"[^\"'\n`]*")
 _WORD_FIELD = re.compile(rb"(?:-H)?([A-Za-z][A-Za-z0-9-]{2,60}):[ \t]*(?=\S)")
-_USER = re.compile(rb"(?:(?<=\s)|\A)(?:-u|-U|--user|--proxy-user|-a|--auth)(?:[ \t=]{0,8})[\"']?[^\s:\"']{0,256}:([^\s\"']+)")
-_USER_FLAG = re.compile(rb"-u|-U|-a|--user|--proxy-user|--auth")
-_COOKIES = re.compile(rb"(?:(?<=\s)|\A)(?:-b|--cookie)[ \t=]{0,8}(\"[^\"]*|'[^']*|[^\s\"']+)")
 _SCRIPT_FLAG = re.compile(rb"-[a-z]{0,4}c")
-_DIGITS = re.compile(rb"[0-9]+")
 
 # What stands for a value, and a value that is searched for, as in `grep 'token=.*'`, are no secrets. Where a blank is the first
 # letter of the value, its quote ends a string: `grep 'key|token=' file`
@@ -45,29 +45,22 @@ _NO_VALUE = re.compile(
 )
 
 
-def program_of_command(words: Sequence[bytes]) -> bytes:
-    """The first of the first words that is a client of HTTP, or a program that takes a password: `sudo mysql`."""
-    for word in words[:_PROGRAM_MOST]:
-        name = word.rsplit(b"/", 1)[-1]
-        if name in CLIENTS or is_program(name, words):
-            return name
-    return b""
+def secrets_of_argv(words: Sequence[bytes]) -> list[list[Secret]]:
+    """Of each word of a command, the secrets that it has by its place."""
+    made = [list(_secrets_of_word(words[index - 1] if index else b"", word)) for index, word in enumerate(words)]
+    starts = list(accumulate((len(word) + 1 for word in words), initial=0))
+    all_words = [Word(word, start, b" " in word) for word, start in zip(words, starts, strict=False)]
+    for secret in secrets_of_words(all_words, is_value):
+        index = bisect_right(starts, secret.start) - 1
+        made[index].append(secret._replace(start=secret.start - starts[index], end=secret.end - starts[index]))
+    return made
 
 
-def secrets_of_word(before: bytes, word: bytes, program: bytes) -> Iterator[Secret]:
-    """The secrets that a word of a command has by its place. `before`: the word before; `program`: by program_of_command."""
-    client = program in CLIENTS
-    start = flag_of_word(program, before, word) if program and not client else -1
-    if start >= 0:
-        yield Secret(start, len(word), FLAG_KIND)
-        return
+def _secrets_of_word(before: bytes, word: bytes) -> Iterator[Secret]:
+    """`before`: the word before."""
     if _FLAG.fullmatch(before) and is_secret_flag(before.lstrip(b"-")) and not word.startswith(b"--"):
         yield Secret(0, len(word), FLAG_KIND)
         return
-    if client and _USER_FLAG.fullmatch(before) and b":" in word:
-        yield Secret(word.index(b":") + 1, len(word), FLAG_KIND)
-    if client and before in (b"-b", b"--cookie") and b"=" in word:
-        yield from secrets_of_cookies(word, first_only=False)
     field = _WORD_FIELD.match(word)
     if field and is_secret_header(field[1].decode().lower()):
         yield from _moved(secrets_of_field(field[1].decode().lower(), word[field.end() :]), field.end())
@@ -93,7 +86,7 @@ def secrets_of_command(data: bytes) -> Iterator[Secret]:
             tries = tries + 1 if word.end() == word_end else 1
             word_end = word.end()
             done = word_end if tries == _TRIES_MOST else done
-    yield from secrets_of_programs(data)
+    yield from secrets_of_words(words_of(data), is_value)
     done = 0
     for field in _FIELD.finditer(data):
         header = field[1].decode().lower()
@@ -101,14 +94,6 @@ def secrets_of_command(data: bytes) -> Iterator[Secret]:
             end = _FIELD_VALUE.match(data, field.end())
             done = end.end() if end else field.end()
             yield from _moved(secrets_of_field(header, data[field.end() : done]), field.end())
-    if any(client in data for client in (b"curl", b"wget")):
-        for user in _USER.finditer(data):
-            if not _DIGITS.fullmatch(user[1]):
-                yield Secret(user.start(1), user.end(1), FLAG_KIND)
-        for cookies in _COOKIES.finditer(data):
-            if b"=" in cookies[1]:
-                quote = cookies[1][:1] in (b'"', b"'")
-                yield from _moved(secrets_of_cookies(cookies[1][quote:], first_only=False), cookies.start(1) + quote)
 
 
 def _begins_word(data: bytes, at: int) -> bool:
@@ -121,7 +106,7 @@ def _is_secret_value(data: bytes, name: re.Match[bytes], word: re.Match[bytes]) 
     if last < 3 and name.start() and data[name.start() - 1] == data[name.end()]:
         return False  # the quote ends here: `grep "token=" file`
     value = word[last][:_LOOKS_MOST]
-    is_reference = last != 2 and _REFERENCE.fullmatch(word[last])
+    is_reference = (last != 2 and _REFERENCE.fullmatch(word[last])) or _PLACEHOLDER.fullmatch(word[last])
     return bool(value) and not is_reference and not value.startswith(b"--") and not _NO_VALUE.match(value)
 
 
@@ -138,6 +123,8 @@ _BLANK = rb"(?:[ \t\r\n]|\\+[nrt]){0,16}"
 _MEMBER = re.compile(rb"(?:ommand|cmd|cript|shell)\\*[\"'][ \t]{0,4}:" + _BLANK + rb"(\[?)" + _BLANK)
 _NEXT = re.compile(_BLANK + rb"," + _BLANK)
 _WORDS_MOST = 256  # of one command
+_LOOK_MOST = 512  # bytes of a command in which its first program is
+_WORDS = re.compile(rb"(?:\\+[nrt])?([^\s\"'`;|&()/=\\]+)")  # of a command, whatever its escapes
 _BEFORE_MOST = 4096  # bytes of a command before a secret
 
 
@@ -150,12 +137,25 @@ class _Part(NamedTuple):
 class Commands:
     """The commands of a text: a string, or a list of words."""
 
-    def __init__(self, data: bytes, found: list[Secret]) -> None:
+    def __init__(self, data: bytes, found: list[Secret], cut: bool) -> None:
         self._data = data
+        self._cut = cut
         self._found = found
         self._spans: dict[int, tuple[int, int]] = {}  # by the place of its name: where a command begins and ends
         self._searched: set[int] = set()
         self._before = (0, 0, -1)  # of the last search: from here, to here, the last name in between
+
+    def find(self) -> None:
+        """Add the secrets of commands whose programs take one without a flag by which a place is found."""
+        data = self._data
+        for begin in places(data, _MEMBERS[0]):
+            member = _MEMBER.match(data, begin)
+            if member is None:
+                continue
+            end = data.find(b"}", member.end(), member.end() + _LOOK_MOST)
+            if is_of_program(_WORDS.findall(data, member.end(), end if end > 0 else member.end() + _LOOK_MOST)):
+                self._search(self._words(begin))
+                self._searched.add(begin)
 
     def cover(self, at: int) -> bool:
         """Does a command cover this place? Then its secrets are added."""
@@ -214,15 +214,18 @@ class Commands:
         if len(views) == 1:
             self._add(views[0], secrets_of_command(views[0].data))
             return
-        program = program_of_command([view.data for view in views])
-        for before, view in zip([View(b"", [0], [0]), *views], views, strict=False):
-            self._add(view, secrets_of_word(before.data, view.data, program))
+        for view, secrets in zip(views, secrets_of_argv([view.data for view in views]), strict=True):
+            self._add(view, secrets)
 
     def _add(self, view: View, secrets: Iterable[Secret]) -> None:
         for secret in secrets:
             start, end = view.raw(secret.start), view.raw(secret.end)
             said = view.data[secret.start : secret.end]
-            self._found.append(Secret(start, end, secret.kind, value=said if end - start != len(said) else b""))
+            run = ""
+            if self._cut and start < end == len(self._data):
+                of_field = "parameters" if secret.kind.endswith("authorization") else "cookies"
+                run = "bare" if secret.kind == FLAG_KIND else of_field
+            self._found.append(Secret(start, end, secret.kind, run, said if end - start != len(said) else b""))
 
 
 def _view(data: bytes, word: _Part) -> View:

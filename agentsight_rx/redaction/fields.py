@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from .names import SCHEME, NameKind, is_secret_header
+from .names import ANY_SCHEME, SCHEME, NameKind, is_secret_header
 from .secret import RUNS, Secret
 from .values import is_basic, is_random, is_value
 
@@ -97,10 +97,11 @@ def secrets_of_value(
         if not pairs and is_random(value):
             yield Secret(start, end, "cookie")
     elif kind == "credentials":
-        scheme = SCHEME.match(data, start, end)
+        known = SCHEME.match(data, start, end)
+        scheme = known or ANY_SCHEME.match(data, start, end)
         start = scheme.end() if scheme else start
         token = data[start:end]
-        if check(token) if scheme else is_random(token):
+        if check(token) if known else is_random(token):
             yield Secret(start, end, "authorization")
     elif check(value) or is_basic(value):
         yield Secret(start, end, kind_of_name(name, value))

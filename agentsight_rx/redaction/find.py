@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from .apart import Apart, looked_at
 from .commands import Commands
 from .encoded import find_encoded
 from .members import find_members
@@ -26,6 +27,7 @@ _PEM_END = re.compile(rb"-----END[A-Z0-9 ]{0,50}(?:-----)?")
 PEM_MOST = 65_536
 
 _USERINFO = re.compile(rb"://[^\s/:@\"'<>\\?#]{0,256}:([^\s/\"'<>\\?#]{1,512})@")
+_USERINFO_MOST = 780  # bytes of it
 _USERINFO_CUT = re.compile(rb"://[^\s/:@\"'<>\\?#]{0,256}:(?![0-9]{1,5}\Z)([^\s/@\"'<>\\?#]{0,512})\Z")
 
 _QUERY_END = re.compile(rb"[^\s\"'<>]*")
@@ -37,9 +39,10 @@ _DEPTH_MOST = 3  # Base64 in Base64, or percent-encoded three times
 SMALL = 1000  # characters; in less, `hinted` is the faster first check
 
 
-def hinted(text: str, new: str = "", /) -> bool:
+def hinted(text: str, new: str = "", /, *, is_head: bool = False) -> bool:
     """
     False: this short text contains no beginning of a secret. `new`: what it ends with, where what comes before is a frame.
+    `is_head`: it holds values of fields, and neither commands nor tables.
 
     A search takes 20 ns, one for a single letter 8. So each letter is searched for before the texts that contain it.
     """
@@ -53,6 +56,7 @@ def hinted(text: str, new: str = "", /) -> bool:
         or (">" in new and _MARKUP(text, len(text) - len(new)) is not None)
         or ("-" in new and _HYPHEN(text, len(text) - len(new)) is not None)
         or ("w" in new and _IN_PASSWORD in new and _NETRC_TEXT(text) is not None)
+        or (new is text and not is_head and _MIXED_WORD(text) is not None)
     ):
         return True
     if len(new) < _FEW and _RARER(new) is None:
@@ -108,6 +112,9 @@ def _has_known(text: str) -> bool:
 _QUERY = re.compile(
     r"(?i)[?&][a-z0-9_.-]{0,60}?(?:key|token|sig|signature|secret|password|passwd|pwd|credential|jwt|assertion)(?:=|\\u003d)"
 ).search
+# A digit beside a letter, or a capital behind a small letter or a sign
+_MIXED = r"[A-Z0-9](?:(?<=[a-z].)|(?<=[A-Z][0-9])|(?<=[0-9])(?=[A-Za-z])|(?<=[!#$%^&*+?~].))"
+_MIXED_WORD, _MIXED_IN_SHORT = re.compile(_MIXED).search, re.compile(_MIXED.encode()).search
 _OCTET = re.compile(r"%[0-9A-Fa-f]{2}").search
 _MARKUP, _MEMBER, _VARIABLE, _HYPHEN, _UNDERSCORE = (
     re.compile(each).search for each in (MARKUP, MEMBER, VARIABLE, HYPHEN, UNDERSCORE)
@@ -131,12 +138,20 @@ def _find(data: bytes, cut: bool, depth: int) -> list[Secret]:
     marks = scan(data, cut)
     if marks.shapes or cut:
         find_shapes(data, cut, marks.shapes, found)
-    if marks.names or marks.authorizations or marks.hyphens:
-        find_members(data, cut, marks, found, Commands(data, found).cover)
+    is_short = len(data) < _SHORT
+    is_mixed = is_short and _MIXED_IN_SHORT(data) is not None
+    apart = Apart(data, found, cut)
+    if is_mixed or marks.runs:
+        apart.look_at(looked_at(data, marks.runs) if is_mixed else marks.runs)
+    if is_mixed or marks.names or marks.authorizations or marks.hyphens:
+        commands = Commands(data, found, cut)
+        if is_mixed:
+            commands.find()
+        find_members(data, cut, marks, commands.cover, apart)
     if marks.pems:
         _find_pem(data, cut, marks.pems, found)
     _find_userinfo(data, found)
-    _find_netrc(data, cut, found)
+    _find_netrc(data, cut, found, apart)
     if cut:
         _find_open_userinfo(data, found)
     if cut or depth:
@@ -144,7 +159,7 @@ def _find(data: bytes, cut: bool, depth: int) -> list[Secret]:
     else:
         found += _parameters_of_urls(data)
     if depth < _DEPTH_MOST:
-        if len(data) < _SHORT:
+        if is_short:
             marks.escapes = [hit.start() for hit in _ESCAPE.finditer(data)]
         find_encoded(data, cut, found, marks, lambda said, may_go_on: _inside(said, may_go_on, depth + 1))
     return found
@@ -210,12 +225,14 @@ def _find_end_of_pem(data: bytes, place: int, done: int, found: list[Secret]) ->
 
 
 def _find_userinfo(data: bytes, found: list[Secret]) -> None:
-    if data.find(b"@") < 0:
-        return
-    for place in places(data, b"://"):
-        whole = _USERINFO.match(data, place)
+    done = 0
+    for at in places(data, b"@"):
+        place = data.rfind(b"://", max(done, at - _USERINFO_MOST), at)
+        whole = _USERINFO.match(data, place) if place >= 0 else None
         if whole is not None:
-            found.append(Secret(whole.start(1), whole.end(1), "password"))
+            done = whole.end()
+            if not _REFERENCE.match(whole[1]):
+                found.append(Secret(whole.start(1), whole.end(1), "password"))
 
 
 # In a netrc file neither a colon nor an equals sign stands behind a name. Of its words, CPython finds this part fastest
@@ -230,8 +247,10 @@ _NETRC_MOST = 300  # bytes before the password
 _NETRC_TEXT = re.compile(r"(?:machine|default)[ \t\r\n\\].*password[ \t\r\n\\]", re.DOTALL).search
 
 
-def _find_netrc(data: bytes, cut: bool, found: list[Secret]) -> None:
+def _find_netrc(data: bytes, cut: bool, found: list[Secret], apart: Apart) -> None:
     for place in places(data, _IN_PASSWORD.encode()):
+        apart.commands(place)
+        apart.behind(place)
         value = _NETRC_VALUE.match(data, place)
         if value is not None and is_value(value[1]) and _NETRC.search(data[max(0, place - _NETRC_MOST) : place]):
             found.append(Secret(value.start(1), value.end(1), "password", "bare" if cut and value.end() == len(data) else ""))
@@ -255,11 +274,13 @@ def _parameters_of_urls(data: bytes) -> list[Secret]:
             continue
         end = _QUERY_END.match(data, at)
         stop = end.end() if end else at + 1
-        found += _parameters(data, at, stop, False)
+        if data.find(b"=", at, stop) >= 0 or data.find(b"\\u003", at, stop) >= 0:
+            found += _parameters(data, at, stop, False)
         at = data.find(b"?", stop)
     return found
 
 
+_REFERENCE = re.compile(rb"[${<]")  # begins what a template has for a value
 _OF_CODE = re.compile(rb"[A-Za-z_]{1,2}\.")  # `a?b.key=c:d` in a small program
 _NO_QUERY = (b"", b" ", b"\n", b"\r", b'"', b"'", b"\\", b"?", b")", b"<")
 
@@ -272,6 +293,6 @@ def _parameters(data: bytes, start: int, end: int, cut: bool) -> list[Secret]:
             value = RUNS["parameter"].match(data, name.end(), end)
             done = value.end() if value else name.end()
             run = "parameter" if cut and done == len(data) else ""
-            if done > name.end() or run:
+            if run or (done > name.end() and not _REFERENCE.match(data, name.end())):
                 found.append(Secret(name.end(), done, "parameter", run))
     return found

@@ -38,7 +38,8 @@ class Heads:
         """
         known = self.known
         new = [field for field in (*headers, *trailers, *[("", text) for text in texts]) if field not in known]
-        if self._redactor.finds("\n".join([*[value for name, value in new if name not in SECRET_HEADERS], said])):
+        said = "\n".join([*[value for name, value in new if name not in SECRET_HEADERS], said])
+        if self._redactor.finds(said, is_head=True):
             return None
         for field in new:
             if len(field[0]) + len(field[1]) <= _LONGEST and not _may_be_secret(field[0]):

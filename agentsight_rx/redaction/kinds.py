@@ -2,8 +2,7 @@
 The kinds of keys that begin with letters of their vendor, as vendors publish them and public scanners list them. A line says:
 
     kind        the label; a vendor may have several lines
-    letters     of which the key consists behind its beginning, see LETTERS
-    least       how many of them follow at least, a little less than the vendors give
+    letters     of which the key consists behind its beginning, see LETTERS; and how many of them follow at least
     beginnings  what the key begins with; `?` before one: it is short or a word, so what follows has to look random
 """
 
@@ -49,7 +48,7 @@ class Kind(NamedTuple):
 _TABLE = """
 adafruit      plain     26  aio_
 adobe         plain     30  p8e-
-age           capitals  50  AGE-SECRET-KEY-1
+age           capitals  50  AGE-SECRET-KEY-1 AGE-SECRET-KEY-PQ-1
 airtable      dotted    70  ?pat
 alibaba       plain     16  LTAI
 anyscale      plain     20  esecret_
@@ -68,6 +67,7 @@ axiom         hexdash   34  xaat- xapt-
 baidu         plain     20  ALTAK-
 baidu         base64    40  bce-v3/
 beamer        key       44  ?b_
+bitcoin       plain    100  xprv yprv zprv tprv uprv vprv
 braintree     dollar    40  access_token$production$ access_token$sandbox$
 brave         key       27  ?BSA
 browserbase   key       20  bb_live_ bb_test_
@@ -112,14 +112,12 @@ fly           base64    80  fm1r_ fm1a_ fm2_
 frameio       key       60  fio-u-
 friendli      plain     40  flp_
 github        word      30  ghp_ gho_ ghu_ ghs_ ghr_ github_pat_
-gitlab        dotted    20  gldt- glrt- glptt- glft- glimt- glagent- gloas- glcbt- glsoat- glffct- glrtr- glwt-
-gitlab        dotted    20  glpat-
+gitlab        dotted    20  gldt- glrt- glptt- glft- glimt- glagent- gloas- glcbt- glsoat- glffct- glrtr- glwt- glpat-
 gitlab        key       20  GR1348941
 gocardless    key       36  ?live_
 google        key       26  GOCSPX-
-google        key       40  1//0
 google        capitals  55  GOOG1E
-google        key       40  AQ.A
+google        key       40  1//0 AQ.A
 grafana       word      38  glsa_
 grafana       base64    32  glc_
 grafana       plain     60  eyJrIjoi
@@ -159,6 +157,7 @@ netlify       plain     36  nfp_
 newrelic      key       19  NRAK- NRII- NRIQ- NRRA- NRAA- NRSP- NRJS-
 nightfall     plain     32  NF-
 nomic         key       43  ?nk-
+nostr         lower     58  nsec1
 notion        plain     44  ntn_
 notion        plain     43  ?secret_
 npm           plain     30  npm_
@@ -172,6 +171,7 @@ openshift     key       43  sha256~
 openvsx       hexdash   36  ovsxp_ ovsxat_
 paddle        word      40  pdl_live_apikey_ pdl_sdbx_apikey_
 pangea        lower     32  ?pts_
+paseto        key       60  v1.local. v2.local. v3.local. v4.local. v1.public. v2.public. v3.public. v4.public.
 perplexity    plain     44  pplx-
 persona       hexdash   36  persona_production_ persona_sandbox_
 phabricator   lower     28  ?api- ?cli-
@@ -266,7 +266,7 @@ KINDS = _kinds()
 # mark refuses nearly all others. Other kinds are looked for where a run of Base64 is, for which a text is searched anyhow.
 
 AHEAD_MOST = 50  # bytes that these look ahead, with the mark: of 48 random letters and digits, one in 6 million has no digit
-_NO_WORD = r"(?=[a-z_.+/-]{0,48}+[A-Z0-9])(?=[A-Za-z0-9_.+/-]{10})"  # what follows the mark is no word, and long enough
+_NO_WORD = r"(?=[A-Za-z0-9_.+/-]{10})(?=[a-z_.+/-]{0,48}+[A-Z0-9])"  # what follows the mark is no word, and long enough
 
 
 def _behind(mark: str) -> str:

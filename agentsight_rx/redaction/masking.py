@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .commands import program_of_command, secrets_of_command, secrets_of_word
+from .commands import secrets_of_argv, secrets_of_command
 from .fields import secrets_of_field
 from .find import find_secrets
 from .redactor import Redactor
@@ -21,11 +21,9 @@ def mask_field(name: str, value: str, redactor: Redactor, /) -> str:
 def mask_words(argv: tuple[str, ...], redactor: Redactor, /, *, cut: bool = False) -> tuple[str, ...]:
     """The words of a command without secrets; `argv` itself if there are none. `cut`: the end of the last one is missing."""
     words = [word.encode("utf-8", "surrogatepass") for word in argv]
-    program = program_of_command(words)
     made: list[str] = []
-    for index, (word, data) in enumerate(zip(argv, words, strict=True)):
-        before = words[index - 1] if index else b""
-        found = [*secrets_of_word(before, data, program), *find_secrets(data, cut=cut and index == len(argv) - 1)]
+    for index, (word, data, secrets) in enumerate(zip(argv, words, secrets_of_argv(words), strict=True)):
+        found = [*secrets, *find_secrets(data, cut=cut and index == len(argv) - 1)]
         masked = redactor.replaced(data, found)
         made.append(word if masked is data else masked.decode("utf-8", "surrogatepass"))
     return argv if all(new is old for new, old in zip(made, argv, strict=True)) else tuple(made)

@@ -16,13 +16,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from .apart import Apart
 from .bare import Place, end_of_bare, may_begin_bare
 from .fields import kind_of_name, secrets_of_pairs, secrets_of_value
-from .names import SCHEME, SCHEMES, Meaning, NameKind, is_secret_flag, is_secret_header, meaning_of, name_kind
+from .names import ANY_SCHEME, SCHEME, SCHEMES, Meaning, NameKind, is_secret_flag, is_secret_header, meaning_of, name_kind
 from .patterns import HYPHENATED
-from .programs import secret_of_program
 from .scan import Marks
-from .secret import FLAG_KIND, Secret
+from .secret import Secret
 from .shapes import TOKEN
 from .strings import end_of_string, name_before, open_string, opening
 from .values import begins_random, is_basic, is_literal_password, is_no_words, is_one_mixed_word, is_random, is_value
@@ -42,12 +42,12 @@ _TRIES_MOST = 16  # names in one word without quotes
 _LIST_MOST = 64  # values of one name
 
 
-def find_members(data: bytes, cut: bool, marks: Marks, found: list[Secret], in_command: Callable[[int], bool], /) -> None:
+def find_members(data: bytes, cut: bool, marks: Marks, in_command: Callable[[int], bool], apart: Apart, /) -> None:
     """
-    Add the secrets that have a name to `found`. With `cut`, `data` may continue, and so may a value that reaches its end.
+    Add the secrets that have a name to `apart.found`. With `cut`, `data` may continue, and so may a value at its end.
     `in_command`: does a command cover this place? Then its secrets are added.
     """
-    text = _Text(data, cut, found, in_command)
+    text = _Text(data, cut, in_command, apart)
     for at in marks.names:
         text.separator(at)
     for at in marks.authorizations:
@@ -63,12 +63,12 @@ def find_members(data: bytes, cut: bool, marks: Marks, found: list[Secret], in_c
 
 
 class _Text:
-    def __init__(self, data: bytes, cut: bool, found: list[Secret], in_command: Callable[[int], bool]) -> None:
+    def __init__(self, data: bytes, cut: bool, in_command: Callable[[int], bool], apart: Apart) -> None:
+        self._apart = apart
         self._data = data
         self._cut = cut
-        self._found = found
+        self._found = apart.found
         self._in_command = in_command
-        self._meanings: dict[bytes, Meaning] = {}  # of the names so far, which are few
         self._bare_word = (0, 0)  # the last one; the ends of later names in it are the same
         self._tries = 0  # names in it
         self._hidden = (0, 0)  # the last one that is a secret
@@ -77,9 +77,7 @@ class _Text:
         """A name and the value after its `:` or `=`."""
         data = self._data
         name, quote = name_before(data, at)
-        meaning = self._meanings.get(name)
-        if meaning is None:
-            meaning = self._meanings[name] = meaning_of(name)
+        meaning = meaning_of(name)
         plain, kind, is_secret = meaning
         if quote:
             if kind:
@@ -119,7 +117,7 @@ class _Text:
             self._bare(plain, Place(data.rfind(name, 0, at), at, _end(_TO_BLOCK, data, start), kind, is_variable))
 
     def _pair(self, at: int, name: int) -> None:
-        """The name of a value is that of a member before: `{"name": "DB_PASSWORD", "value": "…"}`."""
+        """A member before it names this value: `{"name": "DB_PASSWORD", "value": "…"}`."""
         data = self._data
         named = _NAMED.search(data[max(0, name - _NAMED_MOST) : name])
         kind = name_kind(named[1]) if named else ""
@@ -189,7 +187,7 @@ class _Text:
             found = list(secrets_of_pairs(name, data, start, len(data)))
             self._add(found, "cookies")
             return
-        scheme = SCHEME.match(data, start)
+        scheme = SCHEME.match(data, start) or ANY_SCHEME.match(data, start)
         start = scheme.end() if scheme else start
         end = _end(_WORD, data, start)
         if scheme and not _ONE_WORD.match(scheme[0]):
@@ -238,28 +236,18 @@ class _Text:
         data, flag = self._data, _FLAG.match(self._data, at)
         name = flag[1] if flag else b""
         kind = name_kind(name)
-        used = secret_of_program(data, at)
-        if used is not None:
-            if not self._in_command(at):
-                self._add([used], "bare")
-        elif flag and (is_secret_flag(name) or kind in ("password", "secret", "key", "token")):
-            if not self._in_command(at):
-                if opened := opening(data, flag.end()):
-                    self._string("token", name, flag.end() + len(opened), opened, _LITERALS.get(kind, is_random))
-                else:
-                    self._bare(name, Place(at, flag.end(), flag.end(), kind, is_variable=True))
-        elif _CLIENT_FLAG.match(data, at) and not self._in_command(at) and self._is_of_client(at):
-            user, cookies = _USER.match(data, at), _COOKIES.match(data, at)
-            if user and not user[1].isdigit():
-                self._add([Secret(user.start(1), user.end(1), FLAG_KIND)], "token")
-            if cookies:
-                self._add(list(secrets_of_pairs(b"cookie", data, cookies.end(), len(data))), "cookies")
-
-    def _is_of_client(self, at: int) -> bool:
-        """Is this a flag of curl or wget?"""
-        first = max(0, at - _CLIENT_MOST)
-        client = max(self._data.rfind(b"curl", first, at), self._data.rfind(b"wget", first, at))
-        return client >= 0 and _NEXT_COMMAND.search(self._data, client, at) is None
+        is_named = flag is not None and (is_secret_flag(name) or kind in ("password", "secret", "key", "token"))
+        is_of_program = self._apart.is_near_program(at)
+        if not (is_named or is_of_program) or self._in_command(at):
+            return
+        if is_of_program:
+            self._apart.commands(at)
+        if flag and is_named:
+            if opened := opening(data, flag.end()):
+                self._string("token", name, flag.end() + len(opened), opened, _LITERALS.get(kind, is_random))
+            else:
+                start = flag.end() + len(_OF_OPENSSL) * data.startswith(_OF_OPENSSL, flag.end())
+                self._bare(name, Place(at, start, start, kind, is_variable=True))
 
 
 # -- values --------------------------------------------------------------------------------------------------------------
@@ -269,20 +257,16 @@ _WORD = re.compile(rb"[^\s\"'\\,;<>`]*")
 _ONE_WORD = re.compile(rb"(?i)basic|bearer|token")
 _PARAMETERS = re.compile(rb"(?:[A-Za-z][\w-]*=(?:\\*\"[^\"\\]*(?:\\*\"|\Z)|[^\s,\"'\\]+),?[ \t]*)*(?:[A-Za-z][\w-]*=?\Z)?")
 _FLAG = re.compile(rb"--?([A-Za-z][A-Za-z0-9_.-]{0,63})(?:[ \t]{1,8}(?!-)|\\*[\"'],[ \t\r\n]{0,8}(?=\\*[\"']))")
-_CLIENT_FLAG = re.compile(rb"-[ub]|--user|--proxy-user|--cookie")
-_USER = re.compile(rb"(?:-u|-U|--user|--proxy-user|-a|--auth)[ \t=]{0,8}(?:\\*[\"'])?[^\s:\"'\\]{0,256}:([^\s\"'\\]+)")
-_COOKIES = re.compile(rb"(?:-b|--cookie)[ \t=]{0,8}(?:\\*[\"'])?(?=[^\s=;\"'\\]{1,256}=)")
-_CLIENT_MOST = 500  # bytes between `curl` and one of its flags
-_NEXT_COMMAND = re.compile(rb"[;|]|&&")
 _CHECKS = {"token": is_random, "key": is_no_words}  # of members: other kinds need is_value
 _ELEMENTS = {"password": is_literal_password, "secret": is_no_words, "key": is_no_words, "credentials": is_value}
 _LITERALS: dict[str, Callable[[bytes], bool]] = {
     "password": lambda value: is_random(value) or is_literal_password(value),
     **dict.fromkeys(("secret", "key"), lambda value: is_random(value) or is_one_mixed_word(value)),
 }
-_PREFIX = re.compile(rb"(?:[bBfFrRuU]{1,2}(?=\\*[\"']))?")
+_OF_OPENSSL = b"pass:"
+_PREFIX = re.compile(rb"(?:[bBfFrRuUN]{1,2}(?=\\*[\"']))?")
 _TYPED = re.compile(rb"[&\w.<>\[\]|: ]{1,40}?[ \t]=[ \t]*[bBfFrRuU]{0,2}(?=\\*[\"'])")
-_TO_BLOCK = re.compile(rb"(?:[|>][+-]?[ \t]*(?:\r?\n|\\+n)[ \t]+)?")
+_TO_BLOCK = re.compile(rb"(?:!!\w{1,8} )?(?:[|>][+-]?[ \t]*(?:\r?\n|\\+n)[ \t]+)?")
 _BEFORE_ELEMENT = (b"<", b":")
 _TEXT = re.compile(rb"(?:[^<>\s\"'\\][^<>]{0,512})?")
 _PGPASS = re.compile(

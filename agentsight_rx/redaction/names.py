@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
 __all__ = [
+    "ANY_SCHEME",
     "HEADER_ENDS",
     "SCHEME",
     "SCHEMES",
@@ -76,6 +78,7 @@ SCHEMES = (
     b"scram-sha-256", b"sharedkey", b"sharedkeylite", b"token", b"vapid",
 )  # fmt: skip
 SCHEME = re.compile(rb"(?i)(?:%b)[ \t]+(?=\S)" % b"|".join(SCHEMES))
+ANY_SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9_-]{1,40}[ \t]+(?=\S)")  # of a vendor: what looks random behind it is a secret
 
 # Parameters of URLs and forms
 _PARAMETER_NAME = re.compile(
@@ -89,7 +92,7 @@ _FLAG_ENDS = (
     b"api-key", b"api.key", b"access_key", b"access-key", b"accesskey", b"secret_key", b"secret-key", b"secretkey", b"auth_key",
     b"auth-key", b"private_key", b"private-key", b"signing_key", b"encryption_key", b"master_key", b"master-key",
     b"account_key",
-    b"account-key", b"license_key", b"_pwd", b"-pwd", b"_pass", b"-pass", b"_auth", b"-auth",
+    b"account-key", b"license_key", b"sshpass", b"_pwd", b"-pwd", b"_pass", b"-pass", b"_auth", b"-auth",
 )  # fmt: skip
 
 # Members of JSON and other named values in a text: what the name means for its value
@@ -104,12 +107,12 @@ NameKind: TypeAlias = Literal["", "password", "secret", "key", "token", "credent
 
 # Without their separators. Each ending has to be in NAME_ENDINGS too
 _PASSWORD_ENDS = ("password", "passwd", "passphrase")
-_PASSWORD_NAMES = ("pwd",)  # as the whole name, or after a separator
-_SECRET_ENDS = ("secret",)
+_PASSWORD_NAMES = ("pwd", "psk", "pw")  # as the whole name, or after a separator
+_SECRET_ENDS = ("secret", "dbpass", "userpass", "adminpass", "rootpass", "smtppass", "mailpass", "ftppass", "sshpass")
 _SECRET_NAMES = ("pass",)
 _KEY_ENDS = (
     "apikey", "accesskey", "secretkey", "privatekey", "signingkey", "encryptionkey", "masterkey", "accountkey", "licensekey",
-    "authkey", "subscriptionkey", "functionskey", "applicationkey", "saskey",
+    "authkey", "secretkeybase", "subscriptionkey", "functionskey", "applicationkey", "saskey",
 )  # fmt: skip
 _TOKEN_ENDS = ("token", "credential", "credentials", "bearer", "jwt")
 _TOKEN_NAMES = ("auth",)
@@ -124,7 +127,6 @@ _COOKIE_ENDS = ("cookie",)
 _NO_TOKEN = re.compile(
     r".*(?:page|next|prev|previous|continuation|sync)[_.-]?token|(?:bos|eos|pad|unk|mask|cls|sep|start|end|stop|special)[_.-]?token"
 )
-_DIRECTORIES = (b"PWD", b"OLDPWD")  # of a shell
 _SEPARATED = re.compile(r"[_.-]")
 _SEPARATORS = str.maketrans("", "", "_-.")
 
@@ -147,7 +149,7 @@ def is_secret_flag(name: bytes, /) -> bool:
 def name_kind(name: bytes, /) -> NameKind:
     """What a name in a text means for its value: `clientSecret`, `x-api-key`, `DB_PASSWORD`; "": nothing."""
     lower = name.decode("latin-1").lower()
-    if _NO_TOKEN.fullmatch(lower) or name in _DIRECTORIES:
+    if _NO_TOKEN.fullmatch(lower):
         return ""
     plain = lower.translate(_SEPARATORS)
     last = _SEPARATED.split(lower)[-1]
@@ -166,6 +168,9 @@ def name_kind(name: bytes, /) -> NameKind:
     return ""
 
 
+_NAMES_MOST = 4096
+
+
 class Meaning(NamedTuple):
     """Of a name: without its dashes, what it is a name of, and whether outside of quotes its value may be a secret."""
 
@@ -174,8 +179,9 @@ class Meaning(NamedTuple):
     is_secret: bool
 
 
+@lru_cache(_NAMES_MOST)
 def meaning_of(name: bytes, /) -> Meaning:
-    """What a name in a text means, also one with the dashes of a flag."""
+    """What a name in a text means, also one with the dashes of a flag. Texts have few names, and have them many times."""
     plain = name.lstrip(b"-")
     kind = name_kind(plain)
     return Meaning(

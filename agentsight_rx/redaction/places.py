@@ -58,8 +58,8 @@ def _next(data: bytes, text: bytes, start: int) -> int:
         return data.find(text, start)
     size, more = len(data), len(text) - 1
     while start < size:
-        at = data[start : start + _WINDOW].find(text)
+        at = data.find(text, start, start + _WINDOW)
         if at >= 0:
-            return start + at
+            return at
         start += _WINDOW - more
     return -1

@@ -15,6 +15,7 @@ __all__ = ["LABEL", "Redactor", "settled"]
 
 _LABEL_HINT = b"[redacted:"
 _CLEAR_MOST, _LONGEST = 4096, 256  # texts without secrets that are remembered, and characters of one: 1 MB of all
+_FRAME_LEAST = 32  # characters of what events of a stream begin with; their texts are searched together too
 _SHORTEST = 5  # a parameter named `key` with one letter is the shortest text with a secret
 LABEL = re.compile(rb"\[redacted:[a-z-]{1,40}:[0-9a-f]{8}\]")  # no digit in the kind: no key fits into one
 
@@ -43,9 +44,9 @@ class Redactor:
         found = find_secrets(data, cut=cut)
         return self.replaced(data, found) if found else data
 
-    def finds(self, text: str, /) -> bool:
-        """Is there a secret in this text? A fast check of many texts, joined."""
-        return (len(text) >= SMALL or hinted(text)) and bool(find_secrets(text.encode("latin-1", "replace")))
+    def finds(self, text: str, /, *, is_head: bool = False) -> bool:
+        """Is there a secret in this text? A fast check of many texts, joined. `is_head`: they are values of fields."""
+        return (len(text) >= SMALL or hinted(text, is_head=is_head)) and bool(find_secrets(text.encode("latin-1", "replace")))
 
     def text(self, text: str, /, *, cut: bool = False) -> str:
         """The same without secrets; `text` itself if there are none."""
@@ -74,7 +75,7 @@ class Redactor:
     def _learn(self, text: str) -> None:
         """Events of a stream begin alike, mostly with all but their text: that is searched once."""
         frame = text[: text.rindex(OPENS_TEXT) + len(OPENS_TEXT)]
-        if self._before.startswith(frame) and is_frame(frame):
+        if len(frame) >= _FRAME_LEAST and self._before.startswith(frame) and is_frame(frame):
             self._frame = frame
         self._before = text
 

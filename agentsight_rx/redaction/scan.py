@@ -51,7 +51,10 @@ class Marks:
 # -- letters ---------------------------------------------------------------------------------------------------------------
 
 DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"  # of Base64, RFC 4648 4 and 5
-_NEAR = r"(?:(?=[A-Za-z0-9+/_-]{11})|(?<=[A-Za-z0-9+/_-]{12}))"  # many others stand beside this one
+# Many others stand beside this one: 12 in all; in the middle of them only letters and digits, as a password has
+_NEAR = r"(?:(?=[A-Za-z0-9+/_-]{11})|(?<=[A-Za-z0-9+/_-]{12}))"
+_MIDDLE = r"(?<=[A-Za-z0-9]{4})(?:(?=[A-Za-z0-9]{8})|(?=[A-Za-z0-9]{4})(?<=[A-Za-z0-9]{8}))"
+_IN_NAMES = "BIz"  # in the middle of too many names
 
 # No search for runs of Base64 is fast enough. These letters are rare in a text and one in five of the letters of Base64. Of
 # runs of 27 digits (20 bytes) one in 270 has none of them, of 43 digits one in 7,000, of 32 hexadecimal ones one in 10,000
@@ -95,9 +98,10 @@ class _Letter(NamedTuple):
 def _letter(letter: str) -> _Letter:
     known = tuple(each for each in _KNOWN if each.letter == letter)
     texts = [f"(?<={re.escape(each.before + letter)})(?={re.escape(each.after)})()" for each in known]
-    pattern = "|".join([*texts, f"{_NEAR}()"])
+    beside = _NEAR if letter in _IN_NAMES else f"(?:{_NEAR}|{_MIDDLE})"
+    pattern = "|".join([*texts, f"{beside}()"])
     return _Letter(
-        letter.encode(), known, re.compile(f"{letter}(?:{pattern})".encode()), re.compile(f"{letter}{_NEAR}".encode())
+        letter.encode(), known, re.compile(f"{letter}(?:{pattern})".encode()), re.compile(f"{letter}{beside}".encode())
     )
 
 
@@ -144,8 +148,9 @@ def scan(data: bytes, cut: bool, /) -> Marks:
 def _look_around(data: bytes, letter: _Letter, at: int, marks: Marks, near: list[int]) -> int:
     """Look at the first hits of a letter, from `at` on. Returns the next one; -1: there are no more."""
     last = len(letter.known) + 1
+    byte, find, match = letter.byte, data.find, letter.pattern.match
     for _ in range(_FEW):
-        hit = letter.pattern.match(data, at)
+        hit = match(data, at)
         if hit is not None:
             group = hit.lastindex or last
             if group < last:
@@ -153,7 +158,7 @@ def _look_around(data: bytes, letter: _Letter, at: int, marks: Marks, near: list
                 getattr(marks, known.kind).append(at - len(known.before))
             if group == last or letter.near.match(data, at):
                 near.append(at)
-        at = data.find(letter.byte, at + 1)
+        at = find(byte, at + 1)
         if at < 0:
             return at
     for known in letter.known:

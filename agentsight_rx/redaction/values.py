@@ -12,18 +12,22 @@ __all__ = [
     "is_literal_password",
     "is_mixed",
     "is_name_in_code",
+    "is_no_word",
     "is_no_words",
+    "is_odd_word",
     "is_one_mixed_word",
     "is_random",
     "is_said_word",
     "is_value",
     "is_very_random",
+    "looks_secret",
 ]
 
 # What stands for a value: a reference, an example, a type, a word for it
 _NO_VALUE = re.compile(
-    rb"(?i)\$\{.*|\$\(.*|\{\{.*|<[^>]*>(?::<[^>]*>)?|\[[a-z _-]+\]|%[a-z_]+%|\$[a-z_]+|(?:[x*.:-]|\xe2\x80[\xa2\xa6])+|"
-    rb"\[redacted.*|your[ _-].*|"
+    rb"(?i)\$\{.*|\$\(.*|\{\{.*|\{[a-z_][\w.]*\}|<[^>]*>(?::<[^>]*>)?|\[[a-z _-]+\]|%[a-z_]\w*%|\$[a-z_]\w*|\$[0-9@*#?]|"
+    rb"(?:[x*.:-]|\xe2\x80[\xa2\xa6])+|"
+    rb"\[redacted(?::[a-z-]{0,40}(?::[0-9a-f]{0,8})?)?\]?|your[ _-].*|"
     rb"[\w-]{0,40}?[x*]{4,}[\w-]{0,8}|"
     rb"(?:(?:my|the|some|api|access|auth|secret|client|private)[ _-]?)?"
     rb"(?:key|token|secret|password|passwd|passphrase|credentials?|string|str|text|value|here|example)|"
@@ -31,10 +35,10 @@ _NO_VALUE = re.compile(
     re.DOTALL,
 )
 _RANDOM = re.compile(
-    rb"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9._~+/=:|%!@#^*-]{8,}|"
+    rb"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9._~+/=:|%!@#^*?$-]{8,}|"
     rb"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[A-Za-z0-9+/_-]{24,}={0,2}"
 )
-_VERY_RANDOM = re.compile(rb"[A-Za-z0-9+/_=-]{12,}")
+_VERY_RANDOM = re.compile(rb"[A-Za-z0-9+/_=!#$%^&*?~.@-]{12,}")
 _CHANGES = re.compile(rb"[0-9](?=[A-Za-z])|[A-Za-z](?=[0-9])")
 _CHANGES_LEAST = 3  # so often digits and letters alternate in a random value, and rarely in a name
 _BEGINS_RANDOM = re.compile(rb"[a-z]*[A-Z0-9][A-Za-z0-9._~+/=-]{3,}|[A-Za-z0-9._~+/=-]{8,}")
@@ -47,12 +51,50 @@ def is_value(value: bytes) -> bool:
 
 def is_random(value: bytes) -> bool:
     """Is this no word, no name and no number, but perhaps a name with a digit?"""
-    return _RANDOM.fullmatch(value) is not None and is_value(value)
+    return (_RANDOM.fullmatch(value) is not None or is_no_word(value)) and is_value(value)
+
+
+def looks_secret(value: bytes) -> bool:
+    """Is this no word of a text, also where no name says that it is a secret?"""
+    return len(value) <= _LONGEST and (is_random(value) or (is_odd_word(value) and is_value(value)))
+
+
+_LONGEST = 256  # bytes
 
 
 def is_very_random(value: bytes) -> bool:
     """Is this no name with a digit either?"""
-    return _VERY_RANDOM.fullmatch(value) is not None and len(_CHANGES.findall(value)) >= _CHANGES_LEAST
+    return is_no_word(value) or (_VERY_RANDOM.fullmatch(value) is not None and len(_CHANGES.findall(value)) >= _CHANGES_LEAST)
+
+
+def is_no_word(value: bytes) -> bool:
+    """Letters of both cases: are they neither a word nor words written together, as in `userInput`?"""
+    odd, parts = _odd_parts(value)
+    return odd * 3 >= parts and (odd > 1 or parts == 1) and odd > 0
+
+
+def is_odd_word(value: bytes) -> bool:
+    """The same, where a name says that a secret stands here: is one part of it no word?"""
+    return _odd_parts(value)[0] > 0 and not _ABOUT.search(value)
+
+
+def _odd_parts(value: bytes) -> tuple[int, int]:
+    """How many parts of this word with letters of both cases are no words, and how many parts it has; signs do not count."""
+    if len(value) < _NO_WORD_LEAST or value.islower() or value.isupper() or _CAMEL.fullmatch(value):
+        return 0, 0
+    value = value.translate(None, _IN_PASSWORDS)
+    if len(value) < _NO_WORD_LEAST or not value.isalpha():
+        return 0, 0
+    parts = _PARTS.findall(value)
+    return sum(len(part) == 1 or not _VOWEL.search(part) or _CLUSTER.search(part) is not None for part in parts), len(parts)
+
+
+_IN_PASSWORDS = b"!#$%^&*+?~._-"
+_NO_WORD_LEAST = 8
+_CAMEL = re.compile(rb"_*[A-Z]?[a-z]{2,}+(?:[_.]?[A-Z]?[a-z]{2,}+)*+")  # as most names are
+_PARTS = re.compile(rb"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_VOWEL = re.compile(rb"[aeiouyAEIOUY]")
+_CLUSTER = re.compile(rb"(?i)[bcdfghjklmnpqrstvwxz]{5}|q[^u]|[jv][bcdfghjklmnpqrstvwxz]|[hjkqvwxz]{2}")
 
 
 def is_no_words(value: bytes) -> bool:
@@ -119,7 +161,7 @@ def is_mixed(value: bytes) -> bool:
 
 def is_one_mixed_word(value: bytes) -> bool:
     """Is this such a word, in quotes?"""
-    return _ONE_WORD.fullmatch(value) is not None and is_mixed(value)
+    return is_odd_word(value) or (_ONE_WORD.fullmatch(value) is not None and is_mixed(value))
 
 
 _ONE_WORD = re.compile(rb"[\w.~+/=:!@#^&*%-]+")

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable
 
-__all__ = ["View", "unescaped", "unquoted", "unquoted_form"]
+__all__ = ["View", "plain", "unescaped", "unquoted", "unquoted_form"]
 
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
@@ -28,6 +28,16 @@ class View:
         place = bisect_right(self._at, at) - 1
         raw = self._raw[place] + at - self._at[place]
         return self._under.raw(raw) if self._under else raw
+
+    def place(self, raw: int) -> int:
+        """
+        The place in `data` of the byte that stands at `raw` in the text, or, inside of an escape, of what comes behind it. For
+        a view with no view under it, whose stretches are letters and escapes in turn.
+        """
+        place = bisect_right(self._raw, raw) - 1
+        if place % 2 and raw > self._raw[place]:
+            return self._at[place + 1]
+        return self._at[place] + raw - self._raw[place]
 
     def moved(self, by: int) -> View:
         """The same, where the text begins `by` bytes later."""
@@ -52,6 +62,13 @@ def unescaped(text: bytes, start: int, end: int, rounds: int = 1) -> View:
     return view
 
 
+def plain(text: bytes, start: int, end: int) -> View:
+    """All escapes removed, however often the text is escaped; a backslash before a letter stays, as in an expression."""
+    if text.find(b"\\", start, end) < 0 and text.find(b"&", start, end) < 0:
+        return View(text[start:end], [0], [start])
+    return _decoded(text, start, end, _ANY_ESCAPE, _any_character)
+
+
 def _decoded(
     text: bytes,
     start: int,
@@ -72,6 +89,17 @@ def _decoded(
         done = hit.end()
     parts.append(text[done:end])
     return View(b"".join(parts), at, raw, under)
+
+
+_ANY_ESCAPE = re.compile(rb"\\+(?:u([0-9A-Fa-f]{4})|([nrt\n])|([^A-Za-z0-9\\]))|&(?:quot|#3[49]|apos);")
+
+
+def _any_character(hit: re.Match[bytes]) -> bytes:
+    if hit[1]:
+        return chr(int(hit[1], 16)).encode("utf-8", "surrogatepass")
+    if hit[2]:
+        return b"\t" if hit[2] == b"t" else b" "
+    return hit[3] or b'"'
 
 
 def _octet(hit: re.Match[bytes]) -> bytes:

@@ -111,6 +111,10 @@ VENDORS = {
     "1Password": "ops_eyJ<A260>",
     "Infisical": "st.<H24>.<H32>.<H32>",
     "age": "AGE-SECRET-KEY-1<C58>",
+    "age, post-quantum": "AGE-SECRET-KEY-PQ-1<C58>",
+    "BIP 32": "xprv9s21ZrQH143K<A95>",
+    "Nostr": "nsec1<L58>",
+    "PASETO": "v4.local.<K120>",
     "Tailscale": "tskey-auth-<A17>-<A32>",
     "OpenShift": "sha256~<K43>",
     # code
