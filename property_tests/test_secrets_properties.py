@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from random import Random
 from typing import Any, TypeAlias
 
 import msgspec
@@ -39,6 +40,7 @@ from agentsight_rx.events import (
 from agentsight_rx.operators import remove_auth
 from agentsight_rx.redaction.redactor import Redactor
 from agentsight_rx.redaction.stream import SecretStream
+from tests.secrets.wordings import COMMANDS, MARK, TEXTS, fresh
 
 from .strategies import batches_of, http_events, model_events, pieces_of, process_events, stdio_events, tls_events
 
@@ -314,3 +316,24 @@ def test_any_bytes_are_accepted(noise: bytes, some: list[Planted], cut: bool) ->
     made = REDACTOR.data(data, cut=cut)
     assert REDACTOR.data(made, cut=False) == REDACTOR.data(made, cut=False)
     assert len(SecretStream().feed(data, heads=True)) == len(data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from([*COMMANDS, *TEXTS]),
+    st.builds(Random, st.integers(0, 1 << 32)),
+    st.integers(0, 3),
+    st.sampled_from(["", "first line\n", "cd /x\n\n", "```sh\n"]),
+    st.sampled_from(["", "\nlast line", "\n```\n"]),
+)
+def test_a_promised_wording_is_read_however_often_its_text_is_escaped(
+    wording: str, source: Random, times: int, before: str, after: str
+) -> None:
+    secret = fresh("letters and digits", source)
+    text = before + wording.replace(MARK, secret) + after
+    for _ in range(times):
+        text = msgspec.json.encode({"content": text}).decode()
+    made = REDACTOR.text(text)
+    assert secret[:8] not in made
+    assert secret[-8:] not in made
+    assert made == REDACTOR.text(made)

@@ -1,6 +1,6 @@
 """
-On the standard output: the table of kinds and places with how many secrets leak, and of the keys of all vendors in each place
-those that leak. Exits 1 if there are any.
+On the standard output: the table of kinds and places with how many secrets leak, of the keys of all vendors in each place
+those that leak, and how many leak of each list of wordings. Exits 1 if a kind leaks, or a wording that is promised.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from .every_vendor import leaked_keys
 from .kinds import KINDS
 from .matrix import Matrix, measured
 from .places import CANNOT, PLACES
+from .wordings import broken, table
 
 
 def main() -> int:
@@ -27,7 +28,9 @@ def main() -> int:
         print(f"  {place}, {kind}: in {', '.join(sorted(where))}")
     planted, shown = leaked_keys()
     print(f"{planted} keys, one of each vendor in each place: {len(shown)} leaked", *shown, sep="\n  ")
-    return 1 if leaks or shown else 0
+    lines, leaked_wordings = table()
+    print(*lines, "leaked of what is promised:", *leaked_wordings, sep="\n")
+    return 1 if leaks or shown or any(map(broken, leaked_wordings)) else 0
 
 
 def _cell(matrix: Matrix, place: str, kind: str) -> str:
