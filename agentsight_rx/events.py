@@ -64,6 +64,7 @@ __all__ = [
     "Usage",
     "WebSocketKind",
     "WebSocketMessage",
+    "Witness",
     "milliseconds",
     "moment_of",
     "time_of",
@@ -627,6 +628,15 @@ class HostsKnown(Struct, frozen=True, gc=False, tag="hosts_known"):
     pairs: tuple[tuple[str, str], ...]  # workspace, host
 
 
+class Witness(Struct, frozen=True, gc=False, tag="witness"):
+    """
+    Who saw what follows: `view`, the kernel; `hooked`, breakpoints in processes of the user. Without one it was the kernel.
+    """
+
+    origin: Origin
+    seen_by: str
+
+
 class RulesLoaded(Struct, frozen=True, gc=False, tag="rules_loaded"):
     """
     The file of a guard's rules has changed while a capture runs: `rules`, as JSON, hold from here on. `error` says why the
@@ -658,6 +668,7 @@ Event: TypeAlias = (
     | SystemEvent  # what processes used
     | RulesLoaded  # the guard
     | HostsKnown
+    | Witness
 )
 
 

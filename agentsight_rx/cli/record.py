@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from ..core.sink import Sink
 from ..errors import AgentsightError, SinkError, UnwritableError, UsageError
 from ..files import create_private
-from ..inputs import Inputs, inputs, launched, of_command, opened_ahead
+from ..inputs import Inputs, hooked, inputs, launched, of_command, opened_ahead
 from ..say import brief, detail, holding, say
 from ..sources.hold import group as own_group
 from ..sources.kernel.features import require_kernel
@@ -40,6 +40,7 @@ from .launch import Launch, exit_status, forwarding, invoking_user
 from .start_timing import STARTED, write_steps
 from .stopping import Stopper
 from .stores import new_store
+from .ways import hooks_of, tracing, way_of
 
 if TYPE_CHECKING:  # and imported while the sources are opened
     from ..graphs import TraceOptions
@@ -80,6 +81,9 @@ def record(
         typer.Argument(metavar="-- COMMAND [ARGS]...", help="Run this command and record it.", rich_help_panel=WATCH),
     ] = None,
     watch: Annotated[Watch, Only(*_CHOSEN, **SOURCE_SWITCHES)] = ALL_SOURCES,
+    by: Annotated[
+        str, flag(WATCH, "--by", "kernel; hooks: breakpoints in its processes; auto: what is allowed.", "WAY")
+    ] = "auto",
     wait_all: Annotated[bool, flag(WATCH, "--wait-all", "Go on until all that it left running has ended.")] = False,
     tls: Annotated[Tls, Only("binary_path", "probe_placement")],
     stdio: Annotated[Stdio, Only("stdio_max_bytes")] = STREAMS,
@@ -114,7 +118,7 @@ def record(
             return guard.over(chosen, reloads=True)
         return guard.over(chosen, folder=Path.cwd())  # a command could change the rules for itself
 
-    required = watch.required()
+    required, way = watch.required(), way_of(by)
     if explain or not command or not _is_usual(watch, filters, guard, out):
         from ..graphs import trace as trace_graph
 
@@ -128,13 +132,15 @@ def record(
             return 0
         out.page.sinks()  # reports a wrong address
         if not command:
+            if way == "hooks":
+                raise UsageError("--by hooks follows a command from its start, or a process by `trace --pid PID --by hooks`")
             require_kernel()
             return _attached(watch, attached, out, guard, required=required, filters=filters)
-    require_kernel()
     name = os.path.basename(command[0])
-    with brief(), own_group() as own:
+    with brief(), tracing(way, required) as traced, own_group() as own:
         with step("the command, forked and held"):
-            launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
+            environment = {**os.environ, "PATH": search_path(os.environ)}
+            launch = Launch.fork(command, env=environment, traced=traced is not None)
         store, failure = _place(out)
         absent = [] if store is None else [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
         try:
@@ -143,8 +149,9 @@ def record(
             # To probe before the command starts: its program, its interpreter, and libraries that come with them
             candidates = () if resolved is None else tuple(tls_candidates(*resolved.chain, *resolved.others))
             early = of_command(watched(launch.pid).sources(tls, stdio, system), candidates, place)
-            with opened_ahead(inputs(early)) as opened:
-                joined = None if own is None else own.begin_to_add(launch.pid)
+            held = inputs(early) if traced is None else hooked(early, hooks_of(early, launch.pid, held=True), traced)
+            with opened_ahead(held) as opened:
+                joined = None if own is None or traced is not None else own.begin_to_add(launch.pid)
                 with importing("the graph, imported"):
                     started = guard.knowing(options(launch.pid), folder=Path.cwd())
                 if resolved is not None:

@@ -6,7 +6,12 @@ from ..loss import Entry, Reason
 from ..say import program
 from .words import plural
 
-__all__ = ["SOURCES", "lost_words", "sentence_why", "why"]
+__all__ = ["HOOKS_SEE", "SOURCES", "lost_words", "sentence_why", "why"]
+
+HOOKS_SEE = (
+    "by breakpoints in the processes of this user, not by the kernel: programs that gain rights (setuid), pipes, HTTP without "
+    "TLS, bytes of files, and system calls that a program makes without a C library are not seen"
+)
 
 # What a source captures
 SOURCES = {
@@ -18,6 +23,7 @@ SOURCES = {
     "readline": "typed lines",
     "stdio": "pipes and standard streams",
     "system": "processor and memory use",
+    "hooks": "the command",
 }
 
 _WHY = {

@@ -15,8 +15,10 @@ from ...events import Event
 from ...tokens import Counts
 
 __all__ = [
+    "HOOKED",
     "HUNG_UP",
     "REPORTED_AT",
+    "SEEN",
     "AlertRow",
     "AnyRow",
     "AuditRow",
@@ -40,12 +42,17 @@ __all__ = [
 ]
 
 
+SEEN, HOOKED = "view", "hooked"  # as `view_source`
 HUNG_UP = "the client hung up after the end"
 REPORTED_AT = (1, 10, 100, 1000)  # deeds of one alert
 
 
 class AnyRow(Struct, frozen=True, gc=False):
-    """The common type of all rows. They hold numbers and texts alone, so the garbage collector need not look for cycles."""
+    """
+    The common type of all rows. They hold numbers and texts alone, so the garbage collector need not look for cycles.
+    `view_source` says how a row is known: `view`, the kernel saw it; `hooked`, breakpoints in processes of the user did; `seed`,
+    it ran before the capture began.
+    """
 
 
 class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):

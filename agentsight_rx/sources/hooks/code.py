@@ -1,0 +1,115 @@
+"""An ELF file -> where a tracer sets breakpoints: functions of TLS, system calls, and where the linker tells of new libraries."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from capstone import CS_ARCH_X86, CS_MODE_64, Cs
+from msgspec import Struct
+
+from ...errors import CaptureError
+from ..tls.libraries import open_file
+from ..tls.stacks.cache import find_stacks_cached
+from ..tls.stacks.elf import Image
+from ..tls.stacks.finding import Finding
+from .calls import CALLS, OTHER, TRANSFERS
+
+__all__ = ["Code", "Request", "code_of", "identity"]
+
+# What loads the number of a call in front of it: mov eax, imm32; in the C library also xor eax, eax, or a 64-bit mov into rax, in
+# a function that makes any call
+_LOADS = re.compile(rb"\xb8(..)\x00\x00", re.DOTALL)
+_LOADS_IN_LIBC = re.compile(
+    rb"\xb8(..)\x00\x00|\x31\xc0|[\x48\x4c]\x89[\xc0\xc8\xd0\xd8\xe0\xe8\xf0\xf8]|\x48\x8b[\x00-\x07\x40-\x47\x80-\x87]", re.DOTALL
+)
+_BEFORE = 40  # bytes in front of a syscall in which its number is loaded
+_SYSCALL = b"\x0f\x05"
+# The function of musl and of newer glibc that makes calls which a thread may be cancelled in, up to its syscall
+_CANCEL = bytes.fromhex("4989fb4889f04889d74889ce4c89c24d89ca4c8b4424084c8b4c24104c895c24080f05")
+_LIBC = ("libc.", "libc-", "ld-musl")  # how the C library's file is called
+
+
+class Request(Struct):
+    """A file that a process uses as code: `place` opens it. `program`: it is the one that runs."""
+
+    key: tuple[int, int, int]
+    place: str
+    path: str
+    program: bool
+
+
+class Code(Struct):
+    """
+    `sites` are the file offsets of syscall instructions, with the number of the call, or OTHER. `loads`: addresses of _r_debug
+    and of _dl_debug_state, 0 for none.
+    """
+
+    key: tuple[int, int, int]
+    path: str
+    findings: tuple[Finding, ...] = ()
+    sites: tuple[tuple[int, int], ...] = ()
+    loads: tuple[int, int] = (0, 0)
+
+
+def code_of(request: Request) -> Code:
+    """Search it. A file that cannot be read has nothing."""
+    try:
+        with open_file(request.place) as file:
+            image = Image(file, request.path)
+            findings = find_stacks_cached(file, request.path)
+            libc = os.path.basename(request.path).startswith(_LIBC)
+            wanted = image.readable and (libc or request.program)
+            sites = tuple(_sites(image, _LOADS_IN_LIBC if libc else _LOADS)) if wanted else ()
+            return Code(request.key, request.path, findings, sites, _loads(image))
+    except (CaptureError, OSError):
+        return Code(request.key, request.path)
+
+
+def _sites(image: Image, loads: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
+    """
+    The syscall instructions that may make a call of interest, by what the code in front of each loads as its number. These
+    bytes are in other instructions too, and a breakpoint inside of one would break the program: so the code is read from there.
+    """
+    machine = Cs(CS_ARCH_X86, CS_MODE_64)
+    for segment in image.code:
+        data = image.read(segment.offset, segment.size)
+        at = data.find(_SYSCALL)
+        while at >= 0:
+            if data.endswith(_CANCEL, 0, at + 2):
+                yield segment.offset + at, OTHER
+            else:
+                number = _number(machine, data, at, loads)
+                if number is not None and (number == OTHER or number in CALLS or number in TRANSFERS):
+                    yield segment.offset + at, number
+            at = data.find(_SYSCALL, at + 1)
+
+
+def _number(machine: Cs, data: bytes, at: int, loads: re.Pattern[bytes]) -> int | None:
+    """The number that is loaded last before the syscall at this place; None where the code there is something else."""
+    for found in reversed(list(loads.finditer(data, max(0, at - _BEFORE), at))):
+        start = found.start()
+        code = [*machine.disasm_lite(data[start : at + 2], start)]
+        whole = bool(code) and code[-1][0] == at and code[-1][2] == "syscall"
+        if whole and not any(name in ("ret", "jmp", "call", "syscall") for _, _, name, _ in code[:-1]):
+            number = found[1] if found.re.groups else None
+            return int.from_bytes(number, "little") if number else 0 if found[0] == b"\x31\xc0" else OTHER
+    return None
+
+
+def _loads(image: Image) -> tuple[int, int]:
+    found = dict.fromkeys(("_r_debug", "_dl_debug_state"), 0)
+    if not image.readable:
+        return 0, 0
+    for symbols in image.symbols():
+        for name in found:
+            found[name] = found[name] or next((address for address, _ in symbols.named(name)), 0)
+    return found["_r_debug"], found["_dl_debug_state"]
+
+
+def identity(file: BinaryIO) -> tuple[int, int, int]:
+    """What a file is known by: device, inode, time of its last change."""
+    seen = os.fstat(file.fileno())
+    return seen.st_dev, seen.st_ino, seen.st_mtime_ns

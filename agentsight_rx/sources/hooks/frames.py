@@ -1,0 +1,108 @@
+"""What the tracer tells the recorder, and the searcher the tracer: lists of values, each behind its size."""
+
+from __future__ import annotations
+
+import socket
+from typing import Generic, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from ...events import FileEvent, Loss, NetEvent, ProcessExec, ProcessExit, ProcessFork, ProcessSeen
+from ..tls.stacks.finding import Finding
+
+__all__ = ["Attached", "Said", "Seen", "Stated", "Told", "Wire"]
+
+T = TypeVar("T")
+_SIZE = 4
+_WAITING_MOST = 64 << 20  # bytes that were not taken yet
+
+
+class Attached(Struct, frozen=True, tag="attached"):
+    """A TLS implementation has its breakpoints: from now on records have its number."""
+
+    number: int
+    path: str
+    key: tuple[int, int, int]
+    finding: Finding
+
+
+class Stated(Struct, frozen=True, tag="stated"):
+    """The answer to a request; `error` says why it was refused."""
+
+    pid: int = 0
+    error: str = ""
+
+
+class Said(Struct, frozen=True, tag="said"):
+    """A sentence for people."""
+
+    text: str
+
+
+# bytes: a record of tls.records
+Seen: TypeAlias = ProcessFork | ProcessSeen | ProcessExec | ProcessExit | FileEvent | NetEvent | Loss
+Told: TypeAlias = bytes | Attached | Stated | Said | Seen
+
+
+class Wire(Generic[T]):
+    """One end of a socket on which lists of T travel. Nothing blocks: what is not taken in time waits, up to a limit."""
+
+    def __init__(self, end: socket.socket, kind: object) -> None:
+        self._end = end
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decoder: msgspec.msgpack.Decoder[list[T]] = msgspec.msgpack.Decoder(kind)
+        self._in = bytearray()
+        self._out = bytearray()
+        self.lost = 0  # values that found no room
+        self.closed = False
+        end.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._end.fileno()
+
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self._out)
+
+    def send(self, values: list[T]) -> None:
+        if len(self._out) > _WAITING_MOST:
+            self.lost += len(values)
+        elif values:
+            data = self._encode(values)
+            self._out += len(data).to_bytes(_SIZE, "little") + data
+        self.flush()
+
+    def flush(self) -> None:
+        try:
+            while self._out:
+                del self._out[: self._end.send(memoryview(self._out)[: 1 << 20])]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.closed = True
+            self._out.clear()
+
+    def receive(self) -> list[T]:
+        """All that came; `closed` once the other end is."""
+        try:
+            while data := self._end.recv(1 << 20):
+                self._in += data
+            self.closed = True
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.closed = True
+        values: list[T] = []
+        at = 0
+        while len(self._in) - at >= _SIZE:
+            size = int.from_bytes(self._in[at : at + _SIZE], "little")
+            if len(self._in) - at - _SIZE < size:
+                break
+            values += self._decoder.decode(memoryview(self._in)[at + _SIZE : at + _SIZE + size])
+            at += _SIZE + size
+        del self._in[:at]
+        return values
+
+    def close(self) -> None:
+        self._end.close()
