@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from capstone import CS_ARCH_X86, CS_MODE_64, Cs
 from msgspec import Struct
 
 from ...errors import CaptureError
@@ -23,12 +22,17 @@ __all__ = ["Code", "Request", "code_of", "identity"]
 # a function that makes any call
 _LOADS = re.compile(rb"\xb8(..)\x00\x00", re.DOTALL)
 _LOADS_IN_LIBC = re.compile(
-    rb"\xb8(..)\x00\x00|\x31\xc0|[\x48\x4c]\x89[\xc0\xc8\xd0\xd8\xe0\xe8\xf0\xf8]|\x48\x8b[\x00-\x07\x40-\x47\x80-\x87]", re.DOTALL
+    rb"\xb8(..)\x00\x00|\x31\xc0|[\x48\x4c]\x89[\xc0\xc8\xd0\xd8\xe0\xe8\xf0\xf8]|\x48\x8b[\x00-\x07\x40-\x47\x80-\x87]",
+    re.DOTALL,
 )
 _BEFORE = 40  # bytes in front of a syscall in which its number is loaded
+_LONGEST = 15  # bytes of an instruction
 _SYSCALL = b"\x0f\x05"
-# The function of musl and of newer glibc that makes calls which a thread may be cancelled in, up to its syscall
-_CANCEL = bytes.fromhex("4989fb4889f04889d74889ce4c89c24d89ca4c8b4424084c8b4c24104c895c24080f05")
+# Functions that make the call which they are told (syscall(2), and what the C library and Go's runtime have for it) move all
+# arguments to their places right in front of it: mov reg, reg; mov reg, [rsp + n]; mov [rsp + n], reg
+_WRAPPER = re.compile(
+    rb"(?:[\x48\x49\x4c\x4d]\x89[\xc0-\xff]|[\x48\x4c][\x89\x8b][\x44\x4c\x54\x5c\x74\x7c]\x24.){4,}\Z", re.DOTALL
+)
 _LIBC = ("libc.", "libc-", "ld-musl")  # how the C library's file is called
 
 
@@ -44,13 +48,15 @@ class Request(Struct):
 class Code(Struct):
     """
     `sites` are the file offsets of syscall instructions, with the number of the call, or OTHER. `loads`: addresses of _r_debug
-    and of _dl_debug_state, 0 for none.
+    and of _dl_debug_state, 0 for none. `lengths` are those of the instructions at the functions of `findings`, by their file
+    offsets; 0 where an instruction depends on its place.
     """
 
     key: tuple[int, int, int]
     path: str
     findings: tuple[Finding, ...] = ()
     sites: tuple[tuple[int, int], ...] = ()
+    lengths: dict[int, int] = {}
     loads: tuple[int, int] = (0, 0)
 
 
@@ -63,7 +69,7 @@ def code_of(request: Request) -> Code:
             libc = os.path.basename(request.path).startswith(_LIBC)
             wanted = image.readable and (libc or request.program)
             sites = tuple(_sites(image, _LOADS_IN_LIBC if libc else _LOADS)) if wanted else ()
-            return Code(request.key, request.path, findings, sites, _loads(image))
+            return Code(request.key, request.path, findings, sites, _lengths(image, findings), _loads(image))
     except (CaptureError, OSError):
         return Code(request.key, request.path)
 
@@ -73,21 +79,18 @@ def _sites(image: Image, loads: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
     The syscall instructions that may make a call of interest, by what the code in front of each loads as its number. These
     bytes are in other instructions too, and a breakpoint inside of one would break the program: so the code is read from there.
     """
-    machine = Cs(CS_ARCH_X86, CS_MODE_64)
+    machine = _decoder()
     for segment in image.code:
         data = image.read(segment.offset, segment.size)
         at = data.find(_SYSCALL)
         while at >= 0:
-            if data.endswith(_CANCEL, 0, at + 2):
-                yield segment.offset + at, OTHER
-            else:
-                number = _number(machine, data, at, loads)
-                if number is not None and (number == OTHER or number in CALLS or number in TRANSFERS):
-                    yield segment.offset + at, number
+            number = OTHER if _WRAPPER.search(data[max(0, at - _BEFORE) : at]) else _number(machine, data, at, loads)
+            if number is not None and (number == OTHER or number in CALLS or number in TRANSFERS):
+                yield segment.offset + at, number
             at = data.find(_SYSCALL, at + 1)
 
 
-def _number(machine: Cs, data: bytes, at: int, loads: re.Pattern[bytes]) -> int | None:
+def _number(machine: Any, data: bytes, at: int, loads: re.Pattern[bytes]) -> int | None:
     """The number that is loaded last before the syscall at this place; None where the code there is something else."""
     for found in reversed(list(loads.finditer(data, max(0, at - _BEFORE), at))):
         start = found.start()
@@ -97,6 +100,29 @@ def _number(machine: Cs, data: bytes, at: int, loads: re.Pattern[bytes]) -> int 
             number = found[1] if found.re.groups else None
             return int.from_bytes(number, "little") if number else 0 if found[0] == b"\x31\xc0" else OTHER
     return None
+
+
+def _lengths(image: Image, findings: tuple[Finding, ...]) -> dict[int, int]:
+    hooks = [hook for finding in findings for hook in finding.placed("cheap")]
+    places = [offset for hook in hooks for offset in (hook.offset, *hook.returns)]
+    machine = _decoder() if places else None
+    return {offset: _length(machine, image.read(offset, _LONGEST)) for offset in places}
+
+
+def _length(machine: Any, code: bytes) -> int:
+    """0 where a copy in another place would do something else."""
+    for _, length, name, operands in machine.disasm_lite(code, 0, 1):
+        if "rip" in operands or name.startswith(("call", "loop", "jrcxz", "jecxz")):
+            return 0
+        return int(length)
+    return 0
+
+
+def _decoder() -> Any:
+    """Imported by whoever searches, which is no part of a start."""
+    import capstone
+
+    return capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
 
 
 def _loads(image: Image) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from ...events import FileEvent, NetEvent, Origin
 from ..kernel.names_and_paths import lexical_path, text_of
@@ -19,7 +19,7 @@ from .calls import CALLS, OPEN_HOW, OTHER, REMOVES_DIRECTORY, TRANSFERS, Call
 from .ptrace import Registers
 from .space import Space
 
-__all__ = ["Effects"]
+__all__ = ["Begun", "Effects"]
 
 _AT_FDCWD = -100 & 0xFFFFFFFF  # as an int in a register
 _CREAT, _CREAT_FLAGS = 85, os.O_CREAT | os.O_WRONLY | os.O_TRUNC
@@ -46,10 +46,11 @@ class Followed(Protocol):
     def origin(self, tid: int) -> Origin: ...
 
 
-class _Begun(Struct):
+class Begun(Struct):
     """A call that goes on: its arguments, and the paths that stood in memory when it began."""
 
     origin: Origin
+    number: int
     arguments: tuple[int, ...]
     path: str = ""
     target: str = ""
@@ -62,7 +63,6 @@ class Effects(Struct):
 
     emit: Callable[[FileEvent | NetEvent], None]
     kinds: frozenset[str] = frozenset()  # of what is asked for: files, net
-    _begun: dict[int, _Begun] = field(default_factory=dict)  # by thread
 
     def wants(self, number: int, *, by_socket: bool) -> bool:
         """Whether a breakpoint is set at a call of this number. Reads and writes only where they say whose a TLS record is."""
@@ -74,28 +74,18 @@ class Effects(Struct):
     def _asked(self, call: Call) -> bool:
         return ("net" if call.action in _ON_SOCKETS else "files") in self.kinds
 
-    def forked(self, parent: int, pid: int) -> None:
-        """The first thread of a new process goes on with the call of its parent."""
-        begun = self._begun.get(parent)
-        if begun is not None:
-            self._begun[pid] = begun
-
-    def gone(self, process: Followed) -> None:
-        self._begun.pop(process.pid, None)
-
-    def begins(self, process: Followed, tid: int, registers: Registers) -> bool:
-        """A thread is about to make the call that its registers say. Whether its end is of interest."""
+    def begins(self, process: Followed, tid: int, registers: Registers) -> Begun | None:
+        """A thread is about to make the call that its registers say; None where its end is of no interest."""
         number = registers.rax
         call = CALLS.get(number)
         if call is None:
             if number not in TRANSFERS or not process.by_socket:
-                return False
-            self._begun[tid] = _Begun(process.origin(tid), (registers.rdi,))
-            return True
+                return None
+            return Begun(process.origin(tid), number, (registers.rdi,))
         if not self._asked(call):
-            return False
+            return None
         arguments = (registers.rdi, registers.rsi, registers.rdx, registers.r10)
-        begun = self._begun[tid] = _Begun(process.origin(tid), arguments)
+        begun = Begun(process.origin(tid), number, arguments)
         if call.action in ("connect", "bind"):
             begun.address = process.space.read(arguments[1], min(arguments[2] & 0xFFFF, _ADDRESS_MOST))
         elif call.action not in ("listen", "accept"):
@@ -104,13 +94,11 @@ class Effects(Struct):
                 begun.target = _path(process, arguments, call.to, call.to_at)
             if call.action == "open" and _flags(process, number, call, arguments) & os.O_CREAT:
                 begun.existed = os.path.lexists(f"/proc/{process.pid}/root{begun.path}")
-        return True
+        return begun
 
-    def ends(self, process: Followed, tid: int, number: int, registers: Registers) -> tuple[int, bool] | None:
+    def ends(self, process: Followed, begun: Begun, registers: Registers) -> tuple[int, bool] | None:
         """The call is over. Returns (inode of the socket, whether it sent) where it moved bytes through one."""
-        begun = self._begun.pop(tid, None)
-        if begun is None:
-            return None
+        number = begun.number
         result = registers.rax - (1 << 64) if registers.rax >> 63 else registers.rax
         error = -result if -4096 < result < 0 else 0
         call = CALLS.get(number)
@@ -123,7 +111,7 @@ class Effects(Struct):
             self._file(process, begun, number, call, error)
         return None
 
-    def _file(self, process: Followed, begun: _Begun, number: int, call: Call, error: int) -> None:
+    def _file(self, process: Followed, begun: Begun, number: int, call: Call, error: int) -> None:
         action = call.action
         if number == _UNLINKAT and begun.arguments[2] & REMOVES_DIRECTORY:
             action = "rmdir"
@@ -143,7 +131,7 @@ class Effects(Struct):
             )
         )
 
-    def _net(self, process: Followed, begun: _Begun, action: str, result: int, error: int) -> None:
+    def _net(self, process: Followed, begun: Begun, action: str, result: int, error: int) -> None:
         if error in (errno.EAGAIN, errno.EINTR):
             return
         number = result if action == "accept" and not error else begun.arguments[0]
@@ -153,7 +141,7 @@ class Effects(Struct):
             self.emit(event)
 
 
-def _described(process: Followed, begun: _Begun, action: str, error: int, sock: socket.socket | None) -> NetEvent | None:
+def _described(process: Followed, begun: Begun, action: str, error: int, sock: socket.socket | None) -> NetEvent | None:
     given = _address(begun.address)
     local = peer = ("", 0)
     family, protocol = _family(begun.address), "tcp"

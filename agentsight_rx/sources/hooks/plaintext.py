@@ -26,6 +26,7 @@ UNREAD = frozenset({"ring_candidate", "ring_encrypt", "ring_decrypt"})  # the la
 _READS = frozenset({"SSL_read", "SSL_read_ex", "NSS_read", "go_read"})
 _SIZE_AT = {"SSL_read_ex": "rcx", "SSL_write_ex": "rcx", "SSL_write_ex2": "r8"}
 _SEGMENT = 16 << 10  # bytes of one record
+_RECORD_MOST = _SEGMENT + 256  # bytes of a TLS record, with its type and what fills it (RFC 8446 section 5.4 allows more)
 _CALL_MOST = 16 << 20  # bytes of one call that are kept
 _APPLICATION_DATA, _INSIDE = 23, 0x100  # types of TLS records
 _SIDES_MOST = 65_536  # directions of connections, of all processes
@@ -170,7 +171,7 @@ class Plaintext(Struct):
 
     def _seal(self, who: Caller, space: Space, plain: tuple[int, int, int], number: int) -> None:
         address, size, kind = plain
-        data = space.read(address, min(size, _SEGMENT))
+        data = space.read(address, min(size, _RECORD_MOST))
         if kind == _INSIDE:
             kind, data = _cut_type(data)
             size = len(data)
@@ -207,7 +208,7 @@ class Plaintext(Struct):
         if registers.rax & 0xFFFFFFFF != 1:
             return
         size = space.word(call.size_at) if call.size_at else call.size
-        data = space.read(call.buffer, min(size, _SEGMENT))
+        data = space.read(call.buffer, min(size, _RECORD_MOST))
         kind = call.type
         if kind == _INSIDE:
             kind, data = _cut_type(data)

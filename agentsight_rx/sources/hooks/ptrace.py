@@ -20,7 +20,7 @@ _GETEVENTMSG, _SEIZE, _INTERRUPT, _LISTEN = 0x4201, 0x4206, 0x4207, 0x4208
 FORK, VFORK, CLONE, EXEC, EXIT, STOP = 1, 2, 3, 4, 6, 128  # PTRACE_EVENT_*
 OPTIONS = sum(1 << event for event in (FORK, VFORK, CLONE, EXEC, EXIT))
 
-_KCMP, _KCMP_VM = 312, 1
+_KCMP, _KCMP_VM, _TKILL = 312, 1, 200
 _SET_PTRACER, _ANY = 0x59616D61, ctypes.c_ulong(-1)  # linux/prctl.h
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -100,22 +100,23 @@ def resume(tid: int, number: int = 0) -> None:
 
 def step(tid: int) -> bool:
     """Let it run one instruction. False where it ended; what else stopped it comes again."""
-    if _ptrace(_SINGLESTEP, tid, 0, 0) < 0:
-        return False
-    _, status = os.waitpid(tid, 0x40000000)  # __WALL
-    return os.WIFSTOPPED(status)
+    return _run_to_trap(tid, _SINGLESTEP)
 
 
 def run_to_trap(tid: int) -> bool:
     """Let it run to a breakpoint that is a moment ahead. False where it ended; signals that come meanwhile come again."""
+    return _run_to_trap(tid, _CONT)
+
+
+def _run_to_trap(tid: int, request: int) -> bool:
     missed: list[int] = []
-    while _ptrace(_CONT, tid, 0, 0) == 0:
+    while _ptrace(request, tid, 0, 0) == 0:
         _, status = os.waitpid(tid, 0x40000000)
         if not os.WIFSTOPPED(status):
             return False
         if os.WSTOPSIG(status) == signal.SIGTRAP and not status >> 16:
             for number in missed:
-                os.kill(tid, number)
+                _libc.syscall(_TKILL, tid, number)
             return True
         if not status >> 16:
             missed.append(os.WSTOPSIG(status))

@@ -14,12 +14,13 @@ from .ptrace import Registers
 
 __all__ = ["AT_EXECFN", "Mapping", "Point", "Space", "auxiliary", "mappings"]
 
-_INT3, _NOP = b"\xcc", b"\x90"
+_INT3, _NOP, _RET = b"\xcc", b"\x90", b"\xc3"
 # A page of ours in each program. Functions that are watched return to its first byte, an int3. Behind it stands a place for each
 # system call instruction with a breakpoint: `syscall; jmp back`, and `syscall; int3; jmp back` for a call of interest. So no
 # thread has to step, and one that is in a call when we leave goes on as if nothing had been there.
-_PAGE_SIZE, _SLOT = 16 << 10, 32
-_PASS = b"\x0f\x05\xff\x25\0\0\0\0"  # syscall; jmp [rip], and the address
+_PAGE_SIZE, _SLOT = 64 << 10, 32
+_JUMP = b"\xff\x25\0\0\0\0"  # jmp [rip], and the address
+_PASS = b"\x0f\x05" + _JUMP
 _CALL = b"\x0f\x05\xcc\xeb\xed"  # syscall; int3; jmp to the jump above
 _CALL_AT, _CALL_INT3 = 16, 18
 # mov eax, 9; syscall; int3. The end of an execve sets rax to its result once more, behind the stop that tells of it
@@ -29,7 +30,6 @@ AT_EXECFN = 31
 _AT_ENTRY, _AT_BASE, _AT_SYSINFO_EHDR = 9, 7, 33
 
 _LINE = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) ..(.). ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+) *(.*)$", re.MULTILINE)
-_PUSHED = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")
 
 
 class Mapping(NamedTuple):
@@ -49,6 +49,7 @@ class Point(Struct):
     role: str  # entry, loaded, call, or the shape of a function
     number: int = 0
     at_return: bool = False
+    length: int = 0  # of the instruction, where a copy of it does the same in any other place; 0: it may not, or is not known
 
 
 class Space(Struct):
@@ -161,17 +162,23 @@ class Space(Struct):
         """As it was given to execve."""
         return self.text(auxiliary(self.pid).get(AT_EXECFN, 0))
 
+    @property
+    def is_full(self) -> bool:
+        return (len(self.slots) + 2) * _SLOT > _PAGE_SIZE
+
     def set(self, tid: int, address: int, point: Point) -> None:
         if address in self.points:
             return
+        if self.is_full:
+            point.length = 0
         point.original = self.read(address, 16)
         if point.original and self.write(tid, address, _INT3):
             self.points[address] = point
 
     def set_call(self, tid: int, address: int) -> None:
         """At a system call instruction."""
-        place = self.page + (len(self.slots) + 1) * _SLOT
-        if address in self.points or place + _SLOT > self.page + _PAGE_SIZE:
+        place = self._slot()
+        if address in self.points or self.is_full:
             return
         slot = (_PASS + (address + 2).to_bytes(8, "little")).ljust(_CALL_AT, b"\0") + _CALL
         if self.write(tid, place, slot):
@@ -189,50 +196,57 @@ class Space(Struct):
 
     def restore(self, tid: int) -> None:
         """Take all breakpoints out."""
+        calls = [address for address, point in self.points.items() if point.role == "call"]
         for address in list(self.points):
             self.unset(tid, address)
-        for place in self.slots.values():
-            self.write(tid, place + _CALL_INT3, _NOP)
+        for address in calls:
+            self.write(tid, self.slots[address] + _CALL_INT3, _NOP)
 
     def pass_by(self, tid: int, registers: Registers, address: int) -> None:
         """Have the thread do the instruction below a breakpoint and go on; `registers` are those that it will get."""
-        registers.rip = address
-        original = self.points[address].original
-        if _emulated(self, tid, registers, original):
+        point = self.points[address]
+        if point.length:
+            registers.rip = self._moved(tid, address, point)
+            ptrace.set_registers(tid, registers)
+            return
+        if point.original[:1] == _RET:
+            registers.rip = self.word(registers.rsp)
+            registers.rsp += 8
             ptrace.set_registers(tid, registers)
             return
         # The breakpoint is not there for some µs: other threads of the process may pass it unseen
-        self.write(tid, address, original[:1])
+        registers.rip = address
+        self.write(tid, address, point.original[:1])
         ptrace.set_registers(tid, registers)
         ptrace.step(tid)
         self.write(tid, address, _INT3)
 
+    def _moved(self, tid: int, address: int, point: Point) -> int:
+        """Where a copy of the instruction stands, with a way back behind it."""
+        place = self.slots.get(address)
+        if place is None:
+            place = self._slot()
+            self.write(tid, place, _copy_of(point.original[: point.length], address))
+            self.slots[address] = place
+        return place
 
-def _emulated(space: Space, tid: int, registers: Registers, code: bytes) -> bool:
-    """The instructions with which functions begin and end (Intel SDM volume 2), done on the registers."""
-    at = 0
-    if code[:4] == b"\xf3\x0f\x1e\xfa":  # endbr64
-        registers.rip += 4
-        return True
-    high = 0
-    if code[0] == 0x41:
-        high, at = 8, 1
-    if 0x50 <= code[at] <= 0x57:  # push
-        value = getattr(registers, _PUSHED[code[at] - 0x50 + high])
-        if not space.write(tid, registers.rsp - 8, value.to_bytes(8, "little")):
-            return False
-        registers.rsp -= 8
-        registers.rip += at + 1
-        return True
-    if code[0] == 0xC3 or code[:2] == b"\xf3\xc3":  # ret
-        registers.rip = space.word(registers.rsp)
-        registers.rsp += 8
-        return True
-    if code[:2] == b"\x48\x89" and code[2] >= 0xC0:  # mov reg, reg
-        setattr(registers, _PUSHED[code[2] & 7], getattr(registers, _PUSHED[code[2] >> 3 & 7]))
-        registers.rip += 3
-        return True
-    return False
+    def _slot(self) -> int:
+        return self.page + (len(self.slots) + 1) * _SLOT
+
+
+def _copy_of(code: bytes, address: int) -> bytes:
+    """What does the same as the instruction at this address, in any other place."""
+    behind = address + len(code)
+    back = _JUMP + behind.to_bytes(8, "little")
+    near = code[:1] == b"\x0f" and 0x80 <= code[1] <= 0x8F
+    if not near and not 0x70 <= code[0] <= 0x7F and code[:1] not in (b"\xe9", b"\xeb"):
+        return code + back
+    distance = int.from_bytes(code[-4 if len(code) > 2 else -1 :], "little", signed=True)
+    away = _JUMP + (behind + distance).to_bytes(8, "little")
+    if code[:1] in (b"\xe9", b"\xeb"):
+        return away
+    condition = 0x70 | code[1] & 15 if near else code[0]
+    return bytes((condition, len(back))) + back + away
 
 
 def auxiliary(pid: int) -> dict[int, int]:

@@ -14,6 +14,7 @@ import signal
 import socket
 import stat
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
@@ -29,7 +30,7 @@ from ..tls.libraries import open_file
 from ..tls.shapes import needs_sockets
 from . import ptrace
 from .code import Code, Request, code_of, identity
-from .effects import Effects
+from .effects import Begun, Effects
 from .frames import Attached, Stated, Told, Wire
 from .plaintext import UNREAD, Caller, Plaintext
 from .ptrace import Registers
@@ -42,6 +43,7 @@ _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _IDLE_MS = 200
 _ARGV_MOST = 128 << 10
+_NESTED_MOST = 64  # system calls of one thread that go on; those that were left by longjmp are never over
 _STOPS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 _CAPABILITIES = "security.capability"
 
@@ -61,7 +63,7 @@ class Process(Struct):
     peak_bytes: int = 0
     is_midway: bool = False  # it ran already, and was not looked into yet
     returns: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # thread -> (stack, where it returns to)
-    calling: dict[int, int] = field(default_factory=dict)  # thread -> the number of its system call
+    calling: dict[int, list[Begun]] = field(default_factory=dict)  # thread -> its system calls: handlers of signals nest them
 
     @property
     def by_socket(self) -> bool:
@@ -130,6 +132,15 @@ class Tracer:
             note = "the recorder did not take what was seen in time"
             lost = Loss(Origin(time.monotonic_ns(), 0), "hooks", Reason.QUEUE_FULL, self._control.lost, note=note)
             self._out.append(lost)
+        self._control.send(self._out)
+        self._drained()
+
+    def fail(self, trace: str) -> None:
+        """Let everything go on, and say why no more is seen."""
+        with suppress(Exception):
+            self._let_go()
+        note = f"the tracer failed, and what runs is followed no more: {trace}"
+        self._out.append(Loss(Origin(time.monotonic_ns(), 0), "hooks", Reason.BUG, 1, note=note))
         self._control.send(self._out)
         self._drained()
 
@@ -229,8 +240,9 @@ class Tracer:
                 self._threads[made] = process
             elif leader:
                 self._forked(process, made, shares=event == ptrace.VFORK)
-            if tid in process.calling:
-                self._threads[made].calling[made] = process.calling[tid]
+                other = self._threads[made]
+                other.calling[made] = list(process.calling.get(tid, ()))
+                other.returns[made] = list(process.returns.get(tid, ()))
         if made in self._early:
             del self._early[made]
             ptrace.resume(made)
@@ -244,7 +256,6 @@ class Tracer:
             space.users += 1
         child = Process(pid, parent.pid, int(fields[19]) * _TICK_NS, parent.uid, parent.comm, space, {pid})
         self._threads[pid] = child
-        self._effects.forked(parent.pid, pid)
         origin = Origin(time.monotonic_ns(), pid, tid=pid, uid=child.uid, comm=child.comm)
         self._tell(ProcessFork(origin, parent.pid, child.start_ns))
 
@@ -339,7 +350,7 @@ class Tracer:
         if not ptrace.get_registers(tid, registers):
             return
         at = registers.rip
-        if tid in process.calling and space.is_behind_call(at):
+        if space.is_behind_call(at):
             self._called(process, tid)
             return
         if at == space.trampoline + 1 and tid in process.returns:
@@ -351,10 +362,12 @@ class Tracer:
             return
         role = point.role
         if role == "call":
-            wanted = self._effects.begins(process, tid, registers)
-            if wanted:
-                process.calling[tid] = registers.rax
-            registers.rip = space.calls_from(at - 1, stops=wanted)
+            begun = self._effects.begins(process, tid, registers)
+            if begun is not None:
+                calls = process.calling.setdefault(tid, [])
+                calls.append(begun)
+                del calls[:-_NESTED_MOST]
+            registers.rip = space.calls_from(at - 1, stops=begun is not None)
             ptrace.set_registers(tid, registers)
             ptrace.resume(tid)
         elif role == "entry":
@@ -370,9 +383,12 @@ class Tracer:
 
     def _called(self, process: Process, tid: int) -> None:
         """The system call that the thread made in our page is over; behind it stands the way back."""
-        registers, number = self._registers, process.calling.pop(tid)
+        calls = process.calling.get(tid)
+        if not calls:
+            ptrace.resume(tid)
+            return
         who = process.caller(tid)
-        moved = self._effects.ends(process, tid, number, registers)
+        moved = self._effects.ends(process, calls.pop(), self._registers)
         if moved is not None:
             sock, outgoing = moved
             (self._plaintext.sent if outgoing else self._plaintext.received)(who, sock)
@@ -453,7 +469,7 @@ class Tracer:
 
         def put(offset: int, role: str, number: int = 0, *, at_return: bool = False) -> None:
             if mapping.offset <= offset < mapping.offset + mapping.end - mapping.start:
-                space.set(tid, shift + offset, Point(b"", role, number, at_return))
+                space.set(tid, shift + offset, Point(b"", role, number, at_return, code.lengths.get(offset, 0)))
 
         def put_call(offset: int) -> None:
             if mapping.offset <= offset < mapping.offset + mapping.end - mapping.start:
@@ -511,7 +527,6 @@ class Tracer:
             self._plaintext.thread_gone(tid)
             return
         self._plaintext.gone(process.caller(tid))
-        self._effects.gone(process)
         origin = process.origin(tid)
         code = os.waitstatus_to_exitcode(status)
         self._tell(
@@ -630,8 +645,11 @@ def _run(control: socket.socket) -> NoReturn:
         _search(theirs)
     theirs.close()
     signals = ptrace.child_signals()
+    tracer = Tracer(control, ours, signals)
     try:
-        Tracer(control, ours, signals).serve()
+        tracer.serve()
+    except Exception:  # an error of ours: what was followed goes on, and the recorder says it
+        tracer.fail(traceback.format_exc())
     finally:
         os._exit(0)
 
