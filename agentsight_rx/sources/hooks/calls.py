@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["CALLS", "OPEN_HOW", "OTHER", "REMOVES_DIRECTORY", "TRANSFERS", "Call"]
+__all__ = ["CALLS", "OPEN_HOW", "OTHER", "REMOVES_DIRECTORY", "TRACE", "TRANSFERS", "Call"]
 
 OTHER = -1  # the number is computed: a function that makes any call
 OPEN_HOW = 437  # openat2: its flags are in a struct
@@ -50,5 +50,6 @@ _SOCKETS = {
     43: Call("accept"),
     288: Call("accept"),
 }
-CALLS: dict[int, Call] = {**_FILES, **_SOCKETS}
+TRACE = 101  # ptrace: a debugger may need what we have
+CALLS: dict[int, Call] = {**_FILES, **_SOCKETS, TRACE: Call("trace")}
 TRANSFERS = {0: False, 19: False, 45: False, 47: False, 1: True, 20: True, 44: True, 46: True}  # number -> whether it sends

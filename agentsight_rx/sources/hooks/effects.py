@@ -72,6 +72,8 @@ class Effects(Struct):
         return self._asked(call)
 
     def _asked(self, call: Call) -> bool:
+        if call.action == "trace":
+            return True
         return ("net" if call.action in _ON_SOCKETS else "files") in self.kinds
 
     def begins(self, process: Followed, tid: int, registers: Registers) -> Begun | None:
@@ -88,7 +90,7 @@ class Effects(Struct):
         begun = Begun(process.origin(tid), number, arguments)
         if call.action in ("connect", "bind"):
             begun.address = process.space.read(arguments[1], min(arguments[2] & 0xFFFF, _ADDRESS_MOST))
-        elif call.action not in ("listen", "accept"):
+        elif call.action not in ("listen", "accept", "trace"):
             begun.path = _path(process, arguments, call.path, call.at)
             if call.to is not None:
                 begun.target = _path(process, arguments, call.to, call.to_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -11,9 +12,10 @@ from msgspec import Struct
 from ...events import FileEvent, Loss, NetEvent, ProcessExec, ProcessExit, ProcessFork, ProcessSeen
 from ..tls.stacks.finding import Finding
 
-__all__ = ["Attached", "Said", "Seen", "Stated", "Told", "Wire"]
+__all__ = ["Attached", "Seen", "Stated", "Told", "Wire"]
 
-T = TypeVar("T")
+S = TypeVar("S")
+R = TypeVar("R")
 _SIZE = 4
 _WAITING_MOST = 64 << 20  # bytes that were not taken yet
 
@@ -34,24 +36,21 @@ class Stated(Struct, frozen=True, tag="stated"):
     error: str = ""
 
 
-class Said(Struct, frozen=True, tag="said"):
-    """A sentence for people."""
-
-    text: str
-
-
 # bytes: a record of tls.records
 Seen: TypeAlias = ProcessFork | ProcessSeen | ProcessExec | ProcessExit | FileEvent | NetEvent | Loss
-Told: TypeAlias = bytes | Attached | Stated | Said | Seen
+Told: TypeAlias = bytes | Attached | Stated | Seen
 
 
-class Wire(Generic[T]):
-    """One end of a socket on which lists of T travel. Nothing blocks: what is not taken in time waits, up to a limit."""
+class Wire(Generic[S, R]):
+    """
+    One end of a socket that sends lists of S and receives lists of R. Nothing blocks: what is not taken in time waits, up to a
+    limit.
+    """
 
     def __init__(self, end: socket.socket, kind: object) -> None:
         self._end = end
         self._encode = msgspec.msgpack.Encoder().encode
-        self._decoder: msgspec.msgpack.Decoder[list[T]] = msgspec.msgpack.Decoder(kind)
+        self._decoder: msgspec.msgpack.Decoder[list[R]] = msgspec.msgpack.Decoder(kind)
         self._in = bytearray()
         self._out = bytearray()
         self.lost = 0  # values that found no room
@@ -65,7 +64,7 @@ class Wire(Generic[T]):
     def is_waiting(self) -> bool:
         return bool(self._out)
 
-    def send(self, values: list[T]) -> None:
+    def send(self, values: Sequence[S]) -> None:
         if len(self._out) > _WAITING_MOST:
             self.lost += len(values)
         elif values:
@@ -83,7 +82,7 @@ class Wire(Generic[T]):
             self.closed = True
             self._out.clear()
 
-    def receive(self) -> list[T]:
+    def receive(self) -> list[R]:
         """All that came; `closed` once the other end is."""
         try:
             while data := self._end.recv(1 << 20):
@@ -93,7 +92,7 @@ class Wire(Generic[T]):
             pass
         except OSError:
             self.closed = True
-        values: list[T] = []
+        values: list[R] = []
         at = 0
         while len(self._in) - at >= _SIZE:
             size = int.from_bytes(self._in[at : at + _SIZE], "little")

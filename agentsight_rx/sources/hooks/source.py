@@ -16,13 +16,13 @@ from ...core.stream import Stream, origin
 from ...errors import CaptureError, Unavailable
 from ...events import Event, Loss, Origin, Witness, time_of
 from ...loss import Reason
-from ...say import detail, say
+from ...say import detail
 from ..tls.libraries import Library
 from ..tls.proof import Probed
 from ..tls.records import Records
 from ..tls.shapes import needs_sockets
 from . import ptrace
-from .frames import Attached, Said, Stated, Told, Wire
+from .frames import Attached, Stated, Told, Wire
 from .tracer import start
 
 __all__ = ["HookOptions", "Tracing", "hooks", "why_not"]
@@ -48,7 +48,7 @@ class Tracing:
     """
 
     def __init__(self) -> None:
-        self.wire: Wire[Told] = Wire(start(), list[Told])
+        self.wire: Wire[str, Told] = Wire(start(), list[Told])
 
     def close(self) -> None:
         self.wire.close()
@@ -62,7 +62,7 @@ def hooks(options: HookOptions, tracing: Tracing) -> Stream[Event]:
 class _HookReader:
     """A Reader that Wakes."""
 
-    def __init__(self, options: HookOptions, wire: Wire[Told]) -> None:
+    def __init__(self, options: HookOptions, wire: Wire[str, Told]) -> None:
         self._options = options
         self._wire = wire
         self._records = Records(handshakes=False)
@@ -144,8 +144,6 @@ class _HookReader:
                     raise Unavailable(_refused(each.error))
                 self._watches = True
                 self._ended = self._ended or not each.pid
-            elif isinstance(each, Said):
-                say(each.text)
             else:
                 events.append(cast("Event", each))
         return events

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ _CALL_AT, _CALL_INT3 = 16, 18
 _MAKE_PAGE = b"\xb8\x09\0\0\0\x0f\x05" + _INT3
 _EXECUTABLE, _ANONYMOUS = 5, 0x22  # PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS
 AT_EXECFN = 31
+_SEGMENT_GAP = 1 << 21  # between the segments of one file, by their alignment
 _AT_ENTRY, _AT_BASE, _AT_SYSINFO_EHDR = 9, 7, 33
 
 _LINE = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) ..(.). ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+) *(.*)$", re.MULTILINE)
@@ -40,6 +42,17 @@ class Mapping(NamedTuple):
     offset: int
     inode: int
     path: str
+
+    def has(self, offset: int) -> bool:
+        """Whether this place of the file is in it."""
+        return self.offset <= offset < self.offset + self.end - self.start
+
+    def address(self, offset: int) -> int:
+        return self.start - self.offset + offset
+
+    def is_of(self, base: int) -> bool:
+        """Whether it is a part of what was mapped from `base` on; the linker maps a file in one piece."""
+        return 0 <= self.start - base <= self.offset + _SEGMENT_GAP
 
 
 class Point(Struct):
@@ -64,6 +77,8 @@ class Space(Struct):
     entry: int = 0
     memory: int = -1  # a descriptor of /proc/PID/mem
     users: int = 1
+    calls: int = 0  # system calls of interest, since `since_s`
+    since_s: float = 0.0
     by_socket: bool = False
 
     def is_behind_call(self, at: int) -> bool:
@@ -188,6 +203,25 @@ class Space(Struct):
     def calls_from(self, address: int, *, stops: bool) -> int:
         """Where a thread makes the system call that stands at `address`, and stops behind it or not."""
         return self.slots[address] + (_CALL_AT if stops else 0)
+
+    def counts_too_many(self, most: int, seconds: float) -> bool:
+        """Count a call. Whether so many came in so many seconds."""
+        self.calls += 1
+        if self.calls < most:
+            return False
+        now_s, self.calls = time.monotonic(), 0
+        since_s, self.since_s = self.since_s, now_s
+        return now_s - since_s < seconds
+
+    def unset_calls(self, tid: int) -> None:
+        for address in [address for address, point in self.points.items() if point.role == "call"]:
+            self.unset(tid, address)
+
+    def leave(self) -> None:
+        """A process that had it has another one, or ended."""
+        self.users -= 1
+        if not self.users:
+            self.close()
 
     def unset(self, tid: int, address: int) -> None:
         point = self.points.pop(address, None)

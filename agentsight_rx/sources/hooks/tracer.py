@@ -12,144 +12,103 @@ import os
 import select
 import signal
 import socket
-import stat
 import time
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
-from msgspec import Struct, field
-
 from ...events import Loss, Origin, ProcessExec, ProcessExit, ProcessFork, ProcessSeen
 from ...loss import Reason
-from ..kernel.names_and_paths import text_of
-from ..proc import read_stat
 from ..running import running
-from ..tls.libraries import open_file
 from ..tls.shapes import needs_sockets
 from . import ptrace
-from .code import Code, Request, code_of, identity
-from .effects import Begun, Effects
+from .calls import TRACE
+from .code import Code
+from .effects import Effects
 from .frames import Attached, Stated, Told, Wire
-from .plaintext import UNREAD, Caller, Plaintext
+from .leaving import let_go
+from .plaintext import UNREAD, Plaintext
+from .process import Process, class_of, execfn, gains_rights, leader_of, process_of
 from .ptrace import Registers
-from .space import AT_EXECFN, Mapping, Point, Space, auxiliary, mappings
+from .searches import Found, Searches, start_searching
+from .space import Mapping, Point, Space
 
 __all__ = ["start"]
 
 _WALL = 0x40000000
-_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _IDLE_MS = 200
-_ARGV_MOST = 128 << 10
+_TOGETHER = 256  # values that are sent together
+_END_S = 5.0  # how long the recorder may take for the last of them
 _NESTED_MOST = 64  # system calls of one thread that go on; those that were left by longjmp are never over
 _STOPS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
-_CAPABILITIES = "security.capability"
-
-
-class Process(Struct):
-    """A process that is followed. `threads` are its own, `began_ns` when its first program began."""
-
-    pid: int
-    ppid: int
-    start_ns: int
-    uid: int
-    comm: str
-    space: Space
-    threads: set[int] = field(default_factory=set)
-    began_ns: int = 0
-    cpu_ns: int = 0
-    peak_bytes: int = 0
-    is_midway: bool = False  # it ran already, and was not looked into yet
-    returns: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # thread -> (stack, where it returns to)
-    calling: dict[int, list[Begun]] = field(default_factory=dict)  # thread -> its system calls: handlers of signals nest them
-
-    @property
-    def by_socket(self) -> bool:
-        """Whether sockets say to which connection its TLS records belong."""
-        return self.space.by_socket
-
-    def caller(self, tid: int) -> Caller:
-        return Caller(self.pid, tid, self.uid, self.start_ns, os.fsencode(self.comm)[:15])
-
-    def origin(self, tid: int) -> Origin:
-        return Origin(time.monotonic_ns(), self.pid, tid=tid, uid=self.uid, comm=self.comm)
-
-
-class Waiting(Struct):
-    """A thread that waits for a search, and what it does then."""
-
-    tid: int
-    keys: set[tuple[int, int, int]]
-    then: Callable[[], None]
+# A process may spend about a tenth of its time in stops at system calls, of 20 to 50 µs each. One that would spend more is
+# followed on, but its files and connections are not.
+_CALLS_MOST, _CALLS_S = 4096, 1.0
+_NOT_PERMITTED = (1 << 64) - 1  # EPERM, as a system call returns it
+_TRACEME, _ATTACH, _SEIZE = 0, 16, 0x4206  # linux/ptrace.h
+_EXECVE = b"\xb8\x3b\0\0\0\x0f\x05"  # mov eax, 59; syscall
 
 
 class Tracer:
-    def __init__(self, control: socket.socket, searcher: socket.socket, signals: int) -> None:
-        self._control: Wire[Told] = Wire(control, list[str])
-        self._searcher: Wire[Code] = Wire(searcher, list[Code])
+    def __init__(self, control: socket.socket, searches: Searches, signals: int) -> None:
+        self._control: Wire[Told, str] = Wire(control, list[str])
+        self._searches = searches
         self._signals = signals
         self._out: list[Told] = []
         self._threads: dict[int, Process] = {}
-        self._early: dict[int, int] = {}  # threads that stopped before their maker said so -> the status
-        self._codes: dict[tuple[int, int, int], Code] = {}
-        self._asked: set[tuple[int, int, int]] = set()
-        self._waiting: list[Waiting] = []
+        self._early: set[int] = set()  # threads that stopped before their maker said so
         self._numbers: dict[tuple[tuple[int, int, int], str], int] = {}
         self._plaintext = Plaintext(self._out.append)
         self._effects = Effects(self._out.append)
         self._registers = Registers()
-        self._ending = False
         self._kinds = frozenset[str]()
+        self._ending = self._began = False
         self._privileged = os.geteuid() == 0
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
     def serve(self) -> None:
         poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        poll.register(self._searcher, select.POLLIN)
-        poll.register(self._signals, select.POLLIN)
+        for each in (self._control, self._searches.wire, self._signals):
+            poll.register(each, select.POLLIN)
         while not (self._ending or self._control.closed):
-            mask = select.POLLIN | (select.POLLOUT if self._control.is_waiting else 0)
-            poll.modify(self._control, mask)
+            poll.modify(self._control, select.POLLIN | (select.POLLOUT if self._control.is_waiting else 0))
             ready = dict(poll.poll(_IDLE_MS))
             if self._signals in ready:
                 with suppress(BlockingIOError):
                     os.read(self._signals, 4096)
             self._drain()
-            if self._searcher.fileno() in ready:
-                self._found(self._searcher.receive())
+            if self._searches.wire.fileno() in ready:
+                self._searches.take()
+                if self._searches.wire.closed:
+                    poll.unregister(self._searches.wire)
             if self._control.fileno() in ready:
                 for request in self._control.receive():
-                    self._asked_for(str(request))
-            if self._out:
-                self._control.send(self._out)
-                self._out.clear()
-        self._let_go()
+                    self._asked_for(request)
+            self._send()
+        self._end()
+
+    def _send(self) -> None:
+        self._control.send(self._out)
+        self._out.clear()
+
+    def _end(self) -> None:
+        processes = {process.pid: process for process in self._threads.values()}
+        let_go(processes.values(), self._searches.waiting, self._stopped)
         if self._control.lost:
             note = "the recorder did not take what was seen in time"
-            lost = Loss(Origin(time.monotonic_ns(), 0), "hooks", Reason.QUEUE_FULL, self._control.lost, note=note)
-            self._out.append(lost)
-        self._control.send(self._out)
-        self._drained()
-
-    def fail(self, trace: str) -> None:
-        """Let everything go on, and say why no more is seen."""
-        with suppress(Exception):
-            self._let_go()
-        note = f"the tracer failed, and what runs is followed no more: {trace}"
-        self._out.append(Loss(Origin(time.monotonic_ns(), 0), "hooks", Reason.BUG, 1, note=note))
-        self._control.send(self._out)
-        self._drained()
-
-    def _drained(self) -> None:
-        """Wait until the recorder has taken all, some seconds at most."""
-        until = time.monotonic() + 5.0
+            self._out.append(Loss(_now(), "hooks", Reason.QUEUE_FULL, self._control.lost, note=note))
+        self._send()
+        until = time.monotonic() + _END_S
         while self._control.is_waiting and not self._control.closed and time.monotonic() < until:
             select.select([], [self._control], [], 0.1)
             self._control.flush()
+
+    def fail(self, trace: str) -> None:
+        """An error of ours: let everything go on, and say why no more is seen."""
+        note = f"the tracer failed, and what runs is followed no more: {trace}"
+        self._out.append(Loss(_now(), "hooks", Reason.BUG, 1, note=note))
+        self._end()
 
     def _drain(self) -> None:
         """Handle every thread that has stopped or ended."""
@@ -161,25 +120,28 @@ class Tracer:
             if not tid:
                 return
             self._stopped(tid, status)
-            if len(self._out) >= 256:
-                self._control.send(self._out)
-                self._out.clear()
+            if len(self._out) >= _TOGETHER:
+                self._send()
 
     def _asked_for(self, request: str) -> None:
+        """`hold PID KINDS`: a command that has not begun; `join PID KINDS`: a process that runs; `end`."""
         word, *rest = request.split(" ")
         if word == "end":
             self._ending = True
             return
         pid, held = int(rest[0]), word == "hold"
-        self._kinds = frozenset(rest[1].split(","))
-        self._effects.kinds = self._kinds
+        self._kinds = self._effects.kinds = frozenset(rest[1].split(","))
         try:
+            process = process_of(pid, Space(pid))
             for tid in map(int, os.listdir(f"/proc/{pid}/task")):
                 ptrace.seize(tid)
-                self._adopt(pid, tid, held=held)
+                process.threads.add(tid)
+                self._threads[tid] = process
             if not held:
-                self._threads[pid].is_midway = True
-                ptrace.interrupt(pid)  # its libraries are there already
+                self._tell(*running((pid,)))
+                process.is_midway = True
+                ptrace.interrupt(pid)
+            self._began = True
             self._out.append(Stated(pid))
         except OSError as error:
             self._out.append(Stated(pid, error.strerror or str(error)))
@@ -188,16 +150,9 @@ class Tracer:
         if "process" in self._kinds:
             self._out += events
 
-    def _adopt(self, pid: int, tid: int, *, held: bool) -> None:
-        known = self._threads.get(pid)
-        if known is None:
-            name, fields = read_stat(pid) or ("", ["", "0"] + ["0"] * 30)
-            uid = os.stat(f"/proc/{pid}").st_uid
-            known = Process(pid, int(fields[1]), int(fields[19]) * _TICK_NS, uid, name, Space(pid))
-            if not held:
-                self._tell(*running((pid,)))
-        known.threads.add(tid)
-        self._threads[tid] = known
+    def _tell_blind(self, process: Process, why: str, reason: Reason = Reason.UNFOLLOWED) -> None:
+        note = f"{process.comm} ({process.pid}): {why}"
+        self._out.append(Loss(process.origin(process.pid), "hooks", reason, 1, note=note))
 
     # -- stops -------------------------------------------------------------------------------------------------------
 
@@ -208,13 +163,13 @@ class Tracer:
                 self._ended(process, tid, status)
             return
         if process is None:
-            self._early[tid] = status
+            self._early.add(tid)
             return
         event, number = status >> 16, os.WSTOPSIG(status)
         if event == ptrace.STOP:
             if number in _STOPS:
                 ptrace.listen(tid)
-            elif tid == process.pid and not process.began_ns and process.is_midway:
+            elif process.is_midway and tid == process.pid:
                 self._begin_midway(process, tid)
             else:
                 ptrace.resume(tid)
@@ -224,7 +179,7 @@ class Tracer:
             self._executed(process, tid)
         elif event == ptrace.EXIT:
             if tid == process.pid:
-                self._measure(process)
+                process.measure()
             ptrace.resume(tid)
         elif number == signal.SIGTRAP:
             self._trapped(process, tid)
@@ -234,113 +189,73 @@ class Tracer:
     def _made(self, process: Process, tid: int, event: int) -> None:
         made = ptrace.event_message(tid)
         if made and made not in self._threads:
-            leader = made if event != ptrace.CLONE else _leader_of(made)
+            leader = made if event != ptrace.CLONE else leader_of(made)
             if leader == process.pid:
                 process.threads.add(made)
                 self._threads[made] = process
             elif leader:
-                self._forked(process, made, shares=event == ptrace.VFORK)
-                other = self._threads[made]
+                other = self._forked(process, made, shares=event == ptrace.VFORK)
                 other.calling[made] = list(process.calling.get(tid, ()))
                 other.returns[made] = list(process.returns.get(tid, ()))
         if made in self._early:
-            del self._early[made]
+            self._early.discard(made)
             ptrace.resume(made)
         ptrace.resume(tid)
 
-    def _forked(self, parent: Process, pid: int, *, shares: bool) -> None:
-        _, fields = read_stat(pid) or ("", ["", "0"] + ["0"] * 30)
-        shared = shares or _shares_memory(parent.pid, pid)
+    def _forked(self, parent: Process, pid: int, *, shares: bool) -> Process:
+        shared = shares or ptrace.same_memory(parent.pid, pid)
         space = parent.space if shared else parent.space.copy(pid)
-        if shared:
-            space.users += 1
-        child = Process(pid, parent.pid, int(fields[19]) * _TICK_NS, parent.uid, parent.comm, space, {pid})
-        self._threads[pid] = child
-        origin = Origin(time.monotonic_ns(), pid, tid=pid, uid=child.uid, comm=child.comm)
-        self._tell(ProcessFork(origin, parent.pid, child.start_ns))
-
-    def _leave_space(self, process: Process) -> None:
-        process.space.users -= 1
-        if not process.space.users:
-            process.space.close()
+        space.users += shared
+        child = self._threads[pid] = process_of(pid, space, parent=parent)
+        self._tell(ProcessFork(child.origin(pid), parent.pid, child.start_ns))
+        return child
 
     def _executed(self, process: Process, tid: int) -> None:
         for other in process.threads - {process.pid}:
             self._threads.pop(other, None)
         process.threads = {process.pid}
         self._threads[process.pid] = process
-        self._leave_space(process)
+        process.space.leave()
         space = process.space = Space(process.pid)
         process.returns.clear()
         process.calling.clear()
-        if not self._privileged and _gains_rights(process.pid, process.uid):
+        self._tell(process.executed())
+        if not self._privileged and gains_rights(process.pid, process.uid):
             self._run_untraced(process, tid)
             return
-        with suppress(OSError):
-            process.uid = os.stat(f"/proc/{process.pid}").st_uid
-        self._tell_exec(process, space)
-        if not space.prepare(tid):
-            self._out.append(self._blind(process, "it could not be given a page of memory"))
+        if class_of(process.pid) != 64:
+            self._tell_blind(process, "a 32-bit program, into which breakpoints do not look", Reason.OTHER_ABI)
+        elif not space.prepare(tid):
+            self._tell_blind(process, "it could not be given a page of memory, so it is not looked into")
         elif space.entry:
             space.set(tid, space.entry, Point(b"", "entry"))
         ptrace.resume(tid)
-
-    def _tell_exec(self, process: Process, space: Space) -> None:
-        place = f"/proc/{process.pid}"
-        with suppress(OSError), open(f"{place}/comm", "rb") as file:
-            process.comm = text_of(file.read().rstrip(b"\n"))
-        argv, cwd = b"", ""
-        with suppress(OSError):
-            with open(f"{place}/cmdline", "rb") as file:
-                argv = file.read()
-            cwd = os.readlink(f"{place}/cwd")
-        origin = process.origin(process.pid)
-        process.began_ns = process.began_ns or origin.time_ns
-        _, fields = read_stat(process.pid) or ("", ["", "0", "0", "0"])
-        self._tell(
-            ProcessExec(
-                origin,
-                int(fields[1]),
-                start_ns=process.start_ns,
-                filename=text_of(space.program_name()),
-                argv=tuple(text_of(word) for word in argv[:_ARGV_MOST].split(b"\0")[:-1]),
-                cwd=cwd,
-                sid=int(fields[3]),
-                argv_lost=max(0, len(argv) - _ARGV_MOST),
-            )
-        )
 
     def _run_untraced(self, process: Process, tid: int) -> None:
         """
         A traced program does not get the rights of its file (execve(2)), so it is started again, by itself, untraced: the
         arguments still stand on its stack.
         """
+        self._tell_blind(process, "it gains rights by its file (setuid or capabilities), so it and what it starts run untraced")
         space, registers = process.space, self._registers
-        self._tell_exec(process, space)
-        self._out.append(self._blind(process, "it gains rights by its file (setuid or capabilities), so it must run untraced"))
-        if ptrace.get_registers(tid, registers):
-            arguments = space.word(registers.rsp)
-            at = registers.rip
-            known = space.program_name()
-            if known and space.write(tid, at, b"\xb8\x3b\0\0\0\x0f\x05"):  # mov eax, 59; syscall
-                registers.rsi = registers.rsp + 8
-                registers.rdi = _execfn(process.pid)
-                registers.rdx = registers.rsp + 8 * (arguments + 2)
-                registers.orig_rax = (1 << 64) - 1
-                ptrace.set_registers(tid, registers)
+        name = execfn(process.pid)
+        if name and ptrace.get_registers(tid, registers) and space.write(tid, registers.rip, _EXECVE):
+            count = space.word(registers.rsp)
+            registers.rdi = name
+            registers.rsi = registers.rsp + 8
+            registers.rdx = registers.rsp + 8 * (count + 2)
+            registers.orig_rax = (1 << 64) - 1
+            ptrace.set_registers(tid, registers)
         self._forget(process)
         ptrace.detach(tid)
-
-    def _blind(self, process: Process, why: str) -> Loss:
-        note = f"{process.comm} ({process.pid}) is not looked into: {why}"
-        return Loss(process.origin(process.pid), "hooks", Reason.UNREADABLE, 1, note=note)
 
     def _begin_midway(self, process: Process, tid: int) -> None:
         """A process that ran already: its program and its libraries are there."""
         process.is_midway = False
-        if process.space.prepare(tid):
-            self._look_into(process, tid, lambda: ptrace.resume(tid))
+        if class_of(process.pid) == 64 and process.space.prepare(tid):
+            self._look_into(process, tid)
         else:
+            self._tell_blind(process, "it could not be given a page of memory, so it is not looked into")
             ptrace.resume(tid)
 
     # -- breakpoints -------------------------------------------------------------------------------------------------
@@ -359,27 +274,36 @@ class Tracer:
         point = space.points.get(at - 1)
         if point is None:
             ptrace.resume(tid, signal.SIGTRAP)  # its own
-            return
-        role = point.role
-        if role == "call":
-            begun = self._effects.begins(process, tid, registers)
-            if begun is not None:
-                calls = process.calling.setdefault(tid, [])
-                calls.append(begun)
-                del calls[:-_NESTED_MOST]
-            registers.rip = space.calls_from(at - 1, stops=begun is not None)
-            ptrace.set_registers(tid, registers)
-            ptrace.resume(tid)
-        elif role == "entry":
+        elif point.role == "call":
+            self._calls(process, tid, at - 1)
+        elif point.role == "entry":
             space.unset(tid, at - 1)
             registers.rip = at - 1
             ptrace.set_registers(tid, registers)
-            self._look_into(process, tid, lambda: ptrace.resume(tid))
-        elif role == "loaded":
+            self._look_into(process, tid)
+        elif point.role == "loaded":
             space.pass_by(tid, registers, at - 1)
-            self._look_into(process, tid, lambda: ptrace.resume(tid))
+            self._look_into(process, tid)
         else:
             self._in_function(process, tid, point, at - 1)
+
+    def _calls(self, process: Process, tid: int, at: int) -> None:
+        """It is about to make a system call, which it makes in our page instead."""
+        registers, space = self._registers, process.space
+        begun = self._effects.begins(process, tid, registers)
+        if begun is not None:
+            calls = process.calling.setdefault(tid, [])
+            calls.append(begun)
+            del calls[:-_NESTED_MOST]
+        registers.rip = space.calls_from(at, stops=begun is not None)
+        ptrace.set_registers(tid, registers)
+        if space.counts_too_many(_CALLS_MOST, _CALLS_S):
+            space.unset_calls(tid)
+            why = (
+                f"it makes more than {_CALLS_MOST:,} system calls a second: from here on its files and connections are not seen"
+            )
+            self._tell_blind(process, why)
+        ptrace.resume(tid)
 
     def _called(self, process: Process, tid: int) -> None:
         """The system call that the thread made in our page is over; behind it stands the way back."""
@@ -387,12 +311,34 @@ class Tracer:
         if not calls:
             ptrace.resume(tid)
             return
-        who = process.caller(tid)
-        moved = self._effects.ends(process, calls.pop(), self._registers)
-        if moved is not None:
+        begun = calls.pop()
+        if begun.number == TRACE:
+            if self._made_way(process, tid, begun.arguments):
+                return
+        elif (moved := self._effects.ends(process, begun, self._registers)) is not None:
             sock, outgoing = moved
-            (self._plaintext.sent if outgoing else self._plaintext.received)(who, sock)
+            (self._plaintext.sent if outgoing else self._plaintext.received)(process.caller(tid), sock)
         ptrace.resume(tid)
+
+    def _made_way(self, process: Process, tid: int, arguments: tuple[int, ...]) -> bool:
+        """
+        A debugger may not trace what we trace. Where that is why its call failed, the other process is let go, and the call is
+        made again. True where this thread was let go itself.
+        """
+        registers = self._registers
+        if registers.rax != _NOT_PERMITTED or arguments[0] not in (_TRACEME, _ATTACH, _SEIZE):
+            return False
+        other = process if arguments[0] == _TRACEME else self._threads.get(arguments[1] & 0xFFFFFFFF)
+        if other is None or other.space.users > 1:
+            return False
+        registers.rip -= 3  # to the system call in our page
+        registers.rax, registers.orig_rax = 101, (1 << 64) - 1
+        ptrace.set_registers(tid, registers)
+        self._tell_blind(other, "a debugger traces it: from here on it is not seen")
+        still = {tid} if other is process else set[int]()
+        let_go([other], still | (self._searches.waiting & other.threads), self._stopped)
+        self._forget(other)
+        return other is process
 
     def _in_function(self, process: Process, tid: int, point: Point, at: int) -> None:
         registers, space, shape = self._registers, process.space, point.role
@@ -409,11 +355,8 @@ class Tracer:
     def _returned(self, process: Process, tid: int) -> None:
         registers = self._registers
         stack = process.returns[tid]
-        while stack and stack[-1][0] < registers.rsp:
+        while len(stack) > 1 and stack[-1][0] < registers.rsp:
             stack.pop()  # a function that was left by longjmp
-        if not stack or stack[-1][0] != registers.rsp:
-            ptrace.resume(tid, signal.SIGTRAP)
-            return
         registers.rip = stack.pop()[1]
         ptrace.set_registers(tid, registers)
         self._plaintext.returns(process.caller(tid), process.space, registers)
@@ -423,71 +366,36 @@ class Tracer:
 
     # -- files with code ---------------------------------------------------------------------------------------------
 
-    def _look_into(self, process: Process, tid: int, then: Callable[[], None]) -> None:
-        """Set breakpoints in the files that it has mapped as code; it waits while a file is searched for the first time."""
-        space, keys = process.space, set[tuple[int, int, int]]()
-        found: list[tuple[Mapping, tuple[int, int, int]]] = []
-        for mapping in mappings(process.pid):
-            place = f"/proc/{process.pid}/root{mapping.path}"
-            with suppress(Exception), open_file(place) as file:
-                key = identity(file)
-                if key[1] != mapping.inode or key in space.files:
-                    continue
-                found.append((mapping, key))
-                if key not in self._codes:
-                    keys.add(key)
-                    if key not in self._asked:
-                        self._asked.add(key)
-                        request = Request(key, place, mapping.path, _is_program(process.pid, key))
-                        self._searcher.send([request])  # type: ignore[list-item]
+    def _look_into(self, process: Process, tid: int) -> None:
+        """Set breakpoints in the files that it has mapped as code; its thread waits while one is searched for the first time."""
 
-        def go_on() -> None:
-            for mapping, key in found:
-                code = self._codes.get(key)
-                if code is not None:
-                    self._set(process, tid, code, mapping)
-            space.files |= {key for _, key in found}
-            then()
+        def go_on(found: Found) -> None:
+            for mapping, code in found:
+                self._set(process, tid, code, mapping)
+            ptrace.resume(tid)
 
-        if keys:
-            self._waiting.append(Waiting(tid, keys, go_on))
-        else:
-            go_on()
-
-    def _found(self, codes: list[Code]) -> None:
-        for code in codes:
-            self._codes[code.key] = code
-            for waiting in self._waiting:
-                waiting.keys.discard(code.key)
-        done = [waiting for waiting in self._waiting if not waiting.keys]
-        self._waiting = [waiting for waiting in self._waiting if waiting.keys]
-        for waiting in done:
-            waiting.then()
+        self._searches.of(process, tid, go_on)
 
     def _set(self, process: Process, tid: int, code: Code, mapping: Mapping) -> None:
-        space, shift = process.space, mapping.start - mapping.offset
+        space = process.space
 
         def put(offset: int, role: str, number: int = 0, *, at_return: bool = False) -> None:
-            if mapping.offset <= offset < mapping.offset + mapping.end - mapping.start:
-                space.set(tid, shift + offset, Point(b"", role, number, at_return, code.lengths.get(offset, 0)))
+            if mapping.has(offset):
+                length = code.lengths.get(offset, 0)
+                space.set(tid, mapping.address(offset), Point(b"", role, number, at_return, length))
 
-        def put_call(offset: int) -> None:
-            if mapping.offset <= offset < mapping.offset + mapping.end - mapping.start:
-                space.set_call(tid, shift + offset)
-
-        for finding in code.findings:
+        for finding in code.findings if "tls" in self._kinds else ():
             hooks = [hook for hook in finding.placed("cheap") if hook.shape not in UNREAD]
-            if not hooks or "tls" not in self._kinds:
-                continue
-            space.by_socket = space.by_socket or needs_sockets(finding)
-            number = self._number(code, finding.stack)
+            if hooks:
+                number = self._number(code, finding.stack)
+                space.by_socket = space.by_socket or needs_sockets(finding)
             for hook in hooks:
                 put(hook.offset, hook.shape, number)
                 for offset in hook.returns:
                     put(offset, hook.shape, number, at_return=True)
         for offset, number in code.sites:
-            if self._effects.wants(number, by_socket=space.by_socket):
-                put_call(offset)
+            if mapping.has(offset) and self._effects.wants(number, by_socket=space.by_socket):
+                space.set_call(tid, mapping.address(offset))
         self._follow_loads(space, tid, code, mapping)
 
     def _number(self, code: Code, stack: str) -> int:
@@ -501,28 +409,20 @@ class Tracer:
     def _follow_loads(self, space: Space, tid: int, code: Code, mapping: Mapping) -> None:
         """The dynamic linker calls a function whenever it has loaded something (the r_debug of link.h)."""
         debug, state = code.loads
-        if not space.base or not mapping.start <= space.base + 4 * _PAGE + mapping.offset or not (debug or state):
+        if not space.base or not mapping.is_of(space.base):
             return
-        address = space.base + state if state else space.word(space.base + debug + 16)
+        address = space.base + state if state else space.word(space.base + debug + 16) if debug else 0
         if address:
             space.set(tid, address, Point(b"", "loaded"))
 
     # -- ends --------------------------------------------------------------------------------------------------------
-
-    def _measure(self, process: Process) -> None:
-        """What it used, while its memory is still there."""
-        found = read_stat(process.pid)
-        if found is not None:
-            process.cpu_ns = (int(found[1][11]) + int(found[1][12])) * _TICK_NS
-        with suppress(OSError, ValueError, StopIteration), open(f"/proc/{process.pid}/status") as file:
-            process.peak_bytes = next(int(line.split()[1]) << 10 for line in file if line.startswith("VmHWM"))
 
     def _ended(self, process: Process, tid: int, status: int) -> None:
         self._threads.pop(tid, None)
         process.threads.discard(tid)
         process.returns.pop(tid, None)
         process.calling.pop(tid, None)
-        self._waiting = [waiting for waiting in self._waiting if waiting.tid != tid]
+        self._searches.forget(tid)
         if tid != process.pid:
             self._plaintext.thread_gone(tid)
             return
@@ -542,95 +442,19 @@ class Tracer:
                 peak_bytes=process.peak_bytes,
             )
         )
-        self._leave_space(process)
+        process.space.leave()
+        if self._began and not self._threads:
+            self._out.append(Stated())
 
     def _forget(self, process: Process) -> None:
         for tid in process.threads:
             self._threads.pop(tid, None)
-        self._leave_space(process)
-
-    def _let_go(self) -> None:
-        """Let everything that still runs go on without us: its code, its stacks and its calls as they would be."""
-        for tid in list(self._threads):
-            ptrace.interrupt(tid)
-        stopped: set[int] = {waiting.tid for waiting in self._waiting}
-        until = time.monotonic() + 2.0
-        while self._threads.keys() - stopped and time.monotonic() < until:
-            try:
-                tid, status = os.waitpid(-1, os.WNOHANG | _WALL)
-            except ChildProcessError:
-                break
-            if not tid:
-                time.sleep(0.0005)
-                continue
-            process = self._threads.get(tid)
-            if not os.WIFSTOPPED(status) or process is None or status >> 16 != ptrace.STOP:
-                self._stopped(tid, status)
-            else:
-                stopped.add(tid)
-        spaces: set[int] = set()
-        for tid in stopped & self._threads.keys():
-            process = self._threads[tid]
-            self._straighten(process, tid)
-            if id(process.space) not in spaces:
-                spaces.add(id(process.space))
-                process.space.restore(tid)
-        for tid in stopped & self._threads.keys():
-            ptrace.detach(tid)
-
-    def _straighten(self, process: Process, tid: int) -> None:
-        """Functions that the thread is in return to who called them."""
-        for stack, back in process.returns.get(tid, ()):
-            process.space.write(tid, stack - 8, back.to_bytes(8, "little"))
+            self._searches.forget(tid)
+        process.space.leave()
 
 
-def _leader_of(tid: int) -> int:
-    try:
-        with open(f"/proc/{tid}/status") as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("Tgid:"))
-    except (OSError, StopIteration):
-        return 0
-
-
-def _shares_memory(first: int, second: int) -> bool:
-    """Whether clone(2) gave both one memory: the kernel compares addresses (kcmp(2)), and a mapping tells as well."""
-    return ptrace.same_memory(first, second)
-
-
-def _is_program(pid: int, key: tuple[int, int, int]) -> bool:
-    try:
-        seen = os.stat(f"/proc/{pid}/exe")
-    except OSError:
-        return False
-    return key[:2] == (seen.st_dev, seen.st_ino)
-
-
-def _gains_rights(pid: int, uid: int) -> bool:
-    """Whether the file of its program gives it rights that it does not have (execve(2), capabilities(7))."""
-    try:
-        seen = os.stat(f"/proc/{pid}/exe")
-        if seen.st_mode & stat.S_ISUID and seen.st_uid != uid:
-            return True
-        if seen.st_mode & stat.S_ISGID and seen.st_mode & stat.S_IXGRP and seen.st_gid not in (os.getgid(), *os.getgroups()):
-            return True
-        return bool(os.getxattr(f"/proc/{pid}/exe", _CAPABILITIES))
-    except OSError:
-        return False
-
-
-def _execfn(pid: int) -> int:
-    return auxiliary(pid).get(AT_EXECFN, 0)
-
-
-def _search(end: socket.socket) -> NoReturn:
-    """The searcher: it answers requests until the tracer ends."""
-    wire: Wire[Code] = Wire(end, list[Request])
-    while not wire.closed:
-        select.select([wire], [wire] if wire.is_waiting else [], [])
-        for request in wire.receive():
-            wire.send([code_of(request)])  # type: ignore[arg-type]
-        wire.flush()
-    os._exit(0)
+def _now() -> Origin:
+    return Origin(time.monotonic_ns(), 0)
 
 
 def _run(control: socket.socket) -> NoReturn:
@@ -638,17 +462,10 @@ def _run(control: socket.socket) -> NoReturn:
     os.setsid()  # so that keys of the terminal do not stop it
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    ours, theirs = socket.socketpair()
-    if os.fork() == 0:
-        ours.close()
-        control.close()
-        _search(theirs)
-    theirs.close()
-    signals = ptrace.child_signals()
-    tracer = Tracer(control, ours, signals)
+    tracer = Tracer(control, start_searching(control), ptrace.child_signals())
     try:
         tracer.serve()
-    except Exception:  # an error of ours: what was followed goes on, and the recorder says it
+    except Exception:
         tracer.fail(traceback.format_exc())
     finally:
         os._exit(0)
