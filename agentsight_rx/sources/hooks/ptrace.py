@@ -9,7 +9,7 @@ import signal
 from contextlib import suppress
 
 __all__ = [
-    "CLONE", "EXEC", "EXIT", "FORK", "OPTIONS", "STOP", "VFORK",
+    "CLONE", "EXEC", "EXIT", "FORK", "OPTIONS", "STOP", "VFORK", "VFORK_DONE",
     "Registers", "allow_tracers", "child_signals", "detach", "event_message", "get_registers",
     "interrupt", "listen", "resume", "run_to_trap", "same_memory", "seize", "set_registers", "step", "write_word",
 ]  # fmt: skip
@@ -17,8 +17,8 @@ __all__ = [
 # linux/ptrace.h
 _CONT, _SINGLESTEP, _GETREGS, _SETREGS, _DETACH, _POKEDATA = 7, 9, 12, 13, 17, 5
 _GETEVENTMSG, _SEIZE, _INTERRUPT, _LISTEN = 0x4201, 0x4206, 0x4207, 0x4208
-FORK, VFORK, CLONE, EXEC, EXIT, STOP = 1, 2, 3, 4, 6, 128  # PTRACE_EVENT_*
-OPTIONS = sum(1 << event for event in (FORK, VFORK, CLONE, EXEC, EXIT))
+FORK, VFORK, CLONE, EXEC, VFORK_DONE, EXIT, STOP = 1, 2, 3, 4, 5, 6, 128  # PTRACE_EVENT_*
+OPTIONS = sum(1 << event for event in (FORK, VFORK, CLONE, EXEC, VFORK_DONE, EXIT))
 
 _KCMP, _KCMP_VM, _TKILL = 312, 1, 200
 _SET_PTRACER, _ANY = 0x59616D61, ctypes.c_ulong(-1)  # linux/prctl.h

@@ -79,6 +79,7 @@ class Space(Struct):
     users: int = 1
     calls: int = 0  # system calls of interest, since `since_s`
     since_s: float = 0.0
+    suspended: bool = False
     by_socket: bool = False
 
     def is_behind_call(self, at: int) -> bool:
@@ -230,11 +231,16 @@ class Space(Struct):
 
     def restore(self, tid: int) -> None:
         """Take all breakpoints out."""
-        calls = [address for address, point in self.points.items() if point.role == "call"]
-        for address in list(self.points):
-            self.unset(tid, address)
-        for address in calls:
-            self.write(tid, self.slots[address] + _CALL_INT3, _NOP)
+        self.suspend(tid)
+        self.points.clear()
+
+    def suspend(self, tid: int, *, ends: bool = False) -> None:
+        """Take all breakpoints out until `suspend` with `ends`."""
+        self.suspended = not ends
+        for address, point in self.points.items():
+            self.write(tid, address, _INT3 if ends else point.original[:1])
+            if point.role == "call":
+                self.write(tid, self.slots[address] + _CALL_INT3, _INT3 if ends else _NOP)
 
     def pass_by(self, tid: int, registers: Registers, address: int) -> None:
         """Have the thread do the instruction below a breakpoint and go on; `registers` are those that it will get."""

@@ -177,6 +177,10 @@ class Tracer:
             self._made(process, tid, event)
         elif event == ptrace.EXEC:
             self._executed(process, tid)
+        elif event == ptrace.VFORK_DONE:
+            if process.space.suspended:
+                process.space.suspend(tid, ends=True)
+            ptrace.resume(tid)
         elif event == ptrace.EXIT:
             if tid == process.pid:
                 process.measure()
@@ -329,14 +333,18 @@ class Tracer:
         if registers.rax != _NOT_PERMITTED or arguments[0] not in (_TRACEME, _ATTACH, _SEIZE):
             return False
         other = process if arguments[0] == _TRACEME else self._threads.get(arguments[1] & 0xFFFFFFFF)
-        if other is None or other.space.users > 1:
+        if other is None or (other.space.users > 1 and other is not process):
             return False
         registers.rip -= 3  # to the system call in our page
         registers.rax, registers.orig_rax = 101, (1 << 64) - 1
         ptrace.set_registers(tid, registers)
         self._tell_blind(other, "a debugger traces it: from here on it is not seen")
-        still = {tid} if other is process else set[int]()
-        let_go([other], still | (self._searches.waiting & other.threads), self._stopped)
+        if other.space.users > 1:  # made by vfork: its parent, whose memory this is, waits until it runs another program
+            other.space.suspend(tid)
+            ptrace.detach(tid)
+        else:
+            still = {tid} if other is process else set[int]()
+            let_go([other], still | (self._searches.waiting & other.threads), self._stopped)
         self._forget(other)
         return other is process
 
