@@ -6,7 +6,7 @@ from ..loss import Entry, Reason
 from ..say import program
 from .words import plural
 
-__all__ = ["SOURCES", "lost_words", "sentence_why", "why"]
+__all__ = ["SOURCES", "advice_on", "lost_words", "sentence_why", "why"]
 
 # What a source captures
 SOURCES = {
@@ -35,10 +35,22 @@ _WHY = {
     Reason.BUG: "an error in this program; please report it",
 }
 
+_DO = {
+    Reason.KERNEL_LOST: "leave out what you do not need, such as --no-files",
+    Reason.QUEUE_FULL: "record fewer programs, or leave out what you do not need",
+    Reason.SINK_FAILED: "make room on the disk, or limit the store by --max-size",
+    Reason.UNREADABLE: "`agentsight-rx doctor` says what it finds in the program",
+}
+
 
 def why(reason: Reason, /) -> str:
     """A phrase; "" for an intended loss."""
     return _WHY.get(reason, "").replace("agentsight-rx", program())
+
+
+def advice_on(reason: Reason, /) -> str:
+    """What to do about it, a phrase; "" where `why` says it, or nothing can be done."""
+    return _DO.get(reason, "").replace("agentsight-rx", program())
 
 
 def sentence_why(reason: Reason, /) -> str:

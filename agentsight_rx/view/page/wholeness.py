@@ -30,13 +30,5 @@ def wholeness_of(health: Health, /) -> Wholeness:
     """Of a recording, or of the runs that a session went through: a loss in them may concern it."""
     if not health.missing:
         return Wholeness("so_far" if health.live else "whole")
-    things = missing_things(
-        health.blind_spots,
-        health.losses,
-        calls_cut=health.calls_cut,
-        commands_unseen=health.commands_unseen,
-        unended=len(health.unended),
-        beginnings=health.beginnings,
-        rules_error=health.rules_error,
-    )
-    return Wholeness("not_whole", health.missing, tuple(each.what for each in islice(things, _FIRST_SAID)))
+    things = islice(missing_things(health.gaps), _FIRST_SAID)
+    return Wholeness("not_whole", health.missing, tuple(each.what for each in things))
