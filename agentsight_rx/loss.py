@@ -34,6 +34,7 @@ class Reason(StrEnum):
     NOT_OPENED = "not_opened"  # a source that the kernel did not allow: all that it would have seen
     OTHER_ABI = "other_abi"  # what 32-bit programs do: the tracepoints of system calls do not show it
     UNSEEN = "unseen"  # a command that we started, and of which the kernel reported nothing
+    LEFT_RUNNING = "left_running"  # what processes do that the recorded command left, behind the end of the capture
     BUG = "bug"
 
     @property

@@ -81,7 +81,8 @@ class Summary(Struct):
     @property
     def gaps(self) -> Gaps:
         """All that is missing."""
-        return gaps_of(self.tally, self.ledger.entries(), failures=self.failures)
+        ended_ms = self.ledger.began_ms + round(1000 * self.ledger.seconds)
+        return gaps_of(self.tally, self.ledger.entries(), failures=self.failures, ended_ms=ended_ms)
 
     @property
     def complete(self) -> bool:

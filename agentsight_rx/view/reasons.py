@@ -32,6 +32,7 @@ _WHY = {
     Reason.NOT_OPENED: "the kernel did not allow it: `agentsight-rx doctor` says why and what to do",
     Reason.UNSEEN: "it ran, and the kernel reported nothing of it: `agentsight-rx doctor` says what is captured here",
     Reason.OTHER_ABI: "the kernel's tracepoints do not show the system calls of 32-bit programs",
+    Reason.LEFT_RUNNING: "the command left processes running: `agentsight-rx record --wait-all` waits for them",
     Reason.BUG: "an error in this program; please report it",
 }
 
@@ -65,6 +66,8 @@ def lost_words(entry: Entry, /) -> str:
         return f"not captured: {SOURCES.get(entry.stage, entry.stage)}"
     if entry.reason is Reason.UNSEEN:
         return "the recorded command was not seen to run"
+    if entry.reason is Reason.LEFT_RUNNING:
+        return f"{plural(entry.count, 'process', 'processes')} left running"
     if entry.reason is Reason.OTHER_ABI:
         return f"{plural(entry.count, '32-bit program')}: files, connections and pipes not seen"
     return f"{entry.count:,} lost at {entry.stage} ({entry.reason.value.replace('_', ' ')})"

@@ -84,6 +84,8 @@ def _gaps(store: Store) -> Iterator[tuple[str, Kinds]]:
         yield lost_words(entry), _lost(entry)
     for begun in health.beginnings:
         yield begun.said, _TALK
+    for left in health.left:
+        yield f"{plural(left.processes, 'process', 'processes')} went on behind its end", _ALL
     if health.unended:
         yield "it has no orderly end, and nothing is known after that", _ALL
 

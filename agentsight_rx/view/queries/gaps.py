@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -71,7 +72,7 @@ def missing_things(gaps: Gaps, /) -> Iterator[Missing]:
     """
     Destinations that failed, programs that could not be read, calls that are not whole, commands whose processes were not
     found, losses that no filter was to make, agents that ran before, rules of the guard that could not be loaded, runs without
-    an orderly end.
+    an orderly end, and processes that go on behind one.
     """
     for failure in gaps.failures:
         yield Missing(what=failure, stage="others")
@@ -89,6 +90,18 @@ def missing_things(gaps: Gaps, /) -> Iterator[Missing]:
     yield from _calls(gaps)
     for entry in gaps.losses:
         yield Missing(what=lost_words(entry), why=why(entry.reason), do=advice_on(entry.reason), entry=entry)
+    for left in gaps.left:
+        goes = "process goes" if left.processes == 1 else "processes go"
+        at = time.strftime("%H:%M:%S", time.localtime(left.since_ms / 1000))
+        yield Missing(
+            what=f"{left.processes:,} {goes} on, unseen from {at}",
+            brief=f"`{program()} record --wait-all` waits for the end",
+            why="the command left them running, and the recording ended 2 s behind it",
+            do=f"`{program()} record --wait-all` goes on until all of them have ended",
+            stage="process",
+            tab="processes",
+            since_ms=left.since_ms,
+        )
     for begun in gaps.beginnings:
         do = f"start the agent under `{program()} record`"
         yield Missing(what=begun.what, brief=begun.why, why=begun.why, do=do, stage="connections", pid=begun.pid)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ...loss import Entry
 from ...state import Store, Table
 from ..rows.beginnings import Beginning, beginnings_of
-from ..rows.gaps import Gaps, unsaid
+from ..rows.gaps import Gaps, LeftRunning, left_running, unsaid
 from ..rows.kinds import BlindSpotRow, SessionRow, TlsUseRow, UnknownRow
 from ..rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES, TOTALS, UNKNOWN, Recording, Removed
 from ..rows.tally import Totals
@@ -54,6 +54,7 @@ class Health(Struct, frozen=True):
     connections_unread: int = 0
     rules_error: str = ""  # why the newest rules of the guard could not be loaded
     calls_open: int = 0
+    left: tuple[LeftRunning, ...] = ()
 
     @property
     def gaps(self) -> Gaps:
@@ -64,6 +65,7 @@ class Health(Struct, frozen=True):
             calls_cut=self.calls_cut,
             calls_unfinished=self.calls_unfinished,
             commands_unseen=self.commands_unseen,
+            left=self.left,
             unended=self.unended,
             beginnings=self.beginnings,
             rules_error=self.rules_error,
@@ -107,6 +109,8 @@ class Healths:
         self._live = tuple(run for run in self._runs[-1:] if being_written and not run.ended)
         self._blind = _first(store, BLIND_SPOTS, size)
         self._uses = _first(store, TLS_USES, size)
+        ends = {run.number: run.until_ms for run in self._runs}
+        self._left = [(number, each) for number, entry in self._entries for each in left_running([entry], ends.get(number, 0))]
         self._unknown = tuple(row for _, row in store.scan(UNKNOWN))
         self._error = rules_error(store)
         self._times = LossesInTime(store)
@@ -183,6 +187,7 @@ class Healths:
             calls_cut=part.totals.calls_cut,
             calls_unfinished=max(0, part.totals.calls_unfinished - part.going_on),
             commands_unseen=part.totals.commands_unseen,
+            left=tuple(each for number, each in self._left if number in numbers),
             unended=tuple(run for run in part.unended if not run.ended and run not in self._live),
             beginnings=part.begun,
             rules_error=self._error,
@@ -209,6 +214,7 @@ class Healths:
             connections_unread=sum(self._unread),
             rules_error=self._error,
             calls_open=part.going_on,
+            left=gaps.left,
         )
 
 

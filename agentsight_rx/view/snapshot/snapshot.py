@@ -71,7 +71,8 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
     view.events = read_event_count(store)
     runs = [run for _, run in store.scan(RUNS)]
     entries = [entry for _, entry in store.scan(LOSSES)]
-    gaps = replace(gaps_of(view.tally, entries), unended=tuple(run for run in runs if not run.ended))
+    ended_ms = max((run.until_ms for run in runs), default=0)
+    gaps = replace(gaps_of(view.tally, entries, ended_ms=ended_ms), unended=tuple(run for run in runs if not run.ended))
     return view.snapshot(completeness(entries, gaps), now_ms=now_ms, audit_limit=audit_limit)
 
 
