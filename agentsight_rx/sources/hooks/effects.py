@@ -71,6 +71,10 @@ class Effects(Struct):
             return number == OTHER or (by_socket and number in TRANSFERS)
         return self._asked(call)
 
+    def numbers(self, *, by_socket: bool) -> frozenset[int]:
+        """Those of the calls of interest."""
+        return frozenset(number for number in (*CALLS, *TRANSFERS) if self.wants(number, by_socket=by_socket))
+
     def _asked(self, call: Call) -> bool:
         if call.action == "trace":
             return True

@@ -401,9 +401,10 @@ class Tracer:
                 put(hook.offset, hook.shape, number)
                 for offset in hook.returns:
                     put(offset, hook.shape, number, at_return=True)
-        for offset, number in code.sites:
+        space.want(tid, self._effects.numbers(by_socket=space.by_socket))
+        for offset, number, lead in code.sites:
             if mapping.has(offset) and self._effects.wants(number, by_socket=space.by_socket):
-                space.set_call(tid, mapping.address(offset))
+                space.set_call(tid, mapping.address(offset), lead if len(process.threads) == 1 else 0)
         self._follow_loads(space, tid, code, mapping)
 
     def _number(self, code: Code, stack: str) -> int:
