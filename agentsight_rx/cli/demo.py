@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import chdir, contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +16,13 @@ from msgspec.structs import replace
 
 from ..demo import long_task, require_demo
 from ..demo.secret import PROMPT, command_for, planted_key
-from ..errors import CaptureError, UnwritableError
+from ..errors import CaptureError, Unavailable, UnwritableError
 from ..recording.price_file import load_prices
 from ..runtime import Summary
 from ..say import program, say
 from ..signals import how_to_end
 from ..sinks.alerts.sink import Delivery, alerts
-from ..sources.kernel.features import require_kernel
+from ..sources import Tracing
 from ..state import LmdbStore
 from ..view.queries import Selection
 from ..view.queries.alerts import read_alerts
@@ -47,7 +47,9 @@ from .report.plain import write_json
 from .report.screen import Screen, render
 from .report.summary import summary_text
 from .stopping import alert_said, to_terminal
+from .played import played
 from .stores import given_store, new_demo_store
+from .ways import tracing
 
 __all__ = ["demo"]
 
@@ -75,14 +77,18 @@ def demo(*, watched: Annotated[_Watched, Only(Page, "guard")], form: Form) -> in
     """
     page, guard = watched.page, watched.guard
     require_demo()
-    require_kernel()
     as_json = form.as_json
-    with tempfile.TemporaryDirectory(prefix="agentsight-rx-demo-") as name:
-        folder = Path(name)
+    with ExitStack() as stack:
+        try:
+            traced = stack.enter_context(tracing("auto"))
+        except Unavailable as error:
+            say(f"this is a recording of the demo: here no program can be recorded. {error}")
+            return played(_place(Path(stack.enter_context(tempfile.TemporaryDirectory()))), page, as_json=as_json)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agentsight-rx-demo-")))
         os.chown(folder, *invoking_user())
         if guard.is_on:
-            return _guarded(folder, page, guard, as_json=as_json)
-        return _long(folder, page) if page.server else _short(folder, as_json=as_json)
+            return _guarded(folder, page, guard, traced, as_json=as_json)
+        return _long(folder, page, traced) if page.server else _short(folder, traced, as_json=as_json)
 
 
 @contextmanager
@@ -114,7 +120,7 @@ def _port(server: subprocess.Popen[str]) -> int:
     return int(line)
 
 
-def _agent(folder: Path, port: int, prompt: str) -> Launch:
+def _agent(folder: Path, port: int, prompt: str, traced: Tracing | None) -> Launch:
     environment = {
         **os.environ,
         "AGENT_COMPACT_TOKENS": str(long_task.COMPACT_TOKENS),
@@ -123,7 +129,7 @@ def _agent(folder: Path, port: int, prompt: str) -> Launch:
         "SSL_CERT_FILE": str(folder / "ca.pem"),
     }
     with chdir(folder):
-        return Launch.fork([sys.executable, "-m", "agentsight_rx.demo.agent", prompt], env=environment)
+        return Launch.fork([sys.executable, "-m", "agentsight_rx.demo.agent", prompt], env=environment, tracing=traced)
 
 
 def _recorded(launch: Launch, watch: Watch, out: Destinations, guard: Guard = _UNGUARDED) -> tuple[int, Summary]:
@@ -142,11 +148,11 @@ def _show_at_once(alert: Mapping[str, object]) -> None:
     to_terminal(alert_said(*(alert[name] for name in ("sentence", "rule", "name"))))
 
 
-def _short(folder: Path, *, as_json: bool) -> int:
+def _short(folder: Path, traced: Tracing | None, *, as_json: bool) -> int:
     """One question with one tool; it fails where not all of it was seen."""
     path = _place(folder)
     with _model(folder, (_TOOL,)) as port:
-        launch = _agent(folder, port, _PROMPT)
+        launch = _agent(folder, port, _PROMPT, traced)
         status, summary = _recorded(launch, Watch(pid=launch.pid, ssl=True, process=True), _SILENT.into(path))
     store = LmdbStore.open(path, readonly=True)
     try:
@@ -162,12 +168,12 @@ def _short(folder: Path, *, as_json: bool) -> int:
     return status if status or as_planned else 1
 
 
-def _guarded(folder: Path, page: Page, guard: Guard, *, as_json: bool) -> int:
+def _guarded(folder: Path, page: Page, guard: Guard, traced: Tracing | None, *, as_json: bool) -> int:
     """A key is planted, the agent reads it and sends a part of it; it fails where no alert says so."""
     page.sinks()  # reports a wrong address before anything starts
     path = _place(folder)
     with _model(folder, (command_for(planted_key(folder)),)) as port:
-        launch = _agent(folder, port, PROMPT)
+        launch = _agent(folder, port, PROMPT, traced)
         watch = Watch(pid=launch.pid, ssl=True, process=True, files=True, net=True)
         status, _ = _recorded(launch, watch, replace(_SILENT, page=page).into(path), guard)
     store = LmdbStore.open(path, readonly=True)
@@ -201,13 +207,13 @@ def _place(folder: Path) -> Path:
         return folder / "demo.lmdb"
 
 
-def _long(folder: Path, page: Page) -> int:
+def _long(folder: Path, page: Page, traced: Tracing | None) -> int:
     """A task of several turns."""
     page.sinks()  # reports a wrong address before anything starts
     store = _place(folder)
     long_task.prepare(folder)
     with _model(folder, long_task.COMMANDS, event_ms=_EVENT_MS) as port:
-        launch = _agent(folder, port, long_task.PROMPT)
+        launch = _agent(folder, port, long_task.PROMPT, traced)
         watch = Watch(pid=launch.pid, ssl=True, process=True, files=True, net=True, stdio=True, system=True)
         say(f"the page stays; stop with {how_to_end()}")
         status, summary = _recorded(launch, watch, replace(_SILENT, page=page).into(store))

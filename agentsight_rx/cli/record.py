@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -140,7 +140,7 @@ def record(
     with brief(), tracing(way, required) as traced, own_group() as own:
         with step("the command, forked and held"):
             environment = {**os.environ, "PATH": search_path(os.environ)}
-            launch = Launch.fork(command, env=environment, traced=traced is not None)
+            launch = Launch.fork(command, env=environment, tracing=traced)
         store, failure = _place(out)
         absent = [] if store is None else [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
         try:
@@ -149,8 +149,7 @@ def record(
             # To probe before the command starts: its program, its interpreter, and libraries that come with them
             candidates = () if resolved is None else tuple(tls_candidates(*resolved.chain, *resolved.others))
             early = of_command(watched(launch.pid).sources(tls, stdio, system), candidates, place)
-            held = inputs(early) if traced is None else hooked(early, hooks_of(early, launch.pid, held=True), traced)
-            with opened_ahead(held) as opened:
+            with opened_ahead(inputs(early)) if traced is None else nullcontext() as opened:
                 joined = None if own is None or traced is not None else own.begin_to_add(launch.pid)
                 with importing("the graph, imported"):
                     started = guard.knowing(options(launch.pid), folder=Path.cwd())
@@ -256,9 +255,10 @@ def record_command(
 
         options = out.prepared(options)
         destinations = [*out.sinks(options, stopped=Stopper(group)), *more]
-        given = opened or inputs(launched(options))
+        given = opened or _inputs(launch, options)
         graph = traced(given, with_previews(options, destinations))
-    with Run(graph, destinations, required=required) as running, forwarding(launch):
+    needed = {*required, "hooks"} if launch.tracing is not None else required
+    with Run(graph, destinations, required=needed) as running, forwarding(launch):
         places = "".join(f" · page {url}" for url in page_of(destinations))
         end = "" if stays else " · ends with all that it starts" if wait_all else " · ends with it"
         say(f"recording {name} ({launch.pid}){places}{end}")  # what Ctrl-C does, the command decides
@@ -272,6 +272,13 @@ def record_command(
                 time.sleep(0.1)
             summary = running.stop()
     return exit_status(wait_status) if wait_status is not None else 143, summary
+
+
+def _inputs(launch: Launch, options: TraceOptions) -> Inputs:
+    """The sources that see this command."""
+    if launch.tracing is None:
+        return inputs(launched(options))
+    return hooked(options, hooks_of(options, launch.pid, held=True), launch.tracing)
 
 
 def _watch_the_rest(launch: Launch, limit: float | None) -> None:
