@@ -22,7 +22,6 @@ from ..runtime import Summary
 from ..say import program, say
 from ..signals import how_to_end
 from ..sinks.alerts.sink import Delivery, alerts
-from ..sources import Tracing
 from ..state import LmdbStore
 from ..view.queries import Selection
 from ..view.queries.alerts import read_alerts
@@ -41,15 +40,15 @@ from .flags.system import System
 from .flags.tls import Tls
 from .flags.watch import Watch
 from .launch import Launch, invoking_user
+from .played import played
 from .record import record_command
 from .report.alert_words import alert_lines
 from .report.plain import write_json
 from .report.screen import Screen, render
 from .report.summary import summary_text
 from .stopping import alert_said, to_terminal
-from .played import played
 from .stores import given_store, new_demo_store
-from .ways import tracing
+from .ways import Way, way_to_see
 
 __all__ = ["demo"]
 
@@ -80,15 +79,15 @@ def demo(*, watched: Annotated[_Watched, Only(Page, "guard")], form: Form) -> in
     as_json = form.as_json
     with ExitStack() as stack:
         try:
-            traced = stack.enter_context(tracing("auto"))
+            way = stack.enter_context(way_to_see("auto"))
         except Unavailable as error:
             say(f"this is a recording of the demo: here no program can be recorded. {error}")
             return played(_place(Path(stack.enter_context(tempfile.TemporaryDirectory()))), page, as_json=as_json)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agentsight-rx-demo-")))
         os.chown(folder, *invoking_user())
         if guard.is_on:
-            return _guarded(folder, page, guard, traced, as_json=as_json)
-        return _long(folder, page, traced) if page.server else _short(folder, traced, as_json=as_json)
+            return _guarded(folder, page, guard, way, as_json=as_json)
+        return _long(folder, page, way) if page.server else _short(folder, way, as_json=as_json)
 
 
 @contextmanager
@@ -120,7 +119,7 @@ def _port(server: subprocess.Popen[str]) -> int:
     return int(line)
 
 
-def _agent(folder: Path, port: int, prompt: str, traced: Tracing | None) -> Launch:
+def _agent(folder: Path, port: int, prompt: str, way: Way) -> Launch:
     environment = {
         **os.environ,
         "AGENT_COMPACT_TOKENS": str(long_task.COMPACT_TOKENS),
@@ -129,16 +128,18 @@ def _agent(folder: Path, port: int, prompt: str, traced: Tracing | None) -> Laun
         "SSL_CERT_FILE": str(folder / "ca.pem"),
     }
     with chdir(folder):
-        return Launch.fork([sys.executable, "-m", "agentsight_rx.demo.agent", prompt], env=environment, tracing=traced)
+        return Launch.fork(
+            [sys.executable, "-m", "agentsight_rx.demo.agent", prompt], env=environment, traced=way.tracing is not None
+        )
 
 
-def _recorded(launch: Launch, watch: Watch, out: Destinations, guard: Guard = _UNGUARDED) -> tuple[int, Summary]:
+def _recorded(launch: Launch, watch: Watch, out: Destinations, way: Way, guard: Guard = _UNGUARDED) -> tuple[int, Summary]:
     options = guard.over(
         Filters(default_filters=True).over(watch.options(Tls(), Stdio(stdio_all_fds=True, stdio_max_bytes=65_536), System()))
     )
     try:
         more = [alerts([Delivery("terminal", "warn", _show_at_once)])] if guard.is_on else []
-        return record_command(launch, options, out, name="the demo", stays=bool(out.page.server), more=more)
+        return record_command(launch, options, out, name="the demo", stays=bool(out.page.server), more=more, way=way)
     except BaseException:
         launch.abandon()
         raise
@@ -148,12 +149,12 @@ def _show_at_once(alert: Mapping[str, object]) -> None:
     to_terminal(alert_said(*(alert[name] for name in ("sentence", "rule", "name"))))
 
 
-def _short(folder: Path, traced: Tracing | None, *, as_json: bool) -> int:
+def _short(folder: Path, way: Way, *, as_json: bool) -> int:
     """One question with one tool; it fails where not all of it was seen."""
     path = _place(folder)
     with _model(folder, (_TOOL,)) as port:
-        launch = _agent(folder, port, _PROMPT, traced)
-        status, summary = _recorded(launch, Watch(pid=launch.pid, ssl=True, process=True), _SILENT.into(path))
+        launch = _agent(folder, port, _PROMPT, way)
+        status, summary = _recorded(launch, Watch(pid=launch.pid, ssl=True, process=True), _SILENT.into(path), way)
     store = LmdbStore.open(path, readonly=True)
     try:
         totals = read_totals(store)
@@ -168,14 +169,14 @@ def _short(folder: Path, traced: Tracing | None, *, as_json: bool) -> int:
     return status if status or as_planned else 1
 
 
-def _guarded(folder: Path, page: Page, guard: Guard, traced: Tracing | None, *, as_json: bool) -> int:
+def _guarded(folder: Path, page: Page, guard: Guard, way: Way, *, as_json: bool) -> int:
     """A key is planted, the agent reads it and sends a part of it; it fails where no alert says so."""
     page.sinks()  # reports a wrong address before anything starts
     path = _place(folder)
     with _model(folder, (command_for(planted_key(folder)),)) as port:
-        launch = _agent(folder, port, PROMPT, traced)
+        launch = _agent(folder, port, PROMPT, way)
         watch = Watch(pid=launch.pid, ssl=True, process=True, files=True, net=True)
-        status, _ = _recorded(launch, watch, replace(_SILENT, page=page).into(path), guard)
+        status, _ = _recorded(launch, watch, replace(_SILENT, page=page).into(path), way, guard)
     store = LmdbStore.open(path, readonly=True)
     try:
         rows = [row for row in read_alerts(store, Selection()) if row.part_of is None]
@@ -207,16 +208,16 @@ def _place(folder: Path) -> Path:
         return folder / "demo.lmdb"
 
 
-def _long(folder: Path, page: Page, traced: Tracing | None) -> int:
+def _long(folder: Path, page: Page, way: Way) -> int:
     """A task of several turns."""
     page.sinks()  # reports a wrong address before anything starts
     store = _place(folder)
     long_task.prepare(folder)
     with _model(folder, long_task.COMMANDS, event_ms=_EVENT_MS) as port:
-        launch = _agent(folder, port, long_task.PROMPT, traced)
+        launch = _agent(folder, port, long_task.PROMPT, way)
         watch = Watch(pid=launch.pid, ssl=True, process=True, files=True, net=True, stdio=True, system=True)
         say(f"the page stays; stop with {how_to_end()}")
-        status, summary = _recorded(launch, watch, replace(_SILENT, page=page).into(store))
+        status, summary = _recorded(launch, watch, replace(_SILENT, page=page).into(store), way)
     print_closing(summary, store=store, since_ms=summary.ledger.began_ms, who="the demo")
     _hint(store, "its context", "report context", "report cache")
     return status

@@ -14,13 +14,10 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from ..errors import CaptureError, UsageError
 from ..sources.hooks.ptrace import allow_tracers
-
-if TYPE_CHECKING:
-    from ..sources import Tracing
 
 __all__ = ["Launch", "exit_status", "forwarding", "invoking_user"]
 
@@ -59,7 +56,6 @@ class Launch:
 
     def __init__(self, pid: int, start: int, barrier: int, errors: int) -> None:
         self.pid = pid
-        self.tracing: Tracing | None = None  # what will follow it, where the kernel does not show it
         self.hurry = False  # the run shall end now
         self.asked = False  # a signal that asks for the end came: nothing that only stays is to stay behind the command
         self._pidfd = os.pidfd_open(pid)
@@ -71,14 +67,14 @@ class Launch:
         self._woken, self.waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)  # a byte into `waker` ends `wait()`
 
     @classmethod
-    def fork(cls, argv: Sequence[str], *, env: Mapping[str, str] | None = None, tracing: Tracing | None = None) -> Launch:
+    def fork(cls, argv: Sequence[str], *, env: Mapping[str, str] | None = None, traced: bool = False) -> Launch:
         """
         Fork a child that waits. Call it before any thread exists and before bcc is imported, which makes a fork slower.
 
-        Under sudo the command runs as the invoking user. It is looked up in PATH of `env`, by default our environment. It lets
-        itself be followed by `tracing`.
+        Under sudo the command runs as the invoking user. It is looked up in PATH of `env`, by default our environment. Where
+        it shall be `traced`, it lets any process of this user do that.
         """
-        command = replace(_command(tuple(argv), os.environ if env is None else env), traced=tracing is not None)
+        command = replace(_command(tuple(argv), os.environ if env is None else env), traced=traced)
         if ctypes.CDLL(None).prctl(_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0))):
             raise CaptureError("cannot adopt orphans of the command: the kernel refused prctl(PR_SET_CHILD_SUBREAPER)")
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
@@ -95,9 +91,7 @@ class Launch:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(barrier)
         os.close(reporter)
-        launch = cls(pid, start, opener, errors)
-        launch.tracing = tracing
-        return launch
+        return cls(pid, start, opener, errors)
 
     def release(self) -> None:
         """

@@ -6,12 +6,13 @@ from ..loss import Entry, Reason
 from ..say import program
 from .words import plural
 
-__all__ = ["HOOKS_SEE", "SOURCES", "advice_on", "lost_words", "sentence_why", "why"]
+__all__ = ["HOOKS_MISS", "HOOKS_SEE", "SOURCES", "advice_on", "lost_words", "sentence_why", "why"]
 
-HOOKS_SEE = (
-    "by breakpoints in the processes of this user, not by the kernel: programs that gain rights (setuid), pipes, HTTP without "
-    "TLS, bytes of files, and system calls that a program makes without a C library are not seen"
+HOOKS_MISS = (
+    "programs that gain rights (setuid), pipes, HTTP without TLS, bytes of files, and system calls that a program makes "
+    "without a C library are not seen"
 )
+HOOKS_SEE = f"by breakpoints in the processes of this user, not by the kernel: {HOOKS_MISS}"
 
 # What a source captures
 SOURCES = {
@@ -38,7 +39,7 @@ _WHY = {
     Reason.NOT_OPENED: "the kernel did not allow it: `agentsight-rx doctor` says why and what to do",
     Reason.UNSEEN: "it ran, and the kernel reported nothing of it: `agentsight-rx doctor` says what is captured here",
     Reason.OTHER_ABI: "the kernel's tracepoints do not show the system calls of 32-bit programs",
-    Reason.UNFOLLOWED: "it gains rights by its file, is debugged, is of another machine, or makes too many calls: the log names it",
+    Reason.UNFOLLOWED: "it gains rights by its file, is debugged, or makes too many system calls: its events say which",
     Reason.LEFT_RUNNING: "the command left processes running: `agentsight-rx record --wait-all` waits for them",
     Reason.BUG: "an error in this program; please report it",
 }

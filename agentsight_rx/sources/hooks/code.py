@@ -1,4 +1,4 @@
-"""An ELF file -> where a tracer sets breakpoints: functions of TLS, system calls, and where the linker tells of new libraries."""
+"""An ELF file -> where a tracer sets breakpoints: functions of TLS, system calls, and what the linker calls for new files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from .slots import JUMP_SIZE
 
 __all__ = ["Code", "Request", "code_of", "identity"]
 
-# What loads the number of a call in front of it: mov eax, imm32; in the C library also xor eax, eax, or a 64-bit mov into rax, in
-# a function that makes any call
+# What loads the number of a call in front of it: mov eax, imm32; in the C library also xor eax, eax, or a 64-bit mov into rax,
+# in a function that makes any call
 _LOADS = re.compile(rb"\xb8(..)\x00\x00", re.DOTALL)
 _LOADS_IN_LIBC = re.compile(
-    rb"\xb8(..)\x00\x00|\x31\xc0|[\x48\x4c]\x89[\xc0\xc8\xd0\xd8\xe0\xe8\xf0\xf8]|\x48\x8b[\x00-\x07\x40-\x47\x80-\x87]",
+    rb"\xb8(..)\x00\x00|\x31\xc0|[\x48\x4c]\x89[\xc0\xc8\xd0\xd8\xe0\xe8\xf0\xf8]"
+    rb"|\x48\x8b[\x00-\x07\x40-\x47\x80-\x87]",
     re.DOTALL,
 )
 _BEFORE = 40  # bytes in front of a syscall in which its number is loaded

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from msgspec import Struct
 
@@ -26,6 +26,7 @@ _CREAT, _CREAT_FLAGS = 85, os.O_CREAT | os.O_WRONLY | os.O_TRUNC
 _UNLINKAT = 263
 _PIDFD_GETFD = 438
 _ADDRESS_MOST = 128  # bytes of a struct sockaddr_storage
+_FAMILIES = {int(socket.AF_INET): "ipv4", int(socket.AF_INET6): "ipv6", int(socket.AF_UNIX): "unix"}
 _PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp"}
 _UNIX_TYPES = {socket.SOCK_STREAM: "stream", socket.SOCK_DGRAM: "dgram", socket.SOCK_SEQPACKET: "seqpacket"}
 _ON_SOCKETS = ("connect", "bind", "listen", "accept")
@@ -154,7 +155,7 @@ def _described(process: Followed, begun: Begun, action: str, error: int, sock: s
     if sock is not None:
         if sock.family not in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):
             return None
-        family = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}.get(sock.family, "unix")
+        family = _FAMILIES[int(sock.family)]
         protocol = _UNIX_TYPES.get(sock.type, "") if family == "unix" else _PROTOCOLS.get(sock.proto, f"ip{sock.proto}")
         with suppress(OSError):
             local = _named(sock.getsockname())
@@ -254,7 +255,7 @@ def _socket_of(pid: int, number: int) -> int:
 
 def _family(address: bytes) -> str:
     number = int.from_bytes(address[:2], "little")
-    return {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6", socket.AF_UNIX: "unix"}.get(number, "")
+    return _FAMILIES.get(number, "")
 
 
 def _address(data: bytes) -> tuple[str, int]:
@@ -270,10 +271,11 @@ def _address(data: bytes) -> tuple[str, int]:
     return "", 0
 
 
-def _named(name: object) -> tuple[str, int]:
+def _named(name: Any) -> tuple[str, int]:
     """What getsockname and getpeername return."""
     if isinstance(name, tuple):
-        return str(name[0]), int(name[1])
+        address, port, *_ = cast("tuple[str, int]", name)
+        return address, port
     if isinstance(name, bytes):
         return "@" + text_of(name[1:]).replace("\0", "@"), 0
     return str(name), 0

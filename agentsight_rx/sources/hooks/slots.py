@@ -1,6 +1,6 @@
 """
-Machine code for our page in a traced program (x86-64, Intel SDM volume 2): where its threads make system calls, and do what stood
-below a breakpoint.
+Machine code for our page in a traced program (x86-64, Intel SDM volume 2): where its threads make system calls, and do what
+stood below a breakpoint.
 
 The page begins with an int3, to which functions that are watched return. Then comes a table, a bit for each number of a call
 of interest, and then the slots. So no thread has to step, other threads never miss a breakpoint, and one that is in a call when

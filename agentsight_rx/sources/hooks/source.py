@@ -185,4 +185,5 @@ def _refused(error: str) -> str:
             f"this machine lets {'nobody' if scope > 2 else 'only root'} trace a process "
             f"(kernel.yama.ptrace_scope is {scope}): as root: sysctl kernel.yama.ptrace_scope=1"
         )
-    return f"the process cannot be traced ({error}): it belongs to another user, is traced by another program, or a seccomp filter refuses ptrace(2)"
+    why = "it belongs to another user, is traced by another program, or a seccomp filter refuses ptrace(2)"
+    return f"the process cannot be traced ({error}): {why}"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from . import ptrace
 from .ptrace import Registers
@@ -62,13 +62,13 @@ class Space(Struct):
     """The memory of one program; processes that were made by vfork share it until they run another."""
 
     pid: int
-    points: dict[int, Point] = field(default_factory=dict)
-    files: set[tuple[int, int, int]] = field(default_factory=set)  # that have their breakpoints
+    points: dict[int, Point] = {}
+    files: set[tuple[int, int, int]] = set()  # that have their breakpoints
     page: int = 0  # address of our page; 0: there is none
-    copies: dict[int, int] = field(default_factory=dict)  # instruction below a breakpoint -> its copy in our page
-    calls: dict[int, tuple[int, int]] = field(default_factory=dict)  # breakpoint of a system call -> where it passes, and calls
-    behind: set[int] = field(default_factory=set)  # the addresses of the int3 behind calls
-    jumps: dict[int, bytes] = field(default_factory=dict)  # code over which a jump to our page stands
+    copies: dict[int, int] = {}  # instruction below a breakpoint -> its copy in our page
+    calls: dict[int, tuple[int, int]] = {}  # breakpoint of a system call -> where it passes, and calls
+    behind: set[int] = set()  # the addresses of the int3 behind calls
+    jumps: dict[int, bytes] = {}  # code over which a jump to our page stands
     slots: int = 0
     base: int = 0  # of the dynamic linker
     entry: int = 0

@@ -38,6 +38,7 @@ __all__ = ["start"]
 _WALL = 0x40000000
 _IDLE_MS = 200
 _TOGETHER = 256  # values that are sent together
+_NAMED_MOST = 8
 _END_S = 5.0  # how long the recorder may take for the last of them
 _NESTED_MOST = 64  # system calls of one thread that go on; those that were left by longjmp are never over
 _STOPS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
@@ -62,7 +63,7 @@ class Tracer:
         self._effects = Effects(self._out.append)
         self._registers = Registers()
         self._kinds = frozenset[str]()
-        self._ending = self._began = False
+        self._ending = self._began = self._held = False
         self._privileged = os.geteuid() == 0
 
     # -- the loop ----------------------------------------------------------------------------------------------------
@@ -94,6 +95,10 @@ class Tracer:
 
     def _end(self) -> None:
         processes = {process.pid: process for process in self._threads.values()}
+        if self._held and processes:
+            left = ", ".join(map(str, [*processes][:_NAMED_MOST]))
+            note = f"processes that the command left go on: {left}"
+            self._out.append(Loss(_now(), "process", Reason.LEFT_RUNNING, len(processes), note=note))
         let_go(processes.values(), self._searches.waiting, self._stopped)
         if self._control.lost:
             note = "the recorder did not take what was seen in time"
@@ -141,7 +146,7 @@ class Tracer:
                 self._tell(*running((pid,)))
                 process.is_midway = True
                 ptrace.interrupt(pid)
-            self._began = True
+            self._began, self._held = True, held
             self._out.append(Stated(pid))
         except OSError as error:
             self._out.append(Stated(pid, error.strerror or str(error)))
@@ -375,7 +380,7 @@ class Tracer:
     # -- files with code ---------------------------------------------------------------------------------------------
 
     def _look_into(self, process: Process, tid: int) -> None:
-        """Set breakpoints in the files that it has mapped as code; its thread waits while one is searched for the first time."""
+        """Set breakpoints in the files that it has mapped as code; its thread waits while one is searched."""
 
         def go_on(found: Found) -> None:
             for mapping, code in found:
@@ -394,9 +399,8 @@ class Tracer:
 
         for finding in code.findings if "tls" in self._kinds else ():
             hooks = [hook for hook in finding.placed("cheap") if hook.shape not in UNREAD]
-            if hooks:
-                number = self._number(code, finding.stack)
-                space.by_socket = space.by_socket or needs_sockets(finding)
+            number = self._number(code, finding.stack) if hooks else 0
+            space.by_socket = space.by_socket or (bool(hooks) and needs_sockets(finding))
             for hook in hooks:
                 put(hook.offset, hook.shape, number)
                 for offset in hook.returns:
