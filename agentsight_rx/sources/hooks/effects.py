@@ -25,6 +25,8 @@ _AT_FDCWD = -100 & 0xFFFFFFFF  # as an int in a register
 _CREAT, _CREAT_FLAGS = 85, os.O_CREAT | os.O_WRONLY | os.O_TRUNC
 _UNLINKAT = 263
 _PIDFD_GETFD = 438
+_UNDECIDED, _CLOSED = (0, 2, 3), 7  # TCP_SYN_SENT, TCP_SYN_RECV; TCP_CLOSE
+_PENDING_MOST = 1024
 _ADDRESS_MOST = 128  # bytes of a struct sockaddr_storage
 _FAMILIES = {int(socket.AF_INET): "ipv4", int(socket.AF_INET6): "ipv6", int(socket.AF_UNIX): "unix"}
 _PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp"}
@@ -64,6 +66,7 @@ class Effects(Struct):
 
     emit: Callable[[FileEvent | NetEvent], None]
     kinds: frozenset[str] = frozenset()  # of what is asked for: files, net
+    pending: list[tuple[Followed, Begun]] = []  # connects of which the outcome is open
 
     def wants(self, number: int, *, by_socket: bool) -> bool:
         """Whether a breakpoint is set at a call of this number. Reads and writes only where they say whose a TLS record is."""
@@ -141,11 +144,39 @@ class Effects(Struct):
     def _net(self, process: Followed, begun: Begun, action: str, result: int, error: int) -> None:
         if error in (errno.EAGAIN, errno.EINTR):
             return
+        if error == errno.EINPROGRESS and len(self.pending) < _PENDING_MOST:
+            self.pending.append((process, begun))
+            return
         number = result if action == "accept" and not error else begun.arguments[0]
         with _borrowed(process.pid, number) as sock:
             event = _described(process, begun, action, error, sock)
         if event is not None:
             self.emit(event)
+
+    def settle(self, *, ended: int = 0, at_end: bool = False) -> None:
+        """Connects of which the outcome was open: the ones that are decided now, or were abandoned with the `ended` process."""
+        pending, self.pending = self.pending, []
+        for process, begun in pending:
+            with _borrowed(process.pid, begun.arguments[0]) as sock:
+                state = _state(sock)
+                if process.pid == ended or sock is None:
+                    error = errno.ECANCELED
+                elif state in _UNDECIDED and not at_end:
+                    self.pending.append((process, begun))
+                    continue
+                else:  # of one that failed the program alone is told why
+                    error = 0 if state not in (*_UNDECIDED, _CLOSED) else errno.EINPROGRESS
+                event = _described(process, begun, "connect", error, sock)
+            if event is not None:
+                self.emit(event)
+
+
+def _state(sock: socket.socket | None) -> int:
+    """tcpi_state of tcp(7)."""
+    try:
+        return 0 if sock is None else sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    except OSError:
+        return 0
 
 
 def _described(process: Followed, begun: Begun, action: str, error: int, sock: socket.socket | None) -> NetEvent | None:

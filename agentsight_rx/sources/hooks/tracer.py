@@ -17,10 +17,11 @@ import traceback
 from contextlib import suppress
 from typing import NoReturn
 
-from ...events import Loss, Origin, ProcessExec, ProcessExit, ProcessFork, ProcessSeen
+from ...events import Loss, Origin, ProcessExec, ProcessExit, ProcessFork, ProcessSeen, UnreadTls
 from ...loss import Reason
 from ..running import running
 from ..tls.shapes import needs_sockets
+from ..tls.stacks.search import IN_LIBRARIES
 from . import ptrace
 from .calls import TRACE
 from .code import Code
@@ -36,7 +37,7 @@ from .space import Mapping, Point, Space
 __all__ = ["start"]
 
 _WALL = 0x40000000
-_IDLE_MS = 200
+_IDLE_MS, _OPEN_MS = 200, 20  # how long nothing may happen, and while the outcome of a connect is open
 _TOGETHER = 256  # values that are sent together
 _NAMED_MOST = 8
 _END_S = 5.0  # how long the recorder may take for the last of them
@@ -74,7 +75,8 @@ class Tracer:
             poll.register(each, select.POLLIN)
         while not (self._ending or self._control.closed):
             poll.modify(self._control, select.POLLIN | (select.POLLOUT if self._control.is_waiting else 0))
-            ready = dict(poll.poll(_IDLE_MS))
+            ready = dict(poll.poll(_OPEN_MS if self._effects.pending else _IDLE_MS))
+            self._effects.settle()
             if self._signals in ready:
                 with suppress(BlockingIOError):
                     os.read(self._signals, 4096)
@@ -95,6 +97,7 @@ class Tracer:
 
     def _end(self) -> None:
         processes = {process.pid: process for process in self._threads.values()}
+        self._effects.settle(at_end=True)
         if self._held and processes:
             left = ", ".join(map(str, [*processes][:_NAMED_MOST]))
             note = f"processes that the command left go on: {left}"
@@ -125,6 +128,8 @@ class Tracer:
             if not tid:
                 return
             self._stopped(tid, status)
+            if self._effects.pending:
+                self._effects.settle()
             if len(self._out) >= _TOGETHER:
                 self._send()
 
@@ -400,6 +405,9 @@ class Tracer:
         for finding in code.findings if "tls" in self._kinds else ():
             hooks = [hook for hook in finding.placed("cheap") if hook.shape not in UNREAD]
             number = self._number(code, finding.stack) if hooks else 0
+            if not hooks and finding.stack not in IN_LIBRARIES:
+                looks = finding.stack + (f", {finding.failure}" if finding.failure else "")
+                self._out.append(UnreadTls(process.origin(tid), process.start_ns, code.path, looks))
             space.by_socket = space.by_socket or (bool(hooks) and needs_sockets(finding))
             for hook in hooks:
                 put(hook.offset, hook.shape, number)
@@ -439,7 +447,7 @@ class Tracer:
         if tid != process.pid:
             self._plaintext.thread_gone(tid)
             return
-        self._plaintext.gone(process.caller(tid))
+        self._effects.settle(ended=tid)
         origin = process.origin(tid)
         code = os.waitstatus_to_exitcode(status)
         self._tell(
@@ -455,6 +463,7 @@ class Tracer:
                 peak_bytes=process.peak_bytes,
             )
         )
+        self._plaintext.gone(process.caller(tid))
         process.space.leave()
         if self._began and not self._threads:
             self._out.append(Stated())
