@@ -82,6 +82,8 @@ class Effects(Struct):
     def _asked(self, call: Call) -> bool:
         if call.action == "trace":
             return True
+        if call.action == "connect" and "tls" in self.kinds:
+            return True  # which connections were not read
         return ("net" if call.action in _ON_SOCKETS else "files") in self.kinds
 
     def begins(self, process: Followed, tid: int, registers: Registers) -> Begun | None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from ...core.options import Options
 from ...core.stream import Stream, origin
 from ...errors import CaptureError, Unavailable
-from ...events import Event, Loss, Origin, Witness, time_of
+from ...events import Event, Loss, NetEvent, Origin, Witness, time_of
 from ...loss import Reason
 from ...say import detail
 from ..tls.libraries import Library
@@ -126,6 +126,9 @@ class _HookReader:
         rest += [*self._unread.finish(), *self._records.connections.uses()]
         return [*rest, Witness(Origin(time.monotonic_ns(), 0), SEEN)]  # of what a later run sees
 
+    def _is_wanted(self, event: Event) -> bool:
+        return "net" in self._options.kinds or not isinstance(event, NetEvent)
+
     def _events(self, told: Sequence[Told]) -> list[Event]:
         events: list[Event] = []
         records = self._records
@@ -147,7 +150,7 @@ class _HookReader:
                 self._watches = True
                 self._ended = self._ended or not each.pid
             else:
-                events += self._unread.take(each)
+                events += [seen for seen in self._unread.take(each) if self._is_wanted(seen)]
         return events
 
 
