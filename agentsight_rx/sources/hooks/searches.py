@@ -12,12 +12,15 @@ from typing import NoReturn
 from msgspec import Struct
 
 from ..tls.libraries import open_file
-from .code import Code, Request, code_of, identity
+from .code import Code, Request, identity
+from .code_cache import CodeCache
 from .frames import Wire
 from .process import Process, is_program
 from .space import Mapping, mappings
 
 __all__ = ["Searches", "start_searching"]
+
+_QUIET_S = 0.5  # without a request, before what is new is kept
 
 Key = tuple[int, int, int]
 Found = list[tuple[Mapping, Code]]
@@ -98,11 +101,14 @@ class Searches:
 def _search(end: socket.socket) -> NoReturn:
     """It answers requests until the tracer ends."""
     wire: Wire[Code, Request] = Wire(end, list[Request])
+    kept = CodeCache()
     while not wire.closed:
-        select.select([wire], [wire] if wire.is_waiting else [], [])
+        if not select.select([wire], [wire] if wire.is_waiting else [], [], _QUIET_S)[0]:
+            kept.save()
         for request in wire.receive():
-            wire.send([code_of(request)])
+            wire.send([kept.of(request)])
         wire.flush()
+    kept.save()
     os._exit(0)
 
 
