@@ -1,5 +1,5 @@
 """
-What was found in files, kept between recordings: a command is not to wait for the search of its libraries each time.
+Findings of files, kept between recordings: a command does not wait for the search of its libraries each time.
 
 A file is known by its place, its size and its times, as for the functions of TLS (tls/stacks/cache.py).
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from ...decoders import msgpack_decoder
 from ...files import create_new
 from ..own_folder import own_folder
 from ..tls.libraries import open_file
@@ -36,8 +37,11 @@ class _Kept(Struct):
     entries: dict[str, Code]
 
 
+_decode = msgpack_decoder(_Kept).decode
+
+
 class CodeCache:
-    """One process uses it; `save` writes what is new. A damaged file, or one of others, is ignored."""
+    """One process uses it; `save` writes its new entries. A damaged file, or one of another user, is ignored."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or own_folder()
@@ -65,7 +69,7 @@ class CodeCache:
                     seen = os.fstat(fd)
                     ours = stat.S_ISREG(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o022
                     if ours and seen.st_size <= _SIZE_MOST:
-                        kept = msgspec.msgpack.decode(file.read(_SIZE_MOST), type=_Kept)
+                        kept = _decode(file.read(_SIZE_MOST))
                         if kept.search == _search():
                             return kept
         return _Kept(_search(), {})

@@ -49,7 +49,7 @@ class Searches:
 
     def of(self, process: Process, tid: int, then: Callable[[Found], None]) -> None:
         """
-        What is new in the files that it has mapped, for `then`: at once, or once those were searched that are met for the first
+        Call `then` with the new files that it has mapped: at once, or behind the search of a file that is met for the first
         time. Until then its thread stands still.
         """
         mapped: list[tuple[Mapping, Key]] = []
@@ -85,7 +85,7 @@ class Searches:
             self._codes[code.key] = code
             for waiting in self._waiting:
                 waiting.keys.discard(code.key)
-        if self.wire.closed:  # it was killed: nobody waits for it
+        if self.wire.closed:  # it was killed
             for waiting in self._waiting:
                 waiting.keys.clear()
         done = [waiting for waiting in self._waiting if not waiting.keys]

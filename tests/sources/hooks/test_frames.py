@@ -8,19 +8,19 @@ from collections.abc import Generator
 import pytest
 
 from agentsight_rx.events import Origin, ProcessFork
-from agentsight_rx.sources.hooks.frames import Stated, Told, Wire
+from agentsight_rx.sources.hooks.frames import Report, Stated, Wire
 
 FORK = ProcessFork(Origin(1, 2), 1, 5)
 
 
-Wires = tuple[Wire[Told, str], Wire[str, Told]]
+Wires = tuple[Wire[Report, str], Wire[str, Report]]
 
 
 @pytest.fixture
 def wires() -> Generator[Wires]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        yield Wire(ours, list[str]), Wire(theirs, list[Told])
+        yield Wire(ours, list[str]), Wire(theirs, list[Report])
 
 
 def test_values_come_as_they_were_sent(wires: Wires) -> None:
@@ -38,8 +38,8 @@ def test_a_value_that_came_in_part_waits(wires: Wires) -> None:
     with ours, theirs:
         tracer.send([b"x" * 100, FORK])
         whole = socket.socket.recv(recorder._end, 1 << 16)  # pyright: ignore[reportPrivateUsage]  # as bytes
-        slow: Wire[str, Told] = Wire(theirs, list[Told])
-        received: list[Told] = []
+        slow: Wire[str, Report] = Wire(theirs, list[Report])
+        received: list[Report] = []
         for at in range(len(whole)):
             ours.send(whole[at : at + 1])
             received += slow.receive()
@@ -61,7 +61,7 @@ def test_what_nobody_takes_is_counted_beyond_a_limit(wires: Wires) -> None:
     while not tracer.lost:
         tracer.send([part])
         sent += 1
-    received: list[Told] = []
+    received: list[Report] = []
     while len(received) + tracer.lost < sent:
         tracer.flush()
         received += recorder.receive()
