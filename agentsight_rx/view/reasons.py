@@ -24,7 +24,6 @@ SOURCES = {
     "readline": "typed lines",
     "stdio": "pipes and standard streams",
     "system": "processor and memory use",
-    "hooks": "the command",
 }
 
 _WHY = {

@@ -34,6 +34,7 @@ PLAIN: dict[str, set[str]] = {
     "RpcMessage": {"kind", "outcome", "reason"},
     "HostsKnown": {"pairs"},  # from recordings, whose secrets are labels
     "RulesLoaded": {"rules", "sha256"},
+    "Witness": {"seen_by"},
     "Loss": {"stage", "note"},
 }
 
