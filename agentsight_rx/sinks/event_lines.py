@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from ..agents.answers import finds_nothing, is_answer
 from ..core.bounded import Recent
 from ..events import (
     BlindSpot,
@@ -216,7 +217,8 @@ def _seen(event: ProcessSeen) -> Line:
 
 def _exit(event: ProcessExit) -> Line:
     what = f"exit {event.exit_code}" if not event.signal else _signal(event.signal)
-    state: State = "failed" if event.exit_code or event.signal else ""
+    failed = event.signal or (event.exit_code and not is_answer((event.origin.comm,), event.exit_code))
+    state: State = "failed" if failed else ""
     return _line(event.origin, "■", what, duration(event.duration_ns) if event.duration_ns else "", state=state)
 
 
@@ -248,7 +250,8 @@ def _file(event: FileEvent) -> Line:
     tail = "  ".join((*moved, *([f"×{event.count:,}"] if event.count > 1 else []), *_error(event.error)))
     path = f"{event.path} → {event.target}" if event.target else event.path
     sign = "−" if action in _REMOVES else "+" if changes else "·"
-    return _line(event.origin, sign, action, path, tail=tail, state="failed" if event.error else "", is_path=True)
+    failed = event.error and not finds_nothing(event.action, event.flags, event.error)
+    return _line(event.origin, sign, action, path, tail=tail, state="failed" if failed else "", is_path=True)
 
 
 def _net(event: NetEvent) -> Line:

@@ -56,6 +56,7 @@ def short_tool(row: ToolRow) -> ToolRow:
         related_pid=row.related_pid,
         exit_code=row.exit_code,
         signal=row.signal,
+        is_answer=row.is_answer,
         agent_id=row.agent_id,
         repeat_of=row.repeat_of,
         loop=row.loop,
