@@ -176,3 +176,16 @@ def test_what_a_run_saw_is_said_without_a_store() -> None:
     assert did_said(seen) == (
         "asked for 1,200 tools (1 matched with a process), 192,300 programs ran, 1 file event, 2 network events, 3 MCP requests"
     )
+
+
+def test_what_the_tools_of_an_agent_wrote_is_edited_wherever_it_lies(tmp_path: Path) -> None:
+    story, written = Story(), ("/home/ada/code/parcel/.env", "/tmp/plan.md")
+    story.runs("claude -p plan")
+    story.now_s = 0.1
+    for at, path in enumerate(written):
+        story.asks(text("go"), answer=[tool(f"t{at}", "Write", file_path=path, content="x")])
+        story.touches("mkdir", "/home/ada/code/parcel/made", pid=story.pid, comm="claude")
+        story.touches("open", path, pid=story.pid, comm="claude", flags=0o1101)
+        story.asks(result(f"t{at}", "done"), answer=[text("Done.")])
+    store = recorded(tmp_path / "run.lmdb", story)
+    assert closed(store, summed(story))[0] == "claude, 3 m 29 s: edited 2 files"

@@ -8,6 +8,7 @@ from ...prices import Prices
 from ...state import Store
 from ..rows.kinds import SessionRow
 from ..rows.tables import AUDIT, CALLS, SESSIONS, TOOLS
+from .causes import Causes
 from .costs import CostSum, models_of, summed
 from .effects import files_touched
 from .file_fates import Lives
@@ -42,9 +43,11 @@ def read_outcome(store: Store, prices: Prices, /, *, since_ms: int) -> Outcome:
     tools = newest_as(store, TOOLS, part, short_tool, most=_MOST)
     lines = selected(store, AUDIT, part, kind="file")
     programs = 0 if calls else read_totals(store).programs
-    deeds = deeds_of(calls, tools, files_touched(lines, Lives(store)), programs=programs)
+    session = next(newest_first(store, SESSIONS, part, where=lambda row: row.parent_session_id is None), None)
+    home = (session.cwd or "") if session is not None else Causes(store).folder
+    deeds = deeds_of(calls, tools, files_touched(lines, Lives(store), home=home), programs=programs)
     return Outcome(
-        session=next(newest_first(store, SESSIONS, part, where=lambda row: row.parent_session_id is None), None),
+        session=session,
         verdict=verdict_of(deeds, {call.id: call.turn for call in calls}),
         calls=len(calls),
         asked_tokens=sum(call.asked_tokens for call in calls),
