@@ -44,7 +44,7 @@ from ..events import (
     WebSocketMessage,
 )
 from ..llm import find, provider_named
-from ..view import CallRow
+from ..view import CallRow, words
 from ..view.rows.blind_spots import connections_of
 from ..view.words import amount, data_size
 from ..wire.http1 import field
@@ -134,7 +134,7 @@ def _call(row: CallRow) -> Line:
         said = [row.model or "", quoted(row.prompt)]
         text = f"POST {row.path}  {', '.join(part for part in said if part)}"
         return Line(row.start_ns, who, "→", row.host or row.provider or "", text)
-    cached = row.cached_tokens
+    cached = row.cache_read_tokens  # what was written to the cache was not cached
     took = duration(row.end_ns - row.start_ns) if row.end_ns else ""
     parts = [
         row.error_type or "",
@@ -378,4 +378,4 @@ def duration(ns: int) -> str:
     seconds = ns / 1e9
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms" if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} m {int(seconds) % 60:02} s"
+    return words.took(round(ns / 1e6))

@@ -268,7 +268,7 @@ def _numbers(work: Work, threads: Threads, times: tuple[int, int], window: int |
         reasoning=sum(call.reasoning_tokens for call in calls),
         cost=summed(calls),
         context=context,
-        left=max(0.0, round(1 - context / window, 3)) if window and context else None,
+        left=max(0.0, round(1 - context / window, 6)) if window and context else None,
         model_ms=model,
         tools_ms=both - model,
         idle_ms=max(0, times[1] - times[0] - both),

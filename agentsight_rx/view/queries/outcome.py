@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from msgspec import Struct
 
 from ...prices import Prices
@@ -23,7 +25,10 @@ _MOST = 20_000  # calls, and tools
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """Of all sessions of the run, `session` is the one that began last. `cut`: only the newest 20,000 calls were looked at."""
+    """
+    Of all sessions of the run, `session` is the one that began last. `duration_ms` is its time, as every view has it; 0 where
+    the run has several, or none. `cut`: only the newest 20,000 calls were looked at.
+    """
 
     session: SessionRow | None
     verdict: Verdict
@@ -34,6 +39,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     cost: CostSum
     models: dict[str, int]
     cut: bool
+    duration_ms: int = 0
 
 
 def read_outcome(store: Store, prices: Prices, /, *, since_ms: int) -> Outcome:
@@ -43,7 +49,8 @@ def read_outcome(store: Store, prices: Prices, /, *, since_ms: int) -> Outcome:
     tools = newest_as(store, TOOLS, part, short_tool, most=_MOST)
     lines = selected(store, AUDIT, part, kind="file")
     programs = 0 if calls else read_totals(store).programs
-    session = next(newest_first(store, SESSIONS, part, where=lambda row: row.parent_session_id is None), None)
+    newest = list(islice(newest_first(store, SESSIONS, part, where=lambda row: row.parent_session_id is None), 2))
+    session = newest[0] if newest else None
     home = (session.cwd or "") if session is not None else Causes(store).folder
     deeds = deeds_of(calls, tools, files_touched(lines, Lives(store), home=home), programs=programs)
     return Outcome(
@@ -56,4 +63,5 @@ def read_outcome(store: Store, prices: Prices, /, *, since_ms: int) -> Outcome:
         cost=summed(calls),
         models=models_of(calls),
         cut=len(calls) == _MOST,
+        duration_ms=newest[0].duration_ms if len(newest) == 1 else 0,
     )

@@ -36,6 +36,7 @@ def short_call(call: CallRow, prices: Prices) -> PricedCall | None:
         tools=row.tools,
         aside=row.aside,
         repeat=row.repeat,
+        repeat_of=row.repeat_of,
         retry=row.retry,
         cost_usd=None if cost is None else float(cost.usd),
         cost_by=None if cost is None else sys.intern(cost.by),

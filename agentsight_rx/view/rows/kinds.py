@@ -346,6 +346,11 @@ class SessionRow(Counts, AnyRow, frozen=True, tag="session", omit_defaults=True)
     container: str | None = None  # in which the agent runs, as in ProcessRow
 
     @property
+    def duration_ms(self) -> int:
+        """From its first request to the end of its newest answer."""
+        return max(0, (self.end_timestamp_ms or 0) - self.start_timestamp_ms)
+
+    @property
     def who(self) -> str:
         """The name of the agent: its known one, else the one that it gives itself, else the name of its process."""
         return self.agent or self.program or self.comm or "unknown"
