@@ -28,7 +28,7 @@ from ...view.queries.segments import Segment, carried, segments_of
 from ...view.rows.tables import TOOLS
 from .ask import Ask
 from .screen import Column, Line, Prose, Screen, Span, Whole, table
-from .words import amount, money, plural
+from .words import amount, money, percent, plural
 
 __all__ = ["OVER_TIME", "SEGMENTS", "ContextReport", "context", "context_lines"]
 
@@ -158,7 +158,7 @@ def _sums(turn: TurnContext, screen: Screen) -> Iterator[Line]:
     largest = max(turn.sums.values())
     about = "" if turn.usage else "≈ "
     rows = [
-        (name, f"{about}{tokens:,}", f"{100 * tokens / max(1, turn.total):.0f} %", "█" * max(1, round(_BAR * tokens / largest)))
+        (name, f"{about}{tokens:,}", percent(tokens / max(1, turn.total)), "█" * max(1, round(_BAR * tokens / largest)))
         for origin, name in ORIGINS.items()
         if (tokens := turn.sums.get(origin, 0))
     ]

@@ -180,8 +180,14 @@ class Calls:
         return self._end(event, key, draft.reply())
 
     def _polled(self, key: str, event: HttpResponse | SseMessage) -> Outcome:
-        ended = self._background.answered(key, event)
-        return _NOTHING if ended is None else self._ended_by(ended[0], event, ended[1], more=False)
+        found = self._background.answered(key, event)
+        if found is None:
+            return _NOTHING
+        call, reply = found
+        ended = self._ended_by(call, event, reply, more=False)
+        if ended.call is not None:
+            self._background.ended(call, ended.call)
+        return Outcome(ended.rows) if call.partial is not None and call.partial.tools == len(reply.tool_calls) else ended
 
     def _keep_early(self, key: str, event: HttpResponse | SseMessage) -> bool:
         """A server may answer before it has read the whole request (RFC 9112 9.3): keep the answer until the request ends."""
@@ -235,6 +241,8 @@ class Calls:
             self._open[key] = replace(open_call, partial=ended.call)
             return ended
         del self._open[key]
+        if ended.call is not None:
+            self._background.ended(open_call, ended.call)
         if open_call.received:
             self.twins.has_answered(key, open_call, reply.id)
         if event.complete:

@@ -36,6 +36,7 @@ class _Candidate(Struct, array_like=True, frozen=True):
     exit_code: int | None = None
     signal: int | None = None
     end_ms: int = 0
+    is_answer: bool = False
 
 
 class OpenTool(Struct, frozen=True):
@@ -167,13 +168,13 @@ class Tools:
             return rows
         answered = self._running.pop(process.id, None)
         if answered is not None:
-            rows.append((replace(answered, exit_code=process.exit_code, signal=process.signal), answered))
+            rows.append((replace(answered, **_end_of(process)), answered))
         mine = self._open.get(process.tool_call_id) if process.tool_call_id else None
         if mine is not None:
             self._open[mine.row.id] = replace(mine, ended_ms=max(mine.ended_ms, process.end_timestamp_ms or 0))
         for tool in list(self._open.values()):
             if tool.row.process_id == process.id and tool.row.exit_code is None:
-                row = replace(tool.row, exit_code=process.exit_code, signal=process.signal)
+                row = replace(tool.row, **_end_of(process))
                 self._open[row.id] = replace(tool, row=row)
                 rows.append((row, tool.row))
             elif any(each.process == process.id for each in tool.candidates):
@@ -233,6 +234,7 @@ class Tools:
             start_timestamp_ms=found.start_ms,
             exit_code=found.exit_code,
             signal=found.signal,
+            is_answer=found.is_answer,
         )
         return linked, found.end_ms
 
@@ -276,5 +278,9 @@ class Tools:
 def _ended(candidate: _Candidate, process: ProcessRow) -> _Candidate:
     if candidate.process != process.id:
         return candidate
-    end_ms = process.end_timestamp_ms or 0
-    return replace(candidate, ended=True, exit_code=process.exit_code, signal=process.signal, end_ms=end_ms)
+    return replace(candidate, ended=True, end_ms=process.end_timestamp_ms or 0, **_end_of(process))
+
+
+def _end_of(process: ProcessRow) -> dict[str, int | bool | None]:
+    is_answer = bool(process.exit_code) and not process.has_failed
+    return {"exit_code": process.exit_code, "signal": process.signal, "is_answer": is_answer}

@@ -45,7 +45,7 @@ from .exchanges import Exchanges
 from .guard.guard import Guard, row_of_rules
 from .guard.state import GuardState
 from .guard.talk import Priced
-from .processes import Processes
+from .processes import ChildCode, Processes
 from .rpc_ends import RpcEnds, RpcEndsState
 from .sessions import Sessions, SessionsState
 from .tls_uses import row_of_use
@@ -67,6 +67,7 @@ class ViewsState(Struct, array_like=True):
     targets: list[NetworkRow]
     guard: GuardState | None = None
     rpc: RpcEndsState = RpcEndsState()
+    of_child: list[tuple[int, ChildCode]] = []
 
     @property
     def entries(self) -> int:
@@ -289,8 +290,10 @@ class Views:
         return self._calls.finish() + self._exchanges.finish()
 
     def snapshot(self) -> ViewsState:
+        live, of_child = self._processes.snapshot()
         return ViewsState(
-            processes=self._processes.snapshot(),
+            processes=live,
+            of_child=of_child,
             tools=self._tools.snapshot(),
             sessions=self._sessions.snapshot(),
             calls=self._calls.snapshot(),
@@ -302,7 +305,7 @@ class Views:
         )
 
     def restore(self, state: ViewsState) -> None:
-        self._processes.restore(state.processes)
+        self._processes.restore(state.processes, state.of_child)
         self._tools.restore(state.tools)
         self._sessions.restore(state.sessions)
         self._calls.restore(state.calls)

@@ -75,7 +75,7 @@ def _process(row: Process, *, live: bool) -> ProcessLine:
         row.start_timestamp_ms or 0,
         ms=row.duration_ms,
         end=end or ("running" if live else "no end seen"),
-        bad=bool(row.exit_code or row.signal),
+        bad=row.has_failed,
         agent=row.agent or "",
         cwd=row.cwd or "",
         turn=turn,

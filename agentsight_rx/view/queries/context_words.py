@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...context.losses import Cause
 from ...context.pieces import MEDIA
 from ...context.thread import KEPT
-from ..words import amount, money, plural, times_said
+from ..words import amount, money, percent, plural, times_said
 from .context_findings import Avoidable
 
 if TYPE_CHECKING:
@@ -168,8 +168,8 @@ def avoidable_said(found: Avoidable, /) -> str:
 
 def saving_said(found: Avoidable, cost_usd: float, /) -> str:
     """One finding as a part of what the whole session cost."""
-    share = 100 * (found.usd or 0.0) / cost_usd
-    return f"{money(found.usd)} of {money(cost_usd)} ({share:.0f} %) could be saved: {avoidable_said(found)}."
+    share = (found.usd or 0.0) / cost_usd
+    return f"{money(found.usd)} of {money(cost_usd)} ({percent(share)}) could be saved: {avoidable_said(found)}."
 
 
 def what_to_do(found: Avoidable, /) -> str:

@@ -191,11 +191,13 @@ class ToolRow(AnyRow, frozen=True, tag="tool_call", omit_defaults=True):
     loop: bool = False
     result_call_id: str | None = None  # the call that sent the result to the model
     pause_ms: int | None = None
+    is_answer: bool = False  # its exit code is none of a failure, as of a `grep` that found nothing
 
 
 class ProcessRow(AnyRow, frozen=True, tag="process_node", omit_defaults=True):
     """
-    One process. `status`: running, success, failure, killed. A process that only forked has no `command`. `duration_ms` counts
+    One process. `status`: running, success, failure, killed; success too where the exit code is an answer, as of a `grep` that
+    found nothing. A process that only forked has no `command`. `duration_ms` counts
     from its first program, or from the fork where it ran none; `view_source` is `seed` where it ran before the capture began.
     `tool_call_id` is the id of the ToolRow that it, or one of its ancestors, ran for. Its end has `cpu_ms` and `peak_bytes`.
     """
@@ -223,6 +225,11 @@ class ProcessRow(AnyRow, frozen=True, tag="process_node", omit_defaults=True):
     cpu_ms: int | None = None
     peak_bytes: int | None = None
     container: str | None = None  # its name, of a pod NAMESPACE/POD/NAME; None on the machine itself
+
+    @property
+    def has_failed(self) -> bool:
+        """It ended by a signal, or with an exit code that is no answer."""
+        return self.status in ("failure", "killed")
 
 
 class AuditRow(AnyRow, frozen=True, tag="audit_event", omit_defaults=True):
@@ -344,6 +351,11 @@ class SessionRow(Counts, AnyRow, frozen=True, tag="session", omit_defaults=True)
     program: str = ""  # what the client or the package calls itself, where it is no known agent
     agent_version: str = ""  # as the newest request with one names it; "": none does
     container: str | None = None  # in which the agent runs, as in ProcessRow
+
+    @property
+    def duration_ms(self) -> int:
+        """From its first request to the end of its newest answer."""
+        return max(0, (self.end_timestamp_ms or 0) - self.start_timestamp_ms)
 
     @property
     def who(self) -> str:

@@ -16,7 +16,7 @@ from ....rules.guard.deeds import (
 )
 from ....rules.guard.lists import shortened, with_short_homes
 from ...rows.tool_words import asked_for
-from ...words import cut, data_size, plural, times_said
+from ...words import cut, data_size, money, plural, times_said
 from .chain import Link
 
 __all__ = ["sentence_of", "target_of"]
@@ -95,7 +95,8 @@ def _did(deed: Deed, chain: Link) -> str:
             without = " without its sandbox" if deed.unsandboxed else ""
             return f"asked for {chain.tool_name} {_asked(chain)}{without}"
         case CallDeed():
-            return f"has spent ${chain.cost:.2f} and {plural(chain.calls, 'call')} in this session, ${chain.day_cost:.2f} today"
+            calls = plural(chain.calls, "call")
+            return f"has spent {money(chain.cost)} and {calls} in this session, {money(chain.day_cost)} today"
         case PromptDeed():
             where = "in a prompt" if deed.place == "prompt" else f"in the result of {deed.place}"
             return f"sent a secret to a model, {where}: {deed.label}"
