@@ -433,6 +433,7 @@ class ProcessExec(Struct, frozen=True, tag="process_exec"):
     ns_pid: int = 0  # its number in the container; 0: unknown, or none
     pod: str = ""  # UID of the Kubernetes pod
     container: str = ""  # its name, of a pod NAMESPACE/POD/NAME; without one the begin of its id
+    home: str = ""  # HOME in its environment, where that is none of the usual homes
 
 
 class ProcessSeen(Struct, frozen=True, tag="process_seen"):
@@ -445,6 +446,7 @@ class ProcessSeen(Struct, frozen=True, tag="process_seen"):
     argv: tuple[str, ...]
     cwd: str
     container: str = ""  # as in ProcessExec
+    home: str = ""  # as in ProcessExec
 
 
 class ProcessExit(Struct, frozen=True, gc=False, tag="process_exit"):
@@ -621,10 +623,11 @@ class Loss(Struct, frozen=True, gc=False, tag="loss"):
 
 
 class HostsKnown(Struct, frozen=True, gc=False, tag="hosts_known"):
-    """At the begin of a guarded capture: which hosts earlier recordings of the user's have, by workspace."""
+    """At the begin of a guarded capture: the hosts that earlier recordings of the user's have, by workspace; homes of users."""
 
     origin: Origin
     pairs: tuple[tuple[str, str], ...]  # workspace, host
+    homes: tuple[str, ...] = ()  # of the machine, beside the usual ones
 
 
 class RulesLoaded(Struct, frozen=True, gc=False, tag="rules_loaded"):

@@ -26,7 +26,8 @@ from agentsight_rx.rules.guard.deeds import (
     kind_of,
 )
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
-from agentsight_rx.rules.guard.lists import PATTERNS_MOST, fits_one, shortened, with_short_homes
+from agentsight_rx.rules.guard.homes import home_of, shortened, with_short_homes
+from agentsight_rx.rules.guard.lists import PATTERNS_MOST, fits_one
 from agentsight_rx.rules.guard.values import Allow, Rules, rank
 from agentsight_rx.rules.patterns import BadPattern
 from tests.guarded import Chained
@@ -62,6 +63,36 @@ def test_a_pattern_fits(pattern: str, fits: str, misses: str) -> None:
     fit = fits_one((pattern,))
     assert fit(fits)
     assert not fit(misses) or pattern == "*"
+
+
+@pytest.mark.parametrize(
+    ("home", "is_in_all"),
+    [
+        ("/root", True),
+        ("/home/ada", True),
+        ("/github/home", True),
+        ("/var/lib/gitlab-runner", True),
+        ("/var/jenkins_home", True),
+        ("/srv/users/ada", False),
+        ("/home/staff/ada", False),
+        ("/var/lib/private/agent", False),
+        ("", False),
+    ],
+)
+def test_a_wave_is_any_home_of_the_recording(home: str, is_in_all: bool) -> None:
+    patterns = ("~/.ssh/*", "!~/.ssh/*.pub", "~/[x]*")
+    fit = fits_one(patterns, (home,))
+    assert (True, False, True) == tuple(fit(f"{home}/{name}") for name in (".ssh/id_rsa", ".ssh/id_rsa.pub", "xy"))
+    assert fit("/root/.ssh/id_rsa")
+    assert is_in_all == fits_one(patterns)(f"{home}/.ssh/id_rsa")
+    assert not fit(f"/y{home}/.ssh/id_rsa")
+    assert is_in_all == (not home_of(home) and home != "")
+    assert "~/.ssh/a b" == shortened(f"{home}/.ssh/a b", (home,))
+
+
+def test_what_is_recorded_of_a_home_is_a_whole_path() -> None:
+    given = ("/srv/a/", "/srv//b/../c", "//x", "/", "", "work", "~", "/root/", "/home/a/b")
+    assert ["/srv/a", "/srv/c", "/x", "/", "", "", "", "", "/home/a/b"] == [home_of(home) for home in given]
 
 
 def test_what_stands_behind_a_mark_is_taken_out() -> None:

@@ -68,9 +68,9 @@ class Guard(Group, frozen=True):
         return LoadedRules(partial(given_rules, self.guard_rules), name, options.guard, say)
 
     def knowing(self, options: TraceOptions, *, folder: Path | None = None) -> TraceOptions:
-        """Add the hosts of earlier recordings, for a capture. A `folder` chooses its workspace alone."""
+        """Add the hosts of earlier recordings and the homes of users, for a capture. A `folder` chooses its workspace alone."""
         if options.guard is None:
             return options
-        from ...recording.known_hosts import hosts_of
+        from ...recording.known_hosts import homes_here, hosts_of
 
-        return replace(options, known_hosts=hosts_of(recorded(), folder))
+        return replace(options, known_hosts=hosts_of(recorded(), folder), known_homes=homes_here())

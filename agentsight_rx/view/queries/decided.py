@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from ...rules.guard.compiled import allow_text
 from ...rules.guard.file import built_in_rules
-from ...rules.guard.lists import fits_one, shortened
+from ...rules.guard.homes import shortened
+from ...rules.guard.lists import fits_one
 from ...rules.guard.values import Allow, Rules
 from ..rows.kinds import AlertRow, reports_at
 from ..words import CUT

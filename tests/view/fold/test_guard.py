@@ -8,7 +8,19 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.events import BlindSpot, Connection, Event, HttpRequest, HttpResponse, Origin, RulesLoaded, Usage
+from agentsight_rx.events import (
+    BlindSpot,
+    Connection,
+    Event,
+    HostsKnown,
+    HttpRequest,
+    HttpResponse,
+    Origin,
+    ProcessExec,
+    ProcessSeen,
+    RulesLoaded,
+    Usage,
+)
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.rules.guard.values import Rules
 from agentsight_rx.testing.scene import Scene
@@ -55,6 +67,35 @@ def test_the_agent_itself_reads_a_key_for_a_tool() -> None:
     story.tool("Read", file_path=KEY)
     story.does(story.agent, "open", KEY)
     assert ["claude read ~/.ssh/id_ed25519"] == [row.sentence for row in guarded(story.events)]
+
+
+def _at_home(story: Story, home: str, how: str) -> None:
+    """The recording has this home from here on."""
+    match how:
+        case "its program":
+            actor = story.agent.starts("cat")
+            exec_of = story.scene.events[-1]
+            assert isinstance(exec_of, ProcessExec)
+            story.scene.events[-1] = replace(exec_of, home=home)
+            assert actor.pid
+        case "it ran before":
+            story.scene.add(ProcessSeen(story.scene.origin(77), 1, 1, "/bin/x", ("x",), "/", home=home))
+        case _:
+            story.scene.add(HostsKnown(story.scene.origin(0), (), (home,)))
+
+
+@pytest.mark.parametrize("how", ["its program", "it ran before", "passwd"])
+@pytest.mark.parametrize("home", ["/srv/users/lena", "/var/lib/private/agent", "/"])
+def test_a_key_in_any_home_is_a_key(home: str, how: str) -> None:
+    story, key = Story(), f"{home.rstrip('/')}/.ssh/id_work"
+    story.does(story.agent, "open", key)
+    assert [] == guarded(story.events)
+    _at_home(story, home, how)
+    story.does(story.agent, "open", f"{key}2")
+    story.does(story.agent, "open", f"{home.rstrip('/')}/.bashrc", flags=WRITES)
+    first, second = guarded(story.events)
+    assert ("reads-secret", f"{key}2") == (first.rule, first.target)
+    assert ("writes-outside", f"{home.rstrip('/')}/.bashrc") == (second.rule, second.target)
 
 
 def test_what_is_read_again_is_counted() -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ....events import Origin, milliseconds
 from ....rules.guard.compiled import judge_of
 from ....rules.guard.deeds import Deed, LeftDeed, NetDeed
-from ....rules.guard.lists import with_short_homes
+from ....rules.guard.homes import with_short_homes
 from ....rules.guard.values import Rule, Rules
 from ...rows.kinds import AlertRow, Row
 from ...rows.tool_words import asked_for
@@ -46,7 +46,7 @@ class Context:
     """Shared by all judges: the rules, the state, and the alerts so far."""
 
     def __init__(self, rules: Rules, known: Known) -> None:
-        self.judge = judge_of(rules)
+        self.judge = judge_of(rules, tuple(known.memory.homes))
         self.known, self.memory = known, known.memory
         self._sha256 = rules.sha256
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from ....core.bounded import Recent
+from ....rules.guard.homes import HOMES_MOST
 from ...rows.kinds import AlertRow, CallRow
 
 __all__ = ["GuardState", "Memory", "Noted", "Read", "Sum", "host_key"]
@@ -75,6 +76,7 @@ class GuardState(Struct, array_like=True):
     spoke: tuple[list[str], list[str]]
     names: tuple[list[str], list[str]]
     loaded: str = ""  # the rules that were loaded in the run; empty: the given ones hold
+    homes: tuple[list[str], list[str]] = ([], [])
 
     @property
     def entries(self) -> int:
@@ -82,7 +84,7 @@ class GuardState(Struct, array_like=True):
         return sum(len(getattr(self, name)[0]) for name in _TABLES)
 
 
-_TABLES = GuardState.__struct_fields__[1:-1]
+_TABLES = tuple(name for name in GuardState.__struct_fields__ if name not in ("number", "loaded"))
 
 
 class _Kept(Recent[K, V]):
@@ -135,6 +137,7 @@ class Memory:
         self.tools = _Kept[str, str](_PROCESSES_MOST)  # process that has ended -> its tool
         self.spoke = _Kept[str, str](_PROCESSES_MOST)  # process of which requests were read -> the host of the last
         self.names = _Kept[str, str](_NAMES_MOST)  # new name -> the name of the file before
+        self.homes = _Kept[str, str](HOMES_MOST)  # of users, beside the usual ones; "" is the root -> who said so
 
     def read(self, key: str | None, read: Read) -> None:
         """Remember that a tool or a process read a file."""
@@ -166,9 +169,7 @@ class Memory:
             self.sums.put(key, Sum(before.calls + 1, before.tokens, before.cost))
 
     def snapshot(self, loaded: str = "") -> GuardState:
-        state = GuardState(self.number, *(getattr(self, name).columns for name in _TABLES))
-        state.loaded = loaded
-        return state
+        return GuardState(self.number, loaded=loaded, **{name: getattr(self, name).columns for name in _TABLES})
 
     def restore(self, state: GuardState | None) -> None:
         state = state or Memory().snapshot()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ....rules.guard.danger import DANGERS
 from ....rules.guard.deeds import (
     CallDeed,
@@ -14,7 +16,7 @@ from ....rules.guard.deeds import (
     ToolDeed,
     UnreadDeed,
 )
-from ....rules.guard.lists import shortened, with_short_homes
+from ....rules.guard.homes import shortened, with_short_homes
 from ...rows.tool_words import asked_for
 from ...words import cut, data_size, plural, times_said
 from .chain import Link
@@ -31,7 +33,7 @@ def target_of(deed: Deed, chain: Link, *, by_folder: bool) -> str:
     """What tells the alerts of one rule and session from each other. `by_folder`: files of one folder outside are one."""
     match deed:
         case FileDeed() if by_folder and chain.outside(deed.path):
-            target = _folder(deed.path)
+            target = _folder(deed.path, tuple(chain.known.memory.homes))
         case FileDeed():
             target = deed.path
         case NetDeed():
@@ -51,9 +53,9 @@ def target_of(deed: Deed, chain: Link, *, by_folder: bool) -> str:
     return target[:_TARGET_MOST]
 
 
-def _folder(path: str) -> str:
+def _folder(path: str, homes: Sequence[str]) -> str:
     """A file in a home or at the top stays a file; a deeper one becomes the folder of its first two names."""
-    home = shortened(path)
+    home = shortened(path, homes)
     begin = path[: len(path) - len(home) + 1] if home.startswith("~") else ""
     names = (home[1:] if begin else path).strip("/").split("/")
     shown = "/".join(names[:_DEEP])
