@@ -164,8 +164,9 @@ class TlsOpen(Struct, frozen=True, gc=False, tag="tls_open"):
 
 class TcpTraffic(Struct, frozen=True, gc=False, tag="tcp_traffic"):
     """
-    Bytes that a TCP connection of a watched process has carried, as the kernel counts them: at its end, and before that where
-    no plaintext was seen of the process. `number` is one for each connection of a run. `judged`: by `find_blind_spots`.
+    Bytes that a watched process has written to a TCP connection and read from it, each once. It comes at the end of the
+    connection or of the capture, and earlier where no plaintext of the process was seen. `number` is one for each connection of
+    a run. `judged`: by `find_blind_spots`.
     """
 
     origin: Origin

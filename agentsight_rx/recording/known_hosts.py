@@ -53,7 +53,7 @@ def hosts_in(store: Store, within: str | None = None) -> Iterable[tuple[str, str
 
 
 def homes_here() -> tuple[str, ...]:
-    """Homes of users that passwd names, and services such as systemd's beside it, where they are none of the usual ones."""
+    """The homes of users in passwd, and in services such as systemd's beside it, without the usual homes."""
     found = {home_of(entry.pw_dir) for entry in getpwall()} - {"", "/"}  # some of the machine's own users live at the root
     return tuple(sorted(found))[:HOMES_MOST]
 

@@ -26,7 +26,7 @@ def ends_of_homes(path: str, homes: Sequence[str] = (), /) -> list[int]:
 
 
 def home_of(text: str, /) -> str:
-    """The home that passwd or HOME names, as it is to be recorded: "" for a usual one, and for what is no path."""
+    """The home in this text of passwd or HOME, as events have it: "" for a usual home, and for a text without a path."""
     home = "/" + posixpath.normpath(text).lstrip("/") if text.startswith("/") else ""
     return "" if _HOME.fullmatch(home) else home
 
