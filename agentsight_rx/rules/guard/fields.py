@@ -73,6 +73,7 @@ def guard_fields(lists: Lists, homes: tuple[str, ...] = ()) -> dict[str, Field]:
         "file.op": words({FileDeed: "event.op"}),
         "file.error": number({FileDeed: "event.error"}),
         "file.outside": truth({FileDeed: "event.chain.outside(event.path)"}),
+        "file.searched": truth({FileDeed: "event.chain.came_by(event.path)"}),
         "net.host": words({NetDeed: "event.host"}),
         "net.new": truth({NetDeed: "event.new"}),
         "net.named": truth({NetDeed: "event.named"}),

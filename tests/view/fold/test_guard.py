@@ -184,6 +184,50 @@ def test_files_of_one_folder_are_one_alert() -> None:
     assert {"/srv/data/": 3, "/home/ada/other/deep/": 3} == {row.target: row.count for row in guarded(story.events)}
 
 
+@pytest.mark.parametrize(
+    ("workspace", "path", "target"),
+    [
+        ("/srv/team/project/app", "/srv/team/other/x/y", "/srv/team/other/"),
+        ("/srv/team/project/app", "/srv/team/project/other/x/y", "/srv/team/project/other/"),
+        ("/srv/team/project/app", "/srv/team/project/x", "/srv/team/project/x"),
+        ("/home/ada/a/b/c", "/home/ada/a/b/d/e", "/home/ada/a/b/d/"),
+        ("/home/ada/a/b/c", "/home/ada/x/y/z", "/home/ada/x/y/"),
+        ("/home/ada/a", "/home/eva/x/y/z", "/home/eva/x/y/"),
+        ("/srv/team/project", "/srv/team", "/srv/team"),
+    ],
+)
+def test_the_folder_of_an_alert_is_never_above_the_workspace(workspace: str, path: str, target: str) -> None:
+    story = Story(cwd=workspace)
+    story.does(story.agent, "unlink", path)
+    (row,) = guarded(story.events)
+    assert target == row.target
+    assert not f"{workspace}/".startswith(row.target) or not row.target.endswith("/")
+
+
+def test_another_working_tree_of_the_repository_belongs_to_the_workspace() -> None:
+    story = Story()
+    git = story.shell("git worktree add ~/fix", "git", "worktree", "add", "/home/ada/fix")
+    for name in ("", "/.git", "/a.py"):
+        story.does(git, "open" if name else "mkdir", f"/home/ada/fix{name}", flags=WRITES if name else 0)
+    story.does(story.shell("rm ../fix/a.py"), "unlink", "/home/ada/fix/a.py")
+    assert [] == guarded(story.events)
+    story.does(story.agent, "unlink", "/home/ada/fixed/a.py")
+    assert ["/home/ada/fixed/a.py"] == [row.target for row in guarded(story.events)]
+
+
+def test_a_search_that_comes_by_a_secret_is_a_note_until_it_leaves() -> None:
+    story = Story()
+    grep = story.shell("grep -r token .", "grep", "-r", "token", ".")
+    story.does(grep, "open", f"{WORKSPACE}/.env")
+    story.does(grep, "open", f"{WORKSPACE}/a.py")
+    (row,) = guarded(story.events)
+    assert ("searched-secret", "note", "grep, run by claude, read ~/shop/.env") == (row.rule, row.do, row.sentence)
+    story.result(f"./.env:token={TOKEN}")
+    rows = {row.rule: row for row in guarded(story.events)}
+    assert {"searched-secret", "secret-left"} == set(rows)
+    assert rows["secret-left"].id == rows["searched-secret"].part_of
+
+
 @pytest.mark.parametrize(("action", "verb"), [("rmdir", "removed"), ("truncate", "wrote"), ("mkdir", "made the folder")])
 def test_each_change_has_its_verb(action: str, verb: str) -> None:
     story = Story()

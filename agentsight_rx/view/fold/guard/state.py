@@ -24,6 +24,7 @@ _TOOLS_MOST = 4096
 _CALLS_MOST = 4096
 _SUMS_MOST = 4096
 _PROCESSES_MOST = 4096
+_TREES_MOST = 16  # of one session
 _NAMES_MOST = 256  # secret files that were renamed
 
 
@@ -77,6 +78,7 @@ class GuardState(Struct, array_like=True):
     names: tuple[list[str], list[str]]
     loaded: str = ""  # the rules that were loaded in the run; empty: the given ones hold
     homes: tuple[list[str], list[str]] = ([], [])
+    worktrees: tuple[list[str], list[tuple[str, ...]]] = ([], [])
 
     @property
     def entries(self) -> int:
@@ -137,6 +139,7 @@ class Memory:
         self.tools = _Kept[str, str](_PROCESSES_MOST)  # process that has ended -> its tool
         self.spoke = _Kept[str, str](_PROCESSES_MOST)  # process of which requests were read -> the host of the last
         self.names = _Kept[str, str](_NAMES_MOST)  # new name -> the name of the file before
+        self.worktrees = _Kept[str, tuple[str, ...]](_ROOTS_MOST)  # session -> more working trees of its repository
         self.homes = _Kept[str, str](HOMES_MOST)  # of users, beside the usual ones; "" is the root -> who said so
 
     def read(self, key: str | None, read: Read) -> None:
@@ -146,6 +149,12 @@ class Memory:
         known = self.reads.get(key, ())
         if all(each.path != read.path for each in known):
             self.reads.put(key, (*known[-_FILES_MOST + 1 :], read))
+
+    def works_in(self, owner: str, folder: str) -> None:
+        """Remember another working tree of a session."""
+        known = self.worktrees.get(owner, ())
+        if folder not in known:
+            self.worktrees.put(owner, (*known[-_TREES_MOST + 1 :], folder))
 
     def call(self, row: CallRow, cost: float | None, keys: tuple[str, ...]) -> list[Sum]:
         """The sums with what a call cost, in the place of what an earlier row of it said."""

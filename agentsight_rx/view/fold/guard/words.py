@@ -33,7 +33,7 @@ def target_of(deed: Deed, chain: Link, *, by_folder: bool) -> str:
     """What tells the alerts of one rule and session from each other. `by_folder`: files of one folder outside are one."""
     match deed:
         case FileDeed() if by_folder and chain.outside(deed.path):
-            target = _folder(deed.path, tuple(chain.known.memory.homes))
+            target = _folder(deed.path, tuple(chain.known.memory.homes), chain.workspace)
         case FileDeed():
             target = deed.path
         case NetDeed():
@@ -53,13 +53,17 @@ def target_of(deed: Deed, chain: Link, *, by_folder: bool) -> str:
     return target[:_TARGET_MOST]
 
 
-def _folder(path: str, homes: Sequence[str]) -> str:
-    """A file in a home or at the top stays a file; a deeper one becomes the folder of its first two names."""
+def _folder(path: str, homes: Sequence[str], workspace: str) -> str:
+    """
+    A file in a home or at the top stays a file; a deeper one becomes the folder of its first two names, or of one name more
+    than it shares with the workspace: never a folder above that.
+    """
     home = shortened(path, homes)
     begin = path[: len(path) - len(home) + 1] if home.startswith("~") else ""
-    names = (home[1:] if begin else path).strip("/").split("/")
-    shown = "/".join(names[:_DEEP])
-    return f"{begin}/{shown}" + ("/" if len(names) > _DEEP else "")
+    names, its = path[len(begin) :].strip("/").split("/"), workspace.removeprefix(begin).strip("/").split("/")
+    shared = next((at for at, (one, other) in enumerate(zip(names, its, strict=False)) if one != other), len(its))
+    deep = max(_DEEP, shared + 1 if workspace.startswith(begin) else 0)
+    return f"{begin}/{'/'.join(names[:deep])}" + ("/" if len(names) > deep else "")
 
 
 def sentence_of(deed: Deed, chain: Link) -> str:
