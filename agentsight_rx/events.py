@@ -477,9 +477,9 @@ class FileEvent(Struct, frozen=True, gc=False, tag="file"):
 
     origin: Origin
     start_ns: int  # of the process
-    action: str  # open, close, rename, unlink, mkdir, rmdir, truncate, chdir
+    action: str  # open, close, rename, link, unlink, mkdir, rmdir, truncate, chdir
     path: str
-    target: str = ""  # the new name of a rename
+    target: str = ""  # the new name of a rename or a link
     flags: int = 0  # of an open: O_* of fcntl.h
     error: int = 0  # errno; 0 = it succeeded
     count: int = 1  # so many equal ones
@@ -487,6 +487,7 @@ class FileEvent(Struct, frozen=True, gc=False, tag="file"):
     written_bytes: int = 0
     lexical: bool = False
     existed: bool = False  # of an open that would have made the file: it was there
+    known_as: str = ""  # of an open: the other name of the same file, where it is one that was to be recognised
 
 
 class NetEvent(Struct, frozen=True, gc=False, tag="net"):

@@ -54,7 +54,7 @@ def trace(
     if explain:
         print_graph(graph)
         return 0
-    options = guard.knowing(out.prepared(options))
+    options = guard.recognising(guard.knowing(out.prepared(options)))
     chosen = out.sinks(options, stopped=Stopper())
     graph = trace_graph(with_previews(options, chosen))
     summary = capture(graph, chosen, duration=limit, required=required, keeps_auth=not options.remove_auth)

@@ -113,7 +113,7 @@ class _RemoveAuth(Kernel[Event, Event]):
             RpcMessage: self._rpc,
             ProcessExec: self._exec,
             ProcessSeen: self._seen,
-            FileEvent: self._texts("path", "target"),
+            FileEvent: self._texts("path", "target", "known_as"),
             NetEvent: self._net,
             Readline: self._readline,
             RulesLoaded: self._texts("file", "error"),

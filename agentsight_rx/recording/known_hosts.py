@@ -5,6 +5,7 @@ as known.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -53,8 +54,9 @@ def hosts_in(store: Store, within: str | None = None) -> Iterable[tuple[str, str
 
 
 def homes_here() -> tuple[str, ...]:
-    """The homes of users in passwd, and in services such as systemd's beside it, without the usual homes."""
-    found = {home_of(entry.pw_dir) for entry in getpwall()} - {"", "/"}  # some of the machine's own users live at the root
+    """The homes of users in passwd, and in services such as systemd's beside it, and $HOME, without the usual homes."""
+    named = [*(entry.pw_dir for entry in getpwall()), os.environ.get("HOME", "")]
+    found = set(map(home_of, named)) - {"", "/"}  # some of the machine's own users live at the root
     return tuple(sorted(found))[:HOMES_MOST]
 
 

@@ -63,7 +63,7 @@ def _program(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 
 def _roots(words: Sequence[str]) -> list[str]:
-    """Where a search begins: what is neither an option nor its value nor the pattern."""
+    """The words where a search begins: no options, no values of options, and not the pattern."""
     found, given, is_value = list[str](), False, False
     for at, word in enumerate(words):
         if is_value:
@@ -86,7 +86,7 @@ def _places(words: Sequence[str]) -> list[str]:
 
 
 def _patterns(words: Sequence[str]) -> Iterator[str]:
-    """Patterns of names that were asked for, without those that any name fits."""
+    """The patterns of names in options, without the patterns that any name fits."""
     for word, behind in zip(words, [*words[1:], ""], strict=False):
         option, _, value = word.partition("=")
         if _OF_NAMES.match(option) and (pattern := os.path.basename(value or behind)) not in _ANY:

@@ -269,7 +269,7 @@ class Views:
         self._calls.requests.again = again
 
     def known(self, row: Row) -> KeptRow | None:
-        """What is known now of what a row is about, where that is not over."""
+        """The newest row of the same thing, where the thing is not over."""
         match row:
             case ProcessRow():
                 found = self._processes.get(row.pid)

@@ -29,8 +29,8 @@ class Peer(Struct, frozen=True):
     """
     One end of connections, as `address:port` or the path of a socket. `actions`: connect, send, accept, bind, listen, how often
     each. `names`: the hosts that were asked over it, where that is certain: exchanges had this peer, or its processes asked one
-    host alone at that port. Bytes are those of TCP connections and of sent datagrams. With an `unmeasured` connection, such as
-    an accepted one, there is no sum.
+    host alone at that port. Bytes count TCP connections and sent datagrams. With an `unmeasured` connection, such as an
+    accepted one, there is no sum.
     """
 
     peer: str

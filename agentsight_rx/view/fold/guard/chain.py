@@ -37,9 +37,9 @@ class Known:
 
 class Link(Struct, dict=True):
     """
-    The chain of one deed, as `rules.guard.deeds.Chain` has it, from what is known of the deed itself: its process, session and
-    tool. `about` is the tool whose result it is about, `by_name`: the tool names what the agent itself did. `agent_id` is of a
-    sub-agent, `day` that of a call.
+    The chain of one deed, as `rules.guard.deeds.Chain` has it, by the process, session and tool of the deed. `about`: the
+    tool whose result it is about. `by_name`: the tool names what the agent itself did. `agent_id` names a sub-agent, `day`
+    the day of a call.
     """
 
     known: Known

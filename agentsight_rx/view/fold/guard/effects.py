@@ -25,8 +25,9 @@ _LABEL_BYTES = re.compile(LABEL.pattern.encode())
 # O_* of fcntl.h: O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND; O_PATH, O_DIRECTORY
 _WRITES, _NO_CONTENT = 0o1 | 0o2 | 0o100 | 0o1000 | 0o2000, 0o10000000 | 0o200000
 _NOT_READ = _WRITES | _NO_CONTENT
-_LEAVES = ("read", "rename")  # what of a file may leave after it
-_OPS = {"rename": "rename", "unlink": "remove", "rmdir": "remove", "mkdir": "mkdir", "truncate": "write"}
+_RENAMES = ("rename", "link")
+_LEAVES = ("read", *_RENAMES)  # what of a file may leave after it
+_OPS = {"rename": "rename", "link": "link", "unlink": "remove", "rmdir": "remove", "mkdir": "mkdir", "truncate": "write"}
 _LOCAL = re.compile(r"(?:127\.[\d.]+|::1|localhost|ip6-localhost|.*\.localhost|0\.0\.0\.0|)\Z", re.IGNORECASE)
 _DNS = 53
 _NOBODY: Any = None  # the chain of a deed of which only the kind is asked
@@ -76,6 +77,8 @@ class Effects:
                 if flags & _NO_CONTENT:
                     return rows
                 op = "write"
+            if event.known_as:
+                path = event.known_as
             if names:
                 path = names.get(path, path)
             use = use_of(path, op, event.error) if event.error or op != "read" else use_of_read(path)
@@ -114,13 +117,14 @@ class Effects:
         if not use.judged:
             return ()
         if not event.error and op in _LEAVES and self._may_leave(path, link):
-            if op == "rename":
+            if op in _RENAMES:
                 self._memory.names.put(event.target, path)
             elif link.owner is not None:
                 read = Read(path, audit.id, by_name=by_name)
                 self._memory.read(link.tool_id, read)
                 self._memory.read(None if link.own else link.process_id, read)
-        deed = FileDeed(link, path, op, error=event.error, target=event.target)
+        by = event.path if event.known_as else ""
+        deed = FileDeed(link, path, op, error=event.error, target=event.target, by=by)
         broken = self._judge.broken(deed)
         if not broken:
             return ()

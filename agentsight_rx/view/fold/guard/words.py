@@ -23,7 +23,7 @@ from .chain import Link
 
 __all__ = ["sentence_of", "target_of"]
 
-_VERBS = {"read": "read", "write": "wrote", "rename": "renamed", "remove": "removed", "mkdir": "made the folder"}
+_VERBS = {"write": "wrote", "rename": "renamed", "link": "linked", "remove": "removed", "mkdir": "made the folder"}
 _LONG = 120  # characters of a command in a sentence
 _TARGET_MOST = 400
 _DEEP = 2  # names of a path that is outside of the workspace: files of one folder are one target
@@ -55,8 +55,8 @@ def target_of(deed: Deed, chain: Link, *, by_folder: bool) -> str:
 
 def _folder(path: str, homes: Sequence[str], workspace: str) -> str:
     """
-    A file in a home or at the top stays a file; a deeper one becomes the folder of its first two names, or of one name more
-    than it shares with the workspace: never a folder above that.
+    A file in a home or at the top stays a file. A deeper file becomes the folder of its first two names, or one that is below
+    the names that it shares with the workspace.
     """
     home = shortened(path, homes)
     begin = path[: len(path) - len(home) + 1] if home.startswith("~") else ""
@@ -85,7 +85,8 @@ def _did(deed: Deed, chain: Link) -> str:
         case FileDeed():
             outside = f", outside of {shortened(chain.workspace)}" if deed.op != "read" and chain.outside(deed.path) else ""
             to = f" to {shortened(deed.target)}" if deed.target else ""
-            return f"{_VERBS.get(deed.op, deed.op)} {shortened(deed.path)}{to}{outside}"
+            by = f" by its other name {shortened(deed.by)}" if deed.by else ""
+            return f"{_VERBS.get(deed.op, deed.op)} {shortened(deed.path)}{to}{by}{outside}"
         case NetDeed():
             size = f"sent {data_size(deed.sent)} to" if deed.sent else "spoke to"
             where = shortened(chain.workspace) or "this workspace"
