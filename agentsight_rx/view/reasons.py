@@ -31,6 +31,7 @@ _WHY = {
     Reason.UNREADABLE: "its TLS could not be read",
     Reason.NOT_OPENED: "the kernel did not allow it: `agentsight-rx doctor` says why and what to do",
     Reason.UNSEEN: "it ran, and the kernel reported nothing of it: `agentsight-rx doctor` says what is captured here",
+    Reason.OPENED_LATE: "the machine was busy when an agent began",
     Reason.OTHER_ABI: "the kernel's tracepoints do not show the system calls of 32-bit programs",
     Reason.BUG: "an error in this program; please report it",
 }
@@ -51,6 +52,8 @@ def lost_words(entry: Entry, /) -> str:
     """The lost thing, without why."""
     if entry.reason is Reason.NOT_OPENED:
         return f"not captured: {SOURCES.get(entry.stage, entry.stage)}"
+    if entry.reason is Reason.OPENED_LATE:
+        return f"not captured at first, {plural(entry.count, 'time')}: {SOURCES.get(entry.stage, entry.stage)}"
     if entry.reason is Reason.UNSEEN:
         return "the recorded command was not seen to run"
     if entry.reason is Reason.OTHER_ABI:

@@ -26,6 +26,7 @@ _DO = {
     Reason.SINK_FAILED: "Make room on the disk, or limit the store by --max-size.",
     Reason.UNREADABLE: "agentsight-rx doctor says what it finds in the program.",
     Reason.NOT_OPENED: "agentsight-rx doctor says what this machine needs.",
+    Reason.OPENED_LATE: "Start the agent under agentsight-rx record, or keep another one running.",
     Reason.UNSEEN: "agentsight-rx doctor says what can be captured here.",
 }
 _BEFORE = "Start the agent under agentsight-rx record."
