@@ -150,7 +150,8 @@ def record(
             resolved = _resolved(command)
             # To probe before the command starts: its program, its interpreter, and libraries that come with them
             candidates = () if resolved is None else tuple(tls_candidates(*resolved.chain, *resolved.others))
-            early = of_command(watched(launch.pid).sources(tls, stdio, system), candidates, place)
+            chosen = guard.recognising(watched(launch.pid).sources(tls, stdio, system), folder=Path.cwd())
+            early = of_command(chosen, candidates, place)
             with opened_ahead(inputs(early)) if way.tracing is None else nullcontext() as opened:
                 joined = None if own is None or way.tracing is not None else own.begin_to_add(launch.pid)
                 with importing("the graph, imported"):
@@ -205,7 +206,7 @@ def _attached(
 
     store, failure = _place(out)
     out = out.into(store)
-    options = guard.knowing(out.prepared(options))
+    options = guard.recognising(guard.knowing(out.prepared(options)))
     chosen = out.sinks(options, stopped=Stopper())
     graph = trace_graph(with_previews(options, chosen))
     summary = _with(failure, capture(graph, chosen, required=required, keeps_auth=not options.remove_auth))

@@ -60,7 +60,7 @@ def trace(
     if watch.by == "hooks" and watch.pid is None:
         raise UsageError("--by hooks follows one process, with what it starts: give --pid PID")
     with way_to_see(watch.by if watch.pid is not None else "kernel", required) as way:
-        options = guard.knowing(out.prepared(options))
+        options = guard.recognising(guard.knowing(out.prepared(options)))
         chosen = out.sinks(options, stopped=Stopper())
         graph = traced(way.inputs(options, watch.pid), with_previews(options, chosen))
         needed = way.needed(required)

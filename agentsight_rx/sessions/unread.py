@@ -89,6 +89,8 @@ class Unread(Struct):
                 del self.below[ports]
             return
         size = traffic.sent + traffic.received
+        if not size:
+            return
         before, *_ = self.open.pop(number, (0, 0, ""))
         self.unmatched += not known
         self.size += size - before

@@ -32,7 +32,7 @@ PLAIN: dict[str, set[str]] = {
     "FileEvent": {"action"},
     "NetEvent": {"action", "family", "protocol", "local", "peer"},
     "RpcMessage": {"kind", "outcome", "reason"},
-    "HostsKnown": {"pairs"},  # from recordings, whose secrets are labels
+    "HostsKnown": {"pairs", "homes"},  # from recordings, whose secrets are labels, and from passwd
     "RulesLoaded": {"rules", "sha256"},
     "Witness": {"seen_by"},
     "Loss": {"stage", "note"},

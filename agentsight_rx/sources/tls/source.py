@@ -14,7 +14,7 @@ from ...events import Loss, TlsEvent
 from ...say import detail, say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
-from ..ends import ENDS_FIELDS
+from ..ends import ENDS_FIELDS, MOVED_FIELDS
 from ..kernel.features import takes_links
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
@@ -54,11 +54,9 @@ _FIELDS = (
     "socket.sk",
     "sock.sk_protocol",
     *ENDS_FIELDS,
+    *MOVED_FIELDS,
     "sock_common.skc_portpair",
-    "tcp_sock.bytes_sent",
-    "tcp_sock.write_seq",
-    "tcp_sock.copied_seq",
-    "tcp_sock.bytes_received",
+    "sock_common.skc_state",
 )
 
 
@@ -159,7 +157,7 @@ class TlsReader(ProgramReader[TlsEvent]):
             decode=self._records.decode,
             fields=_FIELDS,
             switches=["-DCALLS", f"-DCPUS={possible_cpus()}", *self._scope.switches],
-            headers=("ends.h",),
+            headers=("ends.h", "moved.h"),
             parts=("tls_aead.c", "tls_sockets.c", "tls_go.c", "tls_ring.c"),
             names=self.names,
         )
@@ -293,6 +291,7 @@ class TlsReader(ProgramReader[TlsEvent]):
             *program.rest(),
             *self._records.connections.uses(),
             *self._records.traffic.look(at_end=True),
+            *program.read(),  # of connections that ended meanwhile
         ]
         rest += program.lost()
         program.close()

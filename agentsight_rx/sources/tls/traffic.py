@@ -49,7 +49,7 @@ class Tcp(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """Bytes of a socket as the kernel counts them; `moved` are the bytes that the process has written and read, modulo 2^32."""
+    """Bytes that the process has written to a socket and read from it; `moved`: both, modulo 2^32, also behind its end."""
 
     sent: int
     received: int
@@ -90,9 +90,9 @@ class _Process(Struct):
 
 class Traffic:
     """
-    A process with more connections than objects, both without those that are known to belong together, spoke in a way that is
-    not read. Only then are its files searched for TLS code, which takes 0.2 s for 100 MB. Of a file that `is_searched` so far
-    the later connections are read.
+    Connections and objects that are known to belong together count no more. A process with more connections than objects spoke
+    in a way that is not read. Only then are its files searched for TLS code, which takes 0.2 s for 100 MB. Of a file that
+    `is_searched` so far the later connections are read.
     """
 
     def __init__(self, is_searched: Callable[[FileId], bool] = lambda _: False) -> None:
@@ -129,7 +129,7 @@ class Traffic:
         self._mapped.put(pid, _files_of(mapped))
 
     def gone(self, pid: int) -> None:
-        """Its number may be that of another process from now on."""
+        """Another process may have its number from now on."""
         self._mapped.pop(pid, None)
 
     def plaintext(self, pid: int, start_ns: int) -> None:
@@ -157,7 +157,7 @@ class Traffic:
 
     def _opened_by(self, pid: int, start_ns: int, sock: int) -> _Open | None:
         known = self._open.get(sock)
-        return known if known is not None and (known.origin.pid, known.start_ns) == (pid, start_ns) else None
+        return known if known and (known.origin.pid, known.start_ns) == (pid, start_ns) else None
 
     def read(self, view: memoryview, at: int, comm: Callable[[bytes], str]) -> Tcp:
         """The record of a connection that begins or ends."""
@@ -193,13 +193,13 @@ class Traffic:
 
     def end(self, tcp: Tcp) -> list[TcpTraffic | UnreadTls]:
         known = self._open.pop(tcp.sock, None)
-        if known is None or not (tcp.sent or tcp.received):
+        if known is None or not tcp.local_port:  # it was never established
             return []
         known.sent, known.received, known.local_port = tcp.sent, tcp.received, tcp.local_port
         return self._report(known, tcp.origin, ended=True)
 
     def look(self, *, at_end: bool = False) -> list[TcpTraffic | UnreadTls]:
-        """Open connections of processes whose plaintext was not seen, with what they carried so far."""
+        """Open connections with what they carried so far: of processes whose plaintext was not seen, at the end of all."""
         now_s = time.monotonic()
         if not self._open or not (at_end or now_s - self._asked_s >= _EVERY_S):
             return []
@@ -207,13 +207,13 @@ class Traffic:
         out: list[TcpTraffic | UnreadTls] = []
         for sock, known in self._open.items():
             process = self._process(known.origin.pid, known.start_ns)
-            if known.read or process.connections <= process.read or not (at_end or now_s - known.opened_s >= _OLD_S):
+            if not at_end and (known.read or process.connections <= process.read or now_s - known.opened_s < _OLD_S):
                 continue
             sent, received, _, local_port = self.ask(sock)
-            if not local_port:  # it gave its port back, so the record of its end, which has the port, is on its way
+            if not local_port:  # the record of its end, which has the port, is on its way
                 continue
             known.local_port = local_port
-            if (sent, received) != (known.sent, known.received) and (sent or received):
+            if at_end or ((sent, received) != (known.sent, known.received) and (sent or received)):
                 known.sent, known.received = sent, received
                 out += self._report(known, known.origin, ended=False)
         return out

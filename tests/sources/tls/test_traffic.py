@@ -31,6 +31,7 @@ def tcp(pid: int, *, ended: bool) -> Tcp:
         in_offset=0,
         out_offset=0,
         ended=ended,
+        local_port=40_000 if ended else 0,
     )
 
 
