@@ -28,12 +28,13 @@ from ...view.queries.segments import Segment, carried, segments_of
 from ...view.rows.tables import TOOLS
 from .ask import Ask
 from .screen import Column, Line, Prose, Screen, Span, Whole, table
-from .words import amount, money, plural
+from .words import amount, listed, money, plural
 
 __all__ = ["OVER_TIME", "SEGMENTS", "ContextReport", "context", "context_lines"]
 
 _ROWS = 12
 _FINDINGS = 5
+_AGENTS_SHOWN = 4
 _BAR = 30  # cells of the longest one
 
 SEGMENTS = (
@@ -108,7 +109,7 @@ def context(
         ask.write([report])
         return
     ask.write_lines(context_lines(agent, findings, ask.screen, most=None if ask.flags.show_all else ask.flags.limit or _ROWS))
-    ask.write_lines(_next(ask, agents))
+    ask.write_lines(_next(ask, [each for each in agents if each.agent_id != agent.agent_id]))
 
 
 def _wanted(ask: Ask, call: str) -> tuple[str, int, str | None]:
@@ -239,6 +240,7 @@ def _turn_json(turn: TurnContext) -> dict[str, object]:
 
 def _next(ask: Ask, agents: Sequence[AgentContext]) -> Iterator[Line]:
     yield ""
-    if len(agents) > 1:
-        yield Whole(f"{plural(len(agents) - 1, 'sub-agent')} besides: {ask.other('context')} N, N of one of its calls")
+    if agents:
+        named = listed([f"{each.name} (turn {each.turns[-1].turn})" for each in agents], _AGENTS_SHOWN)
+        yield Prose(f"{plural(len(agents), 'agent')} besides: {named}; {ask.other('context')} N, N of one of its calls")
     yield Whole(f"next: {ask.other('context')} --over-time · {ask.other('cache')}")

@@ -51,7 +51,7 @@ def contexts_of(picture: Picture, session: str, /, *, of: str = "") -> ContextOv
         prompts=tuple(turn.turn for turn in turns if turn.call.is_prompted),
         window=agent.window or 0,
         fullest=max(turns, key=lambda turn: turn.total).turn,
-        threads=tuple(ContextThread(each.agent_id or "", each.agent_id or "main", len(each.turns)) for each in agents),
+        threads=tuple(ContextThread(each.agent_id or "", each.name, len(each.turns)) for each in agents),
         counted=any(turn.usage is not None for turn in turns),
         calls=len(turns),
         model=turns[-1].call.model or "",

@@ -94,6 +94,11 @@ class AgentContext(Struct):
     instruction_files: dict[bytes, InstructionFile] = {}
 
     @property
+    def name(self) -> str:
+        """Of the agent."""
+        return self.turns[0].call.sub_agent or "main"
+
+    @property
     def held(self) -> list[Held]:
         return self.thread.held
 

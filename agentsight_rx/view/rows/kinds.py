@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 
+_ID_SHOWN = 8  # characters of an id
 HUNG_UP = "the client hung up after the end"
 REPORTED_AT = (1, 10, 100, 1000)  # deeds of one alert
 
@@ -105,8 +106,10 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     scheme: str = "https"  # of the URL: http without TLS
     operation: str = "chat"  # `gen_ai.operation.name` of OpenTelemetry
     agent: str | None = None  # the program that made it, by its known name or the one that it gives itself
-    agent_id: str | None = None  # of an agent within the program, as the client named it; None: the main one
+    agent_id: str | None = None  # of an agent within the program, as the client named it or by its tool; None: the main one
     parent_agent_id: str | None = None
+    agent_tool: str | None = None  # id of the ToolRow whose task that agent works on
+    agent_name: str = ""  # as the input of that tool names it
     previous_response_id: str | None = None  # the response that this request went on from
     turn: int = 0  # number of the call in its session
     new_results: int = 0
@@ -124,6 +127,11 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     def is_prompted(self) -> bool:
         """A person typed what it sent, for the first time."""
         return bool(self.prompt) and not (self.aside or self.repeat) and self.agent_id is None
+
+    @property
+    def sub_agent(self) -> str:
+        """The name of the agent within the session that made it, else the begin of its id; "": the main one."""
+        return self.agent_name or (self.agent_id or "")[:_ID_SHOWN]
 
 
 class TokenRow(Counts, AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
