@@ -34,6 +34,7 @@ __all__ = ["Threads", "ThreadsState"]
 _AGENTS_MOST = 1024
 _KNOWN_MOST = 8192  # conversations and responses by which an agent is known again, 1 MB
 _COMPARED = 1024  # characters of each end of a text
+_ROLE = 256  # characters of instructions, which say who the agent is; dates and places stand behind them
 _PROMPT_MOST = 65_536  # characters of a prompt that is looked for in an input
 _LEAST = 12  # characters of a prompt or an input; a shorter one is in others by chance
 _SENTENCE, _SPACES = 40, 5  # characters and spaces of an input that is a task also where more stands around it
@@ -98,7 +99,7 @@ class _Asking:
     @cached_property
     def frame(self) -> _Frame:
         given = (text for each in self.asked.messages if each.role in ("system", "developer") for text in each.texts())
-        instructions = "\n".join(given)[:_COMPARED]
+        instructions = "\n".join(given)[:_ROLE]
         names = sorted(tool.name for tool in self.asked.tools)
         return _digest([instructions]) if instructions else b"", _digest(names) if names else b""
 
@@ -145,11 +146,8 @@ class Threads:
         key = f"{asking.session} {thread.id or ''}"
         is_new = key not in self._agents
         if is_new or (asking.asked.tools and not row.aside):
-            if is_new or asking.begins:
-                thread = replace(thread, call=row.id, frame=asking.frame, head=asking.head)
-            else:
-                thread = replace(thread, call=row.id)
-            self._agents.put(key, thread)
+            head = asking.head if is_new or asking.begins else thread.head
+            self._agents.put(key, replace(thread, call=row.id, frame=asking.frame, head=head))
         if thread.id is not None and asking.head:
             before = self._known.get(asking.head, thread.id)
             self._known.put(asking.head, thread.id if before == thread.id else _SHARED)
@@ -229,8 +227,8 @@ class Threads:
         )
 
     def _beside(self, asking: _Asking, open_tools: Sequence[OpenTool]) -> Thread | None:
-        """The agent that a tool may have started which is neither a command nor an edit."""
-        able = [each for each in open_tools if not (each.sent or is_command(each.row) or is_edit(each.row))]
+        """The agent that a tool may have started which is neither a command nor an edit. It has a task, and no summary."""
+        able = [each for each in open_tools if asking.prompt and not (each.sent or is_command(each.row) or is_edit(each.row))]
         tool = self._free(asking, [each for each in able if self._is_waited_for(asking, each)])
         return None if tool is None else self._new(asking, tool)
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from ...loss import Entry, Reason
 from ..reasons import lost_words
 from ..rows.beginnings import Beginning
-from ..rows.blind_spots import connections_of
+from ..rows.blind_spots import connections_of, reason_of
 from ..rows.kinds import BlindSpotRow
 from ..words import plural
 
@@ -52,9 +52,8 @@ def missing_things(
     make, runs without an orderly end, agents that ran before, rules of the guard that could not be loaded.
     """
     for spot in blind_spots:
-        why = " and ".join(dict.fromkeys(spot.looks_like)) or "no known TLS code"
         some = f"{connections_of(spot)} of " if spot.among else ""
-        yield Missing(f"{some}{spot.comm} {spot.pid} could not be read", why)
+        yield Missing(f"{some}{spot.comm} {spot.pid} could not be read", reason_of(spot))
     if calls_cut:
         yield Missing(f"{plural(calls_cut, 'call')} {'is' if calls_cut == 1 else 'are'} incomplete")
     if commands_unseen:

@@ -385,8 +385,8 @@ class ResourceRow(AnyRow, frozen=True, tag="resource_sample", omit_defaults=True
 class BlindSpotRow(AnyRow, frozen=True, tag="blind_spot", omit_defaults=True):
     """
     A process of which traffic was not read: `connections` TCP connections carried `size` bytes both ways, and no plaintext was
-    seen. `files` have TLS code that is not read, and `looks_like` says which, one for each file. `among` not 0: so many carried
-    these bytes, and it is not known which of them were not read.
+    seen. `files` have TLS code that is not read, and `looks_like` says which, one for each file; `why` no such file is known.
+    `among` not 0: so many carried these bytes, and it is not known which of them were not read.
     """
 
     id: str
@@ -401,6 +401,7 @@ class BlindSpotRow(AnyRow, frozen=True, tag="blind_spot", omit_defaults=True):
     looks_like: tuple[str, ...] = ()
     among: int = 0
     view_source: str = "view"
+    why: str = ""
 
 
 class TlsUseRow(AnyRow, frozen=True, tag="tls_use", omit_defaults=True):

@@ -139,6 +139,15 @@ def test_an_agent_that_is_compacted_stays_itself() -> None:
 # -- what is no other agent ------------------------------------------------------------------------------------------------
 
 
+def test_the_main_agent_stays_itself_whose_instructions_and_tools_changed_before_it_was_compacted() -> None:
+    machine, main = delegated({"prompt": TASK})
+    main.system, main.tools = "You are an orchestrator on the next day.", ("read", "task", "more")
+    main.turn(("t1", "well"), asks_for=[("t2", "task", {"prompt": TASK})])
+    main.messages = []
+    main.turn("This is what was done so far: nothing.")
+    assert {"main": None} == machine.found()
+
+
 @pytest.mark.parametrize("cut", [False, True])
 @pytest.mark.parametrize("begins", ["Never mind. What time is it?", f"This is what was said so far: the user wants {TASK}"])
 def test_the_main_agent_may_begin_anew_while_a_tool_is_open(begins: str, cut: bool) -> None:

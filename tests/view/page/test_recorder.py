@@ -36,7 +36,7 @@ def test_a_recorder_that_runs_says_since_when_and_what_is_missing_since_then() -
     line = line_of_recorder(Watched(True, PATH, is_written=True, bytes=5), stored(*sessions, *spots))
     assert ("running", 1000, 1, 5) == (line.state, line.since_ms, line.sessions, line.bytes)
     spot, lost = line.missing
-    assert spot.startswith("codex (no known TLS code), process 7: 2 connections")
+    assert spot.startswith("codex (the reason is not known), process 7: 2 connections")
     assert "1,200 lost at files (kernel lost)" == lost
     assert 0 == line.more_missing
 
