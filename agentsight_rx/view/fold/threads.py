@@ -57,6 +57,7 @@ class Thread(Struct, array_like=True, frozen=True):
     frame: _Frame = (b"", b"")
     call: str = ""
     head: str = ""
+    tools: int = 0  # that it may use; with another number its frame is another one
 
 
 _MAIN = Thread()
@@ -98,9 +99,12 @@ class _Asking:
 
     @cached_property
     def frame(self) -> _Frame:
-        given = (text for each in self.asked.messages if each.role in ("system", "developer") for text in each.texts())
-        instructions = "\n".join(given)[:_ROLE]
-        names = sorted(tool.name for tool in self.asked.tools)
+        instructions = ""
+        for message in self.asked.messages:
+            if message.role not in ("system", "developer") or len(instructions) >= _ROLE:
+                break
+            instructions += "\n".join(message.texts())[:_ROLE]
+        names = sorted([tool.name for tool in self.asked.tools])
         return _digest([instructions]) if instructions else b"", _digest(names) if names else b""
 
     @cached_property
@@ -128,6 +132,10 @@ class Threads:
         """The row of a call, which has its session, with its agent, and whether that is a new one below the main one."""
         if said is None:
             return replace(row, agent_id=named.agent, parent_agent_id=named.parent_agent), False
+        if named.agent is None and not (self._known or self._tools.any_open or said.asked.tools):
+            main = self._agents.get(f"{row.session_id} ")  # as most calls of a program without tools are
+            if main is not None and main.tool is None:
+                return row, False
         asking = _Asking(row, said)
         if named.agent is None:
             thread = self._found(asking)
@@ -146,8 +154,13 @@ class Threads:
         key = f"{asking.session} {thread.id or ''}"
         is_new = key not in self._agents
         if is_new or (asking.asked.tools and not row.aside):
-            head = asking.head if is_new or asking.begins else thread.head
-            self._agents.put(key, replace(thread, call=row.id, frame=asking.frame, head=head))
+            tools = len(asking.asked.tools)
+            if is_new or asking.begins:
+                thread = replace(thread, call=row.id, frame=asking.frame, head=asking.head, tools=tools)
+            else:  # a frame takes 10 us
+                frame = thread.frame if thread.tools == tools else asking.frame
+                thread = replace(thread, call=row.id, frame=frame, tools=tools)
+            self._agents.put(key, thread)
         if thread.id is not None and asking.head:
             before = self._known.get(asking.head, thread.id)
             self._known.put(asking.head, thread.id if before == thread.id else _SHARED)
