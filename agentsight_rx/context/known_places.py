@@ -11,15 +11,18 @@ from .held import Held
 __all__ = ["fixed_in", "read_up_to"]
 
 
-def read_up_to(held: Sequence[Held], points: Sequence[tuple[int, int]], tokens: int, /) -> tuple[int, int]:
+def read_up_to(held: Sequence[Held], most: int, points: Sequence[tuple[int, int]], tokens: int, /) -> tuple[int, int]:
     """
-    The pieces that the cache may have had, the (pieces, tokens) that are known already, the tokens that came from the cache ->
-    where a new point belongs among these, and the pieces up to there; 0: it is not known, or is known already.
+    The cache may have had the first `most` pieces, `points` are the (pieces, tokens) that are known already, and so many
+    `tokens` came from the cache -> where a new point belongs among these, and the pieces up to there; 0: it is not known, or is
+    known already.
     """
     place = bisect_right(points, tokens, key=itemgetter(1))
     low, counted = points[place - 1]
-    high = points[place][0] - 1 if place < len(points) else len(held)
-    marks = [at for at in range(low + 1, min(high, len(held)) + 1) if held[at - 1].piece.mark] if counted < tokens else []
+    if counted == tokens:
+        return place, 0
+    high = points[place][0] - 1 if place < len(points) else most
+    marks = [at for at in range(low + 1, min(high, most) + 1) if held[at - 1].piece.mark]
     return place, marks[0] if len(marks) == 1 else 0
 
 

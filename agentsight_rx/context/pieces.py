@@ -115,12 +115,15 @@ def summed_up_at(pieces: Sequence[Piece], /) -> int | None:
 
 
 def _from(element: Place, pieces: Iterable[Piece]) -> tuple[Piece, ...]:
-    return tuple([_rebased(each, element.start) for each in pieces])
-
-
-def _rebased(piece: Piece, by: int) -> Piece:
-    ref = f"{UNNAMED}{int(piece.ref[len(UNNAMED) :]) - by}" if piece.ref.startswith(UNNAMED) else piece.ref
-    return replace(piece, start=piece.start - by, end=piece.end - by, ref=ref)
+    by = element.start
+    return tuple(
+        [
+            replace(each, start=each.start - by, end=each.end - by)
+            if each.ref[:1] != UNNAMED
+            else replace(each, start=each.start - by, end=each.end - by, ref=f"{UNNAMED}{int(each.ref[1:]) - by}")
+            for each in pieces
+        ]
+    )
 
 
 def _tool_name(body: bytes, tool: Place) -> str:

@@ -100,7 +100,7 @@ def _together(name: str, each: Sequence[Segment], turns: Sequence[int]) -> Segme
         name=name,
         since=min(one.since for one in each),
         last=max(one.last for one in each),
-        requests=max(*(one.requests for one in each), sum(any(one.was_in(turn) for one in each) for turn in turns)),
+        requests=_requests(each, turns),
         tokens=sum(one.tokens for one in now),
         exact=all(one.exact for one in now),
         carried=sum(one.carried for one in each),
@@ -109,6 +109,15 @@ def _together(name: str, each: Sequence[Segment], turns: Sequence[int]) -> Segme
         count=len(now),
         held=any(one.held for one in each),
     )
+
+
+def _requests(some: Sequence[Segment], turns: Sequence[int]) -> int:
+    """Those that had any of them."""
+    most = max(one.requests for one in some)
+    lives = {(one.since, one.last, one.left, one.again): one for one in some}
+    if len(lives) == 1 or most == len(turns):
+        return most
+    return max(most, sum(any(one.was_in(turn) for one in lives.values()) for turn in turns))
 
 
 def _segment(agent: AgentContext, held: Held, *, held_now: bool, priced: bool) -> Segment:
