@@ -16,8 +16,11 @@ from .loss import Reason
 from .tokens import Usage
 
 __all__ = [
+    "NO_CODE",
+    "NO_FILES",
     "PLAIN",
     "SEARCHED",
+    "UNOPENED",
     "AnswerPiece",
     "AnswerProgress",
     "BlindSpot",
@@ -183,12 +186,16 @@ class TcpTraffic(Struct, frozen=True, gc=False, tag="tcp_traffic"):
 
 
 SEARCHED = "TLS code that was still being searched for"  # as `looks_like` of a file that is read from then on
+# Why no file of a process looks like TLS code
+NO_CODE = "no known TLS code"
+NO_FILES = "its files are not known, since it had ended by then"
+UNOPENED = "files that could not be opened"
 
 
 class UnreadTls(Struct, frozen=True, gc=False, tag="unread_tls"):
     """
     A process has code of a TLS implementation that cannot be read, or was not yet: the file, and what it looks like, or
-    SEARCHED.
+    SEARCHED. Without a `path` it says why no such file is known.
     """
 
     origin: Origin
@@ -232,6 +239,7 @@ class BlindSpot(Struct, frozen=True, tag="blind_spot"):
     files: tuple[str, ...] = ()  # with TLS code that is not read
     looks_like: tuple[str, ...] = ()  # what it looks like, one for each file
     among: int = 0  # 0: these connections alone
+    why: str = ""  # no file with TLS code is known
 
 
 WebSocketKind: TypeAlias = Literal["text", "binary", "ping", "pong", "close"]

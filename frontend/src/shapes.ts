@@ -116,7 +116,7 @@ export interface ContextBlock {
 }
 export interface ContextRow {
   id: string; what: string; whose: string; origin: number; tokens: number; since: number; requests: number; lives?: number[]; approx?: boolean;
-  code?: boolean; cached_usd?: number | null; full_usd?: number | null; mentioned?: number; again?: number; never?: boolean; target?: Clause | null;
+  code?: boolean; cached_usd?: number | null; full_usd?: number | null; mentioned?: number; again?: number; dropped?: number; never?: boolean; target?: Clause | null;
 }
 export interface ContextSum {
   what: string; tokens: number; count?: number; approx?: boolean; code?: boolean; cached_usd?: number | null; full_usd?: number | null; carried?: number;

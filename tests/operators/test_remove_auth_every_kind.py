@@ -22,7 +22,7 @@ PLAIN: dict[str, set[str]] = {
     "TcpTraffic": {"peer"},
     "UnreadTls": {"path", "looks_like"},
     "TlsUse": {"path", "stack", "method"},
-    "BlindSpot": {"peers", "files", "looks_like"},
+    "BlindSpot": {"peers", "files", "looks_like", "why"},
     "HttpRequest": {"version", "reason", "encoding"},
     "HttpResponse": {"version", "reason", "encoding", "method"},
     "BodyPart": {"reason", "encoding"},

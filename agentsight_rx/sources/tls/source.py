@@ -108,7 +108,7 @@ class TlsReader(ProgramReader[TlsEvent]):
         self._finder = Finder(self._attach, self._say)
         self._holding = Holding(options.group, self._finder, self._say)
         self._look_s = 0.0  # when to look next
-        self._records = Records(handshakes=options.handshakes, is_searched=self._finder.searches)
+        self._records = Records(handshakes=options.handshakes, seems=self._finder.seems)
 
     @property
     def probed(self) -> Sequence[Probed]:
@@ -223,7 +223,7 @@ class TlsReader(ProgramReader[TlsEvent]):
         """Inspect files that this process uses and that are new; the kernel's program does not report them again."""
         places = {(file.device, file.inode) for file in files}
         if mapped := list(mapped_files((pid,))):
-            self._records.traffic.maps(pid, mapped)
+            self._records.traffic.code.maps(pid, mapped)
         used = [one for one in mapped if (one.device, one.inode) in places]
         found = used or mapped  # none is used: an older kernel, where overlayfs has other numbers in the maps of a process
         seen = {(one.device, one.inode) for one in found if self._finder.begin(one.place, one)}

@@ -146,7 +146,7 @@ class Views:
         }
         self._processes = Processes()
         self._tools = Tools(self._processes)
-        self._sessions = Sessions(self._processes)
+        self._sessions = Sessions(self._processes, self._tools)
         self._unknown = UnknownFields()
         self._calls = Calls(self._sessions, self._unknown)
         self._exchanges = Exchanges(self._calls.twins.sockets)
