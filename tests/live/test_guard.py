@@ -24,10 +24,10 @@ from agentsight_rx.view import AlertRow
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.alerts import read_alerts
 
-from .capture import PATIENCE_S, PROGRAM, needs_root, until
+from .capture import PATIENCE_S, PROGRAM, until
 from .peers import fake_llm
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 PYTHON = "/usr/bin/python3"
 
