@@ -35,6 +35,7 @@ class Reason(StrEnum):
     OTHER_ABI = "other_abi"  # what 32-bit programs do: the tracepoints of system calls do not show it
     UNSEEN = "unseen"  # a command that we started, and of which the kernel reported nothing
     UNFOLLOWED = "unfollowed"  # a process that breakpoints do not look into, or no more
+    LEFT_RUNNING = "left_running"  # what processes do that the recorded command left, behind the end of the capture
     BUG = "bug"
 
     @property

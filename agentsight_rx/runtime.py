@@ -32,7 +32,7 @@ from .signals import EndRequest, asking_to_end
 from .sources.names import unseen_names
 from .timing import step
 from .view.reasons import SOURCES
-from .view.rows.beginnings import beginnings_of
+from .view.rows.gaps import Gaps, gaps_of
 from .view.rows.tally import Tally
 
 __all__ = ["Run", "Summary", "run", "run_to_end"]
@@ -79,11 +79,14 @@ class Summary(Struct):
         return self.ledger.rules()
 
     @property
+    def gaps(self) -> Gaps:
+        """All that is missing."""
+        ended_ms = self.ledger.began_ms + round(1000 * self.ledger.seconds)
+        return gaps_of(self.tally, self.ledger.entries(), failures=self.failures, ended_ms=ended_ms)
+
+    @property
     def complete(self) -> bool:
-        totals = self.tally.totals
-        begun_before = next(beginnings_of(self.tally.older.values(), self.tally.tls_uses.values()), None)
-        lost = totals.calls_cut or totals.commands_unseen or begun_before
-        return self.ledger.complete and not self.failures and not lost
+        return not self.gaps.count
 
 
 def run(

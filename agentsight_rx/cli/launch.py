@@ -71,8 +71,8 @@ class Launch:
         """
         Fork a child that waits. Call it before any thread exists and before bcc is imported, which makes a fork slower.
 
-        Under sudo the command runs as the invoking user. It is looked up in PATH of `env`, by default our environment. `traced`:
-        it lets itself be traced.
+        Under sudo the command runs as the invoking user. It is looked up in PATH of `env`, by default our environment. Where
+        it shall be `traced`, it lets any process of this user do that.
         """
         command = replace(_command(tuple(argv), os.environ if env is None else env), traced=traced)
         if ctypes.CDLL(None).prctl(_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0))):

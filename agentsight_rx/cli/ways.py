@@ -1,65 +1,82 @@
-"""How a command is seen: by the kernel, or by breakpoints in its processes where the kernel refuses this user."""
+"""How processes are seen: by the kernel, or by breakpoints in them where the kernel refuses this user."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
+from typing import Annotated, TypeAlias
+
+from msgspec import Struct
 
 from ..errors import CaptureError, Unavailable, UsageError
-from ..inputs import HOOKED, SourceOptions
+from ..inputs import HOOKED, Inputs, SourceOptions, hooked, inputs, launched
 from ..say import program, say
-from ..sources.hooks.source import HookOptions, Tracing, why_not
+from ..sources import HookOptions, Tracing
+from ..sources.hooks.source import why_not
 from ..sources.kernel.features import require_kernel
+from ..sources.kernel.rights import own_rights
+from .flags.group import WATCH, flag
 
-__all__ = ["WAYS", "hooks_of", "tracing", "way_of"]
+__all__ = ["By", "Way", "way_to_see"]
 
-WAYS = ("auto", "kernel", "hooks")
+_WAYS = ("auto", "kernel", "hooks")
+
+By: TypeAlias = Annotated[str, flag(WATCH, "--by", "kernel; hooks: by breakpoints, without rights; auto: what works.", "WAY")]
 
 
-def way_of(text: str) -> str:
-    """Raises UsageError."""
-    if text not in WAYS:
-        raise UsageError(f"--by {text!r} is not a way to see a command: use {', '.join(WAYS)}")
-    return text
+class Way(Struct, frozen=True):
+    """`tracing` follows processes, where the kernel does not show them."""
+
+    tracing: Tracing | None = None
+
+    def inputs(self, options: SourceOptions, pid: int | None, *, held: bool = False) -> Inputs:
+        """The sources of a graph. `held`: the process is a command of ours that has not begun."""
+        if self.tracing is None or pid is None:
+            return inputs(launched(options) if held else options)
+        kinds = tuple(name for name in HOOKED if getattr(options, name) is not None)
+        return hooked(options, HookOptions(pid, kinds, held=held), self.tracing)
+
+    def needed(self, required: Collection[str]) -> Collection[str]:
+        """The sources without which nothing starts."""
+        return required if self.tracing is None else {*required, "hooks"}
 
 
 @contextmanager
-def tracing(by: str, required: Collection[str] = ()) -> Generator[Tracing | None]:
+def way_to_see(by: str, required: Collection[str] = ()) -> Generator[Way]:
     """
-    What follows a command that is forked inside of this block; None where the kernel shows it. Raises Unavailable where neither
-    way works here, CaptureError where a `required` source is not seen in this way.
+    The way for a process that is forked inside of this block, or runs. Raises UsageError for another word than those of `--by`,
+    Unavailable where none works here, CaptureError where a `required` source is not seen in this way.
     """
-    refused = _kernel_refuses() if by != "hooks" else ""
-    if by == "kernel" and refused:
-        raise Unavailable(refused)
+    if by not in _WAYS:
+        raise UsageError(f"--by {by!r} is not a way to see processes: use {', '.join(_WAYS)}")
+    refused = ""
+    if by != "hooks":
+        try:
+            require_kernel()
+        except Unavailable as error:
+            refused = str(error)
+            if by == "kernel":
+                raise
     if by != "hooks" and not refused:
-        yield None
+        yield Way()
         return
     if why := why_not():
-        first = f"{refused}. " if refused else ""
-        raise Unavailable(
-            f"{first}Without the kernel: {why}. `{program()} demo` shows a recording, and `{program()} doctor` why"
-        )
-    unseen = sorted({each for each in required if each not in (*HOOKED, "all")} | ({"stdio"} if "all" in required else set()))
+        first = f"{refused}. Without the kernel: {why}" if refused else why
+        raise Unavailable(f"{first}. `{program()} demo` shows a recording, and `{program()} doctor` each way")
+    only = _lacking() or refused
+    unseen = sorted({*required} - {*HOOKED, "all", "system"} | ({"stdio"} if "all" in required else set[str]()))
     if unseen:
-        raise CaptureError(f"--require {unseen[0]}: only the kernel shows it; {refused or 'leave out --by hooks'}")
-    say(f"by breakpoints in the processes of this user{f', since {refused}' if refused else ''}")
-    made = Tracing()
+        raise CaptureError(
+            f"--require {unseen[0]}: only the kernel shows it{f', and {only}' if refused else ': leave out --by hooks'}"
+        )
+    say(f"seen by breakpoints in the processes of this user{f': for the kernel {only}' if refused else ''}")
+    tracing = Tracing()
     try:
-        yield made
+        yield Way(tracing)
     finally:
-        made.close()
+        tracing.close()
 
 
-def _kernel_refuses() -> str:
-    """Why nothing can be captured by the kernel; "" where it can."""
-    try:
-        require_kernel()
-    except Unavailable as error:
-        return str(error)
-    return ""
-
-
-def hooks_of(options: SourceOptions, pid: int, *, held: bool) -> HookOptions:
-    """What is followed, for the sources that are on."""
-    return HookOptions(pid, tuple(name for name in HOOKED if getattr(options, name) is not None), held=held)
+def _lacking() -> str:
+    lacking = own_rights().lacking("program")
+    return f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} missing" if lacking else ""

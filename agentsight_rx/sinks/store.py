@@ -289,8 +289,9 @@ class _StoreWriter:
 
     def _grown(self, store: LmdbStore | MemoryStore) -> list[Put[SessionGaps]]:
         """The gaps of sessions, with what came since the last commit."""
-        new = self._gaps.items()
-        return [Put(SESSION_GAPS, id, (store.get(SESSION_GAPS, id) or SessionGaps()) + grown) for id, grown in new]
+        none = SessionGaps()
+        new = [(id, grown) for id, grown in self._gaps.items() if grown != none]  # a call that began and ended adds none
+        return [Put(SESSION_GAPS, id, (store.get(SESSION_GAPS, id) or none) + grown) for id, grown in new]
 
     def _stages(self, run: int) -> list[Put[StageCount]]:
         """The counts of the stages that changed since the last commit."""

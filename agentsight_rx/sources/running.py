@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..events import Origin, ProcessSeen
-from .proc import read_stat
+from .proc import process_now, read_stat
 
-__all__ = ["ancestors", "running"]
+__all__ = ["ancestors", "goes_on", "running"]
 
 _PROC = Path("/proc")
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -43,6 +43,12 @@ def _seen(pid: int, now_ns: int) -> ProcessSeen | None:
     argv = tuple(word.decode("utf-8", "backslashreplace") for word in words)
     start_ns = int(fields[19]) * _TICK_NS
     return ProcessSeen(origin, int(fields[1]), start_ns=start_ns, filename=filename, argv=argv, cwd=_link(place / "cwd"))
+
+
+def goes_on(pid: int, start_ns: int) -> bool:
+    """Whether this process runs now, and no other one has its pid."""
+    stat = read_stat(pid)
+    return stat is not None and int(stat[1][19]) == start_ns // _TICK_NS and process_now(str(pid)) is not None
 
 
 def _link(path: Path) -> str:

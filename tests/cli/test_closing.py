@@ -67,7 +67,7 @@ def test_a_command_that_was_not_seen_to_run_is_missing(tmp_path: Path) -> None:
     lost, said = ("process", Reason.UNSEEN, 1), "the recorded command was not seen to run"
     lines = closed(recorded(tmp_path / "run.lmdb", Story()), summed(Story(), lost))
     assert f"1 thing is missing: {said}" in lines
-    assert ["1 thing is missing:", f"  {said}"] == closed(None, summed(Story(), lost))[-2:]
+    assert ["1 thing is missing:", f"  {said}"] == closed(None, summed(Story(), lost))[-3:-1]
 
 
 def test_a_command_of_the_model_without_a_process_is_missing(tmp_path: Path) -> None:
@@ -114,7 +114,9 @@ def test_where_nothing_was_stored_all_that_is_missing_is_listed() -> None:
         "4 calls · 78.4 k in (78 % cached) · 1.7 k out · claude-sonnet-4-5",
         "2 things are missing:",
         "  9 lost at store (sink failed)",
+        "    It could not be written. Make room on the disk, or limit the store by --max-size.",
         "  1 lost at tls (kernel lost)",
+        "    The kernel's buffer was full. Leave out what you do not need, such as --no-files.",
     ]
 
 
@@ -140,6 +142,7 @@ def test_a_store_that_cannot_be_read_is_named_and_all_that_is_missing_is_listed(
         f"nothing that can be read was stored in {tmp_path / 'run.lmdb'}",
         "1 thing is missing:",
         "  1 lost at tls (kernel lost)",
+        "    The kernel's buffer was full. Leave out what you do not need, such as --no-files.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""An ELF file -> where a tracer sets breakpoints: functions of TLS, system calls, and where the linker tells of new libraries."""
+"""An ELF file -> where a tracer sets breakpoints: functions of TLS, system calls, and what the linker calls for new files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from ..tls.stacks.cache import find_stacks_cached
 from ..tls.stacks.elf import Image
 from ..tls.stacks.finding import Finding
 from .calls import CALLS, OTHER, TRANSFERS
+from .slots import JUMP_SIZE
 
 __all__ = ["Code", "Request", "code_of", "identity"]
 
-# What loads the number of a call in front of it: mov eax, imm32; in the C library also xor eax, eax, or a 64-bit mov into rax, in
-# a function that makes any call
+# What loads the number of a call in front of it: mov eax, imm32; in the C library also xor eax, eax, or a 64-bit mov into rax,
+# in a function that makes any call
 _LOADS = re.compile(rb"\xb8(..)\x00\x00", re.DOTALL)
 _LOADS_IN_LIBC = re.compile(
-    rb"\xb8(..)\x00\x00|\x31\xc0|[\x48\x4c]\x89[\xc0\xc8\xd0\xd8\xe0\xe8\xf0\xf8]|\x48\x8b[\x00-\x07\x40-\x47\x80-\x87]",
+    rb"\xb8(..)\x00\x00|\x31\xc0|[\x48\x4c]\x89[\xc0\xc8\xd0\xd8\xe0\xe8\xf0\xf8]"
+    rb"|\x48\x8b[\x00-\x07\x40-\x47\x80-\x87]",
     re.DOTALL,
 )
 _BEFORE = 40  # bytes in front of a syscall in which its number is loaded
@@ -47,7 +49,8 @@ class Request(Struct):
 
 class Code(Struct):
     """
-    `sites` are the file offsets of syscall instructions, with the number of the call, or OTHER. `loads`: addresses of _r_debug
+    `sites` are the file offsets of syscall instructions, with the number of the call, or OTHER and how many bytes of the
+    instructions in front of it may stand elsewhere. `loads`: addresses of _r_debug
     and of _dl_debug_state, 0 for none. `lengths` are those of the instructions at the functions of `findings`, by their file
     offsets; 0 where an instruction depends on its place.
     """
@@ -55,7 +58,7 @@ class Code(Struct):
     key: tuple[int, int, int]
     path: str
     findings: tuple[Finding, ...] = ()
-    sites: tuple[tuple[int, int], ...] = ()
+    sites: tuple[tuple[int, int, int], ...] = ()
     lengths: dict[int, int] = {}
     loads: tuple[int, int] = (0, 0)
 
@@ -74,7 +77,7 @@ def code_of(request: Request) -> Code:
         return Code(request.key, request.path)
 
 
-def _sites(image: Image, loads: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
+def _sites(image: Image, loads: re.Pattern[bytes]) -> Iterator[tuple[int, int, int]]:
     """
     The syscall instructions that may make a call of interest, by what the code in front of each loads as its number. These
     bytes are in other instructions too, and a breakpoint inside of one would break the program: so the code is read from there.
@@ -84,22 +87,33 @@ def _sites(image: Image, loads: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
         data = image.read(segment.offset, segment.size)
         at = data.find(_SYSCALL)
         while at >= 0:
-            number = OTHER if _WRAPPER.search(data[max(0, at - _BEFORE) : at]) else _number(machine, data, at, loads)
-            if number is not None and (number == OTHER or number in CALLS or number in TRANSFERS):
-                yield segment.offset + at, number
+            number, lead = _site(machine, data, at, loads)
+            if number == OTHER or number in CALLS or number in TRANSFERS:
+                yield segment.offset + at, number, lead
             at = data.find(_SYSCALL, at + 1)
 
 
-def _number(machine: Any, data: bytes, at: int, loads: re.Pattern[bytes]) -> int | None:
-    """The number that is loaded last before the syscall at this place; None where the code there is something else."""
+def _site(machine: Any, data: bytes, at: int, loads: re.Pattern[bytes]) -> tuple[int | None, int]:
+    """
+    The number that is loaded last before the syscall at this place, None where the code there is something else; and the size
+    of the moves right in front of it over which a jump may stand, 0 for none.
+    """
+    wrapper = _WRAPPER.search(data[max(0, at - _BEFORE) : at])
+    if wrapper is not None:
+        sizes = [size for _, size, _, _ in machine.disasm_lite(wrapper[0], 0)]
+        return OTHER, sizes[-1] if sizes[-1] >= JUMP_SIZE else sum(sizes[-2:])
     for found in reversed(list(loads.finditer(data, max(0, at - _BEFORE), at))):
         start = found.start()
         code = [*machine.disasm_lite(data[start : at + 2], start)]
         whole = bool(code) and code[-1][0] == at and code[-1][2] == "syscall"
         if whole and not any(name in ("ret", "jmp", "call", "syscall") for _, _, name, _ in code[:-1]):
             number = found[1] if found.re.groups else None
-            return int.from_bytes(number, "little") if number else 0 if found[0] == b"\x31\xc0" else OTHER
-    return None
+            if number:
+                return int.from_bytes(number, "little"), 0
+            size, name = code[-2][1:3]
+            lead = size if size >= JUMP_SIZE and name == "mov" else 0
+            return (0, 0) if found[0] == b"\x31\xc0" else (OTHER, lead)
+    return None, 0
 
 
 def _lengths(image: Image, findings: tuple[Finding, ...]) -> dict[int, int]:

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from msgspec import Struct
 
@@ -25,7 +25,10 @@ _AT_FDCWD = -100 & 0xFFFFFFFF  # as an int in a register
 _CREAT, _CREAT_FLAGS = 85, os.O_CREAT | os.O_WRONLY | os.O_TRUNC
 _UNLINKAT = 263
 _PIDFD_GETFD = 438
+_UNDECIDED, _CLOSED = (0, 2, 3), 7  # TCP_SYN_SENT, TCP_SYN_RECV; TCP_CLOSE
+_PENDING_MOST = 1024
 _ADDRESS_MOST = 128  # bytes of a struct sockaddr_storage
+_FAMILIES = {int(socket.AF_INET): "ipv4", int(socket.AF_INET6): "ipv6", int(socket.AF_UNIX): "unix"}
 _PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp"}
 _UNIX_TYPES = {socket.SOCK_STREAM: "stream", socket.SOCK_DGRAM: "dgram", socket.SOCK_SEQPACKET: "seqpacket"}
 _ON_SOCKETS = ("connect", "bind", "listen", "accept")
@@ -63,6 +66,7 @@ class Effects(Struct):
 
     emit: Callable[[FileEvent | NetEvent], None]
     kinds: frozenset[str] = frozenset()  # of what is asked for: files, net
+    pending: list[tuple[Followed, Begun]] = []  # connects of which the outcome is open
 
     def wants(self, number: int, *, by_socket: bool) -> bool:
         """Whether a breakpoint is set at a call of this number. Reads and writes only where they say whose a TLS record is."""
@@ -70,6 +74,10 @@ class Effects(Struct):
         if call is None:
             return number == OTHER or (by_socket and number in TRANSFERS)
         return self._asked(call)
+
+    def numbers(self, *, by_socket: bool) -> frozenset[int]:
+        """Those of the calls of interest."""
+        return frozenset(number for number in (*CALLS, *TRANSFERS) if self.wants(number, by_socket=by_socket))
 
     def _asked(self, call: Call) -> bool:
         if call.action == "trace":
@@ -136,11 +144,39 @@ class Effects(Struct):
     def _net(self, process: Followed, begun: Begun, action: str, result: int, error: int) -> None:
         if error in (errno.EAGAIN, errno.EINTR):
             return
+        if error == errno.EINPROGRESS and len(self.pending) < _PENDING_MOST:
+            self.pending.append((process, begun))
+            return
         number = result if action == "accept" and not error else begun.arguments[0]
         with _borrowed(process.pid, number) as sock:
             event = _described(process, begun, action, error, sock)
         if event is not None:
             self.emit(event)
+
+    def settle(self, *, ended: int = 0, at_end: bool = False) -> None:
+        """Connects of which the outcome was open: the ones that are decided now, or were abandoned with the `ended` process."""
+        pending, self.pending = self.pending, []
+        for process, begun in pending:
+            with _borrowed(process.pid, begun.arguments[0]) as sock:
+                state = _state(sock)
+                if process.pid == ended or sock is None:
+                    error = errno.ECANCELED
+                elif state in _UNDECIDED and not at_end:
+                    self.pending.append((process, begun))
+                    continue
+                else:  # of one that failed the program alone is told why
+                    error = 0 if state not in (*_UNDECIDED, _CLOSED) else errno.EINPROGRESS
+                event = _described(process, begun, "connect", error, sock)
+            if event is not None:
+                self.emit(event)
+
+
+def _state(sock: socket.socket | None) -> int:
+    """tcpi_state of tcp(7)."""
+    try:
+        return 0 if sock is None else sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    except OSError:
+        return 0
 
 
 def _described(process: Followed, begun: Begun, action: str, error: int, sock: socket.socket | None) -> NetEvent | None:
@@ -150,7 +186,7 @@ def _described(process: Followed, begun: Begun, action: str, error: int, sock: s
     if sock is not None:
         if sock.family not in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):
             return None
-        family = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}.get(sock.family, "unix")
+        family = _FAMILIES[int(sock.family)]
         protocol = _UNIX_TYPES.get(sock.type, "") if family == "unix" else _PROTOCOLS.get(sock.proto, f"ip{sock.proto}")
         with suppress(OSError):
             local = _named(sock.getsockname())
@@ -250,7 +286,7 @@ def _socket_of(pid: int, number: int) -> int:
 
 def _family(address: bytes) -> str:
     number = int.from_bytes(address[:2], "little")
-    return {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6", socket.AF_UNIX: "unix"}.get(number, "")
+    return _FAMILIES.get(number, "")
 
 
 def _address(data: bytes) -> tuple[str, int]:
@@ -266,10 +302,11 @@ def _address(data: bytes) -> tuple[str, int]:
     return "", 0
 
 
-def _named(name: object) -> tuple[str, int]:
+def _named(name: Any) -> tuple[str, int]:
     """What getsockname and getpeername return."""
     if isinstance(name, tuple):
-        return str(name[0]), int(name[1])
+        address, port, *_ = cast("tuple[str, int]", name)
+        return address, port
     if isinstance(name, bytes):
         return "@" + text_of(name[1:]).replace("\0", "@"), 0
     return str(name), 0

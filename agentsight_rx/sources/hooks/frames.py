@@ -9,7 +9,7 @@ from typing import Generic, TypeAlias, TypeVar
 import msgspec
 from msgspec import Struct
 
-from ...events import FileEvent, Loss, NetEvent, ProcessExec, ProcessExit, ProcessFork, ProcessSeen
+from ...events import FileEvent, Loss, NetEvent, ProcessExec, ProcessExit, ProcessFork, ProcessSeen, UnreadTls
 from ..tls.stacks.finding import Finding
 
 __all__ = ["Attached", "Seen", "Stated", "Told", "Wire"]
@@ -37,7 +37,7 @@ class Stated(Struct, frozen=True, tag="stated"):
 
 
 # bytes: a record of tls.records
-Seen: TypeAlias = ProcessFork | ProcessSeen | ProcessExec | ProcessExit | FileEvent | NetEvent | Loss
+Seen: TypeAlias = ProcessFork | ProcessSeen | ProcessExec | ProcessExit | FileEvent | NetEvent | UnreadTls | Loss
 Told: TypeAlias = bytes | Attached | Stated | Seen
 
 

@@ -1,4 +1,4 @@
-"""Traced processes -> processes that go on without us: their code, their stacks and their calls as if we had never been there."""
+"""Traced processes -> processes that go on without us: their code, stacks and calls as if we had never been there."""
 
 from __future__ import annotations
 

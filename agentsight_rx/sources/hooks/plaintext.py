@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from ..tls.records import CHUNK, CLOSE, GONE, HANDSHAKE, OPENED, RECORD, SEALED, SENT
 from .ptrace import Registers
@@ -72,11 +72,11 @@ class Plaintext(Struct):
     """The state of all processes. `emit` gets a record."""
 
     emit: Callable[[bytes], None]
-    _inside: dict[tuple[int, int], _Inside] = field(default_factory=dict)  # by thread or process, and stack or goroutine
-    _sides: dict[tuple[int, int, int], _Side] = field(default_factory=dict)  # by process, object, direction
-    _imported: set[tuple[int, int]] = field(default_factory=set)
-    _sealed: dict[int, _Sealing] = field(default_factory=dict)  # by thread
-    _received: dict[int, int] = field(default_factory=dict)  # by thread: the socket that it received from last
+    _inside: dict[tuple[int, int], _Inside] = {}  # by thread or process, and stack or goroutine
+    _sides: dict[tuple[int, int, int], _Side] = {}  # by process, object, direction
+    _imported: set[tuple[int, int]] = set()
+    _sealed: dict[int, _Sealing] = {}  # by thread
+    _received: dict[int, int] = {}  # by thread: the socket that it received from last
 
     def enters(self, who: Caller, space: Space, registers: Registers, shape: str, number: int) -> bool:
         """A function begins. True where its return is to be seen by a changed return address."""

@@ -7,7 +7,7 @@ import stat
 import time
 from contextlib import suppress
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from ...events import Origin, ProcessExec
 from ..kernel.names_and_paths import text_of
@@ -32,13 +32,13 @@ class Process(Struct):
     uid: int
     comm: str
     space: Space
-    threads: set[int] = field(default_factory=set)
+    threads: set[int] = set()
     began_ns: int = 0
     cpu_ns: int = 0
     peak_bytes: int = 0
     is_midway: bool = False  # it ran already, and was not looked into yet
-    returns: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # thread -> (stack, where it returns to)
-    calling: dict[int, list[Begun]] = field(default_factory=dict)  # thread -> its system calls: handlers of signals nest them
+    returns: dict[int, list[tuple[int, int]]] = {}  # thread -> (stack, where it returns to)
+    calling: dict[int, list[Begun]] = {}  # thread -> its system calls: handlers of signals nest them
 
     @property
     def by_socket(self) -> bool:

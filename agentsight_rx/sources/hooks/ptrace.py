@@ -144,7 +144,7 @@ def event_message(tid: int) -> int:
 
 
 def get_registers(tid: int, into: Registers) -> bool:
-    return _ptrace(_GETREGS, tid, 0, ctypes.addressof(into)) == 0
+    return bool(_ptrace(_GETREGS, tid, 0, ctypes.addressof(into)) == 0)
 
 
 def set_registers(tid: int, registers: Registers) -> None:

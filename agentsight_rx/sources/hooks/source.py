@@ -9,7 +9,6 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import cast
 
 from ...core.options import Options
 from ...core.stream import Stream, origin
@@ -24,6 +23,7 @@ from ..tls.shapes import needs_sockets
 from . import ptrace
 from .frames import Attached, Stated, Told, Wire
 from .tracer import start
+from .unread import Unread
 
 __all__ = ["HookOptions", "Tracing", "hooks", "why_not"]
 
@@ -66,6 +66,7 @@ class _HookReader:
         self._options = options
         self._wire = wire
         self._records = Records(handshakes=False)
+        self._unread = Unread(self._records.connections.read_of)
         self._early: list[Event] = []
         self._woken, self._waker = _pair()
         self._ended = False
@@ -90,10 +91,11 @@ class _HookReader:
             return early
         if self._ended:
             return None
-        ready = select.select([self._wire, self._woken], [], [], timeout)[0]
-        if self._woken in ready:
+        ends = self._wire.fileno(), self._woken.fileno()
+        ready = select.select(ends, (), (), timeout)[0]
+        if ends[1] in ready:
             self._woken.recv(4096)
-        if self._wire not in ready:
+        if ends[0] not in ready:
             return self._records.look()
         time.sleep(_GATHER_S)  # a wake-up costs more than the few events that it brings
         events = self._events(self._wire.receive())
@@ -121,7 +123,7 @@ class _HookReader:
         self._wire.close()
         for end in (self._woken, self._waker):
             end.close()
-        rest += [*self._records.connections.uses(), *self._records.traffic.look(at_end=True)]
+        rest += [*self._unread.finish(), *self._records.connections.uses()]
         return [*rest, Witness(Origin(time.monotonic_ns(), 0), SEEN)]  # of what a later run sees
 
     def _events(self, told: Sequence[Told]) -> list[Event]:
@@ -145,7 +147,7 @@ class _HookReader:
                 self._watches = True
                 self._ended = self._ended or not each.pid
             else:
-                events.append(cast("Event", each))
+                events += self._unread.take(each)
         return events
 
 
@@ -185,4 +187,5 @@ def _refused(error: str) -> str:
             f"this machine lets {'nobody' if scope > 2 else 'only root'} trace a process "
             f"(kernel.yama.ptrace_scope is {scope}): as root: sysctl kernel.yama.ptrace_scope=1"
         )
-    return f"the process cannot be traced ({error}): it belongs to another user, is traced by another program, or a seccomp filter refuses ptrace(2)"
+    why = "it belongs to another user, is traced by another program, or a seccomp filter refuses ptrace(2)"
+    return f"the process cannot be traced ({error}): {why}"

@@ -8,24 +8,17 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from . import ptrace
 from .ptrace import Registers
+from .slots import FIRST, INT3, JUMP_SIZE, NOP, PAGE_SIZE, SLOT, TABLE_AT, CallSlot, call_slot, copy_of, jump_to, table_of
 
 __all__ = ["AT_EXECFN", "Mapping", "Point", "Space", "auxiliary", "mappings"]
 
-_INT3, _NOP, _RET = b"\xcc", b"\x90", b"\xc3"
-# A page of ours in each program. Functions that are watched return to its first byte, an int3. Behind it stands a place for each
-# system call instruction with a breakpoint: `syscall; jmp back`, and `syscall; int3; jmp back` for a call of interest. So no
-# thread has to step, and one that is in a call when we leave goes on as if nothing had been there.
-_PAGE_SIZE, _SLOT = 64 << 10, 32
-_JUMP = b"\xff\x25\0\0\0\0"  # jmp [rip], and the address
-_PASS = b"\x0f\x05" + _JUMP
-_CALL = b"\x0f\x05\xcc\xeb\xed"  # syscall; int3; jmp to the jump above
-_CALL_AT, _CALL_INT3 = 16, 18
+_RET = b"\xc3"
 # mov eax, 9; syscall; int3. The end of an execve sets rax to its result once more, behind the stop that tells of it
-_MAKE_PAGE = b"\xb8\x09\0\0\0\x0f\x05" + _INT3
+_MAKE_PAGE = b"\xb8\x09\0\0\0\x0f\x05" + INT3
 _EXECUTABLE, _ANONYMOUS = 5, 0x22  # PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS
 AT_EXECFN = 31
 _SEGMENT_GAP = 1 << 21  # between the segments of one file, by their alignment
@@ -69,22 +62,26 @@ class Space(Struct):
     """The memory of one program; processes that were made by vfork share it until they run another."""
 
     pid: int
-    points: dict[int, Point] = field(default_factory=dict)
-    files: set[tuple[int, int, int]] = field(default_factory=set)  # that have their breakpoints
+    points: dict[int, Point] = {}
+    files: set[tuple[int, int, int]] = set()  # that have their breakpoints
     page: int = 0  # address of our page; 0: there is none
-    slots: dict[int, int] = field(default_factory=dict)  # of the system calls: address -> place in our page
+    copies: dict[int, int] = {}  # instruction below a breakpoint -> its copy in our page
+    calls: dict[int, tuple[int, int]] = {}  # breakpoint of a system call -> where it passes, and calls
+    behind: set[int] = set()  # the addresses of the int3 behind calls
+    jumps: dict[int, bytes] = {}  # code over which a jump to our page stands
+    slots: int = 0
     base: int = 0  # of the dynamic linker
     entry: int = 0
     memory: int = -1  # a descriptor of /proc/PID/mem
     users: int = 1
-    calls: int = 0  # system calls of interest, since `since_s`
+    counted: int = 0  # system calls of interest, since `since_s`
     since_s: float = 0.0
     suspended: bool = False
     by_socket: bool = False
 
     def is_behind_call(self, at: int) -> bool:
         """Whether a thread that stopped there made a call of interest."""
-        return 0 < at - self.page < _PAGE_SIZE and (at - self.page) % _SLOT == _CALL_INT3 + 1
+        return at - 1 in self.behind
 
     @property
     def trampoline(self) -> int:
@@ -98,7 +95,11 @@ class Space(Struct):
             dict(self.points),
             set(self.files),
             self.page,
-            dict(self.slots),
+            dict(self.copies),
+            dict(self.calls),
+            set(self.behind),
+            dict(self.jumps),
+            self.slots,
             self.base,
             self.entry,
             by_socket=self.by_socket,
@@ -163,13 +164,13 @@ class Space(Struct):
         if len(original) < len(_MAKE_PAGE) or not self.write(tid, at, _MAKE_PAGE):
             return False
         registers.orig_rax = (1 << 64) - 1
-        registers.rdi, registers.rsi, registers.rdx = 0, _PAGE_SIZE, _EXECUTABLE
+        registers.rdi, registers.rsi, registers.rdx = 0, PAGE_SIZE, _EXECUTABLE
         registers.r10, registers.r8, registers.r9 = _ANONYMOUS, (1 << 64) - 1, 0
         ptrace.set_registers(tid, registers)
         made = ptrace.run_to_trap(tid) and ptrace.get_registers(tid, registers)
         self.write(tid, at, original)
         ptrace.set_registers(tid, before)
-        if not made or registers.rax >> 63 or not self.write(tid, registers.rax, _INT3):
+        if not made or registers.rax >> 63 or not self.write(tid, registers.rax, INT3):
             return False
         self.page = registers.rax
         return True
@@ -178,45 +179,68 @@ class Space(Struct):
         """As it was given to execve."""
         return self.text(auxiliary(self.pid).get(AT_EXECFN, 0))
 
-    @property
-    def is_full(self) -> bool:
-        return (len(self.slots) + 2) * _SLOT > _PAGE_SIZE
+    def _slot(self) -> int:
+        """A new place in our page; 0: it is full."""
+        at = FIRST + self.slots * SLOT
+        if at + SLOT > PAGE_SIZE:
+            return 0
+        self.slots += 1
+        return self.page + at
+
+    def want(self, tid: int, numbers: frozenset[int]) -> None:
+        """The system calls of interest, by number."""
+        self.write(tid, self.page + TABLE_AT, table_of(numbers))
 
     def set(self, tid: int, address: int, point: Point) -> None:
         if address in self.points:
             return
-        if self.is_full:
-            point.length = 0
-        point.original = self.read(address, 16)
-        if point.original and self.write(tid, address, _INT3):
+        point.original = point.original or self.read(address, 16)
+        if point.original and self.write(tid, address, INT3):
             self.points[address] = point
 
-    def set_call(self, tid: int, address: int) -> None:
-        """At a system call instruction."""
+    def set_call(self, tid: int, address: int, lead: int = 0) -> None:
+        """
+        At a system call instruction. Over the `lead` bytes in front of it stands a jump, where that reaches our page: then no
+        thread stops for a call of no interest. No other thread may run there.
+        """
         place = self._slot()
-        if address in self.points or self.is_full:
+        if address in self.points or not place:
             return
-        slot = (_PASS + (address + 2).to_bytes(8, "little")).ljust(_CALL_AT, b"\0") + _CALL
-        if self.write(tid, place, slot):
-            self.slots[address] = place
+        at = address - lead
+        jump = jump_to(at, place) if lead >= JUMP_SIZE else None
+        if jump is None:
+            self._set_slot(tid, place, address, call_slot(place, address + 2))
             self.set(tid, address, Point(b"", "call"))
+            return
+        code = self.read(at, lead)
+        slot = call_slot(place, address + 2, lead=code, table=self.page + TABLE_AT)
+        self._set_slot(tid, place, place + slot.wanted, slot)
+        self.points[place + slot.wanted] = Point(NOP, "call")
+        self.jumps[at] = code
+        self.write(tid, at, jump)
+
+    def _set_slot(self, tid: int, place: int, point: int, slot: CallSlot) -> None:
+        self.write(tid, place, slot.code)
+        self.calls[point] = place + slot.passes, place + slot.calls
+        self.behind.add(place + slot.behind)
 
     def calls_from(self, address: int, *, stops: bool) -> int:
-        """Where a thread makes the system call that stands at `address`, and stops behind it or not."""
-        return self.slots[address] + (_CALL_AT if stops else 0)
+        """Where a thread at this breakpoint makes its system call, and stops behind it or not."""
+        return self.calls[address][stops]
 
     def counts_too_many(self, most: int, seconds: float) -> bool:
         """Count a call. Whether so many came in so many seconds."""
-        self.calls += 1
-        if self.calls < most:
+        self.counted += 1
+        if self.counted < most:
             return False
-        now_s, self.calls = time.monotonic(), 0
+        now_s, self.counted = time.monotonic(), 0
         since_s, self.since_s = self.since_s, now_s
         return now_s - since_s < seconds
 
     def unset_calls(self, tid: int) -> None:
         for address in [address for address, point in self.points.items() if point.role == "call"]:
             self.unset(tid, address)
+        self.want(tid, frozenset())
 
     def leave(self) -> None:
         """A process that had it has another one, or ended."""
@@ -232,21 +256,24 @@ class Space(Struct):
     def restore(self, tid: int) -> None:
         """Take all breakpoints out."""
         self.suspend(tid)
+        for address, code in self.jumps.items():
+            self.write(tid, address, code)
         self.points.clear()
 
     def suspend(self, tid: int, *, ends: bool = False) -> None:
         """Take all breakpoints out until `suspend` with `ends`."""
         self.suspended = not ends
         for address, point in self.points.items():
-            self.write(tid, address, _INT3 if ends else point.original[:1])
-            if point.role == "call":
-                self.write(tid, self.slots[address] + _CALL_INT3, _INT3 if ends else _NOP)
+            self.write(tid, address, INT3 if ends else point.original[:1])
+        for address in self.behind:
+            self.write(tid, address, INT3 if ends else NOP)
 
     def pass_by(self, tid: int, registers: Registers, address: int) -> None:
         """Have the thread do the instruction below a breakpoint and go on; `registers` are those that it will get."""
         point = self.points[address]
-        if point.length:
-            registers.rip = self._moved(tid, address, point)
+        moved = self._moved(tid, address, point) if point.length else 0
+        if moved:
+            registers.rip = moved
             ptrace.set_registers(tid, registers)
             return
         if point.original[:1] == _RET:
@@ -259,34 +286,15 @@ class Space(Struct):
         self.write(tid, address, point.original[:1])
         ptrace.set_registers(tid, registers)
         ptrace.step(tid)
-        self.write(tid, address, _INT3)
+        self.write(tid, address, INT3)
 
     def _moved(self, tid: int, address: int, point: Point) -> int:
-        """Where a copy of the instruction stands, with a way back behind it."""
-        place = self.slots.get(address)
-        if place is None:
-            place = self._slot()
-            self.write(tid, place, _copy_of(point.original[: point.length], address))
-            self.slots[address] = place
+        """Where a copy of the instruction stands, with a way back behind it; 0: there is no room."""
+        place = self.copies.get(address) or self._slot()
+        if place and address not in self.copies:
+            self.write(tid, place, copy_of(point.original[: point.length], address))
+            self.copies[address] = place
         return place
-
-    def _slot(self) -> int:
-        return self.page + (len(self.slots) + 1) * _SLOT
-
-
-def _copy_of(code: bytes, address: int) -> bytes:
-    """What does the same as the instruction at this address, in any other place."""
-    behind = address + len(code)
-    back = _JUMP + behind.to_bytes(8, "little")
-    near = code[:1] == b"\x0f" and 0x80 <= code[1] <= 0x8F
-    if not near and not 0x70 <= code[0] <= 0x7F and code[:1] not in (b"\xe9", b"\xeb"):
-        return code + back
-    distance = int.from_bytes(code[-4 if len(code) > 2 else -1 :], "little", signed=True)
-    away = _JUMP + (behind + distance).to_bytes(8, "little")
-    if code[:1] in (b"\xe9", b"\xeb"):
-        return away
-    condition = 0x70 | code[1] & 15 if near else code[0]
-    return bytes((condition, len(back))) + back + away
 
 
 def auxiliary(pid: int) -> dict[int, int]:

@@ -17,10 +17,11 @@ import traceback
 from contextlib import suppress
 from typing import NoReturn
 
-from ...events import Loss, Origin, ProcessExec, ProcessExit, ProcessFork, ProcessSeen
+from ...events import Loss, Origin, ProcessExec, ProcessExit, ProcessFork, ProcessSeen, UnreadTls
 from ...loss import Reason
 from ..running import running
 from ..tls.shapes import needs_sockets
+from ..tls.stacks.search import IN_LIBRARIES
 from . import ptrace
 from .calls import TRACE
 from .code import Code
@@ -36,8 +37,9 @@ from .space import Mapping, Point, Space
 __all__ = ["start"]
 
 _WALL = 0x40000000
-_IDLE_MS = 200
+_IDLE_MS, _OPEN_MS = 200, 20  # how long nothing may happen, and while the outcome of a connect is open
 _TOGETHER = 256  # values that are sent together
+_NAMED_MOST = 8
 _END_S = 5.0  # how long the recorder may take for the last of them
 _NESTED_MOST = 64  # system calls of one thread that go on; those that were left by longjmp are never over
 _STOPS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
@@ -62,7 +64,7 @@ class Tracer:
         self._effects = Effects(self._out.append)
         self._registers = Registers()
         self._kinds = frozenset[str]()
-        self._ending = self._began = False
+        self._ending = self._began = self._held = False
         self._privileged = os.geteuid() == 0
 
     # -- the loop ----------------------------------------------------------------------------------------------------
@@ -73,7 +75,8 @@ class Tracer:
             poll.register(each, select.POLLIN)
         while not (self._ending or self._control.closed):
             poll.modify(self._control, select.POLLIN | (select.POLLOUT if self._control.is_waiting else 0))
-            ready = dict(poll.poll(_IDLE_MS))
+            ready = dict(poll.poll(_OPEN_MS if self._effects.pending else _IDLE_MS))
+            self._effects.settle()
             if self._signals in ready:
                 with suppress(BlockingIOError):
                     os.read(self._signals, 4096)
@@ -94,6 +97,11 @@ class Tracer:
 
     def _end(self) -> None:
         processes = {process.pid: process for process in self._threads.values()}
+        self._effects.settle(at_end=True)
+        if self._held and processes:
+            left = ", ".join(map(str, [*processes][:_NAMED_MOST]))
+            note = f"processes that the command left go on: {left}"
+            self._out.append(Loss(_now(), "process", Reason.LEFT_RUNNING, len(processes), note=note))
         let_go(processes.values(), self._searches.waiting, self._stopped)
         if self._control.lost:
             note = "the recorder did not take what was seen in time"
@@ -120,6 +128,8 @@ class Tracer:
             if not tid:
                 return
             self._stopped(tid, status)
+            if self._effects.pending:
+                self._effects.settle()
             if len(self._out) >= _TOGETHER:
                 self._send()
 
@@ -141,7 +151,7 @@ class Tracer:
                 self._tell(*running((pid,)))
                 process.is_midway = True
                 ptrace.interrupt(pid)
-            self._began = True
+            self._began, self._held = True, held
             self._out.append(Stated(pid))
         except OSError as error:
             self._out.append(Stated(pid, error.strerror or str(error)))
@@ -375,7 +385,7 @@ class Tracer:
     # -- files with code ---------------------------------------------------------------------------------------------
 
     def _look_into(self, process: Process, tid: int) -> None:
-        """Set breakpoints in the files that it has mapped as code; its thread waits while one is searched for the first time."""
+        """Set breakpoints in the files that it has mapped as code; its thread waits while one is searched."""
 
         def go_on(found: Found) -> None:
             for mapping, code in found:
@@ -394,16 +404,19 @@ class Tracer:
 
         for finding in code.findings if "tls" in self._kinds else ():
             hooks = [hook for hook in finding.placed("cheap") if hook.shape not in UNREAD]
-            if hooks:
-                number = self._number(code, finding.stack)
-                space.by_socket = space.by_socket or needs_sockets(finding)
+            number = self._number(code, finding.stack) if hooks else 0
+            if not hooks and finding.stack not in IN_LIBRARIES:
+                looks = finding.stack + (f", {finding.failure}" if finding.failure else "")
+                self._out.append(UnreadTls(process.origin(tid), process.start_ns, code.path, looks))
+            space.by_socket = space.by_socket or (bool(hooks) and needs_sockets(finding))
             for hook in hooks:
                 put(hook.offset, hook.shape, number)
                 for offset in hook.returns:
                     put(offset, hook.shape, number, at_return=True)
-        for offset, number in code.sites:
+        space.want(tid, self._effects.numbers(by_socket=space.by_socket))
+        for offset, number, lead in code.sites:
             if mapping.has(offset) and self._effects.wants(number, by_socket=space.by_socket):
-                space.set_call(tid, mapping.address(offset))
+                space.set_call(tid, mapping.address(offset), lead if len(process.threads) == 1 else 0)
         self._follow_loads(space, tid, code, mapping)
 
     def _number(self, code: Code, stack: str) -> int:
@@ -434,7 +447,7 @@ class Tracer:
         if tid != process.pid:
             self._plaintext.thread_gone(tid)
             return
-        self._plaintext.gone(process.caller(tid))
+        self._effects.settle(ended=tid)
         origin = process.origin(tid)
         code = os.waitstatus_to_exitcode(status)
         self._tell(
@@ -450,6 +463,7 @@ class Tracer:
                 peak_bytes=process.peak_bytes,
             )
         )
+        self._plaintext.gone(process.caller(tid))
         process.space.leave()
         if self._began and not self._threads:
             self._out.append(Stated())

@@ -55,6 +55,8 @@ def places_of(entries: Sequence[Entry], counts: Sequence[StageCount], /) -> Iter
     """Of all runs of a recording. A recording of an older release has no counts: its losses are known, but not their share."""
     lost: dict[str, list[Entry]] = {}
     for entry in entries:
+        if entry.reason is Reason.LEFT_RUNNING:
+            continue  # behind the end nothing came
         if entry.by_filter or not entry.reason.intended:
             lost.setdefault(place_of(entry), []).append(entry)
     gone = {place: sum(each.count for each in some) for place, some in lost.items()}

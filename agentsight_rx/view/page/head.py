@@ -4,7 +4,7 @@ A session -> the head of the page: verdict, completeness, the strip of turns, nu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -135,7 +135,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
     work = picture.work(session)
     threads = threads_of(session, work)
     files, _ = picture.audits(session, "file")
-    live = picture.being_written and (row is None or row.status == "live")
+    live = picture.is_live(session)
     from_turn = 0 if work.cut else from_turn  # with each new turn an older one goes
     counts, more = counts_of(picture, session)
     start, end = _times(picture, row, work)
@@ -170,7 +170,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
             wholeness_of(picture.healths.of(row) if row else picture.health),
             records=records_of(count for _, count in picture.store.scan(STAGES)),
         ),
-        strip=_strip(threads, work, falls, start_ms=start, from_turn=from_turn, live=live),
+        strip=_strip(threads, work, falls, start_ms=start, from_turn=from_turn, goes_on=picture.goes_on),
         turns=len(main),
         below=tuple(sorted((threads.turns[call], turn) for call, turn in threads.under.items() if call in threads.turns)),
         from_turn=from_turn,
@@ -214,7 +214,9 @@ def _saving(dearest: Avoidable | None, cost: CostSum) -> tuple[Clause, ...]:
     return (Clause(" "), Clause(saving_said(dearest, cost.usd), "context")) if dearest is not None and cost.usd else ()
 
 
-def _strip(threads: Threads, work: Work, falls: Falls, *, start_ms: int, from_turn: int, live: bool) -> Strip:
+def _strip(
+    threads: Threads, work: Work, falls: Falls, *, start_ms: int, from_turn: int, goes_on: Callable[[PricedCall], bool]
+) -> Strip:
     failed = {tool.llm_call_id for tool in work.tools if has_failed(tool)}
     bad = {threads.under.get(call) or threads.turns.get(call) for call in failed}
     with_subs = set(threads.under.values())
@@ -223,7 +225,7 @@ def _strip(threads: Threads, work: Work, falls: Falls, *, start_ms: int, from_tu
     def flags(call: PricedCall) -> int:
         turn = threads.turns[call.id]
         return (
-            _flags(call, turn in bad, live=live)
+            _flags(call, turn in bad, goes_on=goes_on(call))
             | SUB_AGENT * (turn in with_subs)
             | COMPACTED * (call.id in falls.compacted)
             | CACHE_LOST * (call.id in falls.lost)
@@ -244,10 +246,9 @@ def _took(call: PricedCall) -> int:
     return 0 if call.end_timestamp_ms is None else max(0, call.end_timestamp_ms - call.start_timestamp_ms)
 
 
-def _flags(call: PricedCall, bad: bool, /, *, live: bool) -> int:
-    running = call.status == "pending" and live
-    missing = gap_of_call(call) is not None or (call.status == "pending" and not live)
-    return FAILED * (bad or call.status == "error") | MISSING * missing | RUNNING * running
+def _flags(call: PricedCall, bad: bool, /, *, goes_on: bool) -> int:
+    missing = gap_of_call(call, goes_on=goes_on) is not None
+    return FAILED * (bad or call.status == "error") | MISSING * missing | RUNNING * goes_on
 
 
 def _numbers(work: Work, threads: Threads, times: tuple[int, int], window: int | None) -> Numbers:

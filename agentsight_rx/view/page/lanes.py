@@ -97,7 +97,9 @@ def lanes_of(picture: Picture, session: str, /, *, width: int, part: tuple[int, 
             _Span(
                 call.start_timestamp_ms - start,
                 (call.end_timestamp_ms or end) - start,
-                (call.status == "error") | 2 * (gap_of_call(call) is not None) | 4 * (call.end_timestamp_ms is None),
+                (call.status == "error")
+                | 2 * (gap_of_call(call, goes_on=picture.goes_on(call)) is not None)
+                | 4 * (call.end_timestamp_ms is None),
                 threads.turns.get(call.id, 0),
                 call.model or "",
             )

@@ -90,7 +90,7 @@ def row_of(picture: Picture, row: SessionRow, recording: str, /) -> RailRow:
         agent_title(row),
         start_ms=row.start_timestamp_ms,
         end_ms=max(row.end_timestamp_ms or 0, row.start_timestamp_ms),
-        live=picture.being_written and row.status == "live",
+        live=picture.is_live(row.id),
         model=row.model or "",
         title=cut(row.title, _TITLE),
         step=f"{doing + 1} of {len(steps)}: {cut(steps[doing][0], 60)}" if steps else "",

@@ -50,8 +50,8 @@ REPORTED_AT = (1, 10, 100, 1000)  # deeds of one alert
 class AnyRow(Struct, frozen=True, gc=False):
     """
     The common type of all rows. They hold numbers and texts alone, so the garbage collector need not look for cycles.
-    `view_source` says how a row is known: `view`, the kernel saw it; `hooked`, breakpoints in processes of the user did; `seed`,
-    it ran before the capture began.
+    `view_source` says how a row is known: `view`, the kernel saw it; `hooked`, breakpoints in processes of the user did;
+    `seed`, it ran before the capture began.
     """
 
 

@@ -128,6 +128,11 @@ class Recording(Struct, frozen=True):
     seconds: float = 0.0  # captured so far
     seen_by: str = SEEN  # as `view_source` of its rows
 
+    @property
+    def until_ms(self) -> int:
+        """When it captured last."""
+        return self.started_ms + round(1000 * self.seconds)
+
 
 class StageCount(Struct, frozen=True, array_like=True):
     """How much one stage of a run took in, and how much it handed on: events, and behind the view rows too."""
