@@ -25,7 +25,7 @@ __all__ = ["left_out", "refuse_to_skip", "skip_what_lacks", "why_not"]
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
-_CAPABILITIES = 0b1110_1011  # bits of capabilities(7): what files of other users, their processes and their ids need
+_CAPABILITIES = 0x80000EB  # bits of capabilities(7): what files of other users, their processes and ids, and devices need
 _IMPLIED = {"live": "kernel", "browser": "browser"}
 _REFUSED = "it was left out, and --all-required lets no test be left out: "
 

@@ -200,6 +200,7 @@ def test_a_link_and_a_folder_are_refused(tmp_path: Path) -> None:
     assert names(tmp_path) == ["folder", "link"]
 
 
+@pytest.mark.needs("root")
 def test_a_device_is_written_to_as_it_is(device: Path) -> None:
     before = access(device)
     with written_whole(device) as file:
