@@ -12,6 +12,7 @@ source "$SCRIPTS/debian.sh"
 
 KEPT=$ROOT/.setup/rootless
 IMAGE=localhost/agentsight-rx-rootless
+PAGE=$ROOT/agentsight_rx/web/dist
 WANTED=(python3 python3-venv ca-certificates)
 
 # prepare 12|13
@@ -24,6 +25,7 @@ prepare() {
   podman image exists "$IMAGE:$1" || step "making an image of Debian $1 (a minute)" make_images "$1" "$base"
   rm -rf --one-file-system "$KEPT/$1/checkout"
   git clone --quiet --depth 1 "file://$ROOT" "$KEPT/$1/checkout"
+  [[ ! -d $PAGE ]] || cp --archive "$PAGE" "$KEPT/$1/checkout/${PAGE#"$ROOT"/}" # else each first run would build it
   chown --recursive --no-dereference 1000:1000 "$KEPT/$1/checkout"
 }
 
@@ -41,6 +43,7 @@ make_images() {
 }
 
 mkdir -p "$KEPT"
+"$SCRIPTS/page.sh" || true
 network_settings >"$KEPT/network"
 for release in 12 13; do
   prepare "$release"

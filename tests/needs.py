@@ -81,8 +81,13 @@ def _kernel() -> str:
     try:
         require_kernel()
     except Unavailable as error:
-        return f"the test traces programs by the kernel: {error}"
+        return f"the kernel shows this user nothing: {str(error).partition(': start it')[0]}"
     return _root()
+
+
+def _bcc() -> str:
+    found = subprocess.run(["/usr/bin/python3", "-I", "-c", "import bcc"], capture_output=True, check=False)
+    return "BCC is not installed" if found.returncode else ""
 
 
 def _ptrace() -> str:
@@ -113,6 +118,7 @@ def _browser() -> str:
 _NEEDS: dict[str, Callable[[], str]] = {
     "root": _root,
     "kernel": _kernel,
+    "bcc": _bcc,
     "ptrace": _ptrace,
     "disk": _disk,
     "browser": _browser,

@@ -1,4 +1,4 @@
-"""The commands of the README in containers without rights, on a new Debian 12 and 13: each records for real, or says why not."""
+"""The commands of the README without rights, in containers of a new Debian 12 and 13: each records for real."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..live.podman import podman
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / ".setup" / "rootless"  # made by scripts/rootless.sh
 IMAGE = "localhost/agentsight-rx-rootless"
-PLACE = "/home/agent/agentsight-rx"
+PLACE = "/srv/agentsight-rx"  # any user can go there
 RELEASES = ("12", "13")
-LONGEST_S = 900  # a first run installs packages of Python
+LONGEST_S = 300  # a first run installs packages of Python
 
 USER = ("--user=1000:1000", "--env=HOME=/home/agent")
 CASES = {
