@@ -1,4 +1,8 @@
-"""agentsight-rx record: run a command, or attach to running processes, and keep everything in a store."""
+"""
+agentsight-rx record: run a command, or attach to running processes, and keep everything in a store.
+
+Longer than 300 lines because the flags of the command and its run stand together.
+"""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ class Way(Struct, frozen=True):
 @contextmanager
 def way_to_see(by: str, required: Collection[str] = ()) -> Generator[Way]:
     """
-    The way for a process that is forked inside of this block, or runs. Raises UsageError for another word than those of `--by`,
-    Unavailable where none works here, CaptureError where a `required` source is not seen in this way.
+    The way for a process that is forked inside of this block, or runs. Raises UsageError for a wrong word, Unavailable where no
+    way works here, CaptureError where this way does not show a `required` source.
     """
     if by not in _WAYS:
         raise UsageError(f"--by {by!r} is not a way to see processes: use {', '.join(_WAYS)}")

@@ -13,8 +13,8 @@ REMOVES_DIRECTORY = 0x200  # AT_REMOVEDIR of unlinkat
 
 class Call(NamedTuple):
     """
-    `action` is one of a FileEvent or NetEvent. The arguments are numbered from 0: `at` is the descriptor of the folder that a
-    `path` is relative to (None: the working directory), `flags` those of an open; `to_at` and `to` the second path.
+    `action` is one of a FileEvent or NetEvent. The arguments have numbers from 0: `at`, the descriptor of the folder that
+    a `path` is relative to (None: the working directory), `flags` of an open, `to_at` and `to` for the second path.
     """
 
     action: str

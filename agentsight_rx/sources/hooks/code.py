@@ -30,8 +30,8 @@ _LOADS_IN_LIBC = re.compile(
 _BEFORE = 40  # bytes in front of a syscall in which its number is loaded
 _LONGEST = 15  # bytes of an instruction
 _SYSCALL = b"\x0f\x05"
-# Functions that make the call which they are told (syscall(2), and what the C library and Go's runtime have for it) move all
-# arguments to their places right in front of it: mov reg, reg; mov reg, [rsp + n]; mov [rsp + n], reg
+# Functions that make any call (syscall(2), and the ones of the C library and of Go's runtime) move all arguments to their
+# places right in front of it: mov reg, reg; mov reg, [rsp + n]; mov [rsp + n], reg
 _WRAPPER = re.compile(
     rb"(?:[\x48\x49\x4c\x4d]\x89[\xc0-\xff]|[\x48\x4c][\x89\x8b][\x44\x4c\x54\x5c\x74\x7c]\x24.){4,}\Z", re.DOTALL
 )
@@ -51,7 +51,7 @@ class Code(Struct):
     """
     `sites` are the file offsets of syscall instructions, with the number of the call, or OTHER and how many bytes of the
     instructions in front of it may stand elsewhere. `loads`: addresses of _r_debug
-    and of _dl_debug_state, 0 for none. `lengths` are those of the instructions at the functions of `findings`, by their file
+    and of _dl_debug_state, 0 for none. `lengths`: of the instructions at the functions of `findings`, by their file
     offsets; 0 where an instruction depends on its place.
     """
 
@@ -72,7 +72,8 @@ def code_of(request: Request) -> Code:
             libc = os.path.basename(request.path).startswith(_LIBC)
             wanted = image.readable and (libc or request.program)
             sites = tuple(_sites(image, _LOADS_IN_LIBC if libc else _LOADS)) if wanted else ()
-            return Code(request.key, request.path, findings, sites, _lengths(image, findings), _loads(image))
+            lengths, loads = _lengths(image, findings), _loads(image)
+            return Code(request.key, request.path, findings=findings, sites=sites, lengths=lengths, loads=loads)
     except (CaptureError, OSError):
         return Code(request.key, request.path)
 

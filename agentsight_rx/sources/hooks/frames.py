@@ -1,4 +1,4 @@
-"""What the tracer tells the recorder, and the searcher the tracer: lists of values, each behind its size."""
+"""Lists of values, each behind its size: from the tracer to the recorder, and from the searcher to the tracer."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Generic, TypeAlias, TypeVar
 import msgspec
 from msgspec import Struct
 
+from ...decoders import msgpack_decoder
 from ...events import FileEvent, Loss, NetEvent, ProcessExec, ProcessExit, ProcessFork, ProcessSeen, UnreadTls
 from ..tls.stacks.finding import Finding
 
-__all__ = ["Attached", "Seen", "Stated", "Told", "Wire"]
+__all__ = ["Attached", "Report", "Seen", "Stated", "Wire"]
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -38,19 +39,19 @@ class Stated(Struct, frozen=True, tag="stated"):
 
 # bytes: a record of tls.records
 Seen: TypeAlias = ProcessFork | ProcessSeen | ProcessExec | ProcessExit | FileEvent | NetEvent | UnreadTls | Loss
-Told: TypeAlias = bytes | Attached | Stated | Seen
+Report: TypeAlias = bytes | Attached | Stated | Seen
 
 
 class Wire(Generic[S, R]):
     """
-    One end of a socket that sends lists of S and receives lists of R. Nothing blocks: what is not taken in time waits, up to a
-    limit.
+    One end of a socket that sends lists of S and receives lists of R. Nothing blocks: values that are not taken in time wait,
+    up to a limit.
     """
 
-    def __init__(self, end: socket.socket, kind: object) -> None:
+    def __init__(self, end: socket.socket, kind: type[list[R]]) -> None:
         self._end = end
         self._encode = msgspec.msgpack.Encoder().encode
-        self._decoder: msgspec.msgpack.Decoder[list[R]] = msgspec.msgpack.Decoder(kind)
+        self._decoder: msgspec.msgpack.Decoder[list[R]] = msgpack_decoder(kind)
         self._in = bytearray()
         self._out = bytearray()
         self.lost = 0  # values that found no room

@@ -1,8 +1,8 @@
 """
 Calls of TLS functions in stopped threads -> records as bpf/tls.c makes them, which `tls.records.Records` decodes.
 
-Each rule is that of bpf/tls.c, bpf/tls_go.c and bpf/tls_aead.c; what differs is that memory is read from outside. Where a
-function knows no connection, a socket is known by its inode.
+The rules of bpf/tls.c, bpf/tls_go.c and bpf/tls_aead.c hold here too; memory is read from outside. Where a function knows no
+connection, a socket is known by its inode. Longer than 300 lines because the calls of all stacks share one state.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ..tls.records import CHUNK, CLOSE, GONE, HANDSHAKE, OPENED, RECORD, SEALED, SENT
 from .ptrace import Registers
@@ -42,17 +42,17 @@ class Caller(NamedTuple):
     comm: bytes
 
 
-class _Inside(NamedTuple):
-    """A call that goes on: how its end is known, and what to do then."""
+class _Inside(Struct, frozen=True):
+    """A call that goes on: where its bytes are, and where it stores how many they are."""
 
     shape: str
     number: int
     object: int
     buffer: int
-    size_at: int
-    size: int
-    began_ns: int
+    size_at: int = 0
+    size: int = 0
     type: int = 0
+    began_ns: int = field(default_factory=time.monotonic_ns)
 
 
 class _Side(Struct):
@@ -92,7 +92,7 @@ class Plaintext(Struct):
         if shape in ("NSS_read", "NSS_write") and (who.pid, registers.rdi) not in self._imported:
             return False
         size_at = getattr(registers, _SIZE_AT[shape]) if shape in _SIZE_AT else 0
-        inside = _Inside(shape, number, registers.rdi, registers.rsi, size_at, 0, time.monotonic_ns())
+        inside = _Inside(shape, number, registers.rdi, buffer=registers.rsi, size_at=size_at)
         self._inside[who.tid, registers.rsp + 8] = inside
         return True
 
@@ -125,7 +125,7 @@ class Plaintext(Struct):
         if shape == "go_close":
             self._forget(who, registers.rax, number)
             return
-        inside = _Inside(shape, number, registers.rax, registers.rbx, 0, 0, time.monotonic_ns())
+        inside = _Inside(shape, number, registers.rax, buffer=registers.rbx)
         self._inside[-who.pid, registers.r14] = inside
 
     def go_returns(self, who: Caller, space: Space, registers: Registers, shape: str) -> None:
@@ -165,7 +165,7 @@ class Plaintext(Struct):
         )
         if outer:  # open calls open_gather, in some builds
             return False
-        inside = _Inside(shape, number, 0, registers.rsi, size_at, registers.r9, time.monotonic_ns(), kind)
+        inside = _Inside(shape, number, 0, buffer=registers.rsi, size_at=size_at, size=registers.r9, type=kind)
         self._inside[who.tid, registers.rsp + 8] = inside
         return True
 
@@ -178,8 +178,7 @@ class Plaintext(Struct):
         if kind != _APPLICATION_DATA or not size:
             return
         sealing = self._sealed.setdefault(who.tid, _Sealing())
-        self._record(
-            who, SEALED, 0, number, time.monotonic_ns(), data,
+        self._record(who, SEALED, 0, number, data=data,
             offset=sealing.size, seq=sealing.records, latency_ns=sealing.epoch, lost=size - len(data), outgoing=True,
         )  # fmt: skip
         sealing.size += size
@@ -191,8 +190,7 @@ class Plaintext(Struct):
         if sealing is None or not sealing.records:
             return
         side = self._side(who.pid, sock, 1)
-        self._record(
-            who, SENT, sock, 0, time.monotonic_ns(), b"",
+        self._record(who, SENT, sock, 0,
             offset=side.offset, seq=side.seq, latency_ns=sealing.epoch, outgoing=True,
         )  # fmt: skip
         side.offset += sealing.size
@@ -218,26 +216,37 @@ class Plaintext(Struct):
         if kind != _APPLICATION_DATA:
             self._meet(who, sock, call.number)
         elif data:
-            self._chunks(who, sock, call, data, 0, time.monotonic_ns(), 0)
+            self._chunks(who, sock, call, data, time_ns=time.monotonic_ns())
 
     # -- records -----------------------------------------------------------------------------------------------------
 
     def _data(self, who: Caller, space: Space, call: _Inside, did: int, *, incoming: bool) -> None:
-        now_ns = time.monotonic_ns()
         data = space.read(call.buffer, min(did, _CALL_MOST))
-        self._chunks(who, call.object, call, data, did - len(data), now_ns if incoming else call.began_ns, 0 if incoming else 1)
+        time_ns = time.monotonic_ns() if incoming else call.began_ns
+        self._chunks(who, call.object, call, data, lost=did - len(data), time_ns=time_ns, outgoing=not incoming)
 
-    def _chunks(self, who: Caller, object: int, call: _Inside, data: bytes, lost: int, time_ns: int, direction: int) -> None:
-        side = self._side(who.pid, object, direction)
+    def _chunks(
+        self, who: Caller, object: int, call: _Inside, data: bytes, *, time_ns: int, lost: int = 0, outgoing: bool = False
+    ) -> None:
+        side = self._side(who.pid, object, int(outgoing))
         latency_ns = time.monotonic_ns() - call.began_ns
         for at in range(0, len(data) or 1, _SEGMENT):
             part = data[at : at + _SEGMENT]
             missing = lost if at + _SEGMENT >= len(data) else 0
             self._record(
-                who, CHUNK, object, call.number, time_ns, part,
-                offset=side.offset, seq=side.seq, latency_ns=latency_ns, lost=missing, outgoing=direction == 1,
-                sock=0 if direction else self._received.get(who.tid, 0),
-            )  # fmt: skip
+                who,
+                CHUNK,
+                object,
+                call.number,
+                time_ns=time_ns,
+                data=part,
+                offset=side.offset,
+                seq=side.seq,
+                latency_ns=latency_ns,
+                lost=missing,
+                outgoing=outgoing,
+                sock=0 if outgoing else self._received.get(who.tid, 0),
+            )
             side.offset += len(part) + missing
             side.seq += 1
 
@@ -276,7 +285,7 @@ class Plaintext(Struct):
         self._received.pop(tid, None)
 
     def _mark(self, who: Caller, kind: int, object: int, number: int, *, offset: int = 0, latency_ns: int = 0) -> None:
-        self._record(who, kind, object, number, time.monotonic_ns(), b"", offset=offset, latency_ns=latency_ns)
+        self._record(who, kind, object, number, offset=offset, latency_ns=latency_ns)
 
     def _record(
         self,
@@ -284,9 +293,9 @@ class Plaintext(Struct):
         kind: int,
         object: int,
         number: int,
-        time_ns: int,
-        data: bytes,
         *,
+        time_ns: int = 0,
+        data: bytes = b"",
         offset: int = 0,
         seq: int = 0,
         latency_ns: int = 0,
@@ -295,11 +304,11 @@ class Plaintext(Struct):
         sock: int = 0,
     ) -> None:
         """struct chunk_t of bpf/tls.c."""
-        head = RECORD.pack(
-            time_ns, who.start_ns, kind, who.pid, who.tid, who.uid, who.comm,
+        fields = (
+            time_ns or time.monotonic_ns(), who.start_ns, kind, who.pid, who.tid, who.uid, who.comm,
             object, offset, seq, latency_ns, sock, len(data), lost, outgoing, number,
         )  # fmt: skip
-        self.emit(head + data)
+        self.emit(RECORD.pack(*fields) + data)
 
 
 def _signed(value: int) -> int:
@@ -309,7 +318,7 @@ def _signed(value: int) -> int:
 
 
 def _type_by(additional: bytes) -> int:
-    """The type of a TLS record, by its additional data (RFC 8446 section 5.2, RFC 5246 section 6.2.3.3); 0: it is none."""
+    """The type of a TLS record, by its additional data (RFC 8446 section 5.2, RFC 5246 section 6.2.3.3); 0 for other data."""
     if len(additional) == 5:
         return _INSIDE if additional[:3] == b"\x17\x03\x03" else 0
     return additional[8] if len(additional) == 13 and additional[9:11] == b"\x03\x03" else 0

@@ -90,8 +90,9 @@ def process_of(pid: int, space: Space, *, parent: Process | None = None) -> Proc
     name, fields = read_stat(pid) or ("", ["", "0"] + ["0"] * 30)
     start_ns = int(fields[19]) * _TICK_NS
     if parent is not None:
-        return Process(pid, parent.pid, start_ns, parent.uid, parent.comm, space, {pid})
-    return Process(pid, int(fields[1]), start_ns, os.stat(f"/proc/{pid}").st_uid, name, space)
+        return Process(pid, parent.pid, start_ns, uid=parent.uid, comm=parent.comm, space=space, threads={pid})
+    uid = os.stat(f"/proc/{pid}").st_uid
+    return Process(pid, int(fields[1]), start_ns, uid=uid, comm=name, space=space)
 
 
 def class_of(pid: int) -> int:

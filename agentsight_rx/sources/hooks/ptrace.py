@@ -164,7 +164,8 @@ def allow_tracers() -> None:
 
 def same_memory(first: int, second: int) -> bool:
     """Whether two processes share one memory (kcmp(2)); False where the kernel does not say."""
-    return int(_libc.syscall(_KCMP, first, second, _KCMP_VM, 0, 0)) == 0
+    answer = _libc.syscall(_KCMP, first, second, *(_KCMP_VM, 0, 0))
+    return int(answer) == 0
 
 
 def child_signals() -> int:

@@ -12,12 +12,15 @@ from typing import NoReturn
 from msgspec import Struct
 
 from ..tls.libraries import open_file
-from .code import Code, Request, code_of, identity
+from .code import Code, Request, identity
+from .code_cache import CodeCache
 from .frames import Wire
 from .process import Process, is_program
 from .space import Mapping, mappings
 
 __all__ = ["Searches", "start_searching"]
+
+_QUIET_S = 0.5  # without a request, before what is new is kept
 
 Key = tuple[int, int, int]
 Found = list[tuple[Mapping, Code]]
@@ -46,7 +49,7 @@ class Searches:
 
     def of(self, process: Process, tid: int, then: Callable[[Found], None]) -> None:
         """
-        What is new in the files that it has mapped, for `then`: at once, or once those were searched that are met for the first
+        Call `then` with the new files that it has mapped: at once, or behind the search of a file that is met for the first
         time. Until then its thread stands still.
         """
         mapped: list[tuple[Mapping, Key]] = []
@@ -82,7 +85,7 @@ class Searches:
             self._codes[code.key] = code
             for waiting in self._waiting:
                 waiting.keys.discard(code.key)
-        if self.wire.closed:  # it was killed: nobody waits for it
+        if self.wire.closed:  # it was killed
             for waiting in self._waiting:
                 waiting.keys.clear()
         done = [waiting for waiting in self._waiting if not waiting.keys]
@@ -98,11 +101,14 @@ class Searches:
 def _search(end: socket.socket) -> NoReturn:
     """It answers requests until the tracer ends."""
     wire: Wire[Code, Request] = Wire(end, list[Request])
+    kept = CodeCache()
     while not wire.closed:
-        select.select([wire], [wire] if wire.is_waiting else [], [])
+        if not select.select([wire], [wire] if wire.is_waiting else [], [], _QUIET_S)[0]:
+            kept.save()
         for request in wire.receive():
-            wire.send([code_of(request)])
+            wire.send([kept.of(request)])
         wire.flush()
+    kept.save()
     os._exit(0)
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from ...core.options import Options
 from ...core.stream import Stream, origin
 from ...errors import CaptureError, Unavailable
-from ...events import Event, Loss, Origin, Witness, time_of
+from ...events import Event, Loss, NetEvent, Origin, Witness, time_of
 from ...loss import Reason
 from ...say import detail
 from ..tls.libraries import Library
@@ -21,7 +21,7 @@ from ..tls.proof import Probed
 from ..tls.records import Records
 from ..tls.shapes import needs_sockets
 from . import ptrace
-from .frames import Attached, Stated, Told, Wire
+from .frames import Attached, Report, Stated, Wire
 from .tracer import start
 from .unread import Unread
 
@@ -34,7 +34,7 @@ SEEN, HOOKED = "view", "hooked"  # as in Witness
 
 
 class HookOptions(Options, frozen=True, omit_defaults=True):
-    """What is followed: a process of this user, with all that it starts. `held`: it is a command that has not begun yet."""
+    """A process of this user, which is followed with all that it starts. `held`: it is a command that has not begun yet."""
 
     pid: int
     kinds: tuple[str, ...] = ("tls", "process", "files", "net")
@@ -48,7 +48,7 @@ class Tracing:
     """
 
     def __init__(self) -> None:
-        self.wire: Wire[str, Told] = Wire(start(), list[Told])
+        self.wire: Wire[str, Report] = Wire(start(), list[Report])
 
     def close(self) -> None:
         self.wire.close()
@@ -62,7 +62,7 @@ def hooks(options: HookOptions, tracing: Tracing) -> Stream[Event]:
 class _HookReader:
     """A Reader that Wakes."""
 
-    def __init__(self, options: HookOptions, wire: Wire[str, Told]) -> None:
+    def __init__(self, options: HookOptions, wire: Wire[str, Report]) -> None:
         self._options = options
         self._wire = wire
         self._records = Records(handshakes=False)
@@ -126,10 +126,13 @@ class _HookReader:
         rest += [*self._unread.finish(), *self._records.connections.uses()]
         return [*rest, Witness(Origin(time.monotonic_ns(), 0), SEEN)]  # of what a later run sees
 
-    def _events(self, told: Sequence[Told]) -> list[Event]:
+    def _is_wanted(self, event: Event) -> bool:
+        return "net" in self._options.kinds or not isinstance(event, NetEvent)
+
+    def _events(self, reports: Sequence[Report]) -> list[Event]:
         events: list[Event] = []
         records = self._records
-        for each in told:
+        for each in reports:
             if isinstance(each, bytes):
                 found = records.decode(memoryview(each), 0, len(each))
                 if isinstance(found, list):
@@ -147,7 +150,7 @@ class _HookReader:
                 self._watches = True
                 self._ended = self._ended or not each.pid
             else:
-                events += self._unread.take(each)
+                events += [seen for seen in self._unread.take(each) if self._is_wanted(seen)]
         return events
 
 
@@ -184,7 +187,7 @@ def _refused(error: str) -> str:
         scope = 0
     if scope >= 2:
         return (
-            f"this machine lets {'nobody' if scope > 2 else 'only root'} trace a process "
+            f"this machine lets {'no user' if scope > 2 else 'only root'} trace a process "
             f"(kernel.yama.ptrace_scope is {scope}): as root: sysctl kernel.yama.ptrace_scope=1"
         )
     why = "it belongs to another user, is traced by another program, or a seccomp filter refuses ptrace(2)"

@@ -1,4 +1,8 @@
-"""The memory of processes that are traced: breakpoints in their code, and how a thread goes on behind one."""
+"""
+The memory of a traced process: breakpoints in its code, and how a thread goes on behind one.
+
+Longer than 300 lines because all that is written into that memory stands in one place, and so does its removal.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from . import ptrace
@@ -44,7 +49,7 @@ class Mapping(NamedTuple):
         return self.start - self.offset + offset
 
     def is_of(self, base: int) -> bool:
-        """Whether it is a part of what was mapped from `base` on; the linker maps a file in one piece."""
+        """Whether it is a part of the file that was mapped from `base` on; the linker maps a file in one piece."""
         return 0 <= self.start - base <= self.offset + _SEGMENT_GAP
 
 
@@ -89,21 +94,9 @@ class Space(Struct):
         return self.page
 
     def copy(self, pid: int) -> Space:
-        """That of a process that was forked: its memory has the same breakpoints."""
-        return Space(
-            pid,
-            dict(self.points),
-            set(self.files),
-            self.page,
-            dict(self.copies),
-            dict(self.calls),
-            set(self.behind),
-            dict(self.jumps),
-            self.slots,
-            self.base,
-            self.entry,
-            by_socket=self.by_socket,
-        )
+        """The memory of a forked process, which has the same breakpoints."""
+        copied = {name: getattr(self, name).copy() for name in ("points", "files", "copies", "calls", "behind", "jumps")}
+        return msgspec.structs.replace(self, pid=pid, memory=-1, users=1, counted=0, suspended=False, **copied)
 
     def _fd(self) -> int:
         if self.memory < 0:
@@ -269,7 +262,7 @@ class Space(Struct):
             self.write(tid, address, INT3 if ends else NOP)
 
     def pass_by(self, tid: int, registers: Registers, address: int) -> None:
-        """Have the thread do the instruction below a breakpoint and go on; `registers` are those that it will get."""
+        """Have the thread do the instruction below a breakpoint and go on; it gets these `registers`."""
         point = self.points[address]
         moved = self._moved(tid, address, point) if point.length else 0
         if moved:
@@ -298,7 +291,7 @@ class Space(Struct):
 
 
 def auxiliary(pid: int) -> dict[int, int]:
-    """What the kernel told the program at its start (getauxval(3))."""
+    """The values that the kernel gave the program at its start (getauxval(3))."""
     try:
         with open(f"/proc/{pid}/auxv", "rb") as file:
             data = file.read()

@@ -2,8 +2,9 @@
 A process of its own that follows a command and all that it starts, by ptrace(2), and tells the recorder what they do.
 
 It is no part of the recorder: an interpreter that also analyses would answer a stopped thread milliseconds late; and where the
-recorder is killed, this process sees the end of its socket, takes all breakpoints out and lets everything go on. Longer than
-300 lines because stops of all kinds share one table of threads.
+recorder is killed, this process sees the end of its socket, takes all breakpoints out and lets everything go on.
+
+Longer than 300 lines because stops of all kinds share one table of threads.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from . import ptrace
 from .calls import TRACE
 from .code import Code
 from .effects import Effects
-from .frames import Attached, Stated, Told, Wire
+from .frames import Attached, Report, Stated, Wire
 from .leaving import let_go
 from .plaintext import UNREAD, Plaintext
 from .process import Process, class_of, execfn, gains_rights, leader_of, process_of
@@ -53,10 +54,10 @@ _EXECVE = b"\xb8\x3b\0\0\0\x0f\x05"  # mov eax, 59; syscall
 
 class Tracer:
     def __init__(self, control: socket.socket, searches: Searches, signals: int) -> None:
-        self._control: Wire[Told, str] = Wire(control, list[str])
+        self._control: Wire[Report, str] = Wire(control, list[str])
         self._searches = searches
         self._signals = signals
-        self._out: list[Told] = []
+        self._out: list[Report] = []
         self._threads: dict[int, Process] = {}
         self._early: set[int] = set()  # threads that stopped before their maker said so
         self._numbers: dict[tuple[tuple[int, int, int], str], int] = {}
@@ -495,8 +496,8 @@ def _run(control: socket.socket) -> NoReturn:
 
 def start() -> socket.socket:
     """
-    Fork the tracer; returns the recorder's end of its socket. Call it before any thread exists. It is no child of ours, so
-    nobody who waits for a command's processes waits for it.
+    Fork the tracer; returns the recorder's end of its socket. Call it before any thread exists. It is no child of ours, so a
+    wait for the processes of a command does not wait for it.
     """
     ours, theirs = socket.socketpair()
     pid = os.fork()

@@ -1,4 +1,4 @@
-"""What a process connected to, and what was read of it -> a BlindSpot where there are more connections than read ones."""
+"""Connections of a process, and how many of them were read -> a BlindSpot where some were not."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Unread:
         self._processes: Recent[Process, _Peers] = Recent(_PROCESSES_MOST)
 
     def take(self, event: Event) -> Iterator[Event]:
-        """The event, unless it is for this alone; and behind the end of a process what was not read of it."""
+        """The event, unless it is for this alone; and behind the end of a process its unread connections."""
         if isinstance(event, UnreadTls):
             self._of((event.origin.pid, event.start_ns)).files[event.path] = event.looks_like
             return

@@ -64,7 +64,7 @@ class Missing(Struct, frozen=True, kw_only=True):
 def missing_said(count: int, /, *, live: bool = False, hooked: bool = False) -> str:
     """
     The one sentence about all of it: `nothing is missing`, or of how many things something is. `hooked`: breakpoints saw it,
-    and what these cannot see nobody knows.
+    which do not see everything.
     """
     if count:
         return f"{plural(count, 'thing is', 'things are')} missing"

@@ -35,7 +35,7 @@ def row_of(event: BlindSpot) -> BlindSpotRow:
 def sentence_of(row: BlindSpotRow) -> str:
     """The process, its unread traffic, and why: `uv (rustls with aws-lc), process 71: 3 connections, 15,018 bytes to …`."""
     seems = " and ".join(dict.fromkeys(row.looks_like)) or "no known TLS code"
-    size = f", {plural(row.size, 'byte')}" if row.size else ""  # of what breakpoints saw nobody counted the bytes
+    size = f", {plural(row.size, 'byte')}" if row.size else ""  # breakpoints count no bytes
     size = f", which carried {plural(row.size, 'byte')} in all," if row.among and row.size else size
     return f"{row.comm} ({seems}), process {row.pid}: {connections_of(row)}{size} to {_some(row.peers)}"
 
