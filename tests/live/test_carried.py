@@ -11,9 +11,9 @@ from agentsight_rx import op, sources
 from agentsight_rx.events import BlindSpot, TcpTraffic
 from agentsight_rx.sources import Target, TlsOptions
 
-from .capture import PATIENCE_S, needs_root, running, started, until
+from .capture import PATIENCE_S, running, started, until
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 # The server is a thread of the same process, so that both ends end as the test says; it prints what the client wrote and read
 TALK = """

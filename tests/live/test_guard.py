@@ -22,13 +22,13 @@ from agentsight_rx.view import AlertRow
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.alerts import read_alerts
 
-from .capture import PATIENCE_S, PROGRAM, needs_root, until
+from .capture import PATIENCE_S, PROGRAM, until
 from .guarded_agent import PYTHON, alerts_of, place
 from .peers import fake_llm
 
 __all__ = ["place"]
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 # How a key at {} is read, or taken under another name
 READS = [

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from .capture import needs_root
 from .guarded_agent import PYTHON, alerts_of, place
 
 __all__ = ["place"]
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 HANDLE = """
 import ctypes, os, struct, sys

@@ -23,9 +23,9 @@ from agentsight_rx.sources.kernel import program as loading
 from agentsight_rx.sources.target import Found
 from agentsight_rx.sources.target import found as all_found
 
-from .capture import PATIENCE_S, needs_root, running, started, until, workload
+from .capture import PATIENCE_S, running, started, until, workload
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 PROCESSES = 101
 

@@ -186,7 +186,7 @@ def says_what_is_needed(line: str) -> bool:
     )
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a program as another user")
+@pytest.mark.needs("root")
 def test_a_graph_of_a_user_without_rights_says_what_is_needed_and_nothing_of_a_compiler() -> None:
     done = as_nobody("-c", GRAPHS)
     assert (done.returncode, done.stderr) == (0, "")
@@ -195,7 +195,7 @@ def test_a_graph_of_a_user_without_rights_says_what_is_needed_and_nothing_of_a_c
     assert all(says_what_is_needed(line) for line in lines), done.stdout
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a program as another user")
+@pytest.mark.needs("root")
 @pytest.mark.parametrize(
     "words",
     [["trace", "--ssl", "-c", "x"], ["record", "--by", "kernel", "--", "/bin/echo", "ran"], ["record", "-p", "1"], ["watch"]],

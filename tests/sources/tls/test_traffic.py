@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from agentsight_rx.events import NO_CODE, NO_FILES, SEARCHED, UNOPENED, Origin, TcpTraffic, UnreadTls
 from agentsight_rx.sources.tls.libraries import inspect, system_libraries
 from agentsight_rx.sources.tls.mapped import Mapped, mapped_files
@@ -38,6 +40,7 @@ def tcp(pid: int, *, ended: bool) -> Tcp:
     )
 
 
+@pytest.mark.needs("root")  # /proc/PID/map_files
 def test_the_tls_code_of_a_process_that_is_gone_by_then_is_known(tmp_path: Path) -> None:
     """The records of one that lives for some milliseconds are read behind its end, on a slow machine."""
     path = tmp_path / "libssl.so.3"
@@ -64,6 +67,7 @@ def named(traffic: Traffic, pid: int, path: Path) -> list[str]:
     return [each.looks_like for each in found if isinstance(each, UnreadTls) and each.path == str(path)]
 
 
+@pytest.mark.needs("root")
 def test_a_file_that_was_searched_while_it_connected_is_said_and_one_that_was_read_is_not(tmp_path: Path) -> None:
     """A program that was updated is a file that no one has searched yet."""
     path = tmp_path / "libssl.so.3"
