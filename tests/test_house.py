@@ -83,7 +83,8 @@ def test_what_threads_decode_has_its_decoder_beforehand() -> None:
 
 
 IN_THE_ROOT = {
-    ".ci", ".dockerignore", ".editorconfig", ".gitignore", "CONTRIBUTING.md", "Containerfile", "LICENSE", "README.md", "SECURITY.md",
+    ".ci", ".dockerignore", ".editorconfig", ".gitignore", "CONTRIBUTING.md", "Containerfile", "LICENSE", "README.md",
+    "SECURITY.md",
     "agentsight_rx", "benchmarks", "conftest.py", "docs", "examples", "frontend", "hatch_build.py", "property_tests",
     "pyproject.toml", "run.sh", "scripts", "test.sh", "tests",
 }  # fmt: skip
