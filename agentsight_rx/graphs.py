@@ -160,7 +160,7 @@ def _viewed(events: Stream[Event], options: TraceOptions) -> Stream[Output]:
 
 
 def _redacted(events: Stream[Event], options: TraceOptions) -> Stream[Event]:
-    if options.known_hosts:
+    if options.guard is not None or options.known_hosts:  # also without any: so a recording shows that it had a guard
         events = events.pipe(op.know_hosts(*options.known_hosts))
     if options.rules_file is not None:
         events = events.pipe(op.reload_rules(options.rules_file))
