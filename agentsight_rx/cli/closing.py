@@ -15,6 +15,7 @@ from ..state import LmdbStore
 from ..view.queries.alerts import reportable
 from ..view.queries.gaps import missing_said, missing_things
 from ..view.queries.outcome import Outcome, read_outcome
+from ..view.reasons import HOOKS_SEE
 from .report.alert_words import flag_said
 from .report.call_words import numbers_said
 from .report.words import took
@@ -53,10 +54,13 @@ def closing_lines(
         yield numbers_said(totals.calls, tokens, None, totals.models, states=states_said(totals))
     yield from empty_sources(summary)
     gaps = summary.gaps
-    number = missing_said(gaps.count)
+    hooked = any(meter.stage == "hooks" for meter in summary.ledger)
+    number = missing_said(gaps.count, hooked=hooked)
     if store is not None and outcome is None and since_ms is not None:
         yield f"nothing that can be read was stored in {store}"
         store = None
+    if hooked:
+        yield f"seen {HOOKS_SEE}"
     yield from _alerts(summary, store)
     if store is None:
         yield f"{number}:" if gaps.count else number

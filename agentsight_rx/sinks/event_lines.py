@@ -42,10 +42,13 @@ from ..events import (
     TlsHandshake,
     TlsUse,
     WebSocketMessage,
+    Witness,
 )
 from ..llm import find, provider_named
 from ..view import CallRow, words
+from ..view.reasons import HOOKS_SEE
 from ..view.rows.blind_spots import connections_of
+from ..view.rows.kinds import SEEN
 from ..view.words import amount, data_size
 from ..wire.http1 import field
 
@@ -327,6 +330,10 @@ def _hosts(event: HostsKnown) -> Line:
     return _line(event.origin, "·", "hosts", f"{len(event.pairs):,} of earlier recordings are known")
 
 
+def _witness(event: Witness) -> Line:
+    return _line(event.origin, "·", "seen", "by the kernel" if event.seen_by == SEEN else HOOKS_SEE)
+
+
 def _blind(event: BlindSpot) -> Line:
     looks = f"  looks like {', '.join(event.looks_like)}" if event.looks_like else ""
     text = f"{connections_of(event)}, {data_size(event.size)}, to {', '.join(event.peers)}{looks}"
@@ -359,6 +366,7 @@ _LINES: dict[type, Callable[[Any], Line]] = {
     BlindSpot: _blind,
     RulesLoaded: _rules,
     HostsKnown: _hosts,
+    Witness: _witness,
     TlsUse: _use,
 }
 

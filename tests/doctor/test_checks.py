@@ -43,6 +43,7 @@ def test_without_bcc_the_finding_says_what_to_install(monkeypatch: pytest.Monkey
     assert found.remedy == "install BCC: apt-get install python3-bpfcc (the package bcc on PyPI is another project)"
 
 
+@pytest.mark.needs("bcc")
 def test_the_version_of_clang_is_that_of_the_program_it_made() -> None:
     found = next(each for each in FEATURES if each.name == "BCC").ask()
     assert found.ok

@@ -20,10 +20,10 @@ from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.log.reading import read_events
 from tests.reports import read_report
 
-from .capture import needs_root, running, started, until
+from .capture import running, started, until
 from .peers import Peer, client_named, fake_llm
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 PROGRAM = [sys.executable, "-m", "agentsight_rx"]
 UV = Path(sys.executable).parent / "uv"  # rustls with aws-lc, stripped

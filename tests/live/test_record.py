@@ -23,9 +23,9 @@ from agentsight_rx.sources.tls.libraries import system_libraries
 from agentsight_rx.state import LmdbStore
 from tests.reports import read_report
 
-from .capture import PATIENCE_S, PROGRAM, heed_hangups, needs_root, started, until
+from .capture import PATIENCE_S, PROGRAM, heed_hangups, started, until
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 
 def record(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:

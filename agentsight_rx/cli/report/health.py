@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ...view.queries.gaps import missing_said as count_said
 from ...view.queries.gaps import missing_things
 from ...view.queries.health import Health, read_health
+from ...view.reasons import HOOKS_SEE
 from ..text import tls_lines
 from .ask import Ask
 from .screen import Line, Prose, Screen, Span
@@ -26,7 +27,7 @@ def health(ask: Ask) -> None:
 
 def missing_said(found: Health, /) -> Span:
     """`nothing is missing`, or of how many things something is."""
-    return Span(count_said(found.missing, live=bool(found.live)), "missing" if found.missing else "")
+    return Span(count_said(found.missing, live=bool(found.live), hooked=found.hooked), "missing" if found.missing else "")
 
 
 def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
@@ -39,6 +40,8 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
 
 def _lines(found: Health, screen: Screen) -> Iterable[Line]:
     yield missing_said(found)
+    if found.hooked:
+        yield Prose(f"seen {HOOKS_SEE}", mark="  ")
     for what, advice in gaps_of(found, screen):
         yield Prose(what, mark="  ! ")
         if advice:

@@ -93,7 +93,8 @@ class Calls:
 
     def _begin(self, event: HttpRequest, provider: Provider, id: str) -> Outcome:
         origin = event.origin
-        row, digest, results, asked = self.requests.read(event, provider, id)
+        said = self.requests.read(event, provider, id)
+        row, digest, results, asked = said
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             evicted += self._abort(next(iter(self._open)), "evicted", None)
@@ -107,9 +108,7 @@ class Calls:
             tied, others = self._tied(begun_call)
             row, met = tied.row, tied.met
         if row.twin is None:
-            row, begun = self._sessions.begin(
-                row if received else self._repeats.begin(row, digest), event.headers, tools=len(asked.tools)
-            )
+            row, begun = self._sessions.begin(row if received else self._repeats.begin(row, digest), event.headers, said)
             others += begun
             judge(begun, self._open, self._behind)
         self._open[id] = OpenCall(

@@ -40,13 +40,14 @@ class _Candidate(Struct, array_like=True, frozen=True):
 
 
 class OpenTool(Struct, frozen=True):
-    """A tool call whose result has not been seen."""
+    """A tool call whose result has not been seen. `whole`: the answer that asked for it was seen to its end."""
 
     row: ToolRow
     needles: tuple[str, ...]
     candidates: tuple[_Candidate, ...] = ()
     ended_ms: int = 0  # when its newest process ended; 0: none did
     sent: bool = False  # a request of MCP was sent for it
+    whole: bool = True
 
 
 Changed: TypeAlias = tuple[ToolRow, ToolRow]  # as it is, and as it was
@@ -93,7 +94,7 @@ class Tools:
                 agent_id=call.agent_id,
             )
             row = self._repeats.mark(row)
-            self._keep(OpenTool(row, tuple(strings_in(tool.input))))
+            self._keep(OpenTool(row, tuple(strings_in(tool.input)), whole=call.complete))
             rows.append(row)
         return rows
 
@@ -253,6 +254,14 @@ class Tools:
     def open_of(self, pids: Set[int]) -> list[OpenTool]:
         """The open tools that one of these processes asked for, the oldest first."""
         return [each for each in self._open.values() if each.row.pid in pids]
+
+    @property
+    def any_open(self) -> bool:
+        return bool(self._open)
+
+    def open_in(self, session: str) -> list[OpenTool]:
+        """The open tools of a session, the oldest first."""
+        return [each for each in self._open.values() if each.row.session_id == session]
 
     def sent(self, tool: OpenTool) -> None:
         """A request of MCP was sent for it: the next equal one is for the next equal tool."""

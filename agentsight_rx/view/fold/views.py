@@ -146,7 +146,7 @@ class Views:
         }
         self._processes = Processes()
         self._tools = Tools(self._processes)
-        self._sessions = Sessions(self._processes)
+        self._sessions = Sessions(self._processes, self._tools)
         self._unknown = UnknownFields()
         self._calls = Calls(self._sessions, self._unknown)
         self._exchanges = Exchanges(self._calls.twins.sockets)
@@ -215,9 +215,15 @@ class Views:
         return self._processes.fork(event)
 
     def _seen(self, event: ProcessSeen) -> list[Row]:
+        self._lives_in(event.home)
         return self._processes.seen(event)
 
+    def _lives_in(self, home: str) -> None:
+        if home and self._guard is not None and self._guard.lives_in(home):
+            self._judge_by(self._guard)
+
     def _exec(self, event: ProcessExec) -> list[Row]:
+        self._lives_in(event.home)
         event_id = _event_id("exec", event)
         rows = self._processes.exec(event, event_id)
         rows += self._tools.started(event, event_id)
@@ -248,8 +254,8 @@ class Views:
         return self._effects.sample(event)
 
     def _hosts(self, event: HostsKnown) -> list[Row]:
-        if self._guard is not None:
-            self._guard.knows(event)
+        if self._guard is not None and self._guard.knows(event):
+            self._judge_by(self._guard)
         return []
 
     def _rules(self, event: RulesLoaded) -> list[Row]:
@@ -264,7 +270,7 @@ class Views:
         self._calls.requests.again = again
 
     def known(self, row: Row) -> KeptRow | None:
-        """What is known now of what a row is about, where that is not over."""
+        """The newest row of the same thing, where the thing is not over."""
         match row:
             case ProcessRow():
                 found = self._processes.get(row.pid)

@@ -72,7 +72,7 @@ def _not_named(agent: AgentContext, turn: TurnContext, fall: Compaction) -> Iter
 
 
 def _file(agent: AgentContext, held: Held) -> str:
-    maker = agent.mentions.makers.get(held.piece.ref) if held.kind == "file" else None
+    maker = agent.mentions.maker_of(held) if held.kind == "file" else None
     return maker.file if maker else ""
 
 

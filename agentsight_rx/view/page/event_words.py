@@ -32,9 +32,12 @@ from ...events import (
     TlsChunk,
     TlsUse,
     WebSocketMessage,
+    Witness,
 )
 from ...wire.http1 import field
+from ..reasons import HOOKS_SEE
 from ..rows.blind_spots import connections_of
+from ..rows.kinds import SEEN
 from ..words import cut, data_size, plural
 
 __all__ = ["SOURCES", "line_of", "source_of"]
@@ -139,6 +142,8 @@ def _line(event: Event) -> tuple[str, bool]:
         case RulesLoaded():
             error = f"the rules of {event.file} were not loaded: {event.error}"
             return (error, True) if event.error else (f"the rules of {event.file} were loaded ({event.sha256[:8]})", False)
+        case Witness():
+            return f"seen {'by the kernel' if event.seen_by == SEEN else HOOKS_SEE}", False
         case HostsKnown():
             return f"{plural(len(event.pairs), 'host')} of earlier recordings", False
         case _:

@@ -154,7 +154,7 @@ def _network(picture: Picture, session: str) -> tuple[list[Struct], bool]:
                 sent=peer.sent_bytes,
                 received=peer.received_bytes,
                 names=peer.names,
-                paths=tuple(f"{name} {count}" for name, count in peer.actions.items()),
+                paths=peer.deeds,
                 by=", ".join(f"{who.comm} {who.pid}" for who in peer.by[:3]),
                 turn=turn,
                 last_ms=peer.last_timestamp_ms,

@@ -113,6 +113,8 @@ def _cause_said(cause: Cause) -> str:
             return f"another model, {cause.what[1]} after {cause.what[0]}"
         case "parameter":
             return f"a parameter that is part of the cache changed: {_listed(cause.what)}"
+        case "thinking":
+            return "behind a new prompt the provider takes the thinking of earlier turns out"
         case "idle":
             return f"idle {_minutes(cause.idle_ms)}, the cache had expired after {cause.life_ms // _MINUTE_MS}"
         case "unmarked":
@@ -139,6 +141,8 @@ def _compacted(agent: AgentContext, turn: TurnContext, fall: Compaction, /) -> s
 def counted_said(turn: TurnContext, /) -> str:
     """Where the numbers come from."""
     usage = turn.usage
+    if usage is None and turn.partly:
+        return "No counts: what this request added is an estimate from length; the rest was counted in earlier requests."
     if usage is None:
         return "No counts: every size here is an estimate from length, 4 bytes a token."
     parts = [

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ...loss import Entry
 from ...say import program
 from ..reasons import advice_on, lost_words, why
-from ..rows.blind_spots import advice_of, connections_of, sentence_of
+from ..rows.blind_spots import advice_of, connections_of, reason_of, sentence_of
 from ..rows.gaps import Gaps
 from ..words import data_size, plural
 
@@ -61,11 +61,15 @@ class Missing(Struct, frozen=True, kw_only=True):
         return f"could not be read: {self.detail}" if self.detail else self.sized, " ".join(filter(None, self.sentences))
 
 
-def missing_said(count: int, /, *, live: bool = False) -> str:
-    """The one sentence about all of it: `nothing is missing`, or of how many things something is."""
+def missing_said(count: int, /, *, live: bool = False, hooked: bool = False) -> str:
+    """
+    The one sentence about all of it: `nothing is missing`, or of how many things something is. `hooked`: breakpoints saw it,
+    which do not see everything.
+    """
     if count:
         return f"{plural(count, 'thing is', 'things are')} missing"
-    return "nothing is missing so far: it is being recorded" if live else "nothing is missing"
+    nothing = "nothing is missing of what breakpoints show" if hooked else "nothing is missing"
+    return f"{nothing} so far: it is being recorded" if live else nothing
 
 
 def missing_things(gaps: Gaps, /) -> Iterator[Missing]:
@@ -79,7 +83,7 @@ def missing_things(gaps: Gaps, /) -> Iterator[Missing]:
     for spot in gaps.blind_spots:
         yield Missing(
             what=f"{f'{connections_of(spot)} of ' if spot.among else ''}{spot.comm} {spot.pid} could not be read",
-            brief=" and ".join(dict.fromkeys(spot.looks_like)) or "no known TLS code",
+            brief=reason_of(spot),
             detail=sentence_of(spot),
             why=_UNREAD,
             do=advice_of(spot),

@@ -11,7 +11,7 @@ from ...loss import Entry
 from ...state import Store, Table
 from ..rows.beginnings import Beginning, beginnings_of
 from ..rows.gaps import Gaps, LeftRunning, left_running, unsaid
-from ..rows.kinds import BlindSpotRow, SessionRow, TlsUseRow, UnknownRow
+from ..rows.kinds import HOOKED, BlindSpotRow, SessionRow, TlsUseRow, UnknownRow
 from ..rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES, TOTALS, UNKNOWN, Recording, Removed
 from ..rows.tally import Totals
 from ..rows.weights import newest_fitting, weight_of
@@ -55,6 +55,11 @@ class Health(Struct, frozen=True):
     rules_error: str = ""  # why the newest rules of the guard could not be loaded
     calls_open: int = 0
     left: tuple[LeftRunning, ...] = ()
+
+    @property
+    def hooked(self) -> bool:
+        """Breakpoints saw some of it, and not the kernel."""
+        return any(run.seen_by == HOOKED for run in self.recordings)
 
     @property
     def gaps(self) -> Gaps:

@@ -15,8 +15,10 @@ from ...events import Event
 from ...tokens import Counts
 
 __all__ = [
+    "HOOKED",
     "HUNG_UP",
     "REPORTED_AT",
+    "SEEN",
     "AlertRow",
     "AnyRow",
     "AuditRow",
@@ -40,12 +42,18 @@ __all__ = [
 ]
 
 
+SEEN, HOOKED = "view", "hooked"  # as `view_source`
+_ID_SHOWN = 8  # characters of an id
 HUNG_UP = "the client hung up after the end"
 REPORTED_AT = (1, 10, 100, 1000)  # deeds of one alert
 
 
 class AnyRow(Struct, frozen=True, gc=False):
-    """The common type of all rows. They hold numbers and texts alone, so the garbage collector need not look for cycles."""
+    """
+    The common type of all rows. They hold numbers and texts alone, so the garbage collector need not look for cycles.
+    `view_source` says how a row is known: `view`, the kernel saw it; `hooked`, breakpoints in processes of the user did;
+    `seed`, it ran before the capture began.
+    """
 
 
 class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
@@ -105,8 +113,10 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     scheme: str = "https"  # of the URL: http without TLS
     operation: str = "chat"  # `gen_ai.operation.name` of OpenTelemetry
     agent: str | None = None  # the program that made it, by its known name or the one that it gives itself
-    agent_id: str | None = None  # of an agent within the program, as the client named it; None: the main one
+    agent_id: str | None = None  # of an agent within the program, as the client named it or by its tool; None: the main one
     parent_agent_id: str | None = None
+    agent_tool: str | None = None  # id of the ToolRow whose task that agent works on
+    agent_name: str = ""  # as the input of that tool names it
     previous_response_id: str | None = None  # the response that this request went on from
     turn: int = 0  # number of the call in its session
     new_results: int = 0
@@ -124,6 +134,11 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     def is_prompted(self) -> bool:
         """A person typed what it sent, for the first time."""
         return bool(self.prompt) and not (self.aside or self.repeat) and self.agent_id is None
+
+    @property
+    def sub_agent(self) -> str:
+        """The name of the agent within the session that made it, else the begin of its id; "": the main one."""
+        return self.agent_name or (self.agent_id or "")[:_ID_SHOWN]
 
 
 class TokenRow(Counts, AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
@@ -389,8 +404,8 @@ class ResourceRow(AnyRow, frozen=True, tag="resource_sample", omit_defaults=True
 class BlindSpotRow(AnyRow, frozen=True, tag="blind_spot", omit_defaults=True):
     """
     A process of which traffic was not read: `connections` TCP connections carried `size` bytes both ways, and no plaintext was
-    seen. `files` have TLS code that is not read, and `looks_like` says which, one for each file. `among` not 0: so many carried
-    these bytes, and it is not known which of them were not read.
+    seen. `files` have TLS code that is not read, and `looks_like` says which, one for each file; `why` no such file is known.
+    `among` not 0: so many carried these bytes, and it is not known which of them were not read.
     """
 
     id: str
@@ -405,6 +420,7 @@ class BlindSpotRow(AnyRow, frozen=True, tag="blind_spot", omit_defaults=True):
     looks_like: tuple[str, ...] = ()
     among: int = 0
     view_source: str = "view"
+    why: str = ""
 
 
 class TlsUseRow(AnyRow, frozen=True, tag="tls_use", omit_defaults=True):
