@@ -161,7 +161,9 @@ def _viewed(events: Stream[Event], options: TraceOptions) -> Stream[Output]:
 
 
 def _redacted(events: Stream[Event], options: TraceOptions) -> Stream[Event]:
-    if options.known_hosts or options.known_homes:
+    if (
+        options.guard is not None or options.known_hosts or options.known_homes
+    ):  # also without any: so a recording shows a guard
         events = events.pipe(op.know_hosts(*options.known_hosts, homes=options.known_homes))
     if options.rules_file is not None:
         events = events.pipe(op.reload_rules(options.rules_file))
