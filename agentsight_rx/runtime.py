@@ -22,6 +22,7 @@ from .core.pace import until_multiple_of
 from .core.reading import Patience, Reading, open_all
 from .core.sink import Sink
 from .core.sink_thread import SinkThread
+from .core.spare import Spare
 from .core.stream import as_stream
 from .core.weight import weights_of
 from .errors import AgentsightError, GraphError, Unavailable
@@ -330,7 +331,7 @@ class Run:
             engine.start(time.monotonic_ns())
         with engine:
             patience = Patience(_IDLE_S, _QUIET_IDLE_S)
-            flows = live  # the last look found events
+            flows, spare = live, Spare()  # `flows`: the last look found events
             try:
                 if self._polled_here is not None:
                     self._poll_here(self._polled_here.hub)
@@ -341,11 +342,13 @@ class Run:
                         self._looked_s = time.monotonic()
                     item = box.get(min(1.0, self._idle_s(patience)) if live else patience.seconds())
                     flows = False
+                    spare.look(self._looked_s)
                     if item is None:
                         self._idle_since_s = time.monotonic()
                         if live:
                             engine.idle(time.monotonic_ns())
                         continue
+                    spare.took(box.taken, self._looked_s)
                     if self._take(*item):
                         patience.came()
                         flows = live

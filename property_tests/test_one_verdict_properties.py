@@ -116,6 +116,7 @@ def test_no_two_surfaces_contradict_each_other(made: Recorded) -> None:
         chosen = Selection(sessions=frozenset({session.id}))
         told = read_summary(made.store, chosen, _PRICES, being_written=made.being_written)
         assert told.health.missing == head.whole.missing
+        assert told.duration_ms == head.end_ms - head.start_ms == session.duration_ms
         assert missing_said(told.health).text.startswith("nothing is missing") is (not gaps)
         assert told.health.missing == sum(not line.startswith("    ") for line in gap_lines(told.health.gaps))
     _the_whole_says_the_same(made, picture, broken)

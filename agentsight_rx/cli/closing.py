@@ -45,7 +45,8 @@ def closing_lines(
     tally, totals = summary.tally, summary.tally.totals
     outcome = None if store is None or since_ms is None else outcome_of(store, since_ms=since_ms)
     name = " ".join(filter(None, (verb, (_name(outcome) if outcome else "") or who)))
-    yield f"{name}, {took(round(summary.seconds * 1000))}: {outcome.verdict.line if outcome else did_said(totals)}"
+    lasted_ms = (outcome.duration_ms if outcome else 0) or round(summary.seconds * 1000)
+    yield f"{name}, {took(lasted_ms)}: {outcome.verdict.line if outcome else did_said(totals)}"
     if outcome is not None and outcome.calls:
         yield from _numbers(outcome, states_said(totals))
     elif outcome is None and totals.calls:

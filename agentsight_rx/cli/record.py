@@ -44,7 +44,7 @@ from .launch import Launch, exit_status, forwarding, invoking_user
 from .start_timing import STARTED, write_steps
 from .stopping import Stopper
 from .stores import new_store
-from .ways import By, Way, way_to_see
+from .ways import Way, way_to_see
 
 if TYPE_CHECKING:  # and imported while the sources are opened
     from ..graphs import TraceOptions
@@ -69,7 +69,7 @@ SOURCE_SWITCHES = {
     "stdio": _switch("stdio", "Pipes, sockets and standard streams (MCP)."),
     "system": _switch("system", "Processor and memory use."),
 }
-_CHOSEN = ("pid", "comm", "cgroup", *SOURCE_SWITCHES, "source", "require")
+_CHOSEN = ("pid", "comm", "cgroup", *SOURCE_SWITCHES, "source", "by", "require")
 ALL_SOURCES = Watch(ssl=True, plain_http=True, process=True, files=True, net=True, stdio=True, system=True)
 STREAMS = Stdio(stdio_all_fds=True, stdio_max_bytes=65_536)
 FILTERS = Filters(default_filters=True)
@@ -86,7 +86,6 @@ def record(
         typer.Argument(metavar="-- COMMAND [ARGS]...", help="Run this command and record it.", rich_help_panel=WATCH),
     ] = None,
     watch: Annotated[Watch, Only(*_CHOSEN, **SOURCE_SWITCHES)] = ALL_SOURCES,
-    by: By = "auto",
     wait_all: Annotated[bool, flag(WATCH, "--wait-all", "Go on until all that it left running has ended.")] = False,
     tls: Annotated[Tls, Only("binary_path", "probe_placement")],
     stdio: Annotated[Stdio, Only("stdio_max_bytes")] = STREAMS,
@@ -135,12 +134,12 @@ def record(
             return 0
         out.page.sinks()  # reports a wrong address
         if not command:
-            if by == "hooks":
+            if watch.by == "hooks":
                 raise UsageError("--by hooks follows a command from its start, or a process by `trace --pid PID --by hooks`")
             require_kernel()
             return _attached(watch, attached, out, guard, required=required, filters=filters)
     name = os.path.basename(command[0])
-    with brief(), way_to_see(by, required) as way, own_group() as own:
+    with brief(), way_to_see(watch.by, required) as way, own_group() as own:
         with step("the command, forked and held"):
             environment = {**os.environ, "PATH": search_path(os.environ)}
             launch = Launch.fork(command, env=environment, traced=way.tracing is not None)
@@ -151,7 +150,8 @@ def record(
             resolved = _resolved(command)
             # To probe before the command starts: its program, its interpreter, and libraries that come with them
             candidates = () if resolved is None else tuple(tls_candidates(*resolved.chain, *resolved.others))
-            early = of_command(watched(launch.pid).sources(tls, stdio, system), candidates, place)
+            chosen = guard.recognising(watched(launch.pid).sources(tls, stdio, system), folder=Path.cwd())
+            early = of_command(chosen, candidates, place)
             with opened_ahead(inputs(early)) if way.tracing is None else nullcontext() as opened:
                 joined = None if own is None or way.tracing is not None else own.begin_to_add(launch.pid)
                 with importing("the graph, imported"):
@@ -206,7 +206,7 @@ def _attached(
 
     store, failure = _place(out)
     out = out.into(store)
-    options = guard.knowing(out.prepared(options))
+    options = guard.recognising(guard.knowing(out.prepared(options)))
     chosen = out.sinks(options, stopped=Stopper())
     graph = trace_graph(with_previews(options, chosen))
     summary = _with(failure, capture(graph, chosen, required=required, keeps_auth=not options.remove_auth))

@@ -22,7 +22,7 @@ from .flags.tls import Tls
 from .flags.watch import Watch
 from .stopping import Stopper
 from .values import seconds_of
-from .ways import By, way_to_see
+from .ways import way_to_see
 
 __all__ = ["trace"]
 
@@ -37,7 +37,6 @@ def trace(
     filters: Annotated[Filters, Without("default_filters")],
     guard: Guard,
     out: Annotated[Destinations, Without("log", "require_store")],
-    by: By = "auto",
     for_time: Annotated[str | None, flag(OUT, "--for", "Stop after this time, such as 10s or 2m.", "TIME")] = None,
     config: Config = None,
     save_to: SaveConfig = None,
@@ -58,10 +57,10 @@ def trace(
     if explain:
         print_graph(graph)
         return 0
-    if by == "hooks" and watch.pid is None:
+    if watch.by == "hooks" and watch.pid is None:
         raise UsageError("--by hooks follows one process, with what it starts: give --pid PID")
-    with way_to_see(by if watch.pid is not None else "kernel", required) as way:
-        options = guard.knowing(out.prepared(options))
+    with way_to_see(watch.by if watch.pid is not None else "kernel", required) as way:
+        options = guard.recognising(guard.knowing(out.prepared(options)))
         chosen = out.sinks(options, stopped=Stopper())
         graph = traced(way.inputs(options, watch.pid), with_previews(options, chosen))
         needed = way.needed(required)

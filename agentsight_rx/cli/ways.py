@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
-from typing import Annotated, TypeAlias
 
 from msgspec import Struct
 
@@ -15,13 +14,10 @@ from ..sources import HookOptions, Tracing
 from ..sources.hooks.source import why_not
 from ..sources.kernel.features import require_kernel
 from ..sources.kernel.rights import own_rights
-from .flags.group import WATCH, flag
 
-__all__ = ["By", "Way", "way_to_see"]
+__all__ = ["Way", "way_to_see"]
 
 _WAYS = ("auto", "kernel", "hooks")
-
-By: TypeAlias = Annotated[str, flag(WATCH, "--by", "kernel; hooks: by breakpoints, without rights; auto: what works.", "WAY")]
 
 
 class Way(Struct, frozen=True):

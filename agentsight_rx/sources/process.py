@@ -14,6 +14,7 @@ from ..core.options import Options
 from ..core.stream import Stream
 from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork
 from ..loss import Reason
+from ..rules.guard.homes import home_of
 from .containers.container_names import Placing
 from .kernel.names_and_paths import text_of, walked_path
 from .kernel.program import Program
@@ -49,6 +50,8 @@ PROCESS_FIELDS = (  # of the kernel that bpf/process.c reads
     "linux_binprm.filename",
     "mm_struct.arg_start",
     "mm_struct.arg_end",
+    "mm_struct.env_start",
+    "mm_struct.env_end",
 )
 
 # struct head_t, small_t and exec_t of bpf/track.h and bpf/process.c
@@ -186,12 +189,12 @@ def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
     source = Origin(time_ns, pid, tid=tid, uid=uid, comm=text_of(comm.partition(b"\0")[0]))
     body = at + _HEAD.size
     if kind == _EXEC_KIND:
-        ppid, sid, whole, filename_size, argv_size, cwd_size, _, _ = _EXEC.unpack_from(view, body)
+        ppid, sid, whole, filename_size, argv_size, cwd_size, _, home_size = _EXEC.unpack_from(view, body)
         start = body + _EXEC.size
-        text = bytes(view[start : start + filename_size + argv_size + cwd_size])
+        text = bytes(view[start : start + filename_size + argv_size + cwd_size + home_size])
         filename = text[:filename_size].partition(b"\0")[0]
         argv = text[filename_size : filename_size + argv_size]
-        names = text[filename_size + argv_size :]
+        names, home = text[filename_size + argv_size :][:cwd_size], text[-home_size:] if home_size else b""
         return ProcessExec(
             source,
             ppid,
@@ -201,6 +204,7 @@ def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
             cwd=walked_path(names, cut=False),
             sid=sid,
             argv_lost=max(0, whole - argv_size),
+            home=home_of(text_of(home.partition(b"\0")[0][len(b"HOME=") :])),
         )
     ppid, status, duration_ns, cpu_ns, peak = _SMALL(view, body)
     if kind == _FORK_KIND:

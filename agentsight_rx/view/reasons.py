@@ -24,7 +24,6 @@ SOURCES = {
     "readline": "typed lines",
     "stdio": "pipes and standard streams",
     "system": "processor and memory use",
-    "hooks": "the command",
 }
 
 _WHY = {
@@ -38,6 +37,7 @@ _WHY = {
     Reason.UNREADABLE: "its TLS could not be read",
     Reason.NOT_OPENED: "the kernel did not allow it: `agentsight-rx doctor` says why and what to do",
     Reason.UNSEEN: "it ran, and the kernel reported nothing of it: `agentsight-rx doctor` says what is captured here",
+    Reason.OPENED_LATE: "the machine was busy when an agent began",
     Reason.OTHER_ABI: "the kernel's tracepoints do not show the system calls of 32-bit programs",
     Reason.UNFOLLOWED: "it gains rights by its file, is debugged, or makes too many system calls: its events say which",
     Reason.LEFT_RUNNING: "the command left processes running: `agentsight-rx record --wait-all` waits for them",
@@ -49,6 +49,7 @@ _DO = {
     Reason.QUEUE_FULL: "record fewer programs, or leave out what you do not need",
     Reason.SINK_FAILED: "make room on the disk, or limit the store by --max-size",
     Reason.UNREADABLE: "`agentsight-rx doctor` says what it finds in the program",
+    Reason.OPENED_LATE: "start the agent under `agentsight-rx record`, or keep another one running",
 }
 
 
@@ -72,6 +73,8 @@ def lost_words(entry: Entry, /) -> str:
     """The lost thing, without why."""
     if entry.reason is Reason.NOT_OPENED:
         return f"not captured: {SOURCES.get(entry.stage, entry.stage)}"
+    if entry.reason is Reason.OPENED_LATE:
+        return f"not captured at first, {plural(entry.count, 'time')}: {SOURCES.get(entry.stage, entry.stage)}"
     if entry.reason is Reason.UNSEEN:
         return "the recorded command was not seen to run"
     if entry.reason is Reason.UNFOLLOWED:

@@ -66,6 +66,33 @@ def test_a_command_that_we_start_is_seen_or_is_a_loss(user: int | None, tmp_path
     assert ledger.unintended() == ([] if user is None else [Entry("process", Reason.UNSEEN, 1)])
 
 
+@pytest.mark.parametrize(
+    ("environment", "home"),
+    [
+        ({"A": "1", "HOME": "/srv/users/ada"}, "/srv/users/ada"),
+        ({"HOMER": "/x", "XHOME": "/y", "HOME": "/srv/a", "Z": "1"}, "/srv/a"),
+        ({"LONG": "x" * 300 + "HOME=/wrong", "EDGE": "y" * 250 + "HOME=/wrong", "HOME": "/srv/b"}, "/srv/b"),
+        ({str(number): "v" for number in range(200)} | {"HOME": "/srv/c"}, "/srv/c"),
+        ({"HOME": "/root"}, ""),
+        ({"HOME": "/srv/" + "a" * 300}, ""),
+        ({"A": "1"}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_home_of_a_program_is_what_its_environment_says(environment: dict[str, str], home: str, tmp_path: Path) -> None:
+    script = f"while [ ! -e {tmp_path}/go ]; do read -t 0.01 x <> {tmp_path}/no; done; exec /bin/true"
+    os.mkfifo(tmp_path / "no")
+    with (
+        started(["/bin/bash", "-c", script], env=environment) as shell,
+        running(sources.process(ProcessOptions(Target(shell.pid)))) as (run, kept),
+    ):
+        (tmp_path / "go").touch()
+        shell.wait(PATIENCE_S)
+        run.stop()
+    (event,) = [event for event in kept.of(ProcessExec) if event.filename == "/bin/true"]
+    assert (home, os.getcwd()) == (event.home, event.cwd)
+
+
 def test_arguments_beyond_4_kib_are_counted(tmp_path: Path) -> None:
     script = f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; /bin/true {'y' * 6000}"
     with started(["/bin/sh", "-c", script]) as shell:

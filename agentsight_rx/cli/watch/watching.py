@@ -95,7 +95,7 @@ def watch(
     limits = Limits(bytes_of(max_memory, "--max-memory") or 0)
     found = _found(watch, agents, paused)
     options = _with_rings(watch.options(tls, stdio, system, agents=found))
-    options = guard.over(filters.over(options))
+    options = guard.recognising(guard.living_here(guard.over(filters.over(options))))
     reloading = Reloading(guard.loaded(options), load_own_agents)
     if guard.is_on:
         options = replace(options, rules_file=reloading.look)

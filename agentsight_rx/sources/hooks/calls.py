@@ -33,6 +33,8 @@ _FILES = {
     82: Call("rename", 0, to=1),
     264: Call("rename", 1, 0, to=3, to_at=2),
     316: Call("rename", 1, 0, to=3, to_at=2),
+    86: Call("link", 0, to=1),
+    265: Call("link", 1, 0, to=3, to_at=2),
     87: Call("unlink", 0),
     263: Call("unlink", 1, 0),
     84: Call("rmdir", 0),

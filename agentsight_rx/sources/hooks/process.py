@@ -6,12 +6,14 @@ import os
 import stat
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from msgspec import Struct
 
 from ...events import Origin, ProcessExec
 from ..kernel.names_and_paths import text_of
 from ..proc import read_stat
+from ..running import home_in
 from .effects import Begun
 from .plaintext import Caller
 from .space import AT_EXECFN, Space, auxiliary
@@ -74,6 +76,7 @@ class Process(Struct):
             cwd=cwd,
             sid=int(fields[3]),
             argv_lost=max(0, len(argv) - _ARGV_MOST),
+            home=home_in(Path(place)),
         )
 
     def measure(self) -> None:

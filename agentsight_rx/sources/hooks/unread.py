@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct
 
 from ...core.bounded import Recent
-from ...events import BlindSpot, Event, NetEvent, Origin, ProcessExit, UnreadTls
+from ...events import NO_CODE, BlindSpot, Event, NetEvent, Origin, ProcessExit, UnreadTls
 from ...wire.address import endpoint
 
 __all__ = ["Unread"]
@@ -73,6 +73,7 @@ class Unread:
                 peers=tuple(peers.peers),
                 files=tuple(peers.files),
                 looks_like=tuple(peers.files.values()),
+                why="" if peers.files else NO_CODE,
                 among=peers.connections if read else 0,
             )
 

@@ -41,9 +41,9 @@ class UsedFile(NamedTuple):
 class Records:
     """Decodes them one by one. The files that processes began to use wait in `new_files`."""
 
-    def __init__(self, *, handshakes: bool, is_searched: Callable[[FileId], bool] = lambda _: False) -> None:
+    def __init__(self, *, handshakes: bool, seems: Callable[[FileId], str | None] = lambda _: None) -> None:
         self._handshakes = handshakes
-        self.traffic = Traffic(is_searched)
+        self.traffic = Traffic(seems)
         self.connections = Connections(self.traffic)
         self._open = self.connections.open
         self.calibration: Calibration | None = None
@@ -107,7 +107,7 @@ class Records:
         if kind == SENT:
             return connections.send(origin, (start_ns, ssl, latency_ns), offset=offset, seq=seq)
         if kind == GONE:
-            self.traffic.gone(pid)
+            self.traffic.code.gone(pid)
             return connections.gone(origin)
         known = connections.of(origin, start_ns, ssl, number)
         source = on(origin, known)

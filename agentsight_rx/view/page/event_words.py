@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import fields
 
+from ...agents.answers import finds_nothing, is_answer
 from ...events import (
     BlindSpot,
     Event,
@@ -99,7 +100,9 @@ def _line(event: Event) -> tuple[str, bool]:
             return f"fork by {event.ppid}", False
         case ProcessExit():
             how = signal.Signals(event.signal).name if event.signal in _SIGNALS else f"signal {event.signal}"
-            return (f"killed by {how}" if event.signal else f"exit {event.exit_code}"), bool(event.exit_code or event.signal)
+            return (f"killed by {how}" if event.signal else f"exit {event.exit_code}"), bool(
+                event.signal or (event.exit_code and not is_answer((event.origin.comm,), event.exit_code))
+            )
         case ProcessSeen():
             return f"runs already: {' '.join(event.argv) or event.filename}", False
         case Readline():
@@ -108,7 +111,9 @@ def _line(event: Event) -> tuple[str, bool]:
             moved = f" to {event.target}" if event.target else ""
             size = f", {event.written_bytes:,} bytes written" if event.written_bytes else ""
             failed = f": {os.strerror(event.error)}" if event.error else ""
-            return f"{event.action} {event.path}{moved}{size}{failed}", bool(event.error)
+            return f"{event.action} {event.path}{moved}{size}{failed}", bool(event.error) and not finds_nothing(
+                event.action, event.flags, event.error
+            )
         case NetEvent():
             where = f"{event.peer or event.local}:{event.port}" if event.port else event.peer or event.local
             return f"{event.action} {event.protocol} {where}{f': {os.strerror(event.error)}' if event.error else ''}", bool(

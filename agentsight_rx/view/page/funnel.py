@@ -40,7 +40,7 @@ def place_of(entry: Entry, /) -> str:
     name = _name(entry.stage)
     if entry.by_filter:
         return "filters"
-    if entry.reason in (Reason.KERNEL_LOST, Reason.NOT_OPENED, Reason.UNSEEN):
+    if entry.reason in (Reason.KERNEL_LOST, Reason.NOT_OPENED, Reason.OPENED_LATE, Reason.UNSEEN):
         return "kernel"
     if entry.reason is Reason.UNREADABLE:
         return "connections"

@@ -143,7 +143,8 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
     last = next((call for call in reversed(main) if call.total_tokens), None)
     window = picture.prices.window_of(seller_of(last), last.response_model or last.model) if last else None
     programs = 0 if work.calls else read_totals(picture.store).programs
-    deeds = deeds_of(work.calls, work.tools, files_touched(files, picture.lives), programs=programs)
+    cwd = (row.cwd if row else None) or (picture.causes.folder if row is None else "")
+    deeds = deeds_of(work.calls, work.tools, files_touched(files, picture.lives, home=cwd), programs=programs)
     refused = [each for each in files if effect_of(each) == "refused"]
     falls, dearest = picture.falls(session)
     numbers = _numbers(work, threads, (start, end), window)
@@ -162,7 +163,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         model=(row.model if row else None) or (last.model if last else None) or "",
         models=row.models if row else (),
         container=(row.container if row else None) or "",
-        cwd=(row.cwd if row else None) or (picture.causes.folder if row is None else ""),
+        cwd=cwd,
         pid=(row.pid if row else None) or 0,
         comm=(row.comm if row else None) or "",
         verdict=(*stopped, *said, *_saving(dearest, numbers.cost), *waiting),
@@ -267,7 +268,7 @@ def _numbers(work: Work, threads: Threads, times: tuple[int, int], window: int |
         reasoning=sum(call.reasoning_tokens for call in calls),
         cost=summed(calls),
         context=context,
-        left=max(0.0, round(1 - context / window, 3)) if window and context else None,
+        left=max(0.0, round(1 - context / window, 6)) if window and context else None,
         model_ms=model,
         tools_ms=both - model,
         idle_ms=max(0, times[1] - times[0] - both),

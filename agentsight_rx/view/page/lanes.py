@@ -168,7 +168,7 @@ def _families(picture: Picture, programs: Sequence[ProcessRow], start: int, end:
         span = _Span(
             begin,
             (row.end_timestamp_ms or end) - start,
-            int(bool(row.exit_code or row.signal)) | 4 * (row.end_timestamp_ms is None),
+            int(row.has_failed) | 4 * (row.end_timestamp_ms is None),
             cause.turn if cause else 0,
             cut(" ".join(row.argv) or row.command or "", _LABEL),
         )

@@ -98,7 +98,7 @@ def row_of(picture: Picture, row: SessionRow, recording: str, /) -> RailRow:
         turn=max(threads.turns.values(), default=0),
         tokens=sum(call.total_tokens for call in work.calls),
         cost=summed(work.calls),
-        left=max(0.0, round(1 - context_of(last) / window, 3)) if last and window else None,
+        left=max(0.0, round(1 - context_of(last) / window, 6)) if last and window else None,
         missing=wholeness_of(picture.healths.of(row)).missing,
         failed=row.failed_calls,
         failed_tools=row.failed_tools,

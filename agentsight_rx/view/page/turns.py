@@ -237,7 +237,7 @@ class _Maker:
             depth,
             end,
             ms=row.duration_ms,
-            bad=bool(row.exit_code or row.signal),
+            bad=row.has_failed,
             cpu_ms=row.cpu_ms,
             memory=row.peak_bytes,
             helper=helper,

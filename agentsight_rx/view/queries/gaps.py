@@ -10,7 +10,7 @@ from msgspec import Struct
 from ...loss import Entry
 from ...say import program
 from ..reasons import advice_on, lost_words, why
-from ..rows.blind_spots import advice_of, connections_of, sentence_of
+from ..rows.blind_spots import advice_of, connections_of, reason_of, sentence_of
 from ..rows.gaps import Gaps
 from ..words import data_size, plural
 
@@ -83,7 +83,7 @@ def missing_things(gaps: Gaps, /) -> Iterator[Missing]:
     for spot in gaps.blind_spots:
         yield Missing(
             what=f"{f'{connections_of(spot)} of ' if spot.among else ''}{spot.comm} {spot.pid} could not be read",
-            brief=" and ".join(dict.fromkeys(spot.looks_like)) or "no known TLS code",
+            brief=reason_of(spot),
             detail=sentence_of(spot),
             why=_UNREAD,
             do=advice_of(spot),

@@ -36,7 +36,7 @@ def test_a_recorder_that_runs_says_since_when_and_what_is_missing_since_then() -
     line = line_of_recorder(Watched(True, PATH, is_written=True, bytes=5), stored(*sessions, *spots))
     assert ("running", 1000, 1, 5) == (line.state, line.since_ms, line.sessions, line.bytes)
     spot, lost = line.missing
-    assert "codex 7 could not be read, no known TLS code" == spot
+    assert "codex 7 could not be read, the reason is not known" == spot
     assert "1,200 lost at files (kernel lost)" == lost
     assert 0 == line.more_missing
 

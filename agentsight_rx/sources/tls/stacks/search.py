@@ -24,7 +24,7 @@ from .scan import SECONDS, Scan, Stack, TookTooLong
 
 __all__ = ["IN_LIBRARIES", "STACKS", "TIMED_OUT", "find_stacks"]
 
-TIMED_OUT = f"the search took longer than {SECONDS:g} s"
+TIMED_OUT = f"the search took longer than {SECONDS:g} s of the processor"
 
 _LIBRARIES = (  # texts of a file that uses a library which has its own file
     Stack("GnuTLS", texts=(b"gnutls_record_send",), search=lambda _: _elsewhere("GnuTLS")),
