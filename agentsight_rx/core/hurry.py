@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 __all__ = ["hurried"]
 
-_NICE = -15  # nine times the share of a usual thread; with eight of them on two processors a start takes 1.7 s, not 7
+_NICE = -15  # nearly thirty times the weight of a usual thread (sched(7))
 
 
 @contextmanager

@@ -59,6 +59,8 @@ class CodeCache:
         if found is None:
             found, self._new = code_of(request), True
         self._kept.entries[known_as] = found
+        if len(self._kept.entries) > _ENTRIES_MOST:
+            del self._kept.entries[next(iter(self._kept.entries))]
         return msgspec.structs.replace(found, key=request.key, path=request.path)
 
     def _read(self) -> _Kept:
@@ -78,13 +80,12 @@ class CodeCache:
         """Replace the file at once: another process reads the old one or the new one. Without a place for it, do nothing."""
         if self._folder is None or not self._new:
             return
-        entries = dict([*self._kept.entries.items()][-_ENTRIES_MOST:])
         fresh = self._folder / f"{_NAME}.{os.getpid()}"
         with suppress(OSError):
             self._folder.mkdir(parents=True, mode=0o700, exist_ok=True)
             fresh.unlink(missing_ok=True)
             with os.fdopen(create_new(fresh), "wb") as file:
-                file.write(msgspec.msgpack.encode(_Kept(_search(), entries)))
+                file.write(msgspec.msgpack.encode(self._kept))
             fresh.replace(self._folder / _NAME)
         self._new = False
 

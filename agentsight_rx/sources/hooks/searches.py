@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from msgspec import Struct
 
+from ...core.bounded import Recent
 from ..tls.libraries import open_file
 from .code import Code, Request, identity
 from .code_cache import CodeCache
@@ -20,6 +21,7 @@ from .space import Mapping, mappings
 
 __all__ = ["Searches", "start_searching"]
 
+_CODES_MOST = 4096  # files; a build keeps making new programs
 _QUIET_S = 0.5  # without a request, before what is new is kept
 
 Key = tuple[int, int, int]
@@ -38,8 +40,8 @@ class _Waiting(Struct):
 class Searches:
     def __init__(self, end: socket.socket) -> None:
         self.wire: Wire[Request, Code] = Wire(end, list[Code])
-        self._codes: dict[Key, Code] = {}
-        self._asked: set[Key] = set()
+        self._codes: Recent[Key, Code] = Recent(_CODES_MOST)
+        self._asked: set[Key] = set()  # and not answered yet
         self._waiting: list[_Waiting] = []
 
     @property
@@ -61,7 +63,7 @@ class Searches:
                 if key[1] != mapping.inode or key in process.space.files:
                     continue
                 mapped.append((mapping, key))
-                if key not in self._codes:
+                if self._codes.use(key) is None:
                     unknown.add(key)
                     self._ask(Request(key, place, mapping.path, is_program(process.pid, key)))
         process.space.files |= {key for _, key in mapped}
@@ -77,12 +79,14 @@ class Searches:
             self.wire.send([request])
 
     def _go_on(self, waiting: _Waiting) -> None:
-        waiting.then([(mapping, self._codes[key]) for mapping, key in waiting.mapped if key in self._codes])
+        found = ((mapping, self._codes.get(key)) for mapping, key in waiting.mapped)
+        waiting.then([(mapping, code) for mapping, code in found if code is not None])
 
     def take(self) -> None:
         """What the searcher has found."""
         for code in self.wire.receive():
-            self._codes[code.key] = code
+            self._codes.put(code.key, code)
+            self._asked.discard(code.key)
             for waiting in self._waiting:
                 waiting.keys.discard(code.key)
         if self.wire.closed:  # it was killed

@@ -22,7 +22,6 @@ from ..tls.records import Records
 from ..tls.shapes import needs_sockets
 from . import ptrace
 from .frames import Attached, Report, Stated, Wire
-from .tracer import start
 from .unread import Unread
 
 __all__ = ["HookOptions", "Tracing", "hooks", "why_not"]
@@ -48,6 +47,8 @@ class Tracing:
     """
 
     def __init__(self) -> None:
+        from .tracer import start  # takes 16 ms, which a capture by the kernel must not pay
+
         self.wire: Wire[str, Report] = Wire(start(), list[Report])
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from typing import NoReturn
 
 from ...events import Loss, Origin, ProcessExec, ProcessExit, ProcessFork, ProcessSeen, UnreadTls
 from ...loss import Reason
+from ..kernel.rights import own_rights
 from ..running import running
 from ..tls.shapes import needs_sockets
 from ..tls.stacks.search import IN_LIBRARIES
@@ -66,7 +67,7 @@ class Tracer:
         self._registers = Registers()
         self._kinds = frozenset[str]()
         self._ending = self._began = self._held = False
-        self._privileged = os.geteuid() == 0
+        self._privileged = "CAP_SYS_PTRACE" in own_rights().capabilities
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ class UnreadCode:
         self._mapped.put(pid, _files_of(mapped))
 
     def gone(self, pid: int) -> None:
-        """Its number may be that of another process from now on."""
+        """Another process may have its number from now on."""
         self._mapped.pop(pid, None)
 
     def connects(self, code: Code, pid: int) -> None:

@@ -14,9 +14,6 @@ A client may name the agent in the head of its request. Else its conversation de
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
-from hashlib import blake2b
-from typing import TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -24,6 +21,7 @@ from msgspec.structs import replace
 from ...core.bounded import Recent
 from ..rows.kinds import CallRow
 from ..rows.tool_words import is_command, is_edit, task_name
+from .asking import Asking, Frame, is_alike
 from .named_ids import NamedIds
 from .processes import Processes
 from .requests import Said
@@ -33,15 +31,7 @@ __all__ = ["Threads", "ThreadsState"]
 
 _AGENTS_MOST = 1024
 _KNOWN_MOST = 8192  # conversations and responses by which an agent is known again, 1 MB
-_COMPARED = 1024  # characters of each end of a text
-_ROLE = 256  # characters of instructions, which say who the agent is; dates and places stand behind them
-_PROMPT_MOST = 65_536  # characters of a prompt that is looked for in an input
-_LEAST = 12  # characters of a prompt or an input; a shorter one is in others by chance
-_SENTENCE, _SPACES = 40, 5  # characters and spaces of an input that is a task also where more stands around it
 _SHARED = "\n"  # stands for several agents, whose conversations begin alike
-_ID = 8  # bytes of a digest
-
-_Frame: TypeAlias = tuple[bytes, bytes]  # digests of the instructions, and of the names of the tools; b"": it has none
 
 
 class Thread(Struct, array_like=True, frozen=True):
@@ -54,7 +44,7 @@ class Thread(Struct, array_like=True, frozen=True):
     tool: str | None = None
     name: str = ""
     parent: str | None = None
-    frame: _Frame = (b"", b"")
+    frame: Frame = (b"", b"")
     call: str = ""
     head: str = ""
     tools: int = 0  # that it may use; with another number its frame is another one
@@ -68,56 +58,6 @@ class ThreadsState(Struct, array_like=True):
 
     agents: tuple[list[str], list[Thread]] = field(default_factory=lambda: ([], []))
     known: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
-
-
-class _Asking:
-    """A request: what it says of the agent that makes it."""
-
-    def __init__(self, row: CallRow, said: Said) -> None:
-        self.row, self.said, self.asked = row, said, said.asked
-        self.session = row.session_id or ""
-
-    @cached_property
-    def begins(self) -> bool:
-        """It has no answer of a model, and goes on from none."""
-        if self.row.new_results or self.row.previous_response_id:
-            return False
-        return all(message.role != "assistant" for message in reversed(self.asked.messages))
-
-    @cached_property
-    def head(self) -> str:
-        """What a person, or who gave the task, said before the first answer; "": nothing."""
-        if self.row.previous_response_id:
-            return f"response {self.row.previous_response_id}"
-        texts: list[str] = []
-        for message in self.asked.messages:
-            if message.role == "assistant":
-                break
-            if message.role not in ("system", "developer"):
-                texts += message.texts()
-        return f"{self.session} {_digest(texts).hex()}" if texts else ""
-
-    @cached_property
-    def frame(self) -> _Frame:
-        instructions = ""
-        for message in self.asked.messages:
-            if message.role not in ("system", "developer") or len(instructions) >= _ROLE:
-                break
-            instructions += "\n".join(message.texts())[:_ROLE]
-        names = sorted([tool.name for tool in self.asked.tools])
-        return _digest([instructions]) if instructions else b"", _digest(names) if names else b""
-
-    @cached_property
-    def prompt(self) -> str:
-        return " ".join(self.row.prompt[:_PROMPT_MOST].split())
-
-    def is_task(self, given: str, *, wrapped: bool) -> bool:
-        """Is a text of a tool's input what this request asks? It may be `wrapped` in many other words."""
-        given, prompt = " ".join(given[:_PROMPT_MOST].split()), self.prompt
-        if given == prompt or len(prompt) < _LEAST or len(given) < _LEAST:
-            return given == prompt != ""
-        is_most = 2 * len(given) >= len(prompt) or (wrapped and len(given) >= _SENTENCE and given.count(" ") >= _SPACES)
-        return prompt in given or (is_most and given in prompt)
 
 
 class Threads:
@@ -136,7 +76,7 @@ class Threads:
             main = self._agents.get(f"{row.session_id} ")  # as most calls of a program without tools are
             if main is not None and main.tool is None:
                 return row, False
-        asking = _Asking(row, said)
+        asking = Asking(row, said)
         if named.agent is None:
             thread = self._found(asking)
         else:
@@ -149,7 +89,7 @@ class Threads:
             )
         return row, self._put(asking, thread, row)
 
-    def _put(self, asking: _Asking, thread: Thread, row: CallRow) -> bool:
+    def _put(self, asking: Asking, thread: Thread, row: CallRow) -> bool:
         """Remember the agent; returns whether it is a new one below the main one."""
         key = f"{asking.session} {thread.id or ''}"
         is_new = key not in self._agents
@@ -171,18 +111,18 @@ class Threads:
         if row.agent_id is not None:
             self._known.put(f"response {row.response_id}", row.agent_id)
 
-    def _get(self, asking: _Asking, id: str) -> Thread | None:
+    def _get(self, asking: Asking, id: str) -> Thread | None:
         return self._agents.get(f"{asking.session} {id}")
 
-    def _main(self, asking: _Asking) -> Thread:
+    def _main(self, asking: Asking) -> Thread:
         return self._get(asking, "") or self._above(asking)
 
-    def _above(self, asking: _Asking) -> Thread:
+    def _above(self, asking: Asking) -> Thread:
         """The main agent of a session that began: a tool call of another session may have started its program."""
         program = self._processes.program(asking.row.pid or 0)
         return replace(_MAIN, tool=program.tool_call_id) if program is not None and program.tool_call_id else _MAIN
 
-    def _found(self, asking: _Asking) -> Thread:
+    def _found(self, asking: Asking) -> Thread:
         if not self._known and not (self._tools.any_open and asking.begins):
             return self._main(asking)  # there is no other agent, and none begins
         agent = self._with_head(asking)
@@ -200,7 +140,7 @@ class Threads:
             return self._main(asking)
         return self._alike(asking, open_tools) or self._beside(asking, open_tools) or self._main(asking)
 
-    def _with_head(self, asking: _Asking) -> Thread | None:
+    def _with_head(self, asking: Asking) -> Thread | None:
         """The only agent whose conversation began so, or that had the response before."""
         main, known = self._get(asking, ""), self._known.get(asking.head)
         is_main = main is not None and main.head == asking.head != ""
@@ -208,60 +148,60 @@ class Threads:
             return main if is_main else None
         return None if is_main else self._get(asking, known)
 
-    def _asked_for(self, asking: _Asking, open_tools: Sequence[OpenTool]) -> Thread | None:
+    def _asked_for(self, asking: Asking, open_tools: Sequence[OpenTool]) -> Thread | None:
         """The agent that asked for the tools of which this sends results. Small numbers may be ids of several."""
         results = asking.said.results[-asking.row.new_results :] if asking.row.new_results else ()
         ids = {id for result in results for id in (result.id, result.made_up_id) if id}
         agents = {each.row.agent_id or "" for each in open_tools if each.row.tool_call_id in ids}
         return self._get(asking, agents.pop()) if len(agents) == 1 else None
 
-    def _alike(self, asking: _Asking, open_tools: Sequence[OpenTool]) -> Thread | None:
+    def _alike(self, asking: Asking, open_tools: Sequence[OpenTool]) -> Thread | None:
         """The agent with these instructions or these tools, the main one first, that may begin anew."""
         main = self._get(asking, "")
-        if main is None or _is_alike(main.frame, asking.frame):
+        if main is None or is_alike(main.frame, asking.frame):
             return self._main(asking)
         at_work = {each.row.id for each in open_tools}
-        return next((each for each in self._of(asking) if each.tool in at_work and _is_alike(each.frame, asking.frame)), None)
+        return next((each for each in self._of(asking) if each.tool in at_work and is_alike(each.frame, asking.frame)), None)
 
-    def _of(self, asking: _Asking) -> Iterable[Thread]:
+    def _of(self, asking: Asking) -> Iterable[Thread]:
         """The agents of the session that work on tools."""
         begin = f"{asking.session} "
         return [each for key, each in self._agents.items() if each.id is not None and key.startswith(begin)]
 
-    def _task(self, asking: _Asking, open_tools: Sequence[OpenTool]) -> OpenTool | None:
+    def _task(self, asking: Asking, open_tools: Sequence[OpenTool]) -> OpenTool | None:
         """The tool whose process sends the request, else a tool whose input has the prompt."""
         process = self._processes.get(asking.row.pid or 0)
         by_process = process.tool_call_id if process is not None else None
         mine = [each for each in open_tools if each.row.id == by_process]
-        wrapped = bool(asking.asked.tools) and not _is_alike(self._main(asking).frame, asking.frame)
+        wrapped = bool(asking.asked.tools) and not is_alike(self._main(asking).frame, asking.frame)
         return self._free(
             asking,
             mine or [each for each in open_tools if any(asking.is_task(given, wrapped=wrapped) for given in each.needles)],
         )
 
-    def _beside(self, asking: _Asking, open_tools: Sequence[OpenTool]) -> Thread | None:
+    def _beside(self, asking: Asking, open_tools: Sequence[OpenTool]) -> Thread | None:
         """The agent that a tool may have started which is neither a command nor an edit. It has a task, and no summary."""
         able = [each for each in open_tools if asking.prompt and not (each.sent or is_command(each.row) or is_edit(each.row))]
         tool = self._free(asking, [each for each in able if self._is_waited_for(asking, each)])
         return None if tool is None else self._new(asking, tool)
 
-    def _free(self, asking: _Asking, tools: Sequence[OpenTool]) -> OpenTool | None:
+    def _free(self, asking: Asking, tools: Sequence[OpenTool]) -> OpenTool | None:
         """The first of them that no agent works on; one tool may also start several."""
         used = {each.tool for each in self._of(asking)} if tools else ()
         return next((each for each in tools if each.row.id not in used), tools[-1] if tools else None)
 
-    def _is_waited_for(self, asking: _Asking, tool: OpenTool) -> bool:
+    def _is_waited_for(self, asking: Asking, tool: OpenTool) -> bool:
         """Its agent has the whole answer that asked for it, and did nothing since."""
         agent = self._get(asking, tool.row.agent_id or "")
         return tool.whole and agent is not None and agent.call == tool.row.llm_call_id
 
-    def _is_another(self, asking: _Asking, agent: Thread, tool: OpenTool) -> bool:
+    def _is_another(self, asking: Asking, agent: Thread, tool: OpenTool) -> bool:
         """A known agent began with the same prompt: does it begin anew, or did it hand its prompt on to the tool?"""
         if agent.tool == tool.row.id or asking.row.retry:
             return False
         return agent.id is not None or (agent.frame != asking.frame and self._is_waited_for(asking, tool))
 
-    def _is_within_tool(self, asking: _Asking) -> bool:
+    def _is_within_tool(self, asking: Asking) -> bool:
         """Does the agent ask for itself, in the middle of a tool, with other instructions than its own?"""
         row = asking.row
         if asking.asked.tools or row.aside or row.repeat or not (row.prompt and asking.begins):
@@ -271,7 +211,7 @@ class Threads:
             return False
         return any(self._is_waited_for(asking, each) for each in self._tools.open_in(asking.session))
 
-    def _new(self, asking: _Asking, tool: OpenTool) -> Thread:
+    def _new(self, asking: Asking, tool: OpenTool) -> Thread:
         id = name = tool.row.tool_call_id or tool.row.id
         number = 1
         while self._get(asking, id) is not None:
@@ -279,7 +219,7 @@ class Threads:
             id = f"{name}-{number}"
         return Thread(id, tool.row.id, task_name(tool.row), tool.row.agent_id)
 
-    def _named(self, asking: _Asking, id: str, parent: str | None) -> Thread:
+    def _named(self, asking: Asking, id: str, parent: str | None) -> Thread:
         """An agent that the client has named: which tool call it works on."""
         open_tools = self._tools.open_in(asking.session)
         tool = self._task(asking, open_tools)
@@ -293,16 +233,3 @@ class Threads:
     def restore(self, state: ThreadsState) -> None:
         self._agents.fill(state.agents)
         self._known.fill(state.known)
-
-
-def _digest(texts: Iterable[str]) -> bytes:
-    """Of long texts the ends and the lengths say enough."""
-    digest = blake2b(digest_size=_ID)
-    for text in texts:
-        ends = text if len(text) <= 2 * _COMPARED else text[:_COMPARED] + text[-_COMPARED:]
-        digest.update(f"{len(text)} {ends}".encode("utf-8", "surrogatepass"))
-    return digest.digest()
-
-
-def _is_alike(frame: _Frame, other: _Frame) -> bool:
-    return any(one == another != b"" for one, another in zip(frame, other, strict=True))

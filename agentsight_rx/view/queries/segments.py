@@ -84,14 +84,14 @@ def carried(agent: AgentContext, /) -> list[Segment]:
 
 
 def each_segment(agent: AgentContext, /) -> Iterator[Segment]:
-    """All segments that were ever sent: those of the newest request, then the dropped ones."""
+    """All segments that were ever sent: first the segments of the newest request, then the dropped ones."""
     yield from segments_of(agent)
     priced = agent.is_priced
     yield from (_segment(agent, held, held_now=False, priced=priced) for held in agent.thread.gone)
 
 
 def _together(name: str, each: Sequence[Segment], turns: Sequence[int]) -> Segment:
-    """`turns`: those of the requests that are known."""
+    """`turns`: the numbers of the known requests."""
     costs = [one.cost for one in each if one.cost is not None]
     now = [one for one in each if one.held] or each
     return Segment(
@@ -112,7 +112,7 @@ def _together(name: str, each: Sequence[Segment], turns: Sequence[int]) -> Segme
 
 
 def _requests(some: Sequence[Segment], turns: Sequence[int]) -> int:
-    """Those that had any of them."""
+    """How many requests had any of them."""
     most = max(one.requests for one in some)
     lives = {(one.since, one.last, one.left, one.again): one for one in some}
     if len(lives) == 1 or most == len(turns):

@@ -198,7 +198,7 @@ def test_strace_of_another_program_shows_its_calls(tmp_path: Path) -> None:
 
 @pytest.mark.needs("gdb")
 def test_gdb_stops_another_program_at_its_own_breakpoint(tmp_path: Path) -> None:
-    words = ("gdb", "-nx", "-batch", "-iex", "set debuginfod enabled off", "-iex", "set breakpoint pending on")
+    words: tuple[str, ...] = ("gdb", "-nx", "-batch", "-iex", "set debuginfod enabled off", "-iex", "set breakpoint pending on")
     words += ("-ex", "break execve", "-ex", "run", "-ex", "kill")
     command = (*words, "--args", "/usr/bin/env", "true")
     env = {**os.environ, "HOME": str(tmp_path)}
