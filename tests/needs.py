@@ -86,7 +86,7 @@ def _kernel() -> str:
 
 
 def _bcc() -> str:
-    found = subprocess.run(["/usr/bin/python3", "-I", "-c", "import bcc"], capture_output=True, check=False)
+    found = subprocess.run(["/usr/bin/python3", "-I", "-c", "import bcc.libbcc"], capture_output=True, check=False)
     return "BCC is not installed" if found.returncode else ""
 
 

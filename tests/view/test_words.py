@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -54,7 +53,7 @@ def of_the_page(given: list[tuple[str, float]]) -> list[str]:
     return list(json.loads(done.stdout))
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not here")
+@pytest.mark.needs("node")
 @given(
     st.lists(
         st.tuples(st.sampled_from(["amount", "size", "took"]), st.integers(0, 10**12) | st.integers(0, 10**6))

@@ -207,7 +207,7 @@ def test_the_first_line_of_a_command_says_what_is_needed(words: list[str]) -> No
     assert says_what_is_needed(done.stderr.splitlines()[0]), done.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a program as another user")
+@pytest.mark.needs("root")
 @pytest.mark.parametrize("words", [["record", "--", "/bin/echo", "ran"], ["demo"]], ids=lambda words: " ".join(words))
 def test_a_user_without_rights_sees_a_command_by_breakpoints(words: list[str]) -> None:
     done = as_nobody("-m", "agentsight_rx", *words)
