@@ -3,9 +3,13 @@ Two workers share the suite. A file whose tests trace programs or open a browser
 share is started once. No example of a property has a deadline: how long one takes depends on what else the machine does.
 
 --quick is for the loop of a change: a fifth of the examples of each property, and no test that is marked as slow.
+
+tests/needs.py decides what a machine or a user without rights leaves out; --all-required lets nothing be left out.
 """
 
 from __future__ import annotations
+
+from collections.abc import Generator
 
 import pytest
 from hypothesis import settings
@@ -18,9 +22,11 @@ settings.load_profile("without a deadline")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="fewer examples of each property, and no test that is marked as slow")
+    parser.addoption("--all-required", action="store_true", help="a test that would be left out fails")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(what, …): rights and programs, see tests/needs.py")
     if config.getoption("--quick") and not config.getoption("--hypothesis-profile"):
         settings.load_profile("quick")
 
@@ -37,3 +43,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("live") or item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.hookimpl(trylast=True)  # behind -m and -k: what is not run needs nothing
+def pytest_collection_finish(session: pytest.Session) -> None:
+    from tests.needs import skip_what_lacks
+
+    skip_what_lacks(session.items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    from tests.needs import refuse_to_skip
+
+    report = yield
+    return refuse_to_skip(report) if item.config.getoption("--all-required") else report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    from tests.needs import refuse_to_skip
+
+    report = yield
+    return refuse_to_skip(report) if collector.config.getoption("--all-required") else report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    from tests.needs import left_out
+
+    for line in left_out(terminalreporter.getreports("skipped")):
+        terminalreporter.line(line)

@@ -45,6 +45,7 @@ from .events import (
     TlsUse,
     UnreadTls,
     WebSocketMessage,
+    Witness,
     milliseconds,
 )
 
@@ -525,6 +526,7 @@ _KINDS: dict[type[Event], _Kind] = {
     Loss: _Kind("diagnostic", _loss),
     RulesLoaded: _Kind("guard"),
     HostsKnown: _Kind("guard"),
+    Witness: _Kind("diagnostic"),
     Tick: _Kind("engine"),
 }
 _NAMES = {kind: str(kind.__struct_config__.tag) for kind in _KINDS}

@@ -16,8 +16,11 @@ from .loss import Reason
 from .tokens import Usage
 
 __all__ = [
+    "NO_CODE",
+    "NO_FILES",
     "PLAIN",
     "SEARCHED",
+    "UNOPENED",
     "AnswerPiece",
     "AnswerProgress",
     "BlindSpot",
@@ -64,6 +67,7 @@ __all__ = [
     "Usage",
     "WebSocketKind",
     "WebSocketMessage",
+    "Witness",
     "milliseconds",
     "moment_of",
     "time_of",
@@ -164,8 +168,9 @@ class TlsOpen(Struct, frozen=True, gc=False, tag="tls_open"):
 
 class TcpTraffic(Struct, frozen=True, gc=False, tag="tcp_traffic"):
     """
-    Bytes that a TCP connection of a watched process has carried, as the kernel counts them: at its end, and before that where
-    no plaintext was seen of the process. `number` is one for each connection of a run. `judged`: by `find_blind_spots`.
+    Bytes that a watched process has written to a TCP connection and read from it, each once. It comes at the end of the
+    connection or of the capture, and earlier where no plaintext of the process was seen. `number` is one for each connection of
+    a run. `judged`: by `find_blind_spots`.
     """
 
     origin: Origin
@@ -181,12 +186,16 @@ class TcpTraffic(Struct, frozen=True, gc=False, tag="tcp_traffic"):
 
 
 SEARCHED = "TLS code that was still being searched for"  # as `looks_like` of a file that is read from then on
+# Why no file of a process looks like TLS code
+NO_CODE = "no known TLS code"
+NO_FILES = "its files are not known, since it had ended by then"
+UNOPENED = "files that could not be opened"
 
 
 class UnreadTls(Struct, frozen=True, gc=False, tag="unread_tls"):
     """
     A process has code of a TLS implementation that cannot be read, or was not yet: the file, and what it looks like, or
-    SEARCHED.
+    SEARCHED. Without a `path` it says why no such file is known.
     """
 
     origin: Origin
@@ -230,6 +239,7 @@ class BlindSpot(Struct, frozen=True, tag="blind_spot"):
     files: tuple[str, ...] = ()  # with TLS code that is not read
     looks_like: tuple[str, ...] = ()  # what it looks like, one for each file
     among: int = 0  # 0: these connections alone
+    why: str = ""  # no file with TLS code is known
 
 
 WebSocketKind: TypeAlias = Literal["text", "binary", "ping", "pong", "close"]
@@ -433,6 +443,7 @@ class ProcessExec(Struct, frozen=True, tag="process_exec"):
     ns_pid: int = 0  # its number in the container; 0: unknown, or none
     pod: str = ""  # UID of the Kubernetes pod
     container: str = ""  # its name, of a pod NAMESPACE/POD/NAME; without one the begin of its id
+    home: str = ""  # HOME in its environment, where that is none of the usual homes
 
 
 class ProcessSeen(Struct, frozen=True, tag="process_seen"):
@@ -445,6 +456,7 @@ class ProcessSeen(Struct, frozen=True, tag="process_seen"):
     argv: tuple[str, ...]
     cwd: str
     container: str = ""  # as in ProcessExec
+    home: str = ""  # as in ProcessExec
 
 
 class ProcessExit(Struct, frozen=True, gc=False, tag="process_exit"):
@@ -474,9 +486,9 @@ class FileEvent(Struct, frozen=True, gc=False, tag="file"):
 
     origin: Origin
     start_ns: int  # of the process
-    action: str  # open, close, rename, unlink, mkdir, rmdir, truncate, chdir
+    action: str  # open, close, rename, link, unlink, mkdir, rmdir, truncate, chdir
     path: str
-    target: str = ""  # the new name of a rename
+    target: str = ""  # the new name of a rename or a link
     flags: int = 0  # of an open: O_* of fcntl.h
     error: int = 0  # errno; 0 = it succeeded
     count: int = 1  # so many equal ones
@@ -484,6 +496,7 @@ class FileEvent(Struct, frozen=True, gc=False, tag="file"):
     written_bytes: int = 0
     lexical: bool = False
     existed: bool = False  # of an open that would have made the file: it was there
+    known_as: str = ""  # of an open: the other name of the same file, where it is one that was to be recognised
 
 
 class NetEvent(Struct, frozen=True, gc=False, tag="net"):
@@ -621,10 +634,20 @@ class Loss(Struct, frozen=True, gc=False, tag="loss"):
 
 
 class HostsKnown(Struct, frozen=True, gc=False, tag="hosts_known"):
-    """At the begin of a guarded capture: which hosts earlier recordings of the user's have, by workspace."""
+    """At the begin of a guarded capture: the hosts that earlier recordings of the user's have, by workspace; homes of users."""
 
     origin: Origin
     pairs: tuple[tuple[str, str], ...]  # workspace, host
+    homes: tuple[str, ...] = ()  # of the machine, beside the usual ones
+
+
+class Witness(Struct, frozen=True, gc=False, tag="witness"):
+    """
+    Who saw what follows: `view`, the kernel; `hooked`, breakpoints in processes of the user. Without one it was the kernel.
+    """
+
+    origin: Origin
+    seen_by: str
 
 
 class RulesLoaded(Struct, frozen=True, gc=False, tag="rules_loaded"):
@@ -658,6 +681,7 @@ Event: TypeAlias = (
     | SystemEvent  # what processes used
     | RulesLoaded  # the guard
     | HostsKnown
+    | Witness
 )
 
 

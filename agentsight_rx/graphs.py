@@ -86,6 +86,7 @@ class TraceOptions(SourceOptions, frozen=True):
     guard: Rules | None = None  # whose alerts are rows
     priced: Priced | None = None  # the cost of a call, for the budgets of the guard
     known_hosts: tuple[tuple[str, str], ...] = ()  # workspace and host, from earlier recordings, for the guard
+    known_homes: tuple[str, ...] = ()  # of users of this machine, beside the usual ones, for the guard
     rules_file: Look | None = None  # says where the rules of the guard have changed; None: the given rules are for all
     sources: tuple[Stream[Event], ...] = ()  # of other packages, beside ours
     pipes: tuple[Operator[Event, Event], ...] = ()  # of other packages: behind our analyses and before remove_auth
@@ -160,8 +161,10 @@ def _viewed(events: Stream[Event], options: TraceOptions) -> Stream[Output]:
 
 
 def _redacted(events: Stream[Event], options: TraceOptions) -> Stream[Event]:
-    if options.known_hosts:
-        events = events.pipe(op.know_hosts(*options.known_hosts))
+    if (
+        options.guard is not None or options.known_hosts or options.known_homes
+    ):  # also without any: so a recording shows a guard
+        events = events.pipe(op.know_hosts(*options.known_hosts, homes=options.known_homes))
     if options.rules_file is not None:
         events = events.pipe(op.reload_rules(options.rules_file))
     for pipe in options.pipes:

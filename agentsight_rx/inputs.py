@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from .events import FileEvent, Loss, NetEvent, ProcessEvent, Readline, StdioEven
 from .sources import (
     AgentOptions,
     FileOptions,
+    HookOptions,
     NetOptions,
     PlainHttpOptions,
     ProcessOptions,
@@ -24,9 +25,10 @@ from .sources import (
     StdioOptions,
     SystemOptions,
     TlsOptions,
+    Tracing,
 )
 
-__all__ = ["Inputs", "SourceOptions", "inputs", "launched", "of_command", "opened_ahead"]
+__all__ = ["HOOKED", "Inputs", "SourceOptions", "hooked", "inputs", "launched", "of_command", "opened_ahead"]
 
 
 # For the kernel some take longer than others: 80, 77, 48, 37, 31, 8, 7, 0 ms of a processor
@@ -74,6 +76,15 @@ def inputs(options: SourceOptions) -> Inputs:
         stdio=None if options.stdio is None else sources.stdio(options.stdio),
         system=None if options.system is None else sources.system(options.system),
     )
+
+
+HOOKED = ("tls", "process", "files", "net")  # what breakpoints show
+
+
+def hooked(options: SourceOptions, hooks: HookOptions, tracing: Tracing) -> Inputs:
+    """The same by breakpoints: one source shows all that they see, so their events are in order."""
+    seen = cast("Stream[TlsEvent]", sources.hooks(hooks, tracing))  # the graph lets every other kind pass
+    return Inputs(tls=seen, system=None if options.system is None else sources.system(options.system))
 
 
 def launched(options: SourceOptions) -> SourceOptions:

@@ -33,7 +33,10 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
     NOT_OPENED = "not_opened"  # a source that the kernel did not allow: all that it would have seen
     OTHER_ABI = "other_abi"  # what 32-bit programs do: the tracepoints of system calls do not show it
+    OPENED_LATE = "opened_late"  # what an agent did before a source was open on a busy machine
     UNSEEN = "unseen"  # a command that we started, and of which the kernel reported nothing
+    UNFOLLOWED = "unfollowed"  # a process that breakpoints do not look into, or no more
+    LEFT_RUNNING = "left_running"  # what processes do that the recorded command left, behind the end of the capture
     BUG = "bug"
 
     @property

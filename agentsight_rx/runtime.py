@@ -22,6 +22,7 @@ from .core.pace import until_multiple_of
 from .core.reading import Patience, Reading, open_all
 from .core.sink import Sink
 from .core.sink_thread import SinkThread
+from .core.spare import Spare
 from .core.stream import as_stream
 from .core.weight import weights_of
 from .errors import AgentsightError, GraphError, Unavailable
@@ -32,7 +33,7 @@ from .signals import EndRequest, asking_to_end
 from .sources.names import unseen_names
 from .timing import step
 from .view.reasons import SOURCES
-from .view.rows.beginnings import beginnings_of
+from .view.rows.gaps import Gaps, gaps_of
 from .view.rows.tally import Tally
 
 __all__ = ["Run", "Summary", "run", "run_to_end"]
@@ -79,11 +80,14 @@ class Summary(Struct):
         return self.ledger.rules()
 
     @property
+    def gaps(self) -> Gaps:
+        """All that is missing."""
+        ended_ms = self.ledger.began_ms + round(1000 * self.ledger.seconds)
+        return gaps_of(self.tally, self.ledger.entries(), failures=self.failures, ended_ms=ended_ms)
+
+    @property
     def complete(self) -> bool:
-        totals = self.tally.totals
-        begun_before = next(beginnings_of(self.tally.older.values(), self.tally.tls_uses.values()), None)
-        lost = totals.calls_cut or totals.commands_unseen or begun_before
-        return self.ledger.complete and not self.failures and not lost
+        return not self.gaps.count
 
 
 def run(
@@ -327,7 +331,7 @@ class Run:
             engine.start(time.monotonic_ns())
         with engine:
             patience = Patience(_IDLE_S, _QUIET_IDLE_S)
-            flows = live  # the last look found events
+            flows, spare = live, Spare()  # `flows`: the last look found events
             try:
                 if self._polled_here is not None:
                     self._poll_here(self._polled_here.hub)
@@ -338,11 +342,13 @@ class Run:
                         self._looked_s = time.monotonic()
                     item = box.get(min(1.0, self._idle_s(patience)) if live else patience.seconds())
                     flows = False
+                    spare.look(self._looked_s)
                     if item is None:
                         self._idle_since_s = time.monotonic()
                         if live:
                             engine.idle(time.monotonic_ns())
                         continue
+                    spare.took(box.taken, self._looked_s)
                     if self._take(*item):
                         patience.came()
                         flows = live

@@ -10,12 +10,16 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/setup.sh"
 
 FRONTEND=$ROOT/frontend
 BUILT=$ROOT/agentsight_rx/web/dist
-FAILED=$ROOT/.setup/page.failed
+FAILED=$STATE/.setup/page.failed
 
 main() {
   is_built && return 0
   if [[ ${1-} == --if-never-tried && -r $FAILED && $(<"$FAILED") == "$(made hash page)" ]]; then
     say "the web page is not built, all else works; to build it: scripts/page.sh"
+    return 1
+  fi
+  if [[ ! -w $FRONTEND ]]; then
+    say "the web page is not built, since $ROOT cannot be written, all else works; to build it, as its owner: scripts/page.sh"
     return 1
   fi
   mkdir -p "${FAILED%/*}"
@@ -26,8 +30,8 @@ main() {
     made hash page >"$FAILED"
     return 1
   fi
-  ((EUID)) || chown --recursive --no-dereference --reference="$ROOT" "$BUILT" "$FRONTEND"
-  ((EUID)) || chown --reference="$ROOT" "${FAILED%/*}" "${FAILED%/*}"/page.* # it has trees of other machines, with owners
+  give_to_owner --recursive "$BUILT" "$FRONTEND"
+  give_to_owner "${FAILED%/*}" "${FAILED%/*}"/page.* # it has trees of other machines, with owners
 }
 
 made() {
@@ -52,7 +56,7 @@ build() {
 try() {
   say "$1 …"
   shift
-  local log=$ROOT/.setup/page.log
+  local log=$STATE/.setup/page.log
   if ! ("$@") >"$log" 2>&1 </dev/null; then
     say "the web page cannot be built, all else works; the end of $log says why:"
     tail -n 5 "$log" >&2

@@ -12,5 +12,5 @@ PLACE=$ROOT/.setup/prometheus
 
 if [[ ! -x $PLACE/usr/bin/prometheus || ! -x $PLACE/usr/bin/promtool ]]; then
   step "fetching Prometheus" fetch_packages trixie "$PLACE" prometheus promtool
-  ((EUID)) || chown --recursive --no-dereference --reference="$ROOT" "$PLACE"
+  give_to_owner --recursive "$PLACE"
 fi

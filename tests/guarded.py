@@ -45,6 +45,9 @@ class Chained(Struct):
     def outside(self, path: str, /) -> bool:
         return not path.startswith(self.workspace)
 
+    def came_by(self, path: str, /) -> bool:
+        return False
+
 
 class Story:
     """An agent in its workspace, that was asked for something."""

@@ -57,7 +57,7 @@ class Report(Struct, frozen=True):
 
     @property
     def complete(self) -> bool:
-        missing = self.totals.calls_cut or self.totals.commands_unseen
+        missing = self.totals.calls_cut or self.totals.calls_unfinished or self.totals.commands_unseen
         return not self.losses and not self.cut_off and not missing
 
 

@@ -62,6 +62,7 @@ def git(root: Path, *words: str) -> None:
     subprocess.run(["git", *settings, *words], cwd=root, check=True, capture_output=True)
 
 
+@pytest.mark.needs("git")
 def test_a_branch_is_compared_with_the_place_where_it_left_main(tmp_path: Path) -> None:
     git(tmp_path, "init")
     for name in ("removed", "kept", "later"):

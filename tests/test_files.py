@@ -14,8 +14,6 @@ from agentsight_rx.files import create_private, why, written_whole
 from agentsight_rx.loss import Ledger
 from agentsight_rx.sinks import jsonl, store
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
 OWNER = (12345, 12346) if os.geteuid() == 0 else (os.getuid(), os.getgid())
 
 
@@ -56,7 +54,7 @@ def test_a_file_that_was_there_is_emptied_and_keeps_its_mode_and_owner(tmp_path:
     assert (access(path), path.read_text()) == (before, "")
 
 
-@needs_root
+@pytest.mark.needs("root")
 def test_jsonl_to_a_device_leaves_the_device_as_it_is(device: Path) -> None:
     before = access(device)
     writer = jsonl(device, owner=OWNER).open(Ledger())
@@ -64,7 +62,7 @@ def test_jsonl_to_a_device_leaves_the_device_as_it_is(device: Path) -> None:
     assert access(device) == before
 
 
-@needs_root
+@pytest.mark.needs("root")
 def test_a_store_on_a_device_is_refused_and_leaves_the_device_as_it_is(device: Path) -> None:
     before = access(device)
     with pytest.raises(StoreError, match="is not a regular file"):
@@ -202,6 +200,7 @@ def test_a_link_and_a_folder_are_refused(tmp_path: Path) -> None:
     assert names(tmp_path) == ["folder", "link"]
 
 
+@pytest.mark.needs("root")
 def test_a_device_is_written_to_as_it_is(device: Path) -> None:
     before = access(device)
     with written_whole(device) as file:

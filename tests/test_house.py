@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import agentsight_rx
@@ -79,3 +80,17 @@ def test_what_threads_decode_has_its_decoder_beforehand() -> None:
     assert sorted(found) == ["sources/replay/original_lines.py", "sources/replay/own_lines.py"], (
         "a replay is decoded by one thread"
     )
+
+
+IN_THE_ROOT = {
+    ".ci", ".dockerignore", ".editorconfig", ".gitignore", "CONTRIBUTING.md", "Containerfile", "LICENSE", "README.md",
+    "SECURITY.md",
+    "agentsight_rx", "benchmarks", "conftest.py", "docs", "examples", "frontend", "hatch_build.py", "property_tests",
+    "pyproject.toml", "run.sh", "scripts", "test.sh", "tests",
+}  # fmt: skip
+
+
+def test_the_root_has_these_names_alone() -> None:
+    """A report of start times once lay there for weeks, in a file with the name of a wrong flag."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    assert {name.partition("/")[0] for name in listed.split("\0") if name} <= IN_THE_ROOT

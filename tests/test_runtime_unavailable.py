@@ -63,7 +63,7 @@ def test_what_is_allowed_is_captured_and_the_rest_is_counted_and_said(capsys: py
     assert summary.ledger.unintended() == [Entry("net", Reason.NOT_OPENED, 1), Entry("files", Reason.NOT_OPENED, 1)]
     assert not summary.complete
     assert summary.unavailable == {"net": WHY, "files": WHY}
-    assert [each.said for each in missing_things([], summary.ledger.unintended())] == [
+    assert [each.said for each in missing_things(summary.gaps)] == [
         "not captured: connections",
         "not captured: files",
     ]

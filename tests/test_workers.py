@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 TESTS = """
 import pytest
@@ -19,6 +21,7 @@ def test_one(number, worker_id):
 """
 
 
+@pytest.mark.needs("kernel")  # for its own tests, which say that they trace
 def test_tests_of_a_file_that_trace_programs_share_one_worker(tmp_path: Path) -> None:
     """pytest 9.2 ignores the name of a group that pytest-xdist 3.8 puts behind the name of a test."""
     (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text())

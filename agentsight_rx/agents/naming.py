@@ -23,6 +23,8 @@ _LIBRARIES = re.compile(
     r"|safari|electron|dart|rust|ruby|php|perl|lwp.*|libwww.*|stainless.*|connect-.*|grpc.*|client|test|agent|sdk|js|typescript)\Z",
     re.IGNORECASE,
 )
+# How SDKs name their language in the place of the version; a bundler may have made another name of the class before it
+_SDK = re.compile(r"(?:JS|TypeScript|Python|Go|Java|Kotlin|Ruby|PHP|C#|Rust) v?\d")
 _VERSION = re.compile(r"v?(\d[\w.+-]{0,31})(?=[\s/(;,]|\Z)")
 _VERSIONS = ("x-client-version", "x-app-version")  # of a program whose User-Agent names a library
 _TITLES = ("x-title", "x-openrouter-title")  # of a program, in requests to a gateway
@@ -62,9 +64,10 @@ def product_of(headers: Iterable[tuple[str, str]], /) -> Product:
 def _of_agent(agent: str) -> Product:
     """`my-bot`, `1.2` of `my-bot/1.2 (linux; x64)` (RFC 9110, 10.1.5)."""
     product, slash, rest = agent.partition("/")
-    if not slash or not _PRODUCT.fullmatch(product.strip()) or _LIBRARIES.match(product.strip()):
+    name = product.strip()
+    if not slash or not _PRODUCT.fullmatch(name) or _LIBRARIES.match(name) or _SDK.match(rest):
         return _NONE
-    return Product(product.strip()[:_LONGEST], _version(rest))
+    return Product(name[:_LONGEST], _version(rest))
 
 
 def _version(text: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
-__all__ = ["LAUNCHER", "base_name", "is_client", "is_launcher", "is_prompt", "is_worker", "script_of"]
+__all__ = ["LAUNCHER", "base_name", "is_client", "is_launcher", "is_prompt", "is_worker", "script_of", "script_or_module"]
 
 _PYTHON = r"python[\d.]*|pypy[\d.]*"
 _SHELL = r"(?:ba|da|z|k|a|fi)?sh|busybox"
@@ -20,7 +22,65 @@ _WRAPPER = re.compile(
 # A program that asks one thing for its caller
 _CLIENT = re.compile(r"(?:curl|curlie|wget2?|xh|httpie|grpcurl|websocat)\Z")
 _WORKER = "multiprocessing"  # Python starts a worker by `-c "from multiprocessing.spawn import …"`
-_CODE = frozenset({"-c", "-e", "--eval", "-p", "--print"})  # the argument behind it is a program
+_KNOWN_MOST = 256  # names of programs
+_OPTIONS_MOST = 32  # arguments in front of the script; the rest are its own
+
+
+class _Options(NamedTuple):
+    """What stands in front of a script, of programs whose names match: words of one kind, with a space between."""
+
+    programs: re.Pattern[str]
+    valued: str = ""  # options with a value in the next argument
+    code: str = ""  # options behind which is a program, and no script
+    subs: str = ""  # commands in front of the script
+    module: str = ""  # options behind which the program is named
+
+
+# From the manuals: python(1), node(1), `deno run --help`, `bun run --help`, `uv run --help`, `npx --help`, ruby(1), perl(1),
+# php(1), java(1), `dotnet --help`, POSIX sh and bash(1), env(1), sudo(8)
+_INTERPRETERS = (
+    _Options(re.compile(rf"(?:{_PYTHON})\Z"), "-W -X -Q --check-hash-based-pycs", "-c", module="-m"),
+    _Options(
+        re.compile(r"(?:node|nodejs|tsx)\Z"),
+        "-r --require --import --loader --experimental-loader --env-file --env-file-if-exists -C --conditions --title "
+        "--input-type --icu-data-dir --openssl-config --diagnostic-dir --tsconfig --watch-path --stack-trace-limit",
+        "-e --eval -p --print -pe",
+        subs="watch inspect",
+    ),
+    _Options(
+        re.compile(r"bunx?\Z"),
+        "--env-file --preload -r --require --cwd --config -c --tsconfig-override --define -d --loader -l --conditions --filter",
+        "-e --eval -p --print",
+        subs="run x",
+    ),
+    _Options(
+        re.compile(r"deno\Z"),
+        "--config --import-map --lock --cert --location --seed --ext --preload --import --minimum-dependency-age",
+        subs="run serve",
+    ),
+    _Options(
+        re.compile(r"(?:uvx?|npx|pnpm|yarn)\Z"),
+        "--from --with --with-editable --with-requirements --python -p --env-file --directory --project --index --index-url "
+        "--extra --group --package --package-manager --dir -C --cwd --filter -F --prefix --workspace -w",
+        "-c --call",
+        subs="run tool exec dlx",
+        module="-m --module -s --script",
+    ),
+    _Options(re.compile(r"ruby[\d.]*\Z"), "-I -r -C -E --encoding", "-e"),
+    _Options(re.compile(r"perl[\d.]*\Z"), "-I", "-e -E"),
+    _Options(re.compile(r"php[\d.]*\Z"), "-d -c -z -S -t", "-r", module="-f"),
+    _Options(
+        re.compile(r"java\Z"),
+        "-cp -classpath --class-path -p --module-path --add-modules --add-opens",
+        module="-jar -m --module",
+    ),
+    _Options(re.compile(r"dotnet\Z"), "--project --framework -f --configuration -c --additionalprobingpath", subs="run exec"),
+    _Options(re.compile(rf"-?(?:{_SHELL})\Z"), "-o +o -O +O --rcfile --init-file", "-c"),
+    _Options(re.compile(r"(?:env|sudo|nohup|setsid|doas)\Z"), "-u --unset --user -g --group -C --chdir -D -h -p -r -t"),
+)
+_STARTS_OTHERS = _INTERPRETERS[-1]
+_SHELL_CODE = re.compile(r"-[a-z]*c\Z")
+_FILE = re.compile(r"/|\.(?:[cm]?[jt]sx?|py|rb|pl|php|jar|dll|sh)\Z")
 
 
 def base_name(path: str, /) -> str:
@@ -29,15 +89,54 @@ def base_name(path: str, /) -> str:
 
 def script_of(argv: Sequence[str], /) -> str:
     """The script that an interpreter or a shell runs, or the module behind `-m`; empty: none, or code in an argument."""
-    words = iter(argv[1:])
-    for word in words:
-        if word == "-m":
-            return next(words, "")
-        if word in _CODE or (_SHELLS.match(base_name(argv[0])) and re.fullmatch(r"-[a-z]*c", word)):
-            return ""
-        if not word.startswith("-"):
-            return word
-    return ""
+    return script_or_module(argv)[0]
+
+
+def script_or_module(argv: Sequence[str], /) -> tuple[str, bool]:
+    """The script, and whether an option names it, as `-m`: then it is no path."""
+    options = _options_of(base_name(argv[0])) if argv else None
+    valued, code, subs, modules = _words_of(options)
+    words = list(argv[1 : _OPTIONS_MOST + 1])
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if word in modules:
+            return (words[at + 1] if at + 1 < len(words) else ""), True
+        if word in code or (options and options.code == "-c" and not modules and _SHELL_CODE.match(word)):
+            return "", False
+        if word == "--":
+            return (words[at + 1] if at + 1 < len(words) else ""), False
+        if word in valued:
+            at += 2
+        elif word.startswith(("-", "+")) and len(word) > 1:
+            at += 1 + _takes_a_value(words[at + 1 :])
+        elif word in subs and at + 1 < len(words):
+            subs, at = frozenset[str](), at + 1
+        elif options is _STARTS_OTHERS and "=" in word:
+            at += 1
+        elif options is _STARTS_OTHERS:
+            rest = [word, *argv[at + 2 :]]
+            return script_or_module(rest) if _options_of(base_name(word)) is not None else (word, False)
+        else:
+            return word, False
+    return "", False
+
+
+@lru_cache(_KNOWN_MOST)
+def _options_of(name: str) -> _Options | None:
+    return next((each for each in _INTERPRETERS if each.programs.match(name)), None)
+
+
+@lru_cache
+def _words_of(options: _Options | None) -> tuple[frozenset[str], ...]:
+    """Its options with values, with code, its commands, its options with modules."""
+    each = ("", "-c -e", "", "") if options is None else (options.valued, options.code, options.subs, options.module)
+    return tuple(frozenset(words.split()) for words in each)
+
+
+def _takes_a_value(words: Sequence[str]) -> bool:
+    """Behind an option that is on no list: a word that is no file, and a file behind it."""
+    return len(words) > 1 and words[0][:1] != "-" and not _FILE.search(words[0]) and _FILE.search(words[1]) is not None
 
 
 def is_client(argv: Sequence[str], /) -> bool:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from .known import AGENTS, Agent
-from .programs import LAUNCHER, base_name
+from .programs import LAUNCHER, base_name, script_or_module
 
 __all__ = ["add_agent", "agent_named", "agent_of", "agent_of_product", "known_agents", "known_names", "set_own_agents"]
 
 _COMM = 15  # bytes of a process's name that the kernel keeps (TASK_COMM_LEN - 1)
 _SUFFIXES = (".js", ".mjs", ".cjs", ".py", ".exe")
 
-_MODULE = "-m"  # of Python: the argument behind it is a program by its name
 _KNOWN_MOST = 1024  # programs: a build starts a few of them thousands of times
-_ARGUMENTS_MOST = 32  # in front of the script; the rest are its own
 
 
 class _Registry:
@@ -92,27 +90,13 @@ def agent_of(comm: str | None, argv: Sequence[str], /) -> str | None:
     found = (_of(comm) if comm else None) or (_of(program) if program and not launched else None)
     if found or len(argv) < 2 or not (launched or (comm and LAUNCHER.match(comm))):
         return found
-    return _first(_of(path) for path in _scripts(argv))
+    script, by_name = script_or_module(argv)
+    return _of(script) if by_name or ("/" in script and not _NO_PATH.search(script)) else None
 
 
 def agent_of_product(product: str, /) -> str | None:
     """The id of the agent whose requests name this product, as in `User-Agent: claude-cli/2.1` or `X-Title: Cline`."""
     return _known[0].products.get(product.lower())
-
-
-def _scripts(argv: Sequence[str]) -> Iterator[str]:
-    """The arguments that may be the program that a launcher runs."""
-    before = argv[0]
-    for word in argv[1 : _ARGUMENTS_MOST + 1]:
-        if word.startswith("-"):
-            before = word
-            continue
-        option = before.startswith("-")  # this may be its value
-        if before == _MODULE or ("/" in word and not _NO_PATH.search(word)):
-            yield word
-        if not option and "=" not in word and not LAUNCHER.match(base_name(word)):
-            return
-        before = word
 
 
 _NO_PATH = re.compile(r"[\s:]")  # the text of a shell, or a URL

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["ASIDES", "NOTES", "aside_of", "says_refused", "typed"]
+__all__ = ["ASIDES", "NOTES", "aside_of", "is_grown", "says_refused", "typed"]
 
 # -- what stands in a prompt beside the words of a person -------------------------------------------------------------------
 
@@ -35,19 +35,53 @@ _WRITTEN = re.compile(
     r"|No tool calls found in the response|Your last response had no tool call|Please continue\.\s*\Z|System: Please continue"
     r"|The conversation history before this point was compacted|\[Context summary"
     r"|(?:Here is a|The following is a) summary of (?:the|our) (?:conversation|session)"
-    r"|The above file content|The user opened the file|\{\"type\": ?\"(?:heartbeat|login|system_alert)\")"
+    r"|The above file content|The user opened the file|\{\"type\": ?\"(?:heartbeat|login|system_alert)\""
+    # instructor, pydantic-ai, CrewAI, LlamaIndex, SWE-agent, aider: what was wrong with the answer before
+    r"|Validation Error found:\n|Correct your JSON ONLY RESPONSE|Validation feedback:\n|\d+ validation errors?: ?[\[{]"
+    r"|I encountered an error while trying to use the tool\.|Error: Could not parse output\. Please follow the thought-action"
+    r"|Your output was not formatted correctly\. You must always|The LLM did not conform to the edit format)"
+)
+# A line near the end of a text that a framework wrote around a task and a wrong answer: CrewAI, smolagents, instructor
+_CORRECTS = (
+    "### Previous attempt failed validation",
+    "Now let's retry: take care not to repeat previous errors!",
+    "Recall the function correctly, fix the errors",
+)
+_NEAR = 4096  # characters
+# What an agent writes behind a prompt that it sends again with what came of it
+_GROWN = re.compile(
+    r"\s*(?:[#*\[<-]+ ?)?(?:(?:previous|last|tool|validation|parsing|your|the) )*"
+    r"(?:error|errors|observation|attempt|thought|action|result|results|output|feedback|traceback|exception|critique)\b"
+    r"[^\n:]{0,60}(?::|\n|>|\])",
+    re.IGNORECASE,
 )
 _LONG = 1 << 20  # characters; what is longer is a document
 
 
 def typed(text: str, /) -> str:
     """What a person typed of the text of a prompt: without the notes of programs and the tags around it; "": nothing."""
+    if _corrects(text[-_NEAR:]):
+        return ""
     if len(text) > _LONG or ("<" not in text and not _WRITTEN.match(text)):
         return text.strip()
     rest = _without_notes(text).strip()
     while (inner := _WRAPPED.match(rest)) is not None:
         rest = _without_notes(inner[2]).strip()
     return "" if _WRITTEN.match(rest) else rest
+
+
+def _corrects(end: str) -> bool:
+    """Code that a person pastes stands between fences."""
+    for shape in _CORRECTS:
+        at = end.find(shape)
+        if at >= 0 and end[at - 1 : at] in ("", "\n") and end.count("```", 0, at) % 2 == 0:
+            return True
+    return False
+
+
+def is_grown(more: str, /) -> bool:
+    """Whether an agent wrote what stands behind a prompt that it sends again: an error, a thought, what a tool printed."""
+    return _GROWN.match(more) is not None or _corrects(more[-_NEAR:])
 
 
 def _without_notes(text: str) -> str:

@@ -11,7 +11,6 @@ from ..graphs import explain
 from ..runtime import Run, Summary, run_to_end
 from ..say import say, show
 from ..signals import how_to_end
-from ..sources.kernel.features import require_kernel
 from ..view import Output
 from ..view.rows.tally import Tally
 from ..web import WebSink
@@ -31,10 +30,9 @@ def capture(
     hangup: Callable[[], None] | None = None,
 ) -> Summary:
     """
-    Capture from the kernel until SIGINT, SIGTERM, SIGHUP or `duration` s: what this machine allows, and all of the `required`
+    Capture until SIGINT, SIGTERM, SIGHUP or `duration` s: what this machine allows, and all of the `required`
     sources. `beat` and `hangup` as in `run_to_end`; `tally` counts the rows. The summary is for the caller to print.
     """
-    require_kernel()
     if keeps_auth:
         say("credentials are NOT removed: they go to every sink")
     destinations = list(sinks)

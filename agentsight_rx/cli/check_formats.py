@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from ..cells import harmless
-from ..rules.guard.lists import shortened
+from ..rules.guard.homes import shortened
 from ..rules.guard.values import Rule, Rules
 from ..view import AlertRow
 from ..view.snapshot.schema import value_of

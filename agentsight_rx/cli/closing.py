@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +13,14 @@ from ..recording.price_file import load_prices
 from ..say import program
 from ..state import LmdbStore
 from ..view.queries.alerts import reportable
-from ..view.queries.gaps import missing_things
+from ..view.queries.gaps import missing_said, missing_things
 from ..view.queries.outcome import Outcome, read_outcome
-from ..view.rows.beginnings import beginnings_of
-from ..view.words import plural
+from ..view.reasons import HOOKS_SEE
 from .report.alert_words import flag_said
 from .report.call_words import numbers_said
 from .report.words import took
 from .stores import given_store
-from .text import did_said, empty_sources, filter_line, gaps_of_run, states_said, tls_lines
+from .text import did_said, empty_sources, filter_line, gap_lines, states_said, tls_lines
 
 if TYPE_CHECKING:  # a report has nothing that runs
     from ..runtime import Summary
@@ -45,29 +45,33 @@ def closing_lines(
     tally, totals = summary.tally, summary.tally.totals
     outcome = None if store is None or since_ms is None else outcome_of(store, since_ms=since_ms)
     name = " ".join(filter(None, (verb, (_name(outcome) if outcome else "") or who)))
-    yield f"{name}, {took(round(summary.seconds * 1000))}: {outcome.verdict.line if outcome else did_said(totals)}"
+    lasted_ms = (outcome.duration_ms if outcome else 0) or round(summary.seconds * 1000)
+    yield f"{name}, {took(lasted_ms)}: {outcome.verdict.line if outcome else did_said(totals)}"
     if outcome is not None and outcome.calls:
         yield from _numbers(outcome, states_said(totals))
     elif outcome is None and totals.calls:
         tokens = totals.asked_tokens, totals.cache_read_tokens, totals.output_tokens
         yield numbers_said(totals.calls, tokens, None, totals.models, states=states_said(totals))
     yield from empty_sources(summary)
-    things = _missing(summary)
-    number = f"{plural(len(things), 'thing is', 'things are')} missing" if things else "nothing is missing"
+    gaps = summary.gaps
+    hooked = any(meter.stage == "hooks" for meter in summary.ledger)
+    number = missing_said(gaps.count, hooked=hooked)
     if store is not None and outcome is None and since_ms is not None:
         yield f"nothing that can be read was stored in {store}"
         store = None
+    if hooked:
+        yield f"seen {HOOKS_SEE}"
     yield from _alerts(summary, store)
     if store is None:
-        yield f"{number}:" if things else number
-        yield from gaps_of_run(summary)
+        yield f"{number}:" if gaps.count else number
+        yield from gap_lines(gaps)
         yield from tls_lines(tally.tls_uses.values())
         return
     given = given_store(store)
-    if not things:
+    if not gaps.count:
         yield number
-    else:
-        named = things[: max(_NAMED, len(summary.failures))]
+    else:  # what went wrong with a destination is whole: no report has it
+        named = [each.said for each in islice(missing_things(gaps), max(_NAMED, len(gaps.failures)))]
         yield f"{number}: {'; '.join(named)}"
         yield f"all of it: {program()} report health{given and f' --db {given}'}"
     report = f"report: {program()} report{given and f' --db {given}'}"
@@ -105,17 +109,3 @@ def _numbers(outcome: Outcome, states: str) -> Iterator[str]:
     tokens = outcome.asked_tokens, outcome.cached_tokens, outcome.output_tokens
     said = numbers_said(outcome.calls, tokens, outcome.cost, outcome.models, states=states)
     yield f"of the newest {said}" if outcome.cut else said
-
-
-def _missing(summary: Summary) -> list[str]:
-    """What is missing, in a few words each; what went wrong with a destination is whole: no report has it."""
-    tally, ledger = summary.tally, summary.ledger
-    found = missing_things(
-        list(tally.blind_spots.values()),
-        ledger.unintended(),
-        calls_cut=tally.totals.calls_cut,
-        commands_unseen=tally.totals.commands_unseen,
-        beginnings=beginnings_of(tally.older.values(), tally.tls_uses.values()),
-        rules_error=tally.rules_error,
-    )
-    return [*summary.failures, *(each.said for each in found)]

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import chdir, contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +16,12 @@ from msgspec.structs import replace
 
 from ..demo import long_task, require_demo
 from ..demo.secret import PROMPT, command_for, planted_key
-from ..errors import CaptureError, UnwritableError
+from ..errors import CaptureError, Unavailable, UnwritableError
 from ..recording.price_file import load_prices
 from ..runtime import Summary
 from ..say import program, say
 from ..signals import how_to_end
 from ..sinks.alerts.sink import Delivery, alerts
-from ..sources.kernel.features import require_kernel
 from ..state import LmdbStore
 from ..view.queries import Selection
 from ..view.queries.alerts import read_alerts
@@ -41,6 +40,7 @@ from .flags.system import System
 from .flags.tls import Tls
 from .flags.watch import Watch
 from .launch import Launch, invoking_user
+from .played import played
 from .record import record_command
 from .report.alert_words import alert_lines
 from .report.plain import write_json
@@ -48,6 +48,7 @@ from .report.screen import Screen, render
 from .report.summary import summary_text
 from .stopping import alert_said, to_terminal
 from .stores import given_store, new_demo_store
+from .ways import Way, way_to_see
 
 __all__ = ["demo"]
 
@@ -75,14 +76,18 @@ def demo(*, watched: Annotated[_Watched, Only(Page, "guard")], form: Form) -> in
     """
     page, guard = watched.page, watched.guard
     require_demo()
-    require_kernel()
     as_json = form.as_json
-    with tempfile.TemporaryDirectory(prefix="agentsight-rx-demo-") as name:
-        folder = Path(name)
+    with ExitStack() as stack:
+        try:
+            way = stack.enter_context(way_to_see("auto"))
+        except Unavailable as error:
+            say(f"this is a recording of the demo: here no program can be recorded. {error}")
+            return played(_place(Path(stack.enter_context(tempfile.TemporaryDirectory()))), page, as_json=as_json)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agentsight-rx-demo-")))
         os.chown(folder, *invoking_user())
         if guard.is_on:
-            return _guarded(folder, page, guard, as_json=as_json)
-        return _long(folder, page) if page.server else _short(folder, as_json=as_json)
+            return _guarded(folder, page, guard, way, as_json=as_json)
+        return _long(folder, page, way) if page.server else _short(folder, way, as_json=as_json)
 
 
 @contextmanager
@@ -114,7 +119,7 @@ def _port(server: subprocess.Popen[str]) -> int:
     return int(line)
 
 
-def _agent(folder: Path, port: int, prompt: str) -> Launch:
+def _agent(folder: Path, port: int, prompt: str, way: Way) -> Launch:
     environment = {
         **os.environ,
         "AGENT_COMPACT_TOKENS": str(long_task.COMPACT_TOKENS),
@@ -123,16 +128,18 @@ def _agent(folder: Path, port: int, prompt: str) -> Launch:
         "SSL_CERT_FILE": str(folder / "ca.pem"),
     }
     with chdir(folder):
-        return Launch.fork([sys.executable, "-m", "agentsight_rx.demo.agent", prompt], env=environment)
+        return Launch.fork(
+            [sys.executable, "-m", "agentsight_rx.demo.agent", prompt], env=environment, traced=way.tracing is not None
+        )
 
 
-def _recorded(launch: Launch, watch: Watch, out: Destinations, guard: Guard = _UNGUARDED) -> tuple[int, Summary]:
+def _recorded(launch: Launch, watch: Watch, out: Destinations, way: Way, guard: Guard = _UNGUARDED) -> tuple[int, Summary]:
     options = guard.over(
         Filters(default_filters=True).over(watch.options(Tls(), Stdio(stdio_all_fds=True, stdio_max_bytes=65_536), System()))
     )
     try:
         more = [alerts([Delivery("terminal", "warn", _show_at_once)])] if guard.is_on else []
-        return record_command(launch, options, out, name="the demo", stays=bool(out.page.server), more=more)
+        return record_command(launch, options, out, name="the demo", stays=bool(out.page.server), more=more, way=way)
     except BaseException:
         launch.abandon()
         raise
@@ -142,12 +149,12 @@ def _show_at_once(alert: Mapping[str, object]) -> None:
     to_terminal(alert_said(*(alert[name] for name in ("sentence", "rule", "name"))))
 
 
-def _short(folder: Path, *, as_json: bool) -> int:
+def _short(folder: Path, way: Way, *, as_json: bool) -> int:
     """One question with one tool; it fails where not all of it was seen."""
     path = _place(folder)
     with _model(folder, (_TOOL,)) as port:
-        launch = _agent(folder, port, _PROMPT)
-        status, summary = _recorded(launch, Watch(pid=launch.pid, ssl=True, process=True), _SILENT.into(path))
+        launch = _agent(folder, port, _PROMPT, way)
+        status, summary = _recorded(launch, Watch(pid=launch.pid, ssl=True, process=True), _SILENT.into(path), way)
     store = LmdbStore.open(path, readonly=True)
     try:
         totals = read_totals(store)
@@ -162,14 +169,14 @@ def _short(folder: Path, *, as_json: bool) -> int:
     return status if status or as_planned else 1
 
 
-def _guarded(folder: Path, page: Page, guard: Guard, *, as_json: bool) -> int:
+def _guarded(folder: Path, page: Page, guard: Guard, way: Way, *, as_json: bool) -> int:
     """A key is planted, the agent reads it and sends a part of it; it fails where no alert says so."""
     page.sinks()  # reports a wrong address before anything starts
     path = _place(folder)
     with _model(folder, (command_for(planted_key(folder)),)) as port:
-        launch = _agent(folder, port, PROMPT)
+        launch = _agent(folder, port, PROMPT, way)
         watch = Watch(pid=launch.pid, ssl=True, process=True, files=True, net=True)
-        status, _ = _recorded(launch, watch, replace(_SILENT, page=page).into(path), guard)
+        status, _ = _recorded(launch, watch, replace(_SILENT, page=page).into(path), way, guard)
     store = LmdbStore.open(path, readonly=True)
     try:
         rows = [row for row in read_alerts(store, Selection()) if row.part_of is None]
@@ -201,16 +208,16 @@ def _place(folder: Path) -> Path:
         return folder / "demo.lmdb"
 
 
-def _long(folder: Path, page: Page) -> int:
+def _long(folder: Path, page: Page, way: Way) -> int:
     """A task of several turns."""
     page.sinks()  # reports a wrong address before anything starts
     store = _place(folder)
     long_task.prepare(folder)
     with _model(folder, long_task.COMMANDS, event_ms=_EVENT_MS) as port:
-        launch = _agent(folder, port, long_task.PROMPT)
+        launch = _agent(folder, port, long_task.PROMPT, way)
         watch = Watch(pid=launch.pid, ssl=True, process=True, files=True, net=True, stdio=True, system=True)
         say(f"the page stays; stop with {how_to_end()}")
-        status, summary = _recorded(launch, watch, replace(_SILENT, page=page).into(store))
+        status, summary = _recorded(launch, watch, replace(_SILENT, page=page).into(store), way)
     print_closing(summary, store=store, since_ms=summary.ledger.began_ms, who="the demo")
     _hint(store, "its context", "report context", "report cache")
     return status

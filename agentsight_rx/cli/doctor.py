@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from .. import plugins
-from ..doctor import can_record, can_try, machine_checks, render, try_sources
+from ..doctor import can_record_at_all, can_try, machine_checks, render, try_sources, ways
 from ..errors import UsageError
 from ..say import passing
 from .flags.form import Form
@@ -58,10 +58,11 @@ def doctor(
         machine = machine_checks()
         show("trying each source; the first time on a kernel its programs are compiled …")
         outcomes = try_sources() if can_try(machine) else []
-    added = plugins.found()
+    added, others = plugins.found(), ways(machine, outcomes)
+    starts = can_record_at_all(others)
     if form.as_json:
-        for value in (*machine, *outcomes, *added, {"can_record": can_record(outcomes)}):
+        for value in (*machine, *outcomes, *added, {"ways": others, "can_record": starts}):
             write_line(msgspec.json.encode(value).decode())
     else:
-        Console(highlight=False).print(render(machine, outcomes, added))
-    return 0 if can_record(outcomes) else 1
+        Console(highlight=False).print(render(machine, outcomes, added, others))
+    return 0 if starts else 1

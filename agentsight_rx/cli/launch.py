@@ -12,11 +12,12 @@ import signal
 import termios
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import NoReturn
 
 from ..errors import CaptureError, UsageError
+from ..sources.hooks.ptrace import allow_tracers
 
 __all__ = ["Launch", "exit_status", "forwarding", "invoking_user"]
 
@@ -66,13 +67,14 @@ class Launch:
         self._woken, self.waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)  # a byte into `waker` ends `wait()`
 
     @classmethod
-    def fork(cls, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Launch:
+    def fork(cls, argv: Sequence[str], *, env: Mapping[str, str] | None = None, traced: bool = False) -> Launch:
         """
         Fork a child that waits. Call it before any thread exists and before bcc is imported, which makes a fork slower.
 
-        Under sudo the command runs as the invoking user. It is looked up in PATH of `env`, by default our environment.
+        Under sudo the command runs as the invoking user. It is looked up in PATH of `env`, by default our environment. Where
+        it shall be `traced`, it lets any process of this user do that.
         """
-        command = _command(tuple(argv), os.environ if env is None else env)
+        command = replace(_command(tuple(argv), os.environ if env is None else env), traced=traced)
         if ctypes.CDLL(None).prctl(_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0))):
             raise CaptureError("cannot adopt orphans of the command: the kernel refused prctl(PR_SET_CHILD_SUBREAPER)")
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
@@ -209,6 +211,7 @@ class _Command:
     ignored: frozenset[int]  # signals that the invoker ignored, as nohup does
     user: pwd.struct_passwd | None  # run as this user; None: as our own
     gid: int
+    traced: bool = False  # a process of this user will follow it
 
 
 def _command(argv: tuple[str, ...], env: Mapping[str, str]) -> _Command:
@@ -238,6 +241,8 @@ def _run(command: _Command, start: int, barrier: int, reporter: int) -> NoReturn
             signal.signal(number, signal.SIG_IGN if number in command.ignored else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _drop_ambient_capabilities()
+        if command.traced:
+            allow_tracers()
         if command.user:
             _become(command.user, command.gid)
         if _may_start(start, barrier):

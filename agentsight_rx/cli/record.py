@@ -1,11 +1,15 @@
-"""agentsight-rx record: run a command, or attach to running processes, and keep everything in a store."""
+"""
+agentsight-rx record: run a command, or attach to running processes, and keep everything in a store.
+
+Longer than 300 lines because the flags of the command and its run stand together.
+"""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Collection, Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -15,7 +19,7 @@ from msgspec.structs import replace
 from ..core.sink import Sink
 from ..errors import AgentsightError, SinkError, UnwritableError, UsageError
 from ..files import create_private
-from ..inputs import Inputs, inputs, launched, of_command, opened_ahead
+from ..inputs import Inputs, inputs, of_command, opened_ahead
 from ..say import brief, detail, holding, say
 from ..sources.hold import group as own_group
 from ..sources.kernel.features import require_kernel
@@ -40,6 +44,7 @@ from .launch import Launch, exit_status, forwarding, invoking_user
 from .start_timing import STARTED, write_steps
 from .stopping import Stopper
 from .stores import new_store
+from .ways import Way, way_to_see
 
 if TYPE_CHECKING:  # and imported while the sources are opened
     from ..graphs import TraceOptions
@@ -64,11 +69,12 @@ SOURCE_SWITCHES = {
     "stdio": _switch("stdio", "Pipes, sockets and standard streams (MCP)."),
     "system": _switch("system", "Processor and memory use."),
 }
-_CHOSEN = ("pid", "comm", "cgroup", *SOURCE_SWITCHES, "source", "require")
+_CHOSEN = ("pid", "comm", "cgroup", *SOURCE_SWITCHES, "source", "by", "require")
 ALL_SOURCES = Watch(ssl=True, plain_http=True, process=True, files=True, net=True, stdio=True, system=True)
 STREAMS = Stdio(stdio_all_fds=True, stdio_max_bytes=65_536)
 FILTERS = Filters(default_filters=True)
 _GUARD = Guard()
+_BY_KERNEL = Way()
 _STORED = Destinations(console=Console(quiet=True), store=Store(require_store=False), page=Page(server=None))
 _SERVER = _switch("server", "Serve a page that shows it live. [on]", PAGE, bool | None)
 
@@ -128,13 +134,15 @@ def record(
             return 0
         out.page.sinks()  # reports a wrong address
         if not command:
+            if watch.by == "hooks":
+                raise UsageError("--by hooks follows a command from its start, or a process by `trace --pid PID --by hooks`")
             require_kernel()
             return _attached(watch, attached, out, guard, required=required, filters=filters)
-    require_kernel()
     name = os.path.basename(command[0])
-    with brief(), own_group() as own:
+    with brief(), way_to_see(watch.by, required) as way, own_group() as own:
         with step("the command, forked and held"):
-            launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
+            environment = {**os.environ, "PATH": search_path(os.environ)}
+            launch = Launch.fork(command, env=environment, traced=way.tracing is not None)
         store, failure = _place(out)
         absent = [] if store is None else [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
         try:
@@ -142,9 +150,10 @@ def record(
             resolved = _resolved(command)
             # To probe before the command starts: its program, its interpreter, and libraries that come with them
             candidates = () if resolved is None else tuple(tls_candidates(*resolved.chain, *resolved.others))
-            early = of_command(watched(launch.pid).sources(tls, stdio, system), candidates, place)
-            with opened_ahead(inputs(early)) as opened:
-                joined = None if own is None else own.begin_to_add(launch.pid)
+            chosen = guard.recognising(watched(launch.pid).sources(tls, stdio, system), folder=Path.cwd())
+            early = of_command(chosen, candidates, place)
+            with opened_ahead(inputs(early)) if way.tracing is None else nullcontext() as opened:
+                joined = None if own is None or way.tracing is not None else own.begin_to_add(launch.pid)
                 with importing("the graph, imported"):
                     started = guard.knowing(options(launch.pid), folder=Path.cwd())
                 if resolved is not None:
@@ -157,6 +166,7 @@ def record(
                     wait_all=wait_all,
                     required=required,
                     group=Path(place) if joined is not None and joined() else None,
+                    way=way,
                     opened=opened,
                 )
         except BaseException:
@@ -196,7 +206,7 @@ def _attached(
 
     store, failure = _place(out)
     out = out.into(store)
-    options = guard.knowing(out.prepared(options))
+    options = guard.recognising(guard.knowing(out.prepared(options)))
     chosen = out.sinks(options, stopped=Stopper())
     graph = trace_graph(with_previews(options, chosen))
     summary = _with(failure, capture(graph, chosen, required=required, keeps_auth=not options.remove_auth))
@@ -232,6 +242,7 @@ def record_command(
     stays: bool = False,
     group: Path | None = None,
     more: Sequence[Sink[Output]] = (),
+    way: Way = _BY_KERNEL,
     opened: Inputs | None = None,
 ) -> tuple[int, Summary]:
     """
@@ -240,7 +251,8 @@ def record_command(
     From its start to its end nothing is written to the terminal: messages come behind it, or go to the log of `out` at once.
     `name` is what the person calls the command, `group` the control group that it is in. What this machine does not allow is
     left out and logged, except the `required` sources. `more` are sinks beside those of `out`. A capture that `stays` goes on
-    behind the command, with its page, until a signal. `opened` are the sources of the options, where these are being opened.
+    behind the command, with its page, until a signal. `opened` are the sources of the options, where these are being opened,
+    else it is seen in this `way`.
     """
     with importing("the sinks and the graph, made"):
         from ..graphs import traced
@@ -249,9 +261,9 @@ def record_command(
 
         options = out.prepared(options)
         destinations = [*out.sinks(options, stopped=Stopper(group)), *more]
-        given = opened or inputs(launched(options))
+        given = opened or way.inputs(options, launch.pid, held=True)
         graph = traced(given, with_previews(options, destinations))
-    with Run(graph, destinations, required=required) as running, forwarding(launch):
+    with Run(graph, destinations, required=way.needed(required)) as running, forwarding(launch):
         places = "".join(f" · page {url}" for url in page_of(destinations))
         end = "" if stays else " · ends with all that it starts" if wait_all else " · ends with it"
         say(f"recording {name} ({launch.pid}){places}{end}")  # what Ctrl-C does, the command decides

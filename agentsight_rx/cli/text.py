@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ..loss import Entry, Reason, RuleCounts
+from ..loss import RuleCounts
 from ..say import program
-from ..view import BlindSpotRow, TlsUseRow
+from ..view import TlsUseRow
 from ..view.fold.tls_uses import use_line
-from ..view.queries.gaps import UNSEEN_WHY, unseen_said
-from ..view.reasons import lost_words
-from ..view.rows.beginnings import Beginning, beginnings_of
-from ..view.rows.blind_spots import advice_of, sentence_of
+from ..view.queries.gaps import missing_things
+from ..view.rows.gaps import Gaps
 from ..view.rows.tally import Totals
 from ..view.words import plural
 
 if TYPE_CHECKING:  # a report has nothing that runs
     from ..runtime import Summary
 
-__all__ = ["did_said", "empty_sources", "filter_line", "gap_lines", "gaps_of_run", "states_said", "tls_lines"]
+__all__ = ["did_said", "empty_sources", "filter_line", "gap_lines", "states_said", "tls_lines"]
 
 _USES_SHOWN = 8
-
-
-def gaps_of_run(summary: Summary) -> list[str]:
-    """All that is missing of a run, with what to do about it."""
-    return gap_lines(
-        summary.ledger.unintended(),
-        summary.failures,
-        blind_spots=summary.tally.blind_spots.values(),
-        calls_cut=summary.tally.totals.calls_cut,
-        commands_unseen=summary.tally.totals.commands_unseen,
-        beginnings=beginnings_of(summary.tally.older.values(), summary.tally.tls_uses.values()),
-    )
 
 
 def filter_line(counts: RuleCounts) -> str:
@@ -95,31 +81,13 @@ def states_said(tally: Totals) -> str:
     return f" ({', '.join(states)})" if states else ""
 
 
-def gap_lines(
-    losses: Sequence[Entry],
-    failures: Iterable[str] = (),
-    *,
-    blind_spots: Iterable[BlindSpotRow] = (),
-    calls_cut: int = 0,
-    commands_unseen: int = 0,
-    beginnings: Iterable[Beginning] = (),
-) -> list[str]:
-    """The gaps and their places; none where nothing is missing."""
-    lines = [f"  {failure}" for failure in failures]
-    blind = list(blind_spots)
-    for spot in blind:
-        lines += [f"  could not be read: {sentence_of(spot)}", f"    {advice_of(spot)}"]
-    if calls_cut:
-        lines.append(f"  {plural(calls_cut, 'call')} cut: some of their bytes are missing")
-    if commands_unseen:
-        lines += [f"  {unseen_said(commands_unseen)}", f"    {UNSEEN_WHY}"]
-    for entry in losses:
-        if entry.reason is Reason.UNREADABLE and blind:
-            continue  # said above, with names
-        size = f", {entry.size:,} bytes" if entry.size else ""
-        lines.append(f"  {lost_words(entry)}{size}")
-    lines += [f"  {each.said}" for each in beginnings]
-    return lines
+def gap_lines(gaps: Gaps) -> Iterator[str]:
+    """The gaps, why, and what to do; none where nothing is missing."""
+    for each in missing_things(gaps):
+        what, more = each.lines
+        yield f"  {what}"
+        if more:
+            yield f"    {more}"
 
 
 def tls_lines(uses: Iterable[TlsUseRow]) -> list[str]:

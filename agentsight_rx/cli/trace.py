@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from ..errors import UsageError
 from ..graphs import trace as trace_graph
+from ..graphs import traced
 from .capture import capture, print_closing, print_graph
 from .config import Config, SaveConfig, save_config
 from .destinations import Destinations, with_previews
@@ -20,6 +22,7 @@ from .flags.tls import Tls
 from .flags.watch import Watch
 from .stopping import Stopper
 from .values import seconds_of
+from .ways import way_to_see
 
 __all__ = ["trace"]
 
@@ -54,10 +57,14 @@ def trace(
     if explain:
         print_graph(graph)
         return 0
-    options = guard.knowing(out.prepared(options))
-    chosen = out.sinks(options, stopped=Stopper())
-    graph = trace_graph(with_previews(options, chosen))
-    summary = capture(graph, chosen, duration=limit, required=required, keeps_auth=not options.remove_auth)
+    if watch.by == "hooks" and watch.pid is None:
+        raise UsageError("--by hooks follows one process, with what it starts: give --pid PID")
+    with way_to_see(watch.by if watch.pid is not None else "kernel", required) as way:
+        options = guard.recognising(guard.knowing(out.prepared(options)))
+        chosen = out.sinks(options, stopped=Stopper())
+        graph = traced(way.inputs(options, watch.pid), with_previews(options, chosen))
+        needed = way.needed(required)
+        summary = capture(graph, chosen, duration=limit, required=needed, keeps_auth=not options.remove_auth)
     began_ms = summary.ledger.began_ms
     print_closing(summary, store=store, since_ms=began_ms, verb="traced", filters=filters.given)
     return summary.exit_status

@@ -20,7 +20,9 @@ from .pieces import Piece
 
 __all__ = ["Asked", "Cause", "CauseKind", "cause_of", "change_in"]
 
-CauseKind: TypeAlias = Literal["tools", "system", "message", "model", "parameter", "idle", "unmarked", "provider", "unknown"]
+CauseKind: TypeAlias = Literal[
+    "tools", "system", "message", "model", "parameter", "thinking", "idle", "unmarked", "provider", "unknown"
+]
 
 _MINUTE_MS = 60_000
 _LIVES_MS = {"5m": 5 * _MINUTE_MS, "1h": 60 * _MINUTE_MS, "": 5 * _MINUTE_MS}
@@ -49,13 +51,17 @@ _WORD_BEHIND = re.compile(rb"[^\s\\\"'(),;<>]*+")
 
 
 class Asked(Struct, frozen=True):
-    """What of a request decides whether its begin is found in the cache. `texts`: its body, in which its pieces stand."""
+    """
+    What of a request decides whether its begin is found in the cache. `body`: in which its pieces stand. `read`: tokens that
+    came from the cache.
+    """
 
     pieces: Sequence[Piece]
     body: bytes
     model: str
     parameters: Mapping[str, bytes]
     time_ms: int
+    read: int = 0
 
 
 class Cause(Struct, frozen=True):
@@ -95,11 +101,22 @@ def cause_of(before: Asked, now: Asked, /, *, change: int | None, dialect: str) 
         return Cause("parameter", what=changed)
     marks = [piece.mark for piece in before.pieces if piece.mark]
     life_ms, idle_ms = _LIVES_MS["1h" if "1h" in marks else ""], max(0, now.time_ms - before.time_ms)
+    if dialect in _MARKS_NEEDED and _takes_thinking_out(before, now) and (now.read or idle_ms <= life_ms):
+        return Cause("thinking")
     if idle_ms > life_ms:
         return Cause("idle", idle_ms=idle_ms, life_ms=life_ms)
     if dialect in _MARKS_NEEDED and not any(piece.mark for piece in now.pieces) and "cache_control" not in now.parameters:
         return Cause("unmarked")
     return Cause("provider", idle_ms=idle_ms, life_ms=life_ms)
+
+
+def _takes_thinking_out(before: Asked, now: Asked) -> bool:
+    """
+    Behind a new prompt the model does not read the thinking of earlier turns, though it is sent
+    (platform.claude.com/docs/en/build-with-claude/extended-thinking, on caching and on tools).
+    """
+    news = now.pieces[len(before.pieces) :]
+    return any(piece.origin == "prompt" for piece in news) and any(piece.origin == "reasoning" for piece in before.pieces)
 
 
 def _changed(before: Asked, now: Asked, at: int) -> Cause:

@@ -18,9 +18,10 @@ from .media import pixels_of
 from .places import LIST, OBJECT, OTHER, TEXT, Place
 from .texts import split
 
-__all__ = ["COMPACTION", "MEDIA", "Piece", "pieces_of", "summed_up_at", "tool_pieces"]
+__all__ = ["COMPACTION", "MEDIA", "UNNAMED", "Piece", "pieces_of", "summed_up_at", "tool_pieces"]
 
 MEDIA = "media"
+UNNAMED = "#"  # begins the `ref` of a result that names no call; behind it is where the result begins in its element
 COMPACTION = "compaction"  # the name of a summary that a provider has made itself
 
 _ORIGINS = {
@@ -44,6 +45,7 @@ _MEDIA = frozenset(
     b"inlineData inline_data fileData file_data image images document video audio image_url input_audio file".split()
 )
 _IDS = (b"tool_use_id", b"toolUseId", b"tool_call_id", b"call_id", b"id")
+_NAMED = (b"tool_name", b"name")  # of the tool, in a message with its result
 _CALLED = re.compile(r"(?:tool_use|[._-]call)\Z|\Amcp_list_tools\Z")
 _GIVEN = re.compile(r"(?:tool_result|[._-](?:output|result))\Z")
 _THOUGHT = re.compile(r"thinking\Z|\Areasoning")
@@ -113,7 +115,15 @@ def summed_up_at(pieces: Sequence[Piece], /) -> int | None:
 
 
 def _from(element: Place, pieces: Iterable[Piece]) -> tuple[Piece, ...]:
-    return tuple([replace(each, start=each.start - element.start, end=each.end - element.start) for each in pieces])
+    by = element.start
+    return tuple(
+        [
+            replace(each, start=each.start - by, end=each.end - by)
+            if each.ref[:1] != UNNAMED
+            else replace(each, start=each.start - by, end=each.end - by, ref=f"{UNNAMED}{int(each.ref[1:]) - by}")
+            for each in pieces
+        ]
+    )
 
 
 def _tool_name(body: bytes, tool: Place) -> str:
@@ -160,7 +170,8 @@ def _of_object(body: bytes, place: Place, within: _Within) -> Iterator[Piece]:
         within = _Within("result", _text(body, place, *_IDS), _text(body, place, b"name"))
     elif role:
         origin = _ORIGINS.get(role, within.origin if within.origin == "system" else "prompt")
-        within = _Within(origin, _text(body, place, *_IDS) if origin == "result" else "")
+        ref = _text(body, place, *_IDS) or f"{UNNAMED}{place.start}" if origin == "result" else ""
+        within = _Within(origin, ref, _text(body, place, *_NAMED) if origin == "result" else "")
     elif (thought := place.get(b"thought")) is not None and body[thought.start : thought.end] == b"true":
         within = _Within("reasoning")
     pieces = [piece for name, inner in place.inner for piece in _member(body, name, inner, within)]
@@ -192,7 +203,7 @@ def _member(body: bytes, name: bytes, inner: Place, within: _Within) -> Iterator
             yield _whole(body, call, "answer", name=_call_name(body, call), ref=_text(body, call, *_IDS))
     elif name in _RESULTS:
         for result in each:
-            of = _Within("result", _text(body, result, *_IDS), _text(body, result, b"name"))
+            of = _Within("result", _text(body, result, *_IDS) or f"{UNNAMED}{result.start}", _text(body, result, b"name"))
             yield from list(_of_object(body, result, of)) or [_whole(body, result, "result", name=of.name, ref=of.ref)]
     elif inner.kind == OTHER:
         return

@@ -18,6 +18,7 @@ from typing import TypeAlias
 from .anatomy import Anatomy
 from .costs import Costs
 from .held import Given, Held, Sent, Step
+from .known_places import fixed_in, read_up_to
 from .pieces import MEDIA, Piece
 from .shares import BYTES, shared, size_of
 
@@ -185,17 +186,26 @@ class Thread:
 
     def _count(self, kept: int, sent: Sent) -> None:
         usage = sent.usage
-        if usage is None or not usage.asked or not self.held:
-            self._share(kept if self._ended is None else 0, len(self.held), None, sent)
-            self._points, self._ended, self._answered = [], None, None
-            return
-        total, whole = usage.asked, len(self.held)
         points = self._points or [(0, 0)]
         del points[bisect_right(points, kept, key=itemgetter(0)) :]
+        if usage is None or not usage.asked or not self.held:  # what was counted before stays so
+            self._share(kept, len(self.held), None, sent)
+            self._points, self._ended, self._answered = points, None, None
+            return
+        total, whole = usage.asked, len(self.held)
         answered = points[-1] == (kept, self._ended) and self._answered is not None
         while len(points) > 1 and (points[-1][1] > total or (points[-1][0] == whole and points[-1][1] != total)):
             points.pop()  # it cannot be, so it is not known
         stable = len(points)
+        if usage.cache_read and usage.cache_read != usage.cached:
+            most = kept if len(self._given) > 1 else fixed_in(self.held)
+            place, mark = read_up_to(self.held, most, points, usage.cache_read)
+            if mark and place < len(points):  # between known places: both sides get their tokens at once
+                self._share(points[place - 1][0], mark, usage.cache_read - points[place - 1][1], sent)
+                self._share(mark, points[place][0], points[place][1] - usage.cache_read, sent)
+                stable += 1
+            if mark:
+                points.insert(place, (mark, usage.cache_read))
         if answered:
             self._point(self._answer_from(kept), self._answered or 0, points, total)
         marked = next((at for at in range(whole, points[-1][0], -1) if self.held[at - 1].piece.mark), 0)
@@ -226,7 +236,8 @@ class Thread:
         pieces = self.held[first:stop]
         sizes = [0 if each.number in self.cleared else size_of(each.piece, sent.dialect) for each in pieces]
         if tokens is None:
-            shares, known = [size // BYTES for size in sizes], frozenset[int]()
+            shares = [self._weight(held, size) // _FINE for held, size in zip(pieces, sizes, strict=True)]
+            known = frozenset[int]()
         elif len(pieces) == 1:
             shares, known = [tokens], frozenset({0})
             if pieces[0].number not in self.cleared:

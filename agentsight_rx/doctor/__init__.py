@@ -3,5 +3,16 @@
 from .checks import Check, can_try, machine_checks
 from .report import render
 from .trial import Outcome, can_record, try_sources
+from .ways import can_record_at_all, ways
 
-__all__ = ["Check", "Outcome", "can_record", "can_try", "machine_checks", "render", "try_sources"]
+__all__ = [
+    "Check",
+    "Outcome",
+    "can_record",
+    "can_record_at_all",
+    "can_try",
+    "machine_checks",
+    "render",
+    "try_sources",
+    "ways",
+]

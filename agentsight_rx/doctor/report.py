@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..plugins import Plugin
@@ -10,6 +10,7 @@ from ..say import program
 from ..view.reasons import SOURCES
 from .checks import Check
 from .trial import Outcome, can_record
+from .ways import can_record_at_all
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -29,10 +30,12 @@ _SEEN = {
 }
 
 
-def render(machine: Iterable[Check], outcomes: Iterable[Outcome], added: Iterable[Plugin] = ()) -> Group:
+def render(
+    machine: Iterable[Check], outcomes: Iterable[Outcome], added: Iterable[Plugin] = (), others: Sequence[Check] = ()
+) -> Group:
     """
-    The machine, the capture of a program of our own with a line for each source, the parts of other packages, and whether
-    `record` starts.
+    The machine, the capture of a program of our own with a line for each source, the parts of other packages, each way to see
+    what agents do (`others`), and whether `record` starts.
     """
     from rich.console import Group  # takes 15 ms, which a capture must not pay
     from rich.text import Text
@@ -44,7 +47,9 @@ def render(machine: Iterable[Check], outcomes: Iterable[Outcome], added: Iterabl
     plugins = list(map(_of_plugin, added))
     if plugins:
         parts += [Text("\nWhat other packages add", "bold"), _table(plugins)]
-    parts.append(Text(f"\n{_verdict(tried)}", "bold"))
+    if others:
+        parts += [Text("\nWays to see what agents do", "bold"), _table(map(_of_machine, others))]
+    parts.append(Text(f"\n{_verdict(tried, others)}", "bold"))
     return Group(*parts)
 
 
@@ -83,7 +88,9 @@ def _of_plugin(plugin: Plugin) -> tuple[str, str, str]:
     return (_NO, name, f"{origin} is skipped: {plugin.why}") if plugin.why else (_YES, name, origin)
 
 
-def _verdict(tried: list[Outcome]) -> str:
+def _verdict(tried: list[Outcome], others: Sequence[Check]) -> str:
+    if not can_record(tried) and can_record_at_all(others):
+        return f"`{program()} record` starts here, by breakpoints."
     if not can_record(tried):
         return f"`{program()} record` does not start here."
     missing = [SOURCES[each.source] for each in tried if not each.seen]

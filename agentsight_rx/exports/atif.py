@@ -23,12 +23,13 @@ from ..view.queries.calls import read_calls
 from ..view.queries.costs import PricedCall
 from ..view.queries.tools import tools_of
 from ..view.rows.kinds import CallRow, SessionRow, ToolRow
-from ..view.rows.tables import SESSIONS
+from ..view.rows.tables import SESSIONS, TOOLS
 
 __all__ = ["atif"]
 
 _VERSION = "ATIF-v1.8"  # https://github.com/harbor-framework/harbor/blob/main/rfcs/0001-trajectory-format.md
 _AGENTS_MOST = 1000  # sub-agents of a session
+_DEPTH_MOST = 16  # of agents in each other
 
 _Json: TypeAlias = dict[str, Any]  # a JSON object
 
@@ -36,12 +37,12 @@ _Json: TypeAlias = dict[str, Any]  # a JSON object
 def atif(store: Store, session: SessionRow, prices: Prices, /) -> Iterator[bytes]:
     """
     One JSON value, a step a piece. Texts are whole: they are read from the log call by call. Sub-agents, and sessions that this
-    one started, are trajectories of their own inside of it.
+    one started, are trajectories of their own inside of the one whose tool started them; the result of that tool names them.
 
     Facts for which the format has no field are in `extra`: the process that ran for a tool and how it ended, a call that failed
     or is not whole, the alerts of the guard.
     """
-    yield from _Trajectory(store, session, prices).pieces()
+    yield from _Trajectory(store, _Inner(session, None, None), prices).pieces()
     yield b"\n"
 
 
@@ -59,38 +60,86 @@ class _Sums(Struct):
             self.usd += call.cost_usd or 0.0
 
 
-class _Trajectory:
-    """The trajectory of the calls of one agent of a session: `agent_id` None is the main one, which has the others inside."""
+class _Inner(Struct, frozen=True):
+    """A trajectory inside of another one: of an agent, None the main one, of a session. `tool` is the row that started it."""
 
-    def __init__(
-        self, store: Store, session: SessionRow, prices: Prices, *, agent_id: str | None = None, above: tuple[str, ...] = ()
-    ) -> None:
-        self._store, self._session, self._prices, self._agent_id = store, session, prices, agent_id
-        self._above = (*above, session.id)  # a session is not inside of itself, whatever its rows say
-        self._others: Recent[str, None] = Recent(_AGENTS_MOST)
-        self._sums = _Sums()
-        self._waiting: _Json | None = None  # the last step of the agent, whose tools may have no result yet
-        self._steps = 0
+    session: SessionRow
+    agent_id: str | None
+    within: str | None  # the agent whose trajectory it is in
+    tool: str | None = None
+    name: str | None = None
 
     @property
     def id(self) -> str:
-        return self._session.id if self._agent_id is None else f"{self._session.id}/{self._agent_id}"
+        return self.session.id if self.agent_id is None else f"{self.session.id}/{self.agent_id}"
+
+
+def _below(store: Store, session: SessionRow, prices: Prices) -> list[_Inner]:
+    """All that is inside of the trajectory of a session. Of an agent whose parent is not known that is the main one."""
+    agents: Recent[str, CallRow] = Recent(_AGENTS_MOST)
+    selection = Selection(sessions=frozenset({session.id}))
+    for call in read_calls(store, selection, prices, where=lambda row: row.agent_id is not None):
+        agents.setdefault(call.agent_id or "", call)
+        if len(agents) == _AGENTS_MOST:
+            break
+    found: list[_Inner] = []
+    depths: dict[str | None, int] = {None: 0}  # of agents that have begun, so that none is inside of itself
+    for id, first in agents.items():
+        above = first.parent_agent_id if depths.get(first.parent_agent_id, _DEPTH_MOST) < _DEPTH_MOST else None
+        depths[id] = depths[above] + 1
+        found.append(_Inner(session, id, above, first.agent_tool, first.agent_name or None))
+    for _, row in pages(store, SESSIONS):
+        if row.parent_session_id == session.id:
+            begun = next(read_calls(store, Selection(sessions=frozenset({row.id})), prices), None)
+            tool = store.get(TOOLS, begun.agent_tool) if begun is not None and begun.agent_tool else None
+            within = tool.agent_id if tool is not None and tool.agent_id in depths else None
+            found.append(_Inner(row, None, within, tool.id if tool is not None else None))
+    return found
+
+
+class _Trajectory:
+    """It is inside of the sessions `above`; its own session has the trajectories `below`."""
+
+    def __init__(
+        self, store: Store, mine: _Inner, prices: Prices, *, above: tuple[str, ...] = (), below: Sequence[_Inner] | None = None
+    ) -> None:
+        self._store, self._mine, self._session, self._prices = store, mine, mine.session, prices
+        self._above = (*above, mine.session.id)  # a session is not inside of itself, whatever its rows say
+        self._below = _below(store, mine.session, prices) if below is None else below
+        self._inside = [
+            each
+            for each in self._below
+            if each.within == mine.agent_id and (each.agent_id is not None or each.session.id not in self._above)
+        ]
+        self._sums = _Sums()
+        self._waiting: _Json | None = None  # the last step of the agent, whose tools may have no result yet
+        self._tools: dict[str, str] = {}  # of that step: the row of each tool by the id of its call
+        self._steps = 0
 
     def pieces(self) -> Iterator[bytes]:
         session = self._session
-        head: _Json = {"schema_version": _VERSION, "session_id": session.id, "trajectory_id": self.id, "agent": self._agent()}
+        head: _Json = {
+            "schema_version": _VERSION,
+            "session_id": session.id,
+            "trajectory_id": self._mine.id,
+            "agent": self._agent(),
+        }
         yield msgspec.json.encode(head)[:-1] + b',"steps":['
         separator = b"\n"
         for step in self._all_steps():
             yield separator + msgspec.json.encode(step)
             separator = b",\n"
         yield b'\n],"final_metrics":' + msgspec.json.encode(self._final())
-        extra = {"agent_id": self._agent_id, "cwd": session.cwd, "alerts": self._alerts() or None}
+        extra = {
+            "agent_id": self._mine.agent_id, "agent_name": self._mine.name, "cwd": session.cwd, "alerts": self._alerts() or None
+        }  # fmt: skip
         yield b',"extra":' + msgspec.json.encode(_without_none(extra))
         separator = b',"subagent_trajectories":[\n'
-        for other in self._inside():
+        for each in self._inside:
             yield separator
-            yield from other.pieces()
+            of_agent = each.agent_id is not None
+            above, below = (self._above[:-1], self._below) if of_agent else (self._above, None)
+            yield from _Trajectory(self._store, each, self._prices, above=above, below=below).pieces()
             separator = b",\n"
         yield b"]}" if separator == b",\n" else b"}"
 
@@ -101,31 +150,16 @@ class _Trajectory:
     def _alerts(self) -> list[_Json]:
         """What broke a rule of the guard in this session, at its main agent."""
         selection = Selection(sessions=frozenset({self._session.id}))
-        rows = read_alerts(self._store, selection) if self._agent_id is None else ()
+        rows = read_alerts(self._store, selection) if self._mine.agent_id is None else ()
         return [
             {"rule": row.rule, "level": row.do, "sentence": row.sentence, "count": row.count}
             | _without_none({"call_id": row.call_id, "tool_id": row.tool_id, "timestamp": _time(row.timestamp_ms)})
             for row in rows
         ]
 
-    def _calls(self, *, limit: int | None = None) -> Iterator[PricedCall]:
-        def is_of_agent(row: CallRow) -> bool:
-            if row.agent_id is not None and self._agent_id is None:
-                self._others.put(row.agent_id, None)
-            return bool(row.agent_id == self._agent_id)
-
+    def _calls(self) -> Iterator[PricedCall]:
         selection = Selection(sessions=frozenset({self._session.id}))
-        found = read_calls(self._store, selection, self._prices, where=is_of_agent)
-        return found if limit is None else (call for call, _ in zip(found, range(limit), strict=False))
-
-    def _inside(self) -> Iterator[_Trajectory]:
-        if self._agent_id is not None:
-            return
-        for agent_id in self._others:
-            yield _Trajectory(self._store, self._session, self._prices, agent_id=agent_id)
-        for _, row in pages(self._store, SESSIONS):
-            if row.parent_session_id == self._session.id and row.id not in self._above:
-                yield _Trajectory(self._store, row, self._prices, above=self._above)
+        return read_calls(self._store, selection, self._prices, where=lambda row: row.agent_id == self._mine.agent_id)
 
     def _all_steps(self) -> Iterator[_Json]:
         for call in self._calls():
@@ -133,7 +167,9 @@ class _Trajectory:
             answer = seen.stream or seen.response
             whole = call_of(seen.request, answer, dialect=call.call_kind) if seen.request or answer else None
             yield from self._before(call, whole)
-            self._waiting = _agent_step(call, whole, tools_of(self._store, call.id))
+            tools = tools_of(self._store, call.id)
+            self._waiting = _agent_step(call, whole, tools)
+            self._tools = {tool.tool_call_id: tool.id for tool in tools}
             self._sums.add(call)
         yield from self._released()
 
@@ -162,7 +198,23 @@ class _Trajectory:
 
     def _released(self) -> Iterator[_Json]:
         step, self._waiting = self._waiting, None
+        if step is not None:
+            self._refer(step)
         yield from self._numbered(step, None)
+
+    def _refer(self, step: _Json) -> None:
+        """Name the trajectories that its tools started in the results of these."""
+        for inner in self._inside:
+            asked = next((id for id, row in self._tools.items() if row == inner.tool), None)
+            if asked is None:
+                continue
+            results: list[_Json] = step.setdefault("observation", {"results": []})["results"]
+            if all(each["source_call_id"] != asked for each in results):
+                results.append({"source_call_id": asked})
+            for each in results:
+                if each["source_call_id"] == asked:
+                    refs: list[_Json] = each.setdefault("subagent_trajectory_ref", [])
+                    refs.append({"trajectory_id": inner.id, "session_id": inner.session.id})
 
     def _numbered(self, step: _Json | None, time: str | None) -> Iterator[_Json]:
         if step is not None:

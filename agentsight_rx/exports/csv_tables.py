@@ -24,8 +24,8 @@ CSV_TABLES: tuple[CsvTable, ...] = get_args(CsvTable)
 
 _COLUMNS: dict[CsvTable, tuple[str, ...]] = {
     "calls": (
-        "id", "start", "end", "session_id", "turn", "agent", "agent_id", "pid", "comm", "provider", "model", "operation",
-        "host", "path", "status", "status_code", "reason", "error_type", "finish_reason", "stream", "input_tokens",
+        "id", "start", "end", "session_id", "turn", "agent", "agent_id", "agent_name", "pid", "comm", "provider", "model",
+        "operation", "host", "path", "status", "status_code", "reason", "error_type", "finish_reason", "stream", "input_tokens",
         "cache_read_tokens", "cache_creation_tokens", "output_tokens", "reasoning_tokens", "total_tokens", "cost_usd",
         "time_to_first_chunk_ms", "messages", "tools", "repeat", "retry", "prompt", "text",
     ),

@@ -215,6 +215,11 @@ class StreamReader:
         return bool(reasons) and None not in reasons
 
     @property
+    def has_answered(self) -> bool:
+        """True with all finish reasons and the counts: nothing but the end mark is missing."""
+        return self.finished_choices and self._draft.usage is not None
+
+    @property
     def understood(self) -> bool:
         """True if anything of the answer was read: one that says nothing has at least a beginning."""
         return self._draft.understood or bool(self._draft.id or self._draft.model)

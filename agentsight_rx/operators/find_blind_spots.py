@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -12,13 +13,16 @@ from ..core.engine import Site
 from ..core.machine import Bounded, Checkpointed, Kernel, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
-from ..events import Connection, TcpTraffic, TlsChunk, TlsClose, TlsEvent, TlsOpen, UnreadTls
+from ..events import Connection, Origin, TcpTraffic, TlsChunk, TlsClose, TlsEvent, TlsOpen, UnreadTls
 from ..sessions.unread import Unread
 
 __all__ = ["find_blind_spots"]
 
 _PROCESSES_MOST = 8192
+_TUNNELS_MOST = 4096  # that wait for the TLS of their client
+_TUNNEL = "tunnel"  # as the library of an object
 
+V = TypeVar("V")
 Process = tuple[int, int]  # pid and start, since a pid is used again
 
 
@@ -55,9 +59,50 @@ class _Time(Struct):
     now_ns: int = 0
 
 
+class _Tunnels(Struct):
+    """
+    A process that is asked to CONNECT, over a connection without TLS that it has accepted, passes on what is not its own: where
+    the TLS of the client is read, one of its connections was read there. Its account gets an object for each.
+    """
+
+    clients: dict[str, str] = {}  # connection that a process has accepted -> the end of its client
+    through: dict[str, tuple[int, int, int]] = {}  # end of the client -> process and connection of the tunnel
+
+    def note(self, event: TlsEvent) -> TlsOpen | None:
+        """The object of the process that a tunnel goes through, where its client is known to be read now."""
+        connection, kind = event.origin.connection, type(event)
+        if connection is None or not (kind is TlsOpen or (self.clients and connection.plain)):
+            return None
+        if isinstance(event, TlsOpen) and not connection.plain:
+            return self._object(event)
+        name = f"{connection.pid} {connection.handle}"
+        if isinstance(event, TlsOpen):
+            if event.local_port < 0 and event.peer:
+                _put(self.clients, name, event.peer)
+            return None
+        client = self.clients.pop(name, "")
+        if client and isinstance(event, TlsChunk) and event.data.startswith(b"CONNECT "):
+            _put(self.through, client, (connection.pid, connection.start_ns, connection.handle))
+        return None
+
+    def _object(self, event: TlsOpen) -> TlsOpen | None:
+        found = self.through.pop(event.local, None)
+        if found is None:
+            return None
+        pid, start_ns, handle = found
+        return TlsOpen(Origin(event.origin.time_ns, pid, connection=Connection(pid, start_ns, _TUNNEL, handle)))
+
+
+def _put(table: dict[str, V], key: str, value: V) -> None:
+    if len(table) >= _TUNNELS_MOST:
+        del table[next(iter(table))]
+    table[key] = value
+
+
 class _Saved(Struct, array_like=True):
     now_ns: int
     accounts: bytes
+    tunnels: _Tunnels
 
 
 class _Quick(Kernel[TlsEvent, TlsEvent]):
@@ -71,13 +116,15 @@ class _Quick(Kernel[TlsEvent, TlsEvent]):
         self._time = time
         self._read: set[Connection] = set()  # some of those that the accounts know; never one that they do not
         self._processes: set[Process] = set()  # that were seen since then
+        self._tunnels = _Tunnels()
 
     def feed(self, batch: Sequence[TlsEvent], /) -> Sequence[TlsEvent]:
         read = self._read
         if all(type(event) is TlsChunk and event.origin.connection in read for event in batch):
             return batch
         self._note(batch)
-        return self._accounts.feed(batch)
+        found = [passed for event in batch if (passed := self._tunnels.note(event)) is not None]
+        return self._accounts.feed([*batch, *found] if found else batch)
 
     def _note(self, batch: Sequence[TlsEvent]) -> None:
         """What the accounts know behind this batch."""
@@ -102,13 +149,13 @@ class _Quick(Kernel[TlsEvent, TlsEvent]):
         return self._accounts.finish()
 
     def snapshot(self) -> bytes:
-        return encode_state(_Saved(self._time.now_ns, self._accounts.snapshot()))
+        return encode_state(_Saved(self._time.now_ns, self._accounts.snapshot(), self._tunnels))
 
     def restore(self, state: bytes, /) -> None:
         self._read.clear()
         self._processes.clear()
         saved = msgspec.msgpack.decode(state, type=_Saved)
-        self._time.now_ns = saved.now_ns
+        self._time.now_ns, self._tunnels = saved.now_ns, saved.tunnels
         self._accounts.restore(saved.accounts)
 
     def held(self) -> int:
@@ -152,6 +199,9 @@ class _Account(Bounded[TlsEvent, TlsEvent], Checkpointed[_State]):
             return ()
         connection = event.origin.connection
         assert connection is not None
+        if connection.library == _TUNNEL:
+            facts.loose += 1
+            return ()
         if type(event) is TlsClose:
             facts.freed(connection.handle)
         elif not (connection.plain and type(event) is TlsChunk):

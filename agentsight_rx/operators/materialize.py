@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from ..core.kernels import each
 from ..core.machine import Checkpointed, Machine
 from ..core.stream import Operator
-from ..events import Event
+from ..events import Event, Witness
 from ..rules.guard.values import Rules
 from ..view import Fold, Row
 from ..view.fold.fold import FoldState
 from ..view.fold.guard.talk import Priced
 from ..view.log.checkpoints import Checkpoints
-from ..view.rows.hosts import of_host
+from ..view.rows.hosts import of_host, seen_by
+from ..view.rows.kinds import SEEN
 
 __all__ = ["materialize"]
 
@@ -46,11 +47,14 @@ class _Materializer(Machine[Event, Event | Row], Checkpointed[FoldState]):
     def __init__(self, fold: Fold, resumed: FoldState | None, checkpoints: Checkpoints | None, host: str) -> None:
         self._fold = fold
         self._host = host
+        self._seen_by = SEEN
         self._checkpoints = checkpoints
         if resumed is not None:
             self._fold.restore(resumed)
 
     def feed(self, event: Event, /) -> Iterable[Event | Row]:
+        if type(event) is Witness:
+            self._seen_by = event.seen_by
         rows = self._fold.add(event)
         if self._checkpoints is not None:
             self._checkpoints.folded(event, self._fold)
@@ -63,10 +67,16 @@ class _Materializer(Machine[Event, Event | Row], Checkpointed[FoldState]):
         return self._named(self._fold.finish())
 
     def _named(self, rows: list[Row]) -> list[Row]:
-        return [of_host(self._host, row) for row in rows] if self._host else rows
+        """As rows of this host, and of who saw what they say."""
+        if self._host:
+            rows = [of_host(self._host, row) for row in rows]
+        return rows if self._seen_by == SEEN else [seen_by(self._seen_by, row) for row in rows]
 
     def snapshot(self) -> FoldState:
-        return self._fold.snapshot()
+        state = self._fold.snapshot()
+        state.seen_by = self._seen_by
+        return state
 
     def restore(self, state: FoldState, /) -> None:
+        self._seen_by = state.seen_by
         self._fold.restore(state)

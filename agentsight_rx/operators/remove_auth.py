@@ -113,7 +113,7 @@ class _RemoveAuth(Kernel[Event, Event]):
             RpcMessage: self._rpc,
             ProcessExec: self._exec,
             ProcessSeen: self._seen,
-            FileEvent: self._texts("path", "target"),
+            FileEvent: self._texts("path", "target", "known_as"),
             NetEvent: self._net,
             Readline: self._readline,
             RulesLoaded: self._texts("file", "error"),
@@ -313,12 +313,13 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _exec(self, event: ProcessExec) -> ProcessExec:
         argv = mask_words(event.argv, self._redactor, cut=event.argv_lost > 0)
-        container = self._text(event.container)
-        return _with(event, argv=argv, filename=self._text(event.filename), cwd=self._text(event.cwd), container=container)
+        return _with(event, argv=argv, **self._named(event))
 
     def _seen(self, event: ProcessSeen) -> ProcessSeen:
-        argv, container = mask_words(event.argv, self._redactor), self._text(event.container)
-        return _with(event, argv=argv, filename=self._text(event.filename), cwd=self._text(event.cwd), container=container)
+        return _with(event, argv=mask_words(event.argv, self._redactor), **self._named(event))
+
+    def _named(self, event: ProcessExec | ProcessSeen) -> dict[str, str]:
+        return {name: self._text(getattr(event, name)) for name in ("filename", "cwd", "container", "home")}
 
     def _texts(self, *names: str) -> Callable[[Any], Event]:
         """Replace secrets in these fields, which hold text that no other event continues."""

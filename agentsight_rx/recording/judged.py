@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from ..events import Event, HostsKnown, Origin
 from ..rules.guard.values import Rules
@@ -10,8 +11,11 @@ from ..state import Store
 from ..view import AlertRow, Fold, Row, RowGone
 from ..view.fold.guard.talk import Priced
 from ..view.log.reading import read_events_of_now
+from ..view.queries import Selection
+from ..view.queries.audit import newest_audits
+from ..view.rows.tables import ALERTS
 
-__all__ = ["judged"]
+__all__ = ["had_guard", "judged"]
 
 
 def judged(
@@ -26,6 +30,14 @@ def judged(
         _take(found, fold.add(event))
     _take(found, fold.finish())
     return sorted(found.values(), key=lambda row: (row.timestamp_ms, row.number))
+
+
+def had_guard(store: Store, /) -> bool:
+    """Whether a capture into the store had a guard: its log says which hosts were known then, or that rules were loaded."""
+    alerts, loaded = store.scan(ALERTS, limit=1), newest_audits(store, Selection(limit=1), "guard")
+    if any(True for _ in chain(alerts, loaded)):
+        return True
+    return any(isinstance(event, HostsKnown) for event in read_events_of_now(store))  # of any of its runs
 
 
 def _with_hosts(events: Iterator[Event], earlier: tuple[tuple[str, str], ...]) -> Iterator[Event]:

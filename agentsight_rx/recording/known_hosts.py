@@ -1,18 +1,24 @@
-"""Earlier recordings -> the hosts that sessions spoke to, by workspace: what a guard takes as known."""
+"""
+Earlier recordings -> the hosts that sessions spoke to, by workspace; this machine -> the homes of its users: what a guard takes
+as known.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
+from pwd import getpwall
 
 from ..errors import StoreError
+from ..rules.guard.homes import HOMES_MOST, home_of
 from ..state import LmdbStore, Store
 from ..view.queries.reading import rows_of
 from ..view.rows.tables import NETWORK, SESSIONS
 from ..wire.address import host_of
 
-__all__ = ["hosts_in", "hosts_of"]
+__all__ = ["homes_here", "hosts_in", "hosts_of"]
 
 _STORES_MOST, _ROWS_MOST, _PAIRS_MOST = 16, 4096, 4096  # of the newest: 0.3 s at most
 
@@ -45,6 +51,13 @@ def hosts_in(store: Store, within: str | None = None) -> Iterable[tuple[str, str
     for _, row in store.scan(NETWORK, reverse=True, limit=_ROWS_MOST) if folders else []:
         for folder in folders.get(row.session_id or "", ()):
             yield folder, host_of(row.host)
+
+
+def homes_here() -> tuple[str, ...]:
+    """The homes of users in passwd, and in services such as systemd's beside it, and $HOME, without the usual homes."""
+    named = [*(entry.pw_dir for entry in getpwall()), os.environ.get("HOME", "")]
+    found = set(map(home_of, named)) - {"", "/"}  # some of the machine's own users live at the root
+    return tuple(sorted(found))[:HOMES_MOST]
 
 
 def _root(folder: Path) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
-from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
-__all__ = ["Limits", "Memory", "given_back", "memory_now"]
+__all__ = ["Limits", "Memory", "memory_now"]
 
 _PROC = Path("/proc/self")
 _GROUPS = Path("/sys/fs/cgroup")
@@ -65,12 +63,6 @@ def _text(path: Path) -> str:
         return path.read_text(errors="replace")
     except OSError:
         return ""
-
-
-def given_back() -> None:
-    """Give free memory back to the kernel, as far as the C library can."""
-    with suppress(AttributeError):  # glibc has it
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Limits(Struct, frozen=True):

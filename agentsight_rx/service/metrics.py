@@ -133,7 +133,7 @@ def _counts(totals: Totals, shown: Shown) -> Iterator[Sample]:
     counts = {
         "sessions": (totals.sessions, "Sessions of agents."),
         "calls_unfinished": (totals.calls_unfinished - going_on, "Calls without an answer, or not to its end."),
-        "calls_cut": (totals.calls_cut, "Calls of which bytes were lost."),
+        "calls_cut": (totals.calls_cut, "Calls of which a part was not captured."),
         "tools": (totals.tools, "Tools that models asked for."),
         "commands_unseen": (totals.commands_unseen, "Commands of models without a process."),
         "processes": (totals.processes, "Processes that agents started."),

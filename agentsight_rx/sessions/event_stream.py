@@ -25,6 +25,7 @@ _RECORDS_MOST = 256  # that wait to be read: each takes 150 bytes of memory, how
 _MARK_MOST = 32  # bytes of an end mark
 _ESCAPE = b"\\u00"  # JSON may spell the letters of a mark so
 _LAST_RECORDS, _LAST_EVENTS = 3, 4  # of an answer, among which its end mark is looked for first
+_HANG_UPS = frozenset({"closed", "reset", "cancelled", "process_ended", "capture_end"})  # nothing was lost by them
 _EVENTS_MOST = 16 << 20  # bytes of events that a message keeps; a long answer with a big tool input has 1 MiB
 _EVENT_COSTS = 100  # bytes of memory, whatever is in it
 _READ_MOST = 32 << 20  # bytes of events that are read; no answer of a model is longer
@@ -407,6 +408,7 @@ class EventStream:
         """The rest of a stream whose end was not captured."""
         self.drain()
         self.decoder.finish()
+        self._end_without_mark(reason)
         rest: list[HttpEvent] = [] if self.emitted else [self.message(self._reason_if_ended() if self.ended else reason)]
         return rest + self.loss()
 
@@ -418,6 +420,12 @@ class EventStream:
                 self.reader.take_whole(plain)
                 self.ended_ns = self.last_ns
 
+    def _end_without_mark(self, reason: str | None) -> None:
+        """Whoever hangs up behind the finish reasons and the counts has the answer, without its end mark."""
+        whole = self.reader is not None and self.reader.has_answered and not (self.damage or self.events_lost)
+        if not self.ended and whole and reason in _HANG_UPS:
+            self.ended_ns = self.last_ns
+
     def end(self, last: BodyPart) -> list[HttpEvent]:
         """
         The body has ended. Where the answer had ended before, nothing else needs to be said; but `last` is handed on where it
@@ -426,6 +434,7 @@ class EventStream:
         self.drain()
         cut = self.decoder.finish()
         self._read_plain()
+        self._end_without_mark(last.reason)
         reason = self._reason_if_ended() if self.ended else self._reason_at_end(last, cut=cut)
         is_new = not self.emitted or reason != self.reason
         said: list[HttpEvent] = [self.message(reason)] if is_new else []

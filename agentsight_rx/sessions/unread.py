@@ -38,10 +38,13 @@ class Unread(Struct):
     shown: tuple[int, int, int] = (0, 0, 0)  # the figures of the newest report
     files: list[str] = []
     looks_like: list[str] = []
+    why: str = ""  # no such file is known
 
     def code(self, event: UnreadTls) -> None:
-        """It has this TLS code, which is not read."""
-        if event.path not in self.files and len(self.files) < _FILES_MOST:
+        """It has this TLS code, which is not read, or none that is known."""
+        if not event.path:
+            self.why = event.looks_like
+        elif event.path not in self.files and len(self.files) < _FILES_MOST:
             self.files.append(event.path)
             self.looks_like.append(event.looks_like)
 
@@ -89,6 +92,8 @@ class Unread(Struct):
                 del self.below[ports]
             return
         size = traffic.sent + traffic.received
+        if not size:
+            return
         before, *_ = self.open.pop(number, (0, 0, ""))
         self.unmatched += not known
         self.size += size - before
@@ -126,6 +131,7 @@ class Unread(Struct):
             files=tuple(self.files),
             looks_like=tuple(self.looks_like),
             among=among,
+            why="" if self.files else self.why,
         )
         if not more and not size:
             return [spot]

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from ..agents.answers import finds_nothing, is_answer
 from ..core.bounded import Recent
 from ..events import (
     BlindSpot,
@@ -41,10 +42,13 @@ from ..events import (
     TlsHandshake,
     TlsUse,
     WebSocketMessage,
+    Witness,
 )
 from ..llm import find, provider_named
-from ..view import CallRow
+from ..view import CallRow, words
+from ..view.reasons import HOOKS_SEE
 from ..view.rows.blind_spots import connections_of
+from ..view.rows.kinds import SEEN
 from ..view.words import amount, data_size
 from ..wire.http1 import field
 
@@ -133,7 +137,7 @@ def _call(row: CallRow) -> Line:
         said = [row.model or "", quoted(row.prompt)]
         text = f"POST {row.path}  {', '.join(part for part in said if part)}"
         return Line(row.start_ns, who, "→", row.host or row.provider or "", text)
-    cached = row.cached_tokens
+    cached = row.cache_read_tokens  # what was written to the cache was not cached
     took = duration(row.end_ns - row.start_ns) if row.end_ns else ""
     parts = [
         row.error_type or "",
@@ -216,7 +220,8 @@ def _seen(event: ProcessSeen) -> Line:
 
 def _exit(event: ProcessExit) -> Line:
     what = f"exit {event.exit_code}" if not event.signal else _signal(event.signal)
-    state: State = "failed" if event.exit_code or event.signal else ""
+    failed = event.signal or (event.exit_code and not is_answer((event.origin.comm,), event.exit_code))
+    state: State = "failed" if failed else ""
     return _line(event.origin, "■", what, duration(event.duration_ns) if event.duration_ns else "", state=state)
 
 
@@ -248,7 +253,8 @@ def _file(event: FileEvent) -> Line:
     tail = "  ".join((*moved, *([f"×{event.count:,}"] if event.count > 1 else []), *_error(event.error)))
     path = f"{event.path} → {event.target}" if event.target else event.path
     sign = "−" if action in _REMOVES else "+" if changes else "·"
-    return _line(event.origin, sign, action, path, tail=tail, state="failed" if event.error else "", is_path=True)
+    failed = event.error and not finds_nothing(event.action, event.flags, event.error)
+    return _line(event.origin, sign, action, path, tail=tail, state="failed" if failed else "", is_path=True)
 
 
 def _net(event: NetEvent) -> Line:
@@ -324,6 +330,10 @@ def _hosts(event: HostsKnown) -> Line:
     return _line(event.origin, "·", "hosts", f"{len(event.pairs):,} of earlier recordings are known")
 
 
+def _witness(event: Witness) -> Line:
+    return _line(event.origin, "·", "seen", "by the kernel" if event.seen_by == SEEN else HOOKS_SEE)
+
+
 def _blind(event: BlindSpot) -> Line:
     looks = f"  looks like {', '.join(event.looks_like)}" if event.looks_like else ""
     text = f"{connections_of(event)}, {data_size(event.size)}, to {', '.join(event.peers)}{looks}"
@@ -356,6 +366,7 @@ _LINES: dict[type, Callable[[Any], Line]] = {
     BlindSpot: _blind,
     RulesLoaded: _rules,
     HostsKnown: _hosts,
+    Witness: _witness,
     TlsUse: _use,
 }
 
@@ -375,4 +386,4 @@ def duration(ns: int) -> str:
     seconds = ns / 1e9
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms" if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} m {int(seconds) % 60:02} s"
+    return words.took(round(ns / 1e6))

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from ..core.sink import Sink, Unwritten
 from ..core.weight import weight
 from ..errors import StoreError, UnwritableError
-from ..events import BodyPart, Event, HttpRequest, HttpResponse, SseMessage, StdioChunk, TlsChunk, milliseconds
+from ..events import BodyPart, Event, HttpRequest, HttpResponse, SseMessage, StdioChunk, TlsChunk, Witness, milliseconds
 from ..loss import Ledger
 from ..say import say
 from ..state import META, LmdbStore, MemoryStore, Put, Write
@@ -28,6 +28,7 @@ from ..view.log.reading import Resumed
 from ..view.log.retention import Retention, retain
 from ..view.log.upgrades import UPGRADES
 from ..view.rows.gap_counts import LossClock, LossTime, SessionGaps
+from ..view.rows.kinds import SEEN
 from ..view.rows.tables import (
     LOSS_TIMES,
     LOSSES,
@@ -223,6 +224,8 @@ class _StoreWriter:
         if self._state is not None:  # all rows of the event before are there
             self._cut, self._state = (len(self._waiting), self._state), None
         self._waiting.append(event)
+        if type(event) is Witness and event.seen_by != SEEN:
+            self._recording = replace(self._recording, seen_by=event.seen_by)
         if type(event) in _WITH_CONTENT:
             self._weight += weight(event)
         if self._checkpoints is not None:
@@ -286,8 +289,9 @@ class _StoreWriter:
 
     def _grown(self, store: LmdbStore | MemoryStore) -> list[Put[SessionGaps]]:
         """The gaps of sessions, with what came since the last commit."""
-        new = self._gaps.items()
-        return [Put(SESSION_GAPS, id, (store.get(SESSION_GAPS, id) or SessionGaps()) + grown) for id, grown in new]
+        none = SessionGaps()
+        new = [(id, grown) for id, grown in self._gaps.items() if grown != none]  # a call that began and ended adds none
+        return [Put(SESSION_GAPS, id, (store.get(SESSION_GAPS, id) or none) + grown) for id, grown in new]
 
     def _stages(self, run: int) -> list[Put[StageCount]]:
         """The counts of the stages that changed since the last commit."""

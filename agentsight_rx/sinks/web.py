@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from ..events import AnswerProgress, milliseconds
 from ..loss import Ledger
 from ..view import AlertRow, CallRow, Output, ProcessRow, ResourceRow, RowGone, ToolRow
-from ..view.rows.beginnings import beginnings_of
+from ..view.rows.gaps import gaps_of
 from ..view.rows.weights import weight_of
 from ..view.snapshot.schema import Completeness, Snapshot, completeness
 from ..view.snapshot.snapshot import AUDIT_DEFAULT, View
@@ -105,15 +105,11 @@ class Feed:
         return self._alerts
 
     def completeness(self) -> Completeness:
-        """The losses so far (from the ledger), the processes of which traffic was not read, and the calls that are cut."""
+        """The gaps so far. A call that goes on is no gap until the capture has ended."""
+        entries = self._ledger.entries()
         with self._lock:
-            tally = self._view.tally
-            blind_spots = list(tally.blind_spots.values())
-            cut, unseen = tally.totals.calls_cut, tally.totals.commands_unseen
-            begun = list(beginnings_of(tally.older.values(), tally.tls_uses.values()))
-        return completeness(
-            self._ledger.entries(), blind_spots=blind_spots, calls_cut=cut, commands_unseen=unseen, beginnings=begun
-        )
+            gaps = gaps_of(self._view.tally, entries, live=not self._ended)
+        return completeness(entries, gaps)
 
     def snapshot(self, *, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
         self._looked_s = time.monotonic()

@@ -1,6 +1,7 @@
 """Where events come from: each source is a noun, a function of its options that returns a Stream."""
 
 from .files import FileOptions, files
+from .hooks.source import HookOptions, Tracing, hooks
 from .net import NetOptions, net
 from .plain_http import PlainHttpOptions, plain_http
 from .process import ProcessOptions, process
@@ -19,6 +20,7 @@ __all__ = [
     "AgentOptions",
     "Choice",
     "FileOptions",
+    "HookOptions",
     "NetOptions",
     "PlainHttpOptions",
     "ProcessOptions",
@@ -29,8 +31,10 @@ __all__ = [
     "SystemOptions",
     "Target",
     "TlsOptions",
+    "Tracing",
     "agents",
     "files",
+    "hooks",
     "net",
     "plain_http",
     "process",

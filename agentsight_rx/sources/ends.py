@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..wire.address import address_of, endpoint
 
-__all__ = ["ENDS", "ENDS_FIELDS", "Ends", "ends_of"]
+__all__ = ["ENDS", "ENDS_FIELDS", "MOVED_FIELDS", "Ends", "ends_of"]
 
 ENDS_FIELDS = (  # of the kernel that bpf/ends.h reads
     "sock_common.skc_family",
@@ -17,6 +17,15 @@ ENDS_FIELDS = (  # of the kernel that bpf/ends.h reads
     "sock_common.skc_daddr",
     "sock_common.skc_v6_daddr",
     "sock_common.skc_v6_rcv_saddr",
+)
+MOVED_FIELDS = (  # of the kernel that bpf/moved.h reads
+    "sock.sk_shutdown",
+    "tcp_sock.bytes_acked",
+    "tcp_sock.bytes_received",
+    "tcp_sock.copied_seq",
+    "tcp_sock.rcv_nxt",
+    "tcp_sock.snd_una",
+    "tcp_sock.write_seq",
 )
 
 ENDS = Layout("<16sHH16sHH")

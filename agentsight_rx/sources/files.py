@@ -1,10 +1,15 @@
-"""System calls on files -> FileEvent: the paths that were opened, changed or removed, and the outcome."""
+"""
+System calls on files -> FileEvent: the paths that were opened, changed or removed, and the outcome.
+
+Longer than 300 lines because the reader, its records, and the files that they are about are one idea.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Sequence, Set
 from struct import Struct as Layout
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -22,13 +27,13 @@ from .names import Names
 from .running_agents.on_demand import captured
 from .target import Target
 
-__all__ = ["FileOptions", "files"]
+__all__ = ["FileOptions", "KnownFile", "files"]
 
 _FIELDS = (*CALL_FIELDS, "file.f_mode", "inode.i_ino", "inode.i_generation", "inode.i_sb", "super_block.s_dev")
 
 _BY_NAME = (
-    *("open", "creat", "openat", "openat2", "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir"),
-    *("mkdir", "mkdirat", "truncate", "ftruncate", "chdir", "fchdir"),
+    *("open", "creat", "openat", "openat2", "open_by_handle_at", "rename", "renameat", "renameat2", "link", "linkat"),
+    *("unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "truncate", "ftruncate", "chdir", "fchdir"),
 )
 _BY_BYTES = (
     *("read", "pread64", "readv", "preadv", "preadv2", "write", "pwrite64", "writev", "pwritev", "pwritev2"),
@@ -39,19 +44,31 @@ _BY_CLOSE = ("close", "dup2", "dup3")
 # struct record_t of bpf/files.c up to its text, of which GONE has the head alone
 _HEAD = Layout("<QQIIII16s")
 _BODY = Layout("<32sQQiIIIIII4x")
-_ACTIONS = {1: "open", 2: "close", 3: "rename", 4: "unlink", 5: "mkdir", 6: "rmdir", 7: "truncate", 8: "chdir", 9: "found"}
+_NAMED = ("open", "close", "rename", "unlink", "mkdir", "rmdir", "truncate", "chdir", "found", "gone", "link")
+_ACTIONS = dict(enumerate(_NAMED, 1))
 _GONE_KIND = 10
+_TWO_NAMES = ("rename", "link")
 _WALKED, _CUT, _SECOND_SHIFT = 1, 2, 2
 _EXISTED = 16
 _NO_FILE = bytes(32)
+_INODE = Layout("<16xQI").unpack_from  # of struct file_t: the number of its inode, and its device
 
 _SWEEP_S = 5.0  # after a loss: how often ended processes that are still in the tables are searched for
 
 
+class KnownFile(NamedTuple):
+    """A file, as the kernel knows it: `device` is a number of the kernel, as in /proc/self/mountinfo."""
+
+    device: int
+    inode: int
+    path: str
+
+
 class FileOptions(Options, frozen=True, omit_defaults=True):
-    """What the file source watches. `ring_size` is in bytes, a power of two."""
+    """What the file source watches. `ring_size` is in bytes, a power of two. `known` files are recognised under any name."""
 
     target: Target = Target()
+    known: tuple[KnownFile, ...] = ()
     ring_size: RingSize = 8 << 20  # 0.4 s of 100,000 records a second
 
 
@@ -72,7 +89,7 @@ class _FileReader(FoldingReader["Operation", FileEvent]):
     def __init__(self, options: FileOptions) -> None:
         self._options = options
         self.names = Names(options.target.comms)
-        self._account = Account(self._take_bytes)
+        self._account = Account(self._take_bytes, options.known)
         super().__init__(self._account.repeats)
         self._swept = 0.0
         self._behind = False  # records were lost, perhaps of processes that ended
@@ -193,8 +210,12 @@ class Account:
     `take_bytes` gives, once, the bytes that the kernel counted for an open file whose close it could not see.
     """
 
-    def __init__(self, take_bytes: Callable[[bytes], tuple[int, int]]) -> None:
+    def __init__(self, take_bytes: Callable[[bytes], tuple[int, int]], known: Sequence[KnownFile] = ()) -> None:
         self._take_bytes = take_bytes
+        self._known: dict[int, tuple[int, str]] = {}  # inode -> device and path
+        self._inodes: dict[str, int] = {}  # the same by path
+        for device, inode, path in known:
+            self._know(path, inode, device)
         self.repeats: Repeats[FileEvent] = Repeats(_join)
         self._open: dict[tuple[int, int], dict[bytes, str]] = {}  # (pid, start) -> file -> path
         self._last: dict[tuple[int, int], Origin] = {}
@@ -215,9 +236,37 @@ class Account:
             self._last[process] = operation.origin
         if operation.action == "found":
             return []
-        target, existed = _path(operation, 1)[0] if operation.action == "rename" else "", bool(operation.marks & _EXISTED)
-        event = FileEvent(operation.origin, operation.start_ns, operation.action, path, target, existed=existed)
-        return self._add(replace(event, flags=operation.flags, error=operation.error, lexical=lexical))
+        event = FileEvent(
+            operation.origin,
+            operation.start_ns,
+            operation.action,
+            path,
+            _path(operation, 1)[0] if operation.action in _TWO_NAMES else "",
+            flags=operation.flags,
+            error=operation.error,
+            lexical=lexical,
+            existed=bool(operation.marks & _EXISTED),
+            known_as=self._name_of(operation, path) if self._known else "",
+        )
+        return self._add(event)
+
+    def _know(self, path: str, inode: int, device: int) -> None:
+        """A known path stands for this file from now on. A file that is gone loses its number to another one."""
+        self._known.pop(self._inodes.pop(path, 0), None)
+        if inode:
+            self._known[inode], self._inodes[path] = (device, path), inode
+
+    def _name_of(self, operation: Operation, path: str) -> str:
+        """The other name under which the opened file is known. A layer above it (overlayfs) keeps its inode and its name."""
+        inode, device = _INODE(operation.file)
+        if path in self._inodes:
+            if inode or (operation.action == "unlink" and not operation.error):
+                self._know(path, inode, device)
+            return ""
+        known = self._known.get(inode)
+        if known is None or (known[0] != device and known[1].rpartition("/")[2] != path.rpartition("/")[2]):
+            return ""
+        return known[1]
 
     def _closed(self, process: tuple[int, int], source: Origin, path: str, read: int, written: int) -> list[FileEvent]:
         if not read and not written:
@@ -234,6 +283,7 @@ class Account:
             event.error,
             event.lexical,
             event.existed,
+            event.known_as,
             event.origin.comm,
         )
         return self.repeats.add(process, key, event)

@@ -14,7 +14,7 @@ from ..core.options import Options
 from ..core.stream import Stream
 from ..events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen
 from ..loss import Reason
-from .ends import ENDS_FIELDS, Ends, ends_of
+from .ends import ENDS_FIELDS, MOVED_FIELDS, Ends, ends_of
 from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import ProgramReader
 from .kernel.ring import RingSize, gather_of_content
@@ -30,15 +30,9 @@ _FIELDS = (
     "file.private_data",
     "socket.sk",
     "sock.sk_protocol",
-    "sock.sk_shutdown",
     *ENDS_FIELDS,
+    *MOVED_FIELDS,
     "sock_common.skc_state",
-    "tcp_sock.copied_seq",
-    "tcp_sock.write_seq",
-    "tcp_sock.rcv_nxt",
-    "tcp_sock.snd_una",
-    "tcp_sock.bytes_received",
-    "tcp_sock.bytes_acked",
 )
 _READS = ("read", "readv", "recvfrom", "recvmsg", "recvmmsg")
 _WRITES = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
@@ -94,7 +88,7 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
             decode=self._decode,
             fields=_FIELDS,
             switches=_switches(),
-            headers=("ends.h", "buffers.h"),
+            headers=("ends.h", "moved.h", "buffers.h"),
             names=self.names,
         )
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from struct import Struct as Layout
 
 import msgspec
@@ -14,13 +14,14 @@ from ..core.options import Options
 from ..core.stream import Stream
 from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork
 from ..loss import Reason
+from ..rules.guard.homes import home_of
 from .containers.container_names import Placing
 from .kernel.names_and_paths import text_of, walked_path
 from .kernel.program import Program
 from .kernel.reader import ProgramReader
 from .kernel.ring import RingSize
 from .names import Names
-from .running import running
+from .running import goes_on, running
 from .running_agents.on_demand import captured
 from .target import Target, fits
 
@@ -49,6 +50,8 @@ PROCESS_FIELDS = (  # of the kernel that bpf/process.c reads
     "linux_binprm.filename",
     "mm_struct.arg_start",
     "mm_struct.arg_end",
+    "mm_struct.env_start",
+    "mm_struct.env_end",
 )
 
 # struct head_t, small_t and exec_t of bpf/track.h and bpf/process.c
@@ -57,12 +60,14 @@ _SMALL = Layout("<IIQQQ").unpack_from
 _EXEC = Layout("<IIIIIIII")
 _FORK_KIND, _EXEC_KIND, _EXIT_KIND = 1, 2, 3
 _MOST = 65_536  # live processes
+_NAMED_MOST = 8
 _PAGE = resource.getpagesize()
 
 
 class ProcessOptions(Options, frozen=True, omit_defaults=True):
     """
-    What the process source watches. `launched`: the pid of `target` is a command that we start; not to see it run is a loss.
+    What the process source watches. `launched`: the pid of `target` is a command that we start. Not to see it run is a loss,
+    and so is what the processes do that it leaves running.
     `ring_size` is in bytes, a power of two.
     """
 
@@ -86,7 +91,8 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
         self._placing = Placing()
         self._seen: list[ProcessEvent] = []
         self._awaited = options.target.pid if options.launched else None
-        self._began: Recent[tuple[int, int], int] = Recent(_MOST)  # (pid, start) -> when its first program began
+        # Live processes, (pid, start) -> when their first program began, 0: none has
+        self._began: Recent[tuple[int, int], int] = Recent(_MOST)
 
     def open(self) -> None:
         options = self._options
@@ -130,8 +136,17 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
         if self._awaited is not None:
             note = "the command ran, and the kernel reported nothing of it"
             rest.append(Loss(Origin(time.monotonic_ns(), self._awaited), "process", Reason.UNSEEN, 1, note=note))
+        if self._options.launched:
+            rest += self._left()
         program.close()
         return rest
+
+    def _left(self) -> Iterator[Loss]:
+        """The processes that go on. The end of one may have been lost, so /proc has the last word."""
+        pids = [pid for pid, start_ns in self._began if goes_on(pid, start_ns)]
+        if pids:
+            note = f"processes that the command left go on: {', '.join(map(str, pids[:_NAMED_MOST]))}"
+            yield Loss(Origin(time.monotonic_ns(), pids[0]), "process", Reason.LEFT_RUNNING, len(pids), note=note)
 
     def _decode(self, view: memoryview, at: int, size: int) -> ProcessEvent | list[ProcessEvent] | None:
         event = self._completed(decode(view, at, size))
@@ -143,17 +158,24 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
     def _completed(self, event: ProcessEvent | None) -> ProcessEvent | None:
         if event is not None and event.origin.pid == self._awaited:
             self._awaited = None
-        if isinstance(event, ProcessExit):
+        if isinstance(event, ProcessFork):
+            self._begin(event, 0)
+        elif isinstance(event, ProcessExit):
             began_ns = self._began.pop((event.origin.pid, event.start_ns), None)
-            if began_ns is None:  # what its memory was before its program began is not known, or is that of its parent
+            if not began_ns:  # what its memory was before its program began is not known, or is that of its parent
                 return msgspec.structs.replace(event, peak_bytes=0)
             return msgspec.structs.replace(event, duration_ns=event.origin.time_ns - began_ns)
-        if isinstance(event, ProcessExec):
-            self._began.setdefault((event.origin.pid, event.start_ns), event.origin.time_ns)
-            if len(self._began) > _MOST:
-                self._began.pop_oldest()
+        elif isinstance(event, ProcessExec):
+            self._begin(event, event.origin.time_ns)
             return self._placing.exec(event)
         return event
+
+    def _begin(self, event: ProcessFork | ProcessExec, time_ns: int) -> None:
+        key = event.origin.pid, event.start_ns
+        if not self._began.get(key):
+            self._began[key] = time_ns
+            if len(self._began) > _MOST:
+                self._began.pop_oldest()
 
 
 def _is_narrow(view: memoryview, at: int) -> bool:
@@ -167,12 +189,12 @@ def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
     source = Origin(time_ns, pid, tid=tid, uid=uid, comm=text_of(comm.partition(b"\0")[0]))
     body = at + _HEAD.size
     if kind == _EXEC_KIND:
-        ppid, sid, whole, filename_size, argv_size, cwd_size, _, _ = _EXEC.unpack_from(view, body)
+        ppid, sid, whole, filename_size, argv_size, cwd_size, _, home_size = _EXEC.unpack_from(view, body)
         start = body + _EXEC.size
-        text = bytes(view[start : start + filename_size + argv_size + cwd_size])
+        text = bytes(view[start : start + filename_size + argv_size + cwd_size + home_size])
         filename = text[:filename_size].partition(b"\0")[0]
         argv = text[filename_size : filename_size + argv_size]
-        names = text[filename_size + argv_size :]
+        names, home = text[filename_size + argv_size :][:cwd_size], text[-home_size:] if home_size else b""
         return ProcessExec(
             source,
             ppid,
@@ -182,6 +204,7 @@ def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
             cwd=walked_path(names, cut=False),
             sid=sid,
             argv_lost=max(0, whole - argv_size),
+            home=home_of(text_of(home.partition(b"\0")[0][len(b"HOME=") :])),
         )
     ppid, status, duration_ns, cpu_ns, peak = _SMALL(view, body)
     if kind == _FORK_KIND:

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..events import Origin, ProcessSeen
-from .proc import read_stat
+from ..rules.guard.homes import home_of
+from .kernel.names_and_paths import text_of
+from .proc import process_now, read_stat
 
-__all__ = ["ancestors", "running"]
+__all__ = ["ancestors", "goes_on", "home_in", "running"]
 
 _PROC = Path("/proc")
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -32,17 +34,36 @@ def _seen(pid: int, now_ns: int) -> ProcessSeen | None:
     name, fields = stat
     try:
         uid = place.stat().st_uid
-        with open(place / "cmdline", "rb") as file:
-            words = file.read(_ARGV_MOST).split(b"\0")[:-1]
+        words = _words(place / "cmdline")
     except OSError:
         return None
     filename = _link(place / "exe")
     if int(fields[1]) == os.getpid() and filename == _link(_PROC / "self" / "exe"):
         return None  # a command of ours that waits for its start: its program is not the user's
     origin = Origin(now_ns, pid, tid=pid, uid=uid, comm=name)
-    argv = tuple(word.decode("utf-8", "backslashreplace") for word in words)
-    start_ns = int(fields[19]) * _TICK_NS
-    return ProcessSeen(origin, int(fields[1]), start_ns=start_ns, filename=filename, argv=argv, cwd=_link(place / "cwd"))
+    argv = tuple(text_of(word) for word in words)
+    start_ns, home = int(fields[19]) * _TICK_NS, home_in(place)
+    cwd = _link(place / "cwd")
+    return ProcessSeen(origin, int(fields[1]), start_ns=start_ns, filename=filename, argv=argv, cwd=cwd, home=home)
+
+
+def _words(path: Path) -> list[bytes]:
+    with open(path, "rb") as file:
+        return file.read(_ARGV_MOST).split(b"\0")[:-1]
+
+
+def home_in(place: Path) -> str:
+    """HOME of its environment, as `home_of` has it; "" where we may not read that."""
+    try:
+        return home_of(next((text_of(word[5:]) for word in _words(place / "environ") if word.startswith(b"HOME=")), ""))
+    except OSError:
+        return ""
+
+
+def goes_on(pid: int, start_ns: int) -> bool:
+    """Whether this process runs now, and no other one has its pid."""
+    stat = read_stat(pid)
+    return stat is not None and int(stat[1][19]) == start_ns // _TICK_NS and process_now(str(pid)) is not None
 
 
 def _link(path: Path) -> str:

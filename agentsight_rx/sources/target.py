@@ -12,7 +12,7 @@ from ..core.options import Options, at_least
 from ..errors import CaptureError
 from .containers.contents import members
 from .containers.references import Container
-from .kernel.namespace import own_namespace
+from .kernel.namespace import check_proc
 from .proc import is_childless, process_now, processes
 from .running_agents.roots import Roots
 
@@ -99,7 +99,7 @@ class Target(Options, frozen=True, omit_defaults=True):
 
     def check(self) -> None:
         """Raises CaptureError where numbers in /proc are not those here, or the chosen pid or control group does not exist."""
-        own_namespace()
+        check_proc()
         if self.pid is not None and not (_PROC / str(self.pid)).exists():
             raise CaptureError(f"there is no process {self.pid}; look up its number again, for example with: pgrep -a NAME")
         if self.cgroup is not None:

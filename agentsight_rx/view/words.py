@@ -1,6 +1,9 @@
-"""Numbers and texts -> the few words that every view has for them."""
+"""Numbers and texts -> the few words that every view has for them. The page has the same ones, in frontend/src/words.ts."""
 
 from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+from math import floor
 
 __all__ = [
     "CUT",
@@ -10,8 +13,10 @@ __all__ = [
     "cut",
     "data_size",
     "error_said",
+    "fixed",
     "money",
     "ordinal",
+    "percent",
     "plural",
     "times_said",
     "tokens_said",
@@ -59,7 +64,10 @@ def amount(number: int, /) -> str:
     """Short, as of tokens: 640, 18.2 k, 1.4 M."""
     if abs(number) < 1000:
         return str(number)
-    return f"{number / 1000:.1f} k" if abs(number) < 999_950 else f"{number / 1_000_000:.1f} M"
+    for unit, one, least in (("G", 1e9, 999_950_000), ("M", 1e6, 999_950)):
+        if abs(number) >= least:
+            return f"{fixed(number / one, 1)} {unit}"
+    return f"{fixed(number / 1000, 1)} k"
 
 
 def money(usd: float | None, /) -> str:
@@ -67,7 +75,7 @@ def money(usd: float | None, /) -> str:
     if usd is None:
         return "unknown"
     digits = 2 if usd >= 0.5 or not usd else 3 if usd >= 0.01 else 5
-    return f"${usd:,.{digits}f}"
+    return f"${Decimal(fixed(usd, digits)):,f}"
 
 
 def data_size(number: int, /) -> str:
@@ -76,7 +84,7 @@ def data_size(number: int, /) -> str:
         return f"{number} B"
     for unit, least in (("GB", 999_950_000), ("MB", 999_950), ("kB", 0)):
         if abs(number) >= least:
-            return f"{number / {'GB': 1e9, 'MB': 1e6, 'kB': 1e3}[unit]:.1f} {unit}"
+            return f"{fixed(number / {'GB': 1e9, 'MB': 1e6, 'kB': 1e3}[unit], 1)} {unit}"
     return str(number)
 
 
@@ -87,9 +95,19 @@ def took(ms: int | None, /) -> str:
     if ms < 1000:
         return f"{ms} ms"
     if ms < 59_950:
-        return f"{ms / 1000:.1f} s"
-    minutes, seconds = divmod(round(ms / 1000), 60)
+        return f"{fixed(ms / 1000, 1)} s"
+    minutes, seconds = divmod(floor(ms / 1000 + 0.5), 60)
     return f"{minutes} m {seconds:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} m"
+
+
+def percent(part: float, /) -> str:
+    """Of a share, 0 to 1: `49 %`."""
+    return f"{floor(part * 100 + 0.5)} %"
+
+
+def fixed(number: float, digits: int, /) -> str:
+    """With so many digits behind the point; of two that are equally near the larger one, as the page has it."""
+    return f"{Decimal(number).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):f}"
 
 
 def aside_said(kind: str, /) -> str:
@@ -99,5 +117,5 @@ def aside_said(kind: str, /) -> str:
 
 def tokens_said(asked: int, cached: int, out: int, /) -> str:
     """`879.0 k in (85 % cached) · 9.8 k out`: `in` is all that was sent, and `cached` was read from a cache."""
-    share = f" ({cached * 100 // asked} % cached)" if asked else ""
+    share = f" ({percent(cached / asked)} cached)" if asked else ""
     return f"{amount(asked)} in{share} · {amount(out)} out"

@@ -200,6 +200,12 @@ class SseDecoder:
             self._state.data += b"\n"
         elif name == b"event":
             self._state.kind = value
+        elif (
+            name == b"error" and value and not self._state.data
+        ):  # no field of the standard: llama.cpp's server says so that it failed
+            said = value if value[:1] == b"{" else msgspec.json.encode(value.decode("utf-8", "replace"))
+            self._state.kind = name
+            self._state.data += b'{"error":%s}\n' % said
         elif name == b"id" and b"\0" not in value:
             self._state.id = value.decode("utf-8", "replace") or None
         elif name == b"retry" and value.isdigit() and len(value) < 16:  # msgpack cannot hold more than 19 digits

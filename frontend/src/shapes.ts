@@ -8,7 +8,7 @@ export interface RailRow {
 }
 export interface Rail { sessions: RailRow[]; next: string; recordings: number; unreadable: { recording: string; error: string }[] }
 export interface Clause { text: string; tab?: Tab; turn?: number }
-export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number }
+export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number; hooked?: string }
 export interface Strip {
   n: number[]; call: string[]; start: number[]; ms: number[]; context: number[]; cached: number[]; flags: number[];
 }
@@ -116,7 +116,7 @@ export interface ContextBlock {
 }
 export interface ContextRow {
   id: string; what: string; whose: string; origin: number; tokens: number; since: number; requests: number; lives?: number[]; approx?: boolean;
-  code?: boolean; cached_usd?: number | null; full_usd?: number | null; mentioned?: number; again?: number; never?: boolean; target?: Clause | null;
+  code?: boolean; cached_usd?: number | null; full_usd?: number | null; mentioned?: number; again?: number; dropped?: number; never?: boolean; target?: Clause | null;
 }
 export interface ContextSum {
   what: string; tokens: number; count?: number; approx?: boolean; code?: boolean; cached_usd?: number | null; full_usd?: number | null; carried?: number;

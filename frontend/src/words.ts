@@ -1,4 +1,4 @@
-// Numbers, times and captured text -> what is shown of them.
+// Numbers, times and captured text -> what is shown of them. Numbers and times have the words of agentsight_rx/view/words.py.
 
 export function count(n: number): string {
   return n.toLocaleString("en-US");
@@ -11,8 +11,8 @@ export function plural(n: number, one: string, many = `${one}s`): string {
 export function amount(n: number): string {
   if (n < 1000) return String(n);
   if (n < 999_950) return `${(n / 1000).toFixed(1)} k`;
-  if (n < 999_995_000) return `${(n / 1e6).toFixed(2)} M`;
-  return `${(n / 1e9).toFixed(2)} G`;
+  if (n < 999_950_000) return `${(n / 1e6).toFixed(1)} M`;
+  return `${(n / 1e9).toFixed(1)} G`;
 }
 
 export function size(n: number): string {
@@ -39,8 +39,8 @@ export function short(ms: number): string {
 
 export function money(usd: number | null | undefined): string {
   if (usd === null || usd === undefined) return "";
-  if (usd === 0) return "$0";
-  return `$${usd.toFixed(usd >= 0.5 ? 2 : usd >= 0.01 ? 3 : 5)}`;
+  const [whole = "", rest = ""] = usd.toFixed(usd >= 0.5 || !usd ? 2 : usd >= 0.01 ? 3 : 5).split(".");
+  return `$${whole.replace(/\B(?=(?:\d{3})+$)/g, ",")}.${rest}`;
 }
 
 export function percent(part: number): string {

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     agents = [agent for agent in AGENTS if not options.names or agent.name in options.names]
     install(list(dict.fromkeys(part for agent in agents for part in agent.needs)), say=_say)
     leave_the_network()
-    results = [_run(agent) for agent in agents]
+    results = [_run(agent, options.by) for agent in agents]
     rows = [_HEAD, *map(_row, results)]
     print(_table(rows))
     for result in results:
@@ -41,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if bad else 0
 
 
-def _run(agent: Agent) -> Result:
+def _run(agent: Agent, by: str) -> Result:
     _say(f"{agent.name} …")
-    return run_agent(agent)
+    return run_agent(agent, by=by)
 
 
 def _row(result: Result) -> tuple[str, ...]:
@@ -91,6 +91,7 @@ def _name(text: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.agents", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("names", nargs="*", type=_name, metavar="NAME", help="which to run (default: all)")
+    parser.add_argument("--by", choices=("kernel", "hooks"), default="kernel", help="what sees them (default: kernel)")
     return parser
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from agentsight_rx import operators as op
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import HttpEvent, HttpRequest, TlsChunk, TlsClose, time_of
-from agentsight_rx.graphs import TraceOptions, trace
+from agentsight_rx.graphs import TraceOptions, trace, traced
+from agentsight_rx.inputs import hooked
 from agentsight_rx.runtime import Summary
-from agentsight_rx.sources import PlainHttpOptions, Target, TlsOptions
+from agentsight_rx.sources import HookOptions, PlainHttpOptions, Target, TlsOptions, Tracing
 from agentsight_rx.sources.hold import group
 from agentsight_rx.sources.tls.candidates import tls_candidates
 from agentsight_rx.sources.tls.commands import resolve
@@ -47,8 +48,9 @@ class Result:
         return not (self.differences or self.trouble)
 
 
-def run_agent(agent: Agent) -> Result:
-    """Run it once against a server of its own, and capture only its processes."""
+def run_agent(agent: Agent, *, by: str = "kernel") -> Result:
+    """Run it once against a server of its own, and capture only its processes: by the kernel, or by hooks."""
+    tracing = Tracing() if by == "hooks" else None  # a fork, so before any thread
     directory = INSTALLED / "runs" / agent.name
     shutil.rmtree(directory, ignore_errors=True)
     home = directory / "home"
@@ -64,7 +66,9 @@ def run_agent(agent: Agent) -> Result:
             target, held = Target(process.pid), str(own.path) if own and own.add(process.pid) else ""
             tls = TlsOptions(target, candidates=candidates, group=held)
             options = TraceOptions(tls=tls, plain_http=PlainHttpOptions(target), raw=True, remove_auth=False)
-            with running(trace(options)) as (run, kept):
+            hooks = HookOptions(process.pid, ("tls", "process"))
+            graph = trace(options) if tracing is None else traced(hooked(options, hooks, tracing), options)
+            with running(graph) as (run, kept):
                 status = _release(process)
                 summary = run.stop()
     served, events = of_server(peer), _parsed(kept)

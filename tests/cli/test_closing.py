@@ -36,7 +36,7 @@ def test_four_lines_say_all_where_nothing_is_missing(tmp_path: Path) -> None:
     store = recorded(tmp_path / "run.lmdb", small_story())
     did, numbers, missing, where = closed(store, summed(small_story()))
     assert did == (
-        "claude, 3 m 29 s: edited 1 file, removed 1 file, ran 2 commands, 2 failed; "
+        "claude, 18.5 s: edited 1 file, removed 1 file, ran 2 commands, 2 failed; "
         "pytest tests/test_invoice.py -q failed twice in a row"
     )
     assert numbers.startswith("4 calls · 78.4 k in (78 % cached) · 1.7 k out · $0.096 (prices of 20")
@@ -67,7 +67,7 @@ def test_a_command_that_was_not_seen_to_run_is_missing(tmp_path: Path) -> None:
     lost, said = ("process", Reason.UNSEEN, 1), "the recorded command was not seen to run"
     lines = closed(recorded(tmp_path / "run.lmdb", Story()), summed(Story(), lost))
     assert f"1 thing is missing: {said}" in lines
-    assert ["1 thing is missing:", f"  {said}"] == closed(None, summed(Story(), lost))[-2:]
+    assert ["1 thing is missing:", f"  {said}"] == closed(None, summed(Story(), lost))[-3:-1]
 
 
 def test_a_command_of_the_model_without_a_process_is_missing(tmp_path: Path) -> None:
@@ -114,7 +114,9 @@ def test_where_nothing_was_stored_all_that_is_missing_is_listed() -> None:
         "4 calls · 78.4 k in (78 % cached) · 1.7 k out · claude-sonnet-4-5",
         "2 things are missing:",
         "  9 lost at store (sink failed)",
+        "    It could not be written. Make room on the disk, or limit the store by --max-size.",
         "  1 lost at tls (kernel lost)",
+        "    The kernel's buffer was full. Leave out what you do not need, such as --no-files.",
     ]
 
 
@@ -140,6 +142,7 @@ def test_a_store_that_cannot_be_read_is_named_and_all_that_is_missing_is_listed(
         f"nothing that can be read was stored in {tmp_path / 'run.lmdb'}",
         "1 thing is missing:",
         "  1 lost at tls (kernel lost)",
+        "    The kernel's buffer was full. Leave out what you do not need, such as --no-files.",
     ]
 
 
@@ -157,7 +160,8 @@ def test_every_end_has_one_kind_of_sentence_and_the_same_counts(tmp_path: Path) 
     ):
         lines = list(closing_lines(summary, place, since_ms=since_ms, verb=verb, who=who))
         known = "claude" if place and since_ms is not None else who
-        assert lines[0].startswith(f"{' '.join(filter(None, (verb, known)))}, 3 m 29 s: ")
+        lasted = "18.5 s" if known == "claude" else "3 m 29 s"  # of the session, as in a report; else of the run
+        assert lines[0].startswith(f"{' '.join(filter(None, (verb, known)))}, {lasted}: ")
         assert lines[1].startswith("4 calls · 78.4 k in (78 % cached) · 1.7 k out · ")
         assert lines[1].endswith(" · claude-sonnet-4-5")
         assert lines[2] == "nothing is missing"
@@ -173,3 +177,16 @@ def test_what_a_run_saw_is_said_without_a_store() -> None:
     assert did_said(seen) == (
         "asked for 1,200 tools (1 matched with a process), 192,300 programs ran, 1 file event, 2 network events, 3 MCP requests"
     )
+
+
+def test_what_the_tools_of_an_agent_wrote_is_edited_wherever_it_lies(tmp_path: Path) -> None:
+    story, written = Story(), ("/home/ada/code/parcel/.env", "/tmp/plan.md")
+    story.runs("claude -p plan")
+    story.now_s = 0.1
+    for at, path in enumerate(written):
+        story.asks(text("go"), answer=[tool(f"t{at}", "Write", file_path=path, content="x")])
+        story.touches("mkdir", "/home/ada/code/parcel/made", pid=story.pid, comm="claude")
+        story.touches("open", path, pid=story.pid, comm="claude", flags=0o1101)
+        story.asks(result(f"t{at}", "done"), answer=[text("Done.")])
+    store = recorded(tmp_path / "run.lmdb", story)
+    assert closed(store, summed(story))[0] == "claude, 8.3 s: edited 2 files"

@@ -53,7 +53,7 @@ def test_the_rules_that_hold_here(tmp_path: Path) -> None:
     place.parent.mkdir()
     place.write_text('[rule.note]\nwhen = "event=net"\ndo = "note"')
     head, _, *rows = ran("guard", "list")
-    assert head.startswith("12 rules, sha256 ")
+    assert head.startswith("13 rules, sha256 ")
     assert head.endswith(", 1 delivery")
     found = {row.split()[0]: row.split()[1] for row in rows}
     assert ("stop", "warn", "note") == (found["loop"], found["mine"], found["note"])
@@ -218,7 +218,7 @@ def test_a_source_that_was_off_shows_nothing_to_the_rules_about_it(tmp_path: Pat
     )
     some = captured(tmp_path / "some.lmdb", "tls", "process")
     assert {
-        ("some.lmdb", "it was recorded without files"): ["reads-secret", "writes-outside", "secret-left"],
+        ("some.lmdb", "it was recorded without files"): ["reads-secret", "searched-secret", "writes-outside", "secret-left"],
         ("some.lmdb", "it was recorded without connections"): ["new-host", "unread"],
     } == gaps(whole, some)
     blind = captured(tmp_path / "blind.lmdb", "process", "files", "net")
@@ -237,8 +237,8 @@ def test_losses_and_programs_that_could_not_be_read_are_gaps_of_the_rules_that_n
     )
     found = {what: rules for (_, what), rules in gaps(path).items()}
     by_file = next(rules for what, rules in found.items() if "lost at files" in what)
-    assert ["reads-secret", "writes-outside", "secret-left"] == by_file
-    assert 10 in map(len, found.values())  # what a full queue dropped may be anything
+    assert ["reads-secret", "searched-secret", "writes-outside", "secret-left"] == by_file
+    assert 11 in map(len, found.values())  # what a full queue dropped may be anything
     assert any(what.startswith("could not be read: codex ") and "secret-in-prompt" in each for what, each in found.items())
     lines = ran("guard", "test", "--gaps", str(path))
     assert "run.lmdb" == lines[0]

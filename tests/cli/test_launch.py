@@ -460,15 +460,13 @@ except ChildProcessError:
 
 # Who runs it
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change its user")
-
 
 def _under_sudo(user: pwd.struct_passwd) -> str:
     """What sudo sets for a command that `user` runs as root."""
     return f"export SUDO_UID={user.pw_uid} SUDO_GID={user.pw_gid} SUDO_USER={user.pw_name} SUDO_COMMAND=record"
 
 
-@needs_root
+@pytest.mark.needs("root")
 def test_under_sudo_the_command_runs_as_the_invoking_user() -> None:
     nobody = pwd.getpwnam("nobody")
     text = """
@@ -493,7 +491,7 @@ env | grep -E "^(HOME|USER|LOGNAME|MAIL|SHELL|SUDO.*)=" | sort
     assert (0, expected) == (status, output.splitlines())
 
 
-@needs_root
+@pytest.mark.needs("root")
 def test_signals_reach_a_command_that_runs_as_another_user() -> None:
     before = _under_sudo(pwd.getpwnam("nobody"))
     with _started(_RECORD, "sh", "-c", "echo ready; exec cat", before=before) as process:
@@ -502,7 +500,7 @@ def test_signals_reach_a_command_that_runs_as_another_user() -> None:
         assert process.wait() == 128 + signal.SIGTERM  # before the end of its input ends it too
 
 
-@needs_root
+@pytest.mark.needs("root")
 def test_a_path_directory_that_the_user_may_not_enter_does_not_hide_that_nothing_was_found(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     before = f"{_under_sudo(pwd.getpwnam('nobody'))}; PATH={shlex.quote(str(tmp_path))}:$PATH"
@@ -510,7 +508,7 @@ def test_a_path_directory_that_the_user_may_not_enter_does_not_hide_that_nothing
     assert status == 127
 
 
-@needs_root
+@pytest.mark.needs("root")
 def test_a_user_without_a_passwd_entry_is_refused() -> None:
     program = """
 try:
@@ -522,7 +520,7 @@ except AgentsightError as error:
     assert output.startswith("CaptureError the command should run as uid 3999999999")
 
 
-@needs_root
+@pytest.mark.needs("root")
 def test_without_sudo_the_user_stays_the_same() -> None:
     assert (0, f"{os.getuid()}\n") == _run(_RECORD, "id", "-u")
 

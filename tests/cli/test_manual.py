@@ -17,6 +17,8 @@ from agentsight_rx.cli.selections import SELECTIONS
 
 from .test_help import COMMANDS
 
+pytestmark = pytest.mark.needs("groff")
+
 GROFF = ["groff", "-man", "-ww", "-Tutf8", "-P-cbou", "-rHY=0"]  # every warning; plain text; no word is divided
 
 

@@ -55,7 +55,7 @@ def test_without_xdg_it_is_in_the_home(tmp_path: Path) -> None:
     assert said(tmp_path, "mine", XDG_CONFIG_HOME="", HOME=str(tmp_path)).stdout == "mine mine\n"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root is asked for by sudo")
+@pytest.mark.needs("root")
 def test_under_sudo_it_is_the_file_of_the_person_who_ran_it(tmp_path: Path) -> None:
     written(tmp_path, '[mine]\nnames = ["mine"]\n')
     other = next(each for each in pwd.getpwall() if each.pw_uid and not Path(each.pw_dir, ".config").exists())

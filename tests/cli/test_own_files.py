@@ -32,7 +32,7 @@ def test_without_variables_it_is_the_home_of_the_user(monkeypatch: pytest.Monkey
     assert Path(pwd.getpwuid(os.getuid()).pw_dir) / ".config/agentsight-rx/a.toml" == own_file("a.toml")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="sudo makes a process root")
+@pytest.mark.needs("root")
 def test_under_sudo_it_is_the_home_of_the_person(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", "/x")
     monkeypatch.setenv("SUDO_UID", "65534")

@@ -137,7 +137,7 @@ def test_what_is_no_regular_file_is_not_read(home: Path, kind: str) -> None:
     assert (4, kind == "pipe") == (len(found.sessions), bool(found.skipped))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.needs("root")
 def test_files_and_directories_of_other_users_are_not_read(home: Path) -> None:
     theirs = write(home, ".claude/projects/x/theirs.jsonl", CLAUDE, second=50)
     os.chown(theirs, 12_345, 12_345)

@@ -100,7 +100,7 @@ def test_what_cannot_be_stopped_is_named() -> None:
             act(2**22 + 1)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.needs("root")
 def test_another_user_is_refused(agent: subprocess.Popen[str]) -> None:
     child_of(agent)
     program = f"import os; os.setuid(65534)\nfrom agentsight_rx.cli.stopping import go_on\ngo_on({agent.pid})"

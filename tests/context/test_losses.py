@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from agentsight_rx.context import anatomy
 from agentsight_rx.context.held import Step
@@ -86,3 +87,34 @@ def test_without_a_mark_nothing_is_cached() -> None:
     now = Asked(found.read(), found.body, model="m", parameters={}, time_ms=0)
     assert cause_of(now, now, change=None, dialect="anthropic").kind == "unmarked"
     assert cause_of(now, now, change=None, dialect="openai").kind == "provider"
+
+
+def thought(*, at: int, read: int, then: str) -> Asked:
+    """A conversation whose answer thought, and what came behind it."""
+    said = [
+        {"role": "user", "content": "one"},
+        {
+            "role": "assistant",
+            "content": [{"type": "thinking", "thinking": "hm", "signature": "x"}, {"type": "text", "text": "a"}],
+        },
+        {"role": "user", "content": "two"},
+    ]
+    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "3"}]}
+    prompt = [{"role": "assistant", "content": "b"}, {"role": "user", "content": "three"}]
+    news: dict[str, list[Any]] = {"": [], "prompt": prompt, "result": [result]}
+    return replace(asked(at=at, messages=[*said, *news[then]]), read=read)
+
+
+@pytest.mark.parametrize(
+    ("then", "minutes", "read", "kind"),
+    [
+        ("prompt", 1, 100, "thinking"),
+        ("prompt", 1, 0, "thinking"),
+        ("prompt", 9, 100, "thinking"),
+        ("prompt", 9, 0, "idle"),
+        ("result", 1, 100, "provider"),
+    ],
+)
+def test_thinking_that_the_provider_takes_out_is_a_reason_of_its_own(then: str, minutes: int, read: int, kind: str) -> None:
+    """Behind a prompt alone: a result goes on with the turn that thought. What was read did not expire."""
+    assert kind == why(thought(at=60_000 * minutes, read=read, then=then), thought(at=0, read=0, then="")).kind

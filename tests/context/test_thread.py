@@ -68,9 +68,51 @@ def test_without_counts_a_token_is_four_bytes() -> None:
     thread = Thread()
     added(thread, request(("user", "x" * 400)), Sent(1))
     assert told(thread)[-1] == ("prompt", 100, False)
-    added(thread, request(("user", "x" * 400), ("user", "go")), Sent(2, Usage(input=50)))
-    added(thread, request(("user", "x" * 400), ("user", "go")), Sent(3))
-    assert told(thread)[-2:] == [("prompt", 100, False), ("prompt", 0, False)]
+
+
+def test_a_request_without_counts_between_others_changes_nothing_that_was_counted() -> None:
+    """Its answer was cut. What it added has the length of a token in the requests before."""
+    thread, said = Thread(), [("user", "x" * 400)]
+    added(thread, request(*said), Sent(1, Usage(input=50, output=3), again=3))
+    added(thread, request(*said, ("assistant", "yes"), ("user", "go")), Sent(2, Usage(input=60)))
+    before = told(thread)
+    said += [("assistant", "yes"), ("user", "go"), ("assistant", "w" * 80), ("user", "on")]
+    added(thread, request(*said), Sent(3))
+    assert before == told(thread)[: len(before)]
+    assert 0 < told(thread)[-2][1] < 20, "80 bytes, of which a token has more than four"
+    added(thread, request(*said, ("assistant", "z" * 80), ("user", "now")), Sent(4, Usage(input=90)))
+    assert before == told(thread)[: len(before)]
+
+
+def marked(system: str, *messages: tuple[str, str]) -> Request:
+    """A mark behind the first text of the system, and one at the end."""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    body = request(*messages[:-1])
+    body["system"] = [{"type": "text", "text": "Be brief.", **mark}, {"type": "text", "text": system}]
+    role, last = messages[-1]
+    body["messages"].append({"role": role, "content": [{"type": "text", "text": last, **mark}]})
+    return body
+
+
+def test_where_the_cache_that_was_read_ends_is_a_counted_place() -> None:
+    thread = Thread()
+    added(thread, marked("It is Monday.", ("user", "x" * 400)), Sent(1, Usage(cache_creation=150)))
+    assert not any(exact for _, _, exact in told(thread))
+    added(thread, marked("It is Tuesday.", ("user", "x" * 400)), Sent(2, Usage(cache_read=40, cache_creation=110)))
+    assert sum(tokens for _, tokens, _ in told(thread)[:2]) == 40
+    added(
+        thread, marked("It is Tuesday.", ("user", "x" * 400), ("user", "y")), Sent(3, Usage(cache_read=150, cache_creation=5))
+    )
+    assert sum(tokens for _, tokens, _ in told(thread)[:2]) == 40
+    assert told(thread)[-1] == ("prompt", 5, True)
+
+
+@pytest.mark.parametrize(("more", "exact"), [((), True), ((("assistant", "a"), ("user", "b")), False)])
+def test_a_first_request_may_read_what_an_earlier_session_left(more: tuple[tuple[str, str], ...], exact: bool) -> None:
+    """Of a conversation that goes on it is not known up to where."""
+    thread = Thread()
+    added(thread, marked("x", ("user", "u" * 80), *more), Sent(1, Usage(cache_read=40, cache_creation=110)))
+    assert exact == (sum(tokens for _, tokens, _ in told(thread)[:2]) == 40)
 
 
 def test_what_the_provider_has_kept_is_a_piece() -> None:

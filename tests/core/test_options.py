@@ -22,6 +22,7 @@ from agentsight_rx.sinks import OtelOptions
 from agentsight_rx.sources import (
     AgentOptions,
     FileOptions,
+    HookOptions,
     NetOptions,
     PlainHttpOptions,
     ProcessOptions,
@@ -162,6 +163,7 @@ MADE: tuple[Options, ...] = (
     TARGET,
     AgentOptions(Roots()),
     FileOptions(),
+    HookOptions(7),
     NetOptions(),
     PlainHttpOptions(),
     ProcessOptions(),

@@ -34,7 +34,10 @@ _RESULTS = {
     _ANTHROPIC: {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "done by tool"}]},
     _OPENAI: {"role": "tool", "tool_call_id": "t", "content": "done by tool"},
 }
-every_client = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+_CURL = pytest.mark.needs("curl")
+every_client = pytest.mark.parametrize(
+    "client", [pytest.param(each, id=each.name, marks=[_CURL] if "curl" in each.name else []) for each in CLIENTS]
+)
 both_apis = pytest.mark.parametrize("path", [_ANTHROPIC, _OPENAI])
 whole_and_streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 

@@ -43,6 +43,7 @@ def test_without_bcc_the_finding_says_what_to_install(monkeypatch: pytest.Monkey
     assert found.remedy == "install BCC: apt-get install python3-bpfcc (the package bcc on PyPI is another project)"
 
 
+@pytest.mark.needs("bcc")
 def test_the_version_of_clang_is_that_of_the_program_it_made() -> None:
     found = next(each for each in FEATURES if each.name == "BCC").ask()
     assert found.ok
@@ -50,6 +51,7 @@ def test_the_version_of_clang_is_that_of_the_program_it_made() -> None:
     assert 11 <= int(version) <= 99
 
 
+@pytest.mark.needs("kernel")  # the table leaves the kernel out for others
 def test_a_cache_that_others_could_write_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SUDO_UID", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -62,6 +64,7 @@ def test_a_cache_that_others_could_write_is_reported(tmp_path: Path, monkeypatch
     assert (found.ok, found.seen) == (False, f"{folder} is not used: it has mode 0777: other users have rights on it")
 
 
+@pytest.mark.needs("kernel")  # the table leaves the kernel out for others
 def test_only_the_left_over_probes_of_dead_tracers_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dead = 4_194_304  # one past the largest PID that Linux gives
     (tmp_path / "uprobe_events").write_text(

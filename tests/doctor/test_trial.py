@@ -15,7 +15,7 @@ from agentsight_rx.sources.kernel.compiler import REMEDY
 from agentsight_rx.sources.tls.source import TlsReader
 from agentsight_rx.view.reasons import SOURCES
 
-pytestmark = [pytest.mark.live, pytest.mark.skipif(os.geteuid() != 0, reason="loading BPF programs needs root")]
+pytestmark = pytest.mark.live
 
 
 def test_every_source_sees_what_the_program_does() -> None:
@@ -52,10 +52,10 @@ def test_doctor_names_the_package_of_a_missing_compiler(tmp_path: Path) -> None:
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "COLUMNS": "500"}
     command = [*alone, sys.executable, "-m", "agentsight_rx", "doctor"]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stderr) == (1, "")
+    assert (run.returncode, run.stderr) == (0, "")
     assert f"what to do: {REMEDY}" in run.stdout
     assert len(SOURCES) - 1 <= run.stdout.count("NOT captured: BCC does not start")
-    assert "`agentsight-rx record` does not start here." in run.stdout
+    assert "`agentsight-rx record` starts here, by breakpoints." in run.stdout
 
 
 def _refused(_: TlsReader) -> None:

@@ -69,3 +69,30 @@ def test_typed_is_a_part_of_the_text_and_stays_what_it_is(text: str) -> None:
 )
 def test_what_an_agent_asks_for_itself(instructions: str, text: str, tools: int, kind: str) -> None:
     assert kind == aside_of(instructions, text, tools=tools)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Call id: c1\nError:\nNo module named x\nNow let's retry: take care not to repeat previous errors! If you have retried",
+        "Validation Error found:\n1 validation error for Order\nRecall the function correctly, fix the errors",
+        "Write a title.\n\n### Previous attempt failed validation: too long\n\n\n### Previous result:\nA\n\n\nTry again.",
+        "2 validation errors: [{'loc': ['name']}]\n\nFix the errors and try again.",
+        "Error: Could not parse output. Please follow the thought-action-input format. Try again.",
+    ],
+)
+def test_an_error_note_of_a_framework_is_not_typed(text: str) -> None:
+    assert "" == typed(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Why does it say this?\n```\nError:\nx\nNow let's retry: take care not to repeat previous errors!\n```",
+        "The log has `### Previous attempt failed validation` in it, what does that mean?",
+        "Validation feedback is missing in the form",
+        "Error: could not open a.py, help me",
+    ],
+)
+def test_a_person_may_ask_about_an_error_note(text: str) -> None:
+    assert text == typed(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,8 +10,6 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeVar
-
-import pytest
 
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import Stream
@@ -29,7 +26,6 @@ __all__ = [
     "Gated",
     "Kept",
     "heed_hangups",
-    "needs_root",
     "running",
     "started",
     "tracing",
@@ -41,8 +37,6 @@ R = TypeVar("R", bound=KeptRow)
 
 PATIENCE_S = 120.0  # a wait that takes longer has failed; a busy machine needs much of it
 PROGRAM = (sys.executable, "-m", "agentsight_rx")
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="loading BPF programs needs root")
 
 
 class Kept:

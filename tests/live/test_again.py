@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from ..cli.report.asking import bytes_of, text
-from .capture import PATIENCE_S, needs_root, until
+from .capture import PATIENCE_S, until
 from .peers import fake_llm
 from .test_report import EXAMPLE, PROMPT, record
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 PROGRAMS = (("--curl", ("sh",)), ("--python", (sys.executable, "-I")))
 

@@ -17,10 +17,10 @@ from agentsight_rx.events import Event, time_of
 from agentsight_rx.graphs import recorded
 from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
 
-from .capture import PATIENCE_S, needs_root, running, started
+from .capture import PATIENCE_S, running, started
 from .peers import fake_llm
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COMMAND = "echo pushed"

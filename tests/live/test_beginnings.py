@@ -11,10 +11,10 @@ import pytest
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.queries.health import read_health
 
-from .capture import PATIENCE_S, PROGRAM, needs_root, started, tracing, until
+from .capture import PATIENCE_S, PROGRAM, started, tracing, until
 from .peers import fake_llm
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 ASK = """
 import http.client, json, os, ssl, sys, time

@@ -14,16 +14,17 @@ import pytest
 
 from agentsight_rx import op, sources
 from agentsight_rx.events import BlindSpot, HttpRequest, TlsChunk
+from agentsight_rx.graphs import TraceOptions, trace
 from agentsight_rx.loss import Reason
-from agentsight_rx.sources import Target, TlsOptions
+from agentsight_rx.sources import PlainHttpOptions, Target, TlsOptions
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.log.reading import read_events
 from tests.reports import read_report
 
-from .capture import needs_root, running, started, until
+from .capture import PATIENCE_S, running, started, until
 from .peers import Peer, client_named, fake_llm
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 PROGRAM = [sys.executable, "-m", "agentsight_rx"]
 UV = Path(sys.executable).parent / "uv"  # rustls with aws-lc, stripped
@@ -192,3 +193,43 @@ def _answer(server: socket.socket, connections: int) -> None:
             while left:
                 left -= len(connection.recv(left))
             connection.sendall(b"y" * 5003)
+
+
+PROXY = """
+import os, socket, subprocess, sys, threading, time
+gate, port, ca = sys.argv[1:]
+while not os.path.exists(gate):
+    time.sleep(0.01)
+server = socket.create_server(("127.0.0.1", 0))
+def pass_on(source, drain):
+    while data := source.recv(65536):
+        drain.sendall(data)
+    drain.shutdown(socket.SHUT_WR)
+def serve():
+    client, _ = server.accept()
+    head = b""
+    while not head.endswith(b"\\r\\n\\r\\n"):
+        head += client.recv(4096)
+    upstream = socket.create_connection(("127.0.0.1", int(port)))
+    client.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
+    threading.Thread(target=pass_on, args=(upstream, client)).start()
+    pass_on(client, upstream)
+threading.Thread(target=serve).start()
+url = f"https://127.0.0.1:{port}/v1/models"
+done = subprocess.run(["curl", "-s", "-x", f"http://127.0.0.1:{server.getsockname()[1]}", "--cacert", ca, url])
+sys.exit(done.returncode)
+"""
+
+
+def test_a_tunnel_of_a_proxy_is_read_where_its_client_is(tmp_path: Path) -> None:
+    gate = tmp_path / "go"
+    with fake_llm(tmp_path) as peer:
+        port = peer.base_url.rpartition(":")[2]
+        with started([sys.executable, "-c", PROXY, str(gate), port, str(peer.ca_file)]) as proxy:
+            graph = trace(TraceOptions(tls=TlsOptions(Target(proxy.pid)), plain_http=PlainHttpOptions(Target(proxy.pid))))
+            with running(graph) as (run, kept):
+                gate.touch()
+                assert 0 == proxy.wait(PATIENCE_S)
+                run.stop()
+    assert {"CONNECT", "GET"} == {event.method for event in kept.of(HttpRequest)}
+    assert [] == kept.of(BlindSpot)

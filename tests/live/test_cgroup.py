@@ -15,10 +15,10 @@ from agentsight_rx.errors import CaptureError
 from agentsight_rx.events import FileEvent, ProcessExec, ProcessExit
 from agentsight_rx.sources import FileOptions, ProcessOptions, Target
 
-from .capture import PATIENCE_S, needs_root, running, started
+from .capture import PATIENCE_S, running, started
 from .groups import new_group
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 
 @pytest.fixture

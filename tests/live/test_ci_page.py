@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from .capture import PATIENCE_S, needs_root
+from .capture import PATIENCE_S
 from .peers import fake_llm
 
 LOAD: Any = import_module("yaml").safe_load  # which has no types
 PAGE = (Path(__file__).parents[2] / "docs" / "ci.md").read_text()
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 
 def workflow(title: str) -> Any:

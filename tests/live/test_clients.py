@@ -15,10 +15,10 @@ from agentsight_rx.graphs import TraceOptions, trace
 from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
 from agentsight_rx.view import CallRow, ProcessRow, TokenRow
 
-from .capture import PATIENCE_S, Kept, needs_root, running, started
+from .capture import PATIENCE_S, Kept, running, started
 from .peers import CLIENTS, Client, Peer, client_named, fake_llm, read_calls
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 CALLS = 7
 SIZE = 300_000

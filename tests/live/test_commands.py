@@ -20,10 +20,10 @@ from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.log.reading import read_events
 from tests.reports import Report, read_report
 
-from .capture import PATIENCE_S, PROGRAM, needs_root, started, tracing, until
+from .capture import PATIENCE_S, PROGRAM, started, tracing, until
 from .peers import CLIENTS, WIRE_CLIENTS, Peer, client_named, fake_llm, read_calls, wire_server
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[2]
 

@@ -24,10 +24,10 @@ from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
 from agentsight_rx.sources.containers.contents import control_groups, libraries_in
 from agentsight_rx.sources.containers.references import Container, Host, resolve_reference
 
-from .capture import PATIENCE_S, Kept, needs_root, running, tracing, until
+from .capture import PATIENCE_S, Kept, running, tracing, until
 from .podman import podman
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 # NAME -> a TLS connection over which a line and its answer of 3,000 bytes alternate; /log has what each end sent.
 TALK = """

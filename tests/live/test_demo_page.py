@@ -21,7 +21,7 @@ import pytest
 
 from ..browser.browsing import TABS, Shown, opened
 from ..test_pictures import FOLDER, SIZES
-from .capture import PATIENCE_S, PROGRAM, needs_root
+from .capture import PATIENCE_S, PROGRAM
 from .peers import fake_llm
 from .shop import COMMANDS, COMPACT_TOKENS, make_shop
 from .shop import PROMPT as SHOP_PROMPT
@@ -29,7 +29,7 @@ from .shop import PROMPT as SHOP_PROMPT
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 MADE = bool(os.environ.get("AGENTSIGHT_PICTURES"))
 PROMPT = "Write double.py with a test for it"

@@ -21,10 +21,10 @@ from agentsight_rx.sources.tls.libraries import system_libraries
 from agentsight_rx.sources.tls.source import TlsReader
 
 from ..sources.tls import make_program
-from .capture import PATIENCE_S, PROGRAM, Kept, needs_root, running, started, until
+from .capture import PATIENCE_S, PROGRAM, Kept, running, started, until
 from .peers import client_named, fake_llm
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 MESSAGES = 37
 

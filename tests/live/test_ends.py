@@ -21,9 +21,7 @@ from agentsight_rx.view import CallRow, ToolRow
 from agentsight_rx.view.rows.kinds import HUNG_UP
 from agentsight_rx.view.rows.tables import CALLS, TOOLS
 
-from .capture import needs_root
-
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[2]
 COMMAND = "wc -l /etc/hostname"

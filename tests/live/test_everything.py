@@ -13,11 +13,11 @@ import pytest
 from agentsight_rx.state import LmdbStore
 from tests.reports import read_report
 
-from .capture import PATIENCE_S, needs_root, started, tracing
+from .capture import PATIENCE_S, started, tracing
 from .peers import CLIENTS, fake_llm
 from .test_otel import collecting
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 SERVER = """
 from mcp.server.mcpserver import MCPServer

@@ -18,12 +18,12 @@ from agentsight_rx.events import FileEvent, Loss
 from agentsight_rx.loss import Reason
 from agentsight_rx.sources import FileOptions, Target
 
-from .capture import PATIENCE_S, needs_root, running, started, workload
+from .capture import PATIENCE_S, running, started, workload
 from .file_workload import REPEATS
 
 ROUNDS = 4999  # of two records each; 8 KiB hold fewer than 40 records
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 _Key = tuple[int, str, str, str, int, int, bool]
 _Sums = tuple[int, int, int]

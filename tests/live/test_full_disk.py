@@ -12,10 +12,10 @@ import pytest
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.log.reading import read_events
 
-from ..disks import fill, needs_mount, read_only, small_disk, vanish
-from .capture import needs_root, until
+from ..disks import fill, read_only, small_disk, vanish
+from .capture import until
 
-pytestmark = [pytest.mark.live, needs_root, needs_mount]
+pytestmark = [pytest.mark.live, pytest.mark.needs("disk")]
 
 RECORD = [sys.executable, "-m", "agentsight_rx", "record", "--no-server"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
-from tempfile import mkdtemp
 from threading import Thread
 
 import pytest
@@ -24,42 +22,13 @@ from agentsight_rx.view import AlertRow
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.alerts import read_alerts
 
-from .capture import PATIENCE_S, PROGRAM, needs_root, until
+from .capture import PATIENCE_S, PROGRAM, until
+from .guarded_agent import PYTHON, alerts_of, place
 from .peers import fake_llm
 
-pytestmark = [pytest.mark.live, needs_root]
+__all__ = ["place"]
 
-PYTHON = "/usr/bin/python3"
-
-
-@pytest.fixture
-def place() -> Generator[Path]:
-    """A folder that is no temporary one: with the workspace of an agent in it, and folders beside it."""
-    made = Path(mkdtemp(prefix="guarded-", dir="/opt"))
-    (made / "work").mkdir()
-    yield made
-    shutil.rmtree(made)
-    for beside in Path("/opt").glob(f"{made.name}-*"):
-        shutil.rmtree(beside)
-
-
-def alerts_of(place: Path, lines: list[str], *flags: str) -> list[AlertRow]:
-    """What `record --guard` reports of an agent that runs these lines of a shell, each in a shell of its own."""
-    agent = place / "claude"
-    agent.write_text("\n".join(["#!/bin/bash", f"cd {place}/work", *(f"({line})" for line in lines), "true", ""]))
-    agent.chmod(0o755)
-    store = place / "run.lmdb"
-    sources = ("--no-ssl", "--no-stdio", "--no-system", "--no-server", *flags)
-    command = [*PROGRAM, "record", "--guard", "--db", str(store), *sources, "--", str(agent)]
-    env = {**os.environ, "XDG_CONFIG_HOME": str(place)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=env, cwd=place / "work")
-    assert "nothing is missing" in done.stderr, done.stderr
-    kept = LmdbStore.open(store, readonly=True)
-    try:
-        return list(read_alerts(kept, Selection()))
-    finally:
-        kept.close()
-
+pytestmark = pytest.mark.live
 
 # How a key at {} is read, or taken under another name
 READS = [
@@ -94,7 +63,7 @@ def test_a_key_that_is_read_in_any_way_is_seen(place: Path) -> None:
         key.write_text("secret\n" * 9)
         keys.append(str(key))
     other = place / "other"
-    os.link(keys[-1], other)  # made before the agent began: the kernel shows the name that is opened
+    os.link(keys[-1], other)  # made before the agent began, of a file that is not looked up at its begin
     rows = alerts_of(place, [*(line.format(key, key) for line, key in zip(READS, keys, strict=False)), f"cat {other}"])
     found = {row.target for row in rows if row.rule == "reads-secret"}
     assert [] == [line for line, key in zip(READS, keys, strict=False) if key not in found]

@@ -15,9 +15,9 @@ import pytest
 
 from agentsight_rx.sources.hold import Group, group, held
 
-from .capture import needs_root, until
+from .capture import until
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 COUNTS = "import itertools, mmap\nshared = mmap.mmap(-1, 8)\nfor _ in itertools.count(): print(flush=True)"
 HOLDS = """

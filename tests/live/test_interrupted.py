@@ -11,10 +11,10 @@ from agentsight_rx import op, sources
 from agentsight_rx.events import HttpRequest, HttpResponse, TlsClose
 from agentsight_rx.sources import Target, TlsOptions
 
-from .capture import needs_root, running, started, until
+from .capture import running, started, until
 from .peers import fake_llm
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 # Reads the first bytes of an answer, closes the socket, and keeps the TLS object, as a collector of garbage does
 INTERRUPT = """

@@ -17,10 +17,10 @@ from agentsight_rx.loss import Reason
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls.source import TlsReader
 
-from .capture import PATIENCE_S, needs_root, running, started, until
+from .capture import PATIENCE_S, running, started, until
 from .load import message
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 BEFORE, BEHIND, SIZE = 211, 13, 1500
 CALLS_EACH = 2  # a message is written once and read once

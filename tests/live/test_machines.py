@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from .capture import PROGRAM, needs_root
+from .capture import PROGRAM
 from .users import on_machine
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 MOUNTS = "for place in $(awk '$3 == \"{}\" {{ print $2 }}' /proc/self/mounts); do {} $place; done"
 NO_TRACEFS = "\n".join(MOUNTS.format(kind, "umount --lazy") for kind in ("tracefs", "debugfs"))

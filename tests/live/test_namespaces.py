@@ -20,13 +20,13 @@ from agentsight_rx.view.log.reading import read_exchange
 from agentsight_rx.view.rows.tables import CALLS, PROCESSES
 from tests.reports import read_report
 
-from .capture import PATIENCE_S, PROGRAM, needs_root
+from .capture import PATIENCE_S, PROGRAM
 from .namespaced import worker
 from .peers import CLIENTS, fake_llm
 from .podman import podman
 from .test_everything import AGENT, SERVER
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[2]
 BELOW = ("unshare", "--fork", "--pid", "--mount-proc")

@@ -17,10 +17,10 @@ from agentsight_rx import sources
 from agentsight_rx.events import NetEvent
 from agentsight_rx.sources import NetOptions, Target
 
-from .capture import needs_root, running, workload
+from .capture import running, workload
 from .net_workload import REFUSED
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 
 def test_every_operation_is_emitted_with_both_addresses_and_outcome(tmp_path: Path) -> None:

@@ -21,13 +21,13 @@ from agentsight_rx.view import CallRow
 
 from ..otlp_conformance import problems, shape_of, values
 from ..sinks.test_otel import collecting as receiving
-from .capture import PATIENCE_S, PROGRAM, needs_root, until
+from .capture import PATIENCE_S, PROGRAM, until
 from .peers import installed
 
 CALLS = 7
 
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("test_otel")]
 
 
 @contextmanager
@@ -138,7 +138,7 @@ def ids(spans: Iterable[Span]) -> set[tuple[str, bytes, bytes, bytes]]:
     return {(span.name, span.trace_id, span.span_id, span.parent_span_id) for span in spans}
 
 
-@needs_root
+@pytest.mark.live
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_a_recorded_agent_is_one_connected_trace_and_its_recording_gives_it_again(protocol: str, tmp_path: Path) -> None:
     store, command = tmp_path / "run.lmdb", f"wc -l < /etc/hostname > {tmp_path}/lines"
@@ -186,7 +186,7 @@ def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@needs_root
+@pytest.mark.live
 def test_a_collector_that_is_not_there_costs_one_line_and_changes_no_exit_status(tmp_path: Path) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))

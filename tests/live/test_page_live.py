@@ -24,12 +24,12 @@ from agentsight_rx.web.assets import bundle
 from tests.reports import read_report
 
 from ..browser.browsing import opened, problems
-from .capture import PATIENCE_S, PROGRAM, needs_root
+from .capture import PATIENCE_S, PROGRAM
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 SECRET = "sk-ant-api03-Zk3uV9qLr7XwT2mB8nC4dF6gH1jK5pQs"
 PROMPT = "How many lines does the list have?"

@@ -17,11 +17,11 @@ from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls.libraries import findings_of, system_libraries
 from agentsight_rx.sources.tls.stacks.finding import Placement
 
-from .capture import PATIENCE_S, Kept, needs_root, running, started
+from .capture import PATIENCE_S, Kept, running, started
 from .load import message
 from .peers import CLIENTS, Client, fake_llm, read_calls
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 CALLS, SIZE = 7, 300_007
 RECORDS, RECORD = 1009, 197

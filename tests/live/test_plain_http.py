@@ -34,10 +34,10 @@ from agentsight_rx.runtime import Summary
 from agentsight_rx.sources import PlainHttpOptions, Target, TlsOptions
 from agentsight_rx.view import CallRow, TokenRow
 
-from .capture import PATIENCE_S, Gated, Kept, needs_root, running, started, until
+from .capture import PATIENCE_S, Gated, Kept, running, started, until
 from .peers import WIRE_CLIENTS, client_named, fake_llm, find_node, read_calls, wire_server
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 # What every program here begins with: `watched()` waits for the capture; `server` answers in a process of its own.
 PARTS = """

@@ -23,9 +23,9 @@ from agentsight_rx.sources.kernel import program as loading
 from agentsight_rx.sources.target import Found
 from agentsight_rx.sources.target import found as all_found
 
-from .capture import PATIENCE_S, needs_root, running, started, until, workload
+from .capture import PATIENCE_S, running, started, until, workload
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 PROCESSES = 101
 
@@ -64,6 +64,33 @@ def test_a_command_that_we_start_is_seen_or_is_a_loss(user: int | None, tmp_path
             ledger = run.stop().ledger
     assert (user is not None) == (not kept.of(ProcessExit))
     assert ledger.unintended() == ([] if user is None else [Entry("process", Reason.UNSEEN, 1)])
+
+
+@pytest.mark.parametrize(
+    ("environment", "home"),
+    [
+        ({"A": "1", "HOME": "/srv/users/ada"}, "/srv/users/ada"),
+        ({"HOMER": "/x", "XHOME": "/y", "HOME": "/srv/a", "Z": "1"}, "/srv/a"),
+        ({"LONG": "x" * 300 + "HOME=/wrong", "EDGE": "y" * 250 + "HOME=/wrong", "HOME": "/srv/b"}, "/srv/b"),
+        ({str(number): "v" for number in range(200)} | {"HOME": "/srv/c"}, "/srv/c"),
+        ({"HOME": "/root"}, ""),
+        ({"HOME": "/srv/" + "a" * 300}, ""),
+        ({"A": "1"}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_home_of_a_program_is_what_its_environment_says(environment: dict[str, str], home: str, tmp_path: Path) -> None:
+    script = f"while [ ! -e {tmp_path}/go ]; do read -t 0.01 x <> {tmp_path}/no; done; exec /bin/true"
+    os.mkfifo(tmp_path / "no")
+    with (
+        started(["/bin/bash", "-c", script], env=environment) as shell,
+        running(sources.process(ProcessOptions(Target(shell.pid)))) as (run, kept),
+    ):
+        (tmp_path / "go").touch()
+        shell.wait(PATIENCE_S)
+        run.stop()
+    (event,) = [event for event in kept.of(ProcessExec) if event.filename == "/bin/true"]
+    assert (home, os.getcwd()) == (event.home, event.cwd)
 
 
 def test_arguments_beyond_4_kib_are_counted(tmp_path: Path) -> None:

@@ -45,11 +45,10 @@ from agentsight_rx.sources.kernel.image import Image
 from agentsight_rx.sources.kernel.prepared import RUNS, Source, prepared
 from agentsight_rx.sources.kernel.syscall import TRACE_UPROBE_MULTI
 
-from .capture import needs_root
 from .compilers import COMPILERS, SETUP, compiled_by
 from .functions import refusals
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 _ME = Target(os.getpid())
 _WHERE = Container("docker:none", "0" * 64, "docker", 1)

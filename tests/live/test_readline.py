@@ -20,11 +20,11 @@ from agentsight_rx.events import Readline
 from agentsight_rx.sources import ReadlineOptions, Target
 from agentsight_rx.sources.readline import ReadlineReader
 
-from .capture import PATIENCE_S, needs_root, running, until
+from .capture import PATIENCE_S, running, until
 
 _BASH = "/bin/bash"
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 LINES = ("echo one", "true && echo 'two  words' # and more", "printf %s äöü", ": " + "x" * 3000, "(exit 3)")
 

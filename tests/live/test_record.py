@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,9 +23,9 @@ from agentsight_rx.sources.tls.libraries import system_libraries
 from agentsight_rx.state import LmdbStore
 from tests.reports import read_report
 
-from .capture import PATIENCE_S, PROGRAM, heed_hangups, needs_root, started, until
+from .capture import PATIENCE_S, PROGRAM, heed_hangups, started, until
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 
 def record(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -81,6 +83,48 @@ def test_a_page_that_was_asked_for_must_be_served_before_the_command_starts(tmp_
     assert done.stderr.splitlines()[-1].startswith(f"Error: port {port} on 127.0.0.1 is taken")
     assert not (tmp_path / "ran").exists()
     assert not (tmp_path / "run.lmdb").exists()
+
+
+# -- what the command leaves running ----------------------------------------------------------------------------------
+
+# Until the file is there: in a session of its own, as a fork of the shell, and several
+WAITS = "until [ -e {go} ]; do sleep 0.05; done"
+LEFT = {
+    "a session of its own": (1, "setsid sh -c '{waits}' >/dev/null 2>&1 &"),
+    "a fork": (1, "({waits}) >/dev/null 2>&1 &"),
+    "two": (2, "sh -c '{waits}; :' >/dev/null 2>&1 & sh -c '{waits}; :' >/dev/null 2>&1 &"),
+}
+
+
+@pytest.mark.parametrize("how", LEFT)
+def test_processes_that_outlive_the_recording_are_missing(tmp_path: Path, how: str) -> None:
+    """What starts at once is a child too: `sleep` may run then, or not."""
+    count, script = LEFT[how]
+    waits = WAITS.format(go=tmp_path / "go")
+    try:
+        done = record(tmp_path, "--no-server", "--", "/bin/sh", "-c", script.format(waits=waits))
+        assert done.returncode == 0
+        found = re.search(r"1 thing is missing: (\d+) process(?:es go| goes) on, unseen from \d\d:\d\d:\d\d", done.stderr)
+        assert found, done.stderr
+        assert count <= int(found[1]) <= 2 * count
+        assert "record --wait-all` waits for the end" in done.stderr
+        health = subprocess.run(
+            [*PROGRAM, "report", "health", "--db", str(tmp_path / "run.lmdb")], capture_output=True, text=True, check=True
+        )
+        (left,) = json.loads(health.stdout)["left"]
+        assert int(found[1]) == left["processes"]
+        assert found[0].endswith(time.strftime("%H:%M:%S", time.localtime(left["since_ms"] / 1000)))
+    finally:
+        (tmp_path / "go").touch()
+
+
+@pytest.mark.parametrize("waits", ["sleep 1", "{waits}"], ids=["soon over", "waited for"])
+def test_what_ends_while_the_recording_goes_on_is_seen(tmp_path: Path, waits: str) -> None:
+    waits = waits.format(waits=f"sleep 2.5; touch {tmp_path}/done")
+    given = ["--wait-all"] if "touch" in waits else []
+    done = record(tmp_path, "--no-server", *given, "--", "/bin/sh", "-c", f"setsid sh -c '{waits}' >/dev/null 2>&1 &")
+    assert (0, True) == (done.returncode, "nothing is missing" in done.stderr), done.stderr
+    assert (tmp_path / "done").exists() is bool(given)
 
 
 # -- messages ----------------------------------------------------------------------------------------------------------

@@ -15,10 +15,10 @@ from elftools.elf.elffile import ELFFile
 from agentsight_rx.sources.kernel import perf_events
 from agentsight_rx.sources.tls.libraries import inspect, system_libraries
 
-from .capture import PROGRAM, needs_root
+from .capture import PROGRAM
 from .peers import fake_llm
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 ASK = """
 import socket, ssl, sys

@@ -15,10 +15,10 @@ import msgspec
 import pytest
 
 from ..cli.report.asking import bytes_of, text, values
-from .capture import PATIENCE_S, PROGRAM, needs_root
+from .capture import PATIENCE_S, PROGRAM
 from .peers import Exchange, fake_llm
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "agent.py"
 PROMPT = "Count the lines of a file, and report."

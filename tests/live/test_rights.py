@@ -14,11 +14,10 @@ from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.queries.health import read_health
 from agentsight_rx.view.rows.tables import HTTP
 
-from .capture import needs_root
 from .peers import fake_llm
 from .users import CAPABILITIES, NOBODY, PROGRAM_THERE, as_user, home_of_nobody
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 
 @pytest.fixture(name="home", scope="module")

@@ -27,9 +27,9 @@ from agentsight_rx.sources import (
 )
 from agentsight_rx.sources.target import seeds
 
-from .capture import PATIENCE_S, needs_root, running, started, until
+from .capture import PATIENCE_S, running, started, until
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[2]
 

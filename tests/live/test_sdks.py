@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from ..cli.report.asking import text, values
-from .capture import PATIENCE_S, PROGRAM, needs_root
+from .capture import PATIENCE_S, PROGRAM
 from .counts import ANTHROPIC, CONVERSE, GEMINI, OLLAMA, OPENAI, RESPONSES, TOKENS, Counts
 from .peers import Exchange, installed, wire_server
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 PROMPT = "Count the lines of a file, and report."
 COMMAND = "wc -l < /etc/hostname > out.txt; cat out.txt; exit 3"

@@ -30,10 +30,10 @@ import trustme
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 
-from .capture import PATIENCE_S, PROGRAM, needs_root, started, until
+from .capture import PATIENCE_S, PROGRAM, started, until
 from .test_otel import collecting
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 _WINDOW = 13  # this many random characters of a secret are a leak
 _Way = Literal["in", "out"]  # as the client sees it

@@ -12,10 +12,10 @@ from agentsight_rx.loss import Reason
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls.source import TlsReader
 
-from .capture import PATIENCE_S, needs_root, started, until
+from .capture import PATIENCE_S, started, until
 from .peers import fake_llm
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 TALKS = """
 import os, socket, ssl, sys, time

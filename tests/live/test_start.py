@@ -13,9 +13,9 @@ from agentsight_rx.sources import FileOptions, ProcessOptions, StdioOptions, Tar
 from agentsight_rx.sources.kernel import prepared
 from agentsight_rx.sources.kernel.image import Image
 
-from .capture import needs_root, running, until
+from .capture import running, until
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 _SCRIPT = 'read -r _; echo 1000003 > "$0"; cat "$0" | wc -c; mv "$0" "$0.2"; rm "$0.2"; exit 7'
 

@@ -27,10 +27,10 @@ from agentsight_rx.loss import Reason
 from agentsight_rx.sources import StdioOptions, Target
 from agentsight_rx.sources.stdio.source import StdioReader
 
-from .capture import PATIENCE_S, Gated, Kept, needs_root, running, started, tracing
+from .capture import PATIENCE_S, Gated, Kept, running, started, tracing
 from .peers import find_node, installed
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 MOST = 256 << 10
 # Every Python program here begins with this. It waits for the capture where it calls `watched`, else at its start.

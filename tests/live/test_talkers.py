@@ -11,10 +11,10 @@ from agentsight_rx import sources
 from agentsight_rx.events import TlsChunk
 from agentsight_rx.sources import Target, TlsOptions
 
-from .capture import needs_root, running, workload
+from .capture import running, workload
 from .talkers import RECORDS, THREADS, record
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 SEGMENT = 16_384  # of bpf/tls.c
 RING = 64 << 20  # as large as all that they write

@@ -14,10 +14,9 @@ from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import AuditRow, ToolRow
 from agentsight_rx.view.rows.tables import AUDIT, TOOLS
 
-from .capture import needs_root
 from .peers import fake_llm
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[2]
 LATE_S = 2

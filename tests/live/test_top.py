@@ -14,7 +14,7 @@ import pytest
 from ..view.page.story import parcel, recorded
 from .capture import PROGRAM, until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.slow, pytest.mark.needs("tmux"), pytest.mark.xdist_group("test_top")]
 
 
 class Terminal:

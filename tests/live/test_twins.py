@@ -17,10 +17,10 @@ from agentsight_rx.runtime import Summary
 from agentsight_rx.sources import PlainHttpOptions, Target, TlsOptions
 from agentsight_rx.view import CallRow, TokenRow
 
-from .capture import Gated, Kept, needs_root, running, until
+from .capture import Gated, Kept, running, until
 from .gate import waits_at
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 CALLS = 500
 

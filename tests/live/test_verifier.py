@@ -33,10 +33,9 @@ from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.namespace import FIRST_INODE, Namespace
 from agentsight_rx.sources.kernel.syscall import KPROBE, TRACE_UPROBE_MULTI, bpf
 
-from .capture import needs_root
 from .compilers import COMPILERS, compiled_by
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 # Instructions. LLVM 14 needs 59,500 and, where numbers are translated, 134,200; newer ones 45,900 and 31,800. With loops looked
 # at turn by turn it is more than 200,000.

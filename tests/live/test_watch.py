@@ -15,10 +15,10 @@ from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import ProcessRow
 from agentsight_rx.view.rows.tables import CALLS, PROCESSES, RUNS, SESSIONS
 
-from .capture import needs_root, running, until
+from .capture import running, until
 from .watched import Scene, calls_of, is_open, links, options, scene_in
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 
 @pytest.fixture

@@ -26,12 +26,12 @@ from agentsight_rx.view.queries.alerts import read_alerts
 from agentsight_rx.view.queries.health import read_health
 from agentsight_rx.view.rows.tables import CALLS, SESSIONS
 
-from .capture import PATIENCE_S, PROGRAM, needs_root, until
+from .capture import PATIENCE_S, PROGRAM, until
 from .peers import find_node
 from .users import NOBODY
 from .watched import AGENT, Scene, enter, scene_in
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 
 @pytest.fixture

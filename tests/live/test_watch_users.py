@@ -20,11 +20,11 @@ import pytest
 
 from agentsight_rx.service.users.places import USERS
 
-from .capture import PATIENCE_S, needs_root, until
+from .capture import PATIENCE_S, until
 from .groups import control_group
 from .watched import AGENT, MODEL, end
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 _ROOT = Path(__file__).parents[2]
 _THERE = "/mnt"  # the checkout may be in a directory that only root may enter

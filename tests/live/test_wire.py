@@ -32,10 +32,10 @@ from agentsight_rx.runtime import Summary
 from agentsight_rx.sources import PlainHttpOptions, Target, TlsOptions
 from agentsight_rx.view import CallRow, TokenRow
 
-from .capture import PATIENCE_S, PROGRAM, Kept, needs_root, running, started, tracing
+from .capture import PATIENCE_S, PROGRAM, Kept, running, started, tracing
 from .peers import WIRE_CLIENTS, Client, Message, WireExchange, WirePeer, client_named, read_calls, read_messages, wire_server
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 CALLS = 7  # one in each coding
 SIZE = 100_003  # more than an HTTP/2 window

@@ -37,6 +37,8 @@ from .capture import PATIENCE_S, started, until
 from .peers import WIRE_CLIENTS, Message, SocketBytes, WireExchange, WirePeer, read_calls, read_messages, wire_server
 from .wire_coding import CODINGS, agreed, content_encoding, decoded, encoded
 
+pytestmark = pytest.mark.needs("curl")  # one run of all clients serves them
+
 CALLS = 7
 SIZE = 100_003  # more than an HTTP/2 window, so that each side must wait for the other's WINDOW_UPDATE
 _brotli: Any = brotli

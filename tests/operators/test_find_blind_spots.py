@@ -244,3 +244,47 @@ def test_a_replay_does_not_judge_again() -> None:
     passed = [event for event in made if isinstance(event, TcpTraffic)]
     assert run(find_blind_spots(), passed) == passed
     assert len(made) == 3  # with the blind spot and the loss
+
+
+# -- tunnels ---------------------------------------------------------------------------------------------------------------
+
+PROXY, CLIENT = 5, 6
+
+
+def accepted(data: bytes, peer: str, *, handle: int = 1) -> list[TlsEvent]:
+    """A connection without TLS that the proxy has accepted, and its first bytes."""
+    origin = Origin(1, PROXY, connection=Connection(PROXY, START, PLAIN, handle), direction="in")
+    opened = TlsOpen(origin, first=False, local_port=-1, port=4000 + handle, local="10.0.0.9:3128", peer=peer)
+    return [opened, TlsChunk(origin, data, 0, 0)]
+
+
+def read_at(local: str, *, handle: int = 77) -> TlsOpen:
+    """The TLS of the client is read, over its connection with this end."""
+    return TlsOpen(tls(handle, CLIENT), first=False, local_port=4001, port=3128, local=local, peer="10.0.0.9:3128")
+
+
+def test_what_goes_through_a_tunnel_is_read_where_its_client_is() -> None:
+    asked = accepted(b"CONNECT api.example:443 HTTP/1.1\r\n\r\n", "10.0.0.1:4001")
+    client: list[TlsEvent] = [chunk(77, CLIENT), read_at("10.0.0.1:4001")]
+    assert ([], 0, 0) == found(*asked, *client, tcp(1, pid=PROXY))
+
+
+@pytest.mark.parametrize(
+    ("first", "local"),
+    [
+        (b"CONNECT api.example:443 HTTP/1.1", "10.0.0.1:4999"),  # of another client, which is not read
+        (b"GET http://api.example/ HTTP/1.1", "10.0.0.1:4001"),  # no tunnel
+        (b"CONNECT api.example:443 HTTP/1.1", ""),
+    ],
+)
+def test_what_a_proxy_says_itself_is_not_read(first: bytes, local: str) -> None:
+    events = [*accepted(first, "10.0.0.1:4001"), chunk(77, CLIENT), *([read_at(local)] if local else []), tcp(1, pid=PROXY)]
+    spots, connections, size = found(*events)
+    assert ([1], 1, 100) == ([spot.connections for spot in spots], connections, size)
+
+
+def test_each_tunnel_stands_for_one_connection() -> None:
+    asked = accepted(b"CONNECT api.example:443 HTTP/1.1\r\n\r\n", "10.0.0.1:4001")
+    events = [*asked, chunk(77, CLIENT), read_at("10.0.0.1:4001"), read_at("10.0.0.1:4001", handle=78)]
+    spots, connections, _ = found(*events, tcp(1, pid=PROXY), tcp(2, pid=PROXY))
+    assert ([1], 1) == ([spot.connections for spot in spots], connections)

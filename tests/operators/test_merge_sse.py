@@ -280,6 +280,31 @@ def test_a_client_may_hang_up_at_the_end_mark(reason: str, target: str, stream: 
     assert (message.complete, message.reason) == (True, None)
 
 
+@pytest.mark.parametrize("reason", ["closed", "reset", "cancelled", "capture_end", "process_ended", "lost", "malformed"])
+@pytest.mark.parametrize(
+    ("target", "begun", "counted"),
+    [
+        (
+            "/v1/messages",
+            START + says("x"),
+            event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 1}),
+        ),
+        (
+            "/v1/chat/completions",
+            chat_says("x", "stop"),
+            b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\n',
+        ),
+    ],
+)
+def test_a_client_may_hang_up_behind_the_counts(reason: str, target: str, begun: bytes, counted: bytes) -> None:
+    """All that is missing is the end mark; where bytes were lost it is not known what they were."""
+    message = merged(Answer(target), begun, counted, end=reason)
+    whole = reason not in ("lost", "malformed")
+    assert (message.complete, message.reason) == (whole, None if whole else reason)
+    assert message.reply.text == "x"
+    assert merged(Answer(target), begun, end=reason).reason == reason, "the counts may still come"
+
+
 @pytest.mark.parametrize("reason", ["closed", "capture_end", "process_ended", "lost", "malformed"])
 def test_a_stream_that_is_cut_before_its_end_mark_is_partial(reason: str) -> None:
     for parts in ((START, says("x")), (START, says("x"), STOP[:-2]), (), (b"data: x\n\n",)):
@@ -597,3 +622,12 @@ def test_going_on_from_a_checkpoint_changes_nothing() -> None:
         after.restore(state)
         assert after.held() == before.held()
         assert made + after.feed(*events[cut:]) + after.finish() == expected
+
+
+@pytest.mark.parametrize("said", ['{"code":500,"message":"out of memory","type":"server_error"}', "out of memory"])
+def test_a_line_of_an_error_is_an_error(said: str) -> None:
+    """As llama.cpp's server sends it: no event of the standard, and the end of the answer."""
+    answer = Answer("/v1/chat/completions")
+    message = merged(answer, chat_says("x"), f"error: {said}\n\n".encode())
+    assert "out of memory" in (message.reply.error or "")
+    assert (message.complete, message.reply.text) == (True, "x")

@@ -22,7 +22,7 @@ PLAIN: dict[str, set[str]] = {
     "TcpTraffic": {"peer"},
     "UnreadTls": {"path", "looks_like"},
     "TlsUse": {"path", "stack", "method"},
-    "BlindSpot": {"peers", "files", "looks_like"},
+    "BlindSpot": {"peers", "files", "looks_like", "why"},
     "HttpRequest": {"version", "reason", "encoding"},
     "HttpResponse": {"version", "reason", "encoding", "method"},
     "BodyPart": {"reason", "encoding"},
@@ -32,8 +32,9 @@ PLAIN: dict[str, set[str]] = {
     "FileEvent": {"action"},
     "NetEvent": {"action", "family", "protocol", "local", "peer"},
     "RpcMessage": {"kind", "outcome", "reason"},
-    "HostsKnown": {"pairs"},  # from recordings, whose secrets are labels
+    "HostsKnown": {"pairs", "homes"},  # from recordings, whose secrets are labels, and from passwd
     "RulesLoaded": {"rules", "sha256"},
+    "Witness": {"seen_by"},
     "Loss": {"stage", "note"},
 }
 

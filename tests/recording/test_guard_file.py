@@ -88,7 +88,7 @@ def test_changed_rules_are_loaded_once_they_have_stayed_the_same(tmp_path: Path)
     assert found is not None
     rules = msgspec.json.decode(found.rules, type=Rules)
     assert ("stop", "note", guard_rules(file).sha256) == (does(rules, "loop"), does(rules, "x"), found.sha256)
-    assert [f"rules of the guard: {file} loaded, 11 rules, sha256 {found.sha256[:8]}"] == said
+    assert [f"rules of the guard: {file} loaded, 12 rules, sha256 {found.sha256[:8]}"] == said
     assert look() is None
 
 

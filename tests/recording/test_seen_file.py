@@ -135,7 +135,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
     assert f"{tmp_path} cannot be written here" == SeenFile(tmp_path / "seen.jsonl").refusal
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+@pytest.mark.needs("root")
 def test_under_sudo_it_belongs_to_the_user(tmp_path: Path) -> None:
     path = tmp_path / "data" / "seen.jsonl"
     SeenFile(path, (65534, 65534)).add([Seen("alert-1", 1, 1)])

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from agentsight_rx.errors import UsageError
 from agentsight_rx.rules.guard.compiled import Judge, allow_text, judge_of
-from agentsight_rx.rules.guard.danger import DANGERS, danger_of
+from agentsight_rx.rules.guard.danger import DANGERS, danger_of, worktree_of
 from agentsight_rx.rules.guard.deeds import (
     DEEDS,
     CallDeed,
@@ -26,7 +26,8 @@ from agentsight_rx.rules.guard.deeds import (
     kind_of,
 )
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
-from agentsight_rx.rules.guard.lists import PATTERNS_MOST, fits_one, shortened, with_short_homes
+from agentsight_rx.rules.guard.homes import home_of, shortened, with_short_homes
+from agentsight_rx.rules.guard.lists import PATTERNS_MOST, fits_one
 from agentsight_rx.rules.guard.values import Allow, Rules, rank
 from agentsight_rx.rules.patterns import BadPattern
 from tests.guarded import Chained
@@ -62,6 +63,36 @@ def test_a_pattern_fits(pattern: str, fits: str, misses: str) -> None:
     fit = fits_one((pattern,))
     assert fit(fits)
     assert not fit(misses) or pattern == "*"
+
+
+@pytest.mark.parametrize(
+    ("home", "is_in_all"),
+    [
+        ("/root", True),
+        ("/home/ada", True),
+        ("/github/home", True),
+        ("/var/lib/gitlab-runner", True),
+        ("/var/jenkins_home", True),
+        ("/srv/users/ada", False),
+        ("/home/staff/ada", False),
+        ("/var/lib/private/agent", False),
+        ("", False),
+    ],
+)
+def test_a_wave_is_any_home_of_the_recording(home: str, is_in_all: bool) -> None:
+    patterns = ("~/.ssh/*", "!~/.ssh/*.pub", "~/[x]*")
+    fit = fits_one(patterns, (home,))
+    assert (True, False, True) == tuple(fit(f"{home}/{name}") for name in (".ssh/id_rsa", ".ssh/id_rsa.pub", "xy"))
+    assert fit("/root/.ssh/id_rsa")
+    assert is_in_all == fits_one(patterns)(f"{home}/.ssh/id_rsa")
+    assert not fit(f"/y{home}/.ssh/id_rsa")
+    assert is_in_all == (not home_of(home) and home != "")
+    assert "~/.ssh/a b" == shortened(f"{home}/.ssh/a b", (home,))
+
+
+def test_what_is_recorded_of_a_home_is_a_whole_path() -> None:
+    given = ("/srv/a/", "/srv//b/../c", "//x", "/", "", "work", "~", "/root/", "/home/a/b")
+    assert ["/srv/a", "/srv/c", "/x", "/", "", "", "", "", "/home/a/b"] == [home_of(home) for home in given]
 
 
 def test_what_stands_behind_a_mark_is_taken_out() -> None:
@@ -126,6 +157,42 @@ def test_a_command_is_dangerous_or_not(line: str, kind: str) -> None:
     found = danger_of(line.split(), "/home/ada/shop", CHAIN.outside, is_agent=False)
     assert kind == (found.kind if found else "")
     assert not found or found.kind in DANGERS
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("claude", "--dangerously-skip-permissions"),
+        ("/bin/sh", "/usr/bin/claude", "--dangerously-skip-permissions", "-p", "x"),
+        ("/usr/bin/env", "claude", "--dangerously-skip-permissions"),
+        ("node", "/opt/claude/cli.js", "--dangerously-skip-permissions"),
+    ],
+)
+def test_no_launcher_hides_that_the_sandbox_is_off(words: tuple[str, ...]) -> None:
+    found = danger_of(words, "/", CHAIN.outside, is_agent=True)
+    assert found is not None
+    assert ("sandbox-off", "--dangerously-skip-permissions") == (found.kind, found.target.split(" ")[-1])
+    assert danger_of(words[:-1] if len(words) < 5 else words[:2], "/", CHAIN.outside, is_agent=True) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "folder"),
+    [
+        ("git worktree add ../x", "/home/ada/x"),
+        ("git worktree add -b fix ../x main", "/home/ada/x"),
+        ("git worktree add --force --detach /srv/x", "/srv/x"),
+        ("git -C ../other worktree add x", "/home/ada/other/x"),
+        ("git worktree list", ""),
+        ("git worktree remove ../x", ""),
+        ("git add worktree", ""),
+        ("git clone ../x", ""),
+        ("make worktree add x", ""),
+        ("git worktree add", ""),
+        ("", ""),
+    ],
+)
+def test_a_working_tree_that_git_makes_is_known(line: str, folder: str) -> None:
+    assert folder == worktree_of(line.split(), "/home/ada/shop")
 
 
 @pytest.mark.parametrize(
@@ -205,7 +272,7 @@ def test_a_built_in_rule_is_broken_or_not(deed: Deed, rules: list[str]) -> None:
 
 def test_each_built_in_rule_says_what_it_means_and_what_it_misses() -> None:
     assert [] == [rule.name for rule in built_in_rules().rules if not (rule.means and rule.misses and rule.because)]
-    assert 10 == len(built_in_rules().rules)
+    assert 11 == len(built_in_rules().rules)
 
 
 # -- a rule of one's own -----------------------------------------------------------------------------------------------------
@@ -331,7 +398,7 @@ def test_only_a_rule_about_cost_asks_for_prices() -> None:
         ('[[deliver]]\nwebhook = "http://127.0.0.1@x.example/"', "a webhook is https://…"),
         ('[[deliver]]\ncommand = ["a"]\ndeadline_s = 0.0', "deadline_s is 0; expected seconds up to 300"),
         ('[[deliver]]\ncomand = ["a"]', "unknown name 'comand'; did you mean command?"),
-        ("\n".join(f'[rule.r{n}]\nwhen = "event=file"' for n in range(500)), "has 510 rules; at most 500"),
+        ("\n".join(f'[rule.r{n}]\nwhen = "event=file"' for n in range(500)), "has 511 rules; at most 500"),
         ("#" * (1 << 20) + "\n", "is larger than 1 MiB"),
     ],
 )  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.service.bounds import Limits, Memory, given_back, memory_now
+from agentsight_rx.service.bounds import Limits, Memory, memory_now
 
 TABLE = "pos:\t0\nmnt_id:\t15\nmap_type:\t27\nkey_size:\t0\nmax_entries:\t{0}\nmemlock:\t{0}\nmap_id:\t{1}\nfrozen:\t0\n"
 PROGRAM = "pos:\t0\nprog_type:\t17\nprog_jited:\t1\nmemlock:\t4096\nprog_id:\t9\n"
@@ -64,11 +64,6 @@ def test_less_content_is_taken_each_time_that_it_is_over_the_soft_limit(sizes: l
     for _ in range(7):
         shed = limits.shed_from(Memory(1), shed)
     assert 0 == shed == Limits().shed_from(Memory(1 << 40), 0)
-
-
-def test_free_memory_can_be_given_back() -> None:
-    given_back()
-    assert memory_now().anonymous > 1 << 20
 
 
 def test_a_limit_is_for_what_is_its_own() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -81,7 +80,7 @@ def test_each_word_survives(words: list[str]) -> None:
     assert ["x", "watch", *words] == unquoted(line.removeprefix("ExecStart="))
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+@pytest.mark.needs("systemd-analyze")
 def test_systemd_takes_it(tmp_path: Path) -> None:
     unit = tmp_path / "agentsight-rx.service"
     words = "--exclude-folder", "/srv/a b/100%"

@@ -20,9 +20,9 @@ from agentsight_rx.sinks import console, jsonl, store
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.log.reading import read_events
 
-from ..disks import fill, free, needs_mount, small_disk
+from ..disks import fill, free, small_disk
 
-pytestmark = needs_mount
+pytestmark = pytest.mark.needs("disk")
 
 BATCHES, BATCH = 200, 53
 FULL, ROOM = 60, 140  # batches before which the disk is filled, and has room again

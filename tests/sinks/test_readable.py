@@ -79,7 +79,7 @@ CALL: list[Event] = [
             model="claude-sonnet-4-5",
             text="I will look for every place",
             tool_calls=(ToolCall("a", "Bash"), ToolCall("b", "Read")),
-            usage=Usage(input=6200, output=640, cache_read=12_000),
+            usage=Usage(input=5200, output=640, cache_read=12_000, cache_creation=1000),
         ),
         (),
         end_ns=6_200_000_000,

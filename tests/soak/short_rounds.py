@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ..disks import needs_mount
-from ..live.capture import needs_root
 from ..live.watched import Scene, scene_in
 from . import rows
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 
 @pytest.fixture
@@ -37,7 +35,7 @@ def test_what_happens_while_a_recorder_stands_still_is_seen_or_counted(scene: Sc
     assert list(rows.stopped(scene, seconds=2, programs=300))
 
 
-@needs_mount
+@pytest.mark.needs("disk")
 def test_destinations_that_are_blocked_lose_what_is_counted_and_nothing_else(scene: Scene) -> None:
     assert list(rows.sinks(scene, seconds=1, programs=300))
 

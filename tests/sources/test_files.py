@@ -3,7 +3,7 @@
 import struct
 
 from agentsight_rx.events import FileEvent, Origin
-from agentsight_rx.sources.files import Account, Operation, decode
+from agentsight_rx.sources.files import Account, KnownFile, Operation, decode
 from agentsight_rx.sources.kernel.repeats import Repeats
 
 FILE, OTHER = b"f" * 32, b"o" * 32
@@ -39,6 +39,40 @@ def test_a_close_has_the_path_that_the_file_was_opened_by() -> None:
     account = Account(_nothing_left)
     events = account.take([_operation("open", "/a/b", FILE), _operation("close", file=FILE, read=9)])
     assert [("open", "/a/b", 0), ("close", "/a/b", 9)] == [(each.action, each.path, each.read_bytes) for each in events]
+
+
+def _inode(number: int, device: int = 3) -> bytes:
+    return struct.pack("<QQQII", 5, 0xFF00, number, device, 1)
+
+
+def test_a_known_file_is_recognised_under_any_other_name() -> None:
+    account = Account(_nothing_left, [KnownFile(3, 77, "/home/ada/.aws/credentials"), KnownFile(3, 78, "/home/ada/.npmrc")])
+    (event,) = account.take([_operation("open", "/srv/hard", _inode(77))])
+    assert ("/srv/hard", "/home/ada/.aws/credentials") == (event.path, event.known_as)
+
+    def known(path: str, number: int, device: int = 3, action: str = "open") -> str:
+        (event,) = Account(_nothing_left, [KnownFile(3, 77, "/home/ada/.aws/credentials")]).take(
+            [_operation(action, path, _inode(number, device))]
+        )
+        return event.known_as
+
+    assert "" == known("/home/ada/.aws/credentials", 77)  # its own name
+    assert "" == known("/srv/x", 76)
+    assert "" == known("/srv/x", 77, device=9)  # a file of another device with this number
+    assert "/home/ada/.aws/credentials" == known("/mnt/over/credentials", 77, device=9)  # an overlay above it
+    assert "" == known("/srv/x", 0)
+
+
+def test_a_known_file_that_is_gone_or_replaced_gives_its_number_away() -> None:
+    key = "/home/ada/.ssh/id_work"
+    account = Account(_nothing_left, [KnownFile(3, 77, key)])
+    account.take([_operation("unlink", key)])
+    (event,) = account.take([_operation("open", "/srv/new", _inode(77))])
+    assert "" == event.known_as
+    account = Account(_nothing_left, [KnownFile(3, 77, key)])
+    account.take([_operation("open", key, _inode(80))])  # it was replaced, and read by its name
+    events = account.take([_operation("open", "/srv/new", _inode(77)), _operation("open", "/srv/hard", _inode(80))])
+    assert ["", key] == [event.known_as for event in events]
 
 
 def test_a_close_without_bytes_and_a_found_file_give_no_event() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from agentsight_rx.errors import StoreError, UnwritableError
 from agentsight_rx.state import Delete, LmdbStore, Put, Table, compact
 from agentsight_rx.state.lmdb_store import META
-from tests.disks import fill, needs_mount, small_disk
+from tests.disks import fill, small_disk
 
 NUMBERS = Table("numbers", str)
 
@@ -146,7 +146,7 @@ def test_a_disk_that_fails_leaves_the_store_as_it_is(tmp_path: Path, monkeypatch
     assert [] == list(tmp_path.glob(".*.part"))
 
 
-@needs_mount
+@pytest.mark.needs("disk")
 def test_without_space_for_the_copy_the_store_stays_as_it_is(tmp_path: Path) -> None:
     with small_disk(tmp_path / "small") as disk:
         path = written(disk / "run.lmdb", 200, kept=200)

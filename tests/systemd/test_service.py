@@ -6,10 +6,10 @@ from collections.abc import Generator
 
 import pytest
 
-from ..live.capture import needs_root, until
+from ..live.capture import until
 from .machine import UNIT, Agent, Machine, machine
 
-pytestmark = [pytest.mark.live, needs_root]
+pytestmark = pytest.mark.live
 
 # Each reload waits until the journal says what became of the one before
 _RELOADS = r"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 from msgspec.structs import replace
 
@@ -16,11 +16,13 @@ from .group import FILTERS, Group, flag
 
 if TYPE_CHECKING:
     from ...graphs import TraceOptions
+    from ...inputs import SourceOptions
     from ...recording.guard_file import LoadedRules
 
 __all__ = ["RULES_FILE", "Guard", "given_rules"]
 
 RULES_FILE = "guard.toml"
+S = TypeVar("S", bound="SourceOptions")
 
 
 def given_rules(file: Path | None, *, folder: Path | None = None) -> Rules:
@@ -68,9 +70,27 @@ class Guard(Group, frozen=True):
         return LoadedRules(partial(given_rules, self.guard_rules), name, options.guard, say)
 
     def knowing(self, options: TraceOptions, *, folder: Path | None = None) -> TraceOptions:
-        """Add the hosts of earlier recordings, for a capture. A `folder` chooses its workspace alone."""
+        """Add the homes of users and the hosts of earlier recordings, for a capture. A `folder` chooses its workspace alone."""
         if options.guard is None:
             return options
         from ...recording.known_hosts import hosts_of
 
-        return replace(options, known_hosts=hosts_of(recorded(), folder))
+        return replace(self.living_here(options), known_hosts=hosts_of(recorded(), folder))
+
+    def living_here(self, options: TraceOptions) -> TraceOptions:
+        """Add the homes of users of this machine, for a capture."""
+        if options.guard is None:
+            return options
+        from ...recording.known_hosts import homes_here
+
+        return replace(options, known_homes=homes_here())
+
+    def recognising(self, options: S, *, folder: Path | None = None) -> S:
+        """Have the source of files recognise secret files of this machine, and in a `folder`, under any name."""
+        if not self.is_on or options.files is None:
+            return options
+        from ...recording.known_hosts import homes_here
+        from ...recording.secret_files import secret_files
+
+        patterns = given_rules(self.guard_rules, folder=folder).lists.get("secrets", ())
+        return replace(options, files=replace(options.files, known=secret_files(patterns, homes_here(), folder)))

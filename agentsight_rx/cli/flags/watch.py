@@ -42,6 +42,7 @@ class Watch(Group, frozen=True):
     source: Annotated[
         list[str] | None, flag(WATCH, "--source", "Source of another package; repeatable.", "NAME[=TEXT]"), _ALONE
     ] = None
+    by: Annotated[str, flag(WATCH, "--by", "kernel, hooks (needs no rights), or auto.", "WAY")] = "auto"
     require: Annotated[list[str] | None, flag(WATCH, "--require", "Do not start without this source (or all).", "SOURCE")] = (
         None
     )

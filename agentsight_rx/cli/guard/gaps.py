@@ -27,6 +27,7 @@ from ...view.queries.health import read_health
 from ...view.reasons import lost_words
 from ...view.rows.blind_spots import sentence_of
 from ...view.rows.tables import STAGES
+from ...view.words import plural
 from ..report.screen import Line, Prose
 
 __all__ = ["Gap", "Needs", "gap_lines", "gaps_in"]
@@ -76,12 +77,15 @@ def _gaps(store: Store) -> Iterator[tuple[str, Kinds]]:
                 yield f"it was recorded without {name}", kinds
     for spot in health.blind_spots:
         yield f"could not be read: {sentence_of(spot)}", _TALK
-    if health.calls_cut:
-        yield f"{health.calls_cut} calls were cut", frozenset((PromptDeed, ToolDeed, CallDeed, LeftDeed))
+    parts = health.calls_cut + health.calls_unfinished
+    if parts:
+        yield f"of {plural(parts, 'call')} a part is missing", frozenset((PromptDeed, ToolDeed, CallDeed, LeftDeed))
     for entry in health.losses:
         yield lost_words(entry), _lost(entry)
     for begun in health.beginnings:
         yield begun.said, _TALK
+    for left in health.left:
+        yield f"{plural(left.processes, 'process', 'processes')} went on behind its end", _ALL
     if health.unended:
         yield "it has no orderly end, and nothing is known after that", _ALL
 

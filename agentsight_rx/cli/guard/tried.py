@@ -15,7 +15,7 @@ from ...recording.guard_file import priced_by
 from ...recording.judged import judged
 from ...recording.known_hosts import hosts_in
 from ...recording.price_file import load_prices
-from ...rules.guard.lists import shortened
+from ...rules.guard.homes import shortened
 from ...rules.guard.values import Rules
 from ...say import program, say
 from ...state import LmdbStore

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ...errors import UsageError
+from ...recording.judged import had_guard, judged
+from ...say import program
 from ...view import AlertRow
 from ...view.queries.alerts import LEVELS, read_alerts
 from .alert_words import alert_lines
@@ -29,10 +33,28 @@ def alerts(
     if level not in LEVELS:
         raise UsageError(f"--level {level} is not known; there are {', '.join(LEVELS)}")
 
+    if not ask.as_json and not had_guard(ask.store):
+        ask.write_lines(_without_guard(ask))
+        return
+
     def lines(rows: Sequence[AlertRow], _: Screen) -> Iterable[Line]:
         return _lines(rows, ask)
 
     ask.show(lambda selection: read_alerts(ask.store, selection, least=level, rule=rule), lines, most=_NEWEST)
+
+
+def _without_guard(ask: Ask) -> Iterator[Line]:
+    """No rule was applied: what the rules of now would have found."""
+    from ...recording.guard_file import priced_by
+    from ..flags.guard import given_rules
+
+    rules = given_rules(None, folder=Path.cwd())
+    found = [row for row in judged(ask.store, rules, priced=priced_by(ask.prices, rules)) if row.part_of is None]
+    notes = sum(row.do == "note" for row in found)
+    counts = (len(found) - notes, "alert"), (notes, "note")
+    said = " and ".join(plural(count, name) for count, name in counts if count) or "nothing"
+    yield Whole(f"no rule was applied: {ask.path} was recorded without a guard")
+    yield Whole(f"the rules of now find {said}: {program()} guard test {shlex.quote(str(ask.path))}")
 
 
 def _states(rows: Sequence[AlertRow]) -> tuple[dict[str, str], str]:

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
+from ...agents.answers import finds_nothing
 from ...errors import UsageError
 from ...view import AuditRow
 from ...view.queries.audit import AUDIT_TYPES, newest_audits
+from ...view.queries.file_fates import number_of
 from .ask import Ask
 from .screen import Cell, Column, Line, Screen, Span, State, Whole, table
 from .words import clock
@@ -61,6 +63,10 @@ def _cells(row: AuditRow) -> tuple[Cell, ...]:
         row.audit_type,
         str(row.pid or ""),
         row.comm or "",
-        Span(row.status or "", _STATES.get(row.status, "")),
+        Span(row.status or "", "" if _finds_nothing(row) else _STATES.get(row.status, "")),
         (row.summary or row.action or "") + target,
     )
+
+
+def _finds_nothing(row: AuditRow) -> bool:
+    return row.audit_type == "file" and finds_nothing(row.action or "", number_of(row, "flags"), number_of(row, "errno"))

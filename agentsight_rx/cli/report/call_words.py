@@ -45,7 +45,7 @@ def new_in_call(call: CallRow, /) -> str:
         parts.append(plural(call.new_results, "tool result"))
     if not call.repeat and call.prompt and call.aside != "retry":
         parts.append(f"“{call.prompt}”")
-    who = f"sub-agent {call.agent_id[:8]}: " if call.agent_id else ""
+    who = f"sub-agent {call.sub_agent}: " if call.agent_id else ""
     return who + (", ".join(parts) or ("no new message" if call.messages else ""))
 
 

@@ -12,7 +12,7 @@ from ...errors import UsageError
 from ...view.queries.call import find_calls
 from ...view.queries.context import AgentContext, TurnContext
 from ...view.queries.context_findings import Avoidable, avoidable
-from ...view.queries.context_reading import read_contexts
+from ...view.queries.context_reading import read_beside, read_contexts
 from ...view.queries.context_words import (
     ORIGINS,
     avoidable_said,
@@ -25,15 +25,17 @@ from ...view.queries.context_words import (
 from ...view.queries.instruction_files import with_instruction_files
 from ...view.queries.reading import newest_session, selected
 from ...view.queries.segments import Segment, carried, segments_of
+from ...view.rows.kinds import CallRow
 from ...view.rows.tables import TOOLS
 from .ask import Ask
 from .screen import Column, Line, Prose, Screen, Span, Whole, table
-from .words import amount, money, plural
+from .words import amount, listed, money, percent, plural
 
 __all__ = ["OVER_TIME", "SEGMENTS", "ContextReport", "context", "context_lines"]
 
 _ROWS = 12
 _FINDINGS = 5
+_AGENTS_SHOWN = 4
 _BAR = 30  # cells of the longest one
 
 SEGMENTS = (
@@ -78,13 +80,16 @@ def context(
     over_time: Annotated[bool, typer.Option("--over-time", help="A line for each turn.")] = False,
 ) -> None:
     """The parts of the context: of the newest request of the session, or of one call."""
-    session, turn, agent_id = _wanted(ask, call)
+    session, wanted = _wanted(ask, call)
     agents = with_instruction_files(ask.store, read_contexts(ask.store, session, ask.prices))
-    agent = next((each for each in agents if each.agent_id == agent_id), agents[0] if agents else None)
+    mine = [each for each in agents if wanted is None or each.agent_id == wanted.agent_id]
+    agent = mine[0] if mine else None
+    if wanted is not None and (agent is None or wanted.id not in {each.call.id for each in agent.turns}):
+        (agent,) = with_instruction_files(ask.store, [read_beside(ask.store, wanted, ask.prices)])
     if agent is None:
         ask.write([]) if ask.as_json else ask.write_lines([ask.nothing("of a model's context")])
         return
-    agent = agent.at(turn) if turn else agent
+    agent = agent.at(wanted.turn) if wanted is not None and wanted.turn else agent
     called = {tool.tool_name for tool in selected(ask.store, TOOLS, ask.selection) if tool.session_id == session}
     findings = avoidable(agent, called)
     if over_time:
@@ -108,21 +113,21 @@ def context(
         ask.write([report])
         return
     ask.write_lines(context_lines(agent, findings, ask.screen, most=None if ask.flags.show_all else ask.flags.limit or _ROWS))
-    ask.write_lines(_next(ask, agents))
+    ask.write_lines(_next(ask, [each for each in agents if each.agent_id != agent.agent_id]))
 
 
-def _wanted(ask: Ask, call: str) -> tuple[str, int, str | None]:
-    """The session, the turn, 0 for the newest, and the agent."""
+def _wanted(ask: Ask, call: str) -> tuple[str, CallRow | None]:
+    """The session, and its call; None for the newest."""
     if call:
         found = find_calls(ask.store, call, ask.selection)
         if not found or found[0].session_id is None:
             raise UsageError(f"there is no call {call!r}; list them with: {ask.other('calls')}")
-        return found[0].session_id, found[0].turn, found[0].agent_id
+        return found[0].session_id, found[0]
     chosen = sorted(ask.selection.sessions or ())
     if len(chosen) > 1:
         raise UsageError(f"{plural(len(chosen), 'session')} are selected; name one with --session ({ask.other('sessions')})")
     newest = newest_session(ask.store) if not chosen else None
-    return (chosen[0] if chosen else newest.id if newest else ""), 0, None
+    return (chosen[0] if chosen else newest.id if newest else ""), None
 
 
 def context_lines(agent: AgentContext, findings: Sequence[Avoidable], screen: Screen, *, most: int | None) -> Iterator[Line]:
@@ -135,7 +140,7 @@ def context_lines(agent: AgentContext, findings: Sequence[Avoidable], screen: Sc
     yield ""
     yield from _sums(last, screen)
     segments = carried(agent)
-    shown = [each for each in segments if each.held][:most]
+    shown = segments[:most]
     yield ""
     yield from table(SEGMENTS, [_row(each) for each in shown], screen)
     rest = [each for each in segments if each not in shown]
@@ -158,7 +163,7 @@ def _sums(turn: TurnContext, screen: Screen) -> Iterator[Line]:
     largest = max(turn.sums.values())
     about = "" if turn.usage else "≈ "
     rows = [
-        (name, f"{about}{tokens:,}", f"{100 * tokens / max(1, turn.total):.0f} %", "█" * max(1, round(_BAR * tokens / largest)))
+        (name, f"{about}{tokens:,}", percent(tokens / max(1, turn.total)), "█" * max(1, round(_BAR * tokens / largest)))
         for origin, name in ORIGINS.items()
         if (tokens := turn.sums.get(origin, 0))
     ]
@@ -172,7 +177,9 @@ def _row(segment: Segment) -> tuple[str, ...]:
     read = f", which the agent read ({segment.read.evidence})" if segment.read else ""
     preview = f": {segment.preview}" if segment.origin in ("prompt", "reminder") and segment.preview else ""
     cost = "" if segment.cost is None else money(segment.cost)
-    return f"{about}{segment.tokens:,}", f"{segment.requests:,}", str(segment.since), cost, f"{name}{read}{preview}"
+    tokens = f"{about}{segment.tokens:,}" if segment.held else ""
+    gone = "" if segment.held else f", dropped behind turn {segment.last}"
+    return tokens, f"{segment.requests:,}", str(segment.since), cost, f"{name}{read}{gone}{preview}"
 
 
 def _paid(agent: AgentContext, segments: Sequence[Segment]) -> str:
@@ -239,6 +246,7 @@ def _turn_json(turn: TurnContext) -> dict[str, object]:
 
 def _next(ask: Ask, agents: Sequence[AgentContext]) -> Iterator[Line]:
     yield ""
-    if len(agents) > 1:
-        yield Whole(f"{plural(len(agents) - 1, 'sub-agent')} besides: {ask.other('context')} N, N of one of its calls")
+    if agents:
+        named = listed([f"{each.name} (turn {each.turns[-1].turn})" for each in agents], _AGENTS_SHOWN)
+        yield Prose(f"{plural(len(agents), 'agent')} besides: {named}; {ask.other('context')} N, N of one of its calls")
     yield Whole(f"next: {ask.other('context')} --over-time · {ask.other('cache')}")

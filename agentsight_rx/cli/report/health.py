@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ...view.queries.gaps import RULES_SAID, UNSEEN_WHY, unseen_said
+from ...view.queries.gaps import missing_said as count_said
+from ...view.queries.gaps import missing_things
 from ...view.queries.health import Health, read_health
-from ...view.reasons import lost_words, why
-from ...view.rows.blind_spots import advice_of, sentence_of
+from ...view.reasons import HOOKS_SEE
 from ..text import tls_lines
-from .ask import Ask, report_called
+from .ask import Ask
 from .screen import Line, Prose, Screen, Span
-from .words import data_size, moment, plural
+from .words import moment, plural
 
 __all__ = ["gaps_of", "health", "missing_said"]
 
@@ -27,32 +27,21 @@ def health(ask: Ask) -> None:
 
 def missing_said(found: Health, /) -> Span:
     """`nothing is missing`, or of how many things something is."""
-    if not found.missing:
-        return Span("nothing is missing" + (" so far: it is being recorded" if found.live else ""))
-    return Span(f"{plural(found.missing, 'thing is', 'things are')} missing", "missing")
+    return Span(count_said(found.missing, live=bool(found.live), hooked=found.hooked), "missing" if found.missing else "")
 
 
 def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
-    """Each thing that is missing, and what to do about it, or why."""
-    for spot in found.blind_spots:
-        yield f"could not be read: {sentence_of(spot)}", advice_of(spot)
-    if found.calls_cut:
-        yield f"{plural(found.calls_cut, 'call')} cut: some of their bytes are missing", f"{report_called('calls')} --failed"
-    if found.commands_unseen:
-        yield unseen_said(found.commands_unseen), UNSEEN_WHY
-    for entry in found.losses:
-        lost = f", {data_size(entry.size)}" if entry.size else ""
-        yield f"{lost_words(entry)}{lost}", why(entry.reason)
-    for each in found.beginnings:
-        yield each.what, each.why
-    if found.rules_error:
-        yield f"{RULES_SAID}: {found.rules_error}", "mend the file: it is loaded again at once"
-    for run in found.unended:
-        yield f"no orderly end: nothing is known after {moment(run.committed_ms, screen.now_ms)}", "it was killed"
+    """Each thing that is missing; and why, and what to do about it."""
+    for each in missing_things(found.gaps):
+        what, more = each.lines
+        since = f": nothing is known after {moment(each.since_ms, screen.now_ms)}" if each.stage == "store" else ""
+        yield what + since, more
 
 
 def _lines(found: Health, screen: Screen) -> Iterable[Line]:
     yield missing_said(found)
+    if found.hooked:
+        yield Prose(f"seen {HOOKS_SEE}", mark="  ")
     for what, advice in gaps_of(found, screen):
         yield Prose(what, mark="  ! ")
         if advice:
@@ -62,9 +51,6 @@ def _lines(found: Health, screen: Screen) -> Iterable[Line]:
         for row in found.unknown_fields
     ]
     yield from _section("fields that could not be read", unread)
-    if found.calls_unfinished:
-        yield ""
-        yield f"{plural(found.calls_unfinished, 'call')} ended before the answer did: a peer, a process or the capture ended it"
     if found.filtered:
         yield ""
         yield f"{plural(found.filtered, 'message')} left out by filters"

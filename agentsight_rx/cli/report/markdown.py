@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ...cells import harmless
-from ...rules.guard.lists import shortened, with_short_homes
+from ...rules.guard.homes import shortened, with_short_homes
 from ...view import AlertRow
 from ...view.queries.alerts import alerts_said, reportable
 from ...view.queries.diff_runs import Runs

@@ -92,7 +92,7 @@ def _peer(peer: Peer) -> tuple[Cell, ...]:
     return (
         peer.peer,
         ", ".join(peer.names),
-        ", ".join(f"{action} {count(number)}" for action, number in peer.actions.items()),
+        ", ".join(peer.deeds),
         Span(f"{count(peer.errors)} {peer.error}" if peer.errors else "", "failed"),
         _known(peer.sent_bytes),
         _known(peer.received_bytes),

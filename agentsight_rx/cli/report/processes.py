@@ -45,7 +45,7 @@ def processes(
 
 
 def _failed(row: ProcessRow) -> bool:
-    return row.status in ("failure", "killed")
+    return row.has_failed
 
 
 def _lines(found: Sequence[Process], screen: Screen) -> Iterable[Line]:

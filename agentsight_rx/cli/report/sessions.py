@@ -53,7 +53,7 @@ def _cells(row: SessionRow, screen: Screen) -> tuple[str | Span, ...]:
     failed = row.failed_calls + row.failed_tools
     return (
         moment(row.start_timestamp_ms, screen.now_ms, short=True),
-        "live" if row.status == "live" else took((row.end_timestamp_ms or row.start_timestamp_ms) - row.start_timestamp_ms),
+        "live" if row.status == "live" else took(row.duration_ms),
         f"{row.who} {row.pid or ''}".strip(),
         row.agent_version,
         str(row.calls),

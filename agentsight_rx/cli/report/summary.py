@@ -193,7 +193,7 @@ def _programs(rows: tuple[ProcessRow, ...]) -> Iterator[Line]:
         yield ""
         yield Span(" programs", "quiet")
     for row in rows:
-        failed = bool(row.exit_code or row.signal)
+        failed = row.has_failed
         end = (
             f"killed by signal {row.signal}"
             if row.signal

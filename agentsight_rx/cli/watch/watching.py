@@ -17,6 +17,7 @@ from ...service.bounds import Limits
 from ...service.metrics import serve
 from ...signals import has_terminal
 from ...sources import AgentOptions, Roots
+from ...sources.kernel.features import require_kernel
 from ...view.queries.costs import usd_of_call
 from ...view.rows.tally import Tally
 from ...view.rows.uses import PAIRS_MOST, Uses
@@ -94,7 +95,7 @@ def watch(
     limits = Limits(bytes_of(max_memory, "--max-memory") or 0)
     found = _found(watch, agents, paused)
     options = _with_rings(watch.options(tls, stdio, system, agents=found))
-    options = guard.over(filters.over(options))
+    options = guard.recognising(guard.living_here(guard.over(filters.over(options))))
     reloading = Reloading(guard.loaded(options), load_own_agents)
     if guard.is_on:
         options = replace(options, rules_file=reloading.look)
@@ -113,6 +114,7 @@ def watch(
         options = out.prepared(options)
         chosen = [*out.sinks(options, stopped=Stopper()), *others]
         graph = trace_graph(with_previews(options, chosen))
+        require_kernel()
         required = watch.required() | {"agents"}
         beat = Beat(found.roots, limits, reloading=reloading)
         tally = Tally()

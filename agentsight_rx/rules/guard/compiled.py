@@ -41,21 +41,24 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
 }
 
 
-def judge_of(rules: Rules, /) -> Judge:
-    """The Judge of these rules, which has no state: made once for all who judge by them."""
-    return _judge_of(rules.text)
+def judge_of(rules: Rules, homes: tuple[str, ...] = (), /) -> Judge:
+    """The Judge of these rules and homes, which has no state: made once for all who judge by them."""
+    return _judge_of(rules.text, homes)
 
 
 @lru_cache(_JUDGES_MOST)
-def _judge_of(text: str) -> Judge:
-    return Judge(msgspec.json.decode(text, type=Rules))
+def _judge_of(text: str, homes: tuple[str, ...]) -> Judge:
+    return Judge(msgspec.json.decode(text, type=Rules), homes)
 
 
 class Judge:
-    """The rules, compiled once. Raises UsageError where a rule is wrong, with its place in its own text."""
+    """
+    The rules, compiled once. `homes` are what `~` stands for beside the usual ones. Raises UsageError where a rule is wrong,
+    with its place in its own text.
+    """
 
-    def __init__(self, rules: Rules) -> None:
-        fields = guard_fields(rules.lists)
+    def __init__(self, rules: Rules, homes: tuple[str, ...] = ()) -> None:
+        fields = guard_fields(rules.lists, homes)
         self._language = Language(Code(), lambda name: None if name not in fields else (fields[name], False), tuple(fields))
         self._rules = [(rule, self._resolved(rule.when, rule), self._allowed(rule)) for rule in rules.rules]
         self.reads_cost = any(name in rule.when for rule in rules.rules for name in _COSTS)

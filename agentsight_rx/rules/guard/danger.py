@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-__all__ = ["DANGERS", "Danger", "danger_of"]
+__all__ = ["DANGERS", "Danger", "danger_of", "worktree_of"]
 
 # The word of each, and how a sentence says it
 DANGERS = {
@@ -46,6 +46,7 @@ _WITHOUT_SANDBOX = frozenset(
         "bypassPermissions",
     }
 )
+_WORKTREE_VALUES = frozenset({"-b", "-B", "--reason", "--orphan"})  # options of `git worktree add` with a value
 _DISK = re.compile(r"(?:of=)?/dev/(?:sd|nvme|vd|xvd|hd|mmcblk)")
 
 
@@ -61,11 +62,25 @@ def danger_of(argv: Sequence[str], cwd: str, outside: Callable[[str], bool], *, 
         return _TESTS[name](words, cwd, outside)
     if _SHELL.match(name):
         found = next((hit for word in words if ("curl" in word or "wget" in word) and (hit := _PIPED.search(word))), None)
-        return Danger("pipe-to-shell", " ".join(found[0].split())[:200]) if found else None
+        if found:
+            return Danger("pipe-to-shell", " ".join(found[0].split())[:200])
+        name = os.path.basename(words[0]) if words else name  # of a script that starts an agent
     if is_agent:
         flag = next((word for word in words if word in _WITHOUT_SANDBOX), None)
         return Danger("sandbox-off", f"{name} {flag}") if flag else None
     return None
+
+
+def worktree_of(argv: Sequence[str], cwd: str) -> str:
+    """The folder that `git worktree add` makes, as a second working tree of the same repository; "" for another command."""
+    if not argv or os.path.basename(argv[0]) != "git" or "worktree" not in argv or "add" not in argv:
+        return ""
+    words = list(argv[argv.index("worktree") + 1 :])
+    if words[:1] != ["add"]:
+        return ""
+    _, others = _split([word for at, word in enumerate(words) if at and words[at - 1] not in _WORKTREE_VALUES])
+    place = argv[argv.index("-C") + 1] if "-C" in argv[: argv.index("worktree") - 1] else "."
+    return _absolute(others[0], _absolute(place, cwd)) if others else ""
 
 
 def _split(words: Sequence[str]) -> tuple[set[str], list[str]]:

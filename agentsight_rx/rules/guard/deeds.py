@@ -66,15 +66,20 @@ class Chain(Protocol):
         """Is this path outside of the workspace? False where the workspace is not known."""
         ...
 
+    def came_by(self, path: str, /) -> bool:
+        """Does the program search a tree, and came by this file, without being asked for it?"""
+        ...
+
 
 class FileDeed(Struct, frozen=True, gc=False):
-    """`op`: read, write, rename, remove, mkdir. `error` is an errno; 0: it succeeded."""
+    """`op`: read, write, rename, link, remove, mkdir. `error` is an errno; 0: it succeeded."""
 
     chain: Chain
     path: str
     op: str
     error: int = 0
-    target: str = ""  # the new name of a rename
+    target: str = ""  # the new name of a rename or a link
+    by: str = ""  # another name of the file, which was used
 
 
 class NetDeed(Struct, frozen=True, gc=False):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from ..compiler import Asked, Field, Found
 from ..kinds import each, number, text, truth
@@ -24,6 +24,7 @@ from .lists import fits_one
 __all__ = ["CHAIN_FIELDS", "guard_fields"]
 
 Lists = Mapping[str, Sequence[str]]
+Fitting: TypeAlias = Callable[[Sequence[str]], Callable[[str], bool]]
 
 _ALL = tuple(DEEDS.values())
 
@@ -46,11 +47,11 @@ CHAIN_FIELDS: dict[str, type[Any] | None] = {
 }
 
 
-def guard_fields(lists: Lists) -> dict[str, Field]:
-    """All fields. A value `@NAME` is the list of that name: the field fits one of its patterns."""
+def guard_fields(lists: Lists, homes: tuple[str, ...] = ()) -> dict[str, Field]:
+    """All fields. A value `@NAME` is the list of that name: the field fits one of its patterns. `homes` are more than usual."""
 
     def words(found: Found, *, paths: bool = False) -> Field:
-        return _listed(text(found), found, lists, paths=paths)
+        return _listed(text(found), found, lambda patterns: fits_one(tuple(patterns), homes), lists, paths=paths)
 
     return {
         "event": _event,
@@ -72,6 +73,7 @@ def guard_fields(lists: Lists) -> dict[str, Field]:
         "file.op": words({FileDeed: "event.op"}),
         "file.error": number({FileDeed: "event.error"}),
         "file.outside": truth({FileDeed: "event.chain.outside(event.path)"}),
+        "file.searched": truth({FileDeed: "event.chain.came_by(event.path)"}),
         "net.host": words({NetDeed: "event.host"}),
         "net.new": truth({NetDeed: "event.new"}),
         "net.named": truth({NetDeed: "event.named"}),
@@ -104,7 +106,7 @@ def _event(asked: Asked) -> Found:
     return {kind: "True" for kind in _ALL if (kind is wanted) == (asked.op == "=")}
 
 
-def _listed(field: Field, found: Found, lists: Lists, *, paths: bool) -> Field:
+def _listed(field: Field, found: Found, fitting: Fitting, lists: Lists, *, paths: bool) -> Field:
     """`field`, whose value may also be a list, and in which `~` stands for a home where it is a path."""
 
     def answer(asked: Asked) -> Found:
@@ -114,7 +116,7 @@ def _listed(field: Field, found: Found, lists: Lists, *, paths: bool) -> Field:
             patterns = [asked.value if asked.op == "~=" else _literal(asked.value)]
         else:
             return field(asked)
-        fits = asked.code.name(fits_one(tuple(patterns)))
+        fits = asked.code.name(fitting(patterns))
         word = "not " if asked.op == "!=" else ""
         return each(found, lambda value: f"{word}{fits}({value})")
 

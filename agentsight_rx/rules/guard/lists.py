@@ -8,28 +8,27 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from ..patterns import BadPattern
+from .homes import ends_of_homes
 
-__all__ = ["HOME", "PATTERNS_MOST", "fits_one", "shortened", "with_short_homes"]
+__all__ = ["PATTERNS_MOST", "fits_one"]
 
 PATTERNS_MOST = 2000  # of one list; a path that fits none is compared with each, 0.1 us a pattern
 _LONGEST = 1000  # characters of a pattern
 _REMEMBERED = 4096  # texts: agents open the same files again and again
-HOME = r"(?:/root|/home/[^/]+)"  # what `~` stands for: a recording is judged alike on every machine
-_HOME = re.compile(rf"{HOME}(?=/|\Z)")
-_IN_TEXT = re.compile(rf"(?<![\w./~-]){HOME}(?![\w.-])")
 _TOP = re.compile(r"~?/[^/]*")  # the first name of a path
 _WILD = frozenset("*?[")
 
 
 @lru_cache(64)
-def fits_one(patterns: tuple[str, ...], /) -> Callable[[str], bool]:
+def fits_one(patterns: tuple[str, ...], homes: tuple[str, ...] = (), /) -> Callable[[str], bool]:
     """
-    Does a text fit a pattern (`*`, `?`, `[…]`, `~` for the home of any user), and no pattern behind a `!`? Raises BadPattern.
+    Does a text fit a pattern (`*`, `?`, `[…]`, `~` for the home of any user), and no pattern behind a `!`? `homes` are more of
+    them than the usual ones. Raises BadPattern.
     """
     if len(patterns) > PATTERNS_MOST:
         raise BadPattern(f"{len(patterns)} patterns; at most {PATTERNS_MOST} are allowed")
-    wanted = _fits_any([each for each in patterns if not each.startswith("!")])
-    refused = _fits_any([each[1:] for each in patterns if each.startswith("!")])
+    wanted = _fits_any([each for each in patterns if not each.startswith("!")], homes)
+    refused = _fits_any([each[1:] for each in patterns if each.startswith("!")], homes)
 
     @lru_cache(_REMEMBERED)
     def fits(text: str) -> bool:
@@ -38,7 +37,7 @@ def fits_one(patterns: tuple[str, ...], /) -> Callable[[str], bool]:
     return fits
 
 
-def _fits_any(patterns: Sequence[str]) -> Callable[[str], bool]:
+def _fits_any(patterns: Sequence[str], homes: Sequence[str]) -> Callable[[str], bool]:
     """Patterns by what they begin or end with, so that a text is compared with few of them."""
     names, ends_of, inner, rest_of = set[str](), list[str](), list[str](), list[str]()
     patterns_below: dict[str, list[str]] = {}
@@ -77,43 +76,17 @@ def _fits_any(patterns: Sequence[str]) -> Callable[[str], bool]:
         found = below.get(top)
         if found is not None and found(text) is not None:
             return True
-        if not at_home or (end := _end_of_home(text, top)) < 0:
-            return False
-        behind = text.find("/", end + 1)
-        found = below.get("~" + (text[end:] if behind < 0 else text[end:behind]))
-        if found is not None and found(text) is not None:
-            return True
-        return in_home is not None and in_home(text) is not None
+        for end in ends_of_homes(text, homes) if at_home else ():
+            behind = text.find("/", end + 1)
+            found = below.get("~" + (text[end:] if behind < 0 else text[end:behind]))
+            if (found is not None and found(text, end)) or (in_home is not None and in_home(text, end)):
+                return True
+        return False
 
     return fits
 
 
-def _end_of_home(text: str, top: str) -> int:
-    """Where the home ends that a path begins with; -1 for another path, as `/home` alone is."""
-    if top == "/root":
-        return len(top)
-    if top != "/home":
-        return -1
-    begin = len(top) + 1
-    end = text.find("/", begin)
-    return (len(text) if end < 0 else end) if end != begin and len(text) > begin else -1
-
-
-def _compiled(patterns: Sequence[str]) -> Callable[[str], re.Match[str] | None]:
-    return re.compile("|".join(map(_translated, patterns))).match
-
-
-def _translated(pattern: str) -> str:
-    if pattern == "~" or pattern.startswith("~/"):
-        return HOME + fnmatch.translate(pattern[1:])
-    return fnmatch.translate(pattern)
-
-
-def shortened(path: str, /) -> str:
-    """A path with `~` for a home."""
-    return _HOME.sub("~", path, count=1) if _HOME.match(path) else path
-
-
-def with_short_homes(text: str, /) -> str:
-    """A command or a sentence with `~` for every home in it."""
-    return _IN_TEXT.sub("~", text)
+def _compiled(patterns: Sequence[str]) -> Callable[..., re.Match[str] | None]:
+    """What matches from where a home ends, for patterns that begin with one, else from the begin."""
+    at_home = (pattern[1:] if pattern == "~" or pattern.startswith("~/") else pattern for pattern in patterns)
+    return re.compile("|".join(map(fnmatch.translate, at_home))).match

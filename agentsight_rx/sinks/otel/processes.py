@@ -83,7 +83,7 @@ def exit_error(row: ProcessRow) -> str | None:
             return signal.Signals(row.signal).name
         except ValueError:
             return f"signal_{row.signal}"
-    return f"exit_{row.exit_code}" if row.exit_code else None
+    return f"exit_{row.exit_code}" if row.exit_code and row.has_failed else None
 
 
 def _argv(row: ProcessRow) -> tuple[str, ...]:

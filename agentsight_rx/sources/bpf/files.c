@@ -15,6 +15,7 @@ enum {
     CHDIR = 8,
     FOUND = 9, /* an open file that was inherited, received, or open before the trace began */
     GONE = 10, /* the process ended */
+    LINK = 11, /* the second name is one more of the same file */
 };
 
 /* Of the two paths: the names above it are here; those at the top are not. */
@@ -24,6 +25,7 @@ enum { WALKED = 1, CUT = 2, SECOND_WALKED = 4, SECOND_CUT = 8, EXISTED = 16 };
 #define CREATED (1 << 20) /* FMODE_CREATED: this open made the file */
 
 #define CURRENT_DIRECTORY -100 /* AT_FDCWD */
+#define OF_DESCRIPTOR 0x1000 /* AT_EMPTY_PATH */
 #define OPEN_MOST 65536
 #define SLOTS 64 /* numbers of files that are compared at once */
 #define SLOTS_MOST 1024
@@ -214,6 +216,19 @@ static inline int names(struct call_t *call)
     case 264: /* renameat */
     case 316: /* renameat2 */
         kind = RENAME, directory = a, name = b, second_directory = c, second_name = d, has_second = 1;
+        break;
+    case 86: /* link */
+        kind = LINK, second_name = b, has_second = 1;
+        break;
+    case 265: /* linkat */
+        kind = LINK, directory = a, name = b, second_directory = c, second_name = d, has_second = 1;
+        if (ARGUMENT(registers, r8) & OF_DESCRIPTOR)
+            file = file_in(files, a), name = 0;
+        break;
+    case 304: /* open_by_handle_at: without a name */
+        flags = c, name = 0;
+        if (result < 0)
+            return 0;
         break;
     case 87: /* unlink */
         kind = UNLINK;

@@ -30,13 +30,6 @@ enum { UNDECIDED, HTTP, TLS, UNKNOWN };
 #define NO_STREAM (MSG_OOB | MSG_PEEK | MSG_ERRQUEUE) /* the bytes stay, or are none of the stream */
 
 #define IPPROTO_TCP 6
-#define ESTABLISHED 1
-#define SYN_SENT 2
-#define FIN_WAIT1 4
-#define CLOSED 7
-#define LISTENING 10
-#define RCV_SHUTDOWN 1
-
 /* A write that has begun; a read once it ends. */
 struct move_t {
     u64 sock;
@@ -138,25 +131,17 @@ static inline u8 state_of(u64 sock)
     return state;
 }
 
-/* True where all that the connection has carried so far are the `did` bytes of this call. The kernel counts a SYN or a FIN as
- * one byte in places. It may change two counters between our two reads, so a second look decides. */
+/* True where all that the connection has carried so far are the `did` bytes of this call. A second look decides. */
 static inline int is_new(u64 sock, u64 did, int direction)
 {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-        u64 received = 0, acknowledged = 0;
-        u32 expected = 0, oldest = 0;
-        FIELD(received, sock, tcp_sock_bytes_received);
-        FIELD(expected, sock, tcp_sock_rcv_nxt);
-        FIELD(acknowledged, sock, tcp_sock_bytes_acked);
-        FIELD(oldest, sock, tcp_sock_snd_una);
-        s64 in = received - (u32)(expected - counter_of(sock, IN));
-        s64 out = acknowledged + (u32)(counter_of(sock, OUT) - oldest);
+        struct moved_t moved = moved_of(sock);
         if (direction == IN)
-            in -= did;
+            moved.read -= did;
         else
-            out -= did;
-        if (in <= 1 && out <= 1)
+            moved.written -= did;
+        if (moved.read <= 1 && moved.written <= 1)
             return 1;
     }
     return 0;
@@ -636,9 +621,7 @@ static inline int changes(u64 sock, int after)
     if (after != FIN_WAIT1 && after != CLOSED)
         return 0;
     if (after == FIN_WAIT1) { /* close() and not shutdown() of the writing half: nothing more will be read */
-        u8 shutdown = 0;
-        FIELD(shutdown, sock, sock_sk_shutdown);
-        if (shutdown & RCV_SHUTDOWN)
+        if (!may_read_on(sock))
             end(sock, 1);
         return 0;
     }

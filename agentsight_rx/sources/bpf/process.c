@@ -4,6 +4,8 @@ enum { FORK = 1, EXEC = 2, EXIT = 3 };
 
 #define TEXT_MOST 8192 /* filename, argv and cwd together; a power of two */
 #define PART_MOST 4096 /* the longest single part, kept free behind TEXT_MOST */
+#define WORD_MOST 256  /* of an environment: what is longer is read in pieces */
+#define WORDS_MOST 256 /* pieces */
 
 struct small_t {
     struct head_t head;
@@ -23,7 +25,7 @@ struct exec_t {
     u32 argv_size;
     u32 cwd_size; /* names of the directories, innermost first, NUL behind each */
     u32 narrow;   /* it has 32 bits, so its system calls pass no tracepoint */
-    u32 pad;
+    u32 home_size; /* HOME=… of its environment; 0: it has none among the first words */
     char text[TEXT_MOST + PART_MOST];
 };
 
@@ -97,6 +99,32 @@ static inline void walk_cwd(struct room_t *room, u64 task)
     }
 }
 
+/* HOME of the environment, as it is: `HOME=…` and NUL. */
+static inline void read_home(struct room_t *room, u64 mm)
+{
+    u64 from = 0, end = 0;
+    u32 is_begun = 0; /* a word, of which this is a later piece */
+    FIELD(from, mm, mm_struct_env_start);
+    FIELD(end, mm, mm_struct_env_end);
+#pragma clang loop unroll(disable)
+    for (TURNS(i, WORDS_MOST)) {
+        if (from >= end)
+            return;
+        u32 at = *(volatile u32 *)&room->at & (TEXT_MOST - 1);
+        char *word = room->exec.text + at;
+        int size = bpf_probe_read_user_str(word, WORD_MOST, (void *)from);
+        if (size <= 0)
+            return;
+        u32 is_home = (word[0] == 'H') & (word[1] == 'O') & (word[2] == 'M') & (word[3] == 'E') & (word[4] == '=');
+        if (is_home & !is_begun & (size < WORD_MOST)) {
+            *(volatile u32 *)&room->at = at + size;
+            return;
+        }
+        is_begun = size == WORD_MOST;
+        from += size - is_begun; /* the NUL is not of the word */
+    }
+}
+
 static inline int executed(u64 task, u64 binprm)
 {
     u64 leader, mm = 0, arg_start = 0, arg_end = 0, filename = 0, signal = 0;
@@ -124,7 +152,6 @@ static inline int executed(u64 task, u64 binprm)
     FIELD(arg_start, mm, mm_struct_arg_start);
     FIELD(arg_end, mm, mm_struct_arg_end);
     record->narrow = arg_start >> 32 == 0; /* on the stack, which in 64 bits is far above */
-    record->pad = 0;
     u64 whole = arg_end - arg_start;
     record->argv_whole = whole;
     u64 part = AT_MOST(whole, PART_MOST - 1);
@@ -134,8 +161,11 @@ static inline int executed(u64 task, u64 binprm)
 
     *(volatile u32 *)&space->at = size + part;
     walk_cwd(space, task);
+    u32 walked = *(volatile u32 *)&space->at;
+    record->cwd_size = walked - size - part;
+    read_home(space, mm);
     u32 at = *(volatile u32 *)&space->at;
-    record->cwd_size = at - size - part;
+    record->home_size = at - walked;
     SEND(record, sizeof(*record) - sizeof(record->text) + AT_MOST(at, TEXT_MOST), 0);
     return 0;
 }

@@ -138,7 +138,7 @@ struct question_t {
     u64 sock, sent, received;
     u64 moved; /* bytes that the process has written and read, modulo 2^32 */
     u32 thread;
-    u32 local; /* port */
+    u32 local; /* port; 0 where it has ended, or is not established */
 };
 
 BPF_ARRAY(question, struct question_t, 1);
@@ -594,13 +594,18 @@ RAW_TRACEPOINT_PROBE(sched_process_exec) { return RUN(executed(ctx->args[0], ctx
 
 /* -- what connections carry -- */
 
-static inline void read_bytes(u64 sock, u64 *sent, u64 *received)
+/* Of a connection that the process opened, in this state: without the SYN and the FINs. */
+static inline void read_bytes(u64 sock, u64 *sent, u64 *received, int state)
 {
-    u64 out = 0, in = 0;
-    FIELD(out, sock, tcp_sock_bytes_sent);
-    FIELD(in, sock, tcp_sock_bytes_received);
-    *sent = out;
-    *received = in;
+    struct moved_t moved = moved_of(sock);
+    int half_closed = state == FIN_WAIT1 || state == FIN_WAIT2 || state == CLOSING;
+    s64 out = moved.written - 1 - half_closed, in = moved.read;
+    if (state == CLOSE_WAIT && !moved.unread) /* it has read to the end */
+        in--;
+    if (state == FIN_WAIT2 || state == CLOSING) /* the end has come, and it will read up to there */
+        in += moved.unread - 1;
+    *sent = out > 0 ? out : 0;
+    *received = in > 0 ? in : 0;
 }
 
 /* In the thread that receives, once for each buffer of the kernel that it empties: so system calls need not be watched. */
@@ -624,7 +629,7 @@ RAW_TRACEPOINT_PROBE(tcp_rcv_space_adjust) { return RUN(receives(ctx->args[0]));
 static inline int changes(u64 sock, int before, int after)
 {
     u16 protocol = 0;
-    if (after == 2) { /* TCP_SYN_SENT */
+    if (after == SYN_SENT) {
         struct process_t *process = wanted();
         FIELD(protocol, sock, sock_sk_protocol);
         if (!process || protocol != IPPROTO_TCP || !is_to_do(1))
@@ -649,13 +654,13 @@ static inline int changes(u64 sock, int before, int after)
         SEND(&fresh, sizeof(fresh), 0);
         return 0;
     }
-    if (after == 1) { /* TCP_ESTABLISHED: now it has a port, which it gives back before it is closed */
+    if (after == ESTABLISHED) { /* now it has a port, which it gives back before it is closed */
         struct tcp_t *begun = connections.lookup(&sock);
         if (begun)
             FIELD(begun->local, sock, sock_common_skc_num);
         return 0;
     }
-    if (after != 4 && after != 7 && after != 9) /* TCP_FIN_WAIT1, TCP_CLOSE, TCP_LAST_ACK: the process sends no more */
+    if ((after != FIN_WAIT1 || may_read_on(sock)) && after != CLOSED && after != LAST_ACK)
         return 0;
     struct tcp_t *known = connections.lookup(&sock), ended;
     if (!known)
@@ -663,9 +668,8 @@ static inline int changes(u64 sock, int before, int after)
     __builtin_memcpy(&ended, known, sizeof(ended));
     if (connections.delete(&sock))
         return 0;
-    read_bytes(sock, &ended.sent, &ended.received);
-    if (before == 8 && ended.received) /* TCP_CLOSE_WAIT: the kernel counts the other side's end as one byte */
-        ended.received--;
+    if (ended.local) /* else it was refused */
+        read_bytes(sock, &ended.sent, &ended.received, before);
     struct side_key_t in = {.ssl = sock, .pid = ended.process, .direction = IN};
     struct side_key_t out = {.ssl = sock, .pid = ended.process, .direction = OUT};
     struct side_t *in_side = sides.lookup(&in), *out_side = sides.lookup(&out);
@@ -690,13 +694,17 @@ static inline int maps(struct call_t *call)
     struct question_t *asked = question.lookup(&first);
     if (asked && asked->thread && asked->thread == current_tid()) {
         u32 written = 0, read = 0;
-        read_bytes(asked->sock, &asked->sent, &asked->received);
+        u8 state = 0;
+        FIELD(state, asked->sock, sock_common_skc_state);
         FIELD(written, asked->sock, tcp_sock_write_seq);
         FIELD(read, asked->sock, tcp_sock_copied_seq);
         asked->moved = (u32)(written + read);
-        u16 local = 0;
-        FIELD(local, asked->sock, sock_common_skc_num);
-        asked->local = local;
+        u64 sock = asked->sock;
+        struct tcp_t *known = connections.lookup(&sock);
+        if (!known || !known->local)
+            return 0;
+        read_bytes(sock, &asked->sent, &asked->received, state);
+        asked->local = known->local;
         return 0;
     }
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);

@@ -21,6 +21,7 @@ from struct import pack
 from msgspec import Struct
 
 from ...errors import CaptureError, Unavailable
+from ...say import program
 from ..hold import group
 from .btf import TYPES, has_any, known_functions, known_offsets, read_types
 from .compiler import REMEDY, compiled, compiler_identity
@@ -518,7 +519,7 @@ def require_kernel() -> None:
     Raise Unavailable for missing rights, else for the first feature without which nothing can be captured. It takes 0.4 ms.
     """
     if lacking := missing_rights():
-        raise Unavailable(lacking)
+        raise Unavailable(f"{lacking}. `{program()} record -- COMMAND` works without them")
     for feature in FEATURES:
         if feature.at_start is not None:
             found = feature.at_start()

@@ -20,7 +20,7 @@ from ...errors import CaptureError
 from .btf import offsets
 from .syscall import RAW_TRACEPOINT, load_program, run_once
 
-__all__ = ["FIRST_INODE", "Namespace", "own_namespace"]
+__all__ = ["FIRST_INODE", "Namespace", "check_proc", "own_namespace"]
 
 FIRST_INODE = 0xEFFFFFFC  # of the first one: PROC_PID_INIT_INO, include/linux/proc_ns.h
 
@@ -51,9 +51,8 @@ class Namespace(Struct, frozen=True):
 
 
 def own_namespace(proc: Path = _PROC) -> Namespace:
-    """Raises CaptureError where /proc is not that of our namespace, or clocks here are not those of the kernel."""
-    _refuse_foreign(proc)
-    _refuse_other_clocks(proc)
+    """Asks the kernel, which refuses it to some users. Raises CaptureError where `check_proc` does."""
+    check_proc(proc)
     try:
         inode = os.stat(proc / "self/ns/pid").st_ino
     except FileNotFoundError:
@@ -63,6 +62,12 @@ def own_namespace(proc: Path = _PROC) -> Namespace:
             f"{proc}/self/ns/pid cannot be read ({error.strerror}), so the PID namespace that we run in is not known"
         ) from error
     return Namespace() if inode == FIRST_INODE else Namespace(inode, _depth())
+
+
+def check_proc(proc: Path = _PROC) -> None:
+    """Raises CaptureError where /proc is not that of our namespace, or clocks here are not those of the kernel."""
+    _refuse_foreign(proc)
+    _refuse_other_clocks(proc)
 
 
 def _refuse_foreign(proc: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from ...core.hub import Reader, Wakes
+from ...core.hurry import hurried
 from ...core.stream import Stream, origin
 from ...errors import CaptureError
 from ...events import Loss, Origin, time_of
@@ -22,6 +23,7 @@ __all__ = ["OnDemand", "Renewing", "captured"]
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
 
+_SLOW_S = 2.0  # a source that takes longer to open is reported: as a rule it takes some tenths
 _LINGER_S = 2.0  # how long what an agent left running is still read, as behind a command of `record`
 
 
@@ -72,10 +74,11 @@ class OnDemand(Generic[E]):
 
     def open(self) -> None:
         trial = self._make()
-        try:
-            trial.open()
-        finally:
-            trial.close()
+        with hurried():
+            try:
+                trial.open()
+            finally:
+                trial.close()
         self._roots.listen(self.wake)
 
     def poll(self, timeout: float, /) -> Sequence[Any] | None:
@@ -96,17 +99,25 @@ class OnDemand(Generic[E]):
         return reader.poll(timeout) or ()
 
     def _begin(self) -> Sequence[Loss]:
-        self._version = self._roots.version
+        self._version, began_s = self._roots.version, time.monotonic()
         reader = self._make()
         try:
-            reader.open()
+            with hurried():
+                reader.open()
         except CaptureError as error:
             with suppress(Exception):  # what it had under way is of no use
                 reader.close()
             say(f"NOT captured: {self._stage}: {error}")
             return [Loss(Origin(time.monotonic_ns(), 0), self._stage, Reason.NOT_OPENED, 1, note=str(error))]
         self._reader = reader
-        return ()
+        took_s = time.monotonic() - began_s
+        if took_s < _SLOW_S:
+            return ()
+        note = (
+            f"an agent ran for {took_s:.1f} s before this was open, at {time.strftime('%H:%M:%S')}: nothing was seen until then"
+        )
+        say(f"{self._stage}: {note}")
+        return [Loss(Origin(time.monotonic_ns(), 0), self._stage, Reason.OPENED_LATE, 1, note=note)]
 
     def lost(self) -> Sequence[Any]:
         return () if self._reader is None else self._reader.lost()

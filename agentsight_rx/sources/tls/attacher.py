@@ -72,12 +72,12 @@ class Attacher:
             raise CaptureError("; ".join(refusals))
         for sentence in refusals:
             self._say(sentence)
-        self._records.traffic.attached(library)
+        self._records.traffic.code.attached(library)
         return probed
 
     def _refused(self, library: Library, stack: str, refusal: ProbeRefused) -> str:
         note = f"{library.path}: {stack} is NOT read: {refusal}"
-        self._records.traffic.unreadable(library, f"{stack}, of which the kernel refused a probe: {refusal.reason}")
+        self._records.traffic.code.unreadable(library, f"{stack}, of which the kernel refused a probe: {refusal.reason}")
         self.losses.append(Loss(Origin(time.monotonic_ns(), 0), "tls", reason=Reason.UNREADABLE, count=1, note=note))
         return note
 
@@ -155,7 +155,7 @@ class Attacher:
             if probed.probes is not None:
                 probed.probes.close()
             finding = probed.finding
-            self._records.traffic.unreadable(probed.library, finding.stack)
+            self._records.traffic.code.unreadable(probed.library, finding.stack)
             taken = f"the functions taken for {finding.stack} (by {finding.method})"
             self._say(f"{probed.library.path}: {taken} are something else; they are no longer watched")
 

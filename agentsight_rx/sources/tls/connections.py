@@ -155,6 +155,10 @@ class Connections:
             sizes[pid, start_ns] = sizes.get((pid, start_ns), 0) + use.size
         return sizes
 
+    def read_of(self, pid: int, start_ns: int) -> int:
+        """Of how many connections of this process plaintext was read."""
+        return sum(use.connections for (user, began, _), use in self._uses.items() if (user, began) == (pid, start_ns))
+
     def uses(self) -> list[TlsEvent]:
         """All that was read, at the end."""
         uses = ((use, self.probed[number]) for (_, _, number), use in self._uses.items() if use.connections)

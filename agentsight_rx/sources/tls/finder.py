@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from ...core.bounded import Recent
 from ...errors import CaptureError
+from ...events import SEARCHED
 from .libraries import FileId, Library, file_id, inspect_open, open_file
 from .mapped import Mapped
 
@@ -16,6 +20,7 @@ __all__ = ["Finder"]
 
 _OTHERS_MOST = 65_536  # files without TLS that are remembered; a build keeps making new programs
 _REFUSED_MOST = 1024
+_SEEMING_MOST = 1024
 _LARGE = 4 << 20  # bytes; a smaller file is searched in less than 50 ms
 
 
@@ -38,8 +43,10 @@ class Finder:
         self.refused_places: set[tuple[int, int]] = (
             set()
         )  # device and inode of mapped files that have TLS code and cannot be probed
+        self._seeming: Recent[FileId, str] = Recent(_SEEMING_MOST)  # what files without functions to probe look like
         self._thread: ThreadPoolExecutor | None = None
-        self._searches: list[tuple[BinaryIO, FileId, Future[Library | None]]] = []
+        self._clock: int | None = None  # of the processor that the thread used
+        self._searches: list[tuple[BinaryIO, FileId, Future[Library]]] = []
 
     def look_into(self, file: BinaryIO, name: str | Mapped) -> bool:
         """Whether it is probed now. Raises CaptureError where it cannot be read or probed."""
@@ -61,8 +68,10 @@ class Finder:
         self._others.add(identity)
         return True
 
-    def _found(self, file: BinaryIO, identity: FileId, library: Library | None) -> None:
-        if library is None:
+    def _found(self, file: BinaryIO, identity: FileId, library: Library) -> None:
+        if not library.is_readable:
+            if library.seems:
+                self._seeming.put(identity, library.seems)
             return
         try:
             self._attach(library, f"/proc/self/fd/{file.fileno()}")
@@ -113,17 +122,27 @@ class Finder:
         if not self._new(identity):
             file.close()
             return True
-        self._thread = self._thread or ThreadPoolExecutor(1, "search")
+        self._thread = self._thread or ThreadPoolExecutor(1, "search", self._begun)
         self._searches.append((file, identity, self._thread.submit(inspect_open, file, _text(name or path))))
         return True
 
-    def searches(self, identity: FileId) -> bool:
-        """Whether the thread searches this file, or will."""
-        return any(identity == each for _, each, _ in self._searches)
+    def _begun(self) -> None:
+        self._clock = time.pthread_getcpuclockid(threading.get_ident())
+
+    def seems(self, identity: FileId) -> str | None:
+        """What this file looks like: SEARCHED while the thread searches it, or will, and where it gave up; None: not known."""
+        if any(identity == each for _, each, _ in self._searches):
+            return SEARCHED
+        return self._seeming.get(identity)
 
     @property
     def searching(self) -> bool:
         return bool(self._searches)
+
+    @property
+    def worked_s(self) -> float:
+        """Seconds of the processor that the thread has used: its progress."""
+        return 0.0 if self._clock is None else time.clock_gettime(self._clock)
 
     def take(self) -> None:
         """Attach what the thread has found."""
@@ -135,10 +154,12 @@ class Finder:
 
     def close(self) -> None:
         """Give up the current search."""
+        self._clock = None
         if self._thread is not None:
             self._thread.shutdown(cancel_futures=True)
-        for file, _, _ in self._searches:
+        for file, identity, _ in self._searches:
             file.close()
+            self._seeming.put(identity, SEARCHED)
         self._searches.clear()
 
 

@@ -13,7 +13,7 @@ from .records import UsedFile
 
 __all__ = ["Holding"]
 
-_HELD_S = 10.0  # the longest time that a command is held
+_HELD_S = 10.0  # of the processor that a search may use while a command is held, and of standing still
 _LARGE = 256 << 10  # bytes; no file with a TLS implementation is smaller
 
 
@@ -25,23 +25,36 @@ class Holding:
         self._finder = finder
         self._say = say
         self._held = ExitStack()
-        self._until_s = 0.0
+        self._until_s = 0.0  # what the search may have used by then; 0.0: nothing is held
+        self._moved = 0.0, 0.0  # what it had used, and since when it has not used more
 
     def begin(self, used: Mapping[int, set[UsedFile]]) -> None:
         """Hold the group where one of these files, by process, may have TLS code and was not searched yet."""
         large = any(file.size >= _LARGE for files in used.values() for file in files)
         if self._group and large and any(not self._finder.knows(each.place) for each in mapped_files(used)):
             self._held.enter_context(held(self._group))
-            self._until_s = time.monotonic() + _HELD_S
+            worked_s = self._finder.worked_s
+            self._until_s, self._moved = worked_s + _HELD_S, (worked_s, time.monotonic())
 
     def end_in_time(self) -> None:
-        """Let the group go on once nothing is searched any more, or for too long."""
+        """
+        Let the group go on once nothing is searched any more, or where the search takes too long. On a busy machine it gets
+        little of the processor, as the group would: what counts is what it used.
+        """
         if not self._finder.searching:
-            self._held.close()
-        elif self._until_s and time.monotonic() > self._until_s:
             self._until_s = 0.0
             self._held.close()
-            self._say(f"a search for TLS code takes longer than {_HELD_S:g} s: traffic is not read meanwhile")
+            return
+        if not self._until_s:
+            return
+        worked_s, now_s = self._finder.worked_s, time.monotonic()
+        if worked_s > self._moved[0]:
+            self._moved = worked_s, now_s
+        if worked_s > self._until_s or now_s - self._moved[1] > _HELD_S:
+            how = "takes" if worked_s > self._until_s else "stands still for"
+            self._until_s = 0.0
+            self._held.close()
+            self._say(f"a search for TLS code {how} longer than {_HELD_S:g} s: traffic is not read meanwhile")
 
     def close(self) -> None:
         self._held.close()

@@ -16,6 +16,7 @@ from msgspec import Struct
 from ...errors import CaptureError
 from .stacks.cache import find_stacks_cached
 from .stacks.finding import Finding, Hook
+from .stacks.search import TIMED_OUT
 
 __all__ = [
     "FileId",
@@ -34,11 +35,22 @@ FileId = tuple[int, int, int]  # device, inode, modification time: one file, wha
 
 
 class Library(Struct, frozen=True):
-    """A file with TLS code; at least one of its `findings` has hooks or candidates."""
+    """A file that was searched for TLS code."""
 
     path: str
     id: FileId
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_readable(self) -> bool:
+        """There are functions to probe."""
+        return any(finding.hooks or finding.candidates for finding in self.findings)
+
+    @property
+    def seems(self) -> str:
+        """The TLS implementations that it seems to have or use, and whose functions were not found; "": none."""
+        failed = (finding for finding in self.findings if finding.failure)
+        return " and ".join(f"{each.stack} ({TIMED_OUT})" if each.failure == TIMED_OUT else each.stack for each in failed)
 
     @property
     def hooks(self) -> tuple[Hook, ...]:
@@ -53,15 +65,13 @@ def inspect(path: str | Path) -> Library | None:
     Raises CaptureError where the file cannot be read or is not an ELF file.
     """
     with open_file(path) as file:
-        return inspect_open(file, str(path))
+        library = inspect_open(file, str(path))
+    return library if library.is_readable else None
 
 
-def inspect_open(file: BinaryIO, name: str) -> Library | None:
-    """The same for an open file, whose path may be gone."""
-    findings = find_stacks_cached(file, name)
-    if not any(finding.hooks or finding.candidates for finding in findings):
-        return None
-    return Library(name, file_id(file), findings=findings)
+def inspect_open(file: BinaryIO, name: str) -> Library:
+    """An open file, whose path may be gone, with its findings. Raises CaptureError where it is not an ELF file."""
+    return Library(name, file_id(file), findings=find_stacks_cached(file, name))
 
 
 def open_file(path: str | Path) -> io.BufferedReader:
@@ -96,20 +106,17 @@ def _file_system(fd: int) -> int:
 
 
 def looks_like(path: str | Path) -> str:
-    """The TLS implementations that a file seems to have or use and whose functions were not found, "" if none."""
+    """As `Library.seems`; "" for a file that cannot be read too."""
     try:
-        return " and ".join(finding.stack for finding in _failures(path))
+        with open_file(path) as file:
+            return inspect_open(file, str(path)).seems
     except CaptureError:
         return ""
 
 
-def _failures(path: str | Path) -> list[Finding]:
-    return [finding for finding in findings_of(path) if finding.failure]
-
-
 def unreadable(path: str | Path) -> str:
     """One sentence for a file without functions to probe: why its TLS is not read, and what to do."""
-    failures = _failures(path)
+    failures = [finding for finding in findings_of(path) if finding.failure]
     if failures:
         seems = " and ".join(finding.stack for finding in failures)
         why = "; ".join(finding.failure for finding in failures)

@@ -16,13 +16,13 @@ from .proof import Probed
 from .stacks.finding import Hook
 from .traffic import Traffic
 
-__all__ = ["Records", "UsedFile"]
+__all__ = ["CHUNK", "CLOSE", "GONE", "HANDSHAKE", "OPENED", "RECORD", "SEALED", "SENT", "Records", "UsedFile"]
 
 # struct chunk_t, up to its data
-_RECORD = Layout("<QQIIII16sQQQQQIIII")
-_CHUNK, _HANDSHAKE, _CLOSE, _GONE, _STARTED, _MAPPED, _OPENED, _TCP, _SEALED, _SENT, _SAMPLE, _SOCKET = range(1, 13)
+RECORD = Layout("<QQIIII16sQQQQQIIII")
+CHUNK, HANDSHAKE, CLOSE, GONE, _STARTED, _MAPPED, OPENED, _TCP, SEALED, SENT, _SAMPLE, _SOCKET = range(1, 13)
 _DOUBTFUL, _SURE = 1, 2  # learn_socket() of bpf/tls.c
-_HEAD = _RECORD.size
+_HEAD = RECORD.size
 _STRUCT = 64  # bytes of a sample
 
 
@@ -41,9 +41,9 @@ class UsedFile(NamedTuple):
 class Records:
     """Decodes them one by one. The files that processes began to use wait in `new_files`."""
 
-    def __init__(self, *, handshakes: bool, is_searched: Callable[[FileId], bool] = lambda _: False) -> None:
+    def __init__(self, *, handshakes: bool, seems: Callable[[FileId], str | None] = lambda _: None) -> None:
         self._handshakes = handshakes
-        self.traffic = Traffic(is_searched)
+        self.traffic = Traffic(seems)
         self.connections = Connections(self.traffic)
         self._open = self.connections.open
         self.calibration: Calibration | None = None
@@ -65,13 +65,13 @@ class Records:
         (
             time_ns, start_ns, kind, pid, tid, uid, comm,
             ssl, offset, seq, latency_ns, sock, length, lost, direction, number,
-        ) = _RECORD.unpack_from(view, at)  # fmt: skip
+        ) = RECORD.unpack_from(view, at)  # fmt: skip
         name = self._comms.get(comm) or self._name(comm)
         body = at + _HEAD
-        if self.calibration is not None and kind in (_CHUNK, _SEALED) and not self.calibration.trusts(number, direction):
+        if self.calibration is not None and kind in (CHUNK, SEALED) and not self.calibration.trusts(number, direction):
             origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=name)
             return Loss(origin, "tls", reason=Reason.UNREADABLE, count=1, size=length + lost, note=_UNTRIED)
-        if kind == _CHUNK:
+        if kind == CHUNK:
             known = self._open.get((pid, ssl))
             if known is None or known.connection.start_ns != start_ns:
                 known = self.connections.of(Origin(time_ns, pid, tid=tid, uid=uid, comm=name), start_ns, ssl, number)
@@ -99,27 +99,27 @@ class Records:
         if kind in (_STARTED, _MAPPED):  # report_file() of bpf/tls.c has put the fields of a file here
             self._in_use.setdefault(pid, set()).add(UsedFile(ssl, offset, latency_ns >> 32, latency_ns & 0xFFFFFFFF))
             return None
-        if kind == _SEALED:
+        if kind == SEALED:
             record = Sealed(
                 epoch=latency_ns, offset=offset, seq=seq, data=bytes(view[body : body + length]), lost=lost, number=number
             )
             return connections.hold(origin, record)
-        if kind == _SENT:
+        if kind == SENT:
             return connections.send(origin, (start_ns, ssl, latency_ns), offset=offset, seq=seq)
-        if kind == _GONE:
-            self.traffic.gone(pid)
+        if kind == GONE:
+            self.traffic.code.gone(pid)
             return connections.gone(origin)
         known = connections.of(origin, start_ns, ssl, number)
         source = on(origin, known)
-        if kind == _OPENED:
+        if kind == OPENED:
             known.opened = True
             return TlsOpen(source)
         if kind == _SOCKET:
             below = Below(sock, ends_of(view, body), sure=direction == _SURE)
             return connections.learn(origin, known, below if direction in (_DOUBTFUL, _SURE) else None)
-        if kind == _HANDSHAKE:
+        if kind == HANDSHAKE:
             return TlsHandshake(source, latency_ns) if self._handshakes else None
-        if kind == _CLOSE:
+        if kind == CLOSE:
             return connections.end(origin, ssl, offset, latency_ns)
         return None
 

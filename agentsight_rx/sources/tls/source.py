@@ -14,7 +14,7 @@ from ...events import Loss, TlsEvent
 from ...say import detail, say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
-from ..ends import ENDS_FIELDS
+from ..ends import ENDS_FIELDS, MOVED_FIELDS
 from ..kernel.features import takes_links
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
@@ -54,11 +54,9 @@ _FIELDS = (
     "socket.sk",
     "sock.sk_protocol",
     *ENDS_FIELDS,
+    *MOVED_FIELDS,
     "sock_common.skc_portpair",
-    "tcp_sock.bytes_sent",
-    "tcp_sock.write_seq",
-    "tcp_sock.copied_seq",
-    "tcp_sock.bytes_received",
+    "sock_common.skc_state",
 )
 
 
@@ -110,7 +108,7 @@ class TlsReader(ProgramReader[TlsEvent]):
         self._finder = Finder(self._attach, self._say)
         self._holding = Holding(options.group, self._finder, self._say)
         self._look_s = 0.0  # when to look next
-        self._records = Records(handshakes=options.handshakes, is_searched=self._finder.searches)
+        self._records = Records(handshakes=options.handshakes, seems=self._finder.seems)
 
     @property
     def probed(self) -> Sequence[Probed]:
@@ -159,7 +157,7 @@ class TlsReader(ProgramReader[TlsEvent]):
             decode=self._records.decode,
             fields=_FIELDS,
             switches=["-DCALLS", f"-DCPUS={possible_cpus()}", *self._scope.switches],
-            headers=("ends.h",),
+            headers=("ends.h", "moved.h"),
             parts=("tls_aead.c", "tls_sockets.c", "tls_go.c", "tls_ring.c"),
             names=self.names,
         )
@@ -225,7 +223,7 @@ class TlsReader(ProgramReader[TlsEvent]):
         """Inspect files that this process uses and that are new; the kernel's program does not report them again."""
         places = {(file.device, file.inode) for file in files}
         if mapped := list(mapped_files((pid,))):
-            self._records.traffic.maps(pid, mapped)
+            self._records.traffic.code.maps(pid, mapped)
         used = [one for one in mapped if (one.device, one.inode) in places]
         found = used or mapped  # none is used: an older kernel, where overlayfs has other numbers in the maps of a process
         seen = {(one.device, one.inode) for one in found if self._finder.begin(one.place, one)}
@@ -293,6 +291,7 @@ class TlsReader(ProgramReader[TlsEvent]):
             *program.rest(),
             *self._records.connections.uses(),
             *self._records.traffic.look(at_end=True),
+            *program.read(),  # of connections that ended meanwhile
         ]
         rest += program.lost()
         program.close()

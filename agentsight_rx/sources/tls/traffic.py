@@ -7,17 +7,16 @@ import mmap
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from struct import Struct as Layout
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ...core.bounded import Recent
-from ...errors import CaptureError
-from ...events import SEARCHED, Origin, TcpTraffic, UnreadTls
-from .libraries import FileId, Library, file_id, looks_like, open_file
-from .mapped import Mapped, mapped_files
+from ...events import Origin, TcpTraffic, UnreadTls
+from .libraries import FileId
+from .unread_code import Code, UnreadCode
 
 __all__ = ["RECORD", "Carried", "Tcp", "Traffic", "asker"]
 
@@ -49,15 +48,12 @@ class Tcp(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """Bytes of a socket as the kernel counts them; `moved` are the bytes that the process has written and read, modulo 2^32."""
+    """Bytes that the process has written to a socket and read from it; `moved`: both, modulo 2^32, also behind its end."""
 
     sent: int
     received: int
     moved: int
     local_port: int = 0
-
-
-Files: TypeAlias = tuple[tuple[str, str], ...]  # (path, a place that opens the file)
 
 
 class _Open(Struct):
@@ -78,31 +74,26 @@ class _Open(Struct):
 class _Process(Struct):
     """
     Of so many `connections` it is not known that a TLS object receives from them, and of so many `read` objects not from which
-    connection. `files` it had mapped when it first connected.
+    connection.
     """
 
     connections: int = 0
     first_ns: int = 0  # when the first one was opened
     read: int = 0
-    files: Files = ()
-    named: bool = False  # its unread TLS code was reported
+    code: Code = field(default_factory=Code)
 
 
 class Traffic:
     """
-    A process with more connections than objects, both without those that are known to belong together, spoke in a way that is
-    not read. Only then are its files searched for TLS code, which takes 0.2 s for 100 MB. Of a file that `is_searched` so far
-    the later connections are read.
+    Connections and objects that are known to belong together count no more. A process with more connections than objects spoke
+    in a way that is not read. Only then is its `code` looked at.
     """
 
-    def __init__(self, is_searched: Callable[[FileId], bool] = lambda _: False) -> None:
+    def __init__(self, seems: Callable[[FileId], str | None] = lambda _: None) -> None:
+        self.code = UnreadCode(seems)
         self.ask: Callable[[int], Carried] = lambda _: Carried(0, 0, 0)  # what the socket at an address has carried so far
         self._open: dict[int, _Open] = {}  # by the address of the socket
         self._processes: Recent[tuple[int, int], _Process] = Recent(_PROCESSES_MOST)
-        self._is_searched = is_searched
-        self._looks: Recent[FileId, str] = Recent(_PROCESSES_MOST)
-        self._attached_ns: Recent[FileId, int] = Recent(_PROCESSES_MOST)  # since when a file is read
-        self._mapped: Recent[int, Files] = Recent(_PROCESSES_MOST)  # what living processes had mapped when they began to use it
         self._number = 0
         self._asked_s = 0.0
 
@@ -123,14 +114,6 @@ class Traffic:
         """Whether this process was seen to open a connection before this time."""
         process = self._processes.get((pid, start_ns))
         return process is not None and 0 < process.first_ns < time_ns
-
-    def maps(self, pid: int, mapped: Iterable[Mapped]) -> None:
-        """A process has these files mapped as code."""
-        self._mapped.put(pid, _files_of(mapped))
-
-    def gone(self, pid: int) -> None:
-        """Its number may be that of another process from now on."""
-        self._mapped.pop(pid, None)
 
     def plaintext(self, pid: int, start_ns: int) -> None:
         """A TLS object of this process is in use: its traffic is read."""
@@ -157,7 +140,7 @@ class Traffic:
 
     def _opened_by(self, pid: int, start_ns: int, sock: int) -> _Open | None:
         known = self._open.get(sock)
-        return known if known is not None and (known.origin.pid, known.start_ns) == (pid, start_ns) else None
+        return known if known and (known.origin.pid, known.start_ns) == (pid, start_ns) else None
 
     def read(self, view: memoryview, at: int, comm: Callable[[bytes], str]) -> Tcp:
         """The record of a connection that begins or ends."""
@@ -184,8 +167,7 @@ class Traffic:
         process = self._process(tcp.origin.pid, tcp.start_ns)
         process.connections += 1
         process.first_ns = process.first_ns or tcp.origin.time_ns
-        if not process.files:  # one that lived for some milliseconds may be gone, and was asked before
-            process.files = _files_of(mapped_files((tcp.origin.pid,))) or self._mapped.get(tcp.origin.pid, ())
+        self.code.connects(process.code, tcp.origin.pid)
         self._number += 1
         self._open[tcp.sock] = _Open(
             tcp.origin, tcp.start_ns, number=self._number, peer=tcp.peer, port=tcp.port, opened_s=time.monotonic()
@@ -193,13 +175,13 @@ class Traffic:
 
     def end(self, tcp: Tcp) -> list[TcpTraffic | UnreadTls]:
         known = self._open.pop(tcp.sock, None)
-        if known is None or not (tcp.sent or tcp.received):
+        if known is None or not tcp.local_port:  # it was never established
             return []
         known.sent, known.received, known.local_port = tcp.sent, tcp.received, tcp.local_port
         return self._report(known, tcp.origin, ended=True)
 
     def look(self, *, at_end: bool = False) -> list[TcpTraffic | UnreadTls]:
-        """Open connections of processes whose plaintext was not seen, with what they carried so far."""
+        """Open connections with what they carried so far: of processes whose plaintext was not seen, at the end of all."""
         now_s = time.monotonic()
         if not self._open or not (at_end or now_s - self._asked_s >= _EVERY_S):
             return []
@@ -207,13 +189,13 @@ class Traffic:
         out: list[TcpTraffic | UnreadTls] = []
         for sock, known in self._open.items():
             process = self._process(known.origin.pid, known.start_ns)
-            if known.read or process.connections <= process.read or not (at_end or now_s - known.opened_s >= _OLD_S):
+            if not at_end and (known.read or process.connections <= process.read or now_s - known.opened_s < _OLD_S):
                 continue
             sent, received, _, local_port = self.ask(sock)
-            if not local_port:  # it gave its port back, so the record of its end, which has the port, is on its way
+            if not local_port:  # the record of its end, which has the port, is on its way
                 continue
             known.local_port = local_port
-            if (sent, received) != (known.sent, known.received) and (sent or received):
+            if at_end or ((sent, received) != (known.sent, known.received) and (sent or received)):
                 known.sent, known.received = sent, received
                 out += self._report(known, known.origin, ended=False)
         return out
@@ -230,41 +212,11 @@ class Traffic:
             ended=ended,
             local_port=known.local_port,
         )
-        return [*self._name(known, origin), traffic]
-
-    def _name(self, known: _Open, origin: Origin) -> list[TcpTraffic | UnreadTls]:
-        """The TLS code of a process that was not read, once."""
         process = self._process(known.origin.pid, known.start_ns)
-        if process.named or process.connections <= process.read:
-            return []
-        process.named, since_ns = True, known.origin.time_ns
-        found = ((path, self._looks_like(since_ns, place, path)) for path, place in process.files)
-        return [UnreadTls(origin, known.start_ns, path=path, looks_like=seems) for path, seems in found if seems]
-
-    def _looks_like(self, since_ns: int, *places: str) -> str:
-        """What the file looks like, if it was not read when the connection began."""
-        for place in places:
-            try:
-                with open_file(place) as file:
-                    identity = file_id(file)
-                if self._is_searched(identity) or self._attached_ns.get(identity, 0) > since_ns:
-                    return SEARCHED
-                known = self._looks.get(identity)
-                if known is None:
-                    known = looks_like(place)
-                    self._looks.put(identity, known)
-            except CaptureError:
-                continue
-            return known
-        return ""
-
-    def attached(self, library: Library) -> None:
-        """Its functions are probed from now on."""
-        self._attached_ns.put(library.id, time.monotonic_ns())
-
-    def unreadable(self, library: Library, stack: str) -> None:
-        """The functions that were taken for this stack are others."""
-        self._looks.put(library.id, stack)
+        if process.connections <= process.read:
+            return [traffic]
+        found = self.code.looked_at(process.code, known.origin.pid, known.origin.time_ns)
+        return [*(UnreadTls(origin, known.start_ns, path=path, looks_like=seems) for path, seems in found), traffic]
 
     def _process(self, pid: int, start_ns: int) -> _Process:
         found = self._processes.use((pid, start_ns))
@@ -272,10 +224,6 @@ class Traffic:
             found = _Process()
             self._processes.put((pid, start_ns), found)
         return found
-
-
-def _files_of(mapped: Iterable[Mapped]) -> Files:
-    return tuple((each.name, each.place) for each in mapped)
 
 
 def _address(family: int, raw: bytes) -> str:

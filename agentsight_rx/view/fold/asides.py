@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ...agents.said import is_grown
 from ...core.bounded import Recent
 from ..rows.kinds import CallRow
 
@@ -22,6 +25,7 @@ class _Talk(Struct, array_like=True, frozen=True):
     model: str | None = None
     typed: tuple[str, ...] = ()
     last: tuple[str, ...] = ()  # what a retry has in common with the request before it
+    prompt: tuple[int, int] = (0, 0)  # of that request: characters, and their CRC-32
 
 
 class AsidesState(Struct, array_like=True):
@@ -48,13 +52,19 @@ class Asides:
             return row, []
         talk = self._talks.get(session) or _Talk()
         begin = row.prompt[:_COMPARED]
-        last = (begin, str(row.messages), "tools" if tools else row.model or "")
+        last = (str(row.messages), "tools" if tools else row.model or "")
+        prompt = len(row.prompt), _crc(row.prompt)
         if talk.last == last:
-            return replace(row, aside="retry"), []
+            if talk.prompt == prompt:
+                return replace(row, aside="retry"), []
+            length, crc = talk.prompt
+            if length < len(row.prompt) and _crc(row.prompt[:length]) == crc and is_grown(row.prompt[length:]):
+                self._talks.put(session, replace(talk, prompt=prompt))
+                return replace(row, prompt=""), []
         if not tools:
-            self._talks.put(session, replace(talk, last=last))
+            self._talks.put(session, replace(talk, last=last, prompt=prompt))
             return self._without_tools(row, talk), []
-        self._talks.put(session, _Talk(row.model, (*talk.typed, begin)[-_TYPED_MOST:], last))
+        self._talks.put(session, _Talk(row.model, (*talk.typed, begin)[-_TYPED_MOST:], last, prompt))
         return row, [] if talk.typed else self._wrapping(session, begin)
 
     def _without_tools(self, row: CallRow, talk: _Talk) -> CallRow:
@@ -91,6 +101,10 @@ class Asides:
         self._talks.fill(state.talks)
         self._maybe.clear()
         self._maybe.update({row.id: row for row in state.maybe})
+
+
+def _crc(text: str) -> int:
+    return crc32(text.encode("utf-8", "surrogatepass"))
 
 
 def _is_in(typed: str, prompt: str) -> bool:

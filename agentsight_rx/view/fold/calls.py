@@ -93,7 +93,8 @@ class Calls:
 
     def _begin(self, event: HttpRequest, provider: Provider, id: str) -> Outcome:
         origin = event.origin
-        row, digest, results, asked = self.requests.read(event, provider, id)
+        said = self.requests.read(event, provider, id)
+        row, digest, results, asked = said
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             evicted += self._abort(next(iter(self._open)), "evicted", None)
@@ -107,9 +108,7 @@ class Calls:
             tied, others = self._tied(begun_call)
             row, met = tied.row, tied.met
         if row.twin is None:
-            row, begun = self._sessions.begin(
-                row if received else self._repeats.begin(row, digest), event.headers, tools=len(asked.tools)
-            )
+            row, begun = self._sessions.begin(row if received else self._repeats.begin(row, digest), event.headers, said)
             others += begun
             judge(begun, self._open, self._behind)
         self._open[id] = OpenCall(
@@ -180,8 +179,14 @@ class Calls:
         return self._end(event, key, draft.reply())
 
     def _polled(self, key: str, event: HttpResponse | SseMessage) -> Outcome:
-        ended = self._background.answered(key, event)
-        return _NOTHING if ended is None else self._ended_by(ended[0], event, ended[1], more=False)
+        found = self._background.answered(key, event)
+        if found is None:
+            return _NOTHING
+        call, reply = found
+        ended = self._ended_by(call, event, reply, more=False)
+        if ended.call is not None:
+            self._background.ended(call, ended.call)
+        return Outcome(ended.rows) if call.partial is not None and call.partial.tools == len(reply.tool_calls) else ended
 
     def _keep_early(self, key: str, event: HttpResponse | SseMessage) -> bool:
         """A server may answer before it has read the whole request (RFC 9112 9.3): keep the answer until the request ends."""
@@ -235,6 +240,8 @@ class Calls:
             self._open[key] = replace(open_call, partial=ended.call)
             return ended
         del self._open[key]
+        if ended.call is not None:
+            self._background.ended(open_call, ended.call)
         if open_call.received:
             self.twins.has_answered(key, open_call, reply.id)
         if event.complete:

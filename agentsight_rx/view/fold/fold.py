@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from ...core.bounded import Recent
 from ...events import Connection, Event
 from ...rules.guard.values import Rules
-from ..rows.kinds import AuditRow, Row
+from ..rows.kinds import SEEN, AuditRow, Row
 from .amended import Rows, amended, place_of
 from .guard.talk import Priced
 from .views import Size, Views, ViewsState
@@ -53,6 +53,7 @@ class FoldState(Struct, array_like=True):
     looked_ns: int = 0
     strange: int = 0
     staying: list[tuple[Connection, int]] = []
+    seen_by: str = SEEN  # what comes next, as in Witness
 
 
 class Fold:

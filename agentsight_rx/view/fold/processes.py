@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
+from ...agents.answers import ends_with_answer, is_answer, passes_on
 from ...agents.programs import is_client, is_launcher, is_prompt, is_worker
 from ...agents.registry import agent_of
 from ...core.bounded import Recent
 from ...events import ProcessExec, ProcessExit, ProcessFork, ProcessSeen, milliseconds
 from ..rows.kinds import AuditRow, ProcessRow, Row, process_id
 
-__all__ = ["Processes"]
+__all__ = ["ChildCode", "Processes"]
 
 _DEPTH_MOST = 64  # ancestors that are looked at
+_PARENTS_MOST = 4096  # of which a child did not end with 0
 _MOST = 65_536  # live processes; a machine has at most 4 million pids and some hundred processes
+
+# The code of the last child that did not end with 0, and whether it is an answer
+ChildCode: TypeAlias = tuple[int, bool]
 
 
 class Processes:
@@ -23,6 +29,7 @@ class Processes:
 
     def __init__(self) -> None:
         self._live: Recent[int, ProcessRow] = Recent(_MOST)
+        self._of_child: Recent[int, ChildCode] = Recent(_PARENTS_MOST)  # by the process
 
     def fork(self, event: ProcessFork) -> list[Row]:
         origin = event.origin
@@ -110,7 +117,7 @@ class Processes:
         known, id = self._live.pop(origin.pid, None), process_id(origin.pid, event.start_ns)
         if known is None or known.id != id:
             known = ProcessRow(id, origin.pid, ppid=event.ppid, comm=origin.comm)
-        ended = "killed" if event.signal else "success" if event.exit_code == 0 else "failure"
+        ended = "killed" if event.signal else "success" if self._has_answered(event, known.argv) else "failure"
         row = replace(
             known,
             end_timestamp_ms=time_ms,
@@ -139,6 +146,16 @@ class Processes:
             link="lineage" if row.tool_call_id else None,
         )
         return row, [row, audit]
+
+    def _has_answered(self, event: ProcessExit, argv: Sequence[str]) -> bool:
+        """It ended with 0, or with a code that is an answer: its own, or that of the child whose code a shell passes on."""
+        code, child = event.exit_code, self._of_child.pop(event.origin.pid, None)
+        if not code:
+            return not event.signal
+        passed = child is not None and passes_on(argv, code, child[0])
+        answered = child[1] if child is not None and passed else is_answer(argv, code) or ends_with_answer(argv, code)
+        self._of_child.put(event.ppid, (code, answered))
+        return answered
 
     def linked(self, pid: int, tool_call_id: str) -> list[Row]:
         """Remember that this live process runs a tool."""
@@ -210,12 +227,14 @@ class Processes:
     def _keep(self, row: ProcessRow) -> None:
         self._live.put(row.pid, row)
 
-    def snapshot(self) -> list[ProcessRow]:
-        return list(self._live.values())
+    def snapshot(self) -> tuple[list[ProcessRow], list[tuple[int, ChildCode]]]:
+        return list(self._live.values()), list(self._of_child.items())
 
-    def restore(self, state: list[ProcessRow]) -> None:
+    def restore(self, live: list[ProcessRow], of_child: list[tuple[int, ChildCode]], /) -> None:
         self._live.clear()
-        self._live.update({row.pid: row for row in state})
+        self._live.update({row.pid: row for row in live})
+        self._of_child.clear()
+        self._of_child.update(of_child)
 
 
 def _is_fork(row: ProcessRow) -> bool:

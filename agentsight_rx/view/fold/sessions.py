@@ -15,6 +15,9 @@ from ..rows.tool_outcome import has_failed
 from .asides import Asides, AsidesState
 from .named_ids import NamedIds, named_ids
 from .processes import Processes
+from .requests import Said
+from .threads import Threads, ThreadsState
+from .tools import Tools
 
 __all__ = ["Sessions", "SessionsState"]
 
@@ -22,7 +25,6 @@ _MOST = 4096  # sessions that are still counted; an agent has one, with sub-agen
 _PROCESSES_MOST = 8192  # 2 MB
 _RESPONSES_MOST = 8192  # responses that a later request may go on from
 _MODELS_MOST = 16
-_AGENTS_MOST = 1024
 _TITLE = 200  # characters
 
 
@@ -35,25 +37,25 @@ class SessionsState(Struct, array_like=True):
     rows: list[SessionRow]
     of_process: tuple[list[str], list[str]]
     of_response: tuple[list[str], list[str]]
-    agents: list[str]
+    threads: ThreadsState = field(default_factory=ThreadsState)
     asides: AsidesState = field(default_factory=AsidesState)
 
 
 class Sessions:
     """The sessions so far, and which process and which response belongs to which."""
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Processes, tools: Tools) -> None:
         self._processes = processes
         self._rows: Recent[str, SessionRow] = Recent(_MOST)  # the one whose newest call began first goes first
         self._of_process: Recent[str, str] = Recent(_PROCESSES_MOST)  # the newest session of each
         self._of_response: Recent[str, str] = Recent(_RESPONSES_MOST)
-        self._agents: Recent[str, None] = Recent(_AGENTS_MOST)  # session and id of each sub-agent
+        self._threads = Threads(processes, tools)
         self._asides = Asides()
 
-    def begin(self, row: CallRow, headers: Headers, *, tools: int = 0) -> tuple[CallRow, list[Row]]:
+    def begin(self, row: CallRow, headers: Headers, said: Said | None = None) -> tuple[CallRow, list[Row]]:
         """
-        A call begins that may use so many tools: its row with its session, that session, and rows of earlier calls of which
-        more is known now.
+        A call begins, with a request that was seen to say this: its row with its session, that session, and rows of earlier
+        calls of which more is known now.
         """
         named, product = named_ids(headers), product_of(headers)
         program = self._processes.program(row.pid or 0)
@@ -70,12 +72,11 @@ class Sessions:
             row,
             session_id=id,
             agent=session.agent or session.program or None,
-            agent_id=named.agent,
-            parent_agent_id=named.parent_agent,
             conversation_id=row.conversation_id or named.conversation,
             turn=session.calls + 1,
         )
-        called, asides = self._asides.begin(called, tools)
+        called, is_new_agent = self._threads.begin(called, named, said)
+        called, asides = self._asides.begin(called, len(said.asked.tools) if said is not None else 0)
         title = "" if any(each.prompt[:_TITLE] == session.title for each in asides) else session.title
         session = replace(
             session,
@@ -86,7 +87,7 @@ class Sessions:
             models=_with(session.models, row.model),
             calls=session.calls + 1,
             repeated_calls=session.repeated_calls + (row.repeat > 0),
-            sub_agents=session.sub_agents + self._is_new_agent(id, named.agent),
+            sub_agents=session.sub_agents + is_new_agent,
             conversation_id=session.conversation_id or called.conversation_id,
             end_timestamp_ms=max(session.end_timestamp_ms or 0, row.start_timestamp_ms),
         )
@@ -120,12 +121,6 @@ class Sessions:
         known = self._of_process.get(row.process_id) if row.process_id else None
         return row.session_id or named.session or before or known or f"session-{root or row.pid}"
 
-    def _is_new_agent(self, session: str, agent: str | None) -> bool:
-        if agent is None or (key := f"{session}/{agent}") in self._agents:
-            return False
-        self._agents.put(key, None)
-        return True
-
     def _new(self, id: str, row: CallRow, program: ProcessRow | None, *, is_named: bool) -> SessionRow:
         return SessionRow(
             id,
@@ -150,6 +145,7 @@ class Sessions:
             return []
         if row.response_id:
             self._of_response.put(row.response_id, session.id)
+            self._threads.ended(row)
         old = before or _NOTHING
         repeated = row.total_tokens - old.total_tokens if row.repeat else 0
         usage = row.usage if before is None else row.usage - before.usage
@@ -226,7 +222,7 @@ class Sessions:
             rows=list(self._rows.values()),
             of_process=self._of_process.columns,
             of_response=self._of_response.columns,
-            agents=list(self._agents),
+            threads=self._threads.snapshot(),
             asides=self._asides.snapshot(),
         )
 
@@ -235,8 +231,7 @@ class Sessions:
         self._rows.update({row.id: row for row in state.rows})
         self._of_process.fill(state.of_process)
         self._of_response.fill(state.of_response)
-        self._agents.clear()
-        self._agents.update(dict.fromkeys(state.agents))
+        self._threads.restore(state.threads)
         self._asides.restore(state.asides)
 
 

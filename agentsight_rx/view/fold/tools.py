@@ -36,16 +36,18 @@ class _Candidate(Struct, array_like=True, frozen=True):
     exit_code: int | None = None
     signal: int | None = None
     end_ms: int = 0
+    is_answer: bool = False
 
 
 class OpenTool(Struct, frozen=True):
-    """A tool call whose result has not been seen."""
+    """A tool call whose result has not been seen. `whole`: the answer that asked for it was seen to its end."""
 
     row: ToolRow
     needles: tuple[str, ...]
     candidates: tuple[_Candidate, ...] = ()
     ended_ms: int = 0  # when its newest process ended; 0: none did
     sent: bool = False  # a request of MCP was sent for it
+    whole: bool = True
 
 
 Changed: TypeAlias = tuple[ToolRow, ToolRow]  # as it is, and as it was
@@ -92,7 +94,7 @@ class Tools:
                 agent_id=call.agent_id,
             )
             row = self._repeats.mark(row)
-            self._keep(OpenTool(row, tuple(strings_in(tool.input))))
+            self._keep(OpenTool(row, tuple(strings_in(tool.input)), whole=call.complete))
             rows.append(row)
         return rows
 
@@ -167,13 +169,13 @@ class Tools:
             return rows
         answered = self._running.pop(process.id, None)
         if answered is not None:
-            rows.append((replace(answered, exit_code=process.exit_code, signal=process.signal), answered))
+            rows.append((replace(answered, **_end_of(process)), answered))
         mine = self._open.get(process.tool_call_id) if process.tool_call_id else None
         if mine is not None:
             self._open[mine.row.id] = replace(mine, ended_ms=max(mine.ended_ms, process.end_timestamp_ms or 0))
         for tool in list(self._open.values()):
             if tool.row.process_id == process.id and tool.row.exit_code is None:
-                row = replace(tool.row, exit_code=process.exit_code, signal=process.signal)
+                row = replace(tool.row, **_end_of(process))
                 self._open[row.id] = replace(tool, row=row)
                 rows.append((row, tool.row))
             elif any(each.process == process.id for each in tool.candidates):
@@ -233,6 +235,7 @@ class Tools:
             start_timestamp_ms=found.start_ms,
             exit_code=found.exit_code,
             signal=found.signal,
+            is_answer=found.is_answer,
         )
         return linked, found.end_ms
 
@@ -251,6 +254,14 @@ class Tools:
     def open_of(self, pids: Set[int]) -> list[OpenTool]:
         """The open tools that one of these processes asked for, the oldest first."""
         return [each for each in self._open.values() if each.row.pid in pids]
+
+    @property
+    def any_open(self) -> bool:
+        return bool(self._open)
+
+    def open_in(self, session: str) -> list[OpenTool]:
+        """The open tools of a session, the oldest first."""
+        return [each for each in self._open.values() if each.row.session_id == session]
 
     def sent(self, tool: OpenTool) -> None:
         """A request of MCP was sent for it: the next equal one is for the next equal tool."""
@@ -276,5 +287,9 @@ class Tools:
 def _ended(candidate: _Candidate, process: ProcessRow) -> _Candidate:
     if candidate.process != process.id:
         return candidate
-    end_ms = process.end_timestamp_ms or 0
-    return replace(candidate, ended=True, exit_code=process.exit_code, signal=process.signal, end_ms=end_ms)
+    return replace(candidate, ended=True, end_ms=process.end_timestamp_ms or 0, **_end_of(process))
+
+
+def _end_of(process: ProcessRow) -> dict[str, int | bool | None]:
+    is_answer = bool(process.exit_code) and not process.has_failed
+    return {"exit_code": process.exit_code, "signal": process.signal, "is_answer": is_answer}

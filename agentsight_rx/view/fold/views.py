@@ -45,7 +45,7 @@ from .exchanges import Exchanges
 from .guard.guard import Guard, row_of_rules
 from .guard.state import GuardState
 from .guard.talk import Priced
-from .processes import Processes
+from .processes import ChildCode, Processes
 from .rpc_ends import RpcEnds, RpcEndsState
 from .sessions import Sessions, SessionsState
 from .tls_uses import row_of_use
@@ -67,6 +67,7 @@ class ViewsState(Struct, array_like=True):
     targets: list[NetworkRow]
     guard: GuardState | None = None
     rpc: RpcEndsState = RpcEndsState()
+    of_child: list[tuple[int, ChildCode]] = []
 
     @property
     def entries(self) -> int:
@@ -145,7 +146,7 @@ class Views:
         }
         self._processes = Processes()
         self._tools = Tools(self._processes)
-        self._sessions = Sessions(self._processes)
+        self._sessions = Sessions(self._processes, self._tools)
         self._unknown = UnknownFields()
         self._calls = Calls(self._sessions, self._unknown)
         self._exchanges = Exchanges(self._calls.twins.sockets)
@@ -214,9 +215,15 @@ class Views:
         return self._processes.fork(event)
 
     def _seen(self, event: ProcessSeen) -> list[Row]:
+        self._lives_in(event.home)
         return self._processes.seen(event)
 
+    def _lives_in(self, home: str) -> None:
+        if home and self._guard is not None and self._guard.lives_in(home):
+            self._judge_by(self._guard)
+
     def _exec(self, event: ProcessExec) -> list[Row]:
+        self._lives_in(event.home)
         event_id = _event_id("exec", event)
         rows = self._processes.exec(event, event_id)
         rows += self._tools.started(event, event_id)
@@ -247,8 +254,8 @@ class Views:
         return self._effects.sample(event)
 
     def _hosts(self, event: HostsKnown) -> list[Row]:
-        if self._guard is not None:
-            self._guard.knows(event)
+        if self._guard is not None and self._guard.knows(event):
+            self._judge_by(self._guard)
         return []
 
     def _rules(self, event: RulesLoaded) -> list[Row]:
@@ -263,7 +270,7 @@ class Views:
         self._calls.requests.again = again
 
     def known(self, row: Row) -> KeptRow | None:
-        """What is known now of what a row is about, where that is not over."""
+        """The newest row of the same thing, where the thing is not over."""
         match row:
             case ProcessRow():
                 found = self._processes.get(row.pid)
@@ -289,8 +296,10 @@ class Views:
         return self._calls.finish() + self._exchanges.finish()
 
     def snapshot(self) -> ViewsState:
+        live, of_child = self._processes.snapshot()
         return ViewsState(
-            processes=self._processes.snapshot(),
+            processes=live,
+            of_child=of_child,
             tools=self._tools.snapshot(),
             sessions=self._sessions.snapshot(),
             calls=self._calls.snapshot(),
@@ -302,7 +311,7 @@ class Views:
         )
 
     def restore(self, state: ViewsState) -> None:
-        self._processes.restore(state.processes)
+        self._processes.restore(state.processes, state.of_child)
         self._tools.restore(state.tools)
         self._sessions.restore(state.sessions)
         self._calls.restore(state.calls)

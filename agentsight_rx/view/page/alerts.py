@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from ...rules.guard.compiled import allow_text
 from ...rules.guard.file import built_in_rules
-from ...rules.guard.lists import shortened, with_short_homes
+from ...rules.guard.homes import shortened, with_short_homes
 from ...say import program
 from ...state import by_index
 from ..queries.alerts import Evidence, evidence_of

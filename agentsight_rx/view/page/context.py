@@ -112,7 +112,7 @@ class ContextBlock(Struct, frozen=True, omit_defaults=True):
 class ContextRow(Struct, frozen=True, omit_defaults=True):
     """
     One segment with its cost so far. `lives`: the turns that carried it, as first, last, first, last, …: cut where it was paid
-    in full again. Dollars are None without a price. `target` is its place on another tab.
+    in full again. Dollars are None without a price. `target` is its place on another tab, `dropped` its last turn where it was.
     """
 
     id: str
@@ -129,6 +129,7 @@ class ContextRow(Struct, frozen=True, omit_defaults=True):
     full_usd: float | None = None
     mentioned: int = 0  # the last turn with its name
     again: int = 0
+    dropped: int = 0
     never: bool = False  # of tools: never called
     target: Clause | None = None
 

@@ -8,7 +8,7 @@ from ...context.held import Held
 from ..queries.context import AgentContext, Cleared, Compaction, LostCache, TurnContext
 from ..queries.context_words import ORIGINS, cleared_said
 from ..queries.verdict import Clause
-from ..words import amount, plural
+from ..words import amount, money, plural
 from .context import ContextNote, ContextSum
 
 __all__ = ["notes_of"]
@@ -28,7 +28,7 @@ def notes_of(agent: AgentContext, turn: TurnContext, /) -> Iterator[ContextNote]
 
 def _lost(agent: AgentContext, turn: TurnContext, lost: LostCache) -> ContextNote:
     cause, tokens = lost.cause, amount(lost.tokens)
-    price = f": ${lost.usd:.2f} more than reading them" if lost.usd else ""
+    price = f": {money(lost.usd)} more than reading them" if lost.usd else ""
     said = [f"{tokens} tokens were not read from the cache{price}."]
     if cause is not None and cause.number:
         before = max((each.turn for each in agent.turns if each.turn < turn.turn), default=0)
@@ -42,7 +42,7 @@ def _lost(agent: AgentContext, turn: TurnContext, lost: LostCache) -> ContextNot
 
 def _compacted(agent: AgentContext, turn: TurnContext, fall: Compaction) -> ContextNote:
     more = list(_not_named(agent, turn, fall))
-    more += [Clause(f"Writing the summary cost ${fall.usd:.2f}.")] if fall.usd else []
+    more += [Clause(f"Writing the summary cost {money(fall.usd)}.")] if fall.usd else []
     return ContextNote(
         "compacted",
         (Clause(f"{plural(len(fall.dropped), 'segment')} went, {len(fall.came):,} came."),),
@@ -72,13 +72,13 @@ def _not_named(agent: AgentContext, turn: TurnContext, fall: Compaction) -> Iter
 
 
 def _file(agent: AgentContext, held: Held) -> str:
-    maker = agent.mentions.makers.get(held.piece.ref) if held.kind == "file" else None
+    maker = agent.mentions.maker_of(held) if held.kind == "file" else None
     return maker.file if maker else ""
 
 
 def _cleared(cleared: Cleared) -> ContextNote:
     said = cleared_said(cleared)
-    price = (Clause(f"What stands behind was read anew: ${cleared.usd:.2f} more."),) if cleared.usd else ()
+    price = (Clause(f"What stands behind was read anew: {money(cleared.usd)} more."),) if cleared.usd else ()
     return ContextNote("cleared", (Clause(f"{said[:1].upper()}{said[1:]}."),), price)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from ..queries.call import find_calls
 from ..queries.context import AgentContext, TurnContext
 from ..queries.context_findings import Avoidable, avoidable
+from ..queries.context_reading import read_beside
 from ..queries.context_words import avoidable_said, sentence_of, what_to_do
 from ..queries.instruction_files import instruction_files
 from ..queries.segments import BUILT_IN, Segment, carried, server_of
+from ..queries.selection import Selection
 from ..queries.verdict import Clause
 from .context import (
     CLEARED,
@@ -51,7 +54,7 @@ def contexts_of(picture: Picture, session: str, /, *, of: str = "") -> ContextOv
         prompts=tuple(turn.turn for turn in turns if turn.call.is_prompted),
         window=agent.window or 0,
         fullest=max(turns, key=lambda turn: turn.total).turn,
-        threads=tuple(ContextThread(each.agent_id or "", each.agent_id or "main", len(each.turns)) for each in agents),
+        threads=tuple(ContextThread(each.agent_id or "", each.name, len(each.turns)) for each in agents),
         counted=any(turn.usage is not None for turn in turns),
         calls=len(turns),
         model=turns[-1].call.model or "",
@@ -66,15 +69,13 @@ def request_of(
     The request of a turn. `row` is the id of a chosen segment, `origin` one of the nine, `opened` shows small segments too.
     Raises KeyError.
     """
-    whole = _agent(picture.contexts(session), of)
+    whole = _with(_agent(picture.contexts(session), of), turn) or _beside(picture, session, turn)
     whole.instruction_files = whole.instruction_files or instruction_files(picture.store, whole)
-    if turn not in {each.turn for each in whole.turns}:
-        raise KeyError(f"turn {turn}")
     agent = whole.at(turn)
     last, called = agent.turns[-1], _called(picture, session)
     usage = last.usage
     parts = [each for each in carried(agent) if not origin or ORIGINS[PLACES.get(each.origin, 6)] == origin]
-    shown = [each for each in parts if each.held][:_ROWS]
+    shown = parts[:_ROWS]
     rest = [each for each in parts if each not in shown]
     chosen = next((each for each in parts if row and each.id == row), None)
     dropped = [each.cost for each in parts if not each.held and each.cost is not None]
@@ -109,6 +110,20 @@ def _agent(agents: Sequence[AgentContext], of: str) -> AgentContext:
     if found is None:
         raise KeyError(f"a context of {of or 'the main agent'}")
     return found
+
+
+def _with(agent: AgentContext, turn: int) -> AgentContext | None:
+    return agent if any(each.turn == turn for each in agent.turns) else None
+
+
+def _beside(picture: Picture, session: str, turn: int) -> AgentContext:
+    """A request that an agent makes for itself is a context of its own."""
+    found = [
+        call for call in find_calls(picture.store, str(turn), Selection(sessions=frozenset({session}))) if call.turn == turn
+    ]
+    if not found:
+        raise KeyError(f"turn {turn}")
+    return read_beside(picture.store, found[0], picture.prices)
 
 
 def _called(picture: Picture, session: str) -> Collection[str]:
@@ -165,6 +180,7 @@ def _row(agent: AgentContext, segment: Segment, called: Collection[str]) -> Cont
         whose=f"{segment.count} tools" if is_server else f"read, {segment.read.evidence}" if segment.read else segment.tool,
         origin=PLACES.get(segment.origin, 6),
         tokens=segment.tokens,
+        dropped=0 if segment.held else segment.last,
         since=segment.since,
         requests=segment.requests,
         lives=tuple(_lives(agent, segment)),

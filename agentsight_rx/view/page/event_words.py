@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import fields
 
+from ...agents.answers import finds_nothing, is_answer
 from ...events import (
     BlindSpot,
     Event,
@@ -31,9 +32,12 @@ from ...events import (
     TlsChunk,
     TlsUse,
     WebSocketMessage,
+    Witness,
 )
 from ...wire.http1 import field
+from ..reasons import HOOKS_SEE
 from ..rows.blind_spots import connections_of
+from ..rows.kinds import SEEN
 from ..words import cut, data_size, plural
 
 __all__ = ["SOURCES", "line_of", "source_of"]
@@ -96,7 +100,9 @@ def _line(event: Event) -> tuple[str, bool]:
             return f"fork by {event.ppid}", False
         case ProcessExit():
             how = signal.Signals(event.signal).name if event.signal in _SIGNALS else f"signal {event.signal}"
-            return (f"killed by {how}" if event.signal else f"exit {event.exit_code}"), bool(event.exit_code or event.signal)
+            return (f"killed by {how}" if event.signal else f"exit {event.exit_code}"), bool(
+                event.signal or (event.exit_code and not is_answer((event.origin.comm,), event.exit_code))
+            )
         case ProcessSeen():
             return f"runs already: {' '.join(event.argv) or event.filename}", False
         case Readline():
@@ -105,7 +111,9 @@ def _line(event: Event) -> tuple[str, bool]:
             moved = f" to {event.target}" if event.target else ""
             size = f", {event.written_bytes:,} bytes written" if event.written_bytes else ""
             failed = f": {os.strerror(event.error)}" if event.error else ""
-            return f"{event.action} {event.path}{moved}{size}{failed}", bool(event.error)
+            return f"{event.action} {event.path}{moved}{size}{failed}", bool(event.error) and not finds_nothing(
+                event.action, event.flags, event.error
+            )
         case NetEvent():
             where = f"{event.peer or event.local}:{event.port}" if event.port else event.peer or event.local
             return f"{event.action} {event.protocol} {where}{f': {os.strerror(event.error)}' if event.error else ''}", bool(
@@ -134,6 +142,8 @@ def _line(event: Event) -> tuple[str, bool]:
         case RulesLoaded():
             error = f"the rules of {event.file} were not loaded: {event.error}"
             return (error, True) if event.error else (f"the rules of {event.file} were loaded ({event.sha256[:8]})", False)
+        case Witness():
+            return f"seen {'by the kernel' if event.seen_by == SEEN else HOOKS_SEE}", False
         case HostsKnown():
             return f"{plural(len(event.pairs), 'host')} of earlier recordings", False
         case _:

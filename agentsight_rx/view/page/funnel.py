@@ -40,7 +40,7 @@ def place_of(entry: Entry, /) -> str:
     name = _name(entry.stage)
     if entry.by_filter:
         return "filters"
-    if entry.reason in (Reason.KERNEL_LOST, Reason.NOT_OPENED, Reason.UNSEEN):
+    if entry.reason in (Reason.KERNEL_LOST, Reason.NOT_OPENED, Reason.OPENED_LATE, Reason.UNSEEN):
         return "kernel"
     if entry.reason is Reason.UNREADABLE:
         return "connections"
@@ -55,6 +55,8 @@ def places_of(entries: Sequence[Entry], counts: Sequence[StageCount], /) -> Iter
     """Of all runs of a recording. A recording of an older release has no counts: its losses are known, but not their share."""
     lost: dict[str, list[Entry]] = {}
     for entry in entries:
+        if entry.reason is Reason.LEFT_RUNNING:
+            continue  # behind the end nothing came
         if entry.by_filter or not entry.reason.intended:
             lost.setdefault(place_of(entry), []).append(entry)
     gone = {place: sum(each.count for each in some) for place, some in lost.items()}

@@ -4,7 +4,7 @@ A session -> the head of the page: verdict, completeness, the strip of turns, nu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -135,7 +135,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
     work = picture.work(session)
     threads = threads_of(session, work)
     files, _ = picture.audits(session, "file")
-    live = picture.being_written and (row is None or row.status == "live")
+    live = picture.is_live(session)
     from_turn = 0 if work.cut else from_turn  # with each new turn an older one goes
     counts, more = counts_of(picture, session)
     start, end = _times(picture, row, work)
@@ -143,7 +143,8 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
     last = next((call for call in reversed(main) if call.total_tokens), None)
     window = picture.prices.window_of(seller_of(last), last.response_model or last.model) if last else None
     programs = 0 if work.calls else read_totals(picture.store).programs
-    deeds = deeds_of(work.calls, work.tools, files_touched(files, picture.lives), programs=programs)
+    cwd = (row.cwd if row else None) or (picture.causes.folder if row is None else "")
+    deeds = deeds_of(work.calls, work.tools, files_touched(files, picture.lives, home=cwd), programs=programs)
     refused = [each for each in files if effect_of(each) == "refused"]
     falls, dearest = picture.falls(session)
     numbers = _numbers(work, threads, (start, end), window)
@@ -162,7 +163,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         model=(row.model if row else None) or (last.model if last else None) or "",
         models=row.models if row else (),
         container=(row.container if row else None) or "",
-        cwd=(row.cwd if row else None) or (picture.causes.folder if row is None else ""),
+        cwd=cwd,
         pid=(row.pid if row else None) or 0,
         comm=(row.comm if row else None) or "",
         verdict=(*stopped, *said, *_saving(dearest, numbers.cost), *waiting),
@@ -170,7 +171,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
             wholeness_of(picture.healths.of(row) if row else picture.health),
             records=records_of(count for _, count in picture.store.scan(STAGES)),
         ),
-        strip=_strip(threads, work, falls, start_ms=start, from_turn=from_turn, live=live),
+        strip=_strip(threads, work, falls, start_ms=start, from_turn=from_turn, goes_on=picture.goes_on),
         turns=len(main),
         below=tuple(sorted((threads.turns[call], turn) for call, turn in threads.under.items() if call in threads.turns)),
         from_turn=from_turn,
@@ -214,7 +215,9 @@ def _saving(dearest: Avoidable | None, cost: CostSum) -> tuple[Clause, ...]:
     return (Clause(" "), Clause(saving_said(dearest, cost.usd), "context")) if dearest is not None and cost.usd else ()
 
 
-def _strip(threads: Threads, work: Work, falls: Falls, *, start_ms: int, from_turn: int, live: bool) -> Strip:
+def _strip(
+    threads: Threads, work: Work, falls: Falls, *, start_ms: int, from_turn: int, goes_on: Callable[[PricedCall], bool]
+) -> Strip:
     failed = {tool.llm_call_id for tool in work.tools if has_failed(tool)}
     bad = {threads.under.get(call) or threads.turns.get(call) for call in failed}
     with_subs = set(threads.under.values())
@@ -223,7 +226,7 @@ def _strip(threads: Threads, work: Work, falls: Falls, *, start_ms: int, from_tu
     def flags(call: PricedCall) -> int:
         turn = threads.turns[call.id]
         return (
-            _flags(call, turn in bad, live=live)
+            _flags(call, turn in bad, goes_on=goes_on(call))
             | SUB_AGENT * (turn in with_subs)
             | COMPACTED * (call.id in falls.compacted)
             | CACHE_LOST * (call.id in falls.lost)
@@ -244,10 +247,9 @@ def _took(call: PricedCall) -> int:
     return 0 if call.end_timestamp_ms is None else max(0, call.end_timestamp_ms - call.start_timestamp_ms)
 
 
-def _flags(call: PricedCall, bad: bool, /, *, live: bool) -> int:
-    running = call.status == "pending" and live
-    missing = gap_of_call(call) is not None or (call.status == "pending" and not live)
-    return FAILED * (bad or call.status == "error") | MISSING * missing | RUNNING * running
+def _flags(call: PricedCall, bad: bool, /, *, goes_on: bool) -> int:
+    missing = gap_of_call(call, goes_on=goes_on) is not None
+    return FAILED * (bad or call.status == "error") | MISSING * missing | RUNNING * goes_on
 
 
 def _numbers(work: Work, threads: Threads, times: tuple[int, int], window: int | None) -> Numbers:
@@ -266,7 +268,7 @@ def _numbers(work: Work, threads: Threads, times: tuple[int, int], window: int |
         reasoning=sum(call.reasoning_tokens for call in calls),
         cost=summed(calls),
         context=context,
-        left=max(0.0, round(1 - context / window, 3)) if window and context else None,
+        left=max(0.0, round(1 - context / window, 6)) if window and context else None,
         model_ms=model,
         tools_ms=both - model,
         idle_ms=max(0, times[1] - times[0] - both),

@@ -32,7 +32,7 @@ def is_helper(row: ProcessRow, command: str, /) -> bool:
     True for shims and parts of version managers, and for small tools that the command does not name. A program that failed is
     none, so that it is seen.
     """
-    if row.exit_code or row.signal:
+    if row.has_failed:
         return False
     argv = row.argv or ((row.command,) if row.command else ())
     if not argv:

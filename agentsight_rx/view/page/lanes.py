@@ -97,7 +97,9 @@ def lanes_of(picture: Picture, session: str, /, *, width: int, part: tuple[int, 
             _Span(
                 call.start_timestamp_ms - start,
                 (call.end_timestamp_ms or end) - start,
-                (call.status == "error") | 2 * (gap_of_call(call) is not None) | 4 * (call.end_timestamp_ms is None),
+                (call.status == "error")
+                | 2 * (gap_of_call(call, goes_on=picture.goes_on(call)) is not None)
+                | 4 * (call.end_timestamp_ms is None),
                 threads.turns.get(call.id, 0),
                 call.model or "",
             )
@@ -166,7 +168,7 @@ def _families(picture: Picture, programs: Sequence[ProcessRow], start: int, end:
         span = _Span(
             begin,
             (row.end_timestamp_ms or end) - start,
-            int(bool(row.exit_code or row.signal)) | 4 * (row.end_timestamp_ms is None),
+            int(row.has_failed) | 4 * (row.end_timestamp_ms is None),
             cause.turn if cause else 0,
             cut(" ".join(row.argv) or row.command or "", _LABEL),
         )

@@ -11,7 +11,7 @@ from msgspec import Struct
 from ..queries.decided import is_waiting
 from ..queries.findings import Finding, find
 from ..rows.tool_words import asked_for
-from ..words import amount, cut, plural, times_said
+from ..words import amount, cut, money, plural, times_said
 from .alert_shapes import AlertLine
 from .picture import Picture
 from .rail import RailRow
@@ -140,7 +140,7 @@ def reason_of(picture: Picture, session: str, /) -> str:
 
 def cause_said(finding: Finding, /) -> str:
     """Why it cost so much; empty where the finding is no cause."""
-    price = f"${finding.cost_usd or 0.0:,.2f} of it."
+    price = f"{money(finding.cost_usd)} of it."
     match finding.kind:
         case "loop":
             command = cut(asked_for(finding.what.partition(" ")[2]), _NAMED)

@@ -26,7 +26,7 @@ from ..queries.file_fates import Lives
 from ..queries.health import Health, Healths
 from ..queries.reading import newest_first, session_of
 from ..queries.selection import Selection
-from ..rows.kinds import AlertRow, AnyRow, AuditRow, SessionRow, ToolRow
+from ..rows.kinds import AlertRow, AnyRow, AuditRow, CallRow, SessionRow, ToolRow
 from ..rows.tables import ALERTS, AUDIT, CALLS, LOSSES, SESSIONS, TOOLS
 from ..rows.weights import newest_fitting, weight_of
 
@@ -163,6 +163,14 @@ class Picture:
         known = self.sessions
         found = [row for row in known.values() if row.parent_session_id not in known]
         return sorted(found, key=lambda row: (row.start_timestamp_ms, row.id), reverse=True)
+
+    def is_live(self, session: str) -> bool:
+        """It goes on. Raises KeyError for an unknown one."""
+        return self.being_written and (session == WHOLE or self.session(session).status == "live")
+
+    def goes_on(self, call: CallRow | PricedCall) -> bool:
+        """It has no answer yet, and may get one."""
+        return call.status == "pending" and self.is_live(call.session_id or WHOLE)
 
     def family(self, session: str) -> frozenset[str] | None:
         """The session and the sessions that it started; None: all of the recording. Raises KeyError for an unknown one."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from ..queries.reading import newest_programs
-from ..rows.blind_spots import advice_of, connections_of
+from ..rows.blind_spots import advice_of, connections_of, reason_of
 from ..rows.kinds import BlindSpotRow, HttpRow, ProcessRow, TlsUseRow
 from ..rows.tables import HTTP
 from ..words import plural
@@ -85,7 +85,6 @@ def _silent(row: ProcessRow) -> Read:
 
 
 def _unread(spot: BlindSpotRow) -> Read:
-    seems = " and ".join(dict.fromkeys(spot.looks_like)) or "no known TLS code"
-    advice = advice_of(spot)
-    text = f"{seems}. {advice[:1].upper()}{advice[1:]}."
+    advice, reason = advice_of(spot), reason_of(spot)
+    text = f"{reason[:1].upper()}{reason[1:]}. {advice[:1].upper()}{advice[1:]}."
     return Read("not", f"{spot.comm} ({spot.pid}): could not be read", text, side=connections_of(spot), pid=spot.pid)

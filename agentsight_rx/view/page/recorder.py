@@ -7,11 +7,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ...loss import Entry
-from ...state import Store, pages
-from ..reasons import lost_words
-from ..rows.blind_spots import sentence_of
-from ..rows.tables import BLIND_SPOTS, LOSSES, RUNS, SESSIONS
+from ...state import Store
+from ..queries.gaps import missing_things
+from ..queries.health import gaps_of_run
+from ..rows.tables import RUNS, SESSIONS
 
 __all__ = ["RecorderLine", "Watched", "line_of_recorder"]
 
@@ -37,7 +36,7 @@ class RecorderLine(Struct, frozen=True, omit_defaults=True):
     """
     `down`: a store is there, and no recorder writes it; `hidden`: one runs, and its store is another user's; `absent`: there is
     none. `since_ms`: of the run, of the pause, or of the last transaction before it went down. `sessions` go
-    on. `missing` names losses since the run began, the newest last.
+    on. `missing` names the gaps since the run began, the worst first.
     """
 
     state: Literal["running", "paused", "down", "hidden", "absent"]
@@ -60,17 +59,12 @@ def line_of_recorder(watched: Watched, store: Store | None) -> RecorderLine:
     if not watched.is_written:
         return RecorderLine("hidden") if watched.is_held else RecorderLine("down", run.committed_ms, bytes=watched.bytes)
     newest = store.scan(SESSIONS, reverse=True, limit=_SESSIONS_LOOKED_AT)
-    blind = [row for _, row in pages(store, BLIND_SPOTS) if row.timestamp_ms >= run.started_ms]
-    missing = [*map(sentence_of, blind), *map(lost_words, _losses(store, run.number))]
+    missing = [each.said for each in missing_things(gaps_of_run(store, run))]
     return RecorderLine(
         "running",
         run.started_ms,
         sessions=sum(row.status == "live" and row.parent_session_id is None for _, row in newest),
         bytes=watched.bytes,
-        missing=tuple(missing[-_NAMED_MOST:]),
+        missing=tuple(missing[:_NAMED_MOST]),
         more_missing=max(0, len(missing) - _NAMED_MOST),
     )
-
-
-def _losses(store: Store, run: int) -> list[Entry]:
-    return [entry for _, entry in store.scan(LOSSES, start=(run,), stop=(run + 1,)) if not entry.reason.intended]

@@ -9,7 +9,8 @@ from msgspec import Struct
 from ..queries.findings import Finding
 from ..rows.kinds import AuditRow, ToolRow
 from ..rows.tool_words import asked_for
-from ..words import cut, error_said, plural, times_said
+from ..words import amount, cut, error_said, money, plural, times_said
+from ..words import took as took_said
 from .picture import Work
 
 __all__ = ["Signal", "signals_of"]
@@ -45,7 +46,7 @@ def _of_findings(findings: Sequence[Finding], work: Work) -> Iterator[Signal]:
     by_turn = {call.turn: call.id for call in work.calls}
     for each in findings:
         seen = tuple(turn for turn in dict.fromkeys(each.turns) if turn)[:_EVIDENCE_MOST]
-        cost = f" ${each.cost_usd:,.2f}." if each.cost_usd and each.cost_usd >= 0.005 else ""
+        cost = f" {money(each.cost_usd)}." if each.cost_usd else ""
         match each.kind:
             case "loop":
                 _, _, given = each.what.partition(" ")
@@ -75,12 +76,12 @@ def _of_findings(findings: Sequence[Finding], work: Work) -> Iterator[Signal]:
                 why = f"{each.what[:1].upper()}{each.what[1:]}. " if each.what else ""
                 yield Signal(
                     "Cache lost",
-                    f"{why}{_amount(each.amount)} tokens were paid again.{cost}",
+                    f"{why}{amount(each.amount)} tokens were paid again.{cost}",
                     turns=seen,
                     diff=diff,
                 )
             case "growth":
-                yield Signal("Context grows", f"{_amount(each.amount)} tokens a turn.", turns=seen)
+                yield Signal("Context grows", f"{amount(each.amount)} tokens a turn.", turns=seen)
 
 
 def _refused(rows: Sequence[AuditRow], work: Work, turns: dict[str, int]) -> Iterator[Signal]:
@@ -112,9 +113,5 @@ def _slow(tools: Sequence[ToolRow], turns: dict[str, int]) -> Iterator[Signal]:
             slowest = tool if (tool.duration_ms or 0) > (slowest.duration_ms or 0) else slowest
         longest = slowest.duration_ms or 0
         if len(rows) > 2 and longest >= _SLOW_MS and longest >= _SLOWER * max(usual, 1):
-            text = f"took {longest / 1000:.1f} s; usually {usual / 1000:.1f} s."
+            text = f"took {took_said(longest)}; usually {took_said(usual)}."
             yield Signal("Slow call", text, cut(asked_for(slowest.input), 120), turns=(turns.get(slowest.llm_call_id, 0),))
-
-
-def _amount(number: int) -> str:
-    return f"{number / 1000:.1f} k" if number >= 1000 else str(number)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from msgspec import Struct
 
-from ...loss import Reason
-from ..queries.gaps import UNSEEN_WHY, unseen_said
-from ..queries.health import Health
-from ..reasons import lost_words, sentence_why
-from ..rows.blind_spots import advice_of, sentence_of
+from ..queries.gaps import Missing as Thing
+from ..queries.gaps import missing_things
+from ..rows.blind_spots import sentence_of
 from ..rows.tables import STAGES
 from ..words import plural
 from .funnel import Stage, place_of, places_of, survived
@@ -20,15 +19,6 @@ from .wholeness import Wholeness, wholeness_of
 
 __all__ = ["HealthPage", "Missing", "Stage", "Unknown", "health_of"]
 
-_DO = {
-    Reason.KERNEL_LOST: "Leave out what you do not need, such as --no-files.",
-    Reason.QUEUE_FULL: "Record fewer programs, or leave out what you do not need.",
-    Reason.SINK_FAILED: "Make room on the disk, or limit the store by --max-size.",
-    Reason.UNREADABLE: "agentsight-rx doctor says what it finds in the program.",
-    Reason.NOT_OPENED: "agentsight-rx doctor says what this machine needs.",
-    Reason.UNSEEN: "agentsight-rx doctor says what can be captured here.",
-}
-_BEFORE = "Start the agent under agentsight-rx record."
 _ROWS_MOST = 200
 
 
@@ -67,7 +57,7 @@ def health_of(picture: Picture, /) -> HealthPage:
     health = picture.health
     return HealthPage(
         wholeness_of(health),
-        tuple(_missing(health))[:_ROWS_MOST],
+        tuple(map(_missing, islice(missing_things(health.gaps), _ROWS_MOST))),
         tuple(_stages(picture)),
         reads=tuple(reads_of(picture)),
         unknown=tuple(
@@ -79,42 +69,11 @@ def health_of(picture: Picture, /) -> HealthPage:
     )
 
 
-def _missing(health: Health) -> Iterator[Missing]:
-    for spot in health.blind_spots:
-        advice = advice_of(spot)
-        yield Missing(
-            f"{spot.comm} {spot.pid}: could not be read",
-            f"{sentence_of(spot)}. Its requests and answers are not in the recording; its processes, files and hosts are.",
-            "connections",
-            advice[:1].upper() + advice[1:] + ".",
-            since_ms=spot.timestamp_ms,
-            pid=spot.pid,
-        )
-    if health.calls_cut:
-        what = f"{plural(health.calls_cut, 'call')} {'is' if health.calls_cut == 1 else 'are'} incomplete"
-        yield Missing(
-            what, "Some of the bytes were not captured, so texts or counts may be short.", "calls", tab="conversation"
-        )
-    if health.commands_unseen:
-        why = UNSEEN_WHY[:1].upper() + UNSEEN_WHY[1:] + "."
-        yield Missing(unseen_said(health.commands_unseen), why, "process", tab="processes")
-    for each in health.losses:
-        size = f", {each.size:,} bytes" if each.size else ""
-        yield Missing(
-            f"{lost_words(each)}{size}",
-            sentence_why(each.reason) or each.reason.value,
-            place_of(each),
-            _DO.get(each.reason, ""),
-        )
-    for begun in health.beginnings:
-        yield Missing(begun.what, f"{begun.why[:1].upper()}{begun.why[1:]}.", "connections", _BEFORE, pid=begun.pid)
-    for run in health.unended:
-        yield Missing(
-            "The recording has no orderly end",
-            "It was killed: later events are unknown.",
-            "store",
-            since_ms=run.committed_ms,
-        )
+def _missing(thing: Thing) -> Missing:
+    why, do = thing.sentences
+    stage = thing.stage if thing.entry is None else place_of(thing.entry)
+    why = f"{thing.detail}. {why}" if thing.detail else why
+    return Missing(thing.sized, why, stage, do, since_ms=thing.since_ms, pid=thing.pid, tab=thing.tab)
 
 
 def _stages(picture: Picture) -> Iterator[Stage]:
@@ -132,15 +91,16 @@ def _stages(picture: Picture) -> Iterator[Stage]:
         lost=unread,
         why=why,
     )
-    whole = health.calls - health.calls_cut
-    cut = (f"{plural(health.calls_cut, 'call')} cut",) if health.calls_cut else ()
+    lost = health.calls_cut + health.calls_unfinished
+    ended = max(lost, health.calls - health.calls_open)
+    states = (health.calls_cut, "cut"), (health.calls_unfinished, "unfinished")
     yield Stage(
         "calls",
         "Model calls",
         "seen to their end",
-        whole,
-        health.calls,
-        kept=survived(whole, health.calls),
-        lost=health.calls_cut,
-        why=cut,
+        ended - lost,
+        ended,
+        kept=survived(ended - lost, ended),
+        lost=lost,
+        why=tuple(f"{plural(count, 'call')} {name}" for count, name in states if count),
     )

@@ -9,23 +9,19 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from ..queries.costs import PricedCall
-from ..rows.kinds import ToolRow
 from .picture import WHOLE, Work
 
 __all__ = ["Thread", "Threads", "threads_of"]
 
-# Tools that start a sub-agent, in lower case
-_STARTERS = frozenset({"task", "agent", "spawn_agent", "dispatch_agent", "delegate", "new_task", "subagent"})
-_COMPARED = 120  # characters of a prompt that are looked for in the input of the tool
+_NAME = 60  # characters
 
 
 class Thread(Struct):
-    """One agent's calls, oldest first. `tool` started it, where that is known, else `parent` is the call before it."""
+    """One agent's calls, oldest first. `tool` is the id of the ToolRow that it works on, where that is known."""
 
     key: str
     calls: list[PricedCall]
     tool: str = ""
-    parent: str = ""
     name: str = ""
 
 
@@ -56,49 +52,23 @@ def threads_of(session: str, work: Work, /) -> Threads:
         main = others.pop(next(iter(others))).calls
     turns: dict[str, int] = {call.id: call.turn or at + 1 for at, call in enumerate(main)}
     below: dict[str, list[Thread]] = {}
-    starters = [tool for tool in work.tools if tool.tool_name.lower() in _STARTERS]
-    used: set[str] = set()
+    asked_by = {tool.id: tool.llm_call_id for tool in work.tools}
     for thread in others.values():
-        started = _starter(thread, starters, used)
-        parent = started.llm_call_id if started is not None else _before(thread.calls[0], main)
-        if started is not None:
-            used.add(started.id)
-            thread.tool = started.id
-        thread.parent, thread.name = parent, _name(thread, started)
+        first = thread.calls[0]
+        thread.name = (first.agent_name or first.agent or thread.key)[:_NAME]
+        parent = asked_by.get(first.agent_tool or "")
+        if parent is not None and parent not in {call.id for call in thread.calls}:
+            thread.tool = first.agent_tool or ""
+        else:
+            parent = _before(first, main)
         below.setdefault(parent, []).append(thread)
     turns |= {call.id: call.turn for thread in others.values() for call in thread.calls if call.turn}
     return Threads(main, below, turns, _under(below, main, turns))
 
 
-def _starter(thread: Thread, starters: Sequence[ToolRow], used: set[str]) -> ToolRow | None:
-    """The tool whose input has the first prompt of the thread; else the one that was under way when it began."""
-    first = thread.calls[0]
-    begin = first.prompt[:_COMPARED].strip()
-    open_then = [
-        tool
-        for tool in starters
-        if tool.id not in used
-        and tool.timestamp_ms <= first.start_timestamp_ms
-        and (tool.end_timestamp_ms is None or first.start_timestamp_ms <= tool.end_timestamp_ms)
-        and tool.llm_call_id not in {call.id for call in thread.calls}
-    ]
-    exact = next((tool for tool in open_then if begin and begin in tool.input.replace("\\n", "\n").replace('\\"', '"')), None)
-    return exact or next(iter(open_then), None)
-
-
 def _before(call: PricedCall, main: Sequence[PricedCall]) -> str:
     found = [each for each in main if each.start_timestamp_ms <= call.start_timestamp_ms]
     return found[-1].id if found else main[0].id if main else ""
-
-
-def _name(thread: Thread, tool: ToolRow | None) -> str:
-    if tool is not None:
-        for name in ("subagent_type", "agent_type", "description", "name"):
-            _, found, rest = tool.input.partition(f'"{name}"')
-            value = rest.partition('"')[2].partition('"')[0] if found else ""
-            if value:
-                return value[:60]
-    return (thread.calls[0].agent or thread.key)[:60]
 
 
 def _under(below: dict[str, list[Thread]], main: Sequence[PricedCall], turns: dict[str, int]) -> dict[str, int]:

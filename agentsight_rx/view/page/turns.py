@@ -22,7 +22,7 @@ from .cards import Mark, Program, Prompt, SubAgent, Text, ToolCard, TurnCard, Tu
 from .helpers import is_helper
 from .picture import Picture
 from .threads import Thread, Threads, threads_of
-from .words import Gap, context_of, gap_of_call, how_tool_ended, plan_of, program_of
+from .words import context_of, gap_of_call, how_tool_ended, plan_of, program_of
 
 __all__ = ["turns_of"]
 
@@ -126,6 +126,7 @@ class _Maker:
             self._alerts.setdefault(row.call_id or "", []).append(row)
         self._causes = picture.causes
         self._live = picture.being_written
+        self._goes_on = picture.goes_on
         self._lives = picture.lives
         self._threads = threads
         self._tools = tools
@@ -134,9 +135,8 @@ class _Maker:
     def card(self, call: PricedCall, depth: int = 0, *, asked: Prompt | None = None) -> TurnCard:
         tools = tuple(map(self._tool, self._tools.get(call.id, ())))
         subs = tuple(self._sub(thread, depth) for thread in self._threads.below.get(call.id, ()))
-        gap = gap_of_call(call)
-        if gap is None and call.status == "pending" and not self._live:
-            gap = Gap("The answer is missing", "the recording ended before it", since_ms=call.start_timestamp_ms)
+        goes_on = self._goes_on(call)
+        gap = gap_of_call(call, goes_on=goes_on)
         return TurnCard(
             call.id,
             call.turn or self._threads.turns.get(call.id, 0),
@@ -149,7 +149,7 @@ class _Maker:
             cost=call.cost_usd,
             model=call.model or "",
             through=call.through or "",
-            status=call.status if call.status != "pending" or self._live else "partial",
+            status=call.status if call.status != "pending" or goes_on else "partial",
             new=_new(call),
             prompt=_text(call.prompt, _SAID),
             asked=asked,
@@ -237,7 +237,7 @@ class _Maker:
             depth,
             end,
             ms=row.duration_ms,
-            bad=bool(row.exit_code or row.signal),
+            bad=row.has_failed,
             cpu_ms=row.cpu_ms,
             memory=row.peak_bytes,
             helper=helper,

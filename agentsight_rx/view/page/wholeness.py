@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ..queries.gaps import missing_things
 from ..queries.health import Health
+from ..reasons import HOOKS_SEE
 
 __all__ = ["Wholeness", "wholeness_of"]
 
@@ -24,19 +25,13 @@ class Wholeness(Struct, frozen=True, omit_defaults=True):
     missing: int = 0
     said: tuple[str, ...] = ()
     records: int = 0
+    hooked: str = ""  # seen by breakpoints: what these see
 
 
 def wholeness_of(health: Health, /) -> Wholeness:
     """Of a recording, or of the runs that a session went through: a loss in them may concern it."""
+    hooked = HOOKS_SEE if health.hooked else ""
     if not health.missing:
-        return Wholeness("so_far" if health.live else "whole")
-    things = missing_things(
-        health.blind_spots,
-        health.losses,
-        calls_cut=health.calls_cut,
-        commands_unseen=health.commands_unseen,
-        unended=len(health.unended),
-        beginnings=health.beginnings,
-        rules_error=health.rules_error,
-    )
-    return Wholeness("not_whole", health.missing, tuple(each.what for each in islice(things, _FIRST_SAID)))
+        return Wholeness("so_far" if health.live else "whole", hooked=hooked)
+    things = islice(missing_things(health.gaps), _FIRST_SAID)
+    return Wholeness("not_whole", health.missing, tuple(each.what for each in things), hooked=hooked)

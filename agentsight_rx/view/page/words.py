@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from ..queries.costs import PricedCall
+from ..rows.gap_counts import state_of_call
 from ..rows.kinds import CallRow, ProcessRow, ToolRow
 from ..rows.tool_outcome import outcome_of, outcome_said
 
@@ -29,6 +30,7 @@ _STEP_TURNED = re.compile(r'"status"\s*:\s*"(\w+)"[^{}]*?"(?:content|step|title|
 _STEPS_MOST = 60
 _DONE = frozenset({"completed", "done", "complete"})
 
+_UNASKED = "request_unseen"
 _REASONS = {
     "gap": ("bytes inside it were not captured", "Look at Health for the place where they were lost."),
     "midway": ("the connection had begun before the capture", "Start the agent under `agentsight-rx record`."),
@@ -36,6 +38,11 @@ _REASONS = {
     "evicted": ("too much was open at once", "Record fewer programs at a time."),
     "timeout": ("the answer stopped, and its end was not seen", ""),
     "no_end_mark": ("it has no end mark, so there may be more", ""),
+    "pending": ("the recording ended before it", ""),
+    "request_unseen": (
+        "it was sent before the capture began, or was not read",
+        "Start the agent under `agentsight-rx record`.",
+    ),
     "capture_end": ("the capture ended before the answer did", ""),
     "no_answer": ("no answer was seen", ""),
     "not_understood": ("the body of the answer is not as its API has it", ""),
@@ -96,12 +103,16 @@ def context_of(call: CallRow, /) -> int:
     return call.asked_tokens
 
 
-def gap_of_call(call: PricedCall | CallRow, /) -> Gap | None:
-    """The missing part of a call; None if the call is whole, failed or still open."""
-    if call.status not in ("partial", "aborted"):
+def gap_of_call(call: PricedCall | CallRow, /, *, goes_on: bool) -> Gap | None:
+    """The missing part of a call; None if the call is whole, failed, or goes on."""
+    state = state_of_call(call)
+    if state == "whole" or goes_on:
         return None
-    why, do = _REASONS.get(call.reason or "", ((call.reason or "not all of it was seen").replace("_", " "), ""))
+    reason = call.reason or ("pending" if state == "pending" else "not all of it was seen")
+    why, do = _REASONS.get(reason, (reason.replace("_", " "), ""))
     what = "Part of the answer is missing" if call.text or call.output_tokens else "The answer is missing"
+    if call.reason == _UNASKED:
+        what = "The request is missing"
     return Gap(what, why, since_ms=call.end_timestamp_ms or call.start_timestamp_ms, do=do)
 
 

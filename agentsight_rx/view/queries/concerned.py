@@ -67,14 +67,25 @@ class Concerned:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._gaps = {str(key[0]): gaps for key, gaps in store.scan(SESSION_GAPS)}
-
-    @property
-    def known(self) -> SessionGaps:
-        """What is known of all sessions. A store of an earlier release has less than its totals say."""
-        return sum(self._gaps.values(), SessionGaps())
+        gaps = {str(key[0]): gaps for key, gaps in store.scan(SESSION_GAPS) if gaps != SessionGaps()}
+        # What is known of all sessions. A store of an earlier release has less than its totals say
+        self.known = sum(gaps.values(), SessionGaps())
+        self.over_open = 0  # calls without an answer of sessions that have ended
+        self._gaps: dict[str, SessionGaps] = {}
+        for id, each in gaps.items():
+            row = session_of(store, id)
+            if row is not None and row.status == "ended":
+                self.over_open += each.calls_open
+                each = replace(each, calls_open=0)
+            for _ in range(_DEPTH_MOST):
+                self._gaps[id] = self._gaps.get(id, SessionGaps()) + each
+                if row is None or row.parent_session_id is None:
+                    break
+                id = row.parent_session_id
+                row = session_of(store, id)
 
     def gaps_of(self, session: SessionRow, /) -> SessionGaps:
+        """The gaps of the session and of the sessions that it started. Of a session that has ended no call is open."""
         return self._gaps.get(session.id, SessionGaps())
 
     def of(self, rows: Sequence[R], session: SessionRow, window: Window, /) -> tuple[R, ...]:

@@ -60,7 +60,8 @@ class Compaction(Struct, frozen=True):
 class TurnContext(Struct, frozen=True):
     """
     One request. `sums` are its tokens by origin; `usage` is None where the provider counted nothing, and then `total` is an
-    estimate. `known` is False where the request was not captured, or is cut: what it consists of is not known.
+    estimate; `partly`: of what it added, since earlier requests were counted. `known` is False where the request was not
+    captured, or is cut: what it consists of is not known. `window`: tokens that its model takes.
     """
 
     call: PricedCall
@@ -74,6 +75,8 @@ class TurnContext(Struct, frozen=True):
     compaction: Compaction | None = None
     cleared: Cleared | None = None
     added: tuple[Held, ...] = ()
+    window: int | None = None
+    partly: bool = False
 
     @property
     def turn(self) -> int:
@@ -90,8 +93,17 @@ class AgentContext(Struct):
     turns: list[TurnContext]
     thread: Thread
     mentions: Mentions
-    window: int | None = None  # tokens that the model takes
     instruction_files: dict[bytes, InstructionFile] = {}
+
+    @property
+    def window(self) -> int | None:
+        """Of the model of the newest request."""
+        return self.turns[-1].window
+
+    @property
+    def name(self) -> str:
+        """Of the agent."""
+        return self.turns[0].call.sub_agent or "main"
 
     @property
     def held(self) -> list[Held]:
@@ -105,9 +117,7 @@ class AgentContext(Struct):
         if len(turns) == len(self.turns):
             return self
         thread = self.thread.until(sum(each.known for each in turns))
-        return AgentContext(
-            self.agent_id, turns, thread, self.mentions, window=self.window, instruction_files=self.instruction_files
-        )
+        return AgentContext(self.agent_id, turns, thread, self.mentions, instruction_files=self.instruction_files)
 
     def mentioned(self, file: str, /) -> int:
         """The newest turn whose answer names the file, as far as the context has come; 0: none."""

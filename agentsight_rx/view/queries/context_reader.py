@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -15,7 +15,7 @@ from ...context.thread import Thread
 from ...events import HttpRequest
 from ...prices import Cost, Prices
 from ...tokens import Usage
-from ..rows.kinds import CallRow
+from ..rows.kinds import CallRow, ToolRow
 from .context import AgentContext, Cleared, Compaction, LostCache, TurnContext
 from .context_edits import Edits, kept_tools, may_be_edited
 from .context_falls import lost_tokens, unread_tokens
@@ -65,16 +65,23 @@ class Reader:
         *,
         is_compacted: bool = False,
         edits: Callable[[], Edits] = Edits,
+        asked: Callable[[], Iterable[ToolRow]] = tuple,
     ) -> TurnContext:
         """
-        The next call. `is_compacted`: a summary was asked for before it. `edits` reads what its answer says of them. Without
-        prices nothing has a cost.
+        The next call. `is_compacted`: a summary was asked for before it. `edits` reads what its answer says of them, `asked`
+        the tools of the answer that it goes on from. Without prices nothing has a cost.
         """
         cost = cost_of_call(row, prices) if prices is not None else None
         paid = None if cost is None else float(cost.input + cost.cache_read + cost.cache_write)
-        turn = TurnContext(with_cost(row, cost), {}, row.asked_tokens, row.usage if row.asked_tokens else None, cost=paid)
+        usage = row.usage if row.asked_tokens else None
+        window = prices.window_of(seller_of(row), row.response_model or row.model) if prices is not None else None
+        turn = TurnContext(with_cost(row, cost), {}, row.asked_tokens, usage, cost=paid, window=window)
+        if usage is None and self._counted is not None:
+            turn = replace(turn, partly=True)
+        if row.previous_response_id is not None:
+            self._mentions.know(asked(), self._turns[-1].turn if self._turns else 0)
         lost = LostCache(lost_tokens(self._counted, row))
-        if request is None:
+        if request is None or not request.complete:
             turn, self._follows = replace(turn, known=False), False
         else:
             found = anatomy(request.body, self._before[1] if self._before else None)
@@ -147,7 +154,7 @@ class Reader:
         results: dict[str, list[int]] = {}
         thoughts: dict[int, list[int]] = {}
         for held in self._thread.held:
-            maker = self._mentions.makers.get(held.piece.ref)
+            maker = self._mentions.maker_of(held)
             if held.piece.origin == "result" and (maker is None or maker.tool not in kept):
                 results.setdefault(held.piece.ref, []).append(held.number)
             elif held.piece.origin == "reasoning":
@@ -196,20 +203,13 @@ class Reader:
     def context(self, prices: Prices, summaries: Sequence[CallRow]) -> AgentContext:
         """As far as it was read. `summaries`: the calls of the session that asked for one."""
         self._thread.settle()
-        last = self._turns[-1].call
         for at, turn in enumerate(self._turns):
             if turn.compaction is not None and at:
                 begin, end = self._turns[at - 1].call.start_timestamp_ms, turn.call.start_timestamp_ms
                 costs = [cost_of_call(call, prices) for call in summaries if begin <= call.start_timestamp_ms <= end]
                 usd = sum(float(each.usd) for each in costs if each is not None) if costs else None
                 self._turns[at] = replace(turn, compaction=replace(turn.compaction, usd=usd))
-        return AgentContext(
-            self._agent_id,
-            [*self._turns],
-            self._thread,
-            self._mentions,
-            window=prices.window_of(seller_of(last), last.model),
-        )
+        return AgentContext(self._agent_id, [*self._turns], self._thread, self._mentions)
 
 
 def _rates(usage: Usage, cost: Cost) -> Rates:
@@ -234,5 +234,10 @@ def _again(call: CallRow) -> int | None:
 
 def _asked(call: CallRow, request: Anatomy) -> Asked:
     return Asked(
-        request.read(), request.body, model=call.model or "", parameters=request.parameters(), time_ms=call.start_timestamp_ms
+        request.read(),
+        request.body,
+        model=call.model or "",
+        parameters=request.parameters(),
+        time_ms=call.start_timestamp_ms,
+        read=call.cache_read_tokens,
     )

@@ -23,8 +23,9 @@ from .context_falls import compactions, is_beside
 from .context_reader import Reader
 from .reading import selected
 from .selection import Selection
+from .tools import tools_of
 
-__all__ = ["Contexts", "read_contexts"]
+__all__ = ["Contexts", "read_beside", "read_contexts"]
 
 _SESSIONS_MOST = 3  # that are kept to be read on
 
@@ -32,6 +33,13 @@ _SESSIONS_MOST = 3  # that are kept to be read on
 def read_contexts(store: Store, session: str, prices: Prices, /) -> list[AgentContext]:
     """The agents of a session, the main one first."""
     return Contexts(prices).read(store, session)
+
+
+def read_beside(store: Store, call: CallRow, prices: Prices, /) -> AgentContext:
+    """The request of one call alone, such as one that an agent makes for itself."""
+    reader = Reader(call.agent_id)
+    reader.add(call, next((request for _, request in read_requests(store, [call.id])), None), prices)
+    return reader.context(prices, ())
 
 
 class Contexts:
@@ -64,21 +72,24 @@ class _Session:
     def __init__(self) -> None:
         self.calls: list[CallRow] = []
         self.readers: dict[str | None, Reader] = {}
+        self._responses: dict[str, str] = {}  # ids of calls, by the ids of their responses
 
     def copy(self) -> _Session:
         found = _Session()
-        found.calls = [*self.calls]
+        found.calls, found._responses = [*self.calls], {**self._responses}
         found.readers = {agent: reader.copy() for agent, reader in self.readers.items()}
         return found
 
     def add(self, store: Store, calls: Sequence[CallRow], prices: Prices, compacted: frozenset[str]) -> None:
         self.calls += calls
+        self._responses.update((call.response_id, call.id) for call in calls if call.response_id)
         for call, request in _in_turn(store, [call for call in calls if not is_beside(call)]):
             reader = self.readers.get(call.agent_id)
             if reader is None:
                 reader = self.readers[call.agent_id] = Reader(call.agent_id)
-            edits = partial(read_edits, store, call.id)
-            reader.add(call, request, prices, is_compacted=call.id in compacted, edits=edits)
+            before = self._responses.get(call.previous_response_id or "", "")
+            edits, asked = partial(read_edits, store, call.id), partial(tools_of, store, before)
+            reader.add(call, request, prices, is_compacted=call.id in compacted, edits=edits, asked=asked)
 
 
 def _in_turn(store: Store, calls: Sequence[CallRow]) -> Iterator[tuple[CallRow, HttpRequest | None]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...context.losses import Cause
 from ...context.pieces import MEDIA
 from ...context.thread import KEPT
-from ..words import amount, money, plural, times_said
+from ..words import amount, money, percent, plural, times_said
 from .context_findings import Avoidable
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ def _cause_said(cause: Cause) -> str:
             return f"another model, {cause.what[1]} after {cause.what[0]}"
         case "parameter":
             return f"a parameter that is part of the cache changed: {_listed(cause.what)}"
+        case "thinking":
+            return "behind a new prompt the provider takes the thinking of earlier turns out"
         case "idle":
             return f"idle {_minutes(cause.idle_ms)}, the cache had expired after {cause.life_ms // _MINUTE_MS}"
         case "unmarked":
@@ -139,6 +141,8 @@ def _compacted(agent: AgentContext, turn: TurnContext, fall: Compaction, /) -> s
 def counted_said(turn: TurnContext, /) -> str:
     """Where the numbers come from."""
     usage = turn.usage
+    if usage is None and turn.partly:
+        return "No counts: what this request added is an estimate from length; the rest was counted in earlier requests."
     if usage is None:
         return "No counts: every size here is an estimate from length, 4 bytes a token."
     parts = [
@@ -168,8 +172,8 @@ def avoidable_said(found: Avoidable, /) -> str:
 
 def saving_said(found: Avoidable, cost_usd: float, /) -> str:
     """One finding as a part of what the whole session cost."""
-    share = 100 * (found.usd or 0.0) / cost_usd
-    return f"{money(found.usd)} of {money(cost_usd)} ({share:.0f} %) could be saved: {avoidable_said(found)}."
+    share = (found.usd or 0.0) / cost_usd
+    return f"{money(found.usd)} of {money(cost_usd)} ({percent(share)}) could be saved: {avoidable_said(found)}."
 
 
 def what_to_do(found: Avoidable, /) -> str:

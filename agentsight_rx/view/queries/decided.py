@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from ...rules.guard.compiled import allow_text
 from ...rules.guard.file import built_in_rules
-from ...rules.guard.lists import fits_one, shortened
+from ...rules.guard.homes import shortened
+from ...rules.guard.lists import fits_one
 from ...rules.guard.values import Allow, Rules
 from ..rows.kinds import AlertRow, reports_at
 from ..words import CUT
@@ -145,8 +146,9 @@ def host_entry(row: AlertRow, /) -> Allow | None:
 
 
 def folder_entry(row: AlertRow, /) -> Allow | None:
-    """The file, or all in the folder."""
-    if not row.target.startswith("/") or _SPECIAL & set(row.target):
+    """The file, or all in the folder; None for a folder above the workspace, since that would allow what the rule is about."""
+    above = row.target.endswith("/") and f"{row.workspace}/".startswith(row.target)
+    if above or not row.target.startswith("/") or _SPECIAL & set(row.target):
         return None
     path = shortened(row.target)
     return Allow(path=f"{path}*" if path.endswith("/") else path)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from msgspec import Struct
 
 from ..rows.kinds import AuditRow, NetworkRow
-from .file_fates import KINDS, FateKind, Fates, Lives, number_of
+from .file_fates import KINDS, Fate, FateKind, Fates, Lives, number_of
 
 __all__ = ["FilesTouched", "McpUse", "Peer", "files_touched", "is_absent", "mcp_uses", "peers_of"]
 
+# What programs keep for themselves: version control, installed packages, caches
+_KEPT = re.compile(
+    r"/(?:node_modules|__pycache__|venv|site-packages|\.(?:git|hg|svn|jj|venv|tox|nox|(?:[\w-]+[_-])?cache|hypothesis|npm|yarn"
+    r"|pnpm-store|cargo|rustup|gradle|m2|next|turbo|eslintcache|terraform|ipynb_checkpoints))(?=/|\Z)"
+)
+_HIDDEN = re.compile(r"\A/(?:tmp|var/tmp|run)/|/\.[^/]")
 _PATHS_MOST = 200_000  # what is done to more of them is counted together
 
 
 class FilesTouched(Struct, frozen=True):
     """
-    Paths by what became of them, in the order of their first touch; of `written` and `removed` those first that are not in a
-    hidden or temporary directory. `passing` are files that were made and removed again within the recording.
+    Paths by what became of them, in the order of their first touch; of `written` and `removed` first the files that count: not
+    folders, not what programs keep for themselves, and in hidden or temporary places only what a tool changed. `passing` are
+    files that were made and removed again within the recording.
     """
 
     written: tuple[str, ...] = ()
@@ -26,7 +34,7 @@ class FilesTouched(Struct, frozen=True):
     refused: tuple[str, ...] = ()
     passing: tuple[str, ...] = ()
     read: int = 0
-    edited: int = 0  # of `written`: how many are not hidden or temporary
+    edited: int = 0  # of `written`: how many count
     erased: int = 0  # of `removed`: the same
     uncounted: int = 0  # operations on files that are too many
 
@@ -51,8 +59,11 @@ class McpUse(Struct, frozen=True):
     counts: dict[str, int]
 
 
-def files_touched(rows: Iterable[AuditRow], lives: Lives | None = None, /) -> FilesTouched:
-    """`rows` in the order of time. `lives` where they are a part of a recording, see `file_fates`."""
+def files_touched(rows: Iterable[AuditRow], lives: Lives | None = None, /, *, home: str = "") -> FilesTouched:
+    """
+    `rows` in the order of time. `lives` where they are a part of a recording, see `file_fates`. `home`: where the agent works,
+    which may be a temporary place.
+    """
     fates = Fates(_PATHS_MOST)
     refused: dict[str, None] = {}
     uncounted = 0
@@ -64,37 +75,38 @@ def files_touched(rows: Iterable[AuditRow], lives: Lives | None = None, /) -> Fi
             uncounted += number_of(row, "count") or 1
         elif found[0].refused:
             refused[found[0].path] = None
-    paths: dict[FateKind, list[str]] = {kind: [] for kind in KINDS}
+    of_kind: dict[FateKind, list[Fate]] = {kind: [] for kind in KINDS}
     for fate in fates:
-        paths[fate.kind(lives)].append(fate.path)
-    edited, aside = _parted(paths["written"])
-    erased, swept = _parted(paths["removed"])
+        of_kind[fate.kind(lives)].append(fate)
+    edited, aside = _parted(of_kind["written"], home)
+    erased, swept = _parted(of_kind["removed"], home)
     return FilesTouched(
         (*edited, *aside),
         (*erased, *swept),
-        moved=tuple(paths["moved"]),
+        moved=tuple(fate.path for fate in of_kind["moved"]),
         refused=tuple(refused),
-        passing=tuple(paths["temporary"]),
-        read=len(paths["read"]),
+        passing=tuple(fate.path for fate in of_kind["temporary"]),
+        read=len(of_kind["read"]),
         edited=len(edited),
         erased=len(erased),
         uncounted=uncounted,
     )
 
 
-def _parted(paths: Iterable[str]) -> tuple[list[str], list[str]]:
+def _parted(fates: Iterable[Fate], home: str) -> tuple[list[str], list[str]]:
+    """The files that count, and the rest."""
     found: tuple[list[str], list[str]] = [], []
-    for path in paths:
-        found[_is_aside(path)].append(path)
+    for fate in fates:
+        found[fate.folder or _is_aside(fate, home)].append(fate.path)
     return found
 
 
-def _is_aside(path: str) -> bool:
-    """Hidden, temporary, or made by a tool for itself."""
-    parts = path.split("/")
-    return path.startswith(("/tmp/", "/var/tmp/", "/run/")) or any(
-        (part.startswith(".") and len(part) > 1) or part in ("__pycache__", "node_modules") for part in parts
-    )
+def _is_aside(fate: Fate, home: str) -> bool:
+    """A tool that names the file means it. What its programs write counts, but for what they keep for themselves."""
+    if fate.tie == "path":
+        return False
+    inner = fate.path.removeprefix(home) if len(home) > 1 else fate.path
+    return _KEPT.search(inner) is not None or (not fate.tie and _HIDDEN.search(inner) is not None)
 
 
 def peers_of(rows: Iterable[NetworkRow], /) -> tuple[Peer, ...]:

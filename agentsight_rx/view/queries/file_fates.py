@@ -28,6 +28,7 @@ _LINES_MOST = 64  # of one path that are looked at, from either end: the first t
 _NAMES_MOST = 8  # that a file had before, one after the other
 _KNOWN_MOST = 20_000  # paths of which the answer is kept
 _PATHS_MOST = 200_000
+_BY_NAME = "path"  # the input of the tool names the file
 
 
 def effect_of(row: AuditRow, /) -> Effect | None:
@@ -53,7 +54,8 @@ def effect_of(row: AuditRow, /) -> Effect | None:
 class Fate(Struct):
     """
     What the lines that were noted say of one path, oldest first. `made`: the first that succeeded made it; None: none has yet.
-    `gone`: removed or moved, and not made again; `target` is its new name.
+    `gone`: removed or moved, and not made again; `target` is its new name. `tie`: how the tool that changed it was
+    found, "" where none did. `folder`: it was made or removed as one.
     """
 
     path: str
@@ -63,6 +65,8 @@ class Fate(Struct):
     written: bool = False
     opened: bool = False
     refused: bool = False
+    tie: str = ""
+    folder: bool = False
 
     def note(self, row: AuditRow) -> None:
         """Add what one line says."""
@@ -85,11 +89,16 @@ class Fate(Struct):
                     self.gone = None
             case _:
                 pass
+        if effect is not None and effect != "read":
+            self.folder |= row.action in ("mkdir", "rmdir")
+            if row.tool_id and self.tie != _BY_NAME:
+                self.tie = row.link or "lineage"
         self.opened |= row.action not in ("unlink", "rmdir", "rename", "mkdir", "truncate")
 
     def follow(self, old: Fate) -> None:
         """A file got this name: bytes that were written under the old one are here now."""
         self.written, self.gone = True, None
+        self.tie, self.folder = self.tie or old.tie, old.folder
         self.made = bool(old.made) if self.made is None else self.made
 
     def kind(self, lives: Lives | None = None) -> FateKind:

@@ -34,7 +34,7 @@ class Finding(Struct, frozen=True):
     turns: tuple[int, ...]
     amount: int
     what: str = ""
-    cost_usd: float | None = None  # of these turns, where that is what it cost
+    cost_usd: float | None = None  # where that is known
 
 
 class Run(Struct, frozen=True):
@@ -80,12 +80,19 @@ def _loops(tools: Sequence[ToolRow], calls: Mapping[str, PricedCall]) -> Iterato
 
 
 def _repeats(calls: Sequence[PricedCall]) -> Iterator[Finding]:
+    """A retry costs what the failed requests before it have cost: the one that succeeds is what was wanted."""
     retried = [call for call in calls if call.retry]
     again = [call for call in calls if call.repeat and not call.retry]
+    newest: dict[str, PricedCall] = {}  # of equal requests
+    failed: list[PricedCall] = []
+    for call in calls:
+        first = call.repeat_of or call.id
+        failed += [newest[first]] if call.retry and first in newest else []
+        newest[first] = call
     if again:
         yield Finding("repeated", _turns(again), len(again), cost_usd=_cost(again))
     if retried:
-        yield Finding("retried", _turns(retried), len(retried), cost_usd=_cost(retried))
+        yield Finding("retried", _turns(retried), len(retried), cost_usd=_cost(failed))
 
 
 def _failures(calls: Sequence[PricedCall]) -> Iterator[Finding]:

@@ -7,20 +7,20 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from ...loss import Entry, Reason
+from ...loss import Entry
 from ...state import Store, Table
 from ..rows.beginnings import Beginning, beginnings_of
-from ..rows.kinds import BlindSpotRow, SessionRow, TlsUseRow, UnknownRow
+from ..rows.gaps import Gaps, LeftRunning, left_running, unsaid
+from ..rows.kinds import HOOKED, BlindSpotRow, SessionRow, TlsUseRow, UnknownRow
 from ..rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES, TOTALS, UNKNOWN, Recording, Removed
 from ..rows.tally import Totals
 from ..rows.weights import newest_fitting, weight_of
 from .audit import rules_error
 from .concerned import Concerned, LossesInTime, window_of
-from .gaps import missing_things
 from .interruptions import gone_on, life_of, runs_through
 from .reading import read_totals, rows_of
 
-__all__ = ["Health", "Healths", "read_health"]
+__all__ = ["Health", "Healths", "gaps_of_run", "read_health"]
 
 R = TypeVar("R", BlindSpotRow, TlsUseRow)
 
@@ -29,14 +29,13 @@ _SLACK_MS = 1000
 
 class Health(Struct, frozen=True):
     """
-    Everything that makes a recording less than whole. `losses` are the unintended ones; `filtered` counts the messages that
-    filters left out, which is no gap. `unended` are recordings without an orderly end, `live` those being written.
+    Everything that makes a recording less than whole, as `gaps` has it. `missing` counts the things. `filtered` counts the
+    messages that filters left out, which is no gap. `live` are the recordings that are being written, and `calls_open` the
+    calls of them that go on; they are neither cut nor unfinished.
     """
 
     complete: bool
-    missing: (
-        int  # how many things: blind spots, kinds of losses, cut calls, commands without processes, ends that were not seen
-    )
+    missing: int
     calls: int
     calls_cut: int
     calls_unfinished: int
@@ -54,6 +53,28 @@ class Health(Struct, frozen=True):
     connections_read: int = 0
     connections_unread: int = 0
     rules_error: str = ""  # why the newest rules of the guard could not be loaded
+    calls_open: int = 0
+    left: tuple[LeftRunning, ...] = ()
+
+    @property
+    def hooked(self) -> bool:
+        """Breakpoints saw some of it, and not the kernel."""
+        return any(run.seen_by == HOOKED for run in self.recordings)
+
+    @property
+    def gaps(self) -> Gaps:
+        """Every sentence about missing things is made of these."""
+        return Gaps(
+            blind_spots=self.blind_spots,
+            losses=self.losses,
+            calls_cut=self.calls_cut,
+            calls_unfinished=self.calls_unfinished,
+            commands_unseen=self.commands_unseen,
+            left=self.left,
+            unended=self.unended,
+            beginnings=self.beginnings,
+            rules_error=self.rules_error,
+        )
 
 
 def read_health(store: Store, /, *, being_written: bool = False, size: int = 1 << 60) -> Health:
@@ -62,6 +83,21 @@ def read_health(store: Store, /, *, being_written: bool = False, size: int = 1 <
     blind spots, and of uses of TLS, are kept; all of them count.
     """
     return Healths(store, being_written=being_written, size=size).whole
+
+
+def gaps_of_run(store: Store, run: Recording, /) -> Gaps:
+    """The gaps of the newest run, while it is written. Beginnings are left out: they are older."""
+    entries = [entry for _, entry in store.scan(LOSSES, start=(run.number,), stop=(run.number + 1,))]
+    spots = tuple(row for row in rows_of(store, BLIND_SPOTS) if row.timestamp_ms >= run.started_ms)
+    totals = store.get(TOTALS, run.number) or Totals()
+    return Gaps(
+        blind_spots=spots,
+        losses=unsaid(entries, spots),
+        calls_cut=max(0, totals.calls_cut),
+        calls_unfinished=max(0, totals.calls_unfinished - totals.calls_open),
+        commands_unseen=max(0, totals.commands_unseen),
+        rules_error=rules_error(store),
+    )
 
 
 class Healths:
@@ -78,6 +114,8 @@ class Healths:
         self._live = tuple(run for run in self._runs[-1:] if being_written and not run.ended)
         self._blind = _first(store, BLIND_SPOTS, size)
         self._uses = _first(store, TLS_USES, size)
+        ends = {run.number: run.until_ms for run in self._runs}
+        self._left = [(number, each) for number, entry in self._entries for each in left_running([entry], ends.get(number, 0))]
         self._unknown = tuple(row for _, row in store.scan(UNKNOWN))
         self._error = rules_error(store)
         self._times = LossesInTime(store)
@@ -87,11 +125,18 @@ class Healths:
         self._unread = [row.connections for row in rows_of(store, BLIND_SPOTS)]
         totals = read_totals(store)
         known = self._concerned.known
-        self._placed = known.calls_cut >= totals.calls_cut, known.commands_alone >= totals.commands_alone
+        self._placed = [name for name in known.__struct_fields__ if getattr(known, name) >= getattr(totals, name)]
         entries = tuple(entry for _, entry in self._entries)
         self.whole = self._health(
             _Part(
-                self._runs, totals, entries, blind=self._blind, uses=self._uses, begun=tuple(self._begun()), unended=self._runs
+                self._runs,
+                totals,
+                entries,
+                blind=self._blind,
+                uses=self._uses,
+                begun=tuple(self._begun()),
+                unended=self._runs,
+                going_on=totals.calls_open - self._concerned.over_open if self._live else 0,
             )
         )
 
@@ -108,18 +153,26 @@ class Healths:
         begun = [*beginnings_of([session], uses), *filter(None, [gone_on(session, life, self._runs)])]
         broken = tuple(run for run in runs if not life.over or life.last_ms > run.committed_ms)
         entries = tuple(entry for entry in lost if entry is not None)
-        totals = self._totals_of(session, runs)
-        return self._health(_Part(runs, totals, entries, blind=blind, uses=uses, begun=tuple(begun), unended=broken))
-
-    def _totals_of(self, session: SessionRow, runs: Sequence[Recording]) -> Totals:
-        """Of its runs, but with the gaps of the session alone where it is known of all sessions which have them."""
         totals = Totals()
         for run in runs:
             totals.include(self._totals[run.number])
-        gaps, (calls, commands) = self._concerned.gaps_of(session), self._placed
-        totals.calls_cut = gaps.calls_cut if calls else totals.calls_cut
-        totals.commands_alone = gaps.commands_alone if commands else totals.commands_alone
-        return totals
+        gaps = self._concerned.gaps_of(session)
+        waiting = gaps.calls_open if "calls_open" in self._placed else totals.calls_open
+        for name in ("calls_cut", "commands_alone", "calls_unfinished"):  # where it is known of all sessions which have them
+            if name in self._placed:
+                setattr(totals, name, getattr(gaps, name))
+        return self._health(
+            _Part(
+                runs,
+                totals,
+                entries,
+                blind=blind,
+                uses=uses,
+                begun=tuple(begun),
+                unended=broken,
+                going_on=waiting if self._live else 0,
+            )
+        )
 
     def _begun(self) -> Iterator[Beginning]:
         yield from beginnings_of(rows_of(self._store, SESSIONS), rows_of(self._store, TLS_USES))
@@ -133,47 +186,45 @@ class Healths:
 
     def _health(self, part: _Part) -> Health:
         numbers = {run.number for run in part.runs}
-        # what could not be read is said by its blind spot, with names
-        losses = tuple(
-            each for each in part.entries if not each.reason.intended and not (part.blind and each.reason is Reason.UNREADABLE)
-        )
-        unended = tuple(run for run in part.unended if not run.ended and run not in self._live)
-        totals = part.totals
-        things = missing_things(
-            part.blind,
-            losses,
-            calls_cut=totals.calls_cut,
-            commands_unseen=totals.commands_unseen,
-            unended=len(unended),
+        gaps = Gaps(
+            blind_spots=part.blind,
+            losses=unsaid(part.entries, part.blind),
+            calls_cut=part.totals.calls_cut,
+            calls_unfinished=max(0, part.totals.calls_unfinished - part.going_on),
+            commands_unseen=part.totals.commands_unseen,
+            left=tuple(each for number, each in self._left if number in numbers),
+            unended=tuple(run for run in part.unended if not run.ended and run not in self._live),
             beginnings=part.begun,
             rules_error=self._error,
         )
-        missing = sum(1 for _ in things) + len(self._unread) - len(self._blind)
+        missing = gaps.count + len(self._unread) - len(self._blind)
         return Health(
             not missing,
             missing,
-            calls=totals.calls,
-            calls_cut=totals.calls_cut,
-            calls_unfinished=totals.calls_unfinished,
-            blind_spots=part.blind,
-            losses=losses,
-            unended=unended,
+            calls=part.totals.calls,
+            calls_cut=gaps.calls_cut,
+            calls_unfinished=gaps.calls_unfinished,
+            blind_spots=gaps.blind_spots,
+            losses=gaps.losses,
+            unended=gaps.unended,
             live=tuple(run for run in self._live if run.number in numbers),
             unknown_fields=self._unknown,
             filtered=sum(each.count for each in part.entries if each.by_filter),
             tls_uses=part.uses,
             recordings=part.runs,
             removed=self._store.get(REMOVED, 0),
-            beginnings=part.begun,
-            commands_unseen=totals.commands_unseen,
+            beginnings=gaps.beginnings,
+            commands_unseen=gaps.commands_unseen,
             connections_read=self._read,
             connections_unread=sum(self._unread),
             rules_error=self._error,
+            calls_open=part.going_on,
+            left=gaps.left,
         )
 
 
 class _Part(Struct, frozen=True):
-    """Some runs, and all that belongs to them. Of `unended` an orderly end is missed."""
+    """Some runs, and all that belongs to them. Of `unended` an orderly end is missed; so many calls are `going_on`."""
 
     runs: tuple[Recording, ...]
     totals: Totals
@@ -182,6 +233,7 @@ class _Part(Struct, frozen=True):
     uses: tuple[TlsUseRow, ...]
     begun: tuple[Beginning, ...]
     unended: tuple[Recording, ...]
+    going_on: int
 
 
 def _is_in(runs: Sequence[Recording], time_ms: int) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from msgspec import DecodeError, Struct, json
 
 from ...context.held import Held
+from ...context.pieces import UNNAMED
+from ..rows.kinds import ToolRow
 
 __all__ = ["Maker", "Mentions"]
 
@@ -44,6 +46,10 @@ class Mentions:
 
     def __init__(self) -> None:
         self.makers: dict[str, Maker] = {}  # by the id of the call
+        self._unnamed: dict[int, None] = {}  # numbers of calls without an id
+        self._waiting: list[Maker] = []  # of the newest of them, in the order of the model: those without a result
+        self._results: dict[int, Maker] = {}  # of results without the id of a call, by number
+        self._last: Held | None = None  # the newest of them, behind these calls
         self.previews: dict[bytes, str] = {}  # by digest of the piece
         self.summed_up: dict[bytes, frozenset[str]] = {}  # names in a summary
         self.sizes: dict[bytes, int] = {}  # bytes of the text of instructions, as a file has it
@@ -70,16 +76,52 @@ class Mentions:
                         turns.append(answered)
                     yield from self._files.get(name, ())
             if piece.origin == "answer" and piece.name:
-                file, asked = _found(_FILE, text), _found(_ASKED, text)
-                self.makers[piece.ref] = Maker(piece.name, file, " ".join(asked.split()), answered)
-            elif piece.origin == "result" and (maker := self.makers.get(piece.ref)) is not None:
+                self._asks(held, _maker(piece.name, text, answered))
+            elif piece.origin == "result" and (maker := self._asked_by(held)) is not None:
                 held.kind = "file" if maker.file else "command" if maker.asked else "result"
                 if maker.file:
                     self._files.setdefault(_short(maker.file), {})[held.number] = None
 
+    def know(self, tools: Iterable[ToolRow], turn: int) -> None:
+        """Tools that the answer of that turn asked for, which is not sent again."""
+        self.makers.update((tool.tool_call_id, _maker(tool.tool_name, tool.input.encode(), turn)) for tool in tools)
+
+    def maker_of(self, held: Held) -> Maker | None:
+        """The call whose result a piece is."""
+        return self._results.get(held.number) or self.makers.get(held.piece.ref)
+
+    def _asks(self, held: Held, maker: Maker) -> None:
+        if held.piece.ref:
+            self.makers[held.piece.ref] = maker
+        elif held.number not in self._unnamed:
+            if self._last is not None:  # of an earlier answer
+                self._waiting.clear()
+                self._last = None
+            self._unnamed[held.number] = None
+            self._waiting.append(maker)
+
+    def _asked_by(self, held: Held) -> Maker | None:
+        """Without an id results come in the order of their calls. Several pieces may be of one result."""
+        found, piece, last = self.maker_of(held), held.piece, self._last
+        if found is not None or not (piece.name or piece.ref.startswith(UNNAMED)):
+            return found
+        if last is not None and (last.piece.ref, last.piece.name) == (piece.ref, piece.name) and piece.start >= last.piece.end:
+            found = self._results.get(last.number)
+        else:
+            found = next((each for each in self._waiting if piece.name in ("", each.tool)), None)
+            self._waiting = [each for each in self._waiting if each is not found]
+        self._last = held
+        if found is not None:
+            self._results[held.number] = found
+        return found
+
     def last_named(self, file: str, before: int) -> int:
         """The newest turn before that one whose answer has the name of this file, without its folder; 0: none."""
         return next((turn for turn in reversed(self._named.get(_short(file), ())) if turn < before), 0)
+
+
+def _maker(tool: str, given: bytes, turn: int) -> Maker:
+    return Maker(tool, _found(_FILE, given), " ".join(_found(_ASKED, given).split()), turn)
 
 
 def _found(shape: re.Pattern[bytes], text: bytes) -> str:

@@ -21,6 +21,7 @@ _PEERS_MOST = 50_000
 _PATHS_MOST = 50_000  # (host, path) pairs
 _NAMED_MOST = 8
 _PORTS = {"http": 80, "https": 443}
+_SUMS = ("count", "errors", "calls", "sent_bytes", "received_bytes")  # of a host, over its paths
 _OUT = frozenset({"connect", "send"})
 
 
@@ -28,7 +29,8 @@ class Peer(Struct, frozen=True):
     """
     One end of connections, as `address:port` or the path of a socket. `actions`: connect, send, accept, bind, listen, how often
     each. `names`: the hosts that were asked over it, where that is certain: exchanges had this peer, or its processes asked one
-    host alone at that port. The bytes of an unmeasured connection, such as an accepted one, are not known.
+    host alone at that port. Bytes count TCP connections and sent datagrams. With an `unmeasured` connection, such as an
+    accepted one, there is no sum.
     """
 
     peer: str
@@ -37,12 +39,20 @@ class Peer(Struct, frozen=True):
     count: int = 0
     errors: int = 0
     error: str | None = None  # of the newest that failed, in words
-    sent_bytes: int | None = None  # what its connections carried, whatever they speak, and in datagrams; None: not measured
+    sent_bytes: int | None = None  # None: not measured
     received_bytes: int | None = None
+    unmeasured: int = 0  # connections
     first_timestamp_ms: int = 0
     last_timestamp_ms: int = 0
     by: tuple[Actor, ...] = ()
     causes: tuple[Cause, ...] = ()
+
+    @property
+    def deeds(self) -> tuple[str, ...]:
+        """The actions in words, and how many connections were not measured where some were."""
+        some = self.unmeasured and self.unmeasured < self.count
+        missing = (f"{self.unmeasured:,} not measured",) if some else ()
+        return (*(f"{action} {number:,}" for action, number in self.actions.items()), *missing)
 
     @property
     def is_absent(self) -> bool:
@@ -108,6 +118,8 @@ class _Peer(Struct):
     error: str | None = None
     sent: int | None = None
     received: int | None = None
+    made: int = 0  # TCP connections, without what was refused
+    measured: int = 0
     first_ms: int = 0
     last_ms: int = 0
     processes: set[str] = set()
@@ -120,8 +132,8 @@ class _Path(Struct):
     errors: int = 0
     partial: int = 0
     calls: int = 0
-    sent: int = 0
-    received: int = 0
+    sent_bytes: int = 0
+    received_bytes: int = 0
     methods: dict[str, None] = {}
     statuses: dict[int, None] = {}
 
@@ -140,7 +152,9 @@ def network_of(
         if name not in peers and len(peers) >= _PEERS_MOST:
             uncounted += 1
             continue
-        _note(peers.setdefault(name, _Peer(first_ms=row.timestamp_ms)), row, causes)
+        peer = peers.setdefault(name, _Peer(first_ms=row.timestamp_ms))
+        _note(peer, row, causes)
+        peer.made += _made(name, row)
     for exchange in exchanges:
         if not is_counted(exchange, causes):
             continue
@@ -186,12 +200,19 @@ def named_peers(rows: Iterable[AuditRow]) -> Iterator[tuple[str, AuditRow]]:
         yield here if (here, _port(row.target or "", "")) in made else row.target or "", row
 
 
+def _made(name: str, row: AuditRow) -> int:
+    """The TCP connections of a line of this peer; an accepted connection with another name was made by the other end."""
+    is_one = row.action in ("connect", "accept") and row.details.get("protocol") == "tcp"
+    return (_number(row, "count") or 1) if is_one and name == row.target and not _number(row, "errno") else 0
+
+
 def _note(peer: _Peer, row: AuditRow, causes: Causes) -> None:
     count = _number(row, "count") or 1
     action = row.action or ""
     peer.last_ms = row.timestamp_ms
     if action == "carried":
         peer.received = (peer.received or 0) + _number(row, "received_bytes")
+        peer.measured += 1
     else:
         peer.actions[action] = peer.actions.get(action, 0) + count
     if action in ("carried", "send"):
@@ -215,8 +236,8 @@ def _ask(path: _Path, row: HttpRow, *, is_call: bool) -> None:
     path.errors += (row.status_code or 0) >= 400
     path.partial += row.status in ("partial", "aborted")
     path.calls += is_call
-    path.sent += row.request_bytes
-    path.received += row.response_bytes
+    path.sent_bytes += row.request_bytes
+    path.received_bytes += row.response_bytes
     path.methods[row.method] = None
     if row.status_code:
         path.statuses[row.status_code] = None
@@ -228,7 +249,7 @@ def _port(host: str, scheme: str) -> int:
 
 
 def _peer(name: str, peer: _Peer, asked: dict[tuple[str, int], set[str]], blind: set[str], reached: set[str] | None) -> Peer:
-    port, names = _port(name, ""), set(reached or ())
+    port, names, unmeasured = _port(name, ""), set(reached or ()), max(0, peer.made - peer.measured)
     for process in () if reached else peer.processes - blind:
         found = asked.get((process, port), set())
         names |= found if len(found) == 1 else set()
@@ -239,8 +260,9 @@ def _peer(name: str, peer: _Peer, asked: dict[tuple[str, int], set[str]], blind:
         count=sum(peer.actions.values()),
         errors=peer.errors,
         error=peer.error,
-        sent_bytes=peer.sent,
-        received_bytes=peer.received,
+        sent_bytes=None if unmeasured else peer.sent,
+        received_bytes=None if unmeasured else peer.received,
+        unmeasured=unmeasured,
         first_timestamp_ms=peer.first_ms,
         last_timestamp_ms=peer.last_ms,
         by=tuple(peer.by.values()),
@@ -249,30 +271,15 @@ def _peer(name: str, peer: _Peer, asked: dict[tuple[str, int], set[str]], blind:
 
 
 def _host(key: tuple[str, str], paths: dict[str, _Path], by: dict[str, Actor]) -> Host:
-    rows = [
-        Path(
-            name,
-            each.count,
-            errors=each.errors,
-            partial=each.partial,
-            calls=each.calls,
-            sent_bytes=each.sent,
-            received_bytes=each.received,
-            methods=tuple(each.methods),
-            statuses=tuple(sorted(each.statuses)),
-        )
-        for name, each in paths.items()
-    ]
-    return Host(
-        *key,
-        count=sum(each.count for each in rows),
-        errors=sum(each.errors for each in rows),
-        calls=sum(each.calls for each in rows),
-        sent_bytes=sum(each.sent_bytes for each in rows),
-        received_bytes=sum(each.received_bytes for each in rows),
-        paths=tuple(sorted(rows, key=lambda each: (-each.count, each.path))),
-        by=tuple(by.values()),
-    )
+    rows = [_whole(name, each) for name, each in paths.items()]
+    sums = {name: sum(getattr(each, name) for each in rows) for name in _SUMS}
+    ordered = tuple(sorted(rows, key=lambda each: (-each.count, each.path)))
+    return Host(*key, **sums, paths=ordered, by=tuple(by.values()))
+
+
+def _whole(name: str, path: _Path) -> Path:
+    numbers = {each: getattr(path, each) for each in (*_SUMS, "partial")}
+    return Path(name, **numbers, methods=tuple(path.methods), statuses=tuple(sorted(path.statuses)))
 
 
 def _unread(row: BlindSpotRow) -> Unread:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from msgspec import Struct
 
 from ...prices import Prices
 from ...state import Store
 from ..rows.kinds import SessionRow
 from ..rows.tables import AUDIT, CALLS, SESSIONS, TOOLS
+from .causes import Causes
 from .costs import CostSum, models_of, summed
 from .effects import files_touched
 from .file_fates import Lives
@@ -22,7 +25,10 @@ _MOST = 20_000  # calls, and tools
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """Of all sessions of the run, `session` is the one that began last. `cut`: only the newest 20,000 calls were looked at."""
+    """
+    Of all sessions of the run, `session` is the one that began last. `duration_ms` is its time, as every view has it; 0 where
+    the run has several, or none. `cut`: only the newest 20,000 calls were looked at.
+    """
 
     session: SessionRow | None
     verdict: Verdict
@@ -33,6 +39,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     cost: CostSum
     models: dict[str, int]
     cut: bool
+    duration_ms: int = 0
 
 
 def read_outcome(store: Store, prices: Prices, /, *, since_ms: int) -> Outcome:
@@ -42,9 +49,12 @@ def read_outcome(store: Store, prices: Prices, /, *, since_ms: int) -> Outcome:
     tools = newest_as(store, TOOLS, part, short_tool, most=_MOST)
     lines = selected(store, AUDIT, part, kind="file")
     programs = 0 if calls else read_totals(store).programs
-    deeds = deeds_of(calls, tools, files_touched(lines, Lives(store)), programs=programs)
+    newest = list(islice(newest_first(store, SESSIONS, part, where=lambda row: row.parent_session_id is None), 2))
+    session = newest[0] if newest else None
+    home = (session.cwd or "") if session is not None else Causes(store).folder
+    deeds = deeds_of(calls, tools, files_touched(lines, Lives(store), home=home), programs=programs)
     return Outcome(
-        session=next(newest_first(store, SESSIONS, part, where=lambda row: row.parent_session_id is None), None),
+        session=session,
         verdict=verdict_of(deeds, {call.id: call.turn for call in calls}),
         calls=len(calls),
         asked_tokens=sum(call.asked_tokens for call in calls),
@@ -53,4 +63,5 @@ def read_outcome(store: Store, prices: Prices, /, *, since_ms: int) -> Outcome:
         cost=summed(calls),
         models=models_of(calls),
         cut=len(calls) == _MOST,
+        duration_ms=newest[0].duration_ms if len(newest) == 1 else 0,
     )

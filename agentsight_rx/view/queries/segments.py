@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -52,6 +52,10 @@ class Segment(Struct, frozen=True, kw_only=True):
     count: int = 1
     held: bool = True  # in the newest request
 
+    def was_in(self, turn: int, /) -> bool:
+        """The request of that turn had it."""
+        return self.since <= turn <= self.last and not self.left < turn < self.again
+
 
 def server_of(tool: str, /) -> str:
     """The MCP server of a tool, as `mcp__SERVER__TOOL` or `SERVER__TOOL` names it; "" for one of the agent's own."""
@@ -74,19 +78,20 @@ def carried(agent: AgentContext, /) -> list[Segment]:
             of_servers.setdefault(server_of(segment.name) or BUILT_IN, []).append(segment)
         else:
             others.append(segment)
-    found = [*others, *(_together(name, some) for name, some in of_servers.items())]
+    turns = [turn.turn for turn in agent.turns if turn.known]
+    found = [*others, *(_together(name, some, turns) for name, some in of_servers.items())]
     return sorted(found, key=lambda each: (-(each.cost or 0.0), -each.carried, each.id))
 
 
 def each_segment(agent: AgentContext, /) -> Iterator[Segment]:
-    """All segments that were ever sent: those of the newest request, then the dropped ones."""
+    """All segments that were ever sent: first the segments of the newest request, then the dropped ones."""
     yield from segments_of(agent)
     priced = agent.is_priced
     yield from (_segment(agent, held, held_now=False, priced=priced) for held in agent.thread.gone)
 
 
-def _together(name: str, some: Iterable[Segment]) -> Segment:
-    each = list(some)
+def _together(name: str, each: Sequence[Segment], turns: Sequence[int]) -> Segment:
+    """`turns`: the numbers of the known requests."""
     costs = [one.cost for one in each if one.cost is not None]
     now = [one for one in each if one.held] or each
     return Segment(
@@ -95,7 +100,7 @@ def _together(name: str, some: Iterable[Segment]) -> Segment:
         name=name,
         since=min(one.since for one in each),
         last=max(one.last for one in each),
-        requests=max(one.requests for one in each),
+        requests=_requests(each, turns),
         tokens=sum(one.tokens for one in now),
         exact=all(one.exact for one in now),
         carried=sum(one.carried for one in each),
@@ -106,9 +111,18 @@ def _together(name: str, some: Iterable[Segment]) -> Segment:
     )
 
 
+def _requests(some: Sequence[Segment], turns: Sequence[int]) -> int:
+    """How many requests had any of them."""
+    most = max(one.requests for one in some)
+    lives = {(one.since, one.last, one.left, one.again): one for one in some}
+    if len(lives) == 1 or most == len(turns):
+        return most
+    return max(most, sum(any(one.was_in(turn) for one in lives.values()) for turn in turns))
+
+
 def _segment(agent: AgentContext, held: Held, *, held_now: bool, priced: bool) -> Segment:
     piece = held.piece
-    maker = agent.mentions.makers.get(piece.ref) if piece.origin in ("result", "media") else None
+    maker = agent.mentions.maker_of(held) if piece.origin in ("result", "media") else None
     file = maker.file if maker else ""
     read = agent.instruction_files.get(piece.digest) if piece.origin == "instructions" else None
     return Segment(

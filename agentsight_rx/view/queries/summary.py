@@ -101,7 +101,8 @@ def read_summary(
     totals = read_totals(store)
     tools = newest_as(store, TOOLS, part, short_tool, most=_TOOLS_MOST, rows_known=totals.tools if sessions == 1 else None)
     causes = None if called.sessions is None else Causes(store)
-    files = files_touched(_effects(store, "file", called, causes), None if called.whole else Lives(store))
+    home = (session.cwd or "") if session is not None else (causes or Causes(store)).folder
+    files = files_touched(_effects(store, "file", called, causes), None if called.whole else Lives(store), home=home)
     start, end = _times(session, calls, part, health)
     deeds = deeds_of(calls, tools, files, programs=totals.programs)
     falls, dearest = explained(calls, {tool.tool_name for tool in tools}, _contexts(store, session, prices))

@@ -101,7 +101,7 @@ def _grouped_by(store: Store, selection: Selection, group_by: Grouping, zone: tz
     if group_by == "session":
         return lambda call: call.session_id or "unknown"
     if group_by == "sub-agent":
-        return lambda call: call.agent_id or "main agent"
+        return lambda call: ", ".join(filter(None, (call.agent_name, call.agent_id))) or "main agent"
     if group_by == "prompt":
         return prompted()
     if group_by in ("commit", "branch"):

@@ -67,7 +67,7 @@ class _Seen:
     def _process(self, row: ProcessRow, session: str | None) -> None:
         if row.command:
             self._programs.setdefault(session, Counter())[basename(row.argv[0]) if row.argv else row.command] += 1
-        self._broken[session] += row.status in ("failure", "killed")
+        self._broken[session] += row.has_failed
         self._running[session] += row.status == "running"
 
     def _target(self, row: NetworkRow, session: str | None) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...events import SEARCHED, BlindSpot, milliseconds
+from ...events import NO_CODE, NO_FILES, SEARCHED, UNOPENED, BlindSpot, milliseconds
 from ...say import program
 from ..words import count, plural
 from .kinds import BlindSpotRow, process_id
 
-__all__ = ["advice_of", "connections_of", "row_of", "sentence_of"]
+__all__ = ["advice_of", "connections_of", "reason_of", "row_of", "sentence_of"]
 
 _PEERS_SHOWN = 3
 
@@ -29,15 +29,20 @@ def row_of(event: BlindSpot) -> BlindSpotRow:
         files=event.files,
         looks_like=event.looks_like,
         among=event.among,
+        why=event.why,
     )
+
+
+def reason_of(row: BlindSpotRow, /) -> str:
+    """Why it was not read, as far as that is known."""
+    return " and ".join(dict.fromkeys(row.looks_like)) or row.why or "the reason is not known"
 
 
 def sentence_of(row: BlindSpotRow) -> str:
     """The process, its unread traffic, and why: `uv (rustls with aws-lc), process 71: 3 connections, 15,018 bytes to …`."""
-    seems = " and ".join(dict.fromkeys(row.looks_like)) or "no known TLS code"
-    size = plural(row.size, "byte")
-    size = f"which carried {size} in all," if row.among else size
-    return f"{row.comm} ({seems}), process {row.pid}: {connections_of(row)}, {size} to {_some(row.peers)}"
+    size = f", {plural(row.size, 'byte')}" if row.size else ""  # breakpoints count no bytes
+    size = f", which carried {plural(row.size, 'byte')} in all," if row.among and row.size else size
+    return f"{row.comm} ({reason_of(row)}), process {row.pid}: {connections_of(row)}{size} to {_some(row.peers)}"
 
 
 def connections_of(spot: BlindSpot | BlindSpotRow) -> str:
@@ -52,6 +57,13 @@ def _some(peers: Sequence[str]) -> str:
     return ", ".join(peers[:_PEERS_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
+_ADVICE = {
+    NO_CODE: "it may speak without TLS, which --plain-http reads, or with a TLS library that is not known",
+    NO_FILES: "it was too short to be looked at; name its program or library, and it is read from its start",
+    UNOPENED: "the recorder may not open files of its container or user; name its library",
+}
+
+
 def advice_of(row: BlindSpotRow) -> str:
     """What to do about it."""
     if SEARCHED in row.looks_like:
@@ -59,7 +71,4 @@ def advice_of(row: BlindSpotRow) -> str:
     if row.files:
         ways = ", ".join(f"{program()} doctor --probe {file}" for file in row.files)
         return f"the TLS functions of {', '.join(row.files)} are not found or cannot be probed; why: {ways}"
-    return (
-        "it may speak without TLS, which --plain-http reads, or with a TLS library that is not known; "
-        "its connections are in the audit trail"
-    )
+    return f"{_ADVICE.get(row.why, 'it may use a TLS library that is not known')}; its connections are in the audit trail"

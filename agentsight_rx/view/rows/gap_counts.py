@@ -1,17 +1,25 @@
-"""Counts of losses, commit by commit -> when each was counted; and what of a session is missing, in counts."""
+"""Counts of losses, commit by commit -> when each was counted; calls -> which are whole; the gaps of a session in counts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ...loss import Entry, Reason
+from .kinds import CallRow
 
-__all__ = ["LossClock", "LossTime", "SessionGaps"]
+__all__ = ["GAPS_OF_STATE", "CallState", "LossClock", "LossTime", "SessionGaps", "state_of_call"]
+
+CallState: TypeAlias = Literal["pending", "whole", "unfinished", "cut"]
 
 _JOINED_MS = 60_000  # losses that are no further apart are one
+# Why a call is not whole where nothing was lost: a peer, a process or the capture ended it
+_ENDED = frozenset(
+    {"closed", "process_ended", "capture_end", "timeout", "no_end_mark", "reset", "cancelled", "goaway", "upgraded"}
+)
 _SPANS = 100  # of one stage and reason: behind each so many, losses twice as far apart are one
 
 
@@ -27,13 +35,44 @@ class LossTime(Struct, frozen=True):
 
 
 class SessionGaps(Struct, frozen=True):
-    """Of one session: calls of which bytes were lost, and commands that came back and of which no process was found."""
+    """
+    Of one session: calls of which a part was not captured, commands that came back and of which no process was found, calls
+    without the end of their answer, and how many of these have no answer yet.
+    """
 
     calls_cut: int = 0
     commands_alone: int = 0
+    calls_unfinished: int = 0
+    calls_open: int = 0
 
     def __add__(self, other: SessionGaps) -> SessionGaps:
-        return SessionGaps(self.calls_cut + other.calls_cut, self.commands_alone + other.commands_alone)
+        return SessionGaps(
+            self.calls_cut + other.calls_cut,
+            self.commands_alone + other.commands_alone,
+            self.calls_unfinished + other.calls_unfinished,
+            self.calls_open + other.calls_open,
+        )
+
+    def __neg__(self) -> SessionGaps:
+        return SessionGaps(-self.calls_cut, -self.commands_alone, -self.calls_unfinished, -self.calls_open)
+
+
+def state_of_call(row: CallRow, /) -> CallState:
+    """`cut`: a part of it was not captured. `unfinished`: it ended before its answer did. A call that failed is whole."""
+    if row.status == "pending":
+        return "pending"
+    if row.status not in ("partial", "aborted"):
+        return "whole"
+    return "unfinished" if row.status == "aborted" or row.reason in _ENDED else "cut"
+
+
+# What the state of a call adds to the gaps of its session
+GAPS_OF_STATE: dict[CallState, SessionGaps | None] = {
+    "pending": SessionGaps(calls_unfinished=1, calls_open=1),
+    "whole": None,
+    "unfinished": SessionGaps(calls_unfinished=1),
+    "cut": SessionGaps(calls_cut=1),
+}
 
 
 class LossClock:

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from .kinds import (
+    SEEN,
     AlertRow,
     AnyRow,
     AuditRow,
@@ -25,7 +26,7 @@ from .kinds import (
     UnknownRow,
 )
 
-__all__ = ["at_host", "host_of_process", "of_host"]
+__all__ = ["at_host", "host_of_process", "of_host", "seen_by"]
 
 # Ids begin with words for what they name; a row that belongs to another has its id behind such a word, as in tool-llm-…
 _KINDS = re.compile(
@@ -68,6 +69,13 @@ def of_host(host: str, row: Row, /) -> Row:
     if isinstance(row, AlertRow):
         changed["evidence"] = tuple(at_host(host, each) for each in row.evidence)
     return replace(row, **changed)
+
+
+def seen_by(source: str, row: Row, /) -> Row:
+    """The row with this `view_source`, where it is of the view."""
+    if isinstance(row, RowGone):
+        return replace(row, row=seen_by(source, row.row))
+    return replace(row, view_source=source) if getattr(row, "view_source", "") == SEEN else row
 
 
 def host_of_process(id: str, /) -> str:

@@ -15,8 +15,10 @@ from ...events import Event
 from ...tokens import Counts
 
 __all__ = [
+    "HOOKED",
     "HUNG_UP",
     "REPORTED_AT",
+    "SEEN",
     "AlertRow",
     "AnyRow",
     "AuditRow",
@@ -40,12 +42,18 @@ __all__ = [
 ]
 
 
+SEEN, HOOKED = "view", "hooked"  # as `view_source`
+_ID_SHOWN = 8  # characters of an id
 HUNG_UP = "the client hung up after the end"
 REPORTED_AT = (1, 10, 100, 1000)  # deeds of one alert
 
 
 class AnyRow(Struct, frozen=True, gc=False):
-    """The common type of all rows. They hold numbers and texts alone, so the garbage collector need not look for cycles."""
+    """
+    The common type of all rows. They hold numbers and texts alone, so the garbage collector need not look for cycles.
+    `view_source` says how a row is known: `view`, the kernel saw it; `hooked`, breakpoints in processes of the user did;
+    `seed`, it ran before the capture began.
+    """
 
 
 class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
@@ -105,8 +113,10 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     scheme: str = "https"  # of the URL: http without TLS
     operation: str = "chat"  # `gen_ai.operation.name` of OpenTelemetry
     agent: str | None = None  # the program that made it, by its known name or the one that it gives itself
-    agent_id: str | None = None  # of an agent within the program, as the client named it; None: the main one
+    agent_id: str | None = None  # of an agent within the program, as the client named it or by its tool; None: the main one
     parent_agent_id: str | None = None
+    agent_tool: str | None = None  # id of the ToolRow whose task that agent works on
+    agent_name: str = ""  # as the input of that tool names it
     previous_response_id: str | None = None  # the response that this request went on from
     turn: int = 0  # number of the call in its session
     new_results: int = 0
@@ -124,6 +134,11 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     def is_prompted(self) -> bool:
         """A person typed what it sent, for the first time."""
         return bool(self.prompt) and not (self.aside or self.repeat) and self.agent_id is None
+
+    @property
+    def sub_agent(self) -> str:
+        """The name of the agent within the session that made it, else the begin of its id; "": the main one."""
+        return self.agent_name or (self.agent_id or "")[:_ID_SHOWN]
 
 
 class TokenRow(Counts, AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
@@ -184,11 +199,13 @@ class ToolRow(AnyRow, frozen=True, tag="tool_call", omit_defaults=True):
     loop: bool = False
     result_call_id: str | None = None  # the call that sent the result to the model
     pause_ms: int | None = None
+    is_answer: bool = False  # its exit code is none of a failure, as of a `grep` that found nothing
 
 
 class ProcessRow(AnyRow, frozen=True, tag="process_node", omit_defaults=True):
     """
-    One process. `status`: running, success, failure, killed. A process that only forked has no `command`. `duration_ms` counts
+    One process. `status`: running, success, failure, killed; success too where the exit code is an answer, as of a `grep` that
+    found nothing. A process that only forked has no `command`. `duration_ms` counts
     from its first program, or from the fork where it ran none; `view_source` is `seed` where it ran before the capture began.
     `tool_call_id` is the id of the ToolRow that it, or one of its ancestors, ran for. Its end has `cpu_ms` and `peak_bytes`.
     """
@@ -216,6 +233,11 @@ class ProcessRow(AnyRow, frozen=True, tag="process_node", omit_defaults=True):
     cpu_ms: int | None = None
     peak_bytes: int | None = None
     container: str | None = None  # its name, of a pod NAMESPACE/POD/NAME; None on the machine itself
+
+    @property
+    def has_failed(self) -> bool:
+        """It ended by a signal, or with an exit code that is no answer."""
+        return self.status in ("failure", "killed")
 
 
 class AuditRow(AnyRow, frozen=True, tag="audit_event", omit_defaults=True):
@@ -339,6 +361,11 @@ class SessionRow(Counts, AnyRow, frozen=True, tag="session", omit_defaults=True)
     container: str | None = None  # in which the agent runs, as in ProcessRow
 
     @property
+    def duration_ms(self) -> int:
+        """From its first request to the end of its newest answer."""
+        return max(0, (self.end_timestamp_ms or 0) - self.start_timestamp_ms)
+
+    @property
     def who(self) -> str:
         """The name of the agent: its known one, else the one that it gives itself, else the name of its process."""
         return self.agent or self.program or self.comm or "unknown"
@@ -377,8 +404,8 @@ class ResourceRow(AnyRow, frozen=True, tag="resource_sample", omit_defaults=True
 class BlindSpotRow(AnyRow, frozen=True, tag="blind_spot", omit_defaults=True):
     """
     A process of which traffic was not read: `connections` TCP connections carried `size` bytes both ways, and no plaintext was
-    seen. `files` have TLS code that is not read, and `looks_like` says which, one for each file. `among` not 0: so many carried
-    these bytes, and it is not known which of them were not read.
+    seen. `files` have TLS code that is not read, and `looks_like` says which, one for each file; `why` no such file is known.
+    `among` not 0: so many carried these bytes, and it is not known which of them were not read.
     """
 
     id: str
@@ -393,6 +420,7 @@ class BlindSpotRow(AnyRow, frozen=True, tag="blind_spot", omit_defaults=True):
     looks_like: tuple[str, ...] = ()
     among: int = 0
     view_source: str = "view"
+    why: str = ""
 
 
 class TlsUseRow(AnyRow, frozen=True, tag="tls_use", omit_defaults=True):

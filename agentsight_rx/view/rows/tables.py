@@ -17,6 +17,7 @@ from ...loss import Entry
 from ...state import Delete, Key, Put, Store, Table, Write, by_index, pages
 from .gap_counts import LossTime, SessionGaps
 from .kinds import (
+    SEEN,
     AlertRow,
     AnyRow,
     AuditRow,
@@ -125,6 +126,12 @@ class Recording(Struct, frozen=True):
     committed_ms: int = 0  # Unix time of the last transaction
     ended: bool = False
     seconds: float = 0.0  # captured so far
+    seen_by: str = SEEN  # as `view_source` of its rows
+
+    @property
+    def until_ms(self) -> int:
+        """When it captured last."""
+        return self.started_ms + round(1000 * self.seconds)
 
 
 class StageCount(Struct, frozen=True, array_like=True):

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ...core.bounded import Recent
 from ...tokens import Usage
-from .gap_counts import SessionGaps
+from .gap_counts import GAPS_OF_STATE, CallState, SessionGaps, state_of_call
 from .kinds import (
     AlertRow,
     AuditRow,
@@ -29,16 +29,10 @@ from .uses import Uses
 __all__ = ["Tally", "Totals"]
 
 _PROCESSES_MOST = 65_536  # that run, as in the view; a machine has some hundred
-
-
 _BLIND_SPOTS_MOST = 1000
 _ALERTS_MOST = 4096  # as the guard has
-
-
-# Why a call is not whole where nothing was lost: a peer, a process or the capture ended it
-_ENDED = frozenset(
-    {"closed", "process_ended", "capture_end", "timeout", "no_end_mark", "reset", "cancelled", "goaway", "upgraded"}
-)
+_NO_GAPS = SessionGaps()
+_GAPS_LESS = {state: None if gaps is None else -gaps for state, gaps in GAPS_OF_STATE.items()}
 
 
 class Totals(Struct):
@@ -46,7 +40,7 @@ class Totals(Struct):
 
     calls: int = 0
     calls_unfinished: int = 0  # no answer, or not to its end
-    calls_cut: int = 0  # bytes of them were lost
+    calls_cut: int = 0  # a part of them was not captured
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0  # read from a cache or written to it
@@ -59,6 +53,11 @@ class Totals(Struct):
     sessions: int = 0
     models: dict[str, int] = {}
     audits: dict[str, int] = {}  # by type: llm, process, file, network, mcp, guard
+
+    @property
+    def calls_open(self) -> int:
+        """Calls without an answer yet; they are among the unfinished ones."""
+        return max(0, self.calls - sum(self.models.values()))
 
     @property
     def commands_unseen(self) -> int:
@@ -108,7 +107,7 @@ class Tally:
         self.rules_error = ""  # why the newest rules of the guard could not be loaded
         self.older: Recent[str, SessionRow] = Recent(_BLIND_SPOTS_MOST)  # sessions of agents that ran before
         self._sessions: Known[bool] = Known()
-        self._calls: Known[tuple[str, Usage, str | None]] = Known()  # its state, its session
+        self._calls: Known[tuple[CallState, Usage, str | None]] = Known()  # its state, its session
         self._tools: Known[tuple[bool, bool, str | None]] = Known()  # whether it has a process, and should have one
         self._programs: Known[bool] = Known(_PROCESSES_MOST)
 
@@ -154,9 +153,7 @@ class Tally:
             case CallRow() if (known := self._calls.pop(row.id)) is not None:
                 state, usage, session = known
                 totals.calls -= 1
-                totals.calls_unfinished -= state in ("pending", "unfinished")
-                totals.calls_cut -= state == "cut"
-                self._gap(session, calls_cut=-(state == "cut"))
+                self._gap(session, _GAPS_LESS[state])
                 totals.add_tokens(Usage() - usage)
                 if state != "pending":
                     _count_less(totals.models, row.model or "unknown")
@@ -165,8 +162,8 @@ class Tally:
             case ToolRow() if (before := self._tools.pop(row.id)) is not None:
                 totals.tools -= 1
                 totals.tools_linked -= before[0]
-                totals.commands_alone -= before[1]
-                self._gap(before[2], commands_alone=-before[1])
+                if before[1]:
+                    self._gap(before[2], SessionGaps(commands_alone=-1))
             case ProcessRow() if (program := self._programs.pop(row.id)) is not None:
                 totals.processes -= 1
                 totals.programs -= program
@@ -178,15 +175,22 @@ class Tally:
             case _:
                 pass
 
-    def _gap(self, session: str | None, *, calls_cut: int = 0, commands_alone: int = 0) -> None:
-        if self._gaps is not None and session is not None and (calls_cut or commands_alone):
-            self._gaps[session] = self._gaps.get(session, SessionGaps()) + SessionGaps(calls_cut, commands_alone)
+    def _gap(self, session: str | None, change: SessionGaps | None) -> None:
+        """What changes of the gaps of one session, and of all."""
+        if change is None:
+            return
+        totals = self.totals
+        totals.calls_cut += change.calls_cut
+        totals.calls_unfinished += change.calls_unfinished
+        totals.commands_alone += change.commands_alone
+        if self._gaps is not None and session is not None:
+            self._gaps[session] = self._gaps.get(session, _NO_GAPS) + change
 
     def know(self, row: object) -> None:
         """An earlier run counted this row: only what changes from it on is counted here."""
         match row:
             case CallRow() if row.twin is None:
-                self._calls.put(row.id, (_state(row), row.usage, row.session_id), over=row.status != "pending")
+                self._calls.put(row.id, (state_of_call(row), row.usage, row.session_id), over=row.status != "pending")
             case ToolRow():
                 self._tools.put(row.id, _process_of(row), over=_is_over(row))
             case ProcessRow():
@@ -214,13 +218,12 @@ class Tally:
         if row.twin is not None:
             self._gone(row)  # it may have counted before its client was seen
             return
-        totals, state = self.totals, _state(row)
+        totals, state = self.totals, state_of_call(row)
         before, usage, session = self._calls.get(row.id) or (None, Usage(), None)
         totals.calls += before is None
-        totals.calls_unfinished += (state in ("pending", "unfinished")) - (before in ("pending", "unfinished"))
-        totals.calls_cut += (state == "cut") - (before == "cut")
-        self._gap(session, calls_cut=-(before == "cut"))
-        self._gap(row.session_id, calls_cut=int(state == "cut"))
+        if before is not None:
+            self._gap(session, _GAPS_LESS[before])
+        self._gap(row.session_id, GAPS_OF_STATE[state])
         totals.add_tokens(row.usage - usage)
         self._calls.put(row.id, (state, row.usage, row.session_id), over=state != "pending")
         if self.uses is not None:
@@ -228,6 +231,8 @@ class Tally:
         if before in (None, "pending") and state != "pending":
             model = row.model or "unknown"
             totals.models[model] = totals.models.get(model, 0) + 1
+        elif state == "pending" and before not in (None, "pending"):  # amended: its answer is another one's
+            _count_less(totals.models, row.model or "unknown")
 
     def _tool(self, row: ToolRow) -> None:
         before = self._tools.get(row.id)
@@ -235,9 +240,10 @@ class Tally:
         was_linked, was_alone, session = before or (False, False, None)
         self.totals.tools += before is None
         self.totals.tools_linked += linked - was_linked
-        self.totals.commands_alone += alone - was_alone
-        self._gap(session, commands_alone=-was_alone)
-        self._gap(row.session_id, commands_alone=int(alone))
+        if was_alone:
+            self._gap(session, SessionGaps(commands_alone=-1))
+        if alone:
+            self._gap(row.session_id, SessionGaps(commands_alone=1))
         self._tools.put(row.id, now, over=_is_over(row))
 
     def _process(self, row: ProcessRow) -> None:
@@ -261,15 +267,3 @@ def _count_less(counts: dict[str, int], name: str) -> None:
     counts[name] = counts.get(name, 0) - 1
     if not counts[name]:
         del counts[name]
-
-
-def _state(row: CallRow) -> str:
-    """
-    `cut` where bytes were lost, `unfinished` where it ended before its answer did. One whose request was not seen has its
-    whole answer: its request was sent before the capture began, or is not one of a model.
-    """
-    if row.status == "pending":
-        return "pending"
-    if row.status not in ("partial", "aborted") or row.reason == "request_unseen":
-        return "ended"
-    return "unfinished" if row.status == "aborted" or row.reason in _ENDED else "cut"

@@ -15,10 +15,13 @@ ToolOutcome: TypeAlias = Literal["asked", "ran", "failed", "refused", "unknown"]
 
 def outcome_of(row: ToolRow, /) -> ToolOutcome:
     """
-    failed: its process says so, or the agent did to the model. refused: the agent says that it did not run. ran: a process was
-    found, or it is a tool that an agent runs without one, and its result came. unknown: a command whose result came and of
-    which no process was seen, so only the agent says that it ran. asked: no result has come.
+    failed: its process says so, or the agent did to the model; an exit code that is an answer is no failure. refused: the agent
+    says that it did not run. ran: a process was found, or it is a tool that an agent runs without one, and its result came.
+    unknown: a command whose result came and of which no process was seen, so only the agent says that it ran. asked: no result
+    has come.
     """
+    if row.is_answer:  # even where the agent reports it as an error
+        return "ran"
     if row.exit_code or row.signal:
         return "failed"
     seen = has_process(row)

@@ -10,7 +10,7 @@ import msgspec
 
 from .kinds import ToolRow
 
-__all__ = ["asked_for", "executed", "is_command", "is_edit", "steady"]
+__all__ = ["asked_for", "executed", "is_command", "is_edit", "steady", "task_name"]
 
 # The member of an input that says most, in the order of preference
 _MAIN = ("command", "cmd", "file_path", "path", "pattern", "query", "url", "description", "prompt", "subject", "code", "input")
@@ -47,6 +47,25 @@ def asked_for(text: str, /) -> str:
     if isinstance(main, list):
         main = " ".join(map(str, cast("list[object]", main)))
     return str(main) if main else ", ".join(f"{name} {_short(each)}" for name, each in members.items())
+
+
+# What names an agent in the input of the tool that starts it, and else its task, in the order of preference
+_NAMES = (
+    "subagent_type", "agent_type", "agent_name", "agent", "role", "name", "description", "title", "task", "prompt", "message",
+    "instructions", "query", "question", "input",
+)  # fmt: skip
+_NAME_MOST = 60  # characters
+
+
+def task_name(tool: ToolRow, /) -> str:
+    """The name of an agent that works on a tool: as its input names it, else the begin of its task."""
+    try:
+        value: object = msgspec.json.decode(tool.input) if tool.input else None
+    except (msgspec.DecodeError, RecursionError):
+        value = None
+    members: Mapping[str, object] = cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+    named = (str(each).split() for name in _NAMES if isinstance(each := members.get(name), str))
+    return " ".join(next(filter(None, named), [tool.tool_name]))[:_NAME_MOST]
 
 
 # Members of an input that change nothing of what is executed, in lower case without `_` and `-`

@@ -11,9 +11,9 @@ from msgspec.structs import asdict
 
 from ...loss import Entry, Reason
 from ...tokens import Counts
-from ..rows.beginnings import Beginning
 from ..rows.blind_spots import sentence_of
-from ..rows.kinds import AnyRow, BlindSpotRow, SessionRow, ToolRow
+from ..rows.gaps import Gaps
+from ..rows.kinds import AnyRow, SessionRow, ToolRow
 
 __all__ = [
     "Completeness",
@@ -110,9 +110,10 @@ class LossEntry(Struct, frozen=True):
 class Completeness(Struct, frozen=True):
     """
     Whether anything is missing. `cut_off` counts the recordings without an orderly end: what they miss is unknown.
-    `blind_spots` has a sentence for each process of which traffic was not read. `calls_cut` counts the calls of which bytes
-    are missing, `commands_unseen` the commands of a model that came back and whose processes were not found. `beginnings` has a
-    sentence for each agent that ran before the capture, so that its earlier calls are not here.
+    `blind_spots` has a sentence for each process of which traffic was not read. `calls_cut` counts the calls of which a part
+    was not captured, `calls_unfinished` calls that ended before their answer did, `commands_unseen` commands of a model
+    that came back without a process that was seen. `beginnings` has a sentence for each agent that ran before the capture,
+    so that its earlier calls are not here.
     """
 
     complete: bool
@@ -122,6 +123,7 @@ class Completeness(Struct, frozen=True):
     calls_cut: int = 0
     commands_unseen: int = 0
     beginnings: tuple[str, ...] = ()
+    calls_unfinished: int = 0
 
 
 class Snapshot(Struct, frozen=True):
@@ -149,32 +151,22 @@ class Snapshot(Struct, frozen=True):
     alerts: list[Value] = []
 
 
-def completeness(
-    entries: Iterable[Entry],
-    *,
-    cut_off: int = 0,
-    blind_spots: Iterable[BlindSpotRow] = (),
-    calls_cut: int = 0,
-    commands_unseen: int = 0,
-    beginnings: Iterable[Beginning] = (),
-) -> Completeness:
-    """Entries of one or more ledgers -> whether anything is missing that was not left out on purpose."""
+def completeness(entries: Iterable[Entry], gaps: Gaps = Gaps()) -> Completeness:  # noqa: B008 (frozen)
+    """Entries of one or more ledgers -> whether anything is missing that was not left out on purpose, or of `gaps`."""
     sums: dict[tuple[str, Reason], tuple[int, int]] = {}
     for entry in entries:
         count, size = sums.get((entry.stage, entry.reason), (0, 0))
         sums[entry.stage, entry.reason] = (count + entry.count, size + entry.size)
     losses = tuple(LossEntry(stage, reason, *sums[stage, reason], reason.intended) for stage, reason in sums)
-    sentences = tuple(map(sentence_of, blind_spots))
-    begun = tuple(each.said for each in beginnings)
-    lost = cut_off or calls_cut or commands_unseen or begun
     return Completeness(
-        not lost and all(entry.intended for entry in losses),
+        not gaps.count and all(entry.intended for entry in losses),
         losses,
-        cut_off,
-        sentences,
-        calls_cut=calls_cut,
-        commands_unseen=commands_unseen,
-        beginnings=begun,
+        len(gaps.unended),
+        tuple(map(sentence_of, gaps.blind_spots)),
+        calls_cut=gaps.calls_cut,
+        commands_unseen=gaps.commands_unseen,
+        beginnings=tuple(each.said for each in gaps.beginnings),
+        calls_unfinished=gaps.calls_unfinished,
     )
 
 

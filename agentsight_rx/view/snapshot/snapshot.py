@@ -7,11 +7,13 @@ from copy import copy
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
+from msgspec.structs import replace
+
 from ...events import Event, milliseconds
 from ...state import Store, pages
 from ...tokens import Usage, counts_of
 from ..log.reading import read_event_count
-from ..rows.beginnings import beginnings_of
+from ..rows.gaps import gaps_of
 from ..rows.kinds import (
     AlertRow,
     AnyRow,
@@ -68,15 +70,10 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
         )
     view.events = read_event_count(store)
     runs = [run for _, run in store.scan(RUNS)]
-    losses = completeness(
-        (entry for _, entry in store.scan(LOSSES)),
-        cut_off=sum(not run.ended for run in runs),
-        blind_spots=view.tally.blind_spots.values(),
-        calls_cut=view.tally.totals.calls_cut,
-        commands_unseen=view.tally.totals.commands_unseen,
-        beginnings=beginnings_of(view.tally.older.values(), view.tally.tls_uses.values()),
-    )
-    return view.snapshot(losses, now_ms=now_ms, audit_limit=audit_limit)
+    entries = [entry for _, entry in store.scan(LOSSES)]
+    ended_ms = max((run.until_ms for run in runs), default=0)
+    gaps = replace(gaps_of(view.tally, entries, ended_ms=ended_ms), unended=tuple(run for run in runs if not run.ended))
+    return view.snapshot(completeness(entries, gaps), now_ms=now_ms, audit_limit=audit_limit)
 
 
 class View:

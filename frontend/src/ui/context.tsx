@@ -141,7 +141,7 @@ function Chosen({ row }: { row: ContextRow }): JSX.Element {
   return (
     <div class="note calm why" aria-live="polite">
       <p>
-        <b><T text={row.what} {...(row.code ? { code: true } : {})} /></b>, from <T text={row.whose} />, since turn {row.since}: <Tokens n={row.tokens} approx={row.approx} /> tokens in {plural(row.requests, "request")}
+        <b><T text={row.what} {...(row.code ? { code: true } : {})} /></b>, from <T text={row.whose} />, since turn {row.since}: <Tokens n={row.tokens} approx={row.approx} /> tokens in {plural(row.requests, "request")}{row.dropped ? `, dropped behind turn ${row.dropped}` : ""}
         {known ? `, ${row.approx ? "≈ " : ""}${money(row.cached_usd! + row.full_usd!)} so far, ${money(row.cached_usd!)} of it from the cache and ${money(row.full_usd!)} in full.` : "."}
         {row.mentioned ? ` Last mentioned in turn ${row.mentioned}${row.again ? `, put back in turn ${row.again}` : ""}.` : row.never ? " Never called." : ""}
       </p>
@@ -266,8 +266,8 @@ function Carried({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
             {(turn.rows ?? []).map((each) => (
               <tr key={each.id} class={each.id === place.value.row ? "sel" : ""} onClick={(event) => (event.target as Element).closest("a, button") || go({ row: each.id === place.value.row ? "" : each.id })}>
                 <td>{each.target?.tab ? <Go to={{ tab: each.target.tab, ...(each.target.turn ? { turn: each.target.turn } : {}) }}><T text={each.what} {...(each.code ? { code: true } : {})} /></Go> : <T text={each.what} {...(each.code ? { code: true } : {})} />}</td>
-                <td class="soft opt"><T text={each.whose} /></td><td class="n"><Turn n={each.since} /></td><td class="n" data-s="tokens"><Tokens n={each.tokens} approx={each.approx} counted={counted} /></td>
-                <td class="n">{percent(each.tokens / Math.max(1, turn.tokens))}</td>
+                <td class="soft opt"><T text={each.whose} /></td><td class="n"><Turn n={each.since} /></td><td class="n" data-s="tokens">{each.dropped ? <span class="faint">dropped behind {each.dropped}</span> : <Tokens n={each.tokens} approx={each.approx} counted={counted} />}</td>
+                <td class="n">{each.dropped ? null : percent(each.tokens / Math.max(1, turn.tokens))}</td>
                 <td><svg class="life" width={LIFE} height="12" role="img" aria-label={`in ${plural(each.requests, "request")}`}><path class="all" d={`M0 6.500h${LIFE}`} /><path d={lifeOf(each.lives ?? [], first, last, LIFE)} /></svg></td>
                 <td class="n" data-s="requests">{count(each.requests)}</td>
                 {counted ? <><td class="n opt">{money(each.cached_usd)}</td><td class="n opt">{money(each.full_usd)}</td><td class="n">{each.approx ? <span class="faint">≈ </span> : null}{cost(each.cached_usd, each.full_usd)}</td></> : <td class="n">≈ {amount(each.tokens * each.requests)}</td>}

@@ -93,7 +93,7 @@ export function Whole({ head }: { head: Head }): JSX.Element {
   return (
     <p class="whole">
       <Mark />
-      <span><b>{live ? "Nothing lost so far." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : whole.records ? `All ${count(whole.records)} records of the kernel arrived, and every program with traffic was read.` : "Every stage counted its input and its output, and none lost anything."}</span>
+      <span><b>{live ? "Nothing lost so far." : whole.hooked ? "Nothing is missing of what breakpoints show." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : whole.hooked ? `Seen ${whole.hooked}.` : whole.records ? `All ${count(whole.records)} records of the kernel arrived, and every program with traffic was read.` : "Every stage counted its input and its output, and none lost anything."}</span>
     </p>
   );
 }

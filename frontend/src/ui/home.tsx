@@ -101,7 +101,7 @@ function Whole({ found }: { found: Machine }): JSX.Element {
   if (found.recorder?.state === "down") return <p class="whole not"><Mark cut /><span><b>Nothing is recorded since {when(since ?? 0)}.</b> <code>agentsight-rx watch</code> or <code>agentsight-rx service install</code> goes on with its store.</span></p>;
   if (found.recorder?.state === "paused") return <p class="whole"><span><b>Paused by you{since ? ` since ${when(since)}` : ""}{found.recorder.until_ms ? `, until ${when(found.recorder.until_ms)}` : ""}.</b> Nothing is recorded, and no rule can see anything. <code>agentsight-rx watch resume</code> goes on at once.</span></p>;
   if (gaps) return <p class="whole not"><Mark cut /><span><b>Of {gaps === 1 ? "one session" : `${count(gaps)} sessions`} today something is missing.</b> A rule sees nothing of what was not captured; Health of the session says what.{rules}</span></p>;
-  return <p class="whole"><Mark /><span><b>{last(found.days.sessions) ? "Nothing is missing today." : "Nothing was recorded today."}</b>{rules}</span></p>;
+  return <p class="whole"><Mark /><span><b>{!last(found.days.sessions) ? "Nothing was recorded today." : found.recorder?.missing?.length ? "Nothing is missing of the sessions of today." : "Nothing is missing today."}</b>{rules}</span></p>;
 }
 
 function Waits({ row }: { row: AlertLine }): JSX.Element {

@@ -18,10 +18,8 @@ from agentsight_rx.testing import Scene
 from agentsight_rx.view.log.retention import Retention
 from agentsight_rx.view.rows.tables import CALLS
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for others")
 
-
-@needs_root
+@pytest.mark.needs("root")
 @pytest.mark.parametrize(("users", "whole", "count"), [(None, True, 1), (None, False, 0), (True, False, 1), (False, True, 0)])
 def test_other_users_get_their_sessions_where_the_whole_machine_is_recorded(
     users: bool | None, *, whole: bool, count: int
@@ -29,7 +27,7 @@ def test_other_users_get_their_sessions_where_the_whole_machine_is_recorded(
     assert count == len(Users(users=users).sinks(None, whole=whole, guard=False))
 
 
-@needs_root
+@pytest.mark.needs("root")
 def test_a_group_is_a_name_or_a_number() -> None:
     name = grp.getgrgid(27).gr_name if any(each.gr_gid == 27 for each in grp.getgrall()) else "27"
     for given in ("27", name):
@@ -55,7 +53,7 @@ def test_in_a_user_namespace_numbers_of_users_mean_others(monkeypatch: pytest.Mo
         Users(users=True).sinks(None, whole=True, guard=False)
 
 
-@needs_root
+@pytest.mark.needs("root")
 def test_a_writer_has_the_rights_of_its_reader_and_writes_their_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SUDO_UID", "SUDO_GID"):
         monkeypatch.delenv(name, raising=False)

@@ -27,6 +27,7 @@ from tests.live.peers import WireExchange, WirePeer, wire_server
 from .asked import KEY, request_to, stored
 
 LANGUAGES: tuple[Language, ...] = ("curl", "python")
+every_language = pytest.mark.parametrize("language", [pytest.param("curl", marks=pytest.mark.needs("curl")), "python"])
 # Spaces, an escape and a letter that is not ASCII: none of it may change on the way
 BODY = (
     '{"model" : "claude-sonnet-4-5",  "max_tokens":512,"metadata":{"model":"not this one"},\n "messages":[{"role":"user",'
@@ -81,7 +82,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "here"
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@every_language
 @pytest.mark.parametrize("scheme", ["https", "http"])
 @pytest.mark.parametrize("body", [BODY, STREAM], ids=["whole", "streamed"])
 def test_the_same_request_arrives(
@@ -104,7 +105,7 @@ def test_the_same_request_arrives(
     assert sent == dict(FIELDS[:5]) | {"x-api-key": KEY}
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@every_language
 def test_without_its_credential_a_program_sends_nothing(folder: Path, peers: dict[str, WirePeer], language: Language) -> None:
     peer = peers["http"]
     before = len(peer.exchanges())
@@ -116,7 +117,7 @@ def test_without_its_credential_a_program_sends_nothing(folder: Path, peers: dic
     assert before == len(peer.exchanges())
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@every_language
 def test_an_error_ends_the_program_with_a_failure_and_prints_what_the_server_says(
     folder: Path, peers: dict[str, WirePeer], language: Language
 ) -> None:
@@ -128,7 +129,7 @@ def test_an_error_ends_the_program_with_a_failure_and_prints_what_the_server_say
     assert b"400" in done.stderr
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@every_language
 def test_a_key_in_the_address_and_the_model_in_the_path(folder: Path, peers: dict[str, WirePeer], language: Language) -> None:
     peer, key = peers["https"], "AIzaSyA1234567890123456789012345678901"
     before = len(peer.exchanges())
@@ -145,7 +146,7 @@ def test_a_key_in_the_address_and_the_model_in_the_path(folder: Path, peers: dic
     assert body == got.request
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@every_language
 def test_another_model_changes_nothing_else_of_the_body(folder: Path, peers: dict[str, WirePeer], language: Language) -> None:
     peer = peers["https"]
     before = len(peer.exchanges())
@@ -157,6 +158,7 @@ def test_another_model_changes_nothing_else_of_the_body(folder: Path, peers: dic
     assert json.loads(got.request)["model"] == 'claude-"opus"'
 
 
+@pytest.mark.needs("curl")
 def test_http_2_is_spoken_where_curl_can_and_python_says_so(folder: Path, peers: dict[str, WirePeer]) -> None:
     for scheme, protocol in (("https", "h2"), ("http", "h2")):
         peer = peers[scheme]
@@ -175,6 +177,7 @@ def test_http_2_is_spoken_where_curl_can_and_python_says_so(folder: Path, peers:
     assert "which Python alone does not speak; use --curl" in str(refused.exception)
 
 
+@pytest.mark.needs("curl")
 def test_a_body_that_was_compressed_is_sent_plain_and_labels_in_it_are_said(folder: Path, peers: dict[str, WirePeer]) -> None:
     peer = peers["http"]
     before = len(peer.exchanges())

@@ -13,7 +13,10 @@ import pytest
 
 from agentsight_rx.cli.deciding import deciding
 from agentsight_rx.errors import UsageError
+from agentsight_rx.events import HostsKnown, Origin
+from agentsight_rx.graphs import TraceOptions, trace
 from agentsight_rx.rules.guard.file import built_in_rules
+from agentsight_rx.sources import ProcessOptions
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import AlertRow
 from agentsight_rx.view.queries import Selection
@@ -56,9 +59,23 @@ def test_json_has_an_alert_a_line(store: Path) -> None:
     assert (value["host"], value["count"], value["session_id"] is not None) == ("paste.example", 1, True)
 
 
-def test_without_an_alert_it_says_so(tmp_path: Path) -> None:
+def test_without_a_guard_it_says_so_and_what_the_rules_would_find(tmp_path: Path) -> None:
     path = stored(tmp_path / "run.lmdb", leaking().events)
+    first, second = text(path, "alerts")
+    assert first == f"no rule was applied: {path} was recorded without a guard"
+    assert second.startswith("the rules of now find 2 alerts and 1 note: ")
+    assert second.endswith(f"guard test {path}")
+    assert values(path, "alerts") == []
+
+
+def test_a_guard_without_an_alert_was_one(tmp_path: Path) -> None:
+    """A graph with a guard says which hosts are known, also where it is none."""
+    known = HostsKnown(Origin(1, 0, comm="guard"), ())
+    path = stored(tmp_path / "run.lmdb", [known, *leaking().events])
     assert text(path, "alerts") == [f"nothing of that kind is in {path}"]
+    graph = trace(TraceOptions(process=ProcessOptions(), guard=built_in_rules()))
+    assert "know_hosts" in str(graph.node())
+    assert "know_hosts" not in str(trace(TraceOptions(process=ProcessOptions())).node())
 
 
 def test_what_was_decided_is_as_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

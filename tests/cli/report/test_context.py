@@ -107,3 +107,32 @@ def test_a_recording_without_calls_says_so(tmp_path: Path) -> None:
     empty = recorded(tmp_path / "run.lmdb", Agent().events)
     assert text(empty, "context") == [f"nothing of a model's context is in {empty}"]
     assert text(empty, "cache") == ["The cache was not lost in 0 sessions."]
+
+
+def test_the_context_of_a_question_of_the_agent_itself_is_its_own_request(tmp_path: Path) -> None:
+    agent = Agent()
+    agent.said("Fix the totals.").ask("Done.")
+    tools, said, system = agent.tools, agent.messages, agent.system
+    agent.tools, agent.messages, agent.system = [], [], "You are a title generator."
+    agent.said("Fix the totals. " + words(60, 1)).ask("Totals")
+    agent.tools, agent.messages, agent.system = tools, said, system
+    agent.said("Thanks.").ask("Welcome.")
+    path = recorded(tmp_path / "run.lmdb", agent.events)
+    (found,) = values(path, "context", "2")
+    assert (2, sum(agent.truth[1])) == (found["turn"], found["total"])
+    assert {"system", "prompt"} == set(found["sums"])
+    assert [1, 3] == [turn["turn"] for turn in values(path, "context", "--over-time")]
+
+
+def test_the_dearest_part_is_in_the_list_also_where_it_was_dropped(tmp_path: Path) -> None:
+    agent = Agent()
+    agent.said("Read all.")
+    agent.turn("Tool1", {"file_path": "/work/src/large.py"}, words(9000, 1), "I read it.")
+    agent.ask("Done.")
+    agent.messages = []
+    agent.said("Something else.").ask("Yes.")
+    path = recorded(tmp_path / "run.lmdb", agent.events)
+    lines = text(path, "context")
+    rows = lines[next(at for at, line in enumerate(lines) if line.split()[:2] == ["tokens", "requests"]) + 1 :]
+    assert rows[0].endswith("/work/src/large.py, from Tool1, dropped behind turn 2")
+    assert rows[0].split()[:2] == ["1", "2"], "it has no tokens now: requests, and since when"

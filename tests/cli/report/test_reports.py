@@ -277,7 +277,7 @@ def test_a_recording_that_did_not_end_says_so(folder: Path) -> None:
     made.close()
     lines = said("health", "--db", folder / "ended.lmdb")
     assert lines[0] == "1 thing is missing"
-    assert lines[1].startswith("  ! no orderly end: nothing is known after ")
+    assert lines[1].startswith("  ! the recording has no orderly end: nothing is known after ")
 
 
 def test_list_names_each_recording(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from tests.cli.guarding import ran, stay_in
 def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stay_in(tmp_path, monkeypatch)
     monkeypatch.setattr(watching, "lock_of_machine", lambda: tmp_path / "lock")
+    monkeypatch.setattr(watching, "require_kernel", lambda: None)  # nothing is captured
 
 
 @pytest.fixture
@@ -63,7 +64,10 @@ def test_every_source_is_of_the_agents_and_one_finds_them() -> None:
     assert all(0 < size <= 8 << 20 for size in sizes), "it takes less of the kernel's memory than a capture of one command"
 
 
-@pytest.mark.parametrize(("flags", "pairs"), [((), {("m", "claude")}), (("--users",), {("other", "other")})])
+@pytest.mark.parametrize(
+    ("flags", "pairs"),
+    [((), {("m", "claude")}), pytest.param(("--users",), {("other", "other")}, marks=pytest.mark.needs("root"))],
+)
 def test_figures_name_models_and_agents_unless_users_have_their_own(
     monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], pairs: set[tuple[str, str]]
 ) -> None:

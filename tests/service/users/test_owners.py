@@ -26,6 +26,7 @@ from agentsight_rx.events import (
     RulesLoaded,
     SystemWide,
     Tick,
+    Witness,
 )
 from agentsight_rx.loss import Reason
 from agentsight_rx.service.users import owners
@@ -63,7 +64,7 @@ def asked(pid: int, uid: int, opener: int) -> HttpRequest:
 
 
 def test_each_kind_of_event_is_of_a_user_or_of_the_machine() -> None:
-    machine = {AnswerProgress, HostsKnown, RulesLoaded, SystemWide, Tick}
+    machine = {AnswerProgress, HostsKnown, RulesLoaded, SystemWide, Tick, Witness}
     assert {*get_args(Event)} == PERSONAL | machine
     assert not PERSONAL & machine
 

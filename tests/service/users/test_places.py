@@ -13,7 +13,6 @@ from agentsight_rx.errors import UnwritableError
 from agentsight_rx.service.users.places import USERS, Reader, admit, group_reader, make_place, stores_of, user_reader
 
 ME = Reader(os.geteuid(), os.getegid())
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives directories to other users")
 
 
 def mode(path: Path) -> str:
@@ -53,7 +52,7 @@ def test_names_of_stores_differ_since_the_page_knows_recordings_by_them() -> Non
     assert all(path.is_relative_to(USERS) for path in stores)
 
 
-@needs_root
+@pytest.mark.needs("root")
 def test_only_its_reader_enters_a_directory(tmp_path: Path) -> None:
     users = tmp_path / "users"
     for reader in (Reader(61001, 61002), group_reader(61003)):
@@ -67,7 +66,7 @@ def test_only_its_reader_enters_a_directory(tmp_path: Path) -> None:
     assert "drwxr-x---" == mode(users / "group-61003")
 
 
-@needs_root
+@pytest.mark.needs("root")
 def test_a_directory_that_was_left_half_made_is_finished(tmp_path: Path) -> None:
     (tmp_path / "users/61001").mkdir(parents=True, mode=0o777)
     place = make_place(Reader(61001, 61001), tmp_path / "users").parent
@@ -83,7 +82,7 @@ def test_readers_are_let_in_again_behind_a_start_of_the_service(tmp_path: Path) 
     assert "drwx--x--x" == mode(users)
 
 
-@needs_root
+@pytest.mark.needs("root")
 def test_the_mode_that_a_user_gave_their_own_directory_stays(tmp_path: Path) -> None:
     place = make_place(Reader(61001, 61001), tmp_path / "users").parent
     place.chmod(0o755)
@@ -91,7 +90,7 @@ def test_the_mode_that_a_user_gave_their_own_directory_stays(tmp_path: Path) -> 
     assert "drwxr-xr-x" == mode(place)
 
 
-@needs_root
+@pytest.mark.needs("root")
 @pytest.mark.parametrize("kind", ["link", "file", "another user's"])
 def test_what_is_no_directory_of_the_user_is_refused_and_stays(tmp_path: Path, kind: str) -> None:
     users, target = tmp_path / "users", tmp_path / "target"
@@ -112,7 +111,7 @@ def test_what_is_no_directory_of_the_user_is_refused_and_stays(tmp_path: Path, k
     assert 0 == target.stat().st_uid
 
 
-@needs_root
+@pytest.mark.needs("root")
 def test_a_directory_above_that_another_user_has_is_refused(tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.mkdir()
@@ -133,7 +132,7 @@ def test_a_place_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         make_place(ME, tmp_path / "link")
 
 
-@needs_root
+@pytest.mark.needs("root")
 def test_without_the_right_to_give_a_directory_away_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")

@@ -68,7 +68,7 @@ def test_a_command_that_fails_or_hangs_is_named(tmp_path: Path, text: str, deadl
         by_command([str(tmp_path / "none")], deadline_s=1)(ALERT)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a command as another user")
+@pytest.mark.needs("root")
 def test_a_command_runs_as_the_invoking_user(tmp_path: Path) -> None:
     place = Path(os.path.realpath("/tmp")) / f"guard-{os.getpid()}"
     place.mkdir(mode=0o777)

@@ -118,7 +118,7 @@ def test_a_directory_above_to_which_others_may_write_is_not_used(kept: Cache, fo
     assert (kept.get(_KEY), kept.put(_KEY, _OTHER)) == (None, False)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.needs("root")
 @pytest.mark.parametrize("which", ["file", "directory", "above"])
 def test_what_belongs_to_another_user_is_not_used(kept: Cache, folder: Path, which: str) -> None:
     os.chown({"file": _file(folder), "directory": folder, "above": folder.parent}[which], 12_345, 0)

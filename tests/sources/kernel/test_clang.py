@@ -29,6 +29,7 @@ def _refusal(packages: Path) -> str:
     return str(caught.value)
 
 
+@pytest.mark.needs("bcc")
 def test_functions_are_compiled_in_their_order_and_a_mistake_ends_nothing() -> None:
     with closing(Worker()) as worker:
         with pytest.raises(CaptureError, match=r"BCC did not compile it: .*error: .*'nowhere'"):
@@ -36,6 +37,7 @@ def test_functions_are_compiled_in_their_order_and_a_mistake_ends_nothing() -> N
         assert ["first", "second"] == [function.name for function in compiled(_TEXT, [], by=worker).functions]
 
 
+@pytest.mark.needs("bcc")
 def test_reads_of_a_user_s_memory_are_the_same_code_under_other_names() -> None:
     text = """
         int f(void *ctx) {
@@ -48,6 +50,7 @@ def test_reads_of_a_user_s_memory_are_the_same_code_under_other_names() -> None:
     assert plain["functions"][0]["code"] == ours.function("f").code.hex()
 
 
+@pytest.mark.needs("bcc")
 def test_one_symbol_of_the_kernel_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "int f(void *ctx) { long to; return bpf_probe_read_kernel(&to, sizeof(to), ctx) + to; }"
     with closing(Worker()) as worker:

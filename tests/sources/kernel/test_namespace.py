@@ -10,7 +10,7 @@ import pytest
 
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.sources import Target
-from agentsight_rx.sources.kernel.namespace import FIRST_INODE, Namespace, own_namespace
+from agentsight_rx.sources.kernel.namespace import FIRST_INODE, Namespace, check_proc, own_namespace
 
 BPF = Path(__file__).parents[3] / "agentsight_rx" / "sources" / "bpf"
 
@@ -71,7 +71,7 @@ def test_other_clocks_are_refused(offsets: str, said: str, tmp_path: Path) -> No
 def test_every_target_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Also of a source without a program in the kernel: it would look a number up in /proc."""
     there = fake(tmp_path, numbers="4242\t7")
-    monkeypatch.setattr("agentsight_rx.sources.target.own_namespace", lambda: own_namespace(there))
+    monkeypatch.setattr("agentsight_rx.sources.target.check_proc", lambda: check_proc(there))
     for target in (Target(), Target(os.getpid())):
         with pytest.raises(CaptureError, match="means another process"):
             target.check()

@@ -177,6 +177,7 @@ def test_what_stays_refused_is_an_error_with_the_words_of_the_verifier() -> None
     loaded.close()
 
 
+@pytest.mark.live
 def test_an_error_of_clang_is_in_the_message() -> None:
     require_kernel()
     with pytest.raises(CaptureError, match="error: use of undeclared identifier 'nowhere'"):

@@ -186,7 +186,7 @@ def says_what_is_needed(line: str) -> bool:
     )
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a program as another user")
+@pytest.mark.needs("root")
 def test_a_graph_of_a_user_without_rights_says_what_is_needed_and_nothing_of_a_compiler() -> None:
     done = as_nobody("-c", GRAPHS)
     assert (done.returncode, done.stderr) == (0, "")
@@ -195,13 +195,22 @@ def test_a_graph_of_a_user_without_rights_says_what_is_needed_and_nothing_of_a_c
     assert all(says_what_is_needed(line) for line in lines), done.stdout
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a program as another user")
+@pytest.mark.needs("root")
 @pytest.mark.parametrize(
     "words",
-    [["trace", "--ssl", "-p", "1"], ["record", "--", "/bin/echo", "ran"], ["record", "-p", "1"], ["demo"]],
+    [["trace", "--ssl", "-c", "x"], ["record", "--by", "kernel", "--", "/bin/echo", "ran"], ["record", "-p", "1"], ["watch"]],
     ids=lambda words: " ".join(words),
 )
 def test_the_first_line_of_a_command_says_what_is_needed(words: list[str]) -> None:
     done = as_nobody("-m", "agentsight_rx", *words)
     assert (done.returncode, done.stdout) == (1, "")
     assert says_what_is_needed(done.stderr.splitlines()[0]), done.stderr
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize("words", [["record", "--", "/bin/echo", "ran"], ["demo"]], ids=lambda words: " ".join(words))
+def test_a_user_without_rights_sees_a_command_by_breakpoints(words: list[str]) -> None:
+    done = as_nobody("-m", "agentsight_rx", *words)
+    assert done.returncode == 0, done.stderr
+    first = "seen by breakpoints in the processes of this user: for the kernel CAP_BPF and CAP_PERFMON are missing"
+    assert first in done.stderr

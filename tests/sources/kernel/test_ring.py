@@ -254,6 +254,7 @@ def empty() -> Generator[Ring[bytes]]:
     os.close(fd)
 
 
+@pytest.mark.live
 def test_who_waits_is_woken_by_another_thread(empty: Ring[bytes]) -> None:
     found: list[bool] = []
     waits = threading.Thread(target=lambda: found.append(empty.wait(3600)))
@@ -263,6 +264,7 @@ def test_who_waits_is_woken_by_another_thread(empty: Ring[bytes]) -> None:
     assert found == [False]
 
 
+@pytest.mark.live
 def test_a_wake_before_the_wait_counts_and_only_once(empty: Ring[bytes]) -> None:
     empty.wake()
     empty.wake()

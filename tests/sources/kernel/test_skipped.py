@@ -43,7 +43,6 @@ class Model:
 
 
 @pytest.mark.live
-@pytest.mark.skipif(os.geteuid() != 0, reason="loading BPF programs needs root")
 @pytest.mark.parametrize(("runs", "deepest", "counts"), [(1, 0, True), (2, 1, True), (2, 0, False)])
 def test_an_event_that_no_run_of_a_program_saw_is_counted(
     runs: int, deepest: int, counts: bool, monkeypatch: pytest.MonkeyPatch

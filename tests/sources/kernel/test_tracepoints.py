@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +30,7 @@ except Unavailable as error:
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a program as another user")
+@pytest.mark.needs("root")
 @pytest.mark.parametrize("kind", ["tracefs", "debugfs"])
 def test_a_user_is_told_what_cannot_be_read(tmp_path: Path, kind: str) -> None:
     closed, mounts = tmp_path / kind, tmp_path / "mounts"

@@ -167,3 +167,37 @@ def _hubs(stream: Any) -> list[Any]:
     engine = Engine()
     stream.attach(engine, _Outlet())
     return list(engine.hubs)
+
+
+def test_a_source_that_opens_late_says_until_when_nothing_was_seen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for took_s, late in ((1.9, False), (31.0, True)):
+        scene = Scene()
+        scene.roots.add(os.getpid(), started=True)
+        clock = iter([100.0, 100.0 + took_s])
+        with monkeypatch.context() as patch:
+            patch.setattr("agentsight_rx.sources.running_agents.on_demand.time.monotonic", clock.__next__)
+            found = scene.polled()
+        losses = [event for event in found if isinstance(event, Loss)]
+        assert late == ([Reason.OPENED_LATE] == [loss.reason for loss in losses])
+        assert late == bool(losses)
+        assert not late or losses[0].note.startswith("an agent ran for 31.0 s before this was open, at ")
+        assert late == ("nothing was seen until then" in capsys.readouterr().err)
+
+
+def test_what_is_opened_comes_before_others_of_a_busy_machine_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("to run before others takes rights")
+    scene, seen = Scene(), list[int]()
+    opened = Source.open
+
+    def noting(source: Source) -> None:
+        seen.append(os.getpriority(os.PRIO_PROCESS, 0))
+        opened(source)
+
+    monkeypatch.setattr(Source, "open", noting)
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    scene.roots.add(os.getpid(), started=True)
+    scene.polled()
+    assert ([-15], before) == (seen, os.getpriority(os.PRIO_PROCESS, 0))

@@ -6,11 +6,12 @@ import threading
 from pathlib import Path
 
 from agentsight_rx.errors import CaptureError
+from agentsight_rx.events import SEARCHED
 from agentsight_rx.sources.tls.finder import Finder
-from agentsight_rx.sources.tls.libraries import Library, file_id
+from agentsight_rx.sources.tls.libraries import Library, file_id, looks_like
 from agentsight_rx.sources.tls.mapped import Mapped
 
-from . import TRUE
+from . import TRUE, make_program
 
 
 def unexpected(sentence: str) -> None:
@@ -74,9 +75,9 @@ def test_a_large_file_is_searched_by_a_thread(libssl: Path, tmp_path: Path) -> N
     assert finder.begin(str(large))
     assert finder.searching
     with large.open("rb") as file:
-        assert finder.searches(file_id(file))
+        assert SEARCHED == finder.seems(file_id(file))
     with open(TRUE, "rb") as file:
-        assert not finder.searches(file_id(file))
+        assert finder.seems(file_id(file)) is None
     assert threads == []
     while finder.searching:
         finder.take()
@@ -88,10 +89,27 @@ def test_a_large_file_is_searched_by_a_thread(libssl: Path, tmp_path: Path) -> N
     finder.close()
 
 
-def test_what_is_searched_may_be_given_up(libssl: Path, tmp_path: Path) -> None:
+def test_what_is_searched_may_be_given_up_and_is_known_as_searched(libssl: Path, tmp_path: Path) -> None:
+    """Else a program that ended before the search would have no known TLS code."""
     finder = Finder(lambda _, __: None, unexpected)
-    for name in ("a.so", "b.so"):
-        (tmp_path / name).write_bytes(libssl.read_bytes() + bytes(8 << 20))
-        finder.begin(str(tmp_path / name))
+    paths = [tmp_path / "a.so", tmp_path / "b.so"]
+    for path in paths:
+        path.write_bytes(libssl.read_bytes() + bytes(8 << 20))
+        finder.begin(str(path))
     finder.close()
     assert not finder.searching
+    for path in paths:
+        with path.open("rb") as file:
+            assert SEARCHED == finder.seems(file_id(file))
+
+
+def test_what_a_file_seems_to_have_is_known_behind_its_search(tmp_path: Path) -> None:
+    finder = Finder(lambda _, __: None, unexpected)
+    path = Path(make_program(tmp_path / "agent", trailing=b"\0third_party/boringssl/ssl/ssl_lib.cc\0" + bytes(8 << 20)))
+    finder.begin(str(path))
+    while finder.searching:
+        finder.take()
+    assert finder.worked_s > 0
+    with path.open("rb") as file:
+        assert "BoringSSL" == looks_like(path) == finder.seems(file_id(file))
+    finder.close()

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from agentsight_rx.sources.tls.mapped import mapped_files, users_of
 
 
+@pytest.mark.needs("root")  # /proc/PID/map_files
 def test_this_process_maps_its_own_program() -> None:
     mapped = list(mapped_files((os.getpid(), os.getpid(), 1 << 30)))
     program = os.path.realpath("/proc/self/exe")

@@ -101,3 +101,30 @@ def test_a_request_to_the_endpoint_that_compacts_asks_for_a_summary() -> None:
         )
         (row,) = last(CallRow, emitted(execs(1, AGENT, "codex"), asked, answers(3, 1)))
         assert (row.call_kind, row.aside) == ("openai_responses", aside)
+
+
+LONG = f"{PROMPT} " + "and keep to the rules of the house, which are many. " * 20
+
+
+@pytest.mark.parametrize("tools", [True, False])
+@pytest.mark.parametrize("task", [LONG, PROMPT], ids=["long", "short"])
+@pytest.mark.parametrize(
+    "more",
+    ["\nError: the answer is no JSON", "\n\n### Previous attempt failed validation: no title", "\nObservation: 12 files"],
+)
+def test_a_prompt_that_grew_by_what_came_of_it_is_neither_typed_nor_a_retry(more: str, task: str, tools: bool) -> None:
+    """A framework keeps all of a task in one message. What it sends is its main conversation all the same."""
+    events: list[Any] = []
+    for at, text in enumerate((task, f"{task}{more}", f"{task}{more}{more} again")):
+        events += [request(2 + 3 * at, at + 1, text, tools=tools), answers(3 + 3 * at, at + 1)]
+    made = last(CallRow, emitted(execs(1, AGENT, "claude"), *events))
+    assert [task.strip()] == [row.prompt for row in made if row.is_prompted]
+    assert ["", "", ""] == [row.aside for row in made]
+
+
+@pytest.mark.parametrize("more", ["Look at b.py too.", "The errors come from b.py."])
+def test_prompts_of_a_person_that_begin_alike_are_all_typed(more: str) -> None:
+    """Two hundred characters of a template say nothing of what follows."""
+    first, second, third = f"{LONG}File a.py", f"{LONG}File b.py", f"{LONG}File b.py {more}"
+    asked = [request(2 + 3 * at, at + 1, text) for at, text in enumerate((first, second, third, third))]
+    assert [first, second, third] == prompts(*asked)[0]

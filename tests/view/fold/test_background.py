@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.events import Connection, Event, HttpRequest, HttpResponse, TlsClose
+from agentsight_rx.events import Connection, Event, HttpRequest, HttpResponse, Reply, SseMessage, TlsClose
+from agentsight_rx.tokens import Usage
 from agentsight_rx.view import CallRow, TokenRow, ToolRow
 
 from ..scenes import AGENT, HOST, OTHER, answers, asks, emitted, last, origin
@@ -26,8 +27,8 @@ def says(ms: int, exchange: int, body: dict[str, Any], *, connection: Connection
     return replace(answers(ms, exchange, connection=connection), body=json.dumps(body).encode(), status=status)
 
 
-def polls(ms: int, exchange: int, *, connection: Connection = HERE, id: str = "resp_1") -> HttpRequest:
-    here, target = origin(ms, connection=connection), f"/v1/responses/{id}"
+def polls(ms: int, exchange: int, *, connection: Connection = HERE, id: str = "resp_1", query: str = "") -> HttpRequest:
+    here, target = origin(ms, connection=connection), f"/v1/responses/{id}{query}"
     return HttpRequest(here, exchange, method="GET", target=target, version="HTTP/1.1", headers=(HOST,))
 
 
@@ -74,3 +75,45 @@ def test_a_second_request_for_a_finished_answer_adds_nothing() -> None:
     made = emitted(*starts(1), polls(5, 2), says(6, 2, DONE), polls(7, 3), says(8, 3, DONE))
     assert [row.status for row in last(CallRow, made)] == ["complete"]
     assert [row.end_timestamp_ms for row in last(CallRow, made)] == [7]
+
+
+def streams(ms: int, exchange: int, text: str, *, connection: Connection = HERE, reason: str | None = None) -> SseMessage:
+    usage = Usage(input=7, output=3) if reason is None else None
+    reply = Reply(id="resp_1", model="gpt-x-1", text=text, usage=usage, finish_reason=None if reason else "stop")
+    return SseMessage(
+        origin(ms, connection=connection), exchange, "openai_responses", reply, (), ms * 1_000_000, status=200,
+        complete=reason is None, reason=reason,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("again", [1, 2, 3])
+def test_a_stream_that_is_fetched_again_is_the_same_call(again: int) -> None:
+    """Its connection broke, and the rest came with a GET that names the last event; or all of it once more."""
+    begun = starts(1)[:1]
+    made = emitted(
+        *begun,
+        streams(3, 1, "Hello", reason="closed"),
+        *(event for n in range(again) for event in (
+            polls(5 + 2 * n, 1, connection=OTHER, query="?stream=true&starting_after=5"),
+            streams(6 + 2 * n, 1, "Hello, all", connection=OTHER),
+        )),
+    )  # fmt: skip
+    (call,) = last(CallRow, made)
+    assert (call.status, call.text, call.total_tokens, call.response_id) == ("complete", "Hello, all", 10, "resp_1")
+    assert [row.total_tokens for row in last(TokenRow, made)] == [10]
+
+
+def test_a_stream_that_breaks_again_has_what_came_so_far() -> None:
+    made = emitted(
+        *starts(1)[:1],
+        streams(3, 1, "Hello", reason="closed"),
+        polls(5, 1, connection=OTHER, query="?stream=true&starting_after=5"),
+        streams(6, 1, ", all", connection=OTHER, reason="closed"),
+    )
+    (call,) = last(CallRow, made)
+    assert (call.status, call.text) == ("partial", "Hello, all")
+
+
+def test_the_stream_of_an_answer_that_was_fetched_whole_adds_nothing() -> None:
+    made = emitted(*starts(1), polls(5, 2), says(6, 2, DONE), polls(7, 3, query="?stream=true"), streams(8, 3, "done"))
+    assert [(row.status, row.end_timestamp_ms) for row in last(CallRow, made)] == [("complete", 7)]

@@ -8,7 +8,19 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.events import BlindSpot, Connection, Event, HttpRequest, HttpResponse, Origin, RulesLoaded, Usage
+from agentsight_rx.events import (
+    BlindSpot,
+    Connection,
+    Event,
+    HostsKnown,
+    HttpRequest,
+    HttpResponse,
+    Origin,
+    ProcessExec,
+    ProcessSeen,
+    RulesLoaded,
+    Usage,
+)
 from agentsight_rx.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.rules.guard.values import Rules
 from agentsight_rx.testing.scene import Scene
@@ -55,6 +67,35 @@ def test_the_agent_itself_reads_a_key_for_a_tool() -> None:
     story.tool("Read", file_path=KEY)
     story.does(story.agent, "open", KEY)
     assert ["claude read ~/.ssh/id_ed25519"] == [row.sentence for row in guarded(story.events)]
+
+
+def _at_home(story: Story, home: str, how: str) -> None:
+    """The recording has this home from here on."""
+    match how:
+        case "its program":
+            actor = story.agent.starts("cat")
+            exec_of = story.scene.events[-1]
+            assert isinstance(exec_of, ProcessExec)
+            story.scene.events[-1] = replace(exec_of, home=home)
+            assert actor.pid
+        case "it ran before":
+            story.scene.add(ProcessSeen(story.scene.origin(77), 1, 1, "/bin/x", ("x",), "/", home=home))
+        case _:
+            story.scene.add(HostsKnown(story.scene.origin(0), (), (home,)))
+
+
+@pytest.mark.parametrize("how", ["its program", "it ran before", "passwd"])
+@pytest.mark.parametrize("home", ["/srv/users/lena", "/var/lib/private/agent", "/"])
+def test_a_key_in_any_home_is_a_key(home: str, how: str) -> None:
+    story, key = Story(), f"{home.rstrip('/')}/.ssh/id_work"
+    story.does(story.agent, "open", key)
+    assert [] == guarded(story.events)
+    _at_home(story, home, how)
+    story.does(story.agent, "open", f"{key}2")
+    story.does(story.agent, "open", f"{home.rstrip('/')}/.bashrc", flags=WRITES)
+    first, second = guarded(story.events)
+    assert ("reads-secret", f"{key}2") == (first.rule, first.target)
+    assert ("writes-outside", f"{home.rstrip('/')}/.bashrc") == (second.rule, second.target)
 
 
 def test_what_is_read_again_is_counted() -> None:
@@ -141,6 +182,50 @@ def test_files_of_one_folder_are_one_alert() -> None:
         story.does(story.agent, "unlink", f"/srv/data/deep/{name}")
         story.does(story.agent, "mkdir", f"/home/ada/other/deep/{name}")
     assert {"/srv/data/": 3, "/home/ada/other/deep/": 3} == {row.target: row.count for row in guarded(story.events)}
+
+
+@pytest.mark.parametrize(
+    ("workspace", "path", "target"),
+    [
+        ("/srv/team/project/app", "/srv/team/other/x/y", "/srv/team/other/"),
+        ("/srv/team/project/app", "/srv/team/project/other/x/y", "/srv/team/project/other/"),
+        ("/srv/team/project/app", "/srv/team/project/x", "/srv/team/project/x"),
+        ("/home/ada/a/b/c", "/home/ada/a/b/d/e", "/home/ada/a/b/d/"),
+        ("/home/ada/a/b/c", "/home/ada/x/y/z", "/home/ada/x/y/"),
+        ("/home/ada/a", "/home/eva/x/y/z", "/home/eva/x/y/"),
+        ("/srv/team/project", "/srv/team", "/srv/team"),
+    ],
+)
+def test_the_folder_of_an_alert_is_never_above_the_workspace(workspace: str, path: str, target: str) -> None:
+    story = Story(cwd=workspace)
+    story.does(story.agent, "unlink", path)
+    (row,) = guarded(story.events)
+    assert target == row.target
+    assert not f"{workspace}/".startswith(row.target) or not row.target.endswith("/")
+
+
+def test_another_working_tree_of_the_repository_belongs_to_the_workspace() -> None:
+    story = Story()
+    git = story.shell("git worktree add ~/fix", "git", "worktree", "add", "/home/ada/fix")
+    for name in ("", "/.git", "/a.py"):
+        story.does(git, "open" if name else "mkdir", f"/home/ada/fix{name}", flags=WRITES if name else 0)
+    story.does(story.shell("rm ../fix/a.py"), "unlink", "/home/ada/fix/a.py")
+    assert [] == guarded(story.events)
+    story.does(story.agent, "unlink", "/home/ada/fixed/a.py")
+    assert ["/home/ada/fixed/a.py"] == [row.target for row in guarded(story.events)]
+
+
+def test_a_search_that_comes_by_a_secret_is_a_note_until_it_leaves() -> None:
+    story = Story()
+    grep = story.shell("grep -r token .", "grep", "-r", "token", ".")
+    story.does(grep, "open", f"{WORKSPACE}/.env")
+    story.does(grep, "open", f"{WORKSPACE}/a.py")
+    (row,) = guarded(story.events)
+    assert ("searched-secret", "note", "grep, run by claude, read ~/shop/.env") == (row.rule, row.do, row.sentence)
+    story.result(f"./.env:token={TOKEN}")
+    rows = {row.rule: row for row in guarded(story.events)}
+    assert {"searched-secret", "secret-left"} == set(rows)
+    assert rows["secret-left"].id == rows["searched-secret"].part_of
 
 
 @pytest.mark.parametrize(("action", "verb"), [("rmdir", "removed"), ("truncate", "wrote"), ("mkdir", "made the folder")])

@@ -118,7 +118,7 @@ def test_what_is_missing_is_named_in_the_head_and_in_health() -> None:
     whole = here()["whole"]
     assert ("not_whole", "codex 12612 could not be read") == (whole["state"], whole["said"][0])
     missing = asked("health")["missing"]
-    assert ["codex 12612: could not be read", "1 call is incomplete", "The recording has no orderly end"] == [
+    assert ["codex 12612 could not be read", "1 call is incomplete", "the recording has no orderly end"] == [
         each["what"] for each in missing
     ]
     assert "doctor --probe /usr/bin/codex" in missing[0]["do"]

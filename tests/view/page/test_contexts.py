@@ -99,6 +99,36 @@ def test_what_is_not_there_is_named(picture: Picture) -> None:
             asked(picture, path, **given)
 
 
+def test_a_question_of_the_agent_itself_is_a_request_of_its_own() -> None:
+    agent = Agent()
+    agent.said("Fix the totals.").ask("Done.")
+    tools, said, system = agent.tools, agent.messages, agent.system
+    agent.tools, agent.messages, agent.system = [], [], "You are a title generator."
+    agent.said("Fix the totals. " + words(60, 1)).ask("Totals")
+    agent.tools, agent.messages, agent.system = tools, said, system
+    agent.said("Thanks.").ask("Welcome.")
+    picture = pictured(agent)
+    beside, main = asked(picture, "/2"), asked(picture, "")
+    assert isinstance(beside, ContextTurn)
+    assert isinstance(main, ContextOverTime)
+    assert (2, sum(agent.truth[1])) == (beside.turn, beside.tokens)
+    assert (1, 3) == main.n
+
+
+def test_what_was_dropped_is_among_the_dearest() -> None:
+    agent = Agent()
+    agent.said("Read all.")
+    agent.turn("Tool1", {"file_path": "/work/src/large.py"}, words(9000, 1), "I read it.")
+    agent.ask("Done.")
+    agent.messages = []
+    agent.said("Something else.").ask("Yes.")
+    turn = asked(pictured(agent), "/3")
+    assert isinstance(turn, ContextTurn)
+    assert ("/work/src/large.py", 2) == (turn.rows[0].what, turn.rows[0].dropped)
+    held = sum(row.tokens for row in turn.rows if not row.dropped) + (turn.rest.tokens if turn.rest else 0)
+    assert turn.tokens == held
+
+
 def test_five_hundred_turns_are_less_than_100_kb() -> None:
     agent = Agent()
     agent.said("go")

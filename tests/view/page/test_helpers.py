@@ -34,8 +34,8 @@ def test_shims_and_small_tools_that_were_not_asked_for_are_helpers(argv: tuple[s
 
 def test_a_helper_that_failed_is_seen() -> None:
     assert is_helper(ProcessRow("p", 1, argv=("uname",), exit_code=0), "make")
-    assert not is_helper(ProcessRow("p", 1, argv=("uname",), exit_code=1), "make")
-    assert not is_helper(ProcessRow("p", 1, argv=("uname",), signal=9), "make")
+    assert not is_helper(ProcessRow("p", 1, argv=("uname",), exit_code=1, status="failure"), "make")
+    assert not is_helper(ProcessRow("p", 1, argv=("uname",), signal=9, status="killed"), "make")
 
 
 def test_a_program_of_which_only_the_name_is_known_is_one_by_its_name() -> None:

@@ -74,7 +74,7 @@ def test_the_largest_cause_of_a_cost_is_said() -> None:
     for _ in range(4):
         story.wait(300)
         result = story.bash("make", ms=10, code=1, out="no", results=[result], ms_of_model=900)
-    assert "The same command ran four times, make: $0.08 of it." == reason(story.events)
+    assert "The same command ran four times, make: $0.078 of it." == reason(story.events)
 
 
 def test_where_nothing_stands_out_there_is_no_reason() -> None:

@@ -36,12 +36,12 @@ def test_a_recorder_that_runs_says_since_when_and_what_is_missing_since_then() -
     line = line_of_recorder(Watched(True, PATH, is_written=True, bytes=5), stored(*sessions, *spots))
     assert ("running", 1000, 1, 5) == (line.state, line.since_ms, line.sessions, line.bytes)
     spot, lost = line.missing
-    assert spot.startswith("codex (no known TLS code), process 7: 2 connections")
+    assert "codex 7 could not be read, the reason is not known" == spot
     assert "1,200 lost at files (kernel lost)" == lost
     assert 0 == line.more_missing
 
 
-def test_only_the_newest_of_what_is_missing_is_named() -> None:
+def test_only_the_worst_of_what_is_missing_is_named() -> None:
     spots = [BlindSpotRow(f"s{number}", 2000, 7, "codex", "p", connections=2, size=3) for number in range(4)]
     line = line_of_recorder(Watched(True, PATH, is_written=True), stored(*spots))
     assert (3, 2) == (len(line.missing), line.more_missing)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from agentsight_rx.events import HttpRequest
 from agentsight_rx.state import Delete, LmdbStore, Store
 from agentsight_rx.view.log.requests import read_requests
 from agentsight_rx.view.queries.context import Cleared
@@ -16,7 +18,7 @@ from agentsight_rx.view.queries.segments import carried, segments_of
 from agentsight_rx.view.rows.tables import CALLS, EXCHANGES
 
 from ..page.story import recorded, stored
-from .context_story import CLEAR, PRICES, RULES, SESSION, applied, begun, context_of, edited, is_true, words
+from .context_story import CLEAR, PRICES, RULES, SESSION, Agent, applied, begun, context_of, edited, is_true, words
 
 
 def test_every_number_is_the_one_that_the_model_counted() -> None:
@@ -151,3 +153,39 @@ def test_of_an_answer_that_thought_it_is_not_known_how_much_is_sent_again() -> N
     agent.said("More.").ask("Done.")
     found = context_of(agent)
     assert sum(found.turns[-1].sums.values()) == found.turns[-1].total
+
+
+@pytest.mark.parametrize("cut", ["request", "answer"])
+def test_behind_a_call_that_was_cut_nothing_jumps(cut: str) -> None:
+    agent = begun()
+    agent.ask("Done.")
+    agent.said("Go on.")
+    agent.counts = cut != "answer"
+    agent.turn("Tool2", {"command": "ls"}, words(12, 3), "I look.")
+    agent.counts = True
+    if cut == "request":
+        asked = agent.events[-2]
+        assert isinstance(asked, HttpRequest)
+        agent.events[-2] = replace(asked, complete=False, reason="gap", body=asked.body[: len(asked.body) // 2])
+    agent.turn("Tool2", {"command": "make"}, words(80, 22), "Make.")
+    agent.ask("Done.")
+    found = context_of(agent)
+    cut_one = found.turns[-3]
+    assert (cut != "request", cut != "answer") == (cut_one.known, cut_one.usage is not None)
+    assert [] == [turn.turn for turn in found.turns if turn.lost is not None or turn.compaction is not None]
+    for turn, sizes in zip(found.turns, agent.truth, strict=True):
+        assert abs(turn.total - sum(sizes)) <= 20, "what is not counted is estimated"
+        assert turn.known is False or abs(turn.sums["tools"] - found.turns[0].sums["tools"]) <= 2
+    assert "the rest was counted" in counted_said(cut_one) or cut == "request"
+
+
+def test_the_window_is_that_of_the_model_of_each_request() -> None:
+    agent = Agent()
+    agent.model = "gpt-4o-mini"
+    agent.said("Go.").ask("Done.")
+    agent.model = "claude-sonnet-4-5"
+    agent.said("Go on.").ask("Done.")
+    found = context_of(agent)
+    small, large = (turn.window for turn in found.turns)
+    assert large == found.window == PRICES.window_of("anthropic", "claude-sonnet-4-5")
+    assert small == found.at(1).window != large

@@ -6,6 +6,9 @@ import errno
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agentsight_rx.view import AuditRow
 from agentsight_rx.view.queries.effects import files_touched
@@ -92,6 +95,50 @@ def test_a_look_up_that_failed_says_nothing_of_a_name() -> None:
 def test_what_was_written_to_the_kernel_is_no_file_that_was_written() -> None:
     touched = files_touched([did("open", "/proc/self/oom_score_adj", flags=MADE), did("open", "/proc/stat", flags=0)])
     assert ((), 1) == (touched.written, touched.read)
+
+
+COUNTS = st.sampled_from(
+    [  # path, link of the tool, whether it counts
+        ("/home/ada/x/a.py", None, True),
+        ("/home/ada/x/a.py", "lineage", True),
+        ("/home/ada/x/.env", "lineage", True),
+        ("/home/ada/x/.github/workflows/ci.yml", "path", True),
+        ("/tmp/plan.md", "lineage", True),
+        ("/tmp/plan.md", "path", True),
+        ("/var/tmp/x", "lineage", True),
+        ("/home/ada/x/.git/config", "path", True),
+        ("/home/ada/x/.git/index", "lineage", False),
+        ("/home/ada/x/__pycache__/a.pyc", "lineage", False),
+        ("/home/ada/x/node_modules/y/index.js", "lineage", False),
+        ("/home/ada/.claude/history.jsonl", None, False),
+        ("/tmp/claude-1-cwd", None, False),
+        ("/run/user/1/x", None, False),
+    ]
+)
+
+
+@given(st.lists(COUNTS, unique_by=lambda each: each[0]), st.booleans(), st.sampled_from(["", "/", "/home/ada/x"]))
+def test_what_a_tool_wrote_counts_wherever_it_lies(files: list[tuple[str, str | None, bool]], gone: bool, home: str) -> None:
+    """And what an agent writes for itself does not, nor do folders, nor what only passes."""
+    rows: list[AuditRow] = []
+    for at, (path, link, _) in enumerate(files):
+        tied = {"tool_id": "tool" if link else None, "link": link}
+        rows.append(replace(did("mkdir", f"{path}.d", 10 * at), **tied))
+        rows.append(replace(did("open", f"{path}.tmp", 10 * at + 1, flags=MADE), **tied))  # written aside, and moved
+        rows.append(replace(did("rename", f"{path}.tmp", 10 * at + 2, target=path), **tied))
+        rows.append(replace(did("open", f"{path}.lock", 10 * at + 3, flags=MADE), **tied))
+        rows.append(replace(did("unlink", f"{path}.lock", 10 * at + 4), **tied))
+        if gone:
+            rows.append(replace(did("unlink", f"{path}.old", 10 * at + 5), **tied))
+            rows.append(replace(did("rmdir", f"{path}.gone", 10 * at + 6), **tied))
+    found, expected = files_touched(rows, home=home), sum(counts for _, _, counts in files)
+    assert (expected, expected * gone) == (found.edited, found.erased)
+    assert set(found.written[: found.edited]) == {path for path, _, counts in files if counts}
+
+
+def test_where_the_agent_works_may_be_a_temporary_place() -> None:
+    rows = [did("close", "/tmp/work/a.py", written_bytes=1), did("close", "/tmp/work/.cache/x", written_bytes=1)]
+    assert [0, 1] == [files_touched(rows, home=home).edited for home in ("", "/tmp/work")]
 
 
 def test_files_in_hidden_and_temporary_places_come_last_and_are_not_counted_as_edited_or_erased() -> None:

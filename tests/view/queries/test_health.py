@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from agentsight_rx.loss import Entry, Reason
 from agentsight_rx.state import MemoryStore, Put
 from agentsight_rx.view import BlindSpotRow, SessionRow
+from agentsight_rx.view.queries.gaps import missing_things
 from agentsight_rx.view.queries.health import Healths, read_health
 from agentsight_rx.view.rows.gap_counts import LossTime, SessionGaps
+from agentsight_rx.view.rows.gaps import LeftRunning
 from agentsight_rx.view.rows.tables import LOSS_TIMES, LOSSES, RUNS, SESSION_GAPS, TOTALS, Recording, put
 from agentsight_rx.view.rows.tally import Totals
 
@@ -100,3 +104,16 @@ def test_a_store_that_does_not_say_whose_calls_are_cut_says_it_of_each_session()
     store.commit([put(session(13_000, 14_000)), put(session(15_000, 16_000))])
     healths = Healths(store)
     assert [1, 1] == [healths.of(each).calls_cut for each in (session(13_000, 14_000), session(15_000, 16_000))]
+
+
+def test_processes_that_a_run_left_are_missing_from_its_end_on() -> None:
+    store = machine(replace(FIRST, seconds=8.0), replace(SECOND, ended=True), replace(THIRD, ended=True))
+    left = Entry("process", Reason.LEFT_RUNNING, 2)
+    store.commit([Put(LOSSES, (1, left.stage, left.reason.value), left)])
+    healths = Healths(store)
+    first, third = healths.of(session(2_000, 9_000)), healths.of(session(29_000, 39_000))
+    assert ((LeftRunning(2, 9_000),), (), 1) == (first.left, first.losses, first.missing)
+    assert ((), 0) == (third.left, third.missing)
+    (said,) = missing_things(first.gaps)
+    assert said.what.startswith("2 processes go on, unseen from ")
+    assert healths.whole.left == first.left

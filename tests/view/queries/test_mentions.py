@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from agentsight_rx.context import Piece
 from agentsight_rx.context.held import Held
 from agentsight_rx.view.queries.mentions import Maker, Mentions
+from agentsight_rx.view.rows.kinds import ToolRow
 
 
 def piece(origin: str, *, name: str = "", ref: str = "") -> Held:
@@ -91,3 +92,32 @@ def test_instructions_have_the_size_of_a_file_and_summaries_their_names() -> Non
     list(mentions.add([(rules, b'a \\"b\\"\\n'), (cut, b"a\\"), (summary, b"post.py and book.py")], 1))
     assert mentions.sizes == {rules.piece.digest: 6, cut.piece.digest: 2}
     assert mentions.summed_up == {summary.piece.digest: frozenset({"post.py", "and", "book.py"})}
+
+
+@given(st.lists(st.tuples(st.lists(st.sampled_from(["read", "grep"]), max_size=4), st.booleans()), max_size=5))
+def test_results_without_ids_are_of_their_calls_in_order(answers: list[tuple[list[str], bool]]) -> None:
+    """As in Gemini, where all results are parts of one message, or as in Ollama, where each is a message of its own."""
+    mentions, number, expected = Mentions(), 0, list[tuple[Held, str]]()
+    for turn, (tools, together) in enumerate(answers):
+        news: list[tuple[Held, bytes]] = []
+        for place, tool in enumerate(tools):
+            call = Held(Piece(0, 9, "answer", b"c", name=tool), 1, number=(number := number + 1))
+            news.append((call, b'{"args":{"path":"/%d/%d"}}' % (turn, place)))
+        for place, tool in enumerate(tools):
+            start = 100 * place if together else 0
+            for part in range(1 + place % 2):  # a result may be two texts
+                piece = Piece(start + 30 * part, start + 30 * part + 20, "result", b"r", name=tool, ref=f"#{start}")
+                result = Held(piece, 1, number=(number := number + 1))
+                news.append((result, b"x"))
+                expected.append((result, f"/{turn}/{place}"))
+        list(mentions.add(news, turn))
+        list(mentions.add(news, turn))  # what is read again changes nothing
+    assert [file for _, file in expected] == [(mentions.maker_of(held) or Maker("")).file for held, _ in expected]
+
+
+def test_an_answer_that_is_not_sent_again_is_known_by_its_tools() -> None:
+    mentions, result = Mentions(), piece("result", ref="call_1")
+    mentions.know([ToolRow("t", 1, "c", "call_1", "Read", input='{"path": "/a"}')], 3)
+    list(mentions.add([(result, b"x")], 3))
+    assert Maker("Read", "/a", "", 3) == mentions.maker_of(result)
+    assert result.kind == "file"

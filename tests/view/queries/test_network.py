@@ -70,6 +70,24 @@ def test_bytes_that_were_not_measured_are_not_known() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("connects", "accepts", "refused", "carried", "unmeasured"),
+    [(3, 0, 0, 3, 0), (3, 0, 2, 3, 0), (3, 0, 0, 2, 1), (2, 1, 0, 2, 1), (0, 2, 0, 0, 2), (1, 0, 0, 3, 0)],
+)
+def test_there_is_no_sum_with_a_connection_that_was_not_measured(
+    connects: int, accepts: int, refused: int, carried: int, unmeasured: int
+) -> None:
+    where = "1.1.1.1:443"
+    rows = [reached("connect", where, 1, count=connects, protocol="tcp")] if connects else []
+    rows += [reached("accept", where, 2, count=accepts, protocol="tcp")] if accepts else []
+    rows += [reached("connect", where, 3, count=refused, protocol="tcp", errno=errno.ECONNREFUSED)] if refused else []
+    rows += [reached("connect", where, 4, count=9, protocol="udp")]
+    rows += [reached("carried", where, 5 + each, bytes=10, received_bytes=0) for each in range(carried)]
+    (peer,) = seen(*rows).peers
+    assert (unmeasured, None if unmeasured else 10 * carried) == (peer.unmeasured, peer.sent_bytes)
+    assert bool(unmeasured) == (f"{unmeasured} not measured" in peer.deeds)
+
+
 def test_a_connection_under_way_has_not_failed() -> None:
     (peer,) = seen(reached("connect", "1.1.1.1:80", errno=errno.EINPROGRESS)).peers
     assert (peer.errors, peer.error) == (0, None)

@@ -11,6 +11,7 @@ from agentsight_rx.view import CallRow, ProcessRow, Row, ToolRow
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.health import read_health
 from agentsight_rx.view.queries.reading import read_totals, selected
+from agentsight_rx.view.rows.gaps import Gaps
 from agentsight_rx.view.rows.tables import CALLS, LOSSES, PROCESSES, REMOVED, RUNS, TOTALS, Recording, Removed, put
 from agentsight_rx.view.rows.tally import Tally, Totals
 
@@ -73,21 +74,22 @@ def test_what_a_filter_left_out_is_not_what_a_pipe_repeated() -> None:
     ("row", "says", "whole"),
     [
         (call(1), "", True),
-        (call(1, status="aborted", reason="closed"), " (1 unfinished)", True),
-        (call(1, status="pending"), " (1 unfinished)", True),
-        (call(1, status="partial", reason="no_end_mark"), " (1 unfinished)", True),
-        (call(1, status="partial", reason="request_unseen"), "", True),
+        (call(1, status="error", complete=False), "", True),
+        (call(1, status="aborted", reason="closed"), " (1 unfinished)", False),
+        (call(1, status="pending"), " (1 unfinished)", False),
+        (call(1, status="partial", reason="no_end_mark"), " (1 unfinished)", False),
+        (call(1, status="partial", reason="request_unseen"), " (1 cut)", False),
         (call(1, status="partial", reason="body_limit"), " (1 cut)", False),
     ],
 )
-def test_a_cut_call_and_a_complete_capture_never_stand_together(row: CallRow, says: str, whole: bool) -> None:
+def test_a_call_that_is_not_whole_and_a_complete_capture_never_stand_together(row: CallRow, says: str, whole: bool) -> None:
     store = stored(row)
     assert says == states_said(read_totals(store))
     assert whole == read_health(store).complete
 
 
 def test_where_nothing_is_missing_there_is_no_line() -> None:
-    assert gap_lines(()) == []
+    assert list(gap_lines(Gaps())) == []
 
 
 def test_what_retention_removed_is_said() -> None:

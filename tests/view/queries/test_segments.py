@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
+from msgspec.structs import replace
 
 from agentsight_rx.context import Piece
 from agentsight_rx.context.thread import KEPT
+from agentsight_rx.events import Event, HttpRequest, Reply, ToolCall, Usage
+from agentsight_rx.view import SessionRow
+from agentsight_rx.view.queries.context_reading import read_contexts
 from agentsight_rx.view.queries.segments import carried, each_segment, segments_of, server_of
 
-from .context_story import Agent, begun, context_of, words
+from ...operators import CONNECTION
+from ..page.story import stored
+from ..scenes import asks, emitted, execs, last, streams
+from .context_story import PRICES, Agent, begun, context_of, words
 
 
 @pytest.mark.parametrize(
@@ -60,3 +70,79 @@ def test_what_a_provider_keeps_has_a_name() -> None:
     found = context_of(agent)
     found.held[0].piece = Piece(0, 0, KEPT, b"1")
     assert segments_of(found)[0].name == "earlier turns, kept by the provider"
+
+
+def test_a_server_was_sent_in_all_requests_that_had_one_of_its_tools() -> None:
+    agent = begun()
+    agent.tools = [each for each in agent.tools if each["name"] != "mcp__ledger__tool0"]
+    agent.add_tool("mcp__ledger__more")
+    agent.tools = [each for each in agent.tools if each["name"] not in ("mcp__ledger__tool1", "mcp__ledger__tool2")]
+    agent.ask("On.")
+    agent.ask("Done.")
+    (server,) = [each for each in carried(context_of(agent)) if each.name == "ledger"]
+    assert (5, 1) == (server.requests, server.count)
+
+
+DIALECTS: list[tuple[str, str, dict[str, Any]]] = [
+    (
+        "generativelanguage.googleapis.com",
+        "/v1beta/models/gemini-2.5-pro:generateContent",
+        {
+            "contents": [
+                {"role": "user", "parts": [{"text": "read both"}]},
+                {
+                    "role": "model",
+                    "parts": [{"functionCall": {"name": "read", "args": {"path": each}}} for each in ("/a", "/b")],
+                },
+                {
+                    "role": "user",
+                    "parts": [{"functionResponse": {"name": "read", "response": {"output": each}}} for each in "AB"],
+                },
+            ]
+        },
+    ),
+    (
+        "localhost:11434",
+        "/api/chat",
+        {
+            "model": "qwen3",
+            "messages": [
+                {"role": "user", "content": "read both"},
+                {
+                    "role": "assistant",
+                    "content": "",
+                    "tool_calls": [{"function": {"name": "read", "arguments": {"path": each}}} for each in ("/a", "/b")],
+                },
+                *({"role": "tool", "tool_name": "read", "content": each} for each in "AB"),
+            ],
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("host", "target", "body"), DIALECTS, ids=["Gemini", "Ollama"])
+def test_results_without_ids_are_of_their_calls_in_order(host: str, target: str, body: dict[str, Any]) -> None:
+    asked = replace(asks(2, 1, target=target), headers=(("host", host),), body=json.dumps(body).encode())
+    (found,) = read_contexts(stored([execs(1, CONNECTION.pid, "agent"), asked]), session_of(asked), PRICES)
+    assert ["/a, from read", "/b, from read"] == [each.name for each in segments_of(found) if each.origin == "file"]
+
+
+def test_the_tool_of_a_result_is_known_from_the_answer_that_the_provider_kept() -> None:
+    host = (("host", "api.openai.com"),)
+    first = replace(asks(2, 1, target="/v1/responses"), headers=host, body=b'{"model":"gpt-5","input":"read it"}')
+    reply = Reply("resp_1", "gpt-5", "", tool_calls=(ToolCall("call_1", "read", '{"path":"/a"}'),), usage=Usage(50, 9))
+    body = {
+        "model": "gpt-5",
+        "previous_response_id": "resp_1",
+        "input": [{"type": "function_call_output", "call_id": "call_1", "output": "A"}],
+    }
+    second = replace(asks(8, 2, target="/v1/responses"), headers=host, body=json.dumps(body).encode())
+    answered = replace(streams(4, reply), dialect="openai_responses")
+    events: list[Event] = [execs(1, CONNECTION.pid, "agent"), first, answered, second]
+    (found,) = read_contexts(stored(events), session_of(first), PRICES)
+    assert ["/a, from read"] == [each.name for each in segments_of(found) if each.origin == "file"]
+
+
+def session_of(event: HttpRequest) -> str:
+    (row,) = last(SessionRow, emitted(event))
+    return row.id

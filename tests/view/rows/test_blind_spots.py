@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.events import SEARCHED, BlindSpot, Origin
-from agentsight_rx.view.rows.blind_spots import advice_of, connections_of, row_of, sentence_of
+from agentsight_rx.events import NO_CODE, NO_FILES, SEARCHED, UNOPENED, BlindSpot, Origin
+from agentsight_rx.view.queries.gaps import missing_things
+from agentsight_rx.view.rows.blind_spots import advice_of, connections_of, reason_of, row_of, sentence_of
+from agentsight_rx.view.rows.gaps import Gaps
 
 SPOT = BlindSpot(Origin(5, 71, comm="uv"), 7, connections=3, size=15_018, peers=("a:1", "b:2", "c:3", "d:4"))
 
@@ -18,12 +20,21 @@ def test_a_row_has_what_the_event_says() -> None:
 
 
 def test_without_tls_code_it_may_speak_plainly() -> None:
-    row = row_of(replace(SPOT, peers=("a:1",), among=9))
+    row = row_of(replace(SPOT, peers=("a:1",), among=9, why=NO_CODE))
     assert (
         sentence_of(row) == "uv (no known TLS code), process 71: 3 of 9 connections, which carried 15,018 bytes in all, to a:1"
     )
     assert connections_of(row) == "3 of 9 connections"
     assert "without TLS" in advice_of(row)
+
+
+@pytest.mark.parametrize("why", ["", NO_CODE, NO_FILES, UNOPENED])
+def test_each_view_says_the_reason_of_the_row(why: str) -> None:
+    """Nothing says that there is no known TLS code where its files were not looked at."""
+    row = row_of(replace(SPOT, why=why))
+    (missing,) = missing_things(Gaps(blind_spots=(row,)))
+    assert (why or "the reason is not known") == reason_of(row) == missing.brief
+    assert (why == NO_CODE) == ("no known TLS code" in sentence_of(row)) == ("without TLS" in advice_of(row))
 
 
 @pytest.mark.parametrize("others", [(), ("OpenSSL",)])

@@ -24,6 +24,7 @@ from agentsight_rx.view import (
     TokenRow,
     ToolRow,
 )
+from agentsight_rx.view.rows.gaps import Gaps, gaps_of
 from agentsight_rx.view.rows.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put
 from agentsight_rx.view.rows.weights import weight_of
 from agentsight_rx.view.snapshot.schema import completeness
@@ -134,6 +135,7 @@ def test_without_rows_every_list_is_there_and_empty() -> None:
         "calls_cut": 0,
         "commands_unseen": 0,
         "beginnings": [],
+        "calls_unfinished": 0,
     } == made["completeness"]
 
 
@@ -255,14 +257,15 @@ def test_completeness_separates_losses_from_intended_ones() -> None:
     assert [("tls", 4, 200, False), ("filter_http", 3, 0, True)] == [
         (entry.stage, entry.count, entry.size, entry.intended) for entry in made.entries
     ]
-    assert not completeness([], cut_off=1).complete
+    assert not completeness([], Gaps(unended=(Recording(1, 1),))).complete
 
 
 def test_a_store_gives_the_same_snapshot_as_the_live_view() -> None:
     store = MemoryStore()
     store.commit([*map(put, ROWS), Put(SEGMENTS, 1, Segment((EVENT, EVENT))), Put(RUNS, 1, Recording(1, 0, ended=True))])
     stored = json.loads(msgspec.json.encode(read_snapshot(store, now_ms=NOW_MS)))
-    live = encoded(filled([EVENT, EVENT, *ROWS]))
+    live = encoded(view := filled([EVENT, EVENT, *ROWS]))
+    live["completeness"] = json.loads(msgspec.json.encode(completeness((), gaps_of(view.tally, ()))))
     assert ("lmdb", "live_capture") == (stored["summary"].pop("source"), live["summary"].pop("source"))
     assert live == stored
 

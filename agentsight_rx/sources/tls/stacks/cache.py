@@ -23,7 +23,7 @@ from ...own_folder import own_folder
 from .finding import Finding
 from .search import TIMED_OUT, find_stacks
 
-__all__ = ["find_stacks_cached", "identity_of", "keep_finding"]
+__all__ = ["find_stacks_cached", "finder", "identity_of", "keep_finding"]
 
 _LARGE = 4 << 20  # bytes of a file; a smaller one is searched in less than 50 ms
 _ENTRIES_MOST = 256
@@ -53,7 +53,7 @@ def find_stacks_cached(file: BinaryIO, name: str, *, folder: Path | None = None)
     found = find_stacks(file, name)
     if not any(finding.failure == TIMED_OUT for finding in found) and _key(file) == key:
         kept.entries[key] = found
-        _write(place / _NAME, _Cache(_finder(), dict(list(kept.entries.items())[-_ENTRIES_MOST:])))
+        _write(place / _NAME, _Cache(finder(), dict(list(kept.entries.items())[-_ENTRIES_MOST:])))
     return found
 
 
@@ -81,7 +81,7 @@ def _key(file: BinaryIO) -> str:
 
 
 @cache
-def _finder() -> str:
+def finder() -> str:
     """A hash of the code of this search, so that no other version uses what it found."""
     folder = Path(__file__).parent
     files = [*sorted(folder.glob("*.py")), folder.parent / "calibration.py"]
@@ -96,9 +96,9 @@ def _read(path: Path) -> _Cache:
             ours = stat.S_ISREG(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o022
             if ours and seen.st_size <= _SIZE_MOST:
                 kept = _decode(file.read(_SIZE_MOST))
-                if kept.finder == _finder():
+                if kept.finder == finder():
                     return kept
-    return _Cache(_finder(), {})
+    return _Cache(finder(), {})
 
 
 def _write(path: Path, kept: _Cache) -> None:

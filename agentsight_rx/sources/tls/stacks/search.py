@@ -22,14 +22,15 @@ from .openssl import OPENSSL_1, OPENSSL_3
 from .ring import RING
 from .scan import SECONDS, Scan, Stack, TookTooLong
 
-__all__ = ["STACKS", "TIMED_OUT", "find_stacks"]
+__all__ = ["IN_LIBRARIES", "STACKS", "TIMED_OUT", "find_stacks"]
 
-TIMED_OUT = f"the search took longer than {SECONDS:g} s"
+TIMED_OUT = f"the search took longer than {SECONDS:g} s of the processor"
 
 _LIBRARIES = (  # texts of a file that uses a library which has its own file
     Stack("GnuTLS", texts=(b"gnutls_record_send",), search=lambda _: _elsewhere("GnuTLS")),
     Stack("NSS", texts=(b"SSL_ImportFD",), search=lambda _: _elsewhere("NSS")),
 )
+IN_LIBRARIES = frozenset(stack.name for stack in _LIBRARIES)
 STACKS = (BORINGSSL, AWS_LC, RING, GO, OPENSSL_3, OPENSSL_1, *_LIBRARIES)
 _SAME = {"OpenSSL": {OPENSSL_3.name, OPENSSL_1.name}, "BoringSSL": {BORINGSSL.name}}
 

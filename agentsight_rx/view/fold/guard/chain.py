@@ -7,16 +7,22 @@ from functools import cached_property
 
 from msgspec import Struct
 
+from ....rules.guard.searching import Command, came_by
 from ...rows.kinds import ProcessRow, SessionRow, ToolRow
 from ..processes import Processes
 from ..sessions import Sessions
 from ..tools import Tools
 from .state import Memory, Sum
 
-__all__ = ["Known", "Link"]
+__all__ = ["Known", "Link", "is_below"]
 
 _TEMPORARY = re.compile(r"/(?:tmp|var/tmp|dev|proc)(?:/|\Z)")
 _NOTHING = Sum()
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Is the path the folder, or in it?"""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 class Known:
@@ -31,9 +37,9 @@ class Known:
 
 class Link(Struct, dict=True):
     """
-    The chain of one deed, as `rules.guard.deeds.Chain` has it, from what is known of the deed itself: its process, session and
-    tool. `about` is the tool whose result it is about, `by_name`: the tool names what the agent itself did. `agent_id` is of a
-    sub-agent, `day` that of a call.
+    The chain of one deed, as `rules.guard.deeds.Chain` has it, by the process, session and tool of the deed. `about`: the
+    tool whose result it is about. `by_name`: the tool names what the agent itself did. `agent_id` names a sub-agent, `day`
+    the day of a call.
     """
 
     known: Known
@@ -140,10 +146,18 @@ class Link(Struct, dict=True):
         return program is not None and program.id == agent
 
     def outside(self, path: str, /) -> bool:
-        root = self.workspace
-        if not root or root == "/" or path == root or path.startswith(root.rstrip("/") + "/"):
+        root, owner = self.workspace, self.owner
+        if not root or root == "/":
             return False
-        return _TEMPORARY.match(path) is None
+        trees = self.known.memory.worktrees.get(owner, ()) if owner else ()
+        return not any(is_below(path, tree) for tree in (root, *trees)) and _TEMPORARY.match(path) is None
+
+    def came_by(self, path: str, /) -> bool:
+        process = self.process
+        if process is None:
+            return False
+        parent = self.known.processes.get(process.ppid) if process.ppid is not None else None
+        return came_by(path, Command(process.argv, process.cwd or ""), parent.argv if parent is not None else ())
 
     # -- sums ----------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ....events import Origin, milliseconds
 from ....rules.guard.compiled import judge_of
 from ....rules.guard.deeds import Deed, LeftDeed, NetDeed
-from ....rules.guard.lists import with_short_homes
+from ....rules.guard.homes import with_short_homes
 from ....rules.guard.values import Rule, Rules
 from ...rows.kinds import AlertRow, Row
 from ...rows.tool_words import asked_for
@@ -24,7 +24,7 @@ __all__ = ["Context", "Proof"]
 _EVIDENCE_MOST = 8  # ids that a row has: the first, and the newest
 _SHORT = 200  # characters of a prompt, a command, an input
 _OUTSIDE = "file.outside"  # a rule about it is about folders
-_CONTAINED = {"secret-left": "reads-secret"}  # the first says all that the second says of the same file
+_WITHIN = {"reads-secret": "secret-left", "searched-secret": "secret-left"}  # the second says all that the first says of a file
 
 
 class Proof(Struct, frozen=True):
@@ -46,7 +46,7 @@ class Context:
     """Shared by all judges: the rules, the state, and the alerts so far."""
 
     def __init__(self, rules: Rules, known: Known) -> None:
-        self.judge = judge_of(rules)
+        self.judge = judge_of(rules, tuple(known.memory.homes))
         self.known, self.memory = known, known.memory
         self._sha256 = rules.sha256
 
@@ -75,12 +75,12 @@ class Context:
                 return
         alerts.put(id, row)
         yield row
-        contained = _CONTAINED.get(rule.name)
-        smaller = alerts.get(_id(link.owner or "", contained, target)) if contained else None
-        if smaller is not None and smaller.part_of is None:
-            smaller = replace(smaller, part_of=id)
-            alerts.put(smaller.id, smaller)
-            yield smaller
+        for name in [name for name, whole in _WITHIN.items() if whole == rule.name]:
+            smaller = alerts.get(_id(link.owner or "", name, target))
+            if smaller is not None and smaller.part_of is None:
+                smaller = replace(smaller, part_of=id)
+                alerts.put(smaller.id, smaller)
+                yield smaller
 
     def _new(self, id: str, rule: Rule, deed: Deed, link: Link, proof: Proof, *, target: str) -> AlertRow:
         self.memory.number += 1
@@ -90,8 +90,8 @@ class Context:
         prompt = noted.prompt if noted else self.memory.prompts.get(session.id, session.title) if session else ""
         ran = tool if tool is not None and link.is_of_tool and tool.related_pid is not None else None
         time_ms = milliseconds(proof.origin.wall_ns)
-        contains = next((mine for mine, other in _CONTAINED.items() if other == rule.name), None)
-        whole = self.memory.alerts.get(_id(link.owner or "", contains, target)) if contains else None
+        larger = _WITHIN.get(rule.name)
+        whole = self.memory.alerts.get(_id(link.owner or "", larger, target)) if larger else None
         return AlertRow(
             id,
             time_ms,

@@ -8,13 +8,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ....events import BlindSpot, FileEvent, HttpRequest, ProcessExec, TcpTraffic
-from ....rules.guard.danger import Danger, danger_of
+from ....rules.guard.danger import Danger, danger_of, worktree_of
 from ....rules.guard.deeds import FileDeed, LeftDeed, NetDeed, ProcessDeed, UnreadDeed
 from ....wire.address import host_of
 from ....wire.http1 import field
 from ...rows.ids import call_id, http_id
 from ...rows.kinds import AuditRow, ProcessRow, Row, process_id
-from .chain import Link
+from .chain import Link, is_below
 from .context import Context, Proof
 from .state import Read, host_key
 
@@ -25,8 +25,9 @@ _LABEL_BYTES = re.compile(LABEL.pattern.encode())
 # O_* of fcntl.h: O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND; O_PATH, O_DIRECTORY
 _WRITES, _NO_CONTENT = 0o1 | 0o2 | 0o100 | 0o1000 | 0o2000, 0o10000000 | 0o200000
 _NOT_READ = _WRITES | _NO_CONTENT
-_LEAVES = ("read", "rename")  # what of a file may leave after it
-_OPS = {"rename": "rename", "unlink": "remove", "rmdir": "remove", "mkdir": "mkdir", "truncate": "write"}
+_RENAMES = ("rename", "link")
+_LEAVES = ("read", *_RENAMES)  # what of a file may leave after it
+_OPS = {"rename": "rename", "link": "link", "unlink": "remove", "rmdir": "remove", "mkdir": "mkdir", "truncate": "write"}
 _LOCAL = re.compile(r"(?:127\.[\d.]+|::1|localhost|ip6-localhost|.*\.localhost|0\.0\.0\.0|)\Z", re.IGNORECASE)
 _DNS = 53
 _NOBODY: Any = None  # the chain of a deed of which only the kind is asked
@@ -76,6 +77,8 @@ class Effects:
                 if flags & _NO_CONTENT:
                     return rows
                 op = "write"
+            if event.known_as:
+                path = event.known_as
             if names:
                 path = names.get(path, path)
             use = use_of(path, op, event.error) if event.error or op != "read" else use_of_read(path)
@@ -95,7 +98,7 @@ class Effects:
         session = self._known.sessions.get(audit.session_id) if audit.session_id else None
         if session is None or not session.cwd:
             return False
-        return not _is_above(root, session.cwd) or len(root) <= len(self._memory.roots.get(session.id, ""))
+        return not is_below(session.cwd, root) or len(root) <= len(self._memory.roots.get(session.id, ""))
 
     def _file(self, event: FileEvent, use: _Use, path: str, audit: Row) -> Iterable[Row]:
         if not isinstance(audit, AuditRow) or (not use.judged and self._is_known_root(use.root, audit)):
@@ -114,13 +117,14 @@ class Effects:
         if not use.judged:
             return ()
         if not event.error and op in _LEAVES and self._may_leave(path, link):
-            if op == "rename":
+            if op in _RENAMES:
                 self._memory.names.put(event.target, path)
             elif link.owner is not None:
                 read = Read(path, audit.id, by_name=by_name)
                 self._memory.read(link.tool_id, read)
                 self._memory.read(None if link.own else link.process_id, read)
-        deed = FileDeed(link, path, op, error=event.error, target=event.target)
+        by = event.path if event.known_as else ""
+        deed = FileDeed(link, path, op, error=event.error, target=event.target, by=by)
         broken = self._judge.broken(deed)
         if not broken:
             return ()
@@ -134,12 +138,18 @@ class Effects:
     def _root(self, root: str, link: Link) -> None:
         """git found its folder there: in the folder of the agent, or above it."""
         owner = link.owner
-        if owner is not None and _is_above(root, link.agent_cwd) and len(root) > len(self._memory.roots.get(owner, "")):
+        if owner is not None and is_below(link.agent_cwd, root) and len(root) > len(self._memory.roots.get(owner, "")):
             self._memory.roots.put(owner, root)
 
     def program(self, event: ProcessExec, rows: list[Row]) -> Iterable[Row]:
         row = rows[0]
-        if not isinstance(row, ProcessRow) or not self._judge.judges(ProcessDeed):
+        if not isinstance(row, ProcessRow):
+            return ()
+        if tree := worktree_of(event.argv, event.cwd):
+            owner = Link(self._known, row.pid, row.id).owner
+            if owner is not None:
+                self._memory.works_in(owner, tree)
+        if not self._judge.judges(ProcessDeed):
             return ()
         danger = danger_of(
             event.argv, event.cwd, lambda path: Link(self._known, row.pid, row.id).outside(path), is_agent=row.agent is not None
@@ -241,10 +251,6 @@ def _root_of(path: str) -> str:
     """The root of a repository, from a path in its folder `.git`; empty for another path."""
     root, _, rest = path.partition(_GIT)
     return root if rest[:1] in ("", "/") and root.count("/") > _DEEP_LEAST else ""
-
-
-def _is_above(root: str, cwd: str) -> bool:
-    return cwd == root or cwd.startswith(root + "/")
 
 
 _host_of = lru_cache(_HOSTS_MOST)(host_of)

@@ -65,10 +65,10 @@ class Guard:
         self._known = Known(processes, sessions, tools, self._memory)
         self._priced = priced
         self._follows = follows
-        self._made: Recent[str, _Judges] = Recent(_RULES_MOST)
+        self._made: Recent[tuple[str, tuple[str, ...]], _Judges] = Recent(_RULES_MOST)
         self._given, self._loaded = rules, ""  # the text of rules that were loaded later
         self._judges = _Judges(rules, self._known, priced)
-        self._made.put("", self._judges)
+        self._made.put(("", ()), self._judges)
 
     def takes(self, event: RulesLoaded) -> str:
         """Judge by these rules from here on; why not, where they cannot be used."""
@@ -80,22 +80,32 @@ class Guard:
             return str(error)
         return ""
 
-    def knows(self, event: HostsKnown) -> None:
-        """These hosts are not new."""
+    def knows(self, event: HostsKnown) -> bool:
+        """These hosts are not new. Whether other rules hold now, since of these homes some are."""
         hosts = self._memory.hosts
         for workspace, host in event.pairs:
             if (key := host_key(workspace, host)) not in hosts:
                 hosts.put(key, _EARLIER)
+        return self.lives_in(*event.homes)
 
-    def _use(self, text: str) -> None:
-        if text == self._loaded:
-            return
-        found = self._made.use(text)
+    def lives_in(self, *homes: str) -> bool:
+        """`~` stands for these folders too. Whether other rules hold now."""
+        known = self._memory.homes
+        for home in homes:
+            if (home := home.rstrip("/")) not in known:
+                known.put(home, "")
+        return self._use(self._loaded)
+
+    def _use(self, text: str) -> bool:
+        """Judge by these rules, and the homes that are known. Whether that is another judge than before."""
+        before, key = self._judges, (text, tuple(self._memory.homes))
+        found = self._made.use(key)
         if found is None:
             rules = msgspec.json.decode(text, type=Rules) if text else self._given
             found = _Judges(rules, self._known, self._priced)
-            self._made.put(text, found)
+            self._made.put(key, found)
         self._judges, self._loaded = found, text
+        return found is not before
 
     def reader(self, kind: type[Any], read: Read) -> Read:
         """`read`, and behind its rows the alerts of the event; `read` itself for events that no rule is about."""
@@ -122,10 +132,8 @@ class Guard:
 
     def restore(self, state: GuardState | None) -> bool:
         """Whether other rules hold now."""
-        before = self._loaded
         self._memory.restore(state)
-        self._use(state.loaded if state is not None else "")
-        return before != self._loaded
+        return self._use(state.loaded if state is not None else "")
 
 
 class _Judges:

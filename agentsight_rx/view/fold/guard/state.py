@@ -7,6 +7,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from ....core.bounded import Recent
+from ....rules.guard.homes import HOMES_MOST
 from ...rows.kinds import AlertRow, CallRow
 
 __all__ = ["GuardState", "Memory", "Noted", "Read", "Sum", "host_key"]
@@ -23,6 +24,7 @@ _TOOLS_MOST = 4096
 _CALLS_MOST = 4096
 _SUMS_MOST = 4096
 _PROCESSES_MOST = 4096
+_TREES_MOST = 16  # of one session
 _NAMES_MOST = 256  # secret files that were renamed
 
 
@@ -75,6 +77,8 @@ class GuardState(Struct, array_like=True):
     spoke: tuple[list[str], list[str]]
     names: tuple[list[str], list[str]]
     loaded: str = ""  # the rules that were loaded in the run; empty: the given ones hold
+    homes: tuple[list[str], list[str]] = ([], [])
+    worktrees: tuple[list[str], list[tuple[str, ...]]] = ([], [])
 
     @property
     def entries(self) -> int:
@@ -82,7 +86,7 @@ class GuardState(Struct, array_like=True):
         return sum(len(getattr(self, name)[0]) for name in _TABLES)
 
 
-_TABLES = GuardState.__struct_fields__[1:-1]
+_TABLES = tuple(name for name in GuardState.__struct_fields__ if name not in ("number", "loaded"))
 
 
 class _Kept(Recent[K, V]):
@@ -135,6 +139,8 @@ class Memory:
         self.tools = _Kept[str, str](_PROCESSES_MOST)  # process that has ended -> its tool
         self.spoke = _Kept[str, str](_PROCESSES_MOST)  # process of which requests were read -> the host of the last
         self.names = _Kept[str, str](_NAMES_MOST)  # new name -> the name of the file before
+        self.worktrees = _Kept[str, tuple[str, ...]](_ROOTS_MOST)  # session -> more working trees of its repository
+        self.homes = _Kept[str, str](HOMES_MOST)  # of users, beside the usual ones; "" is the root -> who said so
 
     def read(self, key: str | None, read: Read) -> None:
         """Remember that a tool or a process read a file."""
@@ -143,6 +149,12 @@ class Memory:
         known = self.reads.get(key, ())
         if all(each.path != read.path for each in known):
             self.reads.put(key, (*known[-_FILES_MOST + 1 :], read))
+
+    def works_in(self, owner: str, folder: str) -> None:
+        """Remember another working tree of a session."""
+        known = self.worktrees.get(owner, ())
+        if folder not in known:
+            self.worktrees.put(owner, (*known[-_TREES_MOST + 1 :], folder))
 
     def call(self, row: CallRow, cost: float | None, keys: tuple[str, ...]) -> list[Sum]:
         """The sums with what a call cost, in the place of what an earlier row of it said."""
@@ -166,9 +178,7 @@ class Memory:
             self.sums.put(key, Sum(before.calls + 1, before.tokens, before.cost))
 
     def snapshot(self, loaded: str = "") -> GuardState:
-        state = GuardState(self.number, *(getattr(self, name).columns for name in _TABLES))
-        state.loaded = loaded
-        return state
+        return GuardState(self.number, loaded=loaded, **{name: getattr(self, name).columns for name in _TABLES})
 
     def restore(self, state: GuardState | None) -> None:
         state = state or Memory().snapshot()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ....rules.guard.danger import DANGERS
 from ....rules.guard.deeds import (
     CallDeed,
@@ -14,14 +16,14 @@ from ....rules.guard.deeds import (
     ToolDeed,
     UnreadDeed,
 )
-from ....rules.guard.lists import shortened, with_short_homes
+from ....rules.guard.homes import shortened, with_short_homes
 from ...rows.tool_words import asked_for
-from ...words import cut, data_size, plural, times_said
+from ...words import cut, data_size, money, plural, times_said
 from .chain import Link
 
 __all__ = ["sentence_of", "target_of"]
 
-_VERBS = {"read": "read", "write": "wrote", "rename": "renamed", "remove": "removed", "mkdir": "made the folder"}
+_VERBS = {"write": "wrote", "rename": "renamed", "link": "linked", "remove": "removed", "mkdir": "made the folder"}
 _LONG = 120  # characters of a command in a sentence
 _TARGET_MOST = 400
 _DEEP = 2  # names of a path that is outside of the workspace: files of one folder are one target
@@ -31,7 +33,7 @@ def target_of(deed: Deed, chain: Link, *, by_folder: bool) -> str:
     """What tells the alerts of one rule and session from each other. `by_folder`: files of one folder outside are one."""
     match deed:
         case FileDeed() if by_folder and chain.outside(deed.path):
-            target = _folder(deed.path)
+            target = _folder(deed.path, tuple(chain.known.memory.homes), chain.workspace)
         case FileDeed():
             target = deed.path
         case NetDeed():
@@ -51,13 +53,17 @@ def target_of(deed: Deed, chain: Link, *, by_folder: bool) -> str:
     return target[:_TARGET_MOST]
 
 
-def _folder(path: str) -> str:
-    """A file in a home or at the top stays a file; a deeper one becomes the folder of its first two names."""
-    home = shortened(path)
+def _folder(path: str, homes: Sequence[str], workspace: str) -> str:
+    """
+    A file in a home or at the top stays a file. A deeper file becomes the folder of its first two names, or one that is below
+    the names that it shares with the workspace.
+    """
+    home = shortened(path, homes)
     begin = path[: len(path) - len(home) + 1] if home.startswith("~") else ""
-    names = (home[1:] if begin else path).strip("/").split("/")
-    shown = "/".join(names[:_DEEP])
-    return f"{begin}/{shown}" + ("/" if len(names) > _DEEP else "")
+    names, its = path[len(begin) :].strip("/").split("/"), workspace.removeprefix(begin).strip("/").split("/")
+    shared = next((at for at, (one, other) in enumerate(zip(names, its, strict=False)) if one != other), len(its))
+    deep = max(_DEEP, shared + 1 if workspace.startswith(begin) else 0)
+    return f"{begin}/{'/'.join(names[:deep])}" + ("/" if len(names) > deep else "")
 
 
 def sentence_of(deed: Deed, chain: Link) -> str:
@@ -79,7 +85,8 @@ def _did(deed: Deed, chain: Link) -> str:
         case FileDeed():
             outside = f", outside of {shortened(chain.workspace)}" if deed.op != "read" and chain.outside(deed.path) else ""
             to = f" to {shortened(deed.target)}" if deed.target else ""
-            return f"{_VERBS.get(deed.op, deed.op)} {shortened(deed.path)}{to}{outside}"
+            by = f" by its other name {shortened(deed.by)}" if deed.by else ""
+            return f"{_VERBS.get(deed.op, deed.op)} {shortened(deed.path)}{to}{by}{outside}"
         case NetDeed():
             size = f"sent {data_size(deed.sent)} to" if deed.sent else "spoke to"
             where = shortened(chain.workspace) or "this workspace"
@@ -95,7 +102,8 @@ def _did(deed: Deed, chain: Link) -> str:
             without = " without its sandbox" if deed.unsandboxed else ""
             return f"asked for {chain.tool_name} {_asked(chain)}{without}"
         case CallDeed():
-            return f"has spent ${chain.cost:.2f} and {plural(chain.calls, 'call')} in this session, ${chain.day_cost:.2f} today"
+            calls = plural(chain.calls, "call")
+            return f"has spent {money(chain.cost)} and {calls} in this session, {money(chain.day_cost)} today"
         case PromptDeed():
             where = "in a prompt" if deed.place == "prompt" else f"in the result of {deed.place}"
             return f"sent a secret to a model, {where}: {deed.label}"

@@ -121,7 +121,7 @@ def test_a_link_in_its_place_is_replaced(tmp_path: Path, searches: Searches) -> 
 def test_the_code_of_the_search_is_its_version(tmp_path: Path, searches: Searches, monkeypatch: pytest.MonkeyPatch) -> None:
     path, folder = program(tmp_path), tmp_path / "cache"
     asked(path, folder)
-    monkeypatch.setattr(cache, "_finder", lambda: "another")
+    monkeypatch.setattr(cache, "finder", lambda: "another")
     asked(path, folder)
     assert searches.count == 2
 

@@ -1,0 +1,156 @@
+"""An ELF file -> where a tracer sets breakpoints: functions of TLS, system calls, and what the linker calls for new files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from msgspec import Struct
+
+from ...errors import CaptureError
+from ..tls.libraries import open_file
+from ..tls.stacks.cache import find_stacks_cached
+from ..tls.stacks.elf import Image
+from ..tls.stacks.finding import Finding
+from .calls import CALLS, OTHER, TRANSFERS
+from .slots import JUMP_SIZE
+
+__all__ = ["Code", "Request", "code_of", "identity"]
+
+# What loads the number of a call in front of it: mov eax, imm32; in the C library also xor eax, eax, or a 64-bit mov into rax,
+# in a function that makes any call
+_LOADS = re.compile(rb"\xb8(..)\x00\x00", re.DOTALL)
+_LOADS_IN_LIBC = re.compile(
+    rb"\xb8(..)\x00\x00|\x31\xc0|[\x48\x4c]\x89[\xc0\xc8\xd0\xd8\xe0\xe8\xf0\xf8]"
+    rb"|\x48\x8b[\x00-\x07\x40-\x47\x80-\x87]",
+    re.DOTALL,
+)
+_BEFORE = 40  # bytes in front of a syscall in which its number is loaded
+_LONGEST = 15  # bytes of an instruction
+_SYSCALL = b"\x0f\x05"
+# Functions that make any call (syscall(2), and the ones of the C library and of Go's runtime) move all arguments to their
+# places right in front of it: mov reg, reg; mov reg, [rsp + n]; mov [rsp + n], reg
+_WRAPPER = re.compile(
+    rb"(?:[\x48\x49\x4c\x4d]\x89[\xc0-\xff]|[\x48\x4c][\x89\x8b][\x44\x4c\x54\x5c\x74\x7c]\x24.){4,}\Z", re.DOTALL
+)
+_LIBC = ("libc.", "libc-", "ld-musl")  # how the C library's file is called
+
+
+class Request(Struct):
+    """A file that a process uses as code: `place` opens it. `program`: it is the one that runs."""
+
+    key: tuple[int, int, int]
+    place: str
+    path: str
+    program: bool
+
+
+class Code(Struct):
+    """
+    `sites` are the file offsets of syscall instructions, with the number of the call, or OTHER and how many bytes of the
+    instructions in front of it may stand elsewhere. `loads`: addresses of _r_debug
+    and of _dl_debug_state, 0 for none. `lengths`: of the instructions at the functions of `findings`, by their file
+    offsets; 0 where an instruction depends on its place.
+    """
+
+    key: tuple[int, int, int]
+    path: str
+    findings: tuple[Finding, ...] = ()
+    sites: tuple[tuple[int, int, int], ...] = ()
+    lengths: dict[int, int] = {}
+    loads: tuple[int, int] = (0, 0)
+
+
+def code_of(request: Request) -> Code:
+    """Search it. A file that cannot be read has nothing."""
+    try:
+        with open_file(request.place) as file:
+            image = Image(file, request.path)
+            findings = find_stacks_cached(file, request.path)
+            libc = os.path.basename(request.path).startswith(_LIBC)
+            wanted = image.readable and (libc or request.program)
+            sites = tuple(_sites(image, _LOADS_IN_LIBC if libc else _LOADS)) if wanted else ()
+            lengths, loads = _lengths(image, findings), _loads(image)
+            return Code(request.key, request.path, findings=findings, sites=sites, lengths=lengths, loads=loads)
+    except (CaptureError, OSError):
+        return Code(request.key, request.path)
+
+
+def _sites(image: Image, loads: re.Pattern[bytes]) -> Iterator[tuple[int, int, int]]:
+    """
+    The syscall instructions that may make a call of interest, by what the code in front of each loads as its number. These
+    bytes are in other instructions too, and a breakpoint inside of one would break the program: so the code is read from there.
+    """
+    machine = _decoder()
+    for segment in image.code:
+        data = image.read(segment.offset, segment.size)
+        at = data.find(_SYSCALL)
+        while at >= 0:
+            number, lead = _site(machine, data, at, loads)
+            if number == OTHER or number in CALLS or number in TRANSFERS:
+                yield segment.offset + at, number, lead
+            at = data.find(_SYSCALL, at + 1)
+
+
+def _site(machine: Any, data: bytes, at: int, loads: re.Pattern[bytes]) -> tuple[int | None, int]:
+    """
+    The number that is loaded last before the syscall at this place, None where the code there is something else; and the size
+    of the moves right in front of it over which a jump may stand, 0 for none.
+    """
+    wrapper = _WRAPPER.search(data[max(0, at - _BEFORE) : at])
+    if wrapper is not None:
+        sizes = [size for _, size, _, _ in machine.disasm_lite(wrapper[0], 0)]
+        return OTHER, sizes[-1] if sizes[-1] >= JUMP_SIZE else sum(sizes[-2:])
+    for found in reversed(list(loads.finditer(data, max(0, at - _BEFORE), at))):
+        start = found.start()
+        code = [*machine.disasm_lite(data[start : at + 2], start)]
+        whole = bool(code) and code[-1][0] == at and code[-1][2] == "syscall"
+        if whole and not any(name in ("ret", "jmp", "call", "syscall") for _, _, name, _ in code[:-1]):
+            number = found[1] if found.re.groups else None
+            if number:
+                return int.from_bytes(number, "little"), 0
+            size, name = code[-2][1:3]
+            lead = size if size >= JUMP_SIZE and name == "mov" else 0
+            return (0, 0) if found[0] == b"\x31\xc0" else (OTHER, lead)
+    return None, 0
+
+
+def _lengths(image: Image, findings: tuple[Finding, ...]) -> dict[int, int]:
+    hooks = [hook for finding in findings for hook in finding.placed("cheap")]
+    places = [offset for hook in hooks for offset in (hook.offset, *hook.returns)]
+    machine = _decoder() if places else None
+    return {offset: _length(machine, image.read(offset, _LONGEST)) for offset in places}
+
+
+def _length(machine: Any, code: bytes) -> int:
+    """0 where a copy in another place would do something else."""
+    for _, length, name, operands in machine.disasm_lite(code, 0, 1):
+        if "rip" in operands or name.startswith(("call", "loop", "jrcxz", "jecxz")):
+            return 0
+        return int(length)
+    return 0
+
+
+def _decoder() -> Any:
+    """Imported by whoever searches, which is no part of a start."""
+    import capstone
+
+    return capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+
+
+def _loads(image: Image) -> tuple[int, int]:
+    found = dict.fromkeys(("_r_debug", "_dl_debug_state"), 0)
+    if not image.readable:
+        return 0, 0
+    for symbols in image.symbols():
+        for name in found:
+            found[name] = found[name] or next((address for address, _ in symbols.named(name)), 0)
+    return found["_r_debug"], found["_dl_debug_state"]
+
+
+def identity(file: BinaryIO) -> tuple[int, int, int]:
+    """What a file is known by: device, inode, time of its last change."""
+    seen = os.fstat(file.fileno())
+    return seen.st_dev, seen.st_ino, seen.st_mtime_ns

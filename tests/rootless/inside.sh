@@ -1,0 +1,15 @@
+# In a container, in a checkout: the commands that a person tries first. Each prints its exit status behind what it printed.
+command_of_readme() {
+  printf '== %s\n' "$*"
+  "$@" 2>&1
+  printf '== status %d\n' "$?"
+}
+
+command_of_readme ./run.sh
+VENV=$(source scripts/setup.sh && printf '%s' "$VENV")
+MODEL=$(mktemp --directory)
+"$VENV/bin/python" -m agentsight_rx.demo.fake_llm --dir "$MODEL" >"$MODEL/port" &
+for _ in {1..300}; do [[ -s $MODEL/port ]] || sleep 0.1; done
+command_of_readme ./run.sh record -- python3 tests/rootless/client.py "$(<"$MODEL/port")" "$MODEL/ca.pem"
+command_of_readme ./run.sh report
+kill %1
