@@ -173,12 +173,15 @@ def secrets_of_words(words: Sequence[Word], check: Callable[[bytes], bool], dept
     The secrets that stand where a program takes one. `check`: is a word that has no flag before it a secret? In the command of
     a process any value is one; in a text that may only mention the program it looks like one.
     """
+    done: dict[int, int] = {}  # up to where the words were searched for the flags of a row
     for at, word in enumerate(words):
         if word.start < 0:
             continue
         rows = _ROWS.get(word.text[max(word.text.rfind(b"/"), word.text.rfind(b"=")) + 1 :].removesuffix(b".exe"))
-        for row in rows or ():
-            yield from _Command(words, at, check).secrets(row)
+        if rows is not None:
+            command = _Command(words, at, check)
+            for row in rows:
+                yield from command.secrets(row, done)
         if word.quoted and depth < _DEPTH_MOST and _NESTED.search(word.text):  # a script in a word
             inner = [each._replace(start=each.start + word.start * (each.start >= 0)) for each in words_of(word.text)]
             yield from secrets_of_words(inner, check, depth + 1)
@@ -194,7 +197,8 @@ class _Command:
         self._args = words[at + 1 : end]
         self._check = check
 
-    def secrets(self, row: _Row) -> Iterator[Secret]:
+    def secrets(self, row: _Row, done: dict[int, int]) -> Iterator[Secret]:
+        """`done`: the words before this place were searched for the flags of this row, and are not again."""
         args = self._args
         behind = 0
         for verb in row.verbs:
@@ -204,14 +208,17 @@ class _Command:
             behind = place + 1
         if not all(any(verb.fullmatch(word.text) for word in args) for verb in row.anywhere):
             return
-        for flag, part in row.flags:
-            yield from self._behind_flag(flag, part)
+        first = max(0, done.get(id(row), 0) - self._at - 1)
+        done[id(row)] = self._end
+        for flag, part in row.flags if first < len(args) else ():
+            yield from self._behind_flag(flag, part, first)
         for sign, part in row.places:
             yield from self._at_place(sign, part, args[behind:])
 
-    def _behind_flag(self, flag: bytes, part: str) -> Iterator[Secret]:
+    def _behind_flag(self, flag: bytes, part: str, first: int) -> Iterator[Secret]:
         joined, part = part.endswith("*"), part.removesuffix("*")
-        for place, word in enumerate(self._args):
+        for place in range(first, len(self._args)):
+            word = self._args[place]
             if not word.text.startswith(flag):
                 continue
             rest = len(flag)
