@@ -29,9 +29,9 @@ def test_a_recording_made_without_a_guard_is_checked(tmp_path: Path) -> None:
         lines[0]
         == "warn: claude read ~/.ssh/id_ed25519, and a part of it left in call 2 to api.anthropic.com (secret-left, a2)"
     )
-    assert lines[-1] == "10 rules, 2 alerts, 1 note; the check fails, because of --fail-on warn"
-    assert "10 rules, 2 alerts, 1 note" == ran("check", path, "--fail-on", "stop")[-1]
-    assert "10 rules, 2 alerts, 1 note" == ran("check", path, "--fail-on", "never")[-1]
+    assert lines[-1] == "11 rules, 2 alerts, 1 note; the check fails, because of --fail-on warn"
+    assert "11 rules, 2 alerts, 1 note" == ran("check", path, "--fail-on", "stop")[-1]
+    assert "11 rules, 2 alerts, 1 note" == ran("check", path, "--fail-on", "never")[-1]
     assert ran("check", path, "--json", status=1) == ran("check", path, "--format", "json", status=1)
     rules = tmp_path / "g.toml"
     rules.write_text('[rule.secret-left]\ndo = "stop"')

@@ -38,7 +38,7 @@ def test_json_and_sarif_of_a_check() -> None:
 
 def test_markdown_of_captured_text_is_text() -> None:
     made = FORMATS["markdown"](checked(replace(ROW, sentence=HOSTILE, prompt=HOSTILE)))
-    assert "**10 rules, 1 alert; the check fails, because of --fail-on warn**" == made.splitlines()[0]
+    assert "**11 rules, 1 alert; the check fails, because of --fail-on warn**" == made.splitlines()[0]
     for letter in ("](", "<b>", "@me", "http://", "\x1b"):
         assert letter not in made
     assert "No rule was broken." in FORMATS["markdown"](checked())
@@ -49,7 +49,7 @@ def test_junit_has_a_case_for_each_rule() -> None:
     suite = Xml.fromstring(
         FORMATS["junit"](checked(hostile, replace(hostile, number=2), text='[rule.loop]\ndo = "off"')).encode()
     )
-    assert ("10", "1") == (suite.get("tests"), suite.get("failures"))
+    assert ("11", "1") == (suite.get("tests"), suite.get("failures"))
     failed = {
         case.get("name"): len((failure.text or "").splitlines())
         for case in suite

@@ -14,7 +14,7 @@ from agentsight_rx.cli.played import played
 def test_it_ends_with_a_report_and_where_its_page_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == played(tmp_path / "demo.lmdb", Page(), as_json=False)
     shown = capsys.readouterr()
-    assert "Ran 10 commands, 1 failed." in shown.out
+    assert "Edited 3 files, ran 10 commands, 1 failed." in shown.out
     assert "nothing is missing" in shown.out
     assert f"serve {tmp_path / 'demo.lmdb'}" in shown.err
 

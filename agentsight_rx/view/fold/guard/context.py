@@ -24,7 +24,7 @@ __all__ = ["Context", "Proof"]
 _EVIDENCE_MOST = 8  # ids that a row has: the first, and the newest
 _SHORT = 200  # characters of a prompt, a command, an input
 _OUTSIDE = "file.outside"  # a rule about it is about folders
-_WITHIN = {"reads-secret": "secret-left", "searched-secret": "secret-left"}  # the second says all that the first says of a file
+_LEFT, _LED_TO_IT = "secret-left", ("reads-secret", "searched-secret")  # the first says all that these say of a file
 
 
 class Proof(Struct, frozen=True):
@@ -75,7 +75,7 @@ class Context:
                 return
         alerts.put(id, row)
         yield row
-        for name in [name for name, whole in _WITHIN.items() if whole == rule.name]:
+        for name in _LED_TO_IT if rule.name == _LEFT else ():
             smaller = alerts.get(_id(link.owner or "", name, target))
             if smaller is not None and smaller.part_of is None:
                 smaller = replace(smaller, part_of=id)
@@ -90,8 +90,8 @@ class Context:
         prompt = noted.prompt if noted else self.memory.prompts.get(session.id, session.title) if session else ""
         ran = tool if tool is not None and link.is_of_tool and tool.related_pid is not None else None
         time_ms = milliseconds(proof.origin.wall_ns)
-        larger = _WITHIN.get(rule.name)
-        whole = self.memory.alerts.get(_id(link.owner or "", larger, target)) if larger else None
+        may_have_left = rule.name in _LED_TO_IT
+        whole = self.memory.alerts.get(_id(link.owner or "", _LEFT, target)) if may_have_left else None
         return AlertRow(
             id,
             time_ms,
