@@ -183,12 +183,16 @@ def _talked(deeds: Deeds) -> str:
 
 
 def _answered(calls: Sequence[PricedCall]) -> int:
-    """The prompts behind which a call of the main agent came to its end without asking for a tool."""
+    """
+    The prompts behind which an answer of the main agent came to its end without asking for a tool; a part of it, or of its
+    request, may be missing.
+    """
     waiting, found = False, 0
     for call in calls:
         if call.agent_id is not None or (call.aside and call.aside != "retry"):
             continue
         waiting = waiting or call.is_prompted
-        if waiting and call.status == "complete" and not call.tools:
+        has_ended = call.status == "complete" or (call.status == "partial" and call.finish_reason is not None)
+        if waiting and has_ended and not call.tools:
             waiting, found = False, found + 1
     return found

@@ -73,6 +73,11 @@ def test_only_a_call_that_came_to_its_end_answers_a_prompt() -> None:
     assert 0 == deeds_of(tools[:1], [], FilesTouched()).answered
 
 
+def test_an_answer_that_ended_is_one_also_where_its_request_was_not_seen_whole() -> None:
+    ended = replace(call(1, prompt="a long text", status="partial"), reason="body_limit", finish_reason="stop")
+    assert "Answered 1 prompt, changed nothing." == judged(deeds_of([ended], [], FilesTouched())).sentence
+
+
 def test_what_an_agent_asks_for_itself_is_no_prompt() -> None:
     asked = [replace(call(1, prompt="name it"), aside="title"), call(2, prompt="fix it"), replace(call(3), aside="summary")]
     assert (1, 1) == ((deeds := deeds_of(asked, [], FilesTouched())).prompts, deeds.answered)
