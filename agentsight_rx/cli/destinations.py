@@ -49,6 +49,7 @@ class Destinations(Group, frozen=True):
         _ = self.console.as_json
         self.store.retention(stored=stored)
         self.spool.options(options)
+        self.page.sinks()  # reports a wrong address
 
     def prepared(self, options: TraceOptions) -> TraceOptions:
         """The options with what a run goes on with in the store, as `keyed`, and with Ticks where a spool keeps them."""

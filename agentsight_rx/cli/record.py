@@ -132,7 +132,6 @@ def record(
 
             print_graph(graph)
             return 0
-        out.page.sinks()  # reports a wrong address
         if not command:
             if watch.by == "hooks":
                 raise UsageError("--by hooks follows a command from its start, or a process by `trace --pid PID --by hooks`")

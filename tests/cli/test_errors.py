@@ -42,12 +42,8 @@ def test_an_unknown_flag_is_marked() -> None:
         (["trace", "--process", "--mode", "7"], 2, "--mode"),
         (["trace", "--process", "--for", "soon"], 2, "--for 'soon': a duration is expected"),
         (["trace", "--process", "--config", "/no/such/file"], 2, "/no/such/file cannot be read"),
-        pytest.param(
-            ["trace", "--process", "-p", "1", "--server", "--listen", "0.0.0.0"],
-            2,
-            "--allow-remote",
-            marks=pytest.mark.needs("kernel"),  # else it says first that it may not
-        ),
+        (["trace", "--process", "-p", "1", "--server", "--listen", "0.0.0.0"], 2, "--allow-remote"),
+        (["watch", "--pid", "1", "--server", "--listen", "0.0.0.0"], 2, "--allow-remote"),
         (["record"], 2, "nothing to record"),
         (["record", "--pid", "1", "--", "true"], 2, "do not go together"),
         (["replay", "/no/such/file"], 1, "/no/such/file cannot be read"),
