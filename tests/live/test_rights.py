@@ -64,13 +64,16 @@ def test_doctor_says_that_they_are_enough(home: Path) -> None:
 @pytest.mark.parametrize("dropped", ["CAP_BPF", "CAP_PERFMON"])
 def test_without_the_rights_on_bpf_nothing_starts_and_the_right_is_named(dropped: str, home: Path) -> None:
     left = [name for name in enough() if name not in (dropped, "CAP_SYS_ADMIN")]
-    for command in (["doctor"], ["record", "--no-server", "--db", str(home / "x.lmdb"), "--", "/bin/echo", "ran"]):
-        done = as_user([*PROGRAM_THERE, *command], left, home)
-        assert done.returncode == 1
-        assert f"{dropped} is missing: start it as root" in flat(done.stdout + done.stderr)
-        assert "Traceback" not in done.stderr
-        assert "ran" not in done.stdout.split()
+    store = ["--no-server", "--db", str(home / "x.lmdb")]
+    done = as_user([*PROGRAM_THERE, "record", "--by", "kernel", *store, "--", "/bin/echo", "ran"], left, home)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{dropped} is missing: start it as root" in flat(done.stderr)
+    assert "Traceback" not in done.stderr
     assert not (home / "x.lmdb").exists()
+    said = as_user([*PROGRAM_THERE, "doctor"], left, home)
+    assert said.returncode == 0, said.stdout
+    assert f"{dropped} is missing: start it as root" in flat(said.stdout)
+    assert "`agentsight-rx record` starts here, by breakpoints." in flat(said.stdout)
 
 
 def test_without_the_right_to_read_tracefs_processes_are_captured_and_the_rest_is_said(home: Path) -> None:
@@ -93,8 +96,16 @@ def test_what_a_command_is_not_given(home: Path) -> None:
     assert done.stdout.split() == ["CapEff:", "0000000000000000"]
 
 
-def test_without_any_right_it_is_one_sentence(home: Path) -> None:
-    done = as_user([*PROGRAM_THERE, "record", "--no-server", "--", "/bin/echo", "ran"], (), home)
+def test_without_any_right_the_kernel_is_refused_in_one_sentence(home: Path) -> None:
+    done = as_user([*PROGRAM_THERE, "record", "--by", "kernel", "--no-server", "--", "/bin/echo", "ran"], (), home)
     assert (done.returncode, done.stdout) == (1, "")
     assert flat(done.stderr).count("Error: ") == 1
     assert "CAP_BPF and CAP_PERFMON are missing" in flat(done.stderr)
+
+
+def test_without_any_right_breakpoints_record(home: Path) -> None:
+    store = str(home / "hooked.lmdb")
+    done = as_user([*PROGRAM_THERE, "record", "--no-server", "--db", store, "--", "/bin/echo", "ran"], (), home)
+    assert (done.returncode, done.stdout) == (0, "ran\n")
+    assert "seen by breakpoints in the processes of this user" in flat(done.stderr)
+    assert "nothing is missing of what breakpoints show" in flat(done.stderr)
