@@ -94,12 +94,16 @@ def test_tokens_and_costs_add_up(run: list[tuple[bytes, Usage | None]]) -> None:
 def test_a_piece_that_is_counted_has_its_own_tokens(run: list[tuple[bytes, Usage | None]], data: st.DataObject) -> None:
     """A provider that counts two tokens a letter and one a piece, and what it says of the cache is true."""
     thread, before = Thread(), None
+    stored: list[tuple[bytes, ...]] = []  # what the cache has: all up to a mark of an earlier request
     for turn, (body, _) in enumerate(run, 1):
         found = anatomy(body, before)
         sizes = [1 + 2 * each.size for each in found.read()]
+        digests = tuple(each.digest for each in found.read())
         marked = [at for at, each in enumerate(found.read(), 1) if each.mark]
         cached = sum(sizes[: marked[-1]]) if marked else 0
-        read = data.draw(st.integers(0, cached))
+        held = [len(each) for each in stored if marked and len(each) <= marked[-1] and each == digests[: len(each)]]
+        read = sum(sizes[: data.draw(st.sampled_from([0, *held]))])
+        stored += [digests[:at] for at in marked]
         thread.add(found, Sent(turn, Usage(sum(sizes) - cached, 0, cached - read, read)))
         for held, size in zip(thread.held, sizes, strict=True):
             assert not held.exact or held.tokens == size

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "adding.md"
-COPIED = ("agentsight_rx", "tests", "property_tests", "docs", "frontend/src", "README.md", "pyproject.toml")
+COPIED = ("conftest.py", "agentsight_rx", "tests", "property_tests", "docs", "frontend/src", "README.md", "pyproject.toml")
 PLACE = re.compile(r"^# (?P<path>[\w/]+\.py)(?:, (?P<side>below|above): (?P<line>.+))?\n", re.MULTILINE)
 
 # The shared tests of the four parts, and the tests that know every operator, sink, source, provider or kind of event

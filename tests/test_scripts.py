@@ -26,7 +26,7 @@ def test_no_script_gives_the_files_of_another_machine_to_us() -> None:
 def sourced(checkout: Path, words: str, *by: str, **env: str) -> str:
     """What a shell prints that has sourced scripts/setup.sh of this checkout."""
     command = [*by, "/bin/bash", "-c", f"set -euo pipefail; source {checkout}/scripts/setup.sh; {words}"]
-    path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", **env}
+    path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(checkout.parent / "no-home"), **env}
     return subprocess.run(command, capture_output=True, text=True, check=True, env=path).stdout.strip()
 
 

@@ -200,6 +200,7 @@ class Thread:
         if usage.cache_read and usage.cache_read != usage.cached:
             most = kept if len(self._given) > 1 else fixed_in(self.held)
             place, mark = read_up_to(self.held, most, points, usage.cache_read)
+            mark = 0 if mark == whole else mark  # how long the whole is says `total`
             if mark and place < len(points):  # between known places: both sides get their tokens at once
                 self._share(points[place - 1][0], mark, usage.cache_read - points[place - 1][1], sent)
                 self._share(mark, points[place][0], points[place][1] - usage.cache_read, sent)

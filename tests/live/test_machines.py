@@ -71,11 +71,11 @@ def test_without_tracefs_processes_and_typed_lines_are_captured(tmp_path: Path) 
 
 
 def test_without_types_of_the_kernel(tmp_path: Path) -> None:
-    refused(on_machine(NO_BTF, record(tmp_path / "x.lmdb")), "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed")
+    refused(on_machine(NO_BTF, record(tmp_path / "x.lmdb", "--by", "kernel")), "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed")
 
 
 def test_with_types_of_the_kernel_that_are_cut(tmp_path: Path) -> None:
-    refused(on_machine(CUT_BTF, record(tmp_path / "x.lmdb")), "/sys/kernel/btf/vmlinux is cut or broken")
+    refused(on_machine(CUT_BTF, record(tmp_path / "x.lmdb", "--by", "kernel")), "/sys/kernel/btf/vmlinux is cut or broken")
 
 
 @pytest.mark.parametrize("changes", [READ_ONLY_GROUPS, NO_GROUPS], ids=["read-only", "none"])
@@ -90,7 +90,7 @@ def test_a_chosen_control_group_where_there_are_none(tmp_path: Path) -> None:
 
 
 def test_a_filter_that_refuses_bpf(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", WITHOUT_CALL, str(BPF), *record(tmp_path / "x.lmdb")]
+    command = [sys.executable, "-c", WITHOUT_CALL, str(BPF), *record(tmp_path / "x.lmdb", "--by", "kernel")]
     refused(subprocess.run(command, capture_output=True, text=True, check=False), "a seccomp filter refuses bpf(2)")
 
 
