@@ -19,6 +19,9 @@ ALL = (MARKUP, MEMBER, VARIABLE, HYPHEN, UNDERSCORE)
 NETRC = re.compile(r"(?:machine|default)[ \t\r\n\\].*password[ \t\r\n\\]", re.DOTALL)
 KNOWN = re.compile(r"eyJ|AKIA|ASIA|AIza|rization|RIZATION|Bearer|Basic|-----BEGIN|ya29\.|ecretAccessKey|PRIVATE KEY")
 
+# A value in a command or a table may have no name that a check can find: only how it looks
+MIXED = re.compile(r"[0-9][A-Za-z]|[A-Za-z][0-9]|[a-z!#$%^&*+?~][A-Z]|[!#$%^&*+?~][0-9]")
+
 names = st.sampled_from([each for ending in NAME_ENDINGS for each in (ending, ending.upper(), ending.title(), ending[1:])])
 near = st.sampled_from(
     ["content", "role", "type", "ials", "ils", "nens", "_", "gh", "ghp_", "hf_", "npm_", "pat_", "github_pat_", "access_",
@@ -27,7 +30,7 @@ near = st.sampled_from(
      "machine ", "machine h password x", "8Q~", "PRIVATE KEY", "=",
      " =", '" =', "?", "&", "&key=", "?a=",
      "@", "://", "%", "%4", "%41", "command", "V", "9", "ya29.", "K", "eyJ", "I", "AKI", "z", "Bearer", "riz", "ation", "2",
-     "7", ":5432", ":*", "x" * 12, "QmVhcmVyIGFiY2RlZmdo", " ", "\n", "é"]
+     "7", "vault login ", "echo ", " | sudo -S ls", "aB3dE5gH7kk", ":5432", ":*", "x" * 12, "QmVhcmVyIGFiY2RlZmdo", " ", "\n", "é"]
 )  # fmt: skip
 texts = st.lists(names | near, max_size=10).map("".join)
 frames = st.lists(names | near, max_size=6).map(lambda parts: f'{{"type":"delta","{"".join(parts)}":"')
@@ -78,16 +81,18 @@ def test_the_first_check_says_what_each_search_says_at_every_cut(frame: str, res
         some = some or may_hold_key(text) or NETRC.search(text) is not None or "Q~" in text
         some = some or ("@" in text and "://" in text) or KNOWN.search(text) is not None
         assert hinted(text) or not some
-        assert some or not hinted(text) or "?" in text or "%" in text
+        assert some or not hinted(text) or "?" in text or "%" in text or MIXED.search(text) is not None
 
 
 @settings(max_examples=300, deadline=None)
 @given(frames, texts, texts)
-def test_behind_a_frame_the_check_says_the_same_at_every_cut(frame: str, first: str, rest: str) -> None:
+def test_behind_a_frame_the_check_passes_no_secret_at_any_cut(frame: str, first: str, rest: str) -> None:
     if hinted(frame + first) or not is_frame(frame):
         return
     for end in range(len(rest) + 1):
-        assert hinted(frame + rest[:end]) == hinted(frame + rest[:end], rest[:end])
+        text, is_hinted = frame + rest[:end], hinted(frame + rest[:end], rest[:end])
+        assert hinted(text) or not is_hinted
+        assert is_hinted or not hinted(text) or Redactor(KEY).text(text) == text
 
 
 @settings(max_examples=300, deadline=None)

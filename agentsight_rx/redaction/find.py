@@ -56,7 +56,7 @@ def hinted(text: str, new: str = "", /, *, is_head: bool = False) -> bool:
         or (">" in new and _MARKUP(text, len(text) - len(new)) is not None)
         or ("-" in new and _HYPHEN(text, len(text) - len(new)) is not None)
         or ("w" in new and _IN_PASSWORD in new and _NETRC_TEXT(text) is not None)
-        or (new is text and not is_head and _MIXED_WORD(text) is not None)
+        or (not is_head and _MIXED_WORD(new) is not None and (new is text or _has_mixed_value(new)))
     ):
         return True
     if len(new) < _FEW and _RARER(new) is None:
@@ -115,6 +115,14 @@ _QUERY = re.compile(
 # A digit beside a letter, or a capital behind a small letter or a sign
 _MIXED = r"[A-Z0-9](?:(?<=[a-z].)|(?<=[A-Z][0-9])|(?<=[0-9])(?=[A-Za-z])|(?<=[!#$%^&*+?~].))"
 _MIXED_WORD, _MIXED_IN_SHORT = re.compile(_MIXED).search, re.compile(_MIXED.encode()).search
+_MIXED_LEAST = 6  # characters of a value that only its looks say to be one, with room for less
+
+
+def _has_mixed_value(said: str) -> bool:
+    """May one of these words of a person or a model be a value that looks random?"""
+    return any(len(word) >= _MIXED_LEAST and _MIXED_WORD(word) is not None for word in said.split())
+
+
 _OCTET = re.compile(r"%[0-9A-Fa-f]{2}").search
 _MARKUP, _MEMBER, _VARIABLE, _HYPHEN, _UNDERSCORE = (
     re.compile(each).search for each in (MARKUP, MEMBER, VARIABLE, HYPHEN, UNDERSCORE)
