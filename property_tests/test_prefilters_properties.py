@@ -30,7 +30,8 @@ near = st.sampled_from(
      "machine ", "machine h password x", "8Q~", "PRIVATE KEY", "=",
      " =", '" =', "?", "&", "&key=", "?a=",
      "@", "://", "%", "%4", "%41", "command", "V", "9", "ya29.", "K", "eyJ", "I", "AKI", "z", "Bearer", "riz", "ation", "2",
-     "7", "vault login ", "echo ", " | sudo -S ls", "aB3dE5gH7kk", ":5432", ":*", "x" * 12, "QmVhcmVyIGFiY2RlZmdo", " ", "\n", "é"]
+     "7", "vault login ", "echo ", " | sudo -S ls", "aB3dE5gH7kk", ":5432", ":*", "x" * 12,
+     "QmVhcmVyIGFiY2RlZmdo", " ", "\n", "é"]
 )  # fmt: skip
 texts = st.lists(names | near, max_size=10).map("".join)
 frames = st.lists(names | near, max_size=6).map(lambda parts: f'{{"type":"delta","{"".join(parts)}":"')

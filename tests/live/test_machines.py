@@ -71,7 +71,10 @@ def test_without_tracefs_processes_and_typed_lines_are_captured(tmp_path: Path) 
 
 
 def test_without_types_of_the_kernel(tmp_path: Path) -> None:
-    refused(on_machine(NO_BTF, record(tmp_path / "x.lmdb", "--by", "kernel")), "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed")
+    refused(
+        on_machine(NO_BTF, record(tmp_path / "x.lmdb", "--by", "kernel")),
+        "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed",
+    )
 
 
 def test_with_types_of_the_kernel_that_are_cut(tmp_path: Path) -> None:
