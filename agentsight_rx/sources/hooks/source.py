@@ -29,6 +29,7 @@ __all__ = ["HookOptions", "Tracing", "hooks", "why_not"]
 _ANSWER_S = 10.0  # the longest wait for the tracer to answer
 _END_S = 8.0  # and for its last events
 _GATHER_S = 0.02
+_MACHINE = "x86_64"  # whose code the tracer writes
 SEEN, HOOKED = "view", "hooked"  # as in Witness
 
 
@@ -157,6 +158,8 @@ class _HookReader:
 
 def why_not() -> str:
     """Why this user may trace no process of theirs here, and what to do; "" where they may. It tries it."""
+    if (machine := os.uname().machine) != _MACHINE:
+        return f"breakpoints are made for {_MACHINE}, and this machine is {machine}: start it as root, for the kernel"
     pid = os.fork()
     if pid == 0:
         ptrace.allow_tracers()
