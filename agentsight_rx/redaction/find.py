@@ -1,4 +1,8 @@
-"""Bytes -> the secrets in them: keys with a shape, values with a name, private keys, passwords and parameters of URLs."""
+"""
+Bytes -> the secrets in them: keys with a shape, values with a name, private keys, passwords and parameters of URLs.
+
+Longer than 300 lines because the first check of a text stands beside the searches that it spares.
+"""
 
 from __future__ import annotations
 
