@@ -7,8 +7,6 @@ A file is known by its place, its size and its times, as for the functions of TL
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -17,8 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from ...decoders import msgpack_decoder
-from ...files import create_new
-from ..own_folder import own_folder
+from ..own_folder import own_folder, read_own, replace_own
 from ..tls.libraries import open_file
 from ..tls.stacks.cache import finder, identity_of
 from .code import Code, Request, code_of
@@ -64,30 +61,18 @@ class CodeCache:
         return msgspec.structs.replace(found, key=request.key, path=request.path)
 
     def _read(self) -> _Kept:
-        if self._folder is not None:
-            with suppress(OSError, msgspec.MsgspecError):
-                fd = os.open(self._folder / _NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-                with os.fdopen(fd, "rb") as file:
-                    seen = os.fstat(fd)
-                    ours = stat.S_ISREG(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o022
-                    if ours and seen.st_size <= _SIZE_MOST:
-                        kept = _decode(file.read(_SIZE_MOST))
-                        if kept.search == _search():
-                            return kept
+        with suppress(msgspec.MsgspecError):
+            content = None if self._folder is None else read_own(self._folder / _NAME, _SIZE_MOST)
+            kept = None if content is None else _decode(content)
+            if kept is not None and kept.search == _search():
+                return kept
         return _Kept(_search(), {})
 
     def save(self) -> None:
-        """Replace the file at once: another process reads the old one or the new one. Without a place for it, do nothing."""
-        if self._folder is None or not self._new:
-            return
-        fresh = self._folder / f"{_NAME}.{os.getpid()}"
-        with suppress(OSError):
-            self._folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-            fresh.unlink(missing_ok=True)
-            with os.fdopen(create_new(fresh), "wb") as file:
-                file.write(msgspec.msgpack.encode(self._kept))
-            fresh.replace(self._folder / _NAME)
-        self._new = False
+        """For the next recording, if there is something new."""
+        if self._folder is not None and self._new:
+            replace_own(self._folder / _NAME, msgspec.msgpack.encode(self._kept))
+            self._new = False
 
 
 @cache

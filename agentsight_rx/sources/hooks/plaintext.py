@@ -20,7 +20,6 @@ from .space import Space
 __all__ = ["RETURNING", "UNREAD", "Caller", "Plaintext"]
 
 RETURNING = frozenset({"SSL_read", "SSL_write", "SSL_read_ex", "SSL_write_ex", "SSL_write_ex2", "SSL_do_handshake"})
-_NSS = frozenset({"NSS_import", "NSS_read", "NSS_write"})
 _AEAD = frozenset({"seal", "open", "seal_scatter", "open_gather"})
 UNREAD = frozenset({"ring_candidate", "ring_encrypt", "ring_decrypt"})  # the layouts of rustls with ring are not read here
 _READS = frozenset({"SSL_read", "SSL_read_ex", "NSS_read", "go_read"})

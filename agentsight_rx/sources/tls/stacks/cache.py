@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -18,8 +17,7 @@ from typing import BinaryIO
 import msgspec
 
 from ....decoders import json_decoder
-from ....files import create_new
-from ...own_folder import own_folder
+from ...own_folder import own_folder, read_own, replace_own
 from .finding import Finding
 from .search import TIMED_OUT, find_stacks
 
@@ -89,24 +87,13 @@ def finder() -> str:
 
 
 def _read(path: Path) -> _Cache:
-    with suppress(OSError, msgspec.MsgspecError):
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(fd, "rb") as file:
-            seen = os.fstat(fd)
-            ours = stat.S_ISREG(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o022
-            if ours and seen.st_size <= _SIZE_MOST:
-                kept = _decode(file.read(_SIZE_MOST))
-                if kept.finder == finder():
-                    return kept
+    with suppress(msgspec.MsgspecError):
+        content = read_own(path, _SIZE_MOST)
+        kept = None if content is None else _decode(content)
+        if kept is not None and kept.finder == finder():
+            return kept
     return _Cache(finder(), {})
 
 
 def _write(path: Path, kept: _Cache) -> None:
-    """Replace the file at once: another process reads the old one or the new one. Without a place for it, do nothing."""
-    fresh = path.with_name(f"{_NAME}.{os.getpid()}")
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(create_new(fresh), "wb") as file:
-            file.write(msgspec.json.encode(kept))
-        fresh.replace(path)
+    replace_own(path, msgspec.json.encode(kept))
