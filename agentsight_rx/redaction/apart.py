@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from .fields import kind_of_name
 from .lines import Line, Lines, words_of
 from .names import NameKind, is_secret_flag, name_kind
-from .programs import is_of_program, secrets_of_words
+from .programs import may_be_of_program, secrets_of_words
 from .scan import Span
 from .secret import Secret
 from .values import is_mixed, is_random, is_very_random, looks_secret
@@ -76,7 +76,7 @@ class Apart:
         if _IN_LABEL.search(near):
             return
         is_hinted = _IN_TABLE.search(near) or _HINT.search(near)
-        if not is_hinted and (_MEMBER.search(near) or not is_of_program(_WORDS.findall(near))):
+        if not is_hinted and (_MEMBER.search(near) or not may_be_of_program(near)):
             return
         if not looks_secret(data[start:end]):
             return
@@ -106,7 +106,7 @@ class Apart:
 
     def is_near_program(self, at: int, /) -> bool:
         """May a program that takes a secret stand before this place?"""
-        return is_of_program(_WORDS.findall(self._data, max(0, at - _PROGRAM_MOST), at + _FLAG_MOST))
+        return may_be_of_program(self._data, max(0, at - _PROGRAM_MOST), at + _FLAG_MOST)
 
     def commands(self, raw: int, /) -> None:
         """The secrets of the command at this place."""
@@ -120,7 +120,7 @@ class Apart:
         end = _CLOSING.search(said, at)
         line.searched = end.start() if end else len(said)
         text = said[: line.searched]
-        if is_of_program(_WORDS.findall(text, border)):
+        if may_be_of_program(text, border):
             for secret in secrets_of_words(words_of(text, border), looks_secret):
                 self._add(line, secret.start, secret.end, secret.kind)
 
@@ -213,7 +213,6 @@ def _kind_of(name: bytes) -> NameKind:
     return name_kind(name) or ("key" if name.isupper() and is_secret_flag(name) else "")
 
 
-_WORDS = re.compile(rb"(?:\\+[nrt])?([^\s\"'`;|&()/=\\]+)")
 _MAY_BE = re.compile(  # with a digit, or with capitals that begin no words
     rb"[^0-9_/]*+[0-9]|[A-Za-z_/-]*+[0-9](?:(?<=[A-Za-z].)|(?=[A-Za-z]))|"
     rb"(?!(?:[A-Z]?[a-z]{2,})?(?:[A-Z][a-z]{2,})*\Z)(?=[^a-z]*[a-z]+[^a-z]*[A-Z]|[^A-Z]*[A-Z]+[^A-Z]*[a-z])[^0-9_/]+\Z"

@@ -15,7 +15,7 @@ from .fields import secrets_of_field
 from .lines import Word, words_of
 from .names import is_secret_flag, is_secret_header
 from .places import places
-from .programs import is_of_program, secrets_of_words
+from .programs import may_be_of_program, secrets_of_words
 from .secret import FLAG_KIND, Secret
 from .strings import end_of_string, opening
 from .values import is_value
@@ -124,7 +124,6 @@ _MEMBER = re.compile(rb"(?:ommand|cmd|cript|shell)\\*[\"'][ \t]{0,4}:" + _BLANK 
 _NEXT = re.compile(_BLANK + rb"," + _BLANK)
 _WORDS_MOST = 256  # of one command
 _LOOK_MOST = 512  # bytes of a command in which its first program is
-_WORDS = re.compile(rb"(?:\\+[nrt])?([^\s\"'`;|&()/=\\]+)")  # of a command, whatever its escapes
 _BEFORE_MOST = 4096  # bytes of a command before a secret
 
 
@@ -153,7 +152,7 @@ class Commands:
             if member is None:
                 continue
             end = data.find(b"}", member.end(), member.end() + _LOOK_MOST)
-            if is_of_program(_WORDS.findall(data, member.end(), end if end > 0 else member.end() + _LOOK_MOST)):
+            if may_be_of_program(data, member.end(), end if end > 0 else member.end() + _LOOK_MOST):
                 self._search(self._words(begin))
                 self._searched.add(begin)
 

@@ -9,6 +9,7 @@ Longer than 300 lines because a third of it is that table.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from .names import is_secret_flag, name_kind
 from .secret import FLAG_KIND, Secret
 from .values import is_value, looks_secret
 
-__all__ = ["is_of_program", "secrets_of_words"]
+__all__ = ["may_be_of_program", "secrets_of_words"]
 
 # programs | words that follow, in this order, or anywhere with + (expressions) | where the secrets stand:
 #
@@ -148,8 +149,9 @@ def _rows() -> dict[bytes, list[_Row]]:
 _ROWS = _rows()
 
 
-def is_of_program(words: Sequence[bytes], /) -> bool:
-    """May one of these words be a program of the table, and another one what it must have?"""
+def may_be_of_program(data: bytes, start: int = 0, end: int = sys.maxsize, /) -> bool:
+    """May a word here, whatever its escapes, be a program of the table, and another one what it must have?"""
+    words = _ANY_WORD.findall(data, start, end)
     return not _NAMES.isdisjoint(words) and not _WANTED.isdisjoint(words)
 
 
@@ -163,6 +165,7 @@ def _wanted(name: bytes, row: _Row) -> Iterator[bytes]:
     yield from flags if len(flags) == len(row.flags) and not row.places else (name,)
 
 
+_ANY_WORD = re.compile(rb"(?:\\+[nrt])?([^\s\"'`;|&()/=\\]+)")
 _LITERAL = re.compile(rb"[\w:|-]+")
 _NAMES = frozenset(_ROWS)
 _WANTED = frozenset(word for name, rows in _ROWS.items() for row in rows for word in _wanted(name, row))
