@@ -20,6 +20,7 @@ from .kernel.repeats import Repeats
 from .kernel.ring import GATHER_LONG_S, RingSize
 from .names import Names
 from .running_agents.on_demand import captured
+from .sockets import abstract_name, protocol_of, unix_type_of
 from .target import Target
 
 __all__ = ["NetOptions", "net"]
@@ -51,8 +52,6 @@ _GONE_KIND = 6
 _WALKED, _CUT = 1, 2
 
 _UNIX = 1  # AF_UNIX
-_UNIX_TYPES = {1: "stream", 2: "dgram", 5: "seqpacket"}
-_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp", 132: "sctp", 136: "udplite", 262: "mptcp"}  # include/uapi/linux/in.h
 _ANY = ("0.0.0.0", "::")
 
 
@@ -162,7 +161,7 @@ def decode(view: memoryview, at: int, size: int) -> NetEvent | int | None:
             start_ns,
             action=action,
             family="unix",
-            protocol=_UNIX_TYPES.get(type_, str(type_)),
+            protocol=unix_type_of(type_),
             local=path if own else "",
             peer="" if own else path,
             error=error,
@@ -178,7 +177,7 @@ def decode(view: memoryview, at: int, size: int) -> NetEvent | int | None:
         start_ns,
         action=action,
         family=("ipv6" if ":" in decisive else "ipv4") if decisive else ("ipv6" if family == socket.AF_INET6 else "ipv4"),
-        protocol=_PROTOCOLS.get(protocol, f"ip{protocol}"),
+        protocol=protocol_of(protocol),
         local=local,
         peer="" if own else peer,
         port=local_port if own else peer_port,
@@ -192,5 +191,5 @@ def decode(view: memoryview, at: int, size: int) -> NetEvent | int | None:
 def _unix_name(name: bytes, directory: str | None) -> str:
     """A path, joined with the working directory where it was relative, or `@` and the name of an abstract socket (unix(7))."""
     if name.startswith(b"\0"):
-        return "@" + text_of(name[1:]).replace("\0", "@")
+        return abstract_name(name)
     return lexical_path(name.partition(b"\0")[0], directory) if name else directory or ""

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from ...events import FileEvent, NetEvent, Origin
 from ..kernel.names_and_paths import lexical_path, text_of
+from ..sockets import abstract_name, protocol_of, unix_type_of
 from .calls import CALLS, OPEN_HOW, OTHER, REMOVES_DIRECTORY, TRANSFERS, Call
 from .ptrace import Registers
 from .space import Space
@@ -33,8 +34,6 @@ _UNDECIDED, _CLOSED = (0, 2, 3), 7  # TCP_SYN_SENT, TCP_SYN_RECV; TCP_CLOSE
 _PENDING_MOST = 1024
 _ADDRESS_MOST = 128  # bytes of a struct sockaddr_storage
 _FAMILIES = {int(socket.AF_INET): "ipv4", int(socket.AF_INET6): "ipv6", int(socket.AF_UNIX): "unix"}
-_PROTOCOLS = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp"}
-_UNIX_TYPES = {socket.SOCK_STREAM: "stream", socket.SOCK_DGRAM: "dgram", socket.SOCK_SEQPACKET: "seqpacket"}
 _ON_SOCKETS = ("connect", "bind", "listen", "accept")
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -193,7 +192,7 @@ def _described(process: Followed, begun: Begun, action: str, error: int, sock: s
         if sock.family not in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):
             return None
         family = _FAMILIES[int(sock.family)]
-        protocol = _UNIX_TYPES.get(sock.type, "") if family == "unix" else _PROTOCOLS.get(sock.proto, f"ip{sock.proto}")
+        protocol = unix_type_of(sock.type) if family == "unix" else protocol_of(sock.proto)
         with suppress(OSError):
             local = _named(sock.getsockname())
         with suppress(OSError):
@@ -304,7 +303,7 @@ def _address(data: bytes) -> tuple[str, int]:
         return socket.inet_ntop(socket.AF_INET6, data[8:24]), int.from_bytes(data[2:4], "big")
     if kind == "unix":
         name = data[2:]
-        return ("@" + text_of(name[1:]).replace("\0", "@") if name[:1] == b"\0" else text_of(name.partition(b"\0")[0])), 0
+        return (abstract_name(name) if name[:1] == b"\0" else text_of(name.partition(b"\0")[0])), 0
     return "", 0
 
 
@@ -314,5 +313,5 @@ def _named(name: Any) -> tuple[str, int]:
         address, port, *_ = cast("tuple[str, int]", name)
         return address, port
     if isinstance(name, bytes):
-        return "@" + text_of(name[1:]).replace("\0", "@"), 0
+        return abstract_name(name), 0
     return str(name), 0
