@@ -108,10 +108,7 @@ if [[ ${1-} == --phoenix ]]; then
 fi
 
 if [[ ${1-} == --container ]]; then
-  ((EUID == 0)) || {
-    say "--container needs root: it traces an agent"
-    exit 1
-  }
+  needs_root "--container needs root: it traces an agent"
   set_up test --group "$ROOT/pyproject.toml:dev" -- debootstrap podman runc
   "$ROOT/scripts/container.sh"
   cd "$ROOT"
@@ -119,10 +116,7 @@ if [[ ${1-} == --container ]]; then
 fi
 
 if [[ ${1-} == --rootless ]]; then
-  ((EUID == 0)) || {
-    say "--rootless needs root: it makes containers of new Debians, and records by the kernel for comparison"
-    exit 1
-  }
+  needs_root "--rootless needs root: it makes containers of new Debians, and records by the kernel for comparison"
   set_up test --group "$ROOT/pyproject.toml:dev" -- debootstrap podman runc
   "$ROOT/scripts/rootless.sh"
   cd "$ROOT"
@@ -149,10 +143,7 @@ fi
 
 if [[ ${1-} == --agents ]]; then
   shift
-  ((EUID == 0)) || {
-    say "--agents needs root: it traces the agents"
-    exit 1
-  }
+  needs_root "--agents needs root: it traces the agents"
   set_up test --group "$ROOT/pyproject.toml:dev" -- curl git golang-go libnss3-tools wget
   cd "$ROOT"
   status=0
@@ -177,10 +168,7 @@ esac
 
 if [[ ${1-} == --soak ]]; then
   shift
-  ((EUID == 0)) || {
-    say "--soak needs root: it traces programs"
-    exit 1
-  }
+  needs_root "--soak needs root: it traces programs"
   exec python -m tests.soak "$@"
 fi
 

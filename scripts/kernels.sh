@@ -29,10 +29,7 @@ KERNELS=(
 
 main() {
   local line release
-  ((EUID == 0)) || {
-    say "--kernels needs root: it makes file systems of other machines"
-    exit 1
-  }
+  needs_root "--kernels needs root: it makes file systems of other machines"
   choose "$@"
   mkdir -p "$DIRECTORY" "$RESULTS"
   exec 8<"$DIRECTORY"

@@ -23,10 +23,7 @@ run_on_machine() {
   MACHINE=$DIRECTORY/machine
   OUTPUT=$DIRECTORY/output
   NAMESPACE=$DIRECTORY/namespace
-  ((EUID == 0)) || {
-    say "$tier needs root: it installs a Debian and traces programs in it"
-    exit 1
-  }
+  needs_root "$tier needs root: it installs a Debian and traces programs in it"
   mkdir -p "$DIRECTORY"
   exec 8<"$DIRECTORY"
   flock --nonblock 8 || {

@@ -89,6 +89,14 @@ say() {
   printf 'agentsight-rx: %s\n' "$*" >&2
 }
 
+# needs_root TEXT: end with this text for every other user.
+needs_root() {
+  ((EUID == 0)) || {
+    say "$1"
+    exit 1
+  }
+}
+
 # step TEXT COMMAND…
 step() {
   say "$1 …"
