@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -18,7 +18,7 @@ from agentsight_rx.view.queries.alerts import read_alerts
 
 from .capture import PATIENCE_S, PROGRAM
 
-__all__ = ["PYTHON", "alerts_of", "place"]
+__all__ = ["PYTHON", "alerts_of", "place", "recorded_alerts"]
 
 PYTHON = "/usr/bin/python3"
 
@@ -45,7 +45,12 @@ def alerts_of(place: Path, lines: Sequence[str], *flags: str, home: Path | None 
     env = {**os.environ, "XDG_CONFIG_HOME": str(place)}
     if home is not None:  # compiled programs stay where they are
         env |= {"HOME": str(home), "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=env, cwd=place / "work")
+    return recorded_alerts(command, store, env=env, cwd=place / "work")
+
+
+def recorded_alerts(command: Sequence[str], store: Path, *, env: Mapping[str, str], cwd: Path) -> list[AlertRow]:
+    """Those of a recording that `command` makes into the store, of which nothing may be missing."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=env, cwd=cwd)
     assert "nothing is missing" in done.stderr, done.stderr
     kept = LmdbStore.open(store, readonly=True)
     try:

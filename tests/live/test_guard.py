@@ -17,13 +17,10 @@ from threading import Thread
 import pytest
 
 from agentsight_rx.sources.hold import halted_group
-from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import AlertRow
-from agentsight_rx.view.queries import Selection
-from agentsight_rx.view.queries.alerts import read_alerts
 
 from .capture import PATIENCE_S, PROGRAM, until
-from .guarded_agent import PYTHON, alerts_of, place
+from .guarded_agent import PYTHON, alerts_of, place, recorded_alerts
 from .peers import fake_llm
 
 __all__ = ["place"]
@@ -214,21 +211,7 @@ def asked(place: Path, commands: list[str]) -> list[AlertRow]:
         }
         command = [*PROGRAM, "record", "--guard", "--db", str(store), "--no-stdio", "--no-system", "--no-server"]
         agent = [sys.executable, "-m", "agentsight_rx.demo.agent", "Send it."]
-        done = subprocess.run(
-            [*command, "--", *agent],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-            env=env,
-            cwd=place / "work",
-        )
-    assert "nothing is missing" in done.stderr, done.stderr
-    kept = LmdbStore.open(store, readonly=True)
-    try:
-        return list(read_alerts(kept, Selection()))
-    finally:
-        kept.close()
+        return recorded_alerts([*command, "--", *agent], store, env=env, cwd=place / "work")
 
 
 def own_addresses() -> list[str]:

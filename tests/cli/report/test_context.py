@@ -112,10 +112,7 @@ def test_a_recording_without_calls_says_so(tmp_path: Path) -> None:
 def test_the_context_of_a_question_of_the_agent_itself_is_its_own_request(tmp_path: Path) -> None:
     agent = Agent()
     agent.said("Fix the totals.").ask("Done.")
-    tools, said, system = agent.tools, agent.messages, agent.system
-    agent.tools, agent.messages, agent.system = [], [], "You are a title generator."
-    agent.said("Fix the totals. " + words(60, 1)).ask("Totals")
-    agent.tools, agent.messages, agent.system = tools, said, system
+    agent.ask_for_title()
     agent.said("Thanks.").ask("Welcome.")
     path = recorded(tmp_path / "run.lmdb", agent.events)
     (found,) = values(path, "context", "2")

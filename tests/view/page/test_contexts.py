@@ -102,10 +102,7 @@ def test_what_is_not_there_is_named(picture: Picture) -> None:
 def test_a_question_of_the_agent_itself_is_a_request_of_its_own() -> None:
     agent = Agent()
     agent.said("Fix the totals.").ask("Done.")
-    tools, said, system = agent.tools, agent.messages, agent.system
-    agent.tools, agent.messages, agent.system = [], [], "You are a title generator."
-    agent.said("Fix the totals. " + words(60, 1)).ask("Totals")
-    agent.tools, agent.messages, agent.system = tools, said, system
+    agent.ask_for_title()
     agent.said("Thanks.").ask("Welcome.")
     picture = pictured(agent)
     beside, main = asked(picture, "/2"), asked(picture, "")

@@ -87,6 +87,13 @@ class Agent:
         self.messages.append({"role": "user", "content": [{"type": "text", "text": text}]})
         return self
 
+    def ask_for_title(self) -> None:
+        """A call that the agent makes for itself, beside the conversation: with other instructions, and without tools."""
+        tools, said, system = self.tools, self.messages, self.system
+        self.tools, self.messages, self.system = [], [], "You are a title generator."
+        self.said("Fix the totals. " + words(60, 1)).ask("Totals")
+        self.tools, self.messages, self.system = tools, said, system
+
     def ask(self, answer: str = "", *tools: tuple[str, dict[str, Any]], seconds: int = 5) -> list[str]:
         """One call; returns the ids of the tools that the model asks for."""
         body = self._body()
