@@ -105,8 +105,8 @@ def test_a_piece_that_is_counted_has_its_own_tokens(run: list[tuple[bytes, Usage
         read = sum(sizes[: data.draw(st.sampled_from([0, *held]))])
         stored += [digests[:at] for at in marked]
         thread.add(found, Sent(turn, Usage(sum(sizes) - cached, 0, cached - read, read)))
-        for held, size in zip(thread.held, sizes, strict=True):
-            assert not held.exact or held.tokens == size
+        for piece, size in zip(thread.held, sizes, strict=True):
+            assert not piece.exact or piece.tokens == size
         before = found
 
 
