@@ -17,7 +17,7 @@ from ..tls.stacks.finding import Finding
 from .calls import CALLS, OTHER, TRANSFERS
 from .slots import JUMP_SIZE
 
-__all__ = ["Code", "Request", "code_of", "identity"]
+__all__ = ["Code", "Request", "begin_of", "code_of", "identity"]
 
 # What loads the number of a call in front of it: mov eax, imm32; in the C library also xor eax, eax, or a 64-bit mov into rax,
 # in a function that makes any call
@@ -30,6 +30,12 @@ _LOADS_IN_LIBC = re.compile(
 _BEFORE = 40  # bytes in front of a syscall in which its number is loaded
 _LONGEST = 15  # bytes of an instruction
 _SYSCALL = b"\x0f\x05"
+# First instructions of functions that leave the arguments where they are, and how many bytes each puts on the stack: endbr64,
+# test reg, reg; push reg
+_FIRST = (
+    (re.compile(rb"\xf3\x0f\x1e\xfa|[\x48\x4d]\x85[\xc0-\xff]", re.DOTALL), 0),
+    (re.compile(rb"\x41?[\x50-\x57]", re.DOTALL), 8),
+)
 # Functions that make any call (syscall(2), and the ones of the C library and of Go's runtime) move all arguments to their
 # places right in front of it: mov reg, reg; mov reg, [rsp + n]; mov [rsp + n], reg
 _WRAPPER = re.compile(
@@ -50,15 +56,17 @@ class Request(Struct):
 class Code(Struct):
     """
     `sites` are the file offsets of syscall instructions, with the number of the call, or OTHER and how many bytes of the
-    instructions in front of it may stand elsewhere. `loads`: addresses of _r_debug
-    and of _dl_debug_state, 0 for none. `lengths`: of the instructions at the functions of `findings`, by their file
-    offsets; 0 where an instruction depends on its place.
+    instructions in front of it may stand elsewhere. `begins`: where the breakpoint of a function of `findings` stands, by
+    the function's file offset, and how many bytes the function has put on the stack by then. `lengths`: of the instructions
+    at breakpoints, by their file offsets; 0 where an instruction depends on its place. `loads`: addresses of _r_debug and of
+    _dl_debug_state, 0 for none.
     """
 
     key: tuple[int, int, int]
     path: str
     findings: tuple[Finding, ...] = ()
     sites: tuple[tuple[int, int, int], ...] = ()
+    begins: dict[int, tuple[int, int]] = {}
     lengths: dict[int, int] = {}
     loads: tuple[int, int] = (0, 0)
 
@@ -72,8 +80,11 @@ def code_of(request: Request) -> Code:
             libc = os.path.basename(request.path).startswith(_LIBC)
             wanted = image.readable and (libc or request.program)
             sites = tuple(_sites(image, _LOADS_IN_LIBC if libc else _LOADS)) if wanted else ()
-            lengths, loads = _lengths(image, findings), _loads(image)
-            return Code(request.key, request.path, findings=findings, sites=sites, lengths=lengths, loads=loads)
+            hooks = [hook for finding in findings for hook in finding.placed("cheap")]
+            begins = {hook.offset: begin_of(image, hook.offset) for hook in hooks}
+            places = [at for hook in hooks for at in (begins[hook.offset][0], *hook.returns)]
+            lengths, loads = _lengths(image, places), _loads(image)
+            return Code(request.key, request.path, findings, sites, begins, lengths, loads)
     except (CaptureError, OSError):
         return Code(request.key, request.path)
 
@@ -117,9 +128,19 @@ def _site(machine: Any, data: bytes, at: int, loads: re.Pattern[bytes]) -> tuple
     return None, 0
 
 
-def _lengths(image: Image, findings: tuple[Finding, ...]) -> dict[int, int]:
-    hooks = [hook for finding in findings for hook in finding.placed("cheap")]
-    places = [offset for hook in hooks for offset in (hook.offset, *hook.returns)]
+def begin_of(image: Image, offset: int) -> tuple[int, int]:
+    """
+    Behind the first instruction, where that is possible: at the first one the kernel may have a probe for somebody (a uprobe),
+    and then it takes each stop there for its own and tells no tracer.
+    """
+    code = image.read(offset, _LONGEST)
+    for first, pushed in _FIRST:
+        if found := first.match(code):
+            return offset + found.end(), pushed
+    return offset, 0
+
+
+def _lengths(image: Image, places: list[int]) -> dict[int, int]:
     machine = _decoder() if places else None
     return {offset: _length(machine, image.read(offset, _LONGEST)) for offset in places}
 

@@ -61,6 +61,7 @@ class Point(Struct):
     number: int = 0
     at_return: bool = False
     length: int = 0  # of the instruction, where a copy of it does the same in any other place; 0: it may not, or is not known
+    pushed: int = 0  # bytes that the function has put on the stack in front of it
 
 
 class Space(Struct):
@@ -184,12 +185,15 @@ class Space(Struct):
         """The system calls of interest, by number."""
         self.write(tid, self.page + TABLE_AT, table_of(numbers))
 
-    def set(self, tid: int, address: int, point: Point) -> None:
+    def set(self, tid: int, address: int, point: Point) -> bool:
+        """False where somebody else has a breakpoint: a debugger, or the kernel, which tells no tracer of its own."""
         if address in self.points:
-            return
+            return True
         point.original = point.original or self.read(address, 16)
-        if point.original and self.write(tid, address, INT3):
+        taken = point.original[:1] == INT3
+        if point.original and not taken and self.write(tid, address, INT3):
             self.points[address] = point
+        return not taken
 
     def set_call(self, tid: int, address: int, lead: int = 0) -> None:
         """

@@ -48,6 +48,7 @@ _STOPS = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTT
 # A process may spend about a tenth of its time in stops at system calls, of 20 to 50 µs each. One that would spend more is
 # followed on, but its files and connections are not.
 _CALLS_MOST, _CALLS_S = 4096, 1.0
+_TAKEN = "another recorder or a debugger stops it at the same place, so not all of it is seen:"
 _NOT_PERMITTED = (1 << 64) - 1  # EPERM, as a system call returns it
 _TRACEME, _ATTACH, _SEIZE = 0, 16, 0x4206  # linux/ptrace.h
 _EXECVE = b"\xb8\x3b\0\0\0\x0f\x05"  # mov eax, 59; syscall
@@ -243,8 +244,8 @@ class Tracer:
             self._tell_blind(process, "a 32-bit program, into which breakpoints do not look", Reason.OTHER_ABI)
         elif not space.prepare(tid):
             self._tell_blind(process, "it could not be given a page of memory, so it is not looked into")
-        elif space.entry:
-            space.set(tid, space.entry, Point(b"", "entry"))
+        elif space.entry and not space.set(tid, space.entry, Point(b"", "entry")):
+            self._tell_blind(process, f"{_TAKEN} the program's begin")
         ptrace.resume(tid)
 
     def _run_untraced(self, process: Process, tid: int) -> None:
@@ -363,12 +364,14 @@ class Tracer:
     def _in_function(self, process: Process, tid: int, point: Point, at: int) -> None:
         registers, space, shape = self._registers, process.space, point.role
         who = process.caller(tid)
+        registers.rsp += point.pushed  # as it was where the function began
         if point.at_return:
             self._plaintext.go_returns(who, space, registers, shape)
         elif self._plaintext.enters(who, space, registers, shape, point.number):
             back = space.word(registers.rsp)
             if back != space.trampoline and space.write(tid, registers.rsp, space.trampoline.to_bytes(8, "little")):
                 process.returns.setdefault(tid, []).append((registers.rsp + 8, back))
+        registers.rsp -= point.pushed
         space.pass_by(tid, registers, at)
         ptrace.resume(tid)
 
@@ -399,10 +402,9 @@ class Tracer:
     def _set(self, process: Process, tid: int, code: Code, mapping: Mapping) -> None:
         space = process.space
 
-        def put(offset: int, role: str, number: int = 0, *, at_return: bool = False) -> None:
-            if mapping.has(offset):
-                length = code.lengths.get(offset, 0)
-                space.set(tid, mapping.address(offset), Point(b"", role, number, at_return, length))
+        def put(offset: int, role: str, number: int, *, at_return: bool = False, pushed: int = 0) -> bool:
+            point = Point(b"", role, number, at_return, code.lengths.get(offset, 0), pushed)
+            return not mapping.has(offset) or space.set(tid, mapping.address(offset), point)
 
         for finding in code.findings if "tls" in self._kinds else ():
             hooks = [hook for hook in finding.placed("cheap") if hook.shape not in UNREAD]
@@ -411,10 +413,14 @@ class Tracer:
                 looks = finding.stack + (f", {finding.failure}" if finding.failure else "")
                 self._out.append(UnreadTls(process.origin(tid), process.start_ns, code.path, looks))
             space.by_socket = space.by_socket or (bool(hooks) and needs_sockets(finding))
+            free = True
             for hook in hooks:
-                put(hook.offset, hook.shape, number)
+                offset, pushed = code.begins.get(hook.offset, (hook.offset, 0))
+                free &= put(offset, hook.shape, number, pushed=pushed)
                 for offset in hook.returns:
-                    put(offset, hook.shape, number, at_return=True)
+                    free &= put(offset, hook.shape, number, at_return=True)
+            if not free:
+                self._tell_blind(process, f"{_TAKEN} {code.path}")
         space.want(tid, self._effects.numbers(by_socket=space.by_socket))
         for offset, number, lead in code.sites:
             if mapping.has(offset) and self._effects.wants(number, by_socket=space.by_socket):

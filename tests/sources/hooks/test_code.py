@@ -7,6 +7,7 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import capstone
@@ -14,7 +15,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from agentsight_rx.sources.hooks.calls import OTHER
-from agentsight_rx.sources.hooks.code import Code, Request, code_of
+from agentsight_rx.sources.hooks.code import Code, Request, begin_of, code_of
 
 
 def libc() -> str:
@@ -84,6 +85,24 @@ def test_the_bytes_of_a_system_call_inside_of_another_instruction_are_none(tmp_p
     decoder: Any = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     for offset, _, _ in searched(path).sites:
         assert [name for _, _, name, _ in decoder.disasm_lite(image[offset : offset + 2], 0)] == ["syscall"]
+
+
+@pytest.mark.parametrize(
+    ("code", "behind", "pushed"),
+    [
+        (b"\xf3\x0f\x1e\xfa\x41\x56", 4, 0),  # endbr64
+        (b"\x41\x56\x55", 2, 8),  # push r14
+        (b"\x55\x48\x89\xe5", 1, 8),  # push rbp
+        (b"\x48\x85\xff\x74\x10", 3, 0),  # test rdi, rdi
+        (b"\x48\x85\x3f\x74\x10", 0, 0),  # test [rdi], rdi
+        (b"\x48\x89\xf7\xc3", 0, 0),  # mov rdi, rsi
+        (b"\xc3", 0, 0),
+    ],
+)
+def test_a_function_is_met_behind_a_first_instruction_that_keeps_its_arguments(code: bytes, behind: int, pushed: int) -> None:
+    at = len(code) * 3
+    image: Any = SimpleNamespace(read=lambda offset, size: (bytes(at) + code)[offset : offset + size])
+    assert (at + behind, pushed) == begin_of(image, at)
 
 
 def test_a_file_that_is_no_program_has_nothing(tmp_path: Path) -> None:

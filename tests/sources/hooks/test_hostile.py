@@ -15,6 +15,8 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -245,6 +247,53 @@ def test_each_byte_of_a_long_connection_is_seen(tmp_path: Path, model: tuple[str
         bodies = [row.request_bytes for row in recording.http()]
     assert times == len(bodies)
     assert all(size < body < size + 200 for body in bodies)
+
+
+@contextmanager
+def read_by_the_kernel(folder: Path, model: tuple[str, str]) -> Generator[None]:
+    """A client of the same libraries, which the kernel's way reads; it asks once the file `begin` is there, and goes on."""
+    wait = "import pathlib, time\nwhile not pathlib.Path('begin').exists(): time.sleep(0.01)\n"
+    text = f"{CLIENT}\n{wait}ask()\npathlib.Path('read').touch()\ntime.sleep({PATIENCE_S})\n"
+    path = folder / "client.py"
+    path.write_text(text)
+    command = [*PROGRAM, "record", "--by", "kernel", "--no-server", "--db", str(folder / "kernel.lmdb")]
+    with subprocess.Popen(
+        [*command, "--", sys.executable, str(path), *model], cwd=folder, stderr=subprocess.DEVNULL
+    ) as recorder:
+        try:
+            until((folder / "read").exists)
+            yield
+        finally:
+            recorder.terminate()
+
+
+@pytest.mark.live
+def test_what_the_kernel_reads_for_somebody_else_is_read_too(tmp_path: Path, model: tuple[str, str]) -> None:
+    """Its probes stand at the first instruction of the same functions, and keep the stop for themselves."""
+    (tmp_path / "begin").touch()
+    with read_by_the_kernel(tmp_path, model):
+        done = recorded(tmp_path, sys.executable, python(tmp_path, f"{CLIENT}\nask(times=5)\n"), *model)
+    assert done.status == 0
+    assert "nothing is missing" in done.said
+    with done.opened() as recording:
+        assert 5 == len(list(recording.http()))
+
+
+@pytest.mark.live
+def test_what_the_kernel_begins_to_read_for_somebody_else_is_read_on(tmp_path: Path, model: tuple[str, str]) -> None:
+    text = (
+        f"{CLIENT}\nimport pathlib, time\nask(times=2)\npathlib.Path('begin').touch()\n"
+        "while not pathlib.Path('read').exists(): time.sleep(0.01)\nask(times=5)\n"
+    )
+    command = (sys.executable, python(tmp_path, text), *model)
+    with ThreadPoolExecutor(1) as other:
+        running = other.submit(recorded, tmp_path, *command)
+        with read_by_the_kernel(tmp_path, model):
+            done = running.result()
+    assert done.status == 0
+    assert "nothing is missing" in done.said
+    with done.opened() as recording:
+        assert 7 == len(list(recording.http()))
 
 
 def test_a_library_that_comes_and_goes_leaves_nothing_behind(tmp_path: Path, model: tuple[str, str]) -> None:
