@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ..agents.install import NPM, install
 from ..live.podman import podman
 
 ROOT = Path(__file__).parents[2]
@@ -32,12 +33,19 @@ def run(release: str, options: tuple[str, ...], *command: str, image: str = "", 
     """What it printed."""
     checkout = f"{KEPT / release / 'checkout'}:{PLACE}:{'rw' if writable else 'ro'}"
     words = ["--rm", *options, f"--env-file={KEPT / 'network'}", f"--volume={checkout}", f"--workdir={PLACE}"]
+    words.append(f"--volume={NPM / '@anthropic-ai' / 'claude-code-linux-x64'}:/srv/claude:ro")
     done = subprocess.run(
         podman("run", *words, f"{IMAGE}:{release}{image}", *command),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LONGEST_S, check=False,
     )  # fmt: skip
     print(f"== Debian {release}, {' '.join(options)}, status {done.returncode}\n{done.stdout}")
     return done.stdout
+
+
+@pytest.fixture(scope="module", autouse=True)
+def claude_code() -> None:
+    """Its package, beside the other agents of the tier that runs them."""
+    install(["npm"], say=print)
 
 
 @cache
@@ -62,11 +70,13 @@ def test_the_first_run_of_a_user_needs_no_root(release: str) -> None:
 def test_the_first_commands_record_for_real(release: str, case: str) -> None:
     set_up(release)
     said = run(release, CASES[case], "bash", "tests/rootless/inside.sh", writable="cannot be written" not in case)
-    demo, recorded, report = re.split(r"^== \./run\.sh.*\n", said, flags=re.MULTILINE)[1:]
+    demo, recorded, report, claude = re.split(r"^== \./run\.sh.*\n", said, flags=re.MULTILINE)[1:]
     assert "== status 0\n" in demo
     assert "seen by breakpoints" in demo
     assert "== status 0\n" in recorded
     assert "the model answered 200" in recorded
+    assert "== status 0\n" in claude
+    assert "hello from the tool" in claude
     if "cannot be written" in case:
         assert "NOTHING IS STORED" in recorded
         assert "give --db" in report
@@ -74,3 +84,4 @@ def test_the_first_commands_record_for_real(release: str, case: str) -> None:
         assert "nothing is missing of what breakpoints show" in recorded
         assert "How are you?" in report
         assert "claude-fake" in report
+        assert "nothing is missing of what breakpoints show" in claude
