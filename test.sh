@@ -20,7 +20,8 @@
 # ./test.sh --container: build the image of the Containerfile from a new Debian, and record an agent of another container from it,
 #   under podman (1 GB, kept in podman's storage and .setup/container).
 # ./test.sh --rootless [PYTEST-ARGS…]: the commands of the README without rights, in podman's containers of a new Debian 12 and 13,
-#   and one task recorded by the kernel and by breakpoints, compared row by row (1.5 GB, kept in .setup/rootless, and Claude Code with the agents of --agents).
+#   and one task recorded by the kernel and by breakpoints, compared row by row (1.5 GB, kept in .setup/rootless; and Claude
+#   Code, with the other packages of npm of --agents).
 # ./test.sh --prometheus: a real Prometheus (Debian's package, 170 MB, kept in .setup/prometheus) reads the figures of a recorder,
 #   and its tools check the names, the alert rules and the queries of the dashboard.
 # ./test.sh --service: install the service in a container that systemd runs, kill and stop it, and remove it (700 MB, kept in
