@@ -49,6 +49,7 @@ class New(Struct, frozen=True):
     text: str = ""  # what the user typed, without the notes that agents add
     results: tuple[ToolResultPart, ...] = ()
     messages: int = 0
+    written: str = ""  # the newest text, where the user typed none and no tool has a result
 
 
 def prompt_of(asked: Asked, /) -> Prompt:
@@ -80,10 +81,14 @@ def new_in(asked: Asked, /) -> New:
     while first and messages[first - 1].role != "assistant":
         first -= 1
     new = messages[first:]
+    text = _newest([each.texts() for each in reversed(new) if each.role == "user"])
+    results = tuple([result for each in new for result in each.results()])
+    others = () if text or results else ("\n".join(each.texts()).strip() for each in reversed(new) if each.role != "system")
     return New(
-        text=_newest([each.texts() for each in reversed(new) if each.role == "user"]),
-        results=tuple([result for each in new for result in each.results()]),
+        text,
+        results=results,
         messages=len(new),
+        written=next(filter(None, others), ""),
     )
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "times_said",
     "tokens_said",
     "took",
+    "written_said",
 ]
 
 CUT = "…"
@@ -113,6 +114,11 @@ def fixed(number: float, digits: int, /) -> str:
 def aside_said(kind: str, /) -> str:
     """What a request is that no person typed: `a title, for the agent itself`."""
     return _ASIDES.get(kind, f"a {kind}, for the agent itself")
+
+
+def written_said(text: str, /) -> str:
+    """What is new in a request where no person typed: `words of the agent itself: “Continue with the plan.”`."""
+    return f"words of the agent itself: “{text}”"
 
 
 def tokens_said(asked: int, cached: int, out: int, /) -> str:

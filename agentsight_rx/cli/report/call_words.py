@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from ...view import CallRow
 from ...view.queries.costs import CostSum
-from ...view.words import aside_said, error_said, ordinal, tokens_said
+from ...view.words import aside_said, error_said, ordinal, tokens_said, written_said
 from .screen import Span
 from .words import count, listed, money, plural
 
@@ -45,6 +45,8 @@ def new_in_call(call: CallRow, /) -> str:
         parts.append(plural(call.new_results, "tool result"))
     if not call.repeat and call.prompt and call.aside != "retry":
         parts.append(f"“{call.prompt}”")
+    if not parts and call.written:
+        parts.append(written_said(call.written))
     who = f"sub-agent {call.sub_agent}: " if call.agent_id else ""
     return who + (", ".join(parts) or ("no new message" if call.messages else ""))
 

@@ -13,10 +13,12 @@ from ...tokens import Usage, counts_of
 from ...wire.http1 import field
 from ..rows.ids import process_of, scheme_of
 from ..rows.kinds import AuditRow, CallRow, Row, RowGone, TokenRow
+from ..words import cut
 
 __all__ = ["asked_row", "asked_rows", "ended_row", "ended_rows", "tokens_gone", "unasked_row"]
 
 _TEXT_MOST = 65_536  # characters of prompt and answer that a row keeps; the event log has all
+_WRITTEN_MOST = 200  # of a text that no person typed
 _COMPACTS = re.compile(r"/responses/compact/?(?:\?|\Z)")  # developers.openai.com/api/docs/guides/compaction
 _OUTCOMES = {"error": "failure", "complete": "success"}
 _COUNT_MOST = 2**63 - 1  # a store and a collector hold no more
@@ -56,6 +58,7 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
         new_results=len(new.results),
         messages=len(asked.messages),
         unknown=asked.unknown,
+        written="" if prompt or new.results else cut(" ".join((new.text or new.written)[:_TEXT_MOST].split()), _WRITTEN_MOST),
     )
 
 

@@ -16,7 +16,7 @@ from ..queries.file_fates import Lives, kinds_of
 from ..rows.kinds import AlertRow, AuditRow, ProcessRow, ToolRow
 from ..rows.tables import AUDIT, PROCESSES
 from ..rows.tool_words import asked_for
-from ..words import aside_said, cut, error_said, plural
+from ..words import aside_said, cut, error_said, plural, written_said
 from .alerts import marks_of
 from .cards import Mark, Program, Prompt, SubAgent, Text, ToolCard, TurnCard, Turns
 from .helpers import is_helper
@@ -261,6 +261,8 @@ def _new(call: PricedCall) -> tuple[str, ...]:
         found.append("your prompt" if call.agent_id is None else "its task")
     if call.new_results:
         found.append(plural(call.new_results, "tool result"))
+    if not found and call.written:
+        found.append(written_said(call.written))
     return tuple(found)
 
 

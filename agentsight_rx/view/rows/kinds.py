@@ -129,6 +129,7 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     note: str | None = None  # what else there is to say of a call that is whole
     aside: str = ""
     through: str | None = None
+    written: str = ""  # the begin of what the agent itself wrote as a user, where nothing else is new
 
     @property
     def is_prompted(self) -> bool:

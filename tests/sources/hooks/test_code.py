@@ -101,7 +101,11 @@ def test_the_bytes_of_a_system_call_inside_of_another_instruction_are_none(tmp_p
 )
 def test_a_function_is_met_behind_a_first_instruction_that_keeps_its_arguments(code: bytes, behind: int, pushed: int) -> None:
     at = len(code) * 3
-    image: Any = SimpleNamespace(read=lambda offset, size: (bytes(at) + code)[offset : offset + size])
+
+    def read(offset: int, size: int) -> bytes:
+        return (bytes(at) + code)[offset : offset + size]
+
+    image: Any = SimpleNamespace(read=read)
     assert (at + behind, pushed) == begin_of(image, at)
 
 

@@ -252,6 +252,24 @@ def test_a_second_turn_has_what_it_sent_and_not_the_first_prompt_again() -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("more", "written"),
+    [
+        ([{"role": "user", "content": "<system-reminder>The todo list\n is empty.</system-reminder>"}], True),
+        ([{"role": "user", "content": "Observation: the tool said 7"}], True),
+        ([{"role": "developer", "content": "Go on with the plan."}], True),
+        ([{"role": "user", "content": "x" * 300}], False),  # somebody typed it
+        ([{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "a b"}]}], False),
+        ([{"role": "user", "content": ""}], False),
+    ],
+)
+def test_a_turn_that_nobody_typed_has_what_the_agent_wrote(more: list[Any], written: bool) -> None:
+    (row,) = last(CallRow, emitted(asks(1, 1, messages=[*TALK[:2], *more])))
+    said = " ".join(str(more[-1]["content"]).split())[:200]
+    assert (said if written else "") == row.written
+    assert written == (not row.prompt and not row.new_results and more[-1]["content"] != "")
+
+
 # -- repeats ---------------------------------------------------------------------------------------------------------------
 
 
