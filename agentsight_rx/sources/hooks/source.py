@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import select
 import signal
 import socket
@@ -158,7 +159,7 @@ class _HookReader:
 
 def why_not() -> str:
     """Why this user may trace no process of theirs here, and what to do; "" where they may. It tries it."""
-    if (machine := os.uname().machine) != _MACHINE:
+    if (machine := platform.machine()) != _MACHINE:
         return f"breakpoints are made for {_MACHINE}, and this machine is {machine}: start it as root, for the kernel"
     pid = os.fork()
     if pid == 0:
