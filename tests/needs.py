@@ -67,6 +67,13 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     return found.removeprefix("Skipped: ")
 
 
+def _collector() -> str:
+    from .live.peers import installed
+
+    asked = subprocess.run([installed("rotel") / "rotel-agent", "--version"], capture_output=True, check=False)
+    return "the collector of OpenTelemetry finds no libpython" if asked.returncode else ""
+
+
 def _root() -> str:
     lines = Path("/proc/self/status").read_text().splitlines()
     effective = next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
@@ -122,4 +129,5 @@ _NEEDS: dict[str, Callable[[], str]] = {
     "ptrace": _ptrace,
     "disk": _disk,
     "browser": _browser,
+    "collector": _collector,
 }

@@ -7,6 +7,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 import agentsight_rx
 
 PACKAGE = Path(agentsight_rx.__file__).parent
@@ -90,6 +92,7 @@ IN_THE_ROOT = {
 }  # fmt: skip
 
 
+@pytest.mark.needs("git")
 def test_the_root_has_these_names_alone() -> None:
     """A report of start times once lay there for weeks, in a file with the name of a wrong flag."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False).stdout

@@ -8,20 +8,18 @@ from contextlib import contextmanager, suppress
 
 __all__ = ["hurried"]
 
-_NICE = -15  # nearly thirty times the weight of a usual thread (sched(7))
-
 
 @contextmanager
 def hurried() -> Generator[None]:
     """
-    The calling thread, and what it starts meanwhile, runs before others of the machine, where it may. So no command of the user
-    is started in it.
+    The calling thread runs before others of the machine, where it may (SCHED_RR of sched(7): a nice value counts among the
+    programs of one session alone). What it starts does not.
     """
-    before = os.getpriority(os.PRIO_PROCESS, 0)  # of this thread alone, on Linux
+    policy, before = os.sched_getscheduler(0), os.sched_getparam(0)  # of this thread alone, on Linux
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, min(before, _NICE))
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
     try:
         yield
     finally:
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, before)
+            os.sched_setscheduler(0, policy, before)

@@ -12,53 +12,52 @@ from agentsight_rx.core.hurry import hurried
 
 
 def in_a_thread(ask: Callable[[], None]) -> None:
-    """A priority stays with its thread, so that no other test is hurried."""
+    """A policy stays with its thread, so that no other test is hurried."""
     thread = Thread(target=ask)
     thread.start()
     thread.join()
 
 
-def priority() -> int:
-    return os.getpriority(os.PRIO_PROCESS, 0)
+def policy() -> int:
+    return os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK
 
 
 @pytest.mark.needs("root")
-def test_it_is_hurried_and_then_as_before() -> None:
+def test_it_is_hurried_and_then_as_before_and_what_it_starts_is_not() -> None:
     seen: list[int] = []
 
     def ask() -> None:
-        seen.append(priority())
+        seen.append(policy())
         with hurried():
-            seen.append(priority())
-        seen.append(priority())
+            seen.append(policy())
+            in_a_thread(lambda: seen.append(policy()))
+        seen.append(policy())
 
     in_a_thread(ask)
-    assert seen[0] == seen[2]
-    assert seen[1] == min(seen[0], -15)
+    assert seen == [os.SCHED_OTHER, os.SCHED_RR, os.SCHED_OTHER, os.SCHED_OTHER]
 
 
 def test_where_it_may_not_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(which: int, who: int, priority: int) -> None:
+    def refuse(pid: int, policy: int, param: os.sched_param) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(os, "setpriority", refuse)
-    before = priority()
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    before = policy()
     with hurried():
-        assert before == priority()
-    assert before == priority()
+        assert before == policy()
+    assert before == policy()
 
 
 @pytest.mark.needs("root")
-def test_an_error_gives_the_priority_back() -> None:
+def test_an_error_gives_the_policy_back() -> None:
     seen: list[int] = []
 
     def ask() -> None:
-        seen.append(priority())
         try:
             with hurried():
                 raise ValueError
         except ValueError:
-            seen.append(priority())
+            seen.append(policy())
 
     in_a_thread(ask)
-    assert seen[0] == seen[1]
+    assert seen == [os.SCHED_OTHER]

@@ -27,7 +27,7 @@ from .peers import installed
 CALLS = 7
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("test_otel")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("test_otel"), pytest.mark.needs("collector")]
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def code_of(request: Request) -> Code:
             begins = {hook.offset: begin_of(image, hook.offset) for hook in hooks}
             places = [at for hook in hooks for at in (begins[hook.offset][0], *hook.returns)]
             lengths, loads = _lengths(image, places), _loads(image)
-            return Code(request.key, request.path, findings, sites, begins, lengths, loads)
+            return Code(request.key, request.path, findings=findings, sites=sites, begins=begins, lengths=lengths, loads=loads)
     except (CaptureError, OSError):
         return Code(request.key, request.path)
 
@@ -130,8 +130,8 @@ def _site(machine: Any, data: bytes, at: int, loads: re.Pattern[bytes]) -> tuple
 
 def begin_of(image: Image, offset: int) -> tuple[int, int]:
     """
-    Behind the first instruction, where that is possible: at the first one the kernel may have a probe for somebody (a uprobe),
-    and then it takes each stop there for its own and tells no tracer.
+    Behind the first instruction, where that is possible: at the first one the kernel may have a probe of another recorder (a uprobe),
+    and then a tracer gets none of the stops there.
     """
     code = image.read(offset, _LONGEST)
     for first, pushed in _FIRST:

@@ -186,7 +186,7 @@ class Space(Struct):
         self.write(tid, self.page + TABLE_AT, table_of(numbers))
 
     def set(self, tid: int, address: int, point: Point) -> bool:
-        """False where somebody else has a breakpoint: a debugger, or the kernel, which tells no tracer of its own."""
+        """False where a debugger or the kernel has a breakpoint already."""
         if address in self.points:
             return True
         point.original = point.original or self.read(address, 16)

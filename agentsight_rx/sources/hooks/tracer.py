@@ -403,7 +403,7 @@ class Tracer:
         space = process.space
 
         def put(offset: int, role: str, number: int, *, at_return: bool = False, pushed: int = 0) -> bool:
-            point = Point(b"", role, number, at_return, code.lengths.get(offset, 0), pushed)
+            point = Point(b"", role, number, at_return=at_return, length=code.lengths.get(offset, 0), pushed=pushed)
             return not mapping.has(offset) or space.set(tid, mapping.address(offset), point)
 
         for finding in code.findings if "tls" in self._kinds else ():

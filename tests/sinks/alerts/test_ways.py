@@ -47,7 +47,8 @@ def test_a_command_gets_json(tmp_path: Path) -> None:
 def test_a_command_has_a_group_of_its_own_that_ends_with_it(tmp_path: Path) -> None:
     """What it forks does not stay."""
     by_command(
-        [script(tmp_path / "a", f"ps -o pgid= $$ >{tmp_path}/group; sleep 600 & echo $! >{tmp_path}/child")], deadline_s=20
+        [script(tmp_path / "a", f"cut -d' ' -f5 /proc/$$/stat >{tmp_path}/group; sleep 600 & echo $! >{tmp_path}/child")],
+        deadline_s=20,
     )(ALERT)
     child = int((tmp_path / "child").read_text())
     assert int((tmp_path / "group").read_text()) != os.getpgrp()
