@@ -130,8 +130,8 @@ def _site(machine: Any, data: bytes, at: int, loads: re.Pattern[bytes]) -> tuple
 
 def begin_of(image: Image, offset: int) -> tuple[int, int]:
     """
-    Behind the first instruction, where that is possible: at the first one the kernel may have a probe of another recorder (a uprobe),
-    and then a tracer gets none of the stops there.
+    Behind the first instruction, where that is possible: at the first one the kernel may have a probe of another recorder
+    (a uprobe), and then a tracer gets none of the stops there.
     """
     code = image.read(offset, _LONGEST)
     for first, pushed in _FIRST:
