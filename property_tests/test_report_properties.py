@@ -137,6 +137,7 @@ def test_a_timeline_is_in_order_and_idle_only_where_nothing_was(rows: list[Proce
 
 
 @given(FILES, st.integers(0, 12), st.integers(0, 12))
+@example([operation("mkdir", "/b", {}), operation("rename", "/b", {}), operation("mkdir", "/b", {})], 0, 2)
 def test_a_part_of_a_recording_calls_temporary_what_the_whole_does(rows: list[AuditRow], start: int, count: int) -> None:
     told = in_order(rows)
     whole, part = Fates(100), Fates(100)

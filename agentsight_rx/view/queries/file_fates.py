@@ -108,7 +108,7 @@ class Fate(Struct):
         if self.written and self.path.startswith(("/proc/", "/sys/")):
             return "device"  # a setting of the kernel, no file
         if self.gone:
-            return "temporary" if self.made or (lives is not None and lives.is_temporary(self.path)) else self.gone
+            return "temporary" if (bool(self.made) if lives is None else lives.is_temporary(self.path)) else self.gone
         if self.written:
             return "temporary" if lives is not None and lives.is_temporary(self.path) else "written"
         if self.refused:
