@@ -2,7 +2,9 @@
 Two workers share the suite. A file whose tests trace programs or open a browser runs in one of them, so that what its tests
 share is started once. No example of a property has a deadline: how long one takes depends on what else the machine does.
 
---quick is for the loop of a change: a fifth of the examples of each property, and no test that is marked as slow.
+A usual run has a third of the examples of each property, and leaves out the tests that are marked as thorough: they repeat
+what others show, for one more program, cell or build. --all has all of both, before a release. --quick is for the loop of a
+change: a fifth of the examples, and no test that is marked as slow.
 
 tests/needs.py decides what a machine or a user without rights leaves out; --all-required lets nothing be left out.
 """
@@ -14,31 +16,38 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
-settings.register_profile("without a deadline", deadline=None)
-settings.register_profile("quick", deadline=None, max_examples=20)  # property_tests/quick.py
+# property_tests/quick.py says what numbers of a property become with the last two
+settings.register_profile("all", deadline=None)
+settings.register_profile("usual", deadline=None, max_examples=33)
+settings.register_profile("quick", deadline=None, max_examples=20)
 settings.register_profile("quick, the same each time", settings.get_profile("quick"), derandomize=True)
-settings.load_profile("without a deadline")
+settings.load_profile("usual")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="fewer examples of each property, and no test that is marked as slow")
+    parser.addoption(
+        "--all", action="store_true", help="all examples of each property, and the tests that are marked as thorough"
+    )
     parser.addoption("--all-required", action="store_true", help="a test that would be left out fails")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(what, …): rights and programs, see tests/needs.py")
-    if config.getoption("--quick") and not config.getoption("--hypothesis-profile"):
-        settings.load_profile("quick")
+    chosen = next((name for name in ("quick", "all") if config.getoption(f"--{name}")), None)
+    if chosen and not config.getoption("--hypothesis-profile"):
+        settings.load_profile(chosen)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     from property_tests.quick import with_fewer_examples
 
-    if config.getoption("--quick"):
-        slow = [item for item in items if item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in set(slow)]
+    if not config.getoption("--all"):
+        late = ("slow", "thorough") if config.getoption("--quick") else ("thorough",)
+        left = [item for item in items if any(map(item.get_closest_marker, late))]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
         with_fewer_examples(items)
     for item in items:
         if item.get_closest_marker("live") or item.get_closest_marker("browser"):

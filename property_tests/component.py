@@ -1,4 +1,4 @@
-"""The shared test of operators, as users of the library have it, with fewer examples where pytest runs with --quick."""
+"""The shared test of operators, as users of the library have it, with fewer examples where pytest runs without --all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Properties -> the same properties with fewer examples, where pytest runs with --quick."""
+"""Properties -> the same properties with fewer examples, where pytest runs without --all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import settings
 
 __all__ = ["fewer", "with_fewer_examples"]
 
-_USUAL = 100  # examples of a property that names no number; conftest.py says how many it has with --quick
+_USUAL = 100  # examples of a property that names no number; conftest.py says how many it has without --all
 _LEAST = 5
 _SETTINGS = (
     "_hypothesis_internal_use_settings"  # where hypothesis keeps the settings of a decorated test; it has no public place
@@ -17,7 +17,7 @@ _SETTINGS = (
 
 
 def fewer(examples: int, /) -> int:
-    """`examples`, or with --quick its share."""
+    """`examples`, or without --all its share."""
     return max(min(examples, _LEAST), examples * min(settings().max_examples, _USUAL) // _USUAL)
 
 

@@ -421,6 +421,7 @@ OPTIONS: dict[str, Case[Any, Any]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_no_output_and_no_state_depends_on_the_seed_of_hashes() -> None:
     assert set() == differing(__name__, "CASES")
 

@@ -1,4 +1,4 @@
-"""--quick runs a fifth of the examples and no slow test, and without it nothing is left out."""
+"""A usual run has a third of the examples and no thorough test, --quick a fifth and no slow one, --all everything."""
 
 from __future__ import annotations
 
@@ -34,23 +34,32 @@ def test_slow():
     print("slow ran")
 
 
+@pytest.mark.thorough
+def test_thorough():
+    print("thorough ran")
+
+
 def test_the_end():
     print("counts:", COUNTS["named"], COUNTS["usual"], fewer(40), fewer(3))
 """
 
 
 @pytest.mark.parametrize(
-    ("flags", "counts", "slow"),
-    [(["--quick"], "counts: 30 20 8 3", False), ([], "counts: 150 100 40 3", True)],
-    ids=["quick", "whole"],
+    ("flags", "counts", "ran"),
+    [
+        (["--quick"], "counts: 30 20 8 3", []),
+        ([], "counts: 49 33 13 3", ["slow"]),
+        (["--all"], "counts: 150 100 40 3", ["slow", "thorough"]),
+    ],
+    ids=["quick", "usual", "all"],
 )
-def test_the_share_of_the_examples_and_the_slow_tests(tmp_path: Path, flags: list[str], counts: str, slow: bool) -> None:
+def test_the_share_of_the_examples_and_the_tests(tmp_path: Path, flags: list[str], counts: str, ran: list[str]) -> None:
     (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text())
     (tmp_path / "test_some.py").write_text(TESTS)
-    pytest_ini = f"[pytest]\npythonpath = {ROOT}\nmarkers =\n  slow: some\n  live: some\n"
+    pytest_ini = f"[pytest]\npythonpath = {ROOT}\nmarkers =\n  slow: some\n  thorough: some\n  live: some\n"
     (tmp_path / "pytest.ini").write_text(pytest_ini)
     command = [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", *flags]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert counts in run.stdout
-    assert slow == ("slow ran" in run.stdout)
+    assert ran == [name for name in ("slow", "thorough") if f"{name} ran" in run.stdout]

@@ -169,6 +169,7 @@ def _left(records: list[TlsEvent]) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_e14_memory_under_churn_is_reported_apart_from_the_map_of_the_store() -> None:
     *_, first, last = churned(6000)  # the first 4,096 fill tables of a fixed size
     assert (first.connections, last.connections) == (4800, 6000)
