@@ -135,3 +135,11 @@ def test_another_way_is_an_error_of_usage(tmp_path: Path) -> None:
     run = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert run.returncode == 2
     assert "--by 'magic' is not a way to see processes: use auto, kernel, hooks" in run.stderr
+
+
+def test_it_does_not_follow_itself() -> None:
+    """It would stop at its own breakpoints, and wait for itself."""
+    words = ["/bin/sh", "-c", 'exec "$@" --pid $$', "sh", *PROGRAM, "trace", "--process", "--by", "hooks"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 1
+    assert "is this program itself" in done.stderr
