@@ -79,7 +79,7 @@ class _HookReader:
         """The kernel may refuse it: Documentation/admin-guide/LSM/Yama.rst, seccomp(2)."""
         pid = self._options.pid
         if pid == os.getpid():
-            raise CaptureError(f"process {pid} is this program itself, which would stop at its own breakpoints: choose another one")
+            raise CaptureError(f"process {pid} is this program itself, and would stop at its own breakpoints: choose another")
         self._wire.send([f"{'hold' if self._options.held else 'join'} {pid} {','.join(self._options.kinds)}"])
         until = time.monotonic() + _ANSWER_S
         while not self._watches:
