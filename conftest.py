@@ -42,7 +42,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     from property_tests.quick import with_fewer_examples
+    from tests.thorough import mark_thorough
 
+    mark_thorough(items)
     if not config.getoption("--all"):
         late = ("slow", "thorough") if config.getoption("--quick") else ("thorough",)
         left = [item for item in items if any(map(item.get_closest_marker, late))]

@@ -1,0 +1,94 @@
+"""
+The tests that repeat what others show, for one more client, width or build -> the parameters that a usual run keeps.
+
+The others run with --all, before a release. A name that is no test, and a parameter that it has not, fail the collection of all
+tests (`test_thorough.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import pytest
+
+__all__ = ["USUAL", "mark_thorough"]
+
+# File and name of a test -> the parameters that a usual run keeps; none: the test is for --all alone
+USUAL: Mapping[str, frozenset[str]] = {
+    f"tests/{name}": frozenset(kept)
+    for name, kept in {
+        "browser/test_page.py::test_every_view_fits_is_accessible_and_has_no_error": ("wide-dark", "narrow-light"),
+        "browser/test_page.py::test_a_session_in_one_file_shows_every_tab_with_the_network_off": ("narrow",),
+        "browser/test_page_alerts.py::test_a_session_of_502_turns_and_200_alerts_fits_each_screen": (
+            "conversation-light",
+            "alerts-dark",
+        ),
+        "browser/test_page_alerts.py::test_this_machine_with_50_sessions_fits_each_screen": ("light",),
+        "browser/test_page_context.py::test_at_any_width_nothing_touches_and_nothing_scrolls_sideways": ("8", "502"),
+        "browser/test_page_sizes.py::test_a_session_of_502_turns_fits_each_screen": ("390", "1920"),
+        "browser/test_page_sizes.py::test_a_deep_link_settles_at_its_turn_also_at_that_of_a_sub_agent": ("390", "1280"),
+        "browser/test_page_sizes.py::test_at_any_width_each_turn_has_its_part_of_a_bar_that_can_be_seen": ("83", "502"),
+        "live/test_beginnings.py::test_the_earlier_calls_of_a_running_program_are_missing": ("sources0-kept", "sources1-new"),
+        "live/test_ci_page.py::test_the_steps_run_and_the_check_fails": ("github",),
+        "live/test_clients.py::test_every_byte_of_every_body_is_seen": ("anthropic", "curl"),
+        "live/test_clients.py::test_the_whole_graph_counts_the_calls_and_their_tokens": ("openai", "node"),
+        "live/test_commands.py::test_the_hints_of_the_demo_work_as_printed_and_it_keeps_one_recording": ("True",),
+        "live/test_demo_page.py::test_the_page_shows_a_task_of_forty_turns_and_the_tool_that_failed_first": (),
+        "live/test_ends.py::test_an_agent_that_acts_at_the_end_mark_keeps_the_tie_to_its_process": (
+            "/v1/messages-hangs up",
+            "/v1/chat/completions-reads on",
+        ),
+        "live/test_full_disk.py::test_the_command_runs_in_a_folder_that_is_read_only": ("--db",),
+        "live/test_namespaces.py::test_a_command_is_recorded_whole": ("below", "container"),
+        "live/test_namespaces.py::test_every_source_passes_its_own_tests_in_a_container": (),
+        "live/test_otel.py::test_a_recorded_agent_is_one_connected_trace_and_its_recording_gives_it_again": ("http/protobuf",),
+        "live/test_placement.py::test_every_byte_of_a_client": ("node", "curl"),
+        "live/test_programs.py::test_the_kernel_takes_every_function": (),
+        "live/test_record.py::test_processes_that_outlive_the_recording_are_missing": ("two",),
+        "live/test_sdks.py::test_the_calls_have_the_tokens_that_the_server_said": ("anthropic", "responses"),
+        "live/test_secrets.py::test_a_trace_shows_no_secret_in_any_sink": ("('--stdio-raw',)",),
+        "live/test_ties.py::test_the_tool_the_process_and_the_files_are_tied_where_a_reader_is_late": ("tls",),
+        "live/test_twins.py::test_calls_of_which_both_ends_are_seen_count_once": (
+            "each its own-apart-tls",
+            "each its own-within-plain",
+            "equal-within-tls",
+        ),
+        "live/test_wire.py::test_every_byte_of_http_is_seen_decoded": (
+            "curl-h2-tls",
+            "python-h2-plain",
+            "node-h2-tls",
+            "anthropic-h2-tls",
+            "openai-plain",
+        ),
+        "live/test_wire.py::test_every_message_of_a_websocket_is_seen": (
+            "socket-deflate-tls",
+            "socket-plain-plain",
+            "socket-openai-tls",
+            "socket-node-plain",
+        ),
+        "test_benchmarks.py::test_every_group_gives_its_figures": (
+            "start",
+            "tls",
+            "operators",
+            "graph",
+            "wire",
+            "replay",
+        ),
+        "test_gallery.py::test_a_program_of_the_page_prints_what_it_shows": ("reading",),
+    }.items()
+}
+
+
+def mark_thorough(items: Iterable[pytest.Item]) -> None:
+    for item in items:
+        kept = USUAL.get(_name(item))
+        if kept is not None and _parameters(item) not in kept:
+            item.add_marker(pytest.mark.thorough)
+
+
+def _name(item: pytest.Item) -> str:
+    return item.nodeid.partition("[")[0]
+
+
+def _parameters(item: pytest.Item) -> str:
+    return item.callspec.id if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ""
