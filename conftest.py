@@ -47,9 +47,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     mark_thorough(items)
     if not config.getoption("--all"):
         late = ("slow", "thorough") if config.getoption("--quick") else ("thorough",)
-        left = [item for item in items if any(map(item.get_closest_marker, late))]
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in set(left)]
+        left = {item for item in items if any(map(item.get_closest_marker, late))}
+        config.hook.pytest_deselected(items=[*left])
+        items[:] = [item for item in items if item not in left]
         with_fewer_examples(items)
     for item in items:
         if item.get_closest_marker("live") or item.get_closest_marker("browser"):

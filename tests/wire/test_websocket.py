@@ -57,7 +57,14 @@ def frame(first: int, payload: bytes, key: bytes = b"") -> bytes:
     length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big") if size < 1 << 16 else b""
     length = length or b"\x7f" + size.to_bytes(8, "big")
     head = bytes([first, length[0] | (0x80 if key else 0)]) + length[1:]
-    return head + key + bytes(byte ^ (key or b"\0")[at % (len(key) or 1)] for at, byte in enumerate(payload))
+    return head + key + (masked(payload, key) if key else payload)
+
+
+def masked(payload: bytes, key: bytes) -> bytes:
+    """RFC 6455 section 5.3, as one number: a payload may have megabytes."""
+    size = len(payload)
+    mask = (key * (size // len(key) + 1))[:size]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(mask, "big")).to_bytes(size, "big")
 
 
 def packed(*messages: bytes) -> list[bytes]:
