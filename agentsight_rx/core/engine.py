@@ -23,7 +23,7 @@ from typing import Any, NoReturn, TypeVar
 from msgspec import Struct
 from reactivex import abc, typing
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
-from reactivex.scheduler import CurrentThreadScheduler, VirtualTimeScheduler
+from reactivex.scheduler import CurrentThreadScheduler
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from ..events import Loss, Tick
@@ -114,14 +114,8 @@ class Engine(PeriodicScheduler):
     # -- finding the run -------------------------------------------------------------------------------------------
 
     @classmethod
-    def of(cls, scheduler: abc.SchedulerBase | None) -> Engine:
-        """The run that a subscription belongs to: its scheduler, else the run of this thread, else a private one."""
-        if isinstance(scheduler, Engine):
-            return scheduler
-        if isinstance(scheduler, VirtualTimeScheduler):
-            from .virtual import engine_on  # which is an Engine itself
-
-            return engine_on(scheduler)
+    def current(cls) -> Engine:
+        """The run of this thread, else a private one."""
         current = _current.get()
         if current is not None and current._queued() is not None:
             return current

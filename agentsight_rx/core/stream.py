@@ -18,6 +18,7 @@ from .engine import Engine, Site
 from .hub import Hub, Outlet, Reader, needs_order
 from .machine import Kernel
 from .node import Node, may_subscribe_again
+from .run_of import engine_of
 
 __all__ = [
     "Chain",
@@ -105,7 +106,7 @@ class Stream(Observable[E_co]):
     def _subscribe_core(
         self, observer: abc.ObserverBase[E_co], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        engine = Engine.of(scheduler)
+        engine = engine_of(scheduler)
         return self.attach(engine, _Singles(engine, self._root.name, observer))
 
     def share(self) -> Stream[E_co]:
@@ -544,7 +545,7 @@ class _Named(Observable[E_co]):
     def _subscribe_core(
         self, observer: abc.ObserverBase[E_co], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        engine = Engine.of(scheduler)
+        engine = engine_of(scheduler)
 
         def on_error(error: Exception) -> None:
             engine.note_failure(error, self._node)

@@ -7,7 +7,8 @@ from .console import console
 from .jsonl import jsonl
 from .label_key import redaction_key, redaction_key_in, stored_key
 from .lent import Lent
-from .otel.sink import OtelOptions, otel
+from .otel.options import OtelOptions
+from .otel.sink import otel
 from .readable import readable
 from .spool import spool
 from .store import memory, store

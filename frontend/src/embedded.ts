@@ -1,8 +1,7 @@
 // A session that stands in the page itself -> the answers that a server would give: pages of lists, rules of the log, search.
 
 import { Refused } from "./refused";
-import type { Found, Hit, LogLine, LogPage, Rail, Rows, ToolCard, TurnCard, Turns } from "./shapes";
-import type { Change, Source } from "./source";
+import type { Change, Found, Hit, LogLine, LogPage, Rail, Rows, Source, ToolCard, TurnCard, Turns } from "./shapes";
 
 // As view/page/embedded.py makes it: answers by path below /api/v1; numbers among messages are places in `said`.
 export interface Embedded { answers: Record<string, unknown>; said: unknown[]; left_out: string[] }

@@ -186,3 +186,16 @@ export const CACHE_LOST = 32;
 export const NOT_COUNTED = 64;
 export const CLEARED = 256;
 export const PARTS_UNKNOWN = 128;
+
+// What gives the answers: a server, or the page itself.
+export interface Change { kind: "changed" | "alert" | "answer" | "list" | "gone" | "end" | "lost" | "back"; text?: string; version?: number; said?: Said }
+
+export interface Source {
+  readonly embedded: boolean;
+  readonly leftOut: readonly string[]; // of the session, what this source does not have
+  get<T>(path: string, given?: Record<string, string | number>, signal?: AbortSignal): Promise<T>;
+  // Says something to the server; a file has none.
+  post<T>(path: string, value: unknown): Promise<T>;
+  // Calls back while it lasts; returns what ends it.
+  watch(recording: string, tell: (change: Change) => void | Promise<void>): () => void;
+}

@@ -2,19 +2,7 @@
 
 import { EmbeddedSource, type Embedded } from "./embedded";
 import { Refused } from "./refused";
-import type { Said } from "./shapes";
-
-export interface Change { kind: "changed" | "alert" | "answer" | "list" | "gone" | "end" | "lost" | "back"; text?: string; version?: number; said?: Said }
-
-export interface Source {
-  readonly embedded: boolean;
-  readonly leftOut: readonly string[]; // of the session, what this source does not have
-  get<T>(path: string, given?: Record<string, string | number>, signal?: AbortSignal): Promise<T>;
-  // Says something to the server; a file has none.
-  post<T>(path: string, value: unknown): Promise<T>;
-  // Calls back while it lasts; returns what ends it.
-  watch(recording: string, tell: (change: Change) => void | Promise<void>): () => void;
-}
+import type { Change, Said, Source } from "./shapes";
 
 const TOKEN = "agentsight-rx token";
 

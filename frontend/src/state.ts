@@ -3,9 +3,8 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { go, place } from "./address";
 import { forget, hear } from "./answers";
-import { type AlertState, CACHE_LOST, COMPACTED, FAILED, MISSING, STATES, type Head, type Rail, type RailRow, type Strip, type TurnCard, type Turns } from "./shapes";
+import { type AlertState, CACHE_LOST, COMPACTED, FAILED, MISSING, STATES, type Head, type Rail, type RailRow, type Source, type Strip, type TurnCard, type Turns } from "./shapes";
 import { Refused } from "./refused";
-import type { Source } from "./source";
 
 export const PAGE = 24; // turns that are asked for at once
 const SLOWEST_MS = 5000;

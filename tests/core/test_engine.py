@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -16,7 +15,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from reactivex import abc
 from reactivex import operators as ops
-from reactivex.scheduler import CurrentThreadScheduler, ImmediateScheduler
 
 from agentsight_rx.core.engine import Engine, EngineState, Site
 from agentsight_rx.core.hub import Hub
@@ -430,24 +428,6 @@ def test_lingering_ends_as_soon_as_there_is_nobody_left() -> None:
 # -- finding the run ---------------------------------------------------------------------------------------------------
 
 
-def test_a_subscription_belongs_to_the_engine_that_it_was_given() -> None:
-    engine = Engine()
-    assert Engine.of(engine) is engine
-
-
-@pytest.mark.parametrize("scheduler", [None, ImmediateScheduler(), CurrentThreadScheduler()])
-def test_else_to_the_run_of_this_thread(scheduler: Any) -> None:
-    with Engine() as engine:
-        assert Engine.of(scheduler) is engine
-
-
-def test_a_run_inside_a_run_gives_way_to_the_outer_one_again() -> None:
-    with Engine() as outer:
-        with Engine() as inner, inner:
-            assert Engine.of(None) is inner
-        assert Engine.of(None) is outer
-
-
 def test_else_to_a_private_run_that_ends_with_the_subscription() -> None:
     out: list[Timed] = []
     given([(0, "a")]).subscribe(out.append)
@@ -459,15 +439,6 @@ def test_two_sources_of_one_private_subscription_share_a_run() -> None:
     out: list[tuple[Timed, Timed]] = []
     given([(0, "a"), (30, "c")]).pipe(ops.zip(given([(10, "b"), (20, "d")]))).subscribe(out.append)
     assert out == [((0, "a"), (10, "b")), ((30, "c"), (20, "d"))]
-
-
-def test_another_thread_has_another_run() -> None:
-    found: list[Engine] = []
-    with Engine() as engine:
-        thread = threading.Thread(target=lambda: found.append(Engine.of(None)))
-        thread.start()
-        thread.join()
-    assert found[0] is not engine
 
 
 @pytest.mark.parametrize("kept", [False, True])

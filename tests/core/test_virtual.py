@@ -12,7 +12,6 @@ from reactivex import Observable
 from reactivex.testing import TestScheduler
 
 from agentsight_rx import Machine, op
-from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import Stream, as_stream, of
 from agentsight_rx.testing import cold, observed
 
@@ -124,9 +123,3 @@ def broken(_: object) -> float:
 def test_a_bug_in_an_operator_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         times(cold("-a|").pipe(op.change(broken)))
-
-
-def test_a_scheduler_has_one_engine_as_long_as_it_lives() -> None:
-    one, other = TestScheduler(), TestScheduler()
-    assert Engine.of(one) is Engine.of(one)
-    assert Engine.of(one) is not Engine.of(other)

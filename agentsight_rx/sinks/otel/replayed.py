@@ -12,7 +12,8 @@ from ...events import Event
 from ...loss import Ledger
 from ...view import AlertRow, Fold, Output
 from .json_lines import JsonLines
-from .sink import OtelOptions, otel
+from .options import OtelOptions
+from .sink import otel
 from .writer import Carrier, OtelWriter
 
 if TYPE_CHECKING:

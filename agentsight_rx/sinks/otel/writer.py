@@ -15,9 +15,9 @@ from ...view import AlertRow, BlindSpotRow, Output, RowGone
 from .alerts import planned_alert
 from .destination import destination_of
 from .metrics import Metrics
+from .options import OtelOptions
 from .planned import Planned
 from .sender import Result, Sender
-from .sink import OtelOptions
 from .spans import Spans, planned_blind_spot, resource_of
 from .tree import Call, Tree
 

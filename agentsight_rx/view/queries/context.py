@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from msgspec import Struct
 
 from ...context.held import Held, Rates
@@ -9,10 +11,9 @@ from ...context.losses import Cause
 from ...context.thread import Thread
 from ...tokens import Usage
 from .costs import PricedCall
-from .instruction_files import InstructionFile
 from .mentions import Mentions
 
-__all__ = ["AgentContext", "Cleared", "Compaction", "LostCache", "TurnContext"]
+__all__ = ["AgentContext", "Cleared", "Compaction", "Evidence", "InstructionFile", "LostCache", "TurnContext"]
 
 
 class LostCache(Struct, frozen=True):
@@ -81,6 +82,21 @@ class TurnContext(Struct, frozen=True):
     @property
     def turn(self) -> int:
         return self.call.turn
+
+
+Evidence: TypeAlias = Literal["name and size", "name", "size"]
+
+
+class InstructionFile(Struct, frozen=True):
+    """
+    The agent opened this file before it sent the text. `evidence`: its name is in the request, so many bytes were read as
+    the text has, or both. The bytes themselves are not recorded.
+    """
+
+    path: str
+    time_ms: int
+    pid: int
+    evidence: Evidence
 
 
 class AgentContext(Struct):

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, TypeAlias
-
-from msgspec import Struct
 
 from ...context.held import Held
 from ...state import Store, by_index
 from ..rows.kinds import AuditRow
 from ..rows.tables import AUDIT
+from .context import AgentContext, Evidence, InstructionFile
 
-if TYPE_CHECKING:
-    from .context import AgentContext
-
-__all__ = ["NAMES", "Evidence", "InstructionFile", "instruction_files", "with_instruction_files"]
-
-Evidence: TypeAlias = Literal["name and size", "name", "size"]
+__all__ = ["NAMES", "instruction_files", "with_instruction_files"]
 
 # What agents read by themselves; the last part of the path
 NAMES = (
@@ -27,18 +20,6 @@ NAMES = (
 _BEFORE_MS = 600_000  # of the first request: an agent waits for its prompt
 _LINES_MOST = 20_000  # of the audit trail
 _AROUND_MOST = 400  # bytes that agents put around the text of a file
-
-
-class InstructionFile(Struct, frozen=True):
-    """
-    The agent opened this file before it sent the text. `evidence`: its name is in the request, so many bytes were read as
-    the text has, or both. The bytes themselves are not recorded.
-    """
-
-    path: str
-    time_ms: int
-    pid: int
-    evidence: Evidence
 
 
 def with_instruction_files(store: Store, agents: list[AgentContext], /) -> list[AgentContext]:

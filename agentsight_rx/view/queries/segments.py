@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ...context.held import Held
 from ...context.thread import KEPT
-from .instruction_files import InstructionFile
+from .context import InstructionFile
 from .mentions import Maker
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from agentsight_rx.events import Event, FileEvent, Origin
-from agentsight_rx.view.queries.context import AgentContext
+from agentsight_rx.view.queries.context import AgentContext, InstructionFile
 from agentsight_rx.view.queries.context_reading import read_contexts
-from agentsight_rx.view.queries.instruction_files import InstructionFile, instruction_files, with_instruction_files
+from agentsight_rx.view.queries.instruction_files import instruction_files, with_instruction_files
 from agentsight_rx.view.queries.segments import segments_of
 
 from ..page.story import stored
