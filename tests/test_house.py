@@ -66,6 +66,18 @@ def test_every_room_is_in_the_architecture() -> None:
     assert [] == [each.name for each in files if f"`{each.name}`" not in text]
 
 
+CELL_WORDS_MOST = 25
+
+
+def test_no_cell_of_the_architecture_is_long() -> None:
+    """The docstrings of the folders have the rest. Code counts as one word."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rows = [re.sub(r"`[^`]*`", "CODE", line) for line in text.splitlines() if line.startswith("|")]
+    cells = [cell.strip() for row in rows for cell in row.split("|")]
+    assert any(cells), "the tables are found"
+    assert [] == [cell for cell in cells if len(cell.split()) > CELL_WORDS_MOST]
+
+
 def test_a_class_of_the_page_has_one_rule_of_its_own() -> None:
     """A second one, for another tab, changes the first tab too: it belongs below the class of its tab."""
     rules = re.findall(r"^(\.[\w-]+) \{", (ROOT / "frontend" / "src" / "styles.css").read_text(), re.MULTILINE)

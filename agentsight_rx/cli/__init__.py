@@ -1,4 +1,17 @@
-"""The command line: turns flags into options, options into a graph and sinks, and errors into one sentence."""
+"""
+The command line: turns flags into options, options into a graph and sinks, and errors into one sentence.
+
+A command has a file, or a folder: `top`, `report`, `watch`, `service` and `guard`. `flags` has the flags that they share.
+
+Flags: `selections` says how the flags that choose processes combine, and `destinations` has every group that makes sinks.
+`values` and `keys` turn the text of flags into values; `plain_values` does it without typer's conversion.
+Help: `help` shows all flags. `reference` makes docs/cli.md from them, and `manual` the man page.
+A start: `launch` starts the command under `record`, `importing` is its imports, `start_timing` shows where the time went.
+Builds: `check` judges a recording by rules, and `check_formats` writes what it found.
+Alerts: `deliveries` makes their sink, `stopping` halts an agent, `deciding` reads the files that decide about alerts.
+Files of the user: `own_files` finds the configuration, `session_files` the session files of agents in a home directory.
+`text` has the lines that people read.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""A recording as a file for other tools, one file a format: a store in, an iterator of the file's bytes out."""
+"""
+A recording as a file for other tools, one file a format: a store in, an iterator of the file's bytes out.
+
+`har` takes its entries from `har_entry`. `perfetto` writes packets of `perfetto_packets` by `protobuf`.
+`atif` has trajectories, `csv_tables` CSV, and `tables` Arrow and Parquet.
+The page in one file is no module here: `web/assets` makes it with `view/page/embedded`.
+"""
 
 from __future__ import annotations
 

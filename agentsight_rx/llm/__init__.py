@@ -1,4 +1,14 @@
-"""Calls to models: JSON and streams of each provider -> requests and answers in one shape."""
+"""
+Calls to models: JSON and streams of each provider -> requests and answers in one shape.
+
+A dialect has a folder with `answer` and mostly `prompt`. `dialects` has all of them, and `table` finds the one of a request.
+
+`canonical`: the common shape of requests and answers.
+`reader`: one answer. `news`: its new text. `usage`: its counts.
+`lenient`: JSON, field by field. `resent`: messages that were sent before.
+`by_shape`: vendors that share a path. `by_order`: calls without ids. `by_path`: streamed arguments. `aws`: exceptions.
+`hosts`: the names of vendors.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,5 +1,7 @@
 """
 The cost of a call of a model, by the user's prices and the prices of the genai-prices package. Nothing here uses the network.
+
+`own` reads the user's file, `published` the data of the package, and `prices` uses both. `cost` has the parts of a cost.
 """
 
 from .cost import Cost

@@ -1,4 +1,9 @@
-"""Events <-> closed segments in folders, one a host: what leaves a machine. docs/cluster.md has the format."""
+"""
+Events <-> closed segments in folders, one a host: what leaves a machine. docs/cluster.md has the format.
+
+`segment` has the bytes of a segment. `writer` has a `part_writer` for each folder, with its `options`; `parts` splits a busy
+host. `folder` finds the existing segments, and `track` the gaps between them.
+"""
 
 from .folder import HOST, Recorded, folders, is_segment, is_spool, recordings, segment_name, sequence_of
 from .options import SpoolOptions, host_of_machine

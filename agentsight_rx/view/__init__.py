@@ -1,4 +1,16 @@
-"""The rows of a capture, how events become rows, and how rows are read: reports and snapshots."""
+"""
+The rows of a capture, how events become rows, and how rows are read: reports and snapshots.
+
+The folders, from the bottom:
+
+`rows`: the kinds of rows, their ids, tables and sums.
+`fold`: how events become rows, and rows become alerts in `fold/guard`.
+`log`: the event log of a store.
+`queries`: the questions asked of a store, one file a question.
+`snapshot`: the newest rows as one JSON object.
+`page`: the answers to the page.
+`reasons` puts a loss into words; `words` has the words that all of them share.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,8 @@
-"""The session files that agents write: a parser for each, and the table of all."""
+"""
+The session files that agents write: a parser for each, and the table of all.
+
+`draft` is the common part of all parsers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""agentsight-rx report: what a recording says, one file a report; each is a query of the store and its lines."""
+"""
+agentsight-rx report: what a recording says, one file a report; each is a query of the store and its lines.
+
+`ask` has the flags of a report and its answer, and `screen` lays out its lines.
+"""
 
 from __future__ import annotations
 
