@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from .deferred import deferred
+from .lazy_names import deferred
 
 if TYPE_CHECKING:
     from . import events, operators, sinks, sources

@@ -30,8 +30,8 @@ from .events import (
     TlsOpen,
     time_of,
 )
-from .inputs import Inputs, SourceOptions, inputs
 from .loss import Reason
+from .opened_sources import Inputs, SourceOptions, inputs
 from .operators.reload_rules import Look
 from .rules.guard.values import Rules
 from .sources import ReplayOptions

@@ -28,7 +28,7 @@ from .core.weight import weights_of
 from .errors import AgentsightError, GraphError, Unavailable
 from .events import AnswerProgress, Loss, Origin, Tick
 from .loss import Ledger, Reason, RuleCounts
-from .say import say
+from .messages import say
 from .signals import EndRequest, asking_to_end
 from .sources.names import unseen_names
 from .timing import step

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from agentsight_rx.errors import UsageError
-from agentsight_rx.say import say
+from agentsight_rx.messages import say
 
 from .figures import MARGIN, Figure, Report, report_table, shown, target_of, worse
 from .suite import FULL, GROUPS, QUICK, report_of

@@ -8,8 +8,8 @@ from pathlib import Path
 from ..core.sink import Sink
 from ..core.stream import Stream
 from ..graphs import explain
+from ..messages import say, show
 from ..runtime import Run, Summary, run_to_end
-from ..say import say, show
 from ..signals import how_to_end
 from ..view import Output
 from ..view.rows.tally import Tally

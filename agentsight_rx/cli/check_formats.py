@@ -11,9 +11,9 @@ from xml.etree import ElementTree as Xml
 import msgspec
 from msgspec import Struct
 
-from ..cells import harmless
 from ..rules.guard.homes import shortened
 from ..rules.guard.values import Rule, Rules
+from ..terminal_text import harmless
 from ..view import AlertRow
 from ..view.snapshot.schema import value_of
 from ..view.words import plural

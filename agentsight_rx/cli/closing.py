@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
+from ..messages import program
 from ..prices import Prices
 from ..recording.price_file import load_prices
-from ..say import program
 from ..state import LmdbStore
 from ..view.queries.alerts import reportable
 from ..view.queries.gaps import missing_said, missing_things

@@ -12,7 +12,7 @@ import typer
 
 from ..cluster import Progress, load, place_of, plan_of, run_here, run_on_dask, settings_of
 from ..errors import UsageError
-from ..say import program, say
+from ..messages import program, say
 from ..sinks import redaction_key
 from .flags.filters import Filters
 from .flags.group import Only, flattened

@@ -17,9 +17,9 @@ from msgspec.structs import replace
 from ..demo import long_task, require_demo
 from ..demo.secret import PROMPT, command_for, planted_key
 from ..errors import CaptureError, Unavailable, UnwritableError
+from ..messages import program, say
 from ..recording.price_file import load_prices
 from ..runtime import Summary
-from ..say import program, say
 from ..signals import how_to_end
 from ..sinks.alerts.sink import Delivery, alerts
 from ..state import LmdbStore

@@ -11,7 +11,7 @@ from rich.console import Console
 from .. import plugins
 from ..doctor import can_record_at_all, can_try, machine_checks, render, try_sources, ways
 from ..errors import UsageError
-from ..say import passing
+from ..messages import passing
 from .flags.form import Form
 from .probing import probe_lines
 from .start_timing import json_lines_of, lines_of, measured

@@ -12,7 +12,7 @@ import typer
 
 from ..errors import AgentsightError
 from ..files import NO_SPACE, READER_GONE, why
-from ..say import show
+from ..messages import show
 
 __all__ = ["flushed", "shown"]
 

@@ -38,7 +38,7 @@ def _load(path: Path) -> str:
 
     from ..agents import AGENTS, Agent, set_own_agents
     from ..errors import UsageError
-    from ..say import program
+    from ..messages import program
 
     class Own(Struct, forbid_unknown_fields=True, frozen=True):
         title: str = ""

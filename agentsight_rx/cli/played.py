@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from ..graphs import TraceOptions
 from ..graphs import replay as replay_graph
+from ..messages import program, say
 from ..recording.price_file import load_prices
 from ..runtime import Run, run_to_end
-from ..say import program, say
 from ..sources import ReplayOptions
 from ..state import LmdbStore
 from ..view.queries import Selection

@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from ..core.sink import Sink
 from ..errors import AgentsightError, SinkError, UnwritableError, UsageError
 from ..files import create_private
-from ..inputs import Inputs, inputs, of_command, opened_ahead
-from ..say import brief, detail, holding, say
+from ..messages import brief, detail, holding, say
+from ..opened_sources import Inputs, inputs, of_command, opened_ahead
 from ..sources.hold import group as own_group
 from ..sources.kernel.features import require_kernel
 from ..sources.tls.candidates import describe, tls_candidates

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from ..errors import StoreError
+from ..messages import program, say
 from ..recording.price_file import load_prices
-from ..say import program, say
 from ..signals import EndRequest, asking_to_end, how_to_end
 from ..view.words import plural
 from ..web import serve_stored

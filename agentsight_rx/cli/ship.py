@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..cluster import Shipped, Shipper, follow, forget, place_of
-from ..say import say
+from ..messages import say
 from ..signals import EndRequest, asking_to_end, how_to_end
 from .cluster import often
 from .values import seconds_of

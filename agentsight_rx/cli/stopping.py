@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import CaptureError
-from ..say import program
+from ..messages import program
 from ..sources.hold import halt, halted_group
 from ..view import AlertRow
 from ..view.words import plural

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import StoreError, UnwritableError
-from ..say import program
+from ..messages import program
 from ..service.users.places import USERS, stores_of
 from .launch import invoking_user
 

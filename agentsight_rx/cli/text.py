@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from ..loss import RuleCounts
-from ..say import program
+from ..messages import program
 from ..view import TlsUseRow
 from ..view.fold.tls_uses import use_line
 from ..view.queries.gaps import missing_things

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from msgspec import Struct
 
 from ..errors import CaptureError, Unavailable, UsageError
-from ..inputs import HOOKED, Inputs, SourceOptions, hooked, inputs, launched
-from ..say import program, say
+from ..messages import program, say
+from ..opened_sources import HOOKED, Inputs, SourceOptions, hooked, inputs, launched
 from ..sources import HookOptions, Tracing
 from ..sources.hooks.source import why_not
 from ..sources.kernel.features import require_kernel

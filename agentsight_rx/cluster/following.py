@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..errors import SpoolError
-from ..say import say
+from ..messages import say
 from .notes import ShipRefused
 from .shipping import Shipper
 

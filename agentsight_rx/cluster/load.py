@@ -12,7 +12,7 @@ from ..core.sink import Unwritten, Writer
 from ..errors import SpoolError, StoreError
 from ..files import why
 from ..loss import Ledger
-from ..say import program
+from ..messages import program
 from ..sinks import store as store_sink
 from ..view import Output
 from .commit import read_commit

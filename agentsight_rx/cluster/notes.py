@@ -12,7 +12,7 @@ import msgspec
 
 from ..errors import SpoolError
 from ..files import create_new, why, written_whole
-from ..say import say
+from ..messages import say
 
 __all__ = ["Notes", "ShipRefused", "forget", "noted"]
 

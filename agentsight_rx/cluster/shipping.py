@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from ..errors import SpoolError
 from ..files import why
-from ..say import say
+from ..messages import say
 from ..spool import Header, SegmentBroken, folders, read_header, segment_name, sequence_of
 from .notes import Notes, ShipRefused, noted
 from .place import At, LocalPlace, Place, ignore

@@ -28,7 +28,7 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from ..events import Loss, Tick
 from ..loss import Ledger, Meter, Reason
-from ..say import say
+from ..messages import say
 from .hub import Hub, Saved, Ticker
 from .inline import run_inline
 from .node import Node

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..errors import Unavailable
-from ..say import passing
+from ..messages import passing
 from .hub import Hub
 
 __all__ = ["Patience", "Reading", "open_all"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..loss import Ledger, Reason
-from ..say import say
+from ..messages import say
 from .mailbox import Mailbox
 from .sink import ReaderLeft, Sink, Unwritten, Writer
 

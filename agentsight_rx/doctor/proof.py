@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import msgspec
 
-from ..say import say
+from ..messages import say
 from .trial import Outcome, can_record
 
 __all__ = ["Proof"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ..messages import program
 from ..plugins import Plugin
-from ..say import program
 from ..view.reasons import SOURCES
 from .checks import Check
 from .trial import Outcome, can_record

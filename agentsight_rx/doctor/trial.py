@@ -30,8 +30,8 @@ from ..events import (
     TlsChunk,
 )
 from ..loss import Ledger
+from ..messages import holding
 from ..runtime import Run
-from ..say import holding
 from ..view.reasons import SOURCES
 from .program import BASH
 

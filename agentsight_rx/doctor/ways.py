@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..say import program
+from ..messages import program
 from ..sources.hooks.source import why_not
 from ..view.reasons import HOOKS_MISS
 from .checks import Check

@@ -12,7 +12,7 @@ A dialect has a folder with `answer` and mostly `prompt`. `dialects` has all of 
 
 from typing import TYPE_CHECKING
 
-from ..deferred import deferred
+from ..lazy_names import deferred
 from .call import call_of, plain_answer
 from .canonical import Answer, Asked, LlmCall
 from .news import Reported, news

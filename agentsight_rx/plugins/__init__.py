@@ -18,7 +18,7 @@ from ..errors import AgentsightError, UsageError
 from ..events import Event
 from ..installed import PREFIX, entries
 from ..llm import Provider
-from ..say import say
+from ..messages import say
 from .parts import GROUPS
 
 if TYPE_CHECKING:

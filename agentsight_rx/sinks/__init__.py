@@ -3,21 +3,21 @@ Where events go: each sink is a noun, a function of its options; `run` gets the 
 
 `console` prints JSON and `readable` lines for a person, which `event_lines` makes one by one. `jsonl` and `spool` write files.
 `store` writes an LMDB store. `label_key` finds the key of its labels, `age_clock` the time by which its data gets old, and
-`lent` gives it to readers of the same process.
+`shared_store` gives it to readers of the same process.
 `web` has the rows that the page requests, and `open_answers` the texts of answers that go on.
 `alerts` delivers alerts behind bounded queues, and `otel` sends spans and metrics.
 """
 
 from typing import TYPE_CHECKING
 
-from ..deferred import deferred
+from ..lazy_names import deferred
 from .console import console
 from .jsonl import jsonl
 from .label_key import redaction_key, redaction_key_in, stored_key
-from .lent import Lent
 from .otel.options import OtelOptions
 from .otel.sink import otel
 from .readable import readable
+from .shared_store import Lent
 from .spool import spool
 from .store import memory, store
 

@@ -9,9 +9,9 @@ from typing import BinaryIO, TypeVar
 
 from rich.cells import cell_len
 
-from ..cells import clean, fit
 from ..core.sink import Sink
 from ..loss import Ledger
+from ..terminal_text import clean, fit
 from .console import ConsoleWriter
 from .event_lines import EventLines, Line
 

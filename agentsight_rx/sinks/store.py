@@ -19,7 +19,7 @@ from ..core.weight import weight
 from ..errors import StoreError, UnwritableError
 from ..events import BodyPart, Event, HttpRequest, HttpResponse, SseMessage, StdioChunk, TlsChunk, Witness, milliseconds
 from ..loss import Ledger
-from ..say import say
+from ..messages import say
 from ..state import META, LmdbStore, MemoryStore, Put, Write
 from ..view import AnyRow, AuditRow, Output, Row
 from ..view.log.checkpoints import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint
@@ -45,7 +45,7 @@ from ..view.rows.tables import (
 from ..view.rows.tally import Tally
 from .age_clock import AgeClock
 from .label_key import HOSTS, KEY
-from .lent import Lent
+from .shared_store import Lent
 
 __all__ = ["memory", "store"]
 

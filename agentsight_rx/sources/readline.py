@@ -15,7 +15,7 @@ from ..core.stream import Stream
 from ..errors import CaptureError
 from ..events import Loss, Origin, Readline, Tick
 from ..loss import Reason
-from ..say import detail, say
+from ..messages import detail, say
 from .kernel.features import takes_links
 from .kernel.names_and_paths import text_of
 from .kernel.probes import Probes, Site

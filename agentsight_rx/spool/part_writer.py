@@ -20,7 +20,7 @@ import zstandard
 from ..errors import SpoolError
 from ..events import Event
 from ..files import create_new, why
-from ..say import say
+from ..messages import say
 from .folder import segment_name, sequence_of
 from .options import SpoolOptions
 from .records import SegmentBroken, compressor

@@ -5,7 +5,7 @@ Storage: typed tables with indexes, contents kept once, and two stores with the 
 Blocks: `blocks` compresses rows together, and `written` has the last ones. `block_heads` says by `heads` and `filters` which
 blocks may have a value or a time, and `sweeping` reads their rows in the order of time.
 Contents: `cutting`, `packs` and `sent` keep each content once.
-Questions: `indexes` says how rows are found, `sought` what a packed table is asked for.
+Questions: `indexes` says how rows are found, `index_query` what a packed table is asked for.
 Files: `lmdb_files` and `lmdb_pages` check a file before its use, and `compacting` makes one without its free pages.
 LMDB: `lmdb_rows` is one transaction, `lmdb_values` one value.
 """

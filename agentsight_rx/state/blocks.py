@@ -21,7 +21,7 @@ import msgspec
 from ..errors import StoreError
 from .block_heads import BlockHeads, Sorted
 from .heads import LATEST, NOTHING, Head, decode_head, encode_head, head_size, merged
-from .sought import Sought
+from .index_query import Sought
 from .sweeping import sweep
 from .table import INT_TAG, Key, Part, Table, decode_key, encode_key, encode_value
 from .written import Opened, Written

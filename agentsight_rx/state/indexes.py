@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar
 
-from .sought import Sought
+from .index_query import Sought
 from .store import Store
 from .table import Key, Part, Table, encode_key
 

@@ -10,8 +10,8 @@ import lmdb
 
 from .block_heads import BlockHeads
 from .blocks import Blocks
+from .index_query import Sought
 from .lmdb_values import LEAST, Values
-from .sought import Sought
 from .store import Encoded, Write, encode_writes
 from .table import KEPT, LONGEST_KEY, Key, Part, Table, shorten
 from .written import Written

@@ -12,11 +12,11 @@ import lmdb
 
 from ..errors import StoreError
 from .block_heads import BlockHeads
+from .index_query import Sought
 from .lmdb_files import create, environment, failed, is_gone, lock_of, only_writer, remove, size_of
 from .lmdb_memory import MappedFile
 from .lmdb_rows import OpenStore, encoded
 from .lmdb_values import DICTIONARY, Values
-from .sought import Sought
 from .store import Encoded, Put, Store, Write
 from .table import Key, Part, Table
 from .written import Written

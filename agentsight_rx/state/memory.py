@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from .block_heads import BlockHeads
 from .blocks import Blocks
+from .index_query import Sought
 from .lmdb_values import Values
-from .sought import Sought
 from .store import Write, encode_writes
 from .table import Key, Part, Table
 from .written import Written

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..deferred import deferred
+from ..lazy_names import deferred
 
 if TYPE_CHECKING:
     from .marbles import Moment, cold, expected, observed

@@ -14,7 +14,7 @@ The folders, from the bottom:
 
 from typing import TYPE_CHECKING
 
-from ..deferred import deferred
+from ..lazy_names import deferred
 from .rows.kinds import (
     AlertRow,
     AnyRow,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..loss import Entry, Reason
-from ..say import program
+from ..messages import program
 from .words import plural
 
 __all__ = ["HOOKS_MISS", "HOOKS_SEE", "SOURCES", "advice_on", "lost_words", "sentence_why", "why"]

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..loss import Meter, Reason
-from ..say import say
+from ..messages import say
 from .api import SEEN, Api
 from .assets import FALLBACK, PAGE_PREFIX, bundle, compressed
 

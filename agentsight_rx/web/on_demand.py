@@ -9,7 +9,7 @@ from collections.abc import Callable
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from ..say import say
+from ..messages import say
 
 if TYPE_CHECKING:
     from .api import Api

@@ -13,8 +13,8 @@ from ..core.sink import Sink, Writer
 from ..errors import SinkError
 from ..events import AnswerProgress
 from ..loss import Ledger, Meter
+from ..messages import say
 from ..prices import Prices
-from ..say import say
 from ..sinks import Lent, memory
 from ..sinks.web import Feed
 from ..view import Output

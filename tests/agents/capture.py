@@ -13,7 +13,7 @@ from agentsight_rx import operators as op
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import HttpEvent, HttpRequest, TlsChunk, TlsClose, time_of
 from agentsight_rx.graphs import TraceOptions, trace, traced
-from agentsight_rx.inputs import hooked
+from agentsight_rx.opened_sources import hooked
 from agentsight_rx.runtime import Summary
 from agentsight_rx.sources import HookOptions, PlainHttpOptions, Target, TlsOptions, Tracing
 from agentsight_rx.sources.hold import group

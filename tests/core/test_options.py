@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from agentsight_rx.core.options import Fits, Options, above, at_least, between
 from agentsight_rx.errors import UsageError
 from agentsight_rx.graphs import TraceOptions
-from agentsight_rx.inputs import SourceOptions
+from agentsight_rx.opened_sources import SourceOptions
 from agentsight_rx.sinks import OtelOptions
 from agentsight_rx.sources import (
     AgentOptions,

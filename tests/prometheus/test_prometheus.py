@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agentsight_rx.cli.watch.beat import Beat, Kept
+from agentsight_rx.cli.watch.heartbeat import Beat, Kept
 from agentsight_rx.cli.watch.reloading import Reloading
 from agentsight_rx.core.stream import of
 from agentsight_rx.loss import Reason

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 from msgspec.structs import replace
 
+from ...messages import say
 from ...rules.guard.values import Rules
-from ...say import say
 from ..own_files import own_file
 from ..stores import recorded
 from .group import FILTERS, Group, flag
 
 if TYPE_CHECKING:
     from ...graphs import TraceOptions
-    from ...inputs import SourceOptions
+    from ...opened_sources import SourceOptions
     from ...recording.guard_file import LoadedRules
 
 __all__ = ["RULES_FILE", "Guard", "given_rules"]
@@ -73,7 +73,7 @@ class Guard(Group, frozen=True):
         """Add the homes of users and the hosts of earlier recordings, for a capture. A `folder` chooses its workspace alone."""
         if options.guard is None:
             return options
-        from ...recording.known_hosts import hosts_of
+        from ...recording.earlier_hosts import hosts_of
 
         return replace(self.living_here(options), known_hosts=hosts_of(recorded(), folder))
 
@@ -81,7 +81,7 @@ class Guard(Group, frozen=True):
         """Add the homes of users of this machine, for a capture."""
         if options.guard is None:
             return options
-        from ...recording.known_hosts import homes_here
+        from ...recording.earlier_hosts import homes_here
 
         return replace(options, known_homes=homes_here())
 
@@ -89,7 +89,7 @@ class Guard(Group, frozen=True):
         """Have the source of files recognise secret files of this machine, and in a `folder`, under any name."""
         if not self.is_on or options.files is None:
             return options
-        from ...recording.known_hosts import homes_here
+        from ...recording.earlier_hosts import homes_here
         from ...recording.secret_files import secret_files
 
         patterns = given_rules(self.guard_rules, folder=folder).lists.get("secrets", ())

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec.structs import asdict
 
 from ...errors import UsageError
-from ...inputs import SourceOptions
+from ...opened_sources import SourceOptions
 from ...sources import AgentOptions, FileOptions, NetOptions, PlainHttpOptions, ProcessOptions, ReadlineOptions, Target
 from ..values import comms_of, required_of
 from .group import WATCH, Group, Of, flag

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from ...errors import CaptureError, StoreError, UsageError
+from ...messages import say
 from ...recording.deciding import has_begun_before
-from ...say import say
 from ...state import LmdbStore
 from ...view import AlertRow
 from ...view.queries import Selection

@@ -11,13 +11,13 @@ import typer
 from msgspec import Struct
 
 from ...errors import StoreError
+from ...messages import program, say
+from ...recording.earlier_hosts import hosts_in
 from ...recording.guard_file import priced_by
 from ...recording.judged import judged
-from ...recording.known_hosts import hosts_in
 from ...recording.price_file import load_prices
 from ...rules.guard.homes import shortened
 from ...rules.guard.values import Rules
-from ...say import program, say
 from ...state import LmdbStore
 from ...view import AlertRow
 from ...view.queries.reading import rows_of

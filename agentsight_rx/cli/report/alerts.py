@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from ...errors import UsageError
+from ...messages import program
 from ...recording.judged import had_guard, judged
-from ...say import program
 from ...view import AlertRow
 from ...view.queries.alerts import LEVELS, read_alerts
 from .alert_words import alert_lines

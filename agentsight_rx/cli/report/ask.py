@@ -17,9 +17,9 @@ from typing import Annotated, TypeVar
 from msgspec.structs import replace
 
 from ...errors import StoreError, UsageError
+from ...messages import program
 from ...prices import Prices
 from ...recording.price_file import load_prices
-from ...say import program
 from ...state import LmdbStore, Store
 from ...view.queries import Selection
 from ...view.queries.choosing import selection_of

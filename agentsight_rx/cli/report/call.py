@@ -14,11 +14,11 @@ from ...view import CallRow
 from ...view.log.reading import read_exchange
 from ...view.queries.call import ToolWork, WholeCall, find_calls, read_call
 from ...view.rows.tool_words import asked_for
-from .again import Language, print_program
 from .against import show_against
 from .ask import Ask, report_called
 from .call_words import prices_said, state_of_call
 from .conversation import answer_lines, request_lines
+from .resend import Language, print_program
 from .screen import Line, Screen, Span, Whole
 from .tool_words import tool_said
 from .words import amount, clock, count, money, plural, took

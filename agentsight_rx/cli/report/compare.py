@@ -10,7 +10,7 @@ import typer
 from ...agents.known import AGENTS
 from ...agents.transcripts import TranscriptCall, TranscriptTool
 from ...errors import UsageError
-from ...say import program
+from ...messages import program
 from ...view import CallRow, ToolRow
 from ...view.queries import sessions_named
 from ...view.queries.session_compare import CallPair, SessionComparison

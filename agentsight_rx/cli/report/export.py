@@ -17,7 +17,7 @@ from ...errors import SinkError, StoreError, UsageError
 from ...exports import CSV_TABLES, TABLES, atif, csv_lines, har, parquet, perfetto
 from ...files import why, written_whole
 from ...loss import Ledger
-from ...say import program, say
+from ...messages import program, say
 from ...sinks import OtelOptions, send_recorded, write_recorded
 from ...view.log.reading import read_events_of_now
 from ...view.page import Picture, embedded

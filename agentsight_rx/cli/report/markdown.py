@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from ...cells import harmless
 from ...rules.guard.homes import shortened, with_short_homes
+from ...terminal_text import harmless
 from ...view import AlertRow
 from ...view.queries.alerts import alerts_said, reportable
 from ...view.queries.diff_runs import Runs

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...cells import clean
 from ...llm.canonical import MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart
+from ...terminal_text import clean
 from ...view.rows.tool_words import asked_for
 from .words import count, plural
 

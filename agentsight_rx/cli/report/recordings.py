@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...errors import StoreError
-from ...say import program
+from ...messages import program
 from ...state import LmdbStore
 from ...view.queries.recordings import Held, read_held
 from ..stores import is_being_written, recorded

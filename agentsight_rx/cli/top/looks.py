@@ -13,9 +13,9 @@ from msgspec import Struct
 
 from ...agents.matching import Match
 from ...errors import StoreError
+from ...messages import program
 from ...prices import Prices
 from ...redaction.redactor import Redactor
-from ...say import program
 from ...state import LmdbStore
 from ...view.queries.top import TopRow
 from ...view.queries.top_live import live_rows

@@ -12,7 +12,7 @@ import typer
 
 from ...errors import UnwritableError
 from ...files import why, written_whole
-from ...say import say
+from ...messages import say
 from ..flags.group import OUT, flag
 from ..launch import invoking_user
 from ..stores import is_being_written, machine_store

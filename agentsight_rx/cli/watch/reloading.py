@@ -7,8 +7,8 @@ from threading import Lock
 
 from ...errors import UsageError
 from ...events import RulesLoaded
+from ...messages import say
 from ...recording.guard_file import LoadedRules
-from ...say import say
 
 __all__ = ["Reloading"]
 

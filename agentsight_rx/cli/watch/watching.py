@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from ...graphs import TraceOptions
 from ...graphs import trace as trace_graph
+from ...messages import say
 from ...recording.price_file import load_prices
-from ...say import say
 from ...service.bounds import Limits
 from ...service.metrics import serve
 from ...signals import has_terminal
@@ -40,7 +40,7 @@ from ..record import ALL_SOURCES, FILTERS, SOURCE_SWITCHES, STREAMS
 from ..stopping import Stopper
 from ..stores import machine_store
 from ..values import bytes_of, comms_of, socket_of
-from .beat import Beat, Kept
+from .heartbeat import Beat, Kept
 from .only_one import lock_of_machine, only_recorder
 from .pausing import Pause
 from .reloading import Reloading

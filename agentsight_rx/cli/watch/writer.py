@@ -22,8 +22,8 @@ from ...events import Event, Loss, Origin, time_of
 from ...files import create_new, create_private
 from ...graphs import TraceOptions, recorded
 from ...loss import Reason
+from ...messages import say
 from ...runtime import Run, run_to_end
-from ...say import say
 from ...service.users.frames import Frames
 from ...state.lmdb_files import lock_of
 from ...view.log.retention import Retention

@@ -13,7 +13,7 @@ from ...core.bounded import Recent
 from ...core.sink import Sink
 from ...events import AnswerProgress, Event, Loss, Origin, Tick
 from ...loss import Ledger, Reason
-from ...say import say
+from ...messages import say
 from ...view import AnyRow, Output
 from .owners import Owners
 from .pipe import Pipe

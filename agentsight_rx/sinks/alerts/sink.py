@@ -13,7 +13,7 @@ from msgspec import Struct
 from ...core.bounded import Recent
 from ...core.sink import Sink
 from ...loss import Ledger, Meter, Reason
-from ...say import say
+from ...messages import say
 from ...view import AlertRow, Output
 from ...view.snapshot.schema import value_of
 

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ...cells import harmless
 from ...errors import SinkError
+from ...terminal_text import harmless
 from .sink import Deliver
 
 __all__ = ["by_command", "by_desktop", "by_file", "by_journald", "by_webhook"]

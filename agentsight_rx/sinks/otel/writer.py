@@ -10,7 +10,7 @@ from ...core.bounded import Recent
 from ...core.mailbox import Overflow
 from ...errors import SinkError
 from ...loss import Ledger, Meter, Reason
-from ...say import say
+from ...messages import say
 from ...view import AlertRow, BlindSpotRow, Output, RowGone
 from .alerts import planned_alert
 from .destination import destination_of

@@ -16,7 +16,7 @@ from ...core.stream import Stream, origin
 from ...errors import CaptureError, Unavailable
 from ...events import Event, Loss, NetEvent, Origin, Witness, time_of
 from ...loss import Reason
-from ...say import detail
+from ...messages import detail
 from ..tls.libraries import Library
 from ..tls.proof import Probed
 from ..tls.records import Records

@@ -15,7 +15,7 @@ from ...envelope import decode_envelope
 from ...errors import CaptureError
 from ...events import Event, Loss, Origin, Tick, time_of
 from ...loss import Reason
-from ...say import say
+from ...messages import say
 
 if TYPE_CHECKING:
     from ...state import LmdbStore

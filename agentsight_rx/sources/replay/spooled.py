@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...core.stream import Stream, origin
 from ...errors import CaptureError
 from ...events import Event, time_of
-from ...say import say
+from ...messages import say
 
 if TYPE_CHECKING:
     from ...spool import Recorded

@@ -13,7 +13,7 @@ from ...core.options import Options
 from ...core.stream import Stream, origin
 from ...events import Loss, Origin, ProcessEvent, ProcessExec, time_of
 from ...loss import Reason
-from ...say import detail
+from ...messages import detail
 from ...view.words import plural
 from ..containers.container_names import Placing
 from ..kernel.program import Program

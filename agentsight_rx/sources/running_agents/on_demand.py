@@ -14,7 +14,7 @@ from ...core.stream import Stream, origin
 from ...errors import CaptureError
 from ...events import Loss, Origin, time_of
 from ...loss import Reason
-from ...say import say
+from ...messages import say
 from ..target import Target
 from .roots import Roots
 

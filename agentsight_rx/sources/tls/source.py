@@ -11,7 +11,7 @@ from ...core.options import Options
 from ...core.stream import Stream
 from ...errors import CaptureError
 from ...events import Loss, TlsEvent
-from ...say import detail, say
+from ...messages import detail, say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
 from ..ends import ENDS_FIELDS, MOVED_FIELDS

@@ -12,12 +12,12 @@ from ...events import Headers
 from ...tokens import counts_of
 from ..rows.kinds import CallRow, ProcessRow, Row, SessionRow, ToolRow
 from ..rows.tool_outcome import has_failed
-from .asides import Asides, AsidesState
 from .named_ids import NamedIds, named_ids
 from .processes import Processes
 from .requests import Said
 from .threads import Threads, ThreadsState
 from .tools import Tools
+from .unprompted import Asides, AsidesState
 
 __all__ = ["Sessions", "SessionsState"]
 

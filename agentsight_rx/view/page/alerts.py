@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from ...messages import program
 from ...rules.guard.compiled import allow_text
 from ...rules.guard.file import built_in_rules
 from ...rules.guard.homes import shortened, with_short_homes
-from ...say import program
 from ...state import by_index
 from ..queries.alerts import Evidence, evidence_of
 from ..queries.decided import Decisions, State, allowed_by, allowing, is_waiting, removed_by, state_of

@@ -16,7 +16,7 @@ from ..rows.hosts import host_of_process
 from ..rows.kinds import AnyRow, AuditRow, ProcessRow
 from ..rows.tables import PROCESSES, SESSIONS
 from ..rows.weights import newest_fitting, weight_of
-from .called import Called, Cause
+from .call_lookup import Called, Cause
 from .reading import newest_first, rows_of, selected
 from .selection import Selection
 

@@ -7,7 +7,7 @@ import re
 from typing import Protocol
 
 from ...errors import UsageError
-from ...say import program
+from ...messages import program
 from ...state import Store
 from .reading import sessions_named
 from .selection import Selection

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from ...loss import Entry
-from ...say import program
+from ...messages import program
 from ..reasons import advice_on, lost_words, why
 from ..rows.blind_spots import advice_of, connections_of, reason_of, sentence_of
 from ..rows.gaps import Gaps

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...events import NO_CODE, NO_FILES, SEARCHED, UNOPENED, BlindSpot, milliseconds
-from ...say import program
+from ...messages import program
 from ..words import count, plural
 from .kinds import BlindSpotRow, process_id
 

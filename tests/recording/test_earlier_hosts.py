@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentsight_rx.events import Event, HostsKnown, Origin
+from agentsight_rx.recording.earlier_hosts import hosts_of
 from agentsight_rx.recording.judged import judged
-from agentsight_rx.recording.known_hosts import hosts_of
 from agentsight_rx.rules.guard.file import built_in_rules
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import AlertRow

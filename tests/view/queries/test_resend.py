@@ -13,7 +13,7 @@ from agentsight_rx.errors import StoreError, UsageError
 from agentsight_rx.events import PLAIN, Connection, Headers, HttpRequest, Origin
 from agentsight_rx.llm import provider_named
 from agentsight_rx.view import CallRow
-from agentsight_rx.view.queries.again import Variable, resend_of, with_model
+from agentsight_rx.view.queries.resend import Variable, resend_of, with_model
 
 ROW = CallRow("llm-1", 1, model="m", call_kind="anthropic", host="rows.test")
 BODY = b'{"model":"m","messages":[]}'

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agentsight_rx.cli.watch.beat import Beat, Kept
+from agentsight_rx.cli.watch.heartbeat import Beat, Kept
 from agentsight_rx.cli.watch.reloading import Reloading
 from agentsight_rx.core.stream import of
 from agentsight_rx.doctor.proof import Proof

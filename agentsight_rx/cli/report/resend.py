@@ -11,9 +11,9 @@ from typing import Literal, TypeAlias
 from ...errors import SinkError, UsageError
 from ...events import HttpRequest
 from ...files import why, written_whole
-from ...say import say
+from ...messages import say
 from ...view import CallRow
-from ...view.queries.again import Resend, Text, Variable, resend_of
+from ...view.queries.resend import Resend, Text, Variable, resend_of
 from ..launch import invoking_user
 from ..streams import write_line
 from .words import data_size, moment

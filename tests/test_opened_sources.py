@@ -11,7 +11,7 @@ from agentsight_rx.core.stream import Stream, origin
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.events import Origin, ProcessEvent, ProcessFork
 from agentsight_rx.graphs import Inputs, TraceOptions, traced
-from agentsight_rx.inputs import SourceOptions, inputs, launched, of_command, opened_ahead
+from agentsight_rx.opened_sources import SourceOptions, inputs, launched, of_command, opened_ahead
 from agentsight_rx.runtime import run
 from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
 

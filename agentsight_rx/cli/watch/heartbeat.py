@@ -11,8 +11,8 @@ from msgspec import Struct
 from ...core.spare import given_back
 from ...doctor.proof import Proof
 from ...loss import Ledger
+from ...messages import say
 from ...runtime import Run
-from ...say import say
 from ...service.bounds import Limits, Memory, memory_now
 from ...service.metrics import Figures
 from ...service.notify import Notifier

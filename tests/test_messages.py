@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.say import brief, detail, holding, passing, program, say
+from agentsight_rx.messages import brief, detail, holding, passing, program, say
 
 
 def test_a_message_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:

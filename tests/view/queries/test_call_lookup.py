@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsight_rx.view import CallRow, Row, ToolRow
-from agentsight_rx.view.queries import called as module
-from agentsight_rx.view.queries.called import Called, Cause
+from agentsight_rx.view.queries import call_lookup as module
+from agentsight_rx.view.queries.call_lookup import Called, Cause
 
 from .rows import BASE, TOOL, stored
 
