@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -110,24 +109,3 @@ def test_the_root_has_these_names_alone() -> None:
     """A report of start times once lay there for weeks, in a file with the name of a wrong flag."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
     assert {name.partition("/")[0] for name in listed.split("\0") if name} <= IN_THE_ROOT
-
-
-def imports_of(file: Path) -> set[Path]:
-    """The files of the product that it imports, wherever the import stands; a package is its `__init__`."""
-    folder, found = file.parent, set[Path]()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            place = folder.joinpath(*[".."] * (node.level - 1), *(node.module or "").split(".")).resolve()
-            for name in (place.joinpath(each.name) for each in node.names):
-                module = name.with_suffix(".py") if name.with_suffix(".py").exists() else place.with_suffix(".py")
-                found.add(module if module.exists() else place / "__init__.py")
-    return found - {file}
-
-
-def test_no_files_import_each_other() -> None:
-    """Also inside of functions: such a circle hides that files are one idea, or that another one is missing."""
-    imports = {file: imports_of(file) for file in FILES if file.name != "__init__.py"}
-    try:
-        TopologicalSorter({file: others & imports.keys() for file, others in imports.items()}).prepare()
-    except CycleError as error:
-        pytest.fail(" imports ".join(str(file.relative_to(PACKAGE)) for file in reversed(error.args[1])))
