@@ -166,8 +166,15 @@ class Recorder:
         """Wait until it reads these agents: it found them, opened its sources or has them open, and each has looked."""
         for name, pid in agents:
             self.says(f"recording {name} {pid}")
+        began_s = time.monotonic()
         until(lambda: any(is_probe(kind) for kind in kinds_of(self.pid)))
-        time.sleep(_SETTLED_S)
+        # Sources are opened side by side; on a busy machine the others may follow as late as the first one came
+        quiet_s = max(_SETTLED_S, time.monotonic() - began_s)
+        opened, since_s = len([*kinds_of(self.pid)]), time.monotonic()
+        while time.monotonic() - since_s < quiet_s:
+            time.sleep(0.05)
+            if opened != (opened := len([*kinds_of(self.pid)])):
+                since_s = time.monotonic()
 
     def ends(self) -> str:
         """End it in order; what it has said."""

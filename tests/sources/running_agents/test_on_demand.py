@@ -186,18 +186,17 @@ def test_a_source_that_opens_late_says_until_when_nothing_was_seen(
         assert late == ("nothing was seen until then" in capsys.readouterr().err)
 
 
+@pytest.mark.needs("root")
 def test_what_is_opened_comes_before_others_of_a_busy_machine_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("to run before others takes rights")
     scene, seen = Scene(), list[int]()
     opened = Source.open
 
     def noting(source: Source) -> None:
-        seen.append(os.getpriority(os.PRIO_PROCESS, 0))
+        seen.append(os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK)
         opened(source)
 
     monkeypatch.setattr(Source, "open", noting)
-    before = os.getpriority(os.PRIO_PROCESS, 0)
+    before = os.sched_getscheduler(0)
     scene.roots.add(os.getpid(), started=True)
     scene.polled()
-    assert ([-15], before) == (seen, os.getpriority(os.PRIO_PROCESS, 0))
+    assert ([os.SCHED_RR], before) == (seen, os.sched_getscheduler(0))
