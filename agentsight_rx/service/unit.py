@@ -37,7 +37,6 @@ _HARDENING = (
     "ProtectHostname=yes",
     "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
     "RestrictNamespaces=yes",
-    "RestrictRealtime=yes",
     "RestrictSUIDSGID=yes",
     "LockPersonality=yes",
     "SystemCallArchitectures=native",
@@ -97,6 +96,7 @@ def _lines(needs: Needs) -> Iterator[str]:
     yield "MemorySwapMax=0"
     yield f"CPUQuota={needs.processor}%"
     yield "LimitMEMLOCK=infinity"  # BPF tables, before Linux 5.11
+    yield "LimitRTPRIO=1"  # what is opened for an agent comes before other programs of a busy machine, without CAP_SYS_NICE
     yield f"StateDirectory={NAME} {USERS.name}"
     yield "StateDirectoryMode=0700"
     yield f"CacheDirectory={NAME}"
