@@ -148,11 +148,14 @@ class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     def tick(self, now_ns: int, /) -> Iterable[HttpEvent]:
         if not self._open:
             return ()
-        made: list[HttpEvent] = [
-            stream.message(stream.reason_in_silence())
+        over = [
+            stream
             for stream in self._open.values()
             if stream.is_due() or (not stream.emitted and now_ns - stream.last_ns > self._silence_ns)
         ]
+        # In the order in which finer ticks would have found them
+        over.sort(key=lambda stream: (not stream.is_due(), stream.last_ns))
+        made: list[HttpEvent] = [stream.message(stream.reason_in_silence()) for stream in over]
         return [*progress_of(self._open.values(), now_ns), *made] if self._progress else made
 
     def finish(self) -> Iterable[HttpEvent]:

@@ -230,11 +230,13 @@ class _Calls(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     def tick(self, now_ns: int, /) -> Iterable[HttpEvent]:
         if not self._open:
             return ()
-        silent: list[HttpEvent] = [
-            stream.message("timeout")
+        over = [
+            stream
             for stream in self._open.values()
             if stream.heard and not stream.emitted and now_ns - stream.last_ns > self._silence_ns
         ]
+        over.sort(key=lambda stream: stream.last_ns)  # as finer ticks would have found them
+        silent: list[HttpEvent] = [stream.message("timeout") for stream in over]
         return [*progress_of(self._open.values(), now_ns), *silent] if self._progress else silent
 
     def finish(self) -> Iterable[HttpEvent]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.stream import of
 from agentsight_rx.envelope import encode_envelope
 from agentsight_rx.events import (
@@ -631,3 +631,22 @@ def test_a_line_of_an_error_is_an_error(said: str) -> None:
     message = merged(answer, chat_says("x"), f"error: {said}\n\n".encode())
     assert "out of memory" in (message.reply.error or "")
     assert (message.complete, message.reply.text) == (True, "x")
+
+
+@pytest.mark.parametrize("ticks", [[60], [31, 36, 60], [*range(6, 61)]], ids=["one", "some", "many"])
+def test_streams_that_are_over_come_in_the_order_of_time_however_far_the_ticks_are_apart(ticks: list[int]) -> None:
+    """Of three on a connection the last one has its end, the second falls silent first, and the first one later."""
+    kernel = merge_sse().kernel(Site(Engine(strict=True), "merge_sse"))
+    ends = event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 2}) + event("message_stop")
+
+    def at(second: int) -> Origin:
+        return Origin(second * S, 1, connection=CONNECTION)
+
+    for exchange in (1, 2, 3):
+        kernel.feed([HttpResponse(at(0), exchange, 200, "OK", "HTTP/2", (), streaming=True)])
+    made: list[HttpEvent] = []
+    for second, exchange, data in ((1, 2, START), (2, 1, START), (5, 1, says("on")), (5, 3, START + says("it") + ends)):
+        made += kernel.feed([BodyPart(at(second), exchange, data)])
+    for second in ticks:
+        made += kernel.tick(second * S)
+    assert [each.exchange for each in made if isinstance(each, SseMessage)] == [3, 2, 1]
