@@ -111,7 +111,8 @@ def _markup() -> str:
 _SECRET_NAME = "[oO]ken|OKEN|[eE]cret|ECRET|[pP]ass|PASS|[kK]ey|KEY|[cC]red|[bB]earer|auth|pwd|user|cookie|body|hmac|literal"
 _BEGINS_WORD = r"(?<![^\s\"'\\nt(=`]-.)"  # what stands before the two is no letter of a word
 _LONG_FLAG = rf"-(?=[A-Za-z])(?=[A-Za-z0-9_.-]{{0,31}}?(?:{_SECRET_NAME})){_BEGINS_WORD}"
-_SHORT_FLAG = rf"(?:[ubaPwUkNA](?=[ \t\"'\\])|p(?=[^\s-]|[ \t])){_BEGINS_WORD}"
+_OF_SEVERAL = r"(?=[A-Za-z]{1,4}[ubPwUN][ \t]+[^\s-])[A-Za-z]"  # the first of several letters, the last of which takes a value
+_SHORT_FLAG = rf"(?:[ubaPwUkNA](?=[ \t\"'\\])|p(?=[^\s-]|[ \t])|{_OF_SEVERAL}){_BEGINS_WORD}"
 _FIELD = r"[kKtTsSpPaA](?=ey:|EY:|oken:|OKEN:|ecret:|ECRET:|assword:|ASSWORD:|uth:|UTH:)"
 _KEY = r"(?<=[a-z]-)(?:(?<=(sk-))|(?<=(xox[a-z]-)))"
 HYPHEN_OF_NAMES = rf"{_LONG_FLAG}|{_SHORT_FLAG}|{_FIELD}|{_KEY}"

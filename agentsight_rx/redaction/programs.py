@@ -25,6 +25,7 @@ __all__ = ["may_be_of_program", "secrets_of_words"]
 # programs | words that follow, in this order, or anywhere with + (expressions) | where the secrets stand:
 #
 #   -p      behind this flag: the next word, or what follows its equals sign      -p*  what follows in the same word
+#           A letter may be the last of several (`curl -su`), unless the program has a long flag with one hyphen (`-pass`)
 #   -u:     of that what follows a colon, -U% a percent sign, -u, a comma, -l= an equals sign; -a? a colon, if it has one
 #   -b;     the values of cookies
 #   -p!     only what looks random: a flag or a word of any program stands in the place of the program
@@ -125,6 +126,11 @@ class _Row(NamedTuple):
     flags: tuple[tuple[bytes, str], ...]  # a flag, and what part of its value the secret is
     places: tuple[tuple[str, str], ...]  # another sign, and the same
 
+    def last_letter(self, flag: bytes) -> bytes:
+        """That of a flag which may stand behind others in one word; b"": it may not."""
+        alone = len(flag) == 2 and flag[1:].isalpha() and not any(_ONE_HYPHEN.match(each) for each, _ in self.flags)
+        return flag[1:] if alone else b""
+
 
 _PLACE = re.compile(r"(--?[\w-]*\w|/\w+:)([*:%,=?;!]*)|([@=+<])(-?\d*)([:/]?!?)")
 
@@ -152,7 +158,9 @@ _ROWS = _rows()
 def may_be_of_program(data: bytes, start: int = 0, end: int = sys.maxsize, /) -> bool:
     """May a word here, whatever its escapes, be a program of the table, and another one what it must have?"""
     words = _ANY_WORD.findall(data, start, end)
-    return not _NAMES.isdisjoint(words) and not _WANTED.isdisjoint(words)
+    if _NAMES.isdisjoint(words):
+        return False
+    return not _WANTED.isdisjoint(words) or any(map(_LETTERS.fullmatch, words))
 
 
 def _wanted(name: bytes, row: _Row) -> Iterator[bytes]:
@@ -217,6 +225,8 @@ class _Command:
         done[id(row)] = self._end
         for flag, part in row.flags if first < len(args) else ():
             yield from self._behind_flag(flag, part, first)
+            if letter := row.last_letter(flag):
+                yield from self._behind_letters(letter, part, first)
         for sign, part in row.places:
             yield from self._at_place(sign, part, args[behind:])
 
@@ -237,6 +247,15 @@ class _Command:
                     yield from _secret(following, 0, part)
             elif word.text[rest : rest + 1] == b"=":
                 yield from _secret(word, rest + 1, part)
+
+    def _behind_letters(self, letter: bytes, part: str, first: int) -> Iterator[Secret]:
+        """Flags of one letter in one word, the last of which takes the next word."""
+        if part.endswith("*"):
+            return
+        for word, following in pairwise(self._args[first:]):
+            is_last = word.text.endswith(letter) and _LETTERS.fullmatch(word.text)
+            if is_last and (following.quoted or not following.text.startswith(b"-")):
+                yield from _secret(following, 0, part)
 
     def _at_place(self, sign: str, part: str, args: Sequence[Word]) -> Iterator[Secret]:
         if sign == "<":
@@ -261,10 +280,12 @@ class _Command:
                     yield from _secret(following, 0, "")
 
     def _input(self) -> Word | None:
-        """What the program reads: behind `<<<`, or the last word of the `echo` before it."""
+        """What the program reads: behind `<<<`, or the last word of the `echo` before it, in `<(…)` or in `<<< $(…)`."""
         words, end = self._words, self._end
         if end + 1 < len(words) and words[end].text == b"<<<":
-            return words[end + 1]
+            return words[end + 1] if words[end + 1].text != b"$" else self._said_in(end + 2)
+        if end < len(words) and words[end].text == b"(":
+            return self._said_in(end)
         first = next((place for place in range(self._at - 1, max(-1, self._at - _ARGS_MOST), -1) if words[place].start < 0), -1)
         if first < 1 or words[first].text != b"|":
             return None
@@ -272,7 +293,16 @@ class _Command:
         is_said = any(word.text.rsplit(b"/", 1)[-1] in _SAY for word in words[start:first])
         return words[first - 1] if is_said and first - 1 > start else None
 
+    def _said_in(self, opens: int) -> Word | None:
+        """The last word of an `echo` between parentheses, the first of which stands here."""
+        words, most = self._words, min(len(self._words), opens + _ARGS_MOST)
+        ends = next((place for place in range(opens + 1, most) if words[place].start < 0), most)
+        is_said = any(word.text.rsplit(b"/", 1)[-1] in _SAY for word in words[opens + 1 : ends])
+        return words[ends - 1] if is_said and ends - 1 > opens + 1 else None
 
+
+_LETTERS = re.compile(rb"-[A-Za-z]{2,5}")  # flags in one word
+_ONE_HYPHEN = re.compile(rb"-[A-Za-z]{2}")  # the begin of a long flag
 _ARGS_MOST = 48  # words of a command
 _SAY = (b"echo", b"printf")
 _OPTION = re.compile(rb"-|/[A-Za-z]+(?::.*)?\Z")
