@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
@@ -144,6 +144,7 @@ def test_health_is_a_status(scene: Scene) -> None:
     st.sets(st.text("abc/", min_size=1, max_size=6), max_size=300),
     st.dictionaries(st.text(max_size=5), st.floats(0, 1), max_size=40),
 )
+@example(300, {f"stage {number}" for number in range(60)}, {f"queue {number}": 0.5 for number in range(9)})
 def test_there_are_never_many_series_and_no_count_is_lost(many: int, stages: set[str], queues: dict[str, float]) -> None:
     ledger = Ledger()
     for stage in stages:
@@ -220,7 +221,7 @@ def test_losses_that_came_first_keep_their_series() -> None:
     for meter in ledger:
         meter.lose(Reason.BUG, 1)
         before = shown.losses(ledger.unintended())
-    assert (17, 4) == (len(before), before["other", "bug"])
+    assert (13, 8) == (len(before), before["other", "bug"])
     next(iter(ledger)).lose(Reason.TRUNCATED, 1)
     after = shown.losses(ledger.unintended())
     assert {**before, ("other", "truncated"): 1} == after
