@@ -124,12 +124,8 @@ class _Row(NamedTuple):
     verbs: tuple[re.Pattern[bytes], ...]
     anywhere: tuple[re.Pattern[bytes], ...]
     flags: tuple[tuple[bytes, str], ...]  # a flag, and what part of its value the secret is
+    letters: tuple[tuple[bytes, str], ...]  # those of `flags` that may stand behind other letters in one word, and the same
     places: tuple[tuple[str, str], ...]  # another sign, and the same
-
-    def last_letter(self, flag: bytes) -> bytes:
-        """That of a flag which may stand behind others in one word; b"": it may not."""
-        alone = len(flag) == 2 and flag[1:].isalpha() and not any(_ONE_HYPHEN.match(each) for each, _ in self.flags)
-        return flag[1:] if alone else b""
 
 
 _PLACE = re.compile(r"(--?[\w-]*\w|/\w+:)([*:%,=?;!]*)|([@=+<])(-?\d*)([:/]?!?)")
@@ -141,10 +137,12 @@ def _rows() -> dict[bytes, list[_Row]]:
         names, verbs, places = map(str.strip, line.replace("|", "\0", 1)[::-1].replace("|", "\0", 1)[::-1].split("\0"))
         wanted = [(verb.startswith("+"), re.compile(verb.removeprefix("+").encode())) for verb in verbs.split(",") if verb]
         parts = [_PLACE.fullmatch(place) for place in places.split()]
+        flags = tuple((part[1].encode(), part[2]) for part in parts if part and part[1])
         row = _Row(
             tuple(verb for anywhere, verb in wanted if not anywhere),
             tuple(verb for anywhere, verb in wanted if anywhere),
-            tuple((part[1].encode(), part[2]) for part in parts if part and part[1]),
+            flags,
+            tuple(_letters(flags)),
             tuple((part[3] + part[4], part[5]) for part in parts if part and part[3]),
         )
         for name in names.split():
@@ -152,6 +150,14 @@ def _rows() -> dict[bytes, list[_Row]]:
     return made
 
 
+def _letters(flags: Sequence[tuple[bytes, str]]) -> Iterator[tuple[bytes, str]]:
+    if not any(_ONE_HYPHEN.match(flag) for flag, _ in flags):
+        yield from ((flag[1:], part) for flag, part in flags if _LETTER.fullmatch(flag) and not part.endswith("*"))
+
+
+_LETTER = re.compile(rb"-[A-Za-z]")
+_LETTERS = re.compile(rb"-[A-Za-z]{2,5}")  # flags in one word
+_ONE_HYPHEN = re.compile(rb"-[A-Za-z]{2}")  # the begin of a long flag
 _ROWS = _rows()
 
 
@@ -225,8 +231,8 @@ class _Command:
         done[id(row)] = self._end
         for flag, part in row.flags if first < len(args) else ():
             yield from self._behind_flag(flag, part, first)
-            if letter := row.last_letter(flag):
-                yield from self._behind_letters(letter, part, first)
+        for letter, part in row.letters if first < len(args) else ():
+            yield from self._behind_letters(letter, part, first)
         for sign, part in row.places:
             yield from self._at_place(sign, part, args[behind:])
 
@@ -250,8 +256,6 @@ class _Command:
 
     def _behind_letters(self, letter: bytes, part: str, first: int) -> Iterator[Secret]:
         """Flags of one letter in one word, the last of which takes the next word."""
-        if part.endswith("*"):
-            return
         for word, following in pairwise(self._args[first:]):
             is_last = word.text.endswith(letter) and _LETTERS.fullmatch(word.text)
             if is_last and (following.quoted or not following.text.startswith(b"-")):
@@ -301,8 +305,6 @@ class _Command:
         return words[ends - 1] if is_said and ends - 1 > opens + 1 else None
 
 
-_LETTERS = re.compile(rb"-[A-Za-z]{2,5}")  # flags in one word
-_ONE_HYPHEN = re.compile(rb"-[A-Za-z]{2}")  # the begin of a long flag
 _ARGS_MOST = 48  # words of a command
 _SAY = (b"echo", b"printf")
 _OPTION = re.compile(rb"-|/[A-Za-z]+(?::.*)?\Z")
