@@ -99,7 +99,7 @@ if [[ ${1-} == --cluster ]]; then
   environment cluster "S3 and Spark" "$ROOT/tests/cluster/requirements.txt" --editable "$ROOT[cluster]"
   cd "$ROOT"
   export AGENTSIGHT_ROUNDS=${2:-5}
-  exec "$VENV/bin/python" -m pytest tests/cluster/s3_rounds.py tests/cluster/spark_rounds.py tests/cluster/kill_rounds.py
+  exec "$VENV/bin/python" -m pytest tests/runtime/cluster/s3_rounds.py tests/runtime/cluster/spark_rounds.py tests/runtime/cluster/kill_rounds.py
 fi
 
 if [[ ${1-} == --phoenix ]]; then

@@ -2,21 +2,21 @@
 
 from typing import TYPE_CHECKING
 
-from .lazy_names import deferred
+from .core.lazy_names import deferred
 
 if TYPE_CHECKING:
     from . import events, operators, sinks, sources
     from . import operators as op
-    from .aio import EventStream, stream
+    from .core.errors import GraphError
     from .core.machine import Bounded, Checkpointed, Kernel, Machine, Malformed
     from .core.merge import merge
     from .core.sink import Sink, Writer
     from .core.stream import Operator, Stream
-    from .errors import GraphError
+    from .events.loss import Ledger, Reason
     from .graphs import TraceOptions, explain, replay, trace
-    from .loss import Ledger, Reason
-    from .recording.opened import Part, Recording, open_recording
-    from .runtime import Run, Summary, run
+    from .runtime.aio import EventStream, stream
+    from .runtime.recording.opened import Part, Recording, open_recording
+    from .runtime.run import Run, Summary, run
 
 __all__ = [
     "Bounded",
@@ -55,16 +55,16 @@ if not TYPE_CHECKING:
     __getattr__ = deferred(
         __name__,
         {
-            ".aio": ("EventStream", "stream"),
+            ".runtime.aio": ("EventStream", "stream"),
             ".core.machine": ("Bounded", "Checkpointed", "Kernel", "Machine", "Malformed"),
             ".core.merge": ("merge",),
             ".core.sink": ("Sink", "Writer"),
             ".core.stream": ("Operator", "Stream"),
-            ".errors": ("GraphError",),
+            ".core.errors": ("GraphError",),
             ".graphs": ("TraceOptions", "explain", "replay", "trace"),
-            ".loss": ("Ledger", "Reason"),
-            ".recording.opened": ("Part", "Recording", "open_recording"),
-            ".runtime": ("Run", "Summary", "run"),
+            ".events.loss": ("Ledger", "Reason"),
+            ".runtime.recording.opened": ("Part", "Recording", "open_recording"),
+            ".runtime.run": ("Run", "Summary", "run"),
         },
         {"events": ".events", "op": ".operators", "operators": ".operators", "sinks": ".sinks", "sources": ".sources"},
     )

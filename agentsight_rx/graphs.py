@@ -7,10 +7,10 @@ from typing import Annotated
 
 from . import operators as op
 from . import sources
+from .core.errors import UsageError
 from .core.merge import merge
 from .core.options import above, at_least
 from .core.stream import Node, Operator, Stream
-from .errors import UsageError
 from .events import (
     Event,
     HttpEvent,
@@ -30,15 +30,15 @@ from .events import (
     TlsOpen,
     time_of,
 )
-from .loss import Reason
-from .opened_sources import Inputs, SourceOptions, inputs
+from .events.loss import Reason
 from .operators.reload_rules import Look
-from .rules.guard.values import Rules
+from .policy.rules.guard.values import Rules
 from .sources import ReplayOptions
+from .sources.opened import Inputs, SourceOptions, inputs
+from .store.fold.guard.talk import Priced
+from .store.log.checkpoints import Checkpoints
+from .store.log.reading import Resumed
 from .view import Output
-from .view.fold.guard.talk import Priced
-from .view.log.checkpoints import Checkpoints
-from .view.log.reading import Resumed
 
 __all__ = [
     "RECORD_HTTP_FILTERS",

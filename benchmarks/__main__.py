@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from . import (
+from benchmarks import (
     churn,
     cluster,
     contexts,
@@ -29,7 +29,7 @@ from . import (
     store,
     wire,
 )
-from .timing import Row, table
+from benchmarks.timing import Row, table
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
 

@@ -21,11 +21,10 @@ from tempfile import TemporaryDirectory
 import msgspec
 from msgspec import Struct
 
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.queries.reading import read_totals
-
-from .apart import command, environment
-from .figures import Figure, Size, report_table
+from benchmarks.apart import command, environment
+from benchmarks.figures import Figure, Size, report_table
 
 __all__ = ["figures", "interval", "main"]
 
@@ -135,7 +134,7 @@ def _student(freedom: int) -> float:
 def _model(folder: Path, *, think_ms: int, event_ms: int) -> Generator[dict[str, str]]:
     """A fake model that takes its time -> the environment of the agent."""
     words = ["--dir", str(folder), "--until-eof", "--think-ms", str(think_ms), "--event-ms", str(event_ms)]
-    server = [sys.executable, "-m", "agentsight_rx.demo.fake_llm", *words]
+    server = [sys.executable, "-m", "agentsight_rx.runtime.demo.fake_llm", *words]
     pipes = subprocess.PIPE
     with subprocess.Popen(server, stdin=pipes, stdout=pipes, env=environment(), text=True) as process:
         assert process.stdin is not None

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import msgspec
 
+from agentsight_rx.core.messages import say
 from agentsight_rx.errors import UsageError
-from agentsight_rx.messages import say
-
-from .figures import MARGIN, Figure, Report, report_table, shown, target_of, worse
-from .suite import FULL, GROUPS, QUICK, report_of
+from benchmarks.figures import MARGIN, Figure, Report, report_table, shown, target_of, worse
+from benchmarks.suite import FULL, GROUPS, QUICK, report_of
 
 __all__ = ["as_json", "bench", "read_report"]
 

@@ -15,11 +15,10 @@ from agentsight_rx import operators as op
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import Connection, Direction, Origin, SseMessage, TlsChunk, TlsEvent, time_of
-
-from .figures import Figure, Size
-from .recording import chunked, cut
-from .timing import Case, Work, measure
-from .wire import frame
+from benchmarks.figures import Figure, Size
+from benchmarks.recording import chunked, cut
+from benchmarks.timing import Case, Work, measure
+from benchmarks.wire import frame
 
 __all__ = ["figures"]
 

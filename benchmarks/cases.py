@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from . import contexts, filters, fold, hop, hostile, keyed, pipeline, redaction, ring, sse, store, wire
-from .churn import ChurnRow
-from .churn import rows as churn_rows
-from .figures import Figure, Size
-from .hostile import HostileRow
-from .timing import Row
+from benchmarks import contexts, filters, fold, hop, hostile, keyed, pipeline, redaction, ring, sse, store, wire
+from benchmarks.churn import ChurnRow
+from benchmarks.churn import rows as churn_rows
+from benchmarks.figures import Figure, Size
+from benchmarks.hostile import HostileRow
+from benchmarks.timing import Row
 
 __all__ = ["churned", "hostile_traffic", "operators", "rings", "stored", "wires"]
 

@@ -38,15 +38,14 @@ from agentsight_rx.events import (
     time_of,
 )
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, http_messages
-from agentsight_rx.runtime import Run
+from agentsight_rx.runtime.run import Run
+from agentsight_rx.runtime.web import WebOptions, WebSink, web
 from agentsight_rx.sinks import Lent, store
 from agentsight_rx.view import Output
-from agentsight_rx.web import WebOptions, WebSink, web
-
-from .apart import command, environment
-from .memory import Memory, memory_of
-from .recording import answer, chunked, request_body
-from .timing import Row
+from benchmarks.apart import command, environment
+from benchmarks.memory import Memory, memory_of
+from benchmarks.recording import answer, chunked, request_body
+from benchmarks.timing import Row
 
 __all__ = ["ChurnRow", "Churned", "churned", "rows"]
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from agentsight_rx.service.bounds import memory_now
-
-from .apart import environment, processor_ns
-from .figures import Figure, Size
-from .memory import memory_of
-from .start import ONE_SOURCE, Start, record_once
+from agentsight_rx.runtime.service.bounds import memory_now
+from benchmarks.apart import environment, processor_ns
+from benchmarks.figures import Figure, Size
+from benchmarks.memory import memory_of
+from benchmarks.start import ONE_SOURCE, Start, record_once
 
 __all__ = ["helped", "idle", "started"]
 

@@ -8,11 +8,11 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from . import naive
-from .figures import Figure, Size
-from .pipeline import graph_of, parse_only, stored_run
-from .recording import cut, traffic
-from .timing import Case, measure
+from benchmarks import naive
+from benchmarks.figures import Figure, Size
+from benchmarks.pipeline import graph_of, parse_only, stored_run
+from benchmarks.recording import cut, traffic
+from benchmarks.timing import Case, measure
 
 __all__ = ["figures"]
 

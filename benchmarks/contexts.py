@@ -15,19 +15,18 @@ from typing import Any
 import msgspec
 
 from agentsight_rx.events import Event, HttpRequest, HttpResponse
-from agentsight_rx.loss import Ledger
-from agentsight_rx.prices import Prices
+from agentsight_rx.events.loss import Ledger
+from agentsight_rx.llm.prices import Prices
 from agentsight_rx.sinks import store
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.rows.tables import SESSIONS
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import CallRow, Fold
 from agentsight_rx.view.queries.context_findings import avoidable
 from agentsight_rx.view.queries.context_reader import Reader
 from agentsight_rx.view.queries.context_reading import read_contexts
 from agentsight_rx.view.queries.segments import carried
-from agentsight_rx.view.rows.tables import SESSIONS
-
-from .conversation import conversation, exchange
-from .timing import Case, Row, Work, measure
+from benchmarks.conversation import conversation, exchange
+from benchmarks.timing import Case, Row, Work, measure
 
 __all__ = ["rows", "session"]
 

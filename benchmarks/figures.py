@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from .machine import Machine
+from benchmarks.machine import Machine
 
 __all__ = [
     "COLUMNS",

@@ -10,9 +10,8 @@ from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Connection, HttpEvent, HttpRequest, Origin, TlsChunk, TlsEvent
 from agentsight_rx.operators import filter_http, filter_tls
-
-from .recording import cut, traffic
-from .timing import Case, Row, Work, measure
+from benchmarks.recording import cut, traffic
+from benchmarks.timing import Case, Row, Work, measure
 
 __all__ = ["rows"]
 

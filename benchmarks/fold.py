@@ -23,9 +23,8 @@ from agentsight_rx.events import (
     Usage,
 )
 from agentsight_rx.view import Fold
-
-from .conversation import conversation
-from .timing import Case, Row, Work, measure
+from benchmarks.conversation import conversation
+from benchmarks.timing import Case, Row, Work, measure
 
 __all__ = ["rows"]
 

@@ -8,11 +8,10 @@ from math import log
 from statistics import linear_regression
 
 from agentsight_rx.events import Connection, Origin, TlsChunk
-
-from .figures import Figure, Size
-from .pipeline import graph_of
-from .recording import answer, chunked, cut, traffic
-from .timing import Case, measure
+from benchmarks.figures import Figure, Size
+from benchmarks.pipeline import graph_of
+from benchmarks.recording import answer, chunked, cut, traffic
+from benchmarks.timing import Case, measure
 
 __all__ = ["exponent", "figures"]
 

@@ -13,17 +13,16 @@ from agentsight_rx.core.merge import merge
 from agentsight_rx.core.stream import Stream, of
 from agentsight_rx.events import Event, FileEvent, Origin, ProcessExec, ProcessExit, ProcessFork, TcpTraffic, TlsChunk, time_of
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, http_messages
-from agentsight_rx.prices import Prices
-from agentsight_rx.recording.guard_file import priced_by
-from agentsight_rx.rules.guard.file import built_in_rules
-from agentsight_rx.rules.guard.values import Rules
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.policy.rules.guard.file import built_in_rules
+from agentsight_rx.policy.rules.guard.values import Rules
+from agentsight_rx.runtime.recording.guard_file import priced_by
+from agentsight_rx.store.fold.guard.talk import Priced
 from agentsight_rx.view import Fold
-from agentsight_rx.view.fold.guard.talk import Priced
-
-from .conversation import conversation
-from .pipeline import started
-from .recording import cut, traffic
-from .timing import Case, Row, Work, measure
+from benchmarks.conversation import conversation
+from benchmarks.pipeline import started
+from benchmarks.recording import cut, traffic
+from benchmarks.timing import Case, Row, Work, measure
 
 __all__ = ["rows"]
 

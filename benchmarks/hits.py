@@ -17,15 +17,14 @@ from struct import pack
 from typing import get_args
 
 from agentsight_rx import sources
-from agentsight_rx.runtime import Run
+from agentsight_rx.runtime.run import Run
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.kernel.features import has_uprobe_multi
 from agentsight_rx.sources.kernel.probes import Probes, Site
 from agentsight_rx.sources.kernel.program import Program
 from agentsight_rx.sources.tls.stacks.finding import Placement
-
-from .apart import environment
-from .figures import Figure, Size
+from benchmarks.apart import environment
+from benchmarks.figures import Figure, Size
 
 __all__ = ["figures", "main"]
 

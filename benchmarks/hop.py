@@ -11,9 +11,8 @@ from reactivex.subject import Subject
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import Chain, Stream, origin
 from agentsight_rx.operators import change, keep
-
-from .recording import cut
-from .timing import Case, Row, Work, measure
+from benchmarks.recording import cut
+from benchmarks.timing import Case, Row, Work, measure
 
 __all__ = ["rows"]
 

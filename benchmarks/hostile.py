@@ -26,16 +26,15 @@ from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import Stream, of
 from agentsight_rx.events import TlsEvent, time_of
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, http_messages
-from agentsight_rx.runtime import Run
+from agentsight_rx.runtime.run import Run
 from agentsight_rx.sinks import store
 from agentsight_rx.sinks.web import Feed
 from agentsight_rx.view import Output
-
-from .apart import command, environment
-from .hostile_traffic import CONTENT, TRAFFIC, records
-from .memory import memory_of
-from .recording import cut
-from .timing import Row
+from benchmarks.apart import command, environment
+from benchmarks.hostile_traffic import CONTENT, TRAFFIC, records
+from benchmarks.memory import memory_of
+from benchmarks.recording import cut
+from benchmarks.timing import Row
 
 __all__ = ["HostileRow", "Measured", "graph", "rows"]
 

@@ -12,9 +12,8 @@ from agentsight_rx.core.machine import Kernel, Machine
 from agentsight_rx.core.merge import merge
 from agentsight_rx.core.stream import Stream, of
 from agentsight_rx.operators import per_key
-
-from .recording import cut
-from .timing import Case, Row, Work, measure
+from benchmarks.recording import cut
+from benchmarks.timing import Case, Row, Work, measure
 
 __all__ = ["rows"]
 

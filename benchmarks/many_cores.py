@@ -21,8 +21,7 @@ from agentsight_rx.core.merge import merge
 from agentsight_rx.core.stream import Stream, of
 from agentsight_rx.events import HttpEvent, time_of
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, http_messages
-
-from .recording import cut, traffic
+from benchmarks.recording import cut, traffic
 
 __all__ = ["main"]
 

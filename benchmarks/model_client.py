@@ -14,7 +14,7 @@ import time
 from http.client import HTTPSConnection
 from typing import Any
 
-from .recording import request_body
+from benchmarks.recording import request_body
 
 __all__ = ["bodies", "main"]
 

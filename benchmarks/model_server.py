@@ -14,7 +14,7 @@ from typing import Any
 
 import trustme
 
-from .recording import answer, chunked
+from benchmarks.recording import answer, chunked
 
 __all__ = ["main"]
 

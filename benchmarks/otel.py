@@ -12,11 +12,10 @@ import msgspec
 from msgspec.structs import replace
 
 from agentsight_rx.events import Connection, Event, HttpRequest, Origin, Reply, SseMessage, Usage
-from agentsight_rx.loss import Ledger
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.sinks import OtelOptions, otel
 from agentsight_rx.view import Fold, Output
-
-from .timing import Row
+from benchmarks.timing import Row
 
 __all__ = ["OtelRow", "exchanges", "folded", "rows"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from .figures import Figure, Report, by_group, cells, shown, target_of
-from .reasons import reason_for
+from benchmarks.figures import Figure, Report, by_group, cells, shown, target_of
+from benchmarks.reasons import reason_for
 
 __all__ = ["filled", "parts"]
 

@@ -16,14 +16,13 @@ from agentsight_rx.core.sink import Writer
 from agentsight_rx.core.stream import Operator, Stream, of
 from agentsight_rx.events import TlsChunk, TlsEvent, time_of
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, http_messages
-from agentsight_rx.runtime import Run
+from agentsight_rx.runtime.run import Run
 from agentsight_rx.sinks.store import store
 from agentsight_rx.view import CallRow, Output
-
-from . import naive
-from .recording import cut, traffic
-from .sse import SAID
-from .timing import Case, Row, Work, measure
+from benchmarks import naive
+from benchmarks.recording import cut, traffic
+from benchmarks.sse import SAID
+from benchmarks.timing import Case, Row, Work, measure
 
 __all__ = ["graph_of", "parse_only", "rows", "stages", "started", "stored_run"]
 

@@ -10,9 +10,9 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure as Picture
 
-from .bench import read_report
-from .figures import Figure, Report, shown
-from .page import filled
+from benchmarks.bench import read_report
+from benchmarks.figures import Figure, Report, shown
+from benchmarks.page import filled
 
 __all__ = ["PICTURES", "draw", "main"]
 

@@ -25,11 +25,10 @@ from tempfile import TemporaryDirectory
 
 from msgspec import Struct
 
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.queries.reading import read_totals
-
-from .apart import command, environment, processor_ns
-from .figures import Figure, Size, report_table
+from benchmarks.apart import command, environment, processor_ns
+from benchmarks.figures import Figure, Size, report_table
 
 __all__ = ["figures", "main", "mitmdump"]
 

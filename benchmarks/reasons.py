@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .figures import Figure
+from benchmarks.figures import Figure
 
 __all__ = ["reason_for"]
 

@@ -13,11 +13,10 @@ from agentsight_rx.core.merge import merge
 from agentsight_rx.core.stream import Stream, of
 from agentsight_rx.events import TlsEvent, time_of
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, http_messages
-from agentsight_rx.redaction.redactor import Redactor
+from agentsight_rx.policy.redaction.redactor import Redactor
 from agentsight_rx.view import Output
-
-from .recording import answer, cut, request_body, traffic
-from .timing import Case, Row, Work, measure
+from benchmarks.recording import answer, cut, request_body, traffic
+from benchmarks.timing import Case, Row, Work, measure
 
 __all__ = ["rows"]
 

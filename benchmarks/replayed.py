@@ -8,15 +8,14 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from agentsight_rx.envelope import encode_line
 from agentsight_rx.events import TlsChunk
+from agentsight_rx.events.envelope import encode_line
 from agentsight_rx.graphs import TraceOptions, replay
-from agentsight_rx.runtime import run
+from agentsight_rx.runtime.run import run
 from agentsight_rx.sources import ReplayOptions
-
-from .figures import Figure, Size
-from .recording import traffic
-from .timing import Case, Work, measure
+from benchmarks.figures import Figure, Size
+from benchmarks.recording import traffic
+from benchmarks.timing import Case, Work, measure
 
 __all__ = ["figures", "original_line"]
 

@@ -14,8 +14,7 @@ from agentsight_rx.sources.tls.libraries import Library
 from agentsight_rx.sources.tls.proof import Probed
 from agentsight_rx.sources.tls.records import Records
 from agentsight_rx.sources.tls.stacks.finding import Finding
-
-from .timing import Case, Row, Work, measure
+from benchmarks.timing import Case, Row, Work, measure
 
 __all__ = ["rows"]
 

@@ -11,8 +11,7 @@ from struct import pack
 from tempfile import TemporaryDirectory
 
 from agentsight_rx.sources.tls.stacks.search import find_stacks
-
-from .timing import Case, Row, Work, measure
+from benchmarks.timing import Case, Row, Work, measure
 
 __all__ = ["rows"]
 

@@ -11,9 +11,8 @@ from msgspec import Struct
 
 from agentsight_rx.llm.anthropic.answer import ANTHROPIC
 from agentsight_rx.wire.sse import SseDecoder
-
-from .recording import answer
-from .timing import Case, Row, Work, measure
+from benchmarks.recording import answer
+from benchmarks.timing import Case, Row, Work, measure
 
 __all__ = ["SAID", "rows"]
 

@@ -18,13 +18,12 @@ from tempfile import TemporaryDirectory
 from msgspec import Struct
 
 from agentsight_rx import sources
-from agentsight_rx.runtime import Run
+from agentsight_rx.runtime.run import Run
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.kernel.shim import shim_tree
-
-from .apart import command, environment
-from .figures import Figure, Size
-from .tls_loop import tls_calls
+from benchmarks.apart import command, environment
+from benchmarks.figures import Figure, Size
+from benchmarks.tls_loop import tls_calls
 
 __all__ = ["figures"]
 

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from msgspec import Struct
 
-from .apart import environment
+from benchmarks.apart import environment
 
 __all__ = ["ONE_SOURCE", "Start", "main", "record_once"]
 

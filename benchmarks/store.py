@@ -11,13 +11,12 @@ from tempfile import TemporaryDirectory
 
 from agentsight_rx.core.sink import Writer
 from agentsight_rx.events import Event
-from agentsight_rx.loss import Ledger
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.sinks.store import store
-from agentsight_rx.state import LmdbStore, Put, Table
-from agentsight_rx.view.rows.tables import SEGMENTS, Segment
-
-from .recording import traffic
-from .timing import Case, Row, Work, measure
+from agentsight_rx.store.rows.tables import SEGMENTS, Segment
+from agentsight_rx.store.state import LmdbStore, Put, Table
+from benchmarks.recording import traffic
+from benchmarks.timing import Case, Row, Work, measure
 
 __all__ = ["rows"]
 

@@ -20,13 +20,12 @@ from tempfile import TemporaryDirectory
 import zstandard
 
 from agentsight_rx.events import Event, FileEvent, HttpRequest, Origin, ProcessExec, ProcessExit, ProcessFork, SseMessage
-from agentsight_rx.loss import Ledger
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.sinks.store import store
-from agentsight_rx.state import PACKS, LmdbStore, pages
+from agentsight_rx.store.rows.tables import LOG
+from agentsight_rx.store.state import PACKS, LmdbStore, pages
 from agentsight_rx.view import Fold
-from agentsight_rx.view.rows.tables import LOG
-
-from .conversation import conversation
+from benchmarks.conversation import conversation
 
 __all__ = ["main", "many", "report_cost", "sizes", "work"]
 

@@ -11,18 +11,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from agentsight_rx.events import Event
-from agentsight_rx.loss import Ledger
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.sinks.store import store
-from agentsight_rx.state import PACKS, LmdbStore, pages
+from agentsight_rx.store.rows.tables import LOG
+from agentsight_rx.store.state import PACKS, LmdbStore, pages
 from agentsight_rx.view import Fold, Output
-from agentsight_rx.view.rows.tables import LOG
 from agentsight_rx.wire.sse import SseDecoder
-
-from .conversation import exchange
-from .figures import Figure, Size
-from .model_client import bodies
-from .recording import answer, request_body
-from .stored import work
+from benchmarks.conversation import exchange
+from benchmarks.figures import Figure, Size
+from benchmarks.model_client import bodies
+from benchmarks.recording import answer, request_body
+from benchmarks.stored import work
 
 __all__ = ["figures"]
 

@@ -14,11 +14,10 @@ from itertools import chain
 
 from msgspec import Struct
 
-from agentsight_rx.demo import require_demo
 from agentsight_rx.errors import AgentsightError
-
-from .figures import Figure, Report, Size
-from .machine import this_machine
+from agentsight_rx.runtime.demo import require_demo
+from benchmarks.figures import Figure, Report, Size
+from benchmarks.machine import this_machine
 
 __all__ = ["FULL", "GROUPS", "QUICK", "Group", "measured", "report_of"]
 

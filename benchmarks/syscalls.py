@@ -10,7 +10,7 @@ from typing import Any
 
 from agentsight_rx import sources
 from agentsight_rx.core.stream import Stream
-from agentsight_rx.runtime import Run
+from agentsight_rx.runtime.run import Run
 from agentsight_rx.sources import FileOptions, NetOptions, PlainHttpOptions, StdioOptions, Target
 
 __all__ = ["main"]

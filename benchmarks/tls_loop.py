@@ -6,14 +6,13 @@ import subprocess
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.graphs import TraceOptions, trace
-from agentsight_rx.loss import Reason
-from agentsight_rx.runtime import Run, Summary
+from agentsight_rx.runtime.run import Run, Summary
 from agentsight_rx.sources import Target, TlsOptions
-
-from .apart import command, environment
-from .figures import Figure, Size
-from .tls_worker import IN_AN_ANSWER
+from benchmarks.apart import command, environment
+from benchmarks.figures import Figure, Size
+from benchmarks.tls_worker import IN_AN_ANSWER
 
 __all__ = ["figures", "tls_calls"]
 

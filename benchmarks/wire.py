@@ -12,13 +12,12 @@ from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import BodyPart, Connection, Direction, Origin, TlsChunk, TlsEvent, time_of
 from agentsight_rx.llm.anthropic.answer import ANTHROPIC
-from agentsight_rx.sessions.event_stream import About, EventStream
+from agentsight_rx.operators.sessions.event_stream import About, EventStream
 from agentsight_rx.wire.http1 import Http1Decoder
 from agentsight_rx.wire.sse import SseDecoder
-
-from .recording import answer, chunked, cut, request_body
-from .sse import SAID
-from .timing import Case, Row, Work, measure
+from benchmarks.recording import answer, chunked, cut, request_body
+from benchmarks.sse import SAID
+from benchmarks.timing import Case, Row, Work, measure
 
 __all__ = ["frame", "rows"]
 

@@ -109,7 +109,15 @@ def _ask_the_api(request: dict[str, Any]) -> dict[str, Any]:
 def _fake_model() -> Generator[None]:
     """The demo's own model on a free port of this machine; the environment leads to it."""
     with tempfile.TemporaryDirectory(prefix="agentsight-rx-example-") as folder:
-        command = [sys.executable, "-m", "agentsight_rx.demo.fake_llm", "--dir", folder, "--tool-command", _FAKE_COMMAND]
+        command = [
+            sys.executable,
+            "-m",
+            "agentsight_rx.runtime.demo.fake_llm",
+            "--dir",
+            folder,
+            "--tool-command",
+            _FAKE_COMMAND,
+        ]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             try:
                 port = server.stdout.readline().strip() if server.stdout else ""

@@ -4,7 +4,7 @@ import { defineConfig } from "vite";
 export default defineConfig({
   base: "/",
   build: {
-    outDir: "../agentsight_rx/web/dist",
+    outDir: "../agentsight_rx/runtime/web/dist",
     emptyOutDir: true,
     modulePreload: false,
     assetsInlineLimit: 0,

@@ -13,8 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agentsight_rx.events import BodyPart, HttpEvent, HttpRequest, HttpResponse, Origin, TlsClose
-
-from .strategies import MS, START_NS, connections, http_events, pieces_of, sse_bodies
+from property_tests.strategies import MS, START_NS, connections, http_events, pieces_of, sse_bodies
 
 __all__ = ["CHAINS", "CHECKED", "CODINGS", "Coded", "Coder", "bodies", "coded_bodies", "coded_events", "damaged"]
 

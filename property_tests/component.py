@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentsight_rx.testing import operators
-from agentsight_rx.testing.operators.laws import Case, Law
-
-from .quick import fewer
+from agentsight_rx.runtime.testing import operators
+from agentsight_rx.runtime.testing.operators.laws import Case, Law
+from property_tests.quick import fewer
 
 __all__ = ["Case", "Law", "check"]
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from agentsight_rx.events import Event, FileEvent, Origin, ProcessExec, ProcessExit, ProcessFork, TlsClose
-from agentsight_rx.loss import Ledger
-from agentsight_rx.rules.guard.values import Rules
+from agentsight_rx.events.loss import Ledger
+from agentsight_rx.policy.rules.guard.values import Rules
 from agentsight_rx.sinks.store import store
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.log.checkpoints import Checkpoints
+from agentsight_rx.store.log.reading import read_event_count, read_events, resume
+from agentsight_rx.store.rows.tables import ROW_TABLES
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import Fold, Output
-from agentsight_rx.view.log.checkpoints import Checkpoints
-from agentsight_rx.view.log.reading import read_event_count, read_events, resume
-from agentsight_rx.view.rows.tables import ROW_TABLES
 from benchmarks.conversation import conversation
 from tests.reports import read_report
 

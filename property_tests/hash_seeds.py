@@ -20,8 +20,7 @@ import msgspec
 from hypothesis import HealthCheck, Phase, given, settings
 
 from agentsight_rx.core.engine import Engine, Site
-
-from .component import Case
+from property_tests.component import Case
 
 __all__ = ["differing"]
 

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from agentsight_rx.events import Event, Reply, SseEvent, SseMessage
 from agentsight_rx.llm import provider_named
-
-from .fold_strategies import AGENTS, MS, START_NS, answers, asks, connection_of, origin_of
+from property_tests.fold_strategies import AGENTS, MS, START_NS, answers, asks, connection_of, origin_of
 
 __all__ = ["hostile_calls"]
 

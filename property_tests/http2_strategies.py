@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from agentsight_rx.events import Direction, Headers
 from agentsight_rx.wire.http2 import Control, Data, Fields, GoAway, Item, Reset
-
-from .cuts import pieces_of
+from property_tests.cuts import pieces_of
 
 __all__ = ["PREFACE", "Conversation", "Exchange", "Sent", "Step", "conversations", "field_lists", "frame", "joined"]
 

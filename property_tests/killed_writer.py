@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from agentsight_rx.state import LmdbStore, Write
+from agentsight_rx.store.state import LmdbStore, Write
 
 __all__ = ["write_and_be_killed"]
 

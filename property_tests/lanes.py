@@ -27,8 +27,8 @@ from agentsight_rx.events import (
     TlsUse,
     time_of,
 )
+from agentsight_rx.store.rows.tables import key_of, table_of
 from agentsight_rx.view import Row, RowGone
-from agentsight_rx.view.rows.tables import key_of, table_of
 
 __all__ = ["DELAY_MOST_NS", "delayed", "final_rows", "lane_of", "schedules"]
 

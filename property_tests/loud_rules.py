@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agentsight_rx.rules.guard.file import read_rules
-from agentsight_rx.rules.guard.values import Rules
+from agentsight_rx.policy.rules.guard.file import read_rules
+from agentsight_rx.policy.rules.guard.values import Rules
 from agentsight_rx.view import CallRow
 
 __all__ = ["BOTH", "LOUD", "QUIET", "priced"]

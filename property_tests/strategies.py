@@ -51,12 +51,11 @@ from agentsight_rx.events import (
     WebSocketKind,
     WebSocketMessage,
 )
-from agentsight_rx.loss import Reason
-from agentsight_rx.testing.operators.laws import START_NS
-
-from . import http2_strategies, websocket_strategies
-from .aws_frames import chunk, failure, frame
-from .cuts import batches_of, pieces_of
+from agentsight_rx.events.loss import Reason
+from agentsight_rx.runtime.testing.operators.laws import START_NS
+from property_tests import http2_strategies, websocket_strategies
+from property_tests.aws_frames import chunk, failure, frame
+from property_tests.cuts import batches_of, pieces_of
 
 __all__ = [
     "START_NS",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agentsight_rx.agents.said import ASIDES, aside_of
+from agentsight_rx.llm.agents.said import ASIDES, aside_of
 
 PLAIN = re.compile("|".join(f"(?P<{kind}>{shape})" for kind, shape in ASIDES.items()), re.IGNORECASE)
 NOISE = st.text(st.sampled_from("Tk sſ\u212atwitle.-_<\n"), max_size=40)

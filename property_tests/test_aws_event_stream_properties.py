@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from agentsight_rx.events import SseEvent
 from agentsight_rx.wire.aws_event_stream import AwsEventStreamDecoder
-
-from .aws_frames import chunk, event, failure, frame
+from property_tests.aws_frames import chunk, event, failure, frame
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 _NAMES = st.sampled_from(["messageStart", "contentBlockDelta", "metadata", "é"])

@@ -10,14 +10,21 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.cluster.analysis import Analysis
 from agentsight_rx.core.engine import EngineState
 from agentsight_rx.events import Event
 from agentsight_rx.graphs import TraceOptions
-from agentsight_rx.spool import Header, SpoolOptions, SpoolWriter, encode_segment, read_segment
+from agentsight_rx.runtime.cluster.analysis import Analysis
+from agentsight_rx.store.spool import Header, SpoolOptions, SpoolWriter, encode_segment, read_segment
 from agentsight_rx.view import Output
-
-from .strategies import batches_of, http_events, model_events, process_events, rpc_events, streamed_events, tls_events
+from property_tests.strategies import (
+    batches_of,
+    http_events,
+    model_events,
+    process_events,
+    rpc_events,
+    streamed_events,
+    tls_events,
+)
 
 OPTIONS = TraceOptions(redaction_key=b"k" * 32, host="web1")
 SOME = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -11,9 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.wire.coding import ContentDecoder
-
-from .coding_strategies import CHAINS, CHECKED, CODINGS, Coded, Coder, coded_bodies, damaged
-from .strategies import pieces_of
+from property_tests.coding_strategies import CHAINS, CHECKED, CODINGS, Coded, Coder, coded_bodies, damaged
+from property_tests.strategies import pieces_of
 
 EVERY = CODINGS + CHAINS
 MIB = 1 << 20

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.context import Anatomy, anatomy
-from agentsight_rx.context.held import Held, Rates, Sent
-from agentsight_rx.context.thread import Thread
-from agentsight_rx.tokens import Usage
+from agentsight_rx.events.tokens import Usage
+from agentsight_rx.llm.context import Anatomy, anatomy
+from agentsight_rx.llm.context.held import Held, Rates, Sent
+from agentsight_rx.llm.context.thread import Thread
 
 WORDS = st.text(alphabet='ab <>"\\\n\u00e9/', max_size=30)
 MESSAGES = st.tuples(st.sampled_from(("user", "assistant")), WORDS, st.booleans())

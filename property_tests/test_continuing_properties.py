@@ -16,10 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log.reading import read_events
-
-from .continuing import Continued, contents, events_of
+from agentsight_rx.store.log.reading import read_events
+from agentsight_rx.store.state import LmdbStore
+from property_tests.continuing import Continued, contents, events_of
 
 TURNS = 5
 KILLS = 50

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.events import Event, TlsChunk
+from agentsight_rx.events.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.sources.replay.own_lines import OwnLines
 
 KINDS: tuple[type[msgspec.Struct], ...] = tuple(dict.fromkeys(get_args(Event)))

@@ -12,23 +12,12 @@ from hypothesis import strategies as st
 from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.events import Event, FileEvent, HttpRequest
 from agentsight_rx.operators import materialize
-from agentsight_rx.view import (
-    AuditRow,
-    CallRow,
-    Fold,
-    HttpRow,
-    Output,
-    ProcessRow,
-    Row,
-    SessionRow,
-    TokenRow,
-)
-from agentsight_rx.view.fold.fold import FoldState
-from agentsight_rx.view.rows.kinds import process_id
-
-from .cuts import batches_of
-from .fold_strategies import SideBySide, fold_events, side_by_side
-from .hostile_json import hostile_calls
+from agentsight_rx.store.fold.fold import FoldState
+from agentsight_rx.store.rows.kinds import process_id
+from agentsight_rx.view import AuditRow, CallRow, Fold, HttpRow, Output, ProcessRow, Row, SessionRow, TokenRow
+from property_tests.cuts import batches_of
+from property_tests.fold_strategies import SideBySide, fold_events, side_by_side
+from property_tests.hostile_json import hostile_calls
 
 
 def folded(events: Iterable[Event], fold: Fold | None = None) -> list[Row]:

@@ -13,28 +13,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agentsight_rx.cluster.analysis import Analysis
-from agentsight_rx.cluster.place import LocalPlace
-from agentsight_rx.cluster.settings import Settings, settings_of
 from agentsight_rx.core.engine import EngineState
 from agentsight_rx.errors import SpoolError
 from agentsight_rx.events import Event
 from agentsight_rx.graphs import TraceOptions
-from agentsight_rx.rules.guard.compiled import Judge
-from agentsight_rx.rules.guard.deeds import CallDeed, Deed, FileDeed, LeftDeed, NetDeed, ProcessDeed, ToolDeed
-from agentsight_rx.rules.guard.file import built_in_rules
-from agentsight_rx.rules.guard.values import Rules
+from agentsight_rx.policy.rules.guard.compiled import Judge
+from agentsight_rx.policy.rules.guard.deeds import CallDeed, Deed, FileDeed, LeftDeed, NetDeed, ProcessDeed, ToolDeed
+from agentsight_rx.policy.rules.guard.file import built_in_rules
+from agentsight_rx.policy.rules.guard.values import Rules
+from agentsight_rx.runtime.cluster.analysis import Analysis
+from agentsight_rx.runtime.cluster.place import LocalPlace
+from agentsight_rx.runtime.cluster.settings import Settings, settings_of
+from agentsight_rx.store.fold.fold import FoldState
+from agentsight_rx.store.fold.guard.state import GuardState, Memory
 from agentsight_rx.view import AlertRow, Fold, Output, Row
-from agentsight_rx.view.fold.fold import FoldState
-from agentsight_rx.view.fold.guard.state import GuardState, Memory
+from property_tests.continuing import Continued, contents, events_of
+from property_tests.lanes import delayed, final_rows, lane_of, schedules
+from property_tests.loud_rules import BOTH, LOUD, QUIET, priced
+from property_tests.strategies import batches_of
+from property_tests.test_cluster_properties import anything, through_a_segment
+from property_tests.test_ties_properties import differing, moment_of, scenes
 from tests.guarded import Chained
-
-from .continuing import Continued, contents, events_of
-from .lanes import delayed, final_rows, lane_of, schedules
-from .loud_rules import BOTH, LOUD, QUIET, priced
-from .strategies import batches_of
-from .test_cluster_properties import anything, through_a_segment
-from .test_ties_properties import differing, moment_of, scenes
 
 SOME = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 JUDGES = (Judge(built_in_rules()), Judge(QUIET), Judge(LOUD))

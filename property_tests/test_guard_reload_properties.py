@@ -10,13 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.events import Event, Origin, RulesLoaded
-from agentsight_rx.rules.guard.file import built_in_rules
+from agentsight_rx.policy.rules.guard.file import built_in_rules
+from agentsight_rx.store.fold.fold import FoldState
 from agentsight_rx.view import AlertRow, Fold, Row, RowGone
-from agentsight_rx.view.fold.fold import FoldState
-
-from .lanes import delayed, final_rows, lane_of, schedules
-from .loud_rules import LOUD, QUIET, priced
-from .test_ties_properties import differing, moment_of, scenes
+from property_tests.lanes import delayed, final_rows, lane_of, schedules
+from property_tests.loud_rules import LOUD, QUIET, priced
+from property_tests.test_ties_properties import differing, moment_of, scenes
 
 SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 WALL_NS = 1_800_000_000_000_000_000

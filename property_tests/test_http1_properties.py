@@ -26,7 +26,7 @@ from agentsight_rx.events import (
     TlsClose,
     TlsEvent,
 )
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.operators import parse_http
 from agentsight_rx.wire.http1 import Body, End, Http1Decoder, Item, RequestHead, ResponseHead, Unparsed
 

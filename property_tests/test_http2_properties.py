@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from agentsight_rx.events import Direction, Headers
 from agentsight_rx.wire.hpack_fields import FieldDecoder
 from agentsight_rx.wire.http2 import Control, Data, Fields, Http2Decoder, Item, Lost, Unparsed, looks_like_http2
-
-from .http2_strategies import PREFACE, Conversation, conversations, field_lists, frame, joined
-from .strategies import pieces_of
+from property_tests.http2_strategies import PREFACE, Conversation, conversations, field_lists, frame, joined
+from property_tests.strategies import pieces_of
 
 DIRECTIONS: tuple[Direction, Direction] = ("out", "in")
 

@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
-from agentsight_rx.envelope import encode_envelope
 from agentsight_rx.events import HttpRequest, TlsChunk
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log.reading import read_events, read_exchange
-from agentsight_rx.view.rows.ids import EXCHANGES_A_RUN, call_id
-from agentsight_rx.view.rows.tables import CALLS, HTTP
+from agentsight_rx.events.envelope import encode_envelope
+from agentsight_rx.store.log.reading import read_events, read_exchange
+from agentsight_rx.store.rows.ids import EXCHANGES_A_RUN, call_id
+from agentsight_rx.store.rows.tables import CALLS, HTTP
+from agentsight_rx.store.state import LmdbStore
 from tests.operators import CONNECTION, Wire
 
 _LONG_NS = 3_600_000_000_000

@@ -14,14 +14,13 @@ from msgspec.structs import replace
 from agentsight_rx import operators as op
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import of
-from agentsight_rx.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.events import Channel, Loss, Origin, RpcMessage, StdioChunk, StdioClose, StdioEvent, time_of
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.envelope import decode_envelope, encode_envelope, encode_line
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.wire.jsonrpc import Kind, RpcText, decode_line
 from agentsight_rx.wire.lines import Line, LineDecoder
-
-from .component import Case, Law, check
-from .strategies import MS, START_NS, losses, pieces_of
+from property_tests.component import Case, Law, check
+from property_tests.strategies import MS, START_NS, losses, pieces_of
 
 CLIENT, SERVER = 11, 22
 THERE, BACK = Channel("pipe", 1), Channel("unix", 2)

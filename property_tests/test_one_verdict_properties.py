@@ -12,8 +12,12 @@ from msgspec.structs import replace
 
 from agentsight_rx.cli.report.health import missing_said
 from agentsight_rx.cli.text import gap_lines
-from agentsight_rx.prices import Prices
-from agentsight_rx.state import MemoryStore, Put
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.store.rows.gap_counts import SessionGaps
+from agentsight_rx.store.rows.gaps import gaps_of
+from agentsight_rx.store.rows.tables import RUNS, SESSION_GAPS, TOTALS, Recording, put
+from agentsight_rx.store.rows.tally import Tally
+from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import CallRow, SessionRow
 from agentsight_rx.view.page.cards import SubAgent, TurnCard
 from agentsight_rx.view.page.head import MISSING, head_of
@@ -25,10 +29,6 @@ from agentsight_rx.view.page.turns import turns_of
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.health import read_health
 from agentsight_rx.view.queries.summary import read_summary
-from agentsight_rx.view.rows.gap_counts import SessionGaps
-from agentsight_rx.view.rows.gaps import gaps_of
-from agentsight_rx.view.rows.tables import RUNS, SESSION_GAPS, TOTALS, Recording, put
-from agentsight_rx.view.rows.tally import Tally
 from agentsight_rx.view.snapshot.snapshot import read_snapshot
 
 _PRICES = Prices(today=datetime.date(2026, 11, 27))

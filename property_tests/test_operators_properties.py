@@ -39,14 +39,13 @@ from agentsight_rx.events import (
     UnreadTls,
     WebSocketMessage,
 )
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.view import Row
-
-from .coding_strategies import coded_events
-from .component import Case, Law, check
-from .hash_seeds import differing
-from .loud_rules import LOUD, priced
-from .strategies import (
+from property_tests.coding_strategies import coded_events
+from property_tests.component import Case, Law, check
+from property_tests.hash_seeds import differing
+from property_tests.loud_rules import LOUD, priced
+from property_tests.strategies import (
     START_NS,
     http_events,
     model_events,

@@ -12,11 +12,10 @@ from msgspec.structs import replace
 from agentsight_rx.events import Event
 from agentsight_rx.sinks.otel.planned import Planned
 from agentsight_rx.sinks.otel.tree import Call, Tree
+from agentsight_rx.store.rows.kinds import AnyRow
 from agentsight_rx.view import Fold, Output, SessionRow
-from agentsight_rx.view.rows.kinds import AnyRow
+from property_tests.fold_strategies import SideBySide, fold_events, side_by_side
 from tests.sinks.otel.recordings import everything, nested
-
-from .fold_strategies import SideBySide, fold_events, side_by_side
 
 
 def outputs(events: Iterable[Event]) -> list[Output]:

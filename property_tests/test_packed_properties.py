@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec import Struct
 
-from agentsight_rx.state import Delete, LmdbStore, MemoryStore, Put, Table, Write, by_index, pages
-
-from .killed_writer import write_and_be_killed
-from .quick import fewer
+from agentsight_rx.store.state import Delete, LmdbStore, MemoryStore, Put, Table, Write, by_index, pages
+from property_tests.killed_writer import write_and_be_killed
+from property_tests.quick import fewer
 
 Key: TypeAlias = tuple[int, str]
 

@@ -9,7 +9,7 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.state import MemoryStore, PackReader, PackWriter, sent
+from agentsight_rx.store.state import MemoryStore, PackReader, PackWriter, sent
 
 _LINES = [b"alpha", b"delta {", b"echo", b"x" * 700, b"word word", b'{"a":1},', b"\\n  be", b"  return x."]
 

@@ -26,10 +26,9 @@ from agentsight_rx.events import (
     time_of,
 )
 from agentsight_rx.operators import parse_http
-
-from . import http2_strategies, websocket_strategies
-from .cuts import pieces_of
-from .strategies import MS, START_NS, Segment
+from property_tests import http2_strategies, websocket_strategies
+from property_tests.cuts import pieces_of
+from property_tests.strategies import MS, START_NS, Segment
 
 E = TypeVar("E", bound=HttpEvent)
 

@@ -7,12 +7,12 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.redaction.find import SMALL, hinted, is_frame
-from agentsight_rx.redaction.kinds import AHEAD_MOST
-from agentsight_rx.redaction.patterns import MARKUP, MEMBER, NAME_ENDINGS, VARIABLE
-from agentsight_rx.redaction.places import matches_around
-from agentsight_rx.redaction.redactor import Redactor
-from agentsight_rx.redaction.scan import HYPHEN, UNDERSCORE, may_hold_base64, may_hold_key
+from agentsight_rx.policy.redaction.find import SMALL, hinted, is_frame
+from agentsight_rx.policy.redaction.kinds import AHEAD_MOST
+from agentsight_rx.policy.redaction.patterns import MARKUP, MEMBER, NAME_ENDINGS, VARIABLE
+from agentsight_rx.policy.redaction.places import matches_around
+from agentsight_rx.policy.redaction.redactor import Redactor
+from agentsight_rx.policy.redaction.scan import HYPHEN, UNDERSCORE, may_hold_base64, may_hold_key
 
 KEY = b"k" * 32
 ALL = (MARKUP, MEMBER, VARIABLE, HYPHEN, UNDERSCORE)

@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import fields
 
-from agentsight_rx.state import MemoryStore, Put, Table, by_index
-from agentsight_rx.view.rows.tables import EXCHANGES, ROW_TABLES
-
-from .quick import fewer
+from agentsight_rx.store.rows.tables import EXCHANGES, ROW_TABLES
+from agentsight_rx.store.state import MemoryStore, Put, Table, by_index
+from property_tests.quick import fewer
 
 PACKED: list[Table[Any]] = [table for table in (*ROW_TABLES, EXCHANGES) if table.packed]
 

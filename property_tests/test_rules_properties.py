@@ -28,10 +28,9 @@ from agentsight_rx.events import (
     WebSocketMessage,
 )
 from agentsight_rx.operators import filter_http, filter_tls
-from agentsight_rx.rules.syntax import All, Condition, Not, Nothing, Rule, Some, parse_rule, spell
-
-from .component import Case, Law, check
-from .strategies import START_NS
+from agentsight_rx.policy.rules.syntax import All, Condition, Not, Nothing, Rule, Some, parse_rule, spell
+from property_tests.component import Case, Law, check
+from property_tests.strategies import START_NS
 
 Truth: TypeAlias = Callable[[Condition], bool]
 

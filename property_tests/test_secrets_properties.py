@@ -14,7 +14,6 @@ from msgspec import Struct
 
 from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.stream import Operator
-from agentsight_rx.envelope import encode_line
 from agentsight_rx.events import (
     AnswerPiece,
     AnswerProgress,
@@ -37,12 +36,12 @@ from agentsight_rx.events import (
     ToolCall,
     WebSocketMessage,
 )
+from agentsight_rx.events.envelope import encode_line
 from agentsight_rx.operators import remove_auth
-from agentsight_rx.redaction.redactor import Redactor
-from agentsight_rx.redaction.stream import SecretStream
+from agentsight_rx.policy.redaction.redactor import Redactor
+from agentsight_rx.policy.redaction.stream import SecretStream
+from property_tests.strategies import batches_of, http_events, model_events, pieces_of, process_events, stdio_events, tls_events
 from tests.secrets.wordings import COMMANDS, MARK, TEXTS, fresh
-
-from .strategies import batches_of, http_events, model_events, pieces_of, process_events, stdio_events, tls_events
 
 KEY = b"k" * 32
 REDACTOR = Redactor(KEY)

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec import Struct
 
-from agentsight_rx.state import Delete, Key, LmdbStore, MemoryStore, Part, Put, Table, Write
-from agentsight_rx.state.table import KEPT, LONGEST_KEY, decode_key, encode_key, shorten
-
-from .killed_writer import write_and_be_killed
-from .quick import fewer
+from agentsight_rx.store.state import Delete, Key, LmdbStore, MemoryStore, Part, Put, Table, Write
+from agentsight_rx.store.state.table import KEPT, LONGEST_KEY, decode_key, encode_key, shorten
+from property_tests.killed_writer import write_and_be_killed
+from property_tests.quick import fewer
 
 Parts: TypeAlias = tuple[Part, ...]
 

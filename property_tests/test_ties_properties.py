@@ -16,13 +16,12 @@ from agentsight_rx.events import Event, time_of
 from agentsight_rx.graphs import Inputs, TraceOptions, traced
 from agentsight_rx.sinks.otel.tree import Call, Tree
 from agentsight_rx.sources import PlainHttpOptions, TlsOptions
+from agentsight_rx.store.fold.fold import FoldState
 from agentsight_rx.view import AnyRow, Fold, Output, Row
-from agentsight_rx.view.fold.fold import FoldState
-
-from .agent_scene import Scene
-from .agent_scene import scenes as agent_scenes
-from .fold_strategies import fold_events, side_by_side
-from .lanes import delayed, final_rows, lane_of, schedules
+from property_tests.agent_scene import Scene
+from property_tests.agent_scene import scenes as agent_scenes
+from property_tests.fold_strategies import fold_events, side_by_side
+from property_tests.lanes import delayed, final_rows, lane_of, schedules
 
 SOME = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 

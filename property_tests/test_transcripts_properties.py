@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.agents.transcripts import Parser, Transcript
-from tests.known_agents.transcripts.reading import KINDS, read
+from agentsight_rx.view.transcripts import Parser, Transcript
+from tests.view.transcripts.reading import KINDS, read
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),

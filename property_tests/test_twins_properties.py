@@ -15,18 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from agentsight_rx.events import (
-    Connection,
-    Direction,
-    Event,
-    HttpRequest,
-    HttpResponse,
-    Origin,
-    TlsClose,
-    TlsOpen,
-)
+from agentsight_rx.events import Connection, Direction, Event, HttpRequest, HttpResponse, Origin, TlsClose, TlsOpen
+from agentsight_rx.store.rows.kinds import RowGone
 from agentsight_rx.view import CallRow, Fold, HttpRow, Row, SessionRow, TokenRow
-from agentsight_rx.view.rows.kinds import RowGone
 
 MS = 1_000_000
 START_NS = 5_000_000_000_000

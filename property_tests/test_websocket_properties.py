@@ -13,8 +13,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessag
 from wsproto.extensions import PerMessageDeflate
 
 from agentsight_rx.wire.websocket import Deflate, SocketMessage, Unparsed, WebSocketDecoder, agreed
-
-from .websocket_strategies import (
+from property_tests.websocket_strategies import (
     DEFLATES,
     Conversation,
     Packer,

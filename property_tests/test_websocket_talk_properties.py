@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.sessions.websocket_gemini import GeminiLiveTalk
-from agentsight_rx.sessions.websocket_realtime import RealtimeTalk
-from agentsight_rx.sessions.websocket_responses import ResponsesTalk
-from agentsight_rx.sessions.websocket_talk import Question, Talk
+from agentsight_rx.operators.sessions.websocket_gemini import GeminiLiveTalk
+from agentsight_rx.operators.sessions.websocket_realtime import RealtimeTalk
+from agentsight_rx.operators.sessions.websocket_responses import ResponsesTalk
+from agentsight_rx.operators.sessions.websocket_talk import Question, Talk
 
 _TYPES = [
     *("response.create", "session.update", "conversation.item.create", "input_audio_buffer.append", "error"),

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .own_tests import PACKAGE, ROOT, own_tests
+from scripts.own_tests import PACKAGE, ROOT, own_tests
 
 __all__ = ["Plan", "changed_files", "plan"]
 

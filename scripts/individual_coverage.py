@@ -23,7 +23,7 @@ from pathlib import Path
 
 from coverage import Coverage
 
-from .own_tests import PACKAGE, ROOT, own_tests, product_files
+from scripts.own_tests import PACKAGE, ROOT, own_tests, product_files
 
 __all__ = ["LIST", "PARTLY", "WITHOUT", "listed", "moved", "uncovered", "wrong"]
 

@@ -121,7 +121,7 @@ def _project(root: Path) -> dict[str, str]:
     return project
 
 
-PAGE = Made("agentsight_rx/web/dist", ("frontend/**/*",), _make_page, _page_needs)
+PAGE = Made("agentsight_rx/runtime/web/dist", ("frontend/**/*",), _make_page, _page_needs)
 MANUAL = Made("share", ("agentsight_rx/**/*.py", "pyproject.toml"), _make_manual, _manual_needs)
 MADE = {"page": PAGE, "manual": MANUAL}
 

@@ -20,7 +20,6 @@ __all__ = ["PACKAGE", "ROOT", "own_tests", "product_files"]
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "agentsight_rx"
-_RENAMED = {"agents": "known_agents"}  # tests/agents runs real agents
 
 
 def product_files(root: Path = ROOT) -> list[str]:
@@ -44,7 +43,7 @@ def own_tests(file: str, root: Path = ROOT) -> list[str]:
 
 def _of_name(root: Path, folder: Path, stem: str) -> Iterator[Path]:
     """A longer name is another file's, if there is such a file: test_gemini_live.py is of gemini_live."""
-    tests = root.joinpath("tests", *(_RENAMED.get(part, part) for part in folder.parts))
+    tests = root.joinpath("tests", *folder.parts)
     longer = [each.stem for each in (root / PACKAGE / folder).glob(f"{stem}_*") if not each.name.startswith("__")]
     for each in (*tests.glob(f"test_{stem}.py"), *tests.glob(f"test_{stem}_*.py")):
         if not any(each.stem == f"test_{other}" or each.stem.startswith(f"test_{other}_") for other in longer):

@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/setup.sh"
 
 FRONTEND=$ROOT/frontend
-BUILT=$ROOT/agentsight_rx/web/dist
+BUILT=$ROOT/agentsight_rx/runtime/web/dist
 FAILED=$STATE/.setup/page.failed
 
 main() {

@@ -12,7 +12,7 @@ source "$SCRIPTS/debian.sh"
 
 KEPT=$ROOT/.setup/rootless
 IMAGE=localhost/agentsight-rx-rootless
-PAGE=$ROOT/agentsight_rx/web/dist
+PAGE=$ROOT/agentsight_rx/runtime/web/dist
 WANTED=(python3 python3-venv ca-certificates)
 
 # prepare 12|13

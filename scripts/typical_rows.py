@@ -28,9 +28,9 @@ from agentsight_rx.events import (
     ProcessExit,
     ProcessFork,
 )
-from agentsight_rx.view.fold.fold import Fold
-from agentsight_rx.view.rows.kinds import Row
-from agentsight_rx.view.rows.tables import preview
+from agentsight_rx.store.fold.fold import Fold
+from agentsight_rx.store.rows.kinds import Row
+from agentsight_rx.store.rows.tables import preview
 
 __all__ = ["PLACE", "typical_rows"]
 

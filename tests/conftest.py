@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .browser.browsing import chromium
+from tests.browser.browsing import chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

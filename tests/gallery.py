@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from agentsight_rx.envelope import encode_line
 from agentsight_rx.events import ProcessExec, ProcessFork
+from agentsight_rx.events.envelope import encode_line
 from tests.cli.report.story import Story, result, text, tool
 
 __all__ = ["lines"]

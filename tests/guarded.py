@@ -10,10 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agentsight_rx.events import Event, FileEvent, HttpRequest, HttpResponse, TcpTraffic
-from agentsight_rx.loss import Ledger
-from agentsight_rx.rules.guard.values import Rules
+from agentsight_rx.events.loss import Ledger
+from agentsight_rx.policy.rules.guard.values import Rules
+from agentsight_rx.runtime.testing.scene import Actor, Scene
 from agentsight_rx.sinks import store
-from agentsight_rx.testing.scene import Actor, Scene
 from agentsight_rx.view import Fold, Output
 
 __all__ = ["KEY", "LABEL", "TOKEN", "WORKSPACE", "Chained", "Story", "leaking", "stored"]

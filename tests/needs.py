@@ -68,7 +68,7 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 
 def _collector() -> str:
-    from .live.peers import installed
+    from tests.live.peers import installed
 
     asked = subprocess.run([installed("rotel") / "rotel-agent", "--version"], capture_output=True, check=False)
     return "the collector of OpenTelemetry finds no libpython" if asked.returncode else ""
@@ -113,7 +113,7 @@ def _disk() -> str:
 
 
 def _browser() -> str:
-    from .browser.browsing import chromium
+    from tests.browser.browsing import chromium
 
     try:
         with chromium():

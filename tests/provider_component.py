@@ -16,8 +16,7 @@ from agentsight_rx.events import Reply, SseEvent, Usage
 from agentsight_rx.llm import Prompt, Provider, StreamReader, dialect_of, find, new_in, provider_label
 from agentsight_rx.view import CallRow, ToolRow
 from agentsight_rx.wire.sse import SseDecoder
-
-from .golden import JSON, Talk, answer, last_rows, request, streamed, traced
+from tests.golden import JSON, Talk, answer, last_rows, request, streamed, traced
 
 __all__ = ["ProviderCase", "check_provider"]
 

@@ -6,11 +6,9 @@ from itertools import islice
 
 from msgspec import Struct
 
-from agentsight_rx.loss import Entry
-from agentsight_rx.state import Store
-from agentsight_rx.view.queries.reading import newest_programs, read_totals, rows_of
-from agentsight_rx.view.rows.kinds import BlindSpotRow, CallRow, ProcessRow, TlsUseRow, ToolRow
-from agentsight_rx.view.rows.tables import (
+from agentsight_rx.events.loss import Entry
+from agentsight_rx.store.rows.kinds import BlindSpotRow, CallRow, ProcessRow, TlsUseRow, ToolRow
+from agentsight_rx.store.rows.tables import (
     BLIND_SPOTS,
     CALLS,
     LOSSES,
@@ -22,7 +20,9 @@ from agentsight_rx.view.rows.tables import (
     Recording,
     Removed,
 )
-from agentsight_rx.view.rows.tally import Totals
+from agentsight_rx.store.rows.tally import Totals
+from agentsight_rx.store.state import Store
+from agentsight_rx.view.queries.reading import newest_programs, read_totals, rows_of
 
 __all__ = ["Report", "Turn", "read_report"]
 

@@ -20,18 +20,17 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agentsight_rx import runtime
 from agentsight_rx.core.sink import Sink, Writer
 from agentsight_rx.core.stream import origin
 from agentsight_rx.errors import SinkError, StoreError
 from agentsight_rx.events import AnswerProgress, Event, Tick
-from agentsight_rx.loss import Ledger, Meter, Reason
-from agentsight_rx.runtime import Run, Summary
+from agentsight_rx.events.loss import Ledger, Meter, Reason
+from agentsight_rx.runtime import run as runtime
+from agentsight_rx.runtime.run import Run, Summary
 from agentsight_rx.view import CallRow, Fold, Output
 from property_tests.quick import fewer
 from property_tests.strategies import batches_of, model_events
-
-from .samples import OUTPUTS, sample
+from tests.samples import OUTPUTS, sample
 
 __all__ = ["Place", "SinkCase", "check_sink", "of_file"]
 

@@ -23,11 +23,11 @@ from agentsight_rx.core.hub import Hub, Reader
 from agentsight_rx.core.merge import merge
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import Stream, origin
-from agentsight_rx.envelope import decode_envelope, encode_line
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.events import Loss, Origin, Tick, time_of
-from agentsight_rx.loss import Ledger, Reason
-from agentsight_rx.runtime import Run, Summary
+from agentsight_rx.events.envelope import decode_envelope, encode_line
+from agentsight_rx.events.loss import Ledger, Reason
+from agentsight_rx.runtime.run import Run, Summary
 
 __all__ = ["Scene", "SourceCase", "check_source"]
 

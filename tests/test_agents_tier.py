@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from agentsight_rx.events import BodyPart, Connection, HttpEvent, HttpRequest, HttpResponse, Origin, WebSocketMessage
-
-from .agents.agents import AGENTS
-from .agents.compare import Said, Size, differences, of_capture, size_of
-from .agents.install import PARTS, PROGRAMS
+from tests.agents.agents import AGENTS
+from tests.agents.compare import Said, Size, differences, of_capture, size_of
+from tests.agents.install import PARTS, PROGRAMS
 
 TIER = PROGRAMS.parent
 

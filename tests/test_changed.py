@@ -15,13 +15,16 @@ HOUSE = {"tests/test_house.py", "tests/test_sentences.py"}
 @pytest.mark.parametrize(
     ("file", "tests"),
     [
-        ("agentsight_rx/state/table.py", {"tests/state/test_table.py", *HOUSE}),
-        ("tests/state/test_table.py", {"tests/state/test_table.py", *HOUSE}),
+        ("agentsight_rx/store/state/table.py", {"tests/store/state/test_table.py", *HOUSE}),
+        ("tests/store/state/test_table.py", {"tests/store/state/test_table.py", *HOUSE}),
         ("docs/kernels.md", {"tests/test_kernels_page.py", "tests/test_docs.py", *HOUSE}),
         ("scripts/made.py", {"tests/test_made.py", *HOUSE}),
         ("tests/live/test_net.py", HOUSE),
         ("tests/release/test_artifacts.py", HOUSE),
-        ("frontend/src/main.tsx", {f"tests/web/{each.name}" for each in (Path(__file__).parent / "web").glob("test_*.py")}),
+        (
+            "frontend/src/main.tsx",
+            {f"tests/runtime/web/{each.name}" for each in (Path(__file__).parent / "web").glob("test_*.py")},
+        ),
     ],
 )
 def test_a_changed_file_brings_its_tests(file: str, tests: set[str]) -> None:

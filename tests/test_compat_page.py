@@ -12,10 +12,9 @@ from msgspec.structs import replace
 
 from agentsight_rx.cli import app
 from agentsight_rx.cli.reference import reference
-from agentsight_rx.envelope import encode_envelope
+from agentsight_rx.events.envelope import encode_envelope
 from agentsight_rx.view import AnyRow
-
-from .samples import OUTPUTS
+from tests.samples import OUTPUTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "compat.md"
 

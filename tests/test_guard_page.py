@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from agentsight_rx.rules.guard.deeds import DEEDS
-from agentsight_rx.rules.guard.fields import guard_fields
-from agentsight_rx.rules.guard.file import built_in_rules, read_rules
+from agentsight_rx.policy.rules.guard.deeds import DEEDS
+from agentsight_rx.policy.rules.guard.fields import guard_fields
+from agentsight_rx.policy.rules.guard.file import built_in_rules, read_rules
 
 PAGE = (Path(__file__).parents[1] / "docs" / "guard.md").read_text()
 

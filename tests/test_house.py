@@ -57,6 +57,17 @@ def test_sentences_are_plain() -> None:
     assert [] == found
 
 
+def test_a_public_name_at_the_top_only_names_a_part_of_a_room() -> None:
+    """It has no code of its own, and the package itself imports the room."""
+    from scripts.counts import imports_of
+
+    names = {PACKAGE / f"{each}.py" for each in ("errors", "plugins", "testing")}
+    for name in names:
+        kinds = {type(node) for node in ast.parse(name.read_text()).body}
+        assert kinds <= {ast.Expr, ast.ImportFrom, ast.Assign, ast.If}
+    assert not [file for file in FILES if imports_of(file) & names]
+
+
 def test_every_room_is_in_the_architecture() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
     rooms = [each for each in PACKAGE.iterdir() if (each / "__init__.py").exists()]
@@ -89,7 +100,7 @@ def test_what_threads_decode_has_its_decoder_beforehand() -> None:
     read by those of sinks and of the page.
     """
     by_type = re.compile(r"msgspec\.(?:json|msgpack)\.(?:decode\([^)]*type=|Decoder\()|msgspec\.convert\(")
-    files = [*(PACKAGE / "sources").rglob("*.py"), PACKAGE / "state" / "table.py"]
+    files = [*(PACKAGE / "sources").rglob("*.py"), PACKAGE / "store" / "state" / "table.py"]
     found = [str(each.relative_to(PACKAGE)) for each in files if by_type.search(each.read_text())]
     assert sorted(found) == ["sources/replay/original_lines.py", "sources/replay/own_lines.py"], (
         "a replay is decoded by one thread"

@@ -23,7 +23,7 @@ def test_the_list_names_what_has_no_tests_of_its_own_and_nothing_that_is_gone() 
 
 def test_a_file_is_measured_by_its_own_tests() -> None:
     """It has lines that only other tests run, if the list says so."""
-    file = "agentsight_rx/state/table.py"
+    file = "agentsight_rx/store/state/table.py"
     lines = uncovered({tuple(own_tests(file)): [file]})
     assert [] == wrong({file: PARTLY} if lines[file] else {}, listed(), [file])
 
@@ -51,9 +51,9 @@ def test_files_that_were_not_measured_stay_in_the_list(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(individual_coverage, "LIST", tmp_path / "list.txt")
     monkeypatch.setattr(individual_coverage, "uncovered", nothing)
-    files = ["agentsight_rx/gone.py", "agentsight_rx/cli/launch.py", "agentsight_rx/state/table.py"]
+    files = ["agentsight_rx/gone.py", "agentsight_rx/cli/launch.py", "agentsight_rx/store/state/table.py"]
     individual_coverage.LIST.write_text("".join(f"{file} {PARTLY}\n" for file in files))
-    monkeypatch.setattr(sys, "argv", ["individual_coverage", "--write", "agentsight_rx/state/table.py"])
+    monkeypatch.setattr(sys, "argv", ["individual_coverage", "--write", "agentsight_rx/store/state/table.py"])
     assert 0 == main()
     assert {"agentsight_rx/cli/launch.py": PARTLY} == listed()
 

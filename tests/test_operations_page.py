@@ -8,11 +8,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from agentsight_rx.loss import Ledger, Reason
-from agentsight_rx.service.bounds import Memory
-from agentsight_rx.service.metrics import Figures, Shown, samples
-from agentsight_rx.view.rows.tally import Totals
-from agentsight_rx.view.rows.uses import Use
+from agentsight_rx.events.loss import Ledger, Reason
+from agentsight_rx.runtime.service.bounds import Memory
+from agentsight_rx.runtime.service.metrics import Figures, Shown, samples
+from agentsight_rx.store.rows.tally import Totals
+from agentsight_rx.store.rows.uses import Use
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "operations.md").read_text()

@@ -15,8 +15,8 @@ FILES = (
     "agentsight_rx/llm/gemini/__init__.py",
     "agentsight_rx/llm/gemini_live/answer.py",
     "agentsight_rx/llm/gemini/deep/parts.py",
-    "agentsight_rx/agents/matching.py",
-    "agentsight_rx/web/place.py",
+    "agentsight_rx/view/transcripts/matching.py",
+    "agentsight_rx/runtime/web/place.py",
 )
 TESTS = (
     "tests/test_launch.py",
@@ -27,7 +27,7 @@ TESTS = (
     "tests/llm/test_gemini_usage.py",
     "tests/llm/test_gemini_live.py",
     "tests/llm/test_gemini_live_audio.py",
-    "tests/known_agents/test_matching.py",
+    "tests/view/transcripts/test_matching.py",
     "property_tests/test_web_properties.py",
 )
 
@@ -52,8 +52,8 @@ def tree(tmp_path: Path) -> Path:
         ("llm/gemini/__init__.py", ["tests/llm/test_gemini.py", "tests/llm/test_gemini_usage.py"]),
         ("llm/gemini_live/answer.py", ["tests/llm/test_gemini_live.py", "tests/llm/test_gemini_live_audio.py"]),
         ("llm/gemini/deep/parts.py", ["tests/llm/test_gemini.py", "tests/llm/test_gemini_usage.py"]),
-        ("agents/matching.py", ["tests/known_agents/test_matching.py"]),
-        ("web/place.py", []),  # the properties of a whole room are of no file
+        ("view/transcripts/matching.py", ["tests/view/transcripts/test_matching.py"]),
+        ("runtime/web/place.py", []),  # the properties of a whole room are of no file
     ],
 )
 def test_a_file_has_the_tests_of_its_name_or_else_of_its_folder(tree: Path, file: str, found: list[str]) -> None:
@@ -70,4 +70,4 @@ def test_in_this_tree_no_test_file_that_is_found_is_missing() -> None:
     files = product_files()
     assert len(files) > 300
     assert all((ROOT / test).exists() for file in files for test in own_tests(file))
-    assert ["tests/state/test_table.py"] == own_tests("agentsight_rx/state/table.py")
+    assert ["tests/store/state/test_table.py"] == own_tests("agentsight_rx/store/state/table.py")

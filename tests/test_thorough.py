@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .thorough import USUAL
+from tests.thorough import USUAL
 
 ROOT = Path(__file__).parents[1]
 

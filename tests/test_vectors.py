@@ -13,7 +13,6 @@ import pytest
 from hpack import Encoder
 from msgspec.structs import replace
 
-from agentsight_rx.envelope import encode_envelope
 from agentsight_rx.events import (
     Connection,
     Direction,
@@ -32,9 +31,9 @@ from agentsight_rx.events import (
     Usage,
     WebSocketMessage,
 )
+from agentsight_rx.events.envelope import encode_envelope
 from agentsight_rx.view import CallRow, TokenRow
-
-from .golden import (
+from tests.golden import (
     EPOCH_NS,
     JSON,
     SSE,
@@ -50,7 +49,7 @@ from .golden import (
     streamed,
     traced,
 )
-from .golden.streams import (
+from tests.golden.streams import (
     CHAT_END,
     GEMINI_CHUNKS,
     START,
@@ -65,9 +64,9 @@ from .golden.streams import (
     says,
     thinks,
 )
-from .operators import CONNECTION, MS, Wire
-from .operators.http2_peers import Peers
-from .operators.websocket_peers import Sockets
+from tests.operators import CONNECTION, MS, Wire
+from tests.operators.http2_peers import Peers
+from tests.operators.websocket_peers import Sockets
 
 CHAT = "/v1/chat/completions"
 OTHER = Connection(7, 700, "/lib/libssl.so.3", 0x7F01)

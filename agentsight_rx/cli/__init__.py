@@ -22,8 +22,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..installed import any_part
-from ..signals import stopped_in_order
+from ..core.installed import any_part
+from ..core.signals import stopped_in_order
 from .errors import flushed, shown
 from .importing import importing
 from .lazy import lazy_group
@@ -66,7 +66,7 @@ _COMMANDS = {
     "guard": ("guard", "guard", "The rules of the guard: list them, try them on recordings, explain an alert."),
     "check": ("check", "check", "Judge a recording by rules, for a build: exits with 1 where one is broken."),
     "doctor": (
-        "doctor",
+        "doctor.command",
         "doctor",
         "Show what can be captured here, what cannot, and what to do about it; exits with 1 if `record` would not start.",
     ),
@@ -123,7 +123,7 @@ def _every_command(
     """What holds for every command."""
     load_own_agents()
     if any_part():
-        from ..plugins import load  # takes most of what a capture imports
+        from ..runtime.plugins import load  # takes most of what a capture imports
 
         load("providers", "agents")
 

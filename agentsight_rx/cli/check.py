@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ..errors import StoreError, UsageError
-from ..recording.guard_file import priced_by
-from ..recording.judged import judged
-from ..recording.price_file import load_prices
-from ..rules.guard.values import rank
-from ..state import LmdbStore
+from ..core.errors import StoreError, UsageError
+from ..policy.rules.guard.values import rank
+from ..runtime.recording.guard_file import priced_by
+from ..runtime.recording.judged import judged
+from ..runtime.recording.price_file import load_prices
+from ..store.state import LmdbStore
 from ..view.queries.alerts import LEVELS
 from .check_formats import FORMATS, Checked
 from .flags.form import Form

@@ -11,12 +11,12 @@ from xml.etree import ElementTree as Xml
 import msgspec
 from msgspec import Struct
 
-from ..rules.guard.homes import shortened
-from ..rules.guard.values import Rule, Rules
-from ..terminal_text import harmless
+from ..core.terminal_text import harmless
+from ..policy.rules.guard.homes import shortened
+from ..policy.rules.guard.values import Rule, Rules
+from ..store.words import plural
 from ..view import AlertRow
 from ..view.snapshot.schema import value_of
-from ..view.words import plural
 from .report.alert_words import thread_said
 from .report.markdown import alert_item, shortened_to
 

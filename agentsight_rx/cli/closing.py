@@ -7,15 +7,15 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import StoreError
-from ..messages import program
-from ..prices import Prices
-from ..recording.price_file import load_prices
-from ..state import LmdbStore
+from ..core.errors import StoreError
+from ..core.messages import program
+from ..llm.prices import Prices
+from ..runtime.recording.price_file import load_prices
+from ..store.reasons import HOOKS_SEE
+from ..store.state import LmdbStore
 from ..view.queries.alerts import reportable
 from ..view.queries.gaps import missing_said, missing_things
 from ..view.queries.outcome import Outcome, read_outcome
-from ..view.reasons import HOOKS_SEE
 from .report.alert_words import flag_said
 from .report.call_words import numbers_said
 from .report.words import took
@@ -23,7 +23,7 @@ from .stores import given_store
 from .text import did_said, empty_sources, filter_line, gap_lines, states_said, tls_lines
 
 if TYPE_CHECKING:  # a report has nothing that runs
-    from ..runtime import Summary
+    from ..runtime.run import Summary
 
 __all__ = ["closing_lines", "outcome_of"]
 

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from ..cluster import Progress, load, place_of, plan_of, run_here, run_on_dask, settings_of
-from ..errors import UsageError
-from ..messages import program, say
+from ..core.errors import UsageError
+from ..core.messages import program, say
+from ..runtime.cluster import Progress, load, place_of, plan_of, run_here, run_on_dask, settings_of
 from ..sinks import redaction_key
 from .flags.filters import Filters
 from .flags.group import Only, flattened

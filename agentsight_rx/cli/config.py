@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import UsageError
-from ..files import create_private
+from ..core.errors import UsageError
+from ..core.files import create_private
 from .flags.group import OUT, flag
 
 __all__ = ["Config", "SaveConfig", "save_config"]

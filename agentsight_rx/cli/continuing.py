@@ -7,15 +7,15 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from ..errors import StoreError, UsageError
+from ..core.errors import StoreError, UsageError
 from ..graphs import TraceOptions
 from ..sinks import stored_key
 from ..sinks.label_key import HOSTS
-from ..state import META, LmdbStore
-from ..view.log.checkpoints import Checkpoints
-from ..view.log.reading import resume
-from ..view.rows.ids import EXCHANGES_A_RUN
-from ..view.rows.tables import RUNS
+from ..store.log.checkpoints import Checkpoints
+from ..store.log.reading import resume
+from ..store.rows.ids import EXCHANGES_A_RUN
+from ..store.rows.tables import RUNS
+from ..store.state import META, LmdbStore
 
 __all__ = ["keyed"]
 

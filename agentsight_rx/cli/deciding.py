@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..recording.deciding import Deciding
-from ..recording.seen_file import SeenFile
+from ..runtime.recording.deciding import Deciding
+from ..runtime.recording.seen_file import SeenFile
 from .flags.guard import RULES_FILE, given_rules
 from .launch import invoking_user
 from .own_files import own_file

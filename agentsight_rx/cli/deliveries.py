@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from .. import plugins
 from ..core.sink import Sink
-from ..rules.guard.values import Deliver, Rules
+from ..policy.rules.guard.values import Deliver, Rules
+from ..runtime import plugins
 from ..sinks.alerts.sink import Deliver as Delivering
 from ..sinks.alerts.sink import Delivery, alerts
 from ..sinks.alerts.ways import by_command, by_desktop, by_file, by_journald, by_webhook

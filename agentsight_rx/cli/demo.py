@@ -14,15 +14,15 @@ from typing import Annotated
 
 from msgspec.structs import replace
 
-from ..demo import long_task, require_demo
-from ..demo.secret import PROMPT, command_for, planted_key
-from ..errors import CaptureError, Unavailable, UnwritableError
-from ..messages import program, say
-from ..recording.price_file import load_prices
-from ..runtime import Summary
-from ..signals import how_to_end
+from ..core.errors import CaptureError, Unavailable, UnwritableError
+from ..core.messages import program, say
+from ..core.signals import how_to_end
+from ..runtime.demo import long_task, require_demo
+from ..runtime.demo.secret import PROMPT, command_for, planted_key
+from ..runtime.recording.price_file import load_prices
+from ..runtime.run import Summary
 from ..sinks.alerts.sink import Delivery, alerts
-from ..state import LmdbStore
+from ..store.state import LmdbStore
 from ..view.queries import Selection
 from ..view.queries.alerts import read_alerts
 from ..view.queries.reading import read_totals
@@ -96,7 +96,7 @@ def _model(folder: Path, commands: Sequence[str], *, event_ms: int = 0) -> Gener
     words = ["--dir", str(folder), "--event-ms", str(event_ms), "--until-eof"]  # so it ends with us, whatever ends us
     words += [word for command in commands for word in ("--tool-command", command)]
     server = subprocess.Popen(
-        [sys.executable, "-m", "agentsight_rx.demo.fake_llm", *words],
+        [sys.executable, "-m", "agentsight_rx.runtime.demo.fake_llm", *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -129,7 +129,7 @@ def _agent(folder: Path, port: int, prompt: str, way: Way) -> Launch:
     }
     with chdir(folder):
         return Launch.fork(
-            [sys.executable, "-m", "agentsight_rx.demo.agent", prompt], env=environment, traced=way.tracing is not None
+            [sys.executable, "-m", "agentsight_rx.runtime.demo.agent", prompt], env=environment, traced=way.tracing is not None
         )
 
 

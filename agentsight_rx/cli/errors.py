@@ -10,9 +10,9 @@ from pathlib import Path
 
 import typer
 
-from ..errors import AgentsightError
-from ..files import NO_SPACE, READER_GONE, why
-from ..messages import show
+from ..core.errors import AgentsightError
+from ..core.files import NO_SPACE, READER_GONE, why
+from ..core.messages import show
 
 __all__ = ["flushed", "shown"]
 

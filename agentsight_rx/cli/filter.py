@@ -24,13 +24,13 @@ from ..events import (
     TlsHandshake,
     WebSocketMessage,
 )
+from ..events.loss import Reason, RuleCounts
 from ..graphs import TraceOptions, http_messages
-from ..loss import Reason, RuleCounts
 from ..operators.judge_http import HttpMessage, Rejected, judge_http
-from ..rules.http import HttpRules, compile_http
-from ..rules.tls import TlsRules, compile_tls
+from ..policy.rules.http import HttpRules, compile_http
+from ..policy.rules.tls import TlsRules, compile_tls
 from ..sources import ReplayOptions
-from ..view.words import plural
+from ..store.words import plural
 from .flags.filters import Filters
 from .flags.form import Form
 from .flags.group import Only

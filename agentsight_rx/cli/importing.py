@@ -6,7 +6,7 @@ import gc
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from ..timing import step
+from ..core.timing import step
 
 __all__ = ["importing"]
 

@@ -7,7 +7,7 @@ import re
 import stat
 from pathlib import Path
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 
 __all__ = ["key_in"]
 

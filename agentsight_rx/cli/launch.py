@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import NoReturn
 
-from ..errors import CaptureError, UsageError
+from ..core.errors import CaptureError, UsageError
 from ..sources.hooks.ptrace import allow_tracers
 
 __all__ = ["Launch", "exit_status", "forwarding", "invoking_user"]

@@ -1,4 +1,4 @@
-"""`agents.toml` in the user's configuration -> agents that are known by name, beside the table of agents/known.py."""
+"""`agents.toml` in the user's configuration -> agents that are known by name, beside the table of llm/agents/known.py."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def load_own_agents() -> str:
     """
     path = own_file(AGENTS_FILE)
     if path is None or not path.is_file():
-        if "agentsight_rx.agents" in sys.modules:  # else none were known
-            from ..agents import set_own_agents
+        if "agentsight_rx.llm.agents" in sys.modules:  # else none were known
+            from ..llm.agents import set_own_agents
 
             set_own_agents(())
         return ""
@@ -36,9 +36,9 @@ def _load(path: Path) -> str:
 
     from msgspec import Struct, ValidationError, convert
 
-    from ..agents import AGENTS, Agent, set_own_agents
-    from ..errors import UsageError
-    from ..messages import program
+    from ..core.errors import UsageError
+    from ..core.messages import program
+    from ..llm.agents import AGENTS, Agent, set_own_agents
 
     class Own(Struct, forbid_unknown_fields=True, frozen=True):
         title: str = ""

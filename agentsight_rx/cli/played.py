@@ -8,13 +8,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from ..core.messages import program, say
 from ..graphs import TraceOptions
 from ..graphs import replay as replay_graph
-from ..messages import program, say
-from ..recording.price_file import load_prices
-from ..runtime import Run, run_to_end
+from ..runtime.recording.price_file import load_prices
+from ..runtime.run import Run, run_to_end
 from ..sources import ReplayOptions
-from ..state import LmdbStore
+from ..store.state import LmdbStore
 from ..view.queries import Selection
 from ..view.queries.summary import read_summary
 from .destinations import Destinations
@@ -33,7 +33,7 @@ _QUIET = Destinations(console=Console(quiet=True))
 def played(store: Path, page: Page, *, as_json: bool) -> int:
     """Into this store; then the report of it, and where its page is."""
     out = replace(_QUIET, page=replace(page, server=False)).into(store)
-    with as_file(files("agentsight_rx.demo") / "recorded.jsonl") as place:
+    with as_file(files("agentsight_rx.runtime.demo") / "recorded.jsonl") as place:
         options = out.prepared(TraceOptions())
         run_to_end(Run(replay_graph(ReplayOptions((str(place),)), options), out.sinks(options, patient=True)))
     kept = LmdbStore.open(store, readonly=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..errors import AgentsightError, CaptureError, UsageError
+from ..core.errors import AgentsightError, CaptureError, UsageError
 from ..sources.kernel.perf_events import try_uprobe
 from ..sources.kernel.probes import ProbeRefused
 from ..sources.tls.candidates import tls_candidates

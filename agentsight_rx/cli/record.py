@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 from msgspec.structs import replace
 
+from ..core.errors import AgentsightError, SinkError, UnwritableError, UsageError
+from ..core.files import create_private
+from ..core.messages import brief, detail, holding, say
 from ..core.sink import Sink
-from ..errors import AgentsightError, SinkError, UnwritableError, UsageError
-from ..files import create_private
-from ..messages import brief, detail, holding, say
-from ..opened_sources import Inputs, inputs, of_command, opened_ahead
+from ..core.timing import step
 from ..sources.hold import group as own_group
 from ..sources.kernel.features import require_kernel
+from ..sources.opened import Inputs, inputs, of_command, opened_ahead
 from ..sources.tls.candidates import describe, tls_candidates
 from ..sources.tls.commands import Resolved, resolve, search_path
-from ..timing import step
 from ..view import Output
 from .destinations import Destinations, with_previews
 from .flags.console import Console
@@ -48,7 +48,7 @@ from .ways import Way, way_to_see
 
 if TYPE_CHECKING:  # and imported while the sources are opened
     from ..graphs import TraceOptions
-    from ..runtime import Summary
+    from ..runtime.run import Summary
 
 __all__ = ["ALL_SOURCES", "FILTERS", "SOURCE_SWITCHES", "STREAMS", "record", "record_command"]
 
@@ -255,7 +255,7 @@ def record_command(
     """
     with importing("the sinks and the graph, made"):
         from ..graphs import traced
-        from ..runtime import Run
+        from ..runtime.run import Run
         from .capture import page_of
 
         options = out.prepared(options)

@@ -12,13 +12,13 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..core.errors import UsageError
 from ..core.stream import Stream
-from ..errors import UsageError
 from ..graphs import TraceOptions, recorded
 from ..graphs import replay as replay_graph
-from ..runtime import Run, run_to_end
+from ..runtime.run import Run, run_to_end
 from ..sources import ReplayOptions, spooled
-from ..spool import Recorded, folders, is_segment, is_spool, recordings
+from ..store.spool import Recorded, folders, is_segment, is_spool, recordings
 from ..view import Output
 from .capture import print_closing, print_graph
 from .destinations import Destinations

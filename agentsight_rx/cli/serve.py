@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from ..errors import StoreError
-from ..messages import program, say
-from ..recording.price_file import load_prices
-from ..signals import EndRequest, asking_to_end, how_to_end
-from ..view.words import plural
-from ..web import serve_stored
+from ..core.errors import StoreError
+from ..core.messages import program, say
+from ..core.signals import EndRequest, asking_to_end, how_to_end
+from ..runtime.recording.price_file import load_prices
+from ..runtime.web import serve_stored
+from ..store.words import plural
 from .deciding import deciding
 from .flags.group import Only
 from .flags.page import Page

@@ -20,11 +20,11 @@ from tempfile import TemporaryDirectory
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..agents.known import AGENTS, Agent
-from ..agents.matching import Located
-from ..agents.transcripts import OpencodeDatabase, Transcript, opencode, parser_of
 from ..core.bounded import Weighed
-from ..redaction.redactor import Redactor
+from ..llm.agents.known import AGENTS, Agent
+from ..policy.redaction.redactor import Redactor
+from ..view.transcripts import OpencodeDatabase, Transcript, opencode, parser_of
+from ..view.transcripts.matching import Located
 
 __all__ = ["Found", "Home", "TranscriptFiles", "home_of_user", "with_log"]
 

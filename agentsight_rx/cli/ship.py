@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from ..cluster import Shipped, Shipper, follow, forget, place_of
-from ..messages import say
-from ..signals import EndRequest, asking_to_end, how_to_end
+from ..core.messages import say
+from ..core.signals import EndRequest, asking_to_end, how_to_end
+from ..runtime.cluster import Shipped, Shipper, follow, forget, place_of
 from .cluster import often
 from .values import seconds_of
 

@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from ..errors import CaptureError, SinkError
-from ..files import create_private
-from ..timing import Step, so_far
+from ..core.errors import CaptureError, SinkError
+from ..core.files import create_private
+from ..core.timing import Step, so_far
 from .launch import invoking_user
 
 __all__ = ["STARTED", "json_lines_of", "lines_of", "measured", "write_steps"]

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import CaptureError
-from ..messages import program
+from ..core.errors import CaptureError
+from ..core.messages import program
 from ..sources.hold import halt, halted_group
+from ..store.words import plural
 from ..view import AlertRow
-from ..view.words import plural
 
 __all__ = ["Stopper", "alert_said", "end_halted", "go_on", "to_terminal"]
 

@@ -9,9 +9,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import StoreError, UnwritableError
-from ..messages import program
-from ..service.users.places import USERS, stores_of
+from ..core.errors import StoreError, UnwritableError
+from ..core.messages import program
+from ..runtime.service.users.places import USERS, stores_of
 from .launch import invoking_user
 
 __all__ = [

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ..loss import RuleCounts
-from ..messages import program
+from ..core.messages import program
+from ..events.loss import RuleCounts
+from ..store.fold.tls_uses import use_line
+from ..store.rows.gaps import Gaps
+from ..store.rows.tally import Totals
+from ..store.words import plural
 from ..view import TlsUseRow
-from ..view.fold.tls_uses import use_line
 from ..view.queries.gaps import missing_things
-from ..view.rows.gaps import Gaps
-from ..view.rows.tally import Totals
-from ..view.words import plural
 
 if TYPE_CHECKING:  # a report has nothing that runs
-    from ..runtime import Summary
+    from ..runtime.run import Summary
 
 __all__ = ["did_said", "empty_sources", "filter_line", "gap_lines", "states_said", "tls_lines"]
 

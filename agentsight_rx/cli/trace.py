@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from ..graphs import trace as trace_graph
 from ..graphs import traced
 from .capture import capture, print_closing, print_graph

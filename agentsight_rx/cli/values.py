@@ -6,11 +6,11 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, get_args
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from ..sources.tls.stacks.finding import Placement
 
 if TYPE_CHECKING:
-    from ..view.log.retention import Retention
+    from ..store.log.retention import Retention
 
 __all__ = ["bytes_of", "comms_of", "numbers_of", "placement_of", "required_of", "retention_of", "seconds_of", "socket_of"]
 
@@ -112,6 +112,6 @@ def retention_of(keep: str | None, most: str | None, *, stored: bool = True) -> 
         return None
     if not stored:
         raise UsageError("--keep and --max-size are limits of a store: give --db too")
-    from ..view.log.retention import Retention
+    from ..store.log.retention import Retention
 
     return Retention(None if seconds is None else int(seconds * 1000), size)

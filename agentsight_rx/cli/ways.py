@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
-from ..errors import CaptureError, Unavailable, UsageError
-from ..messages import program, say
-from ..opened_sources import HOOKED, Inputs, SourceOptions, hooked, inputs, launched
+from ..core.errors import CaptureError, Unavailable, UsageError
+from ..core.messages import program, say
 from ..sources import HookOptions, Tracing
 from ..sources.hooks.source import why_not
 from ..sources.kernel.features import require_kernel
 from ..sources.kernel.rights import own_rights
+from ..sources.opened import HOOKED, Inputs, SourceOptions, hooked, inputs, launched
 
 __all__ = ["Way", "way_to_see"]
 

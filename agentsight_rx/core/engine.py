@@ -27,10 +27,10 @@ from reactivex.scheduler import CurrentThreadScheduler
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from ..events import Loss, Tick
-from ..loss import Ledger, Meter, Reason
-from ..messages import say
+from ..events.loss import Ledger, Meter, Reason
 from .hub import Hub, Saved, Ticker
 from .inline import run_inline
+from .messages import say
 from .node import Node
 from .pace import FINE_NS, SLACK_NS, STEP_NS, next_step
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import FrameType
 from typing import cast
 
-from ..errors import GraphError
+from .errors import GraphError
 
 __all__ = ["graph_error"]
 

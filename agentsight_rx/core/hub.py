@@ -11,8 +11,8 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from reactivex import abc
 from reactivex.disposable import Disposable
 
-from ..loss import Meter
-from ..timing import step
+from ..events.loss import Meter
+from .timing import step
 
 __all__ = ["Hub", "Outlet", "Reader", "Saved", "Ticker", "Wakes", "needs_order"]
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from ..events import Loss
-from ..loss import Reason
+from ..events.loss import Reason
 from .engine import Site
 from .machine import Bounded, Checkpointed, Kernel, Machine, Malformed, encode_state
 from .stream import Operator

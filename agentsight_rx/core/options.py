@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias, Union, cast, get_args, ge
 from msgspec import Struct
 from msgspec.structs import fields, force_setattr
 
-from ..errors import UsageError
+from .errors import UsageError
 
 __all__ = ["Fits", "Options", "above", "at_least", "between"]
 

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast
 import msgspec
 from msgspec import Raw
 
-from ..loss import Reason
+from ..events.loss import Reason
 from .bounded import Recent
 from .engine import Site
 from .kernels import count_losses, held_of, parts_of, resume

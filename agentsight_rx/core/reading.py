@@ -9,9 +9,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..errors import Unavailable
-from ..messages import passing
+from .errors import Unavailable
 from .hub import Hub
+from .messages import passing
 
 __all__ = ["Patience", "Reading", "open_all"]
 

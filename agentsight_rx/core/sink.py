@@ -7,8 +7,8 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from ..errors import SinkError
-from ..loss import Ledger
+from ..events.loss import Ledger
+from .errors import SinkError
 
 __all__ = ["ReaderLeft", "Sink", "Unwritten", "Writer"]
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..loss import Ledger, Reason
-from ..messages import say
+from ..events.loss import Ledger, Reason
 from .mailbox import Mailbox
+from .messages import say
 from .sink import ReaderLeft, Sink, Unwritten, Writer
 
 __all__ = ["SinkThread"]

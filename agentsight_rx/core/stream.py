@@ -13,7 +13,7 @@ from reactivex import ConnectableObservable, Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.subject import Subject
 
-from ..loss import Reason
+from ..events.loss import Reason
 from .engine import Engine, Site
 from .hub import Hub, Outlet, Reader, needs_order
 from .machine import Kernel

@@ -4,7 +4,7 @@ Calls to models: JSON and streams of each provider -> requests and answers in on
 A dialect has a folder with `answer` and mostly `prompt`. `dialects` has all of them, and `table` finds the one of a request.
 
 `canonical`: the common shape of requests and answers.
-`reader`: one answer. `news`: its new text. `usage`: its counts.
+`reader`: one answer. `new_text`: its new text. `usage`: its counts.
 `lenient`: JSON, field by field. `resent`: messages that were sent before.
 `by_shape`: vendors that share a path. `by_order`: calls without ids. `by_path`: streamed arguments. `aws`: exceptions.
 `hosts`: the names of vendors.
@@ -12,14 +12,17 @@ A dialect has a folder with `answer` and mostly `prompt`. `dialects` has all of 
 
 from typing import TYPE_CHECKING
 
-from ..lazy_names import deferred
-from .call import call_of, plain_answer
-from .canonical import Answer, Asked, LlmCall
-from .news import Reported, news
-from .prompt import New, Prompt, ToolResult, new_in, prompt_of
-from .provider import Provider
-from .reader import BODY, NOT_UNDERSTOOD, StreamReader
-from .table import add_provider, dialect_of, find, provider_at, provider_label, provider_named, providers
+from ..core.lazy_names import deferred
+
+if TYPE_CHECKING:
+    from .call import call_of, plain_answer
+    from .canonical import Answer, Asked, LlmCall
+    from .dialects import PROVIDERS
+    from .new_text import Reported, news
+    from .prompt import New, Prompt, ToolResult, new_in, prompt_of
+    from .provider import Provider
+    from .reader import BODY, NOT_UNDERSTOOD, StreamReader
+    from .table import add_provider, dialect_of, find, provider_at, provider_label, provider_named, providers
 
 __all__ = [
     "BODY",
@@ -48,7 +51,46 @@ __all__ = [
     "providers",
 ]
 
-if TYPE_CHECKING:
-    from .dialects import PROVIDERS
-else:
-    __getattr__ = deferred(__name__, {".dialects": ("PROVIDERS",)}, {})
+if not TYPE_CHECKING:
+    __getattr__ = deferred(  # prices and agents are here too, which most reports need alone
+        __name__,
+        {
+            ".call": (
+                "call_of",
+                "plain_answer",
+            ),
+            ".canonical": (
+                "Answer",
+                "Asked",
+                "LlmCall",
+            ),
+            ".new_text": (
+                "Reported",
+                "news",
+            ),
+            ".prompt": (
+                "New",
+                "Prompt",
+                "ToolResult",
+                "new_in",
+                "prompt_of",
+            ),
+            ".provider": ("Provider",),
+            ".reader": (
+                "BODY",
+                "NOT_UNDERSTOOD",
+                "StreamReader",
+            ),
+            ".table": (
+                "add_provider",
+                "dialect_of",
+                "find",
+                "provider_at",
+                "provider_label",
+                "provider_named",
+                "providers",
+            ),
+            ".dialects": ("PROVIDERS",),
+        },
+        {},
+    )

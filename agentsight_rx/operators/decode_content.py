@@ -14,8 +14,8 @@ from ..core.machine import Bounded, Checkpointed, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import BodyPart, Connection, Headers, HttpEvent, HttpRequest, HttpResponse, TlsClose
-from ..sessions.body_parts import joined, pieces
 from ..wire.coding import ContentDecoder, codings_of
+from .sessions.body_parts import joined, pieces
 
 __all__ = ["decode_content"]
 

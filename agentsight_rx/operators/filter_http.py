@@ -10,8 +10,8 @@ from ..core.kernels import keep
 from ..core.machine import Kernel
 from ..core.stream import Operator
 from ..events import BodyPart, HttpEvent, HttpRequest, HttpResponse, SseMessage, WebSocketMessage
-from ..loss import Reason, RuleCounts
-from ..rules.http import compile_http
+from ..events.loss import Reason, RuleCounts
+from ..policy.rules.http import compile_http
 from .judge_http import Rejected, judge_http
 
 __all__ = ["filter_http"]

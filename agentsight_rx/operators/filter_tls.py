@@ -10,8 +10,8 @@ from ..core.kernels import keep
 from ..core.machine import Kernel
 from ..core.stream import Operator
 from ..events import HttpEvent, TlsChunk, TlsEvent, TlsHandshake
-from ..loss import Reason, RuleCounts
-from ..rules.tls import TlsRules, compile_tls
+from ..events.loss import Reason, RuleCounts
+from ..policy.rules.tls import TlsRules, compile_tls
 
 __all__ = ["drop_marked", "filter_tls"]
 

@@ -14,7 +14,7 @@ from ..core.machine import Bounded, Checkpointed, Kernel, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import Connection, Origin, TcpTraffic, TlsChunk, TlsClose, TlsEvent, TlsOpen, UnreadTls
-from ..sessions.unread import Unread
+from .sessions.unread import Unread
 
 __all__ = ["find_blind_spots"]
 

@@ -8,10 +8,10 @@ from ..core.kernels import each
 from ..core.machine import Checkpointed, Machine
 from ..core.stream import Operator
 from ..events import Event
-from ..rules.guard.values import Rules
-from ..view import AlertRow, Fold, Row, RowGone
-from ..view.fold.fold import FoldState
-from ..view.fold.guard.talk import Priced
+from ..policy.rules.guard.values import Rules
+from ..store.fold.fold import Fold, FoldState
+from ..store.fold.guard.talk import Priced
+from ..store.rows.kinds import AlertRow, Row, RowGone
 
 __all__ = ["guard"]
 

@@ -23,7 +23,7 @@ from ..events import (
     TlsClose,
     WebSocketMessage,
 )
-from ..rules.http import ExchangeRules, HttpRules, Judged
+from ..policy.rules.http import ExchangeRules, HttpRules, Judged
 
 __all__ = ["HttpMessage", "Rejected", "judge_http"]
 

@@ -8,13 +8,12 @@ from ..core.kernels import each
 from ..core.machine import Checkpointed, Machine
 from ..core.stream import Operator
 from ..events import Event, Witness
-from ..rules.guard.values import Rules
-from ..view import Fold, Row
-from ..view.fold.fold import FoldState
-from ..view.fold.guard.talk import Priced
-from ..view.log.checkpoints import Checkpoints
-from ..view.rows.hosts import of_host, seen_by
-from ..view.rows.kinds import SEEN
+from ..policy.rules.guard.values import Rules
+from ..store.fold.fold import Fold, FoldState
+from ..store.fold.guard.talk import Priced
+from ..store.log.checkpoints import Checkpoints
+from ..store.rows.hosts import of_host, seen_by
+from ..store.rows.kinds import SEEN, Row
 
 __all__ = ["materialize"]
 

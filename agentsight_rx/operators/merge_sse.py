@@ -11,11 +11,11 @@ from ..core.machine import Bounded, Checkpointed, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, Origin, SseMessage
+from ..events.loss import Reason
 from ..llm import find
-from ..loss import Reason
-from ..sessions.answer_progress import progress_of
-from ..sessions.event_stream import About, EventStream, EventStreamState, restored
-from ..sessions.stream_kinds import kind_by_head, kind_of_body
+from .sessions.answer_progress import progress_of
+from .sessions.event_stream import About, EventStream, EventStreamState, restored
+from .sessions.stream_kinds import kind_by_head, kind_of_body
 
 __all__ = ["merge_sse"]
 

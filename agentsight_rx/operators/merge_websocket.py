@@ -12,10 +12,10 @@ from ..core.machine import Bounded, Checkpointed
 from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import Connection, Headers, HttpEvent, HttpRequest, SseEvent, TlsClose, WebSocketMessage
-from ..sessions.answer_progress import progress_of
-from ..sessions.event_stream import About, EventStream, EventStreamState, restored
-from ..sessions.websocket_dialects import talk_at
-from ..sessions.websocket_talk import NO_ANSWER, Question, ServerEvent, Talk
+from .sessions.answer_progress import progress_of
+from .sessions.event_stream import About, EventStream, EventStreamState, restored
+from .sessions.websocket_dialects import talk_at
+from .sessions.websocket_talk import NO_ANSWER, Question, ServerEvent, Talk
 
 __all__ = ["merge_websocket"]
 

@@ -19,11 +19,11 @@ from ..core.kernels import each
 from ..core.machine import Bounded, Checkpointed, Kernel
 from ..core.stream import Operator
 from ..events import Channel, RpcMessage, StdioChunk, StdioClose, StdioEvent
-from ..loss import Reason
-from ..sessions.channel import EVERY, ChannelLine, JoinedChannel
-from ..sessions.rpc import Conversation, Request, Requests
+from ..events.loss import Reason
 from ..wire.jsonrpc import RpcText, decode_line
 from ..wire.lines import is_binary
+from .sessions.channel import EVERY, ChannelLine, JoinedChannel
+from .sessions.rpc import Conversation, Request, Requests
 
 __all__ = ["parse_jsonrpc"]
 

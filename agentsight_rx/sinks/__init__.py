@@ -10,7 +10,7 @@ Where events go: each sink is a noun, a function of its options; `run` gets the 
 
 from typing import TYPE_CHECKING
 
-from ..lazy_names import deferred
+from ..core.lazy_names import deferred
 from .console import console
 from .jsonl import jsonl
 from .label_key import redaction_key, redaction_key_in, stored_key

@@ -10,8 +10,8 @@ from typing import BinaryIO, cast, get_args
 import msgspec
 
 from ..core.sink import Sink
-from ..envelope import encode_line
 from ..events import Event, Tick
+from ..events.envelope import encode_line
 from ..view import AnyRow
 from .lines import LineFile
 

@@ -15,7 +15,6 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from ..agents.answers import finds_nothing, is_answer
 from ..core.bounded import Recent
 from ..events import (
     BlindSpot,
@@ -45,11 +44,13 @@ from ..events import (
     Witness,
 )
 from ..llm import find, provider_named
-from ..view import CallRow, words
-from ..view.reasons import HOOKS_SEE
-from ..view.rows.blind_spots import connections_of
-from ..view.rows.kinds import SEEN
-from ..view.words import amount, data_size
+from ..llm.agents.answers import finds_nothing, is_answer
+from ..store import words
+from ..store.reasons import HOOKS_SEE
+from ..store.rows.blind_spots import connections_of
+from ..store.rows.kinds import SEEN
+from ..store.words import amount, data_size
+from ..view import CallRow
 from ..wire.http1 import field
 
 __all__ = ["EventLines", "Line"]
@@ -111,7 +112,7 @@ class EventLines:
 
 
 def _has_calls(dialect: str) -> bool:
-    """As in view/fold/calls.py."""
+    """As in store/fold/calls.py."""
     provider = provider_named(dialect)
     return provider is not None and provider.path is not None
 

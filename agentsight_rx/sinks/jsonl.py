@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..core.errors import SinkError
+from ..core.files import create_private, why
 from ..core.sink import Sink
-from ..errors import SinkError
-from ..files import create_private, why
 from .console import lines_of
 from .lines import LineFile
 

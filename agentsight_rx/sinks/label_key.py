@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..state import META, LmdbStore, Store
+from ..store.state import META, LmdbStore, Store
 
 __all__ = ["HOSTS", "KEY", "redaction_key", "redaction_key_in", "stored_key"]
 

@@ -7,8 +7,8 @@ import select
 import stat
 from collections.abc import Sequence
 
+from ..core.files import READER_GONE, why
 from ..core.sink import ReaderLeft, Unwritten
-from ..files import READER_GONE, why
 
 __all__ = ["LineFile"]
 

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from ..core.bounded import Recent
 from ..events import AnswerPiece, AnswerProgress
+from ..store.rows.ids import call_id
 from ..view import CallRow
-from ..view.rows.ids import call_id
 
 __all__ = ["OpenAnswers", "Said"]
 

@@ -10,8 +10,8 @@ from typing import BinaryIO, TypeVar
 from rich.cells import cell_len
 
 from ..core.sink import Sink
-from ..loss import Ledger
-from ..terminal_text import clean, fit
+from ..core.terminal_text import clean, fit
+from ..events.loss import Ledger
 from .console import ConsoleWriter
 from .event_lines import EventLines, Line
 

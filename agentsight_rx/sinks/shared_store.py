@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..state import LmdbStore, MemoryStore
+from ..store.state import LmdbStore, MemoryStore
 
 __all__ = ["Lent"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from ..core.errors import SinkError, SpoolError
+from ..core.files import why
 from ..core.sink import Sink, Unwritten
-from ..errors import SinkError, SpoolError
 from ..events import Tick
-from ..files import why
-from ..spool import SpoolOptions, SpoolWriter
+from ..store.spool import SpoolOptions, SpoolWriter
 from ..view import AnyRow, Output
 
 __all__ = ["spool"]

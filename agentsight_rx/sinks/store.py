@@ -14,22 +14,20 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from ..core.errors import StoreError, UnwritableError
+from ..core.messages import say
 from ..core.sink import Sink, Unwritten
 from ..core.weight import weight
-from ..errors import StoreError, UnwritableError
 from ..events import BodyPart, Event, HttpRequest, HttpResponse, SseMessage, StdioChunk, TlsChunk, Witness, milliseconds
-from ..loss import Ledger
-from ..messages import say
-from ..state import META, LmdbStore, MemoryStore, Put, Write
-from ..view import AnyRow, AuditRow, Output, Row
-from ..view.log.checkpoints import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint
-from ..view.log.parts import LogWriter
-from ..view.log.reading import Resumed
-from ..view.log.retention import Retention, retain
-from ..view.log.upgrades import UPGRADES
-from ..view.rows.gap_counts import LossClock, LossTime, SessionGaps
-from ..view.rows.kinds import SEEN
-from ..view.rows.tables import (
+from ..events.loss import Ledger
+from ..store.log.checkpoints import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint
+from ..store.log.parts import LogWriter
+from ..store.log.reading import Resumed
+from ..store.log.retention import Retention, retain
+from ..store.log.upgrades import UPGRADES
+from ..store.rows.gap_counts import LossClock, LossTime, SessionGaps
+from ..store.rows.kinds import SEEN
+from ..store.rows.tables import (
     LOSS_TIMES,
     LOSSES,
     RUNS,
@@ -42,7 +40,9 @@ from ..view.rows.tables import (
     put,
     table_of,
 )
-from ..view.rows.tally import Tally
+from ..store.rows.tally import Tally
+from ..store.state import META, LmdbStore, MemoryStore, Put, Write
+from ..view import AnyRow, AuditRow, Output, Row
 from .age_clock import AgeClock
 from .label_key import HOSTS, KEY
 from .shared_store import Lent

@@ -14,10 +14,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..events import AnswerProgress, milliseconds
-from ..loss import Ledger
+from ..events.loss import Ledger
+from ..store.rows.gaps import gaps_of
+from ..store.rows.weights import weight_of
 from ..view import AlertRow, CallRow, Output, ProcessRow, ResourceRow, RowGone, ToolRow
-from ..view.rows.gaps import gaps_of
-from ..view.rows.weights import weight_of
 from ..view.snapshot.schema import Completeness, Snapshot, completeness
 from ..view.snapshot.snapshot import AUDIT_DEFAULT, View
 from .open_answers import OpenAnswers, Said

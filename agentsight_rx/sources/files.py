@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from ..core.options import Options
 from ..core.stream import Stream
 from ..events import FileEvent, Loss, Origin, Tick
-from ..loss import Reason
+from ..events.loss import Reason
 from .kernel.names_and_paths import lexical_path, text_of, walked_path
 from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import FoldingReader

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
-from ..messages import say
+from ..core.messages import say
 from .containers.control_groups import started
 from .target import mounts_of_cgroup2
 

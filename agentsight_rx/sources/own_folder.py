@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ..files import create_new
+from ..core.files import create_new
 
 __all__ = ["own_folder", "read_own", "replace_own"]
 

@@ -13,7 +13,7 @@ from typing import Any
 from ..core.options import Options
 from ..core.stream import Stream
 from ..events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen
-from ..loss import Reason
+from ..events.loss import Reason
 from .ends import ENDS_FIELDS, MOVED_FIELDS, Ends, ends_of
 from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import ProgramReader

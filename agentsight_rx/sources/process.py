@@ -13,8 +13,8 @@ from ..core.bounded import Recent
 from ..core.options import Options
 from ..core.stream import Stream
 from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork
-from ..loss import Reason
-from ..rules.guard.homes import home_of
+from ..events.loss import Reason
+from ..policy.rules.guard.homes import home_of
 from .containers.container_names import Placing
 from .kernel.names_and_paths import text_of, walked_path
 from .kernel.program import Program

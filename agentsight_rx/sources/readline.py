@@ -10,12 +10,12 @@ from pathlib import Path
 from struct import Struct as Layout
 from typing import TypeAlias
 
+from ..core.errors import CaptureError
+from ..core.messages import detail, say
 from ..core.options import Options
 from ..core.stream import Stream
-from ..errors import CaptureError
 from ..events import Loss, Origin, Readline, Tick
-from ..loss import Reason
-from ..messages import detail, say
+from ..events.loss import Reason
 from .kernel.features import takes_links
 from .kernel.names_and_paths import text_of
 from .kernel.probes import Probes, Site

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..events import Origin, ProcessSeen
-from ..rules.guard.homes import home_of
+from ..policy.rules.guard.homes import home_of
 from .kernel.names_and_paths import text_of
 from .proc import process_now, read_stat
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+from ..core.errors import CaptureError
 from ..core.options import Options, at_least
-from ..errors import CaptureError
 from .containers.contents import members
 from .containers.references import Container
 from .kernel.namespace import check_proc

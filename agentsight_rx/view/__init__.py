@@ -14,8 +14,8 @@ The folders, from the bottom:
 
 from typing import TYPE_CHECKING
 
-from ..lazy_names import deferred
-from .rows.kinds import (
+from ..core.lazy_names import deferred
+from ..store.rows.kinds import (
     AlertRow,
     AnyRow,
     AuditRow,
@@ -37,7 +37,7 @@ from .rows.kinds import (
 )
 
 if TYPE_CHECKING:
-    from .fold.fold import Fold
+    from ..store.fold.fold import Fold
     from .queries.call import ToolWork, WholeCall
     from .queries.costs import PricedCall
     from .queries.records import ConnectionRecord, FileRecord
@@ -73,7 +73,7 @@ if not TYPE_CHECKING:
     __getattr__ = deferred(  # with these come all providers, which most reports do not need
         __name__,
         {
-            ".fold.fold": ("Fold",),
+            "..store.fold.fold": ("Fold",),
             ".queries.call": ("ToolWork", "WholeCall"),
             ".queries.costs": ("PricedCall",),
             ".queries.records": ("ConnectionRecord", "FileRecord"),

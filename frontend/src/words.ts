@@ -1,4 +1,4 @@
-// Numbers, times and captured text -> what is shown of them. Numbers and times have the words of agentsight_rx/view/words.py.
+// Numbers, times and captured text -> what is shown of them. Numbers and times have the words of agentsight_rx/store/words.py.
 
 export function count(n: number): string {
   return n.toLocaleString("en-US");

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from .runner import MISSING, available, fuzz, fuzz_here
+from property_tests.fuzz.runner import MISSING, available, fuzz, fuzz_here
 
 
 def main() -> int:
@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def _once(parser: argparse.ArgumentParser, names: list[str], text: str) -> int:
-    from .targets import TARGETS
+    from property_tests.fuzz.targets import TARGETS
 
     if len(names) != 1 or names[0] not in TARGETS:
         parser.error(f"--input needs one target of {', '.join(TARGETS)}")
@@ -42,7 +42,7 @@ def _once(parser: argparse.ArgumentParser, names: list[str], text: str) -> int:
 
 
 def _all(parser: argparse.ArgumentParser, names: list[str], seconds: int, jobs: int) -> int:
-    from .targets import TARGETS
+    from property_tests.fuzz.targets import TARGETS
 
     unknown = [name for name in names if name not in TARGETS]
     if unknown:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from agentsight_rx.agents.transcripts import Transcript
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import Usage
-from agentsight_rx.prices import Prices, own_prices
-from tests.known_agents.transcripts.reading import KINDS, read
-
-from .choices import Input
+from agentsight_rx.llm.prices import Prices, own_prices
+from agentsight_rx.view.transcripts import Transcript
+from property_tests.fuzz.choices import Input
+from tests.view.transcripts.reading import KINDS, read
 
 __all__ = ["prices", "transcripts"]
 

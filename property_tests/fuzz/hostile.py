@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from ..aws_frames import frame as aws_frame
-from ..http2_strategies import PREFACE
-from ..http2_strategies import frame as http2_frame
-from ..websocket_strategies import frame as websocket_frame
-from .choices import spelled
-from .operators import TURN
+from property_tests.aws_frames import frame as aws_frame
+from property_tests.fuzz.choices import spelled
+from property_tests.fuzz.operators import TURN
+from property_tests.http2_strategies import PREFACE
+from property_tests.http2_strategies import frame as http2_frame
+from property_tests.websocket_strategies import frame as websocket_frame
 
 __all__ = ["HOSTILE", "SMALL", "calls"]
 

@@ -7,14 +7,13 @@ from typing import Any
 
 import msgspec
 
-from agentsight_rx.envelope import decode_envelope, encode_line
 from agentsight_rx.events import Origin, Reply, SseEvent, SseMessage, Usage
+from agentsight_rx.events.envelope import decode_envelope, encode_line
 from agentsight_rx.llm import PROVIDERS, Provider, StreamReader, dialect_of, find, provider_label
 from agentsight_rx.llm.prompt import Prompt
 from agentsight_rx.wire.sse import SseDecoder
-
-from .choices import Input
-from .llm_seeds import LLM_TARGETS
+from property_tests.fuzz.choices import Input
+from property_tests.fuzz.llm_seeds import LLM_TARGETS
 
 __all__ = ["llm_targets"]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from agentsight_rx.llm import PROVIDERS
+from property_tests.fuzz.choices import spelled
 from tests.llm.cases import case_of
 from tests.provider_component import ProviderCase
-
-from .choices import spelled
 
 __all__ = ["LLM_SEEDS", "LLM_TARGETS"]
 

@@ -9,7 +9,6 @@ import msgspec
 
 from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.stream import Operator
-from agentsight_rx.envelope import decode_envelope, encode_line
 from agentsight_rx.events import (
     BodyPart,
     Channel,
@@ -29,10 +28,10 @@ from agentsight_rx.events import (
     TlsEvent,
     WebSocketMessage,
 )
-from agentsight_rx.loss import Entry, Reason
+from agentsight_rx.events.envelope import decode_envelope, encode_line
+from agentsight_rx.events.loss import Entry, Reason
 from agentsight_rx.operators import decode_content, merge_sse, merge_websocket, parse_http, parse_jsonrpc, remove_auth
-
-from .choices import Input
+from property_tests.fuzz.choices import Input
 
 __all__ = ["PLANTED", "TURN", "connection", "pipes", "redaction"]
 

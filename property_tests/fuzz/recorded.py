@@ -11,13 +11,12 @@ from typing import Any
 import msgspec
 
 from agentsight_rx.core.engine import Engine
-from agentsight_rx.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.events import Loss
+from agentsight_rx.events.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.sources.replay.original_lines import OriginalLines
 from agentsight_rx.sources.replay.source import ReplayOptions, replay
-
-from .choices import Input
-from .samples import FOREIGN_LINES, LINES
+from property_tests.fuzz.choices import Input
+from property_tests.fuzz.samples import FOREIGN_LINES, LINES
 
 __all__ = ["envelope", "foreign_lines", "recording"]
 

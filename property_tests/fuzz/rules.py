@@ -16,11 +16,10 @@ from agentsight_rx.events import (
     WebSocketMessage,
 )
 from agentsight_rx.operators import filter_http, filter_tls
-from agentsight_rx.rules.http import compile_http
-from agentsight_rx.rules.syntax import All, Condition, Not, Rule, Some, parse_rule, spell
-from agentsight_rx.rules.tls import compile_tls
-
-from .choices import Input
+from agentsight_rx.policy.rules.http import compile_http
+from agentsight_rx.policy.rules.syntax import All, Condition, Not, Rule, Some, parse_rule, spell
+from agentsight_rx.policy.rules.tls import compile_tls
+from property_tests.fuzz.choices import Input
 
 __all__ = ["rules"]
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from agentsight_rx.envelope import encode_line
 from agentsight_rx.events import (
     BodyPart,
     Channel,
@@ -39,7 +38,8 @@ from agentsight_rx.events import (
     Usage,
     WebSocketMessage,
 )
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.envelope import encode_line
+from agentsight_rx.events.loss import Reason
 
 __all__ = ["FOREIGN_LINES", "LINES"]
 

@@ -9,20 +9,19 @@ from collections.abc import Sequence
 from hpack import Encoder
 
 from agentsight_rx.wire.websocket import Deflate
-from tests.known_agents.transcripts.reading import KINDS
-
-from ..aws_frames import chunk as aws_chunk
-from ..aws_frames import event as aws_event
-from ..aws_frames import failure as aws_failure
-from ..aws_frames import frame as aws_frame
-from ..http2_strategies import PREFACE
-from ..http2_strategies import frame as http2_frame
-from ..websocket_strategies import Packer
-from ..websocket_strategies import frame as websocket_frame
-from .choices import spelled
-from .llm_seeds import LLM_SEEDS
-from .operators import TURN
-from .samples import FOREIGN_LINES, LINES
+from property_tests.aws_frames import chunk as aws_chunk
+from property_tests.aws_frames import event as aws_event
+from property_tests.aws_frames import failure as aws_failure
+from property_tests.aws_frames import frame as aws_frame
+from property_tests.fuzz.choices import spelled
+from property_tests.fuzz.llm_seeds import LLM_SEEDS
+from property_tests.fuzz.operators import TURN
+from property_tests.fuzz.samples import FOREIGN_LINES, LINES
+from property_tests.http2_strategies import PREFACE
+from property_tests.http2_strategies import frame as http2_frame
+from property_tests.websocket_strategies import Packer
+from property_tests.websocket_strategies import frame as websocket_frame
+from tests.view.transcripts.reading import KINDS
 
 __all__ = ["SEEDS"]
 

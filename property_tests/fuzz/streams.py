@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import zstandard
 
-from agentsight_rx.redaction.event_data import mask_events
-from agentsight_rx.redaction.find import find_secrets
-from agentsight_rx.redaction.masking import mask_command, mask_field, mask_words
-from agentsight_rx.redaction.redactor import Redactor, settled
+from agentsight_rx.policy.redaction.event_data import mask_events
+from agentsight_rx.policy.redaction.find import find_secrets
+from agentsight_rx.policy.redaction.masking import mask_command, mask_field, mask_words
+from agentsight_rx.policy.redaction.redactor import Redactor, settled
 from agentsight_rx.wire.aws_event_stream import PRELUDE, AwsEventStreamDecoder
 from agentsight_rx.wire.coding import ContentDecoder
 from agentsight_rx.wire.json_stream import JsonStreamDecoder
@@ -21,11 +21,10 @@ from agentsight_rx.wire.jsonrpc import decode_line
 from agentsight_rx.wire.lines import Line, LineDecoder, is_binary
 from agentsight_rx.wire.mcp import read_cancelled, read_failed, read_server, read_tool
 from agentsight_rx.wire.sse import SseDecoder
-
-from ..aws_frames import frame
-from ..coding_strategies import CHAINS, CODINGS, Coder
-from ..test_sse_properties import by_the_book
-from .choices import Input, again
+from property_tests.aws_frames import frame
+from property_tests.coding_strategies import CHAINS, CODINGS, Coder
+from property_tests.fuzz.choices import Input, again
+from property_tests.test_sse_properties import by_the_book
 
 __all__ = ["aws_event_stream", "coding", "commands", "json_stream", "jsonrpc", "secrets", "sse"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from . import agents, files, operators, recorded, rules, streams, wire
-from .llm import llm_targets
+from property_tests.fuzz import agents, files, operators, recorded, rules, streams, wire
+from property_tests.fuzz.llm import llm_targets
 
 __all__ = ["TARGETS", "Target"]
 

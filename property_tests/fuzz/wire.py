@@ -8,12 +8,11 @@ from agentsight_rx.wire.hpack_fields import FieldDecoder
 from agentsight_rx.wire.http1 import Body, End, Http1Decoder, Item, RequestHead, ResponseHead, Unparsed, field
 from agentsight_rx.wire.http2 import Data, Fields, Http2Decoder, Lost, looks_like_http2
 from agentsight_rx.wire.websocket import Deflate, SocketMessage, WebSocketDecoder, agreed
-
-from ..http2_strategies import PREFACE as HTTP2_PREFACE
-from ..http2_strategies import frame as http2_frame
-from ..http2_strategies import joined
-from ..test_http1_properties import received
-from .choices import Input, walked
+from property_tests.fuzz.choices import Input, walked
+from property_tests.http2_strategies import PREFACE as HTTP2_PREFACE
+from property_tests.http2_strategies import frame as http2_frame
+from property_tests.http2_strategies import joined
+from property_tests.test_http1_properties import received
 
 __all__ = ["http1", "http2", "websocket"]
 

@@ -12,12 +12,12 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 
-from .agent import Agent
-from .agents import AGENTS
-from .capture import Result, run_agent
-from .install import install
-from .network import leave_the_network
-from .versions import version_of
+from tests.agents.agent import Agent
+from tests.agents.agents import AGENTS
+from tests.agents.capture import Result, run_agent
+from tests.agents.install import install
+from tests.agents.network import leave_the_network
+from tests.agents.versions import version_of
 
 __all__ = ["main"]
 

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from random import Random
 from zipfile import ZipFile
 
+from tests.agents.agent import Agent, Place
+from tests.agents.install import GO_BUILDS, INSTALLED, NPM, PROGRAMS, PYTHON
+from tests.agents.tool_callers import TOOL_CALLERS
+from tests.agents.versions import debian_version, python_version, version
 from tests.live.peers import find_node
-
-from .agent import Agent, Place
-from .install import GO_BUILDS, INSTALLED, NPM, PROGRAMS, PYTHON
-from .tool_callers import TOOL_CALLERS
-from .versions import debian_version, python_version, version
 
 __all__ = ["AGENTS", "agent_named"]
 

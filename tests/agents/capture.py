@@ -13,18 +13,17 @@ from agentsight_rx import operators as op
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import HttpEvent, HttpRequest, TlsChunk, TlsClose, time_of
 from agentsight_rx.graphs import TraceOptions, trace, traced
-from agentsight_rx.opened_sources import hooked
-from agentsight_rx.runtime import Summary
+from agentsight_rx.runtime.run import Summary
 from agentsight_rx.sources import HookOptions, PlainHttpOptions, Target, TlsOptions, Tracing
 from agentsight_rx.sources.hold import group
+from agentsight_rx.sources.opened import hooked
 from agentsight_rx.sources.tls.candidates import tls_candidates
 from agentsight_rx.sources.tls.commands import resolve
+from tests.agents.agent import Agent, Place
+from tests.agents.compare import Size, differences, of_capture, of_server, size_of
+from tests.agents.install import INSTALLED
 from tests.live.capture import PATIENCE_S, Kept, running
 from tests.live.peers import wire_server
-
-from .agent import Agent, Place
-from .compare import Size, differences, of_capture, of_server, size_of
-from .install import INSTALLED
 
 __all__ = ["Result", "run_agent"]
 

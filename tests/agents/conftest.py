@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from .agent import Agent
-from .agents import agent_named
-from .install import install
-from .network import leave_the_network
+from tests.agents.agent import Agent
+from tests.agents.agents import agent_named
+from tests.agents.install import install
+from tests.agents.network import leave_the_network
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,15 +18,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agentsight_rx.events import HttpRequest
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log.reading import read_events
+from agentsight_rx.store.log.reading import read_events
+from agentsight_rx.store.state import LmdbStore
+from tests.agents.agent import Place
+from tests.agents.agents import agent_named
+from tests.agents.install import INSTALLED, PYTHON, install
+from tests.agents.network import leave_the_network
 from tests.live.capture import PATIENCE_S, PROGRAM
 from tests.live.peers import WirePeer, wire_server
-
-from .agent import Place
-from .agents import agent_named
-from .install import INSTALLED, PYTHON, install
-from .network import leave_the_network
 
 __all__ = ["COMMANDS", "main"]
 

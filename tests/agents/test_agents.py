@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from .agent import Agent
-from .agents import AGENTS
-from .capture import run_agent
+from tests.agents.agent import Agent
+from tests.agents.agents import AGENTS
+from tests.agents.capture import run_agent
 
 pytestmark = pytest.mark.agents
 

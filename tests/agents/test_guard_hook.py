@@ -15,15 +15,14 @@ from typing import Any
 import pytest
 
 from agentsight_rx.events import HttpRequest
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log.reading import read_events
+from agentsight_rx.store.log.reading import read_events
+from agentsight_rx.store.rows.tables import ALERTS
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.queries.reading import rows_of
-from agentsight_rx.view.rows.tables import ALERTS
+from tests.agents.agent import Place
+from tests.agents.agents import agent_named
 from tests.live.capture import PATIENCE_S, PROGRAM
 from tests.live.peers import wire_server
-
-from .agent import Place
-from .agents import agent_named
 
 pytestmark = pytest.mark.agents
 

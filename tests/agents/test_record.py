@@ -12,16 +12,15 @@ from typing import Any
 
 import pytest
 
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.state import LmdbStore
+from tests.agents.agent import Place
+from tests.agents.agents import agent_named
+from tests.agents.tool_callers import PROMPT
 from tests.cli.report.asking import text, values
 from tests.live.capture import PATIENCE_S, PROGRAM
 from tests.live.counts import ANTHROPIC, GEMINI, OPENAI, RESPONSES, TOKENS, Counts
 from tests.live.peers import WirePeer, wire_server
 from tests.reports import Report, read_report
-
-from .agent import Place
-from .agents import agent_named
-from .tool_callers import PROMPT
 
 pytestmark = pytest.mark.agents
 

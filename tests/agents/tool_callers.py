@@ -7,11 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from tests.agents.agent import Agent, Place
+from tests.agents.install import INSTALLED, NPM, PROGRAMS, PYTHON
+from tests.agents.versions import version
 from tests.live.peers import find_node
-
-from .agent import Agent, Place
-from .install import INSTALLED, NPM, PROGRAMS, PYTHON
-from .versions import version
 
 __all__ = ["PROMPT", "TOOL_CALLERS"]
 

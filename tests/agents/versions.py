@@ -5,10 +5,9 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Sequence
 
+from tests.agents.agent import Agent
+from tests.agents.install import INSTALLED, PYTHON
 from tests.live.capture import PATIENCE_S
-
-from .agent import Agent
-from .install import INSTALLED, PYTHON
 
 __all__ = ["debian_version", "python_version", "version", "version_of"]
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..live.capture import PATIENCE_S
-from ..view.page.story import SESSION
+from tests.live.capture import PATIENCE_S
+from tests.view.page.story import SESSION
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentsight_rx.core.sink import Writer
-from agentsight_rx.loss import Ledger
-from agentsight_rx.prices import Prices
-from agentsight_rx.recording.deciding import Deciding
+from agentsight_rx.events.loss import Ledger
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.runtime.recording.deciding import Deciding
+from agentsight_rx.runtime.web import StoredPage, WebOptions, serve_stored, web
 from agentsight_rx.view import Output
 from agentsight_rx.view.page.recorder import Watched
-from agentsight_rx.web import StoredPage, WebOptions, serve_stored, web
-
-from .browsing import Shown, opened
+from tests.browser.browsing import Shown, opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -13,16 +13,15 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
-from agentsight_rx.loss import Reason
-from agentsight_rx.prices import Prices
+from agentsight_rx.events.loss import Reason
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.runtime.web import StoredPage
+from agentsight_rx.runtime.web.assets import bundle, single_file
 from agentsight_rx.view import CallRow, ProcessRow, SessionRow, TlsUseRow, ToolRow
 from agentsight_rx.view.page import Picture, embedded
-from agentsight_rx.web import StoredPage
-from agentsight_rx.web.assets import bundle, single_file
-
-from ..view.page.story import HOSTILE, SESSION, Story, output, parcel, recorded, stored
-from .browsing import NARROW, TABS, WIDE, opened, problems
-from .page_runs import running, serving
+from tests.browser.browsing import NARROW, TABS, WIDE, opened, problems
+from tests.browser.page_runs import running, serving
+from tests.view.page.story import HOSTILE, SESSION, Story, output, parcel, recorded, stored
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Route

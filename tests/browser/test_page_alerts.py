@@ -14,22 +14,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.prices import Prices
-from agentsight_rx.recording.deciding import Deciding
-from agentsight_rx.recording.guard_file import guard_rules
-from agentsight_rx.recording.seen_file import SeenFile
-from agentsight_rx.rules.guard.file import built_in_rules
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.policy.rules.guard.file import built_in_rules
+from agentsight_rx.runtime.recording.deciding import Deciding
+from agentsight_rx.runtime.recording.guard_file import guard_rules
+from agentsight_rx.runtime.recording.seen_file import SeenFile
+from agentsight_rx.runtime.web import StoredPage
+from agentsight_rx.runtime.web.assets import bundle, single_file
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.page import Picture, embedded
 from agentsight_rx.view.page.recorder import Watched
-from agentsight_rx.web import StoredPage
-from agentsight_rx.web.assets import bundle, single_file
-
-from .. import guarded
-from ..view.page.alert_story import alerts_on, hostile_alert, long_with_alerts, written
-from ..view.page.story import SESSION, Story, output, parcel, recorded
-from .browsing import Shown, opened, problems
-from .page_runs import running, serving
+from tests import guarded
+from tests.browser.browsing import Shown, opened, problems
+from tests.browser.page_runs import running, serving
+from tests.view.page.alert_story import alerts_on, hostile_alert, long_with_alerts, written
+from tests.view.page.story import SESSION, Story, output, parcel, recorded
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -13,13 +13,12 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
-from agentsight_rx.web import StoredPage
-
-from ..view.page.context_story import FELL, LOST, over_time, turn_of
-from ..view.page.story import long_session, recorded
-from ..view.queries.context_story import PRICES, SESSION, begun, words
-from .browsing import Shown, opened, problems
-from .page_runs import serving
+from agentsight_rx.runtime.web import StoredPage
+from tests.browser.browsing import Shown, opened, problems
+from tests.browser.page_runs import serving
+from tests.view.page.context_story import FELL, LOST, over_time, turn_of
+from tests.view.page.story import long_session, recorded
+from tests.view.queries.context_story import PRICES, SESSION, begun, words
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Route

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agentsight_rx.events import Event, HttpRequest
-from agentsight_rx.prices import Prices
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.runtime.web import StoredPage
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.page import Picture
 from agentsight_rx.view.page.head import CACHE_LOST, COMPACTED, FAILED, MISSING, SUB_AGENT, Strip, head_of
-from agentsight_rx.web import StoredPage
-
-from ..view.page.story import long_session, output, recorded
-from .browsing import TABS, Shown, opened, problems
-from .page_runs import Running, running, serving
+from tests.browser.browsing import TABS, Shown, opened, problems
+from tests.browser.page_runs import Running, running, serving
+from tests.view.page.story import long_session, output, recorded
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentsight_rx.events import ProcessExit
-from agentsight_rx.web import StoredPage
-
-from ..view.page.story import SESSION, Story, recorded
-from .browsing import NARROW, WIDE, Shown, opened, problems
-from .page_runs import serving
+from agentsight_rx.runtime.web import StoredPage
+from tests.browser.browsing import NARROW, WIDE, Shown, opened, problems
+from tests.browser.page_runs import serving
+from tests.view.page.story import SESSION, Story, recorded
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

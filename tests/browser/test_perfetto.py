@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.events import SystemSample
-from agentsight_rx.exports import perfetto
-from agentsight_rx.state import LmdbStore
-
-from ..cli.report.story import AGENT, recorded, small_story
-from .browsing import chromium
-from .trace_processor import TraceProcessor, trace_processor
+from agentsight_rx.sinks.exports import perfetto
+from agentsight_rx.store.state import LmdbStore
+from tests.browser.browsing import chromium
+from tests.browser.trace_processor import TraceProcessor, trace_processor
+from tests.cli.report.story import AGENT, recorded, small_story
 
 pytestmark = pytest.mark.browser
 

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..live.capture import PATIENCE_S
+from tests.live.capture import PATIENCE_S
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route

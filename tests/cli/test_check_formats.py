@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from agentsight_rx.cli.check_formats import FORMATS, Checked
-from agentsight_rx.rules.guard.file import read_rules
+from agentsight_rx.policy.rules.guard.file import read_rules
 from agentsight_rx.view import AlertRow
 
 ROW = AlertRow("alert-1", 1, "new-host", "warn", "curl spoke to a", "a", number=1, host="a", session_id="s")

@@ -20,14 +20,13 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from agentsight_rx.cli.check_formats import FORMATS, Checked
-from agentsight_rx.recording.judged import judged
-from agentsight_rx.rules.guard.file import built_in_rules, read_rules
-from agentsight_rx.rules.guard.values import Rules
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.policy.rules.guard.file import built_in_rules, read_rules
+from agentsight_rx.policy.rules.guard.values import Rules
+from agentsight_rx.runtime.recording.judged import judged
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import AlertRow
+from tests.cli.test_check_formats import HOSTILE, ROW
 from tests.guarded import leaking, stored
-
-from .test_check_formats import HOSTILE, ROW
 
 # which has no types
 SARIF: Any = import_module("pydantic_sarif.model").StaticAnalysisResultsFormatSarifVersion210JsonSchema

@@ -9,13 +9,12 @@ import pytest
 from agentsight_rx.cli.closing import closing_lines, outcome_of
 from agentsight_rx.cli.text import did_said
 from agentsight_rx.events import BlindSpot, Origin
-from agentsight_rx.loss import Ledger, Reason
-from agentsight_rx.prices import Prices
-from agentsight_rx.runtime import Summary
+from agentsight_rx.events.loss import Ledger, Reason
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.runtime.run import Summary
+from agentsight_rx.store.rows.tally import Tally, Totals
 from agentsight_rx.view.queries import outcome
-from agentsight_rx.view.rows.tally import Tally, Totals
-
-from .report.story import BEGAN_MS, Story, items, recorded, result, small_story, text, tool
+from tests.cli.report.story import BEGAN_MS, Story, items, recorded, result, small_story, text, tool
 
 
 def summed(story: Story, *lost: tuple[str, Reason, int], failures: tuple[str, ...] = ()) -> Summary:

@@ -10,8 +10,7 @@ from msgspec.structs import replace
 from agentsight_rx.cli.deciding import deciding
 from agentsight_rx.view import AlertRow
 from agentsight_rx.view.queries.decided import state_of
-
-from .guarding import stay_in
+from tests.cli.guarding import stay_in
 
 ROW = AlertRow("alert-1", 1, "new-host", "warn", "curl spoke to a", "a", number=1, host="paste.example")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agentsight_rx.cli.deliveries import alert_sinks
-from agentsight_rx.loss import Ledger
-from agentsight_rx.rules.guard.file import built_in_rules, read_rules
+from agentsight_rx.events.loss import Ledger
+from agentsight_rx.policy.rules.guard.file import built_in_rules, read_rules
 
 WAYS = ('command = ["true"]', 'webhook = "https://x.example/"', "journald = true", "desktop = true", 'file = "~/alerts"')
 

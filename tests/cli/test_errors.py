@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.spool import Header, encode_segment
-from agentsight_rx.state import LmdbStore, Put
-from agentsight_rx.state.lmdb_store import META
+from agentsight_rx.store.spool import Header, encode_segment
+from agentsight_rx.store.state import LmdbStore, Put
+from agentsight_rx.store.state.lmdb_store import META
 
 PROGRAM = [sys.executable, "-m", "agentsight_rx"]
 

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
 from agentsight_rx.cli.closing import closing_lines
-from agentsight_rx.envelope import encode_line
 from agentsight_rx.errors import CaptureError, UsageError
 from agentsight_rx.events import Connection, Direction, Event, HttpRequest, HttpResponse, Origin, TlsChunk, TlsHandshake
+from agentsight_rx.events.envelope import encode_line
+from agentsight_rx.events.loss import RuleCounts
 from agentsight_rx.graphs import TraceOptions, explain, replay
-from agentsight_rx.loss import RuleCounts
 from agentsight_rx.operators import filter_http, filter_tls
-from agentsight_rx.runtime import run
+from agentsight_rx.runtime.run import run
 from agentsight_rx.sources import ReplayOptions
 
 ROOT = Path(__file__).parents[2]
@@ -198,8 +198,8 @@ def test_an_example_about_messages_compiles(rule: str) -> None:
 
 
 def test_every_field_is_documented() -> None:
-    from agentsight_rx.rules.http_fields import HTTP_FIELDS
-    from agentsight_rx.rules.tls import TLS_FIELDS
+    from agentsight_rx.policy.rules.http_fields import HTTP_FIELDS
+    from agentsight_rx.policy.rules.tls import TLS_FIELDS
 
     said = set(re.findall(r"`([\w.-]+)`", (ROOT / "docs" / "filters.md").read_text()))
     names = {re.sub(r"^(exchange\.)?((req|request|resp|response|res|websocket)\.)?", "", name) for name in HTTP_FIELDS}

@@ -13,9 +13,8 @@ import typer
 
 from agentsight_rx.cli import app
 from agentsight_rx.cli.flags.form import asks_for_json
-
-from .test_errors import run
-from .test_terminal import LINE, on_a_terminal
+from tests.cli.test_errors import run
+from tests.cli.test_terminal import LINE, on_a_terminal
 
 # To standard output: messages go to the other one
 PAUSE = {"watch pause", "watch resume"}

@@ -20,13 +20,13 @@ from agentsight_rx.cli import app
 from agentsight_rx.cli.guard.suggested import Suggested, entry_of, suggested
 from agentsight_rx.errors import CaptureError, StoreError, UsageError
 from agentsight_rx.events import BlindSpot, Event, Origin
-from agentsight_rx.loss import Ledger, Reason
-from agentsight_rx.rules.guard.file import built_in_rules, read_rules
-from agentsight_rx.rules.guard.values import Allow, Rules
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.events.loss import Ledger, Reason
+from agentsight_rx.policy.rules.guard.file import built_in_rules, read_rules
+from agentsight_rx.policy.rules.guard.values import Allow, Rules
+from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import AlertRow, Fold, Output
 from agentsight_rx.view.queries.decided import allowed_by
-from agentsight_rx.view.rows.tables import put
 from tests.cli.guarding import ran, stay_in
 from tests.guarded import KEY, Story, leaking, stored
 

@@ -16,8 +16,7 @@ from agentsight_rx.cli import app
 from agentsight_rx.cli.help import spec_of
 from agentsight_rx.cli.selections import SELECTIONS
 from agentsight_rx.cli.version import version_line
-
-from .test_errors import PROGRAM
+from tests.cli.test_errors import PROGRAM
 
 GROUPS = ["what to watch", "TLS", "stdio", "system", "filters", "where it goes", "the page", "flags"]
 OURS = ("trace", "record", "replay", "debug ssl", "debug process", "debug stdio", "debug system", "debug files", "debug net")

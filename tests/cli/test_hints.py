@@ -11,8 +11,8 @@ import agentsight_rx
 
 ROOT = Path(agentsight_rx.__file__).parent
 COMMAND = re.compile(r"agentsight-rx (report|record|serve|doctor|trace|replay|cluster|demo|top)\b")
-BY_CODE = {"view/reasons.py"}  # its table is shown by a function that names the program
-PUBLIC = {"agents/known.py", "view/page/words.py"}  # in files and pages that others read, elsewhere
+BY_CODE = {"store/reasons.py"}  # its table is shown by a function that names the program
+PUBLIC = {"llm/agents/known.py", "view/page/words.py"}  # in files and pages that others read, elsewhere
 
 
 def fixed(path: Path) -> Iterator[tuple[str, str]]:

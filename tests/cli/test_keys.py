@@ -11,8 +11,8 @@ from agentsight_rx.cli.continuing import keyed
 from agentsight_rx.cli.flags.filters import Filters
 from agentsight_rx.cli.keys import key_in
 from agentsight_rx.errors import UsageError
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.graphs import TraceOptions
-from agentsight_rx.loss import Ledger
 from agentsight_rx.sinks import store, stored_key
 
 KEY = bytes(range(7, 39))

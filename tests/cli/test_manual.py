@@ -14,8 +14,7 @@ from agentsight_rx.cli import app
 from agentsight_rx.cli.help import meaning_of, spec_of
 from agentsight_rx.cli.manual import manual
 from agentsight_rx.cli.selections import SELECTIONS
-
-from .test_help import COMMANDS
+from tests.cli.test_help import COMMANDS
 
 pytestmark = pytest.mark.needs("groff")
 

@@ -10,13 +10,12 @@ import pytest
 from agentsight_rx.cli.closing import closing_lines
 from agentsight_rx.cli.report.screen import Screen
 from agentsight_rx.cli.report.summary import summary_text
-from agentsight_rx.loss import Ledger
-from agentsight_rx.runtime import Summary
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.rows.tally import Tally
-
-from .report.asking import bytes_of
-from .report.story import BEGAN_MS, Story, items, recorded, text
+from agentsight_rx.events.loss import Ledger
+from agentsight_rx.runtime.run import Summary
+from agentsight_rx.store.rows.tally import Tally
+from agentsight_rx.store.state import LmdbStore
+from tests.cli.report.asking import bytes_of
+from tests.cli.report.story import BEGAN_MS, Story, items, recorded, text
 
 USAGE = {"input_tokens": 287, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 6, "output_tokens": 48}
 SAID = "393 in (25 % cached) · 48 out"

@@ -14,7 +14,7 @@ import pytest
 DOCUMENT = Path(__file__).parents[2] / "docs" / "agents.md"
 ASKED = """
 import sys
-from agentsight_rx.agents import agent_named, agent_of
+from agentsight_rx.llm.agents import agent_named, agent_of
 from agentsight_rx.cli.errors import shown
 from agentsight_rx.cli.own_agents import load_own_agents
 status = shown(lambda: load_own_agents() and 0 or 0, [])

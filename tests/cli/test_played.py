@@ -25,5 +25,5 @@ def test_as_json_it_is_the_summary(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_the_recording_names_no_place_of_another_machine() -> None:
-    text = (Path(__file__).parents[2] / "agentsight_rx" / "demo" / "recorded.jsonl").read_text()
+    text = (Path(__file__).parents[2] / "agentsight_rx" / "runtime" / "demo" / "recorded.jsonl").read_text()
     assert not any(place in text for place in ("/root", "/work"))

@@ -10,8 +10,7 @@ import pytest
 
 from agentsight_rx.cli import probing
 from agentsight_rx.sources.tls.stacks.finding import Finding, Hook
-
-from ..sources.tls import make_program
+from tests.sources.tls import make_program
 
 
 @pytest.fixture(autouse=True)

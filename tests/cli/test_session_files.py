@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from agentsight_rx.agents.transcripts import OpencodeDatabase
 from agentsight_rx.cli import session_files as transcripts
 from agentsight_rx.cli.session_files import Found, Home, TranscriptFiles, home_of_user, with_log
-from tests.known_agents.transcripts.reading import REDACTOR
-from tests.known_agents.transcripts.samples import CLAUDE, CODEX, GEMINI, GEMINI_LINES, opencode_database
+from agentsight_rx.view.transcripts import OpencodeDatabase
+from tests.view.transcripts.reading import REDACTOR
+from tests.view.transcripts.samples import CLAUDE, CODEX, GEMINI, GEMINI_LINES, opencode_database
 
 FILES = {
     ".claude/projects/-work-shop/1a2b.jsonl": CLAUDE,

@@ -11,9 +11,8 @@ import pytest
 
 from agentsight_rx.cli.ship import ship
 from agentsight_rx.errors import SpoolError, UsageError
-from agentsight_rx.spool import segment_name
-
-from ..cluster.test_shipping import files, segment, spool_of
+from agentsight_rx.store.spool import segment_name
+from tests.runtime.cluster.test_shipping import files, segment, spool_of
 
 
 def test_once_ships_what_is_there_and_says_how_much(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,8 +13,7 @@ from agentsight_rx.cli.snapshot_schema import schema, schema_text
 from agentsight_rx.view import RowGone
 from agentsight_rx.view.snapshot.schema import Completeness
 from agentsight_rx.view.snapshot.snapshot import View
-
-from ..samples import OUTPUTS
+from tests.samples import OUTPUTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "snapshot.schema.json"
 

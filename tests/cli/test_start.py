@@ -55,7 +55,7 @@ def test_a_command_loads_none_of_the_others(name: str) -> None:
     assert not loaded & others
 
 
-_BESIDE_THE_SOURCES = ("graphs", "runtime", "sinks", "web", "cli.capture", "cli.continuing", "cli.deliveries")
+_BESIDE_THE_SOURCES = ("graphs", "runtime.run", "sinks", "runtime.web", "cli.capture", "cli.continuing", "cli.deliveries")
 
 
 def _imported(*names: str) -> set[str]:
@@ -66,14 +66,16 @@ def _imported(*names: str) -> set[str]:
 def test_what_the_sources_do_not_need_is_imported_while_they_are_opened() -> None:
     loaded = _imported("cli.record")
     assert "agentsight_rx.sources.tls.source" in loaded
-    beside = {f"agentsight_rx.{name}" for name in (*_BESIDE_THE_SOURCES, "operators", "redaction", "view.fold", "view.log")}
+    beside = {
+        f"agentsight_rx.{name}" for name in (*_BESIDE_THE_SOURCES, "operators", "policy.redaction", "store.fold", "store.log")
+    }
     assert not beside & loaded
     assert beside <= _imported("cli.record", *_BESIDE_THE_SOURCES)
 
 
 def test_a_recording_loads_neither_what_serves_the_page_nor_what_exports() -> None:
     late = {"uvicorn", "starlette", "sse_starlette", "opentelemetry", "urllib.request", "rich.table", "pydantic", "elftools"}
-    own = {f"agentsight_rx.{name}" for name in ("view.page", "view.queries.verdict", "context", "exports")}
+    own = {f"agentsight_rx.{name}" for name in ("view.page", "view.queries.verdict", "llm.context", "sinks.exports")}
     assert not (late | own) & _imported("cli.record", *_BESIDE_THE_SOURCES)
 
 
@@ -102,4 +104,5 @@ def test_the_help_says_of_each_command_what_its_own_help_begins_with() -> None:
 def test_a_report_loads_no_reader_of_model_calls_and_no_redaction() -> None:
     loaded = _loaded("report", "--db", "/nothing.lmdb")
     assert "agentsight_rx.view.queries.summary" in loaded
-    assert not {name for name in loaded if name.startswith(("agentsight_rx.llm", "agentsight_rx.redaction"))}
+    assert not {"agentsight_rx.llm.reader", "agentsight_rx.llm.table"} & loaded
+    assert not {name for name in loaded if name.startswith("agentsight_rx.policy.redaction")}

@@ -9,10 +9,9 @@ import msgspec
 import pytest
 
 from agentsight_rx.cli.start_timing import STARTED, lines_of, measured, write_steps
+from agentsight_rx.core.timing import Step
 from agentsight_rx.errors import CaptureError, SinkError
-from agentsight_rx.timing import Step
-
-from .test_errors import run
+from tests.cli.test_errors import run
 
 STEPS = [
     Step("Python, and the command line", 0.0, took_ms=60.4, processor_ms=55.0),

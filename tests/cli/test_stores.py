@@ -9,9 +9,8 @@ import pytest
 
 from agentsight_rx.cli import stores
 from agentsight_rx.errors import StoreError, UnwritableError
-from agentsight_rx.service.users.places import Reader
-
-from .guarding import ran, stay_in
+from agentsight_rx.runtime.service.users.places import Reader
+from tests.cli.guarding import ran, stay_in
 
 UID, GID = 61001, 61002
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .report.story import recorded, small_story
+from tests.cli.report.story import recorded, small_story
 
 PROGRAM = f"{sys.executable} -m agentsight_rx"
 LINE = '{"timestamp":1,"event":"EXIT","comm":"fähre · 渡し","pid":1,"ppid":1,"exit_code":0}\n'

@@ -9,8 +9,8 @@ import pytest
 from agentsight_rx.cli import ways
 from agentsight_rx.cli.ways import Way, way_to_see
 from agentsight_rx.errors import CaptureError, Unavailable, UsageError
-from agentsight_rx.opened_sources import SourceOptions
 from agentsight_rx.sources import FileOptions, ProcessOptions
+from agentsight_rx.sources.opened import SourceOptions
 
 
 def refuses(text: str) -> Callable[[], None]:

@@ -12,10 +12,9 @@ import pytest
 import trustme
 
 from agentsight_rx.sources.containers.references import resolve_reference
-
-from ..live.capture import PATIENCE_S, until
-from ..live.podman import podman
-from ..live.watched import AGENT, MODEL
+from tests.live.capture import PATIENCE_S, until
+from tests.live.podman import podman
+from tests.live.watched import AGENT, MODEL
 
 pytestmark = pytest.mark.container
 

@@ -14,7 +14,7 @@ from agentsight_rx.core.beside_losses import beside_losses
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import BlindSpot, Event, Loss, Origin, Readline, TlsUse, time_of
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.testing import Law, check_operator
 
 START_NS = 10**12

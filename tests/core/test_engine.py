@@ -21,7 +21,7 @@ from agentsight_rx.core.hub import Hub
 from agentsight_rx.core.machine import Kernel
 from agentsight_rx.core.stream import Operator, Stream, of, origin
 from agentsight_rx.events import Event, Loss, Origin, Tick, TlsHandshake, time_of
-from agentsight_rx.loss import Entry, Reason
+from agentsight_rx.events.loss import Entry, Reason
 
 MS = 1_000_000
 Timed: TypeAlias = tuple[int, str]  # ms, name

@@ -14,8 +14,7 @@ from agentsight_rx.core.merge import merge
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import as_stream, of
 from agentsight_rx.events import Origin, Readline, time_of
-
-from ..test_runtime import Keeping
+from tests.runtime.test_run import Keeping
 
 EVENTS = [Readline(Origin(number, 1, wall_ns=number), f"echo {number}") for number in range(1, 601)]
 TYPO = "'Readline' object has no attribute 'comand'"

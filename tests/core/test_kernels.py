@@ -16,7 +16,7 @@ from agentsight_rx.core.machine import Bounded, Checkpointed, Kernel, Machine, M
 from agentsight_rx.core.per_key import per_key
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Loss, Origin
-from agentsight_rx.loss import Entry, Reason
+from agentsight_rx.events.loss import Entry, Reason
 
 
 class Word(Struct, frozen=True):

@@ -14,7 +14,7 @@ from agentsight_rx.core import mailbox as mailboxes
 from agentsight_rx.core.mailbox import Mailbox, Overflow, inbox
 from agentsight_rx.core.weight import weight
 from agentsight_rx.events import BodyPart, HttpRequest, Loss, Origin, Reply, SseMessage, TlsChunk, TlsClose
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 
 ORIGIN = Origin(1, 1)
 

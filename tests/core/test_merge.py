@@ -18,7 +18,7 @@ from agentsight_rx.core.merge import merge
 from agentsight_rx.core.stream import Node, Operator, Stream, of
 from agentsight_rx.events import Event, HttpRequest, Loss, Origin, ProcessFork, TlsChunk, TlsClose
 from agentsight_rx.events import time_of as event_time
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 
 MS = 1_000_000
 Timed: TypeAlias = tuple[int, str]  # ms, name

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from agentsight_rx.core.options import Fits, Options, above, at_least, between
 from agentsight_rx.errors import UsageError
 from agentsight_rx.graphs import TraceOptions
-from agentsight_rx.opened_sources import SourceOptions
+from agentsight_rx.runtime.web import WebOptions
 from agentsight_rx.sinks import OtelOptions
 from agentsight_rx.sources import (
     AgentOptions,
@@ -34,8 +34,8 @@ from agentsight_rx.sources import (
     Target,
     TlsOptions,
 )
-from agentsight_rx.spool import SpoolOptions
-from agentsight_rx.web import WebOptions
+from agentsight_rx.sources.opened import SourceOptions
+from agentsight_rx.store.spool import SpoolOptions
 
 
 class Inner(Options, frozen=True):

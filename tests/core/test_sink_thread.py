@@ -11,7 +11,7 @@ from agentsight_rx.core.mailbox import Mailbox
 from agentsight_rx.core.sink import Sink, Unwritten
 from agentsight_rx.core.sink_thread import SinkThread
 from agentsight_rx.events import Origin, TlsChunk
-from agentsight_rx.loss import Entry, Ledger, Reason
+from agentsight_rx.events.loss import Entry, Ledger, Reason
 
 
 class Writer:

@@ -17,7 +17,7 @@ from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.kernels import change, each, keep
 from agentsight_rx.core.machine import Bounded, Checkpointed, Kernel
 from agentsight_rx.core.stream import Chain, Node, Operator, Stream, of, origin
-from agentsight_rx.loss import Entry, Reason
+from agentsight_rx.events.loss import Entry, Reason
 
 MS = 1_000_000
 Timed: TypeAlias = tuple[int, str]  # ms, name

@@ -27,8 +27,7 @@ from agentsight_rx.events import (
 from agentsight_rx.graphs import TraceOptions, http_messages
 from agentsight_rx.operators import drop_marked, filter_tls, materialize, normalize, remove_auth
 from agentsight_rx.view import Output, Row
-
-from ..operators import CONNECTION, Wire
+from tests.operators import CONNECTION, Wire
 
 __all__ = [
     "ANSWER",

@@ -6,8 +6,7 @@ import pytest
 
 from agentsight_rx.events import HttpRequest, HttpResponse, TlsChunk
 from agentsight_rx.graphs import TraceOptions
-
-from . import Talk, answer, only, request, traced
+from tests.golden import Talk, answer, only, request, traced
 
 _IN, _OUT = "in", "out"
 

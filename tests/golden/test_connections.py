@@ -7,39 +7,12 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.events import (
-    HttpRequest,
-    HttpResponse,
-    SseMessage,
-    TlsChunk,
-    TlsEvent,
-)
+from agentsight_rx.events import HttpRequest, HttpResponse, SseMessage, TlsChunk, TlsEvent
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions
 from agentsight_rx.view import CallRow
-
-from ..operators import CONNECTION, MS, Wire
-from . import (
-    ANSWER,
-    ASKED,
-    JSON,
-    Talk,
-    Threads,
-    answer,
-    last_rows,
-    messages,
-    only,
-    request,
-    said,
-    streamed,
-    traced,
-)
-from .streams import (
-    ANTHROPIC,
-    ANTHROPIC_REPLY,
-    START,
-    STOP,
-    says,
-)
+from tests.golden import ANSWER, ASKED, JSON, Talk, Threads, answer, last_rows, messages, only, request, said, streamed, traced
+from tests.golden.streams import ANTHROPIC, ANTHROPIC_REPLY, START, STOP, says
+from tests.operators import CONNECTION, MS, Wire
 
 # -- E10: what a connection is -----------------------------------------------------------------------------------------
 

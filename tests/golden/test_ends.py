@@ -6,12 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.events import SseMessage, TlsEvent
+from agentsight_rx.store.rows.kinds import HUNG_UP
 from agentsight_rx.view import CallRow, HttpRow, Output, TokenRow, ToolRow
-from agentsight_rx.view.rows.kinds import HUNG_UP
-
-from ..operators import MS
-from . import ASKED, EPOCH_NS, JSON, SIZES, Talk, last_rows, only, request, streamed, traced
-from .streams import CHAT_END, chat, data
+from tests.golden import ASKED, EPOCH_NS, JSON, SIZES, Talk, last_rows, only, request, streamed, traced
+from tests.golden.streams import CHAT_END, chat, data
+from tests.operators import MS
 
 CHAT = "/v1/chat/completions"
 SAID = chat([{"index": 0, "delta": {"content": "hello"}, "finish_reason": "stop"}])

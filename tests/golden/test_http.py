@@ -12,33 +12,9 @@ import brotli  # type: ignore[import-untyped]  # it has no types
 import pytest
 import zstandard
 
-from agentsight_rx.events import (
-    HttpRequest,
-    HttpResponse,
-    SseMessage,
-    TlsChunk,
-    TlsEvent,
-)
-
-from . import (
-    ANSWER,
-    ASKED,
-    JSON,
-    SIZES,
-    SSE,
-    Talk,
-    answer,
-    chunked,
-    messages,
-    only,
-    request,
-    said,
-    traced,
-)
-from .streams import (
-    ANTHROPIC,
-    ANTHROPIC_REPLY,
-)
+from agentsight_rx.events import HttpRequest, HttpResponse, SseMessage, TlsChunk, TlsEvent
+from tests.golden import ANSWER, ASKED, JSON, SIZES, SSE, Talk, answer, chunked, messages, only, request, said, traced
+from tests.golden.streams import ANTHROPIC, ANTHROPIC_REPLY
 
 
 def bodies(made: Iterable[object]) -> list[tuple[int, bytes, bool, str | None]]:

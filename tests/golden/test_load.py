@@ -19,10 +19,9 @@ from agentsight_rx.graphs import TraceOptions, http_messages
 from agentsight_rx.operators import materialize, normalize, remove_auth
 from agentsight_rx.view import CallRow, Output, TokenRow
 from benchmarks.churn import churned
-
-from ..operators import Wire
-from . import EPOCH_NS, SSE, Talk, last_rows, only, request, traced
-from .streams import START, STOP, anthropic, says
+from tests.golden import EPOCH_NS, SSE, Talk, last_rows, only, request, traced
+from tests.golden.streams import START, STOP, anthropic, says
+from tests.operators import Wire
 
 MANY = 100_000
 _BUDGET = 64 << 20  # bytes for 100,000 deltas: 8 MiB of their events and what these cost as objects, the text, and rows

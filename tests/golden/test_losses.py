@@ -9,20 +9,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.events import (
-    HttpRequest,
-    HttpResponse,
-    SseMessage,
-    TlsChunk,
-    TlsEvent,
-    WebSocketMessage,
-)
+from agentsight_rx.events import HttpRequest, HttpResponse, SseMessage, TlsChunk, TlsEvent, WebSocketMessage
 from agentsight_rx.view import CallRow
-
-from ..operators import Wire
-from ..operators.http2_peers import Peers
-from ..operators.websocket_peers import Sockets
-from . import (
+from tests.golden import (
     ANSWER,
     ASKED,
     CREATE,
@@ -38,11 +27,10 @@ from . import (
     streamed,
     traced,
 )
-from .streams import (
-    ANTHROPIC,
-    responses,
-    responses_reply,
-)
+from tests.golden.streams import ANTHROPIC, responses, responses_reply
+from tests.operators import Wire
+from tests.operators.http2_peers import Peers
+from tests.operators.websocket_peers import Sockets
 
 LONG_ANSWER = ANSWER.replace(b"hi", b"hi" * 400)
 

@@ -22,11 +22,7 @@ from agentsight_rx.events import (
     WebSocketMessage,
 )
 from agentsight_rx.view import CallRow, TokenRow, ToolRow
-
-from ..operators import MS, Wire
-from ..operators.http2_peers import Peers
-from ..operators.websocket_peers import Sockets
-from . import (
+from tests.golden import (
     ASKED,
     CREATE,
     DEFLATE,
@@ -46,7 +42,7 @@ from . import (
     timeless,
     traced,
 )
-from .streams import (
+from tests.golden.streams import (
     ANTHROPIC,
     ANTHROPIC_REPLY,
     CHAT_END,
@@ -59,6 +55,9 @@ from .streams import (
     responses_reply,
     sse,
 )
+from tests.operators import MS, Wire
+from tests.operators.http2_peers import Peers
+from tests.operators.websocket_peers import Sockets
 
 # -- E1: Anthropic over HTTP/1.1 ---------------------------------------------------------------------------------------
 

@@ -15,22 +15,21 @@ import pytest
 from agentsight_rx.cli.closing import closing_lines
 from agentsight_rx.cli.report.screen import Screen
 from agentsight_rx.cli.report.summary import summary_text
-from agentsight_rx.envelope import encode_line
 from agentsight_rx.events import Connection, Direction, TlsChunk, TlsEvent
+from agentsight_rx.events.envelope import encode_line
 from agentsight_rx.graphs import TraceOptions, replay
-from agentsight_rx.runtime import run
+from agentsight_rx.runtime.run import run
 from agentsight_rx.sinks import console, jsonl, store
 from agentsight_rx.sources import ReplayOptions
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log.reading import read_events
+from agentsight_rx.store.log.reading import read_events
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.snapshot.snapshot import read_snapshot
+from tests.golden import SSE, Talk, answer, chunked, request, streamed
+from tests.golden.streams import START, STOP, partial_json, says
+from tests.operators import Wire
+from tests.operators.http2_peers import Peers
+from tests.operators.websocket_peers import Sockets
 from tests.reports import read_report
-
-from ..operators import Wire
-from ..operators.http2_peers import Peers
-from ..operators.websocket_peers import Sockets
-from . import SSE, Talk, answer, chunked, request, streamed
-from .streams import START, STOP, partial_json, says
 
 _TAIL_LEAST = 10  # so many characters of a secret in a row are a leak
 

@@ -14,8 +14,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from .results import Run, read_run
-from .table import failures, in_page, kinds_missing, markdown
+from tests.kernels.results import Run, read_run
+from tests.kernels.table import failures, in_page, kinds_missing, markdown
 
 __all__ = ["main"]
 

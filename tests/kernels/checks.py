@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from .results import Verdict
+from tests.kernels.results import Verdict
 
 __all__ = ["CHECKS", "REFUSED", "Check", "checks_for"]
 

@@ -13,11 +13,10 @@ import traceback
 from pathlib import Path
 
 from agentsight_rx.sources.kernel.features import has_may_goto
+from tests.kernels.results import Verdict
+from tests.kernels.sentences import ALL_CAPTURED, ALL_SEEN, Done, judged
+from tests.kernels.statuses import STATUSES
 from tests.live.capture import PROGRAM
-
-from .results import Verdict
-from .sentences import ALL_CAPTURED, ALL_SEEN, Done, judged
-from .statuses import STATUSES
 
 __all__ = ["do", "main"]
 
@@ -47,13 +46,13 @@ def do(name: str, directory: Path) -> tuple[Verdict, str]:
         case "programs":
             return _programs(multi=words[0] == "multi", turns=words[-1] == "turns")
         case "record":
-            from .recorded import recorded  # takes a second, which other checks do without
+            from tests.kernels.recorded import recorded  # takes a second, which other checks do without
 
             return "works", recorded(words[0], directory)
         case "test":
             return _tested(words[0])
         case "rights":
-            from .rights import with_rights
+            from tests.kernels.rights import with_rights
 
             return with_rights(words[0], words[1], directory)
         case "refused":
@@ -91,7 +90,7 @@ def _demo() -> tuple[Verdict, str]:
 
 
 def _programs(*, multi: bool, turns: bool) -> tuple[Verdict, str]:
-    from .programs import refused_functions
+    from tests.kernels.programs import refused_functions
 
     if turns and not has_may_goto():
         return "absent", "this kernel has no may_goto: all are loaded without"

@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from .checks import Check, checks_for
-from .facts import facts
-from .results import End, Head, Line, Outcome, Verdict, encoded
-from .statuses import VERDICTS
+from tests.kernels.checks import Check, checks_for
+from tests.kernels.facts import facts
+from tests.kernels.results import End, Head, Line, Outcome, Verdict, encoded
+from tests.kernels.statuses import VERDICTS
 
 __all__ = ["main"]
 

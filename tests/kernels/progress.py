@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from .results import End, Head, Line, Outcome, read_line
+from tests.kernels.results import End, Head, Line, Outcome, read_line
 
 __all__ = ["main", "shown"]
 

@@ -14,16 +14,15 @@ from typing import Any
 
 from agentsight_rx.events import BodyPart, HttpRequest, HttpResponse, SseMessage
 from agentsight_rx.sources.own_folder import own_folder
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log.reading import read_events
+from agentsight_rx.store.log.reading import read_events
+from agentsight_rx.store.state import LmdbStore
 from tests.agents.agent import Agent, Place
 from tests.agents.agents import agent_named
 from tests.agents.compare import Said, differences, of_capture, of_server
+from tests.kernels.sentences import ALL_CAPTURED, Done
 from tests.live.capture import PROGRAM
 from tests.live.peers import WIRE_CLIENTS, Client, client_named, wire_server
 from tests.reports import read_report
-
-from .sentences import ALL_CAPTURED, Done
 
 __all__ = ["RECORDED", "record", "recorded", "whole", "without_framing"]
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from agentsight_rx.sources.kernel.features import has_uprobe_multi
 from tests.agents.agent import Place
 from tests.agents.short_runs import COMMANDS
+from tests.kernels.recorded import record
+from tests.kernels.results import Verdict
+from tests.kernels.sentences import ALL_CAPTURED, ALL_SEEN, Done, judged
 from tests.live.capture import PROGRAM
 from tests.live.peers import wire_server
-
-from .recorded import record
-from .results import Verdict
-from .sentences import ALL_CAPTURED, ALL_SEEN, Done, judged
 
 __all__ = ["USER", "with_rights"]
 

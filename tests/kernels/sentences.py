@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 
-from .results import Verdict
+from tests.kernels.results import Verdict
 
 __all__ = ["ALL_CAPTURED", "ALL_SEEN", "Done", "judged"]
 

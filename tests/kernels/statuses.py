@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .results import Verdict
+from tests.kernels.results import Verdict
 
 __all__ = ["STATUSES", "VERDICTS"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .checks import CHECKS, REFUSED, Check, checks_for
-from .results import Outcome, Run
+from tests.kernels.checks import CHECKS, REFUSED, Check, checks_for
+from tests.kernels.results import Outcome, Run
 
 __all__ = ["BEGIN", "END", "failures", "in_page", "kinds_missing", "markdown"]
 

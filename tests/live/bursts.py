@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from threading import Thread
 
-from .gate import wait_for
+from tests.live.gate import wait_for
 
 PROCESSES, THREADS, EACH = 10, 4, 50
 

@@ -13,12 +13,11 @@ from typing import IO, Any, TypeVar
 
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import Stream
-from agentsight_rx.loss import Ledger
-from agentsight_rx.runtime import Run
+from agentsight_rx.events.loss import Ledger
+from agentsight_rx.runtime.run import Run
+from agentsight_rx.store.rows.kinds import KeptRow, RowGone
 from agentsight_rx.view import Output
-from agentsight_rx.view.rows.kinds import KeptRow, RowGone
-
-from .gate import waits_at
+from tests.live.gate import waits_at
 
 __all__ = [
     "PATIENCE_S",

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .gate import wait_for
+from tests.live.gate import wait_for
 
 REPEATS = 997
 DEEPER_THAN_WE_LOOK = 140

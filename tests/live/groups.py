@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.sources.target import mounts_of_cgroup2
-
-from .capture import until
+from tests.live.capture import until
 
 __all__ = ["control_group", "new_group"]
 

@@ -11,12 +11,11 @@ from tempfile import mkdtemp
 
 import pytest
 
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import AlertRow
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.alerts import read_alerts
-
-from .capture import PATIENCE_S, PROGRAM
+from tests.live.capture import PATIENCE_S, PROGRAM
 
 __all__ = ["PYTHON", "alerts_of", "place", "recorded_alerts"]
 

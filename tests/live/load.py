@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.tls_worker import connected
-
-from .gate import wait_for
+from tests.live.gate import wait_for
 
 
 def message(number: int, size: int) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .capture import PATIENCE_S, tracing, until
+from tests.live.capture import PATIENCE_S, tracing, until
 
 __all__ = ["worker"]
 

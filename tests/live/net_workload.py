@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .gate import wait_for
+from tests.live.gate import wait_for
 
 REFUSED = 53
 

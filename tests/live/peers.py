@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from .capture import PATIENCE_S
+from tests.live.capture import PATIENCE_S
 
 __all__ = [
     "CLIENTS",
@@ -152,7 +152,7 @@ class WirePeer(Peer):
 @contextmanager
 def fake_llm(directory: Path, *extra_args: str) -> Generator[Peer]:
     """Run the server as a separate process. At the end of the block it finishes its open answers."""
-    with _served("agentsight_rx.demo.fake_llm", directory, extra_args) as (url, pid):
+    with _served("agentsight_rx.runtime.demo.fake_llm", directory, extra_args) as (url, pid):
         yield Peer(url, directory / "ca.pem", pid, directory / "exchanges.jsonl")
 
 

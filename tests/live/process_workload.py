@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .gate import wait_for
+from tests.live.gate import wait_for
 
 RUNS = 20
 

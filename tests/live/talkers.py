@@ -7,8 +7,7 @@ from pathlib import Path
 from threading import Thread
 
 from benchmarks.tls_worker import connected
-
-from .gate import wait_for
+from tests.live.gate import wait_for
 
 THREADS, RECORDS = 7, 101
 # From a byte to more than one program of the kernel's side copies; a length over 16 KiB is read in several calls

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ..cli.report.asking import bytes_of, text
-from .capture import PATIENCE_S, until
-from .peers import fake_llm
-from .test_report import EXAMPLE, PROMPT, record
+from tests.cli.report.asking import bytes_of, text
+from tests.live.capture import PATIENCE_S, until
+from tests.live.peers import fake_llm
+from tests.live.test_report import EXAMPLE, PROMPT, record
 
 pytestmark = pytest.mark.live
 

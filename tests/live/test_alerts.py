@@ -16,9 +16,8 @@ from agentsight_rx.core.stream import of
 from agentsight_rx.events import Event, time_of
 from agentsight_rx.graphs import recorded
 from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
-
-from .capture import PATIENCE_S, running, started
-from .peers import fake_llm
+from tests.live.capture import PATIENCE_S, running, started
+from tests.live.peers import fake_llm
 
 pytestmark = pytest.mark.live
 
@@ -36,7 +35,7 @@ def test_the_alerts_of_a_replay_are_those_of_the_live_run(tmp_path: Path, monkey
         return item
 
     gate = tmp_path / "go"
-    waits = f"until [ -e {gate} ]; do sleep 0.1; done; exec {sys.executable} -m agentsight_rx.demo.agent 'Push it.'"
+    waits = f"until [ -e {gate} ]; do sleep 0.1; done; exec {sys.executable} -m agentsight_rx.runtime.demo.agent 'Push it.'"
     with fake_llm(tmp_path, "--tool-command", COMMAND) as peer:
         env = {"ANTHROPIC_BASE_URL": peer.base_url, "ANTHROPIC_API_KEY": "none", "SSL_CERT_FILE": str(peer.ca_file)}
         with started(["/bin/sh", "-c", waits], {"PATH": "/usr/bin:/bin", **env}) as process:

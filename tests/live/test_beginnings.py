@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.queries.health import read_health
-
-from .capture import PATIENCE_S, PROGRAM, started, tracing, until
-from .peers import fake_llm
+from tests.live.capture import PATIENCE_S, PROGRAM, started, tracing, until
+from tests.live.peers import fake_llm
 
 pytestmark = pytest.mark.live
 

@@ -14,15 +14,14 @@ import pytest
 
 from agentsight_rx import op, sources
 from agentsight_rx.events import BlindSpot, HttpRequest, TlsChunk
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.graphs import TraceOptions, trace
-from agentsight_rx.loss import Reason
 from agentsight_rx.sources import PlainHttpOptions, Target, TlsOptions
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log.reading import read_events
+from agentsight_rx.store.log.reading import read_events
+from agentsight_rx.store.state import LmdbStore
+from tests.live.capture import PATIENCE_S, running, started, until
+from tests.live.peers import Peer, client_named, fake_llm
 from tests.reports import read_report
-
-from .capture import PATIENCE_S, running, started, until
-from .peers import Peer, client_named, fake_llm
 
 pytestmark = pytest.mark.live
 

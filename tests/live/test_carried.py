@@ -10,8 +10,7 @@ import pytest
 from agentsight_rx import op, sources
 from agentsight_rx.events import BlindSpot, TcpTraffic
 from agentsight_rx.sources import Target, TlsOptions
-
-from .capture import PATIENCE_S, running, started, until
+from tests.live.capture import PATIENCE_S, running, started, until
 
 pytestmark = pytest.mark.live
 

@@ -14,9 +14,8 @@ from agentsight_rx import sources
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.events import FileEvent, ProcessExec, ProcessExit
 from agentsight_rx.sources import FileOptions, ProcessOptions, Target
-
-from .capture import PATIENCE_S, running, started
-from .groups import new_group
+from tests.live.capture import PATIENCE_S, running, started
+from tests.live.groups import new_group
 
 pytestmark = pytest.mark.live
 

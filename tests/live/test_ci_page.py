@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from .capture import PATIENCE_S
-from .peers import fake_llm
+from tests.live.capture import PATIENCE_S
+from tests.live.peers import fake_llm
 
 LOAD: Any = import_module("yaml").safe_load  # which has no types
 PAGE = (Path(__file__).parents[2] / "docs" / "ci.md").read_text()
@@ -57,7 +57,7 @@ def test_the_steps_run_and_the_check_fails(tmp_path: Path, steps: list[str], fai
             **os.environ,
             "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
             "PYTHONPATH": str(Path(__file__).parents[2]),
-            "AGENT": f"{shlex.quote(sys.executable)} -m agentsight_rx.demo.agent 'Deploy it.'",
+            "AGENT": f"{shlex.quote(sys.executable)} -m agentsight_rx.runtime.demo.agent 'Deploy it.'",
             "ANTHROPIC_BASE_URL": peer.base_url,
             "ANTHROPIC_API_KEY": "none",
             "SSL_CERT_FILE": str(peer.ca_file),

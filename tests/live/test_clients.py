@@ -14,9 +14,8 @@ from agentsight_rx.events import BodyPart, HttpEvent, HttpRequest, HttpResponse,
 from agentsight_rx.graphs import TraceOptions, trace
 from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
 from agentsight_rx.view import CallRow, ProcessRow, TokenRow
-
-from .capture import PATIENCE_S, Kept, running, started
-from .peers import CLIENTS, Client, Peer, client_named, fake_llm, read_calls
+from tests.live.capture import PATIENCE_S, Kept, running, started
+from tests.live.peers import CLIENTS, Client, Peer, client_named, fake_llm, read_calls
 
 pytestmark = pytest.mark.live
 

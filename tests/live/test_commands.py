@@ -16,12 +16,11 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.events import ProcessExec, ProcessExit, SseMessage, SystemSample
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log.reading import read_events
+from agentsight_rx.store.log.reading import read_events
+from agentsight_rx.store.state import LmdbStore
+from tests.live.capture import PATIENCE_S, PROGRAM, started, tracing, until
+from tests.live.peers import CLIENTS, WIRE_CLIENTS, Peer, client_named, fake_llm, read_calls, wire_server
 from tests.reports import Report, read_report
-
-from .capture import PATIENCE_S, PROGRAM, started, tracing, until
-from .peers import CLIENTS, WIRE_CLIENTS, Peer, client_named, fake_llm, read_calls, wire_server
 
 pytestmark = pytest.mark.live
 

@@ -23,9 +23,8 @@ from agentsight_rx.events import ProcessExec, TlsChunk
 from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
 from agentsight_rx.sources.containers.contents import control_groups, libraries_in
 from agentsight_rx.sources.containers.references import Container, Host, resolve_reference
-
-from .capture import PATIENCE_S, Kept, running, tracing, until
-from .podman import podman
+from tests.live.capture import PATIENCE_S, Kept, running, tracing, until
+from tests.live.podman import podman
 
 pytestmark = pytest.mark.live
 

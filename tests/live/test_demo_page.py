@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..browser.browsing import TABS, Shown, opened
-from ..test_pictures import FOLDER, SIZES
-from .capture import PATIENCE_S, PROGRAM
-from .peers import fake_llm
-from .shop import COMMANDS, COMPACT_TOKENS, make_shop
-from .shop import PROMPT as SHOP_PROMPT
+from tests.browser.browsing import TABS, Shown, opened
+from tests.live.capture import PATIENCE_S, PROGRAM
+from tests.live.peers import fake_llm
+from tests.live.shop import COMMANDS, COMPACT_TOKENS, make_shop
+from tests.live.shop import PROMPT as SHOP_PROMPT
+from tests.test_pictures import FOLDER, SIZES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -44,7 +44,7 @@ IN_TABS = {
     "network": "127.0.0.1",
     "mcp": "No MCP request was seen",
     "http": "/v1/messages",
-    "log": "agentsight_rx.demo.agent",
+    "log": "agentsight_rx.runtime.demo.agent",
     "health": "What is missing",
 }
 
@@ -159,7 +159,7 @@ def shop_task(store: Path) -> Generator[None]:
     commands = [word for command in COMMANDS for word in ("--tool-command", command)]
     with TemporaryDirectory(prefix="shop-") as name, fake_llm(store.parent / "model", *commands, *pace) as peer:
         make_shop(Path(name))
-        agent = [sys.executable, "-m", "agentsight_rx.demo.agent", SHOP_PROMPT]
+        agent = [sys.executable, "-m", "agentsight_rx.runtime.demo.agent", SHOP_PROMPT]
         env = {"ANTHROPIC_BASE_URL": peer.base_url, "ANTHROPIC_API_KEY": "dummy", "SSL_CERT_FILE": str(peer.ca_file)}
         env["AGENT_COMPACT_TOKENS"] = str(COMPACT_TOKENS)
         subprocess.run(

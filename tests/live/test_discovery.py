@@ -19,10 +19,9 @@ from agentsight_rx.events import HttpRequest, TlsChunk, time_of
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls.libraries import system_libraries
 from agentsight_rx.sources.tls.source import TlsReader
-
-from ..sources.tls import make_program
-from .capture import PATIENCE_S, PROGRAM, Kept, running, started, until
-from .peers import client_named, fake_llm
+from tests.live.capture import PATIENCE_S, PROGRAM, Kept, running, started, until
+from tests.live.peers import client_named, fake_llm
+from tests.sources.tls import make_program
 
 pytestmark = pytest.mark.live
 

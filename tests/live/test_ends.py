@@ -16,10 +16,10 @@ from threading import Thread
 import pytest
 import trustme
 
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.rows.kinds import HUNG_UP
+from agentsight_rx.store.rows.tables import CALLS, TOOLS
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import CallRow, ToolRow
-from agentsight_rx.view.rows.kinds import HUNG_UP
-from agentsight_rx.view.rows.tables import CALLS, TOOLS
 
 pytestmark = pytest.mark.live
 

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.state import LmdbStore
+from tests.live.capture import PATIENCE_S, started, tracing
+from tests.live.peers import CLIENTS, fake_llm
+from tests.live.test_otel import collecting
 from tests.reports import read_report
-
-from .capture import PATIENCE_S, started, tracing
-from .peers import CLIENTS, fake_llm
-from .test_otel import collecting
 
 pytestmark = pytest.mark.live
 
@@ -39,7 +38,7 @@ async def tools():
         for number in range(5):
             await client.call_tool("add", {"a": number, "b": 1})
 asyncio.run(tools())
-sys.exit(subprocess.run([sys.executable, "-m", "agentsight_rx.demo.agent", "Run one shell command"]).returncode)
+sys.exit(subprocess.run([sys.executable, "-m", "agentsight_rx.runtime.demo.agent", "Run one shell command"]).returncode)
 """
 
 

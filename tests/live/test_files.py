@@ -15,11 +15,10 @@ import pytest
 from agentsight_rx import operators as op
 from agentsight_rx import sources
 from agentsight_rx.events import FileEvent, Loss
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources import FileOptions, Target
-
-from .capture import PATIENCE_S, running, started, workload
-from .file_workload import REPEATS
+from tests.live.capture import PATIENCE_S, running, started, workload
+from tests.live.file_workload import REPEATS
 
 ROUNDS = 4999  # of two records each; 8 KiB hold fewer than 40 records
 

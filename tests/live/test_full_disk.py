@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log.reading import read_events
-
-from ..disks import fill, read_only, small_disk, vanish
-from .capture import until
+from agentsight_rx.store.log.reading import read_events
+from agentsight_rx.store.state import LmdbStore
+from tests.disks import fill, read_only, small_disk, vanish
+from tests.live.capture import until
 
 pytestmark = [pytest.mark.live, pytest.mark.needs("disk")]
 

@@ -18,10 +18,9 @@ import pytest
 
 from agentsight_rx.sources.hold import halted_group
 from agentsight_rx.view import AlertRow
-
-from .capture import PATIENCE_S, PROGRAM, until
-from .guarded_agent import PYTHON, alerts_of, place, recorded_alerts
-from .peers import fake_llm
+from tests.live.capture import PATIENCE_S, PROGRAM, until
+from tests.live.guarded_agent import PYTHON, alerts_of, place, recorded_alerts
+from tests.live.peers import fake_llm
 
 __all__ = ["place"]
 
@@ -210,7 +209,7 @@ def asked(place: Path, commands: list[str]) -> list[AlertRow]:
             "SSL_CERT_FILE": str(peer.ca_file),
         }
         command = [*PROGRAM, "record", "--guard", "--db", str(store), "--no-stdio", "--no-system", "--no-server"]
-        agent = [sys.executable, "-m", "agentsight_rx.demo.agent", "Send it."]
+        agent = [sys.executable, "-m", "agentsight_rx.runtime.demo.agent", "Send it."]
         return recorded_alerts([*command, "--", *agent], store, env=env, cwd=place / "work")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .guarded_agent import PYTHON, alerts_of, place
+from tests.live.guarded_agent import PYTHON, alerts_of, place
 
 __all__ = ["place"]
 

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.sources.hold import Group, group, held
-
-from .capture import until
+from tests.live.capture import until
 
 pytestmark = pytest.mark.live
 

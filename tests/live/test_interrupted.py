@@ -10,9 +10,8 @@ import pytest
 from agentsight_rx import op, sources
 from agentsight_rx.events import HttpRequest, HttpResponse, TlsClose
 from agentsight_rx.sources import Target, TlsOptions
-
-from .capture import running, started, until
-from .peers import fake_llm
+from tests.live.capture import running, started, until
+from tests.live.peers import fake_llm
 
 pytestmark = pytest.mark.live
 

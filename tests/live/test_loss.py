@@ -13,12 +13,11 @@ from agentsight_rx import operators as op
 from agentsight_rx.cli.closing import closing_lines
 from agentsight_rx.core.stream import Stream, origin
 from agentsight_rx.events import HttpEvent, HttpRequest, Loss, TlsEvent, TlsUse, time_of
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls.source import TlsReader
-
-from .capture import PATIENCE_S, running, started, until
-from .load import message
+from tests.live.capture import PATIENCE_S, running, started, until
+from tests.live.load import message
 
 pytestmark = pytest.mark.live
 

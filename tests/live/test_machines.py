@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from .capture import PROGRAM
-from .users import on_machine
+from tests.live.capture import PROGRAM
+from tests.live.users import on_machine
 
 pytestmark = pytest.mark.live
 

@@ -15,16 +15,15 @@ from typing import Any, TypeAlias
 import pytest
 
 from agentsight_rx.sources.own_folder import own_folder
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log.reading import read_exchange
-from agentsight_rx.view.rows.tables import CALLS, PROCESSES
+from agentsight_rx.store.log.reading import read_exchange
+from agentsight_rx.store.rows.tables import CALLS, PROCESSES
+from agentsight_rx.store.state import LmdbStore
+from tests.live.capture import PATIENCE_S, PROGRAM
+from tests.live.namespaced import worker
+from tests.live.peers import CLIENTS, fake_llm
+from tests.live.podman import podman
+from tests.live.test_everything import AGENT, SERVER
 from tests.reports import read_report
-
-from .capture import PATIENCE_S, PROGRAM
-from .namespaced import worker
-from .peers import CLIENTS, fake_llm
-from .podman import podman
-from .test_everything import AGENT, SERVER
 
 pytestmark = pytest.mark.live
 

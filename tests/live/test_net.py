@@ -16,9 +16,8 @@ from agentsight_rx import operators as op
 from agentsight_rx import sources
 from agentsight_rx.events import NetEvent
 from agentsight_rx.sources import NetOptions, Target
-
-from .capture import running, workload
-from .net_workload import REFUSED
+from tests.live.capture import running, workload
+from tests.live.net_workload import REFUSED
 
 pytestmark = pytest.mark.live
 

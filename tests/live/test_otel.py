@@ -14,15 +14,14 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from agentsight_rx.loss import Ledger
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.sinks import OtelOptions, otel
 from agentsight_rx.sinks.otel.names import METRICS
 from agentsight_rx.view import CallRow
-
-from ..otlp_conformance import problems, shape_of, values
-from ..sinks.test_otel import collecting as receiving
-from .capture import PATIENCE_S, PROGRAM, until
-from .peers import installed
+from tests.live.capture import PATIENCE_S, PROGRAM, until
+from tests.live.peers import installed
+from tests.otlp_conformance import problems, shape_of, values
+from tests.sinks.test_otel import collecting as receiving
 
 CALLS = 7
 
@@ -119,13 +118,13 @@ def forwarding(to: str, folder: Path) -> Generator[dict[str, str]]:
 def agent(folder: Path, command: str) -> tuple[list[str], dict[str, str]]:
     """An agent that asks a model twice and runs `command` in between; the model answers it in `model`."""
     env = {"ANTHROPIC_API_KEY": "no-key-needed", "SSL_CERT_FILE": str(folder / "ca.pem")}
-    return [sys.executable, "-m", "agentsight_rx.demo.agent", f"Please run {command}"], {**os.environ, **env}
+    return [sys.executable, "-m", "agentsight_rx.runtime.demo.agent", f"Please run {command}"], {**os.environ, **env}
 
 
 @contextmanager
 def model(folder: Path, command: str) -> Generator[str]:
     """A model that asks for one command. Gives its URL."""
-    words = [sys.executable, "-m", "agentsight_rx.demo.fake_llm", "--dir", str(folder), "--tool-command", command]
+    words = [sys.executable, "-m", "agentsight_rx.runtime.demo.fake_llm", "--dir", str(folder), "--tool-command", command]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

@@ -18,13 +18,12 @@ import pytest
 import trustme
 
 from agentsight_rx.events import AnswerProgress
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log.reading import read_events
-from agentsight_rx.web.assets import bundle
+from agentsight_rx.runtime.web.assets import bundle
+from agentsight_rx.store.log.reading import read_events
+from agentsight_rx.store.state import LmdbStore
+from tests.browser.browsing import opened, problems
+from tests.live.capture import PATIENCE_S, PROGRAM
 from tests.reports import read_report
-
-from ..browser.browsing import opened, problems
-from .capture import PATIENCE_S, PROGRAM
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -102,7 +101,7 @@ def model(tmp_path: Path) -> Generator[Model]:
 @contextmanager
 def recorded(model: Model, store: Path, *words: str) -> Generator[tuple[subprocess.Popen[str], str]]:
     """A record of the small agent that asks this model, once its page is there; and the address of that."""
-    agent = [sys.executable, "-m", "agentsight_rx.demo.agent", PROMPT]
+    agent = [sys.executable, "-m", "agentsight_rx.runtime.demo.agent", PROMPT]
     env = {
         "ANTHROPIC_BASE_URL": f"https://127.0.0.1:{model.port}",
         "ANTHROPIC_API_KEY": "k",

@@ -16,10 +16,9 @@ from agentsight_rx.events import TlsChunk, TlsClose, TlsHandshake
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls.libraries import findings_of, system_libraries
 from agentsight_rx.sources.tls.stacks.finding import Placement
-
-from .capture import PATIENCE_S, Kept, running, started
-from .load import message
-from .peers import CLIENTS, Client, fake_llm, read_calls
+from tests.live.capture import PATIENCE_S, Kept, running, started
+from tests.live.load import message
+from tests.live.peers import CLIENTS, Client, fake_llm, read_calls
 
 pytestmark = pytest.mark.live
 

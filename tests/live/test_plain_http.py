@@ -28,14 +28,13 @@ from agentsight_rx.events import (
     TlsChunk,
     TlsClose,
 )
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.graphs import TraceOptions, trace
-from agentsight_rx.loss import Reason
-from agentsight_rx.runtime import Summary
+from agentsight_rx.runtime.run import Summary
 from agentsight_rx.sources import PlainHttpOptions, Target, TlsOptions
 from agentsight_rx.view import CallRow, TokenRow
-
-from .capture import PATIENCE_S, Gated, Kept, running, started, until
-from .peers import WIRE_CLIENTS, client_named, fake_llm, find_node, read_calls, wire_server
+from tests.live.capture import PATIENCE_S, Gated, Kept, running, started, until
+from tests.live.peers import WIRE_CLIENTS, client_named, fake_llm, find_node, read_calls, wire_server
 
 pytestmark = pytest.mark.live
 

@@ -44,9 +44,8 @@ from agentsight_rx.sources.kernel.features import has_may_goto
 from agentsight_rx.sources.kernel.image import Image
 from agentsight_rx.sources.kernel.prepared import RUNS, Source, prepared
 from agentsight_rx.sources.kernel.syscall import TRACE_UPROBE_MULTI
-
-from .compilers import COMPILERS, SETUP, compiled_by
-from .functions import refusals
+from tests.live.compilers import COMPILERS, SETUP, compiled_by
+from tests.live.functions import refusals
 
 pytestmark = pytest.mark.live
 

@@ -19,8 +19,7 @@ from agentsight_rx import sources
 from agentsight_rx.events import Readline
 from agentsight_rx.sources import ReadlineOptions, Target
 from agentsight_rx.sources.readline import ReadlineReader
-
-from .capture import PATIENCE_S, running, until
+from tests.live.capture import PATIENCE_S, running, until
 
 _BASH = "/bin/bash"
 

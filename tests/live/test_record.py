@@ -20,10 +20,9 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.sources.tls.libraries import system_libraries
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.state import LmdbStore
+from tests.live.capture import PATIENCE_S, PROGRAM, heed_hangups, started, until
 from tests.reports import read_report
-
-from .capture import PATIENCE_S, PROGRAM, heed_hangups, started, until
 
 pytestmark = pytest.mark.live
 

@@ -14,9 +14,8 @@ from elftools.elf.elffile import ELFFile
 
 from agentsight_rx.sources.kernel import perf_events
 from agentsight_rx.sources.tls.libraries import inspect, system_libraries
-
-from .capture import PROGRAM
-from .peers import fake_llm
+from tests.live.capture import PROGRAM
+from tests.live.peers import fake_llm
 
 pytestmark = pytest.mark.live
 

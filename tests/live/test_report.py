@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
-from ..cli.report.asking import bytes_of, text, values
-from .capture import PATIENCE_S, PROGRAM
-from .peers import Exchange, fake_llm
+from tests.cli.report.asking import bytes_of, text, values
+from tests.live.capture import PATIENCE_S, PROGRAM
+from tests.live.peers import Exchange, fake_llm
 
 pytestmark = pytest.mark.live
 

@@ -14,12 +14,11 @@ from agentsight_rx.sources.kernel import prepared as preparing
 from agentsight_rx.sources.kernel.cache import kernel_identity
 from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.prepared import RUNS
-
-from .test_files import test_every_operation_is_emitted_with_path_outcome_and_bytes as files
-from .test_net import test_every_operation_is_emitted_with_both_addresses_and_outcome as connections
-from .test_plain_http import test_every_system_call_gives_its_bytes_once as plain_http
-from .test_process import test_fork_exec_and_exit_of_each_process_are_exact as processes
-from .test_stdio import test_vectored_calls_and_calls_of_sockets as pipes
+from tests.live.test_files import test_every_operation_is_emitted_with_path_outcome_and_bytes as files
+from tests.live.test_net import test_every_operation_is_emitted_with_both_addresses_and_outcome as connections
+from tests.live.test_plain_http import test_every_system_call_gives_its_bytes_once as plain_http
+from tests.live.test_process import test_fork_exec_and_exit_of_each_process_are_exact as processes
+from tests.live.test_stdio import test_vectored_calls_and_calls_of_sockets as pipes
 
 pytestmark = pytest.mark.live
 

@@ -16,18 +16,9 @@ import pytest
 from agentsight_rx import sources
 from agentsight_rx.core.stream import Stream
 from agentsight_rx.events import FileEvent, NetEvent, ProcessExit, StdioChunk, SystemSample, TlsChunk
-from agentsight_rx.sources import (
-    FileOptions,
-    NetOptions,
-    ProcessOptions,
-    StdioOptions,
-    SystemOptions,
-    Target,
-    TlsOptions,
-)
+from agentsight_rx.sources import FileOptions, NetOptions, ProcessOptions, StdioOptions, SystemOptions, Target, TlsOptions
 from agentsight_rx.sources.target import seeds
-
-from .capture import PATIENCE_S, running, started, until
+from tests.live.capture import PATIENCE_S, running, started, until
 
 pytestmark = pytest.mark.live
 

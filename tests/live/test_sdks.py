@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ..cli.report.asking import text, values
-from .capture import PATIENCE_S, PROGRAM
-from .counts import ANTHROPIC, CONVERSE, GEMINI, OLLAMA, OPENAI, RESPONSES, TOKENS, Counts
-from .peers import Exchange, installed, wire_server
+from tests.cli.report.asking import text, values
+from tests.live.capture import PATIENCE_S, PROGRAM
+from tests.live.counts import ANTHROPIC, CONVERSE, GEMINI, OLLAMA, OPENAI, RESPONSES, TOKENS, Counts
+from tests.live.peers import Exchange, installed, wire_server
 
 pytestmark = pytest.mark.live
 

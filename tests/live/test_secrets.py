@@ -30,8 +30,8 @@ import trustme
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 
-from .capture import PATIENCE_S, PROGRAM, started, until
-from .test_otel import collecting
+from tests.live.capture import PATIENCE_S, PROGRAM, started, until
+from tests.live.test_otel import collecting
 
 pytestmark = pytest.mark.live
 

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.events import Loss, TlsChunk, TlsEvent
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls.source import TlsReader
-
-from .capture import PATIENCE_S, started, until
-from .peers import fake_llm
+from tests.live.capture import PATIENCE_S, started, until
+from tests.live.peers import fake_llm
 
 pytestmark = pytest.mark.live
 

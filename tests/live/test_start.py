@@ -12,8 +12,7 @@ from agentsight_rx.events import FileEvent, ProcessExec, ProcessExit, StdioChunk
 from agentsight_rx.sources import FileOptions, ProcessOptions, StdioOptions, Target, files, process, stdio
 from agentsight_rx.sources.kernel import prepared
 from agentsight_rx.sources.kernel.image import Image
-
-from .capture import running, until
+from tests.live.capture import running, until
 
 pytestmark = pytest.mark.live
 

@@ -23,12 +23,11 @@ from agentsight_rx import sources
 from agentsight_rx.core.stream import Stream
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import Channel, Loss, RpcMessage, StdioChunk, StdioClose, StdioEvent
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources import StdioOptions, Target
 from agentsight_rx.sources.stdio.source import StdioReader
-
-from .capture import PATIENCE_S, Gated, Kept, running, started, tracing
-from .peers import find_node, installed
+from tests.live.capture import PATIENCE_S, Gated, Kept, running, started, tracing
+from tests.live.peers import find_node, installed
 
 pytestmark = pytest.mark.live
 

@@ -10,9 +10,8 @@ import pytest
 from agentsight_rx import sources
 from agentsight_rx.events import TlsChunk
 from agentsight_rx.sources import Target, TlsOptions
-
-from .capture import running, workload
-from .talkers import RECORDS, THREADS, record
+from tests.live.capture import running, workload
+from tests.live.talkers import RECORDS, THREADS, record
 
 pytestmark = pytest.mark.live
 

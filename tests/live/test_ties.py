@@ -10,11 +10,10 @@ from shlex import quote
 
 import pytest
 
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.rows.tables import AUDIT, TOOLS
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import AuditRow, ToolRow
-from agentsight_rx.view.rows.tables import AUDIT, TOOLS
-
-from .peers import fake_llm
+from tests.live.peers import fake_llm
 
 pytestmark = pytest.mark.live
 
@@ -28,7 +27,7 @@ BEHIND = "for i in 1 2 3 4 5 6; do cat /etc/hostname > /dev/null; sleep 0.7; don
 def test_the_tool_the_process_and_the_files_are_tied_where_a_reader_is_late(tmp_path: Path, late: str) -> None:
     store = tmp_path / "run.lmdb"
     with fake_llm(tmp_path, "--tool-command", "wc -l /etc/hostname") as peer:
-        agent = f"{quote(sys.executable)} -m agentsight_rx.demo.agent 'count the lines'; {BEHIND}"
+        agent = f"{quote(sys.executable)} -m agentsight_rx.runtime.demo.agent 'count the lines'; {BEHIND}"
         words = ["record", "--no-server", "--db", str(store), "--", "sh", "-c", agent]
         done = subprocess.run(
             [sys.executable, "-m", "tests.live.late", late, str(LATE_S), *words],

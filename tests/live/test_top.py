@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ..view.page.story import parcel, recorded
-from .capture import PROGRAM, until
+from tests.live.capture import PROGRAM, until
+from tests.view.page.story import parcel, recorded
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("tmux"), pytest.mark.xdist_group("test_top")]
 

@@ -13,12 +13,11 @@ import trustme
 
 from agentsight_rx.events import TlsOpen
 from agentsight_rx.graphs import TraceOptions, trace
-from agentsight_rx.runtime import Summary
+from agentsight_rx.runtime.run import Summary
 from agentsight_rx.sources import PlainHttpOptions, Target, TlsOptions
 from agentsight_rx.view import CallRow, TokenRow
-
-from .capture import Gated, Kept, running, until
-from .gate import waits_at
+from tests.live.capture import Gated, Kept, running, until
+from tests.live.gate import waits_at
 
 pytestmark = pytest.mark.live
 

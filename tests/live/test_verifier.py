@@ -32,8 +32,7 @@ from agentsight_rx.sources.kernel.features import has_may_goto
 from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.namespace import FIRST_INODE, Namespace
 from agentsight_rx.sources.kernel.syscall import KPROBE, TRACE_UPROBE_MULTI, bpf
-
-from .compilers import COMPILERS, compiled_by
+from tests.live.compilers import COMPILERS, compiled_by
 
 pytestmark = pytest.mark.live
 

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.graphs import trace as trace_graph
-from agentsight_rx.loss import Reason
 from agentsight_rx.sources import Roots
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.rows.tables import CALLS, PROCESSES, RUNS, SESSIONS
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import ProcessRow
-from agentsight_rx.view.rows.tables import CALLS, PROCESSES, RUNS, SESSIONS
-
-from .capture import running, until
-from .watched import Scene, calls_of, is_open, links, options, scene_in
+from tests.live.capture import running, until
+from tests.live.watched import Scene, calls_of, is_open, links, options, scene_in
 
 pytestmark = pytest.mark.live
 

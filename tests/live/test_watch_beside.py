@@ -15,8 +15,9 @@ from tempfile import mkdtemp
 import pytest
 
 from agentsight_rx.events import SEARCHED
-from agentsight_rx.prices import Prices
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.store.rows.tables import CALLS, SESSIONS
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import AlertRow
 from agentsight_rx.view.page import Picture
 from agentsight_rx.view.page.counted_once import sessions_once
@@ -24,12 +25,10 @@ from agentsight_rx.view.page.rail import RailRow, rail_of
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.alerts import read_alerts
 from agentsight_rx.view.queries.health import read_health
-from agentsight_rx.view.rows.tables import CALLS, SESSIONS
-
-from .capture import PATIENCE_S, PROGRAM, until
-from .peers import find_node
-from .users import NOBODY
-from .watched import AGENT, Scene, enter, scene_in
+from tests.live.capture import PATIENCE_S, PROGRAM, until
+from tests.live.peers import find_node
+from tests.live.users import NOBODY
+from tests.live.watched import AGENT, Scene, enter, scene_in
 
 pytestmark = pytest.mark.live
 

@@ -18,11 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.service.users.places import USERS
-
-from .capture import PATIENCE_S, until
-from .groups import control_group
-from .watched import AGENT, MODEL, end
+from agentsight_rx.runtime.service.users.places import USERS
+from tests.live.capture import PATIENCE_S, until
+from tests.live.groups import control_group
+from tests.live.watched import AGENT, MODEL, end
 
 pytestmark = pytest.mark.live
 

@@ -28,12 +28,21 @@ from agentsight_rx.events import (
     time_of,
 )
 from agentsight_rx.graphs import TraceOptions, trace
-from agentsight_rx.runtime import Summary
+from agentsight_rx.runtime.run import Summary
 from agentsight_rx.sources import PlainHttpOptions, Target, TlsOptions
 from agentsight_rx.view import CallRow, TokenRow
-
-from .capture import PATIENCE_S, PROGRAM, Kept, running, started, tracing
-from .peers import WIRE_CLIENTS, Client, Message, WireExchange, WirePeer, client_named, read_calls, read_messages, wire_server
+from tests.live.capture import PATIENCE_S, PROGRAM, Kept, running, started, tracing
+from tests.live.peers import (
+    WIRE_CLIENTS,
+    Client,
+    Message,
+    WireExchange,
+    WirePeer,
+    client_named,
+    read_calls,
+    read_messages,
+    wire_server,
+)
 
 pytestmark = pytest.mark.live
 

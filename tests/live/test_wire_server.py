@@ -32,10 +32,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from agentsight_rx.wire.aws_event_stream import AwsEventStreamDecoder
-
-from .capture import PATIENCE_S, started, until
-from .peers import WIRE_CLIENTS, Message, SocketBytes, WireExchange, WirePeer, read_calls, read_messages, wire_server
-from .wire_coding import CODINGS, agreed, content_encoding, decoded, encoded
+from tests.live.capture import PATIENCE_S, started, until
+from tests.live.peers import WIRE_CLIENTS, Message, SocketBytes, WireExchange, WirePeer, read_calls, read_messages, wire_server
+from tests.live.wire_coding import CODINGS, agreed, content_encoding, decoded, encoded
 
 pytestmark = pytest.mark.needs("curl")  # one run of all clients serves them
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 
 from agentsight_rx.graphs import TraceOptions
-from agentsight_rx.runtime import Run
+from agentsight_rx.runtime.run import Run
 from agentsight_rx.sources import (
     AgentOptions,
     Choice,
@@ -32,9 +32,8 @@ from agentsight_rx.sources import (
 from agentsight_rx.sources.kernel.features import takes_links
 from agentsight_rx.sources.running_agents.on_demand import OnDemand
 from agentsight_rx.view import CallRow
-
-from .capture import PATIENCE_S, PROGRAM, Kept, until
-from .groups import control_group
+from tests.live.capture import PATIENCE_S, PROGRAM, Kept, until
+from tests.live.groups import control_group
 
 __all__ = [
     "AGENT",

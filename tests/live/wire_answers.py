@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
-from agentsight_rx.demo.answers import (
+from agentsight_rx.runtime.demo.answers import (
     DIALECTS,
     Answer,
     Ask,
@@ -24,11 +24,10 @@ from agentsight_rx.demo.answers import (
     server_sent,
     text_pieces,
 )
-from agentsight_rx.demo.shells import tool_among
-
-from .wire_bedrock import bedrock_dialect
-from .wire_mistral import MISTRAL
-from .wire_ollama import OLLAMA
+from agentsight_rx.runtime.demo.shells import tool_among
+from tests.live.wire_bedrock import bedrock_dialect
+from tests.live.wire_mistral import MISTRAL
+from tests.live.wire_ollama import OLLAMA
 
 __all__ = ["RESPONSES", "dialect_for", "responses_events"]
 

@@ -16,8 +16,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from agentsight_rx.demo.answers import DIALECTS, Answer, Ask, Dialect, argument_pieces, json_bytes, text_pieces
-from agentsight_rx.demo.shells import tool_among
+from agentsight_rx.runtime.demo.answers import DIALECTS, Answer, Ask, Dialect, argument_pieces, json_bytes, text_pieces
+from agentsight_rx.runtime.demo.shells import tool_among
 from property_tests.aws_frames import chunk, event
 
 __all__ = ["bedrock_dialect"]

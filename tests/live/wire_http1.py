@@ -7,9 +7,9 @@ import contextlib
 
 import h11
 
-from .wire_link import Link
-from .wire_site import LARGEST_BODY, SOCKETS, Answered, Request, Site
-from .wire_websocket import serve_websocket
+from tests.live.wire_link import Link
+from tests.live.wire_site import LARGEST_BODY, SOCKETS, Answered, Request, Site
+from tests.live.wire_websocket import serve_websocket
 
 __all__ = ["serve_http1"]
 

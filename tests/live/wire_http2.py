@@ -12,8 +12,8 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 
-from .wire_link import Link
-from .wire_site import LARGEST_BODY, Answered, Request, Sending, Site
+from tests.live.wire_link import Link
+from tests.live.wire_site import LARGEST_BODY, Answered, Request, Sending, Site
 
 __all__ = ["serve_http2"]
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from agentsight_rx.demo.answers import Reply, error_reply, json_bytes, server_sent
+from agentsight_rx.runtime.demo.answers import Reply, error_reply, json_bytes, server_sent
 
 __all__ = ["mcp_reply"]
 

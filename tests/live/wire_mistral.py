@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from agentsight_rx.demo.answers import DIALECTS, Answer, Dialect, json_bytes, text_pieces
+from agentsight_rx.runtime.demo.answers import DIALECTS, Answer, Dialect, json_bytes, text_pieces
 
 __all__ = ["MISTRAL"]
 

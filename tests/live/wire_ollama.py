@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from agentsight_rx.demo.answers import Answer, Ask, Dialect, json_bytes, text_pieces
-from agentsight_rx.demo.shells import tool_among
+from agentsight_rx.runtime.demo.answers import Answer, Ask, Dialect, json_bytes, text_pieces
+from agentsight_rx.runtime.demo.shells import tool_among
 
 __all__ = ["OLLAMA"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha1
 
-from agentsight_rx.demo.answers import Reply
+from agentsight_rx.runtime.demo.answers import Reply
 
 __all__ = ["GRPC_CALL", "page_reply"]
 

@@ -28,10 +28,10 @@ from typing import Any
 
 import trustme
 
-from .wire_http1 import serve_http1
-from .wire_http2 import serve_http2
-from .wire_link import Link
-from .wire_site import Options, Site
+from tests.live.wire_http1 import serve_http1
+from tests.live.wire_http2 import serve_http2
+from tests.live.wire_link import Link
+from tests.live.wire_site import Options, Site
 
 __all__ = ["main"]
 

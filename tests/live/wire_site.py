@@ -11,12 +11,11 @@ from typing import TextIO
 from urllib.parse import parse_qs
 from zlib import crc32
 
-from agentsight_rx.demo.answers import Reply, error_reply, reply_to
-
-from .wire_answers import dialect_for
-from .wire_coding import agreed, content_encoding, decoded, encoded
-from .wire_mcp import mcp_reply
-from .wire_pages import GRPC_CALL, page_reply
+from agentsight_rx.runtime.demo.answers import Reply, error_reply, reply_to
+from tests.live.wire_answers import dialect_for
+from tests.live.wire_coding import agreed, content_encoding, decoded, encoded
+from tests.live.wire_mcp import mcp_reply
+from tests.live.wire_pages import GRPC_CALL, page_reply
 
 __all__ = ["LARGEST_BODY", "SOCKETS", "Answered", "Options", "Request", "Sending", "Site"]
 

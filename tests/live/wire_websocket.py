@@ -15,11 +15,10 @@ from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Even
 from wsproto.extensions import Extension, PerMessageDeflate
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from agentsight_rx.demo.answers import answer_to, json_bytes
-
-from .wire_answers import RESPONSES, responses_events
-from .wire_link import Link
-from .wire_site import Answered, Request, Sending, Site
+from agentsight_rx.runtime.demo.answers import answer_to, json_bytes
+from tests.live.wire_answers import RESPONSES, responses_events
+from tests.live.wire_link import Link
+from tests.live.wire_site import Answered, Request, Sending, Site
 
 __all__ = ["serve_websocket"]
 

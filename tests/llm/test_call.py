@@ -7,9 +7,8 @@ from agentsight_rx.events import HttpRequest, HttpResponse, Origin, SseMessage
 from agentsight_rx.llm import PROVIDERS
 from agentsight_rx.llm.call import call_of
 from agentsight_rx.llm.canonical import ReasoningPart, TextPart, ToolCallPart
-
-from ..provider_component import ProviderCase
-from .cases import case_of
+from tests.llm.cases import case_of
+from tests.provider_component import ProviderCase
 
 CASES = [case_of(provider) for provider in PROVIDERS if provider.path is not None]
 ORIGIN = Origin(1_000, 7, wall_ns=5_001_000)

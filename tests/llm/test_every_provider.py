@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agentsight_rx.llm import PROVIDERS, Provider, dialect_of
-
-from ..provider_component import check_provider
-from .cases import case_of
+from tests.llm.cases import case_of
+from tests.provider_component import check_provider
 
 
 def name_of(provider: Provider) -> str:

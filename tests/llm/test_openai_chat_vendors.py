@@ -10,8 +10,7 @@ import pytest
 from agentsight_rx.events import Reply, SseEvent, ToolCall
 from agentsight_rx.llm.canonical import MediaPart, Message, TextPart, ToolCallPart
 from agentsight_rx.llm.openai_chat.answer import OPENAI_CHAT
-
-from .test_openai_chat import DONE, END, call, choice, chunk, read
+from tests.llm.test_openai_chat import DONE, END, call, choice, chunk, read
 
 THOUGHTS = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm. "}, {"type": "text", "text": "So."}]}
 PIECES = [

@@ -13,9 +13,8 @@ from agentsight_rx.events import SseEvent
 from agentsight_rx.llm.anthropic.answer import ANTHROPIC
 from agentsight_rx.llm.canonical import Asked, Message, TextPart
 from agentsight_rx.llm.reader import Draft
-
-from ..provider_component import check_provider
-from .cases import case_of
+from tests.llm.cases import case_of
+from tests.provider_component import check_provider
 
 CASE = case_of(ANTHROPIC)
 

@@ -8,8 +8,7 @@ import h2.config
 import h2.connection
 
 from agentsight_rx.events import Direction, TlsChunk
-
-from . import Wire
+from tests.operators import Wire
 
 __all__ = ["Peers"]
 

@@ -24,11 +24,10 @@ from agentsight_rx.events import (
     TlsChunk,
     TlsClose,
 )
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.operators import merge_sse
 from agentsight_rx.operators.decode_content import decode_content
-
-from . import CONNECTION, Running, run
+from tests.operators import CONNECTION, Running, run
 
 B = TypeVar("B")
 

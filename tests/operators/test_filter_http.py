@@ -18,12 +18,11 @@ from agentsight_rx.events import (
     WebSocketKind,
     WebSocketMessage,
 )
+from agentsight_rx.events.loss import Reason, RuleCounts
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS
-from agentsight_rx.loss import Reason, RuleCounts
 from agentsight_rx.operators import filter_http
-from agentsight_rx.rules.http_fields import HTTP_NAMES
-
-from . import CONNECTION, Running, run
+from agentsight_rx.policy.rules.http_fields import HTTP_NAMES
+from tests.operators import CONNECTION, Running, run
 
 ORIGIN = Origin(1, 2, connection=CONNECTION)
 

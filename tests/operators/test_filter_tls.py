@@ -17,10 +17,9 @@ from agentsight_rx.events import (
     TlsEvent,
     TlsHandshake,
 )
-from agentsight_rx.loss import Reason, RuleCounts
+from agentsight_rx.events.loss import Reason, RuleCounts
 from agentsight_rx.operators import drop_marked, filter_tls, parse_http
-
-from . import CONNECTION, Running, Wire, run
+from tests.operators import CONNECTION, Running, Wire, run
 
 
 def chunk(data: bytes = b"", direction: Direction = "in", **fields: Any) -> TlsChunk:

@@ -18,10 +18,9 @@ from agentsight_rx.events import (
     TlsOpen,
     UnreadTls,
 )
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.operators import find_blind_spots
-
-from . import MS, Running, run
+from tests.operators import MS, Running, run
 
 START = 7
 

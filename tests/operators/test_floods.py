@@ -25,12 +25,11 @@ from agentsight_rx.events import (
     WebSocketMessage,
     time_of,
 )
-from agentsight_rx.loss import Entry, Reason
+from agentsight_rx.events.loss import Entry, Reason
 from agentsight_rx.operators import decode_content, merge_sse, parse_http, parse_jsonrpc
 from benchmarks.hostile_traffic import TRAFFIC, records
-
-from . import MS, Running, Wire, run, size_of
-from .http2_peers import Peers
+from tests.operators import MS, Running, Wire, run, size_of
+from tests.operators.http2_peers import Peers
 
 E = TypeVar("E")
 

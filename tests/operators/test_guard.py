@@ -6,7 +6,7 @@ from agentsight_rx import op
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import time_of
-from agentsight_rx.rules.guard.file import built_in_rules
+from agentsight_rx.policy.rules.guard.file import built_in_rules
 from agentsight_rx.view import AlertRow, RowGone
 from tests.guarded import KEY, Story
 

@@ -20,12 +20,11 @@ from agentsight_rx.events import (
     TlsClose,
     WebSocketMessage,
 )
-from agentsight_rx.loss import Reason, RuleCounts
+from agentsight_rx.events.loss import Reason, RuleCounts
 from agentsight_rx.operators import filter_http
 from agentsight_rx.operators.judge_http import Rejected, judge_http
-from agentsight_rx.rules.http import compile_http
-
-from . import CONNECTION, Running, run
+from agentsight_rx.policy.rules.http import compile_http
+from tests.operators import CONNECTION, Running, run
 
 MS = 1_000_000
 SECOND = 1_000 * MS

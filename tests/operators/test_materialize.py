@@ -23,11 +23,11 @@ from agentsight_rx.events import (
     time_of,
 )
 from agentsight_rx.operators import materialize, merge_sse, parse_http
+from agentsight_rx.store.rows.kinds import process_id
+from agentsight_rx.store.rows.tally import Tally
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, SessionRow, TokenRow, ToolRow
-from agentsight_rx.view.rows.kinds import process_id
-from agentsight_rx.view.rows.tally import Tally
-
-from ..view.scenes import (
+from tests.operators import MS, Running, Wire, run
+from tests.view.scenes import (
     AGENT,
     HOST,
     OTHER,
@@ -44,7 +44,6 @@ from ..view.scenes import (
     served,
     streams,
 )
-from . import MS, Running, Wire, run
 
 # -- calls ------------------------------------------------------------------------------------------------------------------
 

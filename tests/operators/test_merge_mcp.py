@@ -7,20 +7,9 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from agentsight_rx.events import (
-    HttpEvent,
-    HttpRequest,
-    HttpResponse,
-    Origin,
-    Reply,
-    RpcMessage,
-    SseEvent,
-    SseMessage,
-    TlsClose,
-)
+from agentsight_rx.events import HttpEvent, HttpRequest, HttpResponse, Origin, Reply, RpcMessage, SseEvent, SseMessage, TlsClose
 from agentsight_rx.operators import merge_mcp
-
-from . import CONNECTION, MS, Running, run
+from tests.operators import CONNECTION, MS, Running, run
 
 E = TypeVar("E")
 

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.stream import of
-from agentsight_rx.envelope import encode_envelope
 from agentsight_rx.events import (
     BodyPart,
     Connection,
@@ -31,10 +30,10 @@ from agentsight_rx.events import (
     Usage,
     time_of,
 )
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.envelope import encode_envelope
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.operators import merge_sse, parse_http
-
-from . import CONNECTION, Running, Wire, run
+from tests.operators import CONNECTION, Running, Wire, run
 
 E = TypeVar("E", bound=HttpEvent)
 

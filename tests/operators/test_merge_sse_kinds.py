@@ -15,12 +15,11 @@ import zstandard
 
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import BodyPart, Connection, HttpEvent, HttpRequest, HttpResponse, Loss, Origin, SseEvent, SseMessage
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.operators import decode_content, merge_sse, parse_http, remove_auth
 from property_tests.aws_frames import chunk, event, failure
-
-from . import Running, Wire, run, size_of
-from .http2_peers import Peers
+from tests.operators import Running, Wire, run, size_of
+from tests.operators.http2_peers import Peers
 
 FRAMES = "application/vnd.amazon.eventstream"
 INNER: list[dict[str, Any]] = [

@@ -13,9 +13,8 @@ import pytest
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import HttpEvent, HttpRequest, SseMessage, TlsChunk, WebSocketMessage
 from agentsight_rx.operators import merge_websocket, parse_http, remove_auth
-
-from . import Running, Wire, run, size_of
-from .websocket_peers import Sockets
+from tests.operators import Running, Wire, run, size_of
+from tests.operators.websocket_peers import Sockets
 
 E = TypeVar("E", bound=HttpEvent)
 Said: TypeAlias = tuple[str, dict[str, Any]]  # ">" by the client or "<" by the server

@@ -12,8 +12,7 @@ from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Event, Origin, ProcessExit, Tick, TlsChunk
 from agentsight_rx.operators import normalize
 from agentsight_rx.operators.normalize import wall_offset
-
-from . import CONNECTION, Running, run
+from tests.operators import CONNECTION, Running, run
 
 S = 1_000_000_000
 TENTH, MILLISECOND, DAY = S // 10, S // 1000, 86_400 * S

@@ -20,8 +20,7 @@ from agentsight_rx.events import (
     TlsHandshake,
 )
 from agentsight_rx.operators import parse_http
-
-from . import CONNECTION, MS, Running, Wire, run, size_of
+from tests.operators import CONNECTION, MS, Running, Wire, run, size_of
 
 E = TypeVar("E", bound=HttpEvent)
 

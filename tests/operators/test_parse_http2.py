@@ -8,20 +8,10 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from agentsight_rx.events import (
-    BodyPart,
-    Direction,
-    HttpEvent,
-    HttpRequest,
-    HttpResponse,
-    Loss,
-    TlsChunk,
-    TlsEvent,
-)
+from agentsight_rx.events import BodyPart, Direction, HttpEvent, HttpRequest, HttpResponse, Loss, TlsChunk, TlsEvent
 from agentsight_rx.operators import parse_http
-
-from . import MS, Running, Wire, run, size_of
-from .http2_peers import Peers
+from tests.operators import MS, Running, Wire, run, size_of
+from tests.operators.http2_peers import Peers
 
 E = TypeVar("E", bound=HttpEvent)
 

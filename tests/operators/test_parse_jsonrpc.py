@@ -8,10 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.events import Channel, Loss, Origin, RpcMessage, StdioChunk, StdioClose, StdioEvent
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.operators import parse_jsonrpc
-
-from . import MS, Running
+from tests.operators import MS, Running
 
 CLIENT, SERVER, TEE = 11, 22, 33
 SECOND = 1000 * MS

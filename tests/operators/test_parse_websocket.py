@@ -9,20 +9,10 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from agentsight_rx.events import (
-    HttpEvent,
-    HttpRequest,
-    HttpResponse,
-    Loss,
-    SseMessage,
-    TlsChunk,
-    TlsEvent,
-    WebSocketMessage,
-)
+from agentsight_rx.events import HttpEvent, HttpRequest, HttpResponse, Loss, SseMessage, TlsChunk, TlsEvent, WebSocketMessage
 from agentsight_rx.operators import merge_websocket, parse_http
-
-from . import MS, Running, Wire, run, size_of
-from .websocket_peers import Sockets
+from tests.operators import MS, Running, Wire, run, size_of
+from tests.operators.websocket_peers import Sockets
 
 E = TypeVar("E", bound=HttpEvent)
 

@@ -8,7 +8,6 @@ import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.core.stream import Operator
-from agentsight_rx.envelope import encode_line
 from agentsight_rx.events import (
     BodyPart,
     Channel,
@@ -33,11 +32,11 @@ from agentsight_rx.events import (
     ToolCall,
     WebSocketMessage,
 )
+from agentsight_rx.events.envelope import encode_line
 from agentsight_rx.operators import parse_http, remove_auth
 from agentsight_rx.operators.remove_auth import SECRET_HEADERS
-from agentsight_rx.redaction.redactor import Redactor
-
-from . import CONNECTION, Running, Wire, run
+from agentsight_rx.policy.redaction.redactor import Redactor
+from tests.operators import CONNECTION, Running, Wire, run
 
 E = TypeVar("E", bound=Any)
 

@@ -9,9 +9,8 @@ import pytest
 
 from agentsight_rx.events import Event, Headers
 from agentsight_rx.operators import remove_auth
-
-from ..samples import sample
-from . import run
+from tests.operators import run
+from tests.samples import sample
 
 SECRET = "sk-ant-api03-Zk3uV9qLr7XwT2mB8nC4dF6gH1jK5pQs"
 KINDS: tuple[type[Any], ...] = tuple(dict.fromkeys(get_args(Event)))

@@ -7,8 +7,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.extensions import Extension, PerMessageDeflate
 
 from agentsight_rx.events import Direction, TlsChunk
-
-from . import Wire
+from tests.operators import Wire
 
 __all__ = ["Sockets"]
 

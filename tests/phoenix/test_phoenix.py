@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.rows.kinds import CallRow, ToolRow
+from agentsight_rx.store.rows.tables import CALLS, TOOLS
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.queries.reading import rows_of
-from agentsight_rx.view.rows.kinds import CallRow, ToolRow
-from agentsight_rx.view.rows.tables import CALLS, TOOLS
-
-from ..live.capture import PROGRAM, until
-from ..view.page.story import SESSION, parcel, recorded
-from .server import Phoenix, phoenix
+from tests.live.capture import PROGRAM, until
+from tests.phoenix.server import Phoenix, phoenix
+from tests.view.page.story import SESSION, parcel, recorded
 
 pytestmark = pytest.mark.phoenix
 

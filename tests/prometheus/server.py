@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from ..live.capture import PATIENCE_S, until
+from tests.live.capture import PATIENCE_S, until
 
 __all__ = ["RULES", "Prometheus", "prometheus", "promtool"]
 

@@ -14,27 +14,26 @@ import pytest
 from agentsight_rx.cli.watch.heartbeat import Beat, Kept
 from agentsight_rx.cli.watch.reloading import Reloading
 from agentsight_rx.core.stream import of
-from agentsight_rx.loss import Reason
-from agentsight_rx.recording.guard_file import LoadedRules
-from agentsight_rx.recording.price_file import load_prices
-from agentsight_rx.rules.guard.file import built_in_rules
-from agentsight_rx.runtime import Run
-from agentsight_rx.service.bounds import Limits
-from agentsight_rx.service.metrics import Served, serve
+from agentsight_rx.events.loss import Reason
+from agentsight_rx.events.tokens import Usage
+from agentsight_rx.policy.rules.guard.file import built_in_rules
+from agentsight_rx.runtime.recording.guard_file import LoadedRules
+from agentsight_rx.runtime.recording.price_file import load_prices
+from agentsight_rx.runtime.run import Run
+from agentsight_rx.runtime.service.bounds import Limits
+from agentsight_rx.runtime.service.metrics import Served, serve
 from agentsight_rx.sources import Roots
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.tokens import Usage
+from agentsight_rx.store.rows.tables import ROW_TABLES
+from agentsight_rx.store.rows.tally import Tally
+from agentsight_rx.store.rows.uses import Uses
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.queries.costs import usd_of_call
 from agentsight_rx.view.queries.reading import rows_of
 from agentsight_rx.view.queries.selection import Selection
 from agentsight_rx.view.queries.tokens import TokenGroup, read_tokens
-from agentsight_rx.view.rows.tables import ROW_TABLES
-from agentsight_rx.view.rows.tally import Tally
-from agentsight_rx.view.rows.uses import Uses
-
-from ..live.capture import until
-from ..view.page.story import parcel, recorded
-from .server import RULES, Prometheus, prometheus, promtool
+from tests.live.capture import until
+from tests.prometheus.server import RULES, Prometheus, prometheus, promtool
+from tests.view.page.story import parcel, recorded
 
 pytestmark = pytest.mark.prometheus
 

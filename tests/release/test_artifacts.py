@@ -78,10 +78,10 @@ def test_the_wheel_has_every_file_of_the_package(wheel: zipfile.ZipFile, clone: 
     added = {each for each in packed - set(tracked) if ".dist-info/" not in each and ".data/" not in each}
     assert added == {
         "agentsight_rx/commit.txt",
-        "agentsight_rx/web/dist/index.html",
-        "agentsight_rx/web/dist/sources.sha256",
-        "agentsight_rx/web/dist/assets/app.js",
-        "agentsight_rx/web/dist/assets/app.css",
+        "agentsight_rx/runtime/web/dist/index.html",
+        "agentsight_rx/runtime/web/dist/sources.sha256",
+        "agentsight_rx/runtime/web/dist/assets/app.js",
+        "agentsight_rx/runtime/web/dist/assets/app.css",
     }
 
 
@@ -92,10 +92,10 @@ def test_the_sdist_has_every_file_of_the_commit_and_what_is_made(unpacked: Path,
     assert packed - set(tracked) == {
         "PKG-INFO",
         "agentsight_rx/commit.txt",
-        "agentsight_rx/web/dist/index.html",
-        "agentsight_rx/web/dist/sources.sha256",
-        "agentsight_rx/web/dist/assets/app.js",
-        "agentsight_rx/web/dist/assets/app.css",
+        "agentsight_rx/runtime/web/dist/index.html",
+        "agentsight_rx/runtime/web/dist/sources.sha256",
+        "agentsight_rx/runtime/web/dist/assets/app.js",
+        "agentsight_rx/runtime/web/dist/assets/app.css",
         "share/sources.sha256",
         "share/man/man1/agentsight-rx.1",
     }
@@ -134,4 +134,4 @@ def test_a_changed_source_is_in_the_page_of_the_next_wheel(unpacked: Path, tmp_p
     builder = os.environ["AGENTSIGHT_BUILDER"]
     subprocess.run([builder, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(unpacked)], check=True, stdout=sys.stderr)
     (path,) = tmp_path.glob("*.whl")
-    assert "<title>Changed " in zipfile.ZipFile(path).read("agentsight_rx/web/dist/index.html").decode()
+    assert "<title>Changed " in zipfile.ZipFile(path).read("agentsight_rx/runtime/web/dist/index.html").decode()

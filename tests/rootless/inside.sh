@@ -8,7 +8,7 @@ command_of_readme() {
 command_of_readme ./run.sh
 VENV=$(source scripts/setup.sh && printf '%s' "$VENV")
 MODEL=$(mktemp --directory)
-"$VENV/bin/python" -m agentsight_rx.demo.fake_llm --dir "$MODEL" >"$MODEL/port" &
+"$VENV/bin/python" -m agentsight_rx.runtime.demo.fake_llm --dir "$MODEL" >"$MODEL/port" &
 for _ in {1..300}; do [[ -s $MODEL/port ]] || sleep 0.1; done
 command_of_readme ./run.sh record -- python3 tests/rootless/client.py "$(<"$MODEL/port")" "$MODEL/ca.pem"
 command_of_readme ./run.sh report

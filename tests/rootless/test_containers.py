@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ..agents.install import NPM, install
-from ..live.podman import podman
+from tests.agents.install import NPM, install
+from tests.live.podman import podman
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / ".setup" / "rootless"  # made by scripts/rootless.sh

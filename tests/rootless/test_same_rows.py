@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agentsight_rx import Recording, open_recording
-
-from ..live.capture import PATIENCE_S, PROGRAM
+from tests.live.capture import PATIENCE_S, PROGRAM
 
 COMMANDS = (
     "mkdir made && echo one > made/a && cp made/a made/b && mv made/b made/c && rm made/a && ln -s c made/d",
@@ -64,7 +63,7 @@ def lines(folder: Path, way: str) -> Iterator[str]:
     for each in (place, task):
         shutil.rmtree(each, ignore_errors=True)
         each.mkdir()
-    words = [sys.executable, "-m", "agentsight_rx.demo.fake_llm", "--dir", str(place)]
+    words = [sys.executable, "-m", "agentsight_rx.runtime.demo.fake_llm", "--dir", str(place)]
     for command in COMMANDS:
         words += ["--tool-command", command]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as model:
@@ -81,7 +80,7 @@ def lines(folder: Path, way: str) -> Iterator[str]:
 
 def record(way: str, folder: Path, env: dict[str, str]) -> None:
     command = [*PROGRAM, "record", "--by", way, "--no-server", "--db", str(folder / f"{way}.lmdb"), "--"]
-    command += [sys.executable, "-m", "agentsight_rx.demo.agent", "Do what is to be done"]
+    command += [sys.executable, "-m", "agentsight_rx.runtime.demo.agent", "Do what is to be done"]
     env = {**os.environ, "ANTHROPIC_API_KEY": "none", "PATH": "/usr/bin:/bin", **env}
     done = subprocess.run(
         command, cwd=folder / "task", env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False

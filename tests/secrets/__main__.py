@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 
-from .every_vendor import leaked_keys
-from .kinds import KINDS
-from .matrix import Matrix, measured
-from .places import CANNOT, PLACES
-from .wordings import broken, table
+from tests.secrets.every_vendor import leaked_keys
+from tests.secrets.kinds import KINDS
+from tests.secrets.matrix import Matrix, measured
+from tests.secrets.places import CANNOT, PLACES
+from tests.secrets.wordings import broken, table
 
 
 def main() -> int:

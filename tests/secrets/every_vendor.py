@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agentsight_rx.graphs import TraceOptions
-
-from .kinds import PARTS
-from .matrix import outputs, shown
-from .places import CANNOT, PLACES, Captured, is_raw
-from .vendors import VENDORS, fresh_key
+from tests.secrets.kinds import PARTS
+from tests.secrets.matrix import outputs, shown
+from tests.secrets.places import CANNOT, PLACES, Captured, is_raw
+from tests.secrets.vendors import VENDORS, fresh_key
 
 __all__ = ["leaked_keys"]
 

@@ -11,7 +11,7 @@ import string
 import urllib.parse
 from collections.abc import Callable
 
-from .vendors import VENDORS, fresh_key
+from tests.secrets.vendors import VENDORS, fresh_key
 
 __all__ = ["KINDS", "PARTS", "Parts", "shapes"]
 

@@ -23,28 +23,27 @@ from agentsight_rx import sources
 from agentsight_rx.cli.closing import closing_lines
 from agentsight_rx.cli.report.screen import Screen
 from agentsight_rx.cli.report.summary import summary_text
-from agentsight_rx.cluster import Shipper, place_of
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import Stream, of
 from agentsight_rx.events import Event, SseMessage, TlsChunk, TlsClose, time_of
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.graphs import TraceOptions, http_messages, trace
-from agentsight_rx.loss import Ledger
 from agentsight_rx.operators import normalize
-from agentsight_rx.runtime import Summary, run
+from agentsight_rx.runtime.cluster import Shipper, place_of
+from agentsight_rx.runtime.run import Summary, run
 from agentsight_rx.sinks import OtelOptions, console, jsonl, otel, spool, store
 from agentsight_rx.sinks.web import Feed
 from agentsight_rx.sources import FileOptions, NetOptions, ProcessOptions, ReadlineOptions, StdioOptions, Target, TlsOptions
-from agentsight_rx.spool import SpoolOptions
-from agentsight_rx.spool.records import decompressed
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log.reading import read_events
+from agentsight_rx.store.log.reading import read_events
+from agentsight_rx.store.spool import SpoolOptions
+from agentsight_rx.store.spool.records import decompressed
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.snapshot.snapshot import read_snapshot
 from tests.reports import read_report
-
-from ..sinks.test_otel import collecting
-from .kinds import KINDS, PARTS, Parts
-from .places import PLACES, Captured, is_raw
+from tests.secrets.kinds import KINDS, PARTS, Parts
+from tests.secrets.places import PLACES, Captured, is_raw
+from tests.sinks.test_otel import collecting
 
 __all__ = ["Cell", "Matrix", "is_usual", "lines_of", "measured", "outputs", "planted", "shown", "spooled"]
 

@@ -23,12 +23,11 @@ from agentsight_rx.events import (
     StdioChunk,
     TlsEvent,
 )
-
-from ..golden import JSON, SSE, Talk, answer, chunked, request, streamed
-from ..golden.streams import START, STOP, call_start, event, partial_json, says, thinks
-from ..operators import MS, Wire
-from ..operators.http2_peers import Peers
-from ..operators.websocket_peers import Sockets
+from tests.golden import JSON, SSE, Talk, answer, chunked, request, streamed
+from tests.golden.streams import START, STOP, call_start, event, partial_json, says, thinks
+from tests.operators import MS, Wire
+from tests.operators.http2_peers import Peers
+from tests.operators.websocket_peers import Sockets
 
 __all__ = ["CANNOT", "PLACES", "Captured", "Place", "is_raw"]
 

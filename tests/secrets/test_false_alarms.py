@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import agentsight_rx
-from agentsight_rx.redaction.find import find_secrets
-from agentsight_rx.redaction.redactor import settled
+from agentsight_rx.policy.redaction.find import find_secrets
+from agentsight_rx.policy.redaction.redactor import settled
 
 TEXTS = 10_000
 ROOT = Path(agentsight_rx.__file__).parents[1]

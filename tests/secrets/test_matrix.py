@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from .kinds import KINDS
-from .matrix import Matrix, is_usual, measured
-from .places import CANNOT, PLACES
+from tests.secrets.kinds import KINDS
+from tests.secrets.matrix import Matrix, is_usual, measured
+from tests.secrets.places import CANNOT, PLACES
 
 pytestmark = pytest.mark.xdist_group("the matrix of secrets")  # two workers would measure it twice
 

@@ -9,11 +9,10 @@ import pytest
 
 import agentsight_rx
 from agentsight_rx.graphs import TraceOptions
-from agentsight_rx.redaction.redactor import Redactor
-
-from .matrix import lines_of
-from .ordinary import ORDINARY
-from .places import PLACES, Captured, is_raw
+from agentsight_rx.policy.redaction.redactor import Redactor
+from tests.secrets.matrix import lines_of
+from tests.secrets.ordinary import ORDINARY
+from tests.secrets.places import PLACES, Captured, is_raw
 
 
 # Of raw records that cut a text, what may become a secret in the next one is overwritten: nothing is held back

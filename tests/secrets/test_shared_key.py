@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from agentsight_rx.cluster import Shipper, place_of
 from agentsight_rx.graphs import TraceOptions
-from agentsight_rx.spool import SpoolOptions, read_segment
-
-from .matrix import planted, spooled
-from .places import Captured
+from agentsight_rx.runtime.cluster import Shipper, place_of
+from agentsight_rx.store.spool import SpoolOptions, read_segment
+from tests.secrets.matrix import planted, spooled
+from tests.secrets.places import Captured
 
 _LABEL = re.compile(r"\[redacted:[a-z-]+:[0-9a-f]{8}\]")
 

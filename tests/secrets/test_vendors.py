@@ -10,12 +10,11 @@ from collections.abc import Callable
 
 import pytest
 
-from agentsight_rx.redaction.kinds import KINDS
-from agentsight_rx.redaction.redactor import Redactor
-from agentsight_rx.redaction.stream import SecretStream
-
-from .kinds import PARTS
-from .vendors import RANDOM, VENDORS, fresh_key
+from agentsight_rx.policy.redaction.kinds import KINDS
+from agentsight_rx.policy.redaction.redactor import Redactor
+from agentsight_rx.policy.redaction.stream import SecretStream
+from tests.secrets.kinds import PARTS
+from tests.secrets.vendors import RANDOM, VENDORS, fresh_key
 
 REDACTOR = Redactor(bytes(32))
 LONG = "words of a text that holds nothing " * 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .wordings import ALPHABETS, COMMANDS, NOT_PROMISED, TEXTS, WHOLE, broken, leaks
+from tests.secrets.wordings import ALPHABETS, COMMANDS, NOT_PROMISED, TEXTS, WHOLE, broken, leaks
 
 MOST_OF_RARE = 0.03  # of letters only, and with signs
 MOST_OF_LONG = {"letters and digits": 0.05, "hexadecimal digits": 0.03, "letters": 0.09, "with signs": 0.3}

@@ -14,16 +14,15 @@ from msgspec.structs import replace
 
 from agentsight_rx import sinks
 from agentsight_rx.core.sink import Sink
-from agentsight_rx.loss import Ledger
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.sinks import Lent, OtelOptions
 from agentsight_rx.sinks.web import Feed
-from agentsight_rx.spool import SpoolOptions, read_segment
-from agentsight_rx.state import LmdbStore, Table
-from agentsight_rx.view.log.reading import read_events
-from agentsight_rx.view.rows.tables import AUDIT, CALLS, NETWORK, PROCESSES, RESOURCES, RUNS, TOKENS, TOOLS
-
-from ..sink_component import Place, SinkCase, check_sink, of_file
-from .test_otel import collecting
+from agentsight_rx.store.log.reading import read_events
+from agentsight_rx.store.rows.tables import AUDIT, CALLS, NETWORK, PROCESSES, RESOURCES, RUNS, TOKENS, TOOLS
+from agentsight_rx.store.spool import SpoolOptions, read_segment
+from agentsight_rx.store.state import LmdbStore, Table
+from tests.sink_component import Place, SinkCase, check_sink, of_file
+from tests.sinks.test_otel import collecting
 
 ROWS: tuple[Table[Any], ...] = (AUDIT, CALLS, NETWORK, PROCESSES, RESOURCES, TOKENS, TOOLS)
 

@@ -15,12 +15,11 @@ from agentsight_rx.core.sink import Sink, Writer
 from agentsight_rx.core.sink_thread import SinkThread
 from agentsight_rx.errors import UnwritableError
 from agentsight_rx.events import Origin, TlsChunk
-from agentsight_rx.loss import Ledger, Reason
+from agentsight_rx.events.loss import Ledger, Reason
 from agentsight_rx.sinks import console, jsonl, store
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log.reading import read_events
-
-from ..disks import fill, free, small_disk
+from agentsight_rx.store.log.reading import read_events
+from agentsight_rx.store.state import LmdbStore
+from tests.disks import fill, free, small_disk
 
 pytestmark = pytest.mark.needs("disk")
 
@@ -128,7 +127,7 @@ def test_a_store_that_has_no_room_to_begin_is_an_error_and_leaves_no_file(disk: 
     """In a process of its own: the lock file of LMDB, a hole in memory, ended it by SIGBUS."""
     for leave in range(0, 65_536, 4096):
         fill(disk, leave=leave)
-        code = "import sys; from agentsight_rx.state import LmdbStore; LmdbStore.open(sys.argv[1])"
+        code = "import sys; from agentsight_rx.store.state import LmdbStore; LmdbStore.open(sys.argv[1])"
         command = [sys.executable, "-c", code, str(disk / "x.lmdb")]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         free(disk)

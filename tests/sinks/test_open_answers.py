@@ -4,8 +4,8 @@ from msgspec.structs import replace
 
 from agentsight_rx.events import AnswerPiece, AnswerProgress, Connection, Origin
 from agentsight_rx.sinks.open_answers import OpenAnswers, Said
+from agentsight_rx.store.rows.ids import call_id
 from agentsight_rx.view import CallRow
-from agentsight_rx.view.rows.ids import call_id
 
 ORIGIN = Origin(5, 9, connection=Connection(9, 9, "", 9), direction="in")
 CALL = call_id(ORIGIN, 1)

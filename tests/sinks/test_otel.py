@@ -38,15 +38,14 @@ from agentsight_rx.events import (
     ToolCall,
     Usage,
 )
+from agentsight_rx.events.loss import Entry, Ledger, Meter, Reason
 from agentsight_rx.llm import PROVIDERS
-from agentsight_rx.loss import Entry, Ledger, Meter, Reason
-from agentsight_rx.runtime import run
+from agentsight_rx.runtime.run import run
 from agentsight_rx.sinks import OtelOptions, otel
 from agentsight_rx.sinks.otel.planned import span_id
 from agentsight_rx.view import AlertRow, AuditRow, BlindSpotRow, CallRow, Fold, Output, ProcessRow, RowGone
-
-from ..llm.cases import case_of
-from ..provider_component import ProviderCase
+from tests.llm.cases import case_of
+from tests.provider_component import ProviderCase
 
 SECOND = 1_000_000_000
 CLOCK = 1_800_000_000 * SECOND  # Unix time of the kernel's zero
@@ -637,7 +636,7 @@ def test_a_missing_collector_is_reported_once(monkeypatch: pytest.MonkeyPatch, c
 
 PROGRAM = """
 import sys
-from agentsight_rx.loss import Ledger
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.sinks import OtelOptions, otel
 from agentsight_rx.core.stream import of
 from agentsight_rx.view import CallRow

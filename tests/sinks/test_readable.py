@@ -27,7 +27,7 @@ from agentsight_rx.events import (
     ToolCall,
     Usage,
 )
-from agentsight_rx.loss import Ledger, Reason
+from agentsight_rx.events.loss import Ledger, Reason
 from agentsight_rx.view import Fold
 
 WALL = 1_700_000_000_000_000_000

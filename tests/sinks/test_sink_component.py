@@ -10,8 +10,7 @@ import pytest
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.errors import SinkError
 from agentsight_rx.events import ProcessExec
-
-from ..sink_component import SinkCase, check_sink, of_file
+from tests.sink_component import SinkCase, check_sink, of_file
 
 
 class Names:

@@ -12,20 +12,19 @@ from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import of
 from agentsight_rx.errors import StoreError
 from agentsight_rx.events import HttpRequest, Origin
-from agentsight_rx.loss import Ledger, Reason
+from agentsight_rx.events.loss import Ledger, Reason
 from agentsight_rx.operators import remove_auth
 from agentsight_rx.sinks import redaction_key, store
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.fold.fold import FoldState
+from agentsight_rx.store.log.checkpoints import CHECKPOINT, Checkpoints
+from agentsight_rx.store.log.reading import read_events, resume
+from agentsight_rx.store.log.retention import Retention
+from agentsight_rx.store.rows.tables import CALLS, LOSS_TIMES, PREVIEW, REMOVED, RUNS, SESSION_GAPS
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import AuditRow, CallRow, Fold, Output
-from agentsight_rx.view.fold.fold import FoldState
-from agentsight_rx.view.log.checkpoints import CHECKPOINT, Checkpoints
-from agentsight_rx.view.log.reading import read_events, resume
-from agentsight_rx.view.log.retention import Retention
-from agentsight_rx.view.rows.tables import CALLS, LOSS_TIMES, PREVIEW, REMOVED, RUNS, SESSION_GAPS
 from benchmarks.stored import sizes
 from tests.reports import read_report
-
-from ..view.log.test_reading import TEXT, request, stream
+from tests.store.log.test_reading import TEXT, request, stream
 
 DAY_MS = 86_400_000
 SECRET = "sk-ant-api03-Zk3uV9qLr7XwT2mB8nC4dF6gH1jK5pQs"

@@ -12,10 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from agentsight_rx.cli.values import seconds_of
-
-from ..live.watched import Scene, scene_in
-from .measured import Figure
-from .rows import killed, many, quiet, shed, sinks, slowed, stopped
+from tests.live.watched import Scene, scene_in
+from tests.soak.measured import Figure
+from tests.soak.rows import killed, many, quiet, shed, sinks, slowed, stopped
 
 __all__ = ["main"]
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from ..live.watched import enter
+from tests.live.watched import enter
 
 __all__ = ["a_collector_that_hangs", "a_locked_store", "programs_a_second", "tls_loop_s"]
 

@@ -13,10 +13,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from agentsight_rx.errors import StoreError
-from agentsight_rx.service.bounds import memory_now
-from agentsight_rx.state import LmdbStore
-
-from ..live.watched import is_probe, kinds_of
+from agentsight_rx.runtime.service.bounds import memory_now
+from agentsight_rx.store.state import LmdbStore
+from tests.live.watched import is_probe, kinds_of
 
 __all__ = ["MEGA", "Figure", "Taken", "figures_at", "free_port", "slope_of", "stored", "taken"]
 

@@ -13,18 +13,17 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources.kernel.features import takes_links
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.rows.tables import CALLS, LOSSES, PROCESSES, SESSIONS
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.queries.health import Healths
 from agentsight_rx.view.queries.reading import rows_of
-from agentsight_rx.view.rows.tables import CALLS, LOSSES, PROCESSES, SESSIONS
-
-from ..disks import fill, free, small_disk
-from ..live.capture import until
-from ..live.watched import Agent, Recorder, Scene
-from .beside import a_collector_that_hangs, a_locked_store, programs_a_second, tls_loop_s
-from .measured import MEGA, Figure, Taken, figures_at, free_port, slope_of, stored, taken
+from tests.disks import fill, free, small_disk
+from tests.live.capture import until
+from tests.live.watched import Agent, Recorder, Scene
+from tests.soak.beside import a_collector_that_hangs, a_locked_store, programs_a_second, tls_loop_s
+from tests.soak.measured import MEGA, Figure, Taken, figures_at, free_port, slope_of, stored, taken
 
 __all__ = ["killed", "many", "quiet", "shed", "sinks", "slowed", "stopped"]
 

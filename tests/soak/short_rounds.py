@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ..live.watched import Scene, scene_in
-from . import rows
+from tests.live.watched import Scene, scene_in
+from tests.soak import rows
 
 pytestmark = pytest.mark.live
 

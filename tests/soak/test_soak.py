@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .__main__ import head, line, rows
-from .measured import Figure, slope_of, taken
+from tests.soak.__main__ import head, line, rows
+from tests.soak.measured import Figure, slope_of, taken
 
 
 @given(st.floats(-100, 100), st.floats(-1000, 1000), st.lists(st.integers(0, 10_000), min_size=2, max_size=30, unique=True))

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from agentsight_rx import sources
-from agentsight_rx.envelope import decode_envelope, encode_line
 from agentsight_rx.events import Origin, ProcessExec, ProcessExit, ProcessFork, Tick
+from agentsight_rx.events.envelope import decode_envelope, encode_line
 from agentsight_rx.sources import (
     AgentOptions,
     FileOptions,
@@ -25,9 +25,8 @@ from agentsight_rx.sources import (
     Target,
     TlsOptions,
 )
-from agentsight_rx.spool import Header, Recorded, encode_segment
-
-from ..source_component import Scene, SourceCase, check_source
+from agentsight_rx.store.spool import Header, Recorded, encode_segment
+from tests.source_component import Scene, SourceCase, check_source
 
 RECORDED = (
     encode_line(ProcessFork(Origin(1_000, 9), 7, 2)),

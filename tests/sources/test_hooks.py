@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.sources.hooks.source import why_not
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.rows.tables import AUDIT, CALLS, PROCESSES, RUNS
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.queries.reading import rows_of
-from agentsight_rx.view.rows.tables import AUDIT, CALLS, PROCESSES, RUNS
 from tests.live.capture import PATIENCE_S, PROGRAM
 from tests.live.peers import fake_llm
 

@@ -7,7 +7,7 @@ from struct import Struct as Layout
 import pytest
 
 from agentsight_rx.events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources import PlainHttpOptions
 from agentsight_rx.sources.plain_http import PlainHttpReader
 

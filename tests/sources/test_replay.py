@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from agentsight_rx.core.engine import Engine
-from agentsight_rx.envelope import encode_line
 from agentsight_rx.errors import CaptureError, StoreError
 from agentsight_rx.events import (
     Connection,
@@ -26,13 +25,14 @@ from agentsight_rx.events import (
     TlsClose,
     TlsHandshake,
 )
+from agentsight_rx.events.envelope import encode_line
+from agentsight_rx.events.loss import Ledger, Reason
 from agentsight_rx.graphs import TraceOptions
 from agentsight_rx.graphs import replay as replay_graph
-from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.operators import materialize, parse_http
 from agentsight_rx.sinks import store
 from agentsight_rx.sources.replay.source import ReplayOptions, replay
-from agentsight_rx.state import META, LmdbStore, Put
+from agentsight_rx.store.state import META, LmdbStore, Put
 from agentsight_rx.view import CallRow, Output, ProcessRow
 from benchmarks.recording import traffic
 

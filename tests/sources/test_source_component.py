@@ -12,9 +12,8 @@ import pytest
 from agentsight_rx.core.stream import origin
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.events import Event, Loss, Origin, Readline, time_of
-from agentsight_rx.loss import Reason
-
-from ..source_component import Scene, SourceCase, check_source
+from agentsight_rx.events.loss import Reason
+from tests.source_component import Scene, SourceCase, check_source
 
 LOST = b"lost"
 

@@ -6,13 +6,13 @@ import pytest
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
-from agentsight_rx.envelope import encode_line
 from agentsight_rx.events import Event, Loss, Origin, ProcessExec, ProcessExit, ProcessFork, Tick
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.envelope import encode_line
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources import spooled
-from agentsight_rx.spool import Header, Recorded, encode_segment, folders, recordings, segment_name
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.rows.tables import PROCESSES, ROW_TABLES
+from agentsight_rx.store.rows.tables import PROCESSES, ROW_TABLES
+from agentsight_rx.store.spool import Header, Recorded, encode_segment, folders, recordings, segment_name
+from agentsight_rx.store.state import LmdbStore
 from property_tests.continuing import events_of
 
 EVENTS: list[Event] = [

@@ -13,9 +13,9 @@ from typing import Any
 
 import trustme
 
-from ..live.capture import PATIENCE_S, until
-from ..live.podman import podman
-from ..live.watched import AGENT, MODEL
+from tests.live.capture import PATIENCE_S, until
+from tests.live.podman import podman
+from tests.live.watched import AGENT, MODEL
 
 __all__ = ["STORE", "UNIT", "Agent", "Machine", "machine"]
 

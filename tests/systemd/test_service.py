@@ -6,8 +6,8 @@ from collections.abc import Generator
 
 import pytest
 
-from ..live.capture import until
-from .machine import UNIT, Agent, Machine, machine
+from tests.live.capture import until
+from tests.systemd.machine import UNIT, Agent, Machine, machine
 
 pytestmark = pytest.mark.live
 

@@ -31,8 +31,7 @@ from agentsight_rx.view import (
     ToolRow,
     UnknownRow,
 )
-
-from ..operators import CONNECTION, MS, run
+from tests.operators import CONNECTION, MS, run
 
 R = TypeVar("R", CallRow, TokenRow, ToolRow, ProcessRow, AuditRow, SessionRow, HttpRow, NetworkRow, UnknownRow)
 

@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from agentsight_rx.events import Event, Headers, Reply, ToolCall, Usage
 from agentsight_rx.view import CallRow
-
-from .scenes import AGENT, HOST, asks, emitted, execs, last, streams
+from tests.view.scenes import AGENT, HOST, asks, emitted, execs, last, streams
 
 __all__ = ["MAIN", "TASK", "WORKER", "Machine", "Talk", "delegated"]
 

@@ -7,8 +7,8 @@ import pwd
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from ...agents.registry import agent_named
-from ...errors import UsageError
+from ...core.errors import UsageError
+from ...llm.agents.registry import agent_named
 from ...sources import Choice
 from .group import WATCH, Group, flag
 

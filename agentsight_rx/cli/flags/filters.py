@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec.structs import replace
 
-from ...errors import UsageError
+from ...core.errors import UsageError
 from ..keys import key_in
 from .group import FILTERS, Group, Of, flag
 
@@ -78,6 +78,6 @@ class Filters(Group, frozen=True):
 
 
 def _plugin_operator(text: str) -> "Operator[Event, Event]":
-    from ... import plugins
+    from ...runtime import plugins
 
     return plugins.operator(text)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from ...errors import UsageError
+from ...core.errors import UsageError
 from .group import HOW, Group, flag
 
 __all__ = ["TEXT", "Form", "asks_for_json"]

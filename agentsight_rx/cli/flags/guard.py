@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 from msgspec.structs import replace
 
-from ...messages import say
-from ...rules.guard.values import Rules
+from ...core.messages import say
+from ...policy.rules.guard.values import Rules
 from ..own_files import own_file
 from ..stores import recorded
 from .group import FILTERS, Group, flag
 
 if TYPE_CHECKING:
     from ...graphs import TraceOptions
-    from ...opened_sources import SourceOptions
-    from ...recording.guard_file import LoadedRules
+    from ...runtime.recording.guard_file import LoadedRules
+    from ...sources.opened import SourceOptions
 
 __all__ = ["RULES_FILE", "Guard", "given_rules"]
 
@@ -27,7 +27,7 @@ S = TypeVar("S", bound="SourceOptions")
 
 def given_rules(file: Path | None, *, folder: Path | None = None) -> Rules:
     """The built-in rules with the rules in `file`, else in the user's own, and in the workspace of `folder`."""
-    from ...recording.guard_file import guard_rules
+    from ...runtime.recording.guard_file import guard_rules
 
     return guard_rules(file, own=own_file(RULES_FILE), folder=folder)
 
@@ -51,8 +51,8 @@ class Guard(Group, frozen=True):
         """
         if not self.is_on:
             return options
-        from ...recording.guard_file import RulesFile, priced_by
-        from ...recording.price_file import load_prices
+        from ...runtime.recording.guard_file import RulesFile, priced_by
+        from ...runtime.recording.price_file import load_prices
 
         rules = given_rules(self.guard_rules, folder=folder)
         file = self.guard_rules or own_file(RULES_FILE)
@@ -64,7 +64,7 @@ class Guard(Group, frozen=True):
         """The rules of these options, which can be read anew from where they are from; None without a guard."""
         if options.guard is None:
             return None
-        from ...recording.guard_file import LoadedRules
+        from ...runtime.recording.guard_file import LoadedRules
 
         name = str(self.guard_rules or own_file(RULES_FILE) or RULES_FILE)
         return LoadedRules(partial(given_rules, self.guard_rules), name, options.guard, say)
@@ -73,7 +73,7 @@ class Guard(Group, frozen=True):
         """Add the homes of users and the hosts of earlier recordings, for a capture. A `folder` chooses its workspace alone."""
         if options.guard is None:
             return options
-        from ...recording.earlier_hosts import hosts_of
+        from ...runtime.recording.earlier_hosts import hosts_of
 
         return replace(self.living_here(options), known_hosts=hosts_of(recorded(), folder))
 
@@ -81,7 +81,7 @@ class Guard(Group, frozen=True):
         """Add the homes of users of this machine, for a capture."""
         if options.guard is None:
             return options
-        from ...recording.earlier_hosts import homes_here
+        from ...runtime.recording.earlier_hosts import homes_here
 
         return replace(options, known_homes=homes_here())
 
@@ -89,8 +89,8 @@ class Guard(Group, frozen=True):
         """Have the source of files recognise secret files of this machine, and in a `folder`, under any name."""
         if not self.is_on or options.files is None:
             return options
-        from ...recording.earlier_hosts import homes_here
-        from ...recording.secret_files import secret_files
+        from ...runtime.recording.earlier_hosts import homes_here
+        from ...runtime.recording.secret_files import secret_files
 
         patterns = given_rules(self.guard_rules, folder=folder).lists.get("secrets", ())
         return replace(options, files=replace(options.files, known=secret_files(patterns, homes_here(), folder)))

@@ -7,9 +7,9 @@ from ...view import Output
 from .group import PAGE, Group, flag
 
 if TYPE_CHECKING:
-    from ...recording.deciding import Deciding
+    from ...runtime.recording.deciding import Deciding
+    from ...runtime.web import WebOptions
     from ...sinks import Lent
-    from ...web import WebOptions
 
 __all__ = ["Page"]
 
@@ -26,7 +26,7 @@ class Page(Group, frozen=True):
 
     def options(self) -> "WebOptions":
         """Where the page is."""
-        from ...web import WebOptions
+        from ...runtime.web import WebOptions
 
         return WebOptions(self.listen, self.server_port, self.allow_remote, required=self.server is not None)
 
@@ -34,7 +34,7 @@ class Page(Group, frozen=True):
         """The sink of the page of a run, where it is asked for. `lent` gets the store of the run."""
         if self.server is False:
             return []
-        from ...web import web
+        from ...runtime.web import web
 
         return [web(self.options(), lent=lent, deciding=_deciding)]
 

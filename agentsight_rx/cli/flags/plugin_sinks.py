@@ -17,6 +17,6 @@ class PluginSinks(Group, frozen=True):
         """Raises UsageError."""
         if not self.sink:
             return []
-        from ... import plugins
+        from ...runtime import plugins
 
         return list(map(plugins.sink, self.sink))

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from ...core.errors import UsageError
 from ...core.sink import Sink
-from ...errors import UsageError
 from ...view import Output
 from ..launch import invoking_user
 from ..values import bytes_of, seconds_of
@@ -12,7 +12,7 @@ from .group import OUT, Group, flag
 
 if TYPE_CHECKING:
     from ...graphs import TraceOptions
-    from ...spool import SpoolOptions
+    from ...store.spool import SpoolOptions
 
 __all__ = ["Spool"]
 
@@ -32,7 +32,7 @@ class Spool(Group, frozen=True):
             if self.spool_host is not None:
                 raise UsageError("--spool-host is the name of this host in a spool: give --spool too")
             return None
-        from ...spool import SpoolOptions, host_of_machine
+        from ...store.spool import SpoolOptions, host_of_machine
 
         return SpoolOptions(
             str(self.spool),

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from msgspec.structs import replace
 
-from ...errors import UsageError
+from ...core.errors import UsageError
 from ...sources import StdioOptions, Target
 from ..values import numbers_of
 from .group import STDIO, Group, flag

@@ -12,7 +12,7 @@ from .group import OUT, Group, flag
 if TYPE_CHECKING:
     from ...graphs import TraceOptions
     from ...sinks import Lent
-    from ...view.log.retention import Retention
+    from ...store.log.retention import Retention
 
 __all__ = ["Store"]
 

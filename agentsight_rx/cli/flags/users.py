@@ -11,12 +11,12 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from ...core.errors import UsageError
 from ...core.sink import Sink
-from ...errors import UsageError
-from ...service.users.places import USERS, Reader, admit, group_reader, make_place
-from ...service.users.sink import users
+from ...runtime.service.users.places import USERS, Reader, admit, group_reader, make_place
+from ...runtime.service.users.sink import users
+from ...store.log.retention import Retention
 from ...view import Output
-from ...view.log.retention import Retention
 from ..launch import invoking_user
 from .group import OUT, Group, flag
 

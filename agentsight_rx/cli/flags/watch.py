@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec.structs import asdict
 
-from ...errors import UsageError
-from ...opened_sources import SourceOptions
+from ...core.errors import UsageError
 from ...sources import AgentOptions, FileOptions, NetOptions, PlainHttpOptions, ProcessOptions, ReadlineOptions, Target
+from ...sources.opened import SourceOptions
 from ..values import comms_of, required_of
 from .group import WATCH, Group, Of, flag
 from .stdio import Stdio
@@ -114,6 +114,6 @@ class Watch(Group, frozen=True):
 
 
 def _plugin_source(text: str) -> "Stream[Event]":
-    from ... import plugins
+    from ...runtime import plugins
 
     return plugins.source(text)

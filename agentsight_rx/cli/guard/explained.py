@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from ...rules.guard.values import Rule
-from ...state import LmdbStore, Store
+from ...policy.rules.guard.values import Rule
+from ...store.state import LmdbStore, Store
+from ...store.words import times_said
 from ...view import AlertRow
 from ...view.queries.alerts import alert_named, evidence_of
-from ...view.words import times_said
 from ..flags.form import Form
 from ..flags.guard import given_rules
 from ..report.alert_words import flag_said, thread_said

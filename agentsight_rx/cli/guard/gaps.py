@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...loss import Entry, Reason
-from ...rules.guard.compiled import judge_of
-from ...rules.guard.deeds import (
+from ...events.loss import Entry, Reason
+from ...policy.rules.guard.compiled import judge_of
+from ...policy.rules.guard.deeds import (
     DEEDS,
     CallDeed,
     FileDeed,
@@ -21,13 +21,13 @@ from ...rules.guard.deeds import (
     ToolDeed,
     UnreadDeed,
 )
-from ...rules.guard.values import Rules
-from ...state import Store
+from ...policy.rules.guard.values import Rules
+from ...store.reasons import lost_words
+from ...store.rows.blind_spots import sentence_of
+from ...store.rows.tables import STAGES
+from ...store.state import Store
+from ...store.words import plural
 from ...view.queries.health import read_health
-from ...view.reasons import lost_words
-from ...view.rows.blind_spots import sentence_of
-from ...view.rows.tables import STAGES
-from ...view.words import plural
 from ..report.screen import Line, Prose
 
 __all__ = ["Gap", "Needs", "gap_lines", "gaps_in"]

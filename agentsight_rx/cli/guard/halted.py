@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from ...errors import CaptureError, StoreError, UsageError
-from ...messages import say
-from ...recording.deciding import has_begun_before
-from ...state import LmdbStore
+from ...core.errors import CaptureError, StoreError, UsageError
+from ...core.messages import say
+from ...runtime.recording.deciding import has_begun_before
+from ...store.state import LmdbStore
+from ...store.words import plural
 from ...view import AlertRow
 from ...view.queries import Selection
 from ...view.queries.alerts import read_alerts
-from ...view.words import plural
 from ..stopping import end_halted, go_on
 from ..stores import newest_store, recorded
 

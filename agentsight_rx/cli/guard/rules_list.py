@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ...rules.guard.compiled import allow_text
-from ...rules.guard.values import Rule, Rules
+from ...policy.rules.guard.compiled import allow_text
+from ...policy.rules.guard.values import Rule, Rules
 from ..flags.form import Form
 from ..flags.guard import given_rules
 from ..report.plain import write_json

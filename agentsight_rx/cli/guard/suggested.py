@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
-from ...rules.guard.compiled import allow_text
-from ...rules.guard.values import Allow
+from ...policy.rules.guard.compiled import allow_text
+from ...policy.rules.guard.values import Allow
 from ...view import AlertRow
 from ...view.queries.decided import allowing, folder_entry, host_entry
 

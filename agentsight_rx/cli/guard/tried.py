@@ -10,18 +10,18 @@ from typing import Annotated
 import typer
 from msgspec import Struct
 
-from ...errors import StoreError
-from ...messages import program, say
-from ...recording.earlier_hosts import hosts_in
-from ...recording.guard_file import priced_by
-from ...recording.judged import judged
-from ...recording.price_file import load_prices
-from ...rules.guard.homes import shortened
-from ...rules.guard.values import Rules
-from ...state import LmdbStore
+from ...core.errors import StoreError
+from ...core.messages import program, say
+from ...policy.rules.guard.homes import shortened
+from ...policy.rules.guard.values import Rules
+from ...runtime.recording.earlier_hosts import hosts_in
+from ...runtime.recording.guard_file import priced_by
+from ...runtime.recording.judged import judged
+from ...runtime.recording.price_file import load_prices
+from ...store.rows.tables import SESSIONS
+from ...store.state import LmdbStore
 from ...view import AlertRow
 from ...view.queries.reading import rows_of
-from ...view.rows.tables import SESSIONS
 from ..flags.form import Form
 from ..flags.guard import given_rules
 from ..report.plain import write_json

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from ...errors import StoreError, UsageError
+from ...core.errors import StoreError, UsageError
+from ...core.files import why
 from ...events import BodyPart, HttpResponse, Origin, SseMessage
-from ...files import why
 from ...llm import call_of
 from ...llm.canonical import Answer
 from ...llm.reader import BODY
-from ...sessions.event_stream import About, EventStream
-from ...sessions.stream_kinds import kind_by_head, kind_of_body
+from ...operators.sessions.event_stream import About, EventStream
+from ...operators.sessions.stream_kinds import kind_by_head, kind_of_body
+from ...store.log.reading import Exchange
+from ...store.rows.tool_words import asked_for
 from ...view import CallRow
-from ...view.log.reading import Exchange
 from ...view.queries.diff_answers import AnswerDiff, ToolChange, diff_answers
-from ...view.rows.tool_words import asked_for
 from .ask import Ask
 from .changed_lines import changed_lines
 from .screen import Column, Line, Span, table

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from ...rules.guard.homes import shortened, with_short_homes
+from ...policy.rules.guard.homes import shortened, with_short_homes
 from ...view import AlertRow
 from .screen import Cell, Line, Span, Whole
 from .words import clock, count, money

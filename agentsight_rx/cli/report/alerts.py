@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from ...errors import UsageError
-from ...messages import program
-from ...recording.judged import had_guard, judged
+from ...core.errors import UsageError
+from ...core.messages import program
+from ...runtime.recording.judged import had_guard, judged
 from ...view import AlertRow
 from ...view.queries.alerts import LEVELS, read_alerts
 from .alert_words import alert_lines
@@ -45,7 +45,7 @@ def alerts(
 
 def _without_guard(ask: Ask) -> Iterator[Line]:
     """No rule was applied: what the rules of now would have found."""
-    from ...recording.guard_file import priced_by
+    from ...runtime.recording.guard_file import priced_by
     from ..flags.guard import given_rules
 
     rules = given_rules(None, folder=Path.cwd())

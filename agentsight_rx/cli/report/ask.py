@@ -16,11 +16,11 @@ from typing import Annotated, TypeVar
 
 from msgspec.structs import replace
 
-from ...errors import StoreError, UsageError
-from ...messages import program
-from ...prices import Prices
-from ...recording.price_file import load_prices
-from ...state import LmdbStore, Store
+from ...core.errors import StoreError, UsageError
+from ...core.messages import program
+from ...llm.prices import Prices
+from ...runtime.recording.price_file import load_prices
+from ...store.state import LmdbStore, Store
 from ...view.queries import Selection
 from ...view.queries.choosing import selection_of
 from ..colour import has_colour

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
-from ...agents.answers import finds_nothing
-from ...errors import UsageError
+from ...core.errors import UsageError
+from ...llm.agents.answers import finds_nothing
 from ...view import AuditRow
 from ...view.queries.audit import AUDIT_TYPES, newest_audits
 from ...view.queries.file_fates import number_of

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from ...context.losses import Cause
+from ...llm.context.losses import Cause
+from ...store.rows.kinds import SessionRow
+from ...store.rows.tables import SESSIONS
 from ...view.queries.context import TurnContext
 from ...view.queries.context_reading import read_contexts
 from ...view.queries.context_words import cleared_said, lost_said
 from ...view.queries.reading import newest_session, selected
-from ...view.rows.kinds import SessionRow
-from ...view.rows.tables import SESSIONS
 from .ask import Ask
 from .screen import Column, Line, Prose, Whole, table
 from .words import amount, money, plural

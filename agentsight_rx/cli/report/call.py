@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from ...errors import UsageError
+from ...core.errors import UsageError
 from ...llm.canonical import ReasoningPart, TextPart
+from ...store.log.reading import read_exchange
+from ...store.rows.tool_words import asked_for
 from ...view import CallRow
-from ...view.log.reading import read_exchange
 from ...view.queries.call import ToolWork, WholeCall, find_calls, read_call
-from ...view.rows.tool_words import asked_for
 from .against import show_against
 from .ask import Ask, report_called
 from .call_words import prices_said, state_of_call

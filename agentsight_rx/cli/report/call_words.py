@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping
 
+from ...store.words import aside_said, error_said, ordinal, tokens_said, written_said
 from ...view import CallRow
 from ...view.queries.costs import CostSum
-from ...view.words import aside_said, error_said, ordinal, tokens_said, written_said
 from .screen import Span
 from .words import count, listed, money, plural
 

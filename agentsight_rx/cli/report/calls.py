@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ...rules.http import compile_http
+from ...policy.rules.http import compile_http
+from ...store.words import tokens_said
 from ...view import CallRow
 from ...view.queries.calls import read_calls
 from ...view.queries.costs import PricedCall, summed
 from ...view.queries.matching import is_matched
-from ...view.words import tokens_said
 from .ask import Ask
 from .call_words import cost_said, new_in_call, state_of_call
 from .screen import Cell, Column, Line, Prose, Screen, table

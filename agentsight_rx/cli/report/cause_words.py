@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...store.rows.tool_words import asked_for
 from ...view.queries.causes import Actor, Cause
-from ...view.rows.tool_words import asked_for
 
 __all__ = ["cause_said", "causes_said", "who_said"]
 

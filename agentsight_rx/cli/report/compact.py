@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from ...state import compact as compacted
+from ...store.state import compact as compacted
 from .ask import Ask
 from .screen import Line, Whole
 from .words import data_size

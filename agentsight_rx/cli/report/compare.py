@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ...agents.known import AGENTS
-from ...agents.transcripts import TranscriptCall, TranscriptTool
-from ...errors import UsageError
-from ...messages import program
+from ...core.errors import UsageError
+from ...core.messages import program
+from ...llm.agents.known import AGENTS
+from ...store.rows.tool_words import asked_for
 from ...view import CallRow, ToolRow
 from ...view.queries import sessions_named
 from ...view.queries.session_compare import CallPair, SessionComparison
-from ...view.rows.tool_words import asked_for
+from ...view.transcripts import TranscriptCall, TranscriptTool
 from ..session_files import home_of_user
 from .ask import Ask
 from .call_words import state_of_call

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 from msgspec import Struct
 
-from ...errors import UsageError
+from ...core.errors import UsageError
+from ...store.rows.kinds import CallRow
+from ...store.rows.tables import TOOLS
 from ...view.queries.call import find_calls
 from ...view.queries.context import AgentContext, TurnContext
 from ...view.queries.context_findings import Avoidable, avoidable
@@ -25,8 +27,6 @@ from ...view.queries.context_words import (
 from ...view.queries.instruction_files import with_instruction_files
 from ...view.queries.reading import newest_session, selected
 from ...view.queries.segments import Segment, carried, segments_of
-from ...view.rows.kinds import CallRow
-from ...view.rows.tables import TOOLS
 from .ask import Ask
 from .screen import Column, Line, Prose, Screen, Span, Whole, table
 from .words import amount, listed, money, percent, plural

@@ -9,18 +9,18 @@ from typing import Annotated
 
 import typer
 
-from ...errors import StoreError, UsageError
+from ...core.errors import StoreError, UsageError
 from ...llm import call_of
 from ...llm.canonical import LlmCall
-from ...state import LmdbStore
+from ...store.log.reading import read_exchange
+from ...store.rows.tool_words import asked_for
+from ...store.state import LmdbStore
 from ...view import CallRow
-from ...view.log.reading import read_exchange
 from ...view.queries import Selection, sessions_named
 from ...view.queries.call import find_calls
 from ...view.queries.diff_calls import CallDiff, diff_calls
 from ...view.queries.diff_runs import Difference, RunFacts, Runs, difference_of
 from ...view.queries.run_rows import read_facts
-from ...view.rows.tool_words import asked_for
 from .ask import Ask
 from .diff_versions import is_version, show_versions
 from .markdown import difference_markdown

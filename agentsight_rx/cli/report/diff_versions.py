@@ -7,19 +7,11 @@ from contextlib import closing
 from itertools import chain
 from pathlib import Path
 
-from ...errors import StoreError, UsageError
-from ...state import LmdbStore, Store
+from ...core.errors import StoreError, UsageError
+from ...store.state import LmdbStore, Store
 from ...view import SessionRow
 from ...view.queries import sessions_named
-from ...view.queries.diff_versions import (
-    Sent,
-    SentText,
-    ToolDiff,
-    VersionDiff,
-    diff_versions,
-    sent_by,
-    session_of_version,
-)
+from ...view.queries.diff_versions import Sent, SentText, ToolDiff, VersionDiff, diff_versions, sent_by, session_of_version
 from ...view.queries.reading import newest_session
 from .ask import Ask
 from .changed_lines import changed_lines

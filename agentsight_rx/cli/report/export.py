@@ -12,21 +12,21 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
-from ...envelope import encode_line
-from ...errors import SinkError, StoreError, UsageError
-from ...exports import CSV_TABLES, TABLES, atif, csv_lines, har, parquet, perfetto
-from ...files import why, written_whole
-from ...loss import Ledger
-from ...messages import program, say
+from ...core.errors import SinkError, StoreError, UsageError
+from ...core.files import why, written_whole
+from ...core.messages import program, say
+from ...events.envelope import encode_line
+from ...events.loss import Ledger
+from ...runtime.web.assets import bundle, single_file
 from ...sinks import OtelOptions, send_recorded, write_recorded
-from ...view.log.reading import read_events_of_now
+from ...sinks.exports import CSV_TABLES, TABLES, atif, csv_lines, har, parquet, perfetto
+from ...store.log.reading import read_events_of_now
+from ...store.rows.kinds import SessionRow
+from ...store.rows.tables import ALERTS
 from ...view.page import Picture, embedded
 from ...view.page.picture import WHOLE
 from ...view.queries.reading import newest_session, rows_of, sessions_named
-from ...view.rows.kinds import SessionRow
-from ...view.rows.tables import ALERTS
 from ...view.snapshot.snapshot import AUDIT_DEFAULT, read_snapshot
-from ...web.assets import bundle, single_file
 from ..flags.group import Only
 from ..flags.otel import Otel
 from ..launch import invoking_user

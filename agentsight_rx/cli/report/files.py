@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from ...errors import UsageError
+from ...core.errors import UsageError
+from ...store.rows.tables import AUDIT
 from ...view.queries.causes import Causes, within
 from ...view.queries.file_fates import KINDS, Lives
 from ...view.queries.files import FileUse, file_uses
-from ...view.rows.tables import AUDIT
 from .ask import Ask
 from .cause_words import causes_said, who_said
 from .screen import Cell, Column, Span, State, table

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ...store.rows.tool_words import asked_for
+from ...store.words import error_said, times_said
 from ...view.queries.findings import Finding
-from ...view.rows.tool_words import asked_for
-from ...view.words import error_said, times_said
 from .words import amount, money, plural
 
 __all__ = ["finding_said"]

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import typer
 
-from ...errors import UsageError
+from ...core.errors import UsageError
 from ..flags.group import flattened
 from .ask import Ask, Flags
 

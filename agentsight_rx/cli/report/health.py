@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from ...store.reasons import HOOKS_SEE
 from ...view.queries.gaps import missing_said as count_said
 from ...view.queries.gaps import missing_things
 from ...view.queries.health import Health, read_health
-from ...view.reasons import HOOKS_SEE
 from ..text import tls_lines
 from .ask import Ask
 from .screen import Line, Prose, Screen, Span

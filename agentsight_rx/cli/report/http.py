@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ...rules.http import compile_http
+from ...policy.rules.http import compile_http
+from ...store.rows.tables import HTTP
 from ...view import HttpRow
 from ...view.queries.causes import Causes, within
 from ...view.queries.http import Exchange, exchanges_of, is_counted
 from ...view.queries.matching import is_matched
-from ...view.rows.tables import HTTP
 from .ask import Ask
 from .screen import Cell, Column, Line, Screen, Span, table
 from .words import clock, data_size, took

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from ...rules.guard.homes import shortened, with_short_homes
-from ...terminal_text import harmless
+from ...core.terminal_text import harmless
+from ...policy.rules.guard.homes import shortened, with_short_homes
+from ...store.rows.tool_words import asked_for
 from ...view import AlertRow
 from ...view.queries.alerts import alerts_said, reportable
 from ...view.queries.diff_runs import Runs
 from ...view.queries.summary import Summary
-from ...view.rows.tool_words import asked_for
 from .alert_words import thread_said
 from .call_words import numbers_said
 from .health import gaps_of, missing_said

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ...store.rows.tables import AUDIT
 from ...view.queries.causes import Causes, within
 from ...view.queries.mcp import McpRequest, McpTool, mcp_of
-from ...view.rows.tables import AUDIT
 from .ask import Ask
 from .mcp_words import result_said
 from .screen import Cell, Column, Line, Screen, Span, State, Whole, table

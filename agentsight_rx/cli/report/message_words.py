@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...core.terminal_text import clean
 from ...llm.canonical import MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart
-from ...terminal_text import clean
-from ...view.rows.tool_words import asked_for
+from ...store.rows.tool_words import asked_for
 from .words import count, plural
 
 __all__ = ["message_said"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ...store.rows.tables import AUDIT, BLIND_SPOTS, HTTP
 from ...view.queries.causes import Causes, within
 from ...view.queries.network import Host, Network, Path, Peer, network_of
 from ...view.queries.reading import rows_of, selected
-from ...view.rows.tables import AUDIT, BLIND_SPOTS, HTTP
 from .ask import Ask
 from .cause_words import causes_said, who_said
 from .plain import plain

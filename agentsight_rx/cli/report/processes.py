@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ...store.rows.tables import PROCESSES
 from ...view import ProcessRow
 from ...view.queries.causes import Causes, within
 from ...view.queries.process_tree import Process, process_list, process_tree
-from ...view.rows.tables import PROCESSES
 from .ask import Ask
 from .cause_words import cause_said
 from .screen import Cell, Column, Line, Screen, Span, table

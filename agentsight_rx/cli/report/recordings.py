@@ -8,9 +8,9 @@ from pathlib import Path, PurePath
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...errors import StoreError
-from ...messages import program
-from ...state import LmdbStore
+from ...core.errors import StoreError
+from ...core.messages import program
+from ...store.state import LmdbStore
 from ...view.queries.recordings import Held, read_held
 from ..stores import is_being_written, recorded
 from .ask import Ask

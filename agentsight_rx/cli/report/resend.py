@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from ...errors import SinkError, UsageError
+from ...core.errors import SinkError, UsageError
+from ...core.files import why, written_whole
+from ...core.messages import say
 from ...events import HttpRequest
-from ...files import why, written_whole
-from ...messages import say
 from ...view import CallRow
 from ...view.queries.resend import Resend, Text, Variable, resend_of
 from ..launch import invoking_user

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 from rich.cells import cell_len
 
-from ...terminal_text import clean, fit, harmless, padded
+from ...core.terminal_text import clean, fit, harmless, padded
 
 __all__ = ["Cell", "Column", "Line", "Prose", "Screen", "Span", "Whole", "render", "table"]
 

@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 from msgspec.structs import asdict, replace
 
-from ...prices import Prices
-from ...state import Store
+from ...llm.prices import Prices
+from ...store.rows.tool_words import asked_for
+from ...store.state import Store
 from ...view import ProcessRow, SessionRow
 from ...view.queries import Selection
 from ...view.queries.alerts import read_alerts
 from ...view.queries.context_words import saving_said
 from ...view.queries.summary import Summary, Turn, read_summary
-from ...view.rows.tool_words import asked_for
 from .ask import Ask, report_called
 from .call_words import is_whole, new_in_call, numbers_said, state_of_call
 from .finding_words import finding_said

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
+from ...store.rows.tables import AUDIT, CALLS, PROCESSES, TOOLS
+from ...store.rows.tool_words import asked_for
 from ...view.queries import Selection
 from ...view.queries.causes import Causes, within
 from ...view.queries.timeline import Moment, timeline_of
-from ...view.rows.tables import AUDIT, CALLS, PROCESSES, TOOLS
-from ...view.rows.tool_words import asked_for
 from ..values import seconds_of
 from .ask import Ask
 from .screen import Cell, Column, Line, Screen, Span, State, table

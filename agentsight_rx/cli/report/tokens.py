@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
-from ...errors import UsageError
+from ...core.errors import UsageError
 from ...view.queries.costs import CostSum
 from ...view.queries.part_tokens import PART_GROUPINGS, PartGrouping, read_parts
 from ...view.queries.tokens import GROUPINGS, Grouping, TokenGroup, read_tokens

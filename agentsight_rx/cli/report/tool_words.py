@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ...store.rows.tool_outcome import outcome_of, outcome_said
 from ...view import ToolRow
-from ...view.rows.tool_outcome import outcome_of, outcome_said
 from .screen import Span
 
 __all__ = ["tool_said"]

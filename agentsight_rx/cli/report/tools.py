@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ...store.rows.tool_words import asked_for
 from ...view import ToolRow
 from ...view.queries.tools import read_tools
-from ...view.rows.tool_words import asked_for
 from .ask import Ask
 from .screen import Column, Line, Screen, Span, table
 from .tool_words import tool_said

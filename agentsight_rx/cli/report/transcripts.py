@@ -7,8 +7,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from ...messages import program
-from ...redaction.redactor import Redactor
+from ...core.messages import program
+from ...policy.redaction.redactor import Redactor
 from ...view.queries import sessions_named
 from ...view.queries.choosing import selection_of
 from ...view.queries.session_files import Matched, SessionFile, is_of_recording, match_files, session_file

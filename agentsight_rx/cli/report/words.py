@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from ...view.words import amount, count, data_size, money, percent, plural, took
+from ...store.words import amount, count, data_size, money, percent, plural, took
 
 __all__ = ["amount", "clock", "count", "data_size", "day", "listed", "moment", "money", "percent", "plural", "took"]
 

@@ -9,9 +9,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ...errors import CaptureError
-from ...service.unit import UNIT
-from ...view.words import data_size
+from ...core.errors import CaptureError
+from ...runtime.service.unit import UNIT
+from ...store.words import data_size
 from ..flags.form import Form
 from ..flags.group import HOW, flag
 from ..streams import write_line

@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
-from ...errors import UnwritableError, UsageError
-from ...files import why, written_whole
-from ...service.unit import CACHE, OF_USERS, RECORDINGS, RUNTIME, UNIT, UNIT_FILE, Needs, unit_text
-from ...service.users.places import USERS
+from ...core.errors import UnwritableError, UsageError
+from ...core.files import why, written_whole
+from ...runtime.service.unit import CACHE, OF_USERS, RECORDINGS, RUNTIME, UNIT, UNIT_FILE, Needs, unit_text
+from ...runtime.service.users.places import USERS
 from ..flags.group import OUT, flag
 from ..values import bytes_of
 from .systemd import backs_off, is_running, systemctl

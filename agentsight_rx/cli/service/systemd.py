@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from ...errors import CaptureError
+from ...core.errors import CaptureError
 
 __all__ = ["backs_off", "is_running", "said", "systemctl", "version"]
 

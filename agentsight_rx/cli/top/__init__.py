@@ -13,8 +13,8 @@ from typing import Annotated, TypeAlias
 import msgspec
 import typer
 
-from ...errors import UsageError
-from ...recording.price_file import load_prices
+from ...core.errors import UsageError
+from ...runtime.recording.price_file import load_prices
 from ...view.queries.top import SORTS, VIEWS, Sort, View
 from ..colour import has_colour
 from ..flags.form import Form

@@ -8,9 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from ...agents.known import AGENTS
-from ...agents.registry import agent_of
 from ...core.bounded import Recent
+from ...llm.agents.known import AGENTS
+from ...llm.agents.registry import agent_of
 from ...view.queries.top_live import Family
 
 __all__ = ["Families"]

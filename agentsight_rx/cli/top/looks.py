@@ -11,15 +11,15 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from ...agents.matching import Match
-from ...errors import StoreError
-from ...messages import program
-from ...prices import Prices
-from ...redaction.redactor import Redactor
-from ...state import LmdbStore
+from ...core.errors import StoreError
+from ...core.messages import program
+from ...llm.prices import Prices
+from ...policy.redaction.redactor import Redactor
+from ...store.state import LmdbStore
 from ...view.queries.top import TopRow
 from ...view.queries.top_live import live_rows
 from ...view.queries.top_store import saved_rows
+from ...view.transcripts.matching import Match
 from ..session_files import Home, TranscriptFiles, home_of_user
 from ..stores import is_being_written
 from .families import Families

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import DataTable, Static
 
-from ...errors import AgentsightError
+from ...core.errors import AgentsightError
 from ...view.queries.top import SORTS, VIEWS, TopRow
 from ..report.screen import Line, Prose, Screen, render
 from .looks import Look, Looks

@@ -8,18 +8,18 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from ...core.messages import say
 from ...core.spare import given_back
-from ...doctor.proof import Proof
-from ...loss import Ledger
-from ...messages import say
-from ...runtime import Run
-from ...service.bounds import Limits, Memory, memory_now
-from ...service.metrics import Figures
-from ...service.notify import Notifier
+from ...events.loss import Ledger
+from ...runtime.run import Run
+from ...runtime.service.bounds import Limits, Memory, memory_now
+from ...runtime.service.metrics import Figures
+from ...runtime.service.notify import Notifier
 from ...sources import Roots
-from ...view.rows.tally import Totals
-from ...view.rows.uses import SETTLED_MS
-from ...view.words import plural
+from ...store.rows.tally import Totals
+from ...store.rows.uses import SETTLED_MS
+from ...store.words import plural
+from ..doctor.proof import Proof
 from .reloading import Reloading
 
 __all__ = ["Beat", "Kept"]

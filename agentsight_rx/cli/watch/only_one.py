@@ -9,8 +9,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...errors import CaptureError, UnwritableError
-from ...files import why
+from ...core.errors import CaptureError, UnwritableError
+from ...core.files import why
 
 __all__ = ["lock_of_machine", "only_recorder"]
 

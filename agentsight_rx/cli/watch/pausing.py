@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from ...errors import UnwritableError
-from ...files import why, written_whole
-from ...messages import say
+from ...core.errors import UnwritableError
+from ...core.files import why, written_whole
+from ...core.messages import say
 from ..flags.group import OUT, flag
 from ..launch import invoking_user
 from ..stores import is_being_written, machine_store

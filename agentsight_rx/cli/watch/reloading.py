@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Lock
 
-from ...errors import UsageError
+from ...core.errors import UsageError
+from ...core.messages import say
 from ...events import RulesLoaded
-from ...messages import say
-from ...recording.guard_file import LoadedRules
+from ...runtime.recording.guard_file import LoadedRules
 
 __all__ = ["Reloading"]
 

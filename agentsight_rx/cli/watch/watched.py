@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...service.unit import NAME
+from ...runtime.service.unit import NAME
 from ...view.page.recorder import Watched
 from ..stores import MACHINE, is_being_written, recorded
 from .only_one import lock_of_machine

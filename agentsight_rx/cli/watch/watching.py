@@ -9,18 +9,18 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
+from ...core.messages import say
+from ...core.signals import has_terminal
 from ...graphs import TraceOptions
 from ...graphs import trace as trace_graph
-from ...messages import say
-from ...recording.price_file import load_prices
-from ...service.bounds import Limits
-from ...service.metrics import serve
-from ...signals import has_terminal
+from ...runtime.recording.price_file import load_prices
+from ...runtime.service.bounds import Limits
+from ...runtime.service.metrics import serve
 from ...sources import AgentOptions, Roots
 from ...sources.kernel.features import require_kernel
+from ...store.rows.tally import Tally
+from ...store.rows.uses import PAIRS_MOST, Uses
 from ...view.queries.costs import usd_of_call
-from ...view.rows.tally import Tally
-from ...view.rows.uses import PAIRS_MOST, Uses
 from ..capture import capture, print_closing, print_graph
 from ..destinations import Destinations, with_previews
 from ..flags.agents import Agents

@@ -16,17 +16,17 @@ import msgspec
 from msgspec import Struct
 
 from ... import sinks
+from ...core.errors import AgentsightError, UsageError
+from ...core.files import create_new, create_private
+from ...core.messages import say
 from ...core.stream import origin
-from ...errors import AgentsightError, UsageError
 from ...events import Event, Loss, Origin, time_of
-from ...files import create_new, create_private
+from ...events.loss import Reason
 from ...graphs import TraceOptions, recorded
-from ...loss import Reason
-from ...messages import say
-from ...runtime import Run, run_to_end
-from ...service.users.frames import Frames
-from ...state.lmdb_files import lock_of
-from ...view.log.retention import Retention
+from ...runtime.run import Run, run_to_end
+from ...runtime.service.users.frames import Frames
+from ...store.log.retention import Retention
+from ...store.state.lmdb_files import lock_of
 from ..continuing import keyed
 from ..deliveries import alert_sinks
 from ..flags.guard import Guard

@@ -11,9 +11,9 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from ...core.bounded import Recent
+from ...core.messages import say
 from ...core.sink import Sink
-from ...loss import Ledger, Meter, Reason
-from ...messages import say
+from ...events.loss import Ledger, Meter, Reason
 from ...view import AlertRow, Output
 from ...view.snapshot.schema import value_of
 

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ...errors import SinkError
-from ...terminal_text import harmless
+from ...core.errors import SinkError
+from ...core.terminal_text import harmless
 from .sink import Deliver
 
 __all__ = ["by_command", "by_desktop", "by_file", "by_journald", "by_webhook"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from ...core.bounded import Recent
-from ...tokens import Usage
+from ...events.tokens import Usage
 from ...view import CallRow, ProcessRow, SessionRow
 from ...view.queries.context_words import ORIGINS
 from .chat import INT_MOST, call_times, provider_of

@@ -24,8 +24,8 @@ from ...llm.canonical import (
     ToolDefinition,
     ToolResultPart,
 )
+from ...store.rows.ids import call_id
 from ...view import CallRow, Output
-from ...view.rows.ids import call_id
 from .contexts import Contexts
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 
-from ...errors import SinkError
+from ...core.errors import SinkError
 
 __all__ = ["Destination", "Protocol", "destination_of"]
 

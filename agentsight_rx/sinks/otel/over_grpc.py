@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ...errors import SinkError
+from ...core.errors import SinkError
 from .answers import Answer
 from .destination import Destination
 

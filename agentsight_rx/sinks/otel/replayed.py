@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from msgspec.structs import replace
 
 from ...events import Event
-from ...loss import Ledger
+from ...events.loss import Ledger
 from ...view import AlertRow, Fold, Output
 from .json_lines import JsonLines
 from .options import OtelOptions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...core.sink import Sink, Writer
-from ...loss import Ledger
+from ...events.loss import Ledger
 from ...view import Output
 from .options import OtelOptions
 

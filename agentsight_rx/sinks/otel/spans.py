@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Any
 
+from ...store.rows.blind_spots import sentence_of
 from ...view import BlindSpotRow
-from ...view.rows.blind_spots import sentence_of
 from .chat import INT_MOST
 from .names import SCHEMA, SPANS, Attributes, attributes_of
 from .planned import Planned, span_id, trace_id

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...store.rows.tool_outcome import outcome_of
 from ...view import ToolRow
-from ...view.rows.tool_outcome import outcome_of
 from .effects import EventList
 from .names import SPANS, attributes_of
 from .planned import Planned, span_id

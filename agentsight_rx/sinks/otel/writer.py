@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ...core.bounded import Recent
+from ...core.errors import SinkError
 from ...core.mailbox import Overflow
-from ...errors import SinkError
-from ...loss import Ledger, Meter, Reason
-from ...messages import say
+from ...core.messages import say
+from ...events.loss import Ledger, Meter, Reason
 from ...view import AlertRow, BlindSpotRow, Output, RowGone
 from .alerts import planned_alert
 from .destination import destination_of

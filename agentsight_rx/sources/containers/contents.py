@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...errors import CaptureError
+from ...core.errors import CaptureError
 from .control_groups import group_of, matches, pids, read
 from .references import HERE, Container, Host
 

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias, cast
 import msgspec
 from msgspec import Struct
 
-from ...decoders import json_decoder
-from ...errors import CaptureError, UsageError
+from ...core.decoders import json_decoder
+from ...core.errors import CaptureError, UsageError
 from .control_groups import Group, group_of, is_first, matches, pids, started
 
 __all__ = ["HERE", "Container", "Host", "is_reference", "names_kept", "resolve_reference"]

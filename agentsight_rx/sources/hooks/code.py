@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from msgspec import Struct
 
-from ...errors import CaptureError
+from ...core.errors import CaptureError
 from ..tls.libraries import open_file
 from ..tls.stacks.cache import find_stacks_cached
 from ..tls.stacks.elf import Image

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from ...decoders import msgpack_decoder
+from ...core.decoders import msgpack_decoder
 from ..own_folder import own_folder, read_own, replace_own
 from ..tls.libraries import open_file
 from ..tls.stacks.cache import finder, identity_of

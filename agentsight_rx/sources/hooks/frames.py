@@ -9,7 +9,7 @@ from typing import Generic, TypeAlias, TypeVar
 import msgspec
 from msgspec import Struct
 
-from ...decoders import msgpack_decoder
+from ...core.decoders import msgpack_decoder
 from ...events import FileEvent, Loss, NetEvent, ProcessExec, ProcessExit, ProcessFork, ProcessSeen, UnreadTls
 from ..tls.stacks.finding import Finding
 

@@ -11,12 +11,12 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from ...core.errors import CaptureError, Unavailable
+from ...core.messages import detail
 from ...core.options import Options
 from ...core.stream import Stream, origin
-from ...errors import CaptureError, Unavailable
 from ...events import Event, Loss, NetEvent, Origin, Witness, time_of
-from ...loss import Reason
-from ...messages import detail
+from ...events.loss import Reason
 from ..tls.libraries import Library
 from ..tls.proof import Probed
 from ..tls.records import Records

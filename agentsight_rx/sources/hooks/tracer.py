@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from ...events import Loss, Origin, ProcessExec, ProcessExit, ProcessFork, ProcessSeen, UnreadTls
-from ...loss import Reason
+from ...events.loss import Reason
 from ..kernel.rights import own_rights
 from ..running import running
 from ..tls.shapes import needs_sockets

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 
-from ...errors import Unavailable
+from ...core.errors import Unavailable
 
 __all__ = ["TYPES", "Btf", "defines", "has_any", "known_functions", "known_offsets", "offsets", "read_types"]
 

@@ -20,7 +20,7 @@ from threading import Lock
 
 import msgspec
 
-from ...decoders import msgpack_decoder
+from ...core.decoders import msgpack_decoder
 from ..own_folder import own_folder
 from .btf import read_types
 from .image import Image

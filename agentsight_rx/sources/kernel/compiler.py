@@ -8,8 +8,8 @@ from glob import glob
 
 import msgspec
 
-from ...decoders import json_decoder
-from ...errors import CaptureError
+from ...core.decoders import json_decoder
+from ...core.errors import CaptureError
 from .image import Function, Image, Map
 from .workers import WORKERS, Worker
 

@@ -20,8 +20,8 @@ from struct import pack
 
 from msgspec import Struct
 
-from ...errors import CaptureError, Unavailable
-from ...messages import program
+from ...core.errors import CaptureError, Unavailable
+from ...core.messages import program
 from ..hold import group
 from .btf import TYPES, has_any, known_functions, known_offsets, read_types
 from .compiler import REMEDY, compiled, compiler_identity

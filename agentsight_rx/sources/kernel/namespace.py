@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from ...errors import CaptureError
+from ...core.errors import CaptureError
 from .btf import offsets
 from .syscall import RAW_TRACEPOINT, load_program, run_once
 

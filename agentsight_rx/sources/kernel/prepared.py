@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
-from ...errors import CaptureError
+from ...core.errors import CaptureError
 from .btf import defines
 from .cache import Cache, default_directory, kernel_identity, key_of
 from .compiler import compiled, compiler_identity

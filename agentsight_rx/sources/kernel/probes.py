@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from ...errors import Unavailable
+from ...core.errors import Unavailable
 from .detach import leave
 from .loaded import Loaded
 from .perf_events import at_uprobe

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any, Generic, TypeVar
 
-from ...errors import Unavailable
+from ...core.errors import Unavailable
 from ...events import Loss, Origin
-from ...loss import Reason
+from ...events.loss import Reason
 from ..containers.contents import control_groups
 from ..names import Names
 from ..proc import is_alive

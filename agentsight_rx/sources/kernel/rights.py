@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ...messages import program
+from ...core.messages import program
 
 __all__ = ["NEEDED", "Call", "Rights", "enough", "missing_rights", "own_rights", "refusal"]
 

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from ...errors import Unavailable
+from ...core.errors import Unavailable
 
 __all__ = ["number_of"]
 

@@ -11,17 +11,7 @@ import msgspec
 from msgspec import MsgspecError, Struct
 from msgspec.structs import replace
 
-from ...events import (
-    Connection,
-    Direction,
-    Event,
-    Origin,
-    ProcessExec,
-    ProcessExit,
-    TlsChunk,
-    TlsClose,
-    TlsHandshake,
-)
+from ...events import Connection, Direction, Event, Origin, ProcessExec, ProcessExit, TlsChunk, TlsClose, TlsHandshake
 
 __all__ = ["OriginalLines"]
 

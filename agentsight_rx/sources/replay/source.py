@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from ...core.errors import CaptureError
+from ...core.messages import say
 from ...core.options import Options
 from ...core.stream import Stream, origin
-from ...envelope import decode_envelope
-from ...errors import CaptureError
 from ...events import Event, Loss, Origin, Tick, time_of
-from ...loss import Reason
-from ...messages import say
+from ...events.envelope import decode_envelope
+from ...events.loss import Reason
 
 if TYPE_CHECKING:
-    from ...state import LmdbStore
+    from ...store.state import LmdbStore
     from .original_lines import OriginalLines
 
 __all__ = ["ReplayOptions", "replay"]
@@ -62,7 +62,7 @@ class _ReplayReader:
     def _recording(self, path: str) -> BinaryIO | LmdbStore:
         if path == "-":
             return sys.stdin.buffer
-        from ...state import LmdbStore, is_lmdb
+        from ...store.state import LmdbStore, is_lmdb
 
         try:
             if is_lmdb(path):
@@ -79,12 +79,12 @@ class _ReplayReader:
 
     def _read(self, recordings: list[tuple[str, BinaryIO | LmdbStore]]) -> Iterator[list[Event]]:
         """The events in batches that a Tick ends."""
-        from ...state import LmdbStore
+        from ...store.state import LmdbStore
 
         last = Origin(0, 0)
         for name, file in recordings:
             if isinstance(file, LmdbStore):
-                from ...view.log.reading import read_events  # imports half of the program, which a capture does not need
+                from ...store.log.reading import read_events  # imports half of the program, which a capture does not need
 
                 found = read_events(file)
                 while batch := _upto_tick(found):

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...core.errors import CaptureError
+from ...core.messages import say
 from ...core.stream import Stream, origin
-from ...errors import CaptureError
 from ...events import Event, time_of
-from ...messages import say
 
 if TYPE_CHECKING:
-    from ...spool import Recorded
+    from ...store.spool import Recorded
 
 __all__ = ["spooled"]
 
@@ -41,7 +41,7 @@ class _SpoolReader:
         return next(self._batches, None)
 
     def _events(self) -> Iterator[list[Event]]:
-        from ...spool import SegmentBroken, Track, read_segment, sequence_of
+        from ...store.spool import SegmentBroken, Track, read_segment, sequence_of
 
         track = Track(sequence=self._recorded.before)
         for path in map(Path, self._recorded.paths):

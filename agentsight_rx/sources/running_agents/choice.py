@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ...agents.programs import LAUNCHER, base_name
-from ...agents.registry import agent_of, known_names
 from ...core.options import Options
+from ...llm.agents.programs import LAUNCHER, base_name
+from ...llm.agents.registry import agent_of, known_names
 
 __all__ = ["Choice", "awaited_names"]
 
@@ -74,4 +74,4 @@ def _once(names: Sequence[str]) -> Iterator[str]:
             yield name
 
 
-assert all(LAUNCHER.match(each) for each in _LAUNCHERS), "these are launchers to agents/registry.py too"
+assert all(LAUNCHER.match(each) for each in _LAUNCHERS), "these are launchers to llm/agents/registry.py too"

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from ...agents.registry import known_agents
 from ...core.bounded import Recent
+from ...core.messages import detail
 from ...core.options import Options
 from ...core.stream import Stream, origin
 from ...events import Loss, Origin, ProcessEvent, ProcessExec, time_of
-from ...loss import Reason
-from ...messages import detail
-from ...view.words import plural
+from ...events.loss import Reason
+from ...llm.agents.registry import known_agents
+from ...store.words import plural
 from ..containers.container_names import Placing
 from ..kernel.program import Program
 from ..kernel.reader import ProgramReader

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from ...core.errors import CaptureError
 from ...core.hub import Reader, Wakes
 from ...core.hurry import hurried
+from ...core.messages import say
 from ...core.stream import Stream, origin
-from ...errors import CaptureError
 from ...events import Loss, Origin, time_of
-from ...loss import Reason
-from ...messages import say
+from ...events.loss import Reason
 from ..target import Target
 from .roots import Roots
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from ...core.options import Options, at_least, between
 from ...core.stream import Stream
 from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent
-from ...loss import Reason
+from ...events.loss import Reason
 from ..kernel.program import Program
 from ..kernel.reader import ProgramReader
 from ..kernel.ring import RingSize, gather_of_content

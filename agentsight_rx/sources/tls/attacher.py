@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from ...errors import CaptureError
+from ...core.errors import CaptureError
 from ...events import Loss, Origin, TlsEvent
-from ...loss import Reason
+from ...events.loss import Reason
 from ..kernel.probes import ProbeRefused, Probes
 from ..kernel.program import Program
 from .calibration import LEARNT, Calibration

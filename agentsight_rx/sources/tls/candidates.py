@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 
-from ...errors import CaptureError
+from ...core.errors import CaptureError
 from .commands import Resolved
 from .libraries import inspect, looks_like, system_libraries
 

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ...decoders import json_decoder
-from ...errors import CaptureError, UsageError
+from ...core.decoders import json_decoder
+from ...core.errors import CaptureError, UsageError
 
 __all__ = ["Resolved", "resolve", "search_path"]
 

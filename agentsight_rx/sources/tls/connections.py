@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...events import Connection, Direction, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen, TlsUse
-from ...loss import Reason
+from ...events.loss import Reason
 from ..ends import Ends
 from .proof import Probed, Use, begins_like_a_client, begins_like_http
 from .traffic import Traffic

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from ...core.bounded import Recent
-from ...errors import CaptureError
+from ...core.errors import CaptureError
 from ...events import SEARCHED
 from .libraries import FileId, Library, file_id, inspect_open, open_file
 from .mapped import Mapped

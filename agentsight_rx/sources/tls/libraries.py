@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
-from ...errors import CaptureError
+from ...core.errors import CaptureError
 from .stacks.cache import find_stacks_cached
 from .stacks.finding import Finding, Hook
 from .stacks.search import TIMED_OUT

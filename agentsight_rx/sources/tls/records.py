@@ -7,7 +7,7 @@ from struct import Struct as Layout
 from typing import NamedTuple
 
 from ...events import Loss, Origin, TlsChunk, TlsEvent, TlsHandshake, TlsOpen
-from ...loss import Reason
+from ...events.loss import Reason
 from ..ends import ends_of
 from .calibration import Calibration, Sample
 from .connections import Below, Connections, Known, Sealed, on

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...errors import CaptureError
+from ...core.errors import CaptureError
 from ..containers.references import Container, is_reference, resolve_reference
 from ..kernel.program import Program
 from ..running_agents.roots import Roots

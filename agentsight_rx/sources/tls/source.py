@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from ...core.errors import CaptureError
+from ...core.messages import detail, say
 from ...core.options import Options
 from ...core.stream import Stream
-from ...errors import CaptureError
 from ...events import Loss, TlsEvent
-from ...messages import detail, say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
 from ..ends import ENDS_FIELDS, MOVED_FIELDS

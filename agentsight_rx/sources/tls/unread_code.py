@@ -9,7 +9,7 @@ from typing import BinaryIO, TypeAlias
 from msgspec import Struct
 
 from ...core.bounded import Recent
-from ...errors import CaptureError
+from ...core.errors import CaptureError
 from ...events import NO_CODE, NO_FILES, SEARCHED, UNOPENED
 from .libraries import FileId, Library, file_id, inspect_open, open_file
 from .mapped import Mapped, mapped_files

@@ -5,28 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from ...messages import program
-from ...rules.guard.compiled import allow_text
-from ...rules.guard.file import built_in_rules
-from ...rules.guard.homes import shortened, with_short_homes
-from ...state import by_index
+from ...core.messages import program
+from ...policy.rules.guard.compiled import allow_text
+from ...policy.rules.guard.file import built_in_rules
+from ...policy.rules.guard.homes import shortened, with_short_homes
+from ...store.rows.kinds import REPORTED_AT, AlertRow, ProcessRow, ToolRow
+from ...store.rows.tables import CALLS, PROCESSES, TOOLS
+from ...store.state import by_index
+from ...store.words import cut, plural, took
 from ..queries.alerts import Evidence, evidence_of
 from ..queries.decided import Decisions, State, allowed_by, allowing, is_waiting, removed_by, state_of
 from ..queries.verdict import Clause
-from ..rows.kinds import REPORTED_AT, AlertRow, ProcessRow, ToolRow
-from ..rows.tables import CALLS, PROCESSES, TOOLS
-from ..words import cut, plural, took
-from .alert_shapes import (
-    STATES,
-    AlertColumns,
-    AlertLine,
-    AlertList,
-    AlertMark,
-    AlertPart,
-    AlertProof,
-    AlertWhole,
-    Halt,
-)
+from .alert_shapes import STATES, AlertColumns, AlertLine, AlertList, AlertMark, AlertPart, AlertProof, AlertWhole, Halt
 from .picture import Picture
 from .signals import Signal
 

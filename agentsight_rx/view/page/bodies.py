@@ -7,13 +7,13 @@ from msgspec import Struct
 
 from ...llm import call_of
 from ...llm.canonical import Asked, LlmCall, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
-from ...state import by_index
-from ..log.reading import read_exchange
+from ...store.log.reading import read_exchange
+from ...store.rows.kinds import CallRow, ToolRow
+from ...store.rows.tables import CALLS, TOOLS
+from ...store.state import by_index
 from ..queries.context_falls import lost_tokens
 from ..queries.costs import priced
 from ..queries.diff_calls import diff_calls
-from ..rows.kinds import CallRow, ToolRow
-from ..rows.tables import CALLS, TOOLS
 from .picture import WHOLE, Picture
 
 __all__ = ["Body", "CallBody", "DiffBody", "DiffLine", "Said", "body_of_call", "body_of_tool", "diff_of"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...context.held import Held
+from ...llm.context.held import Held
+from ...store.words import amount, money, plural
 from ..queries.context import AgentContext, Cleared, Compaction, LostCache, TurnContext
 from ..queries.context_words import ORIGINS, cleared_said
 from ..queries.verdict import Clause
-from ..words import amount, money, plural
 from .context import ContextNote, ContextSum
 
 __all__ = ["notes_of"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..log.reading import read_event_count
+from ...store.log.reading import read_event_count
+from ...store.rows.tables import HTTP, PROCESSES
 from ..queries.http import is_counted
 from ..queries.network import named_peers
-from ..rows.tables import HTTP, PROCESSES
 from .picture import WHOLE, Picture
 
 __all__ = ["counts_of"]

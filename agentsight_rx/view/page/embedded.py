@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from ..words import plural
+from ...store.words import plural
 from .alerts import alert_of, alerts_of
 from .bodies import Said, body_of_call, body_of_tool, diff_of
 from .cards import ToolCard, TurnCard

@@ -11,13 +11,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...envelope import encode_envelope
 from ...events import Event, HttpRequest, HttpResponse, WebSocketMessage, milliseconds
-from ...rules.http import compile_http
-from ...state import pages
-from ..log.parts import LogReader
-from ..log.reading import event_at, read_events
-from ..rows.tables import HEADS, LOG, PROCESSES, Position
+from ...events.envelope import encode_envelope
+from ...policy.rules.http import compile_http
+from ...store.log.parts import LogReader
+from ...store.log.reading import event_at, read_events
+from ...store.rows.tables import HEADS, LOG, PROCESSES, Position
+from ...store.state import pages
 from .event_words import SOURCES, line_of, source_of
 from .picture import WHOLE, Picture
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from msgspec.structs import fields
 
-from ...agents.answers import finds_nothing, is_answer
 from ...events import (
     BlindSpot,
     Event,
@@ -34,11 +33,12 @@ from ...events import (
     WebSocketMessage,
     Witness,
 )
+from ...llm.agents.answers import finds_nothing, is_answer
+from ...store.reasons import HOOKS_SEE
+from ...store.rows.blind_spots import connections_of
+from ...store.rows.kinds import SEEN
+from ...store.words import cut, data_size, plural
 from ...wire.http1 import field
-from ..reasons import HOOKS_SEE
-from ..rows.blind_spots import connections_of
-from ..rows.kinds import SEEN
-from ..words import cut, data_size, plural
 
 __all__ = ["SOURCES", "line_of", "source_of"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from ...loss import Entry, Reason
-from ..reasons import sentence_why
-from ..rows.tables import StageCount
+from ...events.loss import Entry, Reason
+from ...store.reasons import sentence_why
+from ...store.rows.tables import StageCount
 
 __all__ = ["Stage", "place_of", "places_of", "records_of", "survived"]
 

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...agents.registry import agent_named
+from ...llm.agents.registry import agent_named
+from ...store.rows.kinds import SessionRow
+from ...store.rows.tables import STAGES
+from ...store.rows.tool_outcome import has_failed
 from ..queries.context_falls import Falls
 from ..queries.context_findings import Avoidable
 from ..queries.context_words import saving_said
@@ -19,9 +22,6 @@ from ..queries.file_fates import effect_of
 from ..queries.findings import find
 from ..queries.reading import read_totals
 from ..queries.verdict import Clause, deeds_of, verdict_of
-from ..rows.kinds import SessionRow
-from ..rows.tables import STAGES
-from ..rows.tool_outcome import has_failed
 from .alert_shapes import AlertColumns, Halt
 from .alerts import clauses_of, columns_of, halt_of, signals_of_alerts, waiting_of
 from .counts import counts_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..rows.kinds import ProcessRow
+from ...store.rows.kinds import ProcessRow
 
 __all__ = ["is_helper"]
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from ...store.rows.kinds import CallRow, ProcessRow, ResourceRow
+from ...store.rows.tables import PROCESSES, RESOURCES
+from ...store.rows.tool_outcome import has_failed
+from ...store.rows.tool_words import asked_for
+from ...store.words import cut
 from ..queries.file_fates import effect_of
-from ..rows.kinds import CallRow, ProcessRow, ResourceRow
-from ..rows.tables import PROCESSES, RESOURCES
-from ..rows.tool_outcome import has_failed
-from ..rows.tool_words import asked_for
-from ..words import cut
 from .picture import WHOLE, Picture
 from .threads import threads_of
 from .words import gap_of_call

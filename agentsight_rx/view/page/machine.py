@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from ...store.rows.tool_words import asked_for
+from ...store.words import amount, cut, money, plural, times_said
 from ..queries.decided import is_waiting
 from ..queries.findings import Finding, find
-from ..rows.tool_words import asked_for
-from ..words import amount, cut, money, plural, times_said
 from .alert_shapes import AlertLine
 from .picture import Picture
 from .rail import RailRow

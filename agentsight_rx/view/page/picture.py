@@ -10,10 +10,13 @@ from msgspec import Struct
 from msgspec.msgpack import encode
 
 from ...core.bounded import Recent, Weighed
+from ...events.loss import Entry
 from ...llm.canonical import LlmCall
-from ...loss import Entry
-from ...prices import Prices
-from ...state import Store, Table
+from ...llm.prices import Prices
+from ...store.rows.kinds import AlertRow, AnyRow, AuditRow, CallRow, SessionRow, ToolRow
+from ...store.rows.tables import ALERTS, AUDIT, CALLS, LOSSES, SESSIONS, TOOLS
+from ...store.rows.weights import newest_fitting, weight_of
+from ...store.state import Store, Table
 from ..queries.causes import Causes, newest_within, within
 from ..queries.context import AgentContext
 from ..queries.context_falls import Falls
@@ -26,9 +29,6 @@ from ..queries.file_fates import Lives
 from ..queries.health import Health, Healths
 from ..queries.reading import newest_first, session_of
 from ..queries.selection import Selection
-from ..rows.kinds import AlertRow, AnyRow, AuditRow, CallRow, SessionRow, ToolRow
-from ..rows.tables import ALERTS, AUDIT, CALLS, LOSSES, SESSIONS, TOOLS
-from ..rows.weights import newest_fitting, weight_of
 
 __all__ = ["WHOLE", "Picture", "Work"]
 

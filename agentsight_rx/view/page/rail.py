@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ...store.rows.kinds import SessionRow
+from ...store.words import cut
 from ..queries.costs import CostSum, seller_of, summed
 from ..queries.decided import is_waiting
-from ..rows.kinds import SessionRow
-from ..words import cut
 from .alert_shapes import AlertLine
 from .head import agent_title, head_of
 from .picture import WHOLE, Picture

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from ...store.rows.blind_spots import advice_of, connections_of, reason_of
+from ...store.rows.kinds import BlindSpotRow, HttpRow, ProcessRow, TlsUseRow
+from ...store.rows.tables import HTTP
+from ...store.words import plural
 from ..queries.reading import newest_programs
-from ..rows.blind_spots import advice_of, connections_of, reason_of
-from ..rows.kinds import BlindSpotRow, HttpRow, ProcessRow, TlsUseRow
-from ..rows.tables import HTTP
-from ..words import plural
 from .picture import Picture
 
 __all__ = ["Read", "reads_of"]

@@ -7,10 +7,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ...state import Store
+from ...store.rows.tables import RUNS, SESSIONS
+from ...store.state import Store
 from ..queries.gaps import missing_things
 from ..queries.health import gaps_of_run
-from ..rows.tables import RUNS, SESSIONS
 
 __all__ = ["RecorderLine", "Watched", "line_of_recorder"]
 

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from ...llm import call_of
 from ...llm.canonical import LlmCall, TextPart
-from ...state import Store, by_index, pages
-from ..log.reading import read_exchange
-from ..rows.kinds import CallRow, ToolRow
-from ..rows.tables import AUDIT, CALLS, HTTP, PREVIEW, PROCESSES, TOOLS
-from ..rows.tool_words import asked_for
+from ...store.log.reading import read_exchange
+from ...store.rows.kinds import CallRow, ToolRow
+from ...store.rows.tables import AUDIT, CALLS, HTTP, PREVIEW, PROCESSES, TOOLS
+from ...store.rows.tool_words import asked_for
+from ...store.state import Store, by_index, pages
 from .words import program_of
 
 __all__ = ["KINDS", "Entry", "entries_of", "whole_texts"]

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from ...store.rows.kinds import AuditRow, ToolRow
+from ...store.rows.tool_words import asked_for
+from ...store.words import amount, cut, error_said, money, plural, times_said
+from ...store.words import took as took_said
 from ..queries.findings import Finding
-from ..rows.kinds import AuditRow, ToolRow
-from ..rows.tool_words import asked_for
-from ..words import amount, cut, error_said, money, plural, times_said
-from ..words import took as took_said
 from .picture import Work
 
 __all__ = ["Signal", "signals_of"]

@@ -7,11 +7,11 @@ from itertools import islice
 
 from msgspec import Struct
 
+from ...store.rows.blind_spots import sentence_of
+from ...store.rows.tables import STAGES
+from ...store.words import plural
 from ..queries.gaps import Missing as Thing
 from ..queries.gaps import missing_things
-from ..rows.blind_spots import sentence_of
-from ..rows.tables import STAGES
-from ..words import plural
 from .funnel import Stage, place_of, places_of, survived
 from .picture import Picture
 from .reads import Read, reads_of

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from ...store.rows.tables import BLIND_SPOTS, HTTP, PROCESSES
+from ...store.words import cut
 from ..queries.causes import Cause
 from ..queries.files import file_uses
 from ..queries.http import Exchange, exchanges_of
 from ..queries.mcp import mcp_of
 from ..queries.network import network_of
 from ..queries.process_tree import Process, process_tree
-from ..rows.tables import BLIND_SPOTS, HTTP, PROCESSES
-from ..words import cut
 from .lines import FileLine, HostLine, HttpLine, McpLine, ProcessLine
 from .picture import WHOLE, Picture
 from .words import program_of

@@ -10,13 +10,13 @@ from itertools import islice
 
 from msgspec import Struct
 
-from ...state import by_index
+from ...store.rows.kinds import AlertRow, AuditRow, ProcessRow, ToolRow
+from ...store.rows.tables import AUDIT, PROCESSES
+from ...store.rows.tool_words import asked_for
+from ...store.state import by_index
+from ...store.words import aside_said, cut, error_said, plural, written_said
 from ..queries.costs import PricedCall, summed
 from ..queries.file_fates import Lives, kinds_of
-from ..rows.kinds import AlertRow, AuditRow, ProcessRow, ToolRow
-from ..rows.tables import AUDIT, PROCESSES
-from ..rows.tool_words import asked_for
-from ..words import aside_said, cut, error_said, plural, written_said
 from .alerts import marks_of
 from .cards import Mark, Program, Prompt, SubAgent, Text, ToolCard, TurnCard, Turns
 from .helpers import is_helper

@@ -6,9 +6,9 @@ from itertools import islice
 
 from msgspec import Struct
 
+from ...store.reasons import HOOKS_SEE
 from ..queries.gaps import missing_things
 from ..queries.health import Health
-from ..reasons import HOOKS_SEE
 
 __all__ = ["Wholeness", "wholeness_of"]
 

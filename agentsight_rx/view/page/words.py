@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
+from ...store.rows.gap_counts import state_of_call
+from ...store.rows.kinds import CallRow, ProcessRow, ToolRow
+from ...store.rows.tool_outcome import outcome_of, outcome_said
 from ..queries.costs import PricedCall
-from ..rows.gap_counts import state_of_call
-from ..rows.kinds import CallRow, ProcessRow, ToolRow
-from ..rows.tool_outcome import outcome_of, outcome_said
 
 __all__ = [
     "Gap",

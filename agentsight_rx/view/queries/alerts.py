@@ -9,13 +9,13 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from ...errors import UsageError
-from ...state import Key, Store, Table, by_index, pages
-from ..rows.blind_spots import sentence_of
-from ..rows.kinds import AlertRow, AuditRow, HttpRow
-from ..rows.tables import ALERTS, AUDIT, BLIND_SPOTS, CALLS, HTTP, TOOLS
-from ..rows.tool_words import asked_for
-from ..words import plural
+from ...core.errors import UsageError
+from ...store.rows.blind_spots import sentence_of
+from ...store.rows.kinds import AlertRow, AuditRow, HttpRow
+from ...store.rows.tables import ALERTS, AUDIT, BLIND_SPOTS, CALLS, HTTP, TOOLS
+from ...store.rows.tool_words import asked_for
+from ...store.state import Key, Store, Table, by_index, pages
+from ...store.words import plural
 from .reading import rows_of, selected
 from .selection import Selection
 

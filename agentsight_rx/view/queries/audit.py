@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...state import Store
-from ..rows.kinds import AuditRow
-from ..rows.tables import AUDIT
+from ...store.rows.kinds import AuditRow
+from ...store.rows.tables import AUDIT
+from ...store.state import Store
 from .causes import Causes, newest_within
 from .reading import newest_first
 from .selection import Selection

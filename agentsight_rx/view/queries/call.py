@@ -10,11 +10,11 @@ from msgspec import Struct
 
 from ...llm import New, call_of, new_in
 from ...llm.canonical import LlmCall
-from ...prices import Prices
-from ...state import Store, by_index, pages
-from ..log.reading import read_exchange
-from ..rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
-from ..rows.tables import AUDIT, CALLS, PROCESSES, TOOLS
+from ...llm.prices import Prices
+from ...store.log.reading import read_exchange
+from ...store.rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
+from ...store.rows.tables import AUDIT, CALLS, PROCESSES, TOOLS
+from ...store.state import Store, by_index, pages
 from .context_falls import is_beside, lost_tokens
 from .costs import PricedCall, priced
 from .file_fates import FateKind, Lives, kinds_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ...prices import Prices
-from ...state import Store
-from ..rows.kinds import CallRow
-from ..rows.tables import CALLS
+from ...llm.prices import Prices
+from ...store.rows.kinds import CallRow
+from ...store.rows.tables import CALLS
+from ...store.state import Store
 from .costs import PricedCall, priced
 from .reading import selected
 from .selection import Selection

@@ -11,11 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.bounded import Weighed
-from ...state import Store, Table, by_index
-from ..rows.hosts import host_of_process
-from ..rows.kinds import AnyRow, AuditRow, ProcessRow
-from ..rows.tables import PROCESSES, SESSIONS
-from ..rows.weights import newest_fitting, weight_of
+from ...store.rows.hosts import host_of_process
+from ...store.rows.kinds import AnyRow, AuditRow, ProcessRow
+from ...store.rows.tables import PROCESSES, SESSIONS
+from ...store.rows.weights import newest_fitting, weight_of
+from ...store.state import Store, Table, by_index
 from .call_lookup import Called, Cause
 from .reading import newest_first, rows_of, selected
 from .selection import Selection

@@ -6,9 +6,9 @@ import datetime
 import re
 from typing import Protocol
 
-from ...errors import UsageError
-from ...messages import program
-from ...state import Store
+from ...core.errors import UsageError
+from ...core.messages import program
+from ...store.state import Store
 from .reading import sessions_named
 from .selection import Selection
 

@@ -8,11 +8,11 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...loss import Entry, Reason
-from ...state import Store
-from ..rows.gap_counts import LossTime, SessionGaps
-from ..rows.kinds import BlindSpotRow, ProcessRow, SessionRow, TlsUseRow
-from ..rows.tables import LOSS_TIMES, PROCESSES, SESSION_GAPS
+from ...events.loss import Entry, Reason
+from ...store.rows.gap_counts import LossTime, SessionGaps
+from ...store.rows.kinds import BlindSpotRow, ProcessRow, SessionRow, TlsUseRow
+from ...store.rows.tables import LOSS_TIMES, PROCESSES, SESSION_GAPS
+from ...store.state import Store
 from .interruptions import Life
 from .reading import session_of
 

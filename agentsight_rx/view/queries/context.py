@@ -6,10 +6,10 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from ...context.held import Held, Rates
-from ...context.losses import Cause
-from ...context.thread import Thread
-from ...tokens import Usage
+from ...events.tokens import Usage
+from ...llm.context.held import Held, Rates
+from ...llm.context.losses import Cause
+from ...llm.context.thread import Thread
 from .costs import PricedCall
 from .mentions import Mentions
 

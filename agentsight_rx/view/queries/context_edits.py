@@ -12,11 +12,11 @@ from collections.abc import Mapping
 
 from msgspec import Struct, json
 
+from ...events.tokens import Usage
 from ...llm.decode import Count, decoded
-from ...state import Store
-from ...tokens import Usage
-from ..log.reading import read_exchange
-from ..rows.kinds import CallRow
+from ...store.log.reading import read_exchange
+from ...store.rows.kinds import CallRow
+from ...store.state import Store
 
 __all__ = ["Edits", "edits_in", "kept_tools", "may_be_edited", "read_edits"]
 

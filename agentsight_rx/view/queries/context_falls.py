@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from ..rows.kinds import CallRow
+from ...store.rows.kinds import CallRow
 from .context import AgentContext, LostCache
 
 __all__ = ["Falls", "compactions", "falls_in", "falls_of", "is_beside", "lost_tokens", "unread_tokens"]

@@ -7,15 +7,15 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from ...context import Anatomy, anatomy
-from ...context.held import Held, Rates, Sent, Step
-from ...context.losses import Asked, Cause, cause_of, change_in
-from ...context.pieces import COMPACTION
-from ...context.thread import Thread
 from ...events import HttpRequest
-from ...prices import Cost, Prices
-from ...tokens import Usage
-from ..rows.kinds import CallRow, ToolRow
+from ...events.tokens import Usage
+from ...llm.context import Anatomy, anatomy
+from ...llm.context.held import Held, Rates, Sent, Step
+from ...llm.context.losses import Asked, Cause, cause_of, change_in
+from ...llm.context.pieces import COMPACTION
+from ...llm.context.thread import Thread
+from ...llm.prices import Cost, Prices
+from ...store.rows.kinds import CallRow, ToolRow
 from .context import AgentContext, Cleared, Compaction, LostCache, TurnContext
 from .context_edits import Edits, kept_tools, may_be_edited
 from .context_falls import lost_tokens, unread_tokens

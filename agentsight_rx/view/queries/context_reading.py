@@ -12,11 +12,11 @@ from functools import partial
 
 from ...core.bounded import Recent
 from ...events import HttpRequest
-from ...prices import Prices
-from ...state import Store
-from ..log.requests import read_requests
-from ..rows.kinds import CallRow
-from ..rows.tables import CALLS
+from ...llm.prices import Prices
+from ...store.log.requests import read_requests
+from ...store.rows.kinds import CallRow
+from ...store.rows.tables import CALLS
+from ...store.state import Store
 from .context import AgentContext
 from .context_edits import read_edits
 from .context_falls import compactions, is_beside

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...context.losses import Cause
-from ...context.pieces import MEDIA
-from ...context.thread import KEPT
-from ..words import amount, money, percent, plural, times_said
+from ...llm.context.losses import Cause
+from ...llm.context.pieces import MEDIA
+from ...llm.context.thread import KEPT
+from ...store.words import amount, money, percent, plural, times_said
 from .context_findings import Avoidable
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ...core.bounded import Recent
-from ...prices import Cost, Prices
-from ..rows.kinds import CallRow
+from ...llm.prices import Cost, Prices
+from ...store.rows.kinds import CallRow
 
 __all__ = [
     "CostSum",

@@ -8,13 +8,13 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from ...rules.guard.compiled import allow_text
-from ...rules.guard.file import built_in_rules
-from ...rules.guard.homes import shortened
-from ...rules.guard.lists import fits_one
-from ...rules.guard.values import Allow, Rules
-from ..rows.kinds import AlertRow, reports_at
-from ..words import CUT
+from ...policy.rules.guard.compiled import allow_text
+from ...policy.rules.guard.file import built_in_rules
+from ...policy.rules.guard.homes import shortened
+from ...policy.rules.guard.lists import fits_one
+from ...policy.rules.guard.values import Allow, Rules
+from ...store.rows.kinds import AlertRow, reports_at
+from ...store.words import CUT
 
 __all__ = [
     "Decisions",

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields
 
+from ...events.tokens import Usage
 from ...llm.canonical import Answer, TextPart, ToolCallPart
-from ...tokens import Usage
 from .diff_lines import LineChange, blocks, diff_lines
 
 __all__ = ["AnswerDiff", "TokenChange", "ToolChange", "diff_answers"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from ..rows.kinds import AuditRow, CallRow, HttpRow, ProcessRow, ToolRow
+from ...store.rows.kinds import AuditRow, CallRow, HttpRow, ProcessRow, ToolRow
 from .causes import Causes
 from .file_fates import Lives
 from .files import file_uses

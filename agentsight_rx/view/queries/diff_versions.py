@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from ...llm import call_of
 from ...llm.canonical import LlmCall, ToolDefinition
-from ...state import Store
-from ..log.reading import read_exchange
-from ..rows.kinds import CallRow, SessionRow
-from ..rows.tables import CALLS, SESSIONS
+from ...store.log.reading import read_exchange
+from ...store.rows.kinds import CallRow, SessionRow
+from ...store.rows.tables import CALLS, SESSIONS
+from ...store.state import Store
 from .diff_lines import LineChange, diff_lines
 from .reading import rows_of, selected
 from .selection import Selection

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from ..rows.kinds import AuditRow, NetworkRow
+from ...store.rows.kinds import AuditRow, NetworkRow
 from .file_fates import KINDS, Fate, FateKind, Fates, Lives, number_of
 
 __all__ = ["FilesTouched", "McpUse", "Peer", "files_touched", "is_absent", "mcp_uses", "peers_of"]

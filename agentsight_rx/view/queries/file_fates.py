@@ -12,9 +12,9 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from ...core.bounded import Recent
-from ...state import Store, by_index, pages
-from ..rows.kinds import AuditRow
-from ..rows.tables import AUDIT
+from ...store.rows.kinds import AuditRow
+from ...store.rows.tables import AUDIT
+from ...store.state import Store, by_index, pages
 
 __all__ = ["KINDS", "Effect", "Fate", "FateKind", "Fates", "Lives", "effect_of", "kinds_of", "number_of"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from ..rows.kinds import AuditRow
+from ...store.rows.kinds import AuditRow
 from .causes import Actor, Cause, Causes
 from .file_fates import KINDS, Fate, FateKind, Fates, Lives, number_of
 

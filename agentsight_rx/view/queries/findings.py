@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from ..rows.kinds import CallRow, ToolRow
-from ..rows.tool_outcome import has_failed
-from ..rows.tool_words import executed, steady
+from ...store.rows.kinds import CallRow, ToolRow
+from ...store.rows.tool_outcome import has_failed
+from ...store.rows.tool_words import executed, steady
 from .context_falls import Falls
 from .context_words import lost_said
 from .costs import PricedCall

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from ...loss import Entry
-from ...messages import program
-from ..reasons import advice_on, lost_words, why
-from ..rows.blind_spots import advice_of, connections_of, reason_of, sentence_of
-from ..rows.gaps import Gaps
-from ..words import data_size, plural
+from ...core.messages import program
+from ...events.loss import Entry
+from ...store.reasons import advice_on, lost_words, why
+from ...store.rows.blind_spots import advice_of, connections_of, reason_of, sentence_of
+from ...store.rows.gaps import Gaps
+from ...store.words import data_size, plural
 
 __all__ = ["Missing", "missing_said", "missing_things"]
 

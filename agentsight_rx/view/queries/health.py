@@ -7,14 +7,14 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from ...loss import Entry
-from ...state import Store, Table
-from ..rows.beginnings import Beginning, beginnings_of
-from ..rows.gaps import Gaps, LeftRunning, left_running, unsaid
-from ..rows.kinds import HOOKED, BlindSpotRow, SessionRow, TlsUseRow, UnknownRow
-from ..rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES, TOTALS, UNKNOWN, Recording, Removed
-from ..rows.tally import Totals
-from ..rows.weights import newest_fitting, weight_of
+from ...events.loss import Entry
+from ...store.rows.beginnings import Beginning, beginnings_of
+from ...store.rows.gaps import Gaps, LeftRunning, left_running, unsaid
+from ...store.rows.kinds import HOOKED, BlindSpotRow, SessionRow, TlsUseRow, UnknownRow
+from ...store.rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES, TOTALS, UNKNOWN, Recording, Removed
+from ...store.rows.tally import Totals
+from ...store.rows.weights import newest_fitting, weight_of
+from ...store.state import Store, Table
 from .audit import rules_error
 from .concerned import Concerned, LossesInTime, window_of
 from .interruptions import gone_on, life_of, runs_through

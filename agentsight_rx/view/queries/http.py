@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import asdict
 
-from ..rows.kinds import HttpRow
+from ...store.rows.kinds import HttpRow
 from .causes import Causes
 
 __all__ = ["Exchange", "exchanges_of", "is_counted"]

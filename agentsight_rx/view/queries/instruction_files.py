@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...context.held import Held
-from ...state import Store, by_index
-from ..rows.kinds import AuditRow
-from ..rows.tables import AUDIT
+from ...llm.context.held import Held
+from ...store.rows.kinds import AuditRow
+from ...store.rows.tables import AUDIT
+from ...store.state import Store, by_index
 from .context import AgentContext, Evidence, InstructionFile
 
 __all__ = ["NAMES", "instruction_files", "with_instruction_files"]

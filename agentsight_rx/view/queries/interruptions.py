@@ -7,11 +7,11 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from ...state import Store
-from ..rows.beginnings import Beginning
-from ..rows.kinds import SessionRow
-from ..rows.tables import PROCESSES, Recording
-from ..words import plural, took
+from ...store.rows.beginnings import Beginning
+from ...store.rows.kinds import SessionRow
+from ...store.rows.tables import PROCESSES, Recording
+from ...store.state import Store
+from ...store.words import plural, took
 
 __all__ = ["Life", "gone_on", "life_of", "runs_through"]
 

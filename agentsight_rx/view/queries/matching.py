@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...rules.http import HttpRules
-from ...state import Store
-from ..log.reading import read_exchange
+from ...policy.rules.http import HttpRules
+from ...store.log.reading import read_exchange
+from ...store.state import Store
 
 __all__ = ["is_matched"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Raw, Struct
 
-from ..rows.kinds import AuditRow
+from ...store.rows.kinds import AuditRow
 from .causes import Cause, Causes
 
 __all__ = ["Mcp", "McpRequest", "McpTool", "arguments_in", "mcp_of"]

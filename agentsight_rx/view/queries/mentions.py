@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import DecodeError, Struct, json
 
-from ...context.held import Held
-from ...context.pieces import UNNAMED
-from ..rows.kinds import ToolRow
+from ...llm.context.held import Held
+from ...llm.context.pieces import UNNAMED
+from ...store.rows.kinds import ToolRow
 
 __all__ = ["Maker", "Mentions"]
 

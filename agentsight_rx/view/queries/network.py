@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
+from ...store.rows.blind_spots import sentence_of
+from ...store.rows.kinds import AuditRow, BlindSpotRow, HttpRow
 from ...wire.address import endpoint
-from ..rows.blind_spots import sentence_of
-from ..rows.kinds import AuditRow, BlindSpotRow, HttpRow
 from .causes import Actor, Cause, Causes
 from .effects import is_absent
 from .http import is_counted

@@ -6,10 +6,10 @@ from itertools import islice
 
 from msgspec import Struct
 
-from ...prices import Prices
-from ...state import Store
-from ..rows.kinds import SessionRow
-from ..rows.tables import AUDIT, CALLS, SESSIONS, TOOLS
+from ...llm.prices import Prices
+from ...store.rows.kinds import SessionRow
+from ...store.rows.tables import AUDIT, CALLS, SESSIONS, TOOLS
+from ...store.state import Store
 from .causes import Causes
 from .costs import CostSum, models_of, summed
 from .effects import files_touched

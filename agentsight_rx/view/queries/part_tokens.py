@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
-from ...prices import Prices
-from ...state import Store
-from ..rows.tables import SESSIONS
+from ...llm.prices import Prices
+from ...store.rows.tables import SESSIONS
+from ...store.state import Store
 from .context_reading import read_contexts
 from .context_words import ORIGINS
 from .instruction_files import with_instruction_files

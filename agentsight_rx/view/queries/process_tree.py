@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import asdict, replace
 
-from ..rows.kinds import ProcessRow
+from ...store.rows.kinds import ProcessRow
 from .causes import Cause, Causes
 
 __all__ = ["Process", "process_list", "process_tree"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...prices import Prices
-from ...state import Store
-from ...tokens import Counts, counts_of
+from ...events.tokens import Counts, counts_of
+from ...llm.prices import Prices
+from ...store.state import Store
 from .calls import read_calls
 from .costs import PricedCall
 from .selection import Selection

@@ -7,10 +7,10 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from ...state import Key, Store, Table, by_index, pages
-from ..rows.kinds import AnyRow, AuditRow, ProcessRow, SessionRow
-from ..rows.tables import ALERTS, AUDIT, CALLS, HTTP, PROCESSES, RESOURCES, ROW_TABLES, RUNS, SESSIONS, TOOLS, TOTALS
-from ..rows.tally import Tally, Totals
+from ...store.rows.kinds import AnyRow, AuditRow, ProcessRow, SessionRow
+from ...store.rows.tables import ALERTS, AUDIT, CALLS, HTTP, PROCESSES, RESOURCES, ROW_TABLES, RUNS, SESSIONS, TOOLS, TOTALS
+from ...store.rows.tally import Tally, Totals
+from ...store.state import Key, Store, Table, by_index, pages
 from .selection import Selection, began
 
 __all__ = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from ...state import Store
-from ..rows.tables import RUNS
+from ...store.rows.tables import RUNS
+from ...store.state import Store
 from .reading import newest_session, read_totals
 
 __all__ = ["Held", "read_held"]

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from ...rules.http import compile_http
-from ...state import Store, Table
-from ..rows.kinds import AnyRow, AuditRow, HttpRow, ProcessRow
-from ..rows.tables import AUDIT, HTTP, PROCESSES
+from ...policy.rules.http import compile_http
+from ...store.rows.kinds import AnyRow, AuditRow, HttpRow, ProcessRow
+from ...store.rows.tables import AUDIT, HTTP, PROCESSES
+from ...store.state import Store, Table
 from .causes import Causes, within
 from .file_fates import number_of
 from .matching import is_matched

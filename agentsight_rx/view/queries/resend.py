@@ -10,16 +10,16 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from ...errors import StoreError, UsageError
+from ...core.errors import StoreError, UsageError
 from ...events import HttpRequest
 from ...llm import Provider, provider_at, provider_label, provider_named
-from ...redaction.masking import mask_field
-from ...redaction.names import is_secret_header
-from ...redaction.redactor import LABEL, Redactor
+from ...policy.redaction.masking import mask_field
+from ...policy.redaction.names import is_secret_header
+from ...policy.redaction.redactor import LABEL, Redactor
+from ...store.rows.ids import scheme_of
+from ...store.rows.kinds import CallRow
+from ...store.words import plural
 from ...wire.http1 import field
-from ..rows.ids import scheme_of
-from ..rows.kinds import CallRow
-from ..words import plural
 
 __all__ = ["Resend", "Text", "Variable", "resend_of", "with_model"]
 

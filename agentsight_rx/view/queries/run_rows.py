@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ...prices import Prices
-from ...state import Store
-from ..rows.kinds import CallRow
-from ..rows.tables import AUDIT, CALLS, HTTP, PROCESSES, TOOLS
+from ...llm.prices import Prices
+from ...store.rows.kinds import CallRow
+from ...store.rows.tables import AUDIT, CALLS, HTTP, PROCESSES, TOOLS
+from ...store.state import Store
 from .causes import Causes, within
 from .costs import priced, summed
 from .diff_runs import RunFacts, facts_of

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from ...context.held import Held
-from ...context.thread import KEPT
+from ...llm.context.held import Held
+from ...llm.context.thread import KEPT
 from .context import InstructionFile
 from .mentions import Maker
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from ..rows.kinds import AnyRow, CallRow, NetworkRow, ProcessRow, SessionRow, ToolRow
+from ...store.rows.kinds import AnyRow, CallRow, NetworkRow, ProcessRow, SessionRow, ToolRow
 
 __all__ = ["Selection", "began"]
 

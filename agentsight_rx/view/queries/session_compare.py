@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from ...agents.comparison import Comparison, Pair, compare
-from ...agents.transcripts import Transcript, TranscriptCall, TranscriptTool, together
-from ...state import Store
-from ...tokens import counts_of
-from ..log.reading import read_exchange
-from ..rows.kinds import CallRow, SessionRow, ToolRow
-from ..rows.tables import CALLS, REMOVED, RUNS, TOOLS
+from ...events.tokens import counts_of
+from ...store.log.reading import read_exchange
+from ...store.rows.kinds import CallRow, SessionRow, ToolRow
+from ...store.rows.tables import CALLS, REMOVED, RUNS, TOOLS
+from ...store.state import Store
+from ..transcripts import Transcript, TranscriptCall, TranscriptTool, together
+from ..transcripts.comparison import Comparison, Pair, compare
 from .reading import selected
 from .selection import Selection
 from .session_files import Matched

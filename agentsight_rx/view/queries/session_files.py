@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from ...agents.matching import Located, Match, Tree, matches
-from ...agents.transcripts import Transcript, display_id
-from ...state import Store, by_index
-from ...tokens import Counts, Usage, counts_of
-from ..rows.kinds import ProcessRow, SessionRow
-from ..rows.tables import AUDIT, PROCESSES, SESSIONS
+from ...events.tokens import Counts, Usage, counts_of
+from ...store.rows.kinds import ProcessRow, SessionRow
+from ...store.rows.tables import AUDIT, PROCESSES, SESSIONS
+from ...store.state import Store, by_index
+from ..transcripts import Transcript, display_id
+from ..transcripts.matching import Located, Match, Tree, matches
 from .causes import Causes
 from .reading import rows_of
 

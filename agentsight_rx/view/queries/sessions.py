@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...state import Store
-from ..rows.kinds import SessionRow
-from ..rows.tables import SESSIONS
+from ...store.rows.kinds import SessionRow
+from ...store.rows.tables import SESSIONS
+from ...store.state import Store
 from .reading import selected
 from .selection import Selection
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from ...prices import Prices
-from ...tokens import counts_of
-from ..rows.kinds import CallRow, ToolRow
-from ..rows.tool_words import executed, steady
+from ...events.tokens import counts_of
+from ...llm.prices import Prices
+from ...store.rows.kinds import CallRow, ToolRow
+from ...store.rows.tool_words import executed, steady
 from .costs import PricedCall, cost_of_call
 
 __all__ = ["short_call", "short_tool"]

@@ -9,12 +9,12 @@ from itertools import islice
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...prices import Prices
-from ...state import Store, pages
-from ..rows.kinds import AuditRow, NetworkRow, ProcessRow, SessionRow, ToolRow
-from ..rows.tables import AUDIT, CALLS, NETWORK, SESSIONS, TOOLS
-from ..rows.tally import Totals
-from ..rows.tool_outcome import has_failed
+from ...llm.prices import Prices
+from ...store.rows.kinds import AuditRow, NetworkRow, ProcessRow, SessionRow, ToolRow
+from ...store.rows.tables import AUDIT, CALLS, NETWORK, SESSIONS, TOOLS
+from ...store.rows.tally import Totals
+from ...store.rows.tool_outcome import has_failed
+from ...store.state import Store, pages
 from .causes import Causes, within
 from .context import AgentContext
 from .context_findings import Avoidable

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
-from ..rows.tool_outcome import outcome_of
-from ..words import error_said, plural
+from ...store.rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
+from ...store.rows.tool_outcome import outcome_of
+from ...store.words import error_said, plural
 from .causes import Causes
 
 __all__ = ["Moment", "timeline_of"]

@@ -7,11 +7,11 @@ from datetime import datetime, tzinfo
 from typing import Literal, TypeAlias, get_args
 
 from ...core.bounded import Recent
-from ...prices import Prices
-from ...state import Store
-from ...tokens import Counts, Usage, counts_of
-from ..rows.kinds import CallRow
-from ..rows.tables import PROCESSES, SESSIONS
+from ...events.tokens import Counts, Usage, counts_of
+from ...llm.prices import Prices
+from ...store.rows.kinds import CallRow
+from ...store.rows.tables import PROCESSES, SESSIONS
+from ...store.state import Store
 from .calls import read_calls
 from .costs import Costs, CostSum, PricedCall
 from .selection import Selection

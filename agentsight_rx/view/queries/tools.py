@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...state import Store
-from ..rows.kinds import ToolRow
-from ..rows.tables import TOOLS
-from ..rows.tool_outcome import has_failed
+from ...store.rows.kinds import ToolRow
+from ...store.rows.tables import TOOLS
+from ...store.rows.tool_outcome import has_failed
+from ...store.state import Store
 from .reading import selected
 from .selection import Selection
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from ...agents.matching import Located, Match, Tree, matches
-from ...agents.transcripts import Transcript, TranscriptTool, display_id
 from ...events import Usage
-from ...prices import Prices
+from ...llm.prices import Prices
+from ..transcripts import Transcript, TranscriptTool, display_id
+from ..transcripts.matching import Located, Match, Tree, matches
 from .top import TopRow, leading, state_of
 
 __all__ = ["Family", "live_rows"]

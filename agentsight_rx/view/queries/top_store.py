@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from os.path import basename
 
-from ...prices import Prices
-from ...state import Store
-from ..rows.kinds import NetworkRow, ProcessRow, ResourceRow, SessionRow, ToolRow
-from ..rows.tables import NETWORK, PROCESSES, RESOURCES, RUNS
-from ..rows.tool_outcome import has_failed, outcome_said
-from ..words import error_said
+from ...llm.prices import Prices
+from ...store.rows.kinds import NetworkRow, ProcessRow, ResourceRow, SessionRow, ToolRow
+from ...store.rows.tables import NETWORK, PROCESSES, RESOURCES, RUNS
+from ...store.rows.tool_outcome import has_failed, outcome_said
+from ...store.state import Store
+from ...store.words import error_said
 from .calls import read_calls
 from .causes import Causes
 from .costs import summed

@@ -8,10 +8,10 @@ from itertools import chain
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..rows.kinds import ToolRow
-from ..rows.tool_outcome import has_failed, has_process, outcome_of
-from ..rows.tool_words import asked_for, is_command, is_edit
-from ..words import cut, plural, times_said
+from ...store.rows.kinds import ToolRow
+from ...store.rows.tool_outcome import has_failed, has_process, outcome_of
+from ...store.rows.tool_words import asked_for, is_command, is_edit
+from ...store.words import cut, plural, times_said
 from .costs import PricedCall
 from .effects import FilesTouched
 from .findings import Run, longest_failure

@@ -8,10 +8,10 @@ from operator import itemgetter
 
 from msgspec.structs import replace
 
-from ...state import Store
-from ..rows.kinds import CallRow, ProcessRow
-from ..rows.tables import PROCESSES
-from ..words import cut
+from ...store.rows.kinds import CallRow, ProcessRow
+from ...store.rows.tables import PROCESSES
+from ...store.state import Store
+from ...store.words import cut
 from .reading import selected
 from .selection import Selection
 

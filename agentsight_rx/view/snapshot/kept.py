@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from copy import copy
 from typing import Any, Generic, TypeVar
 
-from ..rows.kinds import Row
-from ..rows.weights import weight_of
+from ...store.rows.kinds import Row
+from ...store.rows.weights import weight_of
 
 __all__ = ["Kept", "Room"]
 

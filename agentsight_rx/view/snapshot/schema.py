@@ -9,11 +9,11 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from ...loss import Entry, Reason
-from ...tokens import Counts
-from ..rows.blind_spots import sentence_of
-from ..rows.gaps import Gaps
-from ..rows.kinds import AnyRow, SessionRow, ToolRow
+from ...events.loss import Entry, Reason
+from ...events.tokens import Counts
+from ...store.rows.blind_spots import sentence_of
+from ...store.rows.gaps import Gaps
+from ...store.rows.kinds import AnyRow, SessionRow, ToolRow
 
 __all__ = [
     "Completeness",

@@ -10,11 +10,10 @@ from typing import Literal, TypeVar
 from msgspec.structs import replace
 
 from ...events import Event, milliseconds
-from ...state import Store, pages
-from ...tokens import Usage, counts_of
-from ..log.reading import read_event_count
-from ..rows.gaps import gaps_of
-from ..rows.kinds import (
+from ...events.tokens import Usage, counts_of
+from ...store.log.reading import read_event_count
+from ...store.rows.gaps import gaps_of
+from ...store.rows.kinds import (
     AlertRow,
     AnyRow,
     AuditRow,
@@ -32,8 +31,9 @@ from ..rows.kinds import (
     ToolRow,
     UnknownRow,
 )
-from ..rows.tables import HEADS, LOSSES, ROW_TABLES, RUNS, SEGMENTS
-from ..rows.tally import Tally
+from ...store.rows.tables import HEADS, LOSSES, ROW_TABLES, RUNS, SEGMENTS
+from ...store.rows.tally import Tally
+from ...store.state import Store, pages
 from .kept import Kept, Room
 from .schema import Completeness, Snapshot, Summary, TokenGroup, Value, completeness, session_of, value_of
 

@@ -12,8 +12,7 @@ from agentsight_rx.llm.lenient import Fields
 from agentsight_rx.llm.provider import IdentifyingFields, Provider
 from agentsight_rx.llm.reader import Draft
 from agentsight_rx.llm.usage import take_usage
-
-from .prompt import request
+from examples.plugin_package.agentsight_parrot.prompt import request
 
 __all__ = ["PARROT"]
 

@@ -11,7 +11,7 @@ from agentsight_rx.core.stream import of
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import Event, time_of
 from agentsight_rx.graphs import TraceOptions, explain, recorded
-from agentsight_rx.rules.guard.file import built_in_rules
+from agentsight_rx.policy.rules.guard.file import built_in_rules
 
 
 @pytest.fixture(autouse=True)

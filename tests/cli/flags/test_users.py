@@ -11,12 +11,12 @@ import pytest
 from agentsight_rx.cli.flags import users as module
 from agentsight_rx.cli.flags.users import Users
 from agentsight_rx.errors import UnwritableError, UsageError
-from agentsight_rx.loss import Ledger
-from agentsight_rx.service.users.places import Reader
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.events.loss import Ledger
+from agentsight_rx.runtime.service.users.places import Reader
+from agentsight_rx.store.log.retention import Retention
+from agentsight_rx.store.rows.tables import CALLS
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.testing import Scene
-from agentsight_rx.view.log.retention import Retention
-from agentsight_rx.view.rows.tables import CALLS
 
 
 @pytest.mark.needs("root")
@@ -62,7 +62,7 @@ def test_a_writer_has_the_rights_of_its_reader_and_writes_their_store(tmp_path: 
         return Reader(os.geteuid(), gid, shared=True)
 
     monkeypatch.setattr(module, "group_reader", of_root)  # who may enter the folder of the test
-    monkeypatch.setattr("agentsight_rx.service.users.sink._END_S", 120.0)  # on a busy machine
+    monkeypatch.setattr("agentsight_rx.runtime.service.users.sink._END_S", 120.0)  # on a busy machine
     scene = Scene()
     for uid in (0, 61001):
         agent = scene.process("claude", "fix it", uid=uid)

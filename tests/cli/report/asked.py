@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 
 from agentsight_rx.events import PLAIN, Connection, Event, Headers, HttpRequest, HttpResponse, Origin
 from agentsight_rx.operators import merge_sse, remove_auth
-
-from ...operators import run
-from .story import Story, recorded
+from tests.cli.report.story import Story, recorded
+from tests.operators import run
 
 __all__ = ["KEY", "answer_of", "request_to", "stored"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agentsight_rx.events import BlindSpot, Channel, FileEvent, NetEvent, Origin, RpcMessage, TcpTraffic
-
-from .story import AGENT, BEGAN_MS, Story, recorded, small_story
+from tests.cli.report.story import AGENT, BEGAN_MS, Story, recorded, small_story
 
 __all__ = ["HOSTILE", "effects"]
 

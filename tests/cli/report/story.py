@@ -18,7 +18,7 @@ from agentsight_rx.events import (
     ProcessExit,
     ProcessFork,
 )
-from agentsight_rx.loss import Ledger
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.sinks import store as store_sink
 from agentsight_rx.view import Fold, Output
 

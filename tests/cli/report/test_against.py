@@ -10,12 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
-from agentsight_rx.demo.answers import DIALECTS, reply_to
 from agentsight_rx.errors import AgentsightError
+from agentsight_rx.runtime.demo.answers import DIALECTS, reply_to
+from tests.cli.report.asked import answer_of, request_to, stored
+from tests.cli.report.asking import text, values
 from tests.live.wire_answers import dialect_for
-
-from .asked import answer_of, request_to, stored
-from .asking import text, values
 
 SAID = {
     "type": "message",

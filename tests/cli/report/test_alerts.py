@@ -15,17 +15,16 @@ from agentsight_rx.cli.deciding import deciding
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import HostsKnown, Origin
 from agentsight_rx.graphs import TraceOptions, trace
-from agentsight_rx.rules.guard.file import built_in_rules
+from agentsight_rx.policy.rules.guard.file import built_in_rules
 from agentsight_rx.sources import ProcessOptions
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import AlertRow
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.alerts import read_alerts
-from agentsight_rx.view.rows.tables import put
 from tests.cli.guarding import stay_in
+from tests.cli.report.asking import text, values
 from tests.guarded import leaking, stored
-
-from .asking import text, values
 
 
 @pytest.fixture(scope="module")

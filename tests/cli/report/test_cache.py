@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...view.page.story import recorded
-from ...view.queries.context_story import SESSION, begun, words
-from .asking import text, values
+from tests.cli.report.asking import text, values
+from tests.view.page.story import recorded
+from tests.view.queries.context_story import SESSION, begun, words
 
 
 def test_nothing_lost_is_one_sentence(tmp_path: Path) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.errors import UsageError
-
-from ...view.page.story import recorded
-from ...view.queries.context_story import Agent, words
-from .asking import text, values
+from tests.cli.report.asking import text, values
+from tests.view.page.story import recorded
+from tests.view.queries.context_story import Agent, words
 
 
 @pytest.fixture(scope="module")

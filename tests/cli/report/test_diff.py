@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.errors import UsageError
-
-from .asking import bytes_of, text, values
-from .effects import effects
-from .story import Story, recorded, small_story
-from .story import text as said
+from tests.cli.report.asking import bytes_of, text, values
+from tests.cli.report.effects import effects
+from tests.cli.report.story import Story, recorded, small_story
+from tests.cli.report.story import text as said
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,11 @@ import pytest
 
 from agentsight_rx import sinks
 from agentsight_rx.errors import StoreError, UsageError
-from agentsight_rx.loss import Ledger
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.view import CallRow, Output, SessionRow
-
-from .asking import bytes_of, text, values
-from .story import Story, recorded, small_story
-from .story import text as said
+from tests.cli.report.asking import bytes_of, text, values
+from tests.cli.report.story import Story, recorded, small_story
+from tests.cli.report.story import text as said
 
 LINES = [f"Rule {number}." for number in range(9)]
 

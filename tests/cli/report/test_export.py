@@ -13,19 +13,18 @@ import pytest
 from agentsight_rx.cli.snapshot_schema import schema
 from agentsight_rx.errors import SinkError, StoreError, UsageError
 from agentsight_rx.graphs import TraceOptions, replay
-from agentsight_rx.runtime import run
+from agentsight_rx.runtime.run import run
+from agentsight_rx.runtime.web.assets import Bundle
 from agentsight_rx.sinks import store as store_sink
 from agentsight_rx.sources import ReplayOptions
-from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log.reading import read_events
+from agentsight_rx.store.log.reading import read_events
+from agentsight_rx.store.rows.tables import ROW_TABLES
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.queries.reading import rows_of
-from agentsight_rx.view.rows.tables import ROW_TABLES
-from agentsight_rx.web.assets import Bundle
-
-from ...sinks.test_otel import collecting
-from .asking import bytes_of
-from .effects import effects
-from .story import Story, recorded, small_story
+from tests.cli.report.asking import bytes_of
+from tests.cli.report.effects import effects
+from tests.cli.report.story import Story, recorded, small_story
+from tests.sinks.test_otel import collecting
 
 
 @pytest.fixture(scope="module")

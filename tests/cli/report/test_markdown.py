@@ -9,13 +9,12 @@ import pytest
 
 from agentsight_rx.cli.report.markdown import escaped, shortened_to
 from agentsight_rx.errors import UsageError
-from agentsight_rx.rules.guard.file import built_in_rules
+from agentsight_rx.policy.rules.guard.file import built_in_rules
+from agentsight_rx.store.words import cut
 from agentsight_rx.view.queries.diff_runs import Difference, Runs
-from agentsight_rx.view.words import cut
+from tests.cli.report.asking import bytes_of
+from tests.cli.report.story import recorded, small_story
 from tests.guarded import leaking, stored
-
-from .asking import bytes_of
-from .story import recorded, small_story
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.errors import UsageError
-
-from .asking import text, values
-from .effects import effects
-from .story import AGENT
+from tests.cli.report.asking import text, values
+from tests.cli.report.effects import effects
+from tests.cli.report.story import AGENT
 
 
 @pytest.fixture(scope="module")

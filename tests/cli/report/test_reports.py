@@ -16,13 +16,12 @@ from typer.testing import CliRunner
 from agentsight_rx.cli import app
 from agentsight_rx.cli.errors import shown
 from agentsight_rx.events import BlindSpot, Origin
-from agentsight_rx.loss import Ledger, Reason
-from agentsight_rx.state import LmdbStore, Put
+from agentsight_rx.events.loss import Ledger, Reason
+from agentsight_rx.store.rows.tables import CALLS, RUNS, put
+from agentsight_rx.store.state import LmdbStore, Put
 from agentsight_rx.view.queries.reading import rows_of
-from agentsight_rx.view.rows.tables import CALLS, RUNS, put
-
-from ..test_errors import PROGRAM
-from .story import AGENT, Story, recorded, result, small_story, text, tool
+from tests.cli.report.story import AGENT, Story, recorded, result, small_story, text, tool
+from tests.cli.test_errors import PROGRAM
 
 PRICES = '["claude-*"]\ninput = 3\noutput = 15\ncache_read = 0.3\n'
 

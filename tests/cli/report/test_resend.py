@@ -21,10 +21,9 @@ from agentsight_rx.cli.report.resend import Language, print_program
 from agentsight_rx.errors import AgentsightError, SinkError, UsageError
 from agentsight_rx.events import HttpRequest
 from agentsight_rx.view import CallRow
+from tests.cli.report.asked import KEY, request_to, stored
 from tests.live.capture import PATIENCE_S, until
 from tests.live.peers import WireExchange, WirePeer, wire_server
-
-from .asked import KEY, request_to, stored
 
 LANGUAGES: tuple[Language, ...] = ("curl", "python")
 every_language = pytest.mark.parametrize("language", [pytest.param("curl", marks=pytest.mark.needs("curl")), "python"])

@@ -7,19 +7,18 @@ from pathlib import Path
 import pytest
 from atif import Trajectory
 
-from agentsight_rx.exports import atif
-from agentsight_rx.prices import Prices
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.sinks.exports import atif
 from agentsight_rx.view.page.answers import answer
 from agentsight_rx.view.page.cards import Turns
 from agentsight_rx.view.page.context import ContextOverTime
 from agentsight_rx.view.page.head import COMPACTED, SUB_AGENT, Head
 from agentsight_rx.view.page.picture import Picture
 from agentsight_rx.view.queries.reading import newest_session
-
-from ...exports.stores import opened
-from ...view.page.story import recorded
-from ...view.talks import TASK, WORKER, Machine, delegated
-from .asking import text, values
+from tests.cli.report.asking import text, values
+from tests.sinks.exports.stores import opened
+from tests.view.page.story import recorded
+from tests.view.talks import TASK, WORKER, Machine, delegated
 
 LONG = "The parser reads a line at a time. " * 400
 

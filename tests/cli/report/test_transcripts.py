@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.agents.known import AGENTS
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import HttpResponse
-from agentsight_rx.redaction.redactor import Redactor
-from agentsight_rx.state import META, LmdbStore, Put
-
-from .asking import text, values
-from .story import AGENT, BEGAN_MS, recorded, small_story
+from agentsight_rx.llm.agents.known import AGENTS
+from agentsight_rx.policy.redaction.redactor import Redactor
+from agentsight_rx.store.state import META, LmdbStore, Put
+from tests.cli.report.asking import text, values
+from tests.cli.report.story import AGENT, BEGAN_MS, recorded, small_story
 
 SESSION = "5e5510"
 CWD = "/home/ada/code/parcel"

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.cli.top.families import Families
-
-from ...fake_proc import FakeProc
+from tests.fake_proc import FakeProc
 
 
 @pytest.fixture

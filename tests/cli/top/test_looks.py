@@ -12,9 +12,8 @@ import pytest
 from agentsight_rx.cli.top.looks import Looks, Saved
 from agentsight_rx.cli.top.refreshed import refreshed
 from agentsight_rx.cli.top.wanted import Wanted
-from agentsight_rx.prices import Prices
-
-from .scene import Scripted, row
+from agentsight_rx.llm.prices import Prices
+from tests.cli.top.scene import Scripted, row
 
 ROOT = Path(__file__).parents[3]
 
@@ -24,7 +23,7 @@ WRITER = """
 import sys
 from pathlib import Path
 
-from agentsight_rx.loss import Ledger
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.sinks import store
 from agentsight_rx.view import Fold
 from tests.cli.report.story import small_story

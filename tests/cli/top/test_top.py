@@ -21,10 +21,9 @@ from agentsight_rx.cli.top.wanted import Wanted
 from agentsight_rx.errors import StoreError, UsageError
 from agentsight_rx.view.queries.top import TopRow
 from tests.cli.report.story import recorded, small_story
+from tests.cli.top.scene import HOSTILE, printed, row
 from tests.fake_proc import FakeProc
-from tests.known_agents.transcripts.samples import CLAUDE, SECRET
-
-from .scene import HOSTILE, printed, row
+from tests.view.transcripts.samples import CLAUDE, SECRET
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,7 @@ import pytest
 from agentsight_rx.cli.top.looks import Look, Looks
 from agentsight_rx.cli.top.wanted import Wanted
 from agentsight_rx.errors import StoreError
-
-from .scene import Scripted, row
+from tests.cli.top.scene import Scripted, row
 
 pytest.importorskip("textual", reason="the extra tui is not installed")
 

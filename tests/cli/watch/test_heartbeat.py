@@ -12,21 +12,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agentsight_rx.cli.doctor.proof import Proof
+from agentsight_rx.cli.doctor.trial import Outcome
 from agentsight_rx.cli.watch.heartbeat import Beat, Kept
 from agentsight_rx.cli.watch.reloading import Reloading
 from agentsight_rx.core.stream import of
-from agentsight_rx.doctor.proof import Proof
-from agentsight_rx.doctor.trial import Outcome
 from agentsight_rx.events import Origin, RulesLoaded
-from agentsight_rx.loss import Reason
-from agentsight_rx.recording.guard_file import LoadedRules
-from agentsight_rx.runtime import Run, run_to_end
-from agentsight_rx.service.bounds import Limits, Memory
-from agentsight_rx.service.notify import Notifier
+from agentsight_rx.events.loss import Reason
+from agentsight_rx.runtime.recording.guard_file import LoadedRules
+from agentsight_rx.runtime.run import Run, run_to_end
+from agentsight_rx.runtime.service.bounds import Limits, Memory
+from agentsight_rx.runtime.service.notify import Notifier
 from agentsight_rx.sources import Roots
+from agentsight_rx.store.rows.tally import Tally
+from agentsight_rx.store.rows.uses import Use, Uses
 from agentsight_rx.view import CallRow
-from agentsight_rx.view.rows.tally import Tally
-from agentsight_rx.view.rows.uses import Use, Uses
 from tests.live.capture import until
 
 

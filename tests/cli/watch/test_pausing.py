@@ -10,7 +10,7 @@ import pytest
 from agentsight_rx.cli.watch import pausing
 from agentsight_rx.cli.watch.pausing import Pause
 from agentsight_rx.errors import UnwritableError, UsageError
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.state import LmdbStore
 from tests.cli.guarding import ran, stay_in
 
 

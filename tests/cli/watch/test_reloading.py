@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.agents import agent_of, set_own_agents
 from agentsight_rx.cli import own_agents
 from agentsight_rx.cli.watch.reloading import Reloading
-from agentsight_rx.recording.guard_file import LoadedRules, guard_rules
+from agentsight_rx.llm.agents import agent_of, set_own_agents
+from agentsight_rx.runtime.recording.guard_file import LoadedRules, guard_rules
 
 WRONG = "[rule.mine]\ndo = 1"
 

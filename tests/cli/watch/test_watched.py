@@ -10,7 +10,7 @@ from agentsight_rx.cli.stores import machine_store
 from agentsight_rx.cli.watch.only_one import lock_of_machine, only_recorder
 from agentsight_rx.cli.watch.pausing import Pause
 from agentsight_rx.cli.watch.watched import watched_now
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.state import LmdbStore
 
 
 @pytest.fixture(autouse=True)

@@ -16,11 +16,11 @@ from agentsight_rx.cli.watch.pausing import Pause
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import of
 from agentsight_rx.errors import CaptureError, UsageError
-from agentsight_rx.runtime import Run, Summary, run_to_end
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.runtime.run import Run, Summary, run_to_end
+from agentsight_rx.store.rows.tables import RUNS
+from agentsight_rx.store.rows.tally import Tally
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import CallRow
-from agentsight_rx.view.rows.tables import RUNS
-from agentsight_rx.view.rows.tally import Tally
 from tests.cli.guarding import ran, stay_in
 
 

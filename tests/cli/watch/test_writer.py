@@ -15,10 +15,10 @@ import pytest
 from agentsight_rx.cli.watch import writer
 from agentsight_rx.cli.watch.writer import Piped, Task
 from agentsight_rx.events import Event, Loss
-from agentsight_rx.service.users.frames import END, frame
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.runtime.service.users.frames import END, frame
+from agentsight_rx.store.rows.tables import ALERTS, CALLS, LOSSES, RUNS, SESSIONS
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.testing import Scene
-from agentsight_rx.view.rows.tables import ALERTS, CALLS, LOSSES, RUNS, SESSIONS
 
 
 def scene(*, ends: bool = True) -> list[Event]:

@@ -8,7 +8,7 @@ import sys
 import anthropic
 from anthropic.types import MessageParam, ToolParam
 
-from .parts import Tap, prompt, wait_for_gate
+from tests.live.clients.parts import Tap, prompt, wait_for_gate
 
 _BASH: ToolParam = {
     "name": "bash",

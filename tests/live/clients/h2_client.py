@@ -23,7 +23,7 @@ from h2 import events
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 
-from .parts import CODINGS, prompt, wait_for_gate
+from tests.live.clients.parts import CODINGS, prompt, wait_for_gate
 
 _brotli: Any = brotli
 _BASH = {"name": "bash", "input_schema": {"type": "object", "properties": {"command": {"type": "string"}}}}

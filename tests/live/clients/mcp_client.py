@@ -19,7 +19,7 @@ import httpx2
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from .parts import CODINGS, wait_for_gate
+from tests.live.clients.parts import CODINGS, wait_for_gate
 
 
 async def main(base_url: str, calls: int, size: int) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 import openai
 from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMessageParam
 
-from .parts import Tap, prompt, wait_for_gate
+from tests.live.clients.parts import Tap, prompt, wait_for_gate
 
 _BASH: ChatCompletionFunctionToolParam = {
     "type": "function",

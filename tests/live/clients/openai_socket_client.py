@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import openai
 
-from .parts import prompt, wait_for_gate
+from tests.live.clients.parts import prompt, wait_for_gate
 
 
 async def main(base_url: str, calls: int, size: int, log: TextIO) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from .parts import CODINGS, Tap, prompt, wait_for_gate
+from tests.live.clients.parts import CODINGS, Tap, prompt, wait_for_gate
 
 _SCHEMA: dict[str, object] = {"type": "object", "properties": {"command": {"type": "string"}}}
 _BASH: dict[str, object] = {"name": "bash", "description": "Run a command."}

@@ -17,7 +17,7 @@ from typing import TextIO
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from .parts import prompt, wait_for_gate
+from tests.live.clients.parts import prompt, wait_for_gate
 
 
 async def main(base_url: str, calls: int, size: int, compression: str | None, log: TextIO) -> None:

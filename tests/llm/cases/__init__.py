@@ -5,8 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from agentsight_rx.llm import Provider
-
-from ...provider_component import ProviderCase
+from tests.provider_component import ProviderCase
 
 __all__ = ["case_of"]
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 from agentsight_rx.events import Reply
 from agentsight_rx.llm import Prompt
 from agentsight_rx.llm.plain_text.providers import ANTHROPIC_COMPLETE
-
-from ...provider_component import ProviderCase
+from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(
     ANTHROPIC_COMPLETE,

@@ -3,8 +3,7 @@ from __future__ import annotations
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt, ToolResult
 from agentsight_rx.llm.bedrock.answer import BEDROCK
-
-from ...provider_component import ProviderCase
+from tests.provider_component import ProviderCase
 
 # A Nova model, whose events are those of Converse in another form; other vendors: tests/llm/test_bedrock.py
 CASE = ProviderCase(

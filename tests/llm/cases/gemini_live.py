@@ -3,8 +3,7 @@ from __future__ import annotations
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt, ToolResult
 from agentsight_rx.llm.gemini_live.answer import GEMINI_LIVE
-
-from ...provider_component import ProviderCase
+from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(
     GEMINI_LIVE,

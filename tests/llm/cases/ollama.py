@@ -3,8 +3,7 @@ from __future__ import annotations
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt, ToolResult
 from agentsight_rx.llm.ollama.answer import OLLAMA
-
-from ...provider_component import ProviderCase
+from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(
     OLLAMA,

@@ -3,8 +3,7 @@ from __future__ import annotations
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt, ToolResult
 from agentsight_rx.llm.openai_realtime.answer import OPENAI_REALTIME
-
-from ...provider_component import ProviderCase
+from tests.provider_component import ProviderCase
 
 _RESPONSE = b"""{"object":"realtime.response","id":"r","status":"completed","status_details":null,"output":[
     {"id":"i1","object":"realtime.item","type":"message","status":"completed","role":"assistant",

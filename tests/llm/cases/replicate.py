@@ -3,8 +3,7 @@ from __future__ import annotations
 from agentsight_rx.events import Reply
 from agentsight_rx.llm import Prompt
 from agentsight_rx.llm.replicate.answer import REPLICATE
-
-from ...provider_component import ProviderCase
+from tests.provider_component import ProviderCase
 
 # The events of a stream name neither its id nor its model nor its tokens: for plain answers see tests/llm/test_replicate.py
 CASE = ProviderCase(

@@ -4,8 +4,7 @@ from agentsight_rx.events import Reply, Usage
 from agentsight_rx.llm import Prompt
 from agentsight_rx.llm.sagemaker.answer import SAGEMAKER
 from agentsight_rx.llm.tgi.answer import TGI
-
-from ...provider_component import ProviderCase
+from tests.provider_component import ProviderCase
 
 # text-generation-inference; other containers: tests/llm/test_sagemaker.py
 CASE = ProviderCase(

@@ -3,8 +3,7 @@ from __future__ import annotations
 from agentsight_rx.events import Reply, Usage
 from agentsight_rx.llm import Prompt
 from agentsight_rx.llm.tgi.answer import TGI
-
-from ...provider_component import ProviderCase
+from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(
     TGI,

@@ -4,8 +4,7 @@ from msgspec.structs import replace
 
 from agentsight_rx.llm.openai_chat.answer import OPENAI_CHAT
 from agentsight_rx.llm.vertex_chat.answer import VERTEX_CHAT
-
-from .openai import CASE as CHAT
+from tests.llm.cases.openai import CASE as CHAT
 
 CASE = replace(
     CHAT,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.loss import Ledger, Reason
+from agentsight_rx.events.loss import Ledger, Reason
 from agentsight_rx.sinks.alerts import sink as module
 from agentsight_rx.sinks.alerts.sink import Delivery, alerts
 from agentsight_rx.view import AlertRow, Output

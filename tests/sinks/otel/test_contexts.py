@@ -14,10 +14,9 @@ from agentsight_rx.sinks.otel.planned import Planned
 from agentsight_rx.sinks.otel.tree import Call, Tree
 from agentsight_rx.view import CallRow
 from agentsight_rx.view.queries.context_reading import read_contexts
+from tests.sinks.otel.recordings import items
 from tests.view.page.story import stored
 from tests.view.queries.context_story import PRICES, RULES, SESSION, Agent, begun, words
-
-from .recordings import items
 
 PREFIX, SUFFIX = "agentsight.context.", ".tokens"
 

@@ -9,13 +9,12 @@ from msgspec.structs import replace
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric
 
-from agentsight_rx.loss import Ledger
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.sinks import OtelOptions, otel
 from agentsight_rx.view import CallRow, Output
-
-from ...otlp_conformance import values
-from ..test_otel import ROW, collecting
-from .recordings import everything, items
+from tests.otlp_conformance import values
+from tests.sinks.otel.recordings import everything, items
+from tests.sinks.test_otel import ROW, collecting
 
 ENDED = replace(
     ROW, provider="anthropic", host="api.anthropic.com", start_ns=1_000_000_000, end_ns=3_500_000_000, input_tokens=10,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from agentsight_rx.sinks.otel.names import METRICS, SPANS, attributes_of
-
-from ...otlp_conformance import missing_recommended, problems, registered, values
-from ..test_otel import sent
-from .recordings import everything, items
+from tests.otlp_conformance import missing_recommended, problems, registered, values
+from tests.sinks.otel.recordings import everything, items
+from tests.sinks.test_otel import sent
 
 # What the repository of the GenAI conventions has added since: no package has these names
 NEWER = {

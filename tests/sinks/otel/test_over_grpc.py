@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from agentsight_rx.errors import SinkError
-from agentsight_rx.loss import Ledger
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.sinks import OtelOptions, otel
 from agentsight_rx.sinks.otel.answers import Answer
 from agentsight_rx.sinks.otel.over_grpc import KeepingStub

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.loss import Entry, Ledger, Reason
-from agentsight_rx.rules.guard.file import built_in_rules
+from agentsight_rx.events.loss import Entry, Ledger, Reason
+from agentsight_rx.policy.rules.guard.file import built_in_rules
 from agentsight_rx.sinks import OtelOptions, otel, send_recorded, write_recorded
 from agentsight_rx.view import AlertRow, Fold
 from tests.guarded import leaking
-
-from ..test_otel import ROW, collecting, sent, values
-from .recordings import everything, items
+from tests.sinks.otel.recordings import everything, items
+from tests.sinks.test_otel import ROW, collecting, sent, values
 
 
 def written(*, capture_content: bool = False) -> bytes:

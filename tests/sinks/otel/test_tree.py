@@ -9,10 +9,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from agentsight_rx.sinks.otel.planned import Planned
 from agentsight_rx.sinks.otel.tree import Call, Tree
 from agentsight_rx.view import AuditRow, CallRow, Output, ProcessRow, RowGone, SessionRow, ToolRow
-
-from ...otlp_conformance import problems, shape_of, values
-from ..test_otel import sent
-from .recordings import AGENT, MS, SHELL, Recording, everything, items, nested, result, text
+from tests.otlp_conformance import problems, shape_of, values
+from tests.sinks.otel.recordings import AGENT, MS, SHELL, Recording, everything, items, nested, result, text
+from tests.sinks.test_otel import sent
 
 SESSION = SessionRow("s", 1000, agent="claude", pid=AGENT, process_id="p-agent")
 CALL = CallRow("llm-1", 1000, 2000, status="complete", model="m", session_id="s", provider="anthropic")

@@ -24,8 +24,7 @@ import pytest
 
 from agentsight_rx import Recording, open_recording
 from agentsight_rx.sources.tls.libraries import system_libraries
-
-from ...live.capture import PATIENCE_S, PROGRAM, until
+from tests.live.capture import PATIENCE_S, PROGRAM, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("ptrace")]
 
@@ -85,7 +84,7 @@ def python(folder: Path, text: str) -> str:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[str, str]]:
     """A fake model: its port, and the file of the authority that a client must trust."""
     folder = tmp_path_factory.mktemp("model")
-    words = [sys.executable, "-m", "agentsight_rx.demo.fake_llm", "--dir", str(folder)]
+    words = [sys.executable, "-m", "agentsight_rx.runtime.demo.fake_llm", "--dir", str(folder)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsight_rx.sources.kernel.rights import NEEDED, Call, Rights, missing_rights, own_rights, refusal
-
-from ...live.users import PROGRAM_THERE, as_user, home_of_nobody
+from tests.live.users import PROGRAM_THERE, as_user, home_of_nobody
 
 ROOT = Rights(
     uid=0,

@@ -18,8 +18,7 @@ from agentsight_rx.sources.kernel.features import require_kernel
 from agentsight_rx.sources.kernel.ring import GATHER_LONG_S, GATHER_S, Growth, Ring, size_of_ring
 from agentsight_rx.sources.kernel.syscall import create_map
 from agentsight_rx.sources.process import ProcessOptions
-
-from .torn import flood
+from tests.sources.kernel.torn import flood
 
 PAGE = mmap.PAGESIZE
 SIZE = 16 * PAGE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.agents import AGENTS
+from agentsight_rx.llm.agents import AGENTS
 from agentsight_rx.sources.running_agents.choice import Choice, awaited_names
 
 

@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.events import Loss, Origin, ProcessExec
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources import AgentOptions, Choice, Roots, Target, agents
 from agentsight_rx.sources.running import ancestors
 from agentsight_rx.sources.running_agents import finder

@@ -13,7 +13,7 @@ from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.hub import Wakes
 from agentsight_rx.errors import CaptureError, Unavailable
 from agentsight_rx.events import Loss, Origin, ProcessFork
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources import ProcessOptions, Target
 from agentsight_rx.sources.running_agents import on_demand
 from agentsight_rx.sources.running_agents.on_demand import OnDemand, captured

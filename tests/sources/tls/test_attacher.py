@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from agentsight_rx.errors import CaptureError
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources.kernel.probes import Attached, ProbeRefused, Probes, Site
 from agentsight_rx.sources.tls.attacher import Attacher
 from agentsight_rx.sources.tls.libraries import Library, inspect

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsight_rx.events import Loss, TlsChunk
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources.tls.calibration import Calibration, Layout, Sample, Trial, layout_of, type_of
 from agentsight_rx.sources.tls.libraries import Library
 from agentsight_rx.sources.tls.proof import Probed

@@ -10,8 +10,7 @@ import pytest
 from agentsight_rx.sources.tls.candidates import describe, tls_candidates
 from agentsight_rx.sources.tls.commands import Resolved
 from agentsight_rx.sources.tls.libraries import system_libraries
-
-from . import make_program
+from tests.sources.tls import make_program
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ import pytest
 
 from agentsight_rx.errors import CaptureError, UsageError
 from agentsight_rx.sources.tls.commands import Resolved, resolve, search_path
-
-from . import make_program, make_script
+from tests.sources.tls import make_program, make_script
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsight_rx.events import Direction, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen, TlsUse
-from agentsight_rx.loss import Reason
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources.ends import Ends
 from agentsight_rx.sources.tls.connections import Below, Connections, Known, Sealed
 from agentsight_rx.sources.tls.libraries import Library

@@ -10,8 +10,7 @@ from agentsight_rx.events import SEARCHED
 from agentsight_rx.sources.tls.finder import Finder
 from agentsight_rx.sources.tls.libraries import Library, file_id, looks_like
 from agentsight_rx.sources.tls.mapped import Mapped
-
-from . import TRUE, make_program
+from tests.sources.tls import TRUE, make_program
 
 
 def unexpected(sentence: str) -> None:

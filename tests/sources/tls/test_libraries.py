@@ -9,8 +9,7 @@ import pytest
 
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.sources.tls.libraries import file_id, inspect, looks_like, open_file, unreadable
-
-from . import TRUE, make_program
+from tests.sources.tls import TRUE, make_program
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,7 @@ from agentsight_rx.events import NO_CODE, NO_FILES, SEARCHED, UNOPENED, Origin, 
 from agentsight_rx.sources.tls.libraries import inspect, system_libraries
 from agentsight_rx.sources.tls.mapped import Mapped, mapped_files
 from agentsight_rx.sources.tls.traffic import Carried, Tcp, Traffic
-
-from . import TRUE, make_program
+from tests.sources.tls import TRUE, make_program
 
 START_NS = 7
 MAPS = "import ctypes, sys; ctypes.CDLL(sys.argv[1]); print('mapped', flush=True); sys.stdin.read()"

@@ -9,10 +9,9 @@ from msgspec.structs import replace
 
 from agentsight_rx import sinks
 from agentsight_rx.events import Event
-from agentsight_rx.loss import Ledger
+from agentsight_rx.events.loss import Ledger
 from agentsight_rx.view import AlertRow, CallRow, Output, SessionRow, ToolRow
-
-from .story import HOSTILE, long_session, output
+from tests.view.page.story import HOSTILE, long_session, output
 
 __all__ = ["alerts_on", "hostile_alert", "long_with_alerts", "written"]
 

@@ -29,15 +29,14 @@ from agentsight_rx.events import (
     SystemSample,
     TlsUse,
 )
-from agentsight_rx.loss import Ledger, Reason
+from agentsight_rx.events.loss import Ledger, Reason
 from agentsight_rx.operators import materialize
-from agentsight_rx.state import MemoryStore, Put
+from agentsight_rx.store.log.parts import LogWriter
+from agentsight_rx.store.rows.tables import RUNS, TOTALS, Recording, put
+from agentsight_rx.store.rows.tally import Tally
+from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import AnyRow, Output
-from agentsight_rx.view.log.parts import LogWriter
-from agentsight_rx.view.rows.tables import RUNS, TOTALS, Recording, put
-from agentsight_rx.view.rows.tally import Tally
-
-from ...operators import run
+from tests.operators import run
 
 __all__ = ["HOSTILE", "SESSION", "Story", "long_session", "parcel", "recorded", "stored"]
 

@@ -10,17 +10,17 @@ import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.events import Event, ProcessExit
-from agentsight_rx.prices import Prices
-from agentsight_rx.rules.guard.file import built_in_rules, read_rules
-from agentsight_rx.rules.guard.values import Rules
-from agentsight_rx.state import MemoryStore
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.policy.rules.guard.file import built_in_rules, read_rules
+from agentsight_rx.policy.rules.guard.values import Rules
+from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import AlertRow, Fold, ProcessRow
 from agentsight_rx.view.page import PageError, Picture, answer, embedded
 from agentsight_rx.view.page.alert_shapes import STATES
 from agentsight_rx.view.page.alerts import loud_of
 from agentsight_rx.view.page.picture import WHOLE
 from agentsight_rx.view.queries.decided import Decisions, Seen
-from agentsight_rx.view.rows.tables import put
 from tests.guarded import KEY, LABEL, Story, leaking
 
 STOPS = read_rules('[rule.new-host]\ndo = "stop"', "own")

@@ -10,14 +10,13 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.prices import Prices
-from agentsight_rx.state import MemoryStore
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.store.rows.tables import CALLS, HTTP, put
+from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import SessionRow
 from agentsight_rx.view.page import PageError, Picture, answer
 from agentsight_rx.view.queries.reading import rows_of
-from agentsight_rx.view.rows.tables import CALLS, HTTP, put
-
-from .story import SESSION, Story, parcel, stored
+from tests.view.page.story import SESSION, Story, parcel, stored
 
 TODAY = datetime.date(2026, 11, 27)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from agentsight_rx.view.page.context_blocks import blocks_of
-
-from ..queries.context_story import Agent, begun, context_of, words
+from tests.view.queries.context_story import Agent, begun, context_of, words
 
 
 def test_blocks_are_the_request_in_its_order() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from agentsight_rx.view.page.context import ContextNote
 from agentsight_rx.view.page.context_notes import notes_of
-
-from ..queries.context_story import Agent, begun, compacted, context_of, edited, words
+from tests.view.queries.context_story import Agent, begun, compacted, context_of, edited, words
 
 
 def notes(agent: Agent, turn: int) -> list[ContextNote]:

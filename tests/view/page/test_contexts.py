@@ -7,7 +7,7 @@ import datetime
 import msgspec
 import pytest
 
-from agentsight_rx.prices import Prices
+from agentsight_rx.llm.prices import Prices
 from agentsight_rx.view.page.answers import PageError, answer
 from agentsight_rx.view.page.context import CLEARED, ContextOverTime, ContextTurn, pairs_of
 from agentsight_rx.view.page.head import CACHE_LOST, Head
@@ -17,9 +17,8 @@ from agentsight_rx.view.queries.context_words import lost_said, saving_said
 from agentsight_rx.view.queries.selection import Selection
 from agentsight_rx.view.queries.summary import read_summary
 from benchmarks.contexts import session
-
-from ..queries.context_story import SESSION, Agent, words
-from .story import stored
+from tests.view.page.story import stored
+from tests.view.queries.context_story import SESSION, Agent, words
 
 PRICES = Prices(today=datetime.date(2026, 11, 27))
 

@@ -10,12 +10,11 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from agentsight_rx.prices import Prices
+from agentsight_rx.llm.prices import Prices
 from agentsight_rx.view.page import Embedded, Picture, answer, embedded
 from agentsight_rx.view.page.picture import WHOLE
 from agentsight_rx.view.page.tables import KINDS
-
-from .story import SESSION, Story, parcel, stored
+from tests.view.page.story import SESSION, Story, parcel, stored
 
 PARCEL = Picture(stored(parcel()), Prices())
 HERE = f"r/parcel/session/{SESSION}"

@@ -5,10 +5,10 @@ from pathlib import Path
 from agentsight_rx import run, sinks
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import Origin, Readline
-from agentsight_rx.loss import Entry, Reason
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.events.loss import Entry, Reason
+from agentsight_rx.store.rows.tables import LOSSES, STAGES, StageCount
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.page.funnel import Stage, places_of
-from agentsight_rx.view.rows.tables import LOSSES, STAGES, StageCount
 
 COUNTS = [
     StageCount("tls", 900, 900),

@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agentsight_rx.events import Event
-from agentsight_rx.prices import Prices
+from agentsight_rx.llm.prices import Prices
 from agentsight_rx.view.page import Picture
 from agentsight_rx.view.page.alert_shapes import AlertLine
 from agentsight_rx.view.page.machine import cause_said, machine_of, reason_of
 from agentsight_rx.view.page.rail import RailRow, flagged
 from agentsight_rx.view.queries.costs import CostSum
 from agentsight_rx.view.queries.findings import Finding
-
-from .story import SESSION, Story, stored
+from tests.view.page.story import SESSION, Story, stored
 
 DAY = 86_400_000
 ROW = RailRow("s", "r", "Claude Code", start_ms=DAY, end_ms=DAY, cost=CostSum(1.5))

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from agentsight_rx.prices import Prices
-from agentsight_rx.state import MemoryStore
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import (
     AuditRow,
     BlindSpotRow,
@@ -28,9 +29,7 @@ from agentsight_rx.view.page import Picture, answer
 from agentsight_rx.view.page import picture as module
 from agentsight_rx.view.page.picture import WHOLE
 from agentsight_rx.view.queries import call_lookup, causes
-from agentsight_rx.view.rows.tables import put
-
-from ..rows.test_weights import bytes_of
+from tests.store.rows.test_weights import bytes_of
 
 PRICES = Prices(today=datetime.date(2026, 11, 27))
 TABS = ("turns", "timeline", "processes", "files", "network", "mcp", "http")

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from agentsight_rx.prices import Prices
-from agentsight_rx.state import MemoryStore, Put
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.store.rows.tables import RUNS, Recording, put
+from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import HttpRow, ProcessRow, Row, TlsUseRow
 from agentsight_rx.view.page import Picture, answer
 from agentsight_rx.view.page.reads import Read, reads_of
-from agentsight_rx.view.rows.tables import RUNS, Recording, put
 
 AGENT = ProcessRow("process-7-1", 7, start_timestamp_ms=1, comm="claude", command="claude", argv=("claude",), agent="claude")
 USE = TlsUseRow(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from agentsight_rx.loss import Entry, Reason
-from agentsight_rx.state import MemoryStore, Put
+from agentsight_rx.events.loss import Entry, Reason
+from agentsight_rx.store.rows.tables import LOSSES, RUNS, Recording, put
+from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import BlindSpotRow, SessionRow
 from agentsight_rx.view.page.recorder import RecorderLine, Watched, line_of_recorder
-from agentsight_rx.view.rows.tables import LOSSES, RUNS, Recording, put
 
 PATH = Path("/x/agentsight-machine.lmdb")
 

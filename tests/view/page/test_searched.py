@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from agentsight_rx.state import MemoryStore
+from agentsight_rx.store.rows.kinds import AuditRow, HttpRow, ProcessRow
+from agentsight_rx.store.rows.tables import PREVIEW, put
+from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import CallRow, ToolRow
 from agentsight_rx.view.page.searched import KINDS, entries_of, whole_texts
-from agentsight_rx.view.rows.kinds import AuditRow, HttpRow, ProcessRow
-from agentsight_rx.view.rows.tables import PREVIEW, put
 
 
 def store_of(*rows: CallRow | ToolRow | ProcessRow | AuditRow | HttpRow) -> MemoryStore:

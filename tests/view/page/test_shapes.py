@@ -9,6 +9,7 @@ import pytest
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import FieldInfo, fields
 
+from agentsight_rx.runtime.web.search import Found, Hit
 from agentsight_rx.view.page.alert_shapes import (
     AlertColumns,
     AlertLine,
@@ -47,7 +48,6 @@ from agentsight_rx.view.page.wholeness import Wholeness
 from agentsight_rx.view.page.words import Gap
 from agentsight_rx.view.queries.costs import CostSum
 from agentsight_rx.view.queries.verdict import Clause
-from agentsight_rx.web.search import Found, Hit
 
 PAGE = (Path(__file__).parents[3] / "frontend" / "src" / "shapes.ts").read_text()
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from agentsight_rx.store.rows.tables import Recording
 from agentsight_rx.view.page.wholeness import Wholeness, wholeness_of
 from agentsight_rx.view.queries.health import read_health
-from agentsight_rx.view.rows.tables import Recording
-
-from .story import stored
+from tests.view.page.story import stored
 
 # Nothing is counted as missing yet, the unfinished run neither
 WHOLE = replace(read_health(stored([])), missing=0, unended=())

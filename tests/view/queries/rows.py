@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from agentsight_rx.state import MemoryStore
+from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import AuditRow, CallRow, HttpRow, ProcessRow, Row, SessionRow, ToolRow
 from agentsight_rx.view.queries.causes import Causes
-from agentsight_rx.view.rows.tables import put
 
 __all__ = ["AGENT", "BASE", "SHELL", "TOOL", "causes", "did", "http", "reached", "stored"]
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import BlindSpot
-from agentsight_rx.rules.guard.file import built_in_rules
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.policy.rules.guard.file import built_in_rules
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.alerts import alert_named, alerts_said, evidence_of, read_alerts, reportable
 from tests.guarded import leaking, stored

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.events import Origin, RulesLoaded
-from agentsight_rx.rules.guard.file import built_in_rules
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.policy.rules.guard.file import built_in_rules
+from agentsight_rx.store.rows.tally import Tally
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import Fold
 from agentsight_rx.view.queries.audit import newest_audits, rules_error
 from agentsight_rx.view.queries.health import read_health
 from agentsight_rx.view.queries.selection import Selection
-from agentsight_rx.view.rows.tally import Tally
 from tests.guarded import leaking, stored
 
 WRONG = RulesLoaded(Origin(1 << 50, 0, wall_ns=1 << 60), "guard.toml", error="guard.toml:3: it is wrong")

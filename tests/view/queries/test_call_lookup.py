@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from agentsight_rx.view import CallRow, Row, ToolRow
 from agentsight_rx.view.queries import call_lookup as module
 from agentsight_rx.view.queries.call_lookup import Called, Cause
-
-from .rows import BASE, TOOL, stored
+from tests.view.queries.rows import BASE, TOOL, stored
 
 
 @st.composite

@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.state import MemoryStore
+from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import ProcessRow, SessionRow
 from agentsight_rx.view.queries import causes as module
 from agentsight_rx.view.queries.causes import Causes
-
-from .rows import AGENT, BASE, SHELL, TOOL, did, stored
+from tests.view.queries.rows import AGENT, BASE, SHELL, TOOL, did, stored
 
 
 @st.composite

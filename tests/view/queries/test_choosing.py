@@ -10,12 +10,12 @@ import pytest
 
 from agentsight_rx.cli.report.ask import Flags
 from agentsight_rx.errors import UsageError
-from agentsight_rx.state import MemoryStore
+from agentsight_rx.store.rows.tables import CALLS, PROCESSES, TOOLS, put
+from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import CallRow, ProcessRow, SessionRow, ToolRow
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.choosing import moment_of, selection_of
 from agentsight_rx.view.queries.reading import selected
-from agentsight_rx.view.rows.tables import CALLS, PROCESSES, TOOLS, put
 
 NOW = datetime.fromisoformat("2026-11-27T18:30:00+01:00")
 NOW_MS = round(NOW.timestamp() * 1000)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.loss import Entry, Reason
-from agentsight_rx.state import MemoryStore, Put
+from agentsight_rx.events.loss import Entry, Reason
+from agentsight_rx.store.rows.gap_counts import LossTime, SessionGaps
+from agentsight_rx.store.rows.tables import LOSS_TIMES, SESSION_GAPS, put
+from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import BlindSpotRow, ProcessRow, Row, SessionRow
 from agentsight_rx.view.queries.concerned import Concerned, LossesInTime, Window, window_of
 from agentsight_rx.view.queries.interruptions import life_of
-from agentsight_rx.view.rows.gap_counts import LossTime, SessionGaps
-from agentsight_rx.view.rows.tables import LOSS_TIMES, SESSION_GAPS, put
 
 HOUR_MS = 3_600_000
 LOST = Entry("tls", Reason.KERNEL_LOST, 7, 700)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .context_story import begun, compacted, context_of, words
+from tests.view.queries.context_story import begun, compacted, context_of, words
 
 
 def test_a_file_that_is_named_later_was_not_named_then() -> None:

@@ -8,14 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.events import HttpRequest, HttpResponse, Reply, SseEvent, SseMessage
-from agentsight_rx.tokens import Usage
+from agentsight_rx.events.tokens import Usage
+from agentsight_rx.store.rows.tables import CALLS
 from agentsight_rx.view import CallRow
 from agentsight_rx.view.queries.context_edits import Edits, edits_in, kept_tools, may_be_edited, read_edits
 from agentsight_rx.view.queries.context_words import sentence_of
-from agentsight_rx.view.rows.tables import CALLS
-
-from ..page.story import stored
-from .context_story import CLEAR, applied, begun, context_of, edited, is_true, words
+from tests.view.page.story import stored
+from tests.view.queries.context_story import CLEAR, applied, begun, context_of, edited, is_true, words
 
 COMPACT = {"edits": [{"type": "compact_20260112"}]}
 

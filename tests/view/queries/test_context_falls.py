@@ -8,8 +8,7 @@ from msgspec.structs import replace
 
 from agentsight_rx.view import CallRow
 from agentsight_rx.view.queries.context_falls import compactions, falls_in, falls_of, lost_tokens
-
-from .context_story import compacted, context_of, words
+from tests.view.queries.context_story import compacted, context_of, words
 
 
 def call(id: str, tokens: int, *, messages: int, cached: int = 0, aside: str = "", agent: str | None = None) -> CallRow:

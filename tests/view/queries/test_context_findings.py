@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from agentsight_rx.view.queries.context_findings import avoidable
 from agentsight_rx.view.queries.context_words import sentence_of
-
-from .context_story import begun, context_of, is_true, words
+from tests.view.queries.context_story import begun, context_of, is_true, words
 
 
 def test_what_was_never_used_is_named_with_its_cost() -> None:

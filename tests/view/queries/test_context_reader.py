@@ -8,17 +8,28 @@ import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.events import HttpRequest
-from agentsight_rx.state import Delete, LmdbStore, Store
-from agentsight_rx.view.log.requests import read_requests
+from agentsight_rx.store.log.requests import read_requests
+from agentsight_rx.store.rows.tables import CALLS, EXCHANGES
+from agentsight_rx.store.state import Delete, LmdbStore, Store
 from agentsight_rx.view.queries.context import Cleared
 from agentsight_rx.view.queries.context_reader import Reader
 from agentsight_rx.view.queries.context_reading import read_contexts
 from agentsight_rx.view.queries.context_words import counted_said, sentence_of
 from agentsight_rx.view.queries.segments import carried, segments_of
-from agentsight_rx.view.rows.tables import CALLS, EXCHANGES
-
-from ..page.story import recorded, stored
-from .context_story import CLEAR, PRICES, RULES, SESSION, Agent, applied, begun, context_of, edited, is_true, words
+from tests.view.page.story import recorded, stored
+from tests.view.queries.context_story import (
+    CLEAR,
+    PRICES,
+    RULES,
+    SESSION,
+    Agent,
+    applied,
+    begun,
+    context_of,
+    edited,
+    is_true,
+    words,
+)
 
 
 def test_every_number_is_the_one_that_the_model_counted() -> None:

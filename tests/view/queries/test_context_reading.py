@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agentsight_rx.events import HttpRequest, HttpResponse
-from agentsight_rx.state import Delete, MemoryStore, Store
-from agentsight_rx.view.log.requests import read_requests
+from agentsight_rx.store.log.requests import read_requests
+from agentsight_rx.store.rows.tables import CALLS, EXCHANGES, put
+from agentsight_rx.store.state import Delete, MemoryStore, Store
 from agentsight_rx.view.queries.context import AgentContext
 from agentsight_rx.view.queries.context_reading import Contexts, read_contexts
 from agentsight_rx.view.queries.segments import Segment, carried, segments_of
-from agentsight_rx.view.rows.tables import CALLS, EXCHANGES, put
-
-from ..page.story import stored
-from .context_story import PRICES, RULES, SESSION, Agent, words
+from tests.view.page.story import stored
+from tests.view.queries.context_story import PRICES, RULES, SESSION, Agent, words
 
 
 def told(agents: list[AgentContext]) -> list[tuple[list[Segment], list[Segment], list[object]]]:

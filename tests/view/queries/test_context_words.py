@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.state import Delete
+from agentsight_rx.store.rows.tables import CALLS, EXCHANGES
+from agentsight_rx.store.state import Delete
 from agentsight_rx.view.queries.context import Cleared, LostCache
 from agentsight_rx.view.queries.context_findings import Avoidable, avoidable
 from agentsight_rx.view.queries.context_reading import read_contexts
@@ -20,10 +21,8 @@ from agentsight_rx.view.queries.context_words import (
     sentence_of,
     what_to_do,
 )
-from agentsight_rx.view.rows.tables import CALLS, EXCHANGES
-
-from ..page.story import stored
-from .context_story import PRICES, RULES, SESSION, Agent, begun, compacted, context_of, edited, is_true, words
+from tests.view.page.story import stored
+from tests.view.queries.context_story import PRICES, RULES, SESSION, Agent, begun, compacted, context_of, edited, is_true, words
 
 
 def _added(agent: Agent) -> None:

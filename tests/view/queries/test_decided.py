@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agentsight_rx.rules.guard.file import read_rules
-from agentsight_rx.rules.guard.values import Allow
+from agentsight_rx.policy.rules.guard.file import read_rules
+from agentsight_rx.policy.rules.guard.values import Allow
 from agentsight_rx.view import AlertRow
 from agentsight_rx.view.queries.decided import (
     Decisions,

@@ -6,8 +6,7 @@ from msgspec.structs import replace
 
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, ToolRow
 from agentsight_rx.view.queries.diff_runs import RunFacts, difference_of, facts_of
-
-from .rows import BASE, causes, did, http
+from tests.view.queries.rows import BASE, causes, did, http
 
 
 def facts(*audits: AuditRow, rows: tuple[Row, ...] = BASE, cost: float | None = None) -> RunFacts:

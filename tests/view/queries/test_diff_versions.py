@@ -8,14 +8,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from agentsight_rx.events import Usage
-from agentsight_rx.state import MemoryStore
+from agentsight_rx.runtime.testing.recording import recorded
+from agentsight_rx.store.rows.tables import SESSIONS
+from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.testing import Scene
-from agentsight_rx.testing.recording import recorded
 from agentsight_rx.view import SessionRow
 from agentsight_rx.view.queries.diff_versions import diff_versions, sent_by, session_of_version
-from agentsight_rx.view.rows.tables import SESSIONS
-
-from .rows import BASE, stored
+from tests.view.queries.rows import BASE, stored
 
 
 def scene(*requests: dict[str, Any], version: str = "", cwd: str = "/src/app") -> MemoryStore:

@@ -14,8 +14,7 @@ from agentsight_rx.view import AuditRow
 from agentsight_rx.view.queries.effects import files_touched
 from agentsight_rx.view.queries.file_fates import Lives, effect_of, kinds_of
 from agentsight_rx.view.queries.files import file_uses
-
-from .rows import causes, did, stored
+from tests.view.queries.rows import causes, did, stored
 
 MADE = os.O_WRONLY | os.O_CREAT
 

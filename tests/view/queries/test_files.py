@@ -10,8 +10,7 @@ import pytest
 from agentsight_rx.view import AuditRow
 from agentsight_rx.view.queries import files
 from agentsight_rx.view.queries.files import FileUse, file_uses
-
-from .rows import AGENT, causes, did
+from tests.view.queries.rows import AGENT, causes, did
 
 
 def used(*rows: AuditRow) -> tuple[FileUse, ...]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from agentsight_rx.loss import Entry, Reason
-from agentsight_rx.state import MemoryStore, Put
+from agentsight_rx.events.loss import Entry, Reason
+from agentsight_rx.store.rows.gap_counts import LossTime, SessionGaps
+from agentsight_rx.store.rows.gaps import LeftRunning
+from agentsight_rx.store.rows.tables import LOSS_TIMES, LOSSES, RUNS, SESSION_GAPS, TOTALS, Recording, put
+from agentsight_rx.store.rows.tally import Totals
+from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import BlindSpotRow, SessionRow
 from agentsight_rx.view.queries.gaps import missing_things
 from agentsight_rx.view.queries.health import Healths, read_health
-from agentsight_rx.view.rows.gap_counts import LossTime, SessionGaps
-from agentsight_rx.view.rows.gaps import LeftRunning
-from agentsight_rx.view.rows.tables import LOSS_TIMES, LOSSES, RUNS, SESSION_GAPS, TOTALS, Recording, put
-from agentsight_rx.view.rows.tally import Totals
 
 LOST = Entry("tls", Reason.KERNEL_LOST, 5)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from agentsight_rx.view.queries.http import exchanges_of
-
-from .rows import causes, http
+from tests.view.queries.rows import causes, http
 
 
 def test_an_exchange_of_a_call_has_its_turn() -> None:

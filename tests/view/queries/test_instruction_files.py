@@ -12,9 +12,8 @@ from agentsight_rx.view.queries.context import AgentContext, InstructionFile
 from agentsight_rx.view.queries.context_reading import read_contexts
 from agentsight_rx.view.queries.instruction_files import instruction_files, with_instruction_files
 from agentsight_rx.view.queries.segments import segments_of
-
-from ..page.story import stored
-from .context_story import PRICES, SESSION, Agent, begun, words
+from tests.view.page.story import stored
+from tests.view.queries.context_story import PRICES, SESSION, Agent, begun, words
 
 TEXT = words(60, 7)
 TAG = f"<user_instructions>\n{TEXT}\n</user_instructions>"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.state import MemoryStore
+from agentsight_rx.store.rows.tables import Recording, put
+from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import ProcessRow, SessionRow
 from agentsight_rx.view.queries.interruptions import Life, gone_on, life_of, runs_through
-from agentsight_rx.view.rows.tables import Recording, put
 
 RUNS = [
     Recording(1, 1_000, committed_ms=10_000, ended=True),

@@ -7,8 +7,7 @@ import pytest
 from agentsight_rx.view import AuditRow
 from agentsight_rx.view.queries import mcp
 from agentsight_rx.view.queries.mcp import arguments_in, mcp_of
-
-from .rows import SHELL, causes, did
+from tests.view.queries.rows import SHELL, causes, did
 
 
 def asked(ms: int, tool: str, outcome: str = "ok", *, method: str = "tools/call", duration: int | None = 5) -> AuditRow:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.context import Piece
-from agentsight_rx.context.held import Held
+from agentsight_rx.llm.context import Piece
+from agentsight_rx.llm.context.held import Held
+from agentsight_rx.store.rows.kinds import ToolRow
 from agentsight_rx.view.queries.mentions import Maker, Mentions
-from agentsight_rx.view.rows.kinds import ToolRow
 
 
 def piece(origin: str, *, name: str = "", ref: str = "") -> Held:

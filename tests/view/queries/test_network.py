@@ -11,8 +11,7 @@ from msgspec.structs import replace
 from agentsight_rx.view import AuditRow, BlindSpotRow, CallRow, HttpRow
 from agentsight_rx.view.queries import network
 from agentsight_rx.view.queries.network import Network, network_of
-
-from .rows import AGENT, BASE, SHELL, causes, did, http, reached
+from tests.view.queries.rows import AGENT, BASE, SHELL, causes, did, http, reached
 
 BLIND = BlindSpotRow("b", 1, 2, "sh", SHELL, connections=2, size=900, peers=("9.9.9.9:443",), looks_like=("rustls",))
 

@@ -7,9 +7,8 @@ import pytest
 from agentsight_rx.view.queries.context_reading import read_contexts
 from agentsight_rx.view.queries.part_tokens import PART_GROUPINGS, read_all_parts, read_parts
 from agentsight_rx.view.queries.selection import Selection
-
-from ..page.story import stored
-from .context_story import PRICES, SESSION, begun
+from tests.view.page.story import stored
+from tests.view.queries.context_story import PRICES, SESSION, begun
 
 
 def test_by_origin_it_is_the_whole_input() -> None:

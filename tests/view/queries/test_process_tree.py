@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from agentsight_rx.view import ProcessRow
 from agentsight_rx.view.queries.process_tree import process_list, process_tree
-
-from .rows import BASE, causes
+from tests.view.queries.rows import BASE, causes
 
 ROWS = [row for row in BASE if isinstance(row, ProcessRow)]
 

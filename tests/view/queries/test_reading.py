@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from agentsight_rx.cli.text import gap_lines, states_said
-from agentsight_rx.loss import Entry, Reason
-from agentsight_rx.state import MemoryStore, Put
+from agentsight_rx.events.loss import Entry, Reason
+from agentsight_rx.store.rows.gaps import Gaps
+from agentsight_rx.store.rows.tables import CALLS, LOSSES, PROCESSES, REMOVED, RUNS, TOTALS, Recording, Removed, put
+from agentsight_rx.store.rows.tally import Tally, Totals
+from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import CallRow, ProcessRow, Row, ToolRow
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.health import read_health
 from agentsight_rx.view.queries.reading import read_totals, selected
-from agentsight_rx.view.rows.gaps import Gaps
-from agentsight_rx.view.rows.tables import CALLS, LOSSES, PROCESSES, REMOVED, RUNS, TOTALS, Recording, Removed, put
-from agentsight_rx.view.rows.tally import Tally, Totals
 
 
 def call(number: int, **fields: str | bool | None) -> CallRow:
@@ -43,7 +43,7 @@ ROWS = [row for number in range(1, 31) for row in (call(number), tool(number), t
 
 @pytest.mark.parametrize("limit", [None, 4, 100])
 def test_rows_come_in_the_order_of_time_page_by_page(monkeypatch: pytest.MonkeyPatch, limit: int | None) -> None:
-    for module in ("agentsight_rx.state.indexes._PAGE", "agentsight_rx.view.queries.reading._PAGE"):
+    for module in ("agentsight_rx.store.state.indexes._PAGE", "agentsight_rx.view.queries.reading._PAGE"):
         monkeypatch.setattr(module, 7)
     store = stored(*ROWS)
     numbers = list(range(1, 31))[-limit if limit else 0 :]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.state import LmdbStore
+from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.records import read_connections, read_files, read_http, read_processes
 from tests.cli.report.effects import HOSTILE, effects

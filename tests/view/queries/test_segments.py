@@ -8,17 +8,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.context import Piece
-from agentsight_rx.context.thread import KEPT
 from agentsight_rx.events import Event, HttpRequest, Reply, ToolCall, Usage
+from agentsight_rx.llm.context import Piece
+from agentsight_rx.llm.context.thread import KEPT
 from agentsight_rx.view import SessionRow
 from agentsight_rx.view.queries.context_reading import read_contexts
 from agentsight_rx.view.queries.segments import carried, each_segment, segments_of, server_of
-
-from ...operators import CONNECTION
-from ..page.story import stored
-from ..scenes import asks, emitted, execs, last, streams
-from .context_story import PRICES, Agent, begun, context_of, words
+from tests.operators import CONNECTION
+from tests.view.page.story import stored
+from tests.view.queries.context_story import PRICES, Agent, begun, context_of, words
+from tests.view.scenes import asks, emitted, execs, last, streams
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentsight_rx.agents.matching import Located
-from agentsight_rx.agents.transcripts import Transcript, TranscriptCall, TranscriptTool
 from agentsight_rx.events import Usage
-from agentsight_rx.state import MemoryStore, Put
+from agentsight_rx.store.rows.tables import REMOVED, RUNS, Recording, Removed
+from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import CallRow, ProcessRow, Row, SessionRow
 from agentsight_rx.view.queries.session_compare import SessionComparison, compare_sessions
 from agentsight_rx.view.queries.session_files import is_of_recording, match_files
-from agentsight_rx.view.rows.tables import REMOVED, RUNS, Recording, Removed
-
-from .rows import AGENT, SHELL, did, stored
+from agentsight_rx.view.transcripts import Transcript, TranscriptCall, TranscriptTool
+from agentsight_rx.view.transcripts.matching import Located
+from tests.view.queries.rows import AGENT, SHELL, did, stored
 
 PATH = "/home/ada/.claude/projects/x/abc.jsonl"
 PROCESS = ProcessRow(AGENT, 1, 0, start_timestamp_ms=900, end_timestamp_ms=9000, cwd="/src", comm="claude", agent="claude")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.prices import Prices
-from agentsight_rx.state import MemoryStore
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.store.rows.tables import AUDIT
+from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import AuditRow, NetworkRow, ProcessRow, Row, SessionRow
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.causes import Causes, within
@@ -13,9 +14,7 @@ from agentsight_rx.view.queries.effects import files_touched
 from agentsight_rx.view.queries.files import file_uses
 from agentsight_rx.view.queries.outcome import read_outcome
 from agentsight_rx.view.queries.summary import read_summary
-from agentsight_rx.view.rows.tables import AUDIT
-
-from .rows import stored
+from tests.view.queries.rows import stored
 
 _LINES = 5_003  # more than were once looked at
 

@@ -6,8 +6,7 @@ import errno
 
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow, ToolRow
 from agentsight_rx.view.queries.timeline import Moment, timeline_of
-
-from .rows import BASE, causes, did, reached
+from tests.view.queries.rows import BASE, causes, did, reached
 
 
 def moments(*audits: AuditRow, idle_ms: int = 5000) -> tuple[Moment, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentsight_rx.agents.matching import Located
-from agentsight_rx.agents.transcripts import Transcript, TranscriptCall, TranscriptTool
 from agentsight_rx.events import Usage
-from agentsight_rx.prices import Prices
+from agentsight_rx.llm.prices import Prices
 from agentsight_rx.view.queries.top_live import Family, live_rows
+from agentsight_rx.view.transcripts import Transcript, TranscriptCall, TranscriptTool
+from agentsight_rx.view.transcripts.matching import Located
 
 NOW = 1_764_266_404_000
 MODEL = "claude-sonnet-4-5"

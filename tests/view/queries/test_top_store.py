@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.events import SystemSample
-from agentsight_rx.prices import Prices
+from agentsight_rx.llm.prices import Prices
 from agentsight_rx.view.queries.top import TopRow
 from agentsight_rx.view.queries.top_store import saved_rows
 from tests.cli.report.effects import effects
 from tests.cli.report.story import AGENT, BEGAN_MS, Story, recorded, small_story
-from tests.exports.stores import opened
+from tests.sinks.exports.stores import opened
 
 
 def rows(path: Path, *, being_written: bool = False) -> list[TopRow]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from agentsight_rx.store.rows.kinds import ToolRow
+from agentsight_rx.store.rows.tool_words import steady
 from agentsight_rx.view.queries.context_falls import Falls
 from agentsight_rx.view.queries.costs import PricedCall
 from agentsight_rx.view.queries.effects import FilesTouched
 from agentsight_rx.view.queries.findings import find
 from agentsight_rx.view.queries.verdict import Clause, Deeds, Verdict, deeds_of, verdict_of
-from agentsight_rx.view.rows.kinds import ToolRow
-from agentsight_rx.view.rows.tool_words import steady
 
 
 def call(number: int, *, prompt: str = "", status: str = "complete", agent_id: str | None = None) -> PricedCall:

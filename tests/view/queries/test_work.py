@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.state import MemoryStore
+from agentsight_rx.store.rows.kinds import CallRow, ProcessRow
+from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view.queries.selection import Selection
 from agentsight_rx.view.queries.work import of_git, prompted
-from agentsight_rx.view.rows.kinds import CallRow, ProcessRow
-from agentsight_rx.view.rows.tables import put
 
 
 def call(at: int, *, prompt: str = "", session: str = "s", aside: str = "", turn: int = 1) -> CallRow:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentsight_rx.store.rows.weights import weight_of
 from agentsight_rx.view import AuditRow, CallRow, SessionRow
-from agentsight_rx.view.rows.weights import weight_of
 from agentsight_rx.view.snapshot.kept import Kept, Room
 
 # Which kind, which id, and how many characters; None: the row is not true

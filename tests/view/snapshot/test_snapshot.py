@@ -9,9 +9,12 @@ import msgspec
 import pytest
 
 from agentsight_rx.events import Origin, Readline
-from agentsight_rx.loss import Entry, Reason
-from agentsight_rx.state import MemoryStore, Put
-from agentsight_rx.tokens import Usage, counts_of
+from agentsight_rx.events.loss import Entry, Reason
+from agentsight_rx.events.tokens import Usage, counts_of
+from agentsight_rx.store.rows.gaps import Gaps, gaps_of
+from agentsight_rx.store.rows.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put
+from agentsight_rx.store.rows.weights import weight_of
+from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import (
     AuditRow,
     CallRow,
@@ -24,9 +27,6 @@ from agentsight_rx.view import (
     TokenRow,
     ToolRow,
 )
-from agentsight_rx.view.rows.gaps import Gaps, gaps_of
-from agentsight_rx.view.rows.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put
-from agentsight_rx.view.rows.weights import weight_of
 from agentsight_rx.view.snapshot.schema import completeness
 from agentsight_rx.view.snapshot.snapshot import ROOM, View, read_snapshot
 

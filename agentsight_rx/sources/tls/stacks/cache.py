@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from ....decoders import json_decoder
+from ....core.decoders import json_decoder
 from ...own_folder import own_folder, read_own, replace_own
 from .finding import Finding
 from .search import TIMED_OUT, find_stacks

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
-from ....errors import CaptureError
+from ....core.errors import CaptureError
 
 __all__ = ["EXECUTE", "READ", "WRITE", "Bounds", "Image", "Segment", "Symbols", "occurrences"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from . import Maker, called, error, found_in, one, push_error
+from tests.sources.tls.stacks import Maker, called, error, found_in, one, push_error
 
 FILE = b"/registry/aws-lc-sys-0.37.0/aws-lc/crypto/fipsmodule/cipher/aead.c"
 

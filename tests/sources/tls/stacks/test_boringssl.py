@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from . import Maker, called, error, one
+from tests.sources.tls.stacks import Maker, called, error, one
 
 FILE = b"../../vendor/boringssl/ssl/ssl_lib.cc"
 

@@ -11,10 +11,9 @@ from agentsight_rx.sources.tls.stacks import cache
 from agentsight_rx.sources.tls.stacks.cache import find_stacks_cached, identity_of, keep_finding
 from agentsight_rx.sources.tls.stacks.finding import Finding, Hook
 from agentsight_rx.sources.tls.stacks.search import TIMED_OUT
-
-from . import Maker
-from .test_boringssl import boringssl
-from .test_placement import with_openssl
+from tests.sources.tls.stacks import Maker
+from tests.sources.tls.stacks.test_boringssl import boringssl
+from tests.sources.tls.stacks.test_placement import with_openssl
 
 FOUND = (Finding("BoringSSL", "error reasons", evidence=("found",)),)
 LARGE = 5 << 20

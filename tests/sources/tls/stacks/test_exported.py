@@ -8,8 +8,7 @@ from struct import pack
 import pytest
 
 from agentsight_rx.sources.tls.stacks.finding import Finding
-
-from . import Maker, found_in
+from tests.sources.tls.stacks import Maker, found_in
 
 
 def library(folder: Path, *names: str, undefined: tuple[str, ...] = (), text: bytes = b"") -> tuple[tuple[Finding, ...], Maker]:

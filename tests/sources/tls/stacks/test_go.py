@@ -8,8 +8,7 @@ from struct import pack
 import pytest
 
 from agentsight_rx.sources.tls.stacks.finding import Hook
-
-from . import Maker, found_in, one
+from tests.sources.tls.stacks import Maker, found_in, one
 
 WRITE, READ, CLOSE = (b"crypto/tls.(*Conn)." + name for name in (b"Write", b"Read", b"Close"))
 MAGIC = b"\xf1\xff\xff\xff\0\0\x01\x08"

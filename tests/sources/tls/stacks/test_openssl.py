@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from . import Maker, found_in, lea, one
+from tests.sources.tls.stacks import Maker, found_in, lea, one
 
 USES_R8, SETS_R8 = b"\x4d\x89\xc7", b"\x45\x31\xc0\x4d\x89\xc7"  # mov r15, r8; xor r8d, r8d before it
 

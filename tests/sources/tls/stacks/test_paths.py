@@ -6,8 +6,7 @@ import pytest
 
 from agentsight_rx.sources.tls.stacks.paths import ARGUMENTS, Value, behind_begin, paths_of
 from agentsight_rx.sources.tls.stacks.x86_code import Register
-
-from .machine_code import Part, assembled
+from tests.sources.tls.stacks.machine_code import Part, assembled
 
 
 def body(*parts: Part) -> bytes:

@@ -10,9 +10,8 @@ import pytest
 from agentsight_rx.sources.tls.stacks.finding import Finding, Hook
 from agentsight_rx.sources.tls.stacks.placement import Work, work_of
 from agentsight_rx.sources.tls.stacks.x86_code import Register
-
-from . import Maker, called, one
-from .machine_code import Part, assembled
+from tests.sources.tls.stacks import Maker, called, one
+from tests.sources.tls.stacks.machine_code import Part, assembled
 
 WORK, OTHER = 0x400, 0x500
 CX, R8 = Register.CX, Register.R8

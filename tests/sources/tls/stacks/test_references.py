@@ -7,8 +7,7 @@ from struct import pack
 
 from agentsight_rx.sources.tls.stacks.elf import Image
 from agentsight_rx.sources.tls.stacks.references import Code
-
-from . import Maker, called, lea
+from tests.sources.tls.stacks import Maker, called, lea
 
 _COUNT = 41
 

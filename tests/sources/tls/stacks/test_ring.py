@@ -7,7 +7,7 @@ from struct import pack
 
 import pytest
 
-from . import Maker, lea, one
+from tests.sources.tls.stacks import Maker, lea, one
 
 FILE = b"/registry/rustls-0.23.16/src/crypto/ring/tls13.rs"
 

@@ -1,0 +1,120 @@
+"""Bytes and texts -> the same without secrets: a label in the place of each."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Iterable
+
+from ...core.bounded import Recent
+from .find import OPENS_TEXT, SMALL, find_secrets, hinted, is_frame
+from .secret import Secret
+from .shapes import SPECIAL, kind_of
+
+__all__ = ["LABEL", "Redactor", "settled"]
+
+_LABEL_HINT = b"[redacted:"
+_CLEAR_MOST, _LONGEST = 4096, 256  # texts without secrets that are remembered, and characters of one: 1 MB of all
+_FRAME_LEAST = 32  # characters of what events of a stream begin with; their texts are searched together too
+_SHORTEST = 5  # a parameter named `key` with one letter is the shortest text with a secret
+LABEL = re.compile(rb"\[redacted:[a-z-]{1,40}:[0-9a-f]{8}\]")  # no digit in the kind: no key fits into one
+
+
+class Redactor:
+    """Replaces secrets by `[redacted:KIND:HMAC]`. Under one key, equal secrets get equal labels."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._frame = ""  # what the last events of a stream began with, up to their text
+        self._before = ""  # the last text that began otherwise
+        self._clear: Recent[str, None] = Recent(_CLEAR_MOST)
+
+    def label(self, kind: str, secret: bytes, /) -> bytes:
+        """
+        With 8 hexadecimal digits of HMAC-SHA256 (RFC 2104). Line breaks in a private key do not change it. A secret that has a
+        name or a place is of the kind that its own shape says.
+        """
+        kind = kind if kind == "cookie" else kind_of(secret) or kind
+        named = "".join(letter for letter in kind if letter == "-" or "a" <= letter <= "z")[:40] or "secret"
+        value = _WITHOUT_BREAKS.sub(b"", secret) if kind == "private-key" else secret
+        return b"[redacted:%b:%b]" % (named.encode(), hmac.digest(self._key, value, "sha256").hex()[:8].encode())
+
+    def data(self, data: bytes, /, *, cut: bool = False) -> bytes:
+        """The same without secrets; `data` itself if there are none."""
+        found = find_secrets(data, cut=cut)
+        return self.replaced(data, found) if found else data
+
+    def finds(self, text: str, /, *, is_head: bool = False) -> bool:
+        """Is there a secret in this text? A fast check of many texts, joined. `is_head`: they are values of fields."""
+        return (len(text) >= SMALL or hinted(text, is_head=is_head)) and bool(find_secrets(text.encode("latin-1", "replace")))
+
+    def text(self, text: str, /, *, cut: bool = False) -> str:
+        """The same without secrets; `text` itself if there are none."""
+        if not cut and len(text) < SMALL:
+            new = text.removeprefix(self._frame) if self._frame else text
+            if not hinted(text, new):
+                if new is text and OPENS_TEXT in text:
+                    self._learn(text)
+                return text
+        data = text.encode("utf-8", "surrogatepass")
+        made = self.data(data, cut=cut)
+        return text if made is data else made.decode("utf-8", "surrogatepass")
+
+    def short(self, text: str, /) -> str:
+        """
+        As `text`, for texts that are mostly too short for a secret, which are not looked at, or that come again, such as paths:
+        those without secrets are remembered, which changes no outcome.
+        """
+        if len(text) <= _SHORTEST or text in self._clear:
+            return text
+        made = self.text(text)
+        if made is text and len(text) <= _LONGEST:
+            self._clear.put(text, None)
+        return made
+
+    def _learn(self, text: str) -> None:
+        """Events of a stream begin alike, mostly with all but their text: that is searched once."""
+        frame = text[: text.rindex(OPENS_TEXT) + len(OPENS_TEXT)]
+        if len(frame) >= _FRAME_LEAST and self._before.startswith(frame) and is_frame(frame):
+            self._frame = frame
+        self._before = text
+
+    def replaced(self, data: bytes, found: Iterable[Secret], /) -> bytes:
+        """`data` with a label in the place of each secret; `data` itself if nothing changes."""
+        spans = [secret for secret in settled(data, found) if secret.start < secret.end]
+        if not spans:
+            return data
+        parts: list[bytes] = []
+        done = 0
+        for secret in spans:
+            parts += data[done : secret.start], self.label(secret.kind, secret.value or data[secret.start : secret.end])
+            done = secret.end
+        return b"".join([*parts, data[done:]])
+
+
+_WITHOUT_BREAKS = re.compile(rb"\\[nrt]|[\s\\]")
+
+
+def settled(data: bytes, found: Iterable[Secret], /) -> list[Secret]:
+    """In order, without overlaps and without labels. Of two for the same bytes, the one of the more special kind stays."""
+    labels = [hit.span() for hit in LABEL.finditer(data)] if _LABEL_HINT in data else []
+    kept: list[Secret] = []
+    place = 0
+    for secret in sorted(found, key=_rank):
+        while place < len(labels) and labels[place][1] <= secret.start:
+            place += 1
+        inside = place < len(labels) and labels[place][0] <= secret.start and secret.end <= labels[place][1]
+        if inside or (secret.start == secret.end and not secret.run):
+            continue
+        if kept and secret.start < kept[-1].end + bool(kept[-1].run):  # an open one ends with the data
+            if secret.end > kept[-1].end:
+                kept[-1] = kept[-1]._replace(end=secret.end, run=secret.run)
+            elif secret.end == kept[-1].end and secret.run and not kept[-1].run:
+                kept[-1] = kept[-1]._replace(run=secret.run)
+            continue
+        kept.append(secret)
+    return kept
+
+
+def _rank(secret: Secret) -> tuple[int, int, bool, bool]:
+    return secret.start, -secret.end, secret.kind not in SPECIAL, not secret.value

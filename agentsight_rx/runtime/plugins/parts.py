@@ -1,0 +1,52 @@
+"""The groups of parts that other packages add -> the check of a part, and the table in which the program finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from ...llm import Provider, add_provider, provider_named
+from ...llm.agents import AGENTS, Agent, add_agent
+
+__all__ = ["GROUPS", "Kind"]
+
+
+class Kind(Struct, frozen=True):
+    """A group. `wrong` says what a part of it should be, where it is not; `add` makes it known."""
+
+    group: str
+    wrong: Callable[[str, Any], str | None]
+    add: Callable[[Any], None] = lambda _: None
+
+
+def _wrong_provider(_: str, part: object) -> str | None:
+    if not isinstance(part, Provider):
+        return "expected a value of agentsight_rx.llm.Provider"
+    return f"the provider {part.name!r} is there already" if provider_named(part.name) else None
+
+
+def _wrong_agent(_: str, part: object) -> str | None:
+    if not isinstance(part, Agent):
+        return "expected a value of agentsight_rx.llm.agents.Agent"
+    return f"the agent {part.id!r} is there already" if part.id in {each.id for each in AGENTS} else None
+
+
+def _no_function(name: str, part: object) -> str | None:
+    if not callable(part):
+        return "expected a function"
+    return None if name.isidentifier() else f"the name {name!r} is not one word of letters, digits and _"
+
+
+GROUPS: dict[str, Kind] = {
+    kind.group: kind
+    for kind in (
+        Kind("providers", _wrong_provider, add_provider),
+        Kind("agents", _wrong_agent, add_agent),
+        Kind("operators", _no_function),
+        Kind("sinks", _no_function),
+        Kind("sources", _no_function),
+        Kind("deliveries", _no_function),
+    )
+}

@@ -1,0 +1,58 @@
+"""A recording and the rules of a guard -> the alerts that these rules would have made, as a live run has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from ...events import Event, HostsKnown, Origin
+from ...policy.rules.guard.values import Rules
+from ...store.fold.guard.talk import Priced
+from ...store.log.reading import read_events_of_now
+from ...store.rows.tables import ALERTS
+from ...store.state import Store
+from ...view import AlertRow, Fold, Row, RowGone
+from ...view.queries import Selection
+from ...view.queries.audit import newest_audits
+
+__all__ = ["had_guard", "judged"]
+
+
+def judged(
+    store: Store, rules: Rules, /, *, priced: Priced | None = None, earlier: tuple[tuple[str, str], ...] = ()
+) -> list[AlertRow]:
+    """
+    All alerts, oldest first. The log is folded once; the alerts that the store has are not looked at. A guarded
+    recording has the hosts that were known then. `earlier` are the known hosts of a recording without a guard.
+    """
+    fold, found = Fold(rules, priced=priced), dict[str, AlertRow]()
+    for event in _with_hosts(read_events_of_now(store), earlier):
+        _take(found, fold.add(event))
+    _take(found, fold.finish())
+    return sorted(found.values(), key=lambda row: (row.timestamp_ms, row.number))
+
+
+def had_guard(store: Store, /) -> bool:
+    """Whether a capture into the store had a guard: its log says which hosts were known then, or that rules were loaded."""
+    alerts, loaded = store.scan(ALERTS, limit=1), newest_audits(store, Selection(limit=1), "guard")
+    if any(True for _ in chain(alerts, loaded)):
+        return True
+    return any(isinstance(event, HostsKnown) for event in read_events_of_now(store))  # of any of its runs
+
+
+def _with_hosts(events: Iterator[Event], earlier: tuple[tuple[str, str], ...]) -> Iterator[Event]:
+    first = next(events, None)
+    if first is None:
+        return
+    if earlier and not isinstance(first, HostsKnown):
+        yield HostsKnown(Origin(first.origin.time_ns, 0), earlier)
+    yield first
+    yield from events
+
+
+def _take(found: dict[str, AlertRow], rows: list[Row]) -> None:
+    for row in rows:
+        if isinstance(row, AlertRow):
+            found[row.id] = row
+        elif isinstance(row, RowGone) and isinstance(row.row, AlertRow):
+            found.pop(row.id, None)

@@ -1,0 +1,521 @@
+"""
+A graph and its sinks -> a run: threads for readers and writers, the engine between them, an orderly end, a summary.
+
+Longer than 300 lines because every thread of a run, how they stop each other and what they note on the way is one state.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from reactivex import Observable
+
+from ..core.engine import Engine, Site
+from ..core.errors import AgentsightError, GraphError, Unavailable
+from ..core.failing import graph_error
+from ..core.hub import Hub, Wakes
+from ..core.mailbox import Mailbox, Overflow, inbox
+from ..core.messages import say
+from ..core.pace import until_multiple_of
+from ..core.reading import Patience, Reading, open_all
+from ..core.signals import EndRequest, asking_to_end
+from ..core.sink import Sink
+from ..core.sink_thread import SinkThread
+from ..core.spare import Spare
+from ..core.stream import as_stream
+from ..core.timing import step
+from ..core.weight import weights_of
+from ..events import AnswerProgress, Loss, Origin, Tick
+from ..events.loss import Ledger, Reason, RuleCounts
+from ..sources.names import unseen_names
+from ..store.reasons import SOURCES
+from ..store.rows.gaps import Gaps, gaps_of
+from ..store.rows.tally import Tally
+
+__all__ = ["Run", "Summary", "run", "run_to_end"]
+
+E = TypeVar("E")
+
+_BESIDE = frozenset({"system"})  # sources that need nothing of the kernel but /proc: alone they show no agent
+_POLL_S, _QUIET_POLL_S = 0.05, 0.1  # how long a reader may wait before it checks whether to stop; once nothing came for a while
+_ASLEEP_S = 0.25, 1.0  # the same for a reader that can be woken; so often the kernel is asked what it lost
+# How long the engine waits for events at least before it advances time; once only figures of the system came for a while
+_IDLE_S, _QUIET_IDLE_S = 0.01, 0.5
+# Where no one sees at once what comes, the engine looks for further events at multiples of this time: caches are cold at each
+# wake-up, so that events one by one cost three times as much as many at once
+_GATHER_S = 0.5
+# How often the kernel is asked at most what it lost, and while no event comes: it takes a call for each table and program
+_COUNTED_S, _QUIET_COUNTED_S = 0.25, 5.0
+_DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
+_PART = 128 << 10  # bytes of a batch: compressed, they may become 128 MiB
+_ROOM = 0.25  # a recorded source waits while the box of any sink is fuller than this
+# The store is waited for, from so full a box on and while the one before the engine is less full: in short steps, and for so
+# long at most until it has caught up, since all else waits with it. So much it gets at once
+_BEHIND, _CAUGHT_UP, _BEHIND_S, _BEHIND_MOST_S, _AT_ONCE = 0.5, 0.1, 0.002, 30.0, 4096
+
+_SPECIAL: frozenset[type] = frozenset({AnswerProgress, Tick})  # a sink gets those that it wants
+_END = object()  # in the inbox: this source has no more
+
+
+class Summary(Struct):
+    """What a run saw and what it lost. `ended_by`: end of input, signal, duration, graph, caller."""
+
+    tally: Tally
+    ledger: Ledger
+    seconds: float
+    ended_by: str
+    failures: tuple[str, ...] = ()
+    exit_status: int = 0  # 1: the graph failed, or a destination did not take everything though its reader stayed
+    unavailable: dict[str, str] = {}  # source -> why this machine does not allow it
+    notes: tuple[str, ...] = ()  # what else the person should know, a sentence each
+    error: GraphError | None = None  # a function of the graph raised it, and so the graph ended
+
+    @property
+    def filters(self) -> list[RuleCounts]:
+        """How many events each filter with rules saw and dropped."""
+        return self.ledger.rules()
+
+    @property
+    def gaps(self) -> Gaps:
+        """All that is missing."""
+        ended_ms = self.ledger.began_ms + round(1000 * self.ledger.seconds)
+        return gaps_of(self.tally, self.ledger.entries(), failures=self.failures, ended_ms=ended_ms)
+
+    @property
+    def complete(self) -> bool:
+        return not self.gaps.count
+
+
+def run(
+    graph: Observable[E],
+    sinks: Iterable[Sink[E]] = (),
+    *,
+    duration: float | None = None,
+    ready: Callable[[], None] | None = None,
+    required: Collection[str] | None = None,
+    strict: bool = False,
+) -> Summary:
+    """
+    Run `graph` into `sinks` until its sources end, `duration` seconds passed, or SIGINT, SIGTERM or SIGHUP comes.
+
+    `ready` is called once everything is attached. `strict` raises bugs in operators instead of counting them. Raises
+    CaptureError, SinkError or StoreError where something cannot be opened, before anything is captured. `required` are the
+    names of sources without which there is no run; None: all. Another one that this machine does not allow is logged and
+    counted. Raises GraphError once all has ended in order where a function of the graph has raised.
+    """
+    summary = run_to_end(Run(graph, sinks, required=required, strict=strict), duration=duration, ready=ready)
+    if summary.error is not None:
+        raise summary.error
+    return summary
+
+
+def run_to_end(
+    given: Run,
+    /,
+    *,
+    duration: float | None = None,
+    ready: Callable[[], None] | None = None,
+    beat: Callable[[Run], float] | None = None,
+    hangup: Callable[[], None] | None = None,
+) -> Summary:
+    """
+    As `run`, but the summary of a graph that failed is returned, with its `error`. `beat` is called now and then: it returns
+    after how many seconds the next time is. `hangup`: what SIGHUP does instead of ending the run.
+    """
+    with given as running, asking_to_end(running.end, hangup=hangup):
+        if ready is not None:
+            ready()
+        while beat is not None and not running.ended(beat(running)):
+            pass
+        running.wait(duration)
+        return running.stop()  # a second signal changes nothing: each step has its deadline
+
+
+class Run:
+    """A run in steps, for callers that do more than wait: enter, `wait` or do other things, `stop`."""
+
+    singles = 0  # sinks get whole batches
+
+    def __init__(
+        self,
+        graph: Observable[E],
+        sinks: Iterable[Sink[E]] = (),
+        *,
+        required: Collection[str] | None = None,
+        strict: bool = False,
+        tally: Tally | None = None,
+    ) -> None:
+        self._required = None if required is None else frozenset(required)
+        self._unavailable: dict[str, str] = {}
+        self._graph = as_stream(graph)
+        self._engine = Engine(strict=strict)
+        self._engine.attached = self._attached
+        self._ledger = self._engine.ledger
+        self._sinks = [SinkThread(sink, self._ledger) for sink in sinks]
+        self._tally = tally or Tally()
+        self._inbox: Mailbox[Any] = inbox(part=_PART)
+        self._behind_s = 0.0  # waited for the store since it had caught up
+        self._readers: list[Reading] = []
+        self._polled_here: Reading | None = None  # the source that the engine's thread reads
+        self._stopping = threading.Event()
+        self._end = EndRequest()
+        self._graph_done = False
+        self._error: GraphError | None = None
+        self._ended_by = "end of input"
+        self._running = False
+        self._failures: list[str] = []
+        self._engine_thread = threading.Thread(target=self._engine_loop, name="engine", daemon=True)
+        self._summary: Summary | None = None
+        self._looked_s = self._idle_since_s = time.monotonic()
+        self._shed_from = 0
+
+    @property
+    def ledger(self) -> Ledger:
+        return self._ledger
+
+    @property
+    def tally(self) -> Tally:
+        return self._tally
+
+    @property
+    def unavailable(self) -> dict[str, str]:
+        """The sources that this machine does not allow, and why."""
+        return dict(self._unavailable)
+
+    def __enter__(self) -> Run:
+        opened: list[SinkThread] = []
+
+        def open_sinks() -> None:
+            with step("the sinks, opened"):
+                for sink in self._sinks:
+                    sink.open()
+                    opened.append(sink)
+
+        try:
+            with self._engine, step("the graph, attached"):
+                self._graph.attach(self._engine, self)
+            closed = open_all(self._readers, open_sinks)
+            self._do_without(closed)
+        except BaseException:
+            for reading in self._readers:
+                reading.hub.give_up()
+            for sink in opened:
+                sink.abandon()
+            raise
+        self._running = True
+        self._ledger.begin()
+        for sink in self._sinks:
+            sink.start()
+        only = self._readers[0] if len(self._readers) == 1 else None
+        if only is not None and not only.hub.live:
+            self._polled_here = only  # it can wait, so nothing is gained by a thread and a box before the engine
+        opened_here = tuple(self._readers)  # the engine opens others, and starts their threads, from its start on
+        self._engine_thread.start()
+        for reading in opened_here:
+            if reading in closed:
+                origin, why = Origin(time.monotonic_ns(), 0), str(reading.hub.failure)
+                loss = Loss(origin, reading.hub.name, Reason.NOT_OPENED, 1, note=why)
+                self._inbox.put_anyway([loss, _END], sender=reading.hub)
+            elif reading is not self._polled_here:
+                reading.thread.start()
+        return self
+
+    def _do_without(self, readings: Sequence[Reading]) -> None:
+        """The machine does not allow these sources: log and count them. Raises Unavailable where the run needs one of them."""
+        by_reason: dict[str, list[Reading]] = {}
+        for reading in readings:
+            by_reason.setdefault(str(reading.hub.failure), []).append(reading)
+        witnesses = [each for each in self._readers if each.hub.opened and each.hub.name not in _BESIDE]
+        for why, some in by_reason.items():
+            names = [each.hub.name for each in some]
+            said = f"NOT captured: {', '.join(SOURCES.get(name, name) for name in names)}: {why}"
+            if self._required is None or not witnesses or not self._required.isdisjoint(names):
+                raise Unavailable(said)
+            say(said)
+            self._unavailable.update(dict.fromkeys(names, why))
+
+    def __exit__(self, *_: object) -> None:
+        if self._running:
+            self.stop()
+
+    def end(self, reason: str) -> None:
+        """Request the end; may be called from a signal handler."""
+        self._end.ask(reason)
+
+    @property
+    def stuck_s(self) -> float:
+        """For how long the engine has not looked for events; it looks at least each second, whether one comes or not."""
+        return time.monotonic() - self._looked_s
+
+    @property
+    def lag_s(self) -> float:
+        """For how long the oldest waiting events wait for the engine at most; 0 where none waits."""
+        if not len(self._inbox):
+            return 0.0
+        return max(0.0, time.monotonic() - max(self._idle_since_s, self._engine.newest_ns / 1e9))
+
+    @property
+    def fills(self) -> dict[str, float]:
+        """How full the boxes before the engine and before each sink are, from 0 to 1. A full box loses events."""
+        return {"engine": self._inbox.fill, **{sink.name: sink.fill for sink in self._sinks}}
+
+    def shed(self, least: int, /) -> None:
+        """From now on no content of at least so many bytes is taken, but counted as shed; 0: all is taken."""
+        self._shed_from = least
+
+    def ended(self, timeout_s: float) -> str:
+        """The reason of the end, as `wait` returns it; empty where nothing asks for one in this time."""
+        return self._end.wait(timeout_s)
+
+    def wait(self, duration: float | None = None) -> str:
+        """Wait for the end of the input, of the graph or of `duration` seconds, or for `end`; returns the reason."""
+        if not self._end.wait(duration):
+            self._end.ask("duration")
+        return self._end.reason
+
+    def stop(self) -> Summary:
+        """Stop the readers, finish open items as partial, drain the sinks, close. A second call returns the same summary."""
+        if self._summary is not None:
+            return self._summary
+        reason = self._end.reason or "caller"
+        self._stopping.set()
+        for reading in self._readers:
+            reading.hub.wake()
+        for reading in self._readers:
+            if reading.hub.opened and reading is not self._polled_here:
+                reading.thread.join()
+        self._engine_thread.join()
+        self._ledger.end()
+        for last in (False, True):  # what keeps the ledger ends last, with the last counts of all the others in it
+            sinks = [sink for sink in self._sinks if sink.keeps_ledger is last]
+            deadline = time.monotonic() + _DRAIN_S
+            for sink in sinks:
+                sink.close()
+            for sink in sinks:
+                sink.end(max(0.0, deadline - time.monotonic()))
+        self._running = False
+        failures = (*self._failures, *(f"sink {sink.name}: {sink.failure}" for sink in self._sinks if sink.failure))
+        self._summary = Summary(
+            self._tally,
+            self._ledger,
+            seconds=self._ledger.seconds,
+            ended_by=reason,
+            failures=failures,
+            exit_status=int(self._error is not None or any(sink.failure and not sink.reader_left for sink in self._sinks)),
+            unavailable=self._unavailable,
+            notes=unseen_names(reading.hub.reader for reading in self._readers),
+            error=self._error,
+        )
+        if self._error is not None:
+            self._error.summary = self._summary
+        return self._summary
+
+    # -- engine thread ---------------------------------------------------------------------------------------------
+
+    def _attached(self, hub: Hub[Any]) -> None:
+        reading = Reading(hub, threading.Thread(target=self._read, args=(hub,), name=f"read:{hub.name}", daemon=True))
+        self._readers.append(reading)
+        if self._running:  # an operator subscribed to a source during the run
+            hub.reader.open()
+            hub.opened = True
+            reading.thread.start()
+
+    def _engine_loop(self) -> None:
+        engine, box = self._engine, self._inbox
+        live = any(reading.hub.live for reading in self._readers)
+        if live:
+            engine.start(time.monotonic_ns())
+        with engine:
+            patience = Patience(_IDLE_S, _QUIET_IDLE_S)
+            flows, spare = live, Spare()  # `flows`: the last look found events
+            try:
+                if self._polled_here is not None:
+                    self._poll_here(self._polled_here.hub)
+                while not self._graph_done and any(not reading.hub.ended for reading in self._readers):
+                    self._looked_s = time.monotonic()
+                    if flows and not len(box) and self._may_gather():
+                        box.gather(until_multiple_of(_GATHER_S))
+                        self._looked_s = time.monotonic()
+                    item = box.get(min(1.0, self._idle_s(patience)) if live else patience.seconds())
+                    flows = False
+                    spare.look(self._looked_s)
+                    if item is None:
+                        self._idle_since_s = time.monotonic()
+                        if live:
+                            engine.idle(time.monotonic_ns())
+                        continue
+                    spare.took(box.taken, self._looked_s)
+                    if self._take(*item):
+                        patience.came()
+                        flows = live
+                engine.linger(lambda: self._graph_done)
+            except Exception as error:
+                Site(engine, "engine").meter.lose(Reason.BUG, 1)
+                self._failures.append(f"the engine stopped: {error!r}")
+                if engine.strict:
+                    raise
+            finally:
+                self._end.ask(self._ended_by)
+
+    def _may_gather(self) -> bool:
+        """Neither a sink nor an operator of RxPY shows a person what comes."""
+        if self._stopping.is_set() or self._engine.is_fine or not self._sinks:
+            return False
+        return not any(sink.is_watched for sink in self._sinks)
+
+    def _idle_s(self, patience: Patience) -> float:
+        """For how long event time need not advance, in s, if no event comes."""
+        due_ns = self._engine.due_ns
+        return patience.seconds() if due_ns is None else max(patience.seconds(), (due_ns - time.monotonic_ns()) / 1e9)
+
+    def _take(self, sender: object, batch: Sequence[Any]) -> bool:
+        """What a thread has read; False: a figure of the system, behind which nothing else is to be expected."""
+        hub: Hub[Any] = sender  # type: ignore[assignment]
+        if batch[-1] is _END:
+            self._engine.push(hub, batch[:-1])
+            self._engine.end(hub)
+        else:
+            self._engine.push(hub, batch)
+        return hub.name not in _BESIDE
+
+    def _poll_here(self, hub: Hub[Any]) -> None:
+        """Read a source to its end, between what the threads of sources have read that were opened since."""
+        rest: list[Any] = []
+        try:
+            for batch in self._batches(hub):
+                self._engine.push(hub, batch)
+                if self._graph_done:
+                    break
+                while len(self._readers) > 1 and (item := self._inbox.get(0)) is not None:
+                    self._take(*item)
+        finally:
+            rest = self._closed(hub)
+        self._engine.push(hub, rest)
+        self._engine.end(hub)
+
+    def on_batch(self, batch: Sequence[Any], /) -> None:
+        """The end of the graph: every sink gets every batch, but for ticks and previews of answers, which only some want."""
+        special = _SPECIAL.intersection(map(type, batch))
+        plain = [item for item in batch if type(item) not in _SPECIAL] if special else batch
+        self._tally.add(plain)
+        weights = weights_of(plain)
+        for sink in self._sinks:
+            wanted = special.intersection(sink.wants)
+            if wanted:
+                more = [item for item in batch if type(item) not in _SPECIAL or type(item) in wanted]
+                sink.put(more, weights_of(more))
+            elif sink.keeps_ledger:
+                for start in range(0, len(plain), _AT_ONCE):
+                    self._let_catch_up(sink)
+                    sink.put(plain[start : start + _AT_ONCE], weights[start : start + _AT_ONCE])
+            elif plain:
+                sink.put(plain, weights)
+
+    def _let_catch_up(self, store: SinkThread) -> None:
+        """
+        After a stall of the machine all of it comes at once. A store that is behind, and takes more, is waited for: until the
+        box before the engine is half full too, that loses nothing.
+        """
+        if store.fill < _CAUGHT_UP:
+            self._behind_s = 0.0
+        while store.fill > _BEHIND > self._inbox.fill and store.takes and self._behind_s < _BEHIND_MOST_S:
+            time.sleep(_BEHIND_S)
+            self._behind_s += _BEHIND_S
+            self._looked_s = time.monotonic()
+
+    def on_completed(self) -> None:
+        self._graph_done = True
+        if not all(reading.hub.ended for reading in self._readers):
+            self._ended_by = "graph"
+
+    def on_error(self, error: Exception, /) -> None:
+        self._ended_by = "graph"
+        self._error = graph_error(error, self._engine.failed_in(error))
+        self._failures.append(str(self._error))
+        self._graph_done = True
+
+    # -- reader threads --------------------------------------------------------------------------------------------
+
+    def _read(self, hub: Hub[Any]) -> None:
+        dropped = Overflow()
+        try:
+            for batch in self._batches(hub):
+                dropped = self._hand_over(hub, batch, dropped)
+        finally:
+            rest = self._closed(hub)
+            if dropped:
+                rest.append(_queue_full(dropped))
+            self._inbox.put_anyway([*rest, _END], sender=hub)
+            for reading in self._readers:  # where all that is watched has ended, theirs has too
+                reading.hub.wake()
+
+    def _batches(self, hub: Hub[Any]) -> Iterator[Sequence[Any]]:
+        """The events of a source, until its end, the end of the run, or a failure, which is noted."""
+        reader = hub.reader
+        patience = Patience(*(_ASLEEP_S if isinstance(reader, Wakes) else (_POLL_S, _QUIET_POLL_S)))
+        counted_s, came = time.monotonic(), False
+        try:
+            while not self._stopping.is_set() and hub.wanted:
+                if not hub.live and self._crowded():
+                    time.sleep(_IDLE_S)
+                    continue
+                batch = reader.poll(patience.seconds())
+                if batch is None:
+                    break
+                yield batch
+                if batch:
+                    patience.came()
+                    came = True
+                now_s = time.monotonic()
+                if now_s - counted_s >= (_COUNTED_S if came else _QUIET_COUNTED_S):
+                    counted_s, came = now_s, False
+                    yield reader.lost()
+            yield reader.lost()
+        except AgentsightError as error:
+            self._failures.append(f"{hub.name}: {error}")
+        except Exception as error:
+            self._failures.append(f"{hub.name}: the reader stopped: {error!r}")
+
+    def _closed(self, hub: Hub[Any]) -> list[Any]:
+        """The events that were still under way."""
+        try:
+            return list(hub.reader.close())
+        except Exception as error:
+            self._failures.append(f"{hub.name}: the reader did not close: {error!r}")
+            return []
+
+    def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Overflow) -> Overflow:
+        """Put `batch` after a Loss for events that were dropped before; returns the drops that are not reported yet."""
+        if self._shed_from:
+            batch = _shed(batch, self._shed_from)
+        if not batch:
+            return owed
+        if owed:
+            batch = [_queue_full(owed), *batch]
+        now = self._inbox.put(batch, sender=hub)
+        if owed and now.count == len(batch):
+            return Overflow(owed.count + now.count - 1, owed.size + now.size)
+        return now
+
+    def _crowded(self) -> bool:
+        return self._inbox.fill > _ROOM / 4 or any(sink.fill > _ROOM for sink in self._sinks)
+
+
+def _shed(batch: Sequence[Any], least: int) -> Sequence[Any]:
+    """The batch without the contents of at least so many bytes, and a Loss for them."""
+    weights = weights_of(batch)
+    shed = [weight for weight in weights if weight >= least]
+    if not shed:
+        return batch
+    now, note = Origin(time.monotonic_ns(), 0), "memory was over the soft limit"
+    loss = Loss(now, "inbox", reason=Reason.SHED, count=len(shed), size=sum(shed), note=note)
+    return [loss, *(item for item, weight in zip(batch, weights, strict=True) if weight < least)]
+
+
+def _queue_full(dropped: Overflow) -> Loss:
+    now, note = Origin(time.monotonic_ns(), 0), "the engine was too slow"
+    return Loss(now, "inbox", reason=Reason.QUEUE_FULL, count=dropped.count, size=dropped.size, note=note)

@@ -1,0 +1,182 @@
+"""Requests of a browser -> the page, the snapshot and the stream of rows. Without the token nothing captured is sent."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from ipaddress import ip_address
+
+import msgspec
+from msgspec import Struct
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ...core.messages import say
+from ...events.loss import Meter, Reason
+from .api import SEEN, Api
+from .assets import FALLBACK, PAGE_PREFIX, bundle, compressed
+
+__all__ = ["Access", "application"]
+
+_OPEN_TO_ALL = ("/", "/home", "/alerts", "/api/v1/info", "/assets/app.js", "/assets/app.css")  # none has anything of a capture
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^:/@\[\]\s]+)(:\d{1,5})?", re.IGNORECASE)
+_INFO = {"protocol_version": 1, "product": "agentsight-rx", "authorization_required": True, "node": None}
+_NOTHING_ELSE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_PAGE_POLICY = (
+    f"{_NOTHING_ELSE}; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_FALLBACK_POLICY = f"{_NOTHING_ELSE}; style-src 'unsafe-inline'; img-src data:"  # it has no script and nothing captured
+_HEADERS = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+class Access(Struct, frozen=True):
+    """Who may read: clients that send `token` and use a name of the address `listen`."""
+
+    token: str
+    listen: str = "127.0.0.1"
+
+
+def application(api: Api, access: Access, meter: Meter) -> ASGIApp:
+    """
+    GET /, /home, /alerts and /s/… are the page, /assets/… its files, /api/v1/info describes the server; the rest of /api/v1
+    is in runtime/web/api.py.
+
+    Bugs are counted on `meter`.
+    """
+
+    async def show_page(_: Request) -> Response:
+        built = bundle()
+        text = FALLBACK.read_text("utf-8") if built is None else built.html
+        policy = _FALLBACK_POLICY if built is None else _PAGE_POLICY
+        return Response(text, media_type="text/html", headers={"content-security-policy": policy})
+
+    async def show_asset(request: Request) -> Response:
+        built = bundle()
+        asset = built.asset(request.url.path) if built is not None else None
+        if asset is None:
+            raise HTTPException(404, "the page has no such file")
+        vary = {"vary": "accept-encoding"}
+        if not _takes_gzip(request.headers.get("accept-encoding", "")):
+            return Response(asset.text, media_type=asset.type, headers=vary)
+        return Response(compressed(asset.text), media_type=asset.type, headers={**vary, "content-encoding": "gzip"})
+
+    async def info(_: Request) -> Response:
+        return _json(_INFO)
+
+    routes = [
+        Route("/", show_page),
+        Route("/home", show_page),
+        Route("/alerts", show_page),
+        Route("/s/{rest:path}", show_page),
+        Route("/assets/{name}", show_asset),
+        Route("/api/v1/info", info),
+        *api.routes(),
+    ]
+    return _Guard(Starlette(routes=routes, exception_handlers={HTTPException: _answer, Exception: _answer}), access, meter)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """What Accept-Encoding says (RFC 9110 12.5.3): a coding with `q=0` is refused."""
+    for part in accepted.lower().split(","):
+        coding, *parameters = (each.strip() for each in part.split(";"))
+        if coding in ("gzip", "x-gzip"):
+            return not any(re.fullmatch(r"q\s*=\s*0(\.0*)?", each) for each in parameters)
+    return False
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def _error(status: int, text: str) -> Response:
+    return _json({"error": text}, status)
+
+
+async def _answer(_: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        return _error(error.status_code, error.detail)
+    return _error(500, "this is a bug of agentsight-rx; the capture goes on")
+
+
+class _Guard:
+    """
+    Checks host, origin, method and token of every request, and adds the security headers to every answer.
+
+    The host, because with a foreign name that resolves to this machine (DNS rebinding) a foreign page has our origin.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, meter: Meter) -> None:
+        self._app = app
+        self._listen = access.listen
+        self._bearer = f"Bearer {access.token}".encode()
+        self._meter = meter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+
+        async def sealed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=message["headers"])
+                headers.update(_HEADERS)
+                headers.setdefault("content-security-policy", _NOTHING_ELSE)
+            await send(message)
+
+        try:
+            await (self._refusal(scope) or self._app)(scope, receive, sealed)
+        except Exception as error:  # a bug of ours; the answer was sent already
+            if not self._meter.lost(Reason.BUG):
+                say(f"the web page has a bug, what it cannot answer is counted: {error!r}")
+            self._meter.lose(Reason.BUG, 1)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._is_ours(hosts[0]):
+            return _error(403, "this host name is not one of this server: use the address that agentsight-rx printed")
+        if any(origin != f"http://{hosts[0]}" for origin in headers.getlist("origin")):
+            return _error(403, "pages of other origins get no answer")
+        allowed = ("POST",) if scope["path"] == SEEN else ("GET", "HEAD")
+        if scope["method"] not in allowed:
+            refused = _error(405, f"only {allowed[0]} is answered")
+            refused.headers["allow"] = ", ".join(allowed)
+            return refused
+        given = headers.get("authorization", "").encode("latin-1", "replace")
+        if not _is_open(scope["path"]) and not hmac.compare_digest(given, self._bearer):
+            refused = _error(401, "a token is needed: open the address that agentsight-rx printed, or send it as bearer token")
+            refused.headers["www-authenticate"] = "Bearer"
+            return refused
+        welcome = scope.get("state", {}).get("welcome")  # of runtime/web/connections.py
+        if welcome is not None and hmac.compare_digest(given, self._bearer):
+            welcome()
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        """An IP address cannot be rebound: a server that listens on every address accepts any of them."""
+        found = _HOST.fullmatch(host)
+        if found is None:
+            return False
+        name = found["name"].strip("[]").lower()
+        if name in ("localhost", self._listen):
+            return True
+        try:
+            return ip_address(name).is_loopback or ip_address(self._listen).is_unspecified
+        except ValueError:
+            return False
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN_TO_ALL or path.startswith(PAGE_PREFIX)

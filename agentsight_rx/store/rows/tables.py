@@ -1,0 +1,368 @@
+"""
+The tables of a store: the event log, the rows with their indexes, the runs and their losses.
+
+Longer than 300 lines because a new kind of row is one line in the table of all kinds, beside its indexes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...events import Event
+from ...events.loss import Entry
+from ..state import Delete, Key, Put, Store, Table, Write, by_index, pages
+from .gap_counts import LossTime, SessionGaps
+from .kinds import (
+    SEEN,
+    AlertRow,
+    AnyRow,
+    AuditRow,
+    BlindSpotRow,
+    CallRow,
+    HttpRow,
+    NetworkRow,
+    ProcessRow,
+    ResourceRow,
+    Row,
+    RowGone,
+    SessionRow,
+    TlsUseRow,
+    TokenRow,
+    ToolRow,
+    UnknownRow,
+)
+from .tally import Totals
+
+__all__ = [
+    "ALERTS",
+    "AUDIT",
+    "BLIND_SPOTS",
+    "CALLS",
+    "EXCHANGES",
+    "HEADS",
+    "HTTP",
+    "LOG",
+    "LOSSES",
+    "LOSS_TIMES",
+    "NETWORK",
+    "PREVIEW",
+    "PROCESSES",
+    "REMOVED",
+    "RESOURCES",
+    "ROW_TABLES",
+    "RUNS",
+    "SEGMENTS",
+    "SESSIONS",
+    "SESSION_GAPS",
+    "STAGES",
+    "TLS_USES",
+    "TOKENS",
+    "TOOLS",
+    "TOTALS",
+    "UNKNOWN",
+    "Head",
+    "Position",
+    "Recording",
+    "Removed",
+    "Segment",
+    "StageCount",
+    "key_of",
+    "preview",
+    "put",
+    "rows_before",
+    "table_of",
+]
+
+V = TypeVar("V")
+R = TypeVar("R", CallRow, ToolRow)
+
+PREVIEW = 1000  # characters of a text that a stored row keeps; the event log has all of it, once
+_MOST = (1 << 64) - 1  # of a number in a key
+_SMALL = 16 << 10  # bytes of rows of a block, of which most take a quarter of a page: a commit that adds a row writes it again
+_MENTION = 200  # of one that a row of the audit trail has beside the row of its call
+
+
+class Segment(Struct, frozen=True):
+    """Consecutive events of the event log, as stores of schema version 1 have them."""
+
+    events: tuple[Event, ...]
+
+
+class Head(Struct, frozen=True, array_like=True):
+    """The content of a segment of the log: so many events, of this time (Unix time, ms), with contents in these packs."""
+
+    events: int
+    first_ms: int
+    last_ms: int
+    packs: tuple[int, ...] = ()
+
+
+class Position(Struct, frozen=True, array_like=True):
+    """Where an event is in the log: the number of its segment, and its place there."""
+
+    segment: int
+    place: int
+
+
+class Removed(Struct, frozen=True):
+    """What retention took out of the store: everything from before this time (Unix time, ms)."""
+
+    before_ms: int
+    events: int = 0
+
+
+class Recording(Struct, frozen=True):
+    """
+    One capture into this store, from the time at which everything was attached. `ended`: it was closed in order, and its losses
+    are all counted.
+    """
+
+    number: int
+    started_ms: int
+    committed_ms: int = 0  # Unix time of the last transaction
+    ended: bool = False
+    seconds: float = 0.0  # captured so far
+    seen_by: str = SEEN  # as `view_source` of its rows
+
+    @property
+    def until_ms(self) -> int:
+        """When it captured last."""
+        return self.started_ms + round(1000 * self.seconds)
+
+
+class StageCount(Struct, frozen=True, array_like=True):
+    """How much one stage of a run took in, and how much it handed on: events, and behind the view rows too."""
+
+    stage: str
+    seen: int
+    passed: int
+
+
+SEGMENTS = Table("segments", Segment)  # by number; of schema version 1
+LOG = Table("log", bytes)  # by number: a compressed LogPart, see `log_parts`
+HEADS = Table("log_heads", Head)  # by the number of the segment
+# By id of the call and kind of event: request, response, stream
+EXCHANGES = Table("exchanges", Position, packed=True, block_most=_SMALL)
+REMOVED = Table("removed", Removed)  # one row
+
+CALLS = Table(
+    "llm_calls",
+    CallRow,
+    {
+        "session": lambda row: row.session_id,
+        "pid": lambda row: _number(row.pid),
+        "id": lambda row: row.id,
+    },
+    packed=True,
+)
+TOKENS = Table(
+    "token_usage", TokenRow, {"time": lambda row: _number(row.timestamp_ms)}, packed=True, order="time", block_most=_SMALL
+)
+TOOLS = Table(
+    "tool_calls",
+    ToolRow,
+    {
+        "time": lambda row: _number(row.timestamp_ms),
+        "session": lambda row: _with_time(row.session_id, row.timestamp_ms),
+    },
+    packed=True,
+    order="time",
+    block_most=_SMALL,
+)
+PROCESSES = Table(
+    "process_nodes",
+    ProcessRow,
+    {
+        "time": lambda row: _number(row.start_timestamp_ms or 0),
+        "pid": lambda row: _with_time(_number(row.pid), row.start_timestamp_ms or 0),
+    },
+    packed=True,
+    order="time",
+    block_most=_SMALL,
+)
+AUDIT = Table(
+    "audit_events",
+    AuditRow,
+    {
+        "pid": lambda row: _number(row.pid),
+        "type": lambda row: row.audit_type,
+        "target": lambda row: row.target or None,
+        "renamed": lambda row: _new_name(row),
+    },
+    packed=True,
+)
+NETWORK = Table("network_targets", NetworkRow)
+RESOURCES = Table("resource_samples", ResourceRow, packed=True, block_most=_SMALL)
+BLIND_SPOTS = Table("blind_spots", BlindSpotRow)
+TLS_USES = Table("tls_uses", TlsUseRow)
+HTTP = Table(
+    "http_exchanges",
+    HttpRow,
+    {
+        "session": lambda row: row.session_id,
+        "pid": lambda row: _number(row.pid),
+    },
+    packed=True,
+    block_most=_SMALL,
+)
+SESSIONS = Table("sessions", SessionRow, {"id": lambda row: row.id})
+UNKNOWN = Table("unknown_fields", UnknownRow)
+ALERTS = Table("alerts", AlertRow, {"session": lambda row: row.session_id})
+LOSSES = Table("losses", Entry)  # by run, stage and reason
+LOSS_TIMES = Table("loss_times", LossTime)  # by run, stage, reason and begin
+SESSION_GAPS = Table("session_gaps", SessionGaps)  # by the id of the session, of those that have any
+STAGES = Table("stages", StageCount)  # by run and stage
+RUNS = Table("runs", Recording)  # by number
+TOTALS = Table("totals", Totals)  # by number of the recording
+
+
+class _Kind(NamedTuple, Generic[V]):
+    """
+    Where rows of one kind are: their key, when they are over (Unix time, ms; 0: unknown), and what sorts them by when they
+    began: `key`, an index, or nothing.
+    """
+
+    table: Table[V]
+    key: Callable[[V], Key]
+    time: Callable[[V], int]
+    order: str = ""
+
+
+class _Timed(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def timestamp_ms(self) -> int: ...
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+def _by_id(row: _Named) -> Key:
+    return row.id
+
+
+def _by_time(row: _Timed) -> Key:
+    return row.timestamp_ms, row.id
+
+
+def _by_start(row: CallRow | SessionRow) -> Key:
+    return row.start_timestamp_ms, row.id
+
+
+def _start(row: CallRow) -> int:
+    return row.start_timestamp_ms
+
+
+def _end(row: ProcessRow) -> int:
+    """One that runs is not over."""
+    return row.end_timestamp_ms or _MOST
+
+
+def _last_seen(row: SessionRow) -> int:
+    return row.end_timestamp_ms or row.start_timestamp_ms
+
+
+def _last(row: NetworkRow) -> int:
+    return row.last_timestamp_ms or 0
+
+
+def _last_reported(row: AlertRow) -> int:
+    return row.last_timestamp_ms or row.timestamp_ms
+
+
+def _time(row: _Timed) -> int:
+    return row.timestamp_ms
+
+
+# A row that comes again under its key replaces the earlier one. A new kind of row is one line here
+_KINDS: dict[type[AnyRow], _Kind[Any]] = {
+    CallRow: _Kind(CALLS, _by_start, _start, "key"),
+    TokenRow: _Kind(TOKENS, _by_id, _time, "time"),
+    ToolRow: _Kind(TOOLS, _by_id, _time, "time"),
+    ProcessRow: _Kind(PROCESSES, _by_id, _end, "time"),
+    AuditRow: _Kind(AUDIT, _by_time, _time, "key"),
+    NetworkRow: _Kind(NETWORK, _by_id, _last),
+    ResourceRow: _Kind(RESOURCES, _by_time, _time, "key"),
+    BlindSpotRow: _Kind(BLIND_SPOTS, _by_id, _time),
+    TlsUseRow: _Kind(TLS_USES, _by_id, _time),
+    HttpRow: _Kind(HTTP, _by_time, _time, "key"),
+    SessionRow: _Kind(SESSIONS, _by_start, _last_seen, "key"),
+    UnknownRow: _Kind(UNKNOWN, _by_id, _time),
+    AlertRow: _Kind(ALERTS, _by_time, _last_reported, "key"),
+}
+# Any: of any kind of row
+ROW_TABLES: tuple[Table[Any], ...] = tuple(kind.table for kind in _KINDS.values())
+
+
+def rows_before(store: Store, time_ms: int) -> Iterator[tuple[Table[Any], Key, Any]]:
+    """The rows of every kind that were over before `time_ms` (Unix time), with their tables and keys."""
+    for kind in _KINDS.values():
+        for key, row in _begun_before(store, kind, max(time_ms, 0)):
+            if kind.time(row) < time_ms:
+                yield kind.table, key, row
+
+
+def _begun_before(store: Store, kind: _Kind[Any], time_ms: int) -> Iterator[tuple[Key, Any]]:
+    """The rows that began before it, or all rows of a kind that has no such order."""
+    if kind.order == "key":
+        return pages(store, kind.table, stop=time_ms)
+    if kind.order:
+        return by_index(store, kind.table, kind.order, stop=time_ms)
+    return pages(store, kind.table)
+
+
+def put(row: Row) -> Write:
+    """The write that stores a row, with its texts cut to previews, or removes it."""
+    if isinstance(row, RowGone):
+        return Delete(table_of(row.row), key_of(row.row), preview(row.row))
+    kind = _KINDS[type(row)]
+    return Put(kind.table, kind.key(row), preview(row))
+
+
+def table_of(row: Row) -> Table[Any]:
+    return _KINDS[type(row)].table
+
+
+def key_of(row: Row) -> Key:
+    return _KINDS[type(row)].key(row)
+
+
+def preview(row: Row) -> Row:
+    """The row with the first characters of its captured texts: `view.log.reading` has the whole ones."""
+    match row:
+        case CallRow():
+            return _cut(row, ("prompt", "text", "thinking"))
+        case ToolRow():
+            return _cut(row, ("input", "output"))
+        case AuditRow() if row.audit_type == "llm":
+            details = {name: value[:_MENTION] if isinstance(value, str) else value for name, value in row.details.items()}
+            return replace(row, details=details)
+        case _:
+            return row
+
+
+def _cut(row: R, names: tuple[str, ...]) -> R:
+    long: dict[str, Any] = {name: text[:PREVIEW] for name in names if len(text := getattr(row, name)) > PREVIEW}
+    return replace(row, **long) if long else row
+
+
+def _new_name(row: AuditRow) -> str | None:
+    """What a file was renamed to."""
+    name = row.details.get("target") if row.action == "rename" else None
+    return name if isinstance(name, str) and name else None
+
+
+def _number(value: int | None) -> int | None:
+    """A number as a key has it; None for a text that is not a number."""
+    return value if value is not None and 0 <= value <= _MOST else None
+
+
+def _with_time(value: str | int | None, time_ms: int) -> Key | None:
+    return None if value is None or _number(time_ms) is None else (value, time_ms)

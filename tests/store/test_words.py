@@ -1,0 +1,69 @@
+"""Words that every view has for numbers and errors."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentsight_rx.store.words import amount, cut, data_size, error_said, money, percent, plural, times_said, took
+
+PAGE = Path(__file__).parents[2] / "frontend" / "src" / "words.ts"
+WORDS: dict[str, Callable[[Any], str]] = {"amount": amount, "size": data_size, "took": took, "money": money, "percent": percent}
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("http_529", "HTTP 529"),
+        ("http_404", "HTTP 404"),
+        ("overloaded_error", "overloaded_error"),
+        ("closed", "closed"),
+        ("", ""),
+    ],
+)
+def test_a_status_of_http_is_said_as_one(kind: str, said: str) -> None:
+    assert said == error_said(kind)
+
+
+def test_numbers_have_their_words() -> None:
+    assert ["1 call", "2 calls", "1,204 retries"] == [plural(1, "call"), plural(2, "call"), plural(1204, "retry", "retries")]
+    assert ["twice", "three times", "1,000 times"] == [times_said(2), times_said(3), times_said(1000)]
+
+
+def test_a_long_text_ends_in_a_mark() -> None:
+    assert ["short", "a lon…"] == [cut("short", 6), cut("a long text", 6)]
+
+
+def of_the_page(given: list[tuple[str, float]]) -> list[str]:
+    """What the functions of the page make of these; without its types the file is a program of node."""
+    source = PAGE.read_text()
+    functions = [re.search(rf"export function {name}\b.*?\n}}\n", source, re.DOTALL) for name in WORDS]
+    plain = "".join(re.sub(r"\((\w+): [^)]*\): string", r"(\1)", each[0].removeprefix("export ")) for each in functions if each)
+    said = f"{json.dumps(given)}.map(([name, number]) => ({{{', '.join(WORDS)}}})[name](number))"
+    program = f"{plain} console.log(JSON.stringify({said}))"
+    done = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True)
+    return list(json.loads(done.stdout))
+
+
+@pytest.mark.needs("node")
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["amount", "size", "took"]), st.integers(0, 10**12) | st.integers(0, 10**6))
+        | st.tuples(st.sampled_from(["amount", "size", "took"]), st.integers(0, 2_000_000).map(lambda number: number * 50))
+        | st.tuples(st.just("money"), st.integers(0, 10**9).map(lambda number: number / 100_000))
+        | st.tuples(st.just("percent"), st.integers(0, 4_000_000).map(lambda number: number // 2000 / (number % 2000 + 1))),
+        min_size=100,
+        max_size=200,
+    )
+)
+@settings(max_examples=8)
+def test_the_page_says_the_same_of_a_number(numbers: list[tuple[str, float]]) -> None:
+    assert [WORDS[name](number) for name, number in numbers] == of_the_page(numbers)
