@@ -75,4 +75,4 @@ def _run(name: str, root: Path) -> dict[str, Any]:
 
 
 def _version(root: Path) -> dict[str, Any]:
-    return runpy.run_path(str(root / "agentsight_rx" / "cli" / "version.py"))
+    return runpy.run_path(str(root / "agentsight_rx" / "cli" / "program" / "version.py"))

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from .core.lazy_names import deferred
+from .core.start import deferred
 
 if TYPE_CHECKING:
     from . import events, operators, sinks, sources

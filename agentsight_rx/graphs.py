@@ -8,9 +8,10 @@ from typing import Annotated
 from . import operators as op
 from . import sources
 from .core.errors import UsageError
+from .core.machine import Node
 from .core.merge import merge
 from .core.options import above, at_least
-from .core.stream import Node, Operator, Stream
+from .core.stream import Operator, Stream
 from .events import (
     Event,
     HttpEvent,
@@ -36,8 +37,7 @@ from .policy.rules.guard.values import Rules
 from .sources import ReplayOptions
 from .sources.opened import Inputs, SourceOptions, inputs
 from .store.fold.guard.talk import Priced
-from .store.log.checkpoints import Checkpoints
-from .store.log.reading import Resumed
+from .store.log.resuming import Checkpoints, Resumed
 from .view import Output
 
 __all__ = [

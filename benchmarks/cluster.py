@@ -20,9 +20,8 @@ from agentsight_rx.core.machine import Checkpointed, Machine
 from agentsight_rx.events import Event
 from agentsight_rx.operators import per_key
 from agentsight_rx.runtime.cluster import place_of, plan_of, run_here, run_on_dask, settings_of
-from agentsight_rx.runtime.cluster.analysis import Analysis
-from agentsight_rx.runtime.cluster.commit import State, encode_state, pack_state
-from agentsight_rx.runtime.cluster.output import OutputHeader, OutputWriter, pack_output
+from agentsight_rx.runtime.cluster.output import Analysis, OutputHeader, OutputWriter, pack_output
+from agentsight_rx.runtime.cluster.place import State, encode_state, pack_state
 from agentsight_rx.store.spool import Header, Track, encode_segment, read_segment, segment_name
 from benchmarks.recording import traffic
 from benchmarks.timing import Row

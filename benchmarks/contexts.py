@@ -21,10 +21,10 @@ from agentsight_rx.sinks import store
 from agentsight_rx.store.rows.tables import SESSIONS
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import CallRow, Fold
-from agentsight_rx.view.queries.context_findings import avoidable
-from agentsight_rx.view.queries.context_reader import Reader
-from agentsight_rx.view.queries.context_reading import read_contexts
-from agentsight_rx.view.queries.segments import carried
+from agentsight_rx.view.queries.context.findings import avoidable
+from agentsight_rx.view.queries.context.reader import Reader
+from agentsight_rx.view.queries.context.reading import read_contexts
+from agentsight_rx.view.queries.context.segments import carried
 from benchmarks.conversation import conversation, exchange
 from benchmarks.timing import Case, Row, Work, measure
 

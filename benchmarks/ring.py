@@ -10,8 +10,7 @@ from struct import Struct as Layout
 
 from agentsight_rx.sources.kernel.ring import Ring
 from agentsight_rx.sources.process import decode as decode_process
-from agentsight_rx.sources.tls.libraries import Library
-from agentsight_rx.sources.tls.proof import Probed
+from agentsight_rx.sources.tls.libraries import Library, Probed
 from agentsight_rx.sources.tls.records import Records
 from agentsight_rx.sources.tls.stacks.finding import Finding
 from benchmarks.timing import Case, Row, Work, measure

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from agentsight_rx.llm.anthropic.answer import ANTHROPIC
+from agentsight_rx.llm.dialects.anthropic import ANTHROPIC
 from agentsight_rx.wire.sse import SseDecoder
 from benchmarks.recording import answer
 from benchmarks.timing import Case, Row, Work, measure

@@ -11,7 +11,7 @@ from agentsight_rx import operators as op
 from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import BodyPart, Connection, Direction, Origin, TlsChunk, TlsEvent, time_of
-from agentsight_rx.llm.anthropic.answer import ANTHROPIC
+from agentsight_rx.llm.dialects.anthropic import ANTHROPIC
 from agentsight_rx.operators.sessions.event_stream import About, EventStream
 from agentsight_rx.wire.http1 import Http1Decoder
 from agentsight_rx.wire.sse import SseDecoder

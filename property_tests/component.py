@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agentsight_rx.runtime.testing import operators
-from agentsight_rx.runtime.testing.operators.laws import Case, Law
+from agentsight_rx.runtime.testing.operators.driven import Case, Law
 from property_tests.quick import fewer
 
 __all__ = ["Case", "Law", "check"]

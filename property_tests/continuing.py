@@ -12,8 +12,8 @@ from agentsight_rx.events import Event, FileEvent, Origin, ProcessExec, ProcessE
 from agentsight_rx.events.loss import Ledger
 from agentsight_rx.policy.rules.guard.values import Rules
 from agentsight_rx.sinks.store import store
-from agentsight_rx.store.log.checkpoints import Checkpoints
-from agentsight_rx.store.log.reading import read_event_count, read_events, resume
+from agentsight_rx.store.log.reading import read_event_count, read_events
+from agentsight_rx.store.log.resuming import Checkpoints, resume
 from agentsight_rx.store.rows.tables import ROW_TABLES
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import Fold, Output

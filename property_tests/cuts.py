@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from agentsight_rx.runtime.testing.operators.cuts import batches_of
+from agentsight_rx.runtime.testing.operators.driven import batches_of
 
 __all__ = ["batches_of", "pieces_of"]
 

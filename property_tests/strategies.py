@@ -52,7 +52,7 @@ from agentsight_rx.events import (
     WebSocketMessage,
 )
 from agentsight_rx.events.loss import Reason
-from agentsight_rx.runtime.testing.operators.laws import START_NS
+from agentsight_rx.runtime.testing.operators.driven import START_NS
 from property_tests import http2_strategies, websocket_strategies
 from property_tests.aws_frames import chunk, failure, frame
 from property_tests.cuts import batches_of, pieces_of

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agentsight_rx.core.engine import EngineState
 from agentsight_rx.events import Event
 from agentsight_rx.graphs import TraceOptions
-from agentsight_rx.runtime.cluster.analysis import Analysis
+from agentsight_rx.runtime.cluster.output import Analysis
 from agentsight_rx.store.spool import Header, SpoolOptions, SpoolWriter, encode_segment, read_segment
 from agentsight_rx.view import Output
 from property_tests.strategies import (

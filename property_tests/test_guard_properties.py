@@ -21,9 +21,9 @@ from agentsight_rx.policy.rules.guard.compiled import Judge
 from agentsight_rx.policy.rules.guard.deeds import CallDeed, Deed, FileDeed, LeftDeed, NetDeed, ProcessDeed, ToolDeed
 from agentsight_rx.policy.rules.guard.file import built_in_rules
 from agentsight_rx.policy.rules.guard.values import Rules
-from agentsight_rx.runtime.cluster.analysis import Analysis
+from agentsight_rx.runtime.cluster.job import Settings, settings_of
+from agentsight_rx.runtime.cluster.output import Analysis
 from agentsight_rx.runtime.cluster.place import LocalPlace
-from agentsight_rx.runtime.cluster.settings import Settings, settings_of
 from agentsight_rx.store.fold.fold import FoldState
 from agentsight_rx.store.fold.guard.state import GuardState, Memory
 from agentsight_rx.view import AlertRow, Fold, Output, Row

@@ -10,10 +10,8 @@ from agentsight_rx import operators as op
 from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Event, Headers, HttpRequest, HttpResponse, Origin, Reply, SseMessage
-from agentsight_rx.policy.redaction.heads import Heads
-from agentsight_rx.policy.redaction.masking import mask_field
 from agentsight_rx.policy.redaction.names import is_secret_header
-from agentsight_rx.policy.redaction.redactor import Redactor
+from agentsight_rx.policy.redaction.redactor import Heads, Redactor, mask_field
 
 KEY = b"k" * 32
 ORIGIN = Origin(1, 2, 2, 0, "claude", 3)

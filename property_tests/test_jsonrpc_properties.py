@@ -17,8 +17,8 @@ from agentsight_rx.core.stream import of
 from agentsight_rx.events import Channel, Loss, Origin, RpcMessage, StdioChunk, StdioClose, StdioEvent, time_of
 from agentsight_rx.events.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.events.loss import Reason
-from agentsight_rx.wire.jsonrpc import Kind, RpcText, decode_line
 from agentsight_rx.wire.lines import Line, LineDecoder
+from agentsight_rx.wire.mcp import Kind, RpcText, decode_line
 from property_tests.component import Case, Law, check
 from property_tests.strategies import MS, START_NS, losses, pieces_of
 

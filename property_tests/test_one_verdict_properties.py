@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agentsight_rx.cli.report.health import missing_said
+from agentsight_rx.cli.report.recordings import missing_said
 from agentsight_rx.cli.text import gap_lines
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.store.rows.gap_counts import SessionGaps
@@ -19,16 +19,16 @@ from agentsight_rx.store.rows.tables import RUNS, SESSION_GAPS, TOTALS, Recordin
 from agentsight_rx.store.rows.tally import Tally
 from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import CallRow, SessionRow
-from agentsight_rx.view.page.cards import SubAgent, TurnCard
+from agentsight_rx.view.page.alert_shapes import SubAgent, TurnCard
+from agentsight_rx.view.page.funnel import health_of
 from agentsight_rx.view.page.head import MISSING, head_of
 from agentsight_rx.view.page.machine import machine_of
 from agentsight_rx.view.page.picture import Picture
 from agentsight_rx.view.page.rail import rail_of
-from agentsight_rx.view.page.stages import health_of
 from agentsight_rx.view.page.turns import turns_of
 from agentsight_rx.view.queries import Selection
-from agentsight_rx.view.queries.health import read_health
-from agentsight_rx.view.queries.summary import read_summary
+from agentsight_rx.view.queries.sessions.health import read_health
+from agentsight_rx.view.queries.sessions.summary import read_summary
 from agentsight_rx.view.snapshot.snapshot import read_snapshot
 
 _PRICES = Prices(today=datetime.date(2026, 11, 27))

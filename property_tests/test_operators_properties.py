@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agentsight_rx import operators as op
-from agentsight_rx.core.compose import compose
+from agentsight_rx.core.kernels import compose
 from agentsight_rx.core.machine import Bounded, Checkpointed
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import (

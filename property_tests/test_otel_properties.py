@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agentsight_rx.events import Event
-from agentsight_rx.sinks.otel.planned import Planned
+from agentsight_rx.sinks.otel.spans import Planned
 from agentsight_rx.sinks.otel.tree import Call, Tree
 from agentsight_rx.store.rows.kinds import AnyRow
 from agentsight_rx.view import Fold, Output, SessionRow

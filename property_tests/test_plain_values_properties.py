@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.plain_values import UNKNOWN, plain
+from agentsight_rx.cli.program.plain_values import UNKNOWN, plain
 
 _WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0")) | st.sampled_from(["cheap", "entry", "-"])
 _NUMBERS = st.integers(-(1 << 70), 1 << 70) | st.floats(allow_nan=False) | st.booleans()

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from agentsight_rx.policy.redaction.find import SMALL, hinted, is_frame
 from agentsight_rx.policy.redaction.kinds import AHEAD_MOST
-from agentsight_rx.policy.redaction.patterns import MARKUP, MEMBER, NAME_ENDINGS, VARIABLE
-from agentsight_rx.policy.redaction.places import matches_around
+from agentsight_rx.policy.redaction.patterns import MARKUP, MEMBER, NAME_ENDINGS, VARIABLE, matches_around
 from agentsight_rx.policy.redaction.redactor import Redactor
 from agentsight_rx.policy.redaction.scan import HYPHEN, UNDERSCORE, may_hold_base64, may_hold_key
 

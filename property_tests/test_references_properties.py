@@ -11,9 +11,10 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.sources.tls.stacks import references, ring
+from agentsight_rx.sources.tls.stacks import bounds as ring
+from agentsight_rx.sources.tls.stacks import scan as references
 from agentsight_rx.sources.tls.stacks.elf import Image, Segment
-from agentsight_rx.sources.tls.stacks.references import Code
+from agentsight_rx.sources.tls.stacks.scan import Code
 
 checked = settings(max_examples=600, deadline=None)
 

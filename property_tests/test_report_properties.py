@@ -12,13 +12,13 @@ from msgspec.structs import replace
 
 from agentsight_rx.llm.canonical import Answer, Asked, LlmCall, Message, TextPart
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow
-from agentsight_rx.view.queries.causes import Causes
-from agentsight_rx.view.queries.diff_calls import diff_calls
-from agentsight_rx.view.queries.diff_runs import RunFacts, difference_of
-from agentsight_rx.view.queries.file_fates import Fates, Lives
-from agentsight_rx.view.queries.files import file_uses
-from agentsight_rx.view.queries.process_tree import process_list, process_tree
-from agentsight_rx.view.queries.timeline import timeline_of
+from agentsight_rx.view.queries.calls.diff import diff_calls
+from agentsight_rx.view.queries.effects.causes import Causes
+from agentsight_rx.view.queries.effects.file_fates import Fates, Lives
+from agentsight_rx.view.queries.effects.files import file_uses
+from agentsight_rx.view.queries.effects.work import process_list, process_tree
+from agentsight_rx.view.queries.sessions.diff import RunFacts, difference_of
+from agentsight_rx.view.queries.sessions.timeline import timeline_of
 from tests.view.queries.rows import causes, stored
 
 

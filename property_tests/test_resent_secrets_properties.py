@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from agentsight_rx.policy.redaction.fields import Secret
 from agentsight_rx.policy.redaction.find import find_secrets
 from agentsight_rx.policy.redaction.resent import Resent
-from agentsight_rx.policy.redaction.secret import Secret
 
 _KEY = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab"
 _PIECES = [

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.errors import CaptureError
-from agentsight_rx.sources.tls.shapes import SHAPES
+from agentsight_rx.sources.tls.records import SHAPES
 from agentsight_rx.sources.tls.stacks.search import find_stacks
 from tests.sources.tls.stacks import Maker
-from tests.sources.tls.stacks.test_awslc import aws_lc
-from tests.sources.tls.stacks.test_boringssl import boringssl
+from tests.sources.tls.stacks.test_exported_placement import with_openssl
 from tests.sources.tls.stacks.test_go import go
-from tests.sources.tls.stacks.test_openssl import USES_R8, openssl
-from tests.sources.tls.stacks.test_placement import with_openssl
+from tests.sources.tls.stacks.test_search_awslc import aws_lc
+from tests.sources.tls.stacks.test_search_boringssl import boringssl
+from tests.sources.tls.stacks.test_search_openssl import USES_R8, openssl
 
 checked = settings(max_examples=300, deadline=None)
 

@@ -39,7 +39,7 @@ from agentsight_rx.events import (
 from agentsight_rx.events.envelope import encode_line
 from agentsight_rx.operators import remove_auth
 from agentsight_rx.policy.redaction.redactor import Redactor
-from agentsight_rx.policy.redaction.stream import SecretStream
+from agentsight_rx.policy.redaction.resent import SecretStream
 from property_tests.strategies import batches_of, http_events, model_events, pieces_of, process_events, stdio_events, tls_events
 from tests.secrets.wordings import COMMANDS, MARK, TEXTS, fresh
 

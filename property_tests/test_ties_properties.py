@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import origin
 from agentsight_rx.events import Event, time_of
-from agentsight_rx.graphs import Inputs, TraceOptions, traced
+from agentsight_rx.graphs import TraceOptions, traced
 from agentsight_rx.sinks.otel.tree import Call, Tree
 from agentsight_rx.sources import PlainHttpOptions, TlsOptions
+from agentsight_rx.sources.opened import Inputs
 from agentsight_rx.store.fold.fold import FoldState
 from agentsight_rx.view import AnyRow, Fold, Output, Row
 from property_tests.agent_scene import Scene

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentsight_rx.operators.sessions.websocket_dialects import RealtimeTalk, ResponsesTalk
 from agentsight_rx.operators.sessions.websocket_gemini import GeminiLiveTalk
-from agentsight_rx.operators.sessions.websocket_realtime import RealtimeTalk
-from agentsight_rx.operators.sessions.websocket_responses import ResponsesTalk
 from agentsight_rx.operators.sessions.websocket_talk import Question, Talk
 
 _TYPES = [

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.sources.tls.libraries import system_libraries
+from agentsight_rx.sources.tls.stacks.exported import work_of
 from agentsight_rx.sources.tls.stacks.paths import behind_begin
-from agentsight_rx.sources.tls.stacks.placement import work_of
 from agentsight_rx.sources.tls.stacks.x86_code import Instruction, Register, is_emulated, read_instruction
 
 checked = settings(max_examples=400, deadline=None)

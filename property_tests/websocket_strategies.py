@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from hypothesis import strategies as st
 
 from agentsight_rx.events import Direction, WebSocketKind
-from agentsight_rx.wire.websocket import Deflate
+from agentsight_rx.wire.websocket_frames import Deflate
 
 __all__ = [
     "CLEAR",

@@ -98,7 +98,7 @@ def _add(found: Plan, file: str, root: Path) -> None:
         _add_test(found, path, root)
     elif file.startswith("frontend/"):
         found.page = True
-        found.tests += [each.relative_to(root).as_posix() for each in (root / "tests" / "web").glob("test_*.py")]
+        found.tests += [each.relative_to(root).as_posix() for each in (root / "tests" / "runtime" / "web").glob("test_*.py")]
         found.left_out.append(f"{file} is shown by a browser: sudo .venv/bin/pytest -n0 tests/browser")
     elif path.suffix == ".md":
         found.tests += _DOCUMENTS

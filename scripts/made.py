@@ -105,7 +105,7 @@ def _page_needs(root: Path) -> list[str]:
 def _make_manual(root: Path) -> None:
     """The commands are imported to read them, so their packages must be there."""
     page = root / MANUAL.folder / "man" / "man1" / "agentsight-rx.1"
-    command = [sys.executable, "-B", "-m", "agentsight_rx.cli.manual", _project(root)["version"]]
+    command = [sys.executable, "-B", "-m", "agentsight_rx.cli.program.manual", _project(root)["version"]]
     text = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE).stdout
     page.parent.mkdir(parents=True)
     page.write_bytes(text)

@@ -40,8 +40,8 @@ PART_TESTS = (
     "tests/test_parts_of_the_page.py::test_the_flag_reaches_its_source",
     "tests/test_docs.py::test_cli_md_is_what_the_program_says",
     "tests/cli/test_flags.py::test_a_flag_is_one_value_of_its_command[trace stdio_ring_size]",
-    "tests/cli/test_help.py::test_each_flag_is_one_line[trace]",
-    "tests/cli/test_help.py::test_each_flag_is_one_line[debug stdio]",
+    "tests/cli/program/test_help.py::test_each_flag_is_one_line[trace]",
+    "tests/cli/program/test_help.py::test_each_flag_is_one_line[debug stdio]",
 )
 HOUSE_TESTS = "tests/test_house.py"
 
@@ -139,7 +139,7 @@ def check(root: Path, *words: str) -> None:
 
 def write_reference(root: Path) -> None:
     """docs/cli.md as the page says to make it."""
-    code, output = said(root, "agentsight_rx.cli.reference")
+    code, output = said(root, "agentsight_rx.cli.program.reference")
     assert code == 0, output
     (root / "docs" / "cli.md").write_text(output)
 

@@ -23,7 +23,7 @@ HOUSE = {"tests/test_house.py", "tests/test_sentences.py"}
         ("tests/release/test_artifacts.py", HOUSE),
         (
             "frontend/src/main.tsx",
-            {f"tests/runtime/web/{each.name}" for each in (Path(__file__).parent / "web").glob("test_*.py")},
+            {f"tests/runtime/web/{each.name}" for each in (Path(__file__).parent / "runtime" / "web").glob("test_*.py")},
         ),
     ],
 )
@@ -32,9 +32,9 @@ def test_a_changed_file_brings_its_tests(file: str, tests: set[str]) -> None:
 
 
 def test_a_file_without_own_tests_brings_the_tests_that_import_it() -> None:
-    found = plan(["agentsight_rx/cli/reference.py"])
+    found = plan(["agentsight_rx/cli/program/reference.py"])
     assert {"tests/cli/test_start.py", "tests/test_docs.py"} & set(found.tests)
-    assert any("agentsight_rx/cli/reference.py has no tests of its own" in line for line in found.left_out)
+    assert any("agentsight_rx/cli/program/reference.py has no tests of its own" in line for line in found.left_out)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_what_is_left_out_is_said(file: str, said: str) -> None:
 
 def test_a_file_that_tests_share_brings_those_of_its_folder() -> None:
     found = set(plan(["tests/view/page/story.py"]).tests)
-    assert {"tests/view/page/test_answers.py", "tests/view/page/test_embedded.py"} <= found
+    assert {"tests/view/page/test_rail_answers.py", "tests/view/page/test_embedded.py"} <= found
 
 
 def git(root: Path, *words: str) -> None:

@@ -11,7 +11,7 @@ import typer
 from msgspec.structs import replace
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.reference import reference
+from agentsight_rx.cli.program.reference import reference
 from agentsight_rx.events.envelope import encode_envelope
 from agentsight_rx.view import AnyRow
 from tests.samples import OUTPUTS

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.reference import reference
+from agentsight_rx.cli.program.reference import reference
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

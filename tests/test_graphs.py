@@ -19,7 +19,7 @@ from agentsight_rx.events import (
     moment_of,
     time_of,
 )
-from agentsight_rx.graphs import Inputs, TraceOptions, explain, replay, trace, traced, unredacted
+from agentsight_rx.graphs import TraceOptions, explain, replay, trace, traced, unredacted
 from agentsight_rx.graphs import _lived as lived  # pyright: ignore[reportPrivateUsage]
 from agentsight_rx.sources import (
     FileOptions,
@@ -33,6 +33,7 @@ from agentsight_rx.sources import (
     Target,
     TlsOptions,
 )
+from agentsight_rx.sources.opened import Inputs
 from agentsight_rx.view import Output
 from benchmarks.recording import cut, traffic
 

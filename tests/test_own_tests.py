@@ -15,8 +15,7 @@ FILES = (
     "agentsight_rx/llm/gemini/__init__.py",
     "agentsight_rx/llm/gemini_live/answer.py",
     "agentsight_rx/llm/gemini/deep/parts.py",
-    "agentsight_rx/view/transcripts/matching.py",
-    "agentsight_rx/runtime/web/place.py",
+    "agentsight_rx/web/place.py",
 )
 TESTS = (
     "tests/test_launch.py",
@@ -27,7 +26,6 @@ TESTS = (
     "tests/llm/test_gemini_usage.py",
     "tests/llm/test_gemini_live.py",
     "tests/llm/test_gemini_live_audio.py",
-    "tests/view/transcripts/test_matching.py",
     "property_tests/test_web_properties.py",
 )
 
@@ -52,8 +50,7 @@ def tree(tmp_path: Path) -> Path:
         ("llm/gemini/__init__.py", ["tests/llm/test_gemini.py", "tests/llm/test_gemini_usage.py"]),
         ("llm/gemini_live/answer.py", ["tests/llm/test_gemini_live.py", "tests/llm/test_gemini_live_audio.py"]),
         ("llm/gemini/deep/parts.py", ["tests/llm/test_gemini.py", "tests/llm/test_gemini_usage.py"]),
-        ("view/transcripts/matching.py", ["tests/view/transcripts/test_matching.py"]),
-        ("runtime/web/place.py", []),  # the properties of a whole room are of no file
+        ("web/place.py", []),  # the properties of a whole room are of no file
     ],
 )
 def test_a_file_has_the_tests_of_its_name_or_else_of_its_folder(tree: Path, file: str, found: list[str]) -> None:

@@ -22,13 +22,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ..core.installed import any_part
 from ..core.signals import stopped_in_order
-from .errors import flushed, shown
-from .importing import importing
-from .lazy import lazy_group
-from .own_agents import load_own_agents
-from .streams import mend_streams
+from ..core.start import any_part
+from .places.own_files import load_own_agents
+from .program.errors import flushed, mend_streams, shown
+from .program.lazy import importing, lazy_group
 
 __all__ = ["app", "main"]
 
@@ -75,7 +73,7 @@ _COMMANDS = {
     "report": ("report", "report", "What the newest session did, what it cost, and whether anything is missing."),
     "cluster": ("cluster", "cluster", "Analyse the spools of many hosts, on one machine or on many."),
     "ship": (
-        "ship",
+        "cluster",
         "ship",
         "Ship the segments of a spool to a shared folder or an object store, for `cluster run`, until Ctrl-C.",
     ),
@@ -106,7 +104,7 @@ def _completed_words() -> list[str]:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from .version import version_line
+        from .program.version import version_line
 
         print(version_line())
         raise typer.Exit

@@ -11,10 +11,8 @@ from typing import Annotated
 import typer
 
 from ..core.errors import UsageError
-from .flags.form import Form
+from .flags.filters import Form
 from .flags.group import HOW, Only, flag
-
-__all__ = ["bench"]
 
 _JSON = Annotated[bool, flag(HOW, "--json", "Print the report as JSON.")]
 _PACKAGE = Path(__file__).parents[1]

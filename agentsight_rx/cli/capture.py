@@ -15,8 +15,6 @@ from ..runtime.web import WebSink
 from ..store.rows.tally import Tally
 from ..view import Output
 
-__all__ = ["capture", "page_of", "print_closing", "print_graph", "print_places"]
-
 
 def capture(
     graph: Stream[Output],

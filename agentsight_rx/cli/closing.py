@@ -13,19 +13,18 @@ from ..llm.prices import Prices
 from ..runtime.recording.price_file import load_prices
 from ..store.reasons import HOOKS_SEE
 from ..store.state import LmdbStore
+from ..store.words import took
 from ..view.queries.alerts import reportable
-from ..view.queries.gaps import missing_said, missing_things
-from ..view.queries.outcome import Outcome, read_outcome
+from ..view.queries.sessions.gaps import missing_said, missing_things
+from ..view.queries.sessions.verdict import Outcome, read_outcome
+from .places.stores import given_store
 from .report.alert_words import flag_said
 from .report.call_words import numbers_said
-from .report.words import took
-from .stores import given_store
 from .text import did_said, empty_sources, filter_line, gap_lines, states_said, tls_lines
 
 if TYPE_CHECKING:  # a report has nothing that runs
     from ..runtime.run import Summary
 
-__all__ = ["closing_lines", "outcome_of"]
 
 _NAMED = 2  # things that are missing, of which the line says what they are
 _ALERTS = 3

@@ -11,13 +11,10 @@ from ..core.errors import StoreError, UsageError
 from ..graphs import TraceOptions
 from ..sinks import stored_key
 from ..sinks.label_key import HOSTS
-from ..store.log.checkpoints import Checkpoints
-from ..store.log.reading import resume
+from ..store.log.resuming import Checkpoints, resume
 from ..store.rows.ids import EXCHANGES_A_RUN
 from ..store.rows.tables import RUNS
 from ..store.state import META, LmdbStore
-
-__all__ = ["keyed"]
 
 
 def keyed(options: TraceOptions, store: Path | None) -> TraceOptions:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import typer
 
 from .flags.group import flattened
-from .help import Command, Group
+from .program.help import Command, Group
 from .trace import trace
-
-__all__ = ["debug"]
 
 debug = typer.Typer(cls=Group, help="Watch one source alone, through its own chain.", no_args_is_help=True)
 

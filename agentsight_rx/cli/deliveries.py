@@ -9,12 +9,9 @@ from ..core.sink import Sink
 from ..policy.rules.guard.values import Deliver, Rules
 from ..runtime import plugins
 from ..sinks.alerts.sink import Deliver as Delivering
-from ..sinks.alerts.sink import Delivery, alerts
-from ..sinks.alerts.ways import by_command, by_desktop, by_file, by_journald, by_webhook
+from ..sinks.alerts.sink import Delivery, alerts, by_command, by_desktop, by_file, by_journald, by_webhook
 from ..view import AlertRow, Output
 from .launch import invoking_user
-
-__all__ = ["alert_sinks"]
 
 
 def alert_sinks(

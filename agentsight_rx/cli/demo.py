@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, chdir, contextmanager
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated
 
@@ -17,40 +18,68 @@ from msgspec.structs import replace
 from ..core.errors import CaptureError, Unavailable, UnwritableError
 from ..core.messages import program, say
 from ..core.signals import how_to_end
-from ..runtime.demo import long_task, require_demo
-from ..runtime.demo.secret import PROMPT, command_for, planted_key
+from ..graphs import TraceOptions
+from ..graphs import replay as replay_graph
+from ..runtime.demo import require_demo
+from ..runtime.demo import shells as long_task
+from ..runtime.demo.shells import SECRET_PROMPT as PROMPT
+from ..runtime.demo.shells import command_for, planted_key
 from ..runtime.recording.price_file import load_prices
-from ..runtime.run import Summary
+from ..runtime.run import Run, Summary, run_to_end
 from ..sinks.alerts.sink import Delivery, alerts
+from ..sources import ReplayOptions
 from ..store.state import LmdbStore
 from ..view.queries import Selection
 from ..view.queries.alerts import read_alerts
 from ..view.queries.reading import read_totals
-from ..view.queries.summary import read_summary
+from ..view.queries.sessions.summary import read_summary
 from .capture import print_closing
 from .destinations import Destinations
-from .flags.console import Console
-from .flags.filters import Filters
-from .flags.form import Form
+from .flags.destinations import Console, Page
+from .flags.filters import Filters, Form
 from .flags.group import Group, Only
 from .flags.guard import Guard
-from .flags.page import Page
-from .flags.stdio import Stdio
-from .flags.system import System
-from .flags.tls import Tls
+from .flags.sources import Stdio, System, Tls
 from .flags.watch import Watch
 from .launch import Launch, invoking_user
-from .played import played
+from .places.stores import given_store, new_demo_store
 from .record import record_command
 from .report.alert_words import alert_lines
-from .report.plain import write_json
-from .report.screen import Screen, render
+from .report.shown.ask import write_json
+from .report.shown.screen import Screen, render
 from .report.summary import summary_text
 from .stopping import alert_said, to_terminal
-from .stores import given_store, new_demo_store
 from .ways import Way, way_to_see
 
-__all__ = ["demo"]
+# -- played --------------------------------------------------------------------------------------------------------
+# The demo where nothing can be recorded: a recording of it that comes with the program, through the same graph.
+
+
+_QUIET = Destinations(console=Console(quiet=True))
+
+
+def played(store: Path, page: Page, *, as_json: bool) -> int:
+    """Into this store; then the report of it, and where its page is."""
+    out = replace(_QUIET, page=replace(page, server=False)).into(store)
+    with as_file(files("agentsight_rx.runtime.demo") / "recorded.jsonl") as place:
+        options = out.prepared(TraceOptions())
+        run_to_end(Run(replay_graph(ReplayOptions((str(place),)), options), out.sinks(options, patient=True)))
+    kept = LmdbStore.open(store, readonly=True)
+    try:
+        if as_json:
+            write_json(read_summary(kept, Selection(), load_prices(None)))
+            return 0
+        screen = Screen(now_ms=time.time_ns() // 1_000_000)
+        print("\n".join(summary_text(kept, screen, prices=load_prices(None), given=given_store(store))))
+    finally:
+        kept.close()
+    given = given_store(store)
+    say(f"its page: {program()} serve{given and f' {given}'}")
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _PROMPT = "Please count the lines of /etc/hostname with one shell command."
 _TOOL = "wc -l < /etc/hostname"

@@ -11,18 +11,11 @@ from msgspec.structs import replace
 from ..core.sink import Sink
 from ..events import AnswerProgress
 from ..view import AlertRow, Output
-from .flags.console import Console
+from .flags.destinations import Console, Otel, Page, PluginSinks, Spool, Store
 from .flags.group import Group
-from .flags.otel import Otel
-from .flags.page import Page
-from .flags.plugin_sinks import PluginSinks
-from .flags.spool import Spool
-from .flags.store import Store
 
 if TYPE_CHECKING:
     from ..graphs import TraceOptions
-
-__all__ = ["Destinations", "with_previews"]
 
 
 def with_previews(options: TraceOptions, chosen: Iterable[Sink[Output]], /) -> TraceOptions:

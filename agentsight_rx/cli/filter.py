@@ -31,13 +31,10 @@ from ..policy.rules.http import HttpRules, compile_http
 from ..policy.rules.tls import TlsRules, compile_tls
 from ..sources import ReplayOptions
 from ..store.words import plural
-from .flags.filters import Filters
-from .flags.form import Form
+from .flags.filters import Filters, Form
 from .flags.group import Only
-from .report.plain import write_json
+from .report.shown.ask import write_json
 from .text import filter_line
-
-__all__ = ["filter_command"]
 
 Seen: TypeAlias = HttpMessage | TlsChunk | TlsHandshake
 _MESSAGES = (HttpRequest, HttpResponse, BodyPart, SseMessage, WebSocketMessage)

@@ -19,8 +19,6 @@ from typing import NoReturn
 from ..core.errors import CaptureError, UsageError
 from ..sources.hooks.ptrace import allow_tracers
 
-__all__ = ["Launch", "exit_status", "forwarding", "invoking_user"]
-
 _NEVER_RAN, _NOT_EXECUTABLE, _NOT_FOUND = 125, 126, 127  # the exit statuses of env(1), nohup(1) and timeout(1)
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
 _CAP_AMBIENT, _CLEAR_ALL = 47, 4  # PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL

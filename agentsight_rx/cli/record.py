@@ -20,7 +20,7 @@ from ..core.errors import AgentsightError, SinkError, UnwritableError, UsageErro
 from ..core.files import create_private
 from ..core.messages import brief, detail, holding, say
 from ..core.sink import Sink
-from ..core.timing import step
+from ..core.start import step
 from ..sources.hold import group as own_group
 from ..sources.kernel.features import require_kernel
 from ..sources.opened import Inputs, inputs, of_command, opened_ahead
@@ -28,29 +28,23 @@ from ..sources.tls.candidates import describe, tls_candidates
 from ..sources.tls.commands import Resolved, resolve, search_path
 from ..view import Output
 from .destinations import Destinations, with_previews
-from .flags.console import Console
-from .flags.explain import Explain
-from .flags.filters import Filters
+from .flags.destinations import Console, Page, Store
+from .flags.filters import Explain, Filters
 from .flags.group import HOW, PAGE, WATCH, Only, Without, flag
 from .flags.guard import Guard
-from .flags.page import Page
-from .flags.stdio import Stdio
-from .flags.store import Store
-from .flags.system import System
-from .flags.tls import Tls
+from .flags.sources import Stdio, System, Tls
 from .flags.watch import Watch
-from .importing import importing
 from .launch import Launch, exit_status, forwarding, invoking_user
-from .start_timing import STARTED, write_steps
+from .places.stores import new_store
+from .program.lazy import importing
+from .program.start_timing import STARTED, write_steps
 from .stopping import Stopper
-from .stores import new_store
 from .ways import Way, way_to_see
 
 if TYPE_CHECKING:  # and imported while the sources are opened
     from ..graphs import TraceOptions
     from ..runtime.run import Summary
 
-__all__ = ["ALL_SOURCES", "FILTERS", "SOURCE_SWITCHES", "STREAMS", "record", "record_command"]
 
 _LINGER_S = 2.0  # how long processes that the command left running are still watched
 

@@ -22,17 +22,11 @@ from ..store.spool import Recorded, folders, is_segment, is_spool, recordings
 from ..view import Output
 from .capture import print_closing, print_graph
 from .destinations import Destinations
-from .flags.console import Console
-from .flags.explain import Explain
-from .flags.filters import Filters
+from .flags.destinations import Console, Otel, PluginSinks, Spool
+from .flags.filters import Explain, Filters
 from .flags.group import Only, Without
 from .flags.guard import Guard
-from .flags.otel import Otel
-from .flags.plugin_sinks import PluginSinks
-from .flags.spool import Spool
-from .flags.tls import Tls
-
-__all__ = ["replay"]
+from .flags.sources import Tls
 
 
 def replay(

@@ -13,11 +13,28 @@ from pathlib import Path
 
 from ..core.errors import CaptureError
 from ..core.messages import program
+from ..runtime.recording.deciding import Deciding
+from ..runtime.recording.seen_file import SeenFile
 from ..sources.hold import halt, halted_group
 from ..store.words import plural
 from ..view import AlertRow
+from .flags.guard import RULES_FILE, given_rules
+from .launch import invoking_user
+from .places.own_files import own_file
+from .places.stores import seen_path
 
-__all__ = ["Stopper", "alert_said", "end_halted", "go_on", "to_terminal"]
+# -- deciding ------------------------------------------------------------------------------------------------------
+# The invoking user -> the alerts that the user has seen, and the rules of now.
+
+
+def deciding() -> Deciding:
+    path = seen_path()
+    seen = SeenFile(path, invoking_user()) if path is not None else None
+    return Deciding(seen, rules=lambda: given_rules(None), place=own_file(RULES_FILE))
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _ROUNDS = 20  # in which processes that are forked meanwhile are found
 _STEP_S = 0.002

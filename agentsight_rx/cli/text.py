@@ -9,17 +9,15 @@ from msgspec.structs import replace
 
 from ..core.messages import program
 from ..events.loss import RuleCounts
-from ..store.fold.tls_uses import use_line
-from ..store.rows.gaps import Gaps
+from ..store.rows.gaps import Gaps, use_line
 from ..store.rows.tally import Totals
 from ..store.words import plural
 from ..view import TlsUseRow
-from ..view.queries.gaps import missing_things
+from ..view.queries.sessions.gaps import missing_things
 
 if TYPE_CHECKING:  # a report has nothing that runs
     from ..runtime.run import Summary
 
-__all__ = ["did_said", "empty_sources", "filter_line", "gap_lines", "states_said", "tls_lines"]
 
 _USES_SHOWN = 8
 

@@ -10,21 +10,16 @@ from ..core.errors import UsageError
 from ..graphs import trace as trace_graph
 from ..graphs import traced
 from .capture import capture, print_closing, print_graph
-from .config import Config, SaveConfig, save_config
 from .destinations import Destinations, with_previews
-from .flags.explain import Explain
-from .flags.filters import Filters
+from .flags.filters import Explain, Filters
 from .flags.group import OUT, Without, flag
 from .flags.guard import Guard
-from .flags.stdio import Stdio
-from .flags.system import System
-from .flags.tls import Tls
+from .flags.sources import Stdio, System, Tls
 from .flags.watch import Watch
+from .places.own_files import Config, SaveConfig, save_config
 from .stopping import Stopper
 from .values import seconds_of
 from .ways import way_to_see
-
-__all__ = ["trace"]
 
 
 def trace(

@@ -28,13 +28,10 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from ..events import Loss, Tick
 from ..events.loss import Ledger, Meter, Reason
-from .hub import Hub, Saved, Ticker
-from .inline import run_inline
+from .hub import Hub, Saved, Ticker, run_inline
+from .machine import Node
 from .messages import say
-from .node import Node
-from .pace import FINE_NS, SLACK_NS, STEP_NS, next_step
-
-__all__ = ["Engine", "EngineState", "Site"]
+from .reading import FINE_NS, SLACK_NS, STEP_NS, next_step
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)

@@ -4,18 +4,6 @@ Every error a person can meet, named for who must act. The message names the see
 
 from typing import Any
 
-__all__ = [
-    "AgentsightError",
-    "CaptureError",
-    "GraphError",
-    "SinkError",
-    "SpoolError",
-    "StoreError",
-    "Unavailable",
-    "UnwritableError",
-    "UsageError",
-]
-
 
 class AgentsightError(Exception):
     """An error that is shown as one sentence, never as a traceback. `exit_status` is what the program ends with."""

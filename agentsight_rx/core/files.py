@@ -11,8 +11,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["NO_LINKS", "NO_SPACE", "READER_GONE", "create_new", "create_private", "refusal", "reserve", "why", "written_whole"]
-
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 READER_GONE = frozenset({errno.EPIPE, errno.EIO})  # of a pipe or a terminal that has no reader any more
 _NO_FALLOCATE = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})  # file systems that cannot reserve space

@@ -3,11 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
+from types import FrameType
+from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin
 
 import msgspec
+from msgspec import Struct
 
-__all__ = ["Bounded", "Checkpointed", "Kernel", "Machine", "Malformed", "TakesRuns", "encode_state"]
+from .errors import GraphError
+
+# -- failing -------------------------------------------------------------------------------------------------------
+# An exception of a function in a graph -> the error of the run, with the event that the function was given.
+
+
+_ON_NEXT = "on_next"
+
+
+def graph_error(error: Exception, operator: str) -> GraphError:
+    """The error of a run, where this operator ended its graph by it."""
+    return GraphError(operator, _kind_given(error), error)
+
+
+def _kind_given(error: Exception) -> str:
+    """The type of the event that came into the operator: the first argument of its `on_next`. Empty: a timer called it."""
+    at = error.__traceback__
+    while at is not None:
+        if _ON_NEXT in at.tb_frame.f_code.co_name:
+            return _kind_of(_first_argument(at.tb_frame))
+        at = at.tb_next
+    return ""
+
+
+def _kind_of(given: object) -> str:
+    """Of an event with its number, or one of each stream, the first."""
+    if not isinstance(given, tuple):
+        return type(given).__name__
+    some = cast("tuple[object, ...]", given)
+    return _kind_of(some[0]) if some else "tuple"
+
+
+def _first_argument(frame: FrameType) -> object:
+    names = [name for name in frame.f_code.co_varnames[: frame.f_code.co_argcount] if name != "self"]
+    return frame.f_locals.get(names[0]) if names else None
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 A_contra = TypeVar("A_contra", contravariant=True)
 B_co = TypeVar("B_co", covariant=True)
@@ -146,3 +186,36 @@ def encode_state(state: object, /) -> bytes:
 
 
 _encoder = msgspec.msgpack.Encoder()
+
+
+# -- node ----------------------------------------------------------------------------------------------------------
+# A graph as a value, and what its stock operators mean for the order of events.
+
+
+class Node(Struct, frozen=True):
+    """A graph as a value: a name, its options, its inputs. `ours` is False for stock RxPY operators."""
+
+    name: str
+    options: str = ""
+    inputs: tuple[Node, ...] = ()
+    ours: bool = True
+
+
+# Stock operators with one input, to which they subscribe once, and one output
+_SUBSCRIBE_ONCE = frozenset({
+    "all", "as_observable", "average", "buffer_with_count", "buffer_with_time", "buffer_with_time_or_count", "cast", "contains",
+    "count", "debounce", "default_if_empty", "delay", "dematerialize", "distinct", "distinct_until_changed", "do", "do_action",
+    "element_at", "element_at_or_default", "filter", "filter_indexed", "finally_action", "find", "find_index", "find_value",
+    "first", "first_or_default", "first_or_default_async", "ignore_elements", "is_empty", "last", "last_or_default", "map",
+    "map_indexed", "materialize", "max", "max_by", "min", "min_by", "pairwise", "pluck", "pluck_attr", "reduce", "scan",
+    "single", "single_or_default", "single_or_default_async", "skip", "skip_last", "skip_last_with_time",
+    "skip_until_with_time", "skip_while", "skip_while_indexed", "skip_with_time", "slice", "some", "starmap", "starmap_indexed",
+    "sum", "take", "take_last", "take_last_buffer", "take_last_with_time", "take_until_with_time", "take_while",
+    "take_while_indexed", "take_with_time", "tap", "throttle_first", "throttle_with_timeout", "time_interval", "timestamp",
+    "to_dict", "to_iterable", "to_list", "to_set",
+})  # fmt: skip
+
+
+def may_subscribe_again(node: Node) -> bool:
+    """Whether a stock operator of this graph may subscribe to a stream during the run, or have several subscribers."""
+    return not (node.ours or node.name in _SUBSCRIBE_ONCE) or any(map(may_subscribe_again, node.inputs))

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
+from threading import RLock
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeAlias, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, force_setattr
 
 from .errors import UsageError
 
-__all__ = ["Fits", "Options", "above", "at_least", "between"]
+# -- decoders ------------------------------------------------------------------------------------------------------
+# A type -> its decoder, made by one thread at a time.
+#
+# msgspec learns what a Struct consists of when it is first used, and ends the process by a segmentation fault where two
+# threads use it first at the same time. So what a thread of its own decodes gets its decoder here, when its module is loaded.
+
+
+T = TypeVar("T")
+
+_lock = RLock()
+
+
+def msgpack_decoder(type: builtins.type[T] | UnionType, /) -> msgspec.msgpack.Decoder[T]:
+    with _lock:
+        return msgspec.msgpack.Decoder(cast("builtins.type[T]", type))
+
+
+def json_decoder(type: builtins.type[T] | UnionType, /) -> msgspec.json.Decoder[T]:
+    with _lock:
+        return msgspec.json.Decoder(cast("builtins.type[T]", type))
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _COLLECTIONS = (list, set, frozenset)
 _SHOWN_MOST = 200  # characters of a value in a message

@@ -20,8 +20,6 @@ from .kernels import count_losses, held_of, parts_of, resume
 from .machine import Bounded, Kernel, Machine, Malformed, TakesRuns, encode_state
 from .stream import Operator
 
-__all__ = ["per_key"]
-
 _LEGACIES_MOST = 16_384  # keys whose dropped machines left something to know: 4 MB
 _SWEEP_NS = 1_000_000_000  # between two looks for machines that have nothing to do any more
 _LOOK_NS = 1_000_000_000  # between two looks at their memory

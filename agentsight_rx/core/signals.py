@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 
-__all__ = ["EndRequest", "asking_to_end", "has_terminal", "how_to_end", "stopped_in_order"]
-
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _HANDLED_S = 0.5  # so late at most is a signal handled that did not interrupt a wait
 

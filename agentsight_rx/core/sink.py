@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import time
 from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from ..events.loss import Ledger
+from ..events.loss import Ledger, Reason
 from .errors import SinkError
-
-__all__ = ["ReaderLeft", "Sink", "Unwritten", "Writer"]
+from .mailbox import Mailbox
+from .messages import say
 
 E_contra = TypeVar("E_contra", contravariant=True)
 
@@ -55,3 +58,142 @@ class Sink(Struct, Generic[E_contra], frozen=True):
     wants: frozenset[type] = frozenset()  # of Tick and AnswerProgress, which only those sinks get that want them
     # Whether a person sees at once what it writes; None: yes. If no sink is watched, events wait for each other, at less cost
     is_watched: Callable[[], bool] | None = None
+
+
+# -- sink thread ---------------------------------------------------------------------------------------------------
+# Batches -> one sink, on a thread of its own. A slow or failing sink affects no other here, and what it loses is counted.
+
+
+_FLUSH_S = 0.25
+_QUIET_S = 1.0  # between two flushes while nothing comes: a sink may do by them what time alone brings
+_STUCK_S = 1.0
+_FLUSH_SIZE = 8 << 20  # bytes of content after which a sink is flushed earlier, so that it holds no more
+
+
+class SinkThread:
+    """A sink, its bounded box and the thread that writes."""
+
+    def __init__(self, sink: Sink[Any], ledger: Ledger) -> None:
+        self._sink = sink
+        self._box: Mailbox[Any] = Mailbox(events=sink.events, size=sink.size)
+        self._put_meter = ledger.meter(f"to {sink.name}")  # used by the engine thread
+        self._meter = ledger.meter(sink.name)  # used by the writer thread
+        self._thread = threading.Thread(target=self._write, name=f"write:{sink.name}", daemon=True)
+        self._ledger = ledger
+        self._writer: Writer[Any] | None = None
+        self._in_hand: Sequence[Any] = ()
+        self.name = sink.name
+        self.failure: str | None = None  # the first one
+        self._took_s = time.monotonic()  # when the writer took something last
+        self._failing: tuple[float, int] | None = None  # since when nothing was taken, and how much was lost by then
+        self.reader_left = False  # the failure is that its reader is gone
+
+    def open(self) -> None:
+        self._writer = self._sink.open(self._ledger)
+
+    def abandon(self) -> None:
+        """Close a sink whose thread was not started."""
+        if self._writer is not None:
+            with contextlib.suppress(Exception):
+                self._writer.close()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def keeps_ledger(self) -> bool:
+        return self._sink.keeps_ledger
+
+    @property
+    def is_watched(self) -> bool:
+        return self._sink.is_watched is None or self._sink.is_watched()
+
+    @property
+    def wants(self) -> frozenset[type]:
+        return self._sink.wants
+
+    @property
+    def fill(self) -> float:
+        """How full its box is: 1.0 = full."""
+        return self._box.fill
+
+    @property
+    def takes(self) -> bool:
+        """Its writer took something within the last second: it may be slow, but is not stuck."""
+        return time.monotonic() - self._took_s < _STUCK_S
+
+    def put(self, batch: Sequence[Any], weights: Sequence[int] | None = None) -> None:
+        meter = self._put_meter
+        meter.seen += len(batch)
+        dropped = self._box.put(batch, weights=weights)
+        if dropped:
+            meter.lose(Reason.QUEUE_FULL, dropped.count, dropped.size)
+        meter.passed += len(batch) - dropped.count
+
+    def _write(self) -> None:
+        writer = self._writer
+        assert writer is not None
+        flushed, size, waits = time.monotonic(), 0, False  # whether something was written since the last flush
+        well = True  # and whether all of it was taken
+        while True:
+            gathers = not self.is_watched
+            if gathers and waits and not len(self._box):
+                self._box.gather(_FLUSH_S)
+            item = self._box.get((0.0 if gathers else _FLUSH_S) if waits else _QUIET_S)
+            if item is not None:
+                if gathers and not waits:
+                    flushed = time.monotonic()  # more may follow
+                waits = True
+                self._in_hand = item[1]
+                size += self._box.taken
+                self._meter.seen += len(self._in_hand)
+                well &= self._try(lambda batch=item[1]: writer.write(batch))  # type: ignore[misc]
+                self._in_hand, self._took_s = (), time.monotonic()
+            elif self._box.closed:
+                break
+            if time.monotonic() - flushed >= _FLUSH_S or size >= _FLUSH_SIZE:
+                well &= self._try(writer.flush)
+                if well and waits:
+                    self._works()
+                flushed, size, waits, well = time.monotonic(), 0, False, True
+        self._try(writer.close)
+
+    def _try(self, act: Callable[[], None]) -> bool:
+        """False where it raised. Whether items of earlier batches are lost, and how many, is known only from Unwritten."""
+        lost, failed = 0, False
+        try:
+            act()
+        except Exception as error:
+            failed = True
+            lost = error.count if isinstance(error, Unwritten) else len(self._in_hand) or 1
+            self._meter.lose(Reason.SINK_FAILED, lost)
+            if self.failure is None:
+                self.failure = str(error)
+                self.reader_left = isinstance(error, ReaderLeft)
+            if self._failing is None:
+                self._failing = time.monotonic(), self._meter.lost(Reason.SINK_FAILED) - lost
+                if not self._sink.awaits_reader:
+                    say(f"sink {self.name} failed, what it cannot take is counted: {error}")
+        self._meter.passed += len(self._in_hand) - lost
+        return not failed
+
+    def _works(self) -> None:
+        """All was taken. A run may go on for months, so the end of a failure is said, and the next failure is said again."""
+        if self._failing is None:
+            return
+        (since_s, before), self._failing = self._failing, None
+        lost = self._meter.lost(Reason.SINK_FAILED) - before
+        if not self._sink.awaits_reader:
+            say(f"sink {self.name} works again after {time.monotonic() - since_s:.0f} s; events lost meanwhile: {lost}")
+
+    def close(self) -> None:
+        """No more batches: the thread empties the box and ends."""
+        self._box.close()
+
+    def end(self, timeout: float) -> None:
+        """Wait until everything is written; what a sink still holds at the deadline is counted as lost."""
+        self._thread.join(None if self._sink.awaits_reader else timeout)
+        if self._thread.is_alive():
+            left = self._box.abandon()
+            self._put_meter.lose(Reason.SINK_FAILED, len(left) + len(self._in_hand))
+            say(f"sink {self.name} did not finish in {timeout:.0f} s; {len(left) + len(self._in_hand)} events lost")

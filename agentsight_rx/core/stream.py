@@ -16,21 +16,8 @@ from reactivex.subject import Subject
 from ..events.loss import Reason
 from .engine import Engine, Site
 from .hub import Hub, Outlet, Reader, needs_order
-from .machine import Kernel
-from .node import Node, may_subscribe_again
-from .run_of import engine_of
-
-__all__ = [
-    "Chain",
-    "Node",
-    "Operator",
-    "Root",
-    "Stream",
-    "as_stream",
-    "begun",
-    "of",
-    "origin",
-]
+from .machine import Kernel, Node, may_subscribe_again
+from .virtual import engine_of
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -18,8 +18,6 @@ from reactivex.scheduler import VirtualTimeScheduler
 from .engine import Engine
 from .hub import Hub
 
-__all__ = ["engine_on"]
-
 S = TypeVar("S")
 
 _SILENT_MOST_NS = 86_400 * 10**9  # how long a stream that is silent is ticked: a scheduler runs until it has nothing to do
@@ -112,3 +110,14 @@ class _VirtualEngine(Engine):
 
 
 _engines: WeakKeyDictionary[VirtualTimeScheduler, _VirtualEngine] = WeakKeyDictionary()
+
+
+# -- run of --------------------------------------------------------------------------------------------------------
+# The scheduler of a subscription -> the engine of the run that it belongs to.
+
+
+def engine_of(scheduler: abc.SchedulerBase | None, /) -> Engine:
+    """Its scheduler, or what runs on that, else the run of this thread, else a private one."""
+    if isinstance(scheduler, Engine):
+        return scheduler
+    return engine_on(scheduler) if isinstance(scheduler, VirtualTimeScheduler) else Engine.current()

@@ -11,8 +11,6 @@ from msgspec import Struct
 
 from ..events import BodyPart, Headers, HttpRequest, HttpResponse, SseMessage, StdioChunk, TlsChunk
 
-__all__ = ["weight", "weight_of_all", "weight_of_headers", "weights_of"]
-
 _PLACE = frozenset({"origin", "connection", "channel"})  # who and where: many events share these
 _ITEM = 100  # bytes of memory of an item in a tuple or dict, besides its text
 _FIELD = 160  # and of a header field

@@ -49,8 +49,6 @@ from . import (
     milliseconds,
 )
 
-__all__ = ["decode_envelope", "encode_envelope", "encode_line"]
-
 E = TypeVar("E")
 Data = dict[str, Any]
 

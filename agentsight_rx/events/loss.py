@@ -8,8 +8,6 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-__all__ = ["Entry", "Ledger", "Meter", "Reason", "RuleCounts"]
-
 
 class Reason(StrEnum):
     """Why something seen by one stage did not reach the next."""

@@ -14,8 +14,6 @@ from typing import Any, Self
 from msgspec import Struct
 from msgspec.structs import astuple
 
-__all__ = ["Counts", "Usage", "counts_of"]
-
 
 class Usage(Struct, frozen=True, gc=False):
     """

@@ -12,12 +12,12 @@ A dialect has a folder with `answer` and mostly `prompt`. `dialects` has all of 
 
 from typing import TYPE_CHECKING
 
-from ..core.lazy_names import deferred
+from ..core.start import deferred
 
 if TYPE_CHECKING:
+    from .all_dialects import PROVIDERS
     from .call import call_of, plain_answer
     from .canonical import Answer, Asked, LlmCall
-    from .dialects import PROVIDERS
     from .new_text import Reported, news
     from .prompt import New, Prompt, ToolResult, new_in, prompt_of
     from .provider import Provider
@@ -90,7 +90,7 @@ if not TYPE_CHECKING:
                 "provider_named",
                 "providers",
             ),
-            ".dialects": ("PROVIDERS",),
+            ".all_dialects": ("PROVIDERS",),
         },
         {},
     )

@@ -5,11 +5,9 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from ..events import SseEvent
-from .decode import Failure, failure_text
 from .lenient import Fields
 from .reader import Draft
-
-__all__ = ["exception_of", "take_exception"]
+from .resent import Failure, failure_text
 
 
 class _Exception(Struct):

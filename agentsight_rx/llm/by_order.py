@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 
 from .canonical import Message, ToolCallPart, ToolResultPart
 
-__all__ = ["CallOrder", "is_made_up", "made_up_id", "new_results"]
-
 
 def made_up_id(name: str, position: int, /) -> str:
     """An id for a call without one. `position` counts the calls of one answer."""

@@ -9,8 +9,6 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
-__all__ = ["json_at"]
-
 _STEP = re.compile(r"""\.([^.\[\]]+)|\[(\d{1,6})\]|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]""")
 _ESCAPE = re.compile(r"\\(.)")
 _ELEMENTS_MOST = 10_000  # of an array: a path may name any element, and those before it are made too

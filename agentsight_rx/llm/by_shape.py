@@ -5,20 +5,18 @@ from __future__ import annotations
 from msgspec import Raw, Struct, field
 
 from ..events import SseEvent
-from .anthropic.answer import ANTHROPIC
-from .bedrock_converse.answer import BEDROCK_CONVERSE
 from .canonical import Asked
-from .cohere.answer import COHERE
-from .cohere_v1.answer import COHERE_V1
-from .decode import Count
+from .dialects import plain_text
+from .dialects.anthropic import ANTHROPIC
+from .dialects.aws.converse import BEDROCK_CONVERSE
+from .dialects.cohere import COHERE
+from .dialects.cohere_v1 import COHERE_V1
+from .dialects.openai.chat import OPENAI_CHAT
+from .dialects.plain_text import request as plain_request
+from .dialects.tgi import TGI
 from .lenient import Fields
-from .openai_chat.answer import OPENAI_CHAT
-from .plain_text import answer as plain_text
-from .plain_text.prompt import request as plain_request
 from .reader import Draft
-from .tgi.answer import TGI
-
-__all__ = ["answers", "asks", "take"]
+from .resent import Count
 
 
 class _Shape(Struct, gc=False):

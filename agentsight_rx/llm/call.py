@@ -12,8 +12,6 @@ from .provider import Provider
 from .reader import BODY, NOT_UNDERSTOOD, Draft, StreamReader
 from .table import find, provider_at, provider_named
 
-__all__ = ["answer_of", "call_of", "plain_answer"]
-
 
 def call_of(
     request: HttpRequest | None, answer: HttpResponse | SseMessage | None, *, dialect: str | None = None

@@ -17,9 +17,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 from msgspec import Raw, Struct, inspect
 
-from .decode import BROKEN, decoded, repaired
-
-__all__ = ["SHORT", "Fields", "Found"]
+from .resent import BROKEN, decoded, repaired
 
 T = TypeVar("T")
 

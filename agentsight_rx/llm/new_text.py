@@ -10,8 +10,6 @@ from msgspec import Struct
 from ..events import AnswerPiece
 from .reader import Block, Draft, Place
 
-__all__ = ["Reported", "news"]
-
 _NONE = ("", "{}")  # some begin the input of a tool by an empty one, and its pieces follow
 _BLOCKS_MOST = 256  # parts of one answer that are reported
 _TEXT_MOST = 65_536  # characters of a part at a time; the rest is said at the end of the answer

@@ -12,12 +12,9 @@ from msgspec.structs import replace
 
 from ..events import Headers, Reply, Usage
 from .canonical import Answer, Asked
-from .decode import Failure
 from .prompt import Prompt, prompt_of
 from .reader import BODY, Draft, StreamReader, Take, TakeAll
-from .resent import Resent
-
-__all__ = ["IdentifyingFields", "Provider"]
+from .resent import Failure, Resent
 
 _TARGETS_MOST, _SHORT = 512, 256  # targets that are remembered, and characters of one: agents have a few
 

@@ -9,8 +9,6 @@ from msgspec import Raw, Struct
 from .canonical import Asked, Message, Parameters, ToolDefinition
 from .lenient import Fields
 
-__all__ = ["RequestFields", "asked_of", "plain_text", "text_of"]
-
 
 class _Ids(Struct, rename={"session_camel": "sessionId", "conversation_camel": "conversationId"}):
     """Clients may put any JSON here: only strings are used."""

@@ -15,9 +15,7 @@ from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import BodyPart, Connection, Headers, HttpEvent, HttpRequest, HttpResponse, TlsClose
 from ..wire.coding import ContentDecoder, codings_of
-from .sessions.body_parts import joined, pieces
-
-__all__ = ["decode_content"]
+from .sessions.flood import joined, pieces
 
 M = TypeVar("M", HttpRequest, HttpResponse)
 

@@ -14,8 +14,6 @@ from ..events.loss import Reason, RuleCounts
 from ..policy.rules.http import compile_http
 from .judge_http import Rejected, judge_http
 
-__all__ = ["filter_http"]
-
 _KINDS: tuple[type[Any], ...] = (HttpRequest, HttpResponse, WebSocketMessage, SseMessage, BodyPart)
 
 

@@ -13,8 +13,6 @@ from ..events import HttpEvent, TlsChunk, TlsEvent, TlsHandshake
 from ..events.loss import Reason, RuleCounts
 from ..policy.rules.tls import TlsRules, compile_tls
 
-__all__ = ["drop_marked", "filter_tls"]
-
 
 def filter_tls(*rules: str, compat: bool = False) -> Operator[TlsEvent, TlsEvent]:
     """

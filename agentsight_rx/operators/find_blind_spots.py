@@ -16,8 +16,6 @@ from ..core.stream import Operator
 from ..events import Connection, Origin, TcpTraffic, TlsChunk, TlsClose, TlsEvent, TlsOpen, UnreadTls
 from .sessions.unread import Unread
 
-__all__ = ["find_blind_spots"]
-
 _PROCESSES_MOST = 8192
 _TUNNELS_MOST = 4096  # that wait for the TLS of their client
 _TUNNEL = "tunnel"  # as the library of an object

@@ -13,8 +13,6 @@ from ..store.fold.fold import Fold, FoldState
 from ..store.fold.guard.talk import Priced
 from ..store.rows.kinds import AlertRow, Row, RowGone
 
-__all__ = ["guard"]
-
 
 def guard(rules: Rules, *, priced: Priced | None = None) -> Operator[Event, Event | AlertRow | RowGone]:
     """

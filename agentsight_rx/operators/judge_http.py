@@ -25,8 +25,6 @@ from ..events import (
 )
 from ..policy.rules.http import ExchangeRules, HttpRules, Judged
 
-__all__ = ["HttpMessage", "Rejected", "judge_http"]
-
 HttpMessage: TypeAlias = HttpRequest | HttpResponse | BodyPart | SseMessage | WebSocketMessage
 
 _HELD_MOST = 1024  # events of one connection that wait; pipelining clients send tens of requests

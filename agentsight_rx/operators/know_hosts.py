@@ -9,8 +9,6 @@ from ..core.machine import Checkpointed, Machine
 from ..core.stream import Operator
 from ..events import Event, HostsKnown, Origin
 
-__all__ = ["know_hosts"]
-
 _BEFORE_NS = 5_000_000_000  # what comes late is not from before it
 
 

@@ -12,8 +12,6 @@ from ..core.machine import Checkpointed, Machine
 from ..core.stream import Operator
 from ..events import Event, Origin, Tick
 
-__all__ = ["mark_ticks"]
-
 E = TypeVar("E", bound=Event)
 
 

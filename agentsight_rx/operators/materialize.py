@@ -11,11 +11,9 @@ from ..events import Event, Witness
 from ..policy.rules.guard.values import Rules
 from ..store.fold.fold import Fold, FoldState
 from ..store.fold.guard.talk import Priced
-from ..store.log.checkpoints import Checkpoints
-from ..store.rows.hosts import of_host, seen_by
+from ..store.log.resuming import Checkpoints
+from ..store.rows.ids import of_host, seen_by
 from ..store.rows.kinds import SEEN, Row
-
-__all__ = ["materialize"]
 
 
 def materialize(

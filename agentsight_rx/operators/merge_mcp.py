@@ -11,11 +11,8 @@ from ..core.machine import Bounded, Checkpointed
 from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import Channel, Connection, HttpEvent, HttpRequest, HttpResponse, Origin, RpcMessage, SseMessage, TlsClose
-from ..wire.jsonrpc import RpcText, decode_line
 from ..wire.lines import Line
-from ..wire.mcp import outcome_of, read_server, read_tool
-
-__all__ = ["merge_mcp"]
+from ..wire.mcp import RpcText, decode_line, outcome_of, read_server, read_tool
 
 _ASKED_MOST = 256  # requests without an answer on one connection
 _MARK = b'"jsonrpc"'

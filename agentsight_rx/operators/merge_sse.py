@@ -13,11 +13,9 @@ from ..core.stream import Operator
 from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, Origin, SseMessage
 from ..events.loss import Reason
 from ..llm import find
-from .sessions.answer_progress import progress_of
 from .sessions.event_stream import About, EventStream, EventStreamState, restored
+from .sessions.message import progress_of
 from .sessions.stream_kinds import kind_by_head, kind_of_body
-
-__all__ = ["merge_sse"]
 
 _EVICTED_MOST = 64  # streams of a connection
 _MEMORY = 36  # bytes of memory for a byte of the body, at most: an empty event has 6 bytes

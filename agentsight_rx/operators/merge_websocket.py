@@ -12,12 +12,10 @@ from ..core.machine import Bounded, Checkpointed
 from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import Connection, Headers, HttpEvent, HttpRequest, SseEvent, TlsClose, WebSocketMessage
-from .sessions.answer_progress import progress_of
 from .sessions.event_stream import About, EventStream, EventStreamState, restored
+from .sessions.message import progress_of
 from .sessions.websocket_dialects import talk_at
 from .sessions.websocket_talk import NO_ANSWER, Question, ServerEvent, Talk
-
-__all__ = ["merge_websocket"]
 
 _VERSION = "WebSocket"  # where HTTP has its version
 _OPEN_MOST = 64  # calls without an answer on one WebSocket; the API takes one at a time

@@ -17,8 +17,6 @@ from ..core.machine import Kernel, encode_state
 from ..core.stream import Operator
 from ..events import Event
 
-__all__ = ["normalize", "wall_offset"]
-
 E = TypeVar("E", bound=Event)
 
 _RESAMPLE_NS = 100_000_000  # for so long events have a wrong time behind a jump, such as the suspension of a machine

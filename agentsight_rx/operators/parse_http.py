@@ -11,14 +11,12 @@ from ..core.machine import Bounded, Checkpointed, TakesRuns, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import BodyPart, Connection, Direction, HttpEvent, TlsChunk, TlsClose, TlsEvent
-from ..wire.http2 import looks_like_http2
+from ..wire.http2_frames import looks_like_http2
 from .sessions.flood import EVENT, Flood
 from .sessions.http1 import Http1Session
 from .sessions.http2 import Http2Session
 from .sessions.session import Context, Session, Side
 from .sessions.websocket import WebSocketSession
-
-__all__ = ["parse_http"]
 
 _BUDGET = 256 << 20
 

@@ -20,12 +20,10 @@ from ..core.machine import Bounded, Checkpointed, Kernel
 from ..core.stream import Operator
 from ..events import Channel, RpcMessage, StdioChunk, StdioClose, StdioEvent
 from ..events.loss import Reason
-from ..wire.jsonrpc import RpcText, decode_line
 from ..wire.lines import is_binary
+from ..wire.mcp import RpcText, decode_line
 from .sessions.channel import EVERY, ChannelLine, JoinedChannel
 from .sessions.rpc import Conversation, Request, Requests
-
-__all__ = ["parse_jsonrpc"]
 
 # How long, from when it came: what was written waits for the end that reads; a hole waits for the other end to fill it (a big
 # write returns only when most of it was read); an answer may still be on its way when its process has ended. A reader of a

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from ..core.compose import compose
+from ..core.kernels import compose
 from ..core.stream import Operator
 from ..events import HttpEvent, TlsEvent
 from .decode_content import decode_content
 from .merge_sse import merge_sse
 from .merge_websocket import merge_websocket
 from .parse_http import parse_http
-
-__all__ = ["read_http"]
 
 
 def read_http(

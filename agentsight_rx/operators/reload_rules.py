@@ -9,8 +9,6 @@ from ..core.machine import Machine
 from ..core.stream import Operator
 from ..events import Event, Origin, RulesLoaded
 
-__all__ = ["Look", "reload_rules"]
-
 _EVERY_NS = 1_000_000_000
 Look = Callable[[], RulesLoaded | None]  # what has changed since the last time, without a time
 

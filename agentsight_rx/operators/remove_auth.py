@@ -40,19 +40,12 @@ from ..events import (
     ToolCall,
     WebSocketMessage,
 )
-from ..policy.redaction.answers import AnswerKey, Answers
 from ..policy.redaction.event_data import mask_events, without_frames
 from ..policy.redaction.find import find_parameters, find_secrets
-from ..policy.redaction.heads import Heads
-from ..policy.redaction.masking import mask_command, mask_words
-from ..policy.redaction.names import SECRET_HEADERS
 from ..policy.redaction.records.connection import ConnectionState
-from ..policy.redaction.redactor import Redactor
-from ..policy.redaction.resent import Resent
-from ..policy.redaction.stream import SecretStream
+from ..policy.redaction.redactor import Heads, Redactor, mask_command, mask_words
+from ..policy.redaction.resent import AnswerKey, Answers, Resent, SecretStream
 from ..policy.redaction.streams import Connections, SecretStreams, clean_record
-
-__all__ = ["SECRET_HEADERS", "remove_auth"]
 
 E = TypeVar("E", bound=Event)
 S = TypeVar("S", bound=msgspec.Struct)

@@ -13,8 +13,6 @@ from reactivex import Observable
 from ..core.sink import ReaderLeft, Sink
 from .run import Run, Summary
 
-__all__ = ["EventStream", "HandOver", "stream"]
-
 E = TypeVar("E")
 
 _TURN = 100  # events after which other tasks of the loop have their turn

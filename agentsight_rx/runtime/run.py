@@ -14,20 +14,18 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from reactivex import Observable
 
+from ..core.bounded import Spare
 from ..core.engine import Engine, Site
 from ..core.errors import AgentsightError, GraphError, Unavailable
-from ..core.failing import graph_error
 from ..core.hub import Hub, Wakes
+from ..core.machine import graph_error
 from ..core.mailbox import Mailbox, Overflow, inbox
 from ..core.messages import say
-from ..core.pace import until_multiple_of
-from ..core.reading import Patience, Reading, open_all
+from ..core.reading import Patience, Reading, open_all, until_multiple_of
 from ..core.signals import EndRequest, asking_to_end
-from ..core.sink import Sink
-from ..core.sink_thread import SinkThread
-from ..core.spare import Spare
+from ..core.sink import Sink, SinkThread
+from ..core.start import step
 from ..core.stream import as_stream
-from ..core.timing import step
 from ..core.weight import weights_of
 from ..events import AnswerProgress, Loss, Origin, Tick
 from ..events.loss import Ledger, Reason, RuleCounts
@@ -35,8 +33,6 @@ from ..sources.names import unseen_names
 from ..store.reasons import SOURCES
 from ..store.rows.gaps import Gaps, gaps_of
 from ..store.rows.tally import Tally
-
-__all__ = ["Run", "Summary", "run", "run_to_end"]
 
 E = TypeVar("E")
 

@@ -10,14 +10,11 @@ Where events go: each sink is a noun, a function of its options; `run` gets the 
 
 from typing import TYPE_CHECKING
 
-from ..core.lazy_names import deferred
-from .console import console
-from .jsonl import jsonl
-from .label_key import redaction_key, redaction_key_in, stored_key
-from .otel.options import OtelOptions
+from ..core.start import deferred
+from .console import console, jsonl, readable
+from .label_key import Lent, redaction_key, redaction_key_in, stored_key
+from .otel.destination import OtelOptions
 from .otel.sink import otel
-from .readable import readable
-from .shared_store import Lent
 from .spool import spool
 from .store import memory, store
 

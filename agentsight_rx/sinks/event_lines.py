@@ -47,13 +47,11 @@ from ..llm import find, provider_named
 from ..llm.agents.answers import finds_nothing, is_answer
 from ..store import words
 from ..store.reasons import HOOKS_SEE
-from ..store.rows.blind_spots import connections_of
+from ..store.rows.gaps import connections_of
 from ..store.rows.kinds import SEEN
 from ..store.words import amount, data_size
 from ..view import CallRow
-from ..wire.http1 import field
-
-__all__ = ["EventLines", "Line"]
+from ..wire.http1_head import field
 
 State: TypeAlias = Literal["", "failed", "missing"]
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..store.state import META, LmdbStore, Store
-
-__all__ = ["HOSTS", "KEY", "redaction_key", "redaction_key_in", "stored_key"]
+from ..store.state import META, LmdbStore, MemoryStore, Store
 
 KEY = "redaction_key"  # of the meta table
 HOSTS = "hosts"  # of the meta table: the ids of its rows have names of hosts in them
@@ -40,3 +38,14 @@ def redaction_key_in(store: Store) -> bytes:
 def _key_in(store: Store) -> bytes | None:
     found = store.get(META, KEY)
     return bytes.fromhex(found) if isinstance(found, str) else None
+
+
+# -- shared store --------------------------------------------------------------------------------------------------
+# The store of a run -> readers of the same process, since a process opens a file once.
+
+
+class Lent:
+    """What the writer lends while the run lasts; None before it is open."""
+
+    def __init__(self) -> None:
+        self.store: LmdbStore | MemoryStore | None = None

@@ -12,8 +12,6 @@ from ..events import Tick
 from ..store.spool import SpoolOptions, SpoolWriter
 from ..view import AnyRow, Output
 
-__all__ = ["spool"]
-
 
 def spool(options: SpoolOptions, *, owner: tuple[int, int] | None = None) -> Sink[Output]:
     """

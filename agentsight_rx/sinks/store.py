@@ -20,11 +20,9 @@ from ..core.sink import Sink, Unwritten
 from ..core.weight import weight
 from ..events import BodyPart, Event, HttpRequest, HttpResponse, SseMessage, StdioChunk, TlsChunk, Witness, milliseconds
 from ..events.loss import Ledger
-from ..store.log.checkpoints import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint
 from ..store.log.parts import LogWriter
-from ..store.log.reading import Resumed
-from ..store.log.retention import Retention, retain
-from ..store.log.upgrades import UPGRADES
+from ..store.log.resuming import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint, Resumed
+from ..store.log.upkeep import UPGRADES, Retention, retain
 from ..store.rows.gap_counts import LossClock, LossTime, SessionGaps
 from ..store.rows.kinds import SEEN
 from ..store.rows.tables import (
@@ -43,11 +41,8 @@ from ..store.rows.tables import (
 from ..store.rows.tally import Tally
 from ..store.state import META, LmdbStore, MemoryStore, Put, Write
 from ..view import AnyRow, AuditRow, Output, Row
-from .age_clock import AgeClock
-from .label_key import HOSTS, KEY
-from .shared_store import Lent
-
-__all__ = ["memory", "store"]
+from .label_key import HOSTS, KEY, Lent
+from .web import AgeClock
 
 _RETAIN_S = 60.0
 _ITEMS_MOST = 2048  # of one commit: each page of an index is written once for all of them

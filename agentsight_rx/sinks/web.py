@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from threading import Lock
 from typing import TypeAlias
@@ -13,16 +13,136 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..events import AnswerProgress, milliseconds
+from ..core.bounded import Recent
+from ..events import AnswerPiece, AnswerProgress, milliseconds
 from ..events.loss import Ledger
 from ..store.rows.gaps import gaps_of
+from ..store.rows.ids import call_id
 from ..store.rows.weights import weight_of
 from ..view import AlertRow, CallRow, Output, ProcessRow, ResourceRow, RowGone, ToolRow
 from ..view.snapshot.schema import Completeness, Snapshot, completeness
 from ..view.snapshot.snapshot import AUDIT_DEFAULT, View
-from .open_answers import OpenAnswers, Said
 
-__all__ = ["Feed", "LiveRow", "Stretch"]
+# -- age clock -----------------------------------------------------------------------------------------------------
+# The time of day -> the time that ages are counted by: a clock that was set wrong for a while makes nothing old.
+
+
+_SLACK_MS = 60_000  # from one look to the next a clock moves ahead so far without a jump
+_BELIEVED_MS = 86_400_000  # a clock that was set ahead is right if it is still so a day later
+
+
+def _day_ms() -> int:
+    return milliseconds(time.time_ns())
+
+
+def _real_ms() -> int:
+    """Of a clock that goes on while the machine is suspended, and that no one can set (clock_gettime(2))."""
+    return milliseconds(time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+
+
+class AgeClock:
+    """
+    Unix time, ms, as the time of day has it. A jump ahead is followed a day later: the hours of a suspension are real and are
+    no jump, but a clock that is set years ahead would have all stored data removed. A jump back is followed at once.
+    """
+
+    def __init__(self, day_ms: Callable[[], int] = _day_ms, real_ms: Callable[[], int] = _real_ms) -> None:
+        self._day_ms = day_ms
+        self._real_ms = real_ms
+        self._offset_ms = day_ms() - real_ms()
+        self._ahead: tuple[int, int] | None = None  # the offset of a clock that jumped, and since when
+
+    def now_ms(self) -> int:
+        real_ms = self._real_ms()
+        offset_ms = self._day_ms() - real_ms
+        if offset_ms <= self._offset_ms + _SLACK_MS:
+            self._follow(offset_ms)
+        elif self._ahead is None or abs(offset_ms - self._ahead[0]) > _SLACK_MS:
+            self._ahead = offset_ms, real_ms
+        elif real_ms - self._ahead[1] >= _BELIEVED_MS:
+            self._follow(offset_ms)
+        return real_ms + self._offset_ms
+
+    def _follow(self, offset_ms: int) -> None:
+        self._offset_ms, self._ahead = offset_ms, None
+
+
+# -- open answers --------------------------------------------------------------------------------------------------
+# AnswerProgress and the calls they are of -> what open answers have said so far, for readers that come and go.
+
+
+_CALLS_MOST = 1000
+_TEXT_MOST = 200_000  # characters of one answer that are kept, the newest ones
+_ALL_TEXT_MOST = 4_000_000
+
+
+class Said(Struct, frozen=True):
+    """The pieces of an answer from number `first` on, counted from 0."""
+
+    call: str
+    first: int
+    pieces: tuple[AnswerPiece, ...]
+
+
+class _Answer(Struct):
+    pieces: deque[AnswerPiece]
+    gone: int = 0
+    size: int = 0
+
+
+class OpenAnswers:
+    """
+    Calls whose answer is still to come: only their text is kept, so that a filtered text is not shown. One thread at a time may
+    use it.
+    """
+
+    def __init__(self) -> None:
+        self._answers: Recent[str, _Answer] = Recent(_CALLS_MOST)
+        self._size = 0
+
+    def add(self, item: AnswerProgress | CallRow, /) -> None:
+        if isinstance(item, CallRow):
+            self._call(item)
+            return
+        answer = self._answers.use(call_id(item.origin, item.exchange))
+        if answer is None:
+            return
+        for piece in item.pieces:
+            answer.pieces.append(piece)
+            answer.size += len(piece.text)
+            self._size += len(piece.text)
+        while answer.size > _TEXT_MOST and len(answer.pieces) > 1:
+            self._drop_first(answer)
+        for other in self._answers.values():
+            while self._size > _ALL_TEXT_MOST and other is not answer and other.pieces:
+                self._drop_first(other)
+
+    def _call(self, row: CallRow) -> None:
+        if row.status == "pending" and row.twin is None:
+            if row.id not in self._answers:
+                evicted = self._answers.put(row.id, _Answer(deque()))
+                self._size -= evicted[1].size if evicted else 0
+        elif (ended := self._answers.pop(row.id, None)) is not None:
+            self._size -= ended.size
+
+    def _drop_first(self, answer: _Answer) -> None:
+        size = len(answer.pieces.popleft().text)
+        answer.gone += 1
+        answer.size -= size
+        self._size -= size
+
+    def after(self, seen: Mapping[str, int], /) -> list[Said]:
+        """The news for a reader that has seen the pieces of each call up to these numbers."""
+        found: list[Said] = []
+        for call, answer in self._answers.items():
+            first = max(seen.get(call, 0), answer.gone)
+            if first < answer.gone + len(answer.pieces):
+                found.append(Said(call, first, tuple(islice(answer.pieces, first - answer.gone, None))))
+        return found
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 # Rows sent live. The audit trail, tokens and network targets come with a snapshot: a build touches thousands of files a second
 LiveRow: TypeAlias = CallRow | ToolRow | ProcessRow | ResourceRow | RowGone

@@ -16,11 +16,10 @@ from .net import NetOptions, net
 from .plain_http import PlainHttpOptions, plain_http
 from .process import ProcessOptions, process
 from .readline import ReadlineOptions, readline
+from .replay.own_lines import spooled
 from .replay.source import ReplayOptions, replay
-from .replay.spooled import spooled
-from .running_agents.choice import Choice
+from .running_agents.choice import Choice, Roots
 from .running_agents.finder import AgentOptions, agents
-from .running_agents.roots import Roots
 from .stdio.source import StdioOptions, stdio
 from .system import SystemOptions, system
 from .target import Target

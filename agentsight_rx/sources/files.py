@@ -18,16 +18,12 @@ from ..core.options import Options
 from ..core.stream import Stream
 from ..events import FileEvent, Loss, Origin, Tick
 from ..events.loss import Reason
-from .kernel.names_and_paths import lexical_path, text_of, walked_path
 from .kernel.program import CALL_FIELDS, Program
-from .kernel.reader import FoldingReader
-from .kernel.repeats import Repeats
+from .kernel.reader import FoldingReader, Repeats, lexical_path, text_of, walked_path
 from .kernel.ring import GATHER_LONG_S, RingSize
 from .names import Names
 from .running_agents.on_demand import captured
 from .target import Target
-
-__all__ = ["FileOptions", "KnownFile", "files"]
 
 _FIELDS = (*CALL_FIELDS, "file.f_mode", "inode.i_ino", "inode.i_generation", "inode.i_sb", "super_block.s_dev")
 

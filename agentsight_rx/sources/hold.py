@@ -15,8 +15,6 @@ from ..core.messages import say
 from .containers.control_groups import started
 from .target import mounts_of_cgroup2
 
-__all__ = ["Group", "group", "halt", "halted_group", "held"]
-
 _FROZEN_S = 0.1  # the longest wait for the kernel to say that every process stopped; it takes 0.3 ms where none is in a call
 _STEP_S = 0.0005
 _EMPTY_S = 2.0  # the longest wait for processes that are ending

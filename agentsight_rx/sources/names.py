@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-__all__ = ["Names", "unseen_names"]
-
 _PROC = Path("/proc")
 _NEAR_MOST = 4
 

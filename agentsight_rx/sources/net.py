@@ -5,25 +5,89 @@ from __future__ import annotations
 import socket
 from collections.abc import Hashable, Sequence
 from struct import Struct as Layout
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from ..core.options import Options
 from ..core.stream import Stream
 from ..events import Loss, NetEvent, Origin, Tick
-from ..wire.address import address_of
-from .ends import ENDS_FIELDS
-from .kernel.names_and_paths import lexical_path, text_of, walked_path
+from ..wire.address import address_of, endpoint
 from .kernel.program import CALL_FIELDS, Program
-from .kernel.reader import FoldingReader
-from .kernel.repeats import Repeats
+from .kernel.reader import FoldingReader, Repeats, lexical_path, text_of, walked_path
 from .kernel.ring import GATHER_LONG_S, RingSize
 from .names import Names
 from .running_agents.on_demand import captured
-from .sockets import abstract_name, protocol_of, unix_type_of
 from .target import Target
 
-__all__ = ["NetOptions", "net"]
+# -- ends ----------------------------------------------------------------------------------------------------------
+# struct end_t of bpf/ends.h, of both ends -> their addresses and ports.
+
+
+ENDS_FIELDS = (  # of the kernel that bpf/ends.h reads
+    "sock_common.skc_family",
+    "sock_common.skc_num",
+    "sock_common.skc_dport",
+    "sock_common.skc_rcv_saddr",
+    "sock_common.skc_daddr",
+    "sock_common.skc_v6_daddr",
+    "sock_common.skc_v6_rcv_saddr",
+)
+MOVED_FIELDS = (  # of the kernel that bpf/moved.h reads
+    "sock.sk_shutdown",
+    "tcp_sock.bytes_acked",
+    "tcp_sock.bytes_received",
+    "tcp_sock.copied_seq",
+    "tcp_sock.rcv_nxt",
+    "tcp_sock.snd_una",
+    "tcp_sock.write_seq",
+)
+
+ENDS = Layout("<16sHH16sHH")
+
+
+class Ends(NamedTuple):
+    """The two ends of a connection, as `address:port`, and their ports alone; "" and 0 where they are not known."""
+
+    local: str = ""
+    peer: str = ""
+    local_port: int = 0
+    port: int = 0
+
+
+def ends_of(view: memoryview, at: int) -> Ends:
+    """The local end is followed by the peer."""
+    local, local_port, is_known, peer, port, _ = ENDS.unpack_from(view, at)
+    if not is_known or not local_port:
+        return Ends()
+    return Ends(endpoint(address_of(local), local_port), endpoint(address_of(peer), port), local_port, port)
+
+
+# -- sockets -------------------------------------------------------------------------------------------------------
+# Numbers and names of sockets -> the words of NetEvent, the same by each way to see a process.
+
+
+_UNIX_TYPES = {1: "stream", 2: "dgram", 5: "seqpacket"}
+_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp", 132: "sctp", 136: "udplite", 262: "mptcp"}  # include/uapi/linux/in.h
+
+
+def protocol_of(number: int, /) -> str:
+    """Of an IP socket; `ip` and the number where it has no name here."""
+    return _PROTOCOLS.get(number, f"ip{number}")
+
+
+def unix_type_of(number: int, /) -> str:
+    """Of a unix socket, such as SOCK_STREAM (socket(2))."""
+    return _UNIX_TYPES.get(number, str(number))
+
+
+def abstract_name(name: bytes, /) -> str:
+    """`@` and the name of an abstract unix socket, which begins with a NUL byte (unix(7))."""
+    return "@" + text_of(name[1:]).replace("\0", "@")
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _FIELDS = (
     *CALL_FIELDS,

@@ -28,9 +28,6 @@ from . import (
     Tracing,
 )
 
-__all__ = ["HOOKED", "Inputs", "SourceOptions", "hooked", "inputs", "launched", "of_command", "opened_ahead"]
-
-
 # For the kernel some take longer than others: 80, 77, 48, 37, 31, 8, 7, 0 ms of a processor
 _LONGEST_FIRST = ("tls", "plain_http", "stdio", "files", "net", "process", "readline", "system", "agents")
 

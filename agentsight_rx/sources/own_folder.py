@@ -13,8 +13,6 @@ from pathlib import Path
 
 from ..core.files import create_new
 
-__all__ = ["own_folder", "read_own", "replace_own"]
-
 _NAME = "agentsight-rx"
 
 

@@ -14,16 +14,14 @@ from ..core.options import Options
 from ..core.stream import Stream
 from ..events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen
 from ..events.loss import Reason
-from .ends import ENDS_FIELDS, MOVED_FIELDS, Ends, ends_of
 from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import ProgramReader
 from .kernel.ring import RingSize, gather_of_content
 from .kernel.syscall import possible_cpus
 from .names import Names
+from .net import ENDS_FIELDS, MOVED_FIELDS, Ends, ends_of
 from .running_agents.on_demand import captured
 from .target import Target
-
-__all__ = ["PlainHttpOptions", "plain_http"]
 
 _FIELDS = (
     *CALL_FIELDS,

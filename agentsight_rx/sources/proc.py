@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["is_alive", "is_childless", "is_copy", "process_now", "processes", "read_stat"]
-
 _PROC = Path("/proc")
 _STAT_MOST = 4096  # bytes of proc_pid_stat(5): 52 numbers and a name of at most 64
 _DEAD = ("Z", "X")  # states of proc_pid_stat(5)

@@ -14,18 +14,15 @@ from ..core.options import Options
 from ..core.stream import Stream
 from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork
 from ..events.loss import Reason
-from ..policy.rules.guard.homes import home_of
+from ..policy.rules.guard.values import home_of
 from .containers.container_names import Placing
-from .kernel.names_and_paths import text_of, walked_path
 from .kernel.program import Program
-from .kernel.reader import ProgramReader
+from .kernel.reader import ProgramReader, text_of, walked_path
 from .kernel.ring import RingSize
 from .names import Names
 from .running import goes_on, running
 from .running_agents.on_demand import captured
 from .target import Target, fits
-
-__all__ = ["PROCESS_FIELDS", "ProcessOptions", "decode", "process"]
 
 PROCESS_FIELDS = (  # of the kernel that bpf/process.c reads
     "task_struct.real_parent",

@@ -17,19 +17,16 @@ from ..core.stream import Stream
 from ..events import Loss, Origin, Readline, Tick
 from ..events.loss import Reason
 from .kernel.features import takes_links
-from .kernel.names_and_paths import text_of
 from .kernel.probes import Probes, Site
 from .kernel.program import Program
-from .kernel.reader import ProgramReader
+from .kernel.reader import ProgramReader, text_of
 from .kernel.ring import RingSize
 from .names import Names
 from .running_agents.on_demand import captured
 from .target import Target, seeds
+from .tls.candidates import executables_of
 from .tls.libraries import FileId
-from .tls.mapped import executables_of
 from .tls.stacks.elf import Image
-
-__all__ = ["ReadlineOptions", "readline"]
 
 _FUNCTION = "readline"
 _SYSTEM = ("/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash")

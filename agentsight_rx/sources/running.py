@@ -8,11 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..events import Origin, ProcessSeen
-from ..policy.rules.guard.homes import home_of
-from .kernel.names_and_paths import text_of
+from ..policy.rules.guard.values import home_of
+from .kernel.reader import text_of
 from .proc import process_now, read_stat
-
-__all__ = ["ancestors", "goes_on", "home_in", "running"]
 
 _PROC = Path("/proc")
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")

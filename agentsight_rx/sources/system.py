@@ -17,8 +17,6 @@ from .names import Names
 from .running_agents.on_demand import captured
 from .target import Target, fits_now, found, roots
 
-__all__ = ["SystemOptions", "system"]
-
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _CORES = os.cpu_count() or 1

@@ -14,9 +14,7 @@ from .containers.contents import members
 from .containers.references import Container
 from .kernel.namespace import check_proc
 from .proc import is_childless, process_now, processes
-from .running_agents.roots import Roots
-
-__all__ = ["MEMBER", "Found", "Target", "fits", "fits_now", "found", "mounts_of_cgroup2", "roots", "seeds"]
+from .running_agents.choice import Roots
 
 _PROC = Path("/proc")
 _COMM_MOST = 15  # characters that the kernel keeps of a name

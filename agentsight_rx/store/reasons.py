@@ -6,8 +6,6 @@ from ..core.messages import program
 from ..events.loss import Entry, Reason
 from .words import plural
 
-__all__ = ["HOOKS_MISS", "HOOKS_SEE", "SOURCES", "advice_on", "lost_words", "sentence_why", "why"]
-
 HOOKS_MISS = (
     "programs that gain rights (setuid), pipes, HTTP without TLS, bytes of files, and system calls that a program makes "
     "without a C library are not seen"

@@ -5,25 +5,6 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 from math import floor
 
-__all__ = [
-    "CUT",
-    "amount",
-    "aside_said",
-    "count",
-    "cut",
-    "data_size",
-    "error_said",
-    "fixed",
-    "money",
-    "ordinal",
-    "percent",
-    "plural",
-    "times_said",
-    "tokens_said",
-    "took",
-    "written_said",
-]
-
 CUT = "…"
 _HTTP = "http_"
 _ASIDES = {"retry": "a retry", "other": "a question of the agent itself"}

@@ -14,7 +14,7 @@ The folders, from the bottom:
 
 from typing import TYPE_CHECKING
 
-from ..core.lazy_names import deferred
+from ..core.start import deferred
 from ..store.rows.kinds import (
     AlertRow,
     AnyRow,
@@ -38,8 +38,8 @@ from ..store.rows.kinds import (
 
 if TYPE_CHECKING:
     from ..store.fold.fold import Fold
-    from .queries.call import ToolWork, WholeCall
-    from .queries.costs import PricedCall
+    from .queries.calls.call import ToolWork, WholeCall
+    from .queries.calls.costs import PricedCall
     from .queries.records import ConnectionRecord, FileRecord
 
 __all__ = [
@@ -74,8 +74,8 @@ if not TYPE_CHECKING:
         __name__,
         {
             "..store.fold.fold": ("Fold",),
-            ".queries.call": ("ToolWork", "WholeCall"),
-            ".queries.costs": ("PricedCall",),
+            ".queries.calls.call": ("ToolWork", "WholeCall"),
+            ".queries.calls.costs": ("PricedCall",),
             ".queries.records": ("ConnectionRecord", "FileRecord"),
         },
         {},

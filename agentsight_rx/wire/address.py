@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import socket
 
-__all__ = ["address_of", "endpoint", "host_of"]
-
 _MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 2.5.5.2: an IPv4 address in IPv6 form
 _PORT = re.compile(r":\d+\Z")
 

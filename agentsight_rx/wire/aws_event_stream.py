@@ -12,8 +12,6 @@ from msgspec.structs import replace
 
 from ..events import SseEvent
 
-__all__ = ["LONGEST_FRAME", "PRELUDE", "AwsEventStreamDecoder", "AwsEventStreamState", "frame_size"]
-
 LONGEST_FRAME = 16 * 1024 * 1024  # bytes, as for an SSE event: a whole answer with an image in base64 fits
 PRELUDE = 12  # bytes: length of the frame, length of its headers, CRC of these two
 

@@ -18,8 +18,6 @@ from msgspec import Struct
 
 from ..events import Headers
 
-__all__ = ["CodingState", "ContentDecoder", "codings_of"]
-
 _CODINGS_MOST = 5  # as in curl; no server is known to use more than two
 _KEPT_MOST = 256 << 10  # coded bytes kept for a snapshot: the event stream of a long answer has less
 _FLOOR = 1 << 20  # bytes that any body may decode to: the ratio limits only what is longer

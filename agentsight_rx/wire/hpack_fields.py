@@ -9,8 +9,6 @@ from msgspec import Struct
 
 from ..events import Headers
 
-__all__ = ["FieldDecoder", "FieldState", "read_integer"]
-
 _TABLE_MOST = 128 << 10  # bytes; browsers and proxies use 4 to 64 KiB
 _TABLE_UNSEEN = 64 << 10  # bytes after a gap: the peers may have changed the size in it
 # Bytes of the fields of one block, as for a head of HTTP/1. One octet can name a large entry of the table, so a small block

@@ -14,11 +14,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .http1_framing import LONGEST_LINE, Body, BodyReader, Chunked, End, UntilClose, chunk_line, request_body, response_body
-from .http1_head import RequestHead, ResponseHead, field, request_head, response_head
-from .http1_start import after_empty_lines, begins_message, begins_only_alone, begins_status_line, size_of_head
+from .http1_head import (
+    RequestHead,
+    ResponseHead,
+    after_empty_lines,
+    begins_message,
+    begins_only_alone,
+    begins_status_line,
+    request_head,
+    response_head,
+    size_of_head,
+)
 from .unparsed import Unparsed
-
-__all__ = ["Body", "End", "Http1Decoder", "Http1State", "Item", "RequestHead", "ResponseHead", "Unparsed", "field"]
 
 Item: TypeAlias = RequestHead | ResponseHead | Body | End | Unparsed
 

@@ -16,19 +16,6 @@ from msgspec.structs import replace
 from ..events import Headers
 from .http1_head import LONGEST_HEAD, ResponseHead, by_hand, field, headers_of
 
-__all__ = [
-    "LONGEST_LINE",
-    "Body",
-    "BodyReader",
-    "ByLength",
-    "Chunked",
-    "End",
-    "UntilClose",
-    "chunk_line",
-    "request_body",
-    "response_body",
-]
-
 LONGEST_LINE = 4096  # bytes of a chunk size with its extensions
 
 # First line of a record that is exactly one chunk, by the size of the record: a look-up is faster than to parse the line

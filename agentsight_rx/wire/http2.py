@@ -31,25 +31,9 @@ from .http2_frames import (
     STREAM_BITS,
     FrameHead,
     frame_head,
-    looks_like_http2,
     plausible,
 )
 from .unparsed import Unparsed
-
-__all__ = [
-    "Control",
-    "Data",
-    "Fields",
-    "GoAway",
-    "Http2Decoder",
-    "Http2State",
-    "Item",
-    "Lost",
-    "Reset",
-    "Unparsed",
-    "looks_like_http2",
-]
-
 
 # `size` of an item: its bytes on the wire, framing and padding included
 

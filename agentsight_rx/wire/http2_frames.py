@@ -5,35 +5,6 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import NamedTuple
 
-__all__ = [
-    "ACK",
-    "ALTSVC",
-    "CONTINUATION",
-    "DATA",
-    "END_HEADERS",
-    "END_STREAM",
-    "GOAWAY",
-    "HEADERS",
-    "HEAD_SIZE",
-    "LONGEST_BLOCK",
-    "LONGEST_DATA",
-    "ORIGIN",
-    "PADDED",
-    "PING",
-    "PRIORITISED",
-    "PRIORITY",
-    "PRIORITY_UPDATE",
-    "PUSH_PROMISE",
-    "RST_STREAM",
-    "SETTINGS",
-    "STREAM_BITS",
-    "WINDOW_UPDATE",
-    "FrameHead",
-    "frame_head",
-    "looks_like_http2",
-    "plausible",
-]
-
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 ALTSVC, ORIGIN, PRIORITY_UPDATE = 10, 12, 16  # RFC 7838 4, RFC 8336 2.1, RFC 9218 7.1
 

@@ -11,8 +11,6 @@ from msgspec.structs import replace
 
 from ..events import SseEvent
 
-__all__ = ["LONGEST_VALUE", "JsonStreamDecoder", "JsonStreamState"]
-
 LONGEST_VALUE = 16 * 1024 * 1024  # bytes, as for an SSE event: a whole answer with an image in base64 fits
 
 _BOM = b"\xef\xbb\xbf"

@@ -6,8 +6,6 @@ import re
 
 from msgspec import Struct, field
 
-__all__ = ["TEXT_MOST", "Line", "LineDecoder", "first_byte", "is_binary", "is_text"]
-
 LONGEST = 16 << 20  # bytes of a line: the answer of a tool with a picture in base64 fits
 TEXT_MOST = 4096  # bytes kept of a line that is not JSON: enough to see what it is
 

@@ -3,14 +3,195 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-from .jsonrpc import RpcText, id_text
+from .lines import TEXT_MOST, Line, first_byte, is_text
 
-__all__ = ["is_mcp", "outcome_of", "read_cancelled", "read_failed", "read_server", "read_tool"]
+# -- jsonrpc -------------------------------------------------------------------------------------------------------
+# A line -> the JSON-RPC 2.0 messages in it, as MCP sends them over a stream; the rest of a message that has a gap in it.
+
+
+_HEAD_MOST = 65_536  # bytes read of a message with a gap: `id` and `method` are at its beginning or at its very end
+
+Kind: TypeAlias = Literal["request", "notification", "result", "error", "text"]
+
+
+class RpcText(Struct, frozen=True):
+    """
+    One message, or a line that is not JSON-RPC. `body`: JSON text of params, result or error as it was sent, or the line.
+
+    `id` is JSON text, normalised so that equal ids are equal texts; 1 and "1" differ. `reason` says why it is incomplete: then
+    `body` is the beginning of the line, `lost` bytes are missing, and `failed` is the value of `isError` if it was found.
+    """
+
+    kind: Kind
+    body: str = ""
+    method: str = ""
+    id: str = ""
+    lost: int = 0
+    reason: str | None = None
+    failed: bool | None = None
+
+
+class _Spelled(Struct):
+    jsonrpc: Literal["2.0"]
+    method: str | UnsetType = UNSET
+    id: Raw | UnsetType = UNSET
+    params: Raw | UnsetType = UNSET
+    result: Raw | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
+
+
+_one = msgspec.json.Decoder(_Spelled)
+_batch = msgspec.json.Decoder(list[_Spelled])  # several messages in one line: only in version 2025-03-26
+_any = msgspec.json.Decoder()
+
+
+def decode_line(line: Line) -> list[RpcText]:
+    """The messages of one line, at least one."""
+    before, after = _messages(line.head), _messages(line.tail or b"")
+    if line.tail is None and before:
+        return before
+    if not before and not after:
+        return [(_damaged(line) if line.lost else None) or _text(line)]
+    # The gap begins or ends exactly where a message does
+    broken = Line(b"" if before else line.head, b"" if after else line.tail, 0, line.lost)
+    if before and not after:
+        broken = Line(broken.tail or b"", b"", 0, line.lost)
+    return [*(before or ()), _damaged(broken) or _text(broken), *(after or ())]
+
+
+def _messages(text: bytes) -> list[RpcText] | None:
+    """The messages in `text`; None if it is not JSON-RPC."""
+    first = first_byte(text)
+    if first not in (b"{", b"["):
+        return None
+    try:
+        found = [_one.decode(text)] if first == b"{" else _batch.decode(text)
+        messages = [_message(spelled) for spelled in found]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    whole = [message for message in messages if message is not None]
+    return whole if whole and len(whole) == len(messages) else None
+
+
+def _message(spelled: _Spelled) -> RpcText | None:
+    known = None if spelled.id is UNSET else id_text(spelled.id)
+    if spelled.method is not UNSET:
+        body = _json_text(spelled.params)
+        if spelled.id is UNSET:
+            return RpcText("notification", body, spelled.method)
+        return None if known is None else RpcText("request", body, spelled.method, known)
+    if known is None:
+        return None
+    if spelled.error is not UNSET:
+        return RpcText("error", _json_text(spelled.error), "", known)
+    return None if spelled.result is UNSET else RpcText("result", _json_text(spelled.result), "", known)
+
+
+def _json_text(raw: Raw | UnsetType) -> str:
+    return "" if raw is UNSET else bytes(raw).decode()
+
+
+def id_text(raw: Raw | bytes) -> str | None:
+    """An id as normalised JSON text: `"\\u0031"` is `"1"`. None if it is not a string, a number or null."""
+    text = bytes(raw)
+    if text[:1] not in b'"-0123456789n':
+        return None
+    try:
+        spelled = text.decode()
+    except UnicodeDecodeError:
+        return None
+    try:
+        return msgspec.json.encode(_any.decode(spelled)).decode()
+    except msgspec.DecodeError:  # e.g. half of a surrogate pair, or a number of 400 digits
+        return spelled
+
+
+def _text(line: Line) -> RpcText:
+    lost = line.lost + len(line.head[TEXT_MOST:]) + len(line.tail or b"")
+    reason = "text_limit" if lost else None
+    if line.tail is not None:
+        reason = "lost"
+    elif line.lost and not is_text(line.head):
+        reason = "line_limit"
+    return RpcText("text", _shown(line.head), lost=lost, reason=reason)
+
+
+def _shown(text: bytes) -> str:
+    return text[:TEXT_MOST].decode("utf-8", "backslashreplace")
+
+
+# -- a message with a gap in it ----------------------------------------------------------------------------------------
+
+_TOKEN = re.compile(
+    rb'(?P<text>"(?:[^"\\]|\\.)*")(?P<key>\s*:)?'
+    rb'|(?P<cut>"(?:[^"\\]|\\.?)*\Z)'
+    rb"|(?P<open>[{\[])|(?P<close>[}\]])"
+    rb"|(?P<plain>-?[0-9][0-9.eE+-]*(?=[\s,}\]])|true|false|null)",
+    re.DOTALL,
+)
+_VERSION = rb'"jsonrpc"\s*:\s*"2\.0"'
+# The last brace of a line closes the message itself, so an id right before it is the id of the message
+_END = re.compile(
+    rb"(?P<before>" + _VERSION + rb'\s*,\s*)?"id"\s*:\s*(?P<id>-?[0-9]+|"(?:[^"\\]|\\.)*")\s*'
+    rb"(?P<after>,\s*" + _VERSION + rb"\s*)?\}\s*\Z"
+)
+_IS_ERROR = re.compile(rb'(?<!\\)"isError"\s*:\s*(true|false)')
+
+
+def _damaged(line: Line) -> RpcText | None:
+    """The answer, or the request with an id, that a message with a gap was, if its beginning and end are enough to know."""
+    head, tail = line.head[:_HEAD_MOST], (line.tail or b"")[-_HEAD_MOST:]
+    members = _members(head)
+    end = _END.search(tail)
+    if members.get(b"jsonrpc") != b'"2.0"' and not (end and (end["before"] or end["after"])):
+        return None
+    spelled = members.get(b"id") or (end["id"] if end else b"")
+    known = id_text(spelled) if spelled else None
+    method = _string(members.get(b"method", b""))
+    kind: Kind = "request" if method else "error" if b"error" in members else "result"
+    if known is None or not (method or b"error" in members or b"result" in members):
+        return None
+    text = _text(line)
+    seen = _IS_ERROR.search(head) or _IS_ERROR.search(tail)
+    failed = seen[1] == b"true" if seen else None
+    return RpcText(kind, text.body, method=method, id=known, lost=text.lost, reason="lost", failed=failed)
+
+
+def _string(text: bytes) -> str:
+    try:
+        return str(_any.decode(text)) if text.startswith(b'"') else ""
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+def _members(head: bytes) -> dict[bytes, bytes]:
+    """Names and values of an object that is cut off. A value that is not a whole string, number or word is empty."""
+    members: dict[bytes, bytes] = {}
+    depth, name = 0, b""
+    if is_text(head):
+        return members
+    for token in _TOKEN.finditer(head):
+        if token["open"]:
+            depth += 1
+        elif token["close"]:
+            depth -= 1
+        elif depth != 1 or token["cut"]:
+            continue
+        elif token["key"]:
+            name = token["text"][1:-1]
+            members.setdefault(name, b"")
+        else:
+            members[name] = token["text"] or token["plain"]
+    return members
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _SERVER_KEY = "io.modelcontextprotocol/serverInfo"  # in `_meta` since version 2026-07-28; before, in the answer to initialize
 # The methods of requests in every version up to 2026-07-28. Others speak of textDocument/hover or turn/start
@@ -18,7 +199,7 @@ _METHOD = re.compile(
     r"(?:tools|resources|prompts|completion|logging|sampling|elicitation|roots|tasks)/.|server/discover|subscriptions/listen|ping\Z"
 )
 # Versions are days. The first request of editors and of agents names none, or a number (Agent Client Protocol)
-_VERSION = re.compile(r'"protocolVersion"\s*:\s*"')
+_MCP_VERSION = re.compile(r'"protocolVersion"\s*:\s*"')
 
 
 class _Params(Struct):
@@ -46,7 +227,7 @@ class _Introduced(Struct):
 
 def is_mcp(method: str, params: str) -> bool:
     """Is the request one of MCP? Language servers, and the servers that agents have for editors, speak JSON-RPC too."""
-    return _VERSION.search(params) is not None if method == "initialize" else _METHOD.match(method) is not None
+    return _MCP_VERSION.search(params) is not None if method == "initialize" else _METHOD.match(method) is not None
 
 
 def read_tool(params: str) -> str:

@@ -10,8 +10,6 @@ from msgspec.structs import replace
 
 from ..events import SseEvent
 
-__all__ = ["LONGEST_EVENT", "SseDecoder", "SseState"]
-
 LONGEST_EVENT = 16 * 1024 * 1024  # bytes; a whole answer with an image in base64 fits, and no model sends more
 _HEAD = b"data: "
 _MARK = "\n\ndata: "  # between the data of one event and that of the next

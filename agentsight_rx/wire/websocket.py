@@ -6,11 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from ..events import WebSocketKind
-from .permessage_deflate import Deflate, Inflater, Part, agreed
 from .unparsed import Unparsed
-from .websocket_frames import HEAD_MOST, FrameHead, FrameRules, unmask
-
-__all__ = ["Deflate", "SocketMessage", "Unparsed", "WebSocketDecoder", "WebSocketState", "agreed"]
+from .websocket_frames import HEAD_MOST, Deflate, FrameHead, FrameRules, Inflater, Part, unmask
 
 
 class SocketMessage(Struct, frozen=True):

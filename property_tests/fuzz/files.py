@@ -12,7 +12,7 @@ from agentsight_rx.sources.containers.references import Host, resolve_reference
 from agentsight_rx.sources.kernel.btf import Btf
 from agentsight_rx.sources.tls.commands import resolve
 from agentsight_rx.sources.tls.libraries import inspect
-from agentsight_rx.sources.tls.shapes import SHAPES
+from agentsight_rx.sources.tls.records import SHAPES
 from property_tests.fuzz.choices import Input
 
 __all__ = ["btf", "cgroup", "library", "reference", "script"]

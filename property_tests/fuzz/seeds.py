@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from hpack import Encoder
 
-from agentsight_rx.wire.websocket import Deflate
+from agentsight_rx.wire.websocket_frames import Deflate
 from property_tests.aws_frames import chunk as aws_chunk
 from property_tests.aws_frames import event as aws_event
 from property_tests.aws_frames import failure as aws_failure

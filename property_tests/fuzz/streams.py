@@ -12,14 +12,12 @@ import zstandard
 
 from agentsight_rx.policy.redaction.event_data import mask_events
 from agentsight_rx.policy.redaction.find import find_secrets
-from agentsight_rx.policy.redaction.masking import mask_command, mask_field, mask_words
-from agentsight_rx.policy.redaction.redactor import Redactor, settled
+from agentsight_rx.policy.redaction.redactor import Redactor, mask_command, mask_field, mask_words, settled
 from agentsight_rx.wire.aws_event_stream import PRELUDE, AwsEventStreamDecoder
 from agentsight_rx.wire.coding import ContentDecoder
 from agentsight_rx.wire.json_stream import JsonStreamDecoder
-from agentsight_rx.wire.jsonrpc import decode_line
 from agentsight_rx.wire.lines import Line, LineDecoder, is_binary
-from agentsight_rx.wire.mcp import read_cancelled, read_failed, read_server, read_tool
+from agentsight_rx.wire.mcp import decode_line, read_cancelled, read_failed, read_server, read_tool
 from agentsight_rx.wire.sse import SseDecoder
 from property_tests.aws_frames import frame
 from property_tests.coding_strategies import CHAINS, CODINGS, Coder

@@ -13,7 +13,7 @@ from agentsight_rx.llm.prices import Prices
 from agentsight_rx.runtime.recording.deciding import Deciding
 from agentsight_rx.runtime.web import StoredPage, WebOptions, serve_stored, web
 from agentsight_rx.view import Output
-from agentsight_rx.view.page.recorder import Watched
+from agentsight_rx.view.page.machine import Watched
 from tests.browser.browsing import Shown, opened
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from agentsight_rx.cli import app
 from agentsight_rx.events.loss import Reason
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.runtime.web import StoredPage
-from agentsight_rx.runtime.web.assets import bundle, single_file
+from agentsight_rx.runtime.web.app import bundle, single_file
 from agentsight_rx.view import CallRow, ProcessRow, SessionRow, TlsUseRow, ToolRow
 from agentsight_rx.view.page import Picture, embedded
 from tests.browser.browsing import NARROW, TABS, WIDE, opened, problems

@@ -20,10 +20,10 @@ from agentsight_rx.runtime.recording.deciding import Deciding
 from agentsight_rx.runtime.recording.guard_file import guard_rules
 from agentsight_rx.runtime.recording.seen_file import SeenFile
 from agentsight_rx.runtime.web import StoredPage
-from agentsight_rx.runtime.web.assets import bundle, single_file
+from agentsight_rx.runtime.web.app import bundle, single_file
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.page import Picture, embedded
-from agentsight_rx.view.page.recorder import Watched
+from agentsight_rx.view.page.machine import Watched
 from tests import guarded
 from tests.browser.browsing import Shown, opened, problems
 from tests.browser.page_runs import running, serving

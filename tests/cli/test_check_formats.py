@@ -8,7 +8,7 @@ from xml.etree import ElementTree as Xml
 import msgspec
 from msgspec.structs import replace
 
-from agentsight_rx.cli.check_formats import FORMATS, Checked
+from agentsight_rx.cli.check import FORMATS, Checked
 from agentsight_rx.policy.rules.guard.file import read_rules
 from agentsight_rx.view import AlertRow
 

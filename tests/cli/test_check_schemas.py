@@ -19,7 +19,7 @@ import pytest
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from agentsight_rx.cli.check_formats import FORMATS, Checked
+from agentsight_rx.cli.check import FORMATS, Checked
 from agentsight_rx.policy.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.policy.rules.guard.values import Rules
 from agentsight_rx.runtime.recording.judged import judged

@@ -13,7 +13,7 @@ from agentsight_rx.events.loss import Ledger, Reason
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.runtime.run import Summary
 from agentsight_rx.store.rows.tally import Tally, Totals
-from agentsight_rx.view.queries import outcome
+from agentsight_rx.view.queries.sessions import verdict as outcome
 from tests.cli.report.story import BEGAN_MS, Story, items, recorded, result, small_story, text, tool
 
 

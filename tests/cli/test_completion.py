@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_help import COMMANDS
+from tests.cli.program.test_help import COMMANDS
 
 # What bash does when the user presses Tab at the end of LINE
 TAB = """

@@ -14,12 +14,9 @@ from typer.testing import CliRunner
 from agentsight_rx.cli import cluster, demo, record, replay, serve, trace
 from agentsight_rx.cli.capture import print_graph
 from agentsight_rx.cli.destinations import Destinations
-from agentsight_rx.cli.flags.explain import Explain
-from agentsight_rx.cli.flags.filters import Filters
+from agentsight_rx.cli.flags.filters import Explain, Filters
 from agentsight_rx.cli.flags.group import STDIO, WATCH, Group, Of, Only, Without, flag, flattened
-from agentsight_rx.cli.flags.stdio import Stdio
-from agentsight_rx.cli.flags.system import System
-from agentsight_rx.cli.flags.tls import Tls
+from agentsight_rx.cli.flags.sources import Stdio, System, Tls
 from agentsight_rx.cli.flags.watch import Watch
 from agentsight_rx.graphs import trace as trace_graph
 from agentsight_rx.sources import StdioOptions, Target

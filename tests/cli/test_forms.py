@@ -12,8 +12,8 @@ import pytest
 import typer
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.flags.form import asks_for_json
-from tests.cli.test_errors import run
+from agentsight_rx.cli.flags.filters import asks_for_json
+from tests.cli.program.test_errors import run
 from tests.cli.test_terminal import LINE, on_a_terminal
 
 # To standard output: messages go to the other one

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from agentsight_rx import sinks
 from agentsight_rx.cli import app
-from agentsight_rx.cli.guard.suggested import Suggested, entry_of, suggested
+from agentsight_rx.cli.guard.rules_list import Suggested, entry_of, suggested
 from agentsight_rx.errors import CaptureError, StoreError, UsageError
 from agentsight_rx.events import BlindSpot, Event, Origin
 from agentsight_rx.events.loss import Ledger, Reason

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.cli.closing import closing_lines
-from agentsight_rx.cli.report.screen import Screen
+from agentsight_rx.cli.report.shown.screen import Screen
 from agentsight_rx.cli.report.summary import summary_text
 from agentsight_rx.events.loss import Ledger
 from agentsight_rx.runtime.run import Summary

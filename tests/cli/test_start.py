@@ -75,7 +75,7 @@ def test_what_the_sources_do_not_need_is_imported_while_they_are_opened() -> Non
 
 def test_a_recording_loads_neither_what_serves_the_page_nor_what_exports() -> None:
     late = {"uvicorn", "starlette", "sse_starlette", "opentelemetry", "urllib.request", "rich.table", "pydantic", "elftools"}
-    own = {f"agentsight_rx.{name}" for name in ("view.page", "view.queries.verdict", "llm.context", "sinks.exports")}
+    own = {f"agentsight_rx.{name}" for name in ("view.page", "view.queries.sessions.verdict", "llm.context", "sinks.exports")}
     assert not (late | own) & _imported("cli.record", *_BESIDE_THE_SOURCES)
 
 
@@ -103,6 +103,6 @@ def test_the_help_says_of_each_command_what_its_own_help_begins_with() -> None:
 
 def test_a_report_loads_no_reader_of_model_calls_and_no_redaction() -> None:
     loaded = _loaded("report", "--db", "/nothing.lmdb")
-    assert "agentsight_rx.view.queries.summary" in loaded
+    assert "agentsight_rx.view.queries.sessions.summary" in loaded
     assert not {"agentsight_rx.llm.reader", "agentsight_rx.llm.table"} & loaded
     assert not {name for name in loaded if name.startswith("agentsight_rx.policy.redaction")}

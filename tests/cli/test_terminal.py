@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_errors import PROGRAM, run
+from tests.cli.program.test_errors import PROGRAM, run
 
 LINE = '{"timestamp":1,"event":"EXIT","comm":"sh","pid":7,"ppid":1,"exit_code":3}\n'
 

@@ -4,7 +4,7 @@ import pytest
 
 from agentsight_rx.cli.values import bytes_of, placement_of, retention_of, seconds_of, socket_of
 from agentsight_rx.errors import UsageError
-from agentsight_rx.store.log.retention import Retention
+from agentsight_rx.store.log.upkeep import Retention
 
 
 @pytest.mark.parametrize(

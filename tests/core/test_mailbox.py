@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.core import capacity
+from agentsight_rx.core import mailbox as capacity
 from agentsight_rx.core import mailbox as mailboxes
 from agentsight_rx.core.mailbox import Mailbox, Overflow, inbox
 from agentsight_rx.core.weight import weight

@@ -13,9 +13,9 @@ from reactivex import operators as ops
 
 from agentsight_rx.core.engine import Engine, EngineState
 from agentsight_rx.core.kernels import change, keep
-from agentsight_rx.core.machine import Kernel
+from agentsight_rx.core.machine import Kernel, Node
 from agentsight_rx.core.merge import merge
-from agentsight_rx.core.stream import Node, Operator, Stream, of
+from agentsight_rx.core.stream import Operator, Stream, of
 from agentsight_rx.events import Event, HttpRequest, Loss, Origin, ProcessFork, TlsChunk, TlsClose
 from agentsight_rx.events import time_of as event_time
 from agentsight_rx.events.loss import Reason

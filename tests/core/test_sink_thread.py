@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from agentsight_rx.core.mailbox import Mailbox
-from agentsight_rx.core.sink import Sink, Unwritten
-from agentsight_rx.core.sink_thread import SinkThread
+from agentsight_rx.core.sink import Sink, SinkThread, Unwritten
 from agentsight_rx.events import Origin, TlsChunk
 from agentsight_rx.events.loss import Entry, Ledger, Reason
 

@@ -15,8 +15,8 @@ from reactivex.subject import Subject
 
 from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.kernels import change, each, keep
-from agentsight_rx.core.machine import Bounded, Checkpointed, Kernel
-from agentsight_rx.core.stream import Chain, Node, Operator, Stream, of, origin
+from agentsight_rx.core.machine import Bounded, Checkpointed, Kernel, Node
+from agentsight_rx.core.stream import Chain, Operator, Stream, of, origin
 from agentsight_rx.events.loss import Entry, Reason
 
 MS = 1_000_000

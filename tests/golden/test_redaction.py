@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from agentsight_rx.cli.closing import closing_lines
-from agentsight_rx.cli.report.screen import Screen
+from agentsight_rx.cli.report.shown.screen import Screen
 from agentsight_rx.cli.report.summary import summary_text
 from agentsight_rx.events import Connection, Direction, TlsChunk, TlsEvent
 from agentsight_rx.events.envelope import encode_line

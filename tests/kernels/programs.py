@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import agentsight_rx.sources.kernel.prepared as preparing
+import agentsight_rx.sources.kernel.cache as preparing
 from agentsight_rx import sources
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import Stream
@@ -24,8 +24,7 @@ from agentsight_rx.sources import (
     TlsOptions,
 )
 from agentsight_rx.sources.kernel.features import has_may_goto
-from agentsight_rx.sources.kernel.image import Image
-from agentsight_rx.sources.kernel.loaded import Loaded
+from agentsight_rx.sources.kernel.loaded import Image, Loaded
 from agentsight_rx.sources.kernel.syscall import TRACE_UPROBE_MULTI
 from tests.live.functions import refusals
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.sources.kernel import prepared as preparing
-from agentsight_rx.sources.kernel.compiler import compiled, compiler_identity
-from agentsight_rx.sources.kernel.workers import Worker
+from agentsight_rx.sources.kernel import cache as preparing
+from agentsight_rx.sources.kernel.compiler import Worker, compiled, compiler_identity
 
 __all__ = ["COMPILERS", "SETUP", "compiled_by"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import closing
 
-from agentsight_rx.sources.kernel.image import Image
-from agentsight_rx.sources.kernel.loaded import Loaded
+from agentsight_rx.sources.kernel.loaded import Image, Loaded
 from agentsight_rx.sources.kernel.syscall import KPROBE, RAW_TRACEPOINT, TRACEPOINT
 
 __all__ = ["refusals"]

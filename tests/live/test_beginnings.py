@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.store.state import LmdbStore
-from agentsight_rx.view.queries.health import read_health
+from agentsight_rx.view.queries.sessions.health import read_health
 from tests.live.capture import PATIENCE_S, PROGRAM, started, tracing, until
 from tests.live.peers import fake_llm
 

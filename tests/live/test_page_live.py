@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 from agentsight_rx.events import AnswerProgress
-from agentsight_rx.runtime.web.assets import bundle
+from agentsight_rx.runtime.web.app import bundle
 from agentsight_rx.store.log.reading import read_events
 from agentsight_rx.store.state import LmdbStore
 from tests.browser.browsing import opened, problems

@@ -37,12 +37,11 @@ from agentsight_rx.sources import (
     tls,
 )
 from agentsight_rx.sources.containers.references import Container
-from agentsight_rx.sources.kernel import prepared as preparing
+from agentsight_rx.sources.kernel import cache as preparing
 from agentsight_rx.sources.kernel import program
-from agentsight_rx.sources.kernel.cache import Cache
+from agentsight_rx.sources.kernel.cache import RUNS, Cache, Source, prepared
 from agentsight_rx.sources.kernel.features import has_may_goto
-from agentsight_rx.sources.kernel.image import Image
-from agentsight_rx.sources.kernel.prepared import RUNS, Source, prepared
+from agentsight_rx.sources.kernel.loaded import Image
 from agentsight_rx.sources.kernel.syscall import TRACE_UPROBE_MULTI
 from tests.live.compilers import COMPILERS, SETUP, compiled_by
 from tests.live.functions import refusals

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from agentsight_rx.sources.kernel import perf_events
+from agentsight_rx.sources.kernel import probes as perf_events
 from agentsight_rx.sources.tls.libraries import inspect, system_libraries
 from tests.live.capture import PROGRAM
 from tests.live.peers import fake_llm

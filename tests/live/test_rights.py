@@ -12,7 +12,7 @@ from agentsight_rx.sources.kernel.features import has_uprobe_multi
 from agentsight_rx.sources.kernel.rights import own_rights
 from agentsight_rx.store.rows.tables import HTTP
 from agentsight_rx.store.state import LmdbStore
-from agentsight_rx.view.queries.health import read_health
+from agentsight_rx.view.queries.sessions.health import read_health
 from tests.live.peers import fake_llm
 from tests.live.users import CAPABILITIES, NOBODY, PROGRAM_THERE, as_user, home_of_nobody
 

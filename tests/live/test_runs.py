@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.sources.kernel import prepared as preparing
-from agentsight_rx.sources.kernel.cache import kernel_identity
+from agentsight_rx.sources.kernel import cache as preparing
+from agentsight_rx.sources.kernel.cache import RUNS, kernel_identity
 from agentsight_rx.sources.kernel.loaded import Loaded
-from agentsight_rx.sources.kernel.prepared import RUNS
 from tests.live.test_files import test_every_operation_is_emitted_with_path_outcome_and_bytes as files
 from tests.live.test_net import test_every_operation_is_emitted_with_both_addresses_and_outcome as connections
 from tests.live.test_plain_http import test_every_system_call_gives_its_bytes_once as plain_http

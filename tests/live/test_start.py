@@ -10,8 +10,8 @@ import pytest
 from agentsight_rx.core.merge import merge
 from agentsight_rx.events import FileEvent, ProcessExec, ProcessExit, StdioChunk
 from agentsight_rx.sources import FileOptions, ProcessOptions, StdioOptions, Target, files, process, stdio
-from agentsight_rx.sources.kernel import prepared
-from agentsight_rx.sources.kernel.image import Image
+from agentsight_rx.sources.kernel import cache as prepared
+from agentsight_rx.sources.kernel.loaded import Image
 from tests.live.capture import running, until
 
 pytestmark = pytest.mark.live

@@ -20,11 +20,10 @@ from agentsight_rx.store.rows.tables import CALLS, SESSIONS
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import AlertRow
 from agentsight_rx.view.page import Picture
-from agentsight_rx.view.page.counted_once import sessions_once
-from agentsight_rx.view.page.rail import RailRow, rail_of
+from agentsight_rx.view.page.rail import RailRow, rail_of, sessions_once
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.alerts import read_alerts
-from agentsight_rx.view.queries.health import read_health
+from agentsight_rx.view.queries.sessions.health import read_health
 from tests.live.capture import PATIENCE_S, PROGRAM, until
 from tests.live.peers import find_node
 from tests.live.users import NOBODY

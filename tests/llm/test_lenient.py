@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from msgspec import Raw, Struct
 
-from agentsight_rx.llm.decode import Count
 from agentsight_rx.llm.lenient import Fields, Found
+from agentsight_rx.llm.resent import Count
 
 
 class Part(Struct):

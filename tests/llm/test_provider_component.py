@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.events import SseEvent
-from agentsight_rx.llm.anthropic.answer import ANTHROPIC
 from agentsight_rx.llm.canonical import Asked, Message, TextPart
+from agentsight_rx.llm.dialects.anthropic import ANTHROPIC
 from agentsight_rx.llm.reader import Draft
 from tests.llm.cases import case_of
 from tests.provider_component import check_provider

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agentsight_rx.core.pace import STEP_NS
+from agentsight_rx.core.reading import STEP_NS
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Event, Origin, ProcessExit, Tick, TlsChunk
 from agentsight_rx.operators import normalize

@@ -34,7 +34,7 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.events.envelope import encode_line
 from agentsight_rx.operators import parse_http, remove_auth
-from agentsight_rx.operators.remove_auth import SECRET_HEADERS
+from agentsight_rx.policy.redaction.names import SECRET_HEADERS
 from agentsight_rx.policy.redaction.redactor import Redactor
 from tests.operators import CONNECTION, Running, Wire, run
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from agentsight_rx.cli.watch.heartbeat import Beat, Kept
-from agentsight_rx.cli.watch.reloading import Reloading
+from agentsight_rx.cli.watch.heartbeat import Beat, Kept, Reloading
 from agentsight_rx.core.stream import of
 from agentsight_rx.events.loss import Reason
 from agentsight_rx.events.tokens import Usage
@@ -27,10 +26,10 @@ from agentsight_rx.store.rows.tables import ROW_TABLES
 from agentsight_rx.store.rows.tally import Tally
 from agentsight_rx.store.rows.uses import Uses
 from agentsight_rx.store.state import LmdbStore
-from agentsight_rx.view.queries.costs import usd_of_call
+from agentsight_rx.view.queries.calls.costs import usd_of_call
+from agentsight_rx.view.queries.calls.tokens import TokenGroup, read_tokens
 from agentsight_rx.view.queries.reading import rows_of
 from agentsight_rx.view.queries.selection import Selection
-from agentsight_rx.view.queries.tokens import TokenGroup, read_tokens
 from tests.live.capture import until
 from tests.prometheus.server import RULES, Prometheus, prometheus, promtool
 from tests.view.page.story import parcel, recorded

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.cli.manual import manual
-from agentsight_rx.cli.version import commit_of
+from agentsight_rx.cli.program.manual import manual
+from agentsight_rx.cli.program.version import commit_of
 from scripts.index_readme import index_readme
 from scripts.made import MADE
 

@@ -99,7 +99,7 @@ def test_a_provider_and_an_agent_are_known_to_every_command(installed: Path) -> 
         ("broken_parts:NUMBER", "expected a value of agentsight_rx.llm.Provider, and got 3"),
         ("broken_parts:missing", "AttributeError: "),
         ("not_there:x", "ModuleNotFoundError: No module named 'not_there'"),
-        ("agentsight_rx.llm.dialects:ANTHROPIC", "the provider 'anthropic' is there already"),
+        ("agentsight_rx.llm.all_dialects:ANTHROPIC", "the provider 'anthropic' is there already"),
     ],
 )
 def test_a_broken_part_is_one_line_and_the_command_goes_on(tmp_path: Path, part: str, why: str) -> None:
@@ -131,9 +131,7 @@ def test_what_a_flag_cannot_find_or_make_is_an_error_of_one_sentence(tmp_path: P
 
 def test_a_command_that_needs_no_part_looks_for_none(tmp_path: Path) -> None:
     """Without a package that names one of our groups, importlib.metadata is not even imported."""
-    program = (
-        "import sys, agentsight_rx.core.installed as i; assert not i.any_part(); print('importlib.metadata' in sys.modules)"
-    )
+    program = "import sys, agentsight_rx.core.start as i; assert not i.any_part(); print('importlib.metadata' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert ("False\n", "") == (done.stdout, done.stderr)

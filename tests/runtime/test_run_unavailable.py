@@ -14,8 +14,8 @@ from agentsight_rx.errors import CaptureError, Unavailable
 from agentsight_rx.events import Loss, Origin, Readline
 from agentsight_rx.events.loss import Entry, Reason
 from agentsight_rx.store.state import LmdbStore
-from agentsight_rx.view.queries.gaps import missing_things
-from agentsight_rx.view.queries.health import read_health
+from agentsight_rx.view.queries.sessions.gaps import missing_things
+from agentsight_rx.view.queries.sessions.health import read_health
 from tests.live.capture import Kept
 
 WHY = "the kernel did not take it: no rights; do this"

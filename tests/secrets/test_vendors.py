@@ -12,7 +12,7 @@ import pytest
 
 from agentsight_rx.policy.redaction.kinds import KINDS
 from agentsight_rx.policy.redaction.redactor import Redactor
-from agentsight_rx.policy.redaction.stream import SecretStream
+from agentsight_rx.policy.redaction.resent import SecretStream
 from tests.secrets.kinds import PARTS
 from tests.secrets.vendors import RANDOM, VENDORS, fresh_key
 

@@ -14,9 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from agentsight_rx.policy.redaction.masking import mask_command, mask_words
-from agentsight_rx.policy.redaction.redactor import Redactor
-from agentsight_rx.policy.redaction.stream import SecretStream
+from agentsight_rx.policy.redaction.redactor import Redactor, mask_command, mask_words
+from agentsight_rx.policy.redaction.resent import SecretStream
 
 __all__ = ["ALPHABETS", "COMMANDS", "MARK", "NOT_PROMISED", "TEXTS", "WHOLE", "broken", "fresh", "leaks", "places_of", "table"]
 

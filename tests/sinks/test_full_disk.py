@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from agentsight_rx.core.sink import Sink, Writer
-from agentsight_rx.core.sink_thread import SinkThread
+from agentsight_rx.core.sink import Sink, SinkThread, Writer
 from agentsight_rx.errors import UnwritableError
 from agentsight_rx.events import Origin, TlsChunk
 from agentsight_rx.events.loss import Ledger, Reason

@@ -42,7 +42,7 @@ from agentsight_rx.events.loss import Entry, Ledger, Meter, Reason
 from agentsight_rx.llm import PROVIDERS
 from agentsight_rx.runtime.run import run
 from agentsight_rx.sinks import OtelOptions, otel
-from agentsight_rx.sinks.otel.planned import span_id
+from agentsight_rx.sinks.otel.spans import span_id
 from agentsight_rx.view import AlertRow, AuditRow, BlindSpotRow, CallRow, Fold, Output, ProcessRow, RowGone
 from tests.llm.cases import case_of
 from tests.provider_component import ProviderCase

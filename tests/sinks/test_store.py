@@ -16,9 +16,9 @@ from agentsight_rx.events.loss import Ledger, Reason
 from agentsight_rx.operators import remove_auth
 from agentsight_rx.sinks import redaction_key, store
 from agentsight_rx.store.fold.fold import FoldState
-from agentsight_rx.store.log.checkpoints import CHECKPOINT, Checkpoints
-from agentsight_rx.store.log.reading import read_events, resume
-from agentsight_rx.store.log.retention import Retention
+from agentsight_rx.store.log.reading import read_events
+from agentsight_rx.store.log.resuming import CHECKPOINT, Checkpoints, resume
+from agentsight_rx.store.log.upkeep import Retention
 from agentsight_rx.store.rows.tables import CALLS, LOSS_TIMES, PREVIEW, REMOVED, RUNS, SESSION_GAPS
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import AuditRow, CallRow, Fold, Output

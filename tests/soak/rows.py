@@ -17,8 +17,8 @@ from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources.kernel.features import takes_links
 from agentsight_rx.store.rows.tables import CALLS, LOSSES, PROCESSES, SESSIONS
 from agentsight_rx.store.state import LmdbStore
-from agentsight_rx.view.queries.health import Healths
 from agentsight_rx.view.queries.reading import rows_of
+from agentsight_rx.view.queries.sessions.health import Healths
 from tests.disks import fill, free, small_disk
 from tests.live.capture import until
 from tests.live.watched import Agent, Recorder, Scene

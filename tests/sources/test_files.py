@@ -4,7 +4,7 @@ import struct
 
 from agentsight_rx.events import FileEvent, Origin
 from agentsight_rx.sources.files import Account, KnownFile, Operation, decode
-from agentsight_rx.sources.kernel.repeats import Repeats
+from agentsight_rx.sources.kernel.reader import Repeats
 
 FILE, OTHER = b"f" * 32, b"o" * 32
 WALKED, CUT = 1, 2

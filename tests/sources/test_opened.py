@@ -10,10 +10,10 @@ import pytest
 from agentsight_rx.core.stream import Stream, origin
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.events import Origin, ProcessEvent, ProcessFork
-from agentsight_rx.graphs import Inputs, TraceOptions, traced
+from agentsight_rx.graphs import TraceOptions, traced
 from agentsight_rx.runtime.run import run
 from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
-from agentsight_rx.sources.opened import SourceOptions, inputs, launched, of_command, opened_ahead
+from agentsight_rx.sources.opened import Inputs, SourceOptions, inputs, launched, of_command, opened_ahead
 
 _FORK = ProcessFork(Origin(7, 7), 1, 7)
 

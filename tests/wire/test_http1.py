@@ -6,7 +6,10 @@ from typing import Any, NamedTuple, SupportsIndex
 import msgspec
 import pytest
 
-from agentsight_rx.wire.http1 import Body, End, Http1Decoder, Item, RequestHead, ResponseHead, Unparsed, field
+from agentsight_rx.wire.http1 import Http1Decoder, Item
+from agentsight_rx.wire.http1_framing import Body, End
+from agentsight_rx.wire.http1_head import RequestHead, ResponseHead, field
+from agentsight_rx.wire.unparsed import Unparsed
 
 
 class Message(NamedTuple):

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, SupportsIndex
 import msgspec
 import pytest
 
-from agentsight_rx.wire.websocket import Deflate, SocketMessage, Unparsed, WebSocketDecoder, agreed
+from agentsight_rx.wire.unparsed import Unparsed
+from agentsight_rx.wire.websocket import SocketMessage, WebSocketDecoder
+from agentsight_rx.wire.websocket_frames import Deflate, agreed
 
 KEY = b"\x37\xfa\x21\x3d"
 TAKEOVER, ALONE = Deflate(), Deflate(takeover=False)

@@ -5,10 +5,9 @@ This machine -> what can be captured here, what cannot, and what to do about tha
 makes the lines that people read.
 """
 
-from .checks import Check, can_try, machine_checks
+from .checks import Check, can_record_at_all, can_try, machine_checks, ways
 from .report import render
 from .trial import Outcome, can_record, try_sources
-from .ways import can_record_at_all, ways
 
 __all__ = [
     "Check",

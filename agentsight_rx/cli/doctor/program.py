@@ -14,8 +14,6 @@ import sys
 import tempfile
 from contextlib import suppress
 
-__all__ = ["BASH"]
-
 BASH = "/bin/bash"
 
 

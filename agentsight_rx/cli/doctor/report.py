@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 from ...core.messages import program
 from ...runtime.plugins import Plugin
 from ...store.reasons import SOURCES
-from .checks import Check
+from .checks import Check, can_record_at_all
 from .trial import Outcome, can_record
-from .ways import can_record_at_all
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-__all__ = ["render"]
 
 _SEEN = {
     "tls": "what our own program sent and received over TLS was read",

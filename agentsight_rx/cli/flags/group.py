@@ -10,24 +10,6 @@ from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args, get_
 import typer
 from msgspec import Struct
 
-__all__ = [
-    "FILTERS",
-    "HOW",
-    "OUT",
-    "PAGE",
-    "STDIO",
-    "SYSTEM",
-    "TLS",
-    "WATCH",
-    "WHICH",
-    "Group",
-    "Of",
-    "Only",
-    "Without",
-    "flag",
-    "flattened",
-]
-
 # The titles under which the help shows flags
 WATCH, TLS, STDIO, SYSTEM = "what to watch", "TLS", "stdio", "system"
 FILTERS, OUT, PAGE = "filters", "where it goes", "the page"

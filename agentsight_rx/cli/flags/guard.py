@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from ...core.messages import say
 from ...policy.rules.guard.values import Rules
-from ..own_files import own_file
-from ..stores import recorded
+from ..places.own_files import own_file
+from ..places.stores import recorded
 from .group import FILTERS, Group, flag
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ...runtime.recording.guard_file import LoadedRules
     from ...sources.opened import SourceOptions
 
-__all__ = ["RULES_FILE", "Guard", "given_rules"]
 
 RULES_FILE = "guard.toml"
 S = TypeVar("S", bound="SourceOptions")
@@ -73,7 +72,7 @@ class Guard(Group, frozen=True):
         """Add the homes of users and the hosts of earlier recordings, for a capture. A `folder` chooses its workspace alone."""
         if options.guard is None:
             return options
-        from ...runtime.recording.earlier_hosts import hosts_of
+        from ...runtime.recording.guard_file import hosts_of
 
         return replace(self.living_here(options), known_hosts=hosts_of(recorded(), folder))
 
@@ -81,7 +80,7 @@ class Guard(Group, frozen=True):
         """Add the homes of users of this machine, for a capture."""
         if options.guard is None:
             return options
-        from ...runtime.recording.earlier_hosts import homes_here
+        from ...runtime.recording.guard_file import homes_here
 
         return replace(options, known_homes=homes_here())
 
@@ -89,8 +88,8 @@ class Guard(Group, frozen=True):
         """Have the source of files recognise secret files of this machine, and in a `folder`, under any name."""
         if not self.is_on or options.files is None:
             return options
-        from ...runtime.recording.earlier_hosts import homes_here
-        from ...runtime.recording.secret_files import secret_files
+        from ...runtime.recording.guard_file import homes_here
+        from ...runtime.recording.seen_file import secret_files
 
         patterns = given_rules(self.guard_rules, folder=folder).lists.get("secrets", ())
         return replace(options, files=replace(options.files, known=secret_files(patterns, homes_here(), folder)))

@@ -9,16 +9,13 @@ from ...sources import AgentOptions, FileOptions, NetOptions, PlainHttpOptions, 
 from ...sources.opened import SourceOptions
 from ..values import comms_of, required_of
 from .group import WATCH, Group, Of, flag
-from .stdio import Stdio
-from .system import System
-from .tls import Tls
+from .sources import Stdio, System, Tls
 
 if TYPE_CHECKING:
     from ...core.stream import Stream
     from ...events import Event
     from ...graphs import TraceOptions
 
-__all__ = ["Watch"]
 
 _ALONE = Of()  # a command of one source has no flag for it
 

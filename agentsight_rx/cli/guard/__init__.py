@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from ..flags.group import flattened
-from ..lazy import lazy_group
+from ..program.lazy import lazy_group
 
 __all__ = ["guard"]
 
@@ -13,7 +13,7 @@ __all__ = ["guard"]
 _COMMANDS = {
     "list": ("rules_list", "list_rules"),
     "test": ("tried", "try_rules"),
-    "explain": ("explained", "explain"),
+    "explain": ("rules_list", "explain"),
     "continue": ("halted", "continue_agent"),
     "end": ("halted", "end_agent"),
 }

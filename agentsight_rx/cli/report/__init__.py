@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typer
 
-from ..lazy import lazy_group
-from .flags import reported
+from ..program.lazy import lazy_group
+from .shown.ask import reported
 from .summary import summary
 
 __all__ = ["report"]
@@ -19,27 +19,27 @@ _REPORTS = {
     "summary": ("summary", "summary"),
     "calls": ("calls", "calls"),
     "call": ("call", "call"),
-    "prompts": ("prompts", "prompts"),
+    "prompts": ("lists", "prompts"),
     "tools": ("tools", "tools"),
     "files": ("files", "files"),
     "network": ("network", "network"),
     "mcp": ("mcp", "mcp"),
-    "processes": ("processes", "processes"),
-    "http": ("http", "http"),
+    "processes": ("tools", "processes"),
+    "http": ("lists", "http"),
     "timeline": ("timeline", "timeline"),
     "alerts": ("alerts", "alerts"),
-    "audit": ("audit", "audit"),
-    "sessions": ("sessions", "sessions"),
+    "audit": ("lists", "audit"),
+    "sessions": ("lists", "sessions"),
     "tokens": ("tokens", "tokens"),
     "context": ("context", "context"),
-    "cache": ("cache", "cache"),
+    "cache": ("tokens", "cache"),
     "transcripts": ("transcripts", "transcripts"),
     "compare": ("compare", "compare"),
-    "health": ("health", "health"),
-    "diff": ("diff", "diff"),
+    "health": ("recordings", "health"),
+    "diff": ("diff.runs", "diff"),
     "export": ("export", "export"),
     "list": ("recordings", "recordings"),
-    "compact": ("compact", "compact"),
+    "compact": ("shown.ask", "compact"),
 }
 report = typer.Typer(cls=lazy_group(__name__, _REPORTS, wrapped=reported), no_args_is_help=False)
 report.callback(invoke_without_command=True)(reported(summary))

@@ -12,14 +12,12 @@ import typer
 from ...core.errors import UsageError
 from ...core.messages import program
 from ...runtime.recording.judged import had_guard, judged
+from ...store.words import plural
 from ...view import AlertRow
 from ...view.queries.alerts import LEVELS, read_alerts
 from .alert_words import alert_lines
-from .ask import Ask
-from .screen import Line, Prose, Screen, Whole
-from .words import plural
-
-__all__ = ["alerts"]
+from .shown.ask import Ask
+from .shown.screen import Line, Prose, Screen, Whole
 
 _NEWEST = 20
 
@@ -60,7 +58,7 @@ def _without_guard(ask: Ask) -> Iterator[Line]:
 def _states(rows: Sequence[AlertRow]) -> tuple[dict[str, str], str]:
     """The states of alerts, as the page has them, and the mistake in the rules of now, if there is one."""
     from ...view.queries.decided import state_of
-    from ..deciding import deciding
+    from ..stopping import deciding
 
     decisions = deciding().now()
     return {row.id: state_of(row, decisions) for row in rows}, decisions.wrong

@@ -12,18 +12,17 @@ from ...core.errors import UsageError
 from ...llm.canonical import ReasoningPart, TextPart
 from ...store.log.reading import read_exchange
 from ...store.rows.tool_words import asked_for
+from ...store.words import amount, count, money, plural, took
 from ...view import CallRow
-from ...view.queries.call import ToolWork, WholeCall, find_calls, read_call
-from .against import show_against
-from .ask import Ask, report_called
+from ...view.queries.calls.call import ToolWork, WholeCall, find_calls, read_call
 from .call_words import prices_said, state_of_call
-from .conversation import answer_lines, request_lines
+from .diff.against import show_against
 from .resend import Language, print_program
-from .screen import Line, Screen, Span, Whole
-from .tool_words import tool_said
-from .words import amount, clock, count, money, plural, took
-
-__all__ = ["call"]
+from .shown.ask import Ask, report_called
+from .shown.conversation import answer_lines, request_lines
+from .shown.screen import Line, Screen, Span, Whole
+from .shown.words import clock
+from .tools import tool_said
 
 _FILES_SHOWN = 8
 _PROCESSES_SHOWN = 8

@@ -5,13 +5,11 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping
 
-from ...store.words import aside_said, error_said, ordinal, tokens_said, written_said
+from ...store.words import aside_said, count, error_said, money, ordinal, plural, tokens_said, written_said
 from ...view import CallRow
-from ...view.queries.costs import CostSum
-from .screen import Span
-from .words import count, listed, money, plural
-
-__all__ = ["cost_said", "is_whole", "new_in_call", "numbers_said", "prices_said", "state_of_call"]
+from ...view.queries.calls.costs import CostSum
+from .shown.screen import Span
+from .shown.words import listed
 
 
 def is_whole(call: CallRow, /) -> bool:

@@ -8,17 +8,15 @@ from typing import Annotated
 import typer
 
 from ...policy.rules.http import compile_http
-from ...store.words import tokens_said
+from ...store.words import amount, money, plural, tokens_said, took
 from ...view import CallRow
-from ...view.queries.calls import read_calls
-from ...view.queries.costs import PricedCall, summed
-from ...view.queries.matching import is_matched
-from .ask import Ask
+from ...view.queries.calls.call import read_calls
+from ...view.queries.calls.costs import PricedCall, summed
+from ...view.queries.records import is_matched
 from .call_words import cost_said, new_in_call, state_of_call
-from .screen import Cell, Column, Line, Prose, Screen, table
-from .words import amount, clock, listed, money, plural, took
-
-__all__ = ["COLUMNS", "calls"]
+from .shown.ask import Ask
+from .shown.screen import Cell, Column, Line, Prose, Screen, table
+from .shown.words import clock, listed
 
 _NEWEST = 50
 _WIDE = 120  # cells, from which on there is room for the answers

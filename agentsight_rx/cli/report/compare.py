@@ -11,18 +11,17 @@ from ...core.errors import UsageError
 from ...core.messages import program
 from ...llm.agents.known import AGENTS
 from ...store.rows.tool_words import asked_for
+from ...store.words import amount, count, plural
 from ...view import CallRow, ToolRow
 from ...view.queries import sessions_named
-from ...view.queries.session_compare import CallPair, SessionComparison
+from ...view.queries.sessions.compare import CallPair, SessionComparison
 from ...view.transcripts import TranscriptCall, TranscriptTool
-from ..session_files import home_of_user
-from .ask import Ask
+from ..places.session_files import home_of_user
 from .call_words import state_of_call
-from .lacking import compared
-from .screen import Cell, Column, Line, Screen, Span, Whole, table
-from .words import amount, clock, count, listed, plural
-
-__all__ = ["compare"]
+from .shown.ask import Ask
+from .shown.lacking import compared
+from .shown.screen import Cell, Column, Line, Screen, Span, Whole, table
+from .shown.words import clock, listed
 
 _MOST = 20  # lines of one kind
 _READ = [agent.title for agent in AGENTS if agent.session_files]

@@ -11,11 +11,13 @@ from msgspec import Struct
 from ...core.errors import UsageError
 from ...store.rows.kinds import CallRow
 from ...store.rows.tables import TOOLS
-from ...view.queries.call import find_calls
-from ...view.queries.context import AgentContext, TurnContext
-from ...view.queries.context_findings import Avoidable, avoidable
-from ...view.queries.context_reading import read_beside, read_contexts
-from ...view.queries.context_words import (
+from ...store.words import amount, money, percent, plural
+from ...view.queries.calls.call import find_calls
+from ...view.queries.context.context import AgentContext, TurnContext
+from ...view.queries.context.findings import Avoidable, avoidable, with_instruction_files
+from ...view.queries.context.reading import read_beside, read_contexts
+from ...view.queries.context.segments import Segment, carried, segments_of
+from ...view.queries.context.words import (
     ORIGINS,
     avoidable_said,
     cleared_said,
@@ -24,14 +26,10 @@ from ...view.queries.context_words import (
     sentence_of,
     what_to_do,
 )
-from ...view.queries.instruction_files import with_instruction_files
 from ...view.queries.reading import newest_session, selected
-from ...view.queries.segments import Segment, carried, segments_of
-from .ask import Ask
-from .screen import Column, Line, Prose, Screen, Span, Whole, table
-from .words import amount, listed, money, percent, plural
-
-__all__ = ["OVER_TIME", "SEGMENTS", "ContextReport", "context", "context_lines"]
+from .shown.ask import Ask
+from .shown.screen import Column, Line, Prose, Screen, Span, Whole, table
+from .shown.words import listed
 
 _ROWS = 12
 _FINDINGS = 5

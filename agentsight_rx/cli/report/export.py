@@ -17,23 +17,21 @@ from ...core.files import why, written_whole
 from ...core.messages import program, say
 from ...events.envelope import encode_line
 from ...events.loss import Ledger
-from ...runtime.web.assets import bundle, single_file
+from ...runtime.web.app import bundle, single_file
 from ...sinks import OtelOptions, send_recorded, write_recorded
 from ...sinks.exports import CSV_TABLES, TABLES, atif, csv_lines, har, parquet, perfetto
 from ...store.log.reading import read_events_of_now
 from ...store.rows.kinds import SessionRow
 from ...store.rows.tables import ALERTS
+from ...store.words import plural
 from ...view.page import Picture, embedded
 from ...view.page.picture import WHOLE
 from ...view.queries.reading import newest_session, rows_of, sessions_named
 from ...view.snapshot.snapshot import AUDIT_DEFAULT, read_snapshot
+from ..flags.destinations import Otel
 from ..flags.group import Only
-from ..flags.otel import Otel
 from ..launch import invoking_user
-from .ask import Ask
-from .words import plural
-
-__all__ = ["export"]
+from .shown.ask import Ask
 
 _SPANS = "otlp"
 _DEADLINE_S = 60.0  # for which the end waits for a collector

@@ -10,15 +10,13 @@ import typer
 
 from ...core.errors import UsageError
 from ...store.rows.tables import AUDIT
-from ...view.queries.causes import Causes, within
-from ...view.queries.file_fates import KINDS, Lives
-from ...view.queries.files import FileUse, file_uses
-from .ask import Ask
-from .cause_words import causes_said, who_said
-from .screen import Cell, Column, Span, State, table
-from .words import count, data_size
-
-__all__ = ["COLUMNS", "files"]
+from ...store.words import count, data_size
+from ...view.queries.effects.causes import Causes, within
+from ...view.queries.effects.file_fates import KINDS, Lives
+from ...view.queries.effects.files import FileUse, file_uses
+from .shown.ask import Ask
+from .shown.screen import Cell, Column, Span, State, table
+from .shown.words import causes_said, who_said
 
 _MOST = 50
 COLUMNS = (

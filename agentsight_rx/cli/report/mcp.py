@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, cast
 
+import msgspec
 import typer
 
 from ...store.rows.tables import AUDIT
-from ...view.queries.causes import Causes, within
-from ...view.queries.mcp import McpRequest, McpTool, mcp_of
-from .ask import Ask
-from .mcp_words import result_said
-from .screen import Cell, Column, Line, Screen, Span, State, Whole, table
-from .words import clock, count, plural, took
+from ...store.words import count, plural, took
+from ...view.queries.calls.mcp import McpRequest, McpTool, mcp_of
+from ...view.queries.effects.causes import Causes, within
+from .shown.ask import Ask
+from .shown.screen import Cell, Column, Line, Screen, Span, State, Whole, table
+from .shown.words import clock
 
-__all__ = ["COLUMNS", "mcp"]
+# -- mcp words -----------------------------------------------------------------------------------------------------
+# The JSON of the result of an MCP request -> what matters in it, on one line.
+
+
+def result_said(result: str) -> str:
+    """The text of a result, or the message of an error, where there is one."""
+    members = _object(result)
+    message, content = members.get("message"), members.get("content")
+    if isinstance(message, str):
+        return message
+    if not isinstance(content, list):
+        return result
+    parts = cast("list[object]", content)
+    texts = [cast("Mapping[str, object]", part).get("text") for part in parts if isinstance(part, dict)]
+    return " ".join(text for text in texts if isinstance(text, str)) or result
+
+
+def _object(text: str) -> Mapping[str, object]:
+    try:
+        value: object = msgspec.json.decode(text) if text else None
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _EACH = 5  # requests to one tool
 COLUMNS = (

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ...store.rows.tables import AUDIT, BLIND_SPOTS, HTTP
-from ...view.queries.causes import Causes, within
-from ...view.queries.network import Host, Network, Path, Peer, network_of
+from ...store.words import count, data_size, plural
+from ...view.queries.effects.causes import Causes, within
+from ...view.queries.effects.network import Host, Network, Path, Peer, network_of
 from ...view.queries.reading import rows_of, selected
-from .ask import Ask
-from .cause_words import causes_said, who_said
-from .plain import plain
-from .screen import Cell, Column, Line, Prose, Span, Whole, table
-from .words import count, data_size, listed, plural
-
-__all__ = ["HOSTS", "PEERS", "network"]
+from .shown.ask import Ask, plain
+from .shown.screen import Cell, Column, Line, Prose, Span, Whole, table
+from .shown.words import causes_said, listed, who_said
 
 _MOST = 30
 _PATHS = 5

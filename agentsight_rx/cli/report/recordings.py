@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 from msgspec import Struct
@@ -10,14 +10,80 @@ from msgspec.structs import replace
 
 from ...core.errors import StoreError
 from ...core.messages import program
+from ...store.reasons import HOOKS_SEE
 from ...store.state import LmdbStore
-from ...view.queries.recordings import Held, read_held
-from ..stores import is_being_written, recorded
-from .ask import Ask
-from .screen import Column, Line, Screen, Span, Whole, table
-from .words import amount, count, data_size, listed, moment
+from ...store.words import amount, count, data_size, plural
+from ...view.queries.choosing import Held, read_held
+from ...view.queries.sessions.gaps import missing_said as count_said
+from ...view.queries.sessions.gaps import missing_things
+from ...view.queries.sessions.health import Health, read_health
+from ..places.stores import is_being_written, recorded
+from ..text import tls_lines
+from .shown.ask import Ask
+from .shown.screen import Column, Line, Prose, Screen, Span, Whole, table
+from .shown.words import listed, moment
 
-__all__ = ["COLUMNS", "Recorded", "recordings"]
+# -- health --------------------------------------------------------------------------------------------------------
+# agentsight-rx report health: the gaps of a recording, why, and how TLS was read.
+
+
+def health(ask: Ask) -> None:
+    """Missing data: traffic that could not be read, losses, unknown fields; and how TLS was read."""
+    found = read_health(ask.store, being_written=ask.being_written)
+    if ask.as_json:
+        ask.write([found])
+        return
+    ask.write_lines(_lines(found, ask.screen))
+
+
+def missing_said(found: Health, /) -> Span:
+    """`nothing is missing`, or of how many things something is."""
+    return Span(count_said(found.missing, live=bool(found.live), hooked=found.hooked), "missing" if found.missing else "")
+
+
+def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
+    """Each thing that is missing; and why, and what to do about it."""
+    for each in missing_things(found.gaps):
+        what, more = each.lines
+        since = f": nothing is known after {moment(each.since_ms, screen.now_ms)}" if each.stage == "store" else ""
+        yield what + since, more
+
+
+def _lines(found: Health, screen: Screen) -> Iterable[Line]:
+    yield missing_said(found)
+    if found.hooked:
+        yield Prose(f"seen {HOOKS_SEE}", mark="  ")
+    for what, advice in gaps_of(found, screen):
+        yield Prose(what, mark="  ! ")
+        if advice:
+            yield Prose(advice, mark="    ")
+    unread = [
+        f"{row.provider}: {row.field}, in {plural(row.count, 'call')}, first in {row.first_call_id}"
+        for row in found.unknown_fields
+    ]
+    yield from _section("fields that could not be read", unread)
+    if found.filtered:
+        yield ""
+        yield f"{plural(found.filtered, 'message')} left out by filters"
+    if found.removed is not None:
+        yield ""
+        before = moment(found.removed.before_ms, screen.now_ms)
+        yield Prose(f"removed, as --keep and --max-size ask: {plural(found.removed.events, 'event')} before {before}")
+    uses = tls_lines(found.tls_uses)
+    if uses:
+        yield ""
+        yield from uses
+
+
+def _section(title: str, lines: Sequence[str]) -> Iterator[Line]:
+    if lines:
+        yield ""
+        yield Span(title, "title")
+        yield from (f"  {line}" for line in lines)
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _NEWEST = 30
 COLUMNS = (
@@ -53,7 +119,7 @@ def recordings(ask: Ask) -> None:
     rows = list(found)
     if files:
         ask.write_lines([Whole(f"in {' and '.join(dict.fromkeys(str(path.parent) for path in files))}")])
-    ask.write_lines(_lines(rows, ask.screen))
+    ask.write_lines(_recordings_lines(rows, ask.screen))
     if not rows:
         ask.write_lines([f"no recording; make one with `{program()} record -- COMMAND`"])
     elif len(shown) < len(files):
@@ -76,7 +142,7 @@ def _recorded(path: Path) -> Recorded:
     return replace(found, held=held)
 
 
-def _lines(rows: Sequence[Recorded], screen: Screen) -> Iterable[Line]:
+def _recordings_lines(rows: Sequence[Recorded], screen: Screen) -> Iterable[Line]:
     return table(COLUMNS, (_cells(row, screen) for row in rows), screen)
 
 

@@ -12,13 +12,12 @@ from ...core.errors import SinkError, UsageError
 from ...core.files import why, written_whole
 from ...core.messages import say
 from ...events import HttpRequest
+from ...store.words import data_size
 from ...view import CallRow
-from ...view.queries.resend import Resend, Text, Variable, resend_of
+from ...view.queries.calls.resend import Resend, Text, Variable, resend_of
 from ..launch import invoking_user
-from ..streams import write_line
-from .words import data_size, moment
-
-__all__ = ["Language", "print_program"]
+from ..program.errors import write_line
+from .shown.words import moment
 
 Language: TypeAlias = Literal["curl", "python"]
 

@@ -12,22 +12,20 @@ from msgspec.structs import asdict, replace
 from ...llm.prices import Prices
 from ...store.rows.tool_words import asked_for
 from ...store.state import Store
+from ...store.words import amount, count, money, plural, took
 from ...view import ProcessRow, SessionRow
 from ...view.queries import Selection
 from ...view.queries.alerts import read_alerts
-from ...view.queries.context_words import saving_said
-from ...view.queries.summary import Summary, Turn, read_summary
-from .ask import Ask, report_called
+from ...view.queries.context.words import saving_said
+from ...view.queries.sessions.summary import Summary, Turn, read_summary
 from .call_words import is_whole, new_in_call, numbers_said, state_of_call
-from .finding_words import finding_said
-from .health import missing_said
-from .lacking import WITH_FILES, compared, in_file_only, lacking_said
-from .markdown import summary_markdown
-from .screen import Cell, Column, Line, Prose, Screen, Span, Whole, render, table
-from .tool_words import tool_said
-from .words import amount, count, listed, moment, money, plural, took
-
-__all__ = ["COLUMNS", "summary", "summary_lines", "summary_text"]
+from .recordings import missing_said
+from .shown.ask import Ask, report_called
+from .shown.lacking import WITH_FILES, compared, in_file_only, lacking_said
+from .shown.markdown import summary_markdown
+from .shown.screen import Cell, Column, Line, Prose, Screen, Span, Whole, render, table
+from .shown.words import finding_said, listed, moment
+from .tools import tool_said
 
 _TURNS = 12
 _PATHS = 3

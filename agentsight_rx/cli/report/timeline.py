@@ -10,15 +10,14 @@ from msgspec.structs import replace
 
 from ...store.rows.tables import AUDIT, CALLS, PROCESSES, TOOLS
 from ...store.rows.tool_words import asked_for
+from ...store.words import took
 from ...view.queries import Selection
-from ...view.queries.causes import Causes, within
-from ...view.queries.timeline import Moment, timeline_of
+from ...view.queries.effects.causes import Causes, within
+from ...view.queries.sessions.timeline import Moment, timeline_of
 from ..values import seconds_of
-from .ask import Ask
-from .screen import Cell, Column, Line, Screen, Span, State, table
-from .words import moment, took
-
-__all__ = ["timeline"]
+from .shown.ask import Ask
+from .shown.screen import Cell, Column, Line, Screen, Span, State, table
+from .shown.words import moment
 
 _NEWEST = 200
 _EFFECTS = frozenset({"file", "network"})

@@ -7,19 +7,94 @@ from typing import Annotated
 
 import typer
 
-from ...store.rows.tool_words import asked_for
-from ...view import ToolRow
-from ...view.queries.tools import read_tools
-from .ask import Ask
-from .screen import Column, Line, Screen, Span, table
-from .tool_words import tool_said
-from .words import clock, took
+from ...store.rows.tables import PROCESSES
+from ...store.rows.tool_words import asked_for, outcome_of, outcome_said
+from ...store.words import took
+from ...view import ProcessRow, ToolRow
+from ...view.queries.calls.mcp import read_tools
+from ...view.queries.effects.causes import Causes, within
+from ...view.queries.effects.work import Process, process_list, process_tree
+from .shown.ask import Ask
+from .shown.screen import Cell, Column, Line, Screen, Span, table
+from .shown.words import cause_said, clock
 
-__all__ = ["COLUMNS", "tools"]
+# -- processes -----------------------------------------------------------------------------------------------------
+# agentsight-rx report processes: which process started which, and for which tool and prompt.
+
+
+_MOST = 100
+COLUMNS = (
+    Column("started"),
+    Column("pid", right=True),
+    Column("command", flexible=True, tree=True),
+    Column("ended"),
+    Column("took", right=True),
+    Column("agent", most=20, flexible=True),
+    Column("for", flexible=True, most=40),
+)
+
+
+def processes(
+    ask: Ask,
+    flat: Annotated[bool, typer.Option("--flat", help="In order of time, not below their parents.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Only failed or killed processes; implies --flat.")] = False,
+) -> None:
+    """Processes as a tree: command, exit, duration, agent, session, and the tool and prompt that started them."""
+    causes = Causes(ask.store)
+    rows = within(ask.store, PROCESSES, ask.unlimited, causes, where=_failed if failed else None)
+    found = list(process_list(rows, causes) if flat or failed else process_tree(rows, causes))
+    if not (ask.as_json or ask.flags.show_all):
+        found = [each for each in found if each.command or each.children]
+    ask.show(lambda _: found, _lines, most=_MOST, newest=False)
+
+
+def _failed(row: ProcessRow) -> bool:
+    return row.has_failed
+
+
+def _lines(found: Sequence[Process], screen: Screen) -> Iterable[Line]:
+    return table(COLUMNS, map(_cells, found), screen)
+
+
+def _cells(row: Process) -> tuple[Cell, ...]:
+    cause = row.cause
+    prompt = f" ({cause.prompt})" if cause and cause.prompt else ""
+    words = " ".join(word if word and " " not in word else repr(word) for word in row.argv) or row.command
+    return (
+        clock(row.start_timestamp_ms or 0),
+        str(row.pid),
+        "  " * row.depth + (words or f"{row.comm or ''} (fork)"),
+        Span(_ended(row), "failed" if _failed(row) else ""),
+        took(row.duration_ms),
+        row.agent or "",
+        cause_said(cause) + prompt if row.starts else "",
+    )
+
+
+def _ended(row: ProcessRow) -> str:
+    if row.status == "running":
+        return "no end seen"
+    return f"signal {row.signal}" if row.signal else f"exit {row.exit_code}"
+
+
+# -- tool words ----------------------------------------------------------------------------------------------------
+# ToolRow -> how it ended, in a few words.
+
+
+def tool_said(row: ToolRow) -> Span:
+    """How it ended, with what the agent said of a failure that no process shows."""
+    outcome, said = outcome_of(row), outcome_said(row)
+    if outcome not in ("failed", "refused"):
+        return Span(said)
+    return Span(f"{said}: {row.output}" if said == outcome and row.output else said, "failed")
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _NEWEST = 50
 
-COLUMNS = (
+TOOLS_COLUMNS = (
     Column("time"),
     Column("tool", most=24, flexible=True),
     Column("input", flexible=True),
@@ -37,14 +112,14 @@ def tools(
     name: Annotated[str | None, typer.Option("--name", help="Only tools of this name.", metavar="NAME")] = None,
 ) -> None:
     """Tools that models asked for, the process that ran each, and how it ended."""
-    ask.show(lambda selection: read_tools(ask.store, selection, failed=failed, name=name), _lines, most=_NEWEST)
+    ask.show(lambda selection: read_tools(ask.store, selection, failed=failed, name=name), _tools_lines, most=_NEWEST)
 
 
-def _lines(rows: Sequence[ToolRow], screen: Screen) -> Iterable[Line]:
-    return table(COLUMNS, map(_cells, rows), screen)
+def _tools_lines(rows: Sequence[ToolRow], screen: Screen) -> Iterable[Line]:
+    return table(TOOLS_COLUMNS, map(_tools_cells, rows), screen)
 
 
-def _cells(row: ToolRow) -> tuple[str | Span, ...]:
+def _tools_cells(row: ToolRow) -> tuple[str | Span, ...]:
     return (
         clock(row.timestamp_ms),
         row.tool_name,

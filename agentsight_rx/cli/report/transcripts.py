@@ -9,16 +9,14 @@ from msgspec.structs import replace
 
 from ...core.messages import program
 from ...policy.redaction.redactor import Redactor
+from ...store.words import amount, count, plural
 from ...view.queries import sessions_named
 from ...view.queries.choosing import selection_of
-from ...view.queries.session_files import Matched, SessionFile, is_of_recording, match_files, session_file
-from ..session_files import Found, TranscriptFiles, home_of_user
-from .ask import Ask
-from .screen import Cell, Column, Line, Screen, Span, table
-from .words import amount, count, moment, plural
-
-__all__ = ["COLUMNS", "find_files", "transcripts"]
-
+from ...view.queries.sessions.files import Matched, SessionFile, is_of_recording, match_files, session_file
+from ..places.session_files import Found, TranscriptFiles, home_of_user
+from .shown.ask import Ask
+from .shown.screen import Cell, Column, Line, Screen, Span, table
+from .shown.words import moment
 
 COLUMNS = (
     Column("last"),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import typer
 
 from ..flags.group import flattened
-from ..lazy import lazy_group
+from ..program.lazy import lazy_group
 
 __all__ = ["service"]
 
 _COMMANDS = {
     "install": ("installing", "install"),
-    "status": ("asking", "status"),
-    "logs": ("asking", "logs"),
+    "status": ("installing", "status"),
+    "logs": ("installing", "logs"),
     "uninstall": ("installing", "uninstall"),
 }
 service = typer.Typer(

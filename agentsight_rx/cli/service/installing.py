@@ -4,22 +4,126 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
-from ...core.errors import UnwritableError, UsageError
+from ...core.errors import CaptureError, UnwritableError, UsageError
 from ...core.files import why, written_whole
 from ...runtime.service.unit import CACHE, OF_USERS, RECORDINGS, RUNTIME, UNIT, UNIT_FILE, Needs, unit_text
 from ...runtime.service.users.places import USERS
-from ..flags.group import OUT, flag
+from ...store.words import data_size
+from ..flags.filters import Form
+from ..flags.group import HOW, OUT, flag
+from ..program.errors import write_line
 from ..values import bytes_of
-from .systemd import backs_off, is_running, systemctl
 
-__all__ = ["install", "uninstall"]
+# -- systemd -------------------------------------------------------------------------------------------------------
+# systemctl and journalctl -> what they print, or a sentence where they fail.
+
+
+_BACKS_OFF = 254  # the first version that can wait longer before each further start
+_MANAGER = Path("/run/systemd/system")  # is there where systemd is the first process (sd_booted(3))
+
+
+def is_running() -> bool:
+    """systemd runs this machine."""
+    return _MANAGER.is_dir()
+
+
+def systemctl(*words: str) -> str:
+    """What `systemctl` prints. Raises CaptureError where it fails, or systemd does not run this machine."""
+    if not is_running():
+        raise CaptureError("systemd does not run this machine: start `agentsight-rx watch` by what runs services here")
+    return said("systemctl", *words)
+
+
+def said(*command: str) -> str:
+    """What a program prints. Raises CaptureError where it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise CaptureError(f"{command[0]} cannot be run: {error.strerror}") from error
+    if done.returncode:
+        raise CaptureError(f"`{' '.join(command)}` failed: {done.stderr.strip() or f'status {done.returncode}'}")
+    return done.stdout
+
+
+def version() -> int | None:
+    """Of the systemd that is installed; None where none is, or it does not say."""
+    try:
+        words = said("systemctl", "--version").split()
+    except CaptureError:
+        return None
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+
+
+def backs_off() -> bool:
+    """It can wait longer before each further start of a service; so it is where its version is not known."""
+    return (version() or _BACKS_OFF) >= _BACKS_OFF
+
+
+# -- asking --------------------------------------------------------------------------------------------------------
+# agentsight-rx service status, service logs: what systemd says of the recorder.
+
+
+_ASKED = ("LoadState", "ActiveState", "SubState", "StatusText", "MainPID", "NRestarts", "MemoryCurrent", "ActiveEnterTimestamp")
+_RUNS = "active"
+_NOT_RUNNING = 3  # the exit status of `systemctl status` and of LSB's scripts
+
+
+def status(*, form: Form) -> int:
+    """What the recorder does, and whether it runs: exits with 0 where it does, else with 3."""
+    text = systemctl("show", UNIT, "--property", ",".join(_ASKED))
+    found = {name: value for name, _, value in (line.partition("=") for line in text.splitlines())}
+    if form.as_json:
+        write_line(msgspec.json.encode({name: found.get(name, "") for name in _ASKED}).decode())
+    else:
+        typer.echo("\n".join(_lines(found)))
+    return 0 if found.get("ActiveState") == _RUNS else _NOT_RUNNING
+
+
+def _lines(found: Mapping[str, str]) -> Iterator[str]:
+    if found.get("LoadState") == "not-found":
+        yield "it is not installed; `agentsight-rx service install` installs it"
+        return
+    since = found.get("ActiveEnterTimestamp", "")
+    runs = found.get("ActiveState") == _RUNS
+    yield (
+        f"recording since {since}, process {found.get('MainPID', '')}"
+        if runs
+        else f"it does not run: {found.get('SubState', '')}"
+    )
+    if found.get("StatusText"):
+        yield f" {found['StatusText']}"
+    if (restarts := found.get("NRestarts", "0")) != "0":
+        yield f" started anew {restarts} times; `agentsight-rx service logs` says why"
+    if found.get("MemoryCurrent", "").isdecimal():
+        yield f" its control group takes {data_size(int(found['MemoryCurrent']))}"
+
+
+def logs(
+    *,
+    follow: Annotated[bool, flag(HOW, "-f --follow", "Go on as lines come.")] = False,
+    lines: Annotated[int, flag(HOW, "-n --lines", "The newest so many.", "N", min=1)] = 100,
+    form: Form,
+) -> None:
+    """What the recorder said, from the journal."""
+    words = ["journalctl", "--unit", UNIT, "--lines", str(lines), "--no-pager", *(["--follow"] if follow else [])]
+    words += ["--output", "json"] if form.as_json else []
+    try:
+        os.execvp(words[0], words)
+    except OSError as error:
+        raise CaptureError(f"{words[0]} cannot be run: {error.strerror}") from error
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _MEMORY_LEAST = 500 << 20  # a capture of all sources takes 250 MB while agents run, and the trial of the probes as much
 _OWN = 0.7  # of the limit: what a recorder may take itself, before the kernel's own pages count

@@ -15,14 +15,13 @@ import typer
 
 from ...core.errors import UsageError
 from ...runtime.recording.price_file import load_prices
-from ...view.queries.top import SORTS, VIEWS, Sort, View
-from ..colour import has_colour
-from ..flags.form import Form
+from ...view.queries.top.top import SORTS, VIEWS, Sort, View
+from ..flags.filters import Form
 from ..flags.group import HOW, WHICH, flag
-from ..report.screen import Screen, render
-from .looks import Live, Look, Looks, Saved
+from ..program.errors import has_colour
+from ..report.shown.screen import Screen, render
+from .looks import Live, Look, Looks, Saved, Wanted
 from .table import screen_lines
-from .wanted import Wanted
 
 __all__ = ["top"]
 
@@ -117,7 +116,7 @@ def _interactive(looks: Looks, *, plain: bool) -> None:
     from importlib.util import find_spec
 
     if plain or find_spec("textual") is None:
-        from .refreshed import refreshed
+        from .table import refreshed
 
         refreshed(looks, hint="" if plain else f"for keys: {shlex.quote(sys.executable)} -m pip install textual")
         return

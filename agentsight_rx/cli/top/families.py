@@ -11,9 +11,7 @@ from typing import NamedTuple
 from ...core.bounded import Recent
 from ...llm.agents.known import AGENTS
 from ...llm.agents.registry import agent_of
-from ...view.queries.top_live import Family
-
-__all__ = ["Families"]
+from ...view.queries.top.live import Family
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")

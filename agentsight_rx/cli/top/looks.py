@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -16,16 +16,37 @@ from ...core.messages import program
 from ...llm.prices import Prices
 from ...policy.redaction.redactor import Redactor
 from ...store.state import LmdbStore
-from ...view.queries.top import TopRow
-from ...view.queries.top_live import live_rows
-from ...view.queries.top_store import saved_rows
+from ...view.queries.top.live import live_rows
+from ...view.queries.top.stored import saved_rows
+from ...view.queries.top.top import Sort, TopRow, View, meant, sorted_rows
 from ...view.transcripts.matching import Match
-from ..session_files import Home, TranscriptFiles, home_of_user
-from ..stores import is_being_written
+from ..places.session_files import Home, TranscriptFiles, home_of_user
+from ..places.stores import is_being_written
 from .families import Families
-from .wanted import Wanted
 
-__all__ = ["Live", "Look", "Looks", "Saved"]
+# -- wanted --------------------------------------------------------------------------------------------------------
+# Which rows of a look are shown, in which order: what the flags said, and the keys since.
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """`pid` and `name` choose, `rows` is how many are shown."""
+
+    pid: int | None = None
+    name: str | None = None
+    sort: Sort = "cpu"
+    view: View = "all"
+    rows: int = 10
+
+    def rows_of(self, rows: Iterable[TopRow]) -> list[TopRow]:
+        return self.all_of(rows)[: self.rows]
+
+    def all_of(self, rows: Iterable[TopRow]) -> list[TopRow]:
+        """Also processes that do not fit."""
+        return sorted_rows(meant(rows, pid=self.pid, name=self.name), self.sort)
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _FIRST_S = 0.3  # between the first two looks at /proc: one alone knows no processor use
 _READING_MOST = 0.2  # of the time: a store that takes long to read is read less often

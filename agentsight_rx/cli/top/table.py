@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 
-from ...view.queries.top import TopRow, View, activity
-from ..report.screen import Cell, Column, Line, Prose, Screen, Span, table
-from ..report.words import amount, clock, count, money, plural
-from .looks import Look
-from .wanted import Wanted
+from rich.console import Console
+from rich.live import Live as Drawing
+from rich.text import Text
 
-__all__ = ["COLUMNS", "activity_lines", "cells", "detail_lines", "done", "heading", "screen_lines", "since"]
+from ...store.words import amount, count, money, plural
+from ...view.queries.top.top import TopRow, View, activity
+from ..program.errors import has_colour
+from ..report.shown.screen import Cell, Column, Line, Prose, Screen, Span, render, table
+from ..report.shown.words import clock
+from .looks import Look, Looks, Wanted
 
 COLUMNS = (
     Column("session", most=24, middle=True, rank=8),
@@ -132,3 +137,29 @@ def detail_lines(row: TopRow, view: View) -> Iterator[Line]:
     yield from activity_lines([row], view)
     for text in reversed(row.failed):
         yield Span(text, "failed")
+
+
+# -- refreshed -----------------------------------------------------------------------------------------------------
+# Looks -> a screen that is drawn again with each, without keys: where textual is not installed, or not wanted.
+
+
+def refreshed(looks: Looks, *, hint: str = "") -> None:
+    """Until Ctrl-C."""
+    console = Console(highlight=False)
+    try:
+        with Drawing(console=console, auto_refresh=False, screen=True) as drawing:
+            for look in looks.each(None):
+                drawing.update(_drawn(look, looks, hint), refresh=True)
+    except KeyboardInterrupt:
+        return
+
+
+def _drawn(look: Look, looks: Looks, hint: str) -> Text:
+    size = shutil.get_terminal_size()
+    screen = Screen(width=size.columns, colour=has_colour(os.environ), now_ms=look.now_ms)
+    lines = [render(line, screen) for line in screen_lines(look, looks.wanted, screen)]
+    last = render(Prose(f"Ctrl-C ends{f'; {hint}' if hint else ''}"), screen).splitlines()
+    whole = [each for line in lines for each in line.splitlines() or [""]]
+    text = Text.from_ansi("\n".join([*whole[: max(0, size.lines - len(last))], *last]))
+    text.no_wrap = True
+    return text

@@ -15,12 +15,10 @@ from textual.timer import Timer
 from textual.widgets import DataTable, Static
 
 from ...core.errors import AgentsightError
-from ...view.queries.top import SORTS, VIEWS, TopRow
-from ..report.screen import Line, Prose, Screen, render
+from ...view.queries.top.top import SORTS, VIEWS, TopRow
+from ..report.shown.screen import Line, Prose, Screen, render
 from .looks import Look, Looks
 from .table import COLUMNS, cells, detail_lines, heading
-
-__all__ = ["TopApp"]
 
 _ROWS_MOST = 100
 _DIAGNOSTICS = 8

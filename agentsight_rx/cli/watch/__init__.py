@@ -11,7 +11,7 @@ from __future__ import annotations
 import typer
 
 from ..flags.group import flattened
-from ..lazy import lazy_group
+from ..program.lazy import lazy_group
 from .watching import watch as watch_machine
 
 __all__ = ["watch"]

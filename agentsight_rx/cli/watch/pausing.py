@@ -2,25 +2,71 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ...core.errors import UnwritableError
+from ...core.errors import CaptureError, UnwritableError
 from ...core.files import why, written_whole
 from ...core.messages import say
+from ...runtime.service.unit import NAME
+from ...view.page.machine import Watched
 from ..flags.group import OUT, flag
 from ..launch import invoking_user
-from ..stores import is_being_written, machine_store
+from ..places.stores import MACHINE, is_being_written, machine_store, recorded
 from ..values import seconds_of
 
-__all__ = ["Pause", "pause", "resume", "until_said"]
+# -- only one ------------------------------------------------------------------------------------------------------
+# The one recorder of a machine: a lock with its pid and its start, which the kernel gives up with the process.
 
-_MOST = 32  # bytes of the file
+
+_MOST = 64  # bytes of the file
+
+
+def lock_of_machine() -> Path:
+    """Where the lock is: in the directory that a service was given, else where root or this user keep such files."""
+    folder = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    if not folder:
+        folder = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "/tmp")
+    return Path(folder, "agentsight-rx-watch.lock")
+
+
+@contextmanager
+def only_recorder(path: Path) -> Generator[None]:
+    """
+    Inside, no other process has this lock. Raises CaptureError where one has it, UnwritableError where it cannot be made. The
+    file stays: who removes it while another one opens it gives two of them a lock each.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise UnwritableError(f"{path}, which keeps a second recorder away, cannot be made: {why(error, path)}") from error
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid, _, since = os.pread(fd, _MOST, 0).decode("ascii", "replace").partition(" ")
+            raise CaptureError(
+                f"process {pid} records this machine already, since {since.strip()}: end it first, or give --cgroup, "
+                "--session, --uid or --pid for a part of the machine"
+            ) from None
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()} {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode(), 0)
+        yield
+    finally:
+        os.close(fd)
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
+
+_PAUSING_MOST = 32  # bytes of the file
 _FOR_EVER = 0
 
 Store = Annotated[Path | None, flag(OUT, "--db", "The store of the recorder.", "PATH")]
@@ -60,7 +106,7 @@ class Pause:
         except OSError:
             return None
         try:
-            return int(os.read(fd, _MOST))
+            return int(os.read(fd, _PAUSING_MOST))
         except (OSError, ValueError):
             return _FOR_EVER  # a person wanted one; what they wrote is not known
         finally:
@@ -123,3 +169,33 @@ def _recorder(store: Path) -> str:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+# -- watched -------------------------------------------------------------------------------------------------------
+# The lock and the store of the one recorder of this machine -> whether it watches now, for any user who asks.
+
+
+def watched_now(run: Path = Path("/run")) -> Watched:
+    """Root's recorder has its lock in /run, and the service has it in a folder there. Any user can see who holds a lock."""
+    own = lock_of_machine()
+    is_held = any(map(is_being_written, {own, run / own.name, run / NAME / own.name}))
+    store = next((path for path in recorded() if path.name == MACHINE), None)
+    if store is None:
+        return Watched(is_held)
+    pause = Pause(store)
+    until_ms = pause.until_ms()
+    return Watched(
+        is_held,
+        store,
+        is_written=is_being_written(store),
+        bytes=_size(store),
+        paused_ms=None if until_ms is None else pause.since_ms(),
+        paused_until_ms=until_ms or 0,
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -20,32 +20,23 @@ from ...sources import AgentOptions, Roots
 from ...sources.kernel.features import require_kernel
 from ...store.rows.tally import Tally
 from ...store.rows.uses import PAIRS_MOST, Uses
-from ...view.queries.costs import usd_of_call
+from ...view.queries.calls.costs import usd_of_call
 from ..capture import capture, print_closing, print_graph
 from ..destinations import Destinations, with_previews
-from ..flags.agents import Agents
-from ..flags.console import Console
-from ..flags.explain import Explain
-from ..flags.filters import Filters
+from ..flags.agents import Agents, Users
+from ..flags.destinations import Console, Store
+from ..flags.filters import Explain, Filters
 from ..flags.group import OUT, WATCH, Only, Without, flag
 from ..flags.guard import Guard
-from ..flags.stdio import Stdio
-from ..flags.store import Store
-from ..flags.system import System
-from ..flags.tls import Tls
-from ..flags.users import Users
+from ..flags.sources import Stdio, System, Tls
 from ..flags.watch import Watch
-from ..own_agents import load_own_agents
+from ..places.own_files import load_own_agents
+from ..places.stores import machine_store
 from ..record import ALL_SOURCES, FILTERS, SOURCE_SWITCHES, STREAMS
 from ..stopping import Stopper
-from ..stores import machine_store
 from ..values import bytes_of, comms_of, socket_of
-from .heartbeat import Beat, Kept
-from .only_one import lock_of_machine, only_recorder
-from .pausing import Pause
-from .reloading import Reloading
-
-__all__ = ["watch"]
+from .heartbeat import Beat, Kept, Reloading
+from .pausing import Pause, lock_of_machine, only_recorder
 
 _SELECTED = {
     "pid": Annotated[int | None, flag(WATCH, "-p --pid", "Only agents below this process; ends with it.", "PID", min=1)],

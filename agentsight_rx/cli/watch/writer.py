@@ -24,16 +24,14 @@ from ...events import Event, Loss, Origin, time_of
 from ...events.loss import Reason
 from ...graphs import TraceOptions, recorded
 from ...runtime.run import Run, run_to_end
-from ...runtime.service.users.frames import Frames
-from ...store.log.retention import Retention
+from ...runtime.service.users.pipe import Frames
+from ...store.log.upkeep import Retention
 from ...store.state.lmdb_files import lock_of
 from ..continuing import keyed
 from ..deliveries import alert_sinks
 from ..flags.guard import Guard
-from ..own_agents import load_own_agents
+from ..places.own_files import load_own_agents
 from ..stopping import Stopper
-
-__all__ = ["Piped", "Task", "main"]
 
 _READ = 1 << 20
 

@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 from .programs import base_name, is_launcher
 
-__all__ = ["ANSWERS", "Answer", "ends_with_answer", "finds_nothing", "is_answer", "passes_on"]
-
 
 class Answer(NamedTuple):
     """`sub`: the first argument that is no option is one of these. `options`: one of these is given. Empty: any will do."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-__all__ = ["AGENTS", "Agent"]
-
 
 class Agent(Struct, frozen=True, kw_only=True):
     """

@@ -9,8 +9,6 @@ from functools import lru_cache
 from .known import AGENTS, Agent
 from .programs import LAUNCHER, base_name, script_or_module
 
-__all__ = ["add_agent", "agent_named", "agent_of", "agent_of_product", "known_agents", "known_names", "set_own_agents"]
-
 _COMM = 15  # bytes of a process's name that the kernel keeps (TASK_COMM_LEN - 1)
 _SUFFIXES = (".js", ".mjs", ".cjs", ".py", ".exe")
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["ASIDES", "NOTES", "aside_of", "is_grown", "says_refused", "typed"]
-
 # -- what stands in a prompt beside the words of a person -------------------------------------------------------------------
 
 # Tags around what a program wrote: Claude Code, Codex, Gemini CLI, opencode, Copilot, cline, Kimi, vibe, gptme, mini-swe-agent

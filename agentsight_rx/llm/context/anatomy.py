@@ -11,11 +11,9 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...core.common import common_front
+from ...core.bounded import common_front
 from .pieces import Piece, pieces_of, summed_up_at, tool_pieces
 from .places import LIST, OBJECT, TEXT, element_at, member_at, place_at
-
-__all__ = ["FRAMING", "OTHER", "PARAMETERS", "Anatomy", "Field", "Part", "anatomy"]
 
 FRAMING, PARAMETERS, OTHER = "framing", "parameters", "other"  # origins of what is no part of the context
 SAID = "prompt"

@@ -8,8 +8,6 @@ from operator import itemgetter
 
 from .held import Held
 
-__all__ = ["fixed_in", "read_up_to"]
-
 
 def read_up_to(held: Sequence[Held], most: int, points: Sequence[tuple[int, int]], tokens: int, /) -> tuple[int, int]:
     """

@@ -14,11 +14,9 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from ...core.common import common_back, common_front
+from ...core.bounded import common_back, common_front
 from .held import Step
 from .pieces import Piece
-
-__all__ = ["Asked", "Cause", "CauseKind", "cause_of", "change_in"]
 
 CauseKind: TypeAlias = Literal[
     "tools", "system", "message", "model", "parameter", "thinking", "idle", "unmarked", "provider", "unknown"

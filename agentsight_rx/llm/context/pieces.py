@@ -14,11 +14,8 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .media import pixels_of
-from .places import LIST, OBJECT, OTHER, TEXT, Place
+from .places import LIST, OBJECT, OTHER, TEXT, Place, pixels_of
 from .texts import split
-
-__all__ = ["COMPACTION", "MEDIA", "UNNAMED", "Piece", "pieces_of", "summed_up_at", "tool_pieces"]
 
 MEDIA = "media"
 UNNAMED = "#"  # begins the `ref` of a result that names no call; behind it is where the result begins in its element

@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 from ..agents.said import NOTES
 
-__all__ = ["Span", "split"]
-
 
 class Span(NamedTuple):
     """`text[start:end]` has this origin. `name`: the file of instructions."""

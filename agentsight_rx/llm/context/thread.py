@@ -16,13 +16,9 @@ from operator import itemgetter
 from typing import TypeAlias
 
 from .anatomy import Anatomy
-from .costs import Costs
-from .held import Given, Held, Sent, Step
+from .held import BYTES, Costs, Given, Held, Sent, Step, shared, size_of
 from .known_places import fixed_in, read_up_to
 from .pieces import MEDIA, Piece
-from .shares import BYTES, shared, size_of
-
-__all__ = ["KEPT", "Learn", "Thread"]
 
 _LEARNT_LEAST = 64  # bytes: of a shorter piece the signs around it are a large part
 _NEWEST = 3  # elements: their marks for the cache change

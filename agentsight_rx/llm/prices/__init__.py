@@ -4,8 +4,7 @@ The cost of a call of a model, by the user's prices and the prices of the genai-
 `own` reads the user's file, `published` the data of the package, and `prices` uses both. `cost` has the parts of a cost.
 """
 
-from .cost import Cost
-from .own import OwnPrice, own_prices
+from .own import Cost, OwnPrice, own_prices
 from .prices import Prices
 
 __all__ = ["Cost", "OwnPrice", "Prices", "own_prices"]

@@ -16,7 +16,29 @@ from msgspec import Struct
 
 from ...core.errors import UsageError
 
-__all__ = ["OwnPrice", "own_prices"]
+# -- cost ----------------------------------------------------------------------------------------------------------
+# What one call costs, in parts.
+
+
+class Cost(Struct, frozen=True, kw_only=True):
+    """
+    US dollars of one call. `usd` is all of it: the four parts, and what a few providers charge for each request besides.
+
+    `by` names whose price it is, and `as_of` the date of the prices, where it is known. Prices of a subscription, of a contract
+    and of batches are not known: this is what the tokens cost at list price.
+    """
+
+    usd: Decimal
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal
+    cache_write: Decimal
+    by: str
+    as_of: datetime.date | None = None
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _AS_OF = "as_of"
 _NEEDED = ("input", "output")

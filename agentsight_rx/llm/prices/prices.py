@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 
 from ...core.bounded import Recent
 from ...events import Usage
-from .cost import Cost
-from .own import OwnPrice
+from .own import Cost, OwnPrice
 
 if TYPE_CHECKING:
     from .published import Published
 
-__all__ = ["Prices"]
 
 _MODELS_MOST = 1024  # of a store: those without a price are looked up in all lists, which takes milliseconds
 _MILLION = Decimal(1_000_000)

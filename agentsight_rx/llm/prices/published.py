@@ -20,9 +20,7 @@ from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstra
 from msgspec import Struct
 
 from ...events import Usage
-from .cost import Cost
-
-__all__ = ["Published", "as_of", "published"]
+from .own import Cost
 
 # Our labels, those of OpenTelemetry's gen_ai.provider.name -> ids of the package
 _PROVIDERS = {

@@ -17,8 +17,6 @@ from ...events import Channel, Loss, Origin, StdioChunk
 from ...events.loss import Reason
 from ...wire.lines import Line, LineDecoder, is_binary
 
-__all__ = ["EVERY", "ChannelLine", "JoinedChannel"]
-
 EVERY = 1 << 62  # more holes or bytes than any channel has
 
 _AHEAD_MOST = 4 << 20  # bytes that one end has and the other has not: four times what the largest pipe holds

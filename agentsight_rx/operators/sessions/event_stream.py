@@ -18,8 +18,6 @@ from ...llm import NOT_UNDERSTOOD, Provider, Reported, StreamReader, dialect_of,
 from ...llm.reader import BODY
 from .stream_kinds import KINDS, UNKNOWN, StreamDecoder, kind_in_fact
 
-__all__ = ["About", "EventStream", "EventStreamState", "restored"]
-
 _PENDING_MOST = 16 << 10
 _RECORDS_MOST = 256  # that wait to be read: each takes 150 bytes of memory, however small it is
 _MARK_MOST = 32  # bytes of an end mark

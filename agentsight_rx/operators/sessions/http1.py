@@ -10,17 +10,16 @@ from msgspec import Struct
 
 from ...core.weight import weight_of_headers
 from ...events import BodyPart, Direction, HttpEvent, Origin, TlsChunk, TlsEvent
-from ...wire.http1 import Body, End, Http1Decoder, Item, Unparsed
-from ...wire.http1_framing import chunk_line
+from ...wire.http1 import Http1Decoder, Item
+from ...wire.http1_framing import Body, End, chunk_line
 from ...wire.http1_head import RequestHead, ResponseHead, field
+from ...wire.unparsed import Unparsed
 from .flood import PART, work_of_head
 from .http2 import Http2Session
 from .message import Asked, OpenMessage
 from .session import Context, Session, Side, origin_of
 from .stream_kinds import kind_by_head
 from .websocket import WebSocketSession
-
-__all__ = ["Http1Session"]
 
 _PENDING_MOST = 1024  # requests without an answer on one connection; pipelining clients send tens
 

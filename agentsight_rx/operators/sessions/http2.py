@@ -15,14 +15,13 @@ from ...core.weight import weight_of_headers
 from ...events import Direction, Headers, HttpEvent, Loss, Origin, TlsChunk
 from ...events.loss import Reason
 from ...wire.http1_head import RequestHead, ResponseHead, field
-from ...wire.http2 import Control, Data, Fields, GoAway, Http2Decoder, Item, Lost, Reset, Unparsed
+from ...wire.http2 import Control, Data, Fields, GoAway, Http2Decoder, Item, Lost, Reset
 from ...wire.http2_frames import LONGEST_BLOCK
+from ...wire.unparsed import Unparsed
 from .flood import FRAME, is_flood, work_of_head
 from .message import Asked, OpenMessage
 from .session import Context, Session, Side, origin_of
 from .stream_kinds import kind_by_head
-
-__all__ = ["Http2Session"]
 
 _HEADS_MOST = 16 << 20  # bytes of memory of the heads of open streams: packed they are a thousandth of that
 _STREAMS_MOST = 1024  # open at once; servers allow 100 or 128

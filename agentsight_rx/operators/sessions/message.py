@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from ...events import BodyPart, Headers, HttpEvent, HttpRequest, HttpResponse, Origin
-from ...llm import find
+from ...events import AnswerProgress, BodyPart, Headers, HttpEvent, HttpRequest, HttpResponse, Origin
+from ...llm import find, news
 from ...wire.coding import ContentDecoder, codings_of
 from ...wire.http1_head import RequestHead, ResponseHead, field
+from .event_stream import EventStream
 from .stream_kinds import LOOKED_AT, kind_by_begin
 
-__all__ = ["Asked", "OpenMessage"]
+# -- answer progress -----------------------------------------------------------------------------------------------
+# Streams of answers that go on, the time -> AnswerProgress: what each said since the one before.
+
+
+_EVERY_NS = 200_000_000
+
+
+def progress_of(streams: Iterable[EventStream], now_ns: int, /) -> Iterator[AnswerProgress]:
+    """Of each stream that said something, at most each 200 ms. Only what came since is read: no byte is decoded twice."""
+    for stream in streams:
+        done = stream.progress
+        if now_ns - done.at_ns < _EVERY_NS:
+            continue
+        stream.drain()
+        if stream.heard == done.heard or stream.reader is None:
+            continue
+        done.heard = stream.heard
+        pieces = news(stream.reader.draft, done.reported)
+        if pieces:
+            done.at_ns, done.number = now_ns, done.number + 1
+            origin, later_ns = stream.about.origin, stream.last_ns - stream.about.origin.time_ns
+            at = replace(origin, time_ns=stream.last_ns, wall_ns=origin.wall_ns + later_ns if origin.wall_ns else 0)
+            yield AnswerProgress(at, stream.about.exchange, done.number, pieces)
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _CODED_LOOKED_AT = 512  # the same with a content coding: the tables of a code stand before the first byte
 

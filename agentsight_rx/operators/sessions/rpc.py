@@ -7,12 +7,9 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct, field
 
 from ...events import Channel, Origin, RpcMessage, StdioChunk
-from ...wire.jsonrpc import RpcText
-from ...wire.mcp import outcome_of, read_cancelled, read_server, read_tool
+from ...wire.mcp import RpcText, outcome_of, read_cancelled, read_server, read_tool
 from .channel import ChannelLine, JoinedChannel, stop_of
 from .flood import Flood
-
-__all__ = ["Conversation", "Request", "Requests"]
 
 _OPEN_MOST = 1024  # requests without an answer on one channel; clients have tens
 

@@ -9,8 +9,6 @@ from msgspec import Struct
 from ...events import BodyPart, Direction, HttpEvent, Origin, TlsChunk, TlsEvent
 from ...wire.unparsed import Unparsed
 
-__all__ = ["Context", "Session", "Side", "origin_of"]
-
 
 class Side(Struct):
     """One direction of a connection: where the capture stands in its bytes."""

@@ -14,18 +14,6 @@ from ...wire.http1_head import field
 from ...wire.json_stream import JsonStreamDecoder
 from ...wire.sse import SseDecoder
 
-__all__ = [
-    "KINDS",
-    "LOOKED_AT",
-    "UNKNOWN",
-    "Kind",
-    "StreamDecoder",
-    "kind_by_begin",
-    "kind_by_head",
-    "kind_in_fact",
-    "kind_of_body",
-]
-
 LOOKED_AT = 16  # bytes of a body that show whether it begins like a stream
 
 

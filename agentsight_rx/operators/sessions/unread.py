@@ -10,8 +10,6 @@ from ...events import BlindSpot, Loss, TcpTraffic, TlsOpen, UnreadTls
 from ...events.loss import Reason
 from ...wire.address import endpoint
 
-__all__ = ["Unread"]
-
 _PEERS_MOST = 16  # addresses that one BlindSpot names
 _FILES_MOST = 16
 _BELOW_MOST = 4096  # connections of one process with known objects

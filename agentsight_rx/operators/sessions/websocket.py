@@ -7,12 +7,12 @@ from msgspec import Struct
 
 from ...events import Direction, Headers, HttpEvent, Origin, TlsChunk, WebSocketMessage
 from ...wire.http1_head import field
-from ...wire.websocket import Deflate, SocketMessage, Unparsed, WebSocketDecoder, agreed
+from ...wire.unparsed import Unparsed
+from ...wire.websocket import SocketMessage, WebSocketDecoder
+from ...wire.websocket_frames import Deflate, agreed
 from .flood import FRAME
 from .message import Asked
 from .session import Context, Session, Side, origin_of
-
-__all__ = ["WebSocketSession"]
 
 
 class _Opening(Struct, frozen=True):

@@ -7,8 +7,6 @@ from msgspec import Raw, Struct, field
 
 from .websocket_talk import NO_ANSWER, Parts, Question, ServerEvent, Talk, elements, joined, read, size_of_base64, without_media
 
-__all__ = ["GeminiLiveTalk"]
-
 _SETUP_MOST = 256 << 10  # bytes; instructions and tools of a session have a few KiB
 _MEDIA_MOST = 16  # kinds of media that are counted apart
 _CALLS_MOST = 128  # calls of tools whose results are waited for

@@ -9,19 +9,6 @@ from typing import ClassVar, Literal, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-__all__ = [
-    "NO_ANSWER",
-    "Parts",
-    "Question",
-    "ServerEvent",
-    "Talk",
-    "elements",
-    "joined",
-    "read",
-    "size_of_base64",
-    "without_media",
-]
-
 T = TypeVar("T")
 
 _PARTS_MOST = 1 << 20  # bytes that one request is put together of; text of a turn has a few KiB

@@ -11,16 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .fields import kind_of_name
+from .fields import Secret, kind_of_name
 from .lines import Line, Lines, words_of
 from .names import NameKind, is_secret_flag, name_kind
 from .programs import may_be_of_program, secrets_of_words
 from .scan import Span
-from .secret import Secret
 from .values import is_mixed, is_random, is_very_random, looks_secret
 from .views import plain
-
-__all__ = ["Apart", "looked_at"]
 
 _LONGEST = 256  # bytes of a value
 _VALUE_BEFORE = re.compile(rb"[^\s\"'`,;|<>&(){}\[\]=:\x80-\xff]*\Z")

@@ -11,17 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from .fields import secrets_of_field
-from .lines import Word, words_of
+from .fields import FLAG_KIND, Secret, secrets_of_field
+from .lines import Word, end_of_string, opening, words_of
 from .names import is_secret_flag, is_secret_header
-from .places import places
+from .patterns import places
 from .programs import may_be_of_program, secrets_of_words
-from .secret import FLAG_KIND, Secret
-from .strings import end_of_string, opening
 from .values import is_value
 from .views import View, unescaped
-
-__all__ = ["Commands", "secrets_of_argv", "secrets_of_command"]
 
 _TRIES_MOST = 16  # names in one word whose values are no secrets
 _LOOKS_MOST = 256  # bytes of a value

@@ -8,14 +8,12 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
+from .fields import Secret
 from .kinds import COMPRESSED
-from .places import matches
+from .lines import open_encoded
+from .patterns import matches
 from .scan import OF_TEXT, SHORT_TEXT, Marks, Span
-from .secret import Secret
-from .strings import open_encoded
 from .views import View, unescaped, unquoted, unquoted_form
-
-__all__ = ["find_encoded"]
 
 Finder: TypeAlias = Callable[[bytes, bool], Sequence[Secret]]  # find_secrets, with `cut`
 

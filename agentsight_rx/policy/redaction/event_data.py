@@ -13,8 +13,6 @@ from .find import OPENS_TEXT, find_secrets
 from .patterns import NAME_ENDINGS
 from .redactor import Redactor, settled
 
-__all__ = ["mask_events", "without_frames"]
-
 _Path: TypeAlias = tuple[Any, ...]
 
 # Members that say which block, choice, item or tool call a text belongs to

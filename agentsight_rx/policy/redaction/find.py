@@ -12,16 +12,13 @@ from collections.abc import Sequence
 from .apart import Apart, looked_at
 from .commands import Commands
 from .encoded import find_encoded
+from .fields import RUNS, Secret
 from .members import find_members
 from .names import is_secret_parameter
-from .patterns import MARKUP, MEMBER, VARIABLE
-from .places import places
+from .patterns import MARKUP, MEMBER, VARIABLE, places
 from .scan import HYPHEN, UNDERSCORE, has_rare, may_hold_base64, may_hold_key, scan
-from .secret import RUNS, Secret
 from .shapes import find_shapes
 from .values import is_value
-
-__all__ = ["OPENS_TEXT", "PEM_MOST", "SMALL", "find_parameters", "find_secrets", "hinted", "is_frame"]
 
 # RFC 7468, and the armour of PGP. In JSON its lines end with the two characters \n. A mention in prose has no base64 after it.
 _PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")

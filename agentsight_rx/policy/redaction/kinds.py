@@ -12,11 +12,6 @@ import re
 from itertools import groupby
 from typing import NamedTuple
 
-__all__ = [
-    "AHEAD_MOST", "BEGINS_IN_RUN", "COMPRESSED", "HYPHEN_OF_KEYS", "IN_RUN", "KEY_IN_BASE64", "KINDS", "LETTERS",
-    "UNDERSCORE_OF_KEYS", "Kind", "by_first_letter",
-]  # fmt: skip
-
 # By name: the letters, and the run in RUNS of a secret that was cut
 LETTERS = {
     "hex": (r"[0-9a-f]", "plain"),

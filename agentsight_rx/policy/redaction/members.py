@@ -17,18 +17,26 @@ import re
 from collections.abc import Callable
 
 from .apart import Apart
-from .bare import Place, end_of_bare, may_begin_bare
-from .fields import kind_of_name, secrets_of_pairs, secrets_of_value
-from .names import ANY_SCHEME, SCHEME, SCHEMES, Meaning, NameKind, is_secret_flag, is_secret_header, meaning_of, name_kind
+from .fields import Secret, kind_of_name, secrets_of_pairs, secrets_of_value
+from .lines import end_of_string, name_before, open_string, opening
+from .names import (
+    ANY_SCHEME,
+    SCHEME,
+    SCHEMES,
+    Meaning,
+    NameKind,
+    Place,
+    end_of_bare,
+    is_secret_flag,
+    is_secret_header,
+    may_begin_bare,
+    meaning_of,
+    name_kind,
+)
 from .patterns import HYPHENATED
 from .scan import Marks
-from .secret import Secret
 from .shapes import TOKEN
-from .strings import end_of_string, name_before, open_string, opening
 from .values import begins_random, is_basic, is_literal_password, is_no_words, is_one_mixed_word, is_random, is_value
-
-__all__ = ["find_members"]
-
 
 _AUTHORIZATION = re.compile(rb"(?i:rization)(\\*[\"'])?[ \t]{0,4}(?::|=|,(?<=[\"'],))")
 

@@ -14,13 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from .fields import secrets_of_cookies
+from .fields import FLAG_KIND, Secret, secrets_of_cookies
 from .lines import QUOTES, Word, words_of
 from .names import is_secret_flag, name_kind
-from .secret import FLAG_KIND, Secret
 from .values import is_value, looks_secret
-
-__all__ = ["may_be_of_program", "secrets_of_words"]
 
 # programs | words that follow, in this order, or anywhere with + (expressions) | where the secrets stand:
 #

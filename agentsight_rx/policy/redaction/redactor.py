@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...core.bounded import Recent
+from ...events import Headers
+from .commands import secrets_of_argv, secrets_of_command
+from .fields import Secret, secrets_of_field
 from .find import OPENS_TEXT, SMALL, find_secrets, hinted, is_frame
-from .secret import Secret
+from .names import HEADER_ENDS, SECRET_HEADERS, is_secret_header
 from .shapes import SPECIAL, kind_of
-
-__all__ = ["LABEL", "Redactor", "settled"]
 
 _LABEL_HINT = b"[redacted:"
 _CLEAR_MOST, _LONGEST = 4096, 256  # texts without secrets that are remembered, and characters of one: 1 MB of all
@@ -118,3 +119,91 @@ def settled(data: bytes, found: Iterable[Secret], /) -> list[Secret]:
 
 def _rank(secret: Secret) -> tuple[int, int, bool, bool]:
     return secret.start, -secret.end, secret.kind not in SPECIAL, not secret.value
+
+
+# -- masking -------------------------------------------------------------------------------------------------------
+# Fields of heads, words of commands and command lines -> the same without secrets.
+
+
+def mask_field(name: str, value: str, redactor: Redactor, /) -> str:
+    """The value of a secret field, or of `sec-websocket-protocol`, with labels; the rest of its syntax stays."""
+    data = value.encode("utf-8", "surrogatepass")
+    keys = find_secrets(data) if name == "sec-websocket-protocol" else ()
+    made = redactor.replaced(data, [*secrets_of_field(name, data), *keys])
+    return value if made is data else made.decode("utf-8", "surrogatepass")
+
+
+def mask_words(argv: tuple[str, ...], redactor: Redactor, /, *, cut: bool = False) -> tuple[str, ...]:
+    """The words of a command without secrets; `argv` itself if there are none. `cut`: the end of the last one is missing."""
+    words = [word.encode("utf-8", "surrogatepass") for word in argv]
+    made: list[str] = []
+    for index, (word, data, secrets) in enumerate(zip(argv, words, secrets_of_argv(words), strict=True)):
+        found = [*secrets, *find_secrets(data, cut=cut and index == len(argv) - 1)]
+        masked = redactor.replaced(data, found)
+        made.append(word if masked is data else masked.decode("utf-8", "surrogatepass"))
+    return argv if all(new is old for new, old in zip(made, argv, strict=True)) else tuple(made)
+
+
+def mask_command(command: str, redactor: Redactor, /) -> str:
+    """A shell command line without secrets; `command` itself if there are none."""
+    data = command.encode("utf-8", "surrogatepass")
+    made = redactor.replaced(data, [*secrets_of_command(data), *find_secrets(data)])
+    return command if made is data else made.decode("utf-8", "surrogatepass")
+
+
+# -- heads ---------------------------------------------------------------------------------------------------------
+# Fields of heads -> the same without secrets, without a second search of what earlier heads said.
+#
+# A client sends nearly the same fields with each request, and a server with each answer. To search them takes as long as to
+# search 10 KB of a body.
+
+
+_SEARCHED = SECRET_HEADERS | {"sec-websocket-protocol"}  # their values are not all of them a secret
+_KNOWN_MOST = 2048  # fields: those of a client and a server are 40, and of an answer four are its own
+_HEADS_LONGEST = 512  # characters of one that is kept: 1 MB of all
+
+
+class Heads:
+    """It remembers fields without secrets, and never a secret one. That changes no outcome."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self.known: Recent[tuple[str, str], bool] = Recent(_KNOWN_MOST)  # without secrets
+
+    def without_secret_fields(
+        self, headers: Headers, trailers: Headers, *texts: str, said: str = ""
+    ) -> tuple[Headers, Headers] | None:
+        """
+        Both without their secret fields, where neither another field nor one of `texts` nor `said` holds a secret; else None.
+        One search of all is faster than one of each. `texts` are such as other heads have too.
+        """
+        known = self.known
+        new = [field for field in (*headers, *trailers, *[("", text) for text in texts]) if field not in known]
+        said = "\n".join([*[value for name, value in new if name not in SECRET_HEADERS], said])
+        if self._redactor.finds(said, is_head=True):
+            return None
+        for field in new:
+            if len(field[0]) + len(field[1]) <= _HEADS_LONGEST and not _may_be_secret(field[0]):
+                known.put(field, True)
+        return self._fields(headers, new), self._fields(trailers, new)
+
+    def clean(self, headers: Headers) -> Headers:
+        """All fields without secrets."""
+        fields = self._fields(headers, headers)
+        made = tuple((name, value if is_secret_header(name) else self._redactor.short(value)) for name, value in fields)
+        return headers if all(new[1] is old[1] for new, old in zip(made, headers, strict=True)) else made
+
+    def _fields(self, headers: Headers, new: Sequence[tuple[str, str]]) -> Headers:
+        """The secret fields among `new` without secrets."""
+        changed = {
+            (name, value): masked
+            for name, value in new
+            if _may_be_secret(name) and (masked := mask_field(name, value, self._redactor)) is not value
+        }
+        if not changed:
+            return headers
+        return tuple([(field[0], changed.get(field, field[1])) for field in headers])
+
+
+def _may_be_secret(name: str) -> bool:
+    return name in _SEARCHED or name.endswith(HEADER_ENDS)

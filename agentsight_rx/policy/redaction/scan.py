@@ -13,22 +13,7 @@ from bisect import bisect_right
 from typing import NamedTuple, TypeAlias
 
 from .kinds import AHEAD_MOST, BEGINS_IN_RUN, HYPHEN_OF_KEYS, IN_RUN, UNDERSCORE_OF_KEYS
-from .patterns import HYPHEN_OF_NAMES, MARKUP, MEMBER, UNDERSCORE_OF_NAMES, VARIABLE, pattern
-from .places import matches, matches_around, places
-
-__all__ = [
-    "DIGITS",
-    "HYPHEN",
-    "OF_TEXT",
-    "SHORT_TEXT",
-    "UNDERSCORE",
-    "Marks",
-    "Span",
-    "has_rare",
-    "may_hold_base64",
-    "may_hold_key",
-    "scan",
-]
+from .patterns import HYPHEN_OF_NAMES, MARKUP, MEMBER, UNDERSCORE_OF_NAMES, VARIABLE, matches, matches_around, pattern, places
 
 Span: TypeAlias = tuple[int, int]
 

@@ -7,11 +7,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
+from .fields import RUNS, Secret
 from .kinds import KEY_IN_BASE64, KINDS, LETTERS, Kind, by_first_letter
-from .secret import RUNS, Secret
 from .values import is_basic
-
-__all__ = ["BESIDE_MOST", "SPECIAL", "TOKEN", "find_beside", "find_shapes", "kind_of"]
 
 
 class _Shape(NamedTuple):

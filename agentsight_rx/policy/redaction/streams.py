@@ -10,9 +10,7 @@ import msgspec
 from ...core.bounded import Recent
 from ...events import Connection, StdioChunk, TlsChunk
 from .records.connection import ConnectionRecords, ConnectionState
-from .stream import SecretStream
-
-__all__ = ["Connections", "SecretStreams", "clean_record"]
+from .resent import SecretStream
 
 K = TypeVar("K", bound=Hashable)
 

@@ -5,24 +5,6 @@ from __future__ import annotations
 import binascii
 import re
 
-__all__ = [
-    "begins_random",
-    "is_bare_password",
-    "is_basic",
-    "is_literal_password",
-    "is_mixed",
-    "is_name_in_code",
-    "is_no_word",
-    "is_no_words",
-    "is_odd_word",
-    "is_one_mixed_word",
-    "is_random",
-    "is_said_word",
-    "is_value",
-    "is_very_random",
-    "looks_secret",
-]
-
 # What stands for a value: a reference, an example, a type, a word for it
 _NO_VALUE = re.compile(
     rb"(?i)\$\{.*|\$\(.*|\{\{.*|\{[a-z_][\w.]*\}|<[^>]*>(?::<[^>]*>)?|\[[a-z _-]+\]|%[a-z_]\w*%|\$[a-z_]\w*|\$[0-9@*#?]|"

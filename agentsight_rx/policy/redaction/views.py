@@ -6,8 +6,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable
 
-__all__ = ["View", "plain", "unescaped", "unquoted", "unquoted_form"]
-
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}

@@ -11,8 +11,6 @@ from msgspec import Struct
 
 from ...events import HttpRequest, HttpResponse, TlsChunk, TlsHandshake
 
-__all__ = ["HttpPart", "TlsPart", "http_parts", "tls_parts"]
-
 Record: TypeAlias = TlsChunk | TlsHandshake
 Message: TypeAlias = HttpRequest | HttpResponse
 RecordTest: TypeAlias = Callable[[Record], bool]

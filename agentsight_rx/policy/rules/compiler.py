@@ -12,25 +12,6 @@ from msgspec import Struct
 from .patterns import BadPattern
 from .syntax import All, Condition, Not, Nothing, Rule, Some, fail, parse_rule, spell
 
-__all__ = [
-    "Asked",
-    "Code",
-    "Field",
-    "Found",
-    "Language",
-    "Leaf",
-    "Resolved",
-    "expression",
-    "hoisted",
-    "joined",
-    "leaves",
-    "negation",
-    "of_exchange",
-    "resolve",
-    "shown",
-    "witness",
-]
-
 Found: TypeAlias = Mapping[type[Any], str]  # type of an event -> Python expression over `event`
 
 

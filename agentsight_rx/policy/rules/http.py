@@ -13,8 +13,6 @@ from .compat import http_parts
 from .compiler import Language, Leaf, Resolved, expression, hoisted, joined, negation, of_exchange, resolve, shown, witness
 from .http_fields import HTTP_NAMES, http_code, http_field, http_literal, path_contains
 
-__all__ = ["ExchangeRules", "HttpRules", "Judged", "compile_http"]
-
 Judged: TypeAlias = HttpRequest | HttpResponse | WebSocketMessage
 _Kind: TypeAlias = type[Any]
 

@@ -8,11 +8,9 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
 from ...events import HttpRequest, HttpResponse, WebSocketMessage
-from ...wire.http1 import field as header_of
+from ...wire.http1_head import field as header_of
 from .compiler import Asked, Code, Field, Found, negation
 from .kinds import each, number, pattern_test, truth
-
-__all__ = ["HTTP_FIELDS", "HTTP_NAMES", "http_code", "http_field", "http_literal", "path_contains"]
 
 _Kind: TypeAlias = type[Any]
 

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from .compiler import Asked, Field, Found, negation
 from .patterns import compile_glob, compile_regex
 
-__all__ = ["each", "number", "pattern_test", "text", "truth"]
-
 
 def each(found: Found, test: Callable[[str], str]) -> Found:
     """`test` of the value, for each type of event."""

@@ -12,8 +12,6 @@ from typing import Any
 
 from msgspec import Struct
 
-__all__ = ["BadPattern", "Window", "compile_glob", "compile_regex"]
-
 _parser: Any = importlib.import_module("re._parser")  # internal to the standard library, without types
 
 _LONGEST = 1000  # characters of a pattern

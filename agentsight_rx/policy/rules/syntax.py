@@ -9,8 +9,6 @@ from msgspec import Struct
 
 from ...core.errors import UsageError
 
-__all__ = ["All", "Condition", "Not", "Nothing", "Rule", "Some", "fail", "parse_rule", "spell"]
-
 
 class Condition(Struct, frozen=True):
     """

@@ -13,8 +13,6 @@ from .compat import tls_parts
 from .compiler import Code, Field, Language, Leaf, Resolved, expression, hoisted, joined, negation, resolve, shown, witness
 from .kinds import number, text, truth
 
-__all__ = ["TLS_FIELDS", "TlsRules", "compile_tls"]
-
 Record: TypeAlias = TlsChunk | TlsHandshake
 Mark: TypeAlias = Callable[[TlsEvent], TlsEvent | None]
 

@@ -7,15 +7,12 @@ Spools of many hosts -> the events and rows of each, on any number of workers, a
 `shipping` copies the segments of a host to another place. `notes` says how far it came; `following` waits for more.
 """
 
-from .commit import Commit, Pins
 from .driver import Progress, run_here, run_on_dask
-from .following import follow
-from .job import Done, Task, segment
+from .job import Done, Settings, Task, segment, settings_of
 from .load import load
 from .notes import ShipRefused, forget
-from .place import Place, place_of
-from .plan import Plan, plan_of
-from .settings import Settings, settings_of
+from .place import Commit, Pins, Place, place_of
+from .plan import Plan, follow, plan_of
 from .shipping import Shipped, Shipper
 
 __all__ = [

@@ -15,8 +15,6 @@ from ...store.spool import segment_name
 from .job import Done, Task, segment
 from .plan import Plan
 
-__all__ = ["Job", "Progress", "run_here", "run_on_dask"]
-
 Job = Callable[[Task], Done]
 
 _CONFIG = {

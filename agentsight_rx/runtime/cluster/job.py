@@ -7,6 +7,7 @@ may be ended at any point, repeated, and run twice at the same time: one commit 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from time import process_time
 
@@ -16,25 +17,83 @@ from msgspec.structs import replace
 
 from ...core.errors import SpoolError
 from ...events import Event
+from ...graphs import TraceOptions
+from ...policy.rules.guard.values import Rules
 from ...store.spool import Segment, SegmentBroken, Track, read_segment, segment_name
-from .analysis import Analysis
-from .commit import (
+from ..recording.guard_file import priced_by
+from ..recording.price_file import load_prices
+from .output import Analysis, OutputHeader, OutputWriter, pack_output
+from .place import (
+    At,
     Commit,
     Pins,
+    Place,
     State,
     commit_name,
     content_name,
     decode_state,
     encode_state,
+    ignore,
     own_pins,
     pack_state,
+    place_of,
     read_commit,
 )
-from .output import OutputHeader, OutputWriter, pack_output
-from .place import At, ignore, place_of
-from .settings import Settings
 
-__all__ = ["Done", "Task", "segment"]
+# -- settings ------------------------------------------------------------------------------------------------------
+# A place for output -> what holds for all that is made there: the key of labels, chosen by the first run.
+
+
+SETTINGS = "settings.json"
+_FORMAT = 1
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What a job needs beside its segment. `redaction_key` (hex): a secret that is only found here has one label everywhere."""
+
+    format: int = _FORMAT
+    redaction_key: str
+    sse_timeout: float = 30.0
+    guard: Rules | None = None  # the rules whose alerts are in the result
+
+    def options(self, host: str) -> TraceOptions:
+        """The graph of a job."""
+        return TraceOptions(
+            redaction_key=bytes.fromhex(self.redaction_key),
+            sse_timeout=self.sse_timeout,
+            host=host,
+            guard=self.guard,
+            priced=None if self.guard is None else priced_by(load_prices(None), self.guard),
+        )
+
+
+def settings_of(out: Place, *, redaction_key: bytes | None = None, guard: Rules | None = None) -> Settings:
+    """
+    The settings of an earlier run, else new ones. Raises SpoolError where the place has something else, another key, or other
+    rules of a guard.
+    """
+    kept = out.read(SETTINGS)
+    if kept is None:
+        made = Settings(redaction_key=(redaction_key or os.urandom(32)).hex(), guard=guard)
+        out.create(SETTINGS, msgspec.json.encode(made))
+        kept = out.read(SETTINGS) or b""
+    try:
+        found = msgspec.json.decode(kept, type=Settings)
+    except msgspec.MsgspecError as error:
+        raise SpoolError(f"{out.url}/{SETTINGS} is not of `cluster run` ({error}): give an empty folder by --out") from error
+    if found.format > _FORMAT:
+        raise SpoolError(f"{out.url} was made by a newer release (format {found.format}): use that one, or another --out")
+    if redaction_key is not None and found.redaction_key != redaction_key.hex():
+        raise SpoolError(f"{out.url} was begun with another key of labels: leave the key out, or give an empty folder by --out")
+    if guard is not None and found.guard != guard:
+        raise SpoolError(
+            f"{out.url} was begun {'with other rules' if found.guard else 'without a guard'}: leave --guard out, "
+            "or give an empty folder by --out"
+        )
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------------------
 
 
 class Task(Struct, frozen=True, kw_only=True):

@@ -15,13 +15,10 @@ from ...core.sink import Unwritten, Writer
 from ...events.loss import Ledger
 from ...sinks import store as store_sink
 from ...view import Output
-from .commit import read_commit
+from .job import settings_of
 from .output import Ended, Losses, Piece, read_output
-from .place import Place
+from .place import Place, read_commit
 from .plan import committed
-from .settings import settings_of
-
-__all__ = ["Loaded", "load"]
 
 _TO_STORE = ("to store", "store")  # stages of a run that come behind its graph
 

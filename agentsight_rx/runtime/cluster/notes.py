@@ -14,8 +14,6 @@ from ...core.errors import SpoolError
 from ...core.files import create_new, why, written_whole
 from ...core.messages import say
 
-__all__ = ["Notes", "ShipRefused", "forget", "noted"]
-
 _SHIPPED = ".shipped"  # {URL: number of the last segment that is there}
 _LOCK = ".shipping"
 

@@ -15,8 +15,6 @@ from weakref import WeakSet
 
 from ...core.errors import SpoolError
 
-__all__ = ["ObjectPlace"]
-
 _WAITS_S = (0.1, 0.5, 2.0)  # before a conditional write is tried again
 _PROVEN: WeakSet[Any] = WeakSet()  # file systems of fsspec, one for each store and account, that refused a second create
 

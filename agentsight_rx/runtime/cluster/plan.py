@@ -3,17 +3,51 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from msgspec import Struct
 
 from ...core.errors import SpoolError
+from ...core.messages import say
 from ...store.spool import sequence_of
-from .commit import own_pins
-from .job import Task
-from .place import Place
-from .settings import Settings
+from .job import Settings, Task
+from .notes import ShipRefused
+from .place import Place, own_pins
+from .shipping import Shipper
 
-__all__ = ["Plan", "committed", "plan_of"]
+# -- following -----------------------------------------------------------------------------------------------------
+# A Shipper -> pass after pass until the end is asked for; where the other place cannot be used, ever longer waits.
+
+
+_EVERY_S = 2.0  # a look at a spool that did not change takes 0.1 ms; nothing is asked of the other place without a new segment
+_FIRST_S, _LONGEST_S = 1.0, 60.0
+
+
+def follow(shipper: Shipper, waited: Callable[[float], bool], say: Callable[[str], None] = say) -> None:
+    """
+    Ship what there is, and what comes. `waited(seconds)` waits so long and returns whether the end was asked for. Raises
+    ShipRefused.
+    """
+    failed, failure = 0.0, ""
+    while True:
+        try:
+            shipper.run()
+            if failed:
+                say("shipping goes on")
+            failed, failure = 0.0, ""
+        except ShipRefused:
+            raise
+        except SpoolError as error:
+            if str(error) != failure:  # once for each reason, however long it holds
+                failure = str(error)
+                say(f"{failure}; trying again until it works")
+            failed = min(2 * failed or _FIRST_S, _LONGEST_S)
+        if waited(failed or _EVERY_S):
+            return
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _DONE = re.compile(r"(\d{10})\.done")
 

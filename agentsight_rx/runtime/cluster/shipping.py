@@ -21,8 +21,6 @@ from ...store.spool import Header, SegmentBroken, folders, read_header, segment_
 from .notes import Notes, ShipRefused, noted
 from .place import At, LocalPlace, Place, ignore
 
-__all__ = ["Shipped", "Shipper"]
-
 _SETTLED_NS = 3_000_000_000  # the coarsest times of a file system, those of FAT, are 2 s
 _REMOVAL_S = 60.0  # between two looks for what is old
 _TRIES = 3  # of one segment whose stored bytes differ

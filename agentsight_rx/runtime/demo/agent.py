@@ -24,8 +24,6 @@ from urllib.parse import urlsplit
 
 from agentsight_rx.runtime.demo.prompt_cache import MARK
 
-__all__ = ["Reply", "main", "read_reply"]
-
 _MOST_TURNS = 50  # then a model that keeps calling tools is stopped
 _LONGEST_OUTPUT = 100_000  # characters of one tool result; about what coding agents send
 _COMPACT_TOKENS = 150_000  # of the 200,000 that a model takes

@@ -21,22 +21,6 @@ from typing import Any
 from .prompt_cache import Counted, count, text_of
 from .shells import tool_among, tool_call
 
-__all__ = [
-    "DIALECTS",
-    "Answer",
-    "Ask",
-    "Dialect",
-    "Reply",
-    "answer_to",
-    "argument_pieces",
-    "error_reply",
-    "json_bytes",
-    "reply_to",
-    "server_sent",
-    "text_pieces",
-]
-
-
 _SAID = "  # "  # behind a command: what the model says with it
 _SUMMARY = re.compile(r"^Summarize the conversation so far", re.MULTILINE)  # what an agent asks for
 _DONE = re.compile(r"^Tools called so far: (\d+)$", re.MULTILINE)  # in such a summary

@@ -37,8 +37,6 @@ from agentsight_rx.runtime.demo import require_demo
 from agentsight_rx.runtime.demo.answers import DIALECTS, Reply, error_reply, reply_to
 from agentsight_rx.runtime.demo.prompt_cache import Counted, PromptCache
 
-__all__ = ["main"]
-
 _LARGEST_BODY = 64 << 20  # twice as much as the real APIs accept (32 MB)
 _STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 

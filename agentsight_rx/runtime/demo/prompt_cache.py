@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-__all__ = ["MARK", "Counted", "PromptCache", "count", "text_of", "texts_of"]
-
 MARK = {"cache_control": {"type": "ephemeral"}}
 _LIFE_MS = 300_000
 _TOKEN = re.compile(r"\w+|[^\w\s]")

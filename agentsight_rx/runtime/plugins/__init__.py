@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from ...core.beside_losses import beside_losses
 from ...core.errors import AgentsightError, UsageError
-from ...core.installed import PREFIX, entries
+from ...core.merge import beside_losses
 from ...core.messages import say
 from ...core.sink import Sink
+from ...core.start import PREFIX, entries
 from ...core.stream import Operator, Stream
 from ...events import Event
 from ...llm import Provider

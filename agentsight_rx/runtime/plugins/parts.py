@@ -10,8 +10,6 @@ from msgspec import Struct
 from ...llm import Provider, add_provider, provider_named
 from ...llm.agents import AGENTS, Agent, add_agent
 
-__all__ = ["GROUPS", "Kind"]
-
 
 class Kind(Struct, frozen=True):
     """A group. `wrong` says what a part of it should be, where it is not; `add` makes it known."""

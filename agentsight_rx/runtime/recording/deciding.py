@@ -16,8 +16,6 @@ from ...view import AlertRow
 from ...view.queries.decided import Decisions, Seen
 from .seen_file import SeenFile
 
-__all__ = ["Deciding", "has_begun_before", "is_halted"]
-
 _ALLOWED_MOST = 50_000  # alerts of which it is remembered what allows them
 _SLACK_MS = 2000  # a start is known to 10 ms after the boot, which is known to a second
 

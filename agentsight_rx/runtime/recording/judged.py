@@ -13,9 +13,7 @@ from ...store.rows.tables import ALERTS
 from ...store.state import Store
 from ...view import AlertRow, Fold, Row, RowGone
 from ...view.queries import Selection
-from ...view.queries.audit import newest_audits
-
-__all__ = ["had_guard", "judged"]
+from ...view.queries.alerts import newest_audits
 
 
 def judged(

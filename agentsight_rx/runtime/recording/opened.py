@@ -20,16 +20,13 @@ from ...store.rows.kinds import AlertRow, HttpRow, ProcessRow, SessionRow, ToolR
 from ...store.state import LmdbStore, MemoryStore
 from ...view.queries import Selection
 from ...view.queries.alerts import read_alerts
-from ...view.queries.call import WholeCall, find_calls, read_call
-from ...view.queries.calls import read_calls
+from ...view.queries.calls.call import WholeCall, find_calls, read_call, read_calls
+from ...view.queries.calls.costs import PricedCall
+from ...view.queries.calls.mcp import read_tools
 from ...view.queries.choosing import selection_of
-from ...view.queries.costs import PricedCall
 from ...view.queries.records import ConnectionRecord, FileRecord, read_connections, read_files, read_http, read_processes
-from ...view.queries.sessions import read_sessions
-from ...view.queries.tools import read_tools
+from ...view.queries.sessions.files import read_sessions
 from .price_file import load_prices
-
-__all__ = ["Part", "Recording", "open_recording"]
 
 
 class Part(TypedDict, total=False):

@@ -8,8 +8,6 @@ from pathlib import Path
 from ...core.errors import UsageError
 from ...llm.prices import Prices, own_prices
 
-__all__ = ["load_prices"]
-
 _LARGEST = 1 << 20  # bytes; 20,000 models
 
 

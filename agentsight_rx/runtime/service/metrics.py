@@ -16,8 +16,6 @@ from ...store.rows.tally import Totals
 from ...store.rows.uses import OTHER, Use
 from .bounds import Memory
 
-__all__ = ["Figures", "Served", "Shown", "samples", "serve"]
-
 _STAGES_MOST = 24  # of the ledger, which has about 30 with every sink; the first ones are the sources
 _LOSSES_MOST = 12  # pairs of stage and reason; what else is lost is counted by its reason
 _QUEUES_MOST = 6

@@ -8,8 +8,6 @@ from msgspec import Struct
 
 from .users.places import USERS
 
-__all__ = ["CACHE", "NAME", "OF_USERS", "RECORDINGS", "RUNTIME", "UNIT", "UNIT_FILE", "Needs", "unit_text"]
-
 NAME = "agentsight-rx"
 UNIT = f"{NAME}.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from ...core.lazy_names import deferred
+from ...core.start import deferred
 
 if TYPE_CHECKING:
     from .marbles import Moment, cold, expected, observed
     from .operators import check_operator
-    from .operators.laws import Law
+    from .operators.driven import Law
     from .recording import recorded
     from .scene import Actor, Scene
 
@@ -17,7 +17,7 @@ if not TYPE_CHECKING:
     __getattr__ = deferred(
         __name__,
         {
-            ".operators.laws": ("Law",),
+            ".operators.driven": ("Law",),
             ".recording": ("recorded",),
             ".scene": ("Actor", "Scene"),
             ".marbles": ("Moment", "cold", "expected", "observed"),

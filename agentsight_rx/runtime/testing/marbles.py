@@ -15,8 +15,6 @@ from reactivex import Observable
 from reactivex.observable.marbles import parse
 from reactivex.testing import TestScheduler
 
-__all__ = ["Moment", "cold", "expected", "observed"]
-
 E = TypeVar("E")
 
 _CREATED_S, _SUBSCRIBED_S = 100.0, 200.0  # those of RxPY's own tests

@@ -12,8 +12,6 @@ from ...events import Event, time_of
 from ...store.state import MemoryStore
 from ...view import Output
 
-__all__ = ["recorded"]
-
 
 def recorded(events: Sequence[Event], options: graphs.TraceOptions | None = None) -> MemoryStore:
     """

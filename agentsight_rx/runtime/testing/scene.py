@@ -33,9 +33,7 @@ from ...events import (
     Usage,
 )
 from ...events.loss import Reason
-from .operators.laws import START_NS
-
-__all__ = ["Actor", "Scene"]
+from .operators.driven import START_NS
 
 E = TypeVar("E", bound=Event)
 

@@ -8,6 +8,7 @@ and `connections` limits its clients.
 `assets` has the built page.
 """
 
-from .server import StoredPage, WebOptions, WebSink, serve_stored, web
+from .place import WebOptions
+from .server import StoredPage, WebSink, serve_stored, web
 
 __all__ = ["StoredPage", "WebOptions", "WebSink", "serve_stored", "web"]

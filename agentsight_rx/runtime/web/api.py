@@ -21,15 +21,13 @@ from ...events import milliseconds
 from ...llm.prices import Prices
 from ...sinks.web import Feed
 from ...view.page import PageError
-from ...view.page.recorder import Watched
+from ...view.page.machine import Watched
 from ...view.snapshot.snapshot import AUDIT_DEFAULT, read_snapshot
 from ..recording.deciding import Deciding
 from .pictures import Pictures
 from .recordings import LIVE, Recordings
 from .search import SearchIndex
 from .stream import Stopped, changes, rows
-
-__all__ = ["SEEN", "Api", "Mark"]
 
 T = TypeVar("T")
 

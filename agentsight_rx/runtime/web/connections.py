@@ -14,8 +14,6 @@ from typing import Any, cast
 from msgspec import Struct
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["Limits", "protocol"]
-
 
 class Limits(Struct, frozen=True):
     """

@@ -16,17 +16,13 @@ from ...view import AlertRow
 from ...view.page import PageError, Picture, answer
 from ...view.page.alert_shapes import AlertLine, AlertList
 from ...view.page.alerts import alert_page, line_of, loud_of
-from ...view.page.counted_once import alerts_once, sessions_once
-from ...view.page.machine import Machine, machine_of, reason_of
+from ...view.page.machine import Machine, RecorderLine, Watched, line_of_recorder, machine_of, reason_of
 from ...view.page.picture import WHOLE
-from ...view.page.rail import RailRow, flagged, rail_of
-from ...view.page.recorder import RecorderLine, Watched, line_of_recorder
-from ...view.queries.context_reading import Contexts
+from ...view.page.rail import RailRow, alerts_once, flagged, rail_of, sessions_once
+from ...view.queries.context.reading import Contexts
 from ...view.queries.decided import Decisions, is_waiting
 from ..recording.deciding import Deciding
 from .recordings import Listed, Recordings
-
-__all__ = ["Pictures", "Rail", "Unreadable"]
 
 _KEPT = 2  # pictures of recordings that are looked at: each takes up to 80 MB
 _RAILS = 2000  # recordings whose rows in the rail are kept

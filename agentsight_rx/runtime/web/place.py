@@ -11,8 +11,6 @@ from ipaddress import ip_address
 from ...core.errors import SinkError, UsageError
 from ...core.options import Options
 
-__all__ = ["BACKLOG", "Place", "WebOptions"]
-
 _PORT, _PORTS = 7395, 100  # where no port was given: the first that is free of so many
 BACKLOG = 128  # connections that wait to be accepted
 

@@ -14,8 +14,6 @@ from ...core.errors import StoreError
 from ...sinks import Lent
 from ...store.state import LmdbStore, MemoryStore
 
-__all__ = ["LIVE", "Listed", "LiveRecording", "Opened", "Recordings", "StoredRecordings"]
-
 LIVE = "live"
 _OPEN_MOST = 6  # files that are open at once: each is a map of memory
 _LISTED_MOST = 2000

@@ -16,8 +16,6 @@ from .recordings import Listed, Recordings
 from .search_base import Base, Hit, Indexed, broken
 from .search_words import words_of
 
-__all__ = ["Found", "Hit", "SearchIndex"]
-
 _RECORDINGS_MOST = 500  # that are searched, the newest
 _FIRST_ANSWER_S = 0.05  # to wait for: a small recording is whole in the first answer
 _LAG_MS = 2000  # by which the index may be behind a run that goes on

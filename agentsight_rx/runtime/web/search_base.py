@@ -19,8 +19,6 @@ from msgspec import Struct
 from ...view.page.searched import KINDS, Entry
 from .search_words import folded, has_all, marked, trigrams
 
-__all__ = ["Base", "Hit", "Indexed", "broken"]
-
 _VERSION = 2  # of the index: another one is made anew
 _TIME_MOST = (1 << 42) - 1  # ms: the year 2109
 _KIND, _SECOND = 48, 12  # bits of an id below the kind, and below the second: numbers close by are short in the index

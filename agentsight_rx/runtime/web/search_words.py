@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from itertools import accumulate
 from unicodedata import normalize
 
-__all__ = ["folded", "has_all", "marked", "trigrams", "words_of"]
-
 MARK, END = "\x02", "\x03"  # around what matched
 
 _WORDS_MOST = 12

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import os
+import select
+import socket
 import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from ...core.errors import SinkError
@@ -18,18 +22,62 @@ from ...llm.prices import Prices
 from ...sinks import Lent, memory
 from ...sinks.web import Feed
 from ...view import Output
-from .on_demand import OnDemand
 from .place import Place, WebOptions
 from .serving import Serving
 
 if TYPE_CHECKING:
-    from ...view.page.recorder import Watched
+    from ...view.page.machine import Watched
     from ..recording.deciding import Deciding
     from .api import Api
     from .connections import Limits
     from .recordings import StoredRecordings
+    from .serving import Serving
 
-__all__ = ["StoredPage", "WebOptions", "WebSink", "serve_stored", "web"]
+
+# -- on demand -----------------------------------------------------------------------------------------------------
+# A socket that listens, and how to serve on it -> a server from the first client on.
+
+
+class OnDemand:
+    """
+    What serves a page takes 0.3 s to load, which a command need not wait for, and most runs are never looked at. The kernel
+    lets clients wait meanwhile. `serve` is called once, on a thread of its own.
+    """
+
+    def __init__(self, listener: socket.socket, serve: Callable[[], tuple[Api, Serving]]) -> None:
+        self._listener = listener
+        self._serve = serve
+        self._served: tuple[Api, Serving] | None = None
+        self._ended, end = os.pipe()
+        self._end: int | None = end
+        self._thread = Thread(target=self._wait, name="web: first client", daemon=True)
+        self._thread.start()
+
+    def _wait(self) -> None:
+        """Also a client that came just before the end is served."""
+        client = self._listener.fileno()
+        ready, _, _ = select.select([client, self._ended], [], [])
+        if client not in ready:
+            return
+        try:
+            self._served = self._serve()
+        except Exception as error:  # whatever it is, no client shall wait for an answer that does not come
+            self._listener.close()
+            say(f"going on without the page: {error}")
+
+    def served(self) -> tuple[Api, Serving] | None:
+        """Ends the wait for a first client: what serves the page, or None where none came."""
+        if self._end is not None:
+            os.close(self._end)
+            self._end = None
+            self._thread.join()
+            os.close(self._ended)
+            if self._served is None:
+                self._listener.close()
+        return self._served
+
+
+# ------------------------------------------------------------------------------------------------------------------------
 
 
 _LAST_LOOK_S = 2.5

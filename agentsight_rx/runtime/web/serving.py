@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from .connections import Limits
 
-__all__ = ["Serving"]
-
 _START_S = 5.0
 _GRACE_S = 1  # for answers being sent when the run ends; a stream ends by itself within 75 ms
 _STOP_S = 5.0  # measured: 0.2 s with open streams, 1.4 s with a reader that does not read

@@ -19,8 +19,6 @@ from ...store.state import Store
 from ...view.queries.reading import rows_of
 from .har_entry import Exchange, answer_messages, asked_message, entry_of
 
-__all__ = ["har"]
-
 _OPEN_MOST = 4096  # exchanges without an end
 _BEHIND_MOST = 16  # streamed answers that have ended, and may have more behind the end
 _HELD_MOST = 64 << 20  # bytes of their bodies and messages; over it the oldest ones are written as they are

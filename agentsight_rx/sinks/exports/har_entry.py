@@ -11,9 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from ...events import BodyPart, HttpRequest, HttpResponse, Origin, SseMessage, WebSocketMessage
 from ...store.rows.ids import connection_id, scheme_of
 from ...store.words import plural
-from ...wire.http1 import field
-
-__all__ = ["Exchange", "answer_messages", "asked_message", "entry_of"]
+from ...wire.http1_head import field
 
 _Json: TypeAlias = dict[str, Any]  # a JSON object
 _OVERHEAD = 300  # bytes that a message takes beside its content

@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from ...core.bounded import Recent
 from ...store.rows.kinds import AlertRow, AuditRow, CallRow, ProcessRow, ResourceRow, ToolRow
 from ...store.rows.tables import ALERTS, AUDIT, CALLS, PROCESSES, RESOURCES, TOOLS
-from ...store.rows.tool_outcome import outcome_of
+from ...store.rows.tool_words import outcome_of
 from ...store.state import Store, pages
-from ...view.queries.file_fates import effect_of
-from ...view.queries.tools import tools_of
+from ...view.queries.calls.mcp import tools_of
+from ...view.queries.effects.file_fates import effect_of
 from .perfetto_packets import Lanes, counter, counter_track, instant, process_track, slice_of, track
-
-__all__ = ["perfetto"]
 
 _TRACKS_MOST = 65_536  # of which it is remembered that they were described
 _MS = 1_000_000  # ns

@@ -18,13 +18,11 @@ from ...store.rows.kinds import AlertRow, HttpRow, ProcessRow, SessionRow, ToolR
 from ...store.state import Store
 from ...view.queries import Selection
 from ...view.queries.alerts import read_alerts
-from ...view.queries.calls import read_calls
-from ...view.queries.costs import PricedCall
+from ...view.queries.calls.call import read_calls
+from ...view.queries.calls.costs import PricedCall
+from ...view.queries.calls.mcp import read_tools
 from ...view.queries.records import ConnectionRecord, FileRecord, read_connections, read_files, read_http, read_processes
-from ...view.queries.sessions import read_sessions
-from ...view.queries.tools import read_tools
-
-__all__ = ["TABLES", "TableName", "arrow_table", "parquet"]
+from ...view.queries.sessions.files import read_sessions
 
 TableName: TypeAlias = Literal["calls", "tools", "sessions", "processes", "http", "files", "connections", "alerts"]
 TABLES: tuple[TableName, ...] = get_args(TableName)

@@ -8,18 +8,15 @@ from msgspec import Struct
 
 from ...core.bounded import Recent
 from ...events.tokens import Usage
-from ...view import CallRow, ProcessRow, SessionRow
-from ...view.queries.context_words import ORIGINS
-from .chat import INT_MOST, call_times, provider_of
-from .contexts import context_field
+from ...view import AlertRow, CallRow, ProcessRow, SessionRow
+from ...view.queries.context.words import ORIGINS
+from .chat import INT_MOST, call_times, context_field, provider_of
 from .names import SPANS, Fields, attributes_of
-from .planned import Planned, span_id
-from .processes import exit_error
+from .spans import Planned, span_id
+from .work import exit_error
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
-
-__all__ = ["Agent", "AgentSession", "agent_span_id", "planned_agents"]
 
 _AGENTS_MOST = 256  # within one session
 _SUMMED = (*map(context_field, ORIGINS), "cache_lost_tokens")
@@ -133,3 +130,43 @@ def planned_agent(session: AgentSession, agent: Agent, parent: int) -> Planned:
 
 def _earliest(*times: int) -> int:
     return min((each for each in times if each > 0), default=0)
+
+
+# -- alerts --------------------------------------------------------------------------------------------------------
+# AlertRow -> a span without duration, below the span of its tool, or in the trace of its session.
+
+
+_NAME = "agentsight.alert"
+_NANOSECONDS = 1_000_000  # of a millisecond
+
+
+def planned_alert(row: AlertRow, trace: int, *, with_content: bool) -> Planned:
+    """`trace` is the trace of its session. A note is no failure."""
+    fields: dict[str, AttributeValue | None] = {
+        "error": None if row.do == "note" else row.rule,
+        "rule": row.rule,
+        "level": row.do,
+        "sentence": row.sentence,
+        "target": row.target,
+        "count": row.count,
+        "proven": row.proven,
+        "links": row.links,
+        "evidence": row.evidence,
+        "session": row.session_id,
+        "pid": row.pid,
+        "complete": row.complete,
+        "prompt": row.prompt or None,
+        "tool": row.tool or None,
+        "command": row.command or None,
+    }
+    return Planned(
+        _NAME,
+        "internal",
+        trace,
+        span_id(row.id),
+        span_id(row.tool_id) if row.tool_id else 0,
+        start_ns=row.timestamp_ms * _NANOSECONDS,
+        end_ns=max(row.timestamp_ms, row.last_timestamp_ms) * _NANOSECONDS,
+        attributes=attributes_of(SPANS[_NAME], fields, with_content=with_content),
+        failure=None if row.do == "note" else row.sentence,
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-__all__ = ["Answer", "cause_of"]
+if TYPE_CHECKING:
+    pass
 
 
 class _PartialSuccess(Protocol):

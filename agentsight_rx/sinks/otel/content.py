@@ -26,12 +26,11 @@ from ...llm.canonical import (
 )
 from ...store.rows.ids import call_id
 from ...view import CallRow, Output
-from .contexts import Contexts
+from .chat import Contexts
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
-__all__ = ["Content"]
 
 _CONTENT_MOST = 65_536  # characters of one attribute, and of one text in it
 _EVENTS_MOST = 32  # that may come before their rows

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 
 from ...core.errors import SinkError
+from ...core.options import Options, at_least
+from .answers import Answer, cause_of
 
-__all__ = ["Destination", "Protocol", "destination_of"]
+if TYPE_CHECKING:
+    import requests
+    from opentelemetry.sdk.metrics.export import MetricExporter
+    from opentelemetry.sdk.trace.export import SpanExporter
 
 Protocol = Literal["http/protobuf", "grpc"]
 
@@ -95,3 +100,73 @@ def _is_usable(url: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+# -- options -------------------------------------------------------------------------------------------------------
+# Where spans go, and what is in them.
+
+
+class OtelOptions(Options, frozen=True):
+    """Where spans go. A field that is None comes from the OTEL_* variables, else from the defaults of OpenTelemetry."""
+
+    endpoint: str | None = None  # of the collector; over HTTP /v1/traces and /v1/metrics are added where they are missing
+    service_name: str | None = None
+    instance: str | None = None  # `service.instance.id`; without it a new one for each run
+    protocol: str | None = None  # http/protobuf or grpc
+    capture_content: bool = False  # send prompts, answers, arguments and results of tools too
+    deadline_s: Annotated[float, at_least(0)] = 5.0  # for which the end of a run waits for the collector
+    patient: bool = False  # wait for the collector, since nothing is lost by it: of a recording
+
+
+# -- over http -----------------------------------------------------------------------------------------------------
+# A destination -> the standard exporters of OTLP over HTTP, with a session that keeps the collector's answers.
+
+
+def http_exporters(destination: Destination, answer: Answer) -> tuple[SpanExporter, MetricExporter | None]:
+    """Raises ValueError where a variable is wrong."""
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    session = _session(answer, destination.metrics)  # one connection for both
+    spans = OTLPSpanExporter(destination.traces, session=session)
+    if destination.metrics is None:
+        return spans, None
+    return spans, OTLPMetricExporter(destination.metrics, session=session)
+
+
+def _session(answer: Answer, metrics: str | None) -> requests.Session:
+    import requests
+
+    class Session(requests.Session):
+        def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+            answer.forget()
+            try:
+                response = super().send(request, **options)
+            except Exception as error:
+                answer.fail(cause_of(error))
+                raise
+            if response.status_code // 100 != 2:
+                answer.fail(f"HTTP {response.status_code} {response.reason}")
+                return response
+            try:
+                take = _take_metrics if request.url == metrics else _take_spans
+                take(answer, response.content)
+            except Exception:  # protobuf's own error, which has no types; other servers answer "OK" or "{}", which is fine
+                answer.forget()
+            return response
+
+    return Session()
+
+
+def _take_spans(answer: Answer, body: bytes) -> None:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+    partial = ExportTraceServiceResponse.FromString(body).partial_success
+    answer.partly(partial.rejected_spans, partial)
+
+
+def _take_metrics(answer: Answer, body: bytes) -> None:
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+
+    partial = ExportMetricsServiceResponse.FromString(body).partial_success
+    answer.partly(partial.rejected_data_points, partial)

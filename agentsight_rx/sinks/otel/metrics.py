@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.bounded import Recent
 from .names import MEASURED, METRICS, SCHEMA, Fields, Metric
-from .planned import Planned
-from .spans import scope
+from .spans import Planned, scope
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import HistogramDataPoint, MetricExporter, MetricsData
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.util.types import AttributeValue
 
-__all__ = ["Metrics"]
 
 _POINTS_MOST = 2000  # sets of attributes of one histogram, as in the SDK; the one not used for longest makes room
 

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from ...view.queries.context_words import ORIGINS
-from .contexts import context_field
+from ...view.queries.context.words import ORIGINS
+from .chat import context_field
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
-__all__ = ["MEASURED", "METRICS", "SCHEMA", "SPANS", "Attributes", "Fields", "Metric", "Name", "attributes_of"]
 
 SCHEMA = "https://opentelemetry.io/schemas/1.41.1"
 

@@ -7,24 +7,93 @@ import os
 import socket
 import threading
 import time
+from importlib import import_module
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from ...core.errors import SinkError
 from ...core.mailbox import Mailbox, Overflow
 from .answers import Answer, cause_of
-from .destination import Destination
+from .destination import Destination, http_exporters
 from .metrics import Metrics
-from .over_grpc import grpc_exporters
-from .over_http import http_exporters
 
-# The SDK and the exporter are imported where they are used: they take 0.1 s, which a run without an export must not pay.
 if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import MetricExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExporter
 
-__all__ = ["Result", "Sender"]
+
+# -- over grpc -----------------------------------------------------------------------------------------------------
+# A destination -> the standard exporters of OTLP over gRPC, with a stub that keeps the collector's answers.
+
+
+_PACKAGE = "opentelemetry.exporter.otlp.proto.grpc"
+_MISSING = "OpenTelemetry over gRPC needs a package that is not here: pip install 'agentsight-rx[grpc]', or use http/protobuf"
+
+
+def grpc_exporters(destination: Destination, answer: Answer) -> tuple[SpanExporter, MetricExporter | None]:
+    """Raises SinkError where gRPC is not installed, ValueError where a variable is wrong."""
+    try:
+        spans = import_module(f"{_PACKAGE}.trace_exporter").OTLPSpanExporter(destination.traces)
+        metrics = import_module(f"{_PACKAGE}.metric_exporter").OTLPMetricExporter
+    except ImportError as error:
+        raise SinkError(_MISSING) from error
+    kept: SpanExporter = _keeping(spans, answer, "rejected_spans")
+    if destination.metrics is None:
+        return kept, None
+    return kept, _keeping(metrics(destination.metrics), answer, "rejected_data_points")
+
+
+def _keeping(exporter: Any, answer: Answer, rejected: str) -> Any:
+    """The exporter makes its stub again where a collector was gone, so the stub is wrapped where it is made."""
+    make = exporter._initialize_channel_and_stub
+
+    def remake() -> None:
+        make()
+        exporter._client = KeepingStub(exporter._client, answer, rejected)
+
+    exporter._initialize_channel_and_stub = remake
+    exporter._client = KeepingStub(exporter._client, answer, rejected)
+    return exporter
+
+
+class KeepingStub:
+    """The stub of a service, whose answers are kept."""
+
+    def __init__(self, stub: Any, answer: Answer, rejected: str) -> None:
+        self._stub = stub
+        self._answer = answer
+        self._rejected = rejected
+
+    def Export(self, **request: Any) -> Any:
+        self._answer.forget()
+        try:
+            response = self._stub.Export(**request)
+        except Exception as error:
+            self._answer.fail(_words(error))
+            raise
+        partial = response.partial_success
+        self._answer.partly(getattr(partial, self._rejected), partial)
+        return response
+
+
+def _words(error: Any) -> str:
+    """Such as `gRPC UNAVAILABLE: Connection refused`. The details repeat the address; the mistake stands at their end."""
+    code, details = getattr(error, "code", None), getattr(error, "details", None)
+    if code is None or details is None:
+        return type(error).__name__
+    said = " ".join(str(details() or "").split()).rpartition(": ")[2][:200]
+    return ": ".join(filter(None, (f"gRPC {code().name}", said)))
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
+
+# The SDK and the exporter are imported where they are used: they take 0.1 s, which a run without an export must not pay.
+
 
 # As in the SDK's BatchSpanProcessor, which drops without a count and so is not used. People watch, so 1 s instead of 5.
 _QUEUE_SPANS = 2048

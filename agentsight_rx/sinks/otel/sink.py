@@ -5,9 +5,7 @@ from __future__ import annotations
 from ...core.sink import Sink, Writer
 from ...events.loss import Ledger
 from ...view import Output
-from .options import OtelOptions
-
-__all__ = ["otel"]
+from .destination import OtelOptions
 
 
 def otel(options: OtelOptions) -> Sink[Output]:

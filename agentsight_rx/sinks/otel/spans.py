@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Literal
 
-from ...store.rows.blind_spots import sentence_of
+from msgspec import Struct
+
+from ...store.rows.gaps import sentence_of
 from ...view import BlindSpotRow
 from .chat import INT_MOST
 from .names import SCHEMA, SPANS, Attributes, attributes_of
-from .planned import Planned, span_id, trace_id
 
-# The SDK and the exporter are imported where they are used: they take 0.1 s, which a run without an export must not pay.
 if TYPE_CHECKING:
     from opentelemetry.attributes import BoundedAttributes
     from opentelemetry.sdk.resources import Resource
@@ -19,7 +20,47 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.util.types import AttributeValue
 
-__all__ = ["Spans", "planned_blind_spot", "resource_of", "scope"]
+
+# -- planned -------------------------------------------------------------------------------------------------------
+# What a span will be: its place in the tree, its times, its attributes. Ids are hashes of the ids of rows.
+
+
+class PlannedEvent(Struct, frozen=True):
+    """Something that happened within a span."""
+
+    name: str
+    time_ns: int
+    attributes: Attributes
+
+
+class Planned(Struct, frozen=True):
+    """A span that has ended. `parent` 0: the root of its trace. `failure`: the description where it failed."""
+
+    name: str
+    kind: Literal["client", "internal"]
+    trace: int
+    id: int
+    parent: int
+    start_ns: int = 0
+    end_ns: int = 0
+    attributes: Attributes = {}
+    failure: str | None = None
+    events: tuple[PlannedEvent, ...] = ()
+
+
+def trace_id(of: str) -> int:
+    """The same in every replay and export. Never 0, which is not an id."""
+    return int.from_bytes(blake2b(of.encode(), digest_size=16).digest()) or 1
+
+
+def span_id(of: str) -> int:
+    return int.from_bytes(blake2b(of.encode(), digest_size=8).digest()) or 1
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
+
+# The SDK and the exporter are imported where they are used: they take 0.1 s, which a run without an export must not pay.
 
 
 class Spans:

@@ -19,16 +19,13 @@ from ...view import AlertRow, AuditRow, CallRow, KeptRow, Output, ProcessRow, Ro
 from .agents import AgentSession, agent_span_id, planned_agent, planned_agents
 from .chat import call_times, failure_of, fields_of_call
 from .content import Content
-from .effects import KINDS
 from .names import SPANS, attributes_of
-from .planned import Planned, span_id, trace_id
-from .processes import PROCESSES_MOST, OpenProcess, planned_process, process_span_id
-from .tools import OpenTool, planned_tool
+from .spans import Planned, span_id, trace_id
+from .work import KINDS, PROCESSES_MOST, OpenProcess, OpenTool, planned_process, planned_tool, process_span_id
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
-__all__ = ["Call", "Tree"]
 
 _SESSIONS_MOST = 1024
 _TOOLS_MOST = 512

@@ -12,20 +12,17 @@ from ...core.mailbox import Overflow
 from ...core.messages import say
 from ...events.loss import Ledger, Meter, Reason
 from ...view import AlertRow, BlindSpotRow, Output, RowGone
-from .alerts import planned_alert
-from .destination import destination_of
+from .agents import planned_alert
+from .destination import OtelOptions, destination_of
 from .metrics import Metrics
-from .options import OtelOptions
-from .planned import Planned
 from .sender import Result, Sender
-from .spans import Spans, planned_blind_spot, resource_of
+from .spans import Planned, Spans, planned_blind_spot, resource_of
 from .tree import Call, Tree
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
 
-__all__ = ["Carrier", "OtelWriter", "sender"]
 
 _BLIND_SPOTS_MOST = 1000  # processes
 _ALERTS_MOST = 4096  # as the guard has

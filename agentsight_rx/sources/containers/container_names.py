@@ -12,8 +12,6 @@ from ...events import ProcessExec, ProcessSeen
 from .control_groups import Memory, container_of, matches, pids, read
 from .references import HERE, Host, names_kept
 
-__all__ = ["ContainerNames", "Placing", "host_seen_from_here"]
-
 _MOST = 1024  # containers whose names are remembered
 _SHORT = 12  # digits of an id, as runtimes show it
 

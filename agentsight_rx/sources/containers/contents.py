@@ -11,8 +11,6 @@ from ...core.errors import CaptureError
 from .control_groups import group_of, matches, pids, read
 from .references import HERE, Container, Host
 
-__all__ = ["control_groups", "inside", "libraries_in", "members"]
-
 
 def members(containers: Iterable[Container], proc: Path = Path("/proc")) -> set[int]:
     """The processes of containers, also processes that entered one later and do not descend from its first process."""

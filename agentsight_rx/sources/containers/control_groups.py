@@ -9,8 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Group", "Inside", "Memory", "container_of", "group_of", "is_first", "matches", "pids", "read", "started"]
-
 
 class Inside(NamedTuple):
     """The container of a process. `ns_pid` is the pid inside the container, `pod` the UID of a Kubernetes pod."""

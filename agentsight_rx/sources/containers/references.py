@@ -12,11 +12,9 @@ from typing import Any, TypeAlias, cast
 import msgspec
 from msgspec import Struct
 
-from ...core.decoders import json_decoder
 from ...core.errors import CaptureError, UsageError
+from ...core.options import json_decoder
 from .control_groups import Group, group_of, is_first, matches, pids, started
-
-__all__ = ["HERE", "Container", "Host", "is_reference", "names_kept", "resolve_reference"]
 
 
 class Host(Struct, frozen=True):

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import socket
+from collections.abc import Sequence
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-__all__ = ["CALLS", "OPEN_HOW", "OTHER", "REMOVES_DIRECTORY", "TRACE", "TRANSFERS", "Call"]
+import msgspec
+from msgspec import Struct
+
+from ...core.options import msgpack_decoder
+from ...events import FileEvent, Loss, NetEvent, ProcessExec, ProcessExit, ProcessFork, ProcessSeen, UnreadTls
+from ..tls.stacks.finding import Finding
 
 OTHER = -1  # the number is computed: a function that makes any call
 OPEN_HOW = 437  # openat2: its flags are in a struct
@@ -55,3 +62,100 @@ _SOCKETS = {
 TRACE = 101  # ptrace: a debugger may need what we have
 CALLS: dict[int, Call] = {**_FILES, **_SOCKETS, TRACE: Call("trace")}
 TRANSFERS = {0: False, 19: False, 45: False, 47: False, 1: True, 20: True, 44: True, 46: True}  # number -> whether it sends
+
+
+# -- frames --------------------------------------------------------------------------------------------------------
+# Lists of values, each behind its size: from the tracer to the recorder, and from the searcher to the tracer.
+
+
+S = TypeVar("S")
+R = TypeVar("R")
+_SIZE = 4
+_WAITING_MOST = 64 << 20  # bytes that were not taken yet
+
+
+class Attached(Struct, frozen=True, tag="attached"):
+    """A TLS implementation has its breakpoints: from now on records have its number."""
+
+    number: int
+    path: str
+    key: tuple[int, int, int]
+    finding: Finding
+
+
+class Stated(Struct, frozen=True, tag="stated"):
+    """The answer to a request; `error` says why it was refused."""
+
+    pid: int = 0
+    error: str = ""
+
+
+# bytes: a record of tls.records
+Seen: TypeAlias = ProcessFork | ProcessSeen | ProcessExec | ProcessExit | FileEvent | NetEvent | UnreadTls | Loss
+Report: TypeAlias = bytes | Attached | Stated | Seen
+
+
+class Wire(Generic[S, R]):
+    """
+    One end of a socket that sends lists of S and receives lists of R. Nothing blocks: values that are not taken in time wait,
+    up to a limit.
+    """
+
+    def __init__(self, end: socket.socket, kind: type[list[R]]) -> None:
+        self._end = end
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decoder: msgspec.msgpack.Decoder[list[R]] = msgpack_decoder(kind)
+        self._in = bytearray()
+        self._out = bytearray()
+        self.lost = 0  # values that found no room
+        self.closed = False
+        end.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._end.fileno()
+
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self._out)
+
+    def send(self, values: Sequence[S]) -> None:
+        if len(self._out) > _WAITING_MOST:
+            self.lost += len(values)
+        elif values:
+            data = self._encode(values)
+            self._out += len(data).to_bytes(_SIZE, "little") + data
+        self.flush()
+
+    def flush(self) -> None:
+        try:
+            while self._out:
+                del self._out[: self._end.send(memoryview(self._out)[: 1 << 20])]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.closed = True
+            self._out.clear()
+
+    def receive(self) -> list[R]:
+        """All that came; `closed` once the other end is."""
+        try:
+            while data := self._end.recv(1 << 20):
+                self._in += data
+            self.closed = True
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.closed = True
+        values: list[R] = []
+        at = 0
+        while len(self._in) - at >= _SIZE:
+            size = int.from_bytes(self._in[at : at + _SIZE], "little")
+            if len(self._in) - at - _SIZE < size:
+                break
+            values += self._decoder.decode(memoryview(self._in)[at + _SIZE : at + _SIZE + size])
+            at += _SIZE + size
+        del self._in[:at]
+        return values
+
+    def close(self) -> None:
+        self._end.close()

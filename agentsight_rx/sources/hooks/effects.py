@@ -18,13 +18,11 @@ from typing import Any, Protocol, cast
 from msgspec import Struct
 
 from ...events import FileEvent, NetEvent, Origin
-from ..kernel.names_and_paths import lexical_path, text_of
-from ..sockets import abstract_name, protocol_of, unix_type_of
+from ..kernel.reader import lexical_path, text_of
+from ..net import abstract_name, protocol_of, unix_type_of
 from .calls import CALLS, OPEN_HOW, OTHER, REMOVES_DIRECTORY, TRANSFERS, Call
 from .ptrace import Registers
 from .space import Space
-
-__all__ = ["Begun", "Effects"]
 
 _AT_FDCWD = -100 & 0xFFFFFFFF  # as an int in a register
 _CREAT, _CREAT_FLAGS = 85, os.O_CREAT | os.O_WRONLY | os.O_TRUNC

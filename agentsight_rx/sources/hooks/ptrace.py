@@ -8,12 +8,6 @@ import os
 import signal
 from contextlib import suppress
 
-__all__ = [
-    "CLONE", "EXEC", "EXIT", "FORK", "OPTIONS", "STOP", "VFORK", "VFORK_DONE",
-    "Registers", "allow_tracers", "child_signals", "detach", "event_message", "get_registers",
-    "interrupt", "listen", "resume", "run_to_trap", "same_memory", "seize", "set_registers", "step", "write_word",
-]  # fmt: skip
-
 # linux/ptrace.h
 _CONT, _SINGLESTEP, _GETREGS, _SETREGS, _DETACH, _POKEDATA = 7, 9, 12, 13, 17, 5
 _GETEVENTMSG, _SEIZE, _INTERRUPT, _LISTEN = 0x4201, 0x4206, 0x4207, 0x4208

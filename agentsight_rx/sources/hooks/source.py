@@ -8,24 +8,101 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
+from msgspec import Struct
+
+from ...core.bounded import Recent
 from ...core.errors import CaptureError, Unavailable
 from ...core.messages import detail
 from ...core.options import Options
 from ...core.stream import Stream, origin
-from ...events import Event, Loss, NetEvent, Origin, Witness, time_of
+from ...events import NO_CODE, BlindSpot, Event, Loss, NetEvent, Origin, ProcessExit, UnreadTls, Witness, time_of
 from ...events.loss import Reason
-from ..tls.libraries import Library
-from ..tls.proof import Probed
-from ..tls.records import Records
-from ..tls.shapes import needs_sockets
+from ...wire.address import endpoint
+from ..tls.libraries import Library, Probed
+from ..tls.records import Records, needs_sockets
 from . import ptrace
-from .frames import Attached, Report, Stated, Wire
-from .unread import Unread
+from .calls import Attached, Report, Stated, Wire
 
-__all__ = ["HookOptions", "Tracing", "hooks", "why_not"]
+# -- unread --------------------------------------------------------------------------------------------------------
+# Connections of a process, and how many of them were read -> a BlindSpot where some were not.
+
+
+_PROCESSES_MOST = 16_384
+_PEERS_MOST = 64
+
+Process = tuple[int, int]  # pid, start
+
+
+class _Peers(Struct):
+    """Of one process. `files` have TLS code that is not read, and what it looks like."""
+
+    connections: int = 0
+    peers: dict[str, None] = {}
+    files: dict[str, str] = {}
+    origin: Origin | None = None
+
+
+class Unread:
+    """
+    `read(pid, start_ns)` says of how many connections of a process plaintext was seen. How much the others carried is not
+    known: breakpoints count no bytes.
+    """
+
+    def __init__(self, read: Callable[[int, int], int]) -> None:
+        self._read = read
+        self._processes: Recent[Process, _Peers] = Recent(_PROCESSES_MOST)
+
+    def take(self, event: Event) -> Iterator[Event]:
+        """The event, unless it is for this alone; and behind the end of a process its unread connections."""
+        if isinstance(event, UnreadTls):
+            self._of((event.origin.pid, event.start_ns)).files[event.path] = event.looks_like
+            return
+        yield event
+        if isinstance(event, NetEvent) and event.action == "connect" and event.protocol == "tcp" and not event.error:
+            peers = self._of((event.origin.pid, event.start_ns))
+            peers.connections += 1
+            peers.origin = event.origin
+            if len(peers.peers) < _PEERS_MOST:
+                peers.peers[endpoint(event.peer, event.port)] = None
+        elif isinstance(event, ProcessExit):
+            yield from self._ended((event.origin.pid, event.start_ns))
+
+    def _of(self, process: Process) -> _Peers:
+        found = self._processes.use(process)
+        if found is None:
+            found = _Peers()
+            self._processes.put(process, found)
+        return found
+
+    def _ended(self, process: Process) -> Iterator[BlindSpot]:
+        peers = self._processes.pop(process, None)
+        if peers is None or peers.origin is None:
+            return
+        read = self._read(*process)
+        if peers.connections > read:
+            yield BlindSpot(
+                peers.origin,
+                process[1],
+                connections=peers.connections - read,
+                size=0,
+                peers=tuple(peers.peers),
+                files=tuple(peers.files),
+                looks_like=tuple(peers.files.values()),
+                why="" if peers.files else NO_CODE,
+                among=peers.connections if read else 0,
+            )
+
+    def finish(self) -> Iterator[BlindSpot]:
+        """Of the processes that go on."""
+        for process in [process for process, _ in self._processes.items()]:
+            yield from self._ended(process)
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _ANSWER_S = 10.0  # the longest wait for the tracer to answer
 _END_S = 8.0  # and for its last events

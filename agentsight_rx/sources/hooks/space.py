@@ -16,10 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from . import ptrace
+from .code import FIRST, INT3, JUMP_SIZE, NOP, PAGE_SIZE, SLOT, TABLE_AT, CallSlot, call_slot, copy_of, jump_to, table_of
 from .ptrace import Registers
-from .slots import FIRST, INT3, JUMP_SIZE, NOP, PAGE_SIZE, SLOT, TABLE_AT, CallSlot, call_slot, copy_of, jump_to, table_of
-
-__all__ = ["AT_EXECFN", "Mapping", "Point", "Space", "auxiliary", "mappings"]
 
 _RET = b"\xc3"
 # mov eax, 9; syscall; int3. The end of an execve sets rax to its result once more, behind the stop that tells of it

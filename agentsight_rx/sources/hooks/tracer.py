@@ -22,21 +22,17 @@ from ...events import Loss, Origin, ProcessExec, ProcessExit, ProcessFork, Proce
 from ...events.loss import Reason
 from ..kernel.rights import own_rights
 from ..running import running
-from ..tls.shapes import needs_sockets
+from ..tls.records import needs_sockets
 from ..tls.stacks.search import IN_LIBRARIES
 from . import ptrace
-from .calls import TRACE
+from .calls import TRACE, Attached, Report, Stated, Wire
 from .code import Code
 from .effects import Effects
-from .frames import Attached, Report, Stated, Wire
-from .leaving import let_go
 from .plaintext import UNREAD, Plaintext
-from .process import Process, class_of, execfn, gains_rights, leader_of, process_of
+from .process import Process, class_of, execfn, gains_rights, leader_of, let_go, process_of
 from .ptrace import Registers
 from .searches import Found, Searches, start_searching
 from .space import Mapping, Point, Space
-
-__all__ = ["start"]
 
 _WALL = 0x40000000
 _IDLE_MS, _OPEN_MS = 200, 20  # how long nothing may happen, and while the outcome of a connect is open

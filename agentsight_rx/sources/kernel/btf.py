@@ -10,8 +10,6 @@ from threading import Lock
 
 from ...core.errors import Unavailable
 
-__all__ = ["TYPES", "Btf", "defines", "has_any", "known_functions", "known_offsets", "offsets", "read_types"]
-
 TYPES = Path("/sys/kernel/btf/vmlinux")
 
 _HEADER = struct.Struct("<HBBIIIII")

@@ -2,18 +2,136 @@
 
 from __future__ import annotations
 
+import json
 import os
-from contextlib import nullcontext
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from glob import glob
+from pathlib import Path
+from threading import Condition
 
 import msgspec
 
-from ...core.decoders import json_decoder
 from ...core.errors import CaptureError
-from .image import Function, Image, Map
-from .workers import WORKERS, Worker
+from ...core.options import json_decoder
+from .loaded import Function, Image, Map
+from .shim import shim_tree
 
-__all__ = ["REMEDY", "compiled", "compiler_identity"]
+# -- workers -------------------------------------------------------------------------------------------------------
+# Requests to compile -> a few processes of `clang.py`, each used again while others wait: a start takes 0.2 s.
+
+
+# Without the packages of this environment. It leaves no compiled files in the system's folders, and a newer Python than the
+# system's has warnings about the package `bcc` there.
+_PYTHON = (sys.executable, "-I", "-S", "-B", "-W", "ignore")
+_PROGRAM = Path(__file__).with_name("clang.py")
+_MOST = min(4, os.cpu_count() or 1)  # at once; each takes 100 MB
+
+
+class Worker:
+    """
+    One process. It reads the headers of `shim_tree`. BCC and LLVM in the directory `libraries` come before the system's, and
+    the package `bcc` in the directory `packages` comes instead of the system's.
+    """
+
+    def __init__(self, libraries: str = "", packages: str = "") -> None:
+        found_first = {"LD_LIBRARY_PATH": libraries} if libraries else {}
+        self.ended = False
+        self._said = 0  # bytes that it wrote to standard error so far
+        with ExitStack() as stack:
+            tree = stack.enter_context(shim_tree())
+            self._words = stack.enter_context((tree / "messages").open("w+b"))
+            self._process = stack.enter_context(
+                subprocess.Popen(
+                    [*_PYTHON, str(_PROGRAM), *([packages] if packages else [])],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._words,
+                    env={**os.environ, **found_first, "BCC_KERNEL_SOURCE": str(tree)},
+                )
+            )
+            self._open = stack.pop_all()
+
+    def ask(self, text: str, flags: list[str]) -> tuple[bytes, str]:
+        """What it answers, empty where it ended, and what it wrote to standard error since the answer before."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        begin = self._said
+        answer = b""
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps({"text": text, "flags": flags}).encode() + b"\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        if not answer:
+            self.ended = True
+            self._process.wait()
+            with suppress(BrokenPipeError):  # of text that it did not read
+                self._process.stdin.close()
+        self._said = os.fstat(self._words.fileno()).st_size
+        return answer, os.pread(self._words.fileno(), self._said - begin, begin).decode(errors="replace")
+
+    def close(self) -> None:
+        """It ends at the end of its input."""
+        self._open.close()
+
+
+class Workers:
+    """At most `most` at once. None is left where no one waits for it. The longest text is next, so that none is left alone."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._change = Condition()
+        self._running = 0
+        self._waiting: list[int] = []  # the sizes of their texts
+        self._idle: list[Worker] = []
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return len(self._waiting)
+
+    @contextmanager
+    def one(self, size: int = 0) -> Generator[Worker]:
+        """
+        Waits until one is free or may be started for a text of this `size`. After an exception or its end it is not used again.
+        """
+
+        def is_next() -> bool:
+            return size == max(self._waiting) and bool(self._idle or self._running < self._most)
+
+        with self._change:
+            self._waiting.append(size)
+            try:
+                self._change.wait_for(is_next)
+            finally:
+                self._waiting.remove(size)
+            self._change.notify_all()  # another one may be free for the next of them
+            free = self._idle.pop() if self._idle else None
+            self._running += free is None
+        reusable = False
+        try:
+            free = free or Worker()
+            yield free
+            reusable = True
+        finally:
+            with self._change:
+                if reusable and self.waiting > len(self._idle) and free is not None and not free.ended:
+                    self._idle.append(free)
+                    free = None
+                else:
+                    self._running -= 1
+                self._change.notify_all()
+            if free is not None:
+                free.close()
+
+
+WORKERS = Workers(_MOST)
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 REMEDY = "install BCC: apt-get install python3-bpfcc (the package bcc on PyPI is another project)"
 

@@ -25,10 +25,9 @@ from ...core.messages import program
 from ..hold import group
 from .btf import TYPES, has_any, known_functions, known_offsets, read_types
 from .compiler import REMEDY, compiled, compiler_identity
-from .detach import leave
-from .image import calling_kernel
+from .loaded import calling_kernel
 from .namespace import own_namespace
-from .perf_events import at_tracepoint, try_uprobe
+from .probes import at_tracepoint, leave, number_of, try_uprobe
 from .rights import Call, enough, missing_rights, own_rights, refusal
 from .syscall import (
     KPROBE,
@@ -41,21 +40,6 @@ from .syscall import (
     create_map,
     load_program,
 )
-from .tracepoints import number_of
-
-__all__ = [
-    "FEATURES",
-    "Feature",
-    "Finding",
-    "allocates_entries",
-    "has_may_goto",
-    "has_uprobe_multi",
-    "holds_cpu",
-    "preempts_programs",
-    "require_kernel",
-    "takes_links",
-    "wanted_capabilities",
-]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _OWN_ALLOCATOR = "bpf_htab.ma"

@@ -20,8 +20,6 @@ from ...core.errors import CaptureError
 from .btf import offsets
 from .syscall import RAW_TRACEPOINT, load_program, run_once
 
-__all__ = ["FIRST_INODE", "Namespace", "check_proc", "own_namespace"]
-
 FIRST_INODE = 0xEFFFFFFC  # of the first one: PROC_PID_INIT_INO, include/linux/proc_ns.h
 
 _PROC = Path("/proc")

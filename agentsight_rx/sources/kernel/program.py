@@ -16,17 +16,13 @@ from ..containers.contents import control_groups
 from ..names import Names
 from ..proc import is_alive
 from ..target import Target, found
-from .detach import leave
+from .cache import Source, prepared
 from .features import require_kernel
 from .loaded import Loaded
 from .namespace import Namespace, own_namespace
-from .perf_events import at_tracepoint
-from .prepared import Source, prepared
+from .probes import at_tracepoint, leave, number_of
 from .rights import Call, refusal
 from .ring import GATHER_S, Ring, size_of_ring
-from .tracepoints import number_of
-
-__all__ = ["CALL_FIELDS", "Program"]
 
 E = TypeVar("E")
 

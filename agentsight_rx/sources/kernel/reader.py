@@ -2,16 +2,95 @@
 
 from __future__ import annotations
 
+import posixpath
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
 from .program import Program
-from .repeats import Repeats
 
-__all__ = ["FoldingReader", "ProgramReader"]
+# -- names and paths -----------------------------------------------------------------------------------------------
+# Names and paths as the kernel's programs write them -> text.
+
+
+def walked_path(names: bytes, *, cut: bool) -> str:
+    """The names that walk() of bpf/track.h wrote, innermost first, as a path; "…" stands for names above the last 128."""
+    parts = [text_of(name) for name in names.split(b"\0")[:-1]]
+    if cut:
+        parts.append("…")
+    return "/" + "/".join(reversed(parts))
+
+
+def lexical_path(given: bytes, directory: str | None) -> str:
+    """
+    The path that a process gave, joined as text with the directory that it is relative to. Unchanged where that directory is
+    unknown; empty where no path was given.
+    """
+    name = text_of(given)
+    if not name or not (directory or name.startswith("/")):
+        return name
+    return "/" + posixpath.normpath(posixpath.join(directory or "/", name)).lstrip("/")
+
+
+def text_of(raw: bytes) -> str:
+    """Names may be any bytes; other bytes than UTF-8 become \\xNN."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+# -- repeats -------------------------------------------------------------------------------------------------------
+# Events -> the first of each kind at once, and one for all equal ones.
+
 
 E = TypeVar("E")
+
+
+class Repeats(Generic[E]):
+    """
+    Folds equal events: the first is emitted at once, later ones are joined into one until `flush`.
+
+    With more than `most` keys everything is emitted earlier; nothing is dropped.
+    """
+
+    def __init__(self, join: Callable[[E, E], E], *, most: int = 65_536) -> None:
+        self._join = join
+        self._most = most
+        self._count = 0
+        self._by_process: dict[Hashable, dict[Hashable, E | None]] = {}
+
+    def add(self, process: Hashable, key: Hashable, event: E) -> list[E]:
+        """The events to emit now: `event` itself if it is the first of its `process` and `key` since the last flush."""
+        seen = self._by_process.setdefault(process, {})
+        if key in seen:
+            before = seen[key]
+            seen[key] = event if before is None else self._join(before, event)
+            return []
+        early = self.flush() if self._count >= self._most else []
+        self._by_process.setdefault(process, {})[key] = None
+        self._count += 1
+        return [*early, event]
+
+    @property
+    def open(self) -> bool:
+        """Whether a flush changes anything."""
+        return self._count > 0
+
+    def flush(self) -> list[E]:
+        """The joined events of all processes."""
+        held = [event for seen in self._by_process.values() for event in seen.values() if event is not None]
+        self._by_process.clear()
+        self._count = 0
+        return held
+
+    def end(self, process: Hashable) -> list[E]:
+        """The joined events of a process that ended."""
+        seen = self._by_process.pop(process, {})
+        self._count -= len(seen)
+        return [event for event in seen.values() if event is not None]
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
+
 F = TypeVar("F")
 
 _FLUSH_S = 0.5  # how long repeats are held back

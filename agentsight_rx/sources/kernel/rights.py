@@ -11,8 +11,6 @@ from msgspec import Struct
 
 from ...core.messages import program
 
-__all__ = ["NEEDED", "Call", "Rights", "enough", "missing_rights", "own_rights", "refusal"]
-
 # What is asked of the kernel. The kernel checks each in another place, so each has its own rule.
 Call = Literal["map", "program", "raw tracepoint", "tracepoint", "uprobe_multi link", "perf uprobe"]
 

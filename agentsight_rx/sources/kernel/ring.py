@@ -12,12 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
-from ...core.bell import Bell
-from ...core.capacity import share_of_memory
+from ...core.mailbox import Bell, share_of_memory
 from ...core.options import Fits
-from ...core.pace import until_multiple_of
-
-__all__ = ["GATHER_LONG_S", "GATHER_S", "Growth", "Ring", "RingSize", "gather_of_content", "size_of_ring"]
+from ...core.reading import until_multiple_of
 
 E = TypeVar("E")
 

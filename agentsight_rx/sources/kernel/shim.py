@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-__all__ = ["HEADERS", "shim_tree"]
-
 
 @contextmanager
 def shim_tree() -> Generator[Path, None, None]:

@@ -8,26 +8,6 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-__all__ = [
-    "ARRAY_OF_MAPS",
-    "KPROBE",
-    "LINK_CREATE",
-    "RAW_TRACEPOINT",
-    "RINGBUF",
-    "TRACEPOINT",
-    "TRACE_UPROBE_MULTI",
-    "at_raw_tracepoint",
-    "at_uprobes",
-    "bpf",
-    "bpf_at_once",
-    "create_map",
-    "last_error",
-    "load_program",
-    "possible_cpus",
-    "run_once",
-    "skipped_runs",
-]
-
 _BPF = 321  # its number on x86-64
 
 # include/uapi/linux/bpf.h: commands, types of programs

@@ -9,8 +9,6 @@ from typing import Any
 
 from .syscall import bpf, bpf_at_once, possible_cpus
 
-__all__ = ["Table", "put_map", "type_of"]
-
 # include/uapi/linux/bpf.h
 _LOOK_UP, _UPDATE, _DELETE, _NEXT_KEY = 1, 2, 3, 4
 _IF_MISSING = 1  # BPF_NOEXIST

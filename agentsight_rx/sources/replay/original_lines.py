@@ -13,8 +13,6 @@ from msgspec.structs import replace
 
 from ...events import Connection, Direction, Event, Origin, ProcessExec, ProcessExit, TlsChunk, TlsClose, TlsHandshake
 
-__all__ = ["OriginalLines"]
-
 _OTHERS = "agentsight_rx.as_utf8"
 _FLOWS_MOST = 65_536
 _UNKNOWN = -1

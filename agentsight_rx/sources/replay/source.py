@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ...store.state import LmdbStore
     from .original_lines import OriginalLines
 
-__all__ = ["ReplayOptions", "replay"]
 
 _BATCH = 4096
 _BLOCK = 4 << 20

@@ -22,10 +22,7 @@ from ..proc import read_stat
 from ..process import PROCESS_FIELDS, decode
 from ..running import ancestors, running
 from ..target import Target, fits_now, found
-from .choice import Choice, awaited_names
-from .roots import Roots
-
-__all__ = ["AgentOptions", "agents"]
+from .choice import Choice, Roots, awaited_names
 
 _RING = 1 << 20  # bytes: 0.2 s of 1,000 programs a second, of interpreters and agents alone
 _LOOK_S = 5.0  # between two looks at /proc, for agents that the kernel's names do not show; each takes some ms

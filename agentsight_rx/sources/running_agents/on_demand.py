@@ -10,15 +10,13 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from ...core.errors import CaptureError
 from ...core.hub import Reader, Wakes
-from ...core.hurry import hurried
 from ...core.messages import say
+from ...core.reading import hurried
 from ...core.stream import Stream, origin
 from ...events import Loss, Origin, time_of
 from ...events.loss import Reason
 from ..target import Target
-from .roots import Roots
-
-__all__ = ["OnDemand", "Renewing", "captured"]
+from .choice import Roots
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)

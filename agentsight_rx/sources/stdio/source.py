@@ -22,8 +22,6 @@ from ..running_agents.on_demand import captured
 from ..target import Target
 from .unmatched import HOLD_NS, NoReader, OwnChannel, Pair, Seen, Unmatched
 
-__all__ = ["StdioOptions", "stdio"]
-
 _FIELDS = (
     "task_struct.files",
     "files_struct.fdt",

@@ -10,8 +10,6 @@ from msgspec.structs import replace
 
 from ...events import Channel, StdioChunk, StdioClose, StdioEvent
 
-__all__ = ["HOLD_NS", "NoReader", "OwnChannel", "Pair", "Seen", "Unmatched"]
-
 HOLD_NS = 10_000_000  # how long a first write waits for the first read: a process that wakes itself up reads at once
 
 _EARLY_MOST = 256  # chunks written to sockets that are not accepted yet

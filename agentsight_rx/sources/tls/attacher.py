@@ -15,16 +15,12 @@ from ...events.loss import Reason
 from ..kernel.probes import ProbeRefused, Probes
 from ..kernel.program import Program
 from .calibration import LEARNT, Calibration
-from .libraries import Library, file_id, open_file
-from .mapped import mapped_files
-from .proof import Probed
-from .records import Records
-from .shapes import needs_layout, needs_sockets, sites
-from .silence import Silence
+from .candidates import mapped_files
+from .libraries import Library, Probed, file_id, open_file
+from .records import Records, needs_layout, needs_sockets, sites
+from .scope import Silence
 from .stacks.cache import identity_of, keep_finding
 from .stacks.finding import Finding, Hook, Placement
-
-__all__ = ["Attacher"]
 
 # System calls that send on a socket; a thread does not send what it encrypted in any other way
 _SENDS = ("write", "writev", "sendto", "sendmsg", "sendmmsg")

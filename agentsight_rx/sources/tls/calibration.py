@@ -10,8 +10,6 @@ from msgspec import Struct
 
 from .stacks.finding import Finding, Hook
 
-__all__ = ["LEARNT", "Calibration", "Sample", "Trial", "layout_of", "type_of"]
-
 # What bpf/tls_ring.c sends of a struct, and of the plaintext
 _STRUCT = 64
 _PAIR = 16

@@ -15,10 +15,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ...core.decoders import json_decoder
 from ...core.errors import CaptureError, UsageError
-
-__all__ = ["Resolved", "resolve", "search_path"]
+from ...core.options import json_decoder
 
 
 class Resolved(Struct, frozen=True):

@@ -15,11 +15,9 @@ from msgspec.structs import replace
 from ...core.bounded import Recent
 from ...events import Connection, Direction, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen, TlsUse
 from ...events.loss import Reason
-from ..ends import Ends
-from .proof import Probed, Use, begins_like_a_client, begins_like_http
+from ..net import Ends
+from .libraries import Probed, Use, begins_like_a_client, begins_like_http
 from .traffic import Traffic
-
-__all__ = ["Below", "Connections", "Known", "Sealed", "on"]
 
 _USES_MOST = 16_384
 _ENDED_MOST = 16_384  # sockets that ended and are remembered

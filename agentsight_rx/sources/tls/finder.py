@@ -13,10 +13,8 @@ from typing import BinaryIO
 from ...core.bounded import Recent
 from ...core.errors import CaptureError
 from ...events import SEARCHED
+from .candidates import Mapped
 from .libraries import FileId, Library, file_id, inspect_open, open_file
-from .mapped import Mapped
-
-__all__ = ["Finder"]
 
 _OTHERS_MOST = 65_536  # files without TLS that are remembered; a build keeps making new programs
 _REFUSED_MOST = 1024

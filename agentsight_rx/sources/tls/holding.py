@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 from ..hold import held
+from .candidates import mapped_files
 from .finder import Finder
-from .mapped import mapped_files
 from .records import UsedFile
-
-__all__ = ["Holding"]
 
 _HELD_S = 10.0  # of the processor that a search may use while a command is held, and of standing still
 _LARGE = 256 << 10  # bytes; no file with a TLS implementation is smaller

@@ -14,7 +14,6 @@ from ...core.stream import Stream
 from ...events import Loss, TlsEvent
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
-from ..ends import ENDS_FIELDS, MOVED_FIELDS
 from ..kernel.features import takes_links
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
@@ -22,21 +21,19 @@ from ..kernel.reader import ProgramReader
 from ..kernel.ring import RingSize, gather_of_content
 from ..kernel.syscall import possible_cpus
 from ..names import Names
+from ..net import ENDS_FIELDS, MOVED_FIELDS
 from ..proc import is_copy
 from ..running_agents.on_demand import captured
 from ..target import Target
 from .attacher import Attacher
+from .candidates import mapped_files
 from .finder import Finder
 from .holding import Holding
-from .libraries import Library, looks_like, open_file, system_libraries, unreadable
-from .mapped import mapped_files
-from .proof import Probed
+from .libraries import Library, Probed, looks_like, open_file, system_libraries, unreadable
 from .records import Records, UsedFile
 from .scope import Scope, scope_of
 from .stacks.finding import Placement
 from .traffic import asker
-
-__all__ = ["TlsOptions", "tls"]
 
 _SEARCHING_S = 0.002  # how long to wait for records while a file is searched
 _LOOK_S = 0.25  # how often to look for what no record of the kernel shows

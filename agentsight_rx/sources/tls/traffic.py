@@ -18,8 +18,6 @@ from ...events import Origin, TcpTraffic, UnreadTls
 from .libraries import FileId
 from .unread_code import Code, UnreadCode
 
-__all__ = ["RECORD", "Carried", "Tcp", "Traffic", "asker"]
-
 # struct tcp_t of bpf/tls.c
 RECORD = Layout("<QQIIII16sQQQQQIHH16sH")
 _INET6 = 10

@@ -11,10 +11,8 @@ from msgspec import Struct
 from ...core.bounded import Recent
 from ...core.errors import CaptureError
 from ...events import NO_CODE, NO_FILES, SEARCHED, UNOPENED
+from .candidates import Mapped, mapped_files
 from .libraries import FileId, Library, file_id, inspect_open, open_file
-from .mapped import Mapped, mapped_files
-
-__all__ = ["Code", "UnreadCode"]
 
 _MOST = 16_384  # files, and processes
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from ...core.bounded import Recent
 from ...events import HttpRequest, HttpResponse, Reply, SseMessage, milliseconds
 from ...events.tokens import Usage, counts_of
 from ...llm import BODY, NOT_UNDERSTOOD, Asked, New, Provider, new_in, provider_at
 from ...llm.agents.said import aside_of, typed
-from ...wire.http1 import field
+from ...wire.http1_head import field
 from ..rows.ids import process_of, scheme_of
-from ..rows.kinds import AuditRow, CallRow, Row, RowGone, TokenRow
+from ..rows.kinds import AuditRow, CallRow, Row, RowGone, TokenRow, UnknownRow
 from ..words import cut
-
-__all__ = ["asked_row", "asked_rows", "ended_row", "ended_rows", "tokens_gone", "unasked_row"]
 
 _TEXT_MOST = 65_536  # characters of prompt and answer that a row keeps; the event log has all
 _WRITTEN_MOST = 200  # of a text that no person typed
@@ -193,3 +193,41 @@ def ended_rows(row: CallRow) -> list[Row]:
 def tokens_gone(row: CallRow) -> list[Row]:
     """What it cost is another call's."""
     return [RowGone(line) for line in ended_rows(row) if isinstance(line, TokenRow)]
+
+
+# -- unknown fields ------------------------------------------------------------------------------------------------
+# The fields that could not be read -> UnknownRow, one a provider and field.
+
+
+_MOST = 1024  # the names are those of our own types, but an array of arrays makes more of them
+
+
+class UnknownFields:
+    """How often each field could not be read."""
+
+    def __init__(self) -> None:
+        self._rows: Recent[str, UnknownRow] = Recent(_MOST)
+
+    def note(self, call: CallRow, fields: Iterable[str]) -> list[Row]:
+        rows: list[Row] = []
+        time_ms = call.end_timestamp_ms or call.start_timestamp_ms
+        for name in fields:
+            provider = call.call_kind or "unknown"
+            key = f"unknown-{provider}-{name}"
+            known = self._rows.get(key) or UnknownRow(
+                key, time_ms, provider=provider, field=name, count=0, first_call_id=call.id
+            )
+            row = replace(known, count=known.count + 1, timestamp_ms=time_ms)
+            self._rows.put(key, row)
+            rows.append(row)
+        return rows
+
+    def get(self, id: str) -> UnknownRow | None:
+        return self._rows.get(id)
+
+    def snapshot(self) -> list[UnknownRow]:
+        return list(self._rows.values())
+
+    def restore(self, state: list[UnknownRow]) -> None:
+        self._rows.clear()
+        self._rows.update({row.id: row for row in state})

@@ -13,19 +13,16 @@ from ...core.bounded import Recent
 from ...events import BodyPart, HttpRequest, HttpResponse, Reply, SseMessage, TlsClose, TlsOpen, milliseconds
 from ...llm import Provider, ToolResult, find, provider_named
 from ...llm.reader import Draft
-from ...wire.http1 import field
+from ...wire.http1_head import field
 from ..rows.ids import connection_id
 from ..rows.kinds import AuditRow, CallRow, Row, RowGone
-from .background import Background, BackgroundState, OpenCall, is_background
-from .behind import Behind, judge
-from .call_rows import asked_rows, ended_row, ended_rows, tokens_gone, unasked_row
-from .repeats import Repeats, RepeatsState
+from .call_rows import UnknownFields, asked_rows, ended_row, ended_rows, tokens_gone, unasked_row
+from .needles import Repeats, RepeatsState
 from .requests import Requests, meaning_of
 from .sessions import Sessions
 from .twins import Twins, TwinsState
-from .unknown_fields import UnknownFields
-
-__all__ = ["Calls", "CallsState", "Outcome"]
+from .unprompted import Background, BackgroundState, OpenCall, is_background
+from .window import Behind, judge
 
 _OPEN_MOST = 4096
 _EARLY_MOST = 256

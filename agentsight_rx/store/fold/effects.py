@@ -17,8 +17,6 @@ from .processes import Processes
 from .sessions import Sessions
 from .tools import Tools
 
-__all__ = ["Effects"]
-
 _RPC_MOST = 4096  # characters of the input and of the result of a request; the event log has all
 _CALL = "tools/call"
 _SWITCHED = 101  # to a WebSocket: there is no other answer

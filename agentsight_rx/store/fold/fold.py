@@ -20,12 +20,9 @@ from ...core.bounded import Recent
 from ...events import Connection, Event
 from ...policy.rules.guard.values import Rules
 from ..rows.kinds import SEEN, AuditRow, Row
-from .amended import Rows, amended, place_of
 from .guard.talk import Priced
 from .views import Size, Views, ViewsState
-from .window import Window
-
-__all__ = ["Fold", "FoldState"]
+from .window import Rows, Window, amended, place_of
 
 _WINDOW_NS = 6_000_000_000  # how long rows may still be amended: sources that are 5 s behind others, and what merge holds
 _LATE_MOST = 4096  # events that wait

@@ -10,8 +10,6 @@ import msgspec
 
 from .tools import OpenTool
 
-__all__ = ["sent_for"]
-
 _DEPTH_MOST = 4
 _VALUES_MOST = 64  # of the notes of a request
 _NO_LETTER = re.compile("[^A-Za-z0-9]+")

@@ -14,8 +14,6 @@ from ...llm.agents.programs import is_client, is_launcher, is_prompt, is_worker
 from ...llm.agents.registry import agent_of
 from ..rows.kinds import AuditRow, ProcessRow, Row, process_id
 
-__all__ = ["ChildCode", "Processes"]
-
 _DEPTH_MOST = 64  # ancestors that are looked at
 _PARENTS_MOST = 4096  # of which a child did not end with 0
 _MOST = 65_536  # live processes; a machine has at most 4 million pids and some hundred processes

@@ -8,18 +8,16 @@ from msgspec.structs import replace
 from ...core.bounded import Recent
 from ...events import Headers
 from ...events.tokens import counts_of
-from ...llm.agents.naming import Product, product_of, program_name
+from ...llm.agents.programs import Product, product_of, program_name
 from ...llm.agents.registry import agent_of_product
 from ..rows.kinds import CallRow, ProcessRow, Row, SessionRow, ToolRow
-from ..rows.tool_outcome import has_failed
-from .named_ids import NamedIds, named_ids
+from ..rows.tool_words import has_failed
+from .needles import NamedIds, named_ids
 from .processes import Processes
 from .requests import Said
 from .threads import Threads, ThreadsState
 from .tools import Tools
 from .unprompted import Asides, AsidesState
-
-__all__ = ["Sessions", "SessionsState"]
 
 _MOST = 4096  # sessions that are still counted; an agent has one, with sub-agents in it
 _PROCESSES_MOST = 8192  # 2 MB

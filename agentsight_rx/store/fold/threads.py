@@ -21,13 +21,10 @@ from msgspec.structs import replace
 from ...core.bounded import Recent
 from ..rows.kinds import CallRow
 from ..rows.tool_words import is_command, is_edit, task_name
-from .asking import Asking, Frame, is_alike
-from .named_ids import NamedIds
+from .needles import NamedIds
 from .processes import Processes
-from .requests import Said
+from .requests import Asking, Frame, Said, is_alike
 from .tools import OpenTool, Tools
-
-__all__ = ["Threads", "ThreadsState"]
 
 _AGENTS_MOST = 1024
 _KNOWN_MOST = 8192  # conversations and responses by which an agent is known again, 1 MB

@@ -12,11 +12,8 @@ from ...core.bounded import Recent
 from ...events import ProcessExec, ToolCall, milliseconds
 from ...llm import ToolResult
 from ..rows.kinds import CallRow, ProcessRow, Row, ToolRow
-from .needles import contained, file_name, runs, strings_in
+from .needles import ToolRepeats, ToolRepeatsState, contained, file_name, runs, strings_in
 from .processes import Processes
-from .repeats import ToolRepeats, ToolRepeatsState
-
-__all__ = ["OpenTool", "Tools", "ToolsState"]
 
 _OPEN_MOST = 1024  # tool calls without a result; agents run a handful at a time
 _OUTPUT_MOST = 16_384  # characters of a result that the row keeps; the request in the event log has all

@@ -36,23 +36,19 @@ from ...events import (
     time_of,
 )
 from ...policy.rules.guard.values import Rules
-from ..rows.blind_spots import row_of
+from ..rows.gaps import row_of, row_of_use
 from ..rows.ids import call_id
 from ..rows.kinds import AlertRow, CallRow, HttpRow, KeptRow, NetworkRow, ProcessRow, Row, SessionRow, ToolRow, UnknownRow
+from .call_rows import UnknownFields
 from .calls import Calls, CallsState, Outcome
 from .effects import Effects
-from .exchanges import Exchanges
+from .exchanges import Exchanges, RpcEnds, RpcEndsState
 from .guard.guard import Guard, row_of_rules
 from .guard.state import GuardState
 from .guard.talk import Priced
 from .processes import ChildCode, Processes
-from .rpc_ends import RpcEnds, RpcEndsState
 from .sessions import Sessions, SessionsState
-from .tls_uses import row_of_use
 from .tools import Changed, Tools, ToolsState
-from .unknown_fields import UnknownFields
-
-__all__ = ["Reader", "Size", "Views", "ViewsState"]
 
 
 class ViewsState(Struct, array_like=True):

@@ -3,16 +3,101 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from typing import Generic, TypeAlias, TypeVar
 
+from msgspec.structs import replace
+
+from ...core.bounded import Recent
 from ...events import Event
+from ..rows.kinds import HUNG_UP, AnyRow, AuditRow, CallRow, KeptRow, Row, RowGone
+from ..rows.tables import key_of
+from ..state import Key
+from .unprompted import OpenCall
 
-__all__ = ["Window"]
+# -- amended -------------------------------------------------------------------------------------------------------
+# The rows of some events before and after one came late -> those to emit, so that who keeps rows has the newer ones.
+
+
+Place: TypeAlias = tuple[type[AnyRow], Key]
+Rows: TypeAlias = dict[Place, Row]  # the newest of each kind and key; a RowGone where it was removed
+
+
+def place_of(row: Row, /) -> Place:
+    kept = row.row if type(row) is RowGone else row
+    return type(kept), key_of(kept)
+
+
+def amended(was: Rows, now: Rows, known: Callable[[KeptRow], KeptRow | None], /) -> Iterator[Row]:
+    """`known`: what the views know of what a row is about, where no event of these says anything of it any more."""
+    for place, row in was.items():
+        if not isinstance(row, RowGone) and place not in now:
+            before = known(row)
+            if before is None or place_of(before) != place:
+                yield RowGone(row)
+            elif before != row:
+                yield from _instead(row, before)
+    for place, row in now.items():
+        old = was.get(place)
+        if old == row:
+            continue
+        if old is None or isinstance(old, RowGone) or isinstance(row, RowGone):
+            yield row
+        else:
+            yield from _instead(old, row)
+
+
+def _instead(old: KeptRow, row: KeptRow) -> Iterator[Row]:
+    """A row replaces the older row of its key. Lines of the audit trail are counted, so that the old one goes first."""
+    if isinstance(row, AuditRow):
+        yield RowGone(old)
+    yield row
+
+
+# -- behind --------------------------------------------------------------------------------------------------------
+# Calls whose answer has ended while their body goes on: what comes behind the end still belongs to them.
+
+
+_MOST = 64
+_HANG_UPS = frozenset({"closed", "reset", "cancelled"})
+
+
+class Behind(Recent[str, OpenCall]):
+    """By the id of the call; `OpenCall.partial` is its row."""
+
+    def __init__(self) -> None:
+        super().__init__(_MOST)
+
+    def row(self, key: str) -> CallRow | None:
+        found = self.get(key)
+        return found.partial if found is not None else None
+
+    def ended(self, key: str, reason: str | None) -> list[CallRow]:
+        """The body has ended, not as it should: the row with a note where the client hung up."""
+        row = self.row(key)
+        self.pop(key, None)
+        return [replace(row, note=HUNG_UP)] if row is not None and reason in _HANG_UPS else []
+
+    def close(self, connection: str) -> None:
+        for key in [key for key, each in self.items() if each.connection == connection]:
+            del self[key]
+
+
+def judge(rows: Iterable[Row], *tables: MutableMapping[str, OpenCall]) -> None:
+    """Calls that go on are asides, as the row of a later one shows."""
+    for row in rows:
+        for table in tables:
+            if type(row) is CallRow and (each := table.get(row.id)) is not None:
+                partial = each.partial and replace(each.partial, aside=row.aside)
+                table[row.id] = replace(each, row=replace(each.row, aside=row.aside), partial=partial)
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 S = TypeVar("S")
 
-_MOST = 32_768  # events, 20 MB; with more the window is shorter
+_WINDOW_MOST = 32_768  # events, 20 MB; with more the window is shorter
 _HEAVIEST = 32 << 20  # bytes of their content
 _PART = 512  # events between two states, if what is known is not much
 _SHORT = 32  # and while something comes late now and then: what is before it is read again too
@@ -63,7 +148,7 @@ class Window(Generic[S]):
             size -= self._sizes[old]
             old += 1
         surplus = old
-        while surplus < last and (size > _HEAVIEST or self.count - self._starts[surplus] > _MOST):
+        while surplus < last and (size > _HEAVIEST or self.count - self._starts[surplus] > _WINDOW_MOST):
             size -= self._sizes[surplus]
             surplus += 1
         dropped_ns = self._last_ns(surplus - 1) if surplus > old else 0

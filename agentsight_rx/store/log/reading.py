@@ -1,36 +1,16 @@
-"""
-A store -> the events of its log, all, one, or the events of an exchange; and the view after them, from which a run continues.
-"""
+"""A store -> the events of its log, all, one, or the events of an exchange."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 
 from msgspec import Raw, Struct
-from msgspec.structs import replace
 
-from ...core.errors import StoreError
 from ...events import Event, HttpRequest, HttpResponse, SseMessage
-from ...policy.rules.guard.values import Rules
-from ..fold.fold import Fold, FoldState
-from ..fold.guard.talk import Priced
-from ..rows.kinds import Row
 from ..rows.tables import EXCHANGES, HEADS, LOG, SEGMENTS, Position
 from ..state import Store, Table, pages
-from .checkpoints import CHECKPOINT
 from .parts import LogReader, message_key
-
-__all__ = [
-    "Exchange",
-    "Resumed",
-    "event_at",
-    "read_event_count",
-    "read_events",
-    "read_events_of_now",
-    "read_exchange",
-    "resume",
-]
 
 
 class Exchange(Struct, frozen=True):
@@ -39,15 +19,6 @@ class Exchange(Struct, frozen=True):
     request: HttpRequest | None = None
     response: HttpResponse | None = None
     stream: SseMessage | None = None
-
-
-class Resumed(Struct, frozen=True):
-    """
-    The view after all events of a log: its state, and the rows of the last event, which may not have been committed with it.
-    """
-
-    state: FoldState
-    rows: tuple[Row, ...] = ()
 
 
 class _Length(Struct):
@@ -117,26 +88,38 @@ def _messages(store: Store, call: str) -> Iterator[tuple[str, Event | None]]:
             yield key[1], event
 
 
-def resume(store: Store, rules: Rules | None = None, *, priced: Priced | None = None, follows: bool = False) -> Resumed | None:
-    """
-    The view after the events of the log, folded from the last checkpoint on; None for an empty log. `rules` are for a
-    guard, which `follows` the rules that were loaded then. The new run begins with the given rules.
-    """
-    try:
-        checkpoint = store.get(CHECKPOINT, 0)
-    except StoreError:  # of a release whose view keeps something else: all of the log says the same
-        checkpoint = None
-    fold, rows, seen = Fold(rules, priced=priced, follows=follows), list[Row](), checkpoint is not None
-    if checkpoint is not None:
-        fold.restore(checkpoint.state)
-    for event in read_events(store, segment=checkpoint.segment if checkpoint else 0):
-        rows, seen = fold.add(event), True
-    rows = [*rows, *fold.settle()]
-    return Resumed(_for_new_run(fold.snapshot()), tuple(rows)) if seen else None
+# -- requests ------------------------------------------------------------------------------------------------------
+# Ids of calls -> their requests, in the order of the log. What many of them have in common is read once.
 
 
-def _for_new_run(state: FoldState) -> FoldState:
-    """What ended in the old run says nothing of this one: a run that sends the same events again has the same numbers."""
-    views = state.views
-    guard = views.guard and replace(views.guard, loaded="")
-    return replace(state, views=replace(views, calls=replace(views.calls, done=[]), guard=guard))
+_REQUEST = "request"
+
+
+def read_requests(store: Store, calls: Collection[str], /) -> Iterator[tuple[str, HttpRequest]]:
+    """The id of each call whose request is in the log, and the request, whole."""
+    if not store.indexed:
+        wanted = frozenset(calls)
+        for event in read_events(store):
+            key = message_key(event) if isinstance(event, HttpRequest) else None
+            if key is not None and key[0] in wanted and isinstance(event, HttpRequest):
+                yield key[0], event
+        return
+    places = sorted(
+        (position.segment, position.place, call)
+        for call in calls
+        for key, position in store.scan(EXCHANGES, prefix=call)
+        if key[1] == _REQUEST
+    )
+    reader, at = LogReader(store), 0
+    while at < len(places):
+        number = places[at][0]
+        here: list[tuple[int, str]] = []
+        while at < len(places) and places[at][0] == number:
+            here.append(places[at][1:])
+            at += 1
+        part = store.get(LOG, number)
+        if part is None:
+            continue
+        for (_, call), request in zip(here, reader.some(part, [place for place, _ in here]), strict=True):
+            if isinstance(request, HttpRequest):
+                yield call, request

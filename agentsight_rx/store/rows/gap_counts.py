@@ -11,8 +11,6 @@ from msgspec.structs import replace
 from ...events.loss import Entry, Reason
 from .kinds import CallRow
 
-__all__ = ["GAPS_OF_STATE", "CallState", "LossClock", "LossTime", "SessionGaps", "state_of_call"]
-
 CallState: TypeAlias = Literal["pending", "whole", "unfinished", "cut"]
 
 _JOINED_MS = 60_000  # losses that are no further apart are one

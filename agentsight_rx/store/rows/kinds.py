@@ -14,34 +14,6 @@ from msgspec import Struct
 from ...events import Event
 from ...events.tokens import Counts
 
-__all__ = [
-    "HOOKED",
-    "HUNG_UP",
-    "REPORTED_AT",
-    "SEEN",
-    "AlertRow",
-    "AnyRow",
-    "AuditRow",
-    "BlindSpotRow",
-    "CallRow",
-    "HttpRow",
-    "KeptRow",
-    "NetworkRow",
-    "Output",
-    "ProcessRow",
-    "ResourceRow",
-    "Row",
-    "RowGone",
-    "SessionRow",
-    "TlsUseRow",
-    "TokenRow",
-    "ToolRow",
-    "UnknownRow",
-    "process_id",
-    "reports_at",
-]
-
-
 SEEN, HOOKED = "view", "hooked"  # as `view_source`
 _ID_SHOWN = 8  # characters of an id
 HUNG_UP = "the client hung up after the end"

@@ -6,8 +6,6 @@ from typing import Generic, TypeVar
 
 from ...core.bounded import Recent
 
-__all__ = ["Known"]
-
 V = TypeVar("V")
 
 _MOST = 4096  # ids: 2 MB each kind

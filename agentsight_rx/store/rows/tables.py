@@ -37,46 +37,6 @@ from .kinds import (
 )
 from .tally import Totals
 
-__all__ = [
-    "ALERTS",
-    "AUDIT",
-    "BLIND_SPOTS",
-    "CALLS",
-    "EXCHANGES",
-    "HEADS",
-    "HTTP",
-    "LOG",
-    "LOSSES",
-    "LOSS_TIMES",
-    "NETWORK",
-    "PREVIEW",
-    "PROCESSES",
-    "REMOVED",
-    "RESOURCES",
-    "ROW_TABLES",
-    "RUNS",
-    "SEGMENTS",
-    "SESSIONS",
-    "SESSION_GAPS",
-    "STAGES",
-    "TLS_USES",
-    "TOKENS",
-    "TOOLS",
-    "TOTALS",
-    "UNKNOWN",
-    "Head",
-    "Position",
-    "Recording",
-    "Removed",
-    "Segment",
-    "StageCount",
-    "key_of",
-    "preview",
-    "put",
-    "rows_before",
-    "table_of",
-]
-
 V = TypeVar("V")
 R = TypeVar("R", CallRow, ToolRow)
 

@@ -23,10 +23,8 @@ from .kinds import (
     UnknownRow,
 )
 from .known import Known
-from .tool_outcome import has_process, outcome_of
+from .tool_words import has_process, outcome_of
 from .uses import Uses
-
-__all__ = ["Tally", "Totals"]
 
 _PROCESSES_MOST = 65_536  # that run, as in the view; a machine has some hundred
 _BLIND_SPOTS_MOST = 1000

@@ -14,8 +14,6 @@ from ...core.bounded import Recent
 from ...events.tokens import Usage
 from .kinds import CallRow
 
-__all__ = ["OTHER", "PAIRS_MOST", "SETTLED_MS", "Use", "Uses", "shown_name"]
-
 OTHER = "other"
 PAIRS_MOST = 18  # of model and agent, with a sum of their own
 SETTLED_MS = 60_000  # rows of a call change for some seconds; and a reader that comes each minute sees the 0 of a pair before

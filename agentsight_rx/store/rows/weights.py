@@ -7,8 +7,6 @@ from typing import TypeVar
 
 from .kinds import AlertRow, AnyRow, AuditRow, CallRow, HttpRow, NetworkRow, ProcessRow, SessionRow, ToolRow
 
-__all__ = ["newest_fitting", "weight_of"]
-
 V = TypeVar("V")
 
 # Bytes of a row without captured text: its fields, its numbers, its names (measured with CPython 3.13: 530 to 930)

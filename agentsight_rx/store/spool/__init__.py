@@ -5,13 +5,22 @@ Events <-> closed segments in folders, one a host: what leaves a machine. docs/c
 host. `folder` finds the existing segments, and `track` the gaps between them.
 """
 
-from .folder import HOST, Recorded, folders, is_segment, is_spool, recordings, segment_name, sequence_of
-from .options import SpoolOptions, host_of_machine
-from .parts import Parts
+from .folder import (
+    HOST,
+    Parts,
+    Recorded,
+    SpoolOptions,
+    folders,
+    host_of_machine,
+    is_segment,
+    is_spool,
+    recordings,
+    segment_name,
+    sequence_of,
+)
 from .records import SegmentBroken
 from .segment import FORMAT, SCHEMA, Footer, Header, Segment, encode_segment, key_of, read_header, read_segment
-from .track import Track
-from .writer import SpoolWriter
+from .writer import SpoolWriter, Track
 
 __all__ = [
     "FORMAT",

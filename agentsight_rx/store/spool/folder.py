@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 from msgspec import Struct
 
+from ...core.bounded import Recent
 from ...core.errors import SpoolError
+from ...core.options import Fits, Options, above, between
+from ...events import Event, ProcessExec, ProcessFork, ProcessSeen
 from .records import SegmentBroken
 from .segment import Header, read_header
-
-__all__ = ["HOST", "Recorded", "folders", "is_segment", "is_spool", "recordings", "segment_name", "sequence_of"]
 
 HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # the name of a host, and of its folder
 _FOLDER = re.compile(rf"({HOST.pattern})(?:\+(\d+)of(\d+))?")
@@ -101,3 +104,69 @@ def _checked(name: str, folder: Path) -> str:
     if _FOLDER.fullmatch(name) is None:
         raise SpoolError(f"{folder} is not named as the folder of a host: letters, digits, '.', '_' and '-' are expected")
     return name
+
+
+# -- options -------------------------------------------------------------------------------------------------------
+# Where segments go and when they are cut; and the name of this machine among others.
+
+
+_PARTS_MOST = 256
+
+
+class SpoolOptions(Options, frozen=True):
+    """
+    Where segments go and when they are cut: after `seconds`, or `size` bytes before they are compressed. `host` is the name of
+    this machine in all that is made of them.
+    """
+
+    folder: str
+    host: Annotated[str, Fits(HOST.fullmatch, "of up to 64 letters, digits, '.', '_' and '-'")]
+    parts: Annotated[int, between(1, _PARTS_MOST)] = 1
+    seconds: Annotated[float, above(0)] = 60.0
+    size: Annotated[int, above(0)] = 64 << 20
+    redacted: bool = True
+
+
+def host_of_machine() -> str:
+    """The name of this machine, with what makes it the only one of that name where that is known."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", platform.node()).strip(".-_")[:48] or "host"
+    try:
+        machine = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        machine = ""
+    return f"{name}-{machine[:8]}" if re.fullmatch(r"[0-9a-f]{32}", machine) else name
+
+
+# -- parts ---------------------------------------------------------------------------------------------------------
+# Event -> the number of its part: what one family of processes does stays together, so that its rows are the same.
+
+
+_KNOWN = 65_536  # processes
+_ROOTS = 2  # init and kthreadd begin families and belong to none
+
+
+class Parts:
+    """A process belongs to the part of its parent, and a process without a known parent to the part of its number."""
+
+    def __init__(self, parts: int) -> None:
+        self._parts = parts
+        self._of: Recent[int, int] = Recent(_KNOWN)
+
+    def of(self, event: Event, /) -> int:
+        if self._parts == 1:
+            return 0
+        origin = event.origin
+        if isinstance(event, ProcessFork):
+            return self._learn(origin.pid, event.ppid)  # a number is used again: what it was before does not count
+        pid = origin.connection.pid if origin.connection is not None else origin.pid
+        known = self._of.use(pid)
+        if known is not None:
+            return known
+        return self._learn(pid, event.ppid if isinstance(event, ProcessExec | ProcessSeen) else 0)
+
+    def _learn(self, pid: int, ppid: int) -> int:
+        parent = self._of.use(ppid) if ppid > _ROOTS else None
+        part = pid % self._parts if parent is None else parent
+        if pid > 0:
+            self._of.put(pid, part)
+        return part

@@ -21,12 +21,9 @@ from ...core.errors import SpoolError
 from ...core.files import create_new, why
 from ...core.messages import say
 from ...events import Event
-from .folder import segment_name, sequence_of
-from .options import SpoolOptions
+from .folder import SpoolOptions, segment_name, sequence_of
 from .records import SegmentBroken, compressor
 from .segment import BLOCK, Footer, Header, events_record, footer_record, header_record, key_of, salvaged
-
-__all__ = ["PartWriter"]
 
 _OPEN = ".open"  # the segment that is being written
 _COUNTER = ".sequence"  # the number of the next segment, also once earlier ones are removed; locked while a recorder runs

@@ -13,18 +13,6 @@ from collections.abc import Iterator
 import msgspec
 import zstandard
 
-__all__ = [
-    "LARGEST",
-    "SegmentBroken",
-    "compressor",
-    "decompressed",
-    "record",
-    "records",
-    "unpacked_records",
-    "unpacker",
-    "whole_records",
-]
-
 _LEVEL = 3
 LARGEST = 512 << 20  # bytes of a whole segment: it is cut at 64 MiB, behind one batch of events of at most 64 MiB
 _RECORD_MOST = 80 << 20  # bytes of a record: events of at most 64 MiB, encoded. A reader holds one at a time

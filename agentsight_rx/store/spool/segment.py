@@ -20,23 +20,6 @@ from ...core.errors import SpoolError
 from ...events import Event
 from .records import LARGEST, SegmentBroken, compressor, record, records, unpacked_records, unpacker
 
-__all__ = [
-    "BLOCK",
-    "FORMAT",
-    "SCHEMA",
-    "Footer",
-    "Header",
-    "Segment",
-    "encode_segment",
-    "events_record",
-    "footer_record",
-    "header_record",
-    "key_of",
-    "read_header",
-    "read_segment",
-    "salvaged",
-]
-
 T = TypeVar("T")
 
 FORMAT = 1  # of the frame and its records

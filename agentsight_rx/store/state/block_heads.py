@@ -8,12 +8,9 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from .filters import FILTER, positions_of
-from .heads import filter_of, times_of
-from .sweeping import Timed
+from .heads import FILTER, filter_of, positions_of, times_of
+from .lmdb_pages import Timed
 from .table import Table
-
-__all__ = ["BlockHeads", "Sorted"]
 
 _KEPT_MOST = 32_768  # blocks whose heads are kept, 20 MB for five million rows; more are read for each question
 

@@ -16,8 +16,6 @@ from ...core.files import create_new
 from .lmdb_files import environment, failed, lock_of, only_writer, unusable
 from .lmdb_store import LmdbStore
 
-__all__ = ["compact"]
-
 _READER_LOCKS = 1 << 10  # bytes at the begin of LMDB's lock file, of which each open store locks the first
 
 

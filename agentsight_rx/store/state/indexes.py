@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar
 
-from .index_query import Sought
 from .store import Store
-from .table import Key, Part, Table, encode_key
-
-__all__ = ["by_index", "pages"]
+from .table import Key, Part, Sought, Table, encode_key
 
 V = TypeVar("V")
 

@@ -12,16 +12,11 @@ import lmdb
 
 from ...core.errors import StoreError
 from .block_heads import BlockHeads
-from .index_query import Sought
-from .lmdb_files import create, environment, failed, is_gone, lock_of, only_writer, remove, size_of
-from .lmdb_memory import MappedFile
-from .lmdb_rows import OpenStore, encoded
-from .lmdb_values import DICTIONARY, Values
+from .lmdb_files import MappedFile, create, environment, failed, is_gone, lock_of, only_writer, remove, size_of
+from .lmdb_rows import DICTIONARY, OpenStore, Values, encoded
+from .sent import Written
 from .store import Encoded, Put, Store, Write
-from .table import Key, Part, Table
-from .written import Written
-
-__all__ = ["MAP_SIZE", "META", "PRODUCT", "SCHEMA_VERSION", "LmdbStore", "Upgrade"]
+from .table import Key, Part, Sought, Table
 
 SCHEMA_VERSION = 3
 OLDEST_VERSION, INDEXED_VERSION, PACKED_VERSION = 1, 2, 3  # the first ones that are read, have indexes, have packed tables

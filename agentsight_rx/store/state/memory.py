@@ -10,13 +10,10 @@ from typing import TypeVar
 
 from .block_heads import BlockHeads
 from .blocks import Blocks
-from .index_query import Sought
-from .lmdb_values import Values
+from .lmdb_rows import Values
+from .sent import Written
 from .store import Write, encode_writes
-from .table import Key, Part, Table
-from .written import Written
-
-__all__ = ["MemoryStore", "SortedRows"]
+from .table import Key, Part, Sought, Table
 
 V = TypeVar("V")
 

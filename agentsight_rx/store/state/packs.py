@@ -21,12 +21,10 @@ from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...core.errors import StoreError
-from .cutting import cut_ends, pieces_between
+from .lmdb_pages import cut_ends, pieces_between
 from .sent import Sent, add_range
 from .store import Delete, Put, Store, Write
 from .table import Table
-
-__all__ = ["PACKS", "Pack", "PackReader", "PackWriter", "compress", "decompress"]
 
 _PACK = 1 << 20  # bytes of a pack before it is compressed: all of it is read for one piece, in 1 ms
 _PART = 256 << 10  # of a part of the open pack: each commit writes the last part again

@@ -9,14 +9,13 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from ...core.bounded import Weighed
-from ...core.common import common_back, common_front
-from .cutting import AHEAD
-
-__all__ = ["Begun", "Sent", "add_range"]
+from ...core.bounded import Weighed, common_back, common_front
+from .heads import Head
+from .lmdb_pages import AHEAD
 
 _LEAST = 16 << 10  # bytes of a content that is remembered
 _MOST = 16  # contents
@@ -133,3 +132,33 @@ def _ranges_from(ranges: Sequence[int], start: int) -> list[int]:
             made += (pack, offset + max(0, start), size - max(0, start))
         start -= size
     return made
+
+
+# -- written -------------------------------------------------------------------------------------------------------
+# The blocks that the last commits wrote, opened: most rows of the next one belong to them.
+
+
+class Opened(NamedTuple):
+    """The rows of a block by their keys, and their head, whose filter is still whole."""
+
+    head: Head
+    keys: list[bytes]
+    rows: list[bytes]
+
+
+class Written:
+    """It is no state: a block that is not the same, byte for byte, is not the one that is known."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[bytes, Opened]] = {}  # by the key of the block
+
+    def use(self, place: bytes, block: bytes, /) -> Opened | None:
+        """The content of a block. The caller may change it."""
+        known = self._known.pop(place, None)
+        return known[1] if known is not None and known[0] == block else None
+
+    def keep(self, place: bytes, block: bytes, opened: Opened, /) -> None:
+        self._known.pop(place, None)
+        self._known[place] = block, opened
+        if len(self._known) > _MOST:
+            del self._known[next(iter(self._known))]

@@ -9,10 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from .blocks import Change
-from .index_query import Sought
-from .table import Key, Part, Table, encode_key
-
-__all__ = ["Delete", "Encoded", "Put", "Store", "Write", "encode_writes"]
+from .table import Key, Part, Sought, Table, encode_key
 
 V = TypeVar("V")
 

@@ -8,16 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from types import UnionType
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from ...core.decoders import msgpack_decoder
 from ...core.errors import StoreError
-from .filters import bits_of
-from .heads import NOTHING, Head
-
-__all__ = ["INT_TAG", "KEPT", "LONGEST_KEY", "Key", "Part", "Table", "decode_key", "encode_key", "shorten"]
+from ...core.options import msgpack_decoder
+from .heads import NOTHING, Head, bits_of
 
 Part: TypeAlias = str | int | bytes
 Key: TypeAlias = Part | tuple[Part, ...]  # a single part means a tuple of one
@@ -226,3 +223,21 @@ def _encode_part(part: Part) -> bytes:
 
 encode_value = msgspec.msgpack.Encoder().encode  # what a row of a packed table is found by, as it is in the row
 _known_part = lru_cache(_PARTS_MOST)(_encode_part)  # what rows are found by: pids, sessions, models come again and again
+
+
+# -- index query ---------------------------------------------------------------------------------------------------
+# A question to an index of a packed table, as each store takes it.
+
+
+class Sought(NamedTuple):
+    """
+    The rows that the index `by` finds by `part`, or by their times alone where that is None: at most `limit` of the ones with
+    `low` <= entry < `high`, in the order of their entries. An entry is what a row is found by and then its key, in bytes.
+    """
+
+    by: str
+    part: Part | None
+    low: bytes
+    high: bytes
+    reverse: bool = False
+    limit: int | None = None

@@ -5,8 +5,8 @@ What the web page asks of a store: lists without bodies, bodies on demand. A pat
 `recorder` says whether a recorder watches the machine.
 """
 
-from .answers import PageError, answer
 from .embedded import Embedded, embedded
 from .picture import Picture
+from .rail import PageError, answer
 
 __all__ = ["Embedded", "PageError", "Picture", "answer", "embedded"]

@@ -8,31 +8,17 @@ from typing import TypeAlias
 from ...core.messages import program
 from ...policy.rules.guard.compiled import allow_text
 from ...policy.rules.guard.file import built_in_rules
-from ...policy.rules.guard.homes import shortened, with_short_homes
+from ...policy.rules.guard.values import shortened, with_short_homes
 from ...store.rows.kinds import REPORTED_AT, AlertRow, ProcessRow, ToolRow
 from ...store.rows.tables import CALLS, PROCESSES, TOOLS
 from ...store.state import by_index
 from ...store.words import cut, plural, took
 from ..queries.alerts import Evidence, evidence_of
 from ..queries.decided import Decisions, State, allowed_by, allowing, is_waiting, removed_by, state_of
-from ..queries.verdict import Clause
+from ..queries.sessions.verdict import Clause
 from .alert_shapes import STATES, AlertColumns, AlertLine, AlertList, AlertMark, AlertPart, AlertProof, AlertWhole, Halt
 from .picture import Picture
 from .signals import Signal
-
-__all__ = [
-    "alert_of",
-    "alert_page",
-    "alerts_of",
-    "clauses_of",
-    "columns_of",
-    "halt_of",
-    "line_of",
-    "loud_of",
-    "marks_of",
-    "signals_of_alerts",
-    "waiting_of",
-]
 
 _COLUMNS_MOST = 500
 _PROMPT, _SAID = 160, 240  # characters in a list

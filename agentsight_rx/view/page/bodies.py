@@ -11,12 +11,10 @@ from ...store.log.reading import read_exchange
 from ...store.rows.kinds import CallRow, ToolRow
 from ...store.rows.tables import CALLS, TOOLS
 from ...store.state import by_index
-from ..queries.context_falls import lost_tokens
-from ..queries.costs import priced
-from ..queries.diff_calls import diff_calls
+from ..queries.calls.costs import priced
+from ..queries.calls.diff import diff_calls
+from ..queries.context.falls import lost_tokens
 from .picture import WHOLE, Picture
-
-__all__ = ["Body", "CallBody", "DiffBody", "DiffLine", "Said", "body_of_call", "body_of_tool", "diff_of"]
 
 _PART = 65_536  # characters of one text
 _ALL = 400_000  # of one answer

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from ...store.log.reading import read_event_count
-from ...store.rows.tables import HTTP, PROCESSES
-from ..queries.http import is_counted
-from ..queries.network import named_peers
-from .picture import WHOLE, Picture
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
-__all__ = ["counts_of"]
+from msgspec import Struct
+
+from ...store.log.reading import read_event_count
+from ...store.reasons import HOOKS_SEE
+from ...store.rows.gaps import advice_of, connections_of, reason_of
+from ...store.rows.kinds import BlindSpotRow, HttpRow, ProcessRow, TlsUseRow
+from ...store.rows.tables import HTTP, PROCESSES
+from ...store.words import plural
+from ..queries.effects.network import named_peers
+from ..queries.reading import newest_programs
+from ..queries.records import is_counted
+from ..queries.sessions.gaps import missing_things
+from ..queries.sessions.health import Health
+from .picture import WHOLE, Picture
 
 
 def counts_of(picture: Picture, session: str, /) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -50,3 +60,111 @@ def _counted(picture: Picture, session: str) -> tuple[dict[str, int], tuple[str,
         "http": all_exchanges,
     }
     return counts, tuple(name for name, has_all in whole.items() if not has_all)
+
+
+# -- reads ---------------------------------------------------------------------------------------------------------
+# A recording -> how each program is read: its TLS and how, its HTTP without TLS, or why not and what to do.
+
+
+_READS_MOST = 40
+_HTTP_MOST = 500  # exchanges that are looked at, the newest
+_PROGRAMS_MOST = 500
+_HOSTS_SHOWN = 3
+
+
+class Read(Struct, frozen=True, omit_defaults=True):
+    """How one program is read. `state`: proven, trying, not."""
+
+    state: str
+    title: str
+    text: str
+    side: str = ""
+    pid: int = 0
+
+
+def reads_of(picture: Picture, /) -> Iterator[Read]:
+    """What could not be read first, and last the agents that run and have sent nothing yet."""
+    health = picture.health
+    spots, uses = health.blind_spots[-_READS_MOST:], health.tls_uses[-_READS_MOST:]
+    by_process: dict[str, list[TlsUseRow]] = {}
+    for use in uses:
+        by_process.setdefault(use.process_id, []).append(use)
+    plain: dict[tuple[str | None, int], list[HttpRow]] = {}
+    for _, row in picture.store.scan(HTTP, reverse=True, limit=_HTTP_MOST):
+        if row.scheme == "http" and len(plain) < _READS_MOST:
+            plain.setdefault((row.process_id, row.pid), []).append(row)
+    yield from map(_unread, spots)
+    yield from map(_tls, by_process.values())
+    yield from map(_plain, plain.values())
+    if picture.being_written:
+        known = {*by_process, *(spot.process_id for spot in spots), *(process for process, _ in plain)}
+        yield from map(_silent, [row for row in _agents(picture) if row.id not in known][:_READS_MOST])
+
+
+def _agents(picture: Picture) -> Iterator[ProcessRow]:
+    """Known agents that run, the newest first."""
+    for row in newest_programs(picture.store, most=_PROGRAMS_MOST):
+        if row.agent is not None and row.status == "running":
+            yield row
+
+
+def _tls(uses: Sequence[TlsUseRow]) -> Read:
+    use = max(uses, key=lambda each: (each.proven, each.size))
+    connections = sum(each.connections for each in uses)
+    how = f"{use.stack} in {use.path}, found by {use.method.replace('_', ' ')}."
+    if not use.proven:
+        how += " No connection has begun as HTTP yet, so these functions are not proven."
+    elif use.midway:
+        how += f" {plural(use.midway, 'connection')} had begun before."
+    state = "proven" if use.proven else "trying"
+    title = f"reading TLS of {use.comm} ({use.pid}): {'proven' if use.proven else 'not proven yet'}"
+    return Read(state, title, how, side=plural(connections, "connection"), pid=use.pid)
+
+
+def _plain(rows: Sequence[HttpRow]) -> Read:
+    first = rows[0]
+    hosts = list(dict.fromkeys(row.host or "a host without a name" for row in rows))
+    more = f" and {len(hosts) - _HOSTS_SHOWN} more" if len(hosts) > _HOSTS_SHOWN else ""
+    text = f"HTTP without TLS, read at its sockets: {', '.join(hosts[:_HOSTS_SHOWN])}{more}."
+    title = f"reading HTTP of {first.comm} ({first.pid}): proven"
+    return Read("proven", title, text, side=plural(len(rows), "request"), pid=first.pid)
+
+
+def _silent(row: ProcessRow) -> Read:
+    text = "It runs, and has sent nothing yet. Its first connection shows whether it can be read."
+    return Read("trying", f"{row.comm or row.agent} ({row.pid}): no traffic yet", text, pid=row.pid)
+
+
+def _unread(spot: BlindSpotRow) -> Read:
+    advice, reason = advice_of(spot), reason_of(spot)
+    text = f"{reason[:1].upper()}{reason[1:]}. {advice[:1].upper()}{advice[1:]}."
+    return Read("not", f"{spot.comm} ({spot.pid}): could not be read", text, side=connections_of(spot), pid=spot.pid)
+
+
+# -- wholeness -----------------------------------------------------------------------------------------------------
+# The health of a recording -> whether it is whole, as the head of the page and the rail say it.
+
+
+_FIRST_SAID = 2
+
+
+class Wholeness(Struct, frozen=True, omit_defaults=True):
+    """
+    `state`: whole, so_far (nothing is missing yet), not_whole. `said` names the first things that are missing; `records` came
+    out of the kernel, 0: not counted.
+    """
+
+    state: str
+    missing: int = 0
+    said: tuple[str, ...] = ()
+    records: int = 0
+    hooked: str = ""  # seen by breakpoints: what these see
+
+
+def wholeness_of(health: Health, /) -> Wholeness:
+    """Of a recording, or of the runs that a session went through: a loss in them may concern it."""
+    hooked = HOOKS_SEE if health.hooked else ""
+    if not health.missing:
+        return Wholeness("so_far" if health.live else "whole", hooked=hooked)
+    things = islice(missing_things(health.gaps), _FIRST_SAID)
+    return Wholeness("not_whole", health.missing, tuple(each.what for each in things), hooked=hooked)

@@ -11,21 +11,19 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from ...store.words import plural
+from .alert_shapes import ToolCard, TurnCard
 from .alerts import alert_of, alerts_of
 from .bodies import Said, body_of_call, body_of_tool, diff_of
-from .cards import ToolCard, TurnCard
-from .context import pairs_of
-from .contexts import contexts_of, request_of
+from .context.context import pairs_of
+from .context.contexts import contexts_of, request_of
 from .event_log import lines_of, short_events_of
+from .funnel import health_of
 from .head import Head, Strip, head_of
 from .lanes import lanes_of
 from .picture import WHOLE, Picture
 from .rail import rail_of, row_of
-from .stages import health_of
 from .tables import KINDS, table_of
 from .turns import turns_of
-
-__all__ = ["BYTES_MOST", "Embedded", "embedded"]
 
 BYTES_MOST = 24 << 20  # of JSON: a browser reads it in about a second
 _TURNS_MOST = 1000

@@ -21,8 +21,6 @@ from ...store.state import pages
 from .event_words import SOURCES, line_of, source_of
 from .picture import WHOLE, Picture
 
-__all__ = ["Line", "Lines", "RuleError", "event_of", "lines_of", "short_events_of"]
-
 _SEGMENTS_MOST = 200  # that one page looks at: 100,000 events, about a second; the page then goes on from there
 _WORD = re.compile(r"(source|pid|comm)=(\S+)\s*&?\s*")
 _NAMES = tuple(SOURCES)

@@ -35,12 +35,10 @@ from ...events import (
 )
 from ...llm.agents.answers import finds_nothing, is_answer
 from ...store.reasons import HOOKS_SEE
-from ...store.rows.blind_spots import connections_of
+from ...store.rows.gaps import connections_of
 from ...store.rows.kinds import SEEN
 from ...store.words import cut, data_size, plural
-from ...wire.http1 import field
-
-__all__ = ["SOURCES", "line_of", "source_of"]
+from ...wire.http1_head import field
 
 _TEXT = 220  # characters
 _BODY = 120

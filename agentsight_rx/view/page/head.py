@@ -12,41 +12,24 @@ from msgspec.structs import replace
 from ...llm.agents.registry import agent_named
 from ...store.rows.kinds import SessionRow
 from ...store.rows.tables import STAGES
-from ...store.rows.tool_outcome import has_failed
-from ..queries.context_falls import Falls
-from ..queries.context_findings import Avoidable
-from ..queries.context_words import saving_said
-from ..queries.costs import CostSum, PricedCall, seller_of, summed
-from ..queries.effects import files_touched
-from ..queries.file_fates import effect_of
-from ..queries.findings import find
+from ...store.rows.tool_words import has_failed
+from ..queries.calls.costs import CostSum, PricedCall, seller_of, summed
+from ..queries.context.falls import Falls
+from ..queries.context.findings import Avoidable
+from ..queries.context.words import saving_said
+from ..queries.effects.file_fates import effect_of
+from ..queries.effects.work import files_touched
 from ..queries.reading import read_totals
-from ..queries.verdict import Clause, deeds_of, verdict_of
+from ..queries.sessions.findings import find
+from ..queries.sessions.verdict import Clause, deeds_of, verdict_of
 from .alert_shapes import AlertColumns, Halt
 from .alerts import clauses_of, columns_of, halt_of, signals_of_alerts, waiting_of
-from .counts import counts_of
+from .counts import Read, Wholeness, counts_of, reads_of, wholeness_of
 from .funnel import records_of
 from .picture import WHOLE, Picture, Work
-from .reads import Read, reads_of
 from .signals import Signal, signals_of
 from .threads import Threads, threads_of
-from .wholeness import Wholeness, wholeness_of
 from .words import context_of, gap_of_call, newest_plan
-
-__all__ = [
-    "CACHE_LOST",
-    "COMPACTED",
-    "FAILED",
-    "MISSING",
-    "RUNNING",
-    "SUB_AGENT",
-    "Head",
-    "Numbers",
-    "Step",
-    "Strip",
-    "agent_title",
-    "head_of",
-]
 
 FAILED, MISSING, RUNNING, SUB_AGENT, COMPACTED, CACHE_LOST = 1, 2, 4, 8, 16, 32  # of a turn
 

@@ -8,15 +8,12 @@ from msgspec import Struct
 
 from ...store.rows.kinds import CallRow, ProcessRow, ResourceRow
 from ...store.rows.tables import PROCESSES, RESOURCES
-from ...store.rows.tool_outcome import has_failed
-from ...store.rows.tool_words import asked_for
+from ...store.rows.tool_words import asked_for, has_failed
 from ...store.words import cut
-from ..queries.file_fates import effect_of
+from ..queries.effects.file_fates import effect_of
 from .picture import WHOLE, Picture
 from .threads import threads_of
 from .words import gap_of_call
-
-__all__ = ["Curve", "Lane", "Lanes", "lanes_of"]
 
 _FAMILIES_MOST = 12  # lanes of programs; the others are one lane
 _POINTS_MOST = 2000

@@ -17,20 +17,18 @@ from ...store.rows.kinds import AlertRow, AnyRow, AuditRow, CallRow, SessionRow,
 from ...store.rows.tables import ALERTS, AUDIT, CALLS, LOSSES, SESSIONS, TOOLS
 from ...store.rows.weights import newest_fitting, weight_of
 from ...store.state import Store, Table
-from ..queries.causes import Causes, newest_within, within
-from ..queries.context import AgentContext
-from ..queries.context_falls import Falls
-from ..queries.context_findings import Avoidable
-from ..queries.context_reading import Contexts
-from ..queries.costs import PricedCall, priced
+from ..queries.calls.costs import PricedCall, priced
+from ..queries.context.context import AgentContext
+from ..queries.context.falls import Falls
+from ..queries.context.findings import Avoidable
+from ..queries.context.reading import Contexts
 from ..queries.decided import Decisions
+from ..queries.effects.causes import Causes, newest_within, within
+from ..queries.effects.file_fates import Lives
 from ..queries.explained import explained
-from ..queries.file_fates import Lives
-from ..queries.health import Health, Healths
 from ..queries.reading import newest_first, session_of
 from ..queries.selection import Selection
-
-__all__ = ["WHOLE", "Picture", "Work"]
+from ..queries.sessions.health import Health, Healths
 
 R = TypeVar("R", bound=AnyRow)
 

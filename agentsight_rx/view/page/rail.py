@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple, TypeVar
+from urllib.parse import unquote
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ...store.rows.kinds import SessionRow
 from ...store.words import cut
-from ..queries.costs import CostSum, seller_of, summed
+from ..queries.calls.costs import CostSum, seller_of, summed
 from ..queries.decided import is_waiting
 from .alert_shapes import AlertLine
+from .alerts import alert_of, alerts_of
+from .bodies import body_of_call, body_of_tool, diff_of
+from .context.contexts import contexts_of, request_of
+from .counts import wholeness_of
+from .event_log import RuleError, event_of, lines_of
+from .funnel import health_of
 from .head import agent_title, head_of
+from .lanes import lanes_of
 from .picture import WHOLE, Picture
+from .tables import KINDS, table_of
 from .threads import threads_of
-from .wholeness import wholeness_of
+from .turns import turns_of
 from .words import context_of, newest_plan
-
-__all__ = ["RailRow", "flagged", "rail_of", "row_of"]
 
 _TITLE = 120  # characters
 _SESSIONS_MOST = 500  # of one recording: each costs a look at its calls, at every change of a run
@@ -103,3 +111,173 @@ def row_of(picture: Picture, row: SessionRow, recording: str, /) -> RailRow:
         failed=row.failed_calls,
         failed_tools=row.failed_tools,
     )
+
+
+# -- answers -------------------------------------------------------------------------------------------------------
+# A path below a recording, its parameters -> what the page asked for: of a server, or of a file with all in it.
+
+
+_COUNT_MOST = 500
+
+
+class PageError(ValueError):
+    """The requested thing does not exist, or cannot be read; `status` is the status of HTTP."""
+
+    def __init__(self, text: str, status: int = 404) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def answer(picture: Picture, recording: str, path: str, given: Mapping[str, str], /) -> object:
+    """
+    `path` is one of `sessions`, `session/ID`, `session/ID/turns`, `…/processes`, `…/files`, `…/network`, `…/mcp`, `…/http`,
+    `…/timeline`, `…/events`, `…/alerts`, `…/alerts/ALERT`, `…/context`, `…/context/TURN`, `health`, `call/ID`, `tool/ID`,
+    `diff`, `event/AT`. Raises PageError.
+    """
+    asked = _Asked(picture, recording, given)
+    first, *rest = map(unquote, path.strip("/").split("/"))
+    try:
+        match first, rest:
+            case "sessions", []:
+                return list(rail_of(picture, recording))
+            case "health", []:
+                return health_of(picture)
+            case "diff", []:
+                return diff_of(picture, asked.text("a"), asked.text("b"))
+            case "call", [id]:
+                start, count = asked.number("from", 0), asked.number("count", 0)
+                return body_of_call(picture, id, part=asked.text("part") or "whole", start=start, count=count)
+            case "tool", [id]:
+                return body_of_tool(picture, id, part=asked.text("part") or "result", offset=asked.number("offset", 0))
+            case "event", [at]:
+                return event_of(picture, at)
+            case "session", [id]:
+                return head_of(picture, id, recording=recording, from_turn=asked.number("from", 0))
+            case "session", [id, "context"]:
+                return contexts_of(picture, id, of=asked.text("of"))
+            case "session", [id, "context", turn] if turn.isdecimal() and len(turn) < 10:
+                return request_of(
+                    picture,
+                    id,
+                    int(turn),
+                    of=asked.text("of"),
+                    row=asked.text("row"),
+                    origin=asked.text("origin"),
+                    opened=bool(asked.text("opened")),
+                )
+            case "session", [id, "alerts", name]:
+                return alert_of(picture, id, name, recording=recording)
+            case "session", [id, tab]:
+                return _tab(asked, id, tab)
+            case _:
+                pass
+    except KeyError as error:
+        raise PageError(f"{str(error.args[0])[:120]} is not in this recording") from error
+    except RuleError as error:
+        raise PageError(str(error), 400) from error
+    raise PageError("nothing is at this path")
+
+
+class _Asked:
+    def __init__(self, picture: Picture, recording: str, given: Mapping[str, str]) -> None:
+        self.picture = picture
+        self.recording = recording
+        self._given = given
+
+    def text(self, name: str) -> str:
+        return self._given.get(name, "")
+
+    def number(self, name: str, otherwise: int, *, most: int = 1 << 53) -> int:
+        given = self._given.get(name, "")
+        if given and not (given.isascii() and given.isdecimal() and len(given) < 17):
+            raise PageError(f"{name}={given[:40]!r} is not a number", 400)
+        return min(int(given), most) if given else otherwise
+
+    def part(self) -> tuple[int, int] | None:
+        start, end = self.number("from", 0), self.number("to", 0)
+        return (start, end) if end > start else None
+
+
+def _tab(asked: _Asked, id: str, tab: str) -> object:
+    picture = asked.picture
+    count = asked.number("count", 200, most=_COUNT_MOST)
+    start = asked.number("since", 0) if tab != "events" else 0
+    others: dict[str, Callable[[], object]] = {
+        "alerts": lambda: alerts_of(picture, id, start=start, count=count),
+        "turns": lambda: turns_of(picture, id, start=start, count=count, by_cost=asked.text("order") == "cost"),
+        "timeline": lambda: lanes_of(picture, id, width=asked.number("width", 1200, most=8000), part=asked.part()),
+        "events": lambda: lines_of(picture, id, rule=asked.text("rule"), start=asked.text("since"), count=count),
+    }
+    if tab in others:
+        return others[tab]()
+    if tab in KINDS:
+        return table_of(picture, id, tab, start=start, count=count, words=asked.text("q"))
+    raise PageError("nothing is at this path")
+
+
+# -- counted once --------------------------------------------------------------------------------------------------
+# Rows of several recordings -> the same, each once, where two recorders saw it at the same time.
+
+
+T = TypeVar("T")
+
+_SLACK_MS = 1000  # two recorders measure the time of day apart
+
+
+class _Seen(NamedTuple):
+    """What a recording has of something with an id: from when to when, and how much."""
+
+    id: str
+    recording: str
+    start_ms: int
+    end_ms: int
+    much: tuple[int, ...]
+
+
+def sessions_once(rows: Iterable[RailRow], /) -> list[RailRow]:
+    """
+    `record` and `watch` beside it each have all of a session in their own store. Where the times overlap it counts once, as the
+    recording with more turns has it. A session that was continued later counts in each. So does what has no session.
+    """
+    return _once(
+        rows,
+        lambda row: _Seen(
+            f"{WHOLE}{row.recording}" if row.id == WHOLE else row.id,
+            row.recording,
+            row.start_ms,
+            row.end_ms,
+            (row.turns, row.tokens, -row.start_ms),
+        ),
+    )
+
+
+def alerts_once(lines: Iterable[AlertLine], /) -> list[AlertLine]:
+    """The same for alerts: the one with more deeds."""
+    return _once(
+        lines,
+        lambda line: _Seen(
+            line.id, line.recording, line.at_ms, max(line.at_ms, line.last_ms), (line.count, line.proven, -line.at_ms)
+        ),
+    )
+
+
+def _once(found: Iterable[T], seen: Callable[[T], _Seen]) -> list[T]:
+    rows = [(seen(each), each) for each in found]
+    by_id: dict[str, list[_Seen]] = {}
+    for one, _ in rows:
+        by_id.setdefault(one.id, []).append(one)
+    kept = {one for some in by_id.values() for one in _fullest(some)}
+    return [each for one, each in rows if one in kept]
+
+
+def _fullest(some: list[_Seen]) -> list[_Seen]:
+    """Of sessions that overlap in time, and come from different recordings, the one with most."""
+    kept: list[_Seen] = []
+    for one in sorted(some, key=lambda each: each.much, reverse=True):
+        if not any(one.recording != other.recording and _overlap(one, other) for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _overlap(one: _Seen, other: _Seen) -> bool:
+    return one.start_ms <= other.end_ms + _SLACK_MS and other.start_ms <= one.end_ms + _SLACK_MS

@@ -17,8 +17,6 @@ from ...store.rows.tool_words import asked_for
 from ...store.state import Store, by_index, pages
 from .words import program_of
 
-__all__ = ["KINDS", "Entry", "entries_of", "whole_texts"]
-
 KINDS = ("host", "file", "program", "answer", "result", "command", "prompt")
 
 _ROWS_MOST = 50_000  # of each kind in one recording

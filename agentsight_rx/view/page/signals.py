@@ -10,10 +10,8 @@ from ...store.rows.kinds import AuditRow, ToolRow
 from ...store.rows.tool_words import asked_for
 from ...store.words import amount, cut, error_said, money, plural, times_said
 from ...store.words import took as took_said
-from ..queries.findings import Finding
+from ..queries.sessions.findings import Finding
 from .picture import Work
-
-__all__ = ["Signal", "signals_of"]
 
 _SLOW_MS = 5000  # a tool that took less is not slow, whatever the others took
 _SLOWER = 3  # times the usual one of its name

@@ -8,17 +8,14 @@ from msgspec import Struct
 
 from ...store.rows.tables import BLIND_SPOTS, HTTP, PROCESSES
 from ...store.words import cut
-from ..queries.causes import Cause
-from ..queries.files import file_uses
-from ..queries.http import Exchange, exchanges_of
-from ..queries.mcp import mcp_of
-from ..queries.network import network_of
-from ..queries.process_tree import Process, process_tree
-from .lines import FileLine, HostLine, HttpLine, McpLine, ProcessLine
+from ..queries.calls.lookup import Cause
+from ..queries.calls.mcp import mcp_of
+from ..queries.effects.files import file_uses
+from ..queries.effects.network import network_of
+from ..queries.effects.work import Process, process_tree
+from ..queries.records import Exchange, exchanges_of
 from .picture import WHOLE, Picture
-from .words import program_of
-
-__all__ = ["KINDS", "Table", "table_of"]
+from .words import FileLine, HostLine, HttpLine, McpLine, ProcessLine, program_of
 
 _TEXT = 200
 _NAMED = 80

@@ -15,16 +15,13 @@ from ...store.rows.tables import AUDIT, PROCESSES
 from ...store.rows.tool_words import asked_for
 from ...store.state import by_index
 from ...store.words import aside_said, cut, error_said, plural, written_said
-from ..queries.costs import PricedCall, summed
-from ..queries.file_fates import Lives, kinds_of
+from ..queries.calls.costs import PricedCall, summed
+from ..queries.effects.file_fates import Lives, kinds_of
+from .alert_shapes import Mark, Program, Prompt, SubAgent, Text, ToolCard, TurnCard, Turns
 from .alerts import marks_of
-from .cards import Mark, Program, Prompt, SubAgent, Text, ToolCard, TurnCard, Turns
-from .helpers import is_helper
 from .picture import Picture
-from .threads import Thread, Threads, threads_of
+from .threads import Thread, Threads, is_helper, threads_of
 from .words import context_of, gap_of_call, how_tool_ended, plan_of, program_of
-
-__all__ = ["turns_of"]
 
 _SAID = 900  # characters of an answer or a prompt that a card shows
 _THOUGHT = 400

@@ -10,16 +10,15 @@ from typing import TypeVar
 from msgspec import Struct
 
 from ...core.errors import UsageError
-from ...store.rows.blind_spots import sentence_of
+from ...store.rows.gaps import sentence_of
 from ...store.rows.kinds import AlertRow, AuditRow, HttpRow
 from ...store.rows.tables import ALERTS, AUDIT, BLIND_SPOTS, CALLS, HTTP, TOOLS
 from ...store.rows.tool_words import asked_for
 from ...store.state import Key, Store, Table, by_index, pages
 from ...store.words import plural
-from .reading import rows_of, selected
+from .effects.causes import Causes, newest_within
+from .reading import newest_first, rows_of, selected
 from .selection import Selection
-
-__all__ = ["LEVELS", "Evidence", "alert_named", "alerts_said", "evidence_of", "read_alerts", "reportable"]
 
 R = TypeVar("R", AuditRow, HttpRow)
 
@@ -109,3 +108,23 @@ def alerts_said(rows: Iterable[AlertRow], /) -> str:
     """`1 alert: loop` of the reportable alerts; empty without one."""
     kept = reportable(rows)
     return f"{plural(len(kept), 'alert')}: {', '.join(dict.fromkeys(row.rule for row in kept))}" if kept else ""
+
+
+# -- audit ---------------------------------------------------------------------------------------------------------
+# A store, a selection -> the audit trail, the newest first.
+
+
+AUDIT_TYPES = ("llm", "process", "file", "network", "mcp", "rpc", "guard")
+
+
+def rules_error(store: Store, /) -> str:
+    """Why the newest rules of the guard that a capture was given could not be loaded; empty where they could."""
+    newest = next(newest_audits(store, Selection(limit=1), "guard"), None)
+    return (newest.summary or "") if newest is not None and newest.status == "failure" else ""
+
+
+def newest_audits(store: Store, selection: Selection, kind: str | None = None) -> Iterator[AuditRow]:
+    """The rows of one type, or of all, the newest first, as many as the limit of the selection says."""
+    if selection.sessions is None:
+        return newest_first(store, AUDIT, selection, kind=kind)
+    return newest_within(store, AUDIT, selection, Causes(store), kind=kind)

@@ -6,13 +6,14 @@ import datetime
 import re
 from typing import Protocol
 
+from msgspec import Struct
+
 from ...core.errors import UsageError
 from ...core.messages import program
+from ...store.rows.tables import RUNS
 from ...store.state import Store
-from .reading import sessions_named
+from .reading import newest_session, read_totals, sessions_named
 from .selection import Selection
-
-__all__ = ["Chosen", "moment_of", "selection_of"]
 
 _AGO = re.compile(r"-?(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)(?: ago)?")
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -94,3 +95,36 @@ def _moment(text: str, now: datetime.datetime) -> datetime.datetime | None:
         return datetime.datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         return None
+
+
+# -- recordings ----------------------------------------------------------------------------------------------------
+# Store -> what one line of a list of recordings says of it.
+
+
+class Held(Struct, frozen=True):
+    """What a store holds. `ended`: every recording into it was closed in order. `title` is the newest first prompt."""
+
+    started_ms: int
+    seconds: float
+    ended: bool
+    calls: int
+    tokens: int
+    sessions: int
+    models: tuple[str, ...]
+    title: str
+
+
+def read_held(store: Store, /) -> Held:
+    """It takes the same time for a store of any size."""
+    runs = [run for _, run in store.scan(RUNS)]
+    totals, newest = read_totals(store), newest_session(store)
+    return Held(
+        min((run.started_ms for run in runs), default=0),
+        sum(run.seconds for run in runs),
+        ended=all(run.ended for run in runs),
+        calls=totals.calls,
+        tokens=totals.total_tokens,
+        sessions=totals.sessions,
+        models=tuple(totals.models),
+        title=newest.title if newest else "",
+    )

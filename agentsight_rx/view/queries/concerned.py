@@ -13,10 +13,8 @@ from ...store.rows.gap_counts import LossTime, SessionGaps
 from ...store.rows.kinds import BlindSpotRow, ProcessRow, SessionRow, TlsUseRow
 from ...store.rows.tables import LOSS_TIMES, PROCESSES, SESSION_GAPS
 from ...store.state import Store
-from .interruptions import Life
 from .reading import session_of
-
-__all__ = ["Concerned", "LossesInTime", "Window", "window_of"]
+from .sessions.findings import Life
 
 R = TypeVar("R", BlindSpotRow, TlsUseRow)
 

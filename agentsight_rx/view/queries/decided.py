@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
 
 from ...policy.rules.guard.compiled import allow_text
 from ...policy.rules.guard.file import built_in_rules
-from ...policy.rules.guard.homes import shortened
-from ...policy.rules.guard.lists import fits_one
-from ...policy.rules.guard.values import Allow, Rules
+from ...policy.rules.guard.values import Allow, Rules, fits_one, shortened
 from ...store.rows.kinds import AlertRow, reports_at
 from ...store.words import CUT
 
-__all__ = [
-    "Decisions",
-    "Seen",
-    "State",
-    "allowed_by",
-    "allowing",
-    "fits",
-    "folder_entry",
-    "host_entry",
-    "is_waiting",
-    "removed_by",
-    "state_of",
-]
+if TYPE_CHECKING:
+    pass
 
 State: TypeAlias = Literal["stopped", "new", "seen", "allowed", "note", "part"]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
-from .context_falls import Falls, falls_in, falls_of
-from .context_findings import Avoidable, avoidable
-from .costs import PricedCall
+from .calls.costs import PricedCall
+from .context.falls import Falls, falls_in, falls_of
+from .context.findings import Avoidable, avoidable
 
 if TYPE_CHECKING:
-    from .context import AgentContext
+    from .context.context import AgentContext
 
-__all__ = ["explained"]
 
 _CALLS_MOST = 2000  # what more calls consist of is not read for a first screen: it would take seconds
 _SHARE_LEAST = 0.1  # of the cost of the session, from which on it is worth a sentence

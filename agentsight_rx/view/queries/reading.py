@@ -13,19 +13,6 @@ from ...store.rows.tally import Tally, Totals
 from ...store.state import Key, Store, Table, by_index, pages
 from .selection import Selection, began
 
-__all__ = [
-    "newest_as",
-    "newest_first",
-    "newest_of_kind",
-    "newest_programs",
-    "newest_session",
-    "read_totals",
-    "rows_of",
-    "selected",
-    "session_of",
-    "sessions_named",
-]
-
 R = TypeVar("R", bound=AnyRow)
 T = TypeVar("T")
 V = TypeVar("V")

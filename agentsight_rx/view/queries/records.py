@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
-from ...policy.rules.http import compile_http
+from ...policy.rules.http import HttpRules, compile_http
+from ...store.log.reading import read_exchange
 from ...store.rows.kinds import AnyRow, AuditRow, HttpRow, ProcessRow
 from ...store.rows.tables import AUDIT, HTTP, PROCESSES
 from ...store.state import Store, Table
-from .causes import Causes, within
-from .file_fates import number_of
-from .matching import is_matched
+from .effects.causes import Causes, within
+from .effects.file_fates import number_of
 from .reading import selected
 from .selection import Selection
 
-__all__ = ["ConnectionRecord", "FileRecord", "read_connections", "read_files", "read_http", "read_processes"]
+# -- http ----------------------------------------------------------------------------------------------------------
+# The HTTP exchanges of a store -> each with the turn whose call it is.
+
+
+class Exchange(HttpRow, frozen=True, tag="http_exchange", omit_defaults=True):
+    """One exchange. `turn` is the number of its call in the session; 0: it is no call of a model, or one that is passed on."""
+
+    turn: int = 0
+    duration_ms: int | None = None
+
+
+def exchanges_of(rows: Iterable[HttpRow], causes: Causes) -> Iterator[Exchange]:
+    """The exchanges, in the order of the rows, each once."""
+    for row in rows:
+        if not is_counted(row, causes):
+            continue
+        took = None if row.end_timestamp_ms is None else max(0, row.end_timestamp_ms - row.timestamp_ms)
+        yield Exchange(**asdict(row), turn=causes.turn(row.call_id), duration_ms=took)
+
+
+def is_counted(row: HttpRow, causes: Causes) -> bool:
+    """False: it is the server's end of an exchange whose client was seen too."""
+    return row.twin is None and (row.call_id is None or row.is_passed_on or causes.is_call(row.call_id))
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 R = TypeVar("R", bound=AnyRow)
 
@@ -153,3 +180,13 @@ def _text(row: AuditRow, name: str) -> str | None:
 def _error(row: AuditRow) -> str | None:
     code = number_of(row, "errno")
     return errno.errorcode.get(code, str(code)) if code else None
+
+
+def is_matched(store: Store, exchange: str, rules: HttpRules, /) -> bool:
+    """
+    One of the rules matches its request, its answer, or both together. False where the store has no bytes of it. `exchange` is
+    the id of a CallRow or of an HttpRow, which differ in their first word.
+    """
+    found = read_exchange(store, exchange.replace("http-", "llm-", 1) if exchange.startswith("http-") else exchange)
+    messages = [each for each in (found.request, found.response) if each is not None]
+    return bool(messages) and rules.why(messages) is not None

@@ -6,8 +6,6 @@ from msgspec import Struct
 
 from ...store.rows.kinds import AnyRow, CallRow, NetworkRow, ProcessRow, SessionRow, ToolRow
 
-__all__ = ["Selection", "began"]
-
 
 class Selection(Struct, frozen=True):
     """

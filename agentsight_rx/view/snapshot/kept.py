@@ -10,8 +10,6 @@ from typing import Any, Generic, TypeVar
 from ...store.rows.kinds import Row
 from ...store.rows.weights import weight_of
 
-__all__ = ["Kept", "Room"]
-
 R = TypeVar("R", bound=Row)
 
 

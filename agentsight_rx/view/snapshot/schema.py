@@ -11,22 +11,8 @@ from msgspec.structs import asdict
 
 from ...events.loss import Entry, Reason
 from ...events.tokens import Counts
-from ...store.rows.blind_spots import sentence_of
-from ...store.rows.gaps import Gaps
+from ...store.rows.gaps import Gaps, sentence_of
 from ...store.rows.kinds import AnyRow, SessionRow, ToolRow
-
-__all__ = [
-    "Completeness",
-    "LossEntry",
-    "Session",
-    "Snapshot",
-    "Summary",
-    "TokenGroup",
-    "Value",
-    "completeness",
-    "session_of",
-    "value_of",
-]
 
 Value: TypeAlias = dict[str, object]  # a JSON object
 

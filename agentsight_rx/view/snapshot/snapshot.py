@@ -37,14 +37,6 @@ from ...store.state import Store, pages
 from .kept import Kept, Room
 from .schema import Completeness, Snapshot, Summary, TokenGroup, Value, completeness, session_of, value_of
 
-__all__ = [
-    "AUDIT_DEFAULT",
-    "AUDIT_MOST",
-    "ROOM",
-    "View",
-    "read_snapshot",
-]
-
 AUDIT_DEFAULT = 10_000
 AUDIT_MOST = 100_000  # rows that one snapshot may have
 ROOM = 12_000_000  # bytes of all rows that a live view keeps: 12,000 lines of the audit trail, or 1,800 of each kind

@@ -11,11 +11,8 @@ from collections.abc import Iterable, Mapping
 
 from ...events import Usage
 from ...policy.redaction.redactor import Redactor
-from .draft import Draft
-from .fields import count, mapping, moment, objects, shown, spoken, text
+from .draft import Draft, count, mapping, moment, objects, shown, spoken, text
 from .transcript import Transcript, TranscriptCall, TranscriptTool
-
-__all__ = ["claude"]
 
 _NO_MODEL = "<synthetic>"  # of a message that Claude Code made itself, such as an error
 

@@ -14,13 +14,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from ...events import Usage
-from ...llm.decode import decoded
+from ...llm.resent import decoded
 from ...policy.redaction.redactor import Redactor
-from .draft import Draft
-from .fields import count, mapping, moment, objects, shown, spoken, text
+from .draft import Draft, count, mapping, moment, objects, shown, spoken, text
 from .transcript import Transcript, TranscriptCall, TranscriptTool
-
-__all__ = ["codex"]
 
 
 def codex(chunks: Iterable[bytes], /, *, name: str, redactor: Redactor) -> Transcript:

@@ -19,8 +19,6 @@ from ...events import Usage
 from ...llm.by_order import is_made_up
 from . import Transcript, TranscriptCall, TranscriptTool
 
-__all__ = ["Comparison", "Pair", "WireCall", "WireTool", "compare"]
-
 
 class WireCall(Protocol):
     """The fields that are read of a CallRow."""

@@ -13,11 +13,8 @@ from collections.abc import Iterable, Mapping
 from ...core.bounded import Recent
 from ...events import Usage
 from ...policy.redaction.redactor import Redactor
-from .draft import Draft
-from .fields import count, mapping, moment, objects, shown, spoken, text
+from .draft import Draft, count, mapping, moment, objects, shown, spoken, text
 from .transcript import Transcript, TranscriptCall, TranscriptTool
-
-__all__ = ["gemini_json", "gemini_lines"]
 
 _MESSAGES_MOST = 20_000
 

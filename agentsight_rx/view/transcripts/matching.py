@@ -9,8 +9,6 @@ from msgspec import Struct
 
 from . import Transcript
 
-__all__ = ["Located", "Match", "Tree", "matches"]
-
 _GRACE_MS = 30_000  # between the last line of a session and the start of the process that is still taken for its own
 
 

@@ -16,11 +16,8 @@ from contextlib import suppress
 from ...core.bounded import Recent
 from ...events import Usage
 from ...policy.redaction.redactor import Redactor
-from .draft import Draft
-from .fields import count, mapping, moment, shown, text
+from .draft import Draft, count, mapping, moment, shown, text
 from .transcript import Transcript, TranscriptCall, TranscriptTool
-
-__all__ = ["OpencodeDatabase", "opencode"]
 
 _MESSAGES_MOST = 20_000
 _SESSIONS_MOST = 75  # the newest: as many files as are read in one look

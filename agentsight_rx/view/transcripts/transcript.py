@@ -6,8 +6,6 @@ from msgspec import Struct
 
 from ...events import Usage
 
-__all__ = ["Transcript", "TranscriptCall", "TranscriptTool", "display_id", "together"]
-
 
 class TranscriptCall(Struct, frozen=True, kw_only=True):
     """

@@ -7,11 +7,11 @@ import re
 from msgspec import Raw, Struct
 
 from agentsight_rx.events import SseEvent, Usage
-from agentsight_rx.llm.decode import Count, Failure, failure_text
 from agentsight_rx.llm.lenient import Fields
+from agentsight_rx.llm.prompt import take_usage
 from agentsight_rx.llm.provider import IdentifyingFields, Provider
 from agentsight_rx.llm.reader import Draft
-from agentsight_rx.llm.usage import take_usage
+from agentsight_rx.llm.resent import Count, Failure, failure_text
 from examples.plugin_package.agentsight_parrot.prompt import request
 
 __all__ = ["PARROT"]

@@ -37,7 +37,7 @@ def test_what_has_another_way_does_not_end_the_checks() -> None:
 
 
 def test_without_bcc_the_finding_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentsight_rx.sources.kernel.workers._PROGRAM", Path("/dev/null"))
+    monkeypatch.setattr("agentsight_rx.sources.kernel.compiler._PROGRAM", Path("/dev/null"))
     found = next(each for each in FEATURES if each.name == "BCC").ask()
     assert not found.ok
     assert found.remedy == "install BCC: apt-get install python3-bpfcc (the package bcc on PyPI is another project)"

@@ -10,40 +10,38 @@ import pytest
 import typer
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.report.audit import COLUMNS as AUDIT
-from agentsight_rx.cli.report.cache import COLUMNS as CACHE
-from agentsight_rx.cli.report.cache import Loss
 from agentsight_rx.cli.report.calls import COLUMNS as CALLS
-from agentsight_rx.cli.report.compact import Compacted
 from agentsight_rx.cli.report.context import SEGMENTS, ContextReport
 from agentsight_rx.cli.report.files import COLUMNS as FILES
-from agentsight_rx.cli.report.http import COLUMNS as HTTP
+from agentsight_rx.cli.report.lists import COLUMNS as AUDIT
+from agentsight_rx.cli.report.lists import HTTP_COLUMNS as HTTP
+from agentsight_rx.cli.report.lists import PROMPTS_COLUMNS as PROMPTS
+from agentsight_rx.cli.report.lists import SESSIONS_COLUMNS as SESSIONS
 from agentsight_rx.cli.report.mcp import COLUMNS as MCP
-from agentsight_rx.cli.report.processes import COLUMNS as PROCESSES
-from agentsight_rx.cli.report.prompts import COLUMNS as PROMPTS
 from agentsight_rx.cli.report.recordings import COLUMNS as LIST
 from agentsight_rx.cli.report.recordings import Recorded
-from agentsight_rx.cli.report.sessions import COLUMNS as SESSIONS
+from agentsight_rx.cli.report.shown.ask import Compacted
 from agentsight_rx.cli.report.summary import COLUMNS as SUMMARY
-from agentsight_rx.cli.report.tokens import columns_of
-from agentsight_rx.cli.report.tools import COLUMNS as TOOLS
+from agentsight_rx.cli.report.tokens import COLUMNS as CACHE
+from agentsight_rx.cli.report.tokens import Loss, columns_of
+from agentsight_rx.cli.report.tools import COLUMNS as PROCESSES
+from agentsight_rx.cli.report.tools import TOOLS_COLUMNS as TOOLS
 from agentsight_rx.cli.report.transcripts import COLUMNS as TRANSCRIPTS
 from agentsight_rx.view import AlertRow, AuditRow, SessionRow, ToolRow
-from agentsight_rx.view.queries.call import WholeCall
-from agentsight_rx.view.queries.costs import PricedCall
-from agentsight_rx.view.queries.diff_runs import Difference
-from agentsight_rx.view.queries.files import FileUse
-from agentsight_rx.view.queries.health import Health
-from agentsight_rx.view.queries.http import Exchange
-from agentsight_rx.view.queries.mcp import McpRequest
-from agentsight_rx.view.queries.network import Host, Peer, Unread
-from agentsight_rx.view.queries.process_tree import Process
-from agentsight_rx.view.queries.prompts import PromptLine
-from agentsight_rx.view.queries.session_compare import SessionComparison
-from agentsight_rx.view.queries.session_files import SessionFile
-from agentsight_rx.view.queries.summary import Summary
-from agentsight_rx.view.queries.timeline import Moment
-from agentsight_rx.view.queries.tokens import TokenGroup
+from agentsight_rx.view.queries.calls.call import WholeCall
+from agentsight_rx.view.queries.calls.costs import PricedCall
+from agentsight_rx.view.queries.calls.mcp import McpRequest
+from agentsight_rx.view.queries.calls.tokens import TokenGroup
+from agentsight_rx.view.queries.effects.files import FileUse
+from agentsight_rx.view.queries.effects.network import Host, Peer, Unread
+from agentsight_rx.view.queries.effects.work import Process
+from agentsight_rx.view.queries.records import Exchange
+from agentsight_rx.view.queries.sessions.compare import SessionComparison
+from agentsight_rx.view.queries.sessions.diff import Difference
+from agentsight_rx.view.queries.sessions.files import SessionFile
+from agentsight_rx.view.queries.sessions.health import Health
+from agentsight_rx.view.queries.sessions.summary import Summary
+from agentsight_rx.view.queries.sessions.timeline import Moment, PromptLine
 
 PAGE = (Path(__file__).parents[3] / "docs" / "report.md").read_text()
 PROGRAM: Any = typer.main.get_command(app)

@@ -10,11 +10,11 @@ import jsonschema
 import msgspec
 import pytest
 
-from agentsight_rx.cli.snapshot_schema import schema
+from agentsight_rx.cli.program.snapshot_schema import schema
 from agentsight_rx.errors import SinkError, StoreError, UsageError
 from agentsight_rx.graphs import TraceOptions, replay
 from agentsight_rx.runtime.run import run
-from agentsight_rx.runtime.web.assets import Bundle
+from agentsight_rx.runtime.web.app import Bundle
 from agentsight_rx.sinks import store as store_sink
 from agentsight_rx.sources import ReplayOptions
 from agentsight_rx.store.log.reading import read_events

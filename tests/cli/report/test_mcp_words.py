@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.cli.report.mcp_words import result_said
+from agentsight_rx.cli.report.mcp import result_said
 
 
 @pytest.mark.parametrize(

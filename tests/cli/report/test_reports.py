@@ -14,14 +14,14 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.errors import shown
+from agentsight_rx.cli.program.errors import shown
 from agentsight_rx.events import BlindSpot, Origin
 from agentsight_rx.events.loss import Ledger, Reason
 from agentsight_rx.store.rows.tables import CALLS, RUNS, put
 from agentsight_rx.store.state import LmdbStore, Put
 from agentsight_rx.view.queries.reading import rows_of
+from tests.cli.program.test_errors import PROGRAM
 from tests.cli.report.story import AGENT, Story, recorded, result, small_story, text, tool
-from tests.cli.test_errors import PROGRAM
 
 PRICES = '["claude-*"]\ninput = 3\noutput = 15\ncache_read = 0.3\n'
 
@@ -282,7 +282,7 @@ def test_a_recording_that_did_not_end_says_so(folder: Path) -> None:
 def test_list_names_each_recording(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     home = tmp_path / "agentsight-rx"
     home.mkdir()
-    monkeypatch.setattr("agentsight_rx.cli.stores._folder", lambda: home)
+    monkeypatch.setattr("agentsight_rx.cli.places.stores._folder", lambda: home)
     assert said("list") == ["no recording; make one with `agentsight-rx record -- COMMAND`"]
     recorded(home / "agentsight-20261127-180004.lmdb", small_story())
     (home / "agentsight-20261127-190000.lmdb").write_text("not a store at all")
@@ -397,7 +397,7 @@ def test_ctrl_c_ends_a_report_quietly_and_leaves_the_store_as_it_was(
         raise KeyboardInterrupt
 
     before = store.read_bytes()
-    monkeypatch.setattr(sys.modules["agentsight_rx.cli.report.ask"], "write_json", interrupted)
+    monkeypatch.setattr(sys.modules["agentsight_rx.cli.report.shown.ask"], "write_json", interrupted)
     words = ["report", "calls", "--db", str(store)]
     assert shown(lambda: app(words, prog_name="agentsight-rx", standalone_mode=False), words) == 130
     assert capsys.readouterr() == ("", "")

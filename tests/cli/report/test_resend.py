@@ -263,7 +263,7 @@ def test_nothing_captured_ends_a_comment(folder: Path, capsys: pytest.CaptureFix
 @given(value=st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=30).map(str.strip))
 def test_any_field_is_one_word_of_the_shell_and_one_string_of_python(value: str) -> None:
     from agentsight_rx.cli.report.resend import _curl, _python  # pyright: ignore[reportPrivateUsage]
-    from agentsight_rx.view.queries.resend import Resend
+    from agentsight_rx.view.queries.calls.resend import Resend
 
     text = (value,) if value else ()
     resend = Resend("POST", "https", "a.test", ("/v1",), (("x-note", text),), b"{}", "HTTP/1.1")

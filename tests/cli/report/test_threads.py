@@ -9,11 +9,11 @@ from atif import Trajectory
 
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.sinks.exports import atif
-from agentsight_rx.view.page.answers import answer
-from agentsight_rx.view.page.cards import Turns
-from agentsight_rx.view.page.context import ContextOverTime
+from agentsight_rx.view.page.alert_shapes import Turns
+from agentsight_rx.view.page.context.context import ContextOverTime
 from agentsight_rx.view.page.head import COMPACTED, SUB_AGENT, Head
 from agentsight_rx.view.page.picture import Picture
+from agentsight_rx.view.page.rail import answer
 from agentsight_rx.view.queries.reading import newest_session
 from tests.cli.report.asking import text, values
 from tests.sinks.exports.stores import opened

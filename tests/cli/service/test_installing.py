@@ -192,7 +192,7 @@ def test_on_the_machine_itself_systemd_is_asked(tmp_path: Path, monkeypatch: pyt
 
 
 def test_without_systemd_that_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("agentsight_rx.cli.service.systemd._MANAGER", tmp_path / "none")
+    monkeypatch.setattr("agentsight_rx.cli.service.installing._MANAGER", tmp_path / "none")
     as_machine(tmp_path, monkeypatch)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(CaptureError, match="systemd does not run this machine"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from agentsight_rx.cli import app
 from agentsight_rx.cli.top.looks import Look
-from agentsight_rx.view.queries.top import TopRow
+from agentsight_rx.view.queries.top.top import TopRow
 
 __all__ = ["HOSTILE", "Scripted", "printed", "row"]
 

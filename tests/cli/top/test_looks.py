@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.cli.top.looks import Looks, Saved
-from agentsight_rx.cli.top.refreshed import refreshed
-from agentsight_rx.cli.top.wanted import Wanted
+from agentsight_rx.cli.top.looks import Looks, Saved, Wanted
+from agentsight_rx.cli.top.table import refreshed
 from agentsight_rx.llm.prices import Prices
 from tests.cli.top.scene import Scripted, row
 

@@ -9,8 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from agentsight_rx.cli.top.looks import Look, Looks
-from agentsight_rx.cli.top.wanted import Wanted
+from agentsight_rx.cli.top.looks import Look, Looks, Wanted
 from agentsight_rx.errors import StoreError
 from tests.cli.top.scene import Scripted, row
 

@@ -12,17 +12,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agentsight_rx.cli.doctor.proof import Proof
-from agentsight_rx.cli.doctor.trial import Outcome
-from agentsight_rx.cli.watch.heartbeat import Beat, Kept
-from agentsight_rx.cli.watch.reloading import Reloading
+from agentsight_rx.cli.doctor.trial import Outcome, Proof
+from agentsight_rx.cli.watch.heartbeat import Beat, Kept, Reloading
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import Origin, RulesLoaded
 from agentsight_rx.events.loss import Reason
 from agentsight_rx.runtime.recording.guard_file import LoadedRules
 from agentsight_rx.runtime.run import Run, run_to_end
-from agentsight_rx.runtime.service.bounds import Limits, Memory
-from agentsight_rx.runtime.service.notify import Notifier
+from agentsight_rx.runtime.service.bounds import Limits, Memory, Notifier
 from agentsight_rx.sources import Roots
 from agentsight_rx.store.rows.tally import Tally
 from agentsight_rx.store.rows.uses import Use, Uses

@@ -15,7 +15,7 @@ import pytest
 from agentsight_rx.cli.watch import writer
 from agentsight_rx.cli.watch.writer import Piped, Task
 from agentsight_rx.events import Event, Loss
-from agentsight_rx.runtime.service.users.frames import END, frame
+from agentsight_rx.runtime.service.users.pipe import END, frame
 from agentsight_rx.store.rows.tables import ALERTS, CALLS, LOSSES, RUNS, SESSIONS
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.testing import Scene

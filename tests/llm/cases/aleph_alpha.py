@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, Usage
 from agentsight_rx.llm import Prompt
-from agentsight_rx.llm.plain_text.providers import ALEPH_ALPHA
+from agentsight_rx.llm.dialects.plain_text import ALEPH_ALPHA
 from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply
 from agentsight_rx.llm import Prompt
-from agentsight_rx.llm.plain_text.providers import ANTHROPIC_COMPLETE
+from agentsight_rx.llm.dialects.plain_text import ANTHROPIC_COMPLETE
 from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt, ToolResult
-from agentsight_rx.llm.bedrock.answer import BEDROCK
+from agentsight_rx.llm.dialects.aws.bedrock import BEDROCK
 from tests.provider_component import ProviderCase
 
-# A Nova model, whose events are those of Converse in another form; other vendors: tests/llm/test_bedrock.py
+# A Nova model, whose events are those of Converse in another form; other vendors: tests/llm/dialects/aws/test_bedrock.py
 CASE = ProviderCase(
     BEDROCK,
     host="bedrock-runtime.us-east-1.amazonaws.com",

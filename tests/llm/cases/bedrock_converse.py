@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt, ToolResult
-from agentsight_rx.llm.bedrock_converse.answer import BEDROCK_CONVERSE
+from agentsight_rx.llm.dialects.aws.converse import BEDROCK_CONVERSE
 from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(

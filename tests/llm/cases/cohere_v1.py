@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt
-from agentsight_rx.llm.cohere_v1.answer import COHERE_V1
+from agentsight_rx.llm.dialects.cohere_v1 import COHERE_V1
 from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(

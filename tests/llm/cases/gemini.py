@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt, ToolResult
-from agentsight_rx.llm.gemini.answer import GEMINI
+from agentsight_rx.llm.dialects.google.gemini import GEMINI
 from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(

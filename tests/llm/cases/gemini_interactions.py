@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt, ToolResult
-from agentsight_rx.llm.gemini_interactions.answer import GEMINI_INTERACTIONS
+from agentsight_rx.llm.dialects.google.interactions import GEMINI_INTERACTIONS
 from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(

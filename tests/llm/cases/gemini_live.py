@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt, ToolResult
-from agentsight_rx.llm.gemini_live.answer import GEMINI_LIVE
+from agentsight_rx.llm.dialects.google.live import GEMINI_LIVE
 from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply
 from agentsight_rx.llm import Prompt
-from agentsight_rx.llm.mcp.answer import MCP
+from agentsight_rx.llm.dialects.mcp import MCP
 from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt, ToolResult
-from agentsight_rx.llm.mistral_conversations.answer import MISTRAL_CONVERSATIONS
+from agentsight_rx.llm.dialects.mistral import MISTRAL_CONVERSATIONS
 from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(

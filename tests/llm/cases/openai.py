@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt, ToolResult
-from agentsight_rx.llm.openai_chat.answer import OPENAI_CHAT
+from agentsight_rx.llm.dialects.openai.chat import OPENAI_CHAT
 from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(

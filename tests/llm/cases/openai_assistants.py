@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt
-from agentsight_rx.llm.openai_assistants.answer import OPENAI_ASSISTANTS
+from agentsight_rx.llm.dialects.openai.assistants import OPENAI_ASSISTANTS
 from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(

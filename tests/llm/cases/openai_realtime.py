@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt, ToolResult
-from agentsight_rx.llm.openai_realtime.answer import OPENAI_REALTIME
+from agentsight_rx.llm.dialects.openai.realtime import OPENAI_REALTIME
 from tests.provider_component import ProviderCase
 
 _RESPONSE = b"""{"object":"realtime.response","id":"r","status":"completed","status_details":null,"output":[

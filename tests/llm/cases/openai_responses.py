@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, ToolCall, Usage
 from agentsight_rx.llm import Prompt, ToolResult
-from agentsight_rx.llm.openai_responses.answer import OPENAI_RESPONSES
+from agentsight_rx.llm.dialects.openai.responses import OPENAI_RESPONSES
 from tests.provider_component import ProviderCase
 
 _RESPONSE = b"""{"id":"r","object":"response","status":"completed","model":"gpt-1","error":null,"output":[

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply
 from agentsight_rx.llm import Prompt
-from agentsight_rx.llm.replicate.answer import REPLICATE
+from agentsight_rx.llm.dialects.replicate import REPLICATE
 from tests.provider_component import ProviderCase
 
-# The events of a stream name neither its id nor its model nor its tokens: for plain answers see tests/llm/test_replicate.py
+# The events of a stream name neither its id nor its model nor its tokens: for plain answers see dialects/test_replicate.py
 CASE = ProviderCase(
     REPLICATE,
     host="api.replicate.com",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, Usage
 from agentsight_rx.llm import Prompt
-from agentsight_rx.llm.tgi.answer import TGI
+from agentsight_rx.llm.dialects.tgi import TGI
 from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(

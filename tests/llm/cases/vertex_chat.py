@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from agentsight_rx.llm.openai_chat.answer import OPENAI_CHAT
-from agentsight_rx.llm.vertex_chat.answer import VERTEX_CHAT
+from agentsight_rx.llm.dialects.openai.chat import OPENAI_CHAT, VERTEX_CHAT
 from tests.llm.cases.openai import CASE as CHAT
 
 CASE = replace(

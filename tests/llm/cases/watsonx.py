@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, Usage
 from agentsight_rx.llm import Prompt
-from agentsight_rx.llm.watsonx.answer import WATSONX
+from agentsight_rx.llm.dialects.watsonx import WATSONX
 from tests.provider_component import ProviderCase
 
 CASE = ProviderCase(

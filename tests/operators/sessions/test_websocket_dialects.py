@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.operators.sessions.websocket_dialects import talk_at
+from agentsight_rx.operators.sessions.websocket_dialects import RealtimeTalk, ResponsesTalk, talk_at
 from agentsight_rx.operators.sessions.websocket_gemini import GeminiLiveTalk
-from agentsight_rx.operators.sessions.websocket_realtime import RealtimeTalk
-from agentsight_rx.operators.sessions.websocket_responses import ResponsesTalk
 from agentsight_rx.operators.sessions.websocket_talk import Talk
 
 

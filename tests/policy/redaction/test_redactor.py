@@ -7,10 +7,9 @@ import pytest
 from agentsight_rx.policy.redaction.event_data import mask_events
 from agentsight_rx.policy.redaction.fields import find_fields
 from agentsight_rx.policy.redaction.find import find_parameters, find_secrets
-from agentsight_rx.policy.redaction.masking import mask_command, mask_field, mask_words
 from agentsight_rx.policy.redaction.names import SECRET_HEADERS, is_secret_header
-from agentsight_rx.policy.redaction.redactor import Redactor
-from agentsight_rx.policy.redaction.stream import SecretStream
+from agentsight_rx.policy.redaction.redactor import Redactor, mask_command, mask_field, mask_words
+from agentsight_rx.policy.redaction.resent import SecretStream
 
 REDACTOR = Redactor(bytes(32))
 PEM = b"-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7777\nabcdEFGH1234+/=\n-----END RSA PRIVATE KEY-----"
@@ -397,7 +396,7 @@ def test_the_work_is_linear_in_the_size_of_the_data(data: bytes, monkeypatch: py
 
 @pytest.mark.parametrize("names", [b"token=" * 500, b"TOKEN=" * 500, b'{"command":"' + b"token=" * 500])
 def test_of_many_names_in_one_word_only_the_first_values_are_looked_at(names: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    from agentsight_rx.policy.redaction import bare
+    from agentsight_rx.policy.redaction import names as bare
 
     looks: list[int] = []
 

@@ -26,9 +26,16 @@ from agentsight_rx.policy.rules.guard.deeds import (
     kind_of,
 )
 from agentsight_rx.policy.rules.guard.file import built_in_rules, read_rules
-from agentsight_rx.policy.rules.guard.homes import home_of, shortened, with_short_homes
-from agentsight_rx.policy.rules.guard.lists import PATTERNS_MOST, fits_one
-from agentsight_rx.policy.rules.guard.values import Allow, Rules, rank
+from agentsight_rx.policy.rules.guard.values import (
+    PATTERNS_MOST,
+    Allow,
+    Rules,
+    fits_one,
+    home_of,
+    rank,
+    shortened,
+    with_short_homes,
+)
 from agentsight_rx.policy.rules.patterns import BadPattern
 from tests.guarded import Chained
 

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from agentsight_rx.events import Event, HttpRequest, HttpResponse, Origin, SseMessage, Tick
 from agentsight_rx.runtime.cluster import Settings, Task, plan_of, settings_of
+from agentsight_rx.runtime.cluster.job import SETTINGS
 from agentsight_rx.runtime.cluster.place import LocalPlace
-from agentsight_rx.runtime.cluster.settings import SETTINGS
 from agentsight_rx.store.spool import Header, encode_segment, segment_name
 from benchmarks.recording import traffic
 from property_tests.continuing import events_of

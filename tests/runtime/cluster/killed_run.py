@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.errors import shown
+from agentsight_rx.cli.program.errors import shown
 from agentsight_rx.runtime.cluster import run_on_dask
 from tests.runtime.cluster.killing import RECORD, job, started_by_us
 

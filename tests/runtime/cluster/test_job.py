@@ -14,10 +14,8 @@ from agentsight_rx.events import Event, Loss, Origin, ProcessFork, Tick
 from agentsight_rx.events.loss import Entry, Reason
 from agentsight_rx.graphs import TraceOptions
 from agentsight_rx.runtime.cluster import Pins, Task, segment
-from agentsight_rx.runtime.cluster.analysis import Analysis
-from agentsight_rx.runtime.cluster.commit import own_pins, read_commit
-from agentsight_rx.runtime.cluster.output import Ended, Losses, Piece, read_output
-from agentsight_rx.runtime.cluster.place import LocalPlace
+from agentsight_rx.runtime.cluster.output import Analysis, Ended, Losses, Piece, read_output
+from agentsight_rx.runtime.cluster.place import LocalPlace, own_pins, read_commit
 from agentsight_rx.store.spool import segment_name
 from agentsight_rx.view import Output
 from tests.runtime.cluster.hosts import contents, events_at, segments_of, spool_at, tasks_of

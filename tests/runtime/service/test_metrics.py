@@ -27,9 +27,9 @@ from agentsight_rx.store.rows.tally import Tally, Totals
 from agentsight_rx.store.rows.uses import Use, Uses
 from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import CallRow, SessionRow
-from agentsight_rx.view.queries.costs import usd_of_call
+from agentsight_rx.view.queries.calls.costs import usd_of_call
+from agentsight_rx.view.queries.calls.tokens import read_tokens
 from agentsight_rx.view.queries.selection import Selection
-from agentsight_rx.view.queries.tokens import read_tokens
 
 SERIES_MOST = 200
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.cli.service.systemd import backs_off
+from agentsight_rx.cli.service.installing import backs_off
 from agentsight_rx.runtime.service.unit import RECORDINGS, RUNTIME, Needs, unit_text
 from agentsight_rx.runtime.service.users.places import USERS
 from agentsight_rx.sources.kernel.features import wanted_capabilities

@@ -6,9 +6,9 @@ from agentsight_rx.events import FileEvent, ProcessExit, ProcessFork, time_of
 from agentsight_rx.events.loss import Reason
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.testing import Scene, recorded
-from agentsight_rx.view.queries.calls import read_calls
+from agentsight_rx.view.queries.calls.call import read_calls
+from agentsight_rx.view.queries.calls.mcp import read_tools
 from agentsight_rx.view.queries.selection import Selection
-from agentsight_rx.view.queries.tools import read_tools
 
 
 def at_work() -> Scene:

@@ -32,7 +32,7 @@ from agentsight_rx.store.rows.tables import put
 from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import AlertRow, CallRow, Output
 from agentsight_rx.view.page import Picture
-from agentsight_rx.view.page.recorder import Watched
+from agentsight_rx.view.page.machine import Watched
 from tests import guarded
 from tests.view.page.story import SESSION, Story, output, parcel, recorded
 

@@ -11,8 +11,7 @@ from starlette.testclient import TestClient
 from agentsight_rx.events.loss import Ledger, Meter, Reason
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.runtime.web.api import Api
-from agentsight_rx.runtime.web.app import Access, application
-from agentsight_rx.runtime.web.assets import Bundle
+from agentsight_rx.runtime.web.app import Access, Bundle, application
 from agentsight_rx.runtime.web.recordings import LiveRecording
 from agentsight_rx.sinks import Lent
 from agentsight_rx.sinks.web import Feed

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from agentsight_rx.sinks.otel.planned import Planned
+from agentsight_rx.sinks.otel.spans import Planned
 from agentsight_rx.sinks.otel.tree import Call, Tree
 from agentsight_rx.view import AuditRow, CallRow, Output, ProcessRow, RowGone, SessionRow, ToolRow
 from tests.otlp_conformance import problems, shape_of, values

@@ -11,8 +11,7 @@ from agentsight_rx.events import Loss, TlsChunk, TlsClose, TlsEvent, TlsOpen
 from agentsight_rx.sources.hooks.plaintext import Caller, Plaintext
 from agentsight_rx.sources.hooks.ptrace import Registers
 from agentsight_rx.sources.hooks.space import Space
-from agentsight_rx.sources.tls.libraries import Library
-from agentsight_rx.sources.tls.proof import Probed
+from agentsight_rx.sources.tls.libraries import Library, Probed
 from agentsight_rx.sources.tls.records import Records
 from agentsight_rx.sources.tls.stacks.finding import Finding, Hook
 

@@ -10,7 +10,7 @@ import pytest
 
 from agentsight_rx.sources.kernel import cache as module
 from agentsight_rx.sources.kernel.cache import Cache, key_of
-from agentsight_rx.sources.kernel.image import Function, Image, Map
+from agentsight_rx.sources.kernel.loaded import Function, Image, Map
 
 _IMAGE = Image(
     (Map("counts", 6, 4, 8, entries=3, flags=0, key_type='"int"', leaf_type='"unsigned long long"'),),

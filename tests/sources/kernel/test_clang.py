@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.errors import CaptureError
-from agentsight_rx.sources.kernel import workers
-from agentsight_rx.sources.kernel.compiler import REMEDY, compiled
-from agentsight_rx.sources.kernel.workers import Worker
+from agentsight_rx.sources.kernel import compiler as workers
+from agentsight_rx.sources.kernel.compiler import REMEDY, Worker, compiled
 
 _TEXT = "int first(void *ctx) { return 7; } int second(void *ctx) { return 11; }"
 

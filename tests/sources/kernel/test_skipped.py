@@ -8,8 +8,7 @@ from struct import pack
 
 import pytest
 
-from agentsight_rx.sources.kernel.image import THIS_RUN, Function, Image
-from agentsight_rx.sources.kernel.loaded import Loaded
+from agentsight_rx.sources.kernel.loaded import THIS_RUN, Function, Image, Loaded
 from agentsight_rx.sources.kernel.syscall import RAW_TRACEPOINT, run_once
 
 NAME = "raw_tracepoint__bpf_trace_printk"

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from agentsight_rx.sources.kernel.features import require_kernel
-from agentsight_rx.sources.kernel.image import Image, Map
-from agentsight_rx.sources.kernel.loaded import Loaded
+from agentsight_rx.sources.kernel.loaded import Image, Loaded, Map
 from agentsight_rx.sources.kernel.tables import Table, type_of
 
 _HASH, _ARRAY, _PER_CPU_ARRAY, _RING = 1, 2, 6, 27

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agentsight_rx.sources.kernel.compiler import compiled
 from agentsight_rx.sources.kernel.loaded import Loaded
-from agentsight_rx.sources.kernel.perf_events import at_tracepoint
+from agentsight_rx.sources.kernel.probes import at_tracepoint
 from agentsight_rx.sources.kernel.ring import Ring
 
 __all__ = ["Found", "flood"]

@@ -16,8 +16,8 @@ from agentsight_rx.events import Loss, Origin, ProcessFork
 from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources import ProcessOptions, Target
 from agentsight_rx.sources.running_agents import on_demand
+from agentsight_rx.sources.running_agents.choice import Roots
 from agentsight_rx.sources.running_agents.on_demand import OnDemand, captured
-from agentsight_rx.sources.running_agents.roots import Roots
 
 EVENT = ProcessFork(Origin(1, 2), 1, 1)
 LOST = Loss(Origin(1, 0), "process", Reason.KERNEL_LOST, 1)

@@ -13,10 +13,8 @@ from hypothesis import strategies as st
 from agentsight_rx.events import Loss, TlsChunk
 from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources.tls.calibration import Calibration, Layout, Sample, Trial, layout_of, type_of
-from agentsight_rx.sources.tls.libraries import Library
-from agentsight_rx.sources.tls.proof import Probed
-from agentsight_rx.sources.tls.records import Records
-from agentsight_rx.sources.tls.shapes import needs_layout, needs_sockets, sites
+from agentsight_rx.sources.tls.libraries import Library, Probed
+from agentsight_rx.sources.tls.records import Records, needs_layout, needs_sockets, sites
 from agentsight_rx.sources.tls.stacks.finding import Finding, Hook
 
 FINISHED = b"\x14\0\0\x20" + bytes(32)

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from agentsight_rx.events import Direction, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen, TlsUse
 from agentsight_rx.events.loss import Reason
-from agentsight_rx.sources.ends import Ends
+from agentsight_rx.sources.net import Ends
 from agentsight_rx.sources.tls.connections import Below, Connections, Known, Sealed
-from agentsight_rx.sources.tls.libraries import Library
-from agentsight_rx.sources.tls.proof import Probed, begins_like_http
+from agentsight_rx.sources.tls.libraries import Library, Probed, begins_like_http
 from agentsight_rx.sources.tls.stacks.finding import Finding
 from agentsight_rx.sources.tls.traffic import Tcp, Traffic
 

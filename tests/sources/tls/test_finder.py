@@ -7,9 +7,9 @@ from pathlib import Path
 
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.events import SEARCHED
+from agentsight_rx.sources.tls.candidates import Mapped
 from agentsight_rx.sources.tls.finder import Finder
 from agentsight_rx.sources.tls.libraries import Library, file_id, looks_like
-from agentsight_rx.sources.tls.mapped import Mapped
 from tests.sources.tls import TRUE, make_program
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.events import NO_CODE, NO_FILES, SEARCHED, UNOPENED, Origin, TcpTraffic, UnreadTls
+from agentsight_rx.sources.tls.candidates import Mapped, mapped_files
 from agentsight_rx.sources.tls.libraries import inspect, system_libraries
-from agentsight_rx.sources.tls.mapped import Mapped, mapped_files
 from agentsight_rx.sources.tls.traffic import Carried, Tcp, Traffic
 from tests.sources.tls import TRUE, make_program
 

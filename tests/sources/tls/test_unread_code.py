@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.events import NO_CODE, NO_FILES, SEARCHED, UNOPENED
+from agentsight_rx.sources.tls.candidates import Mapped
 from agentsight_rx.sources.tls.libraries import FileId, Library, file_id
-from agentsight_rx.sources.tls.mapped import Mapped
 from agentsight_rx.sources.tls.unread_code import Code, UnreadCode
 
 GONE = 0  # the number of no process

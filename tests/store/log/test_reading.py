@@ -24,18 +24,9 @@ from agentsight_rx.events import (
     milliseconds,
 )
 from agentsight_rx.llm import provider_named
-from agentsight_rx.store.log.checkpoints import CHECKPOINT, Checkpoint
-from agentsight_rx.store.log.contents import SHORTEST, with_contents, without_contents
-from agentsight_rx.store.log.parts import EVENTS_MOST, LogWriter
-from agentsight_rx.store.log.reading import (
-    Exchange,
-    event_at,
-    read_event_count,
-    read_events,
-    read_events_of_now,
-    read_exchange,
-    resume,
-)
+from agentsight_rx.store.log.parts import EVENTS_MOST, SHORTEST, LogWriter, with_contents, without_contents
+from agentsight_rx.store.log.reading import Exchange, event_at, read_event_count, read_events, read_events_of_now, read_exchange
+from agentsight_rx.store.log.resuming import CHECKPOINT, Checkpoint, resume
 from agentsight_rx.store.rows.ids import call_id
 from agentsight_rx.store.rows.tables import EXCHANGES, HEADS, LOG, SEGMENTS, Position, Segment
 from agentsight_rx.store.state import PACKS, MemoryStore, Put

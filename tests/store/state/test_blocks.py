@@ -12,10 +12,10 @@ from agentsight_rx.errors import StoreError
 from agentsight_rx.store.state import Delete, LmdbStore, MemoryStore, Put, Table, by_index
 from agentsight_rx.store.state.block_heads import BlockHeads
 from agentsight_rx.store.state.blocks import Blocks, Change
-from agentsight_rx.store.state.lmdb_values import Values
+from agentsight_rx.store.state.lmdb_rows import Values
 from agentsight_rx.store.state.memory import SortedRows
+from agentsight_rx.store.state.sent import Written
 from agentsight_rx.store.state.table import encode_key
-from agentsight_rx.store.state.written import Written
 
 PAGE = 4096 - 16
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentsight_rx.errors import StoreError
-from agentsight_rx.store.state.filters import bits_of
-from agentsight_rx.store.state.heads import LATEST, NOTHING, Head, decode_head, encode_head, head_size, merged
+from agentsight_rx.store.state.heads import LATEST, NOTHING, Head, bits_of, decode_head, encode_head, head_size, merged
 
 MANY = merged(Head(bits_of(b"%d" % number)) for number in range(2000)).bits
 

@@ -5,7 +5,7 @@ and its numbers add up, as those of a recording do.
 
 from __future__ import annotations
 
-from agentsight_rx.view.page.context import (
+from agentsight_rx.view.page.context.context import (
     NOT_COUNTED,
     ContextBlock,
     ContextFinding,
@@ -19,7 +19,7 @@ from agentsight_rx.view.page.context import (
     run_length,
 )
 from agentsight_rx.view.page.head import CACHE_LOST, COMPACTED
-from agentsight_rx.view.queries.verdict import Clause
+from agentsight_rx.view.queries.sessions.verdict import Clause
 
 __all__ = ["FELL", "LOST", "over_time", "turn_of"]
 

@@ -16,8 +16,8 @@ from agentsight_rx.view.page import Picture
 from agentsight_rx.view.page.alert_shapes import AlertLine
 from agentsight_rx.view.page.machine import cause_said, machine_of, reason_of
 from agentsight_rx.view.page.rail import RailRow, flagged
-from agentsight_rx.view.queries.costs import CostSum
-from agentsight_rx.view.queries.findings import Finding
+from agentsight_rx.view.queries.calls.costs import CostSum
+from agentsight_rx.view.queries.sessions.findings import Finding
 from tests.view.page.story import SESSION, Story, stored
 
 DAY = 86_400_000

@@ -28,7 +28,8 @@ from agentsight_rx.view import (
 from agentsight_rx.view.page import Picture, answer
 from agentsight_rx.view.page import picture as module
 from agentsight_rx.view.page.picture import WHOLE
-from agentsight_rx.view.queries import call_lookup, causes
+from agentsight_rx.view.queries.calls import lookup as call_lookup
+from agentsight_rx.view.queries.effects import causes
 from tests.store.rows.test_weights import bytes_of
 
 PRICES = Prices(today=datetime.date(2026, 11, 27))

@@ -9,7 +9,8 @@ import pytest
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import FieldInfo, fields
 
-from agentsight_rx.runtime.web.search import Found, Hit
+from agentsight_rx.runtime.web.search import Found
+from agentsight_rx.runtime.web.search_base import Hit
 from agentsight_rx.view.page.alert_shapes import (
     AlertColumns,
     AlertLine,
@@ -19,10 +20,17 @@ from agentsight_rx.view.page.alert_shapes import (
     AlertProof,
     AlertWhole,
     Halt,
+    Mark,
+    Program,
+    Prompt,
+    SubAgent,
+    Text,
+    ToolCard,
+    TurnCard,
+    Turns,
 )
 from agentsight_rx.view.page.bodies import Body, CallBody, DiffBody, DiffLine, Parameter, Said
-from agentsight_rx.view.page.cards import Mark, Program, Prompt, SubAgent, Text, ToolCard, TurnCard, Turns
-from agentsight_rx.view.page.context import (
+from agentsight_rx.view.page.context.context import (
     ContextBlock,
     ContextFinding,
     ContextNote,
@@ -33,21 +41,18 @@ from agentsight_rx.view.page.context import (
     ContextThread,
     ContextTurn,
 )
+from agentsight_rx.view.page.counts import Read, Wholeness
 from agentsight_rx.view.page.event_log import Line, Lines
+from agentsight_rx.view.page.funnel import HealthPage, Missing, Stage, Unknown
 from agentsight_rx.view.page.head import Head, Numbers, Step, Strip
 from agentsight_rx.view.page.lanes import Curve, Lane, Lanes
-from agentsight_rx.view.page.lines import FileLine, HostLine, HttpLine, McpLine, ProcessLine
-from agentsight_rx.view.page.machine import Days, Dear, Machine
+from agentsight_rx.view.page.machine import Days, Dear, Machine, RecorderLine
 from agentsight_rx.view.page.rail import RailRow
-from agentsight_rx.view.page.reads import Read
-from agentsight_rx.view.page.recorder import RecorderLine
 from agentsight_rx.view.page.signals import Signal
-from agentsight_rx.view.page.stages import HealthPage, Missing, Stage, Unknown
 from agentsight_rx.view.page.tables import Table
-from agentsight_rx.view.page.wholeness import Wholeness
-from agentsight_rx.view.page.words import Gap
-from agentsight_rx.view.queries.costs import CostSum
-from agentsight_rx.view.queries.verdict import Clause
+from agentsight_rx.view.page.words import FileLine, Gap, HostLine, HttpLine, McpLine, ProcessLine
+from agentsight_rx.view.queries.calls.costs import CostSum
+from agentsight_rx.view.queries.sessions.verdict import Clause
 
 PAGE = (Path(__file__).parents[3] / "frontend" / "src" / "shapes.ts").read_text()
 

@@ -18,8 +18,8 @@ import pytest
 from agentsight_rx.events import Connection, Event, HttpRequest, HttpResponse, Origin, ProcessExec, ProcessFork
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.runtime.demo.prompt_cache import MARK, PromptCache, count, text_of, texts_of
-from agentsight_rx.view.queries.context import AgentContext
-from agentsight_rx.view.queries.context_reading import read_contexts
+from agentsight_rx.view.queries.context.context import AgentContext
+from agentsight_rx.view.queries.context.reading import read_contexts
 from tests.view.page.story import stored
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentsight_rx.store.rows.tables import put
 from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import AuditRow, CallRow, HttpRow, ProcessRow, Row, SessionRow, ToolRow
-from agentsight_rx.view.queries.causes import Causes
+from agentsight_rx.view.queries.effects.causes import Causes
 
 __all__ = ["AGENT", "BASE", "SHELL", "TOOL", "causes", "did", "http", "reached", "stored"]
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from agentsight_rx.cli.report.ask import Flags
+from agentsight_rx.cli.report.shown.ask import Flags
 from agentsight_rx.errors import UsageError
 from agentsight_rx.store.rows.tables import CALLS, PROCESSES, TOOLS, put
 from agentsight_rx.store.state import MemoryStore

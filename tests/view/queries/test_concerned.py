@@ -11,7 +11,7 @@ from agentsight_rx.store.rows.tables import LOSS_TIMES, SESSION_GAPS, put
 from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import BlindSpotRow, ProcessRow, Row, SessionRow
 from agentsight_rx.view.queries.concerned import Concerned, LossesInTime, Window, window_of
-from agentsight_rx.view.queries.interruptions import life_of
+from agentsight_rx.view.queries.sessions.findings import life_of
 
 HOUR_MS = 3_600_000
 LOST = Entry("tls", Reason.KERNEL_LOST, 7, 700)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from agentsight_rx.llm.prices import Prices
-from agentsight_rx.view.queries.calls import read_calls
-from agentsight_rx.view.queries.context_falls import Falls
-from agentsight_rx.view.queries.context_reading import read_contexts
+from agentsight_rx.view.queries.calls.call import read_calls
+from agentsight_rx.view.queries.context.falls import Falls
+from agentsight_rx.view.queries.context.reading import read_contexts
 from agentsight_rx.view.queries.explained import explained
-from agentsight_rx.view.queries.findings import Finding, find
 from agentsight_rx.view.queries.selection import Selection
+from agentsight_rx.view.queries.sessions.findings import Finding, find
 from tests.view.page.story import stored
 from tests.view.queries.context_story import PRICES, SESSION, Agent, begun, words
 

@@ -12,8 +12,8 @@ from agentsight_rx.store.rows.tally import Tally, Totals
 from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import CallRow, ProcessRow, Row, ToolRow
 from agentsight_rx.view.queries import Selection
-from agentsight_rx.view.queries.health import read_health
 from agentsight_rx.view.queries.reading import read_totals, selected
+from agentsight_rx.view.queries.sessions.health import read_health
 
 
 def call(number: int, **fields: str | bool | None) -> CallRow:

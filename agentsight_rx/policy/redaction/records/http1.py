@@ -10,12 +10,18 @@ import msgspec
 from msgspec import Struct
 
 from ....wire.http1_framing import ByLength, Chunked, End, UntilClose, request_body, response_body
-from ....wire.http1_head import LONGEST_HEAD, RequestHead, ResponseHead, field, request_head, response_head
-from ....wire.http1_start import begins_message, size_of_head
-from ..stream import SecretStream
+from ....wire.http1_head import (
+    LONGEST_HEAD,
+    RequestHead,
+    ResponseHead,
+    begins_message,
+    field,
+    request_head,
+    response_head,
+    size_of_head,
+)
+from ..resent import SecretStream
 from .payload import Payload, PayloadState
-
-__all__ = ["PREFACE", "Http1Records", "Http1RecordsState"]
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 

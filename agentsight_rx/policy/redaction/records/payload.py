@@ -8,9 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from ....core.bounded import Recent
-from ..stream import SecretStream
-
-__all__ = ["Payload", "PayloadState"]
+from ..resent import SecretStream
 
 _STREAMS_MOST = 32  # texts of one stream that are continued: of each block, choice and kind
 _KEY_MOST = 24  # bytes of a name that are compared

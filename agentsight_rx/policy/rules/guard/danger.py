@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-__all__ = ["DANGERS", "Danger", "danger_of", "worktree_of"]
-
 # The word of each, and how a sentence says it
 DANGERS = {
     "delete": "deleted recursively outside of the workspace",

@@ -6,21 +6,6 @@ from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
-__all__ = [
-    "DEEDS",
-    "CallDeed",
-    "Chain",
-    "Deed",
-    "FileDeed",
-    "LeftDeed",
-    "NetDeed",
-    "ProcessDeed",
-    "PromptDeed",
-    "ToolDeed",
-    "UnreadDeed",
-    "kind_of",
-]
-
 
 class Chain(Protocol):
     """Where a deed comes from: its process, the tool that ran the process, the session. An unknown text is empty."""

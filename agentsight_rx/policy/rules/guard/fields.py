@@ -6,12 +6,14 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from ..compiler import Asked, Field, Found
+from ..compiler import (
+    Asked,
+    Field,
+    Found,
+)
 from ..kinds import each, number, text, truth
 from .deeds import DEEDS, CallDeed, FileDeed, LeftDeed, NetDeed, ProcessDeed, PromptDeed, ToolDeed, UnreadDeed
-from .lists import fits_one
-
-__all__ = ["CHAIN_FIELDS", "guard_fields"]
+from .values import fits_one
 
 Lists = Mapping[str, Sequence[str]]
 Fitting: TypeAlias = Callable[[Sequence[str]], Callable[[str], bool]]

@@ -36,8 +36,6 @@ from ....core.errors import UsageError
 from .compiled import judge_of
 from .values import LEVELS, Allow, Deliver, Level, Rule, Rules, rank
 
-__all__ = ["FILE_MOST", "built_in_rules", "read_rules"]
-
 FILE_MOST = 1 << 20  # bytes
 _RULES_MOST, _ENTRIES_MOST = 500, 2000
 _TOP = ("rule", "list", "deliver")

@@ -13,8 +13,6 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-__all__ = ["Command", "came_by"]
-
 _GREPS = frozenset({"grep", "egrep", "fgrep", "zgrep"})  # these search trees only with an option
 _TREES = frozenset({"rg", "ag", "ack", "ug", "ugrep", "pt"})
 _FINDERS = frozenset({"find", "fd", "fdfind", "xargs", "parallel"})  # they name each file that they find to another program

@@ -15,11 +15,8 @@ from ....core.sink import Sink
 from ....events import AnswerProgress, Event, Loss, Origin, Tick
 from ....events.loss import Ledger, Reason
 from ....view import AnyRow, Output
-from .owners import Owners
 from .pipe import Pipe
-from .places import Reader, user_reader
-
-__all__ = ["UsersSink", "users"]
+from .places import Owners, Reader, user_reader
 
 NAME = "users"
 _RUNNING_MOST = 8  # processes, of 45 MB each

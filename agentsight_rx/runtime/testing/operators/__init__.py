@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ....core.errors import UsageError
 from ....core.stream import Operator
 from ....events import time_of as time_of_event
-from .driven import Driven
-from .laws import Case, Law
+from .driven import Case, Driven, Law
 from .trial import Trial
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def check(case: Case[A, B], *, examples: int = EXAMPLES, shrink: bool = True) ->
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import strategies as st
 
-    from .cuts import batches_of
+    from .driven import batches_of
 
     phases = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if shrink else [])]
 

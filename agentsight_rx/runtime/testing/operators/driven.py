@@ -13,18 +13,83 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import contextmanager
-from typing import Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar
+
+from hypothesis import strategies as st
+from msgspec import Struct
 
 from ....core.engine import Engine, Site
 from ....core.machine import Kernel
-from ....core.pace import STEP_NS, next_step
+from ....core.reading import STEP_NS, next_step
 from ....core.stream import Operator
-from .laws import START_NS, Case
+from ....events import time_of
+from ....events.loss import Reason
 
-__all__ = ["Driven"]
+if TYPE_CHECKING:
+    from hypothesis import strategies as st
+
+
+# -- cuts ----------------------------------------------------------------------------------------------------------
+# Events -> a strategy of hypothesis that cuts them into batches.
+
+
+E = TypeVar("E")
+
+
+@st.composite
+def batches_of(draw: st.DrawFn, events: Sequence[E]) -> list[Sequence[E]]:
+    """`events` cut at random places; some batches are empty."""
+    cuts = sorted(draw(st.lists(st.integers(0, len(events)), max_size=6)))
+    return [events[start:end] for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
+
+
+# -- laws ----------------------------------------------------------------------------------------------------------
+# What the author of an operator knows about it: the input of the shared test, and the laws that it checks besides its own.
+
+
+START_NS = 5_000_000_000_000  # a machine that has been up for a while: time never begins at 0
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+
+class Law(Struct, Generic[A, B], frozen=True):
+    """
+    `weight in == weight out + lost + held`, in `unit`s: where that is events, a loss weighs its count, in bytes its size; what
+    the operator counts for the `unseen` reasons was lost before it and weighs nothing.
+    """
+
+    unit: Literal["events", "bytes"]
+    weigh_in: Callable[[A], int]
+    weigh_out: Callable[[B], int]
+    unseen: frozenset[Reason] = frozenset()
+
+
+class Case(Struct, Generic[A, B], frozen=True):
+    """
+    One operator and what its author knows about it.
+
+    An operator that hands on what it takes in has a `law`; one that only computes something from it has none.
+    `poison(time_ns)` is an event at which the operator raises, of a key that no other event has; None: no event makes it raise.
+    `joined` makes outputs comparable of an operator that may emit one event for several, depending on how its input was cut.
+    `key` tells which events the operator knows together; None: all of them. What it makes of one key depends on no other.
+    `aside` finds the output that says what was known at a moment: the ticks decide on it, so outputs are compared without it.
+    `forgets` says that such a bug costs the operator its state of other events too, since it has one machine for all.
+    """
+
+    operator: Callable[[], Operator[A, B]]
+    events: st.SearchStrategy[list[A]]
+    law: Law[A, B] | None = None
+    poison: Callable[[int], A] | None = None
+    forgets: bool = False
+    key: Callable[[A], Hashable] | None = None
+    aside: Callable[[B], bool] = lambda _: False
+    joined: Callable[[list[B]], list[B]] = list
+    time_of: Callable[[Any], int] = time_of
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _BEHIND_NS = 60_000_000_000  # how long time goes on behind the last event: every timer is due by then
 _CLOCKS = (

@@ -14,9 +14,7 @@ from ....core.engine import Engine, Site
 from ....core.machine import Kernel
 from ....core.stream import Operator, of
 from ....events.loss import Entry, Reason
-from .laws import START_NS, Case, Law
-
-__all__ = ["Trial"]
+from .driven import START_NS, Case, Law
 
 A = TypeVar("A")
 B = TypeVar("B")

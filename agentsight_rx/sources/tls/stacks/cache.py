@@ -16,12 +16,10 @@ from typing import BinaryIO
 
 import msgspec
 
-from ....core.decoders import json_decoder
+from ....core.options import json_decoder
 from ...own_folder import own_folder, read_own, replace_own
 from .finding import Finding
 from .search import TIMED_OUT, find_stacks
-
-__all__ = ["find_stacks_cached", "finder", "identity_of", "keep_finding"]
 
 _LARGE = 4 << 20  # bytes of a file; a smaller one is searched in less than 50 ms
 _ENTRIES_MOST = 256

@@ -13,8 +13,6 @@ from msgspec import Struct
 
 from ....core.errors import CaptureError
 
-__all__ = ["EXECUTE", "READ", "WRITE", "Bounds", "Image", "Segment", "Symbols", "occurrences"]
-
 Bounds = tuple[int, int]  # address and size of a function
 
 READ, WRITE, EXECUTE = 4, 2, 1  # p_flags

@@ -6,8 +6,6 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-__all__ = ["Finding", "Hook", "Placement"]
-
 Placement: TypeAlias = Literal["cheap", "entry"]  # where a probe costs least, or where each function begins
 
 

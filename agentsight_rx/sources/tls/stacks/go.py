@@ -22,8 +22,6 @@ from .paths import behind_begin
 from .scan import Scan, Stack
 from .x86_code import Register, is_emulated
 
-__all__ = ["GO"]
-
 _FUNCTIONS = {
     "go_write": b"crypto/tls.(*Conn).Write",
     "go_read": b"crypto/tls.(*Conn).Read",

@@ -7,8 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-__all__ = ["ARGUMENTS", "ENDS", "PADDING", "Body", "Instruction", "decode", "reads_before_write"]
-
 Instruction = tuple[int, int, str, str]  # address, size, name, operands
 
 PADDING = frozenset({"nop", "int3", "data16", "xchg"})

@@ -12,8 +12,6 @@ from typing import NamedTuple, TypeAlias
 
 from .x86_code import Instruction, Memory, Register, is_emulated, read_instruction
 
-__all__ = ["ARGUMENTS", "Call", "Path", "Registers", "Slots", "Value", "behind_begin", "paths_of"]
-
 ARGUMENTS = (Register.DI, Register.SI, Register.DX, Register.CX, Register.R8)
 _STEPS_MOST = 2000  # of one function, over all its paths; SSL_read takes 60
 _CALLS_MOST = 8  # on one path

@@ -10,8 +10,6 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-__all__ = ["Instruction", "Memory", "Operand", "Register", "is_emulated", "read_instruction"]
-
 _ARITHMETIC = ("add", "or", "adc", "sbb", "and", "sub", "xor", "cmp")
 _UNWRITTEN = frozenset({"cmp", "test", "push", "nop"})  # do not change their first operand
 _CONDITIONS = {8: "s", 9: "ns", 14: "le", 15: "g"}  # those that say whether a number is above 0

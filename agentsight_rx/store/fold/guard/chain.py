@@ -14,8 +14,6 @@ from ..sessions import Sessions
 from ..tools import Tools
 from .state import Memory, Sum
 
-__all__ = ["Known", "Link", "is_below"]
-
 _TEMPORARY = re.compile(r"/(?:tmp|var/tmp|dev|proc)(?:/|\Z)")
 _NOTHING = Sum()
 

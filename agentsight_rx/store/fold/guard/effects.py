@@ -11,14 +11,12 @@ from ....events import BlindSpot, FileEvent, HttpRequest, ProcessExec, TcpTraffi
 from ....policy.rules.guard.danger import Danger, danger_of, worktree_of
 from ....policy.rules.guard.deeds import FileDeed, LeftDeed, NetDeed, ProcessDeed, UnreadDeed
 from ....wire.address import host_of
-from ....wire.http1 import field
+from ....wire.http1_head import field
 from ...rows.ids import call_id, http_id
 from ...rows.kinds import AuditRow, ProcessRow, Row, process_id
 from .chain import Link, is_below
 from .context import Context, Proof
 from .state import Read, host_key
-
-__all__ = ["LABEL", "Effects"]
 
 LABEL = re.compile(r"\[redacted:([a-z-]{1,40}):[0-9a-f]{8}\]")
 _LABEL_BYTES = re.compile(LABEL.pattern.encode())

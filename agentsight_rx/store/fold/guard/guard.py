@@ -33,8 +33,6 @@ from .effects import Effects
 from .state import GuardState, Memory, host_key
 from .talk import Calls, Priced
 
-__all__ = ["Guard", "row_of_rules"]
-
 _RULES_MOST = 4  # loaded rules that stay compiled: a late event takes the guard back to those before
 _EARLIER = "earlier"  # who spoke to a host first: a session of another recording
 _OF_EXIT = 2  # rows of the end of a process: the process, and its line in the audit trail

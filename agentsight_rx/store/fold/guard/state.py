@@ -7,10 +7,8 @@ from typing import TypeVar
 from msgspec import Struct
 
 from ....core.bounded import Recent
-from ....policy.rules.guard.homes import HOMES_MOST
+from ....policy.rules.guard.values import HOMES_MOST
 from ...rows.kinds import AlertRow, CallRow
-
-__all__ = ["GuardState", "Memory", "Noted", "Read", "Sum", "host_key"]
 
 K = TypeVar("K")
 V = TypeVar("V")

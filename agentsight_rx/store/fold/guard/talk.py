@@ -12,13 +12,11 @@ from ....events import HttpRequest, HttpResponse, Origin, SseMessage
 from ....policy.rules.guard.deeds import CallDeed, LeftDeed, PromptDeed, ToolDeed
 from ...rows.ids import call_id
 from ...rows.kinds import CallRow, Row, ToolRow
-from ...rows.tool_outcome import has_failed
+from ...rows.tool_words import has_failed
 from .chain import Link
 from .context import Context, Proof
 from .effects import LABEL
 from .state import Sum
-
-__all__ = ["Calls", "Priced"]
 
 Priced: TypeAlias = Callable[[CallRow], float | None]  # the cost of a call in US dollars, where it is known
 

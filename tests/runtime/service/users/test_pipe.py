@@ -16,8 +16,7 @@ import pytest
 from agentsight_rx.events import Event, Loss, Readline
 from agentsight_rx.events.loss import Reason
 from agentsight_rx.runtime.service.users import pipe as module
-from agentsight_rx.runtime.service.users.frames import Frames, frame
-from agentsight_rx.runtime.service.users.pipe import Pipe
+from agentsight_rx.runtime.service.users.pipe import Frames, Pipe, frame
 from agentsight_rx.testing import Scene
 
 PATIENCE_S = 60.0

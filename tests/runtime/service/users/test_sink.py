@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.core.sink_thread import SinkThread
+from agentsight_rx.core.sink import SinkThread
 from agentsight_rx.events import AnswerProgress, Event, Loss, Readline, Tick
 from agentsight_rx.events.loss import Ledger, Reason
 from agentsight_rx.runtime.service.users import sink as module
-from agentsight_rx.runtime.service.users.frames import Frames
+from agentsight_rx.runtime.service.users.pipe import Frames
 from agentsight_rx.runtime.service.users.places import Reader
 from agentsight_rx.runtime.service.users.sink import UsersSink, users
 from agentsight_rx.testing import Scene

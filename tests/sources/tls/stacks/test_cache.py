@@ -12,8 +12,8 @@ from agentsight_rx.sources.tls.stacks.cache import find_stacks_cached, identity_
 from agentsight_rx.sources.tls.stacks.finding import Finding, Hook
 from agentsight_rx.sources.tls.stacks.search import TIMED_OUT
 from tests.sources.tls.stacks import Maker
-from tests.sources.tls.stacks.test_boringssl import boringssl
-from tests.sources.tls.stacks.test_placement import with_openssl
+from tests.sources.tls.stacks.test_exported_placement import with_openssl
+from tests.sources.tls.stacks.test_search_boringssl import boringssl
 
 FOUND = (Finding("BoringSSL", "error reasons", evidence=("found",)),)
 LARGE = 5 << 20

@@ -12,10 +12,10 @@ from agentsight_rx.errors import CaptureError
 from agentsight_rx.sources.tls.stacks.search import TIMED_OUT, find_stacks
 from tests.sources.tls import TRUE
 from tests.sources.tls.stacks import Maker, found_in
-from tests.sources.tls.stacks.test_awslc import aws_lc
-from tests.sources.tls.stacks.test_boringssl import FILE, boringssl
 from tests.sources.tls.stacks.test_go import go
-from tests.sources.tls.stacks.test_openssl import SETS_R8, openssl
+from tests.sources.tls.stacks.test_search_awslc import aws_lc
+from tests.sources.tls.stacks.test_search_boringssl import FILE, boringssl
+from tests.sources.tls.stacks.test_search_openssl import SETS_R8, openssl
 
 
 def test_all_implementations_of_a_file_are_reported(tmp_path: Path) -> None:

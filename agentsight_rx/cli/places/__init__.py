@@ -1,0 +1,1 @@
+"""Files of the user: configuration, recordings, session files of agents."""

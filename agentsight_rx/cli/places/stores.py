@@ -1,0 +1,165 @@
+"""The store of a command: the given one, else one in the invoking user's data directory."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from ...core.errors import StoreError, UnwritableError
+from ...core.messages import program
+from ...runtime.service.users.places import USERS, stores_of
+from ..launch import invoking_user
+
+_VARIABLE = "AGENTSIGHT_DB_PATH"
+_DEMO = "agentsight-demo"
+MACHINE = "agentsight-machine.lmdb"  # which the recorder of this machine goes on with
+
+
+def new_store(given: Path | None) -> Path:
+    """
+    The path of a new recording: `given`, else $AGENTSIGHT_DB_PATH, else a file named by the time. Raises UnwritableError where
+    its folder can be neither found nor made.
+    """
+    if given is not None:
+        return given
+    if named := os.environ.get(_VARIABLE):
+        return Path(named)
+    folder = _folder()
+    _make_private(folder)
+    return folder / time.strftime("agentsight-%Y%m%d-%H%M%S.lmdb")
+
+
+def machine_store() -> Path:
+    """The store of the recorder that watches this machine, which goes on with it each time. Raises UnwritableError."""
+    folder = _folder()
+    _make_private(folder)
+    return folder / MACHINE
+
+
+def new_demo_store() -> Path:
+    """The path of the recording of a demo, which takes the place of the one before. Raises UnwritableError."""
+    folder = _folder()
+    _make_private(folder)
+    for before in folder.glob(f"{_DEMO}-*.lmdb"):
+        if not is_being_written(before):
+            for path in (before, Path(f"{before}-lock")):
+                with suppress(OSError):
+                    path.unlink()
+    return folder / time.strftime(f"{_DEMO}-%Y%m%d-%H%M%S.lmdb")
+
+
+def newest_store(given: Path | None) -> Path:
+    """The store to report on. Raises StoreError where there is none."""
+    if given is not None:
+        return given
+    if named := os.environ.get(_VARIABLE):
+        return Path(named)
+    found = recorded()
+    if not found:
+        raise StoreError(f"no recording found in {_folder()}; make one with `{program()} record -- COMMAND`, or give --db")
+    return found[-1]
+
+
+def given_store(store: Path) -> str:
+    """The store as an argument; "" where the other commands find it themselves."""
+    try:
+        newest = newest_store(None)
+    except StoreError:
+        return shlex.quote(str(store))
+    return "" if newest == store else shlex.quote(str(store))
+
+
+def recorded(given: Path | None = None) -> list[Path]:
+    """
+    The recordings in the invoking user's data directory, and what a recorder of the machine made for them, the newest
+    last; or the given one alone.
+    """
+    if given is not None:
+        return [given]
+    watched = _of_recorder()
+    try:
+        own = [*_folder().glob("agentsight-*.lmdb")]
+    except UnwritableError:
+        if not watched:
+            raise
+        own = []
+    found = [(path, path.stat()) for path in (*own, *watched) if path.is_file()]
+    return [path for path, _ in sorted(found, key=lambda each: each[1].st_mtime_ns)]
+
+
+def _of_recorder() -> list[Path]:
+    """What `watch` of root writes for the invoking user, and for their groups. Root has the recording of the machine."""
+    uid, gid = invoking_user()
+    if uid == 0:
+        return []
+    groups = {gid}
+    if uid == os.getuid():
+        groups |= {*os.getgroups()}
+    else:
+        with suppress(KeyError):
+            groups |= {*os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)}
+    return stores_of(uid, sorted(groups), USERS)
+
+
+def search_index() -> Path | None:
+    """The search index of all recordings; None where there is no directory for it."""
+    folder = _folder()
+    return folder / "search.sqlite3" if folder.is_dir() else None
+
+
+def seen_path() -> Path | None:
+    """The file of the alerts that the user has seen; None where there is no home for it."""
+    with suppress(UnwritableError):
+        return _folder() / "seen.jsonl"
+    return None
+
+
+def is_being_written(path: Path) -> bool:
+    """
+    A process has the store open to write, and locked, as `/proc/locks` (proc(5)) shows. Trying the lock would take it for a
+    moment, in which a recording could not begin.
+    """
+    try:
+        number = path.stat().st_ino
+        locks = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return False
+    return any(" FLOCK " in line and " WRITE " in line and f":{number} " in line for line in locks)
+
+
+def _folder() -> Path:
+    uid, _ = invoking_user()
+    base = os.environ.get("XDG_DATA_HOME") if uid == os.getuid() else None
+    return (Path(base) if base else _home(uid) / ".local" / "share") / "agentsight-rx"
+
+
+def _home(uid: int) -> Path:
+    """
+    $HOME of our own user, else the home in passwd, where a user of a container may be missing. Raises UnwritableError without
+    one.
+    """
+    named = os.environ.get("HOME", "") if uid == os.getuid() else ""
+    if not named.startswith("/"):
+        with suppress(KeyError):
+            named = pwd.getpwuid(uid).pw_dir
+    if not named.startswith("/"):
+        raise UnwritableError(
+            f"user {uid} has no home directory here, so there is no place for recordings: give --db, or set XDG_DATA_HOME"
+        )
+    return Path(named)
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folder and missing folders above it, owned by the invoking user."""
+    uid, gid = invoking_user()
+    try:
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        for made in missing:
+            os.chown(made, uid, gid)
+    except OSError as error:
+        raise UnwritableError(f"{folder} cannot be made: {error.strerror}; give another path with --db") from error

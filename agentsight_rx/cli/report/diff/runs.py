@@ -1,0 +1,237 @@
+"""agentsight-rx report diff A B: two runs of one task, two calls of a model, or two versions of an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ....core.errors import StoreError, UsageError
+from ....core.messages import clean
+from ....llm import call_of
+from ....llm.canonical import LlmCall, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart
+from ....store.log.reading import read_exchange
+from ....store.rows.tool_words import asked_for
+from ....store.state import LmdbStore
+from ....store.words import amount, count, money, plural, took
+from ....view import CallRow
+from ....view.queries import Selection, sessions_named
+from ....view.queries.calls.call import find_calls
+from ....view.queries.calls.costs import read_facts
+from ....view.queries.calls.diff import CallDiff, diff_calls
+from ....view.queries.sessions.diff import Difference, RunFacts, Runs, difference_of
+from ..shown.ask import Ask
+from ..shown.markdown import difference_markdown
+from ..shown.screen import Cell, Column, Line, Screen, Span, table
+from .versions import is_version, show_versions
+
+# -- message words -------------------------------------------------------------------------------------------------
+# A message of a conversation -> a line for each of its parts.
+
+
+def message_said(message: Message) -> Iterator[str]:
+    """`user: fix the bug`, `assistant: tool Bash make`, `user: result of t1, 1,204 characters: …`."""
+    for part in message.parts or (TextPart(""),):
+        yield clean(f"{message.role}: {_part(part)}")
+
+
+def _part(part: Part) -> str:
+    match part:
+        case TextPart():
+            return part.text
+        case ReasoningPart():
+            return f"thinks {part.text or '(encrypted)'}"
+        case ToolCallPart():
+            return f"tool {part.name} {asked_for(part.input)}"
+        case MediaPart():
+            return f"{part.kind} {part.media_type} {part.reference or count(part.size) + ' characters'}"
+        case _:
+            failed = "failed " if part.is_error else ""
+            return f"{failed}result of {part.id}, {plural(len(part.output), 'character')}: {part.output}"
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
+
+_MOST = 20  # differences of one kind
+_DIGITS = 6  # of the number of a turn
+_NUMBERS = (Column(), Column("first", right=True), Column("second", right=True))
+_NAMES = (Column("first", right=True), Column("second", right=True), Column(flexible=True))
+_TITLES = {
+    "model": "models",
+    "tool": "tools, with their input",
+    "command": "programs, and how they ended",
+    "written": "files written",
+    "removed": "files removed",
+    "read": "files read",
+    "host": "hosts asked",
+}
+
+
+def diff(
+    ask: Ask,
+    first: Annotated[
+        str,
+        typer.Argument(
+            metavar="A", help="A recording, a session (start of its id), a call (its turn or id), or a version as claude@2.1.4."
+        ),
+    ],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another one of the same kind.")],
+    system: Annotated[
+        bool, typer.Option("--system", help="Of recordings or sessions: only the agent's system text and tools.")
+    ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown, for a job summary or a comment; of runs.")] = False,
+) -> None:
+    """
+    What two runs of one task did differently, or what one call of a model says that another did not.
+
+    Two files are recordings; else both are of one store: two sessions, two calls by turn or id, or two versions of an agent,
+    of which the system text and the tools are compared.
+    """
+    if system or any(map(is_version, (first, second))):
+        show_versions(ask, first, second)
+        return
+    if Path(first).exists() and Path(second).exists():
+        _show_runs(ask, *(_of_file(ask, path) for path in (first, second)), markdown=markdown)
+        return
+    turns = all(each.isdecimal() and len(each) <= _DIGITS for each in (first, second))  # ids may begin with digits too
+    sessions = [sessions_named(ask.store, session=each, agent=None) for each in (first, second)]
+    if not turns and all(len(found) == 1 for found in sessions):
+        _show_runs(ask, *(_of_session(ask, found[0].id) for found in sessions), markdown=markdown)
+        return
+    if markdown:
+        raise UsageError("--markdown is for two runs: give two recordings, or two sessions")
+    calls = [_call(ask, each) for each in (first, second)]
+    _show_calls(ask, *calls)
+
+
+def _of_file(ask: Ask, path: str) -> RunFacts:
+    store = LmdbStore.open(path, readonly=True)
+    try:
+        return read_facts(store, Selection(), ask.prices)
+    finally:
+        store.close()
+
+
+def _of_session(ask: Ask, id: str) -> RunFacts:
+    return read_facts(ask.store, Selection(sessions=frozenset({id})), ask.prices)
+
+
+def _call(ask: Ask, wanted: str) -> tuple[CallRow, LlmCall]:
+    rows = {row.id: row for row in find_calls(ask.store, wanted, ask.selection)}
+    if not rows:
+        raise UsageError(f"{wanted} is no recording, no session and no call; see report list, report sessions, report calls")
+    if len(rows) > 1:
+        raise UsageError(f"{wanted} may be {len(rows)} calls: {', '.join(list(rows)[:4])}; give more of the id, or --session")
+    (row,) = rows.values()
+    seen = read_exchange(ask.store, row.id)
+    answer = seen.stream or seen.response
+    whole = call_of(seen.request, answer, dialect=row.call_kind) if seen.request or answer else None
+    if whole is None:
+        raise StoreError(f"the bytes of call {wanted} ({row.id}) are not in the store: only its row is")
+    return row, whole
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+
+def _show_runs(ask: Ask, first: RunFacts, second: RunFacts, *, markdown: bool) -> None:
+    found = difference_of(first, second)
+    if markdown:
+        ask.write_raw(difference_markdown(found, _TITLES, _value))
+    elif ask.as_json:
+        ask.write(found.differences)
+    else:
+        ask.write_lines(_runs(found, ask))
+
+
+def _runs(found: Runs, ask: Ask) -> Iterator[Line]:
+    """Numbers, then kind by kind the entries of only one, then of both, how many are equal, and how to see all."""
+    hidden = 0
+    for kind, group in groupby(found.differences, key=lambda each: each.kind):
+        rows = list(group)
+        if kind == "number":
+            yield from table(_NUMBERS, map(_number, rows), ask.screen)
+            continue
+        shown = rows if ask.flags.show_all else rows[:_MOST]
+        hidden += len(rows) - len(shown)
+        yield ""
+        yield (Span(_TITLES[kind], "title"), f" · {plural(len(rows), 'difference')}, {count(found.equal[kind])} equal")
+        yield from table(_NAMES, map(_name, shown), ask.screen)
+    if not found.differences:
+        yield "they do not differ"
+    same = [f"{_TITLES[kind]} {count(number)}" for kind, number in found.equal.items() if number and _is_equal(found, kind)]
+    if same:
+        yield from ("", f"all equal: {' · '.join(same)}")
+    if hidden:
+        yield from ("", f"{count(hidden)} more; all of them: --all")
+
+
+def _is_equal(found: Runs, kind: str) -> bool:
+    return kind in _TITLES and not any(each.kind == kind for each in found.differences)
+
+
+def _number(each: Difference) -> tuple[Cell, ...]:
+    return each.what.removesuffix(" ms"), _value(each.what, each.first), _value(each.what, each.second)
+
+
+def _value(name: str, value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    if name == "cost":
+        return money(value)
+    if name.endswith(" ms"):
+        return took(round(value))
+    return amount(round(value)) if name.endswith("tokens") else count(round(value))
+
+
+def _name(each: Difference) -> tuple[Cell, ...]:
+    if each.kind == "tool":
+        name, _, given = each.what.partition(" ")
+        return _times(each.first), _times(each.second), f"{name} {asked_for(given)}"
+    return _times(each.first), _times(each.second), each.what
+
+
+def _times(value: float | None) -> str:
+    return f"×{count(round(value))}" if value else "–"
+
+
+# -- calls -------------------------------------------------------------------------------------------------------------
+
+
+def _show_calls(ask: Ask, first: tuple[CallRow, LlmCall], second: tuple[CallRow, LlmCall]) -> None:
+    found = diff_calls(first[1], second[1])
+    if ask.as_json:
+        ask.write([found])
+    else:
+        ask.write_lines(_calls(found, [first[0], second[0]], ask.screen))
+
+
+def _calls(found: CallDiff, rows: Sequence[CallRow], screen: Screen) -> Iterator[Line]:
+    first, second = (f"turn {row.turn}" if row.turn else row.id for row in rows)
+    yield f"{first} → {second} · {amount(_asked(rows[0]))} → {amount(_asked(rows[1]))} tokens in"
+    changed = [(each.name, str(each.first), "→", str(each.second)) for each in found.parameters]
+    yield from table((Column(), Column(flexible=True), Column(), Column(flexible=True)), changed, screen)
+    for sign, names in (("+", found.tools_added), ("-", found.tools_removed), ("~", found.tools_changed)):
+        yield from (f" {sign} tool {name}" for name in names)
+    yield ""
+    for change in found.messages:
+        if change.change == "same":
+            yield Span(f"   {plural(change.count, 'message')} unchanged", "quiet")
+            continue
+        for message in change.messages:
+            yield from _marked("+" if change.change == "new" else "-", message_said(message))
+    if found.equal:
+        yield "they ask the same"
+
+
+def _marked(sign: str, lines: Iterable[str]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        yield f" {sign} {line}" if not number else f"   {line}"
+
+
+def _asked(row: CallRow) -> int:
+    return row.asked_tokens

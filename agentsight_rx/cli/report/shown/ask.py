@@ -1,0 +1,285 @@
+"""The flags of a report -> its store, its selection and its prices, and the answer: lines for people, or JSON."""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+import os
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Any, TypeAlias, TypeVar, cast
+
+import msgspec
+import typer
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ....core.errors import StoreError, UsageError
+from ....core.messages import program
+from ....llm.prices import Prices
+from ....runtime.recording.price_file import load_prices
+from ....store.state import LmdbStore, Store
+from ....store.state import compact as compacted
+from ....store.words import count, data_size
+from ....view import AnyRow
+from ....view.queries import Selection
+from ....view.queries.choosing import selection_of
+from ....view.snapshot.schema import value_of
+from ...flags.filters import TEXT, asks_for_json
+from ...flags.group import HOW, WHICH, Group, flag, flattened
+from ...places.stores import is_being_written, newest_store
+from ...program.errors import has_colour, write_line
+from .screen import Line, Screen, Whole, render
+
+# -- plain ---------------------------------------------------------------------------------------------------------
+# Struct -> what JSON shows of it, a line of standard output: every field, unknown ones null; rows as in a snapshot.
+
+
+def write_json(value: object) -> None:
+    """One JSON value, as a line of standard output."""
+    write_line(msgspec.json.encode(plain(value)).decode())
+
+
+def plain(value: object) -> object:
+    """Structs become objects with all of their fields, in their order; one of several kinds has its name as `type`."""
+    match value:
+        case AnyRow():
+            return {name: plain(each) for name, each in value_of(value).items()}
+        case Struct():
+            tag = value.__struct_config__.tag
+            fields = {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+            return fields if tag is None else {"type": tag, **fields}
+        case Decimal():
+            return float(value)
+        case datetime.date():
+            return value.isoformat()
+        case dict():
+            return {str(key): plain(each) for key, each in cast("dict[object, object]", value).items()}
+        case list() | tuple() | set() | frozenset():
+            return [plain(each) for each in cast("Iterable[object]", value)]
+        case bytes():
+            return value.decode("utf-8", "replace")
+        case _:
+            return value
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
+
+T = TypeVar("T")
+
+_WIDTH = 100  # cells, where there is no terminal
+_NARROWEST = 40
+
+
+class Flags(Group, frozen=True):
+    """The flags that every report has, as given."""
+
+    db: Annotated[Path | None, flag(WHICH, "--db", "The store; without it the newest recording.", "PATH")] = None
+    since: Annotated[str | None, flag(WHICH, "--since", "From then on: 2h, today, 14:30, 2026-11-27T18:00Z.", "TIME")] = None
+    until: Annotated[str | None, flag(WHICH, "--until", "Before then, written in the same ways.", "TIME")] = None
+    session: Annotated[str | None, flag(WHICH, "--session", "This session (begin of its id), or newest.", "ID")] = None
+    agent: Annotated[str | None, flag(WHICH, "--agent", "The sessions of this agent, such as claude.", "NAME")] = None
+    pid: Annotated[int | None, flag(WHICH, "-p --pid", "What this process did.", "PID", min=1)] = None
+    limit: Annotated[int | None, flag(WHICH, "-n --limit", "The newest so many.", "N", min=1)] = None
+    show_all: Annotated[bool, flag(WHICH, "--all", "All of it, not only the newest.")] = False
+    json_lines: Annotated[bool, flag(HOW, "--json", "JSON, a value a line; so it is without a terminal.")] = False
+    text: Annotated[bool, flag(HOW, "--text", TEXT)] = False
+    prices: Annotated[Path | None, flag(HOW, "--prices", "Prices of models, before the published ones.", "FILE")] = None
+
+    def over(self, others: Flags) -> Flags:
+        """These flags, and of `others` the flags that are not given here."""
+        return Flags(**{name: getattr(self, name) or getattr(others, name) for name in self.__struct_fields__})
+
+
+class Ask:
+    """One report that was asked for. Used as a context, which closes its store."""
+
+    def __init__(self, flags: Flags, *, name: str = "report") -> None:
+        self.flags = flags
+        self._name = name
+        self.now_ms = time.time_ns() // 1_000_000
+        if flags.show_all and flags.limit:
+            raise UsageError("--all and --limit do not go together; give one of them")
+        terminal = sys.stdout.isatty()
+        self.as_json = asks_for_json(json_lines=flags.json_lines, text=flags.text, otherwise=not terminal)
+        self.screen = Screen(
+            width=max(_NARROWEST, shutil.get_terminal_size().columns) if terminal else _WIDTH,
+            colour=terminal and has_colour(os.environ),
+            now_ms=self.now_ms,
+        )
+        self._store: LmdbStore | None = None
+
+    def __enter__(self) -> Ask:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    @cached_property
+    def path(self) -> Path:
+        """The file of the store."""
+        path = newest_store(self.flags.db)
+        if not path.exists():
+            raise StoreError(
+                f"{path} does not exist; make a recording with `{program()} record --db {path} -- COMMAND`, "
+                f"or list the recordings with `{program()} report list`"
+            )
+        return path
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, opened to read."""
+        self._store = LmdbStore.open(self.path, readonly=True)
+        return self._store
+
+    @cached_property
+    def being_written(self) -> bool:
+        """A recording into the store is under way."""
+        return is_being_written(self.path)
+
+    @cached_property
+    def prices(self) -> Prices:
+        """The prices of --prices, before the published ones."""
+        return load_prices(self.flags.prices)
+
+    @cached_property
+    def selection(self) -> Selection:
+        """What the flags select, with the limit that was given: none where it was not."""
+        return selection_of(self.flags, self.store, now_ms=self.now_ms)
+
+    @property
+    def unlimited(self) -> Selection:
+        """The whole selection: the limit is for the rows that are made of it."""
+        return replace(self.selection, limit=None)
+
+    def show(
+        self,
+        read: Callable[[Selection], Iterable[T]],
+        lines: Callable[[Sequence[T], Screen], Iterable[Line]],
+        *,
+        most: int,
+        newest: bool = True,
+    ) -> None:
+        """
+        Answer with what `read` finds, as JSON a value a line, all of them unless there is a limit. As text it is what `lines`
+        makes of at most so many, the newest or the first ones, and a last line names how to see all.
+        """
+        limit = None if self.flags.show_all else self.flags.limit or (None if self.as_json else most)
+        if self.as_json:
+            self.write(read(replace(self.selection, limit=limit)) if newest else islice(read(self.unlimited), limit))
+            return
+        found = list(read(replace(self.selection, limit=limit + 1) if newest and limit else self.unlimited))
+        shown = found[-limit:] if newest and limit else found[:limit]
+        self.write_lines(lines(shown, self.screen))
+        if not found:
+            self.write_lines([self.nothing("of that kind")])
+        elif len(shown) < len(found):
+            rest = f"the newest {len(shown)}" if newest else f"{count(len(found) - len(shown))} more"
+            self.write_lines(["", Whole(f"{rest}; all of them: {self.command} --all")])
+
+    def write(self, values: Iterable[object]) -> None:
+        """One JSON value a line."""
+        for value in values:
+            write_json(value)
+
+    def write_lines(self, lines: Iterable[Line]) -> None:
+        """Lines for people."""
+        for line in lines:
+            write_line(render(line, self.screen))
+
+    def write_raw(self, text: str) -> None:
+        """Text that is no lines for a screen, such as Markdown."""
+        write_line(text)
+
+    def nothing(self, what: str) -> Line:
+        """The line where a report has nothing to show."""
+        return Whole(f"nothing {what} is in {self.path}{'' if self.selection.whole else ', as it was selected'}")
+
+    @property
+    def command(self) -> str:
+        """How this report was called, without what chooses how much of it is shown."""
+        return self.other(self._name.removeprefix("report").lstrip())
+
+    def other(self, report: str) -> str:
+        """How to call another report of the same part of the same store; "" is the first screen."""
+        chosen = {name: getattr(self.flags, name) for name in ("db", "since", "until", "session", "agent", "pid")}
+        given = [f"--{name} {shlex.quote(str(value))}" for name, value in chosen.items() if value]
+        return " ".join([report_called(report), *given])
+
+    def guard(self, *words: str) -> str:
+        """How to call a command of the guard for the same store."""
+        db = f" --db {shlex.quote(str(self.flags.db))}" if self.flags.db else ""
+        return f"{program()} guard {' '.join(words)}{db}"
+
+
+def report_called(name: str) -> str:
+    """How a report is called; "" is the first screen."""
+    return f"{program()} report {name}".rstrip()
+
+
+# -- compact -------------------------------------------------------------------------------------------------------
+# agentsight-rx report compact: give the free space inside a store back to the disk.
+
+
+class Compacted(Struct, frozen=True):
+    """A file, and its bytes before and after."""
+
+    path: str
+    before: int
+    after: int
+
+
+def compact(ask: Ask) -> None:
+    """Give the free space inside a store, as --max-size leaves it, back to the disk. No process may have it open."""
+    done = Compacted(str(ask.path), *compacted(ask.path))
+    if ask.as_json:
+        ask.write([done])
+    else:
+        ask.write_lines(_lines(done))
+
+
+def _lines(done: Compacted) -> Iterator[Line]:
+    yield Whole(f"{done.path}: {data_size(done.before)} before, {data_size(done.after)} now")
+
+
+# -- flags ---------------------------------------------------------------------------------------------------------
+# A decorator that gives a report the flags that every report has.
+
+
+Command: TypeAlias = Callable[..., None]
+
+
+def reported(report: Command) -> Command:
+    """
+    A command that has the shared flags behind the flags of `report`, which gets them as its first argument, an open `Ask`.
+
+    A flag of `agentsight-rx report` counts for the report behind it too.
+    """
+
+    def command(context: typer.Context, flags: Flags, **given: Any) -> None:
+        context.obj = flags = flags.over(context.obj) if isinstance(context.obj, Flags) else flags
+        if context.invoked_subcommand is not None:
+            if any(given.values()):
+                names = ", ".join(f"--{name.replace('_', '-')}" for name, value in given.items() if value)
+                raise UsageError(f"{names} is of `report` alone; give it behind `{context.invoked_subcommand}`, if that has it")
+            return
+        with Ask(flags, name=context.command_path.partition(" ")[2]) as ask:
+            report(ask, **given)
+
+    _, *own = inspect.signature(report, eval_str=True).parameters.values()
+    context, flags, _ = inspect.signature(command, eval_str=True).parameters.values()
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [each.replace(kind=keyword) for each in (context, *own, flags)]
+    command.__name__, command.__doc__ = report.__name__, report.__doc__
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # `flattened` reads it
+    return flattened(command)

@@ -1,1 +1,0 @@
-"""Models that are invoked on Amazon Bedrock with bodies of their vendors."""

@@ -1,1 +1,0 @@
-"""The Converse API of Amazon Bedrock."""

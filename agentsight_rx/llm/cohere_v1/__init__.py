@@ -1,1 +1,0 @@
-"""The Chat API of Cohere, version 1."""

@@ -1,0 +1,1 @@
+"""Models by the interfaces of AWS: Bedrock, its Converse, SageMaker."""

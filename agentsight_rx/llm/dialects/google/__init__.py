@@ -1,0 +1,1 @@
+"""Models by the interfaces of Google: Gemini, its interactions, its live sessions."""

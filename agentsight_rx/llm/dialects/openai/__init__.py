@@ -1,0 +1,1 @@
+"""Models by the interfaces of OpenAI, which many vendors speak: chat, responses, realtime, assistants."""

@@ -1,0 +1,171 @@
+"""Text Generation Inference of Hugging Face (huggingface.co/docs/text-generation-inference); its chats are Chat Completions."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ...events import SseEvent, Usage
+from ..canonical import Asked, Message, Parameters, TextPart
+from ..lenient import Fields
+from ..prompt import take_usage
+from ..provider import IdentifyingFields, Provider
+from ..reader import Draft
+from ..request_fields import RequestFields, asked_of
+from ..resent import Count, Whole
+
+# -- prompt --------------------------------------------------------------------------------------------------------
+# Body of a request to Text Generation Inference -> Asked.
+
+
+class _Options(Struct):
+    max_new_tokens: Whole | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: float | None = None
+    frequency_penalty: float | None = None
+    seed: Whole | None = None
+    stop: list[str] | None = None
+
+
+class _Request(RequestFields):
+    inputs: str | None = None
+    parameters: _Options | None = None
+
+
+_REQUEST = Fields(_Request)
+
+
+def request(body: bytes, /) -> Asked:
+    """Never raises: a body that is not such a request gives an empty Asked."""
+    found = _REQUEST.read(body)
+    if found is None:
+        return Asked()
+    asked, sent = found.value, found.value.parameters or _Options()
+    return asked_of(
+        asked,
+        [Message("user", (TextPart(asked.inputs),))] if asked.inputs else [],
+        tools=(),
+        parameters=Parameters(
+            max_tokens=sent.max_new_tokens,
+            temperature=sent.temperature,
+            top_p=sent.top_p,
+            top_k=sent.top_k,
+            frequency_penalty=sent.frequency_penalty,
+            seed=sent.seed,
+            stop=tuple(sent.stop or ()),
+        ),
+        unknown=found.unknown,
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
+
+class _Token(Struct, gc=False):
+    text: str | None = None
+    special: bool | None = None  # not a part of the text, as the end mark
+
+
+class _Details(Struct, gc=False):
+    finish_reason: str | None = None
+    generated_tokens: Count | None = None
+    input_length: Count | None = None  # in streams
+    prefill: list[Raw] | None = None  # the tokens of the input, where `decoder_input_details` asked for them
+
+
+class _Answer(Struct, gc=False):
+    """A whole answer or an event of a streamed one, a token."""
+
+    token: _Token | None = None
+    generated_text: str | None = None
+    details: _Details | None = None
+    error: str | None = None
+    error_type: str | None = None
+
+
+class _Counts(Struct, omit_defaults=True, gc=False):
+    input_length: Count | None = None
+    generated_tokens: Count | None = None
+
+
+_ANSWER = Fields(_Answer)
+_COUNTS = Fields(_Counts)
+_ANSWERS = Fields(list[_Answer])
+
+
+def _take(draft: Draft, event: SseEvent) -> bool | None:
+    found = _ANSWER.read(event.data)
+    if found is None:
+        return None
+    answer = found.value
+    if answer.token is None and answer.generated_text is None and answer.error is None:
+        return None
+    draft.note(found.unknown)
+    return _take_answer(draft, answer)
+
+
+def _take_answer(draft: Draft, answer: _Answer) -> bool:
+    """The last event has the whole text too, without the stop sequence that was cut off."""
+    draft.choices.setdefault(0, None)
+    if answer.error:
+        draft.error, draft.ended = ": ".join(part for part in (answer.error_type, answer.error) if part), True
+    token = answer.token
+    content = bool(token and token.text and not token.special)
+    if token and token.text and not token.special:
+        draft.add("text", token.text)
+    if answer.generated_text is not None:
+        parts = draft.block((0, 0, 0), "text").parts
+        content |= bool(answer.generated_text) and not parts
+        parts[:] = [answer.generated_text]
+    if answer.details:
+        _take_details(draft, answer.details)
+    return content
+
+
+def _take_details(draft: Draft, details: _Details) -> None:
+    draft.choices[0] = details.finish_reason or draft.choices.get(0)
+    read = len(details.prefill or ()) or None if details.input_length is None else details.input_length
+    sent = _Counts(read, details.generated_tokens)
+    if sent != _Counts():
+        take_usage(draft, Raw(msgspec.json.encode(sent)), _COUNTS, _normal, name="details")
+
+
+def _normal(counts: _Counts) -> Usage:
+    return Usage(counts.input_length or 0, counts.generated_tokens or 0)
+
+
+def _answer(body: bytes) -> Draft:
+    """One answer, or a list with one."""
+    draft = Draft()
+    if body.lstrip()[:1] == b"[":
+        found = _ANSWERS.read(body)
+        answers, unknown = (found.value, found.unknown) if found else ([], ())
+    else:
+        one = _ANSWER.read(body)
+        answers, unknown = ([one.value], one.unknown) if one else ([], ())
+    draft.note(unknown)
+    for answer in answers[:1]:
+        if answer != _Answer():
+            _take_answer(draft, answer)
+    return draft
+
+
+def _speaks(fields: IdentifyingFields) -> bool:
+    return bool(fields.token)
+
+
+TGI = Provider(
+    name="tgi",
+    label="hugging_face",
+    hosts=(("huggingface.co", "hugging_face"), ("huggingface.cloud", "hugging_face")),
+    path=re.compile(r"^(?:https?://[^/]+)?/generate(?:_(?P<stream>stream))?$"),  # /api/generate is Ollama's
+    speaks=_speaks,
+    asks=request,
+    answers=_answer,
+    take=_take,
+    operation="text_completion",
+    has_mark=False,
+)

@@ -1,0 +1,158 @@
+"""Text generation of IBM's watsonx.ai (cloud.ibm.com/apidocs/watsonx-ai); its chats are Chat Completions."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from ...events import SseEvent, Usage
+from ..canonical import Asked, Message, Parameters, TextPart
+from ..lenient import Fields
+from ..prompt import take_usage
+from ..provider import IdentifyingFields, Provider
+from ..reader import Draft
+from ..request_fields import RequestFields, asked_of
+from ..resent import Count, Whole, failure_text
+
+# -- prompt --------------------------------------------------------------------------------------------------------
+# Body of a request for text of watsonx.ai -> Asked.
+
+
+class _Options(Struct):
+    max_new_tokens: Whole | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: float | None = None
+    random_seed: Whole | None = None
+    stop_sequences: list[str] | None = None
+
+
+class _Request(RequestFields):
+    model_id: str = ""
+    input: str | None = None
+    parameters: _Options | None = None
+
+
+_REQUEST = Fields(_Request)
+
+
+def request(body: bytes, /) -> Asked:
+    """Never raises: a body that is not such a request gives an empty Asked."""
+    found = _REQUEST.read(body)
+    if found is None:
+        return Asked()
+    asked, sent = found.value, found.value.parameters or _Options()
+    made = asked_of(
+        asked,
+        [Message("user", (TextPart(asked.input),))] if asked.input else [],
+        tools=(),
+        parameters=Parameters(
+            max_tokens=sent.max_new_tokens,
+            temperature=sent.temperature,
+            top_p=sent.top_p,
+            top_k=sent.top_k,
+            seed=sent.random_seed,
+            stop=tuple(sent.stop_sequences or ()),
+        ),
+        unknown=found.unknown,
+    )
+    return replace(made, model=made.model or asked.model_id)
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
+
+class _Result(Struct, gc=False):
+    generated_text: str | None = None
+    generated_token_count: Count | None = None  # so far
+    input_token_count: Count | None = None  # in the first event only: 0 in others
+    stop_reason: str | None = None
+
+
+class _Failure(Struct, gc=False):
+    code: str | None = None
+    message: str | None = None
+
+
+class _Answer(Struct, gc=False):
+    """A whole answer or an event of a streamed one."""
+
+    model_id: str | None = None
+    results: list[_Result] | None = None
+    errors: list[_Failure] | None = None
+
+
+class _Counts(Struct, omit_defaults=True, gc=False):
+    input_token_count: Count | None = None
+    generated_token_count: Count | None = None
+
+
+_ANSWER = Fields(_Answer)
+_COUNTS = Fields(_Counts)
+
+
+def _take(draft: Draft, event: SseEvent) -> bool | None:
+    found = _ANSWER.read(event.data)
+    if found is None:
+        return None
+    answer = found.value
+    if answer.results is None and answer.errors is None:
+        return False if event.data == "{}" else None  # an empty event is the first or the last
+    draft.note(found.unknown)
+    return _take_answer(draft, answer)
+
+
+def _take_answer(draft: Draft, answer: _Answer) -> bool:
+    draft.model = draft.model or answer.model_id or ""
+    content = False
+    for result in (answer.results or ())[:1]:
+        _take_counts(draft, result)
+        reason = (result.stop_reason or "").lower()
+        draft.choices[0] = draft.choices.get(0) if reason in ("", "not_finished") else reason
+        if result.generated_text:
+            draft.add("text", result.generated_text)
+            content = True
+    for failure in (answer.errors or ())[:1]:
+        draft.error = ": ".join(part for part in (failure.code, failure.message) if part) or failure_text("error")
+        draft.ended = True
+    return content
+
+
+def _take_counts(draft: Draft, result: _Result) -> None:
+    sent = _Counts(result.input_token_count or None, result.generated_token_count)
+    if sent != _Counts():
+        take_usage(draft, Raw(msgspec.json.encode(sent)), _COUNTS, _normal, name="results[]")
+
+
+def _normal(counts: _Counts) -> Usage:
+    return Usage(counts.input_token_count or 0, counts.generated_token_count or 0)
+
+
+def _answer(body: bytes) -> Draft:
+    draft = Draft()
+    found = _ANSWER.read(body)
+    if found:
+        draft.note(found.unknown)
+        _take_answer(draft, found.value)
+    return draft
+
+
+def _speaks(fields: IdentifyingFields) -> bool:
+    return bool(fields.results) and fields.type == "" and fields.jsonrpc is None
+
+
+WATSONX = Provider(
+    name="watsonx",
+    label="ibm.watsonx.ai",
+    hosts=(("ml.cloud.ibm.com", "ibm.watsonx.ai"),),
+    path=re.compile(r"/ml/v1/(?:deployments/[^/]+/)?text/generation(?:_(?P<stream>stream))?$"),
+    speaks=_speaks,
+    asks=request,
+    answers=_answer,
+    take=_take,
+    operation="text_completion",
+    has_mark=False,
+)

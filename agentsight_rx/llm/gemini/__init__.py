@@ -1,1 +1,0 @@
-"""generateContent of Google's Gemini API, Vertex AI and Code Assist."""

@@ -1,1 +1,0 @@
-"""The Interactions API of Google's Gemini."""

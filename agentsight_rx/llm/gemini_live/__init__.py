@@ -1,1 +1,0 @@
-"""The Live API of Google's Gemini, over WebSockets."""

@@ -1,1 +1,0 @@
-"""The Conversations API of Mistral."""

@@ -1,1 +1,0 @@
-"""The own API of Ollama."""

@@ -1,1 +1,0 @@
-"""The Assistants API of OpenAI."""

@@ -1,1 +1,0 @@
-"""The Realtime API of OpenAI."""

@@ -1,1 +1,0 @@
-"""Models behind endpoints of Amazon SageMaker."""

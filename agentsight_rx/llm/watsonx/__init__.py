@@ -1,1 +1,0 @@
-"""Text generation of IBM's watsonx.ai."""

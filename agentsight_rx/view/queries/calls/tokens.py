@@ -1,0 +1,124 @@
+"""Store, selection -> tokens and costs, summed by model, provider, session, agent, its version, process, directory or day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+from typing import Literal, TypeAlias, get_args
+
+from ....core.bounded import Recent
+from ....events.tokens import Counts, Usage, counts_of
+from ....llm.prices import Prices
+from ....store.rows.kinds import CallRow
+from ....store.rows.tables import PROCESSES, SESSIONS
+from ....store.state import Store
+from ..effects.work import of_git, prompted
+from ..selection import Selection
+from .call import read_calls
+from .costs import Costs, CostSum, PricedCall
+
+Grouping: TypeAlias = Literal[
+    "model",
+    "provider",
+    "session",
+    "agent",
+    "agent-version",
+    "comm",
+    "pid",
+    "dir",
+    "day",
+    "prompt",
+    "sub-agent",
+    "commit",
+    "branch",
+]
+GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
+
+_PROCESSES_MOST = 16_384  # of which the directory is remembered
+
+
+class TokenGroup(Counts, frozen=True, omit_defaults=False):
+    """The tokens of the calls of one group, in normal form, and their cost."""
+
+    group: str
+    calls: int
+    sessions: int
+    repeated_calls: int
+    cost: CostSum
+
+
+def read_tokens(
+    store: Store, selection: Selection, prices: Prices, /, *, group_by: Grouping = "model", zone: tzinfo | None = None
+) -> list[TokenGroup]:
+    """The groups, the one with most tokens first; days in their order, in the time zone `zone`."""
+    group_of = _grouped_by(store, selection, group_by, zone)
+    groups: dict[str, _Group] = {}
+    for call in read_calls(store, selection, prices):
+        groups.setdefault(group_of(call), _Group()).add(call)
+    found = [group.total(name) for name, group in groups.items()]
+    if group_by == "day":
+        return sorted(found, key=lambda group: group.group)
+    return sorted(found, key=lambda group: (-group.total_tokens, group.group))
+
+
+class _Group:
+    def __init__(self) -> None:
+        self._usage = Usage()
+        self._calls = self._repeated = 0
+        self._sessions: set[str] = set()
+        self._costs = Costs()
+
+    def add(self, call: PricedCall) -> None:
+        self._usage += call.usage
+        self._calls += 1
+        self._repeated += call.repeat > 0
+        if call.session_id:
+            self._sessions.add(call.session_id)
+        self._costs.add(call)
+
+    def total(self, name: str) -> TokenGroup:
+        sessions = len(self._sessions)
+        return TokenGroup(
+            name,
+            calls=self._calls,
+            sessions=sessions,
+            repeated_calls=self._repeated,
+            cost=self._costs.total(),
+            **counts_of(self._usage),
+        )
+
+
+def _grouped_by(store: Store, selection: Selection, group_by: Grouping, zone: tzinfo | None) -> Callable[[CallRow], str]:
+    if group_by == "day":
+        return lambda call: datetime.fromtimestamp(call.start_timestamp_ms / 1000, zone).date().isoformat()
+    if group_by == "dir":
+        return _directories(store)
+    if group_by == "agent-version":
+        named = {row.id: row.who_and_version for _, row in store.scan(SESSIONS)}
+        return lambda call: named.get(call.session_id or "", "unknown")
+    if group_by == "session":
+        return lambda call: call.session_id or "unknown"
+    if group_by == "sub-agent":
+        return lambda call: ", ".join(filter(None, (call.agent_name, call.agent_id))) or "main agent"
+    if group_by == "prompt":
+        return prompted()
+    if group_by in ("commit", "branch"):
+        return of_git(store, selection, group_by)
+    return lambda call: str(getattr(call, group_by) or "unknown")
+
+
+def _directories(store: Store) -> Callable[[CallRow], str]:
+    """The working directory of the session, else of the process."""
+    of_session = {row.id: row.cwd for _, row in store.scan(SESSIONS)}
+    known: Recent[str, str] = Recent(_PROCESSES_MOST)
+
+    def directory(call: CallRow) -> str:
+        found = of_session.get(call.session_id or "")
+        if found or call.process_id is None:
+            return found or "unknown"
+        if call.process_id not in known:
+            process = store.get(PROCESSES, call.process_id)
+            known.put(call.process_id, (process and process.cwd) or "unknown")
+        return known.get(call.process_id) or "unknown"
+
+    return directory

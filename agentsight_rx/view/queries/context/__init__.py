@@ -1,0 +1,1 @@
+"""What filled the context of a model, call by call."""

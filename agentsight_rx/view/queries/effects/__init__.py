@@ -1,0 +1,1 @@
+"""What calls led to: processes, files and connections."""

@@ -1,0 +1,1 @@
+"""What a session was, how it ended, what is missing of it, and how it compares with another one."""

@@ -1,0 +1,69 @@
+"""What two recorders saw at the same time counts once, and nothing else vanishes."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from agentsight_rx.view.page.alert_shapes import AlertLine
+from agentsight_rx.view.page.picture import WHOLE
+from agentsight_rx.view.page.rail import RailRow, alerts_once, sessions_once
+
+ROW = RailRow("s", "machine", "Claude Code", start_ms=10_000, end_ms=50_000, turns=5)
+LINE = AlertLine(1, "alert-1", "loop", "warn", "new", at_ms=10_000, last_ms=50_000, count=3, sentence="x", recording="machine")
+
+
+def test_the_recording_with_more_turns_has_it() -> None:
+    whole = replace(ROW, recording="record", start_ms=9_000, turns=6)
+    assert [whole] == sessions_once([ROW, whole])
+    assert [whole] == sessions_once([whole, ROW])
+    more = replace(LINE, recording="record", at_ms=9_000, count=4)
+    assert [more] == alerts_once([LINE, more])
+
+
+def test_a_session_that_was_continued_later_counts_in_each() -> None:
+    later = replace(ROW, recording="later", start_ms=60_000, end_ms=70_000)
+    assert [ROW, later] == sessions_once([ROW, later])
+    again = replace(LINE, recording="later", at_ms=60_000, last_ms=60_000)
+    assert [LINE, again] == alerts_once([LINE, again])
+
+
+def test_two_recordings_without_a_session_are_two() -> None:
+    rows = [replace(ROW, id=WHOLE, recording=name) for name in "ab"]
+    assert rows == sessions_once(rows)
+
+
+RUNS = st.tuples(st.integers(0, 5), st.integers(0, 100_000), st.integers(0, 50_000), st.integers(0, 9))
+
+
+@given(st.lists(RUNS, max_size=20), st.data())
+def test_each_session_counts_once_however_many_recorders_saw_its_end(
+    runs: list[tuple[int, int, int, int]], data: st.DataObject
+) -> None:
+    """Each recorder has a session from some time on, to its end; the times of two differ by some milliseconds."""
+    rows: list[RailRow] = []
+    for number, (recorders, start_ms, took_ms, turns) in enumerate(runs):
+        for recorder in range(recorders):
+            late = data.draw(st.integers(0, took_ms))
+            off = data.draw(st.integers(-3, 3))
+            seen = replace(ROW, id=f"s-{number}", recording=f"r-{recorder}", start_ms=start_ms + late + off)
+            rows.append(replace(seen, end_ms=start_ms + took_ms + off, turns=turns if not late else turns // 2))
+    ordered = data.draw(st.permutations(rows))
+    found = sessions_once(ordered)
+    assert sorted({row.id for row in rows}) == sorted(row.id for row in found)
+    assert found == [row for row in ordered if row in found], "their order stays"
+    most = {row.id: max(each.turns for each in rows if each.id == row.id) for row in rows}
+    assert all(row.turns == most[row.id] for row in found)
+
+
+@given(st.lists(st.tuples(st.sampled_from("xy"), st.sampled_from("abc"), st.integers(0, 9), st.integers(0, 3)), max_size=12))
+def test_none_is_left_out_without_another_one_that_has_as_much(found: list[tuple[str, str, int, int]]) -> None:
+    rows = [
+        replace(ROW, id=id, recording=recording, start_ms=at * 5_000, end_ms=at * 5_000 + 7_000, turns=turns)
+        for id, recording, at, turns in found
+    ]
+    kept = sessions_once(rows)
+    for row in rows:
+        twins = [each for each in kept if each.id == row.id and abs(each.start_ms - row.start_ms) <= 8_000]
+        assert row in kept or any(each.turns >= row.turns and each.recording != row.recording for each in twins)
