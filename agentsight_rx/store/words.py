@@ -60,6 +60,11 @@ def money(usd: float | None, /) -> str:
     return f"${Decimal(fixed(usd, digits)):,f}"
 
 
+def known_money(usd: float | None, /) -> str:
+    """The same, empty without a price."""
+    return "" if usd is None else money(usd)
+
+
 def data_size(number: int, /) -> str:
     """Bytes: 412 B, 1.2 kB, 3.4 MB."""
     if abs(number) < 1000:

@@ -13,7 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.store.words import amount, cut, data_size, error_said, money, percent, plural, times_said, took
+from agentsight_rx.store.words import (
+    amount,
+    cut,
+    data_size,
+    error_said,
+    known_money,
+    money,
+    percent,
+    plural,
+    times_said,
+    took,
+)
 
 PAGE = Path(__file__).parents[2] / "frontend" / "src" / "words.ts"
 WORDS: dict[str, Callable[[Any], str]] = {"amount": amount, "size": data_size, "took": took, "money": money, "percent": percent}
@@ -36,6 +47,10 @@ def test_a_status_of_http_is_said_as_one(kind: str, said: str) -> None:
 def test_numbers_have_their_words() -> None:
     assert ["1 call", "2 calls", "1,204 retries"] == [plural(1, "call"), plural(2, "call"), plural(1204, "retry", "retries")]
     assert ["twice", "three times", "1,000 times"] == [times_said(2), times_said(3), times_said(1000)]
+
+
+def test_an_unknown_price_is_said_or_left_empty() -> None:
+    assert [("unknown", ""), ("$0.131", "$0.131")] == [(money(usd), known_money(usd)) for usd in (None, 0.131)]
 
 
 def test_a_long_text_ends_in_a_mark() -> None:

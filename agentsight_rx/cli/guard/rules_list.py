@@ -23,7 +23,7 @@ from ..places.stores import newest_store
 from ..program.errors import write_line
 from ..report.alert_words import flag_said, thread_said
 from ..report.shown.ask import write_json
-from ..report.shown.screen import Column, Line, Prose, Screen, Whole, render, table
+from ..report.shown.screen import Column, Columns, Line, Prose, Screen, Whole, render, table
 from ..report.shown.words import clock
 
 # -- suggested -----------------------------------------------------------------------------------------------------
@@ -136,12 +136,12 @@ def _lines(store: Store, row: AlertRow, rule: Rule | None) -> Iterator[Line]:
 RulesFile = Annotated[
     Path | None, typer.Option("--guard-rules", "--rules", help="The rules in this file instead of your own.", metavar="FILE")
 ]
-COLUMNS = (
-    Column("rule"),
-    Column("does"),
-    Column("allows", right=True),
-    Column("from", most=24, flexible=True),
-    Column("because"),
+COLUMNS: Columns[Rule] = (
+    Column("rule", lambda rule: rule.name),
+    Column("does", lambda rule: rule.do),
+    Column("allows", lambda rule: str(len(rule.allow) or ""), right=True),
+    Column("from", lambda rule: "built in" if rule.built_in else rule.place.partition(": rule ")[0], most=24, flexible=True),
+    Column("because", lambda rule: rule.because),
 )
 
 
@@ -164,12 +164,7 @@ def list_rules(
 
 def _short(found: Rules, screen: Screen) -> Iterator[Line]:
     yield f"{plural(len(found.rules), 'rule')}, sha256 {found.sha256[:8]}, {_deliveries(found)}"
-    yield from table(COLUMNS, (_cells(rule) for rule in found.rules), screen)
-
-
-def _cells(rule: Rule) -> tuple[str, ...]:
-    place = "built in" if rule.built_in else rule.place.partition(": rule ")[0]
-    return rule.name, rule.do, str(len(rule.allow) or ""), place, rule.because
+    yield from table(COLUMNS, found.rules, screen)
 
 
 def _deliveries(found: Rules) -> str:

@@ -42,7 +42,7 @@ from ..flags.guard import given_rules
 from ..places.stores import newest_store, recorded
 from ..program.errors import write_line
 from ..report.shown.ask import write_json
-from ..report.shown.screen import Column, Line, Prose, Screen, Whole, render, table
+from ..report.shown.screen import Column, Columns, Line, Prose, Screen, Whole, render, table
 from .rules_list import RulesFile, Suggested, suggested
 
 # -- gaps ----------------------------------------------------------------------------------------------------------
@@ -135,16 +135,8 @@ def gap_lines(gaps: Iterable[Gap], rules: int) -> Iterator[Line]:
 
 _DAY_MS = 86_400_000
 _TARGETS = 10
+_TOO_FEW = "none to suggest"
 _NO_GAPS = "no gaps: all that the rules are about was recorded, as far as the kernel shows it"
-COLUMNS = (
-    Column("rule"),
-    Column("does"),
-    Column("alerts", right=True),
-    Column("left", right=True),
-    Column("days", right=True),
-    Column("most frequent target", flexible=True, middle=True),
-    Column("entry", flexible=True),
-)
 
 
 class Tried(Struct, frozen=True):
@@ -157,6 +149,19 @@ class Tried(Struct, frozen=True):
     days: int
     targets: tuple[tuple[str, int], ...]
     entry: str = ""
+
+
+def columns_of(*, suggest: bool) -> Columns[Tried]:
+    """The columns; with `suggest` also what entries would leave."""
+    return (
+        Column("rule", lambda each: each.rule),
+        Column("does", lambda each: each.do),
+        Column("alerts", lambda each: str(each.alerts), right=True),
+        Column("left", lambda each: str(each.left) if suggest else "", right=True),
+        Column("days", lambda each: str(each.days or ""), right=True),
+        Column("most frequent target", _target, flexible=True, middle=True),
+        Column("entry", lambda each: each.entry or (_TOO_FEW if suggest and each.alerts else ""), flexible=True),
+    )
 
 
 def try_rules(
@@ -258,7 +263,7 @@ def _lines(
     with_entries = f"; with {plural(entries, 'entry', 'entries')} {_weekly(left, days)}" if entries else ""
     where = f"{plural(read[0], 'recording')}, {plural(read[1], 'session')}"
     yield f"{where}: {_weekly(alerts, days)} would have reached you{with_entries}"
-    yield from table(COLUMNS, (_cells(each, suggest=suggest) for each in results), screen)
+    yield from table(columns_of(suggest=suggest), results, screen)
     if show_all:
         for each in results:
             for target, count in each.targets:
@@ -274,15 +279,6 @@ def _weekly(alerts: int, days: int) -> str:
     return f"{plural(round(alerts * 7 / days), 'alert')} a week"
 
 
-def _cells(each: Tried, *, suggest: bool) -> tuple[str, ...]:
+def _target(each: Tried) -> str:
     target, count = each.targets[0] if each.targets else ("", 0)
-    too_few = "none to suggest" if suggest and not each.entry and each.alerts else ""
-    return (
-        each.rule,
-        each.do,
-        str(each.alerts),
-        str(each.left) if suggest else "",
-        str(each.days or ""),
-        f"{target}, {count}" if target else "",
-        each.entry or too_few,
-    )
+    return f"{target}, {count}" if target else ""

@@ -15,7 +15,7 @@ from ...store.rows.tool_words import asked_for
 from ...store.words import amount, count, money, plural, took
 from ...view import CallRow
 from ...view.queries.calls.call import ToolWork, WholeCall, find_calls, read_call
-from .call_words import prices_said, state_of_call
+from .call_words import lasted_ms, prices_said, state_of_call
 from .diff.against import show_against
 from .resend import Language, print_program
 from .shown.ask import Ask, report_called
@@ -114,9 +114,8 @@ def _lines(found: WholeCall, screen: Screen) -> Iterable[Line]:
 
 def _head(found: WholeCall) -> Line:
     row = found.call
-    took_ms = None if row.end_timestamp_ms is None else row.end_timestamp_ms - row.start_timestamp_ms
     first = row.time_to_first_chunk_ms
-    when = [clock(row.start_timestamp_ms), took(took_ms), f"first word after {took(first)}" if first is not None else ""]
+    when = [clock(row.start_timestamp_ms), took(lasted_ms(row)), f"first word after {took(first)}" if first is not None else ""]
     tokens = f"{amount(row.asked_tokens)} in ({amount(row.cache_read_tokens)} cached), {amount(row.output_tokens)} out"
     if row.reasoning_tokens:
         tokens += f" ({amount(row.reasoning_tokens)} to think)"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping
 
-from ...store.words import aside_said, count, error_said, money, ordinal, plural, tokens_said, written_said
+from ...store.words import amount, aside_said, count, error_said, money, ordinal, plural, tokens_said, written_said
 from ...view import CallRow
-from ...view.queries.calls.costs import CostSum
+from ...view.queries.calls.costs import CostSum, PricedCall
 from .shown.screen import Span
 from .shown.words import listed
 
@@ -28,6 +28,21 @@ def state_of_call(call: CallRow, /) -> Span:
             return Span("no answer yet", "missing")
         case _:
             return Span(f"incomplete: {(call.reason or call.status).replace('_', ' ')}", "missing")
+
+
+def lasted_ms(call: CallRow, /) -> int | None:
+    """From its request to the end of its answer; None where no end was seen."""
+    return None if call.end_timestamp_ms is None else call.end_timestamp_ms - call.start_timestamp_ms
+
+
+def tokens_of(call: CallRow, number: int, /) -> str:
+    """A number of tokens of it; empty where none are known of it."""
+    return amount(number) if call.total_tokens else ""
+
+
+def cost_of(call: PricedCall, /) -> str:
+    """`$0.131`; empty where no tokens are known of it."""
+    return money(call.cost_usd) if call.total_tokens else ""
 
 
 def new_in_call(call: CallRow, /) -> str:

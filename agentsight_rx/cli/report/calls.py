@@ -8,31 +8,35 @@ from typing import Annotated
 import typer
 
 from ...policy.rules.http import compile_http
-from ...store.words import amount, money, plural, tokens_said, took
+from ...store.words import plural, tokens_said, took
 from ...view import CallRow
 from ...view.queries.calls.call import read_calls
 from ...view.queries.calls.costs import PricedCall, summed
 from ...view.queries.records import is_matched
-from .call_words import cost_said, new_in_call, state_of_call
+from .call_words import cost_of, cost_said, lasted_ms, new_in_call, state_of_call, tokens_of
 from .shown.ask import Ask
-from .shown.screen import Cell, Column, Line, Prose, Screen, table
+from .shown.screen import Cell, Column, Columns, Line, Prose, Screen, table
 from .shown.words import clock, listed
 
 _NEWEST = 50
 _WIDE = 120  # cells, from which on there is room for the answers
-COLUMNS = (
-    Column("turn", right=True),
-    Column("time"),
-    Column("took", right=True, rank=2),
-    Column("in", right=True),
-    Column("cached", right=True, rank=1),
-    Column("out", right=True),
-    Column("cost", right=True),
-    Column("tools", right=True, rank=3),
-    Column("model", most=24, flexible=True),
-    Column("what was new", flexible=True),
-    Column("answer", flexible=True),
-)
+
+
+def columns_of(*, one_model: bool, wide: bool) -> Columns[PricedCall]:
+    """The columns. `one_model`: it stands below the table, not in each row. `wide`: there is room for whole answers."""
+    return (
+        Column("turn", lambda row: str(row.turn or ""), right=True),
+        Column("time", lambda row: clock(row.start_timestamp_ms)),
+        Column("took", lambda row: took(lasted_ms(row)), right=True, rank=2),
+        Column("in", lambda row: tokens_of(row, row.asked_tokens), right=True),
+        Column("cached", lambda row: tokens_of(row, row.cache_read_tokens), right=True, rank=1),
+        Column("out", lambda row: tokens_of(row, row.output_tokens), right=True),
+        Column("cost", cost_of, right=True),
+        Column("tools", lambda row: str(row.tools or ""), right=True, rank=3),
+        Column("model", lambda row: "" if one_model else row.model or "unknown", most=24, flexible=True),
+        Column("what was new", new_in_call, flexible=True),
+        Column("answer", lambda row: _answer(row, wide=wide), flexible=True),
+    )
 
 
 def calls(
@@ -57,7 +61,7 @@ def calls(
 
 def _lines(rows: Sequence[PricedCall], screen: Screen) -> Iterable[Line]:
     models = {row.model or "unknown" for row in rows}
-    yield from table(COLUMNS, (_cells(row, screen, one_model=len(models) == 1) for row in rows), screen)
+    yield from table(columns_of(one_model=len(models) == 1, wide=screen.width >= _WIDE), rows, screen)
     if rows:
         sums = (sum(getattr(row, f"{kind}_tokens") for row in rows) for kind in ("asked", "cache_read", "output"))
         yield ""
@@ -66,19 +70,6 @@ def _lines(rows: Sequence[PricedCall], screen: Screen) -> Iterable[Line]:
         )
 
 
-def _cells(row: PricedCall, screen: Screen, *, one_model: bool) -> tuple[Cell, ...]:
+def _answer(row: PricedCall, *, wide: bool) -> Cell:
     state = state_of_call(row)
-    has_tokens = bool(row.total_tokens)
-    return (
-        str(row.turn or ""),
-        clock(row.start_timestamp_ms),
-        took(None if row.end_timestamp_ms is None else row.end_timestamp_ms - row.start_timestamp_ms),
-        amount(row.asked_tokens) if has_tokens else "",
-        amount(row.cache_read_tokens) if has_tokens else "",
-        amount(row.output_tokens) if has_tokens else "",
-        money(row.cost_usd) if has_tokens else "",
-        str(row.tools or ""),
-        "" if one_model else row.model or "unknown",
-        new_in_call(row),
-        state if state.text != "whole" else row.text if screen.width >= _WIDE else "",
-    )
+    return state if state.text != "whole" else row.text if wide else ""

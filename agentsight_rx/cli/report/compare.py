@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
+from msgspec import Struct
 
 from ...core.errors import UsageError
 from ...core.messages import program
@@ -20,35 +21,57 @@ from ..places.session_files import home_of_user
 from .call_words import state_of_call
 from .shown.ask import Ask
 from .shown.lacking import compared
-from .shown.screen import Cell, Column, Line, Screen, Span, Whole, table
+from .shown.screen import Column, Columns, Line, Row, Screen, Span, Whole, table
 from .shown.words import clock, listed
 
 _MOST = 20  # lines of one kind
 _READ = [agent.title for agent in AGENTS if agent.session_files]
-_CALLS = (
-    Column("time"),
-    Column("turn", right=True),
-    Column("in", right=True),
-    Column("out", right=True),
-    Column("model", most=32, flexible=True),
-    Column("state"),
-    Column("what", flexible=True),
+_CALLS: Columns[CallRow] = (
+    Column("time", lambda row: clock(row.start_timestamp_ms)),
+    Column("turn", lambda row: str(row.turn or ""), right=True),
+    Column("in", lambda row: amount(row.asked_tokens), right=True),
+    Column("out", lambda row: amount(row.output_tokens), right=True),
+    Column("model", lambda row: row.response_model or row.model or "", most=32, flexible=True),
+    Column("state", state_of_call),
+    Column("what", lambda row: f"“{row.prompt}”" if row.prompt else row.text, flexible=True),
 )
-_FILE_CALLS = (
-    Column("time"),
-    Column("in", right=True),
-    Column("out", right=True),
-    Column("model", most=32, flexible=True),
-    Column("id", flexible=True, middle=True),
+_FILE_CALLS: Columns[TranscriptCall] = (
+    Column("time", lambda row: clock(row.time_ms)),
+    Column("in", lambda row: amount(row.usage.asked), right=True),
+    Column("out", lambda row: amount(row.usage.output), right=True),
+    Column("model", lambda row: row.model, most=32, flexible=True),
+    Column("id", lambda row: row.id or row.request_id, flexible=True, middle=True),
 )
-_TOOLS = (Column("time"), Column("tool"), Column("input", flexible=True), Column("id", flexible=True, middle=True))
-_DIFFERING = (
-    Column("time"),
-    Column("turn", right=True),
-    Column("model", most=32, flexible=True),
-    Column("of"),
-    Column("wire", right=True),
-    Column("file", right=True),
+_TOOLS: Columns[ToolRow] = (
+    Column("time", lambda row: clock(row.timestamp_ms)),
+    Column("tool", lambda row: row.tool_name),
+    Column("input", lambda row: asked_for(row.input), flexible=True),
+    Column("id", lambda row: row.tool_call_id, flexible=True, middle=True),
+)
+_FILE_TOOLS: Columns[TranscriptTool] = (
+    Column("time", lambda row: clock(row.time_ms)),
+    Column("tool", lambda row: row.name),
+    Column("input", lambda row: asked_for(row.input), flexible=True),
+    Column("id", lambda row: row.id, flexible=True, middle=True),
+)
+
+
+class _Other(Struct, frozen=True):
+    """A kind of tokens of a call, of which both have another number."""
+
+    pair: CallPair
+    kind: str
+    wire: int
+    file: int
+
+
+_DIFFERING: Columns[_Other] = (
+    Column("time", lambda each: clock(each.pair.start_timestamp_ms)),
+    Column("turn", lambda each: str(each.pair.turn or ""), right=True),
+    Column("model", lambda each: each.pair.model or "", most=32, flexible=True),
+    Column("of", lambda each: each.kind.removesuffix("_tokens").replace("_", " ")),
+    Column("wire", lambda each: count(each.wire), right=True),
+    Column("file", lambda each: count(each.file), right=True),
 )
 
 
@@ -101,20 +124,15 @@ def _lines(found: SessionComparison, ask: Ask) -> Iterator[Line]:
         yield f"{count(found.outside)} in the file from before or after the recording"
     if not found.calls_only_file and not found.tools_only_file:
         yield "nothing of the file is missing on the wire"
-    sections = (
-        ("calls only on the wire", _CALLS, [_call(row) for row in found.calls_only_wire]),
-        ("calls only in the file", _FILE_CALLS, [_file_call(row) for row in found.calls_only_file]),
-        ("calls with other tokens", _DIFFERING, [cells for pair in found.differing for cells in _differing(pair)]),
-        ("tools only on the wire", _TOOLS, [_tool(row) for row in found.tools_only_wire]),
-        ("tools only in the file", _TOOLS, [_file_tool(row) for row in found.tools_only_file]),
-    )
-    for title, columns, rows in sections:
-        yield from _section(title, columns, rows, screen=screen, most=most)
+    other = [_Other(pair, kind, *numbers) for pair in found.differing for kind, numbers in pair.differs.items()]
+    yield from _section("calls only on the wire", _CALLS, found.calls_only_wire, screen=screen, most=most)
+    yield from _section("calls only in the file", _FILE_CALLS, found.calls_only_file, screen=screen, most=most)
+    yield from _section("calls with other tokens", _DIFFERING, other, screen=screen, most=most)
+    yield from _section("tools only on the wire", _TOOLS, found.tools_only_wire, screen=screen, most=most)
+    yield from _section("tools only in the file", _FILE_TOOLS, found.tools_only_file, screen=screen, most=most)
 
 
-def _section(
-    title: str, columns: tuple[Column, ...], rows: list[tuple[Cell, ...]], *, screen: Screen, most: int | None
-) -> Iterator[Line]:
+def _section(title: str, columns: Columns[Row], rows: Sequence[Row], *, screen: Screen, most: int | None) -> Iterator[Line]:
     if not rows:
         return
     yield ""
@@ -127,35 +145,3 @@ def _section(
 def _sums(name: str, numbers: tuple[int, int, int]) -> str:
     both, wire, file = numbers
     return f"{plural(both, name)} in both · {count(wire)} only on the wire · {count(file)} only in the file"
-
-
-def _call(row: CallRow) -> tuple[Cell, ...]:
-    return (
-        clock(row.start_timestamp_ms),
-        str(row.turn or ""),
-        amount(row.asked_tokens),
-        amount(row.output_tokens),
-        row.response_model or row.model or "",
-        state_of_call(row),
-        f"“{row.prompt}”" if row.prompt else row.text,
-    )
-
-
-def _file_call(row: TranscriptCall) -> tuple[Cell, ...]:
-    usage = row.usage
-    asked = usage.asked
-    return (clock(row.time_ms), amount(asked), amount(usage.output), row.model, row.id or row.request_id)
-
-
-def _differing(pair: CallPair) -> Iterator[tuple[Cell, ...]]:
-    for name, (wire, file) in pair.differs.items():
-        words = name.removesuffix("_tokens").replace("_", " ")
-        yield (clock(pair.start_timestamp_ms), str(pair.turn or ""), pair.model or "", words, count(wire), count(file))
-
-
-def _tool(row: ToolRow) -> tuple[Cell, ...]:
-    return clock(row.timestamp_ms), row.tool_name, asked_for(row.input), row.tool_call_id
-
-
-def _file_tool(row: TranscriptTool) -> tuple[Cell, ...]:
-    return clock(row.time_ms), row.name, asked_for(row.input), row.id

@@ -11,7 +11,7 @@ from msgspec import Struct
 from ...core.errors import UsageError
 from ...store.rows.kinds import CallRow
 from ...store.rows.tables import TOOLS
-from ...store.words import amount, money, percent, plural
+from ...store.words import amount, count, known_money, money, percent, plural
 from ...view.queries.calls.call import find_calls
 from ...view.queries.context.context import AgentContext, TurnContext
 from ...view.queries.context.findings import Avoidable, avoidable, with_instruction_files
@@ -28,7 +28,7 @@ from ...view.queries.context.words import (
 )
 from ...view.queries.reading import newest_session, selected
 from .shown.ask import Ask
-from .shown.screen import Column, Line, Prose, Screen, Span, Whole, table
+from .shown.screen import Cell, Column, Columns, Line, Prose, Screen, Span, Whole, table
 from .shown.words import listed
 
 _ROWS = 12
@@ -36,20 +36,12 @@ _FINDINGS = 5
 _AGENTS_SHOWN = 4
 _BAR = 30  # cells of the longest one
 
-SEGMENTS = (
-    Column("tokens", right=True),
-    Column("requests", right=True),
-    Column("since", right=True),
-    Column("cost so far", right=True),
-    Column("what", flexible=True, middle=True, most=70),
-)
-OVER_TIME = (
-    Column("turn", right=True),
-    Column("tokens", right=True),
-    Column("from cache", right=True),
-    Column("new", right=True),
-    Column("most of it", flexible=True, rank=2),
-    Column("", flexible=True, least=20, most=70),
+SEGMENTS: Columns[Segment] = (
+    Column("tokens", lambda each: _tokens(each.tokens, exact=each.exact) if each.held else "", right=True),
+    Column("requests", lambda each: count(each.requests), right=True),
+    Column("since", lambda each: str(each.since), right=True),
+    Column("cost so far", lambda each: known_money(each.cost), right=True),
+    Column("what", lambda each: _what(each), flexible=True, middle=True, most=70),
 )
 
 
@@ -140,7 +132,7 @@ def context_lines(agent: AgentContext, findings: Sequence[Avoidable], screen: Sc
     segments = carried(agent)
     shown = segments[:most]
     yield ""
-    yield from table(SEGMENTS, [_row(each) for each in shown], screen)
+    yield from table(SEGMENTS, shown, screen)
     rest = [each for each in segments if each not in shown]
     if rest:
         costs = [each.cost for each in rest]
@@ -158,26 +150,26 @@ def context_lines(agent: AgentContext, findings: Sequence[Avoidable], screen: Sc
 
 
 def _sums(turn: TurnContext, screen: Screen) -> Iterator[Line]:
-    largest = max(turn.sums.values())
-    about = "" if turn.usage else "≈ "
-    rows = [
-        (name, f"{about}{tokens:,}", percent(tokens / max(1, turn.total)), "█" * max(1, round(_BAR * tokens / largest)))
-        for origin, name in ORIGINS.items()
-        if (tokens := turn.sums.get(origin, 0))
-    ]
-    columns = (Column(), Column(right=True), Column(right=True), Column(flexible=True, rank=1))
-    yield from table(columns, rows, screen)
+    sums, largest = turn.sums, max(turn.sums.values())
+    columns: Columns[str] = (
+        Column("", lambda origin: ORIGINS[origin]),
+        Column("", lambda origin: _tokens(sums[origin], exact=turn.usage is not None), right=True),
+        Column("", lambda origin: percent(sums[origin] / max(1, turn.total)), right=True),
+        Column("", lambda origin: "█" * max(1, round(_BAR * sums[origin] / largest)), flexible=True, rank=1),
+    )
+    yield from table(columns, [origin for origin in ORIGINS if sums.get(origin)], screen)
 
 
-def _row(segment: Segment) -> tuple[str, ...]:
-    about = "" if segment.exact else "≈ "
+def _tokens(number: int, *, exact: bool) -> str:
+    return f"{'' if exact else '≈ '}{count(number)}"
+
+
+def _what(segment: Segment) -> str:
     name = f"{segment.name} ({plural(segment.count, 'tool')})" if segment.id.startswith("server:") else segment.name
     read = f", which the agent read ({segment.read.evidence})" if segment.read else ""
     preview = f": {segment.preview}" if segment.origin in ("prompt", "reminder") and segment.preview else ""
-    cost = "" if segment.cost is None else money(segment.cost)
-    tokens = f"{about}{segment.tokens:,}" if segment.held else ""
     gone = "" if segment.held else f", dropped behind turn {segment.last}"
-    return tokens, f"{segment.requests:,}", str(segment.since), cost, f"{name}{read}{gone}{preview}"
+    return f"{name}{read}{gone}{preview}"
 
 
 def _paid(agent: AgentContext, segments: Sequence[Segment]) -> str:
@@ -196,32 +188,33 @@ def _finding(found: Avoidable) -> Iterator[Line]:
 
 def _over_time(agent: AgentContext, screen: Screen) -> Iterator[Line]:
     most = max((turn.total for turn in agent.turns), default=1) or 1
-    yield from table(OVER_TIME, [_turn_row(turn, most) for turn in agent.turns], screen)
+    columns: Columns[TurnContext] = (
+        Column("turn", lambda turn: str(turn.turn), right=True),
+        Column("tokens", lambda turn: _tokens(turn.total, exact=turn.usage is not None), right=True),
+        Column("from cache", lambda turn: count(turn.usage.cache_read) if turn.usage else "", right=True),
+        Column("new", lambda turn: count(sum(each.tokens for each in turn.added)) if turn.known else "", right=True),
+        Column("most of it", _largest, flexible=True, rank=2),
+        Column("", lambda turn: _change(turn) or "█" * round(_BAR * turn.total / most), flexible=True, least=20, most=70),
+    )
+    yield from table(columns, agent.turns, screen)
 
 
-def _turn_row(turn: TurnContext, most: int) -> tuple[str | Span, ...]:
+def _largest(turn: TurnContext) -> str:
     largest = max(turn.sums, key=lambda origin: turn.sums[origin], default="")
-    usage = turn.usage
-    said: str | Span = "█" * round(_BAR * turn.total / most)
+    return ORIGINS.get(largest, largest)
+
+
+def _change(turn: TurnContext) -> Cell:
+    """What happened to the context in it; empty where it only grew."""
     if turn.lost is not None:
-        said = Span(f"cache lost: {lost_said(turn.lost)}", "missing")
-    elif turn.compaction is not None:
+        return Span(f"cache lost: {lost_said(turn.lost)}", "missing")
+    if turn.compaction is not None:
         by = " by the provider" if turn.compaction.by_provider else ""
         what = f"compacted{by}" if turn.compaction.summed_up else "left out"
-        said = f"{what}: {amount(turn.compaction.tokens)} dropped"
-    elif turn.cleared is not None:
-        said = cleared_said(turn.cleared)
-    elif not turn.known:
-        said = Span("the request was not captured", "missing")
-    new = sum(each.tokens for each in turn.added)
-    return (
-        str(turn.turn),
-        f"{'' if usage else '≈ '}{turn.total:,}",
-        f"{usage.cache_read:,}" if usage else "",
-        f"{new:,}" if turn.known else "",
-        ORIGINS.get(largest, largest),
-        said,
-    )
+        return f"{what}: {amount(turn.compaction.tokens)} dropped"
+    if turn.cleared is not None:
+        return cleared_said(turn.cleared)
+    return "" if turn.known else Span("the request was not captured", "missing")
 
 
 def _turn_json(turn: TurnContext) -> dict[str, object]:

@@ -15,19 +15,23 @@ from ...view.queries.effects.causes import Causes, within
 from ...view.queries.effects.file_fates import KINDS, Lives
 from ...view.queries.effects.files import FileUse, file_uses
 from .shown.ask import Ask
-from .shown.screen import Cell, Column, Span, State, table
+from .shown.screen import Column, Columns, Span, State, table
 from .shown.words import causes_said, who_said
 
 _MOST = 50
-COLUMNS = (
-    Column("what"),
-    Column("path", flexible=True, middle=True),
-    Column("written", right=True),
-    Column("read", right=True),
-    Column("times", right=True),
-    Column("by", flexible=True, most=24),
-    Column("for", flexible=True, most=24),
-)
+
+
+def columns_of(folder: str) -> Columns[FileUse]:
+    """The columns, with paths as seen from the folder."""
+    return (
+        Column("what", lambda use: Span(use.kind, _refused(use))),
+        Column("path", lambda use: _path(use, folder), flexible=True, middle=True),
+        Column("written", lambda use: data_size(use.written_bytes) if use.written_bytes else "", right=True),
+        Column("read", lambda use: data_size(use.read_bytes) if use.read_bytes else "", right=True),
+        Column("times", _times, right=True),
+        Column("by", lambda use: who_said(use.by), flexible=True, most=24),
+        Column("for", lambda use: causes_said(use.causes), flexible=True, most=24),
+    )
 
 
 def files(
@@ -50,7 +54,7 @@ def files(
         ask.write_lines([_sums(uses) + (f" · in {folder}" if folder else ""), ""])
     ask.show(
         lambda _: uses,
-        lambda shown, screen: table(COLUMNS, (_cells(use, folder) for use in shown), screen),
+        lambda shown, screen: table(columns_of(folder), shown, screen),
         most=_MOST,
         newest=False,
     )
@@ -64,19 +68,18 @@ def _sums(uses: Sequence[FileUse]) -> str:
     return " · ".join(f"{count(counts[kind])} {words.get(kind, kind)}" for kind in KINDS if counts[kind])
 
 
-def _cells(use: FileUse, folder: str) -> tuple[Cell, ...]:
-    refused: State = "failed" if use.kind == "refused" else ""
-    failed = f", {count(use.errors)} {use.error}" if use.errors else ""
+def _refused(use: FileUse) -> State:
+    return "failed" if use.kind == "refused" else ""
+
+
+def _path(use: FileUse, folder: str) -> str:
     target = f" → {_below(use.target, folder)}" if use.target else ""
-    return (
-        Span(use.kind, refused),
-        (_below(use.path, folder) or "(path not known)") + target,
-        data_size(use.written_bytes) if use.written_bytes else "",
-        data_size(use.read_bytes) if use.read_bytes else "",
-        Span(count(use.count) + failed, refused),
-        who_said(use.by),
-        causes_said(use.causes),
-    )
+    return (_below(use.path, folder) or "(path not known)") + target
+
+
+def _times(use: FileUse) -> Span:
+    failed = f", {count(use.errors)} {use.error}" if use.errors else ""
+    return Span(count(use.count) + failed, _refused(use))
 
 
 def _below(path: str, folder: str) -> str:

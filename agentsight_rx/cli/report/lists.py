@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -23,7 +23,7 @@ from ...view.queries.sessions.timeline import PromptLine, read_prompts
 from ...view.snapshot.schema import value_of
 from .shown.ask import Ask
 from .shown.lacking import WITH_FILES, compared, in_file_only, lacking_said
-from .shown.screen import Cell, Column, Line, Screen, Span, State, Whole, table
+from .shown.screen import Column, Columns, Span, State, Whole, table
 from .shown.words import clock, moment
 
 # -- audit ---------------------------------------------------------------------------------------------------------
@@ -32,13 +32,13 @@ from .shown.words import clock, moment
 
 _NEWEST = 100
 _STATES: dict[str | None, State] = {"failure": "failed", "partial": "missing"}
-COLUMNS = (
-    Column("time"),
-    Column("type"),
-    Column("pid", right=True),
-    Column("process", most=16),
-    Column("status"),
-    Column("what", flexible=True),
+COLUMNS: Columns[AuditRow] = (
+    Column("time", lambda row: clock(row.timestamp_ms)),
+    Column("type", lambda row: row.audit_type),
+    Column("pid", lambda row: str(row.pid or ""), right=True),
+    Column("process", lambda row: row.comm or "", most=16),
+    Column("status", lambda row: Span(row.status or "", "" if _finds_nothing(row) else _STATES.get(row.status, ""))),
+    Column("what", lambda row: _what(row), flexible=True),
 )
 
 
@@ -56,27 +56,16 @@ def audit(
         return
     most = None if ask.flags.show_all else ask.flags.limit or _NEWEST
     rows = list(newest_audits(ask.store, replace(ask.selection, limit=None if most is None else most + 1), audit_type))
-    ask.write_lines(_lines(rows[:most], ask.screen))
+    ask.write_lines(table(COLUMNS, rows[:most], ask.screen))
     if not rows:
         ask.write_lines([ask.nothing("of that kind")])
     elif most is not None and len(rows) > most:
         ask.write_lines(["", Whole(f"the newest {most}; all of them: {ask.command} --all")])
 
 
-def _lines(rows: Sequence[AuditRow], screen: Screen) -> Iterable[Line]:
-    return table(COLUMNS, map(_cells, rows), screen)
-
-
-def _cells(row: AuditRow) -> tuple[Cell, ...]:
+def _what(row: AuditRow) -> str:
     target = f" {row.target}" if row.target and row.target not in (row.summary or "") else ""
-    return (
-        clock(row.timestamp_ms),
-        row.audit_type,
-        str(row.pid or ""),
-        row.comm or "",
-        Span(row.status or "", "" if _finds_nothing(row) else _STATES.get(row.status, "")),
-        (row.summary or row.action or "") + target,
-    )
+    return (row.summary or row.action or "") + target
 
 
 def _finds_nothing(row: AuditRow) -> bool:
@@ -87,19 +76,19 @@ def _finds_nothing(row: AuditRow) -> bool:
 # agentsight-rx report http: every HTTP exchange, also of no model.
 
 
-HTTP_COLUMNS = (
-    Column("time"),
-    Column("process", flexible=True, most=24, rank=1),
-    Column("method"),
-    Column("host", flexible=True, most=40),
-    Column("path", flexible=True, middle=True),
-    Column("peer", flexible=True, most=24, rank=4),
-    Column("status", right=True),
-    Column("sent", right=True, rank=3),
-    Column("received", right=True, rank=2),
-    Column("took", right=True),
-    Column("turn", right=True),
-    Column("missing"),
+HTTP_COLUMNS: Columns[Exchange] = (
+    Column("time", lambda row: clock(row.timestamp_ms)),
+    Column("process", lambda row: f"{row.comm} {row.pid}", flexible=True, most=24, rank=1),
+    Column("method", lambda row: row.method),
+    Column("host", lambda row: row.host or "unknown", flexible=True, most=40),
+    Column("path", lambda row: row.path, flexible=True, middle=True),
+    Column("peer", lambda row: row.peer or "", flexible=True, most=24, rank=4),
+    Column("status", lambda row: Span(str(row.status_code or ""), "failed" if _has_failed(row) else ""), right=True),
+    Column("sent", lambda row: data_size(row.request_bytes), right=True, rank=3),
+    Column("received", lambda row: data_size(row.response_bytes), right=True, rank=2),
+    Column("took", lambda row: took(row.duration_ms), right=True),
+    Column("turn", lambda row: str(row.turn or ("passed on" if row.call_id and row.is_passed_on else "")), right=True),
+    Column("missing", lambda row: Span(_missing(row), "missing")),
 )
 
 
@@ -114,39 +103,25 @@ def http(
     rules = None if rule is None else compile_http([rule])
 
     def is_meant(row: HttpRow) -> bool:
-        is_bad = row.status != "complete" or (row.status_code or 0) >= 400
+        is_bad = row.status != "complete" or _has_failed(row)
         if (failed and not is_bad) or (host is not None and row.host != host) or not is_counted(row, causes):
             return False
         return rules is None or is_matched(ask.store, row.id, rules)
 
     ask.show(
         lambda selection: exchanges_of(within(ask.store, HTTP, selection, causes, where=is_meant), causes),
-        _http_lines,
+        partial(table, HTTP_COLUMNS),
         most=_NEWEST,
     )
 
 
-def _http_lines(rows: Sequence[Exchange], screen: Screen) -> Iterable[Line]:
-    return table(HTTP_COLUMNS, map(_http_cells, rows), screen)
+def _has_failed(row: HttpRow) -> bool:
+    """The server refused it."""
+    return (row.status_code or 0) >= 400
 
 
-def _http_cells(row: Exchange) -> tuple[Cell, ...]:
-    status = str(row.status_code or "")
-    state = "" if row.status == "complete" else row.reason or row.status
-    return (
-        clock(row.timestamp_ms),
-        f"{row.comm} {row.pid}",
-        row.method,
-        row.host or "unknown",
-        row.path,
-        row.peer or "",
-        Span(status, "failed" if (row.status_code or 0) >= 400 else ""),
-        data_size(row.request_bytes),
-        data_size(row.response_bytes),
-        took(row.duration_ms),
-        str(row.turn or ("passed on" if row.call_id and row.is_passed_on else "")),
-        Span(state.replace("_", " "), "missing"),
-    )
+def _missing(row: Exchange) -> str:
+    return "" if row.status == "complete" else (row.reason or row.status).replace("_", " ")
 
 
 # -- prompts -------------------------------------------------------------------------------------------------------
@@ -154,36 +129,26 @@ def _http_cells(row: Exchange) -> tuple[Cell, ...]:
 
 
 _PROMPTS_NEWEST = 20
-PROMPTS_COLUMNS = (
-    Column("time"),
-    Column("agent", most=20),
-    Column("turn", right=True),
-    Column("tokens", right=True),
-    Column("model", flexible=True, most=24),
-    Column("prompt", flexible=True),
-)
+
+
+def prompts_columns_of(now_ms: int) -> Columns[PromptLine]:
+    """The columns."""
+    return (
+        Column("time", lambda row: moment(row.timestamp_ms, now_ms, short=True)),
+        Column("agent", lambda row: row.agent or row.comm or "", most=20),
+        Column("turn", lambda row: str(row.turn or ""), right=True),
+        Column("tokens", lambda row: amount(row.total_tokens), right=True),
+        Column("model", lambda row: row.model or "unknown", flexible=True, most=24),
+        Column("prompt", lambda row: row.prompt, flexible=True),
+    )
 
 
 def prompts(ask: Ask) -> None:
     """The users' prompts, each once, without tool results and the notes that agents add."""
-    ask.show(lambda selection: read_prompts(ask.store, selection, ask.prices), _prompts_lines, most=_PROMPTS_NEWEST)
-
-
-def _prompts_lines(rows: Sequence[PromptLine], screen: Screen) -> Iterable[Line]:
-    return table(
-        PROMPTS_COLUMNS,
-        (
-            (
-                moment(row.timestamp_ms, screen.now_ms, short=True),
-                row.agent or row.comm or "",
-                str(row.turn or ""),
-                amount(row.total_tokens),
-                row.model or "unknown",
-                row.prompt,
-            )
-            for row in rows
-        ),
-        screen,
+    ask.show(
+        lambda selection: read_prompts(ask.store, selection, ask.prices),
+        partial(table, prompts_columns_of(ask.now_ms)),
+        most=_PROMPTS_NEWEST,
     )
 
 
@@ -191,20 +156,24 @@ def _prompts_lines(rows: Sequence[PromptLine], screen: Screen) -> Iterable[Line]
 
 
 _SESSIONS_NEWEST = 30
-SESSIONS_COLUMNS = (
-    Column("started"),
-    Column("took", right=True, rank=1),
-    Column("agent", most=20, flexible=True),
-    Column("version", most=12, rank=5),
-    Column("calls", right=True),
-    Column("in", right=True),
-    Column("cached", right=True, rank=4),
-    Column("out", right=True, rank=2),
-    Column("tools", right=True, rank=3),
-    Column("failed", right=True),
-    Column("id", most=12, middle=True),
-    Column("first prompt", flexible=True),
-)
+
+
+def sessions_columns_of(now_ms: int) -> Columns[SessionRow]:
+    """The columns."""
+    return (
+        Column("started", lambda row: moment(row.start_timestamp_ms, now_ms, short=True)),
+        Column("took", lambda row: "live" if row.status == "live" else took(row.duration_ms), right=True, rank=1),
+        Column("agent", lambda row: f"{row.who} {row.pid or ''}".strip(), most=20, flexible=True),
+        Column("version", lambda row: row.agent_version, most=12, rank=5),
+        Column("calls", lambda row: str(row.calls), right=True),
+        Column("in", lambda row: amount(row.asked_tokens), right=True),
+        Column("cached", lambda row: amount(row.cache_read_tokens), right=True, rank=4),
+        Column("out", lambda row: amount(row.output_tokens), right=True, rank=2),
+        Column("tools", lambda row: str(row.tools or ""), right=True, rank=3),
+        Column("failed", lambda row: Span(str(row.failed_calls + row.failed_tools or ""), "failed"), right=True),
+        Column("id", lambda row: row.id, most=12, middle=True),
+        Column("first prompt", _title, flexible=True),
+    )
 
 
 def sessions(ask: Ask, transcripts: Annotated[bool, WITH_FILES] = False) -> None:
@@ -214,29 +183,12 @@ def sessions(ask: Ask, transcripts: Annotated[bool, WITH_FILES] = False) -> None
         rows = read_sessions(ask.store, ask.selection)
         ask.write({**value_of(row), "only_in_file": in_file_only(files, row.id)} for row in rows)
         return
-    ask.show(lambda selection: read_sessions(ask.store, selection), _sessions_lines, most=_SESSIONS_NEWEST)
+    columns = sessions_columns_of(ask.now_ms)
+    ask.show(lambda selection: read_sessions(ask.store, selection), partial(table, columns), most=_SESSIONS_NEWEST)
     ask.write_lines(lacking_said(files, ask))
 
 
-def _sessions_lines(rows: Sequence[SessionRow], screen: Screen) -> Iterable[Line]:
-    return table(SESSIONS_COLUMNS, (_sessions_cells(row, screen) for row in rows), screen)
-
-
-def _sessions_cells(row: SessionRow, screen: Screen) -> tuple[str | Span, ...]:
+def _title(row: SessionRow) -> str:
     container = f"in container {row.container}: " if row.container else ""
     within = f"sub-session of {row.parent_session_id}: " if row.parent_session_id else ""
-    failed = row.failed_calls + row.failed_tools
-    return (
-        moment(row.start_timestamp_ms, screen.now_ms, short=True),
-        "live" if row.status == "live" else took(row.duration_ms),
-        f"{row.who} {row.pid or ''}".strip(),
-        row.agent_version,
-        str(row.calls),
-        amount(row.asked_tokens),
-        amount(row.cache_read_tokens),
-        amount(row.output_tokens),
-        str(row.tools) if row.tools else "",
-        Span(str(failed) if failed else "", "failed"),
-        row.id,
-        within + container + row.title,
-    )
+    return within + container + row.title

@@ -13,7 +13,7 @@ from ...store.words import count, plural, took
 from ...view.queries.calls.mcp import McpRequest, McpTool, mcp_of
 from ...view.queries.effects.causes import Causes, within
 from .shown.ask import Ask
-from .shown.screen import Cell, Column, Line, Screen, Span, State, Whole, table
+from .shown.screen import Column, Columns, Line, Screen, Span, State, Whole, table
 from .shown.words import clock
 
 # -- mcp words -----------------------------------------------------------------------------------------------------
@@ -45,15 +45,15 @@ def _object(text: str) -> Mapping[str, object]:
 
 
 _EACH = 5  # requests to one tool
-COLUMNS = (
-    Column("time"),
-    Column("outcome"),
-    Column("took", right=True),
-    Column("turn", right=True),
-    Column("arguments", flexible=True),
-    Column("result", flexible=True),
-    Column("client", right=True),
-    Column("server", right=True),
+COLUMNS: Columns[McpRequest] = (
+    Column("time", lambda request: clock(request.timestamp_ms)),
+    Column("outcome", lambda request: Span(request.outcome.replace("_", " "), _state(request.outcome))),
+    Column("took", lambda request: took(request.duration_ms), right=True),
+    Column("turn", lambda request: str(request.cause.turn or "") if request.cause else "", right=True),
+    Column("arguments", lambda request: request.arguments, flexible=True),
+    Column("result", lambda request: result_said(request.result), flexible=True),
+    Column("client", lambda request: str(request.client_pid or ""), right=True),
+    Column("server", lambda request: str(request.server_pid or ""), right=True),
 )
 
 
@@ -96,20 +96,7 @@ def _lines(tools: Sequence[McpTool], screen: Screen, most: int | None) -> Iterab
             Span(f", {count(tool.failed)} failed" if tool.failed else "", "failed"),
             times,
         )
-        yield from table(COLUMNS, map(_cells, tool.requests[-most:] if most else tool.requests), screen)
-
-
-def _cells(request: McpRequest) -> tuple[Cell, ...]:
-    return (
-        clock(request.timestamp_ms),
-        Span(request.outcome.replace("_", " "), _state(request.outcome)),
-        took(request.duration_ms),
-        str(request.cause.turn or "") if request.cause else "",
-        request.arguments,
-        result_said(request.result),
-        str(request.client_pid or ""),
-        str(request.server_pid or ""),
-    )
+        yield from table(COLUMNS, tool.requests[-most:] if most else tool.requests, screen)
 
 
 def _state(outcome: str) -> State:

@@ -10,31 +10,31 @@ from ...view.queries.effects.causes import Causes, within
 from ...view.queries.effects.network import Host, Network, Path, Peer, network_of
 from ...view.queries.reading import rows_of, selected
 from .shown.ask import Ask, plain
-from .shown.screen import Cell, Column, Line, Prose, Span, Whole, table
+from .shown.screen import Column, Columns, Line, Prose, Span, Whole, table
 from .shown.words import causes_said, listed, who_said
 
 _MOST = 30
 _PATHS = 5
 _ABSENT = 3
-PEERS = (
-    Column("peer", flexible=True, middle=True),
-    Column("name", flexible=True),
-    Column("what"),
-    Column("failed", flexible=True),
-    Column("sent", right=True),
-    Column("received", right=True),
-    Column("by", flexible=True, most=24),
-    Column("for", flexible=True, most=24, rank=1),
+PEERS: Columns[Peer] = (
+    Column("peer", lambda peer: peer.peer, flexible=True, middle=True),
+    Column("name", lambda peer: ", ".join(peer.names), flexible=True),
+    Column("what", lambda peer: ", ".join(peer.deeds)),
+    Column("failed", lambda peer: Span(f"{count(peer.errors)} {peer.error}" if peer.errors else "", "failed"), flexible=True),
+    Column("sent", lambda peer: _known(peer.sent_bytes), right=True),
+    Column("received", lambda peer: _known(peer.received_bytes), right=True),
+    Column("by", lambda peer: who_said(peer.by), flexible=True, most=24),
+    Column("for", lambda peer: causes_said(peer.causes), flexible=True, most=24, rank=1),
 )
-HOSTS = (
-    Column("host", flexible=True, middle=True, tree=True),
-    Column("times", right=True),
-    Column("calls", right=True),
-    Column("failed", right=True),
-    Column("cut", right=True),
-    Column("sent", right=True),
-    Column("received", right=True),
-    Column("by", flexible=True, most=24),
+HOSTS: Columns[Host | Path] = (
+    Column("host", lambda each: _place(each), flexible=True, middle=True, tree=True),
+    Column("times", lambda each: count(each.count), right=True),
+    Column("calls", lambda each: _some(each.calls), right=True),
+    Column("failed", lambda each: Span(_some(each.errors), "failed"), right=True),
+    Column("cut", lambda each: Span(_some(_cut(each)), "missing"), right=True),
+    Column("sent", lambda each: data_size(each.sent_bytes), right=True),
+    Column("received", lambda each: data_size(each.received_bytes), right=True),
+    Column("by", lambda each: who_said(each.by) if isinstance(each, Host) else "", flexible=True, most=24),
 )
 
 
@@ -68,7 +68,7 @@ def _lines(found: Network, ask: Ask, limit: int | None) -> Iterable[Line]:
     absent = found.peers[len(reached) :]
     if not (found.peers or found.hosts or found.unread):
         yield ask.nothing("of connections and HTTP")
-    yield from table(PEERS, map(_peer, peers), ask.screen)
+    yield from table(PEERS, peers, ask.screen)
     if absent:
         times = plural(sum(each.count for each in absent), "time")
         names = listed([each.peer for each in absent], _ABSENT)
@@ -85,38 +85,26 @@ def _lines(found: Network, ask: Ask, limit: int | None) -> Iterable[Line]:
         yield Span(f"{count(found.uncounted)} rows of other peers and paths are not listed", "missing")
 
 
-def _peer(peer: Peer) -> tuple[Cell, ...]:
-    return (
-        peer.peer,
-        ", ".join(peer.names),
-        ", ".join(peer.deeds),
-        Span(f"{count(peer.errors)} {peer.error}" if peer.errors else "", "failed"),
-        _known(peer.sent_bytes),
-        _known(peer.received_bytes),
-        who_said(peer.by),
-        causes_said(peer.causes),
-    )
-
-
 def _known(number: int | None) -> str:
     """Bytes; `?` where they were not measured."""
     return "?" if number is None else data_size(number)
 
 
-def _rows(hosts: Sequence[Host], paths: int | None) -> Iterable[tuple[Cell, ...]]:
+def _rows(hosts: Sequence[Host], paths: int | None) -> Iterable[Host | Path]:
     for host in hosts:
-        cut = sum(each.partial for each in host.paths)
-        yield (f"{host.scheme}://{host.host or '(not known)'}", *_numbers(host, cut), who_said(host.by))
-        for path in host.paths[:paths]:
-            yield (f"  {' '.join(path.methods)} {path.path}", *_numbers(path, path.partial), "")
+        yield host
+        yield from host.paths[:paths]
 
 
-def _numbers(each: Host | Path, cut: int) -> tuple[Cell, ...]:
-    return (
-        count(each.count),
-        count(each.calls) if each.calls else "",
-        Span(count(each.errors) if each.errors else "", "failed"),
-        Span(count(cut) if cut else "", "missing"),
-        data_size(each.sent_bytes),
-        data_size(each.received_bytes),
-    )
+def _place(each: Host | Path) -> str:
+    if isinstance(each, Host):
+        return f"{each.scheme}://{each.host or '(not known)'}"
+    return f"  {' '.join(each.methods)} {each.path}"
+
+
+def _cut(each: Host | Path) -> int:
+    return sum(path.partial for path in each.paths) if isinstance(each, Host) else each.partial
+
+
+def _some(number: int) -> str:
+    return count(number) if number else ""

@@ -20,7 +20,7 @@ from ...view.queries.sessions.health import Health, read_health
 from ..places.stores import is_being_written, recorded
 from ..text import tls_lines
 from .shown.ask import Ask
-from .shown.screen import Column, Line, Prose, Screen, Span, Whole, table
+from .shown.screen import Cell, Column, Columns, Line, Prose, Screen, Span, Whole, table
 from .shown.words import listed, moment
 
 # -- health --------------------------------------------------------------------------------------------------------
@@ -86,14 +86,6 @@ def _section(title: str, lines: Sequence[str]) -> Iterator[Line]:
 
 
 _NEWEST = 30
-COLUMNS = (
-    Column("recorded"),
-    Column("calls", right=True),
-    Column("tokens", right=True),
-    Column("size", right=True),
-    Column("what", flexible=True),
-    Column("file", middle=True),
-)
 
 
 class Recorded(Struct, frozen=True):
@@ -105,6 +97,18 @@ class Recorded(Struct, frozen=True):
     being_written: bool
     held: Held | None = None
     error: str | None = None
+
+
+def columns_of(now_ms: int) -> Columns[Recorded]:
+    """The columns; of a file that cannot be read, `what` says why."""
+    return (
+        Column("recorded", lambda row: moment((row.held and row.held.started_ms) or row.changed_ms, now_ms)),
+        Column("calls", lambda row: count(row.held.calls) if row.held else "", right=True),
+        Column("tokens", lambda row: amount(row.held.tokens) if row.held else "", right=True),
+        Column("size", lambda row: data_size(row.bytes), right=True),
+        Column("what", _what, flexible=True),
+        Column("file", lambda row: PurePath(row.path).name, middle=True),
+    )
 
 
 def recordings(ask: Ask) -> None:
@@ -119,7 +123,7 @@ def recordings(ask: Ask) -> None:
     rows = list(found)
     if files:
         ask.write_lines([Whole(f"in {' and '.join(dict.fromkeys(str(path.parent) for path in files))}")])
-    ask.write_lines(_recordings_lines(rows, ask.screen))
+    ask.write_lines(table(columns_of(ask.now_ms), rows, ask.screen))
     if not rows:
         ask.write_lines([f"no recording; make one with `{program()} record -- COMMAND`"])
     elif len(shown) < len(files):
@@ -142,32 +146,9 @@ def _recorded(path: Path) -> Recorded:
     return replace(found, held=held)
 
 
-def _recordings_lines(rows: Sequence[Recorded], screen: Screen) -> Iterable[Line]:
-    return table(COLUMNS, (_cells(row, screen) for row in rows), screen)
-
-
-def _cells(row: Recorded, screen: Screen) -> tuple[str | Span, ...]:
+def _what(row: Recorded) -> Cell:
     held = row.held
     if held is None:
-        return (
-            moment(row.changed_ms, screen.now_ms),
-            "",
-            "",
-            data_size(row.bytes),
-            Span(_error(row), "failed"),
-            PurePath(row.path).name,
-        )
+        return Span((row.error or "").removeprefix(row.path).strip(), "failed")
     what = held.title or listed(held.models, 3) or "no call of a model"
-    state = "" if held.ended else " (being recorded)" if row.being_written else " (no orderly end)"
-    return (
-        moment(held.started_ms or row.changed_ms, screen.now_ms),
-        count(held.calls),
-        amount(held.tokens),
-        data_size(row.bytes),
-        what + state,
-        PurePath(row.path).name,
-    )
-
-
-def _error(row: Recorded) -> str:
-    return (row.error or "").removeprefix(row.path).strip()
+    return what + ("" if held.ended else " (being recorded)" if row.being_written else " (no orderly end)")

@@ -12,18 +12,18 @@ from msgspec.structs import asdict, replace
 from ...llm.prices import Prices
 from ...store.rows.tool_words import asked_for
 from ...store.state import Store
-from ...store.words import amount, count, money, plural, took
-from ...view import ProcessRow, SessionRow
+from ...store.words import count, plural, took
+from ...view import CallRow, ProcessRow, SessionRow
 from ...view.queries import Selection
 from ...view.queries.alerts import read_alerts
 from ...view.queries.context.words import saving_said
 from ...view.queries.sessions.summary import Summary, Turn, read_summary
-from .call_words import is_whole, new_in_call, numbers_said, state_of_call
+from .call_words import cost_of, is_whole, lasted_ms, new_in_call, numbers_said, state_of_call, tokens_of
 from .recordings import missing_said
 from .shown.ask import Ask, report_called
 from .shown.lacking import WITH_FILES, compared, in_file_only, lacking_said
 from .shown.markdown import summary_markdown
-from .shown.screen import Cell, Column, Line, Prose, Screen, Span, Whole, render, table
+from .shown.screen import Cell, Column, Columns, Line, Prose, Screen, Span, Whole, render, table
 from .shown.words import finding_said, listed, moment
 from .tools import tool_said
 
@@ -33,15 +33,15 @@ _PEERS = 4
 _FINDINGS = 3
 _TITLE = 100
 
-COLUMNS = (
-    Column("turn", right=True),
-    Column("time", right=True),
-    Column("in", right=True),
-    Column("cached", right=True),
-    Column("out", right=True),
-    Column("cost", right=True),
-    Column("what was new", flexible=True, most=36),
-    Column("tools", flexible=True, middle=True),
+COLUMNS: Columns[Turn] = (
+    Column("turn", lambda turn: str(turn.call.turn or ""), right=True),
+    Column("time", lambda turn: took(lasted_ms(turn.call)), right=True),
+    Column("in", lambda turn: tokens_of(turn.call, turn.call.asked_tokens), right=True),
+    Column("cached", lambda turn: tokens_of(turn.call, turn.call.cache_read_tokens), right=True),
+    Column("out", lambda turn: _out(turn.call), right=True),
+    Column("cost", lambda turn: cost_of(turn.call), right=True),
+    Column("what was new", lambda turn: _new(turn.call), flexible=True, most=36),
+    Column("tools", lambda turn: _tools(turn), flexible=True, middle=True),
 )
 
 
@@ -89,7 +89,7 @@ def summary_lines(found: Summary, screen: Screen, call: Callable[[str], str]) ->
     if found.calls:
         yield ""
         yield Prose(_numbers(found))
-        yield from table(COLUMNS, map(_turn, found.turns), screen)
+        yield from table(COLUMNS, found.turns, screen)
         if len(found.turns) < found.calls:
             yield Whole(f"    …  {count(found.calls - len(found.turns))} more: {call('')} --all")
     yield from _effects(found, session, call)
@@ -115,23 +115,14 @@ def _numbers(found: Summary) -> str:
     return numbers_said(found.calls, tokens, found.cost, found.models)
 
 
-def _turn(turn: Turn) -> tuple[Cell, ...]:
-    call = turn.call
-    has_tokens = bool(call.total_tokens)
-    lasted = None if call.end_timestamp_ms is None else call.end_timestamp_ms - call.start_timestamp_ms
-    out: Cell = amount(call.output_tokens) if has_tokens else ""
+def _out(call: CallRow) -> Cell:
     if not is_whole(call):
-        out = Span("cut" if call.status == "partial" else call.status, "missing")
-    return (
-        str(call.turn or ""),
-        took(lasted),
-        amount(call.asked_tokens) if has_tokens else "",
-        amount(call.cache_read_tokens) if has_tokens else "",
-        out,
-        money(call.cost_usd) if has_tokens else "",
-        "your prompt" if call.turn == 1 and call.is_prompted else new_in_call(call),
-        _tools(turn),
-    )
+        return Span("cut" if call.status == "partial" else call.status, "missing")
+    return tokens_of(call, call.output_tokens)
+
+
+def _new(call: CallRow) -> str:
+    return "your prompt" if call.turn == 1 and call.is_prompted else new_in_call(call)
 
 
 def _tools(turn: Turn) -> Cell:

@@ -16,21 +16,24 @@ from ...view.queries.effects.causes import Causes, within
 from ...view.queries.sessions.timeline import Moment, timeline_of
 from ..values import seconds_of
 from .shown.ask import Ask
-from .shown.screen import Cell, Column, Line, Screen, Span, State, table
+from .shown.screen import Column, Columns, Line, Screen, Span, State, table
 from .shown.words import moment
 
 _NEWEST = 200
 _EFFECTS = frozenset({"file", "network"})
 _STATES: dict[str, State] = {"failed": "failed", "missing": "missing"}
-_COLUMNS = (
-    Column("after", right=True),
-    Column("turn", right=True),
-    Column("what"),
-    Column("process", flexible=True, most=16),
-    Column(flexible=True),
-    Column("took", right=True),
-    Column("how", flexible=True, most=24),
-)
+
+
+def _columns(folder: str) -> Columns[Moment]:
+    return (
+        Column("after", lambda each: _after(each.offset_ms), right=True),
+        Column("turn", lambda each: str(each.turn or ""), right=True),
+        Column("what", lambda each: Span(each.kind, _pause(each))),
+        Column("process", lambda each: f"{each.comm or ''} {each.pid or ''}".strip(), flexible=True, most=16),
+        Column("", lambda each: Span(_said(each, folder), _pause(each)), flexible=True),
+        Column("took", lambda each: took(each.duration_ms), right=True),
+        Column("how", _how, flexible=True, most=24),
+    )
 
 
 def timeline(
@@ -56,23 +59,17 @@ def timeline(
     def lines(moments: Sequence[Moment], screen: Screen) -> Iterable[Line]:
         for first in moments[:1]:
             yield from (f"from {moment(first.timestamp_ms - first.offset_ms, screen.now_ms)}", "")
-        yield from table(_COLUMNS, (_cells(each, causes.folder) for each in moments), screen)
+        yield from table(_columns(causes.folder), moments, screen)
 
     ask.show(read, lines, most=_NEWEST)
 
 
-def _cells(each: Moment, folder: str) -> tuple[Cell, ...]:
-    if each.kind == "idle":
-        return (_after(each.offset_ms), "", Span("idle", "quiet"), "", Span(each.text, "quiet"), took(each.duration_ms), "")
-    return (
-        _after(each.offset_ms),
-        str(each.turn or ""),
-        each.kind,
-        f"{each.comm or ''} {each.pid or ''}".strip(),
-        _said(each, folder),
-        took(each.duration_ms),
-        Span(each.detail or ("no end seen" if each.status == "open" else ""), _STATES.get(each.status, "")),
-    )
+def _pause(each: Moment) -> State:
+    return "quiet" if each.kind == "idle" else ""
+
+
+def _how(each: Moment) -> Span:
+    return Span(each.detail or ("no end seen" if each.status == "open" else ""), _STATES.get(each.status, ""))
 
 
 def _said(each: Moment, folder: str) -> str:

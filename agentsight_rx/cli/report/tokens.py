@@ -13,30 +13,20 @@ from ...core.errors import UsageError
 from ...llm.context.losses import Cause
 from ...store.rows.kinds import SessionRow
 from ...store.rows.tables import SESSIONS
-from ...store.words import amount, money, plural
+from ...store.words import amount, count, known_money, money, plural
 from ...view.queries.calls.costs import CostSum
 from ...view.queries.calls.tokens import GROUPINGS, Grouping, TokenGroup, read_tokens
 from ...view.queries.context.context import TurnContext
-from ...view.queries.context.part_tokens import PART_GROUPINGS, PartGrouping, read_parts
+from ...view.queries.context.part_tokens import PART_GROUPINGS, PartGroup, PartGrouping, read_parts
 from ...view.queries.context.reading import read_contexts
 from ...view.queries.context.words import cleared_said, lost_said
 from ...view.queries.reading import newest_session, selected
 from .call_words import cost_said
 from .shown.ask import Ask
-from .shown.screen import Column, Line, Prose, Screen, Whole, table
+from .shown.screen import Column, Columns, Line, Prose, Screen, Whole, table
 
 # -- cache ---------------------------------------------------------------------------------------------------------
 # agentsight-rx report cache: every time that the cache of a conversation was lost, why, and what that cost.
-
-
-COLUMNS = (
-    Column("turn", right=True),
-    Column("lost", right=True),
-    Column("cost", right=True),
-    Column("why", flexible=True, most=200),
-    Column("before", flexible=True, rank=2, most=40),
-    Column("now", flexible=True, rank=2, most=40),
-)
 
 
 class Loss(Struct, frozen=True):
@@ -50,6 +40,16 @@ class Loss(Struct, frozen=True):
     usd: float | None
     why: str
     cause: Cause | None
+
+
+COLUMNS: Columns[Loss] = (
+    Column("turn", lambda loss: str(loss.turn), right=True),
+    Column("lost", lambda loss: count(loss.tokens), right=True),
+    Column("cost", lambda loss: known_money(loss.usd), right=True),
+    Column("why", lambda loss: loss.why, flexible=True, most=200),
+    Column("before", lambda loss: loss.cause.old if loss.cause else "", flexible=True, rank=2, most=40),
+    Column("now", lambda loss: loss.cause.new if loss.cause else "", flexible=True, rank=2, most=40),
+)
 
 
 def cache(ask: Ask) -> None:
@@ -111,15 +111,10 @@ def _lines(sessions: Sequence[SessionRow], losses: Sequence[Loss], ask: Ask) -> 
         f"The cache was lost {plural(len(losses), 'time')}: {amount(sum(each.tokens for each in losses))} tokens{price}."
     )
     yield ""
-    yield from table(COLUMNS, map(_row, losses), ask.screen)
+    yield from table(COLUMNS, losses, ask.screen)
     yield ""
     first = losses[0].turn
     yield Whole(f"next: {ask.other('context')} {first} · {ask.other('diff')} {max(1, first - 1)} {first}")
-
-
-def _row(loss: Loss) -> tuple[str, ...]:
-    cost = "" if loss.usd is None else money(loss.usd)
-    return str(loss.turn), f"{loss.tokens:,}", cost, loss.why, *((loss.cause.old, loss.cause.new) if loss.cause else ("", ""))
 
 
 # ------------------------------------------------------------------------------------------------------------------------
@@ -157,17 +152,17 @@ def tokens(
         )
 
 
-def columns_of(kind: Grouping) -> tuple[Column, ...]:
+def columns_of(kind: Grouping) -> Columns[TokenGroup]:
     """The columns, the first one named by the group."""
     return (
-        Column(kind, flexible=True, middle=kind == "dir"),
-        Column("calls", right=True),
-        Column("in", right=True),
-        Column("cached", right=True),
-        Column("to cache", right=True),
-        Column("out", right=True),
-        Column("total", right=True),
-        Column("cost", right=True),
+        Column(kind, lambda group: group.group, flexible=True, middle=kind == "dir"),
+        Column("calls", lambda group: str(group.calls), right=True),
+        Column("in", lambda group: amount(group.asked_tokens), right=True),
+        Column("cached", lambda group: amount(group.cache_read_tokens), right=True),
+        Column("to cache", lambda group: amount(group.cache_creation_tokens), right=True),
+        Column("out", lambda group: amount(group.output_tokens), right=True),
+        Column("total", lambda group: amount(group.total_tokens), right=True),
+        Column("cost", lambda group: _cost(group.cost), right=True),
     )
 
 
@@ -175,32 +170,19 @@ def _tokens_lines(groups: Sequence[TokenGroup], screen: Screen, kind: Grouping) 
     if not groups:
         yield "no call of a model"
         return
-    rows = [
-        (
-            group.group,
-            str(group.calls),
-            amount(group.asked_tokens),
-            amount(group.cache_read_tokens),
-            amount(group.cache_creation_tokens),
-            amount(group.output_tokens),
-            amount(group.total_tokens),
-            _cost(group.cost),
-        )
-        for group in groups
-    ]
-    yield from table(columns_of(kind), rows, screen)
+    yield from table(columns_of(kind), groups, screen)
     yield ""
     yield Prose(f"cost at list price: {cost_said(_sum([group.cost for group in groups]))}")
 
 
-def part_columns_of(kind: PartGrouping) -> tuple[Column, ...]:
+def part_columns_of(kind: PartGrouping) -> Columns[PartGroup]:
     """The columns of parts of requests."""
     return (
-        Column(kind, flexible=True, middle=kind == "file"),
-        Column("parts", right=True),
-        Column("requests", right=True),
-        Column("carried", right=True),
-        Column("cost", right=True),
+        Column(kind, lambda group: group.group, flexible=True, middle=kind == "file"),
+        Column("parts", lambda group: count(group.parts), right=True),
+        Column("requests", lambda group: count(group.requests), right=True),
+        Column("carried", lambda group: amount(group.carried), right=True),
+        Column("cost", lambda group: known_money(group.cost), right=True),
     )
 
 
@@ -210,17 +192,8 @@ def _parts(ask: Ask, group_by: PartGrouping) -> None:
     if ask.as_json:
         ask.write(shown)
         return
-    rows = [
-        (
-            group.group,
-            f"{group.parts:,}",
-            f"{group.requests:,}",
-            amount(group.carried),
-            "" if group.cost is None else money(group.cost),
-        )
-        for group in shown
-    ]
-    ask.write_lines(table(part_columns_of(group_by), rows, ask.screen) if rows else [f"no part of a request has a {group_by}"])
+    columns = part_columns_of(group_by)
+    ask.write_lines(table(columns, shown, ask.screen) if shown else [f"no part of a request has a {group_by}"])
     ask.write_lines(
         ["", Prose("carried: tokens of the parts, in every request that sent them; the cost is that of sending them")]
     )

@@ -15,7 +15,7 @@ from ...view.queries.calls.mcp import read_tools
 from ...view.queries.effects.causes import Causes, within
 from ...view.queries.effects.work import Process, process_list, process_tree
 from .shown.ask import Ask
-from .shown.screen import Cell, Column, Line, Screen, Span, table
+from .shown.screen import Column, Columns, Line, Screen, Span, table
 from .shown.words import cause_said, clock
 
 # -- processes -----------------------------------------------------------------------------------------------------
@@ -23,14 +23,14 @@ from .shown.words import cause_said, clock
 
 
 _MOST = 100
-COLUMNS = (
-    Column("started"),
-    Column("pid", right=True),
-    Column("command", flexible=True, tree=True),
-    Column("ended"),
-    Column("took", right=True),
-    Column("agent", most=20, flexible=True),
-    Column("for", flexible=True, most=40),
+COLUMNS: Columns[Process] = (
+    Column("started", lambda row: clock(row.start_timestamp_ms or 0)),
+    Column("pid", lambda row: str(row.pid), right=True),
+    Column("command", lambda row: _command(row), flexible=True, tree=True),
+    Column("ended", lambda row: Span(_ended(row), "failed" if row.has_failed else "")),
+    Column("took", lambda row: took(row.duration_ms), right=True),
+    Column("agent", lambda row: row.agent or "", most=20, flexible=True),
+    Column("for", lambda row: _for(row), flexible=True, most=40),
 )
 
 
@@ -53,22 +53,17 @@ def _failed(row: ProcessRow) -> bool:
 
 
 def _lines(found: Sequence[Process], screen: Screen) -> Iterable[Line]:
-    return table(COLUMNS, map(_cells, found), screen)
+    return table(COLUMNS, found, screen)
 
 
-def _cells(row: Process) -> tuple[Cell, ...]:
-    cause = row.cause
-    prompt = f" ({cause.prompt})" if cause and cause.prompt else ""
+def _command(row: Process) -> str:
     words = " ".join(word if word and " " not in word else repr(word) for word in row.argv) or row.command
-    return (
-        clock(row.start_timestamp_ms or 0),
-        str(row.pid),
-        "  " * row.depth + (words or f"{row.comm or ''} (fork)"),
-        Span(_ended(row), "failed" if _failed(row) else ""),
-        took(row.duration_ms),
-        row.agent or "",
-        cause_said(cause) + prompt if row.starts else "",
-    )
+    return "  " * row.depth + (words or f"{row.comm or ''} (fork)")
+
+
+def _for(row: Process) -> str:
+    prompt = f" ({row.cause.prompt})" if row.cause and row.cause.prompt else ""
+    return cause_said(row.cause) + prompt if row.starts else ""
 
 
 def _ended(row: ProcessRow) -> str:
@@ -94,15 +89,15 @@ def tool_said(row: ToolRow) -> Span:
 
 _NEWEST = 50
 
-TOOLS_COLUMNS = (
-    Column("time"),
-    Column("tool", most=24, flexible=True),
-    Column("input", flexible=True),
-    Column("ended", flexible=True),
-    Column("took", right=True),
-    Column("pause", right=True, rank=1),
-    Column("pid", right=True),
-    Column("matched by", rank=2),
+TOOLS_COLUMNS: Columns[ToolRow] = (
+    Column("time", lambda row: clock(row.timestamp_ms)),
+    Column("tool", lambda row: row.tool_name, most=24, flexible=True),
+    Column("input", lambda row: asked_for(row.input), flexible=True),
+    Column("ended", tool_said, flexible=True),
+    Column("took", lambda row: took(row.duration_ms), right=True),
+    Column("pause", lambda row: took(row.pause_ms or None), right=True, rank=1),
+    Column("pid", lambda row: str(row.related_pid or ""), right=True),
+    Column("matched by", lambda row: row.link or "", rank=2),
 )
 
 
@@ -116,17 +111,4 @@ def tools(
 
 
 def _tools_lines(rows: Sequence[ToolRow], screen: Screen) -> Iterable[Line]:
-    return table(TOOLS_COLUMNS, map(_tools_cells, rows), screen)
-
-
-def _tools_cells(row: ToolRow) -> tuple[str | Span, ...]:
-    return (
-        clock(row.timestamp_ms),
-        row.tool_name,
-        asked_for(row.input),
-        tool_said(row),
-        took(row.duration_ms),
-        took(row.pause_ms or None),
-        str(row.related_pid or ""),
-        row.link or "",
-    )
+    return table(TOOLS_COLUMNS, rows, screen)

@@ -15,19 +15,22 @@ from ...view.queries.choosing import selection_of
 from ...view.queries.sessions.files import Matched, SessionFile, is_of_recording, match_files, session_file
 from ..places.session_files import Found, TranscriptFiles, home_of_user
 from .shown.ask import Ask
-from .shown.screen import Cell, Column, Line, Screen, Span, table
+from .shown.screen import Cell, Column, Columns, Line, Span, table
 from .shown.words import moment
 
-COLUMNS = (
-    Column("last"),
-    Column("file", most=24, flexible=True, middle=True),
-    Column("calls", right=True),
-    Column("tokens", right=True),
-    Column("session", most=12, middle=True),
-    Column("known by", rank=1),
-    Column("directory", flexible=True, middle=True),
-    Column("title", flexible=True),
-)
+
+def columns_of(now_ms: int) -> Columns[SessionFile]:
+    """The columns."""
+    return (
+        Column("last", lambda row: moment(row.end_timestamp_ms or 0, now_ms, short=True)),
+        Column("file", lambda row: row.name, most=24, flexible=True, middle=True),
+        Column("calls", lambda row: str(row.calls), right=True),
+        Column("tokens", lambda row: amount(row.asked_tokens + row.output_tokens), right=True),
+        Column("session", _session, most=12, middle=True),
+        Column("known by", _known_by, rank=1),
+        Column("directory", lambda row: _near_home(row.cwd or ""), flexible=True, middle=True),
+        Column("title", lambda row: row.title or row.prompt, flexible=True),
+    )
 
 
 def transcripts(ask: Ask) -> None:
@@ -39,7 +42,7 @@ def transcripts(ask: Ask) -> None:
     if ask.as_json:
         ask.write(shown)
         return
-    ask.write_lines(table(COLUMNS, (_cells(row, ask.screen) for row in shown), ask.screen))
+    ask.write_lines(table(columns_of(ask.now_ms), shown, ask.screen))
     if not shown:
         ask.write_lines([f"no session file{'' if not files else ', as it was selected'}"])
     ask.write_lines(_left_out(found, len(chosen) - len(shown)))
@@ -72,17 +75,12 @@ def _is_chosen(ask: Ask, file: Matched) -> bool:
     return times.until_ms is None or transcript.start_ms < times.until_ms
 
 
-def _cells(row: SessionFile, screen: Screen) -> tuple[Cell, ...]:
-    return (
-        moment(row.end_timestamp_ms or 0, screen.now_ms, short=True),
-        row.name,
-        str(row.calls),
-        amount(row.asked_tokens + row.output_tokens),
-        row.sessions[0] if row.sessions else Span("no call seen", "missing") if row.method else "",
-        f"{row.method} {row.confidence:.2f}" if row.method else Span("not recorded", "quiet"),
-        _near_home(row.cwd or ""),
-        row.title or row.prompt,
-    )
+def _session(row: SessionFile) -> Cell:
+    return row.sessions[0] if row.sessions else Span("no call seen", "missing") if row.method else ""
+
+
+def _known_by(row: SessionFile) -> Cell:
+    return f"{row.method} {row.confidence:.2f}" if row.method else Span("not recorded", "quiet")
 
 
 def _near_home(path: str) -> str:

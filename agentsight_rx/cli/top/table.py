@@ -13,27 +13,28 @@ from rich.text import Text
 from ...store.words import amount, count, money, plural
 from ...view.queries.top.top import TopRow, View, activity
 from ..program.errors import has_colour
-from ..report.shown.screen import Cell, Column, Line, Prose, Screen, Span, render, table
+from ..report.shown.screen import Column, Columns, Line, Prose, Screen, Span, State, render, table
 from ..report.shown.words import clock
 from .looks import Look, Looks, Wanted
 
-COLUMNS = (
-    Column("session", most=24, middle=True, rank=8),
-    Column("agent", most=12),
-    Column("pid", right=True, rank=7),
-    Column("state"),
-    Column("age", right=True, rank=4),
-    Column("last", rank=6),
-    Column("model", most=22, middle=True, rank=3),
-    Column("tokens", right=True),
-    Column("cost", right=True),
-    Column("cpu", right=True),
-    Column("memory", right=True, rank=2),
-    Column("activity", flexible=True, least=24),
-    Column("evidence", rank=9),
-    Column("workspace", flexible=True, middle=True, most=40, rank=5),
-    Column("context", flexible=True, most=80, rank=1),
+COLUMNS: Columns[TopRow] = (
+    Column("session", lambda row: row.session, most=24, middle=True, rank=8),
+    Column("agent", lambda row: row.agent, most=12),
+    Column("pid", lambda row: str(row.pid or ""), right=True, rank=7),
+    Column("state", lambda row: Span(row.state, _STATES.get(row.state, ""))),
+    Column("age", lambda row: since(row.age_s), right=True, rank=4),
+    Column("last", lambda row: clock(row.last_message_ms or 0)[:5], rank=6),
+    Column("model", lambda row: row.model or "", most=22, middle=True, rank=3),
+    Column("tokens", lambda row: amount(row.tokens) if row.tokens is not None else "", right=True),
+    Column("cost", lambda row: money(row.cost_usd) if row.cost_usd is not None or row.tokens else "", right=True),
+    Column("cpu", lambda row: f"{row.cpu_percent:.1f} %" if row.cpu_percent is not None else "", right=True),
+    Column("memory", lambda row: f"{count(row.rss_mb)} MB" if row.rss_mb is not None else "", right=True, rank=2),
+    Column("activity", lambda row: Span(done(row), "failed" if row.failures else ""), flexible=True, least=24),
+    Column("evidence", lambda row: "+".join(row.evidence), rank=9),
+    Column("workspace", lambda row: row.workspace, flexible=True, middle=True, most=40, rank=5),
+    Column("context", lambda row: row.context, flexible=True, most=80, rank=1),
 )
+_STATES: dict[str, State] = {"failed": "failed", "history": "quiet", "saved": "quiet"}
 _FAILED_MOST = 5
 _LEADING = 5  # of each kind
 _WORDS: dict[str, str] = {"processes": "execs", "files": "events", "network": "exchanges", "models": "tokens", "tools": "calls"}
@@ -47,7 +48,7 @@ def screen_lines(look: Look, wanted: Wanted, screen: Screen) -> Iterator[Line]:
     yield ""
     if not rows:
         yield "no agent runs, and no session was found" if look.rows == () else "no session fits --pid and --comm"
-    yield from table(COLUMNS, (cells(row) for row in shown), screen)
+    yield from table(COLUMNS, shown, screen)
     if len(shown) < len(rows):
         yield Span(f" {len(rows) - len(shown)} more: --rows {min(100, len(rows))}", "quiet")
     lines = list(activity_lines(shown, wanted.view))
@@ -72,26 +73,6 @@ def heading(look: Look, rows: Sequence[TopRow]) -> str:
     running = sum(row.state == "live" for row in rows)
     parts = [clock(look.now_ms), plural(len(rows), "session"), f"{running} live", f"{amount(tokens)} tokens", *cost]
     return f"{' · '.join(parts)} · from {look.source}"
-
-
-def cells(row: TopRow) -> tuple[Cell, ...]:
-    return (
-        row.session,
-        row.agent,
-        str(row.pid or ""),
-        Span(row.state, "failed" if row.state == "failed" else "quiet" if row.state in ("history", "saved") else ""),
-        since(row.age_s),
-        clock(row.last_message_ms or 0)[:5],
-        row.model or "",
-        amount(row.tokens) if row.tokens is not None else "",
-        money(row.cost_usd) if row.cost_usd is not None else "unknown" if row.tokens else "",
-        f"{row.cpu_percent:.1f} %" if row.cpu_percent is not None else "",
-        f"{count(row.rss_mb)} MB" if row.rss_mb is not None else "",
-        Span(done(row), "failed" if row.failures else ""),
-        "+".join(row.evidence),
-        row.workspace,
-        row.context,
-    )
 
 
 def done(row: TopRow) -> str:

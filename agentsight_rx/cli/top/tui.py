@@ -18,7 +18,7 @@ from ...core.errors import AgentsightError
 from ...view.queries.top.top import SORTS, VIEWS, TopRow
 from ..report.shown.screen import Line, Prose, Screen, render
 from .looks import Look, Looks
-from .table import COLUMNS, cells, detail_lines, heading
+from .table import COLUMNS, detail_lines, heading
 
 _ROWS_MOST = 100
 _DIAGNOSTICS = 8
@@ -31,8 +31,9 @@ _HELP = (
     "red: something failed · yellow: the process has ended · empty: it is not known",
 )
 # What matters most comes first: the table scrolls to what does not fit
-_COLUMNS = ("agent", "state", "tokens", "cost", "cpu", "activity", "memory", "model", "age", "last", "workspace")
-_PLACES = [[column.title for column in COLUMNS].index(name) for name in _COLUMNS]
+_ORDER = ("agent", "state", "tokens", "cost", "cpu", "activity", "memory", "model", "age", "last", "workspace")
+_TITLED = {column.title: column for column in COLUMNS}
+_COLUMNS = tuple(_TITLED[title] for title in _ORDER)
 
 
 class TopApp(App[None]):
@@ -89,7 +90,7 @@ class TopApp(App[None]):
 
     def on_mount(self) -> None:
         logging.getLogger().addHandler(self._handler)
-        self._table.add_columns(*_COLUMNS)
+        self._table.add_columns(*_ORDER)
         self._table.focus()
         self.action_refresh_now()
 
@@ -230,8 +231,8 @@ class _Kept(logging.Handler):
 
 def _cells(row: TopRow) -> tuple[Text, ...]:
     style = {"failed": "red", "history": "yellow", "saved": "yellow"}.get(row.state, "")
-    screen, all_of_it = Screen(width=60), cells(row)
+    screen = Screen(width=60)
     return tuple(
-        Text(render(all_of_it[place], screen), style="red" if name == "activity" and row.failures else style)
-        for name, place in zip(_COLUMNS, _PLACES, strict=True)
+        Text(render(each.of(row), screen), style="red" if each.title == "activity" and row.failures else style)
+        for each in _COLUMNS
     )

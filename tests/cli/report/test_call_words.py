@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.cli.report.call_words import new_in_call
+from agentsight_rx.cli.report.call_words import cost_of, lasted_ms, new_in_call, tokens_of
+from agentsight_rx.llm.prices import Prices
 from agentsight_rx.view import CallRow
+from agentsight_rx.view.queries.calls.costs import priced
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,13 @@ from agentsight_rx.view import CallRow
 )
 def test_what_is_new(call: CallRow, said: str) -> None:
     assert said == new_in_call(call)
+
+
+def test_a_call_without_an_end_has_no_duration() -> None:
+    assert [None, 40] == [lasted_ms(CallRow("1", 2)), lasted_ms(CallRow("1", 2, end_timestamp_ms=42))]
+
+
+def test_numbers_are_empty_where_no_tokens_are_known_of_a_call() -> None:
+    some, none = CallRow("1", 0, input_tokens=7, total_tokens=9), CallRow("1", 0)
+    assert ["7", ""] == [tokens_of(call, call.asked_tokens) for call in (some, none)]
+    assert ["unknown", ""] == [cost_of(priced(call, Prices())) for call in (some, none)]

@@ -10,23 +10,13 @@ import pytest
 import typer
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.report.calls import COLUMNS as CALLS
-from agentsight_rx.cli.report.context import SEGMENTS, ContextReport
-from agentsight_rx.cli.report.files import COLUMNS as FILES
-from agentsight_rx.cli.report.lists import COLUMNS as AUDIT
-from agentsight_rx.cli.report.lists import HTTP_COLUMNS as HTTP
-from agentsight_rx.cli.report.lists import PROMPTS_COLUMNS as PROMPTS
-from agentsight_rx.cli.report.lists import SESSIONS_COLUMNS as SESSIONS
-from agentsight_rx.cli.report.mcp import COLUMNS as MCP
-from agentsight_rx.cli.report.recordings import COLUMNS as LIST
+from agentsight_rx.cli.report import calls, context, files, lists, mcp, recordings, tokens, tools, transcripts
+from agentsight_rx.cli.report.context import ContextReport
 from agentsight_rx.cli.report.recordings import Recorded
 from agentsight_rx.cli.report.shown.ask import Compacted
+from agentsight_rx.cli.report.shown.screen import Columns
 from agentsight_rx.cli.report.summary import COLUMNS as SUMMARY
-from agentsight_rx.cli.report.tokens import COLUMNS as CACHE
-from agentsight_rx.cli.report.tokens import Loss, columns_of
-from agentsight_rx.cli.report.tools import COLUMNS as PROCESSES
-from agentsight_rx.cli.report.tools import TOOLS_COLUMNS as TOOLS
-from agentsight_rx.cli.report.transcripts import COLUMNS as TRANSCRIPTS
+from agentsight_rx.cli.report.tokens import Loss
 from agentsight_rx.view import AlertRow, AuditRow, SessionRow, ToolRow
 from agentsight_rx.view.queries.calls.call import WholeCall
 from agentsight_rx.view.queries.calls.costs import PricedCall
@@ -71,22 +61,22 @@ ANSWERS: dict[str, Any] = {
     "list": Recorded,
     "compact": Compacted,
 }
-COLUMNS = {
+COLUMNS: dict[str, Columns[Any]] = {
     "summary": SUMMARY,
-    "calls": CALLS,
-    "prompts": PROMPTS,
-    "tools": TOOLS,
-    "files": FILES,
-    "mcp": MCP,
-    "processes": PROCESSES,
-    "http": HTTP,
-    "audit": AUDIT,
-    "sessions": SESSIONS,
-    "tokens": columns_of("model"),
-    "context": SEGMENTS,
-    "cache": CACHE,
-    "transcripts": TRANSCRIPTS,
-    "list": LIST,
+    "calls": calls.columns_of(one_model=False, wide=True),
+    "prompts": lists.prompts_columns_of(0),
+    "tools": tools.TOOLS_COLUMNS,
+    "files": files.columns_of(""),
+    "mcp": mcp.COLUMNS,
+    "processes": tools.COLUMNS,
+    "http": lists.HTTP_COLUMNS,
+    "audit": lists.COLUMNS,
+    "sessions": lists.sessions_columns_of(0),
+    "tokens": tokens.columns_of("model"),
+    "context": context.SEGMENTS,
+    "cache": tokens.COLUMNS,
+    "transcripts": transcripts.columns_of(0),
+    "list": recordings.columns_of(0),
 }
 
 

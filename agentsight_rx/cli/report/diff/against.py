@@ -18,14 +18,19 @@ from ....store.log.reading import Exchange
 from ....store.rows.tool_words import asked_for
 from ....store.words import count
 from ....view import CallRow
-from ....view.queries.calls.diff import AnswerDiff, ToolChange, diff_answers
+from ....view.queries.calls.diff import AnswerDiff, TokenChange, ToolChange, diff_answers
 from ..shown.ask import Ask
-from ..shown.screen import Column, Line, Span, table
+from ..shown.screen import Column, Columns, Line, Span, table
 from ..shown.words import changed_lines
 
 _LARGEST = 64 << 20  # bytes of an answer
 _HERE = Origin(1, 0, comm="file")
-_NUMBERS = (Column(), Column("recorded", right=True), Column("now", right=True), Column())
+_NUMBERS: Columns[TokenChange] = (
+    Column("", lambda each: each.name.replace("_", " ")),
+    Column("recorded", lambda each: _number(each.first), right=True),
+    Column("now", lambda each: _number(each.second), right=True),
+    Column("", lambda each: _more(each.first, each.second)),
+)
 
 
 def show_against(ask: Ask, row: CallRow, recorded: Exchange, file: Path) -> None:
@@ -76,11 +81,10 @@ def _lines(found: AnswerDiff, ask: Ask) -> Iterator[Line]:
     for name, first, second in pairs:
         if first or second:
             yield f" {name:<10}  {first or '–'}" + (f" → {second or '–'}" if first != second else "")
-    numbers = [(each.name.replace("_", " "), each.first, each.second) for each in found.tokens if each.first or each.second]
-    rows = [(name, _number(first), _number(second), _more(first, second)) for name, first, second in numbers]
-    if rows:
+    numbers = [each for each in found.tokens if each.first or each.second]
+    if numbers:
         yield ""
-        yield from table(_NUMBERS, rows, ask.screen)
+        yield from table(_NUMBERS, numbers, ask.screen)
     if found.tools:
         yield from ("", Span("tools", "title"))
         yield from chain.from_iterable(map(_tool, found.tools))

@@ -21,11 +21,11 @@ from ....view import CallRow
 from ....view.queries import Selection, sessions_named
 from ....view.queries.calls.call import find_calls
 from ....view.queries.calls.costs import read_facts
-from ....view.queries.calls.diff import CallDiff, diff_calls
+from ....view.queries.calls.diff import CallDiff, Changed, diff_calls
 from ....view.queries.sessions.diff import Difference, RunFacts, Runs, difference_of
 from ..shown.ask import Ask
 from ..shown.markdown import difference_markdown
-from ..shown.screen import Cell, Column, Line, Screen, Span, table
+from ..shown.screen import Column, Columns, Line, Screen, Span, table
 from .versions import is_version, show_versions
 
 # -- message words -------------------------------------------------------------------------------------------------
@@ -58,8 +58,22 @@ def _part(part: Part) -> str:
 
 _MOST = 20  # differences of one kind
 _DIGITS = 6  # of the number of a turn
-_NUMBERS = (Column(), Column("first", right=True), Column("second", right=True))
-_NAMES = (Column("first", right=True), Column("second", right=True), Column(flexible=True))
+_NUMBERS: Columns[Difference] = (
+    Column("", lambda each: each.what.removesuffix(" ms")),
+    Column("first", lambda each: _value(each.what, each.first), right=True),
+    Column("second", lambda each: _value(each.what, each.second), right=True),
+)
+_NAMES: Columns[Difference] = (
+    Column("first", lambda each: _times(each.first), right=True),
+    Column("second", lambda each: _times(each.second), right=True),
+    Column("", lambda each: _name(each), flexible=True),
+)
+_PARAMETERS: Columns[Changed] = (
+    Column("", lambda each: each.name),
+    Column("", lambda each: str(each.first), flexible=True),
+    Column("", lambda _: "→"),
+    Column("", lambda each: str(each.second), flexible=True),
+)
 _TITLES = {
     "model": "models",
     "tool": "tools, with their input",
@@ -154,13 +168,13 @@ def _runs(found: Runs, ask: Ask) -> Iterator[Line]:
     for kind, group in groupby(found.differences, key=lambda each: each.kind):
         rows = list(group)
         if kind == "number":
-            yield from table(_NUMBERS, map(_number, rows), ask.screen)
+            yield from table(_NUMBERS, rows, ask.screen)
             continue
         shown = rows if ask.flags.show_all else rows[:_MOST]
         hidden += len(rows) - len(shown)
         yield ""
         yield (Span(_TITLES[kind], "title"), f" · {plural(len(rows), 'difference')}, {count(found.equal[kind])} equal")
-        yield from table(_NAMES, map(_name, shown), ask.screen)
+        yield from table(_NAMES, shown, ask.screen)
     if not found.differences:
         yield "they do not differ"
     same = [f"{_TITLES[kind]} {count(number)}" for kind, number in found.equal.items() if number and _is_equal(found, kind)]
@@ -174,10 +188,6 @@ def _is_equal(found: Runs, kind: str) -> bool:
     return kind in _TITLES and not any(each.kind == kind for each in found.differences)
 
 
-def _number(each: Difference) -> tuple[Cell, ...]:
-    return each.what.removesuffix(" ms"), _value(each.what, each.first), _value(each.what, each.second)
-
-
 def _value(name: str, value: float | None) -> str:
     if value is None:
         return "unknown"
@@ -188,11 +198,11 @@ def _value(name: str, value: float | None) -> str:
     return amount(round(value)) if name.endswith("tokens") else count(round(value))
 
 
-def _name(each: Difference) -> tuple[Cell, ...]:
+def _name(each: Difference) -> str:
     if each.kind == "tool":
         name, _, given = each.what.partition(" ")
-        return _times(each.first), _times(each.second), f"{name} {asked_for(given)}"
-    return _times(each.first), _times(each.second), each.what
+        return f"{name} {asked_for(given)}"
+    return each.what
 
 
 def _times(value: float | None) -> str:
@@ -213,8 +223,7 @@ def _show_calls(ask: Ask, first: tuple[CallRow, LlmCall], second: tuple[CallRow,
 def _calls(found: CallDiff, rows: Sequence[CallRow], screen: Screen) -> Iterator[Line]:
     first, second = (f"turn {row.turn}" if row.turn else row.id for row in rows)
     yield f"{first} → {second} · {amount(_asked(rows[0]))} → {amount(_asked(rows[1]))} tokens in"
-    changed = [(each.name, str(each.first), "→", str(each.second)) for each in found.parameters]
-    yield from table((Column(), Column(flexible=True), Column(), Column(flexible=True)), changed, screen)
+    yield from table(_PARAMETERS, found.parameters, screen)
     for sign, names in (("+", found.tools_added), ("-", found.tools_removed), ("~", found.tools_changed)):
         yield from (f" {sign} tool {name}" for name in names)
     yield ""

@@ -7,6 +7,8 @@ from contextlib import closing
 from itertools import chain
 from pathlib import Path
 
+from msgspec import Struct
+
 from ....core.errors import StoreError, UsageError
 from ....store.state import LmdbStore, Store
 from ....store.words import amount, count, plural
@@ -15,10 +17,24 @@ from ....view.queries import sessions_named
 from ....view.queries.reading import newest_session
 from ....view.queries.sessions.versions import Sent, SentText, ToolDiff, VersionDiff, diff_versions, sent_by, session_of_version
 from ..shown.ask import Ask
-from ..shown.screen import Column, Line, Span, Whole, table
+from ..shown.screen import Column, Columns, Line, Span, Whole, table
 from ..shown.words import changed_lines
 
-_NUMBERS = (Column(), Column("first", right=True), Column("second", right=True), Column())
+
+class _Number(Struct, frozen=True):
+    """One number of both versions."""
+
+    name: str
+    first: int
+    second: int
+
+
+_NUMBERS: Columns[_Number] = (
+    Column("", lambda each: each.name),
+    Column("first", lambda each: _said(each.first), right=True),
+    Column("second", lambda each: _said(each.second), right=True),
+    Column("", lambda each: _grown(each.first, each.second)),
+)
 
 
 def is_version(wanted: str, /) -> bool:
@@ -78,13 +94,12 @@ def _lines(found: VersionDiff, ask: Ask) -> Iterator[Line]:
     first, second = found.first, found.second
     yield f"{_name(first)} → {_name(second)}"
     numbers = (
-        ("system text, characters", first.system_size, second.system_size),
-        ("tools", first.tools, second.tools),
-        ("their definitions, characters", first.tools_size, second.tools_size),
-        ("tokens in, first request", first.tokens_in, second.tokens_in),
+        _Number("system text, characters", first.system_size, second.system_size),
+        _Number("tools", first.tools, second.tools),
+        _Number("their definitions, characters", first.tools_size, second.tools_size),
+        _Number("tokens in, first request", first.tokens_in, second.tokens_in),
     )
-    rows = [(name, _number(one), _number(other), _grown(one, other)) for name, one, other in numbers if one or other]
-    yield from table(_NUMBERS, rows, ask.screen)
+    yield from table(_NUMBERS, [each for each in numbers if each.first or each.second], ask.screen)
     yield from ("", Span("system text", "title"))
     yield from changed_lines(found.system) if found.system else ["   neither has one"]
     yield from ("", Span("tools", "title"), *chain.from_iterable(map(_tool, found.tools)))
@@ -100,7 +115,7 @@ def _name(sent: Sent) -> str:
     return f"{sent.agent} {sent.version or 'of an unknown version'}"
 
 
-def _number(value: int) -> str:
+def _said(value: int) -> str:
     return count(value) if value < 100_000 else amount(value)
 
 

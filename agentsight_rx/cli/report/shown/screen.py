@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 from rich.cells import cell_len
@@ -51,15 +51,19 @@ class Prose(Struct, frozen=True):
 Cell: TypeAlias = str | Span
 Line: TypeAlias = Cell | tuple[Cell, ...] | Whole | Prose
 
+Row = TypeVar("Row")
 
-class Column(Struct, frozen=True):
+
+class Column(Struct, Generic[Row], frozen=True):
     """
-    One column. Numbers stand to the `right`. Where a line is too long, the columns with the highest `rank` are left out, one
-    after the other, and the table says which; then `flexible` ones are cut, a path in the `middle`, down to `least`. A title is
-    never cut. The spaces in front of a cell are kept where they mean its depth, as in a `tree`.
+    One column: its title, and `of`, which makes the cell of a row. Numbers stand to the `right`. Where a line is too long, the
+    columns with the highest `rank` are left out, one after the other, and the table says which; then `flexible` ones are cut, a
+    path in the `middle`, down to `least`. A title is never cut. The spaces in front of a cell are kept where they mean its
+    depth, as in a `tree`.
     """
 
-    title: str = ""
+    title: str
+    of: Callable[[Row], Cell]
     right: bool = False
     flexible: bool = False
     middle: bool = False
@@ -69,9 +73,12 @@ class Column(Struct, frozen=True):
     tree: bool = False
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], screen: Screen, *, indent: int = 1) -> list[Line]:
+Columns: TypeAlias = tuple[Column[Row], ...]
+
+
+def table(columns: Columns[Row], rows: Iterable[Row], screen: Screen, *, indent: int = 1) -> list[Line]:
     """The rows under the titles of their columns, at most as wide as the screen. A column without a cell is left out."""
-    cells = [[_cleaned(cell, column) for cell, column in zip(row, columns, strict=True)] for row in rows]
+    cells = [[_cleaned(column.of(row), column) for column in columns] for row in rows]
     wide = [
         min(column.most, max([cell_len(column.title), *(cell_len(row[at].text) for row in cells)]))
         for at, column in enumerate(columns)
@@ -110,7 +117,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], screen: Scr
     return lines
 
 
-def _cleaned(cell: Cell, column: Column) -> Span:
+def _cleaned(cell: Cell, column: Column[Row]) -> Span:
     span = Span(cell) if isinstance(cell, str) else cell
     depth = len(span.text) - len(span.text.lstrip(" ")) if column.tree else 0
     return Span(" " * depth + clean(span.text), span.state)

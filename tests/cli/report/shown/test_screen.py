@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import re
-from importlib import import_module
+from operator import itemgetter
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.cells import cell_len
 
-from agentsight_rx.cli.report.shown.screen import Cell, Column, Prose, Screen, Span, Whole, render, table
-from agentsight_rx.cli.report.tokens import columns_of
+from agentsight_rx.cli.report import calls, files, lists, mcp, network, tokens, tools, transcripts
+from agentsight_rx.cli.report.shown.screen import Cell, Column, Columns, Prose, Screen, Span, Whole, render, table
+from agentsight_rx.cli.report.summary import COLUMNS as SUMMARY
 
-COLUMNS = (Column("n", right=True), Column("text", flexible=True), Column("path", flexible=True, middle=True))
-
-
-def columns_in(report: str, name: str = "COLUMNS") -> tuple[Column, ...]:
-    found: tuple[Column, ...] = getattr(import_module(f"agentsight_rx.cli.report.{report}"), name)
-    return found
-
-
-REPORTS = ("calls", "files", "mcp", "summary", "transcripts")
-TABLES = {
-    **{report: columns_in(report) for report in REPORTS},
-    "audit": columns_in("lists"),
-    "http": columns_in("lists", "HTTP_COLUMNS"),
-    "prompts": columns_in("lists", "PROMPTS_COLUMNS"),
-    "sessions": columns_in("lists", "SESSIONS_COLUMNS"),
-    "processes": columns_in("tools"),
-    "tools": columns_in("tools", "TOOLS_COLUMNS"),
-    "peers": columns_in("network", "PEERS"),
-    "hosts": columns_in("network", "HOSTS"),
-    "tokens": columns_of("dir"),
+COLUMNS: Columns[tuple[Cell, ...]] = (
+    Column("n", itemgetter(0), right=True),
+    Column("text", itemgetter(1), flexible=True),
+    Column("path", itemgetter(2), flexible=True, middle=True),
+)
+TABLES: dict[str, Columns[Any]] = {
+    "calls": calls.columns_of(one_model=False, wide=True),
+    "files": files.columns_of("/home"),
+    "mcp": mcp.COLUMNS,
+    "summary": SUMMARY,
+    "transcripts": transcripts.columns_of(0),
+    "audit": lists.COLUMNS,
+    "http": lists.HTTP_COLUMNS,
+    "prompts": lists.prompts_columns_of(0),
+    "sessions": lists.sessions_columns_of(0),
+    "processes": tools.COLUMNS,
+    "tools": tools.TOOLS_COLUMNS,
+    "peers": network.PEERS,
+    "hosts": network.HOSTS,
+    "tokens": tokens.columns_of("dir"),
 }
 HOSTILE = [
     "\x1b[2J\x1b]0;owned\x07",
@@ -110,7 +113,11 @@ def test_a_sentence_takes_the_lines_that_it_needs() -> None:
 
 
 def test_the_least_important_columns_give_way_and_are_named() -> None:
-    columns = (Column("a", rank=2), Column("long title", flexible=True), Column("c", right=True, rank=1))
+    columns: Columns[tuple[str, ...]] = (
+        Column("a", itemgetter(0), rank=2),
+        Column("long title", itemgetter(1), flexible=True),
+        Column("c", itemgetter(2), right=True, rank=1),
+    )
     rows = [("a" * 20, "b" * 50, "7" * 20)]
 
     def lines(width: int) -> list[str]:
@@ -131,7 +138,7 @@ def test_the_least_important_columns_give_way_and_are_named() -> None:
 @pytest.mark.parametrize("name", [*TABLES])
 def test_every_report_has_whole_titles_on_a_terminal(name: str, width: int) -> None:
     """Also where each cell is as long as it may be: numbers and times of 8 characters, texts of 300."""
-    columns = TABLES[name]
+    columns = tuple(replace(column, of=itemgetter(at)) for at, column in enumerate(TABLES[name]))
     digits = {
         column.title: 4 if column.title == "turn" else 8 for column in columns if not column.flexible and column.most == 400
     }
