@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import shlex
-import signal
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
@@ -44,12 +43,12 @@ from ..events import (
     Witness,
 )
 from ..llm import find, provider_named
-from ..llm.agents.answers import finds_nothing, is_answer
+from ..llm.agents.answers import finds_nothing
 from ..store import words
 from ..store.reasons import HOOKS_SEE
 from ..store.rows.gaps import connections_of
 from ..store.rows.kinds import SEEN
-from ..store.words import amount, data_size
+from ..store.words import amount, data_size, exit_failed, signal_name
 from ..view import CallRow
 from ..wire.http1_head import field
 
@@ -218,17 +217,9 @@ def _seen(event: ProcessSeen) -> Line:
 
 
 def _exit(event: ProcessExit) -> Line:
-    what = f"exit {event.exit_code}" if not event.signal else _signal(event.signal)
-    failed = event.signal or (event.exit_code and not is_answer((event.origin.comm,), event.exit_code))
-    state: State = "failed" if failed else ""
+    what = signal_name(event.signal) if event.signal else f"exit {event.exit_code}"
+    state: State = "failed" if exit_failed(event) else ""
     return _line(event.origin, "■", what, duration(event.duration_ns) if event.duration_ns else "", state=state)
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _readline(event: Readline) -> Line:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 from math import floor
+from signal import Signals
+
+from ..events import ProcessExit
+from ..llm.agents.answers import is_answer
 
 CUT = "…"
+NO_END = "no end seen"  # of a process
 _HTTP = "http_"
 _ASIDES = {"retry": "a retry", "other": "a question of the agent itself"}
 _TIMES = {2: "twice", 3: "three times", 4: "four times", 5: "five times", 6: "six times"}
@@ -85,6 +90,24 @@ def took(ms: int | None, /) -> str:
         return f"{fixed(ms / 1000, 1)} s"
     minutes, seconds = divmod(floor(ms / 1000 + 0.5), 60)
     return f"{minutes} m {seconds:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} m"
+
+
+def end_said(exit_code: int | None, signal: int | None, /) -> str:
+    """How a process ended: `exit 1`, `signal 9`. Empty where no end was seen."""
+    return f"signal {signal}" if signal else "" if exit_code is None else f"exit {exit_code}"
+
+
+def signal_name(number: int, /) -> str:
+    """`SIGKILL`; of a signal without a name `signal 64`."""
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def exit_failed(event: ProcessExit, /) -> bool:
+    """It was killed, or ended with a code that is no answer, as the 1 of a `grep` that finds nothing is one."""
+    return bool(event.signal or (event.exit_code and not is_answer((event.origin.comm,), event.exit_code)))
 
 
 def percent(part: float, /) -> str:

@@ -13,15 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentsight_rx.events import Origin, ProcessExit
 from agentsight_rx.store.words import (
     amount,
     cut,
     data_size,
+    end_said,
     error_said,
+    exit_failed,
     known_money,
     money,
     percent,
     plural,
+    signal_name,
     times_said,
     took,
 )
@@ -51,6 +55,20 @@ def test_numbers_have_their_words() -> None:
 
 def test_an_unknown_price_is_said_or_left_empty() -> None:
     assert [("unknown", ""), ("$0.131", "$0.131")] == [(money(usd), known_money(usd)) for usd in (None, 0.131)]
+
+
+def test_the_end_of_a_process_is_its_signal_or_its_code() -> None:
+    assert ["exit 0", "exit 3", "signal 9", ""] == [end_said(0, None), end_said(3, 0), end_said(None, 9), end_said(None, None)]
+    assert ["SIGKILL", "signal 77"] == [signal_name(9), signal_name(77)]
+
+
+@pytest.mark.parametrize(
+    ("comm", "exit_code", "signal", "failed"),
+    [("make", 0, 0, False), ("make", 2, 0, True), ("grep", 1, 0, False), ("grep", 2, 0, True), ("grep", None, 9, True)],
+)
+def test_an_exit_code_that_is_an_answer_is_no_failure(comm: str, exit_code: int | None, signal: int, *, failed: bool) -> None:
+    event = ProcessExit(Origin(1, 7, comm=comm), ppid=1, start_ns=1, exit_code=exit_code, signal=signal)
+    assert failed == exit_failed(event)
 
 
 def test_a_long_text_ends_in_a_mark() -> None:

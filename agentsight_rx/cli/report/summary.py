@@ -12,7 +12,7 @@ from msgspec.structs import asdict, replace
 from ...llm.prices import Prices
 from ...store.rows.tool_words import asked_for
 from ...store.state import Store
-from ...store.words import count, plural, took
+from ...store.words import NO_END, count, end_said, plural, took
 from ...view import CallRow, ProcessRow, SessionRow
 from ...view.queries import Selection
 from ...view.queries.alerts import read_alerts
@@ -183,13 +183,7 @@ def _programs(rows: tuple[ProcessRow, ...]) -> Iterator[Line]:
         yield Span(" programs", "quiet")
     for row in rows:
         failed = row.has_failed
-        end = (
-            f"killed by signal {row.signal}"
-            if row.signal
-            else f"exit {row.exit_code}"
-            if row.exit_code is not None
-            else "no end seen"
-        )
+        end = f"{'killed by ' if row.signal else ''}{end_said(row.exit_code, row.signal)}" or NO_END
         yield (f" {row.pid:>7}  {' '.join(row.argv) or row.command or ''}  → ", Span(end, "failed" if failed else ""))
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ...store.rows.tables import AUDIT, CALLS, PROCESSES, TOOLS
 from ...store.rows.tool_words import asked_for
-from ...store.words import took
+from ...store.words import NO_END, took
 from ...view.queries import Selection
 from ...view.queries.effects.causes import Causes, within
 from ...view.queries.sessions.timeline import Moment, timeline_of
@@ -69,7 +69,7 @@ def _pause(each: Moment) -> State:
 
 
 def _how(each: Moment) -> Span:
-    return Span(each.detail or ("no end seen" if each.status == "open" else ""), _STATES.get(each.status, ""))
+    return Span(each.detail or (NO_END if each.status == "open" else ""), _STATES.get(each.status, ""))
 
 
 def _said(each: Moment, folder: str) -> str:

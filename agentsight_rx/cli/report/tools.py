@@ -9,7 +9,7 @@ import typer
 
 from ...store.rows.tables import PROCESSES
 from ...store.rows.tool_words import asked_for, outcome_of, outcome_said
-from ...store.words import took
+from ...store.words import NO_END, end_said, took
 from ...view import ProcessRow, ToolRow
 from ...view.queries.calls.mcp import read_tools
 from ...view.queries.effects.causes import Causes, within
@@ -67,9 +67,7 @@ def _for(row: Process) -> str:
 
 
 def _ended(row: ProcessRow) -> str:
-    if row.status == "running":
-        return "no end seen"
-    return f"signal {row.signal}" if row.signal else f"exit {row.exit_code}"
+    return NO_END if row.status == "running" else end_said(row.exit_code, row.signal) or NO_END
 
 
 # -- tool words ----------------------------------------------------------------------------------------------------

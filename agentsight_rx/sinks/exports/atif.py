@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from ...core.bounded import Recent
 from ...events.tokens import Usage
-from ...llm import call_of, new_in
+from ...llm import new_in
 from ...llm.agents.said import typed
 from ...llm.canonical import Answer, LlmCall, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ...llm.prices import Prices
-from ...store.log.reading import read_exchange
+from ...store.log.reading import whole_call
 from ...store.rows.kinds import CallRow, SessionRow, ToolRow
 from ...store.rows.tables import SESSIONS, TOOLS
 from ...store.state import Store, pages
@@ -161,9 +161,7 @@ class _Trajectory:
 
     def _all_steps(self) -> Iterator[_Json]:
         for call in self._calls():
-            seen = read_exchange(self._store, call.id)
-            answer = seen.stream or seen.response
-            whole = call_of(seen.request, answer, dialect=call.call_kind) if seen.request or answer else None
+            whole = whole_call(self._store, call)
             yield from self._before(call, whole)
             tools = tools_of(self._store, call.id)
             self._waiting = _agent_step(call, whole, tools)

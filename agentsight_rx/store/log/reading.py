@@ -8,6 +8,9 @@ from itertools import islice
 from msgspec import Raw, Struct
 
 from ...events import Event, HttpRequest, HttpResponse, SseMessage
+from ...llm import call_of
+from ...llm.canonical import LlmCall
+from ..rows.kinds import CallRow
 from ..rows.tables import EXCHANGES, HEADS, LOG, SEGMENTS, Position
 from ..state import Store, Table, pages
 from .parts import LogReader, message_key
@@ -19,6 +22,15 @@ class Exchange(Struct, frozen=True):
     request: HttpRequest | None = None
     response: HttpResponse | None = None
     stream: SseMessage | None = None
+
+    @property
+    def answer(self) -> HttpResponse | SseMessage | None:
+        """The whole stream, where the response was streamed."""
+        return self.stream or self.response
+
+    def call(self, dialect: str | None, /) -> LlmCall | None:
+        """The call of a model that it is; None where it is none, or where no message of it is there."""
+        return call_of(self.request, self.answer, dialect=dialect)
 
 
 class _Length(Struct):
@@ -76,6 +88,11 @@ def read_exchange(store: Store, call: str) -> Exchange:
         response if isinstance(response, HttpResponse) else None,
         stream if isinstance(stream, SseMessage) else None,
     )
+
+
+def whole_call(store: Store, row: CallRow, /) -> LlmCall | None:
+    """The call of a row with all of its content; None where the log has no message of it."""
+    return read_exchange(store, row.id).call(row.call_kind)
 
 
 def _messages(store: Store, call: str) -> Iterator[tuple[str, Event | None]]:

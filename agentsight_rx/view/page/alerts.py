@@ -9,11 +9,11 @@ from ...core.messages import program
 from ...policy.rules.guard.compiled import allow_text
 from ...policy.rules.guard.file import built_in_rules
 from ...policy.rules.guard.values import shortened, with_short_homes
-from ...store.rows.kinds import REPORTED_AT, AlertRow, ProcessRow, ToolRow
-from ...store.rows.tables import CALLS, PROCESSES, TOOLS
-from ...store.state import by_index
-from ...store.words import cut, plural, took
+from ...store.rows.kinds import REPORTED_AT, AlertRow, ToolRow
+from ...store.rows.tables import PROCESSES, TOOLS
+from ...store.words import cut, end_said, plural, took
 from ..queries.alerts import Evidence, evidence_of
+from ..queries.calls.lookup import turn_of_call
 from ..queries.decided import Decisions, State, allowed_by, allowing, is_waiting, removed_by, state_of
 from ..queries.sessions.verdict import Clause
 from .alert_shapes import STATES, AlertColumns, AlertLine, AlertList, AlertMark, AlertPart, AlertProof, AlertWhole, Halt
@@ -205,7 +205,7 @@ def _parts(picture: Picture, row: AlertRow) -> Iterator[AlertPart]:
     left = row.proven - by_id
     by_process = tool is not None and (tool.link != "time" or left > 1)
     done = left - by_process > 0
-    asked = _turn_of(picture, tool.llm_call_id) if tool is not None else row.turn
+    asked = turn_of_call(picture.store, tool.llm_call_id) if tool is not None else row.turn
     tab = "conversation" if row.turn else ""
     yield AlertPart("prompt", row.prompt, tab=tab, turn=row.turn)
     if row.tool:
@@ -231,15 +231,11 @@ def _process(picture: Picture, row: AlertRow, tool: ToolRow | None, *, sure: boo
     if row.process_id is None and not row.command:
         return AlertPart("process", more="no process was seen", sure=False)
     process = picture.store.get(PROCESSES, row.process_id) if row.process_id else None
-    ended = _ended(process) if process is not None else ""
+    ended = end_said(process.exit_code, process.signal) if process is not None else ""
     more = ", ".join(filter(None, (str(row.pid or ""), ended, took(process.duration_ms) if process is not None else "")))
     tied = _TIED.get(tool.link or "", "by its parents") if tool is not None else ""
     name = row.command or row.agent or str(row.pid or "")
     return AlertPart("process", name, more, tied, sure=sure, code=True, tab="processes", row=row.process_id or "")
-
-
-def _ended(row: ProcessRow) -> str:
-    return f"signal {row.signal}" if row.signal else "" if row.exit_code is None else f"exit {row.exit_code}"
 
 
 def _target(row: AlertRow, *, sure: bool) -> AlertPart:
@@ -257,10 +253,5 @@ def _proof(picture: Picture, each: Evidence) -> AlertProof:
     text, row, turn = cut(with_short_homes(each.text), _SAID), "", 0
     if each.tab == "conversation":
         tool = picture.store.get(TOOLS, each.id)
-        row, turn = each.id, _turn_of(picture, tool.llm_call_id if tool is not None else each.id)
+        row, turn = each.id, turn_of_call(picture.store, tool.llm_call_id if tool is not None else each.id)
     return AlertProof(each.id, each.timestamp_ms, text, each.tab, turn=turn, row=row, q=each.look_for)
-
-
-def _turn_of(picture: Picture, call: str) -> int:
-    """The number of a call; 0 where the recording does not have it."""
-    return next((found.turn for _, found in by_index(picture.store, CALLS, "id", prefix=(call,))), 0)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from ...llm import call_of
 from ...llm.canonical import Asked, LlmCall, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
-from ...store.log.reading import read_exchange
+from ...store.log.reading import whole_call
 from ...store.rows.kinds import CallRow, ToolRow
-from ...store.rows.tables import CALLS, TOOLS
-from ...store.state import by_index
+from ...store.rows.tables import TOOLS
 from ..queries.calls.costs import priced
 from ..queries.calls.diff import diff_calls
+from ..queries.calls.lookup import call_row
 from ..queries.context.falls import lost_tokens
 from .picture import WHOLE, Picture
 
@@ -104,7 +103,7 @@ _NOT_KEPT = "The messages of this call are not in the recording: only its row is
 
 
 def _call(picture: Picture, id: str) -> CallRow:
-    found = next((row for _, row in by_index(picture.store, CALLS, "id", prefix=id, limit=1)), None)
+    found = call_row(picture.store, id)
     if found is None:
         raise KeyError(id)
     return found
@@ -113,9 +112,7 @@ def _call(picture: Picture, id: str) -> CallRow:
 def _exchange(picture: Picture, row: CallRow) -> LlmCall | None:
     if row.id in picture.exchanges:
         return picture.exchanges.use(row.id)
-    seen = read_exchange(picture.store, row.id)
-    answer = seen.stream or seen.response
-    found = call_of(seen.request, answer, dialect=row.call_kind) if seen.request or answer else None
+    found = whole_call(picture.store, row)
     picture.exchanges.put(row.id, found)
     return found
 
@@ -218,7 +215,7 @@ def body_of_tool(picture: Picture, id: str, /, *, part: str, offset: int) -> Bod
 def _whole_text(picture: Picture, tool: ToolRow, part: str) -> str:
     source = tool.result_call_id if part == "result" else tool.llm_call_id
     known = tool.output if part == "result" else tool.input
-    row = next((row for _, row in by_index(picture.store, CALLS, "id", prefix=source, limit=1)), None) if source else None
+    row = call_row(picture.store, source) if source else None
     whole = _exchange(picture, row) if row is not None else None
     if whole is None:
         return known

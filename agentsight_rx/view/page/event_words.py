@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from typing import Any
 
 from msgspec.structs import fields
@@ -33,11 +32,11 @@ from ...events import (
     WebSocketMessage,
     Witness,
 )
-from ...llm.agents.answers import finds_nothing, is_answer
+from ...llm.agents.answers import finds_nothing
 from ...store.reasons import HOOKS_SEE
 from ...store.rows.gaps import connections_of
 from ...store.rows.kinds import SEEN
-from ...store.words import cut, data_size, plural
+from ...store.words import cut, data_size, exit_failed, plural, signal_name
 from ...wire.http1_head import field
 
 _TEXT = 220  # characters
@@ -97,10 +96,7 @@ def _line(event: Event) -> tuple[str, bool]:
         case ProcessFork():
             return f"fork by {event.ppid}", False
         case ProcessExit():
-            how = signal.Signals(event.signal).name if event.signal in _SIGNALS else f"signal {event.signal}"
-            return (f"killed by {how}" if event.signal else f"exit {event.exit_code}"), bool(
-                event.signal or (event.exit_code and not is_answer((event.origin.comm,), event.exit_code))
-            )
+            return f"killed by {signal_name(event.signal)}" if event.signal else f"exit {event.exit_code}", exit_failed(event)
         case ProcessSeen():
             return f"runs already: {' '.join(event.argv) or event.filename}", False
         case Readline():
@@ -147,9 +143,6 @@ def _line(event: Event) -> tuple[str, bool]:
         case _:
             shown = (f"{each.name} {getattr(event, each.name)}" for each in fields(event) if each.name != "origin")
             return ", ".join(shown), False
-
-
-_SIGNALS = {each.value for each in signal.Signals}
 
 
 def _part(event: HttpResponse | SseMessage) -> str:

@@ -8,13 +8,13 @@ from itertools import islice
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...llm import call_of
 from ...llm.canonical import LlmCall, TextPart
-from ...store.log.reading import read_exchange
+from ...store.log.reading import whole_call
 from ...store.rows.kinds import CallRow, ToolRow
 from ...store.rows.tables import AUDIT, CALLS, HTTP, PREVIEW, PROCESSES, TOOLS
 from ...store.rows.tool_words import asked_for
 from ...store.state import Store, by_index, pages
+from ..queries.calls.lookup import call_row, turn_of_call
 from .words import program_of
 
 KINDS = ("host", "file", "program", "answer", "result", "command", "prompt")
@@ -54,7 +54,7 @@ def entries_of(store: Store, *, since_ms: int = 0) -> Iterator[Entry]:
             yield from _said(call)
     for _, tool in islice(by_index(store, TOOLS, "time", start=since_ms), _ROWS_MOST):
         turn = turns.get(tool.llm_call_id)
-        yield from _tool(tool, _turn_of(store, tool.llm_call_id) if turn is None else turn)
+        yield from _tool(tool, turn_of_call(store, tool.llm_call_id) if turn is None else turn)
     for _, row in islice(by_index(store, PROCESSES, "time", start=since_ms), _ROWS_MOST):
         if row.command:
             at_ms = row.start_timestamp_ms or 0
@@ -86,10 +86,6 @@ def _tool(tool: ToolRow, turn: int) -> Iterator[Entry]:
         more = tool.result_call_id or "" if len(tool.output) >= PREVIEW else ""
         at_ms = tool.end_timestamp_ms or tool.timestamp_ms
         yield Entry("result", tool.id, session, turn, at_ms, row=tool.id, text=_shown(tool.output), call=more)
-
-
-def _turn_of(store: Store, call: str) -> int:
-    return next((row.turn for _, row in by_index(store, CALLS, "id", prefix=call, limit=1)), 0)
 
 
 def _targets(store: Store, since_ms: int) -> Iterator[Entry]:
@@ -150,9 +146,5 @@ def _texts(call: LlmCall) -> Iterator[str]:
 
 
 def _exchange(store: Store, id: str) -> LlmCall | None:
-    row = next((row for _, row in by_index(store, CALLS, "id", prefix=id, limit=1)), None)
-    if row is None:
-        return None
-    seen = read_exchange(store, id)
-    answer = seen.stream or seen.response
-    return call_of(seen.request, answer, dialect=row.call_kind) if seen.request or answer else None
+    row = call_row(store, id)
+    return None if row is None else whole_call(store, row)

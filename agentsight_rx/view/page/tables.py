@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from ...store.rows.tables import BLIND_SPOTS, HTTP, PROCESSES
-from ...store.words import cut
+from ...store.words import NO_END, cut, end_said
 from ..queries.calls.lookup import Cause
 from ..queries.calls.mcp import mcp_of
 from ..queries.effects.files import file_uses
@@ -63,7 +63,6 @@ def _processes(picture: Picture, session: str) -> tuple[list[Struct], bool]:
 
 def _process(row: Process, *, live: bool) -> ProcessLine:
     turn, tool = _turn(row.cause)
-    end = f"signal {row.signal}" if row.signal else f"exit {row.exit_code}" if row.exit_code is not None else ""
     return ProcessLine(
         row.id,
         row.pid,
@@ -71,7 +70,7 @@ def _process(row: Process, *, live: bool) -> ProcessLine:
         cut(program_of(row), _TEXT),
         row.start_timestamp_ms or 0,
         ms=row.duration_ms,
-        end=end or ("running" if live else "no end seen"),
+        end=end_said(row.exit_code, row.signal) or ("running" if live else NO_END),
         bad=row.has_failed,
         agent=row.agent or "",
         cwd=row.cwd or "",

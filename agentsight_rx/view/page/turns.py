@@ -14,7 +14,7 @@ from ...store.rows.kinds import AlertRow, AuditRow, ProcessRow, ToolRow
 from ...store.rows.tables import AUDIT, PROCESSES
 from ...store.rows.tool_words import asked_for
 from ...store.state import by_index
-from ...store.words import aside_said, cut, error_said, plural, written_said
+from ...store.words import aside_said, cut, end_said, error_said, plural, written_said
 from ..queries.calls.costs import PricedCall, summed
 from ..queries.effects.file_fates import Lives, kinds_of
 from .alert_shapes import Mark, Program, Prompt, SubAgent, Text, ToolCard, TurnCard, Turns
@@ -227,12 +227,11 @@ class _Maker:
     def _program(self, row: ProcessRow, first: ProcessRow, helper: bool) -> Program:
         chain = self._causes.chain(row.id)
         depth = next((at for at, each in enumerate(chain) if each.id == first.id), 0)
-        end = f"signal {row.signal}" if row.signal else "" if row.exit_code is None else f"exit {row.exit_code}"
         return Program(
             row.pid,
             cut(program_of(row), _ASKED),
             depth,
-            end,
+            end_said(row.exit_code, row.signal),
             ms=row.duration_ms,
             bad=row.has_failed,
             cpu_ms=row.cpu_ms,

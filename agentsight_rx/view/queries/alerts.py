@@ -12,10 +12,11 @@ from msgspec import Struct
 from ...core.errors import UsageError
 from ...store.rows.gaps import sentence_of
 from ...store.rows.kinds import AlertRow, AuditRow, HttpRow
-from ...store.rows.tables import ALERTS, AUDIT, BLIND_SPOTS, CALLS, HTTP, TOOLS
+from ...store.rows.tables import ALERTS, AUDIT, BLIND_SPOTS, HTTP, TOOLS
 from ...store.rows.tool_words import asked_for
-from ...store.state import Key, Store, Table, by_index, pages
+from ...store.state import Key, Store, Table, pages
 from ...store.words import plural
+from .calls.lookup import call_row
 from .effects.causes import Causes, newest_within
 from .reading import newest_first, rows_of, selected
 from .selection import Selection
@@ -70,7 +71,7 @@ def evidence_of(store: Store, row: AlertRow, /) -> list[Evidence]:
 def _evidence(store: Store, id: str, row: AlertRow) -> Evidence:
     if (tool := store.get(TOOLS, id)) is not None:
         return Evidence(id, tool.timestamp_ms, f"tool {tool.tool_name}: {asked_for(tool.input)}", "conversation")
-    for _, call in by_index(store, CALLS, "id", prefix=(id,)):
+    if (call := call_row(store, id)) is not None:
         return Evidence(id, call.start_timestamp_ms, f"call {call.turn} of {call.model or 'a model'}", "conversation")
     if (spot := store.get(BLIND_SPOTS, id)) is not None:
         return Evidence(id, spot.timestamp_ms, sentence_of(spot), "health")

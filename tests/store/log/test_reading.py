@@ -25,7 +25,15 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.llm import provider_named
 from agentsight_rx.store.log.parts import EVENTS_MOST, SHORTEST, LogWriter, with_contents, without_contents
-from agentsight_rx.store.log.reading import Exchange, event_at, read_event_count, read_events, read_events_of_now, read_exchange
+from agentsight_rx.store.log.reading import (
+    Exchange,
+    event_at,
+    read_event_count,
+    read_events,
+    read_events_of_now,
+    read_exchange,
+    whole_call,
+)
 from agentsight_rx.store.log.resuming import CHECKPOINT, Checkpoint, resume
 from agentsight_rx.store.rows.ids import call_id
 from agentsight_rx.store.rows.tables import EXCHANGES, HEADS, LOG, SEGMENTS, Position, Segment
@@ -186,6 +194,18 @@ def test_a_whole_request_and_answer_are_found_by_the_id_of_the_call() -> None:
     assert Exchange(request(1, TEXT.encode()), head, last) == read_exchange(store, call)
     assert Exchange(request(2)) == read_exchange(store, call_id(request().origin, 2))
     assert Exchange() == read_exchange(store, "llm-none")
+    assert (last, head) == (read_exchange(store, call).answer, Exchange(response=head).answer)
+
+
+def test_a_row_gives_its_whole_call_and_none_without_messages() -> None:
+    body = b'{"model": "m", "messages": [{"role": "user", "content": "hi"}]}'
+    store = stored([replace(request(1, body), target="/v1/messages")])
+    row = CallRow(call_id(request().origin, 1), 0, call_kind="anthropic")
+    found = whole_call(store, row)
+    assert found is not None
+    assert ("m", False) == (found.asked.model, found.complete)
+    assert whole_call(store, replace(row, id="llm-none")) is None
+    assert whole_call(store, replace(row, call_kind=None)) == found
 
 
 def test_an_exchange_is_found_in_a_store_without_indexes() -> None:

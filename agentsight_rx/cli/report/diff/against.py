@@ -35,8 +35,7 @@ _NUMBERS: Columns[TokenChange] = (
 
 def show_against(ask: Ask, row: CallRow, recorded: Exchange, file: Path) -> None:
     """Raises UsageError for a file that is no answer, and StoreError where the recorded one is not there."""
-    answer = recorded.stream or recorded.response
-    whole = call_of(recorded.request, answer, dialect=row.call_kind) if answer else None
+    whole = recorded.call(row.call_kind) if recorded.answer else None
     if whole is None:
         raise StoreError(f"the answer of {row.id} is not in the store: only its row is")
     found = diff_answers(whole.answer, _answer_in(file, row, recorded))

@@ -11,9 +11,8 @@ import typer
 
 from ....core.errors import StoreError, UsageError
 from ....core.messages import clean
-from ....llm import call_of
 from ....llm.canonical import LlmCall, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart
-from ....store.log.reading import read_exchange
+from ....store.log.reading import whole_call
 from ....store.rows.tool_words import asked_for
 from ....store.state import LmdbStore
 from ....store.words import amount, count, money, plural, took
@@ -141,9 +140,7 @@ def _call(ask: Ask, wanted: str) -> tuple[CallRow, LlmCall]:
     if len(rows) > 1:
         raise UsageError(f"{wanted} may be {len(rows)} calls: {', '.join(list(rows)[:4])}; give more of the id, or --session")
     (row,) = rows.values()
-    seen = read_exchange(ask.store, row.id)
-    answer = seen.stream or seen.response
-    whole = call_of(seen.request, answer, dialect=row.call_kind) if seen.request or answer else None
+    whole = whole_call(ask.store, row)
     if whole is None:
         raise StoreError(f"the bytes of call {wanted} ({row.id}) are not in the store: only its row is")
     return row, whole

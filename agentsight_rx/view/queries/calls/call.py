@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from ....llm import New, call_of, new_in
+from ....llm import New, new_in
 from ....llm.canonical import LlmCall
 from ....llm.prices import Prices
-from ....store.log.reading import read_exchange
+from ....store.log.reading import whole_call
 from ....store.rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
 from ....store.rows.tables import AUDIT, CALLS, PROCESSES, TOOLS
 from ....store.state import Store, by_index, pages
@@ -20,6 +20,7 @@ from ..effects.file_fates import FateKind, Lives, kinds_of
 from ..reading import newest_session, selected
 from ..selection import Selection
 from .costs import PricedCall, priced
+from .lookup import call_row
 from .mcp import tools_of
 
 R = TypeVar("R")
@@ -65,9 +66,9 @@ def find_calls(store: Store, wanted: str, selection: Selection, /) -> list[CallR
         found = list(_of_turn(store, int(wanted), selection))
         if found:
             return found
-    exact = [row for _, row in by_index(store, CALLS, "id", prefix=wanted, limit=1)]
-    if exact:
-        return exact
+    exact = call_row(store, wanted)
+    if exact is not None:
+        return [exact]
     begun: list[CallRow] = []
     for _, row in pages(store, CALLS):
         if row.id.startswith(wanted) or row.id.removeprefix("llm-").startswith(wanted):
@@ -87,9 +88,7 @@ def _of_turn(store: Store, turn: int, selection: Selection) -> Iterator[CallRow]
 
 def read_call(store: Store, row: CallRow, prices: Prices, /) -> WholeCall:
     """The whole of a call."""
-    seen = read_exchange(store, row.id)
-    answer = seen.stream or seen.response
-    whole = call_of(seen.request, answer, dialect=row.call_kind) if seen.request or answer else None
+    whole = whole_call(store, row)
     new = new_in(whole.asked) if whole else New(text=row.prompt)
     lives = Lives(store)
     asked_before = {tool.tool_call_id: tool for tool in _tools_before(store, row)} if new.results else {}

@@ -124,7 +124,7 @@ class Called:
         return () if row is None else (self._cause(row),)
 
     def _find_call(self, id: str) -> tuple[_Call, ...]:
-        row = next((row for _, row in by_index(self._store, CALLS, "id", prefix=(id,), limit=1)), None)
+        row = call_row(self._store, id)
         if row is None or row.twin is not None:
             return ()
         said = (row.prompt[:_PROMPT], row.turn) if row.is_prompted else self._before(row.session_id, _at(row))
@@ -151,6 +151,17 @@ class Called:
     def _back(self, session: str, at: tuple[int, str]) -> Iterator[CallRow]:
         rows = by_index(self._store, CALLS, "session", prefix=(session,), stop=(session, *at), reverse=True)
         return (row for _, row in islice(rows, _BACK_MOST) if row.twin is None)
+
+
+def call_row(store: Store, id: str, /) -> CallRow | None:
+    """The call of that id."""
+    return next((row for _, row in by_index(store, CALLS, "id", prefix=(id,), limit=1)), None)
+
+
+def turn_of_call(store: Store, id: str, /) -> int:
+    """Its number; 0 where the store does not have it."""
+    row = call_row(store, id)
+    return row.turn if row is not None else 0
 
 
 def _short(row: CallRow) -> _Call:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from ....store.rows.kinds import AuditRow, CallRow, HttpRow, ProcessRow, ToolRow
+from ....store.words import NO_END, end_said
 from ..effects.causes import Causes
 from ..effects.file_fates import Lives
 from ..effects.files import file_uses
@@ -133,5 +134,4 @@ def _path(path: str, folder: str) -> str:
 
 
 def _command(row: ProcessRow) -> str:
-    ended = f"signal {row.signal}" if row.signal else "no end" if row.exit_code is None else f"exit {row.exit_code}"
-    return f"{' '.join(row.argv) or row.command} → {ended}"
+    return f"{' '.join(row.argv) or row.command} → {end_said(row.exit_code, row.signal) or NO_END}"

@@ -13,7 +13,7 @@ from ....llm.prices import Prices
 from ....store.rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
 from ....store.rows.tool_words import outcome_of
 from ....store.state import Store
-from ....store.words import error_said, plural
+from ....store.words import end_said, error_said, plural
 from ..calls.call import read_calls
 from ..calls.costs import PricedCall
 from ..effects.causes import Causes
@@ -161,7 +161,7 @@ def _tool(row: ToolRow, causes: Causes) -> Moment:
         f"{row.tool_name} {row.input}"[:_TEXT],
         duration_ms=None if row.end_timestamp_ms is None else max(0, row.end_timestamp_ms - row.timestamp_ms),
         status="failed" if outcome in ("failed", "refused") else "open" if row.status == "observed" else "ok",
-        detail=_ended(row.exit_code, row.signal) or (outcome if outcome == "refused" else ""),
+        detail=end_said(row.exit_code, row.signal) or (outcome if outcome == "refused" else ""),
         turn=causes.turn(row.llm_call_id),
         pid=row.related_pid or row.pid,
         id=row.id,
@@ -178,19 +178,13 @@ def _program(row: ProcessRow, causes: Causes) -> Moment:
         " ".join(row.argv or (row.command or "",))[:_TEXT],
         duration_ms=None if end_ms is None else max(0, end_ms - start_ms),
         status={"running": "open", "success": "ok"}.get(row.status, "failed"),
-        detail=_ended(row.exit_code, row.signal),
+        detail=end_said(row.exit_code, row.signal),
         turn=cause.turn if cause else 0,
         pid=row.pid,
         comm=row.comm,
         id=row.id,
         session_id=causes.session_of(row.id),
     )
-
-
-def _ended(exit_code: int | None, signal: int | None) -> str:
-    if signal:
-        return f"signal {signal}"
-    return "" if exit_code is None else f"exit {exit_code}"
 
 
 def _effects(rows: Iterable[AuditRow], causes: Causes) -> list[Moment]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from ....llm import call_of
 from ....llm.canonical import LlmCall, ToolDefinition
 from ....store.log.reading import read_exchange
 from ....store.rows.kinds import CallRow, SessionRow
@@ -84,7 +83,7 @@ def sent_by(store: Store, session: SessionRow, /) -> SentText | None:
     first: SentText | None = None
     for row in _calls(store, session):
         seen = read_exchange(store, row.id)
-        whole = call_of(seen.request, seen.stream or seen.response, dialect=row.call_kind) if seen.request else None
+        whole = seen.call(row.call_kind) if seen.request else None
         if whole is None:
             continue
         text = _text_of(whole, row, session)

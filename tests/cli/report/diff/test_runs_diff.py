@@ -51,7 +51,7 @@ def test_two_sessions_of_one_store(tmp_path: Path) -> None:
     found = {(each["kind"], each["what"]): (each["first"], each["second"]) for each in values(store, "diff", "5e55", "anoth")}
     assert found["number", "calls"] == (4, 1)
     assert (found["model", "claude-sonnet-4-5"], found["model", "claude-haiku-4-5"]) == ((4, 0), (0, 1))
-    assert found["command", "claude -p other → no end"] == (0, 1)
+    assert found["command", "claude -p other → no end seen"] == (0, 1)
 
 
 def test_short_numbers_are_turns_though_ids_of_sessions_begin_so(tmp_path: Path) -> None:

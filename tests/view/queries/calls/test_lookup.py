@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agentsight_rx.view import CallRow, Row, ToolRow
 from agentsight_rx.view.queries.calls import lookup as module
-from agentsight_rx.view.queries.calls.lookup import Called, Cause
+from agentsight_rx.view.queries.calls.lookup import Called, Cause, call_row, turn_of_call
 from tests.view.queries.rows import BASE, TOOL, stored
 
 
@@ -52,3 +52,9 @@ def test_a_tool_knows_the_turn_that_asked_for_it_and_the_prompt_before() -> None
     assert called.tool(TOOL) == Cause(TOOL, "Bash", "llm-1", "make", "s", turn=3, prompt="fix it", prompt_turn=3)
     assert called.tool("tool-2") == Cause("tool-2", "Read", "llm-2", turn=4, prompt="fix it", prompt_turn=3)
     assert (called.tool("tool-3"), called.call("llm-3")) == (None, None)
+
+
+def test_a_call_that_the_store_does_not_have_has_no_turn() -> None:
+    store = stored(*BASE)
+    assert [3, 0] == [turn_of_call(store, id) for id in ("llm-1", "llm-9")]
+    assert call_row(store, "llm-9") is None

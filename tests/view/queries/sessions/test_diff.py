@@ -24,7 +24,7 @@ def facts(*audits: AuditRow, rows: tuple[Row, ...] = BASE, cost: float | None = 
 def test_the_facts_have_no_pids_and_no_times() -> None:
     found = facts(did("mkdir", "/w"), did("unlink", "/r"), did("open", "/o", flags=0))
     assert (found.models, found.tools, found.hosts) == ({"m": 1}, {"Bash make": 1}, {"a.test": 1})
-    assert found.commands == {"claude → no end": 1, "sh -c make → exit 2": 1}
+    assert found.commands == {"claude → no end seen": 1, "sh -c make → exit 2": 1}
     assert (found.written, found.removed, found.read) == ({"/w": 1}, {"/r": 1}, {"/o": 1})
     assert (found.numbers["calls"], found.numbers["duration ms"]) == (1, 2400)
 
