@@ -10,11 +10,10 @@ from typing import Literal, TypeVar
 from msgspec import Struct
 
 from ...store.rows.tables import RUNS, SESSIONS
-from ...store.rows.tool_words import asked_for
 from ...store.state import Store
-from ...store.words import amount, cut, money, plural, times_said
+from ...store.words import cut, money
 from ..queries.decided import is_waiting
-from ..queries.sessions.findings import Finding, find
+from ..queries.sessions.findings import Finding, find, finding_words
 from ..queries.sessions.gaps import missing_things
 from ..queries.sessions.health import gaps_of_run
 from .alert_shapes import AlertLine
@@ -91,6 +90,7 @@ _DEAREST_MOST = 4
 _RUNNING_MOST = 50
 _STANDS_OUT = 0.1  # of what a session cost: a smaller cause is no reason
 _NAMED = 60  # characters of a command
+_CAUSES = ("loop", "repeated", "retried", "uncached")  # of a cost
 
 
 class Days(Struct, frozen=True):
@@ -205,17 +205,8 @@ def reason_of(picture: Picture, session: str, /) -> str:
 
 def cause_said(finding: Finding, /) -> str:
     """Why it cost so much; empty where the finding is no cause."""
-    price = f"{money(finding.cost_usd)} of it."
-    match finding.kind:
-        case "loop":
-            command = cut(asked_for(finding.what.partition(" ")[2]), _NAMED)
-            return f"The same command ran {times_said(finding.amount)}, {command}: {price}"
-        case "repeated":
-            return f"{plural(finding.amount, 'request was', 'requests were')} sent again unchanged: {price}"
-        case "retried":
-            return f"{plural(finding.amount, 'request was', 'requests were')} tried again: {price}"
-        case "uncached":
-            why = f" ({finding.what})" if finding.what else ""
-            return f"The cache was lost, of {amount(finding.amount)} tokens{why}: {price}"
-        case _:
-            return ""
+    if finding.kind not in _CAUSES:
+        return ""
+    said = finding_words(finding)
+    code = f", {cut(said.code, _NAMED)}" if said.code else ""
+    return f"{said.title}: {said.text}{code}. {money(finding.cost_usd)} of it."

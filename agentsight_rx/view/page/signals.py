@@ -8,15 +8,16 @@ from msgspec import Struct
 
 from ...store.rows.kinds import AuditRow, ToolRow
 from ...store.rows.tool_words import asked_for
-from ...store.words import amount, cut, error_said, money, plural, times_said
+from ...store.words import cut, money
 from ...store.words import took as took_said
-from ..queries.sessions.findings import Finding
+from ..queries.sessions.findings import Finding, finding_words
 from .picture import Work
 
 _SLOW_MS = 5000  # a tool that took less is not slow, whatever the others took
 _SLOWER = 3  # times the usual one of its name
 _SIGNALS_MOST = 12
 _EVIDENCE_MOST = 6
+_CODE = 160  # characters
 
 
 class Signal(Struct, frozen=True, omit_defaults=True):
@@ -43,43 +44,17 @@ def signals_of(
 def _of_findings(findings: Sequence[Finding], work: Work) -> Iterator[Signal]:
     by_turn = {call.turn: call.id for call in work.calls}
     for each in findings:
+        said = finding_words(each)
         seen = tuple(turn for turn in dict.fromkeys(each.turns) if turn)[:_EVIDENCE_MOST]
         cost = f" {money(each.cost_usd)}." if each.cost_usd else ""
-        match each.kind:
-            case "loop":
-                _, _, given = each.what.partition(" ")
-                yield Signal(
-                    "Same command, same result",
-                    f"{times_said(each.amount)}, nothing else in between.{cost}",
-                    cut(asked_for(given), 160),
-                    turns=seen,
-                    bad=True,
-                )
-            case "repeated":
-                yield Signal("Same request sent again", f"{plural(each.amount, 'request')} unchanged.{cost}", turns=seen)
-            case "retried":
-                yield Signal("Retries", f"{plural(each.amount, 'retry', 'retries')} after a failure.{cost}", turns=seen)
-            case "failed":
-                yield Signal(
-                    "The model did not answer",
-                    f"{plural(each.amount, 'call')} failed.",
-                    error_said(each.what),
-                    turns=seen,
-                    bad=True,
-                )
-            case "limit":
-                yield Signal("Ended at a limit", f"{plural(each.amount, 'answer')} ended at the limit of tokens.", turns=seen)
-            case "uncached":
-                diff = by_turn.get(seen[0], "") if seen else ""
-                why = f"{each.what[:1].upper()}{each.what[1:]}. " if each.what else ""
-                yield Signal(
-                    "Cache lost",
-                    f"{why}{amount(each.amount)} tokens were paid again.{cost}",
-                    turns=seen,
-                    diff=diff,
-                )
-            case "growth":
-                yield Signal("Context grows", f"{amount(each.amount)} tokens a turn.", turns=seen)
+        yield Signal(
+            said.title,
+            f"{said.text[:1].upper()}{said.text[1:]}.{cost}",
+            cut(said.code, _CODE),
+            turns=seen,
+            bad=each.kind in ("loop", "failed"),
+            diff=by_turn.get(seen[0], "") if seen and each.kind == "uncached" else "",
+        )
 
 
 def _refused(rows: Sequence[AuditRow], work: Work, turns: dict[str, int]) -> Iterator[Signal]:

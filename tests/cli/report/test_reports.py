@@ -68,7 +68,7 @@ def test_the_first_screen_says_what_it_did_and_what_is_missing(store: Path) -> N
     found = sorted(line.removeprefix(" worth a look ").strip()[:53] for line in lines[at : at + 2])
     assert found == [
         "Cache lost: no part of the request was marked to be c",
-        "same call, same result, twice (turn 2: $0.018): Bash ",
+        "Same command, same result: twice, nothing else in bet",
     ]
     assert lines[-1].startswith(f"next: agentsight-rx report call 1 --db {store} · agentsight-rx report calls --db {store}")
 

@@ -73,7 +73,7 @@ def test_the_largest_cause_of_a_cost_is_said() -> None:
     for _ in range(4):
         story.wait(300)
         result = story.bash("make", ms=10, code=1, out="no", results=[result], ms_of_model=900)
-    assert "The same command ran four times, make: $0.078 of it." == reason(story.events)
+    assert "Same command, same result: four times, nothing else in between, make. $0.078 of it." == reason(story.events)
 
 
 def test_where_nothing_stands_out_there_is_no_reason() -> None:
@@ -85,9 +85,9 @@ def test_where_nothing_stands_out_there_is_no_reason() -> None:
 @pytest.mark.parametrize(
     ("finding", "said"),
     [
-        (Finding("repeated", (1,), 1, cost_usd=0.5), "1 request was sent again unchanged: $0.50 of it."),
-        (Finding("retried", (1,), 3, cost_usd=0.5), "3 requests were tried again: $0.50 of it."),
-        (Finding("uncached", (1,), 45_000, cost_usd=1.31), "The cache was lost, of 45.0 k tokens: $1.31 of it."),
+        (Finding("repeated", (1,), 1, cost_usd=0.5), "Same request sent again: 1 request unchanged. $0.50 of it."),
+        (Finding("retried", (1,), 3, cost_usd=0.5), "Retries: 3 retries after a failure. $0.50 of it."),
+        (Finding("uncached", (1,), 45_000, cost_usd=1.31), "Cache lost: 45.0 k tokens were paid again. $1.31 of it."),
         (Finding("growth", (1,), 3, cost_usd=0.5), ""),
     ],
 )

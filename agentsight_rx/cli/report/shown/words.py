@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator, Sequence
 
 from ....store.rows.tool_words import asked_for
-from ....store.words import amount, count, error_said, money, plural, times_said
+from ....store.words import count, money, plural
 from ....view.queries.calls.diff import LineChange
 from ....view.queries.calls.lookup import Cause
 from ....view.queries.effects.causes import Actor
-from ....view.queries.sessions.findings import Finding
+from ....view.queries.sessions.findings import Finding, finding_words
 from .screen import Line, Span
 
 # -- cause words ---------------------------------------------------------------------------------------------------
@@ -106,30 +106,14 @@ _TURNS = 6
 
 
 def finding_said(finding: Finding, /) -> str:
-    """One finding with its turns and its cost."""
-    where = _where(finding)
-    match finding.kind:
-        case "loop":
-            name, _, given = finding.what.partition(" ")
-            what = asked_for(given)
-            return f"same call, same result, {times_said(finding.amount)}{where}: {name} {what}"
-        case "repeated":
-            return f"{plural(finding.amount, 'request')} sent again unchanged{where}"
-        case "retried":
-            return f"{plural(finding.amount, 'retry', 'retries')} after a failure{where}"
-        case "failed":
-            return f"{plural(finding.amount, 'call')} failed: {error_said(finding.what)}{where}"
-        case "limit":
-            return f"{plural(finding.amount, 'answer')} ended at the limit of tokens{where}"
-        case "uncached":
-            if not finding.what:
-                return f"{amount(finding.amount)} tokens no longer cached{where}"
-            return f"Cache lost: {finding.what}, {amount(finding.amount)} tokens paid again{where}"
-        case "growth":
-            return f"context grows {amount(finding.amount)} a turn"
+    """One finding with its turns and its cost: `Retries: 3 retries after a failure (turns 4, 5: $0.12)`."""
+    said = finding_words(finding)
+    return f"{said.title}: {said.text}{_where(finding)}{f': {said.code}' if said.code else ''}"
 
 
 def _where(finding: Finding) -> str:
+    if finding.kind == "growth":  # of the whole session
+        return ""
     turns = [str(turn) for turn in finding.turns if turn]
     named = ", ".join(turns[:_TURNS]) + (", …" if len(turns) > _TURNS else "")
     cost = f": {money(finding.cost_usd)}" if finding.cost_usd else ""

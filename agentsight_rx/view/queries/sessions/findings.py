@@ -11,9 +11,9 @@ from msgspec import Struct
 from ....store.rows.ids import Beginning
 from ....store.rows.kinds import CallRow, SessionRow, ToolRow
 from ....store.rows.tables import PROCESSES, Recording
-from ....store.rows.tool_words import executed, has_failed, steady
+from ....store.rows.tool_words import asked_for, executed, has_failed, steady
 from ....store.state import Store
-from ....store.words import plural, took
+from ....store.words import amount, error_said, plural, times_said, took
 from ..calls.costs import PricedCall
 from ..context.falls import Falls
 from ..context.words import lost_said
@@ -37,6 +37,35 @@ class Finding(Struct, frozen=True):
     amount: int
     what: str = ""
     cost_usd: float | None = None  # where that is known
+
+
+class FindingWords(Struct, frozen=True):
+    """A finding as every view has it: a claim, a phrase with its number, and the command or the name of the error, if any."""
+
+    title: str
+    text: str
+    code: str = ""
+
+
+def finding_words(finding: Finding, /) -> FindingWords:
+    """Without turns and cost."""
+    number, what = finding.amount, finding.what
+    match finding.kind:
+        case "loop":
+            often = f"{times_said(number)}, nothing else in between"
+            return FindingWords("Same command, same result", often, asked_for(what.partition(" ")[2]))
+        case "repeated":
+            return FindingWords("Same request sent again", f"{plural(number, 'request')} unchanged")
+        case "retried":
+            return FindingWords("Retries", f"{plural(number, 'retry', 'retries')} after a failure")
+        case "failed":
+            return FindingWords("The model did not answer", f"{plural(number, 'call')} failed", error_said(what))
+        case "limit":
+            return FindingWords("Ended at a limit", f"{plural(number, 'answer')} ended at the limit of tokens")
+        case "uncached":
+            return FindingWords("Cache lost", f"{what and f'{what}, '}{amount(number)} tokens were paid again")
+        case "growth":
+            return FindingWords("Context grows", f"{amount(number)} tokens a turn")
 
 
 class Run(Struct, frozen=True):

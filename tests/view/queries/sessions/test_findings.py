@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agentsight_rx.view.queries.calls.costs import PricedCall
 from agentsight_rx.view.queries.context.falls import Falls
-from agentsight_rx.view.queries.sessions.findings import find
+from agentsight_rx.view.queries.sessions.findings import Finding, find, finding_words
 
 
 def test_retries_cost_what_the_failed_requests_cost() -> None:
@@ -18,3 +20,27 @@ def test_retries_cost_what_the_failed_requests_cost() -> None:
     assert (2, 0.01) == (found.amount, found.cost_usd)
     (alone,) = [each for each in find([failed[0], calls[2]], [], Falls()) if each.kind == "retried"]
     assert alone.cost_usd is None, "an answer that did not come has no price"
+
+
+@pytest.mark.parametrize(
+    ("finding", "said"),
+    [
+        (
+            Finding("loop", (2,), 3, what='Bash {"command": "make"}'),
+            ("Same command, same result", "three times, nothing else in between", "make"),
+        ),
+        (Finding("repeated", (2,), 1), ("Same request sent again", "1 request unchanged", "")),
+        (Finding("retried", (2,), 2), ("Retries", "2 retries after a failure", "")),
+        (Finding("failed", (2,), 2, what="http_529"), ("The model did not answer", "2 calls failed", "HTTP 529")),
+        (Finding("limit", (2,), 1), ("Ended at a limit", "1 answer ended at the limit of tokens", "")),
+        (Finding("uncached", (2,), 4000), ("Cache lost", "4.0 k tokens were paid again", "")),
+        (
+            Finding("uncached", (2,), 4000, what="another model"),
+            ("Cache lost", "another model, 4.0 k tokens were paid again", ""),
+        ),
+        (Finding("growth", (2, 9), 4000), ("Context grows", "4.0 k tokens a turn", "")),
+    ],
+)
+def test_every_view_has_the_same_words_for_a_finding(finding: Finding, said: tuple[str, str, str]) -> None:
+    found = finding_words(finding)
+    assert said == (found.title, found.text, found.code)
