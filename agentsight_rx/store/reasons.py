@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.messages import program
 from ..events.loss import Entry, Reason
-from .words import plural
+from .words import plural, reason_said
 
 HOOKS_MISS = (
     "programs that gain rights (setuid), pipes, HTTP without TLS, bytes of files, and system calls that a program makes "
@@ -50,6 +50,32 @@ _DO = {
     Reason.OPENED_LATE: "start the agent under `agentsight-rx record`, or keep another one running",
 }
 
+# Why an exchange is not whole, and what to do
+_CUT: dict[str, tuple[str, str]] = {
+    "gap": ("bytes inside it were not captured", "Look at Health for the place where they were lost."),
+    "midway": ("the connection had begun before the capture", "Start the agent under `agentsight-rx record`."),
+    "too_large": ("it is longer than the limit", ""),
+    "evicted": ("too much was open at once", "Record fewer programs at a time."),
+    "timeout": ("the answer stopped, and its end was not seen", ""),
+    "no_end_mark": ("it has no end mark, so there may be more", ""),
+    "pending": ("the recording ended before it", ""),
+    "request_unseen": (
+        "it was sent before the capture began, or was not read",
+        "Start the agent under `agentsight-rx record`.",
+    ),
+    "capture_end": ("the capture ended before the answer did", ""),
+    "no_answer": ("no answer was seen", ""),
+    "not_understood": ("the body of the answer is not as its API has it", ""),
+    "closed": ("the connection was closed before the answer ended", ""),
+    "process_ended": ("the process ended before the answer did", ""),
+}
+
+
+def why_cut(reason: str, /) -> tuple[str, str]:
+    """Of an exchange that is not whole: why, a phrase; and what to do about it, a sentence or ""."""
+    said, do = _CUT.get(reason, (reason_said(reason) or "not all of it was seen", ""))
+    return said, do.replace("agentsight-rx", program())
+
 
 def why(reason: Reason, /) -> str:
     """A phrase; "" for an intended loss."""
@@ -81,4 +107,4 @@ def lost_words(entry: Entry, /) -> str:
         return f"{plural(entry.count, 'process', 'processes')} left running"
     if entry.reason is Reason.OTHER_ABI:
         return f"{plural(entry.count, '32-bit program')}: files, connections and pipes not seen"
-    return f"{entry.count:,} lost at {entry.stage} ({entry.reason.value.replace('_', ' ')})"
+    return f"{entry.count:,} lost at {entry.stage} ({reason_said(entry.reason.value)})"

@@ -36,6 +36,11 @@ def error_said(kind: str, /) -> str:
     return f"HTTP {kind.removeprefix(_HTTP)}" if kind.startswith(_HTTP) else kind
 
 
+def reason_said(name: str, /) -> str:
+    """The name of a reason or of an outcome as a few words: `no end mark` for `no_end_mark`."""
+    return name.replace("_", " ")
+
+
 def ordinal(number: int, /) -> str:
     """`1st`, `2nd`, `3rd`, `4th`, `11th`, `22nd`."""
     suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")

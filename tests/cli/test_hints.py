@@ -12,7 +12,7 @@ import agentsight_rx
 ROOT = Path(agentsight_rx.__file__).parent
 COMMAND = re.compile(r"agentsight-rx (report|record|serve|doctor|trace|replay|cluster|demo|top)\b")
 BY_CODE = {"store/reasons.py"}  # its table is shown by a function that names the program
-PUBLIC = {"llm/agents/known.py", "view/page/words.py"}  # in files and pages that others read, elsewhere
+PUBLIC = {"llm/agents/known.py"}  # in files that others read, elsewhere
 
 
 def fixed(path: Path) -> Iterator[tuple[str, str]]:

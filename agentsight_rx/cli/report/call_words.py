@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping
 
-from ...store.words import amount, aside_said, count, error_said, money, ordinal, plural, tokens_said, written_said
+from ...store.words import amount, aside_said, count, error_said, money, ordinal, plural, reason_said, tokens_said, written_said
 from ...view import CallRow
 from ...view.queries.calls.costs import CostSum, PricedCall
 from .shown.screen import Span
@@ -27,7 +27,7 @@ def state_of_call(call: CallRow, /) -> Span:
         case "pending":
             return Span("no answer yet", "missing")
         case _:
-            return Span(f"incomplete: {(call.reason or call.status).replace('_', ' ')}", "missing")
+            return Span(f"incomplete: {reason_said(call.reason or call.status)}", "missing")
 
 
 def lasted_ms(call: CallRow, /) -> int | None:

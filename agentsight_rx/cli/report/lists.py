@@ -12,7 +12,7 @@ from ...core.errors import UsageError
 from ...llm.agents.answers import finds_nothing
 from ...policy.rules.http import compile_http
 from ...store.rows.tables import HTTP
-from ...store.words import amount, data_size, took
+from ...store.words import amount, data_size, reason_said, took
 from ...view import AuditRow, HttpRow, SessionRow
 from ...view.queries.alerts import AUDIT_TYPES, newest_audits
 from ...view.queries.effects.causes import Causes, within
@@ -121,7 +121,7 @@ def _has_failed(row: HttpRow) -> bool:
 
 
 def _missing(row: Exchange) -> str:
-    return "" if row.status == "complete" else (row.reason or row.status).replace("_", " ")
+    return "" if row.status == "complete" else reason_said(row.reason or row.status)
 
 
 # -- prompts -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from ...store.rows.tables import AUDIT
-from ...store.words import count, plural, took
+from ...store.words import count, plural, reason_said, took
 from ...view.queries.calls.mcp import McpRequest, McpTool, mcp_of
 from ...view.queries.effects.causes import Causes, within
 from .shown.ask import Ask
@@ -47,7 +47,7 @@ def _object(text: str) -> Mapping[str, object]:
 _EACH = 5  # requests to one tool
 COLUMNS: Columns[McpRequest] = (
     Column("time", lambda request: clock(request.timestamp_ms)),
-    Column("outcome", lambda request: Span(request.outcome.replace("_", " "), _state(request.outcome))),
+    Column("outcome", lambda request: Span(reason_said(request.outcome), _state(request.outcome))),
     Column("took", lambda request: took(request.duration_ms), right=True),
     Column("turn", lambda request: str(request.cause.turn or "") if request.cause else "", right=True),
     Column("arguments", lambda request: request.arguments, flexible=True),

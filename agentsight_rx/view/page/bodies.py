@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from ...llm.canonical import Asked, LlmCall, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ...store.log.reading import whole_call
+from ...store.reasons import why_cut
 from ...store.rows.kinds import CallRow, ToolRow
 from ...store.rows.tables import TOOLS
 from ..queries.calls.costs import priced
@@ -150,7 +151,7 @@ def body_of_call(picture: Picture, id: str, /, *, part: str, start: int = 0, cou
         answer=() if part == "request" else tuple(_parts(answer.parts, most=_ALL)),
         error=answer.error or "",
         unknown=whole.unknown,
-        missing="" if whole.complete else (whole.reason or "not all of it was seen").replace("_", " "),
+        missing="" if whole.complete else why_cut(whole.reason or "")[0],
         cost=cost.cost_usd,
         cost_by=cost.cost_by or "",
     )

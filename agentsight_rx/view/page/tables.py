@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from ...store.rows.tables import BLIND_SPOTS, HTTP, PROCESSES
-from ...store.words import NO_END, cut, end_said
+from ...store.words import NO_END, cut, end_said, reason_said
 from ..queries.calls.lookup import Cause
 from ..queries.calls.mcp import mcp_of
 from ..queries.effects.files import file_uses
@@ -196,7 +196,7 @@ def _exchange(row: Exchange) -> HttpLine:
         cut(row.path, _TEXT),
         status=row.status_code or 0,
         state=row.status,
-        why=(row.reason or "").replace("_", " "),
+        why=reason_said(row.reason or ""),
         ms=row.duration_ms,
         sent=row.request_bytes,
         received=row.response_bytes,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
+from ...store.reasons import why_cut
 from ...store.rows.gap_counts import state_of_call
 from ...store.rows.kinds import CallRow, ProcessRow, ToolRow
 from ...store.rows.tool_words import outcome_of, outcome_said
@@ -121,24 +122,6 @@ _STEPS_MOST = 60
 _DONE = frozenset({"completed", "done", "complete"})
 
 _UNASKED = "request_unseen"
-_REASONS = {
-    "gap": ("bytes inside it were not captured", "Look at Health for the place where they were lost."),
-    "midway": ("the connection had begun before the capture", "Start the agent under `agentsight-rx record`."),
-    "too_large": ("it is longer than the limit", ""),
-    "evicted": ("too much was open at once", "Record fewer programs at a time."),
-    "timeout": ("the answer stopped, and its end was not seen", ""),
-    "no_end_mark": ("it has no end mark, so there may be more", ""),
-    "pending": ("the recording ended before it", ""),
-    "request_unseen": (
-        "it was sent before the capture began, or was not read",
-        "Start the agent under `agentsight-rx record`.",
-    ),
-    "capture_end": ("the capture ended before the answer did", ""),
-    "no_answer": ("no answer was seen", ""),
-    "not_understood": ("the body of the answer is not as its API has it", ""),
-    "closed": ("the connection was closed before the answer ended", ""),
-    "process_ended": ("the process ended before the answer did", ""),
-}
 
 
 class Gap(Struct, frozen=True, omit_defaults=True):
@@ -198,8 +181,7 @@ def gap_of_call(call: PricedCall | CallRow, /, *, goes_on: bool) -> Gap | None:
     state = state_of_call(call)
     if state == "whole" or goes_on:
         return None
-    reason = call.reason or ("pending" if state == "pending" else "not all of it was seen")
-    why, do = _REASONS.get(reason, (reason.replace("_", " "), ""))
+    why, do = why_cut(call.reason or ("pending" if state == "pending" else ""))
     what = "Part of the answer is missing" if call.text or call.output_tokens else "The answer is missing"
     if call.reason == _UNASKED:
         what = "The request is missing"

@@ -18,6 +18,7 @@ from ....llm.canonical import (
     ToolCallPart,
     ToolResultPart,
 )
+from ....store.reasons import why_cut
 from ....store.words import count, plural
 from .screen import Line, Span, Whole
 
@@ -46,7 +47,7 @@ def answer_lines(call: LlmCall, /) -> Iterator[Line]:
     ended = f", ended by {', '.join(answer.finish_reasons)}" if answer.finish_reasons else ""
     yield Span(f"answer of {answer.model or call.model or 'unknown model'}{ended}", "title")
     if call.reason:
-        yield Span(f"  incomplete: {call.reason.replace('_', ' ')}", "missing")
+        yield Span(f"  incomplete: {why_cut(call.reason)[0]}", "missing")
     if answer.error:
         yield Span(f"  {answer.error}", "failed")
     yield from _parts(answer.parts)
