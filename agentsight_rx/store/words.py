@@ -115,6 +115,11 @@ def exit_failed(event: ProcessExit, /) -> bool:
     return bool(event.signal or (event.exit_code and not is_answer((event.origin.comm,), event.exit_code)))
 
 
+def lasted_ms(start_ms: int, end_ms: int | None, /) -> int | None:
+    """From its begin to its end, Unix time; None where no end was seen."""
+    return None if end_ms is None else max(0, end_ms - start_ms)
+
+
 def percent(part: float, /) -> str:
     """Of a share, 0 to 1: `49 %`."""
     return f"{floor(part * 100 + 0.5)} %"

@@ -22,6 +22,7 @@ from agentsight_rx.store.words import (
     error_said,
     exit_failed,
     known_money,
+    lasted_ms,
     money,
     percent,
     plural,
@@ -69,6 +70,10 @@ def test_the_end_of_a_process_is_its_signal_or_its_code() -> None:
 def test_an_exit_code_that_is_an_answer_is_no_failure(comm: str, exit_code: int | None, signal: int, *, failed: bool) -> None:
     event = ProcessExit(Origin(1, 7, comm=comm), ppid=1, start_ns=1, exit_code=exit_code, signal=signal)
     assert failed == exit_failed(event)
+
+
+def test_without_an_end_there_is_no_duration() -> None:
+    assert [None, 40, 0] == [lasted_ms(2, end_ms) for end_ms in (None, 42, 1)]
 
 
 def test_a_long_text_ends_in_a_mark() -> None:

@@ -15,7 +15,7 @@ from ...store.rows.tool_words import asked_for
 from ...store.words import amount, count, money, plural, took
 from ...view import CallRow
 from ...view.queries.calls.call import ToolWork, WholeCall, find_calls, read_call
-from .call_words import lasted_ms, prices_said, state_of_call
+from .call_words import prices_said, state_of_call, took_by
 from .diff.against import show_against
 from .resend import Language, print_program
 from .shown.ask import Ask, report_called
@@ -115,7 +115,7 @@ def _lines(found: WholeCall, screen: Screen) -> Iterable[Line]:
 def _head(found: WholeCall) -> Line:
     row = found.call
     first = row.time_to_first_chunk_ms
-    when = [clock(row.start_timestamp_ms), took(lasted_ms(row)), f"first word after {took(first)}" if first is not None else ""]
+    when = [clock(row.start_timestamp_ms), took_by(row), f"first word after {took(first)}" if first is not None else ""]
     tokens = f"{amount(row.asked_tokens)} in ({amount(row.cache_read_tokens)} cached), {amount(row.output_tokens)} out"
     if row.reasoning_tokens:
         tokens += f" ({amount(row.reasoning_tokens)} to think)"

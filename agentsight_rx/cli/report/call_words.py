@@ -5,7 +5,20 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping
 
-from ...store.words import amount, aside_said, count, error_said, money, ordinal, plural, reason_said, tokens_said, written_said
+from ...store.words import (
+    amount,
+    aside_said,
+    count,
+    error_said,
+    lasted_ms,
+    money,
+    ordinal,
+    plural,
+    reason_said,
+    tokens_said,
+    took,
+    written_said,
+)
 from ...view import CallRow
 from ...view.queries.calls.costs import CostSum, PricedCall
 from .shown.screen import Span
@@ -30,9 +43,9 @@ def state_of_call(call: CallRow, /) -> Span:
             return Span(f"incomplete: {reason_said(call.reason or call.status)}", "missing")
 
 
-def lasted_ms(call: CallRow, /) -> int | None:
-    """From its request to the end of its answer; None where no end was seen."""
-    return None if call.end_timestamp_ms is None else call.end_timestamp_ms - call.start_timestamp_ms
+def took_by(call: CallRow, /) -> str:
+    """From its request to the end of its answer: `6.2 s`; empty where no end was seen."""
+    return took(lasted_ms(call.start_timestamp_ms, call.end_timestamp_ms))
 
 
 def tokens_of(call: CallRow, number: int, /) -> str:

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from ...policy.rules.http import compile_http
-from ...store.words import plural, tokens_said, took
+from ...store.words import plural, tokens_said
 from ...view import CallRow
 from ...view.queries.calls.call import read_calls
 from ...view.queries.calls.costs import PricedCall, summed
 from ...view.queries.records import is_matched
-from .call_words import cost_of, cost_said, lasted_ms, new_in_call, state_of_call, tokens_of
+from .call_words import cost_of, cost_said, new_in_call, state_of_call, tokens_of, took_by
 from .shown.ask import Ask
 from .shown.screen import Cell, Column, Columns, Line, Prose, Screen, table
 from .shown.words import clock, listed
@@ -27,7 +27,7 @@ def columns_of(*, one_model: bool, wide: bool) -> Columns[PricedCall]:
     return (
         Column("turn", lambda row: str(row.turn or ""), right=True),
         Column("time", lambda row: clock(row.start_timestamp_ms)),
-        Column("took", lambda row: took(lasted_ms(row)), right=True, rank=2),
+        Column("took", took_by, right=True, rank=2),
         Column("in", lambda row: tokens_of(row, row.asked_tokens), right=True),
         Column("cached", lambda row: tokens_of(row, row.cache_read_tokens), right=True, rank=1),
         Column("out", lambda row: tokens_of(row, row.output_tokens), right=True),

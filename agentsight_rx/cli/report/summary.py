@@ -18,7 +18,7 @@ from ...view.queries import Selection
 from ...view.queries.alerts import read_alerts
 from ...view.queries.context.words import saving_said
 from ...view.queries.sessions.summary import Summary, Turn, read_summary
-from .call_words import cost_of, is_whole, lasted_ms, new_in_call, numbers_said, state_of_call, tokens_of
+from .call_words import cost_of, is_whole, new_in_call, numbers_said, state_of_call, tokens_of, took_by
 from .recordings import missing_said
 from .shown.ask import Ask, report_called
 from .shown.lacking import WITH_FILES, compared, in_file_only, lacking_said
@@ -35,7 +35,7 @@ _TITLE = 100
 
 COLUMNS: Columns[Turn] = (
     Column("turn", lambda turn: str(turn.call.turn or ""), right=True),
-    Column("time", lambda turn: took(lasted_ms(turn.call)), right=True),
+    Column("time", lambda turn: took_by(turn.call), right=True),
     Column("in", lambda turn: tokens_of(turn.call, turn.call.asked_tokens), right=True),
     Column("cached", lambda turn: tokens_of(turn.call, turn.call.cache_read_tokens), right=True),
     Column("out", lambda turn: _out(turn.call), right=True),

@@ -13,6 +13,7 @@ from ...llm.agents.registry import agent_named
 from ...store.rows.kinds import SessionRow
 from ...store.rows.tables import STAGES
 from ...store.rows.tool_words import has_failed
+from ...store.words import lasted_ms
 from ..queries.calls.costs import CostSum, PricedCall, seller_of, summed
 from ..queries.context.falls import Falls
 from ..queries.context.findings import Avoidable
@@ -219,15 +220,11 @@ def _strip(
         tuple(threads.turns[call.id] for call in calls),
         tuple(call.id for call in calls),
         start=tuple(call.start_timestamp_ms - start_ms for call in calls),
-        ms=tuple(_took(call) for call in calls),
+        ms=tuple(lasted_ms(call.start_timestamp_ms, call.end_timestamp_ms) or 0 for call in calls),
         context=tuple(map(context_of, calls)),
         cached=tuple(call.cache_read_tokens for call in calls),
         flags=tuple(map(flags, calls)),
     )
-
-
-def _took(call: PricedCall) -> int:
-    return 0 if call.end_timestamp_ms is None else max(0, call.end_timestamp_ms - call.start_timestamp_ms)
 
 
 def _flags(call: PricedCall, bad: bool, /, *, goes_on: bool) -> int:

@@ -14,7 +14,7 @@ from ...store.rows.kinds import AlertRow, AuditRow, ProcessRow, ToolRow
 from ...store.rows.tables import AUDIT, PROCESSES
 from ...store.rows.tool_words import asked_for
 from ...store.state import by_index
-from ...store.words import aside_said, cut, end_said, error_said, plural, written_said
+from ...store.words import aside_said, cut, end_said, error_said, lasted_ms, plural, written_said
 from ..queries.calls.costs import PricedCall, summed
 from ..queries.effects.file_fates import Lives, kinds_of
 from .alert_shapes import Mark, Program, Prompt, SubAgent, Text, ToolCard, TurnCard, Turns
@@ -138,7 +138,7 @@ class _Maker:
             call.id,
             call.turn or self._threads.turns.get(call.id, 0),
             call.start_timestamp_ms,
-            ms=None if call.end_timestamp_ms is None else max(0, call.end_timestamp_ms - call.start_timestamp_ms),
+            ms=lasted_ms(call.start_timestamp_ms, call.end_timestamp_ms),
             first_ms=call.time_to_first_chunk_ms,
             tokens_in=context_of(call),
             cached=call.cache_read_tokens,

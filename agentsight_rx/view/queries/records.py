@@ -14,6 +14,7 @@ from ...store.log.reading import read_exchange
 from ...store.rows.kinds import AnyRow, AuditRow, HttpRow, ProcessRow
 from ...store.rows.tables import AUDIT, HTTP, PROCESSES
 from ...store.state import Store, Table
+from ...store.words import lasted_ms
 from .effects.causes import Causes, within
 from .effects.file_fates import number_of
 from .reading import selected
@@ -35,7 +36,7 @@ def exchanges_of(rows: Iterable[HttpRow], causes: Causes) -> Iterator[Exchange]:
     for row in rows:
         if not is_counted(row, causes):
             continue
-        took = None if row.end_timestamp_ms is None else max(0, row.end_timestamp_ms - row.timestamp_ms)
+        took = lasted_ms(row.timestamp_ms, row.end_timestamp_ms)
         yield Exchange(**asdict(row), turn=causes.turn(row.call_id), duration_ms=took)
 
 

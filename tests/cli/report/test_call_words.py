@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.cli.report.call_words import cost_of, lasted_ms, new_in_call, tokens_of
+from agentsight_rx.cli.report.call_words import cost_of, new_in_call, tokens_of, took_by
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.view import CallRow
 from agentsight_rx.view.queries.calls.costs import priced
@@ -28,7 +28,7 @@ def test_what_is_new(call: CallRow, said: str) -> None:
 
 
 def test_a_call_without_an_end_has_no_duration() -> None:
-    assert [None, 40] == [lasted_ms(CallRow("1", 2)), lasted_ms(CallRow("1", 2, end_timestamp_ms=42))]
+    assert ["", "40 ms"] == [took_by(CallRow("1", 2)), took_by(CallRow("1", 2, end_timestamp_ms=42))]
 
 
 def test_numbers_are_empty_where_no_tokens_are_known_of_a_call() -> None:

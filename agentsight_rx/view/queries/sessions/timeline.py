@@ -13,7 +13,7 @@ from ....llm.prices import Prices
 from ....store.rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
 from ....store.rows.tool_words import outcome_of
 from ....store.state import Store
-from ....store.words import end_said, error_said, plural
+from ....store.words import end_said, error_said, lasted_ms, plural
 from ..calls.call import read_calls
 from ..calls.costs import PricedCall
 from ..effects.causes import Causes
@@ -136,7 +136,7 @@ def _call(row: CallRow) -> list[Moment]:
         row.start_timestamp_ms,
         "call",
         row.model or "unknown model",
-        duration_ms=None if end_ms is None else max(0, end_ms - row.start_timestamp_ms),
+        duration_ms=lasted_ms(row.start_timestamp_ms, end_ms),
         status=status,
         detail=tokens if status == "ok" else row.reason or error_said(row.error_type or "") or tokens,
         turn=row.turn,
@@ -159,7 +159,7 @@ def _tool(row: ToolRow, causes: Causes) -> Moment:
         row.timestamp_ms,
         "tool",
         f"{row.tool_name} {row.input}"[:_TEXT],
-        duration_ms=None if row.end_timestamp_ms is None else max(0, row.end_timestamp_ms - row.timestamp_ms),
+        duration_ms=lasted_ms(row.timestamp_ms, row.end_timestamp_ms),
         status="failed" if outcome in ("failed", "refused") else "open" if row.status == "observed" else "ok",
         detail=end_said(row.exit_code, row.signal) or (outcome if outcome == "refused" else ""),
         turn=causes.turn(row.llm_call_id),
@@ -176,7 +176,7 @@ def _program(row: ProcessRow, causes: Causes) -> Moment:
         start_ms,
         "program",
         " ".join(row.argv or (row.command or "",))[:_TEXT],
-        duration_ms=None if end_ms is None else max(0, end_ms - start_ms),
+        duration_ms=lasted_ms(start_ms, end_ms),
         status={"running": "open", "success": "ok"}.get(row.status, "failed"),
         detail=end_said(row.exit_code, row.signal),
         turn=cause.turn if cause else 0,
