@@ -55,8 +55,9 @@ export interface CallBody {
   answer?: Body[]; error?: string; unknown?: string[]; missing?: string; cost?: number | null; cost_by?: string;
 }
 export interface DiffLine { change: "same" | "new" | "gone"; at: number; count?: number; role?: string; parts?: Body[] }
+export type Value = string | number | null; // of a parameter; null: it was not sent
 export interface DiffBody {
-  a: string; b: string; turn_a?: number; turn_b?: number; parameters?: { name: string; first: string; second: string }[];
+  a: string; b: string; turn_a?: number; turn_b?: number; parameters?: { name: string; first: Value; second: Value }[];
   lines?: DiffLine[]; tools_added?: string[]; tools_removed?: string[]; tools_changed?: string[]; uncached?: number; missing?: string;
 }
 export interface Rows<R> { kind: string; start: number; total: number; rows: R[]; folder: string; partial: boolean }
@@ -95,7 +96,7 @@ export interface Stage {
   asked?: number; size?: number; why?: string[];
 }
 export interface HealthPage {
-  whole: Whole; missing: Missing[]; stages: Stage[]; reads: Read[]; unknown: { provider: string; field: string; count: number; call: string }[];
+  whole: Whole; missing: Missing[]; stages: Stage[]; reads: Read[]; unknown: { id: string; timestamp_ms: number; provider: string; field: string; count: number; first_call_id: string; view_source?: string }[];
   filters: string[]; runs: [number, number, boolean][]; removed_before_ms?: number;
 }
 export interface Hit { recording: string; session: string; turn: number; kind: string; at_ms: number; row: string; text: string }

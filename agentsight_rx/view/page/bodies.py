@@ -11,7 +11,7 @@ from ...store.reasons import why_cut
 from ...store.rows.kinds import CallRow, ToolRow
 from ...store.rows.tables import TOOLS
 from ..queries.calls.costs import priced
-from ..queries.calls.diff import diff_calls
+from ..queries.calls.diff import Changed, diff_calls
 from ..queries.calls.lookup import call_row
 from ..queries.context.falls import lost_tokens
 from .picture import WHOLE, Picture
@@ -75,12 +75,6 @@ class DiffLine(Struct, frozen=True, omit_defaults=True):
     parts: tuple[Body, ...] = ()
 
 
-class Parameter(Struct, frozen=True):
-    name: str
-    first: str
-    second: str
-
-
 class DiffBody(Struct, frozen=True, omit_defaults=True):
     """
     The additions in the request of call `b`, compared with the request of `a`. `uncached`: tokens that were read from the cache
@@ -91,7 +85,7 @@ class DiffBody(Struct, frozen=True, omit_defaults=True):
     b: str
     turn_a: int = 0
     turn_b: int = 0
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[Changed, ...] = ()
     lines: tuple[DiffLine, ...] = ()
     tools_added: tuple[str, ...] = ()
     tools_removed: tuple[str, ...] = ()
@@ -246,13 +240,9 @@ def diff_of(picture: Picture, a: str, b: str, /) -> DiffBody:
             )
     return msgspec.structs.replace(
         known,
-        parameters=tuple(Parameter(each.name, _plain(each.first), _plain(each.second)) for each in found.parameters),
+        parameters=found.parameters,
         lines=tuple(lines),
         tools_added=found.tools_added,
         tools_removed=found.tools_removed,
         tools_changed=found.tools_changed,
     )
-
-
-def _plain(value: object) -> str:
-    return "not sent" if value is None else str(value)

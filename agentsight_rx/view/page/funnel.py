@@ -10,6 +10,7 @@ from msgspec import Struct
 from ...events.loss import Entry, Reason
 from ...store.reasons import sentence_why
 from ...store.rows.gaps import sentence_of
+from ...store.rows.kinds import UnknownRow
 from ...store.rows.tables import STAGES, StageCount
 from ...store.words import plural
 from ..queries.sessions.gaps import Missing as Thing
@@ -147,19 +148,12 @@ class Missing(Struct, frozen=True, omit_defaults=True):
     tab: str = ""
 
 
-class Unknown(Struct, frozen=True):
-    provider: str
-    field: str
-    count: int
-    call: str
-
-
 class HealthPage(Struct, frozen=True, omit_defaults=True):
     whole: Wholeness
     missing: tuple[Missing, ...]
     stages: tuple[Stage, ...]
     reads: tuple[Read, ...]
-    unknown: tuple[Unknown, ...]
+    unknown: tuple[UnknownRow, ...]
     filters: tuple[str, ...]
     runs: tuple[tuple[int, int, bool], ...]  # (start, last commit, ended)
     removed_before_ms: int = 0
@@ -173,9 +167,7 @@ def health_of(picture: Picture, /) -> HealthPage:
         tuple(map(_missing, islice(missing_things(health.gaps), _ROWS_MOST))),
         tuple(_stages(picture)),
         reads=tuple(reads_of(picture)),
-        unknown=tuple(
-            Unknown(row.provider, row.field, row.count, row.first_call_id) for row in health.unknown_fields[:_ROWS_MOST]
-        ),
+        unknown=health.unknown_fields[:_ROWS_MOST],
         filters=tuple(f"{plural(each.count, 'message')} left out at {each.stage}" for each in picture.losses if each.by_filter),
         runs=tuple((run.started_ms, run.committed_ms, run.ended) for run in health.recordings),
         removed_before_ms=health.removed.before_ms if health.removed else 0,

@@ -53,7 +53,7 @@ export function Health(): JSX.Element {
           <h2 class="h" id="h-rest">Fields, filters, runs</h2>
           <dl class="pairs">
             <dt>fields not known</dt>
-            <dd>{found.unknown.length ? found.unknown.map((each) => <p key={each.provider + each.field}><T code text={`${each.provider}: ${each.field}`} /> in {plural(each.count, "call")}, <Go to={{ call: each.call }}>the first</Go></p>) : "none"}</dd>
+            <dd>{found.unknown.length ? found.unknown.map((each) => <p key={each.id}><T code text={`${each.provider}: ${each.field}`} /> in {plural(each.count, "call")}, <Go to={{ call: each.first_call_id }}>the first</Go></p>) : "none"}</dd>
             <dt>filters</dt>
             <dd>{found.filters.length ? found.filters.map((each) => <p key={each}><T text={each} />. Left out on request.</p>) : "no stage left anything out"}</dd>
             <dt>runs</dt>

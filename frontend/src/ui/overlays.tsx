@@ -3,7 +3,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { close, go, open, place } from "../address";
-import type { Body, CallBody, DiffBody, Found, Hit } from "../shapes";
+import type { Body, CallBody, DiffBody, Found, Hit, Value } from "../shapes";
 import { hasAlerts, hasContext, TABS } from "../shapes";
 import { ask, askHere, hasMachine, head, inFile, rail } from "../state";
 import { amount, clock, count, day, money, plural } from "../words";
@@ -71,6 +71,10 @@ function Diff(): JSX.Element {
   );
 }
 
+function sent(value: Value): string {
+  return value === null ? "not sent" : String(value);
+}
+
 function Differences({ found }: { found: DiffBody }): JSX.Element {
   if (found.missing) return <p class="note"><T text={found.missing} /></p>;
   const parameters = found.parameters ?? [];
@@ -85,7 +89,7 @@ function Differences({ found }: { found: DiffBody }): JSX.Element {
         <>
           <h3 class="h">Parameters</h3>
           <table class="params"><thead class="sr"><tr><th>name</th><th>before</th><th>after</th></tr></thead><tbody>
-            {parameters.map((each) => <tr key={each.name}><td><code>{each.name}</code></td><td><del><T text={each.first} /></del></td><td><ins><T text={each.second} /></ins></td></tr>)}
+            {parameters.map((each) => <tr key={each.name}><td><code>{each.name}</code></td><td><del><T text={sent(each.first)} /></del></td><td><ins><T text={sent(each.second)} /></ins></td></tr>)}
           </tbody></table>
         </>
       ) : <p class="fold">the parameters are the same</p>}

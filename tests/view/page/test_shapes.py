@@ -11,6 +11,7 @@ from msgspec.structs import FieldInfo, fields
 
 from agentsight_rx.runtime.web.search import Found
 from agentsight_rx.runtime.web.search_base import Hit
+from agentsight_rx.store.rows.kinds import UnknownRow
 from agentsight_rx.view.page.alert_shapes import (
     AlertColumns,
     AlertLine,
@@ -29,7 +30,7 @@ from agentsight_rx.view.page.alert_shapes import (
     TurnCard,
     Turns,
 )
-from agentsight_rx.view.page.bodies import Body, CallBody, DiffBody, DiffLine, Parameter, Said
+from agentsight_rx.view.page.bodies import Body, CallBody, DiffBody, DiffLine, Said
 from agentsight_rx.view.page.context.context import (
     ContextBlock,
     ContextFinding,
@@ -43,7 +44,7 @@ from agentsight_rx.view.page.context.context import (
 )
 from agentsight_rx.view.page.counts import Read, Wholeness
 from agentsight_rx.view.page.event_log import Line, Lines
-from agentsight_rx.view.page.funnel import HealthPage, Missing, Stage, Unknown
+from agentsight_rx.view.page.funnel import HealthPage, Missing, Stage
 from agentsight_rx.view.page.head import Head, Numbers, Step, Strip
 from agentsight_rx.view.page.lanes import Curve, Lane, Lanes
 from agentsight_rx.view.page.machine import Days, Dear, Machine, RecorderLine
@@ -52,6 +53,7 @@ from agentsight_rx.view.page.signals import Signal
 from agentsight_rx.view.page.tables import Table
 from agentsight_rx.view.page.words import FileLine, Gap, HostLine, HttpLine, McpLine, ProcessLine
 from agentsight_rx.view.queries.calls.costs import CostSum
+from agentsight_rx.view.queries.calls.diff import Changed
 from agentsight_rx.view.queries.sessions.verdict import Clause
 
 PAGE = (Path(__file__).parents[3] / "frontend" / "src" / "shapes.ts").read_text()
@@ -67,9 +69,9 @@ _ANSWERS: tuple[type[Struct], ...] = (
 _WITHIN: dict[type[Struct], tuple[str, str]] = {  # those without a name: in a field of another
     Curve: ("Lanes", "curve"),
     Mark: ("ToolCard", "files"),
-    Parameter: ("DiffBody", "parameters"),
+    Changed: ("DiffBody", "parameters"),
     Said: ("CallBody", "messages"),
-    Unknown: ("HealthPage", "unknown"),
+    UnknownRow: ("HealthPage", "unknown"),
 }
 
 
