@@ -13,7 +13,7 @@ import msgspec
 import typer
 from msgspec import Struct
 
-from ..core.errors import StoreError, UsageError
+from ..core.errors import StoreError
 from ..core.messages import harmless
 from ..policy.rules.guard.values import Rule, Rules, rank, shortened
 from ..runtime.recording.guard_file import priced_by
@@ -30,6 +30,7 @@ from .guard.rules_list import RulesFile
 from .program.errors import write_line
 from .report.alert_words import thread_said
 from .report.shown.markdown import alert_item, shortened_to
+from .values import one_of
 
 # -- check formats -------------------------------------------------------------------------------------------------
 # The alerts of a recording -> text, JSON, Markdown, SARIF 2.1.0 or JUnit XML, as builds read them.
@@ -196,11 +197,8 @@ def check(
 
     The rules are judged anew, whether the recording was made with a guard or not.
     """
-    if fail_on not in (*LEVELS, _NEVER):
-        raise UsageError(f"--fail-on {fail_on} is not known; there are {', '.join((*LEVELS, _NEVER))}")
-    chosen = "json" if form.as_json else format
-    if chosen not in FORMATS:
-        raise UsageError(f"--format {chosen} is not known; there are {', '.join(FORMATS)}")
+    one_of("--fail-on", fail_on, (*LEVELS, _NEVER))
+    chosen = one_of("--format", "json" if form.as_json else format, FORMATS)
     if not store.exists():
         raise StoreError(f"{store} does not exist; expected a recording, as `record --db {store} -- COMMAND` makes one")
     found = given_rules(rules)

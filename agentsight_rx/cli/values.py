@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import TYPE_CHECKING, get_args
+from collections.abc import Collection
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 from ..core.errors import UsageError
 from ..sources.tls.stacks.finding import Placement
@@ -50,6 +51,8 @@ SELECTIONS = (
 # ------------------------------------------------------------------------------------------------------------------------
 
 
+Name = TypeVar("Name", bound=str)
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(k|m|g|t)?i?b?", re.IGNORECASE)
@@ -65,6 +68,14 @@ def comms_of(text: str | None) -> tuple[str, ...]:
     if not names:
         raise UsageError(f"--comm {text!r} names no process; give one or more names, separated by commas")
     return names
+
+
+def one_of(flag: str, name: str, known: Collection[Name], /) -> Name:
+    """The name, which has to be one of these."""
+    found = next((each for each in known if each == name), None)
+    if found is None:
+        raise UsageError(f"{flag} {name} is not known; there are {', '.join(known)}")
+    return found
 
 
 def numbers_of(text: str | None, flag: str) -> tuple[int, ...]:

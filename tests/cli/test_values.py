@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.cli.values import bytes_of, placement_of, retention_of, seconds_of, socket_of
+from agentsight_rx.cli.values import bytes_of, one_of, placement_of, retention_of, seconds_of, socket_of
 from agentsight_rx.errors import UsageError
 from agentsight_rx.store.log.upkeep import Retention
 
@@ -61,3 +61,9 @@ def test_an_address_and_a_port() -> None:
 def test_a_socket_that_is_none_or_open_to_others_is_refused(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         socket_of(text, "--metrics")
+
+
+def test_a_wrong_name_is_answered_with_the_known_ones() -> None:
+    assert "cpu" == one_of("--sort", "cpu", ("cpu", "rss"))
+    with pytest.raises(UsageError, match=r"--sort size is not known; there are cpu, rss"):
+        one_of("--sort", "size", ("cpu", "rss"))

@@ -38,6 +38,11 @@ def thread_said(row: AlertRow, /) -> str:
     return " → ".join(filter(None, (prompt, with_short_homes(row.tool), process, shortened(row.target))))
 
 
+def proven_said(row: AlertRow, /) -> str:
+    """`2 of 3 links proven`."""
+    return f"{row.proven} of {row.links} links proven"
+
+
 def alert_lines(rows: Sequence[AlertRow], /, states: Mapping[str, str] = _UNDECIDED) -> Iterator[Line]:
     """Two lines an alert: its whole sentence, and the thread of it. An alert without one of the `states` is new."""
     flags = [flag_said(row, states.get(row.id, "new")) for row in rows]
@@ -54,4 +59,4 @@ def alert_lines(rows: Sequence[AlertRow], /, states: Mapping[str, str] = _UNDECI
 def _sure(row: AlertRow) -> str:
     cost = f", {money(row.cost)}" if row.cost is not None else ""
     whole = "" if row.complete else ", seen in part"
-    return f"{row.proven} of {row.links} links proven{whole}{cost}"
+    return f"{proven_said(row)}{whole}{cost}"

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from ...core.errors import UsageError
 from ...core.messages import program
 from ...runtime.recording.judged import had_guard, judged
 from ...store.words import plural
 from ...view import AlertRow
 from ...view.queries.alerts import LEVELS, read_alerts
+from ..values import one_of
 from .alert_words import alert_lines
 from .shown.ask import Ask
 from .shown.screen import Line, Prose, Screen, Whole
@@ -28,8 +28,7 @@ def alerts(
     rule: Annotated[str | None, typer.Option("--rule", help="Only of this rule.", metavar="NAME")] = None,
 ) -> None:
     """What agents did that a rule of the guard is about, oldest first; `guard explain` has all of one."""
-    if level not in LEVELS:
-        raise UsageError(f"--level {level} is not known; there are {', '.join(LEVELS)}")
+    one_of("--level", level, LEVELS)
 
     if not ask.as_json and not had_guard(ask.store):
         ask.write_lines(_without_guard(ask))

@@ -12,14 +12,14 @@ from ...core.errors import UsageError
 from ...llm.canonical import ReasoningPart, TextPart
 from ...store.log.reading import read_exchange
 from ...store.rows.tool_words import asked_for
-from ...store.words import amount, count, money, plural, took
+from ...store.words import amount, count, money, took
 from ...view import CallRow
 from ...view.queries.calls.call import ToolWork, WholeCall, find_calls, read_call
-from .call_words import prices_said, state_of_call, took_by
+from .call_words import call_name, prices_said, state_of_call, took_by
 from .diff.against import show_against
 from .resend import Language, print_program
 from .shown.ask import Ask, report_called
-from .shown.conversation import answer_lines, request_lines
+from .shown.conversation import answer_lines, request_lines, result_said
 from .shown.screen import Line, Screen, Span, Whole
 from .shown.words import clock
 from .tools import tool_said
@@ -124,7 +124,7 @@ def _head(found: WholeCall) -> Line:
         model += f" (answered by {row.response_model})"
     if row.through:
         model += f" through {row.through}"
-    parts = [f"turn {row.turn}" if row.turn else row.id, model, ", ".join(filter(None, when))]
+    parts = [call_name(row), model, ", ".join(filter(None, when))]
     if row.total_tokens:
         cost = money(row.cost_usd) if row.cost_usd is not None else "cost unknown"
         parts += [tokens, cost]
@@ -138,9 +138,7 @@ def _new(found: WholeCall) -> Iterator[str]:
         yield f"{'a retry of' if row.retry else 'the same as'} {row.repeat_of}"
     for result in found.new.results:
         tool = found.results_of.get(result.id)
-        of = f"{tool.tool_name} ({asked_for(tool.input)})" if tool else result.id
-        failed = "failed " if result.is_error else ""
-        yield f"{failed}result of {of}, {plural(len(result.output), 'character')}: {result.output}"
+        yield result_said(result, f"{tool.tool_name} ({asked_for(tool.input)})" if tool else result.id)
     if found.new.text:
         yield f"“{found.new.text}”"
     if found.uncached:

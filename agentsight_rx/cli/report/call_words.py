@@ -43,6 +43,11 @@ def state_of_call(call: CallRow, /) -> Span:
             return Span(f"incomplete: {reason_said(call.reason or call.status)}", "missing")
 
 
+def call_name(call: CallRow, /) -> str:
+    """`turn 3`, or its id where it is of no session."""
+    return f"turn {call.turn}" if call.turn else call.id
+
+
 def took_by(call: CallRow, /) -> str:
     """From its request to the end of its answer: `6.2 s`; empty where no end was seen."""
     return took(lasted_ms(call.start_timestamp_ms, call.end_timestamp_ms))

@@ -31,6 +31,7 @@ from ...view.snapshot.snapshot import AUDIT_DEFAULT, read_snapshot
 from ..flags.destinations import Otel
 from ..flags.group import Only
 from ..launch import invoking_user
+from ..values import one_of
 from .shown.ask import Ask
 
 _SPANS = "otlp"
@@ -94,12 +95,8 @@ def export(
         spans = replace(otel.options(patient=True), deadline_s=_DEADLINE_S)
         _export_spans(ask, output, spans, force=force)
         return
-    how = _FORMATS.get(chosen)
-    if how is None:
-        raise UsageError(f"--format {chosen} is not known; there are {', '.join((*_FORMATS, _SPANS))}")
-    tables = TABLES if chosen == "parquet" else CSV_TABLES
-    if table not in tables:
-        raise UsageError(f"--table {table} is not known; there are {', '.join(tables)}")
+    how = _FORMATS[one_of("--format", chosen, (*_FORMATS, _SPANS))]
+    one_of("--table", table, TABLES if chosen == "parquet" else CSV_TABLES)
     _refuse_parts(ask, chosen, how)
     if how.binary and output == "-" and sys.stdout.isatty():
         raise UsageError(f"a {chosen} file is not text; give -o FILE")

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from ...core.errors import UsageError
 from ...store.rows.tables import AUDIT
 from ...store.words import count, data_size
 from ...view.queries.effects.causes import Causes, within
 from ...view.queries.effects.file_fates import KINDS, Lives
 from ...view.queries.effects.files import FileUse, file_uses
+from ..values import one_of
 from .shown.ask import Ask
 from .shown.screen import Column, Columns, Span, State, table
 from .shown.words import causes_said, who_said
@@ -43,8 +43,8 @@ def files(
     path: Annotated[str | None, typer.Option("--path", help="Only paths that begin with this.", metavar="PATH")] = None,
 ) -> None:
     """Files by path: writes and removals first, then refusals, then reads; with the process and the tool."""
-    if kind is not None and kind not in KINDS:
-        raise UsageError(f"--kind {kind} is not known; there are {', '.join(KINDS)}")
+    if kind is not None:
+        one_of("--kind", kind, KINDS)
     causes = Causes(ask.store)
     rows = within(ask.store, AUDIT, ask.unlimited, causes, kind="file")
     found = file_uses(rows, causes, None if ask.selection.whole else Lives(ask.store))

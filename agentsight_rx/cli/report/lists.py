@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
-from ...core.errors import UsageError
 from ...llm.agents.answers import finds_nothing
 from ...policy.rules.http import compile_http
 from ...store.rows.tables import HTTP
@@ -21,9 +20,10 @@ from ...view.queries.records import Exchange, exchanges_of, is_counted, is_match
 from ...view.queries.sessions.files import read_sessions
 from ...view.queries.sessions.timeline import PromptLine, read_prompts
 from ...view.snapshot.schema import value_of
+from ..values import one_of
 from .shown.ask import Ask
 from .shown.lacking import WITH_FILES, compared, in_file_only, lacking_said
-from .shown.screen import Column, Columns, Span, State, Whole, table
+from .shown.screen import Column, Columns, Span, State, table
 from .shown.words import clock, moment
 
 # -- audit ---------------------------------------------------------------------------------------------------------
@@ -49,8 +49,8 @@ def audit(
     ] = None,
 ) -> None:
     """The audit trail: which process did what to which target, and how it ended; the newest first."""
-    if audit_type is not None and audit_type not in AUDIT_TYPES:
-        raise UsageError(f"--audit-type {audit_type} is not known; there are {', '.join(AUDIT_TYPES)}")
+    if audit_type is not None:
+        one_of("--audit-type", audit_type, AUDIT_TYPES)
     if ask.as_json:
         ask.write(newest_audits(ask.store, ask.selection, audit_type))
         return
@@ -60,7 +60,7 @@ def audit(
     if not rows:
         ask.write_lines([ask.nothing("of that kind")])
     elif most is not None and len(rows) > most:
-        ask.write_lines(["", Whole(f"the newest {most}; all of them: {ask.command} --all")])
+        ask.write_lines(["", ask.rest(f"the newest {most}")])
 
 
 def _what(row: AuditRow) -> str:

@@ -13,7 +13,7 @@ from ...store.words import count, plural, reason_said, took
 from ...view.queries.calls.mcp import McpRequest, McpTool, mcp_of
 from ...view.queries.effects.causes import Causes, within
 from .shown.ask import Ask
-from .shown.screen import Column, Columns, Line, Screen, Span, State, Whole, table
+from .shown.screen import Column, Columns, Line, Screen, Span, State, table
 from .shown.words import clock
 
 # -- mcp words -----------------------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ def mcp(
     if not tools:
         ask.write_lines([ask.nothing("of MCP")])
     elif most is not None and any(tool.count > most for tool in tools):
-        ask.write_lines(["", Whole(f"the newest {most} of each; all of them: {ask.command} --all")])
+        ask.write_lines(["", ask.rest(f"the newest {most} of each")])
 
 
 def _lines(tools: Sequence[McpTool], screen: Screen, most: int | None) -> Iterable[Line]:

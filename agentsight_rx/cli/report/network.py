@@ -10,7 +10,7 @@ from ...view.queries.effects.causes import Causes, within
 from ...view.queries.effects.network import Host, Network, Path, Peer, network_of
 from ...view.queries.reading import rows_of, selected
 from .shown.ask import Ask, plain
-from .shown.screen import Column, Columns, Line, Prose, Span, Whole, table
+from .shown.screen import Column, Columns, Line, Prose, Span, table
 from .shown.words import causes_said, listed, who_said
 
 _MOST = 30
@@ -80,7 +80,7 @@ def _lines(found: Network, ask: Ask, limit: int | None) -> Iterable[Line]:
         yield from (Span(f" could not be read: {each.sentence}", "missing") for each in found.unread)
     if len(peers) < len(reached) or len(hosts) < len(found.hosts) or any(len(host.paths) > _PATHS for host in hosts):
         yield ""
-        yield Whole(f"{plural(len(found.peers), 'peer')}, {plural(len(found.hosts), 'host')}; all of them: {ask.command} --all")
+        yield ask.rest(f"{plural(len(found.peers), 'peer')}, {plural(len(found.hosts), 'host')}")
     if found.uncounted:
         yield Span(f"{count(found.uncounted)} rows of other peers and paths are not listed", "missing")
 

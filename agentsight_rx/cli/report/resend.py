@@ -17,6 +17,7 @@ from ...view import CallRow
 from ...view.queries.calls.resend import Resend, Text, Variable, resend_of
 from ..launch import invoking_user
 from ..program.errors import write_line
+from .call_words import call_name
 from .shown.words import moment
 
 Language: TypeAlias = Literal["curl", "python"]
@@ -66,8 +67,7 @@ def _write_body(path: Path, body: bytes) -> None:
 
 
 def _title(row: CallRow) -> str:
-    name = f"turn {row.turn}" if row.turn else row.id
-    return f"Send {name} again ({row.model or 'unknown model'}, recorded {moment(row.start_timestamp_ms, 0)})."
+    return f"Send {call_name(row)} again ({row.model or 'unknown model'}, recorded {moment(row.start_timestamp_ms, 0)})."
 
 
 def _comments(title: str, notes: Iterable[str]) -> Iterator[str]:

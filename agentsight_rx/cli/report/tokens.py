@@ -147,9 +147,7 @@ def tokens(
         return
     ask.write_lines(_tokens_lines(shown, ask.screen, group_by))
     if len(shown) < len(groups):
-        ask.write_lines(
-            ["", Whole(f"the first {len(shown)} of {len(groups)}; all of them: {ask.command} --group-by {group_by}")]
-        )
+        ask.write_lines(["", ask.rest(f"the first {len(shown)} of {len(groups)}", f"--group-by {group_by}")])
 
 
 def columns_of(kind: Grouping) -> Columns[TokenGroup]:
@@ -198,9 +196,7 @@ def _parts(ask: Ask, group_by: PartGrouping) -> None:
         ["", Prose("carried: tokens of the parts, in every request that sent them; the cost is that of sending them")]
     )
     if len(shown) < len(groups):
-        ask.write_lines(
-            [Whole(f"the first {len(shown)} of {len(groups)}; all of them: {ask.command} --group-by {group_by} --all")]
-        )
+        ask.write_lines([ask.rest(f"the first {len(shown)} of {len(groups)}", f"--group-by {group_by} --all")])
 
 
 def _cost(cost: CostSum) -> str:

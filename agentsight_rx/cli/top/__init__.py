@@ -15,11 +15,12 @@ import typer
 
 from ...core.errors import UsageError
 from ...runtime.recording.price_file import load_prices
-from ...view.queries.top.top import SORTS, VIEWS, Sort, View
+from ...view.queries.top.top import SORTS, VIEWS
 from ..flags.filters import Form
 from ..flags.group import HOW, WHICH, flag
 from ..program.errors import has_colour
 from ..report.shown.screen import Screen, render
+from ..values import one_of
 from .looks import Live, Look, Looks, Saved, Wanted
 from .table import screen_lines
 
@@ -52,7 +53,7 @@ def top(
     With --db it is what a recording says, else what /proc and the agents' own session files do: only processes of known agents
     are looked into, nothing is traced, and no rights are needed. Without a terminal it is one look as text.
     """
-    wanted = Wanted(pid=pid, name=comm, sort=_sort(sort), view=_view(view), rows=rows)
+    wanted = Wanted(pid=pid, name=comm, sort=one_of("--sort", sort, SORTS), view=one_of("--view", view, VIEWS), rows=rows)
     if interval < _INTERVAL_LEAST:
         raise UsageError(f"-i {interval}: expected at least {_INTERVAL_LEAST} seconds")
     if count is not None and (once or not (batch or form.as_json)):
@@ -70,20 +71,6 @@ def top(
             _printed(looks, 1, _text)
         else:
             _interactive(looks, plain=plain)
-
-
-def _sort(name: str) -> Sort:
-    known: Sort | None = next((each for each in SORTS if each == name), None)
-    if known is None:
-        raise UsageError(f"--sort {name} is not known; there are {', '.join(SORTS)}")
-    return known
-
-
-def _view(name: str) -> View:
-    known: View | None = next((each for each in VIEWS if each == name), None)
-    if known is None:
-        raise UsageError(f"--view {name} is not known; there are {', '.join(VIEWS)}")
-    return known
 
 
 _Printer: TypeAlias = Callable[[Look, Wanted, int], list[str]]  # the lines of a look, and its number

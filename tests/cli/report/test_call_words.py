@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.cli.report.call_words import cost_of, new_in_call, tokens_of, took_by
+from agentsight_rx.cli.report.call_words import call_name, cost_of, new_in_call, tokens_of, took_by
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.view import CallRow
 from agentsight_rx.view.queries.calls.costs import priced
@@ -35,3 +35,7 @@ def test_numbers_are_empty_where_no_tokens_are_known_of_a_call() -> None:
     some, none = CallRow("1", 0, input_tokens=7, total_tokens=9), CallRow("1", 0)
     assert ["7", ""] == [tokens_of(call, call.asked_tokens) for call in (some, none)]
     assert ["unknown", ""] == [cost_of(priced(call, Prices())) for call in (some, none)]
+
+
+def test_a_call_is_named_by_its_turn_else_by_its_id() -> None:
+    assert ["turn 3", "llm-1"] == [call_name(CallRow("llm-1", 0, turn=turn)) for turn in (3, 0)]

@@ -19,6 +19,7 @@ from ....store.rows.tool_words import asked_for
 from ....store.words import count
 from ....view import CallRow
 from ....view.queries.calls.diff import AnswerDiff, TokenChange, ToolChange, diff_answers
+from ..call_words import call_name
 from ..shown.ask import Ask
 from ..shown.screen import Column, Columns, Line, Span, table
 from ..shown.words import changed_lines
@@ -42,7 +43,7 @@ def show_against(ask: Ask, row: CallRow, recorded: Exchange, file: Path) -> None
     if ask.as_json:
         ask.write([found])
     else:
-        ask.write_lines(chain([f"{f'turn {row.turn}' if row.turn else row.id} · recorded → {file}"], _lines(found, ask)))
+        ask.write_lines(chain([f"{call_name(row)} · recorded → {file}"], _lines(found, ask)))
 
 
 def _answer_in(file: Path, row: CallRow, recorded: Exchange) -> Answer:

@@ -22,9 +22,12 @@ from ....view.queries.calls.call import find_calls
 from ....view.queries.calls.costs import read_facts
 from ....view.queries.calls.diff import CallDiff, Changed, diff_calls
 from ....view.queries.sessions.diff import Difference, RunFacts, Runs, difference_of
+from ..call_words import call_name
 from ..shown.ask import Ask
+from ..shown.conversation import result_said
 from ..shown.markdown import difference_markdown
 from ..shown.screen import Column, Columns, Line, Screen, Span, table
+from ..shown.words import often
 from .versions import is_version, show_versions
 
 # -- message words -------------------------------------------------------------------------------------------------
@@ -48,8 +51,7 @@ def _part(part: Part) -> str:
         case MediaPart():
             return f"{part.kind} {part.media_type} {part.reference or count(part.size) + ' characters'}"
         case _:
-            failed = "failed " if part.is_error else ""
-            return f"{failed}result of {part.id}, {plural(len(part.output), 'character')}: {part.output}"
+            return result_said(part, part.id)
 
 
 # ------------------------------------------------------------------------------------------------------------------------
@@ -63,8 +65,8 @@ _NUMBERS: Columns[Difference] = (
     Column("second", lambda each: _value(each.what, each.second), right=True),
 )
 _NAMES: Columns[Difference] = (
-    Column("first", lambda each: _times(each.first), right=True),
-    Column("second", lambda each: _times(each.second), right=True),
+    Column("first", lambda each: often(each.first), right=True),
+    Column("second", lambda each: often(each.second), right=True),
     Column("", lambda each: _name(each), flexible=True),
 )
 _PARAMETERS: Columns[Changed] = (
@@ -202,10 +204,6 @@ def _name(each: Difference) -> str:
     return each.what
 
 
-def _times(value: float | None) -> str:
-    return f"×{count(round(value))}" if value else "–"
-
-
 # -- calls -------------------------------------------------------------------------------------------------------------
 
 
@@ -218,7 +216,7 @@ def _show_calls(ask: Ask, first: tuple[CallRow, LlmCall], second: tuple[CallRow,
 
 
 def _calls(found: CallDiff, rows: Sequence[CallRow], screen: Screen) -> Iterator[Line]:
-    first, second = (f"turn {row.turn}" if row.turn else row.id for row in rows)
+    first, second = map(call_name, rows)
     yield f"{first} → {second} · {amount(_asked(rows[0]))} → {amount(_asked(rows[1]))} tokens in"
     yield from table(_PARAMETERS, found.parameters, screen)
     for sign, names in (("+", found.tools_added), ("-", found.tools_removed), ("~", found.tools_changed)):

@@ -185,7 +185,7 @@ class Ask:
             self.write_lines([self.nothing("of that kind")])
         elif len(shown) < len(found):
             rest = f"the newest {len(shown)}" if newest else f"{count(len(found) - len(shown))} more"
-            self.write_lines(["", Whole(f"{rest}; all of them: {self.command} --all")])
+            self.write_lines(["", self.rest(rest)])
 
     def write(self, values: Iterable[object]) -> None:
         """One JSON value a line."""
@@ -204,6 +204,10 @@ class Ask:
     def nothing(self, what: str) -> Line:
         """The line where a report has nothing to show."""
         return Whole(f"nothing {what} is in {self.path}{'' if self.selection.whole else ', as it was selected'}")
+
+    def rest(self, shown: str, flags: str = "--all") -> Line:
+        """The line behind the first or the newest ones, which says how to see all."""
+        return Whole(f"{shown}; all of them: {self.command} {flags}")
 
     @property
     def command(self) -> str:

@@ -57,6 +57,11 @@ def answer_lines(call: LlmCall, /) -> Iterator[Line]:
     yield from _unread(answer.unknown)
 
 
+def result_said(part: ToolResultPart, of: str, /) -> str:
+    """On one line: `failed result of Bash (make), 12 characters: …`."""
+    return f"{'failed ' if part.is_error else ''}result of {of}, {plural(len(part.output), 'character')}: {part.output}"
+
+
 def _message(number: int, message: Message) -> Iterator[Line]:
     yield Span(f"{number}. {message.role}{f' {message.name}' if message.name else ''}", "title")
     yield from _parts(message.parts)

@@ -13,11 +13,12 @@ from ....view import AlertRow
 from ....view.queries.alerts import alerts_said, reportable
 from ....view.queries.sessions.diff import Runs
 from ....view.queries.sessions.summary import Summary
-from ..alert_words import thread_said
+from ..alert_words import proven_said, thread_said
 from ..call_words import numbers_said
 from ..recordings import gaps_of, missing_said
 from ..tools import tool_said
 from .screen import Screen
+from .words import often
 
 _MOST = 60_000  # bytes: a comment of GitHub has at most 65,536 characters, a job summary 1 MiB
 _ITEMS = 50  # of one folded part
@@ -34,8 +35,7 @@ def escaped(text: str, /) -> str:
 def alert_item(row: AlertRow, /) -> str:
     """One alert as an item of a list."""
     flag = "" if row.do == "note" else "⚑ "
-    proven = f"{row.proven} of {row.links} links proven"
-    return f"- {flag}`{row.rule}`, {row.do}: {escaped(row.sentence)}. *{escaped(thread_said(row))}, {proven}*"
+    return f"- {flag}`{row.rule}`, {row.do}: {escaped(row.sentence)}. *{escaped(thread_said(row))}, {proven_said(row)}*"
 
 
 def summary_markdown(found: Summary, alerts: Sequence[AlertRow], screen: Screen, /) -> str:
@@ -90,13 +90,9 @@ def difference_markdown(found: Runs, titles: Mapping[str, str], value: Callable[
         lines += [f"| {each.what} | {value(each.what, each.first)} | {value(each.what, each.second)} |" for each in numbers]
     for kind in dict.fromkeys(each.kind for each in found.differences if each.kind != "number"):
         mine = [each for each in found.differences if each.kind == kind]
-        items = [f"{each.what}: {_times(each.first)} → {_times(each.second)}" for each in mine]
+        items = [f"{each.what}: {often(each.first)} → {often(each.second)}" for each in mine]
         lines += _folded(f"{titles[kind]}: {plural(len(mine), 'difference')}", items)
     return shortened_to("\n".join(lines))
-
-
-def _times(number: float | None) -> str:
-    return f"×{count(round(number))}" if number else "–"
 
 
 def shortened_to(text: str, most: int = _MOST, /) -> str:

@@ -67,6 +67,11 @@ def moment(ms: int, now_ms: int, /, *, short: bool = False) -> str:
     return f"{names.get(day(ms), day(ms))} {time_of_day}".strip()
 
 
+def often(times: float | None, /) -> str:
+    """`×3`, or a dash for what never was."""
+    return f"×{count(round(times))}" if times else "–"
+
+
 def listed(names: Sequence[str], most: int, /) -> str:
     """`a, b, c and 4 more`."""
     more = len(names) - most
