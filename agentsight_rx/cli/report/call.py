@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -172,11 +173,11 @@ def _tool(work: ToolWork, screen: Screen) -> Iterator[Line]:
     tied = f"  matched by {tool.link}" if tool.link else ""
     for at, process in enumerate(work.processes[:_PROCESSES_SHOWN]):
         label = "process" if not at else ""
-        yield f"{'':<11}{label:<8} {process.pid} {' '.join(process.argv) or process.command}{tied if not at else ''}"
+        yield f"{'':<11}{label:<8} {process.pid} {shlex.join(process.argv) or process.command}{tied if not at else ''}"
     if len(work.processes) > _PROCESSES_SHOWN:
         yield f"{'':<20}and {count(len(work.processes) - _PROCESSES_SHOWN)} more: {report_called('processes')}"
     if not work.processes and tool.related_pid is not None:
-        yield f"{'':<11}{'process':<8} {tool.related_pid} {' '.join(tool.related_argv)}{tied}"
+        yield f"{'':<11}{'process':<8} {tool.related_pid} {shlex.join(tool.related_argv)}{tied}"
     signs = {path: _SIGNS[kind] for path, kind in work.fates.items() if kind in _SIGNS}
     for at, (path, sign) in enumerate(list(signs.items())[:_FILES_SHOWN]):
         yield f"{'':<11}{'files' if not at else '':<8} {sign} {path}"

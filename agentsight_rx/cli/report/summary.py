@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Annotated
@@ -184,7 +185,7 @@ def _programs(rows: tuple[ProcessRow, ...]) -> Iterator[Line]:
     for row in rows:
         failed = row.has_failed
         end = f"{'killed by ' if row.signal else ''}{end_said(row.exit_code, row.signal)}" or NO_END
-        yield (f" {row.pid:>7}  {' '.join(row.argv) or row.command or ''}  → ", Span(end, "failed" if failed else ""))
+        yield (f" {row.pid:>7}  {shlex.join(row.argv) or row.command or ''}  → ", Span(end, "failed" if failed else ""))
 
 
 def _next(found: Summary) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
@@ -57,8 +58,7 @@ def _lines(found: Sequence[Process], screen: Screen) -> Iterable[Line]:
 
 
 def _command(row: Process) -> str:
-    words = " ".join(word if word and " " not in word else repr(word) for word in row.argv) or row.command
-    return "  " * row.depth + (words or f"{row.comm or ''} (fork)")
+    return "  " * row.depth + (shlex.join(row.argv) or row.command or f"{row.comm or ''} (fork)")
 
 
 def _for(row: Process) -> str:

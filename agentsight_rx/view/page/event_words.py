@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import Any
 
 from msgspec.structs import fields
@@ -92,13 +93,13 @@ def _line(event: Event) -> tuple[str, bool]:
         case WebSocketMessage():
             return f"{event.sender} {event.kind} {event.host or ''}{event.target or ''}: {_shown(event.data)}", False
         case ProcessExec():
-            return " ".join(event.argv) or event.filename, False
+            return shlex.join(event.argv) or event.filename, False
         case ProcessFork():
             return f"fork by {event.ppid}", False
         case ProcessExit():
             return f"killed by {signal_name(event.signal)}" if event.signal else f"exit {event.exit_code}", exit_failed(event)
         case ProcessSeen():
-            return f"runs already: {' '.join(event.argv) or event.filename}", False
+            return f"runs already: {shlex.join(event.argv) or event.filename}", False
         case Readline():
             return f"typed {event.command}", False
         case FileEvent():

@@ -5,6 +5,7 @@ them.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -196,7 +197,7 @@ class _Maker:
         first = {each.id for kind in (False, True) for each, _ in [one for one in marked if one[1] is kind][:_SHOWN]}
         shown = tuple(self._program(each, programs[0], helps) for each, helps in marked if each.id in first)
         if not shown and row.related_pid is not None:
-            shown = (Program(row.related_pid, " ".join(row.related_argv), end=how if row.exit_code is not None else ""),)
+            shown = (Program(row.related_pid, shlex.join(row.related_argv), end=how if row.exit_code is not None else ""),)
         hosts = dict.fromkeys(
             line.target or "" for line in lines if line.audit_type == "network" and line.action in ("connect", "send")
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 
 import msgspec
@@ -189,11 +190,5 @@ def gap_of_call(call: PricedCall | CallRow, /, *, goes_on: bool) -> Gap | None:
 
 
 def program_of(row: ProcessRow, /) -> str:
-    """Its arguments, as a shell would take them where they are simple."""
-    if not row.argv:
-        return row.command or row.comm or ""
-    return " ".join(each if each and not re.search(r"[\s'\"\\$`;&|<>()]", each) else _quoted(each) for each in row.argv)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
+    """Its arguments, as a shell would take them."""
+    return shlex.join(row.argv) or row.command or row.comm or ""

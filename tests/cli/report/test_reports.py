@@ -117,7 +117,7 @@ def test_a_call_names_its_tool_the_process_its_files_and_the_result(store: Path)
         " new     “Invoice totals are off by one cent for orders with discounts”",
         " says    I will run the test.",
         " tool    Bash  pytest tests/test_invoice.py -q  → exit 1, 3.2 s",
-        "           process  12401 sh -c pytest tests/test_invoice.py -q  matched by argv",
+        "           process  12401 sh -c 'pytest tests/test_invoice.py -q'  matched by argv",
         "           files    + /home/ada/code/parcel/.pytest_cache/lastfailed",
         "           result   FAILED tests/test_invoice.py::test_discounted_total - assert 99.99 == 100.00",
     ]
