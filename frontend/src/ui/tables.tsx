@@ -1,6 +1,7 @@
 // Processes, files, network, MCP and HTTP: rows in pages, more as you scroll; one box filters them on the server.
 
 import type { ComponentChildren, JSX } from "preact";
+import { Fragment } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { go, place } from "../address";
 import type { FileLine, HostLine, HttpLine, McpLine, ProcessLine, Rows } from "../shapes";
@@ -48,8 +49,12 @@ function useRows<R>(kind: string, words: string, everything: boolean): Loaded<R>
   };
 }
 
+// A column: its heading ("": whether the row is complete), its cell, the class of both, and of the cell alone.
+interface Column<R> { title: string; cell: (row: R, folder: string) => ComponentChildren; kind?: string; look?: (row: R) => string }
+
+// `name` is unique, and the place of a row in an address. Rows of one `group` stand below its title.
 function Frame<R>(props: {
-  kind: string; title: string; none: string; columns: [string, string][]; row: (row: R, folder: string, at: number, all: R[]) => JSX.Element | null; first?: ComponentChildren;
+  kind: string; title: string; none: string; columns: Column<R>[]; name: (row: R) => string; group?: (row: R) => { title: string; look: string };
 }): JSX.Element {
   const words = place.value.q;
   const [everything, setEverything] = useState(place.value.session === "-");
@@ -72,12 +77,24 @@ function Frame<R>(props: {
         <span class="soft num" role="status">{found.loading && !found.rows.length ? "loading …" : `${count(found.total)}${words ? " found" : ""}`}</span>
       </div>
       <Note error={found.error} />
-      {props.first}
       {found.rows.length ? (
         <div class="scroll">
           <table class="wrap">
-            <thead><tr>{props.columns.map(([name, kind]) => <th key={name} class={kind} scope="col">{name || <span class="sr">complete</span>}</th>)}</tr></thead>
-            <tbody>{found.rows.map((row, at, all) => props.row(row, found.folder, at, all))}</tbody>
+            <thead><tr>{props.columns.map(({ title, kind }) => <th key={title} class={kind ?? ""} scope="col">{title || <span class="sr">complete</span>}</th>)}</tr></thead>
+            <tbody>{found.rows.map((row, at, all) => {
+              const name = props.name(row);
+              const group = props.group?.(row);
+              const before = all[at - 1];
+              const begins = group && (before === undefined || props.group?.(before).title !== group.title);
+              return (
+                <Fragment key={name}>
+                  {begins ? <tr class="grp"><td colSpan={props.columns.length}><b class={group.look}>{group.title}</b></td></tr> : null}
+                  <tr id={`row-${name}`} class={place.value.row === name ? "sel" : ""}>
+                    {props.columns.map(({ title, cell, kind, look }) => <td key={title} class={look?.(row) ?? kind ?? ""}>{cell(row, found.folder)}</td>)}
+                  </tr>
+                </Fragment>
+              );
+            })}</tbody>
           </table>
         </div>
       ) : found.loading || found.error ? null : <p class="soft">{words ? `Nothing contains "${words}".` : props.none}</p>}
@@ -90,21 +107,18 @@ function Frame<R>(props: {
 export function Processes(): JSX.Element {
   return (
     <Frame<ProcessLine>
-      kind="processes" title="processes" none="No process was seen: the recording was made without --process."
-      columns={[["process", ""], ["for", ""], ["began", "n"], ["lasted", "n"], ["end", ""]]}
-      row={(row) => (
-        <tr key={row.id} id={`row-${row.id}`} class={place.value.row === row.id ? "sel" : ""}>
-          <td>
-            <span class="tree" style={{ paddingLeft: `${Math.min(row.depth, 12) * 16}px` }}>
-              <span class="pid">{row.pid}</span><T code text={row.argv || "forked, ran no program"} />
-            </span>
-          </td>
-          <td class="nowrap">{row.starts && row.tool ? <><T text={row.tool} /> <Turn n={row.turn} /></> : row.agent ? <b><T text={row.agent} /></b> : null}</td>
-          <td class="n">{clock(row.start_ms)}</td>
-          <td class="n">{took(row.ms)}</td>
-          <td class={row.bad ? "bad nowrap" : "soft nowrap"}>{row.end}</td>
-        </tr>
-      )}
+      kind="processes" title="processes" none="No process was seen: the recording was made without --process." name={(row) => row.id}
+      columns={[
+        { title: "process", cell: (row) => (
+          <span class="tree" style={{ paddingLeft: `${Math.min(row.depth, 12) * 16}px` }}>
+            <span class="pid">{row.pid}</span><T code text={row.argv || "forked, ran no program"} />
+          </span>
+        ) },
+        { title: "for", look: () => "nowrap", cell: (row) => row.starts && row.tool ? <><T text={row.tool} /> <Turn n={row.turn} /></> : row.agent ? <b><T text={row.agent} /></b> : null },
+        { title: "began", kind: "n", cell: (row) => clock(row.start_ms) },
+        { title: "lasted", kind: "n", cell: (row) => took(row.ms) },
+        { title: "end", look: (row) => (row.bad ? "bad nowrap" : "soft nowrap"), cell: (row) => row.end },
+      ]}
     />
   );
 }
@@ -117,21 +131,18 @@ const KINDS: Record<string, string> = {
 export function Files(): JSX.Element {
   return (
     <Frame<FileLine>
-      kind="files" title="files" none="No file was touched, or the recording was made without --files."
-      columns={[["file", ""], ["by", ""], ["turn", ""], ["written", "n"], ["read", "n"], ["last", "n"]]}
-      row={(row, folder, at, all) => (
-        <>
-          {at === 0 || all[at - 1]?.kind !== row.kind ? <tr class="grp" key={`g-${row.kind}`}><td colSpan={6}><b class={row.kind === "refused" ? "bad" : ""}>{KINDS[row.kind] ?? row.kind}</b></td></tr> : null}
-          <tr key={row.path} class={place.value.row === row.path ? "sel" : ""}>
-            <td><span class="path"><T code text={within(row.path, folder)} />{row.target ? <> → <T code text={within(row.target, folder)} /></> : null}<Copy text={row.path} what="the path" /></span>{row.error ? <span class={row.kind === "refused" ? "bad small" : "soft small"}> {row.error}{(row.errors ?? 0) > 1 ? `, ${row.errors} times` : ""}</span> : null}</td>
-            <td class="soft"><T text={row.by ?? ""} /></td>
-            <td>{row.turn ? <Turn n={row.turn} /> : null}{row.prompt ? <Go to={{ turn: row.asked ?? 0, tab: "conversation" }} class="for" title="The prompt for which it was done"><T text={row.prompt} /></Go> : null}</td>
-            <td class="n"><Bytes n={row.written} /></td>
-            <td class="n"><Bytes n={row.read} /></td>
-            <td class="n">{clock(row.last_ms ?? 0)}</td>
-          </tr>
-        </>
-      )}
+      kind="files" title="files" none="No file was touched, or the recording was made without --files." name={(row) => row.path}
+      group={(row) => ({ title: KINDS[row.kind] ?? row.kind, look: row.kind === "refused" ? "bad" : "" })}
+      columns={[
+        { title: "file", cell: (row, folder) => (
+          <><span class="path"><T code text={within(row.path, folder)} />{row.target ? <> → <T code text={within(row.target, folder)} /></> : null}<Copy text={row.path} what="the path" /></span>{row.error ? <span class={row.kind === "refused" ? "bad small" : "soft small"}> {row.error}{(row.errors ?? 0) > 1 ? `, ${row.errors} times` : ""}</span> : null}</>
+        ) },
+        { title: "by", look: () => "soft", cell: (row) => <T text={row.by ?? ""} /> },
+        { title: "turn", cell: (row) => <>{row.turn ? <Turn n={row.turn} /> : null}{row.prompt ? <Go to={{ turn: row.asked ?? 0, tab: "conversation" }} class="for" title="The prompt for which it was done"><T text={row.prompt} /></Go> : null}</> },
+        { title: "written", kind: "n", cell: (row) => <Bytes n={row.written} /> },
+        { title: "read", kind: "n", cell: (row) => <Bytes n={row.read} /> },
+        { title: "last", kind: "n", cell: (row) => clock(row.last_ms ?? 0) },
+      ]}
     />
   );
 }
@@ -140,24 +151,20 @@ export function Network(): JSX.Element {
   const titles = { unread: "could not be read", host: "hosts", peer: "connections" };
   return (
     <Frame<HostLine>
-      kind="network" title="hosts" none="No connection was made, or the recording was made without --net."
-      columns={[["peer", ""], ["by", ""], ["count", "n"], ["failed", "n"], ["sent", "n"], ["received", "n"], ["", ""]]}
-      row={(row, _, at, all) => (
-        <>
-          {at === 0 || all[at - 1]?.kind !== row.kind ? <tr class="grp" key={`g-${row.kind}`}><td colSpan={7}><b class={row.kind === "unread" ? "gap" : ""}>{titles[row.kind]}</b></td></tr> : null}
-          <tr key={row.kind + row.name}>
-            <td><T code text={row.name} />{row.names?.length ? <span class="soft"> <T text={row.names.join(", ")} /></span> : null}
-              {row.kind === "unread" ? <p class="gap small"><T text={row.error ?? ""} />. <Go to={{ tab: "health" }}>Show where</Go></p> : <p class="soft small"><T text={(row.paths ?? []).join(", ")} /></p>}
-            </td>
-            <td class="soft"><T text={row.by ?? ""} /></td>
-            <td class="n">{count(row.count ?? 0)}{row.calls ? <span class="soft"> ({row.calls} calls)</span> : null}</td>
-            <td class={row.errors ? "n bad" : "n"}>{row.errors ? `${count(row.errors)}` : ""}</td>
-            <td class="n"><Bytes n={row.sent} /></td>
-            <td class="n"><Bytes n={row.received} /></td>
-            <td><Mark cut={row.kind === "unread"} /></td>
-          </tr>
-        </>
-      )}
+      kind="network" title="hosts" none="No connection was made, or the recording was made without --net." name={(row) => row.kind + row.name}
+      group={(row) => ({ title: titles[row.kind], look: row.kind === "unread" ? "gap" : "" })}
+      columns={[
+        { title: "peer", cell: (row) => (
+          <><T code text={row.name} />{row.names?.length ? <span class="soft"> <T text={row.names.join(", ")} /></span> : null}
+            {row.kind === "unread" ? <p class="gap small"><T text={row.error ?? ""} />. <Go to={{ tab: "health" }}>Show where</Go></p> : <p class="soft small"><T text={(row.paths ?? []).join(", ")} /></p>}</>
+        ) },
+        { title: "by", look: () => "soft", cell: (row) => <T text={row.by ?? ""} /> },
+        { title: "count", kind: "n", cell: (row) => <>{count(row.count ?? 0)}{row.calls ? <span class="soft"> ({row.calls} calls)</span> : null}</> },
+        { title: "failed", kind: "n", look: (row) => (row.errors ? "n bad" : "n"), cell: (row) => (row.errors ? count(row.errors) : "") },
+        { title: "sent", kind: "n", cell: (row) => <Bytes n={row.sent} /> },
+        { title: "received", kind: "n", cell: (row) => <Bytes n={row.received} /> },
+        { title: "", cell: (row) => <Mark cut={row.kind === "unread"} /> },
+      ]}
     />
   );
 }
@@ -165,51 +172,44 @@ export function Network(): JSX.Element {
 export function Mcp(): JSX.Element {
   return (
     <Frame<McpLine>
-      kind="mcp" title="requests" none="No MCP request was seen."
-      columns={[["request", ""], ["server", ""], ["turn", ""], ["began", "n"], ["took", "n"], ["outcome", ""]]}
-      row={(row) => (
-        <tr key={row.id}>
-          <td>
-            <details class="fold-row"><summary><b><T text={row.tool || row.method} /></b> <T code text={row.params ?? ""} class="one" /></summary>
-              <p class="faint small">input</p><pre class="res" tabIndex={0}><T text={row.params ?? ""} /></pre>
-              <p class="faint small">result</p><pre class="res" tabIndex={0}><T text={row.result || "none was seen"} /></pre>
-            </details>
-          </td>
-          <td class="soft"><T text={row.server || "unknown server"} />{row.pid ? ` ${row.pid}` : ""}</td>
-          <td class="nowrap">{row.turn ? <Turn n={row.turn} /> : null}</td>
-          <td class="n">{clock(row.start_ms)}</td>
-          <td class="n">{took(row.ms)}</td>
-          <td class={row.outcome === "ok" ? "soft" : "bad"}>{(row.outcome ?? "").replace("_", " ")}</td>
-        </tr>
-      )}
+      kind="mcp" title="requests" none="No MCP request was seen." name={(row) => row.id}
+      columns={[
+        { title: "request", cell: (row) => (
+          <details class="fold-row"><summary><b><T text={row.tool || row.method} /></b> <T code text={row.params ?? ""} class="one" /></summary>
+            <p class="faint small">input</p><pre class="res" tabIndex={0}><T text={row.params ?? ""} /></pre>
+            <p class="faint small">result</p><pre class="res" tabIndex={0}><T text={row.result || "none was seen"} /></pre>
+          </details>
+        ) },
+        { title: "server", look: () => "soft", cell: (row) => <><T text={row.server || "unknown server"} />{row.pid ? ` ${row.pid}` : ""}</> },
+        { title: "turn", look: () => "nowrap", cell: (row) => (row.turn ? <Turn n={row.turn} /> : null) },
+        { title: "began", kind: "n", cell: (row) => clock(row.start_ms) },
+        { title: "took", kind: "n", cell: (row) => took(row.ms) },
+        { title: "outcome", look: (row) => (row.outcome === "ok" ? "soft" : "bad"), cell: (row) => (row.outcome ?? "").replace("_", " ") },
+      ]}
     />
   );
 }
 
 export function Http(): JSX.Element {
+  const isCut = (row: HttpLine): boolean => row.state === "partial";
   return (
     <Frame<HttpLine>
-      kind="http" title="exchanges" none="No HTTP exchange was seen."
-      columns={[["exchange", ""], ["by", ""], ["peer", ""], ["turn", ""], ["began", "n"], ["took", "n"], ["sent", "n"], ["received", "n"], ["status", "n"], ["", ""]]}
-      row={(row) => {
-        const cut = row.state === "partial";
-        return (
-          <tr key={row.id} class={place.value.row === row.id ? "sel" : ""}>
-            <td><b class="num">{row.method}</b> <T code text={`${row.host}${row.path}`} />{row.why ? <span class={cut ? "gap small" : "soft small"}> {row.why}</span> : null}
-              {row.call ? <> <button class="link small" onClick={() => go({ call: row.call! }, true)}>Whole</button></> : null}</td>
-            <td class="soft nowrap"><T text={row.by ?? ""} /></td>
-            <td class="soft nowrap"><T text={row.peer ?? ""} /></td>
-            <td class="nowrap">{row.turn ? <Turn n={row.turn} /> : row.passed_on ? <span class="soft">passed on</span> : null}</td>
-            <td class="n">{clock(row.start_ms)}</td>
-            <td class="n">{took(row.ms)}</td>
-            <td class="n"><Bytes n={row.sent} /></td>
-            <td class="n"><Bytes n={row.received} /></td>
-            <td class={(row.status ?? 0) >= 400 ? "n bad" : "n"}>{row.status ?? (row.state === "pending" ? "…" : row.state)}</td>
-            <td><Mark cut={cut} /></td>
-          </tr>
-        );
-      }}
+      kind="http" title="exchanges" none="No HTTP exchange was seen." name={(row) => row.id}
+      columns={[
+        { title: "exchange", cell: (row) => (
+          <><b class="num">{row.method}</b> <T code text={`${row.host}${row.path}`} />{row.why ? <span class={isCut(row) ? "gap small" : "soft small"}> {row.why}</span> : null}
+            {row.call ? <> <button class="link small" onClick={() => go({ call: row.call! }, true)}>Whole</button></> : null}</>
+        ) },
+        { title: "by", look: () => "soft nowrap", cell: (row) => <T text={row.by ?? ""} /> },
+        { title: "peer", look: () => "soft nowrap", cell: (row) => <T text={row.peer ?? ""} /> },
+        { title: "turn", look: () => "nowrap", cell: (row) => (row.turn ? <Turn n={row.turn} /> : row.passed_on ? <span class="soft">passed on</span> : null) },
+        { title: "began", kind: "n", cell: (row) => clock(row.start_ms) },
+        { title: "took", kind: "n", cell: (row) => took(row.ms) },
+        { title: "sent", kind: "n", cell: (row) => <Bytes n={row.sent} /> },
+        { title: "received", kind: "n", cell: (row) => <Bytes n={row.received} /> },
+        { title: "status", kind: "n", look: (row) => ((row.status ?? 0) >= 400 ? "n bad" : "n"), cell: (row) => row.status ?? (row.state === "pending" ? "…" : row.state) },
+        { title: "", cell: (row) => <Mark cut={isCut(row)} /> },
+      ]}
     />
   );
 }
-
