@@ -7,119 +7,112 @@ import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeAlias, get_args
+from operator import attrgetter
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from msgspec.structs import replace
 
 from ...llm.prices import Prices
+from ...store.rows.kinds import AlertRow, ToolRow
 from ...store.rows.tables import SESSIONS
 from ...store.state import Store
 from ...view.queries import Selection
 from ...view.queries.alerts import read_alerts
 from ...view.queries.calls.call import read_calls
+from ...view.queries.calls.costs import PricedCall
 from ...view.queries.calls.mcp import read_tools
-from ...view.queries.calls.tokens import read_tokens
+from ...view.queries.calls.tokens import TokenGroup, read_tokens
 from ...view.queries.context.context import TurnContext
-from ...view.queries.context.part_tokens import read_all_parts
+from ...view.queries.context.part_tokens import PartGroup, PartGrouping, read_all_parts
 from ...view.queries.context.reading import read_contexts
 from ...view.queries.context.words import ORIGINS, lost_said
 from ...view.queries.reading import selected
 
-# -- context tables ------------------------------------------------------------------------------------------------
-# Store, selection -> what fills the contexts as rows of CSV tables: a row a request, and a row a group of parts.
-
-
-PARTS = ("by", "group", "parts", "requests", "carried_tokens", "sessions", "cost_usd")
-CONTEXT = (
-    "id", "start", "session_id", "agent_id", "turn", "model", "tokens", "counted", "captured", "cache_read_tokens",
-    "cache_creation_tokens", *(f"{origin}_tokens" for origin in ORIGINS), "cost_usd", "cache_lost_tokens", "cache_lost_usd",
-    "cache_lost_why", "dropped_tokens", "summed_up",
-)  # fmt: skip
-
-Row: TypeAlias = dict[str, Any]  # column -> a value of a row, of any plain type
-
-
-def part_rows(store: Store, selection: Selection, prices: Prices, /) -> Iterator[Row]:
-    """Parts of requests by origin, by tool, by file and by MCP server, the dearest of each first."""
-    for by, groups in read_all_parts(store, replace(selection, limit=None), prices).items():
-        for each in groups:
-            yield {
-                "by": by,
-                "group": each.group,
-                "parts": each.parts,
-                "requests": each.requests,
-                "carried_tokens": each.carried,
-                "sessions": each.sessions,
-                "cost_usd": each.cost,
-            }
-
-
-def context_rows(store: Store, selection: Selection, prices: Prices, /) -> Iterator[Row]:
-    """The requests of each agent of each session: their tokens by origin, a lost cache, a compaction."""
-    rows = (
-        _row(turn)
-        for session in selected(store, SESSIONS, replace(selection, limit=None))
-        for agent in read_contexts(store, session.id, prices)
-        for turn in agent.turns
-        if selection.has(turn.call)
-    )
-    yield from rows if selection.limit is None else deque(rows, maxlen=selection.limit)
-
-
-def _row(turn: TurnContext) -> Row:
-    call, usage, lost, fall = turn.call, turn.usage, turn.lost, turn.compaction
-    sums = {f"{origin}_tokens": turn.sums.get(origin, 0) if turn.known else None for origin in ORIGINS}
-    return {
-        "id": call.id,
-        "start": call.start_timestamp_ms,
-        "session_id": call.session_id,
-        "agent_id": call.agent_id,
-        "turn": call.turn,
-        "model": call.model,
-        "tokens": turn.total,
-        "counted": usage is not None,
-        "captured": turn.known,
-        "cache_read_tokens": usage.cache_read if usage else None,
-        "cache_creation_tokens": usage.cache_creation if usage else None,
-        **sums,
-        "cost_usd": turn.cost,
-        "cache_lost_tokens": lost.tokens if lost else None,
-        "cache_lost_usd": lost.usd if lost else None,
-        "cache_lost_why": lost_said(lost) if lost else None,
-        "dropped_tokens": fall.tokens if fall else None,
-        "summed_up": fall.summed_up if fall else None,
-    }
-
-
-# ------------------------------------------------------------------------------------------------------------------------
-
-
 CsvTable: TypeAlias = Literal["calls", "tools", "tokens", "alerts", "context", "parts"]
 CSV_TABLES: tuple[CsvTable, ...] = get_args(CsvTable)
 
-_COLUMNS: dict[CsvTable, tuple[str, ...]] = {
-    "calls": (
-        "id", "start", "end", "session_id", "turn", "agent", "agent_id", "agent_name", "pid", "comm", "provider", "model",
-        "operation", "host", "path", "status", "status_code", "reason", "error_type", "finish_reason", "stream", "input_tokens",
-        "cache_read_tokens", "cache_creation_tokens", "output_tokens", "reasoning_tokens", "total_tokens", "cost_usd",
-        "time_to_first_chunk_ms", "messages", "tools", "repeat", "retry", "prompt", "text",
+Row = TypeVar("Row")
+Columns: TypeAlias = dict[str, Callable[[Row], object]]  # name -> the cell of a row, of any plain type
+
+
+def _named(names: str) -> Columns[Any]:
+    """Columns that are fields of a row, their names with spaces between."""
+    return {name: attrgetter(name) for name in names.split()}
+
+
+_CALLS: Columns[PricedCall] = {
+    **_named("id"),
+    "start": lambda row: _time(row.start_timestamp_ms),
+    "end": lambda row: _time(row.end_timestamp_ms),
+    **_named(
+        "session_id turn agent agent_id agent_name pid comm provider model operation host path status status_code "
+        "reason error_type finish_reason stream input_tokens cache_read_tokens cache_creation_tokens output_tokens "
+        "reasoning_tokens total_tokens cost_usd time_to_first_chunk_ms messages tools repeat retry prompt text"
     ),
-    "tools": (
-        "id", "start", "end", "duration_ms", "session_id", "agent", "agent_id", "llm_call_id", "tool_call_id", "tool_name",
-        "status", "related_pid", "argv", "exit_code", "signal", "link", "confidence", "repeat", "loop", "input", "output",
+}
+_TOOLS: Columns[ToolRow] = {
+    **_named("id"),
+    "start": lambda row: _time(row.start_timestamp_ms or row.timestamp_ms),
+    "end": lambda row: _time(row.end_timestamp_ms),
+    **_named("duration_ms session_id agent agent_id llm_call_id tool_call_id tool_name status related_pid"),
+    "argv": lambda row: " ".join(row.related_argv),
+    **_named("exit_code signal link confidence repeat loop input output"),
+}
+_TOKENS: Columns[TokenGroup] = {
+    "model": lambda group: group.group,
+    **_named(
+        "calls sessions repeated_calls input_tokens cache_read_tokens cache_creation_tokens output_tokens "
+        "reasoning_tokens total_tokens"
     ),
-    "tokens": (
-        "model", "calls", "sessions", "repeated_calls", "input_tokens", "cache_read_tokens", "cache_creation_tokens",
-        "output_tokens", "reasoning_tokens", "total_tokens", "cost_usd", "calls_without_price",
+    "cost_usd": lambda group: group.cost.usd,
+    "calls_without_price": lambda group: group.cost.unknown_calls,
+}
+_ALERTS: Columns[AlertRow] = {
+    **_named("name id"),
+    "time": lambda row: _time(row.timestamp_ms),
+    "last_time": lambda row: _time(row.last_timestamp_ms),
+    **_named(
+        "rule do sentence target count because session_id agent workspace pid command tool tool_id call_id turn "
+        "prompt host proven links complete cost part_of"
     ),
-    "alerts": (
-        "name", "id", "time", "last_time", "rule", "do", "sentence", "target", "count", "because", "session_id", "agent",
-        "workspace", "pid", "command", "tool", "tool_id", "call_id", "turn", "prompt", "host", "proven", "links", "complete",
-        "cost", "part_of", "evidence", "sha256",
-    ),
-    "context": CONTEXT,
-    "parts": PARTS,
-}  # fmt: skip
+    "evidence": lambda row: " ".join(row.evidence),
+    **_named("sha256"),
+}
+
+
+def _of_origin(origin: str) -> Callable[[TurnContext], object]:
+    return lambda turn: turn.sums.get(origin, 0) if turn.known else None
+
+
+_CONTEXT: Columns[TurnContext] = {
+    "id": lambda turn: turn.call.id,
+    "start": lambda turn: _time(turn.call.start_timestamp_ms),
+    "session_id": lambda turn: turn.call.session_id,
+    "agent_id": lambda turn: turn.call.agent_id,
+    "turn": lambda turn: turn.call.turn,
+    "model": lambda turn: turn.call.model,
+    "tokens": lambda turn: turn.total,
+    "counted": lambda turn: turn.usage is not None,
+    "captured": lambda turn: turn.known,
+    "cache_read_tokens": lambda turn: turn.usage.cache_read if turn.usage else None,
+    "cache_creation_tokens": lambda turn: turn.usage.cache_creation if turn.usage else None,
+    **{f"{origin}_tokens": _of_origin(origin) for origin in ORIGINS},
+    "cost_usd": lambda turn: turn.cost,
+    "cache_lost_tokens": lambda turn: turn.lost.tokens if turn.lost else None,
+    "cache_lost_usd": lambda turn: turn.lost.usd if turn.lost else None,
+    "cache_lost_why": lambda turn: lost_said(turn.lost) if turn.lost else None,
+    "dropped_tokens": lambda turn: turn.compaction.tokens if turn.compaction else None,
+    "summed_up": lambda turn: turn.compaction.summed_up if turn.compaction else None,
+}
+_PARTS: Columns[tuple[PartGrouping, PartGroup]] = {
+    "by": lambda row: row[0],
+    "group": lambda row: row[1].group,
+    "parts": lambda row: row[1].parts,
+    "requests": lambda row: row[1].requests,
+    "carried_tokens": lambda row: row[1].carried,
+    "sessions": lambda row: row[1].sessions,
+    "cost_usd": lambda row: row[1].cost,
+}
 
 # What a spreadsheet takes for the begin of a formula (https://owasp.org/www-community/attacks/CSV_Injection), and wide ones
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -132,48 +125,47 @@ def csv_lines(store: Store, selection: Selection, prices: Prices, /, *, table: C
 
     A text that begins as a formula does has a `'` in front; numbers are as they are. A cell that is not known is empty.
     """
-    columns = _COLUMNS[table]
+    columns, read = _TABLES[table]
     yield _line(columns)
-    for cells in _ROWS[table](store, selection, prices):
-        yield _line(_cell(cells.get(column)) for column in columns)
+    for row in read(store, selection, prices):
+        yield _line(_cell(of(row)) for of in columns.values())
 
 
-def _calls(store: Store, selection: Selection, prices: Prices) -> Iterator[Row]:
-    for row in read_calls(store, selection, prices):
-        times = {"start": _time(row.start_timestamp_ms), "end": _time(row.end_timestamp_ms)}
-        yield {name: getattr(row, name, None) for name in _COLUMNS["calls"]} | times
+def _tools(store: Store, selection: Selection, _: Prices) -> Iterator[ToolRow]:
+    return read_tools(store, selection)
 
 
-def _tools(store: Store, selection: Selection, prices: Prices) -> Iterator[Row]:
-    for row in read_tools(store, selection):
-        times = {"start": _time(row.start_timestamp_ms or row.timestamp_ms), "end": _time(row.end_timestamp_ms)}
-        yield {name: getattr(row, name, None) for name in _COLUMNS["tools"]} | times | {"argv": " ".join(row.related_argv)}
+def _alerts(store: Store, selection: Selection, _: Prices) -> Iterator[AlertRow]:
+    return read_alerts(store, selection)
 
 
-def _tokens(store: Store, selection: Selection, prices: Prices) -> Iterator[Row]:
-    for group in read_tokens(store, selection, prices):
-        named = {"model": group.group, "cost_usd": group.cost.usd, "calls_without_price": group.cost.unknown_calls}
-        yield {name: getattr(group, name, None) for name in _COLUMNS["tokens"]} | named
+def _contexts(store: Store, selection: Selection, prices: Prices) -> Iterator[TurnContext]:
+    """The requests of each agent of each session."""
+    turns = (
+        turn
+        for session in selected(store, SESSIONS, replace(selection, limit=None))
+        for agent in read_contexts(store, session.id, prices)
+        for turn in agent.turns
+        if selection.has(turn.call)
+    )
+    yield from turns if selection.limit is None else deque(turns, maxlen=selection.limit)
 
 
-def _context(store: Store, selection: Selection, prices: Prices) -> Iterator[Row]:
-    for row in context_rows(store, selection, prices):
-        yield row | {"start": _time(row["start"])}
+def _parts(store: Store, selection: Selection, prices: Prices) -> Iterator[tuple[PartGrouping, PartGroup]]:
+    """Parts of requests by origin, by tool, by file and by MCP server, the dearest of each first."""
+    for by, groups in read_all_parts(store, replace(selection, limit=None), prices).items():
+        for group in groups:
+            yield by, group
 
 
-def _alerts(store: Store, selection: Selection, _: Prices) -> Iterator[Row]:
-    for row in read_alerts(store, selection):
-        times = {"time": _time(row.timestamp_ms), "last_time": _time(row.last_timestamp_ms)}
-        yield {name: getattr(row, name, None) for name in _COLUMNS["alerts"]} | times | {"evidence": " ".join(row.evidence)}
-
-
-_ROWS: dict[CsvTable, Callable[[Store, Selection, Prices], Iterator[Row]]] = {
-    "calls": _calls,
-    "tools": _tools,
-    "tokens": _tokens,
-    "alerts": _alerts,
-    "context": _context,
-    "parts": part_rows,
+# The columns of each table, and how its rows are read; each has rows of its own type
+_TABLES: dict[CsvTable, tuple[Columns[Any], Callable[[Store, Selection, Prices], Iterable[Any]]]] = {
+    "calls": (_CALLS, read_calls),
+    "tools": (_TOOLS, _tools),
+    "tokens": (_TOKENS, read_tokens),
+    "alerts": (_ALERTS, _alerts),
+    "context": (_CONTEXT, _contexts),
+    "parts": (_PARTS, _parts),
 }
 
 
