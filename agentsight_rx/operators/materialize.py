@@ -12,7 +12,7 @@ from ..policy.rules.guard.values import Rules
 from ..store.fold.fold import Fold, FoldState
 from ..store.fold.guard.talk import Priced
 from ..store.log.resuming import Checkpoints
-from ..store.rows.ids import of_host, seen_by
+from ..store.rows.kind import of_host, seen_by
 from ..store.rows.kinds import SEEN, Row
 
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...events import Event
+from ..rows.kind import key_of
 from ..rows.kinds import HUNG_UP, AnyRow, AuditRow, CallRow, KeptRow, Row, RowGone
-from ..rows.tables import key_of
 from ..state import Key
 from .unprompted import OpenCall
 
