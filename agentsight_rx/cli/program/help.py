@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ..values import SELECTIONS
+from ..selections import SELECTIONS
 from .plain_values import convert_plainly
 
 _WIDE_MOST = 100

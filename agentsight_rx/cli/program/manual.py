@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from .. import app
-from ..values import SELECTIONS
+from ..selections import SELECTIONS
 from .help import groups_of, meaning_of, spec_of
 from .reference import described
 

@@ -7,6 +7,7 @@ import re
 import msgspec
 from msgspec import Raw, Struct, field
 
+from ...core.patterns import regex
 from ...llm import find
 from .websocket_gemini import GeminiLiveTalk
 from .websocket_talk import NO_ANSWER, Parts, Question, ServerEvent, Talk, joined, read, size_of_base64, without_media
@@ -218,8 +219,8 @@ class ResponsesTalk(Talk):
 
 # Found in the path, without query
 DIALECTS: tuple[tuple[re.Pattern[str], type[Talk]], ...] = (
-    (re.compile(r"/realtime/?$"), RealtimeTalk),
-    (re.compile(r"BidiGenerateContent(?:Constrained)?$"), GeminiLiveTalk),
+    (regex(r"/realtime/?$"), RealtimeTalk),
+    (regex(r"BidiGenerateContent(?:Constrained)?$"), GeminiLiveTalk),
 )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ...core.bounded import Recent, Weighed
+from ...core.patterns import regex
 from ...events import HttpRequest
 from ...llm import provider_named
 from ...view import CallRow
@@ -98,7 +98,7 @@ def _first_chunk_s(row: CallRow) -> float | None:
     return max(0, row.first_chunk_ns - row.start_ns) / 1e9 if row.first_chunk_ns and row.start_ns else None
 
 
-_CODE = re.compile(r"[\w.-]{1,64}")
+_CODE = regex(r"[\w.-]{1,64}")
 
 
 def _error_type(row: CallRow) -> str | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
+from ...core.patterns import regex
 from ...events import HttpRequest, HttpResponse, Reply, SseMessage, milliseconds
 from ...events.tokens import Usage, counts_of
 from ...llm import BODY, NOT_UNDERSTOOD, Asked, New, Provider, new_in, provider_at
@@ -20,7 +20,7 @@ from ..words import cut
 
 _TEXT_MOST = 65_536  # characters of prompt and answer that a row keeps; the event log has all
 _WRITTEN_MOST = 200  # of a text that no person typed
-_COMPACTS = re.compile(r"/responses/compact/?(?:\?|\Z)")  # developers.openai.com/api/docs/guides/compaction
+_COMPACTS = regex(r"/responses/compact/?(?:\?|\Z)")  # developers.openai.com/api/docs/guides/compaction
 _OUTCOMES = {"error": "failure", "complete": "success"}
 _COUNT_MOST = 2**63 - 1  # a store and a collector hold no more
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
 
+from ...core.patterns import regex
 from ...events import Connection, Origin
 from ..words import plural
 from .kinds import (
@@ -56,9 +56,7 @@ def beginnings_of(sessions: Iterable[SessionRow], uses: Iterable[TlsUseRow], /) 
 
 
 # Ids begin with words for what they name; a row that belongs to another has its id behind such a word, as in tool-llm-…
-_KINDS = re.compile(
-    r"(?:(?:llm|http|tool|token|audit|process|session|net|resource|blind|tls|unknown|exec|exit|file|mcp|alert)-)*"
-)
+_KINDS = regex(r"(?:(?:llm|http|tool|token|audit|process|session|net|resource|blind|tls|unknown|exec|exit|file|mcp|alert)-)*")
 
 
 def at_host(host: str, id: str, /) -> str:

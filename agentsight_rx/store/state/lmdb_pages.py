@@ -8,7 +8,6 @@ LMDB 0.9, "Page structures": MDB_page, MDB_node, MDB_db, MDB_meta, in the byte o
 from __future__ import annotations
 
 import os
-import re
 import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -16,14 +15,16 @@ from itertools import pairwise
 from typing import NamedTuple, TypeVar
 from zlib import crc32
 
+from ...core.patterns import regex
+
 # -- cutting -------------------------------------------------------------------------------------------------------
 # Bytes -> pieces of them, such that what two contents have in common is cut in the same places.
 
 
 # Behind an element of JSON, a line in a text in JSON, an indented line, a sentence. Sets are found in a third of the time that
 # alternatives take. What follows decides: in most contents such a place comes after some 500 bytes
-_ENDS = re.compile(rb'[\\\]}".\n][n, ](?=[a-g{\\])')
-_ANY_END = re.compile(rb'[\\\]}".\n][n, ]')
+_ENDS = regex(rb'[\\\]}".\n][n, ](?=[a-g{\\])')
+_ANY_END = regex(rb'[\\\]}".\n][n, ]')
 _LEAST, _MOST = 512, 4096  # bytes of a piece; from 256 on there are 1.6 times as many, each of which takes 2 µs
 _END = 2  # bytes of such a place; no two overlap
 # Where nothing was found for so long, the same begin stands behind every end, or there is none. There the bytes around each
