@@ -27,10 +27,10 @@ from ..runtime.cluster import (
     settings_of,
 )
 from ..sinks import redaction_key
+from .capturing.launch import invoking_user
 from .flags.filters import Filters
 from .flags.group import Only, flattened
 from .flags.guard import Guard, given_rules
-from .launch import invoking_user
 from .program.help import Command, Group
 from .values import seconds_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from ..core.patterns import regex
+from ..core.start import regex
 
 _MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 2.5.5.2: an IPv4 address in IPv6 form
 _PORT = regex(r":\d+\Z")

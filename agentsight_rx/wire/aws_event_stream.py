@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ..core.patterns import regex
+from ..core.start import regex
 from ..events import SseEvent
 
 LONGEST_FRAME = 16 * 1024 * 1024  # bytes, as for an SSE event: a whole answer with an image in base64 fits

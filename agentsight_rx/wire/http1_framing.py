@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec import field as default
 from msgspec.structs import replace
 
-from ..core.patterns import regex
+from ..core.start import regex
 from ..events import Headers
 from .http1_head import LONGEST_HEAD, ResponseHead, by_hand, field, headers_of
 

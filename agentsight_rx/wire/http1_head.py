@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from ..core.patterns import regex
+from ..core.start import regex
 from ..events import Headers
 
 if TYPE_CHECKING:

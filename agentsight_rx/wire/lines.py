@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from ..core.patterns import regex
+from ..core.start import regex
 
 LONGEST = 16 << 20  # bytes of a line: the answer of a tool with a picture in base64 fits
 TEXT_MOST = 4096  # bytes kept of a line that is not JSON: enough to see what it is

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-from ..core.patterns import regex
+from ..core.start import regex
 from .lines import TEXT_MOST, Line, first_byte, is_text
 
 # -- jsonrpc -------------------------------------------------------------------------------------------------------

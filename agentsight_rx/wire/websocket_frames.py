@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ..core.patterns import regex
+from ..core.start import regex
 from ..events import WebSocketKind
 
 # -- permessage deflate --------------------------------------------------------------------------------------------

@@ -55,7 +55,15 @@ def test_a_command_loads_none_of_the_others(name: str) -> None:
     assert not loaded & others
 
 
-_BESIDE_THE_SOURCES = ("graphs", "runtime.run", "sinks", "runtime.web", "cli.capture", "cli.continuing", "cli.deliveries")
+_BESIDE_THE_SOURCES = (
+    "graphs",
+    "runtime.run",
+    "sinks",
+    "runtime.web",
+    "cli.capturing.capture",
+    "cli.capturing.continuing",
+    "cli.capturing.deliveries",
+)
 
 
 def _imported(*names: str) -> set[str]:

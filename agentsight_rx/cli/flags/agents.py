@@ -20,7 +20,7 @@ from ...runtime.service.users.sink import users
 from ...sources import Choice
 from ...store.log.upkeep import Retention
 from ...view import Output
-from ..launch import invoking_user
+from ..capturing.launch import invoking_user
 from .group import OUT, WATCH, Group, flag
 
 

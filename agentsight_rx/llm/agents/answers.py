@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .programs import base_name, is_launcher
 
 

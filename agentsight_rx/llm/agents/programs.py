@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from ...core.patterns import regex
+from ...core.start import regex
 
 _PYTHON = r"python[\d.]*|pypy[\d.]*"
 _SHELL = r"(?:ba|da|z|k|a|fi)?sh|busybox"

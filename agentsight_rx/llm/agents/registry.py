@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .known import AGENTS, Agent
 from .programs import LAUNCHER, base_name, script_or_module
 

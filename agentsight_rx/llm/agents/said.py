@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from ...core.patterns import regex
+from ...core.start import regex
 
 # -- what stands in a prompt beside the words of a person -------------------------------------------------------------------
 

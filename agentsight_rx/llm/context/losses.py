@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from ...core.bounded import common_back, common_front
-from ...core.patterns import regex
+from ...core.start import regex
 from .held import Step
 from .pieces import Piece
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .places import LIST, OBJECT, OTHER, TEXT, Place, pixels_of
 from .texts import split
 

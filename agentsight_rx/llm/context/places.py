@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from ...core.patterns import regex
+from ...core.start import regex
 
 # -- media ---------------------------------------------------------------------------------------------------------
 # An image in a request -> its size in pixels, and what providers count for it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ...core.patterns import regex
+from ...core.start import regex
 from ..agents.said import NOTES
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from ...core.patterns import regex
+from ...core.start import regex
 from ...events import Headers, SseEvent
 from ...wire.aws_event_stream import PRELUDE, AwsEventStreamDecoder, frame_size
 from ...wire.http1_head import field

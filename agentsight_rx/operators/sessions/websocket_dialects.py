@@ -7,7 +7,7 @@ import re
 import msgspec
 from msgspec import Raw, Struct, field
 
-from ...core.patterns import regex
+from ...core.start import regex
 from ...llm import find
 from .websocket_gemini import GeminiLiveTalk
 from .websocket_talk import NO_ANSWER, Parts, Question, ServerEvent, Talk, joined, read, size_of_base64, without_media

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from ...core.patterns import regex
+from ...core.start import regex
 
 T = TypeVar("T")
 

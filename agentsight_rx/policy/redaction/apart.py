@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .fields import Secret, kind_of_name
 from .lines import Line, Lines, words_of
 from .names import NameKind, is_secret_flag, name_kind

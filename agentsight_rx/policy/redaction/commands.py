@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .fields import FLAG_KIND, Secret, secrets_of_field
 from .lines import Word, end_of_string, opening, words_of
 from .names import is_secret_flag, is_secret_header

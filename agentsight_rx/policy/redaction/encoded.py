@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .fields import Secret
 from .kinds import COMPRESSED
 from .lines import open_encoded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .names import ANY_SCHEME, SCHEME, NameKind, is_secret_header
 from .values import is_basic, is_random, is_value
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .apart import Apart, looked_at
 from .commands import Commands
 from .encoded import find_encoded

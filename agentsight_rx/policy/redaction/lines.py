@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .views import View, plain
 
 _BEFORE_MOST, _BEHIND_MOST = 400, 640  # bytes of a line around a place

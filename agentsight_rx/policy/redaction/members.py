@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .apart import Apart
 from .fields import Secret, kind_of_name, secrets_of_pairs, secrets_of_value
 from .lines import end_of_string, name_before, open_string, opening

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .values import (
     begins_random,
     is_bare_password,

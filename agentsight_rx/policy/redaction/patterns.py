@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from string import ascii_lowercase
 
-from ...core.patterns import regex
+from ...core.start import regex
 
 # By these endings names are found in a text, but for `authorization`, which has a rare letter
 NAME_ENDINGS = (

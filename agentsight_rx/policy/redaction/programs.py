@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .fields import FLAG_KIND, Secret, secrets_of_cookies
 from .lines import QUOTES, Word, words_of
 from .names import is_secret_flag, name_kind

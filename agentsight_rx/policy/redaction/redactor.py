@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Iterable, Sequence
 
 from ...core.bounded import Recent
-from ...core.patterns import regex
+from ...core.start import regex
 from ...events import Headers
 from .commands import secrets_of_argv, secrets_of_command
 from .fields import Secret, secrets_of_field

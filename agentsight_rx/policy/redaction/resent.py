@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.bounded import Recent, Weighed, common_front
-from ...core.patterns import regex
+from ...core.start import regex
 from ...events import AnswerPiece, AnswerProgress, Connection, Origin
 from .fields import RUNS, Secret, find_fields
 from .find import PEM_MOST, find_secrets

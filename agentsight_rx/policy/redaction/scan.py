@@ -12,7 +12,7 @@ import re
 from bisect import bisect_right
 from typing import NamedTuple, TypeAlias
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .kinds import AHEAD_MOST, BEGINS_IN_RUN, HYPHEN_OF_KEYS, IN_RUN, UNDERSCORE_OF_KEYS
 from .patterns import HYPHEN_OF_NAMES, MARKUP, MEMBER, UNDERSCORE_OF_NAMES, VARIABLE, matches, matches_around, pattern, places
 

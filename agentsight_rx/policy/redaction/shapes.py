@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .fields import RUNS, Secret
 from .kinds import KEY_IN_BASE64, KINDS, LETTERS, Kind, by_first_letter
 from .values import is_basic

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 
-from ...core.patterns import regex
+from ...core.start import regex
 
 # What stands for a value: a reference, an example, a type, a word for it
 _NO_VALUE = regex(

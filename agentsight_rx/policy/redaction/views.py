@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable
 
-from ...core.patterns import regex
+from ...core.start import regex
 
 _PERCENT = regex(rb"%([0-9A-Fa-f]{2})")
 _ESCAPE = regex(rb"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)

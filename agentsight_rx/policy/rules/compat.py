@@ -9,7 +9,7 @@ from typing import AnyStr, TypeAlias
 
 from msgspec import Struct
 
-from ...core.patterns import regex
+from ...core.start import regex
 from ...events import HttpRequest, HttpResponse, TlsChunk, TlsHandshake
 
 Record: TypeAlias = TlsChunk | TlsHandshake

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from ...core.patterns import regex
+from ...core.start import regex
 from ...events import HttpEvent, HttpRequest, HttpResponse, WebSocketMessage
 from .compat import http_parts
 from .compiler import Language, Leaf, Resolved, expression, hoisted, joined, negation, of_exchange, resolve, shown, witness

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...core.patterns import regex
+from ...core.start import regex
 
 _parser: Any = importlib.import_module("re._parser")  # internal to the standard library, without types
 

@@ -8,7 +8,7 @@ from typing import NoReturn, TypeAlias
 from msgspec import Struct
 
 from ...core.errors import UsageError
-from ...core.patterns import regex
+from ...core.start import regex
 
 
 class Condition(Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from ...core.patterns import regex
+from ...core.start import regex
 from ...events import TlsChunk, TlsEvent, TlsHandshake
 from .compat import tls_parts
 from .compiler import Code, Field, Language, Leaf, Resolved, expression, hoisted, joined, negation, resolve, shown, witness

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ...core.errors import SpoolError
 from ...core.messages import say
-from ...core.patterns import regex
+from ...core.start import regex
 from ...store.spool import sequence_of
 from .job import Settings, Task
 from .notes import ShipRefused

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .prompt_cache import Counted, count, text_of
 from .shells import tool_among, tool_call
 

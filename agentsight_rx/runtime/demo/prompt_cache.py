@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from ...core.patterns import regex
+from ...core.start import regex
 
 MARK = {"cache_control": {"type": "ephemeral"}}
 _LIFE_MS = 300_000

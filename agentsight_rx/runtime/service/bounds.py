@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from ...core.patterns import regex
+from ...core.start import regex
 
 _PROC = Path("/proc/self")
 _GROUPS = Path("/sys/fs/cgroup")

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...core.messages import say
-from ...core.patterns import regex
+from ...core.start import regex
 from ...events.loss import Meter, Reason
 from ...view.page import Embedded
 from .api import SEEN, Api

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from unicodedata import normalize
 
-from ...core.patterns import regex
+from ...core.start import regex
 
 MARK, END = "\x02", "\x03"  # around what matched
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ...core.bounded import Recent, Weighed
-from ...core.patterns import regex
+from ...core.start import regex
 from ...events import HttpRequest
 from ...llm import provider_named
 from ...view import CallRow

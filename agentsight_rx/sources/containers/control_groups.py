@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from ...core.patterns import regex
+from ...core.start import regex
 
 
 class Inside(NamedTuple):

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ...core.errors import CaptureError, UsageError
 from ...core.options import json_decoder
-from ...core.patterns import regex
+from ...core.start import regex
 from .control_groups import Group, group_of, is_first, matches, pids, started
 
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 from msgspec import Struct
 
 from ...core.errors import CaptureError
-from ...core.patterns import regex
+from ...core.start import regex
 from ..tls.libraries import open_file
 from ..tls.stacks.cache import find_stacks_cached
 from ..tls.stacks.elf import Image

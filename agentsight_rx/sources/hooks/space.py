@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from ...core.patterns import regex
+from ...core.start import regex
 from . import ptrace
 from .code import FIRST, INT3, JUMP_SIZE, NOP, PAGE_SIZE, SLOT, TABLE_AT, CallSlot, call_slot, copy_of, jump_to, table_of
 from .ptrace import Registers

@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from ...core.errors import CaptureError
-from ...core.patterns import regex
+from ...core.start import regex
 from .commands import Resolved
 from .libraries import inspect, looks_like, system_libraries
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from ...core.errors import CaptureError, UsageError
 from ...core.options import json_decoder
-from ...core.patterns import regex
+from ...core.start import regex
 
 
 class Resolved(Struct, frozen=True):

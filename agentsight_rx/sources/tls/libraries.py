@@ -16,7 +16,7 @@ from typing import BinaryIO
 from msgspec import Struct, field
 
 from ...core.errors import CaptureError
-from ...core.patterns import regex
+from ...core.start import regex
 from ...events import Origin
 from ..kernel.probes import Attached
 from .stacks.cache import find_stacks_cached

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ...core.patterns import regex
+from ...core.start import regex
 from ...events import HttpRequest, HttpResponse, Reply, SseMessage, milliseconds
 from ...events.tokens import Usage, counts_of
 from ...llm import BODY, NOT_UNDERSTOOD, Asked, New, Provider, new_in, provider_at

@@ -7,7 +7,7 @@ from typing import cast
 
 import msgspec
 
-from ...core.patterns import regex
+from ...core.start import regex
 from .tools import OpenTool
 
 _DEPTH_MOST = 4

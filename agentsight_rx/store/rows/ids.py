@@ -8,14 +8,10 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from ...core.patterns import regex
+from ...core.start import regex
 from ...events import Connection, Origin
 from ..words import plural
-from .kinds import (
-    SessionRow,
-    TlsUseRow,
-    process_id,
-)
+from .kinds import SessionRow, TlsUseRow, process_id
 
 # -- beginnings ----------------------------------------------------------------------------------------------------
 # SessionRow, TlsUseRow -> Beginning: agents and connections that are older than the capture, in the words of a report.

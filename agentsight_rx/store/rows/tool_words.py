@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, cast
 
 import msgspec
 
-from ...core.patterns import regex
+from ...core.start import regex
 from ...llm.agents.said import says_refused
 from .kinds import ToolRow
 

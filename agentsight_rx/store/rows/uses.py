@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ...core.patterns import regex
+from ...core.start import regex
 from ...events.tokens import Usage
 from .kinds import CallRow
 

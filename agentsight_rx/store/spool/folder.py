@@ -13,7 +13,7 @@ from msgspec import Struct
 from ...core.bounded import Recent
 from ...core.errors import SpoolError
 from ...core.options import Fits, Options, above, between
-from ...core.patterns import regex
+from ...core.start import regex
 from ...events import Event, ProcessExec, ProcessFork, ProcessSeen
 from .records import SegmentBroken
 from .segment import Header, read_header

@@ -14,7 +14,7 @@ import lmdb
 
 from ...core.errors import StoreError, UnwritableError
 from ...core.files import NO_SPACE, create_new, refusal, reserve, why
-from ...core.patterns import regex
+from ...core.start import regex
 from .lmdb_pages import is_truncated
 
 _UNWRITABLE = NO_SPACE | {errno.EROFS, errno.EACCES, errno.EPERM}

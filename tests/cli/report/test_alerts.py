@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.cli.stopping import deciding
+from agentsight_rx.cli.capturing.stopping import deciding
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import HostsKnown, Origin
 from agentsight_rx.graphs import TraceOptions, trace

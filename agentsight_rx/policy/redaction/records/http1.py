@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from ....core.patterns import regex
+from ....core.start import regex
 from ....wire.http1_framing import ByLength, Chunked, End, UntilClose, request_body, response_body
 from ....wire.http1_head import (
     LONGEST_HEAD,

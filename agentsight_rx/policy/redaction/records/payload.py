@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from ....core.bounded import Recent
-from ....core.patterns import regex
+from ....core.start import regex
 from ..resent import SecretStream
 
 _STREAMS_MOST = 32  # texts of one stream that are continued: of each block, choice and kind

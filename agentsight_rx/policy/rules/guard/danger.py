@@ -6,7 +6,7 @@ import os.path
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ....core.patterns import regex
+from ....core.start import regex
 
 # The word of each, and how a sentence says it
 DANGERS = {

@@ -33,7 +33,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ....core.errors import UsageError
-from ....core.patterns import regex
+from ....core.start import regex
 from .compiled import judge_of
 from .values import LEVELS, Allow, Deliver, Level, Rule, Rules, rank
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from ....core.patterns import regex
+from ....core.start import regex
 
 _GREPS = frozenset({"grep", "egrep", "fgrep", "zgrep"})  # these search trees only with an option
 _TREES = frozenset({"rg", "ag", "ack", "ug", "ugrep", "pt"})

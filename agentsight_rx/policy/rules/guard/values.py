@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ....core.patterns import regex
+from ....core.start import regex
 from ..patterns import BadPattern
 
 # -- homes ---------------------------------------------------------------------------------------------------------

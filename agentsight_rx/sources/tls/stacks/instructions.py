@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ....core.patterns import regex
+from ....core.start import regex
 
 Instruction = tuple[int, int, str, str]  # address, size, name, operands
 

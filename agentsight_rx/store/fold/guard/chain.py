@@ -6,7 +6,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from ....core.patterns import regex
+from ....core.start import regex
 from ....policy.rules.guard.searching import Command, came_by
 from ...rows.kinds import ProcessRow, SessionRow, ToolRow
 from ..processes import Processes

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ....core.patterns import regex
+from ....core.start import regex
 from ....events import BlindSpot, FileEvent, HttpRequest, ProcessExec, TcpTraffic
 from ....policy.rules.guard.danger import Danger, danger_of, worktree_of
 from ....policy.rules.guard.deeds import FileDeed, LeftDeed, NetDeed, ProcessDeed, UnreadDeed

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
-from ....core.patterns import regex
+from ....core.start import regex
 from ....events import HttpRequest, HttpResponse, Origin, SseMessage
 from ....policy.rules.guard.deeds import CallDeed, LeftDeed, PromptDeed, ToolDeed
 from ...rows.ids import call_id

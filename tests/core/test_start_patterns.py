@@ -10,7 +10,7 @@ import re
 import pytest
 
 import agentsight_rx
-from agentsight_rx.core.patterns import Late, regex
+from agentsight_rx.core.start import Late, regex
 
 
 def test_it_is_as_the_compiled_one() -> None:
