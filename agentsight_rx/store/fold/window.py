@@ -1,4 +1,4 @@
-"""The events of the last seconds, and what was known before some of them: so they can be read again in another order."""
+"""The events of the last seconds, and the state before some of them: so they can be read again in another order."""
 
 from __future__ import annotations
 
