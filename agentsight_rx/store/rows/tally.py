@@ -32,9 +32,7 @@ _MOST = 4096  # ids: 2 MB each kind
 
 
 class Known(Generic[V]):
-    """
-    The parts of a sum by id: all things that go on, as many as the view has, and the newest of the others, which may be amended.
-    """
+    """The parts of a sum by id: of things that go on as many as the view has, of others the newest, which may be amended."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._going_on: Recent[str, V] = Recent(most)

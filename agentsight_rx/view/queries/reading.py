@@ -142,8 +142,8 @@ def session_of(store: Store, id: str, /) -> SessionRow | None:
 
 def sessions_named(store: Store, /, *, session: str | None, agent: str | None) -> list[SessionRow]:
     """
-    The sessions whose id begins with `session`, and which that `agent` had: by its known name, its own, or the name of its process.
-    `newest` is the one that was used last.
+    The sessions whose id begins with `session`, and which that `agent` had: by its known name, its own, or the name of its
+    process. `newest` is the one that was used last.
     """
     if session == "newest":
         newest = newest_session(store)
