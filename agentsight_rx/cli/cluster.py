@@ -1,4 +1,6 @@
-"""agentsight-rx cluster: the spools of many hosts through the same graph on many workers, and their result as one store."""
+"""
+agentsight-rx cluster and ship: spools of many hosts shipped to a shared place, and through the same graph on many workers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The flags that say which agents `watch` records -> a Choice of the finder."""
+"""The flags that say which agents and users `watch` records -> a Choice of the finder, and the writers of users."""
 
 from __future__ import annotations
 

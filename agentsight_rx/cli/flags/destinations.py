@@ -1,4 +1,4 @@
-"""The flags of the files that a run writes -> their sinks."""
+"""The flags of destinations -> sinks: console, stores, spools, OpenTelemetry, the page, and sinks of other packages."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The path of a WebSocket -> the dialect in which a model is called on it."""
+"""The path of a WebSocket -> the dialect in which a model is called on it; two of them, Realtime and Responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of HTTP fields -> the secrets in them: credentials, cookies, keys; and such fields in raw bytes."""
+"""Values of HTTP fields -> the secrets in them: credentials, cookies, keys; and such fields in raw bytes. What a Secret is."""
 
 from __future__ import annotations
 

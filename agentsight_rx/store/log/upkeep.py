@@ -1,4 +1,6 @@
-"""A store of an earlier schema version -> the same rows as the next one has them."""
+"""
+A store -> without what retention takes out; a store of an earlier schema version -> the same rows as the next one has them.
+"""
 
 from __future__ import annotations
 
