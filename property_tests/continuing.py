@@ -14,7 +14,7 @@ from agentsight_rx.policy.rules.guard.values import Rules
 from agentsight_rx.sinks.store import store
 from agentsight_rx.store.log.reading import read_event_count, read_events
 from agentsight_rx.store.log.resuming import Checkpoints, resume
-from agentsight_rx.store.rows.tables import ROW_TABLES
+from agentsight_rx.store.rows.kind import ROW_TABLES
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import Fold, Output
 from benchmarks.conversation import conversation

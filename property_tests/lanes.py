@@ -27,7 +27,7 @@ from agentsight_rx.events import (
     TlsUse,
     time_of,
 )
-from agentsight_rx.store.rows.tables import key_of, table_of
+from agentsight_rx.store.rows.kind import key_of, table_of
 from agentsight_rx.view import Row, RowGone
 
 __all__ = ["DELAY_MOST_NS", "delayed", "final_rows", "lane_of", "schedules"]

@@ -15,7 +15,8 @@ from agentsight_rx.cli.text import gap_lines
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.store.rows.gap_counts import SessionGaps
 from agentsight_rx.store.rows.gaps import gaps_of
-from agentsight_rx.store.rows.tables import RUNS, SESSION_GAPS, TOTALS, Recording, put
+from agentsight_rx.store.rows.kind import put
+from agentsight_rx.store.rows.tables import RUNS, SESSION_GAPS, TOTALS, Recording
 from agentsight_rx.store.rows.tally import Tally
 from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import CallRow, SessionRow

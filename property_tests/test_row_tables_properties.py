@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import fields
 
-from agentsight_rx.store.rows.tables import EXCHANGES, ROW_TABLES
+from agentsight_rx.store.rows.kind import ROW_TABLES
+from agentsight_rx.store.rows.tables import EXCHANGES
 from agentsight_rx.store.state import MemoryStore, Put, Table, by_index
 from property_tests.quick import fewer
 

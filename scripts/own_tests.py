@@ -5,8 +5,8 @@ A file of the product -> the test files that are its own, by their names.
 
 `agentsight_rx/wire/coding.py` has `tests/wire/test_coding.py`, `tests/wire/test_coding_*.py` and
 `property_tests/test_coding_properties.py`. Where none of them is there, the file shares the tests of its folder:
-`agentsight_rx/runtime/service/users/frames.py` has `tests/runtime/service/test_users.py`. Nothing is listed by hand, so a
-file that moves together with its test needs no change here.
+`agentsight_rx/sources/hooks/ptrace.py` has `tests/sources/test_hooks.py`. Nothing is listed by hand, so a file that moves
+together with its test needs no change here.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ from agentsight_rx.events import (
     ProcessFork,
 )
 from agentsight_rx.store.fold.fold import Fold
+from agentsight_rx.store.rows.kind import preview
 from agentsight_rx.store.rows.kinds import Row
-from agentsight_rx.store.rows.tables import preview
 
 __all__ = ["PLACE", "typical_rows"]
 

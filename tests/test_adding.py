@@ -37,6 +37,7 @@ PART_TESTS = (
     "tests/test_fuzz_targets.py::test_the_seeds_of_a_target_and_their_beginnings_break_nothing[parrot_stream]",
     "tests/test_parts_of_the_page.py::test_models_are_counted",
     "tests/test_parts_of_the_page.py::test_lines_of_a_log_are_counted_by_kind",
+    "tests/test_parts_of_the_page.py::test_the_value_of_a_call_is_wherever_its_row_goes",
     "tests/test_parts_of_the_page.py::test_the_flag_reaches_its_source",
     "tests/test_docs.py::test_cli_md_is_what_the_program_says",
     "tests/cli/test_flags.py::test_a_flag_is_one_value_of_its_command[trace stdio_ring_size]",
@@ -49,13 +50,24 @@ HOUSE_TESTS = "tests/test_house.py"
 PARTS_WORK = """
 from pathlib import Path
 
+import msgspec
+from msgspec.structs import fields, replace
 from typer.testing import CliRunner
 
 from agentsight_rx import Run, op, sinks, sources
 from agentsight_rx.cli import app
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import Origin, Reply, SseMessage
+from agentsight_rx.llm.prices import Prices
 from agentsight_rx.operators.count_models import ModelCount
+from agentsight_rx.sinks.exports.csv_tables import csv_lines
+from agentsight_rx.sinks.otel.chat import fields_of_call
+from agentsight_rx.sinks.otel.names import SPANS, attributes_of
+from agentsight_rx.testing import Scene, recorded
+from agentsight_rx.view.queries import Selection
+from agentsight_rx.view.queries.calls.call import read_calls
+from agentsight_rx.view.queries.calls.costs import PricedCall
+from agentsight_rx.view.snapshot.snapshot import read_snapshot
 
 
 def test_models_are_counted() -> None:
@@ -74,6 +86,24 @@ def test_lines_of_a_log_are_counted_by_kind(tmp_path: Path) -> None:
     assert counts.read_text() == "LogLine 3\\nLoss 1\\n"
     (entry,) = summary.ledger.entries()
     assert (entry.stage, entry.reason, entry.count, entry.size) == ("log", "truncated", 1, 70_000 - 65_536)
+
+
+def test_the_value_of_a_call_is_wherever_its_row_goes() -> None:
+    scene = Scene()
+    agent = scene.process("claude")
+    request = agent.asks("Hello")
+    scene.events[-1] = replace(request, body=request.body[:-1] + b', "service_tier": "auto"}')
+    agent.is_answered("Hi")
+    store = recorded(scene.events)
+    (row,) = read_calls(store, Selection(), Prices())
+    assert "auto" == row.service_tier == msgspec.json.decode(msgspec.json.encode(row))["service_tier"]
+    names, call = (line.decode().strip().split(",") for line in csv_lines(store, Selection(), Prices(), table="calls"))
+    assert "auto" == dict(zip(names, call, strict=True))["service_tier"]
+    (shown,) = read_snapshot(store, now_ms=0).llm_calls
+    assert "auto" == shown["service_tier"]
+    sent = attributes_of(SPANS["chat"], fields_of_call(row), with_content=False)
+    assert "auto" == sent["openai.request.service_tier"]
+    assert "service_tier" in {field.name for field in fields(PricedCall)}  # the columns of an Arrow table
 
 
 def test_the_flag_reaches_its_source() -> None:

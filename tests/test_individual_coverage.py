@@ -51,11 +51,11 @@ def test_files_that_were_not_measured_stay_in_the_list(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(individual_coverage, "LIST", tmp_path / "list.txt")
     monkeypatch.setattr(individual_coverage, "uncovered", nothing)
-    files = ["agentsight_rx/gone.py", "agentsight_rx/cli/launch.py", "agentsight_rx/store/state/table.py"]
+    files = ["agentsight_rx/gone.py", "agentsight_rx/cli/capturing/launch.py", "agentsight_rx/store/state/table.py"]
     individual_coverage.LIST.write_text("".join(f"{file} {PARTLY}\n" for file in files))
     monkeypatch.setattr(sys, "argv", ["individual_coverage", "--write", "agentsight_rx/store/state/table.py"])
     assert 0 == main()
-    assert {"agentsight_rx/cli/launch.py": PARTLY} == listed()
+    assert {"agentsight_rx/cli/capturing/launch.py": PARTLY} == listed()
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,12 @@
 """
 The command line: turns flags into options, options into a graph and sinks, and errors into one sentence.
 
-A command has a file, or a folder: `top`, `report`, `watch`, `service` and `guard`. `flags` has the flags that they share.
+A command has a file, or a folder: `top`, `report`, `watch`, `service`, `guard` and `doctor`. `flags` has the flags that they
+share; `values` turns their text into values.
 
-Flags: `selections` says how the flags that choose processes combine, and `destinations` has every group that makes sinks.
-`values` and `keys` turn the text of flags into values; `plain_values` does it without typer's conversion.
-Help: `help` shows all flags. `reference` makes docs/cli.md from them, and `manual` the man page.
-A start: `launch` starts the command under `record`, `importing` is its imports, `start_timing` shows where the time went.
-Builds: `check` judges a recording by rules, and `check_formats` writes what it found.
-Alerts: `deliveries` makes their sink, `stopping` halts an agent, `deciding` reads the files that decide about alerts.
-Files of the user: `own_files` finds the configuration, `session_files` the session files of agents in a home directory.
+`capturing`: what the commands that capture share, such as the start of a command and the destinations.
+`program`: what all commands share: help, errors, the version, the pages that are made of the flags.
+`places`: files of the user: configuration, recordings, session files of agents.
 `text` has the lines that people read.
 """
 

@@ -1,4 +1,6 @@
-"""agentsight-rx cluster: the spools of many hosts through the same graph on many workers, and their result as one store."""
+"""
+agentsight-rx cluster and ship: spools of many hosts shipped to a shared place, and through the same graph on many workers.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,10 @@ from ..runtime.cluster import (
     settings_of,
 )
 from ..sinks import redaction_key
+from .capturing.launch import invoking_user
 from .flags.filters import Filters
 from .flags.group import Only, flattened
 from .flags.guard import Guard, given_rules
-from .launch import invoking_user
 from .program.help import Command, Group
 from .values import seconds_of
 

@@ -33,23 +33,23 @@ from ..view.queries import Selection
 from ..view.queries.alerts import read_alerts
 from ..view.queries.reading import read_totals
 from ..view.queries.sessions.summary import read_summary
-from .capture import print_closing
-from .destinations import Destinations
+from .capturing.capture import print_closing
+from .capturing.destinations import Destinations
+from .capturing.launch import Launch, invoking_user
+from .capturing.stopping import alert_said, to_terminal
+from .capturing.ways import Way, way_to_see
 from .flags.destinations import Console, Page
 from .flags.filters import Filters, Form
 from .flags.group import Group, Only
 from .flags.guard import Guard
 from .flags.sources import Stdio, System, Tls
 from .flags.watch import Watch
-from .launch import Launch, invoking_user
 from .places.stores import given_store, new_demo_store
 from .record import record_command
 from .report.alert_words import alert_lines
 from .report.shown.ask import write_json
 from .report.shown.screen import Screen, render
 from .report.summary import summary_text
-from .stopping import alert_said, to_terminal
-from .ways import Way, way_to_see
 
 # -- played --------------------------------------------------------------------------------------------------------
 # The demo where nothing can be recorded: a recording of it that comes with the program, through the same graph.

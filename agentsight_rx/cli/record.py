@@ -27,19 +27,19 @@ from ..sources.opened import Inputs, inputs, of_command, opened_ahead
 from ..sources.tls.candidates import describe, tls_candidates
 from ..sources.tls.commands import Resolved, resolve, search_path
 from ..view import Output
-from .destinations import Destinations, with_previews
+from .capturing.destinations import Destinations, with_previews
+from .capturing.launch import Launch, exit_status, forwarding, invoking_user
+from .capturing.stopping import Stopper
+from .capturing.ways import Way, way_to_see
 from .flags.destinations import Console, Page, Store
 from .flags.filters import Explain, Filters
 from .flags.group import HOW, PAGE, WATCH, Only, Without, flag
 from .flags.guard import Guard
 from .flags.sources import Stdio, System, Tls
 from .flags.watch import Watch
-from .launch import Launch, exit_status, forwarding, invoking_user
 from .places.stores import new_store
 from .program.lazy import importing
 from .program.start_timing import STARTED, write_steps
-from .stopping import Stopper
-from .ways import Way, way_to_see
 
 if TYPE_CHECKING:  # and imported while the sources are opened
     from ..graphs import TraceOptions
@@ -122,7 +122,7 @@ def record(
         graph = trace_graph(attached)  # reports a wrong filter before anything starts
         out.check(attached, stored=True)
         if explain:
-            from .capture import print_graph
+            from .capturing.capture import print_graph
 
             print_graph(graph)
             return 0
@@ -168,7 +168,7 @@ def record(
                 with suppress(OSError):
                     path.unlink()
             raise
-    from .capture import print_closing
+    from .capturing.capture import print_closing
 
     began_ms = summary.ledger.began_ms
     print_closing(_with(failure, summary), store=store, since_ms=began_ms, who=name, filters=filters.given)
@@ -195,7 +195,7 @@ def _attached(
 ) -> int:
     """Record processes that run already, until a signal."""
     from ..graphs import trace as trace_graph
-    from .capture import capture, print_closing
+    from .capturing.capture import capture, print_closing
 
     store, failure = _place(out)
     out = out.into(store)
@@ -250,7 +250,7 @@ def record_command(
     with importing("the sinks and the graph, made"):
         from ..graphs import traced
         from ..runtime.run import Run
-        from .capture import page_of
+        from .capturing.capture import page_of
 
         options = out.prepared(options)
         destinations = [*out.sinks(options, stopped=Stopper(group)), *more]

@@ -20,8 +20,8 @@ from ..runtime.run import Run, run_to_end
 from ..sources import ReplayOptions, spooled
 from ..store.spool import Recorded, folders, is_segment, is_spool, recordings
 from ..view import Output
-from .capture import print_closing, print_graph
-from .destinations import Destinations
+from .capturing.capture import print_closing, print_graph
+from .capturing.destinations import Destinations
 from .flags.destinations import Console, Otel, PluginSinks, Spool
 from .flags.filters import Explain, Filters
 from .flags.group import Only, Without

@@ -14,11 +14,11 @@ from ..core.signals import EndRequest, asking_to_end, how_to_end
 from ..runtime.recording.price_file import load_prices
 from ..runtime.web import serve_stored
 from ..store.words import plural
+from .capturing.launch import invoking_user
+from .capturing.stopping import deciding
 from .flags.destinations import Page
 from .flags.group import Only
-from .launch import invoking_user
 from .places.stores import is_being_written, recorded, search_index
-from .stopping import deciding
 from .watch.pausing import watched_now
 
 

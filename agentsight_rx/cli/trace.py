@@ -9,17 +9,17 @@ import typer
 from ..core.errors import UsageError
 from ..graphs import trace as trace_graph
 from ..graphs import traced
-from .capture import capture, print_closing, print_graph
-from .destinations import Destinations, with_previews
+from .capturing.capture import capture, print_closing, print_graph
+from .capturing.destinations import Destinations, with_previews
+from .capturing.stopping import Stopper
+from .capturing.ways import way_to_see
 from .flags.filters import Explain, Filters
 from .flags.group import OUT, Without, flag
 from .flags.guard import Guard
 from .flags.sources import Stdio, System, Tls
 from .flags.watch import Watch
 from .places.own_files import Config, SaveConfig, save_config
-from .stopping import Stopper
 from .values import seconds_of
-from .ways import way_to_see
 
 
 def trace(

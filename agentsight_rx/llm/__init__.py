@@ -1,13 +1,13 @@
 """
 Calls to models: JSON and streams of each provider -> requests and answers in one shape.
 
-A dialect has a folder with `answer` and mostly `prompt`. `dialects` has all of them, and `table` finds the one of a request.
+A dialect has a file in `dialects`, or two. `all_dialects` lists them, and `table` finds the one of a request.
 
-`canonical`: the common shape of requests and answers.
-`reader`: one answer. `new_text`: its new text. `usage`: its counts.
+`canonical`: the common shape of requests and answers. `prompt`: what is new in a request.
+`reader`: one answer. `new_text`: its new text. `call`: both together.
 `lenient`: JSON, field by field. `resent`: messages that were sent before.
 `by_shape`: vendors that share a path. `by_order`: calls without ids. `by_path`: streamed arguments. `aws`: exceptions.
-`hosts`: the names of vendors.
+`agents`: who makes calls. `context`: what fills them. `prices`: what they cost.
 """
 
 from typing import TYPE_CHECKING

@@ -12,7 +12,7 @@ from ..policy.rules.guard.values import Rules
 from ..store.fold.fold import Fold, FoldState
 from ..store.fold.guard.talk import Priced
 from ..store.log.resuming import Checkpoints
-from ..store.rows.ids import of_host, seen_by
+from ..store.rows.kind import of_host, seen_by
 from ..store.rows.kinds import SEEN, Row
 
 
@@ -26,11 +26,11 @@ def materialize(
     follows: bool = False,
 ) -> Operator[Event, Event | Row]:
     """
-    Fold the merged events into rows: calls, tokens, tools tied to processes, process nodes, the audit trail, losses. An event
-    that comes up to 5 s behind later ones amends their rows: a row replaces that of its id, or a RowGone removes it. It goes on
-    from `resumed`, the state behind the events of an earlier run, and leaves its own in `checkpoints`. The ids of rows contain
-    `host`, where that is given. With the rules of a `guard` what breaks one becomes an AlertRow; `priced` is the cost of a
-    call. Where it `follows`, a RulesLoaded among the events changes the rules.
+    Fold the merged events into rows: calls, tokens, tools tied to processes, process nodes, the audit trail, losses. An
+    event that comes up to 5 s behind later ones amends their rows: a row replaces the earlier one of its id, or a RowGone
+    removes it. It goes on from `resumed`, the state behind the events of an earlier run, and leaves its own in
+    `checkpoints`. The ids of rows contain `host`, where that is given. With the rules of a `guard` what breaks one becomes
+    an AlertRow; `priced` is the cost of a call. Where it `follows`, a RulesLoaded among the events changes the rules.
     """
     options = f"guard={len(guard.rules)} rules" if guard is not None else ""
     return each(

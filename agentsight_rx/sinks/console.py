@@ -1,4 +1,4 @@
-"""Events and other values -> one line of compact JSON each, on a text stream."""
+"""Events and other values -> lines on a text stream or in a file: compact JSON, or words for a person."""
 
 from __future__ import annotations
 

@@ -24,20 +24,9 @@ from ..store.log.parts import LogWriter
 from ..store.log.resuming import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint, Resumed
 from ..store.log.upkeep import UPGRADES, Retention, retain
 from ..store.rows.gap_counts import LossClock, LossTime, SessionGaps
+from ..store.rows.kind import key_of, put, table_of
 from ..store.rows.kinds import SEEN
-from ..store.rows.tables import (
-    LOSS_TIMES,
-    LOSSES,
-    RUNS,
-    SESSION_GAPS,
-    STAGES,
-    TOTALS,
-    Recording,
-    StageCount,
-    key_of,
-    put,
-    table_of,
-)
+from ..store.rows.tables import LOSS_TIMES, LOSSES, RUNS, SESSION_GAPS, STAGES, TOTALS, Recording, StageCount
 from ..store.rows.tally import Tally
 from ..store.state import META, LmdbStore, MemoryStore, Put, Write
 from ..view import AnyRow, AuditRow, Output, Row

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from threading import Lock
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ from ..events import AnswerPiece, AnswerProgress, milliseconds
 from ..events.loss import Ledger
 from ..store.rows.gaps import gaps_of
 from ..store.rows.ids import call_id
-from ..store.rows.weights import weight_of
+from ..store.rows.kind import KINDS, weight_of
 from ..view import AlertRow, CallRow, Output, ProcessRow, ResourceRow, RowGone, ToolRow
 from ..view.snapshot.schema import Completeness, Snapshot, completeness
 from ..view.snapshot.snapshot import AUDIT_DEFAULT, View
@@ -146,7 +146,7 @@ class OpenAnswers:
 
 # Rows sent live. The audit trail, tokens and network targets come with a snapshot: a build touches thousands of files a second
 LiveRow: TypeAlias = CallRow | ToolRow | ProcessRow | ResourceRow | RowGone
-_LIVE = (CallRow, ToolRow, ProcessRow, ResourceRow)
+_LIVE = tuple(row for row, kind in KINDS.items() if kind.live)
 
 _RING_MOST = 20_000  # rows: 3 s of an agent that starts 2,000 processes a second; a page looks each 75 ms
 _RING_BYTES_MOST = 4_000_000
@@ -184,7 +184,8 @@ class Feed:
         self._looked_s = -math.inf
 
     def write(self, batch: Sequence[Output], /) -> None:
-        live = [item for item in batch if isinstance(item, _LIVE) or (type(item) is RowGone and isinstance(item.row, _LIVE))]
+        shown = (item for item in batch if isinstance(item, _LIVE) or (type(item) is RowGone and isinstance(item.row, _LIVE)))
+        live = cast("list[LiveRow]", list(shown))
         kept = [item for item in batch if type(item) is not AnswerProgress]
         with self._lock:
             self._view.add(kept)

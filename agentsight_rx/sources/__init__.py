@@ -2,12 +2,11 @@
 Where events come from: each source is a noun, a function of its options that returns a Stream.
 
 Observables: `process`, `files`, `net`, `plain_http`, `readline`, `system`; in folders `tls`, `stdio`, `replay`, and `hooks`,
-which sees the same events by breakpoints, without rights.
+which sees the same events by breakpoints, without rights. `opened` opens those of a capture before its graph is made.
 Processes: `target` says which ones to watch, `running_agents` finds the agents of a machine, `containers` the processes of a
 container. `proc` and `running` list the running processes, and `hold` keeps a recorded command in a control group.
 Kernel: `kernel` compiles, keeps and loads BPF programs and reads their records; `bpf` has the programs in C.
-Others: `ends` decodes both ends of a connection, `names` explains names that no process had, and `own_folder` is the place
-of cached files.
+Others: `names` explains names that no process had, and `own_folder` is the place of cached files.
 """
 
 from .files import FileOptions, files

@@ -1,15 +1,8 @@
 """
-The rows of a capture, how events become rows, and how rows are read: reports and snapshots.
+What is asked of a store, and the answers: reports, the page, snapshots.
 
-The folders, from the bottom:
-
-`rows`: the kinds of rows, their ids, tables and sums.
-`fold`: how events become rows, and rows become alerts in `fold/guard`.
-`log`: the event log of a store.
-`queries`: the questions asked of a store, one file a question.
-`snapshot`: the newest rows as one JSON object.
-`page`: the answers to the page.
-`reasons` puts a loss into words; `words` has the words that all of them share.
+`queries`: the questions, in folders by what they are about. `snapshot`: the newest rows as one JSON object.
+`page`: the answers to the page. `transcripts`: the session files that agents write, read and compared with the wire.
 """
 
 from typing import TYPE_CHECKING

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import socket
 
+from ..core.start import regex
+
 _MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 2.5.5.2: an IPv4 address in IPv6 form
-_PORT = re.compile(r":\d+\Z")
+_PORT = regex(r":\d+\Z")
 
 
 def address_of(raw: bytes, /) -> str:

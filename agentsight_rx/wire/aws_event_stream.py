@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from ..core.start import regex
 from ..events import SseEvent
 
 LONGEST_FRAME = 16 * 1024 * 1024  # bytes, as for an SSE event: a whole answer with an image in base64 fits
@@ -20,7 +21,7 @@ _HEADERS_MOST = 128 * 1024  # of the specification
 _LENGTHS = struct.Struct(">II").unpack_from
 _NUMBER = struct.Struct(">I").unpack_from
 # Where a prelude may be: frames have 16 bytes or more and up to 24 MiB by the specification, and headers up to 128 KiB
-_PRELUDES = re.compile(rb"(?=[\x00\x01].{3}\x00[\x00-\x02].{6})(?!\x00{3}[\x00-\x0f])", re.DOTALL).finditer
+_PRELUDES = regex(rb"(?=[\x00\x01].{3}\x00[\x00-\x02].{6})(?!\x00{3}[\x00-\x0f])", re.DOTALL)
 
 # Sizes of values by type: true, false, byte, short, integer, long, bytes, string, timestamp, UUID; -1: a length precedes
 _VALUE_SIZES = (0, 0, 1, 2, 4, 8, -1, -1, 8, 16)
@@ -159,7 +160,7 @@ def frame_size(data: bytes | bytearray, at: int = 0) -> int:
 
 def _next_prelude(data: bytes, start: int) -> int:
     """Where the next valid prelude is; else the first byte that may begin one which is cut."""
-    for found in _PRELUDES(data, start):
+    for found in _PRELUDES.finditer(data, start):
         if frame_size(data, found.start()):
             return found.start()
     return max(start, len(data) - PRELUDE + 1)

@@ -6,13 +6,13 @@ Longer than 300 lines because chunks that are whole in a record are read in a fa
 
 from __future__ import annotations
 
-import re
 from typing import Literal, Protocol, Self, TypeAlias
 
 from msgspec import Struct
 from msgspec import field as default
 from msgspec.structs import replace
 
+from ..core.start import regex
 from ..events import Headers
 from .http1_head import LONGEST_HEAD, ResponseHead, by_hand, field, headers_of
 
@@ -22,10 +22,10 @@ LONGEST_LINE = 4096  # bytes of a chunk size with its extensions
 _CHUNK_LINES = {size + len(line) + 2: line for size in range(1, 4096) for line in (b"%x\r\n" % size,)}
 chunk_line = _CHUNK_LINES.get
 
-_EMPTY_LINE = re.compile(rb"\n\r*\n")
-_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}\Z")
+_EMPTY_LINE = regex(rb"\n\r*\n")
+_CHUNK_SIZE = regex(rb"[0-9A-Fa-f]{1,16}\Z")
 _JOINED_LEAST = 32  # bytes: no event of a stream is shorter
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
+_CHUNK_LINE = regex(rb"([0-9A-Fa-f]{1,16})\r\n")
 
 
 class Body(Struct, frozen=True):

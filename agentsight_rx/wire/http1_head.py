@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from ..core.start import regex
 from ..events import Headers
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def response_head(raw: bytes) -> ResponseHead:
 
 # A head that h11 reads, or refuses for other reasons than its syntax, exactly as it stands. h11 takes ten times as long
 _NAME = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
-_ORDINARY = re.compile(
+_ORDINARY = regex(
     rb"(?:%b [!-~]++ HTTP/1\.[01]|HTTP/1\.[01] [0-9]{3}(?: [ -~]*+)?)\r\n(?:%b:[^\x00-\x08\n-\x1f\x7f]*+\r\n)*+\r\n"
     % (_NAME, _NAME)
 )
@@ -106,7 +107,7 @@ def _odd_response_head(raw: bytes) -> ResponseHead:
 
 
 # h11 joins several equal Content-Lengths to one, and turns codings to lower case
-_REWRITTEN = re.compile(rb"\n(?:transfer-encoding:|content-length:(?:[^\n]*,|.*\ncontent-length:))", re.IGNORECASE | re.DOTALL)
+_REWRITTEN = regex(rb"\n(?:transfer-encoding:|content-length:(?:[^\n]*,|.*\ncontent-length:))", re.IGNORECASE | re.DOTALL)
 
 
 def _by_h11(role: type[h11.CLIENT] | type[h11.SERVER], raw: bytes) -> object:
@@ -123,7 +124,7 @@ def _by_h11(role: type[h11.CLIENT] | type[h11.SERVER], raw: bytes) -> object:
         return None
 
 
-_FOLD = re.compile(rb"\n[ \t]+")  # a folded line (RFC 9112 5.2)
+_FOLD = regex(rb"\n[ \t]+")  # a folded line (RFC 9112 5.2)
 
 
 def by_hand(raw: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
@@ -157,16 +158,16 @@ def _text(raw: bytes) -> str:
 # Bytes where an HTTP/1 message may begin -> whether one does, and the size of its head (RFC 9112 2 to 5).
 
 
-_EMPTY_LINES = re.compile(rb"[\r\n]*")
-_HEAD_END = re.compile(rb"\n\r?\n")  # begins with a letter, which `re` finds seven times as fast as one that may be missing
+_EMPTY_LINES = regex(rb"[\r\n]*")
+_HEAD_END = regex(rb"\n\r?\n")  # begins with a letter, which `re` finds seven times as fast as one that may be missing
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
-_STATUS_LINE = re.compile(rb"HTTP/1\.[01] \d{3}(?: [^\r\n]*)?\r?\n")
-_STATUS_BEGINNING = re.compile(rb"H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: [^\n]*)?)?)?)?)?)?)?)?\Z")
-_START_LINE = re.compile(_STATUS_LINE.pattern + rb"|" + _TOKEN + rb"{1,32} [^ \r\n]+ HTTP/1\.[01]\r?\n")
+_STATUS_LINE = regex(rb"HTTP/1\.[01] \d{3}(?: [^\r\n]*)?\r?\n")
+_STATUS_BEGINNING = regex(rb"H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: [^\n]*)?)?)?)?)?)?)?)?\Z")
+_START_LINE = regex(_STATUS_LINE.pattern + rb"|" + _TOKEN + rb"{1,32} [^ \r\n]+ HTTP/1\.[01]\r?\n")
 # Those of the registry (RFC 9110 16.1) that are in use. None is the end of another one, except PATCH
 _METHODS = rb"GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PROPFIND|PROPPATCH|MKCOL|MKCALENDAR|COPY|MOVE|REPORT|QUERY"
-_KNOWN_LINE = re.compile(_STATUS_LINE.pattern + rb"|(?:" + _METHODS + rb") [^ \r\n]+ HTTP/1\.[01]\r?\n")
-_BEGINNING = re.compile(_STATUS_BEGINNING.pattern + rb"|" + _TOKEN + rb"{1,32}(?: [^\r\n]*\r?)?\Z")
+_KNOWN_LINE = regex(_STATUS_LINE.pattern + rb"|(?:" + _METHODS + rb") [^ \r\n]+ HTTP/1\.[01]\r?\n")
+_BEGINNING = regex(_STATUS_BEGINNING.pattern + rb"|" + _TOKEN + rb"{1,32}(?: [^\r\n]*\r?)?\Z")
 _BEGINNING_MOST = 64  # longer than any method and version: a line that matched up to here can only wait for its end
 
 

@@ -9,12 +9,13 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from ..core.start import regex
 from ..events import SseEvent
 
 LONGEST_VALUE = 16 * 1024 * 1024  # bytes, as for an SSE event: a whole answer with an image in base64 fits
 
 _BOM = b"\xef\xbb\xbf"
-_BETWEEN = re.compile(rb"[ \t\r\n,\x1e]*+")  # RFC 7464 has an RS before each value
+_BETWEEN = regex(rb"[ \t\r\n,\x1e]*+")  # RFC 7464 has an RS before each value
 # It never matches. As the last way to go on it takes a possessive repeat back to where the others began: before Python 3.11.5
 # such a repeat stays where they gave up (https://github.com/python/cpython/issues/106052)
 _BACK = rb"(?!)"
@@ -28,12 +29,12 @@ def _skippable(depth: int) -> bytes:
     return _IN_NONE + rb'(?:(?:"' + _IN_STRING + rb'"' + inner + rb")" + _IN_NONE + rb")*+"
 
 
-_TO_BRACKET = re.compile(_skippable(3), re.DOTALL)  # or to the beginning of a string that is cut
-_TO_QUOTE = re.compile(_IN_STRING, re.DOTALL)
-_WORD = re.compile(rb"[-+.0-9A-Za-z]*+")
-_IS_WORD = re.compile(rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?|true|false|null").fullmatch
+_TO_BRACKET = regex(_skippable(3), re.DOTALL)  # or to the beginning of a string that is cut
+_TO_QUOTE = regex(_IN_STRING, re.DOTALL)
+_WORD = regex(rb"[-+.0-9A-Za-z]*+")
+_IS_WORD = regex(rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?|true|false|null")
 _QUOTE = ord('"')
-_AGAIN = re.compile(rb"\n[{\[]").search  # a string has no raw LF in it, and inner values are indented
+_AGAIN = regex(rb"\n[{\[]")  # a string has no raw LF in it, and inner values are indented
 
 # Where the stream is: between values, in an object or array, in a string (perhaps inside these), in a number or name, or in
 # bytes that are not JSON
@@ -184,7 +185,7 @@ class JsonStreamDecoder:
         if size <= self._longest:
             if end == len(data):
                 return self._keep(data, start, end)
-            if _IS_WORD(bytes(state.kept) + data[start:end]):
+            if _IS_WORD.fullmatch(bytes(state.kept) + data[start:end]):
                 return self._emit(data, start, end, events)
         state.kept.clear()
         state.lost += size
@@ -218,7 +219,7 @@ class JsonStreamDecoder:
         if state.after_lf and data[start] in b"{[":
             end = start
         else:
-            again = _AGAIN(data, start)
+            again = _AGAIN.search(data, start)
             end = again.start() + 1 if again else len(data)
         state.lost += end - start
         state.after_lf = data.endswith(b"\n")

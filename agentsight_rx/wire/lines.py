@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from msgspec import Struct, field
+
+from ..core.start import regex
 
 LONGEST = 16 << 20  # bytes of a line: the answer of a tool with a picture in base64 fits
 TEXT_MOST = 4096  # bytes kept of a line that is not JSON: enough to see what it is
@@ -111,7 +111,7 @@ class LineDecoder(Struct):
         return line
 
 
-_FIRST = re.compile(rb"[ \t\r]*([^ \t\r])")
+_FIRST = regex(rb"[ \t\r]*([^ \t\r])")
 
 
 def first_byte(line: bytes | bytearray) -> bytes:
@@ -126,8 +126,8 @@ def is_text(line: bytes | bytearray) -> bool | None:
     return first not in (b"{", b"[") if first else None
 
 
-_CONTROL = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")  # all except bell, backspace, white space and escape
-_CUT = re.compile(rb"\A[\x80-\xbf]{1,3}|[\xc2-\xf4][\x80-\xbf]{0,2}\Z")  # parts of a character at either end
+_CONTROL = regex(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")  # all except bell, backspace, white space and escape
+_CUT = regex(rb"\A[\x80-\xbf]{1,3}|[\xc2-\xf4][\x80-\xbf]{0,2}\Z")  # parts of a character at either end
 
 
 def is_binary(data: bytes) -> bool:

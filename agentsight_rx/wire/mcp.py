@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
+from ..core.start import regex
 from .lines import TEXT_MOST, Line, first_byte, is_text
 
 # -- jsonrpc -------------------------------------------------------------------------------------------------------
@@ -127,7 +128,7 @@ def _shown(text: bytes) -> str:
 
 # -- a message with a gap in it ----------------------------------------------------------------------------------------
 
-_TOKEN = re.compile(
+_TOKEN = regex(
     rb'(?P<text>"(?:[^"\\]|\\.)*")(?P<key>\s*:)?'
     rb'|(?P<cut>"(?:[^"\\]|\\.?)*\Z)'
     rb"|(?P<open>[{\[])|(?P<close>[}\]])"
@@ -136,11 +137,11 @@ _TOKEN = re.compile(
 )
 _VERSION = rb'"jsonrpc"\s*:\s*"2\.0"'
 # The last brace of a line closes the message itself, so an id right before it is the id of the message
-_END = re.compile(
+_END = regex(
     rb"(?P<before>" + _VERSION + rb'\s*,\s*)?"id"\s*:\s*(?P<id>-?[0-9]+|"(?:[^"\\]|\\.)*")\s*'
     rb"(?P<after>,\s*" + _VERSION + rb"\s*)?\}\s*\Z"
 )
-_IS_ERROR = re.compile(rb'(?<!\\)"isError"\s*:\s*(true|false)')
+_IS_ERROR = regex(rb'(?<!\\)"isError"\s*:\s*(true|false)')
 
 
 def _damaged(line: Line) -> RpcText | None:
@@ -195,11 +196,11 @@ def _members(head: bytes) -> dict[bytes, bytes]:
 
 _SERVER_KEY = "io.modelcontextprotocol/serverInfo"  # in `_meta` since version 2026-07-28; before, in the answer to initialize
 # The methods of requests in every version up to 2026-07-28. Others speak of textDocument/hover or turn/start
-_METHOD = re.compile(
+_METHOD = regex(
     r"(?:tools|resources|prompts|completion|logging|sampling|elicitation|roots|tasks)/.|server/discover|subscriptions/listen|ping\Z"
 )
 # Versions are days. The first request of editors and of agents names none, or a number (Agent Client Protocol)
-_MCP_VERSION = re.compile(r'"protocolVersion"\s*:\s*"')
+_MCP_VERSION = regex(r'"protocolVersion"\s*:\s*"')
 
 
 class _Params(Struct):

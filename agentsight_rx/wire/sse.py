@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from ..core.start import regex
 from ..events import SseEvent
 
 LONGEST_EVENT = 16 * 1024 * 1024  # bytes; a whole answer with an image in base64 fits, and no model sends more
 _HEAD = b"data: "
 _MARK = "\n\ndata: "  # between the data of one event and that of the next
 _BOM = b"\xef\xbb\xbf"
-_BLOCKS = re.compile(r"(?:event: ?+(.*+)\n)?data: ?+(.*+)\n\n|((?:.++\n)*+\n)").findall  # (type, data, any other block)
+_BLOCKS = regex(r"(?:event: ?+(.*+)\n)?data: ?+(.*+)\n\n|((?:.++\n)*+\n)")  # (type, data, any other block)
 
 
 _LF = ord("\n")
-_EMPTY_LINES = re.compile(r"\n{3,}")
+_EMPTY_LINES = regex(r"\n{3,}")
 
 
 class SseState(Struct, array_like=True):
@@ -145,7 +144,7 @@ class SseDecoder:
         append, last_id = events.append, self._state.id
         if "\n\n\n" in text:  # several empty lines say no more than one
             text = _EMPTY_LINES.sub("\n\n", text)
-        for kind, value, other in _BLOCKS(f"{text}\n\n"):
+        for kind, value, other in _BLOCKS.findall(f"{text}\n\n"):
             if other:
                 self._read_lines(other.encode(), events)
                 last_id = self._state.id

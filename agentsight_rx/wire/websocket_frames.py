@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from codecs import IncrementalDecoder, getincrementaldecoder
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from ..core.start import regex
 from ..events import WebSocketKind
 
 # -- permessage deflate --------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ _END = b"\0\0\xff\xff" + b"\x03\0"  # the tail (RFC 7692 7.2.1), and an empty fi
 
 # -- the handshake -----------------------------------------------------------------------------------------------------------
 
-_WINDOW_BITS = re.compile(r"(?:[89]|1[0-5])\Z")
+_WINDOW_BITS = regex(r"(?:[89]|1[0-5])\Z")
 
 
 def agreed(extensions: str, sender: Literal["client", "server"]) -> Deflate | None:

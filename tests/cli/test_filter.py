@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.closing import closing_lines
+from agentsight_rx.cli.capturing.closing import closing_lines
 from agentsight_rx.errors import CaptureError, UsageError
 from agentsight_rx.events import Connection, Direction, Event, HttpRequest, HttpResponse, Origin, TlsChunk, TlsHandshake
 from agentsight_rx.events.envelope import encode_line

@@ -12,8 +12,8 @@ from msgspec.structs import asdict, replace
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import cluster, demo, record, replay, serve, trace
-from agentsight_rx.cli.capture import print_graph
-from agentsight_rx.cli.destinations import Destinations
+from agentsight_rx.cli.capturing.capture import print_graph
+from agentsight_rx.cli.capturing.destinations import Destinations
 from agentsight_rx.cli.flags.filters import Explain, Filters
 from agentsight_rx.cli.flags.group import STDIO, WATCH, Group, Of, Only, Without, flag, flattened
 from agentsight_rx.cli.flags.sources import Stdio, System, Tls

@@ -23,7 +23,7 @@ from agentsight_rx.events import BlindSpot, Event, Origin
 from agentsight_rx.events.loss import Ledger, Reason
 from agentsight_rx.policy.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.policy.rules.guard.values import Allow, Rules
-from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import AlertRow, Fold, Output
 from agentsight_rx.view.queries.decided import allowed_by

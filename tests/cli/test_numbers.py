@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.cli.closing import closing_lines
+from agentsight_rx.cli.capturing.closing import closing_lines
 from agentsight_rx.cli.report.shown.screen import Screen
 from agentsight_rx.cli.report.summary import summary_text
 from agentsight_rx.events.loss import Ledger

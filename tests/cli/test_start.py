@@ -55,7 +55,15 @@ def test_a_command_loads_none_of_the_others(name: str) -> None:
     assert not loaded & others
 
 
-_BESIDE_THE_SOURCES = ("graphs", "runtime.run", "sinks", "runtime.web", "cli.capture", "cli.continuing", "cli.deliveries")
+_BESIDE_THE_SOURCES = (
+    "graphs",
+    "runtime.run",
+    "sinks",
+    "runtime.web",
+    "cli.capturing.capture",
+    "cli.capturing.continuing",
+    "cli.capturing.deliveries",
+)
 
 
 def _imported(*names: str) -> set[str]:
@@ -83,6 +91,11 @@ def test_the_help_of_all_commands_loads_none_of_them() -> None:
     assert not _loaded("--help") & {f"agentsight_rx.cli.{each}" for each in _COMMANDS}
 
 
+def test_the_program_itself_loads_neither_sources_nor_stores() -> None:
+    rooms = {name.split(".")[1] for name in _imported("cli") if name.startswith("agentsight_rx.")}
+    assert {"cli", "core"} == rooms
+
+
 def test_an_unknown_command_is_an_error_that_knows_all_of_them(capfd: pytest.CaptureFixture[str]) -> None:
     assert not _loaded("reprot") & {f"agentsight_rx.cli.{each}" for each in _COMMANDS}
     subprocess.run([sys.executable, "-m", "agentsight_rx", "reprot"], check=False)
@@ -106,3 +119,29 @@ def test_a_report_loads_no_reader_of_model_calls_and_no_redaction() -> None:
     assert "agentsight_rx.view.queries.sessions.summary" in loaded
     assert not {"agentsight_rx.llm.reader", "agentsight_rx.llm.table"} & loaded
     assert not {name for name in loaded if name.startswith("agentsight_rx.policy.redaction")}
+
+
+_COUNTED = """
+import re, sys
+from re import _compiler
+compiled, made = _compiler.compile, []
+def counted(pattern, flags=0):
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.endswith(("re/__init__.py", "core/patterns.py")):
+        frame = frame.f_back
+    if "agentsight_rx" in frame.f_code.co_filename:
+        made.append(pattern)
+    return compiled(pattern, flags)
+_compiler.compile = counted
+import MODULES
+print(len(made), sum(name.startswith("agentsight_rx") for name in sys.modules))
+"""
+_EXPRESSIONS_MOST, _MODULES_MOST = 60, 345  # 393 and 477 before expressions were compiled late and small files joined
+
+
+def test_a_start_compiles_few_expressions_and_imports_no_more_modules_than_it_did() -> None:
+    modules = ", ".join(f"agentsight_rx.{name}" for name in ("cli.record", *_BESIDE_THE_SOURCES))
+    code = _COUNTED.replace("MODULES", modules)
+    made, own = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert int(made) <= _EXPRESSIONS_MOST
+    assert int(own) <= _MODULES_MOST

@@ -10,7 +10,7 @@ from threading import Event as Flag
 import pytest
 
 from agentsight_rx import operators as op
-from agentsight_rx.cli.closing import closing_lines
+from agentsight_rx.cli.capturing.closing import closing_lines
 from agentsight_rx.core.stream import Stream, origin
 from agentsight_rx.events import HttpEvent, HttpRequest, Loss, TlsEvent, TlsUse, time_of
 from agentsight_rx.events.loss import Reason

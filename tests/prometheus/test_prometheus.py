@@ -22,7 +22,7 @@ from agentsight_rx.runtime.run import Run
 from agentsight_rx.runtime.service.bounds import Limits
 from agentsight_rx.runtime.service.metrics import Served, serve
 from agentsight_rx.sources import Roots
-from agentsight_rx.store.rows.tables import ROW_TABLES
+from agentsight_rx.store.rows.kind import ROW_TABLES
 from agentsight_rx.store.rows.tally import Tally
 from agentsight_rx.store.rows.uses import Uses
 from agentsight_rx.store.state import LmdbStore

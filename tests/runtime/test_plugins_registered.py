@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agentsight_rx import Operator, op, sinks
-from agentsight_rx.cli.deliveries import alert_sinks
+from agentsight_rx.cli.capturing.deliveries import alert_sinks
 from agentsight_rx.core.stream import of
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import Event, Readline, SseEvent

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct, field
 
 from agentsight_rx import sources
-from agentsight_rx.cli.closing import closing_lines
+from agentsight_rx.cli.capturing.closing import closing_lines
 from agentsight_rx.cli.report.shown.screen import Screen
 from agentsight_rx.cli.report.summary import summary_text
 from agentsight_rx.core.engine import Engine

@@ -10,7 +10,8 @@ from agentsight_rx.events import Event, Loss, Origin, ProcessExec, ProcessExit, 
 from agentsight_rx.events.envelope import encode_line
 from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources import spooled
-from agentsight_rx.store.rows.tables import PROCESSES, ROW_TABLES
+from agentsight_rx.store.rows.kind import ROW_TABLES
+from agentsight_rx.store.rows.tables import PROCESSES
 from agentsight_rx.store.spool import Header, Recorded, encode_segment, folders, recordings, segment_name
 from agentsight_rx.store.state import LmdbStore
 from property_tests.continuing import events_of

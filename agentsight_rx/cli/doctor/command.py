@@ -11,10 +11,10 @@ from rich.console import Console
 from ...core.errors import UsageError
 from ...core.messages import passing
 from ...runtime import plugins
+from ..capturing.ways import probe_lines
 from ..flags.filters import Form
 from ..program.errors import write_line
 from ..program.start_timing import json_lines_of, lines_of, measured
-from ..ways import probe_lines
 from . import can_record_at_all, can_try, machine_checks, render, try_sources, ways
 
 

@@ -1,4 +1,4 @@
-"""The flags that say which agents `watch` records -> a Choice of the finder."""
+"""The flags that say which agents and users `watch` records -> a Choice of the finder, and the writers of users."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ...runtime.service.users.sink import users
 from ...sources import Choice
 from ...store.log.upkeep import Retention
 from ...view import Output
-from ..launch import invoking_user
+from ..capturing.launch import invoking_user
 from .group import OUT, WATCH, Group, flag
 
 

@@ -1,4 +1,4 @@
-"""The flags of the files that a run writes -> their sinks."""
+"""The flags of destinations -> sinks: console, stores, spools, OpenTelemetry, the page, and sinks of other packages."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ...core.errors import UsageError
 from ...core.sink import Sink
 from ...view import Output
-from ..launch import invoking_user
+from ..capturing.launch import invoking_user
 from ..program.errors import has_colour
 from ..values import bytes_of, retention_of, seconds_of
 from .filters import TEXT, asks_for_json
@@ -125,7 +125,7 @@ class Page(Group, frozen=True):
 
 
 def _deciding() -> "Deciding":
-    from ..stopping import deciding
+    from ..capturing.stopping import deciding
 
     return deciding()
 

@@ -1,4 +1,4 @@
-"""The flags of TLS -> the options of its source."""
+"""The flags of sources -> their options: TLS, stdio, figures of the system."""
 
 from typing import Annotated, ClassVar
 

@@ -17,8 +17,8 @@ from ...store.words import plural
 from ...view import AlertRow
 from ...view.queries import Selection
 from ...view.queries.alerts import read_alerts
+from ..capturing.stopping import end_halted, go_on
 from ..places.stores import newest_store, recorded
-from ..stopping import end_halted, go_on
 
 _LOOKED_AT = 20  # recordings, the newest: an agent that stands still is in one that is being written
 _FIRST = 2  # the least pid of a process that is not the first one of a machine

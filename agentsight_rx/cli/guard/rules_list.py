@@ -1,4 +1,6 @@
-"""agentsight-rx guard list: the rules that hold, what they do, and where they stand."""
+"""
+agentsight-rx guard list and explain: the rules that hold, where they stand, why one raised an alert, and rules to suggest.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The name of a file in the configuration of the invoking user -> its path, under sudo of the person who ran it."""
+"""
+Files in the configuration of the invoking user, under sudo of the person who ran it -> their paths, their flags, own agents.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from ...core.errors import StoreError, UnwritableError
 from ...core.messages import program
 from ...runtime.service.users.places import USERS, stores_of
-from ..launch import invoking_user
+from ..capturing.launch import invoking_user
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
 _DEMO = "agentsight-demo"

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ..values import SELECTIONS
 from .plain_values import convert_plainly
+from .selections import SELECTIONS
 
 _WIDE_MOST = 100
 _FIRST_GROUP = "flags"  # of commands with few flags

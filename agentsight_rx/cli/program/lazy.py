@@ -1,4 +1,4 @@
-"""Names of commands and where they are -> a group that imports each of them when it is run, or shown."""
+"""Names of commands and where they are -> a group that imports each of them when it is run, or shown; and how it imports."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from typing import Any
 import typer
 
 from .. import app
-from ..values import SELECTIONS
 from .help import groups_of, meaning_of, spec_of
 from .reference import described
+from .selections import SELECTIONS
 
 _FILES = (
     (

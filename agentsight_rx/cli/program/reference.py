@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import typer
 
 from .. import app
-from ..values import SELECTIONS
 from .help import groups_of, meaning_of, spec_of
+from .selections import SELECTIONS
 
 
 def reference() -> str:

@@ -14,7 +14,7 @@ import msgspec
 from ...core.errors import CaptureError, SinkError
 from ...core.files import create_private
 from ...core.start import Step, so_far
-from ..launch import invoking_user
+from ..capturing.launch import invoking_user
 
 STARTED = "the command, started"  # the last step
 _DEADLINE_S = 120.0  # the first capture on a kernel compiles its programs

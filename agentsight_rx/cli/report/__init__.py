@@ -1,7 +1,7 @@
 """
 agentsight-rx report: what a recording says, one file a report; each is a query of the store and its lines.
 
-`ask` has the flags of a report and its answer, and `screen` lays out its lines.
+`shown` has what all of them share: their flags, their answers, the layout of their lines. `lists` has the short ones.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def _without_guard(ask: Ask) -> Iterator[Line]:
 def _states(rows: Sequence[AlertRow]) -> tuple[dict[str, str], str]:
     """The states of alerts, as the page has them, and the mistake in the rules of now, if there is one."""
     from ...view.queries.decided import state_of
-    from ..stopping import deciding
+    from ..capturing.stopping import deciding
 
     decisions = deciding().now()
     return {row.id: state_of(row, decisions) for row in rows}, decisions.wrong

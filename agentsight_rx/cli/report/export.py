@@ -28,9 +28,9 @@ from ...view.page import Picture, embedded
 from ...view.page.picture import WHOLE
 from ...view.queries.reading import newest_session, rows_of, sessions_named
 from ...view.snapshot.snapshot import AUDIT_DEFAULT, read_snapshot
+from ..capturing.launch import invoking_user
 from ..flags.destinations import Otel
 from ..flags.group import Only
-from ..launch import invoking_user
 from ..values import one_of
 from .shown.ask import Ask
 

@@ -1,4 +1,4 @@
-"""agentsight-rx report sessions: what each agent did from its start to its end."""
+"""agentsight-rx report audit, http, prompts and sessions: lists of rows, each with its columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""agentsight-rx report list: the recordings in the invoking user's data directory, and of the machine's recorder."""
+"""
+agentsight-rx report list and health: the recordings of this user and of the machine's recorder, and whether one is complete.
+"""
 
 from __future__ import annotations
 

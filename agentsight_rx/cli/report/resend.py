@@ -15,7 +15,7 @@ from ...events import HttpRequest
 from ...store.words import data_size
 from ...view import CallRow
 from ...view.queries.calls.resend import Resend, Text, Variable, resend_of
-from ..launch import invoking_user
+from ..capturing.launch import invoking_user
 from ..program.errors import write_line
 from .call_words import call_name
 from .shown.words import moment

@@ -1,4 +1,4 @@
-"""agentsight-rx report tokens: tokens and costs by model, session, agent, prompt, commit, file, tool and more."""
+"""agentsight-rx report tokens and cache: tokens and costs by what they were for, and where the cache of a provider was lost."""
 
 from __future__ import annotations
 

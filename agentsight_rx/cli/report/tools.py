@@ -1,4 +1,4 @@
-"""agentsight-rx report tools: what models asked for, the process that ran it, and how it ended."""
+"""agentsight-rx report tools and processes: what models asked for, the programs that ran, and how they ended."""
 
 from __future__ import annotations
 

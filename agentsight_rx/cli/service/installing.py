@@ -1,4 +1,4 @@
-"""agentsight-rx service install, service uninstall: the unit, and all that it leaves on a machine."""
+"""agentsight-rx service: install, status, logs and uninstall: the unit, and all that it leaves on a machine."""
 
 from __future__ import annotations
 

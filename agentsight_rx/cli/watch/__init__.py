@@ -1,8 +1,8 @@
 """
 agentsight-rx watch: record every agent that starts on this machine; pause and resume it.
 
-`watching` makes the graph, `pausing` pauses it, and `only_one` locks out a second recorder of the machine.
-`heartbeat` measures the recorder's memory and says to systemd that it goes on.
+`watching` makes the graph, and `pausing` pauses it and locks out a second recorder of the machine.
+`heartbeat` measures the recorder's memory, reads changed files, and says to systemd that it goes on.
 `writer` is the process that writes the recording of one user.
 """
 

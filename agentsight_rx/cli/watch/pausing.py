@@ -17,8 +17,8 @@ from ...core.files import why, written_whole
 from ...core.messages import say
 from ...runtime.service.unit import NAME
 from ...view.page.machine import Watched
+from ..capturing.launch import invoking_user
 from ..flags.group import OUT, flag
-from ..launch import invoking_user
 from ..places.stores import MACHINE, is_being_written, machine_store, recorded
 from ..values import seconds_of
 

@@ -21,8 +21,9 @@ from ...sources.kernel.features import require_kernel
 from ...store.rows.tally import Tally
 from ...store.rows.uses import PAIRS_MOST, Uses
 from ...view.queries.calls.costs import usd_of_call
-from ..capture import capture, print_closing, print_graph
-from ..destinations import Destinations, with_previews
+from ..capturing.capture import capture, print_closing, print_graph
+from ..capturing.destinations import Destinations, with_previews
+from ..capturing.stopping import Stopper
 from ..flags.agents import Agents, Users
 from ..flags.destinations import Console, Store
 from ..flags.filters import Explain, Filters
@@ -33,7 +34,6 @@ from ..flags.watch import Watch
 from ..places.own_files import load_own_agents
 from ..places.stores import machine_store
 from ..record import ALL_SOURCES, FILTERS, SOURCE_SWITCHES, STREAMS
-from ..stopping import Stopper
 from ..values import bytes_of, comms_of, socket_of
 from .heartbeat import Beat, Kept, Reloading
 from .pausing import Pause, lock_of_machine, only_recorder

@@ -27,11 +27,11 @@ from ...runtime.run import Run, run_to_end
 from ...runtime.service.users.pipe import Frames
 from ...store.log.upkeep import Retention
 from ...store.state.lmdb_files import lock_of
-from ..continuing import keyed
-from ..deliveries import alert_sinks
+from ..capturing.continuing import keyed
+from ..capturing.deliveries import alert_sinks
+from ..capturing.stopping import Stopper
 from ..flags.guard import Guard
 from ..places.own_files import load_own_agents
-from ..stopping import Stopper
 
 _READ = 1 << 20
 

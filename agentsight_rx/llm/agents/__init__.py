@@ -1,8 +1,8 @@
 """
-The agents themselves: how a process is known as one, what they write down of a session, what of it was captured.
+The agents themselves: how a process is known as one, and what they say of themselves to a model.
 
-`registry` says how a process is known as an agent. `transcripts` reads the session files that agents write, and `matching`
-finds the process of each file. `comparison` finds the differences between a file and the wire.
+`registry` says how a process is known as an agent, `programs` which program a command runs. `said` and `answers` know the texts
+and the exit codes of agents and their tools.
 """
 
 from .known import AGENTS, Agent

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ...core.start import regex
 from .programs import base_name, is_launcher
 
 
@@ -82,14 +82,14 @@ for _each in ANSWERS:
     for _name in _each.programs.split():
         _BY_PROGRAM.setdefault(_name, []).append(_each)
 
-_LOADER = re.compile(r"\Ald(?:-linux[\w-]*|-musl-\w+|64)?\.so(?:\.\d+)*\Z")
+_LOADER = regex(r"\Ald(?:-linux[\w-]*|-musl-\w+|64)?\.so(?:\.\d+)*\Z")
 _MANY = {"xargs": 123, "find": 1}  # the code with which they pass on that a program of theirs ended so
-_SAYS_ITS_OWN = re.compile(r"(?:\A|[\n;&|({]|\b(?:then|else|do)\b)\s*(?:exit|return|false)\b")
+_SAYS_ITS_OWN = regex(r"(?:\A|[\n;&|({]|\b(?:then|else|do)\b)\s*(?:exit|return|false)\b")
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR})
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _OPTIONS_MOST = 8
-_LINE = re.compile(r"-\w*c\Z")  # the argument of a shell in front of a line
-_SEPARATOR = re.compile(r"\n|;|&&|\|\|?|&")
+_LINE = regex(r"-\w*c\Z")  # the argument of a shell in front of a line
+_SEPARATOR = regex(r"\n|;|&&|\|\|?|&")
 
 
 def is_answer(argv: Sequence[str], exit_code: int | None, /) -> bool:

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from ...core.start import regex
+
 _PYTHON = r"python[\d.]*|pypy[\d.]*"
 _SHELL = r"(?:ba|da|z|k|a|fi)?sh|busybox"
 # Programs that run the file they are given. The arguments of any other program only name files: `git log /src/codex`
-LAUNCHER = re.compile(rf"(?:{_PYTHON}|node|nodejs|bunx?|deno|tsx|uvx?|npx|pnpm|yarn|{_SHELL}|env|sudo|nohup|setsid)\Z")
-_INTERPRETER = re.compile(rf"(?:{_PYTHON}|node|nodejs|bun|deno|tsx|ruby|perl|php|java|dotnet)\Z")
-_SHELLS = re.compile(rf"-?(?:{_SHELL})\Z")  # a login shell has a dash in front
+LAUNCHER = regex(rf"(?:{_PYTHON}|node|nodejs|bunx?|deno|tsx|uvx?|npx|pnpm|yarn|{_SHELL}|env|sudo|nohup|setsid)\Z")
+_INTERPRETER = regex(rf"(?:{_PYTHON}|node|nodejs|bun|deno|tsx|ruby|perl|php|java|dotnet)\Z")
+_SHELLS = regex(rf"-?(?:{_SHELL})\Z")  # a login shell has a dash in front
 # Programs that only start another one
-_WRAPPER = re.compile(
-    r"(?:env|sudo|nohup|setsid|timeout|nice|ionice|stdbuf|time|unshare|setpriv|xargs|strace|script|tini|doas)\Z"
-)
+_WRAPPER = regex(r"(?:env|sudo|nohup|setsid|timeout|nice|ionice|stdbuf|time|unshare|setpriv|xargs|strace|script|tini|doas)\Z")
 # A program that asks one thing for its caller
-_CLIENT = re.compile(r"(?:curl|curlie|wget2?|xh|httpie|grpcurl|websocat)\Z")
+_CLIENT = regex(r"(?:curl|curlie|wget2?|xh|httpie|grpcurl|websocat)\Z")
 _WORKER = "multiprocessing"  # Python starts a worker by `-c "from multiprocessing.spawn import …"`
 _KNOWN_MOST = 256  # names of programs
 _OPTIONS_MOST = 32  # arguments in front of the script; the rest are its own
@@ -37,48 +37,48 @@ class _Options(NamedTuple):
 # From the manuals: python(1), node(1), `deno run --help`, `bun run --help`, `uv run --help`, `npx --help`, ruby(1), perl(1),
 # php(1), java(1), `dotnet --help`, POSIX sh and bash(1), env(1), sudo(8)
 _INTERPRETERS = (
-    _Options(re.compile(rf"(?:{_PYTHON})\Z"), "-W -X -Q --check-hash-based-pycs", "-c", module="-m"),
+    _Options(regex(rf"(?:{_PYTHON})\Z"), "-W -X -Q --check-hash-based-pycs", "-c", module="-m"),
     _Options(
-        re.compile(r"(?:node|nodejs|tsx)\Z"),
+        regex(r"(?:node|nodejs|tsx)\Z"),
         "-r --require --import --loader --experimental-loader --env-file --env-file-if-exists -C --conditions --title "
         "--input-type --icu-data-dir --openssl-config --diagnostic-dir --tsconfig --watch-path --stack-trace-limit",
         "-e --eval -p --print -pe",
         subs="watch inspect",
     ),
     _Options(
-        re.compile(r"bunx?\Z"),
+        regex(r"bunx?\Z"),
         "--env-file --preload -r --require --cwd --config -c --tsconfig-override --define -d --loader -l --conditions --filter",
         "-e --eval -p --print",
         subs="run x",
     ),
     _Options(
-        re.compile(r"deno\Z"),
+        regex(r"deno\Z"),
         "--config --import-map --lock --cert --location --seed --ext --preload --import --minimum-dependency-age",
         subs="run serve",
     ),
     _Options(
-        re.compile(r"(?:uvx?|npx|pnpm|yarn)\Z"),
+        regex(r"(?:uvx?|npx|pnpm|yarn)\Z"),
         "--from --with --with-editable --with-requirements --python -p --env-file --directory --project --index --index-url "
         "--extra --group --package --package-manager --dir -C --cwd --filter -F --prefix --workspace -w",
         "-c --call",
         subs="run tool exec dlx",
         module="-m --module -s --script",
     ),
-    _Options(re.compile(r"ruby[\d.]*\Z"), "-I -r -C -E --encoding", "-e"),
-    _Options(re.compile(r"perl[\d.]*\Z"), "-I", "-e -E"),
-    _Options(re.compile(r"php[\d.]*\Z"), "-d -c -z -S -t", "-r", module="-f"),
+    _Options(regex(r"ruby[\d.]*\Z"), "-I -r -C -E --encoding", "-e"),
+    _Options(regex(r"perl[\d.]*\Z"), "-I", "-e -E"),
+    _Options(regex(r"php[\d.]*\Z"), "-d -c -z -S -t", "-r", module="-f"),
     _Options(
-        re.compile(r"java\Z"),
+        regex(r"java\Z"),
         "-cp -classpath --class-path -p --module-path --add-modules --add-opens",
         module="-jar -m --module",
     ),
-    _Options(re.compile(r"dotnet\Z"), "--project --framework -f --configuration -c --additionalprobingpath", subs="run exec"),
-    _Options(re.compile(rf"-?(?:{_SHELL})\Z"), "-o +o -O +O --rcfile --init-file", "-c"),
-    _Options(re.compile(r"(?:env|sudo|nohup|setsid|doas)\Z"), "-u --unset --user -g --group -C --chdir -D -h -p -r -t"),
+    _Options(regex(r"dotnet\Z"), "--project --framework -f --configuration -c --additionalprobingpath", subs="run exec"),
+    _Options(regex(rf"-?(?:{_SHELL})\Z"), "-o +o -O +O --rcfile --init-file", "-c"),
+    _Options(regex(r"(?:env|sudo|nohup|setsid|doas)\Z"), "-u --unset --user -g --group -C --chdir -D -h -p -r -t"),
 )
 _STARTS_OTHERS = _INTERPRETERS[-1]
-_SHELL_CODE = re.compile(r"-[a-z]*c\Z")
-_FILE = re.compile(r"/|\.(?:[cm]?[jt]sx?|py|rb|pl|php|jar|dll|sh)\Z")
+_SHELL_CODE = regex(r"-[a-z]*c\Z")
+_FILE = regex(r"/|\.(?:[cm]?[jt]sx?|py|rb|pl|php|jar|dll|sh)\Z")
 
 
 def base_name(path: str, /) -> str:
@@ -173,9 +173,9 @@ def is_worker(parent: Sequence[str], child: Sequence[str], /) -> bool:
 
 
 _LONGEST = 64  # characters
-_PRODUCT = re.compile(r"[A-Za-z][\w.@+ -]{0,63}")
+_PRODUCT = regex(r"[A-Za-z][\w.@+ -]{0,63}")
 # Products that are libraries or runtimes, which say nothing of the program: SDKs of providers, clients of HTTP
-_LIBRARIES = re.compile(
+_LIBRARIES = regex(
     r"(?:(?:async|azure|sync)?(?:openai|anthropic)(?:[ -/].*)?|(?:async)?anthropic(?:bedrock|vertex)?|groq|mistral-client.*"
     r"|cohere.*|ollama.*|google-(?:genai|api|cloud|auth).*|gl-.*|genai.*|boto.*|aws-.*|ai|ai-sdk.*|litellm.*|langchain.*"
     r"|lang(?:graph|smith).*|llama.?index.*|runtime|node|nodejs|node-fetch.*|undici|axios.*|got|ky|superagent|bun|deno|python.*|aiohttp|httpx.*|requests"
@@ -184,12 +184,12 @@ _LIBRARIES = re.compile(
     re.IGNORECASE,
 )
 # How SDKs name their language in the place of the version; a bundler may have made another name of the class before it
-_SDK = re.compile(r"(?:JS|TypeScript|Python|Go|Java|Kotlin|Ruby|PHP|C#|Rust) v?\d")
-_VERSION = re.compile(r"v?(\d[\w.+-]{0,31})(?=[\s/(;,]|\Z)")
+_SDK = regex(r"(?:JS|TypeScript|Python|Go|Java|Kotlin|Ruby|PHP|C#|Rust) v?\d")
+_VERSION = regex(r"v?(\d[\w.+-]{0,31})(?=[\s/(;,]|\Z)")
 _VERSIONS = ("x-client-version", "x-app-version")  # of a program whose User-Agent names a library
 _TITLES = ("x-title", "x-openrouter-title")  # of a program, in requests to a gateway
-_INTERPRETED = re.compile(r"(?:MainThread|node|nodejs|python[\d.]*|pypy[\d.]*|bun|deno|tsx|ruby|perl|php|java|uv|npx)\Z")
-_PACKAGE = re.compile(r".*/(?:node_modules|site-packages|dist-packages)/((?:@[^/]+/)?[^/]+)")
+_INTERPRETED = regex(r"(?:MainThread|node|nodejs|python[\d.]*|pypy[\d.]*|bun|deno|tsx|ruby|perl|php|java|uv|npx)\Z")
+_PACKAGE = regex(r".*/(?:node_modules|site-packages|dist-packages)/((?:@[^/]+/)?[^/]+)")
 _USUAL = frozenset({"index", "main", "__main__", "cli", "app", "start", "run", "server", "bin", "entry", "bundle"})
 _FOLDERS = frozenset({"dist", "src", "bin", "lib", "build", "out", "app", ".", ""})
 

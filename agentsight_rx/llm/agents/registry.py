@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from ...core.start import regex
 from .known import AGENTS, Agent
 from .programs import LAUNCHER, base_name, script_or_module
 
@@ -97,7 +98,7 @@ def agent_of_product(product: str, /) -> str | None:
     return _known[0].products.get(product.lower())
 
 
-_NO_PATH = re.compile(r"[\s:]")  # the text of a shell, or a URL
+_NO_PATH = regex(r"[\s:]")  # the text of a shell, or a URL
 
 
 @lru_cache(_KNOWN_MOST)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from ...core.start import regex
+
 # -- what stands in a prompt beside the words of a person -------------------------------------------------------------------
 
 # Tags around what a program wrote: Claude Code, Codex, Gemini CLI, opencode, Copilot, cline, Kimi, vibe, gptme, mini-swe-agent
@@ -23,10 +25,10 @@ NOTES = (
 )
 # Tags around what a person typed
 _WRAPS = r"user_query|user_message|userRequest|user_request|task|feedback|session|answer|user_input|prompt"
-_OPEN = re.compile(rf"^[ \t]*<({NOTES})(?:\s[^<>]*)?>", re.MULTILINE)
-_WRAPPED = re.compile(rf"\s*<({_WRAPS})>(.*)</\1>\s*\Z", re.DOTALL)
+_OPEN = regex(rf"^[ \t]*<({NOTES})(?:\s[^<>]*)?>", re.MULTILINE)
+_WRAPPED = regex(rf"\s*<({_WRAPS})>(.*)</\1>\s*\Z", re.DOTALL)
 # The begin of a whole message that a program wrote
-_WRITTEN = re.compile(
+_WRITTEN = regex(
     r"\s*(?:# AGENTS\.md instructions|Caveat: The messages below|\[Request interrupted|This session is being continued from"
     r"|Another language model started to solve this problem|(?:Stop|PreToolUse|PostToolUse|SubagentStop|UserPromptSubmit)"
     r" hook |API Error:|\[SUGGESTION MODE|\[[a-z_]+(?: for '[^']*')?\] Result:|\[ERROR\] You did not use a tool|Observation:"
@@ -47,7 +49,7 @@ _CORRECTS = (
 )
 _NEAR = 4096  # characters
 # What an agent writes behind a prompt that it sends again with what came of it
-_GROWN = re.compile(
+_GROWN = regex(
     r"\s*(?:[#*\[<-]+ ?)?(?:(?:previous|last|tool|validation|parsing|your|the) )*"
     r"(?:error|errors|observation|attempt|thought|action|result|results|output|feedback|traceback|exception|critique)\b"
     r"[^\n:]{0,60}(?::|\n|>|\])",
@@ -123,7 +125,7 @@ ASIDES = {
     "page": r"\A\s*web page content:|perform a web search for the query",
     "suggestion": r"\[suggestion mode|predict what the user (?:will|would|might) (?:type|say)",
 }
-_IS_ASIDE = re.compile("|".join(f"(?P<{kind}>{shape})" for kind, shape in ASIDES.items()), re.IGNORECASE)
+_IS_ASIDE = regex("|".join(f"(?P<{kind}>{shape})" for kind, shape in ASIDES.items()), re.IGNORECASE)
 # Each shape has one of these, and to look for all of them takes a fiftieth of the time
 _WORDS = (
     "title", "topic", "conversation", "description", "summariz", "context", "compress", "bash", "injection", "policy",
@@ -131,7 +133,7 @@ _WORDS = (
     "suggestion", "predict",
 )  # fmt: skip
 # The same in the instructions of an agent that is not known, where it can use no tool
-_GENERIC = re.compile(
+_GENERIC = regex(
     r"(?P<title>\b(?:generate|write|create|provide|produce|come up with)\b[^.\n]{0,60}"
     r"\b(?:title|(?:session|thread|branch) name)\b)"
     r"|(?P<summary>\b(?:summari[sz]|compact|compress|condens)\w*\b[^.\n]{0,80}\b(?:conversation|history|session|chat|transcript)\b)",
@@ -205,9 +207,7 @@ _REFUSED = (
     r"user_cancellation",
 )
 # In front of it may stand JSON, a tag or a word: `{"error": "…"}`, `<tool_use_error>…`, `Error: …`
-_IS_REFUSED = re.compile(
-    rf"\W*(?:(?:error|output|result|tool_use_error|content|text)\W+)*(?:{'|'.join(_REFUSED)})", re.IGNORECASE
-)
+_IS_REFUSED = regex(rf"\W*(?:(?:error|output|result|tool_use_error|content|text)\W+)*(?:{'|'.join(_REFUSED)})", re.IGNORECASE)
 _REFUSED_MOST = 300  # characters
 
 

@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from ...core.bounded import common_back, common_front
+from ...core.start import regex
 from .held import Step
 from .pieces import Piece
 
@@ -38,14 +39,14 @@ _OF_CACHE = (
     "prompt_cache_key",
 )
 _SHOWN = 80  # characters of a difference
-_WHEN = re.compile(
+_WHEN = regex(
     r"\d{4}-\d\d-\d\d|\d{1,2}:\d\d|\d{1,2}/\d{1,2}/\d{2,4}|(?:mon|tues|wednes|thurs|fri|satur|sun)day"
     r"|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? \d",
     re.IGNORECASE,
 )
 _WORD = 24  # bytes of a word that are shown before and behind a difference
-_WORD_BEFORE = re.compile(rb"[^\s\\\"'(),;<>]*+\Z")
-_WORD_BEHIND = re.compile(rb"[^\s\\\"'(),;<>]*+")
+_WORD_BEFORE = regex(rb"[^\s\\\"'(),;<>]*+\Z")
+_WORD_BEHIND = regex(rb"[^\s\\\"'(),;<>]*+")
 
 
 class Asked(Struct, frozen=True):

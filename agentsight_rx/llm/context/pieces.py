@@ -6,7 +6,6 @@ The APIs have the same parts under different names. The names are tables here, s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import TypeAlias
@@ -14,6 +13,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ...core.start import regex
 from .places import LIST, OBJECT, OTHER, TEXT, Place, pixels_of
 from .texts import split
 
@@ -43,16 +43,16 @@ _MEDIA = frozenset(
 )
 _IDS = (b"tool_use_id", b"toolUseId", b"tool_call_id", b"call_id", b"id")
 _NAMED = (b"tool_name", b"name")  # of the tool, in a message with its result
-_CALLED = re.compile(r"(?:tool_use|[._-]call)\Z|\Amcp_list_tools\Z")
-_GIVEN = re.compile(r"(?:tool_result|[._-](?:output|result))\Z")
-_THOUGHT = re.compile(r"thinking\Z|\Areasoning")
+_CALLED = regex(r"(?:tool_use|[._-]call)\Z|\Amcp_list_tools\Z")
+_GIVEN = regex(r"(?:tool_result|[._-](?:output|result))\Z")
+_THOUGHT = regex(r"thinking\Z|\Areasoning")
 _SHOWN = frozenset(
     ["image", "image_url", "input_image", "document", "file", "input_file", "input_audio", "audio", "video", "container_upload"]
 )
 _TEXTS = frozenset(["", "message", "text", "input_text", "output_text", "refusal", "search_result", "assistant"])
 
-_MARK = re.compile(rb',?\s*"cache_control"\s*:\s*(?:null|\{[^{}]*\})')
-_HOUR = re.compile(rb'"ttl"\s*:\s*"1h"')
+_MARK = regex(rb',?\s*"cache_control"\s*:\s*(?:null|\{[^{}]*\})')
+_HOUR = regex(rb'"ttl"\s*:\s*"1h"')
 _DIGEST = 8  # bytes: of some thousand pieces no two have the same by chance
 
 

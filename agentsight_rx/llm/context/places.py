@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from ...core.start import regex
+
 # -- media ---------------------------------------------------------------------------------------------------------
 # An image in a request -> its size in pixels, and what providers count for it.
 #
@@ -16,7 +18,7 @@ from msgspec import Struct
 # ai.google.dev/gemini-api/docs/tokens. PNG: RFC 2083 4.1.1; GIF89a 18; JPEG: ITU-T T.81 B.2.2; WebP: RFC 9649 2.
 
 
-_BASE64 = re.compile(rb'(?:;base64,|"(?:data|bytes|image|image_url)"\s*:\s*"|\A")([A-Za-z0-9+/]{44,87380})')
+_BASE64 = regex(rb'(?:;base64,|"(?:data|bytes|image|image_url)"\s*:\s*"|\A")([A-Za-z0-9+/]{44,87380})')
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # start of frame
 
 
@@ -86,7 +88,7 @@ def _jpeg(data: bytes) -> tuple[int, int] | None:
 OBJECT, LIST, TEXT, OTHER = "{", "[", '"', ""
 
 # A string to its end, or to the end of the text; a sign; a number, true, false, null. No part of it is tried twice
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\],:]|[^\s"{}\[\],:]++', re.DOTALL)
+_TOKEN = regex(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}\[\],:]|[^\s"{}\[\],:]++', re.DOTALL)
 _DEEP = 64  # values in values; those further inside are not placed
 _QUOTE, _OPEN, _CLOSE, _COLON, _COMMA, _OPEN_LIST, _CLOSE_LIST = b'"{}:,[]'
 
@@ -138,8 +140,8 @@ def element_at(body: bytes, at: int, /) -> int | None:
     return None if found is None else found.end()
 
 
-_MEMBER = re.compile(rb'[\s,]*+"([^"\\]*+(?:\\.[^"\\]*+)*+)"\s*+:\s*+', re.DOTALL)
-_BETWEEN = re.compile(rb"[\s,]*+(?=[^\]}\s,])")
+_MEMBER = regex(rb'[\s,]*+"([^"\\]*+(?:\\.[^"\\]*+)*+)"\s*+:\s*+', re.DOTALL)
+_BETWEEN = regex(rb"[\s,]*+(?=[^\]}\s,])")
 
 
 def _kind(sign: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ...core.start import regex
 from ..agents.said import NOTES
 
 
@@ -23,7 +24,7 @@ class Span(NamedTuple):
 
 _LT, _GT = rb"(?:<|\\u003[cC])", rb"(?:>|\\u003[eE])"  # some programs escape them
 _LINE = rb"(?:(?<=\\n)|\A)[ \t]*"
-_OPEN = re.compile(_LINE + _LT + rb"(" + NOTES.encode() + rb")(?: [^<>\\]{0,200})?" + _GT)
+_OPEN = regex(_LINE + _LT + rb"(" + NOTES.encode() + rb")(?: [^<>\\]{0,200})?" + _GT)
 _RULES = (b"user_instructions", b"INSTRUCTIONS", b"rules", b"explicit_instructions", b"reminderInstructions")
 _OF_RESULTS = (b"system-reminder", b"system_reminder")  # what stands between the output of tools
 
@@ -39,11 +40,11 @@ _FILES = (
     (rb"(?:(?<=\\n)|\A)Instructions from: (?P<name>[^\\]{1,400})", rb"\Z"),
     (_LT + rb"project_instructions path=\\\"(?P<name>[^\\]{1,400})\\\"" + _GT, _LT + rb"/project_instructions" + _GT),
 )
-_BEGINS = [re.compile(begin) for begin, _ in _FILES]
-_ENDS = [re.compile(end) for _, end in _FILES]
+_BEGINS = [regex(begin) for begin, _ in _FILES]
+_ENDS = [regex(end) for _, end in _FILES]
 
 # The begin of a message in place of the conversation before it: Claude Code, Codex, Gemini CLI, pi, cline, opencode
-_SUMMARY = re.compile(
+_SUMMARY = regex(
     rb"\s*(?:This session is being continued from a previous conversation|Another language model started to solve this problem"
     rb"|" + _LT + rb"(?:state_snapshot|compressed_history|conversation_summary|summary)" + _GT + rb""
     rb"|The conversation history before this point was compacted|\[Context summary"

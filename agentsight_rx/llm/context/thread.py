@@ -5,6 +5,8 @@ The counts of the provider are the truth. They say how long a request is up to c
 cache, and the ends of the request before and of its answer. A piece alone between two such places is counted, and keeps its
 tokens. Others share the rest by their tokens in earlier requests. New ones share by length; counted pieces of the same origin
 say how long a token is. Whole numbers always add up. Without counts a token is taken for four bytes.
+
+Longer than 300 lines because the places that a provider counts are known here alone.
 """
 
 from __future__ import annotations
@@ -17,8 +19,35 @@ from typing import TypeAlias
 
 from .anatomy import Anatomy
 from .held import BYTES, Costs, Given, Held, Sent, Step, shared, size_of
-from .known_places import fixed_in, read_up_to
 from .pieces import MEDIA, Piece
+
+# -- known places --------------------------------------------------------------------------------------------------
+# What a request read from the cache, its marks -> up to which piece that is, where only one can be meant.
+
+
+def read_up_to(held: Sequence[Held], most: int, points: Sequence[tuple[int, int]], tokens: int, /) -> tuple[int, int]:
+    """
+    The cache may have had the first `most` pieces, `points` are the (pieces, tokens) that are known already, and so many
+    `tokens` came from the cache -> where a new point belongs among these, and the pieces up to there; 0: it is not known, or is
+    known already.
+    """
+    place = bisect_right(points, tokens, key=itemgetter(1))
+    low, counted = points[place - 1]
+    if counted == tokens:
+        return place, 0
+    high = points[place][0] - 1 if place < len(points) else most
+    marks = [at for at in range(low + 1, min(high, most) + 1) if held[at - 1].piece.mark]
+    return place, marks[0] if len(marks) == 1 else 0
+
+
+def fixed_in(held: Sequence[Held], /) -> int:
+    """The pieces of a first request that an earlier session may have sent: all before its one prompt; 0 where it goes on."""
+    said = next((at for at, each in enumerate(held) if each.piece.origin not in ("tools", "system")), 0)
+    return said if all(each.piece.origin not in ("answer", "result", "kept") for each in held[said:]) else 0
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 _LEARNT_LEAST = 64  # bytes: of a shorter piece the signs around it are a large part
 _NEWEST = 3  # elements: their marks for the cache change

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from msgspec import Struct
 
+from ...core.start import regex
 from ...events import Headers, SseEvent
 from ...wire.aws_event_stream import PRELUDE, AwsEventStreamDecoder, frame_size
 from ...wire.http1_head import field
@@ -57,9 +57,9 @@ KINDS = {
 
 UNKNOWN = KINDS[_EVENTS]
 
-_NEXT_VALUE = re.compile(rb"\}[ \t]*\r?\n\s*\{").search  # in one JSON value a comma stands there, and no text has a line end
+_NEXT_VALUE = regex(rb"\}[ \t]*\r?\n\s*\{")  # in one JSON value a comma stands there, and no text has a line end
 _FIELDS_BEGIN = (b"d", b"e", b"i", b"r", b":")  # data, event, id, retry, and a comment
-_BEGINS_EVENTS = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]{0,4}(?:(?:data|event|id|retry):|: )").match
+_BEGINS_EVENTS = regex(rb"(?:\xef\xbb\xbf)?[\r\n]{0,4}(?:(?:data|event|id|retry):|: )")
 
 
 def kind_by_head(headers: Headers, target: str) -> str:
@@ -77,7 +77,7 @@ def kind_by_head(headers: Headers, target: str) -> str:
 
 def kind_by_begin(begun: bytes | bytearray) -> str:
     """The media type of a body that begins so, where its head does not say: some proxies set a wrong one. "": not a stream."""
-    if _BEGINS_EVENTS(begun):
+    if _BEGINS_EVENTS.match(begun):
         return _EVENTS
     return _FRAMES if len(begun) >= PRELUDE and frame_size(begun) else ""
 
@@ -93,4 +93,4 @@ def kind_in_fact(announced: str, begun: bytes) -> str:
 def kind_of_body(body: bytes) -> str:
     """The same for a whole body, without its content coding: lines of JSON are a stream too."""
     begun = body[:PRELUDE].lstrip()
-    return kind_by_begin(body) or (_NDJSON if begun[:1] == b"{" and _NEXT_VALUE(body) else "")
+    return kind_by_begin(body) or (_NDJSON if begun[:1] == b"{" and _NEXT_VALUE.search(body) else "")

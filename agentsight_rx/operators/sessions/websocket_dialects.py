@@ -1,4 +1,4 @@
-"""The path of a WebSocket -> the dialect in which a model is called on it."""
+"""The path of a WebSocket -> the dialect in which a model is called on it; two of them, Realtime and Responses."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import msgspec
 from msgspec import Raw, Struct, field
 
+from ...core.start import regex
 from ...llm import find
 from .websocket_gemini import GeminiLiveTalk
 from .websocket_talk import NO_ANSWER, Parts, Question, ServerEvent, Talk, joined, read, size_of_base64, without_media
@@ -218,8 +219,8 @@ class ResponsesTalk(Talk):
 
 # Found in the path, without query
 DIALECTS: tuple[tuple[re.Pattern[str], type[Talk]], ...] = (
-    (re.compile(r"/realtime/?$"), RealtimeTalk),
-    (re.compile(r"BidiGenerateContent(?:Constrained)?$"), GeminiLiveTalk),
+    (regex(r"/realtime/?$"), RealtimeTalk),
+    (regex(r"BidiGenerateContent(?:Constrained)?$"), GeminiLiveTalk),
 )
 
 

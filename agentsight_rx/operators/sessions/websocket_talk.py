@@ -9,13 +9,15 @@ from typing import ClassVar, Literal, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from ...core.start import regex
+
 T = TypeVar("T")
 
 _PARTS_MOST = 1 << 20  # bytes that one request is put together of; text of a turn has a few KiB
 _MEDIA_LEAST = 1024  # bytes: shorter ones may as well stay
 
 # Base64 of sound and images, as a value of these names or as a URL. A quote inside of a string is escaped: no text matches
-_MEDIA = re.compile(
+_MEDIA = regex(
     rb'(?P<name>"(?:audio|data)"\s*+:\s*+)?"(?P<url>data:[^",\\]{1,100}?;base64,)?(?P<coded>(?:[A-Za-z0-9+/_=-]++|\\/)++)"'
 )
 

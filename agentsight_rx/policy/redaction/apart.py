@@ -8,9 +8,9 @@ begins with the value and reads back, in the line without its escapes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from ...core.start import regex
 from .fields import Secret, kind_of_name
 from .lines import Line, Lines, words_of
 from .names import NameKind, is_secret_flag, name_kind
@@ -20,8 +20,8 @@ from .values import is_mixed, is_random, is_very_random, looks_secret
 from .views import plain
 
 _LONGEST = 256  # bytes of a value
-_VALUE_BEFORE = re.compile(rb"[^\s\"'`,;|<>&(){}\[\]=:\x80-\xff]*\Z")
-_VALUE = re.compile(rb"[^\s\"'`,;|<>&(){}\[\]\x80-\xff]*")
+_VALUE_BEFORE = regex(rb"[^\s\"'`,;|<>&(){}\[\]=:\x80-\xff]*\Z")
+_VALUE = regex(rb"[^\s\"'`,;|<>&(){}\[\]\x80-\xff]*")
 _QUOTES = (b'"', b"'", b"`")
 _CDATA = b"<![CDATA["
 _BRACKETS = (b"(", b"[", b"{")
@@ -210,48 +210,48 @@ def _kind_of(name: bytes) -> NameKind:
     return name_kind(name) or ("key" if name.isupper() and is_secret_flag(name) else "")
 
 
-_MAY_BE = re.compile(  # with a digit, or with capitals that begin no words
+_MAY_BE = regex(  # with a digit, or with capitals that begin no words
     rb"[^0-9_/]*+[0-9]|[A-Za-z_/-]*+[0-9](?:(?<=[A-Za-z].)|(?=[A-Za-z]))|"
     rb"(?!(?:[A-Z]?[a-z]{2,})?(?:[A-Z][a-z]{2,})*\Z)(?=[^a-z]*[a-z]+[^a-z]*[A-Z]|[^A-Z]*[A-Z]+[^A-Z]*[a-z])[^0-9_/]+\Z"
 )
-_PPK = re.compile(rb"Private-Lines: [0-9]{1,4}(?:\r?\n|(?:\\+r)?\\+n)\Z")  # PuTTY's own format of a private key
+_PPK = regex(rb"Private-Lines: [0-9]{1,4}(?:\r?\n|(?:\\+r)?\\+n)\Z")  # PuTTY's own format of a private key
 _PPK_MOST = 32
-_IN_LABEL = re.compile(rb"\[redacted:[a-z-]{0,40}:?\Z")
-_MEMBER = re.compile(rb"[\"'][ \t]*:[ \t]*\\*[\"']\Z")
+_IN_LABEL = regex(rb"\[redacted:[a-z-]{0,40}:?\Z")
+_MEMBER = regex(rb"[\"'][ \t]*:[ \t]*\\*[\"']\Z")
 _PROGRAM_MOST, _FLAG_MOST = 300, 24  # bytes between a program and its flag, and of that
 _NEAR_MOST = 72  # bytes before a value in which something says that it is a secret
-_IN_TABLE = re.compile(rb"(?:\|[ \t]*\**|[,;\t]|\\t?)\\*[\"'`]?\Z")  # what stands before a cell
-_HINT = re.compile(
+_IN_TABLE = regex(rb"(?:\|[ \t]*\**|[,;\t]|\\t?)\\*[\"'`]?\Z")  # what stands before a cell
+_HINT = regex(
     rb"(?:[Pp][Aa]?[Ss][SsWwKk]|PWD|pwd|ecret|ECRET|oken|OKEN|[Kk]ey|KEY|[Aa]uth|AUTH|red|RED|ookie|jwt|JWT|alue|efault|esult|ontent|kty|echo|printf|<<<|wort|contrase|senha|[Pp]w\W|\xd0|\xe5|\xe3|\w:)"
 )
-_OCTET = re.compile(rb"%[0-9A-Fa-f]{2}")  # percent-encoded: what it says is searched too
-_HEX = re.compile(rb"(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{12,128}")
-_IN_CASES = re.compile(rb"(?=[^a-z]*[a-z])[^A-Z]*[A-Z]")
-_BEHIND = re.compile(
+_OCTET = regex(rb"%[0-9A-Fa-f]{2}")  # percent-encoded: what it says is searched too
+_HEX = regex(rb"(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{12,128}")
+_IN_CASES = regex(rb"(?=[^a-z]*[a-z])[^A-Z]*[A-Z]")
+_BEHIND = regex(
     rb"passw[\w.-]{0,40}[\"'\])}\\]{0,8}[ \t]{0,4}(?:=>|:=|<-|[=:,|>]|is:?)?[ \t]{0,4}[\\\"'`({\[*N]{0,8}"
     rb"([^\s\"'`,;|<>&(){}\[\]\\]{6,256})"
 )
-_BORDER = re.compile(rb"[\[{,:][ \t]{0,4}\"")
-_CLOSING = re.compile(rb"\"[ \t]{0,4}[,:\]}]")
-_NETSCAPE = re.compile(rb"\t(?:TRUE|FALSE)\t[^\t]+\t(?:TRUE|FALSE)\t[0-9]+\t[^\t]*\t\Z")
+_BORDER = regex(rb"[\[{,:][ \t]{0,4}\"")
+_CLOSING = regex(rb"\"[ \t]{0,4}[,:\]}]")
+_NETSCAPE = regex(rb"\t(?:TRUE|FALSE)\t[^\t]+\t(?:TRUE|FALSE)\t[0-9]+\t[^\t]*\t\Z")
 _OBJECT_MOST = 200  # bytes around a value
-_OBJECT_END = re.compile(rb"[}>]")
-_COOKIE = re.compile(rb"\"(?:domain|httpOnly|sameSite|expires|expirationDate)\"[ \t]*:")
-_PREFIX = re.compile(rb"(?<![A-Za-z0-9])([A-Za-z]{1,2}|Some\(|String::from\(|SecretStr\()[\"']\Z")  # of a string
-_TYPED = re.compile(rb"([A-Za-z_]\w*)(?:[ \t]*:[ \t]*|[ \t]+|(?=\[))(?:[A-Z][\w.<>]*|&?'?\w* ?str|string|bytes|\[\])\Z")
-_SAID = re.compile(  # names of several words, and those of other languages
+_OBJECT_END = regex(rb"[}>]")
+_COOKIE = regex(rb"\"(?:domain|httpOnly|sameSite|expires|expirationDate)\"[ \t]*:")
+_PREFIX = regex(rb"(?<![A-Za-z0-9])([A-Za-z]{1,2}|Some\(|String::from\(|SecretStr\()[\"']\Z")  # of a string
+_TYPED = regex(rb"([A-Za-z_]\w*)(?:[ \t]*:[ \t]*|[ \t]+|(?=\[))(?:[A-Z][\w.<>]*|&?'?\w* ?str|string|bytes|\[\])\Z")
+_SAID = regex(  # names of several words, and those of other languages
     rb"(?i)(?:\b(?:api|access|secret|private|license|auth|signing|recovery|encryption|master|pragma) key|client secret|\bpw|"
     rb"\bcreds|"
     rb"passwor[dt]e?|kennwort|mot de passe|contrase\xc3\xb1a|senha|wachtwoord|\xbf\xd0\xb0\xd1\x80\xd0\xbe\xd0\xbb\xd1\x8c|"
     rb"\xe5\xaf\x86\xe7\xa0\x81|\xe3\x83\x91\xe3\x82\xb9\xe3\x83\xaf\xe3\x83\xbc\xe3\x83\x89)\Z"
 )
-_CREDENTIALS = re.compile(rb"(?i)(?:auth[ \t]*=[ \t]*\(|(?:basic|digest)auth\()[^()]{1,64},[ \t]*[\"']\Z")
+_CREDENTIALS = regex(rb"(?i)(?:auth[ \t]*=[ \t]*\(|(?:basic|digest)auth\()[^()]{1,64},[ \t]*[\"']\Z")
 _USER, _HOST = (
-    re.compile(rb"(?:\A|[\s\"'=])[A-Za-z_][\w.-]{0,30}:\Z"),
-    re.compile(rb"@(?!sha256:)[\w.-]+"),
+    regex(rb"(?:\A|[\s\"'=])[A-Za-z_][\w.-]{0,30}:\Z"),
+    regex(rb"@(?!sha256:)[\w.-]+"),
 )  # of name:password@host
-_SENSITIVE = re.compile(rb"random_password|\"kty\"|\"sensitive\"[ \t]*:[ \t]*true|type=[\"']?password\b")
-_SAID_NAME = re.compile(rb"[\"'<>=]([A-Za-z_][\w.-]{1,60})(?=[\"'<> ])")
+_SENSITIVE = regex(rb"random_password|\"kty\"|\"sensitive\"[ \t]*:[ \t]*true|type=[\"']?password\b")
+_SAID_NAME = regex(rb"[\"'<>=]([A-Za-z_][\w.-]{1,60})(?=[\"'<> ])")
 _ROWS_MOST = 8  # of a table above a cell
 
 
@@ -260,4 +260,4 @@ def looked_at(data: bytes, runs: Sequence[Span]) -> Sequence[Span]:
     return [*runs, *[hit.span() for hit in _WORD.finditer(data)]]
 
 
-_WORD = re.compile(rb"(?=[A-Za-z!-.?@^_~]*[0-9]|[a-z!-.?@^_~]*[A-Z][A-Z!-.?@^_~]*[a-z])[A-Za-z0-9+/_!#$%*.?@^~-]{8,64}")
+_WORD = regex(rb"(?=[A-Za-z!-.?@^_~]*[0-9]|[a-z!-.?@^_~]*[A-Z][A-Z!-.?@^_~]*[a-z])[A-Za-z0-9+/_!#$%*.?@^~-]{8,64}")

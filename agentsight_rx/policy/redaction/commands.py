@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+from ...core.start import regex
 from .fields import FLAG_KIND, Secret, secrets_of_field
 from .lines import Word, end_of_string, opening, words_of
 from .names import is_secret_flag, is_secret_header
@@ -22,21 +23,19 @@ from .views import View, unescaped
 _TRIES_MOST = 16  # names in one word whose values are no secrets
 _LOOKS_MOST = 256  # bytes of a value
 
-_FLAG = re.compile(rb"--?[A-Za-z][A-Za-z0-9_.-]{0,63}")
-_NAME = re.compile(
-    rb"(?<![A-Za-z0-9_.-])(?:--?([A-Za-z][A-Za-z0-9_.-]{0,63})(?:=|[ \t]{1,8})|([A-Za-z_][A-Za-z0-9_.-]{0,63})=)"
-)
-_WORD = re.compile(rb"\"([^\"]*)|'([^']*)|([^\s;|&<>()\"'`]+)")
-_REFERENCE = re.compile(rb"\$(?:\w+|\{[^}]*\}|\(.*)")
-_PLACEHOLDER = re.compile(rb"\{\{?[ \t]*[\w.]+[ \t]*\}?\}|<[\w -]+>")
-_FIELD = re.compile(rb"(?<![A-Za-z0-9-])(?<!\[redacted:)(?:-H)?([A-Za-z][A-Za-z0-9-]{2,60}):[ \t]?")
-_FIELD_VALUE = re.compile(rb"[^\"'\n`]*")
-_WORD_FIELD = re.compile(rb"(?:-H)?([A-Za-z][A-Za-z0-9-]{2,60}):[ \t]*(?=\S)")
-_SCRIPT_FLAG = re.compile(rb"-[a-z]{0,4}c")
+_FLAG = regex(rb"--?[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_NAME = regex(rb"(?<![A-Za-z0-9_.-])(?:--?([A-Za-z][A-Za-z0-9_.-]{0,63})(?:=|[ \t]{1,8})|([A-Za-z_][A-Za-z0-9_.-]{0,63})=)")
+_WORD = regex(rb"\"([^\"]*)|'([^']*)|([^\s;|&<>()\"'`]+)")
+_REFERENCE = regex(rb"\$(?:\w+|\{[^}]*\}|\(.*)")
+_PLACEHOLDER = regex(rb"\{\{?[ \t]*[\w.]+[ \t]*\}?\}|<[\w -]+>")
+_FIELD = regex(rb"(?<![A-Za-z0-9-])(?<!\[redacted:)(?:-H)?([A-Za-z][A-Za-z0-9-]{2,60}):[ \t]?")
+_FIELD_VALUE = regex(rb"[^\"'\n`]*")
+_WORD_FIELD = regex(rb"(?:-H)?([A-Za-z][A-Za-z0-9-]{2,60}):[ \t]*(?=\S)")
+_SCRIPT_FLAG = regex(rb"-[a-z]{0,4}c")
 
 # What stands for a value, and a value that is searched for, as in `grep 'token=.*'`, are no secrets. Where a blank is the first
 # letter of the value, its quote ends a string: `grep 'key|token=' file`
-_NO_VALUE = re.compile(
+_NO_VALUE = regex(
     rb"\s|[^A-Za-z0-9]*\Z|(?i:your[ _-][\w -]*\Z)|.*(?:\.[*+]|\[\^|\[a-z|\[A-Z|\[0-9|\\[wWsSdDb]|\\\()", re.DOTALL
 )
 
@@ -116,8 +115,8 @@ def _moved(found: Iterator[Secret], by: int) -> Iterator[Secret]:
 _MEMBERS = (b"ommand", b"cmd", b"cript", b"shell")
 _MEMBER_MOST = max(map(len, _MEMBERS))
 _BLANK = rb"(?:[ \t\r\n]|\\+[nrt]){0,16}"
-_MEMBER = re.compile(rb"(?:ommand|cmd|cript|shell)\\*[\"'][ \t]{0,4}:" + _BLANK + rb"(\[?)" + _BLANK)
-_NEXT = re.compile(_BLANK + rb"," + _BLANK)
+_MEMBER = regex(rb"(?:ommand|cmd|cript|shell)\\*[\"'][ \t]{0,4}:" + _BLANK + rb"(\[?)" + _BLANK)
+_NEXT = regex(_BLANK + rb"," + _BLANK)
 _WORDS_MOST = 256  # of one command
 _LOOK_MOST = 512  # bytes of a command in which its first program is
 _BEFORE_MOST = 4096  # bytes of a command before a secret

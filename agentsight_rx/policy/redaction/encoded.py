@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
+from ...core.start import regex
 from .fields import Secret
 from .kinds import COMPRESSED
 from .lines import open_encoded
@@ -48,11 +49,11 @@ class _Around:
         return at - (len(window) - len(window.rstrip(self._others))), found.end() if found else at
 
 
-_BEGUN = re.compile(rb"(?:%[0-9A-Fa-f]?|\\(?:u[0-9A-Fa-f]{0,3})?)\Z")  # an encoded byte whose end is missing
+_BEGUN = regex(rb"(?:%[0-9A-Fa-f]?|\\(?:u[0-9A-Fa-f]{0,3})?)\Z")  # an encoded byte whose end is missing
 _BEGUN_MOST = 5
 _ENCODED_LEAST = 8  # bytes: a parameter of one letter whose name has three, with one byte encoded
 _BEFORE_MOST = 256  # bytes before the first encoded one: a name, and the beginning of a key
-_OCTET = re.compile(rb"%[0-9A-Fa-f]{2}")
+_OCTET = regex(rb"%[0-9A-Fa-f]{2}")
 _OF_URL = _Around(b" \t\r\n\f\v\"'<>\\`")
 _OF_STRING = _Around(b'\r\n"')
 
@@ -110,7 +111,7 @@ _STRING = _Coding(_OF_STRING, unescaped, _run_of_string)
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _FIRST_MOST = 512  # bytes of a run: if they are no text, it is an image or an archive
 
-_BREAK = re.compile(rb"\n|\r\n|\\\\*(?:r\\+)?n")  # each begins with a letter, by which `re` searches 15 times as fast
+_BREAK = regex(rb"\n|\r\n|\\\\*(?:r\\+)?n")  # each begins with a letter, by which `re` searches 15 times as fast
 
 
 def _find_in_run(data: bytes, span: Span, cut: bool, found: list[Secret], inner: Finder) -> None:
@@ -150,10 +151,10 @@ _LINE_LEAST = 60  # digits of a line that is followed by another
 
 # -- compressed ------------------------------------------------------------------------------------------------------------
 
-_COMPRESSED = re.compile(rf"(?:(?<![A-Za-z0-9+_-])|(?<=\\[nrt]))({COMPRESSED})".encode())  # also as a part of a path
+_COMPRESSED = regex(rf"(?:(?<![A-Za-z0-9+_-])|(?<=\\[nrt]))({COMPRESSED})".encode())  # also as a part of a path
 _SAID_LEAST, _SAID_TIMES = 4096, 32  # bytes that are decompressed, and as multiple of the compressed ones: a bomb says no more
-_NO_DIGIT = re.compile(rb"[^A-Za-z0-9+/]+")
-_ESCAPED_BREAK = re.compile(rb"\\+[nr]")
+_NO_DIGIT = regex(rb"[^A-Za-z0-9+/]+")
+_ESCAPED_BREAK = regex(rb"\\+[nr]")
 
 
 def _find_in_compressed(data: bytes, span: Span, cut: bool, found: list[Secret], inner: Finder) -> None:

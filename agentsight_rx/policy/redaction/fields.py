@@ -1,11 +1,11 @@
-"""Values of HTTP fields -> the secrets in them: credentials, cookies, keys; and such fields in raw bytes."""
+"""Values of HTTP fields -> the secrets in them: credentials, cookies, keys; and such fields in raw bytes. What a Secret is."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from ...core.start import regex
 from .names import ANY_SCHEME, SCHEME, NameKind, is_secret_header
 from .values import is_basic, is_random, is_value
 
@@ -33,7 +33,7 @@ class Secret(NamedTuple):
 
 # The bytes a secret may consist of: how far one that was cut continues
 RUNS = {
-    name: re.compile(pattern)
+    name: regex(pattern)
     for name, pattern in {
         "key": rb"[A-Za-z0-9_-]*",
         "word": rb"[A-Za-z0-9_]*",
@@ -65,17 +65,17 @@ RUNS = {
 
 
 _CREDENTIALS = ("authorization", "authentication", "x-auth")
-_SCHEME_ALONE = re.compile(rb"(?i)(?:basic|bearer|digest|negotiate|ntlm)[ \t]*")
-_PAIR = re.compile(rb"[ \t]*([^=;]*=)?[ \t]*\"?([^;\"]*)\"?")
+_SCHEME_ALONE = regex(rb"(?i)(?:basic|bearer|digest|negotiate|ntlm)[ \t]*")
+_PAIR = regex(rb"[ \t]*([^=;]*=)?[ \t]*\"?([^;\"]*)\"?")
 
 # Values of sec-websocket-protocol, such as `openai-insecure-api-key.sk-…`; its other values are names of protocols
-_PROTOCOL = re.compile(rb"[^\s,]+")
-_PROTOCOL_NAME = re.compile(
+_PROTOCOL = regex(rb"[^\s,]+")
+_PROTOCOL_NAME = regex(
     rb"(?i)base64url\.bearer\.authorization\.k8s\.io\.|[\w.-]{0,80}?(?:api-?key|token|bearer|secret|authorization)[.:_-]"
 )
-_LONG_PROTOCOL = re.compile(rb"(?=[^0-9]*[0-9])[A-Za-z0-9_.~+/=-]{40,}")
+_LONG_PROTOCOL = regex(rb"(?=[^0-9]*[0-9])[A-Za-z0-9_.~+/=-]{40,}")
 
-_FIELD = re.compile(rb"\n(?:[<>] )?([A-Za-z][A-Za-z0-9-]{2,60})[ \t]{0,16}:")
+_FIELD = regex(rb"\n(?:[<>] )?([A-Za-z][A-Za-z0-9-]{2,60})[ \t]{0,16}:")
 
 
 def secrets_of_field(name: str, data: bytes) -> Iterator[Secret]:
@@ -127,7 +127,7 @@ def find_fields(data: bytes, /) -> list[Secret]:
 
 # -- values in a text -----------------------------------------------------------------------------------------------------
 
-_COOKIE = re.compile(rb"[ \t]*([^\s=;,\"'\\<>]{1,256})=([^\s;,\"'\\<>`]*)(;?)")
+_COOKIE = regex(rb"[ \t]*([^\s=;,\"'\\<>]{1,256})=([^\s;,\"'\\<>`]*)(;?)")
 _ATTRIBUTES = (b"path", b"domain", b"expires", b"max-age", b"samesite", b"version")
 
 
@@ -174,5 +174,5 @@ def kind_of_name(name: bytes, value: bytes) -> str:
     return "password" if b"pass" in lower or b"pwd" in lower else "member"
 
 
-_AWS_NAME = re.compile(rb"secret[_-]?access[_-]?key")
-_AWS_SECRET = re.compile(rb"[A-Za-z0-9+/]{40}")
+_AWS_NAME = regex(rb"secret[_-]?access[_-]?key")
+_AWS_SECRET = regex(rb"[A-Za-z0-9+/]{40}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ...core.start import regex
 from .apart import Apart, looked_at
 from .commands import Commands
 from .encoded import find_encoded
@@ -21,18 +22,18 @@ from .shapes import find_shapes
 from .values import is_value
 
 # RFC 7468, and the armour of PGP. In JSON its lines end with the two characters \n. A mention in prose has no base64 after it.
-_PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_PEM_BODY = re.compile(rb"(?:\s|\\[nrt]|\\){0,16}(?:[A-Za-z0-9+/=]{16}|[A-Z][A-Za-z-]{2,40}: )")
-_PEM_BODY_BEGUN = re.compile(rb"(?:\s|\\[nrt]|\\){0,16}(?:[A-Za-z0-9+/=]{0,15}|[A-Z][A-Za-z-]{0,40}:?)\Z")
-_PEM_END = re.compile(rb"-----END[A-Z0-9 ]{0,50}(?:-----)?")
+_PEM_BEGIN = regex(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_BODY = regex(rb"(?:\s|\\[nrt]|\\){0,16}(?:[A-Za-z0-9+/=]{16}|[A-Z][A-Za-z-]{2,40}: )")
+_PEM_BODY_BEGUN = regex(rb"(?:\s|\\[nrt]|\\){0,16}(?:[A-Za-z0-9+/=]{0,15}|[A-Z][A-Za-z-]{0,40}:?)\Z")
+_PEM_END = regex(rb"-----END[A-Z0-9 ]{0,50}(?:-----)?")
 PEM_MOST = 65_536
 
-_USERINFO = re.compile(rb"://[^\s/:@\"'<>\\?#]{0,256}:([^\s/\"'<>\\?#]{1,512})@")
+_USERINFO = regex(rb"://[^\s/:@\"'<>\\?#]{0,256}:([^\s/\"'<>\\?#]{1,512})@")
 _USERINFO_MOST = 780  # bytes of it
-_USERINFO_CUT = re.compile(rb"://[^\s/:@\"'<>\\?#]{0,256}:(?![0-9]{1,5}\Z)([^\s/@\"'<>\\?#]{0,512})\Z")
+_USERINFO_CUT = regex(rb"://[^\s/:@\"'<>\\?#]{0,256}:(?![0-9]{1,5}\Z)([^\s/@\"'<>\\?#]{0,512})\Z")
 
-_QUERY_END = re.compile(rb"[^\s\"'<>]*")
-_PARAMETER = re.compile(rb"(?:[?&]|\\u0026)([A-Za-z0-9_.-]{1,64})(?:=|\\u003[dD])")
+_QUERY_END = regex(rb"[^\s\"'<>]*")
+_PARAMETER = regex(rb"(?:[?&]|\\u0026)([A-Za-z0-9_.-]{1,64})(?:=|\\u003[dD])")
 
 _DEPTH_MOST = 3  # Base64 in Base64, or percent-encoded three times
 
@@ -50,22 +51,22 @@ def hinted(text: str, new: str = "", /, *, is_head: bool = False) -> bool:
     new = new or text
     if (
         ("\\" in new and "\\u00" in new)
-        or ("_" in new and _UNDERSCORE(text, len(text) - len(new)) is not None)
-        or (":" in new and _MEMBER(text, len(text) - len(new)) is not None)
-        or ("=" in new and _VARIABLE(text, len(text) - len(new)) is not None)
+        or ("_" in new and _UNDERSCORE.search(text, len(text) - len(new)) is not None)
+        or (":" in new and _MEMBER.search(text, len(text) - len(new)) is not None)
+        or ("=" in new and _VARIABLE.search(text, len(text) - len(new)) is not None)
         or ("~" in new and "Q~" in text)
-        or (">" in new and _MARKUP(text, len(text) - len(new)) is not None)
-        or ("-" in new and _HYPHEN(text, len(text) - len(new)) is not None)
-        or ("w" in new and _IN_PASSWORD in new and _NETRC_TEXT(text) is not None)
-        or (not is_head and _MIXED_WORD(new) is not None and (new is text or _has_mixed_value(new)))
+        or (">" in new and _MARKUP.search(text, len(text) - len(new)) is not None)
+        or ("-" in new and _HYPHEN.search(text, len(text) - len(new)) is not None)
+        or ("w" in new and _IN_PASSWORD in new and _NETRC_TEXT.search(text) is not None)
+        or (not is_head and _MIXED_WORD.search(new) is not None and (new is text or _has_mixed_value(new)))
     ):
         return True
-    if len(new) < _FEW and _RARER(new) is None:
+    if len(new) < _FEW and _RARER.search(new) is None:
         return False
     return (
         ("@" in new and "://" in text)
-        or ("?" in new and _QUERY(text) is not None)
-        or ("%" in new and _OCTET(new) is not None)
+        or ("?" in new and _QUERY.search(text) is not None)
+        or ("%" in new and _OCTET.search(new) is not None)
         or (
             ("J" in new or "I" in new or "z" in new or "B" in new or "9" in new or "K" in new or "Z" in new)
             and (_has_known(text) or may_hold_base64(text) or may_hold_key(text))
@@ -89,7 +90,7 @@ def is_frame(text: str, /) -> bool:
 
 
 _FEW = 60  # characters; in fewer, one search for all these letters is faster than one for each
-_RARER = re.compile(r"[@?%JIzB9KZVW578]").search
+_RARER = regex(r"[@?%JIzB9KZVW578]")
 
 
 def _has_known(text: str) -> bool:
@@ -110,24 +111,22 @@ def _has_known(text: str) -> bool:
     )
 
 
-_QUERY = re.compile(
+_QUERY = regex(
     r"(?i)[?&][a-z0-9_.-]{0,60}?(?:key|token|sig|signature|secret|password|passwd|pwd|credential|jwt|assertion)(?:=|\\u003d)"
-).search
+)
 # A digit beside a letter, or a capital behind a small letter or a sign
 _MIXED = r"[A-Z0-9](?:(?<=[a-z].)|(?<=[A-Z][0-9])|(?<=[0-9])(?=[A-Za-z])|(?<=[!#$%^&*+?~].))"
-_MIXED_WORD, _MIXED_IN_SHORT = re.compile(_MIXED).search, re.compile(_MIXED.encode()).search
+_MIXED_WORD, _MIXED_IN_SHORT = regex(_MIXED), regex(_MIXED.encode())
 _MIXED_LEAST = 6  # characters of a value that only its looks say to be one, with room for less
 
 
 def _has_mixed_value(said: str) -> bool:
     """May one of these words of a person or a model be a value that looks random?"""
-    return any(len(word) >= _MIXED_LEAST and _MIXED_WORD(word) is not None for word in said.split())
+    return any(len(word) >= _MIXED_LEAST and _MIXED_WORD.search(word) is not None for word in said.split())
 
 
-_OCTET = re.compile(r"%[0-9A-Fa-f]{2}").search
-_MARKUP, _MEMBER, _VARIABLE, _HYPHEN, _UNDERSCORE = (
-    re.compile(each).search for each in (MARKUP, MEMBER, VARIABLE, HYPHEN, UNDERSCORE)
-)
+_OCTET = regex(r"%[0-9A-Fa-f]{2}")
+_MARKUP, _MEMBER, _VARIABLE, _HYPHEN, _UNDERSCORE = (regex(each) for each in (MARKUP, MEMBER, VARIABLE, HYPHEN, UNDERSCORE))
 
 
 def find_secrets(data: bytes, *, cut: bool = False) -> Sequence[Secret]:
@@ -148,7 +147,7 @@ def _find(data: bytes, cut: bool, depth: int) -> list[Secret]:
     if marks.shapes or cut:
         find_shapes(data, cut, marks.shapes, found)
     is_short = len(data) < _SHORT
-    is_mixed = is_short and _MIXED_IN_SHORT(data) is not None
+    is_mixed = is_short and _MIXED_IN_SHORT.search(data) is not None
     apart = Apart(data, found, cut)
     if is_mixed or marks.runs:
         apart.look_at(looked_at(data, marks.runs) if is_mixed else marks.runs)
@@ -182,7 +181,7 @@ def _inside(said: bytes, cut: bool, depth: int) -> Sequence[Secret]:
 
 
 _SHORT = 2000  # bytes; in a longer text, the search for letters that are written as escapes takes too long
-_ESCAPE = re.compile(rb"\\u00[2-7]")
+_ESCAPE = regex(rb"\\u00[2-7]")
 
 
 def find_parameters(data: bytes, /, *, cut: bool = False) -> list[Secret]:
@@ -212,9 +211,9 @@ def _find_pem(data: bytes, cut: bool, begins: list[int], found: list[Secret]) ->
             found.append(Secret(begin.start(), done, "private-key"))
 
 
-_PEM_LAST = re.compile(rb"-----END [A-Z0-9 ]{0,40}\Z")
+_PEM_LAST = regex(rb"-----END [A-Z0-9 ]{0,40}\Z")
 _PEM_DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n\\"
-_PEM_LINE = re.compile(rb"[a-z]{0,64}[A-Z0-9+/][A-Za-z0-9+/]*")  # no word
+_PEM_LINE = regex(rb"[a-z]{0,64}[A-Z0-9+/][A-Za-z0-9+/]*")  # no word
 
 
 def _find_end_of_pem(data: bytes, place: int, done: int, found: list[Secret]) -> int:
@@ -247,13 +246,13 @@ def _find_userinfo(data: bytes, found: list[Secret]) -> None:
 # In a netrc file neither a colon nor an equals sign stands behind a name. Of its words, CPython finds this part fastest
 _IN_PASSWORD = "passw"
 _BLANKS = rb"(?:[ \t\r\n]|\\+[nrt]){1,8}"
-_NETRC = re.compile(
+_NETRC = regex(
     rb"(?:machine" + _BLANKS + rb"[^\s\"'\\]{1,128}|default)" + _BLANKS
     + rb"(?:(?:login|account)" + _BLANKS + rb"[^\s\"'\\]{1,128}" + _BLANKS + rb"){1,2}\Z"
 )  # fmt: skip
-_NETRC_VALUE = re.compile(rb"password" + _BLANKS + rb"([^\s\"'\\]{1,128})")
+_NETRC_VALUE = regex(rb"password" + _BLANKS + rb"([^\s\"'\\]{1,128})")
 _NETRC_MOST = 300  # bytes before the password
-_NETRC_TEXT = re.compile(r"(?:machine|default)[ \t\r\n\\].*password[ \t\r\n\\]", re.DOTALL).search
+_NETRC_TEXT = regex(r"(?:machine|default)[ \t\r\n\\].*password[ \t\r\n\\]", re.DOTALL)
 
 
 def _find_netrc(data: bytes, cut: bool, found: list[Secret], apart: Apart) -> None:
@@ -289,8 +288,8 @@ def _parameters_of_urls(data: bytes) -> list[Secret]:
     return found
 
 
-_REFERENCE = re.compile(rb"[${<]")  # begins what a template has for a value
-_OF_CODE = re.compile(rb"[A-Za-z_]{1,2}\.")  # `a?b.key=c:d` in a small program
+_REFERENCE = regex(rb"[${<]")  # begins what a template has for a value
+_OF_CODE = regex(rb"[A-Za-z_]{1,2}\.")  # `a?b.key=c:d` in a small program
 _NO_QUERY = (b"", b" ", b"\n", b"\r", b'"', b"'", b"\\", b"?", b")", b"<")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ...core.start import regex
 from .views import View, plain
 
 _BEFORE_MOST, _BEHIND_MOST = 400, 640  # bytes of a line around a place
@@ -90,7 +91,7 @@ class Lines:
         return Line(plain(data, first, found.start()), first, found.start(), True)
 
 
-_END_OF_LINE = re.compile(rb"(?:\r?\n|(?:\\+r)?\\+n)\Z")
+_END_OF_LINE = regex(rb"(?:\r?\n|(?:\\+r)?\\+n)\Z")
 
 
 # -- words of a command ---------------------------------------------------------------------------------------------------
@@ -104,7 +105,7 @@ class Word(NamedTuple):
     quoted: bool = False
 
 
-_TOKEN = re.compile(
+_TOKEN = regex(
     rb"(<<<|[|&;()`\n]+)|((?:[^\s\"'`;|&()<>\\]|\\.|\"[^\"\n]*\"|'[^'\n]*'|(?<=[\w/])&(?=\w))+)|[<>]+|[\"']", re.DOTALL
 )
 QUOTES = (b'"', b"'")
@@ -135,7 +136,7 @@ def words_of(text: bytes, start: int = 0, /) -> list[Word]:
 # The quote of a string in JSON has 0 backslashes, in JSON in JSON 1, then 3, 7 and so on: one for each that escapes it, and
 # those of the quote before. So a quote with `opening` backslashes ends at the next one whose number of backslashes is the same
 # modulo twice that and two: others belong to strings inside.
-_OPENING = re.compile(rb"\\*[\"']")
+_OPENING = regex(rb"\\*[\"']")
 _BEGIN_OPENING = (b'"', b"'", b"\\")
 _OPEN = "string"
 _STRINGS_BACKSLASH = ord("\\")
@@ -179,8 +180,8 @@ def begun_octet(run: str) -> int:
 
 # Where what is percent-encoded ends: a blank, a line end, or a mark that no key has. A private key goes on behind these
 _ENCODED = "encoded"
-_PART = re.compile(rb"(?:[A-Za-z0-9._~+/=*-]|%(?!20|2[267cC]|0[aAdD]|3[bBcCeE]|5[cC])[0-9A-Fa-f]{2})*")
-_BEGUN_OCTET = re.compile(rb"%[0-9A-Fa-f]?\Z")
+_PART = regex(rb"(?:[A-Za-z0-9._~+/=*-]|%(?!20|2[267cC]|0[aAdD]|3[bBcCeE]|5[cC])[0-9A-Fa-f]{2})*")
+_BEGUN_OCTET = regex(rb"%[0-9A-Fa-f]?\Z")
 
 
 def open_encoded(data: bytes, start: int) -> str:
@@ -224,7 +225,7 @@ def _backslashes(data: bytes, start: int) -> int:
 _NAME_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 _NAME_MOST = 64
 _QUOTE_MOST = 256  # bytes: of a string in a string, eight deep
-_ESCAPE_BEFORE = re.compile(rb"u[0-9A-Fa-f]{4}|[abefnrtv]")
+_ESCAPE_BEFORE = regex(rb"u[0-9A-Fa-f]{4}|[abefnrtv]")
 
 
 def name_before(data: bytes, at: int) -> tuple[bytes, bytes]:

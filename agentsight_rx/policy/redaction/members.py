@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from ...core.start import regex
 from .apart import Apart
 from .fields import Secret, kind_of_name, secrets_of_pairs, secrets_of_value
 from .lines import end_of_string, name_before, open_string, opening
@@ -38,14 +39,14 @@ from .scan import Marks
 from .shapes import TOKEN
 from .values import begins_random, is_basic, is_literal_password, is_no_words, is_one_mixed_word, is_random, is_value
 
-_AUTHORIZATION = re.compile(rb"(?i:rization)(\\*[\"'])?[ \t]{0,4}(?::|=|,(?<=[\"'],))")
+_AUTHORIZATION = regex(rb"(?i:rization)(\\*[\"'])?[ \t]{0,4}(?::|=|,(?<=[\"'],))")
 
 _BLANK = rb"(?:[ \t\r\n]|\\+[nrt]){0,16}"
-_TO_MEMBER = re.compile(rb">?" + _BLANK + rb"(\[?)" + _BLANK)
-_TO_NEXT = re.compile(_BLANK + rb"," + _BLANK)
-_TO_BARE = re.compile(rb">?[ \t]{0,8}")
+_TO_MEMBER = regex(rb">?" + _BLANK + rb"(\[?)" + _BLANK)
+_TO_NEXT = regex(_BLANK + rb"," + _BLANK)
+_TO_BARE = regex(rb">?[ \t]{0,8}")
 _BEFORE_BARE = (b">", b" ", b"\t")
-_BARE = re.compile(rb"[^\s\"'\\,;&|<>`(){}\[\]]*")
+_BARE = regex(rb"[^\s\"'\\,;&|<>`(){}\[\]]*")
 _TRIES_MOST = 16  # names in one word without quotes
 _LIST_MOST = 64  # values of one name
 
@@ -260,11 +261,11 @@ class _Text:
 
 # -- values --------------------------------------------------------------------------------------------------------------
 
-_TOKEN = re.compile(TOKEN.encode())
-_WORD = re.compile(rb"[^\s\"'\\,;<>`]*")
-_ONE_WORD = re.compile(rb"(?i)basic|bearer|token")
-_PARAMETERS = re.compile(rb"(?:[A-Za-z][\w-]*=(?:\\*\"[^\"\\]*(?:\\*\"|\Z)|[^\s,\"'\\]+),?[ \t]*)*(?:[A-Za-z][\w-]*=?\Z)?")
-_FLAG = re.compile(rb"--?([A-Za-z][A-Za-z0-9_.-]{0,63})(?:[ \t]{1,8}(?!-)|\\*[\"'],[ \t\r\n]{0,8}(?=\\*[\"']))")
+_TOKEN = regex(TOKEN.encode())
+_WORD = regex(rb"[^\s\"'\\,;<>`]*")
+_ONE_WORD = regex(rb"(?i)basic|bearer|token")
+_PARAMETERS = regex(rb"(?:[A-Za-z][\w-]*=(?:\\*\"[^\"\\]*(?:\\*\"|\Z)|[^\s,\"'\\]+),?[ \t]*)*(?:[A-Za-z][\w-]*=?\Z)?")
+_FLAG = regex(rb"--?([A-Za-z][A-Za-z0-9_.-]{0,63})(?:[ \t]{1,8}(?!-)|\\*[\"'],[ \t\r\n]{0,8}(?=\\*[\"']))")
 _CHECKS = {"token": is_random, "key": is_no_words}  # of members: other kinds need is_value
 _ELEMENTS = {"password": is_literal_password, "secret": is_no_words, "key": is_no_words, "credentials": is_value}
 _LITERALS: dict[str, Callable[[bytes], bool]] = {
@@ -272,15 +273,13 @@ _LITERALS: dict[str, Callable[[bytes], bool]] = {
     **dict.fromkeys(("secret", "key"), lambda value: is_random(value) or is_one_mixed_word(value)),
 }
 _OF_OPENSSL = b"pass:"
-_PREFIX = re.compile(rb"(?:[bBfFrRuUN]{1,2}(?=\\*[\"']))?")
-_TYPED = re.compile(rb"[&\w.<>\[\]|: ]{1,40}?[ \t]=[ \t]*[bBfFrRuU]{0,2}(?=\\*[\"'])")
-_TO_BLOCK = re.compile(rb"(?:!!\w{1,8} )?(?:[|>][+-]?[ \t]*(?:\r?\n|\\+n)[ \t]+)?")
+_PREFIX = regex(rb"(?:[bBfFrRuUN]{1,2}(?=\\*[\"']))?")
+_TYPED = regex(rb"[&\w.<>\[\]|: ]{1,40}?[ \t]=[ \t]*[bBfFrRuU]{0,2}(?=\\*[\"'])")
+_TO_BLOCK = regex(rb"(?:!!\w{1,8} )?(?:[|>][+-]?[ \t]*(?:\r?\n|\\+n)[ \t]+)?")
 _BEFORE_ELEMENT = (b"<", b":")
-_TEXT = re.compile(rb"(?:[^<>\s\"'\\][^<>]{0,512})?")
-_PGPASS = re.compile(
-    rb"(?:(?<=:[56]4[0-9][0-9])|(?<=:\*)):[^:\s\"'\\]{1,64}:[^:\s\"'\\]{1,64}:([^\s\"'\\:*`][^\s\"'\\:`]{0,127})"
-)
-_NAMED = re.compile(
+_TEXT = regex(rb"(?:[^<>\s\"'\\][^<>]{0,512})?")
+_PGPASS = regex(rb"(?:(?<=:[56]4[0-9][0-9])|(?<=:\*)):[^:\s\"'\\]{1,64}:[^:\s\"'\\]{1,64}:([^\s\"'\\:*`][^\s\"'\\:`]{0,127})")
+_NAMED = regex(
     rb"(?i)(?:name|key|id|field|variable|header)\\*[\"']?[ \t]*[:=][ \t]*\\*[\"']?([a-z][\w.-]{1,60})\\*[\"']?"
     rb"(?:,|[ \t\r\n]|\\[nrt])(?:[ \t\r\n]|\\[nrt]){0,16}\\*[\"']?\Z"
 )

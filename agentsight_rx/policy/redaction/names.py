@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
+from ...core.start import regex
 from .values import (
     begins_random,
     is_bare_password,
@@ -74,11 +75,11 @@ SCHEMES = (
     b"hawk", b"hoba", b"key", b"mac", b"mutual", b"negotiate", b"ntlm", b"oauth", b"privatetoken", b"scram-sha-1",
     b"scram-sha-256", b"sharedkey", b"sharedkeylite", b"token", b"vapid",
 )  # fmt: skip
-SCHEME = re.compile(rb"(?i)(?:%b)[ \t]+(?=\S)" % b"|".join(SCHEMES))
-ANY_SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9_-]{1,40}[ \t]+(?=\S)")  # of a vendor: what looks random behind it is a secret
+SCHEME = regex(rb"(?i)(?:%b)[ \t]+(?=\S)" % b"|".join(SCHEMES))
+ANY_SCHEME = regex(rb"[A-Za-z][A-Za-z0-9_-]{1,40}[ \t]+(?=\S)")  # of a vendor: what looks random behind it is a secret
 
 # Parameters of URLs and forms
-_PARAMETER_NAME = re.compile(
+_PARAMETER_NAME = regex(
     rb"(?i)(?:[\w.-]*[_.-])?(?:api|access|auth|refresh|client|session|id)?"
     rb"(?:key|token|sig|signature|secret|password|passwd|pwd|credential|jwt|assertion)"
 )
@@ -114,17 +115,17 @@ _KEY_ENDS = (
 _TOKEN_ENDS = ("token", "credential", "credentials", "bearer", "jwt")
 _TOKEN_NAMES = ("auth",)
 # Of whom or for what a token is: so it is none of a tokenizer
-_TOKEN_OF = re.compile(
+_TOKEN_OF = regex(
     r".*(?:access|auth|api|refresh|bearer|secret|session|csrf|xsrf|id|bot|app|deploy|personal|private|github|gitlab|slack|npm|"
     r"pypi|hf|service|admin|oauth|jwt|push|device|webhook|registration|security|job|vault|web)[_.-]?token"
 )
 _CREDENTIALS_ENDS = ("authorization",)
 _COOKIE_ENDS = ("cookie",)
 # Positions in a list, which are no secret, and words of machine learning
-_NO_TOKEN = re.compile(
+_NO_TOKEN = regex(
     r".*(?:page|next|prev|previous|continuation|sync)[_.-]?token|(?:bos|eos|pad|unk|mask|cls|sep|start|end|stop|special)[_.-]?token"
 )
-_SEPARATED = re.compile(r"[_.-]")
+_SEPARATED = regex(r"[_.-]")
 _SEPARATORS = str.maketrans("", "", "_-.")
 
 
@@ -213,14 +214,14 @@ class Place(NamedTuple):
         return self.start == self.at + 1 and data[self.at : self.at + 1] != b":"
 
 
-_LINE_BEFORE = re.compile(rb"(?:\A|[\n\r\"'`]|\\[nrt])[ \t]*(?:[-+>#*]{1,3}[ \t]*)?(?:(?:export|set|ENV)[ \t]+)?[\"']?\Z")
+_LINE_BEFORE = regex(rb"(?:\A|[\n\r\"'`]|\\[nrt])[ \t]*(?:[-+>#*]{1,3}[ \t]*)?(?:(?:export|set|ENV)[ \t]+)?[\"']?\Z")
 _BEFORE_MOST = 48  # bytes
-_LINE_BEHIND = re.compile(rb"[ \t]{0,8}(?:\Z|[\n\r\"'`]|[ \t]#|\\+[nrt\"'])")
-_LIST_BEHIND = re.compile(rb"[ \t]+[A-Za-z_]{1,30}(?:=|\Z)|;[ \t]*[A-Z][A-Za-z_ ]{1,30}=|[ \t;]{0,4}\Z")
-_WHOLE = re.compile(rb"[^\s\"'\\`]+")
-_CALL = re.compile(rb"[(\[{]")
-_CALLED = re.compile(rb"[A-Za-z_$][\w.:$]*[(\[{<].*", re.DOTALL)
-_PIN = re.compile(rb"[0-9]{4,}")
+_LINE_BEHIND = regex(rb"[ \t]{0,8}(?:\Z|[\n\r\"'`]|[ \t]#|\\+[nrt\"'])")
+_LIST_BEHIND = regex(rb"[ \t]+[A-Za-z_]{1,30}(?:=|\Z)|;[ \t]*[A-Z][A-Za-z_ ]{1,30}=|[ \t;]{0,4}\Z")
+_WHOLE = regex(rb"[^\s\"'\\`]+")
+_CALL = regex(rb"[(\[{]")
+_CALLED = regex(rb"[A-Za-z_$][\w.:$]*[(\[{<].*", re.DOTALL)
+_PIN = regex(rb"[0-9]{4,}")
 _WHOLE_MOST = 256  # bytes
 
 
@@ -273,7 +274,7 @@ def _end_of_whole(data: bytes, place: Place) -> int:
     return whole.end() if stands_alone(data, place.name, whole.end()) else -1
 
 
-_NO_BEGIN = re.compile(rb"[$<{\[%@:&*!?(|\"']|[bBfFrRuU]{0,2}\Z")  # a reference, or what stands before a quote
+_NO_BEGIN = regex(rb"[$<{\[%@:&*!?(|\"']|[bBfFrRuU]{0,2}\Z")  # a reference, or what stands before a quote
 
 
 def may_begin_bare(data: bytes, place: Place) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from string import ascii_lowercase
 
+from ...core.start import regex
+
 # By these endings names are found in a text, but for `authorization`, which has a rare letter
 NAME_ENDINGS = (
     "alue",
@@ -117,7 +119,7 @@ HYPHEN_OF_NAMES = rf"{_LONG_FLAG}|{_SHORT_FLAG}|{_FIELD}|{_KEY}"
 UNDERSCORE_OF_NAMES = (
     r"(?<=[sSL]_)(?:(?<=(secret_access_))|(?<=(SECRET_ACCESS_))|(?<=(access_))(?=token\$)|(?<=(WPL_))(?=AP[01]\.))"
 )
-HYPHENATED = re.compile(rb"-[A-Za-z]{2,8}:")  # the end of a field's name
+HYPHENATED = regex(rb"-[A-Za-z]{2,8}:")  # the end of a field's name
 MARKUP, MEMBER, VARIABLE = _markup(), _member(), _variable()
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from ...core.start import regex
 from .fields import FLAG_KIND, Secret, secrets_of_cookies
 from .lines import QUOTES, Word, words_of
 from .names import is_secret_flag, name_kind
@@ -125,14 +126,14 @@ class _Row(NamedTuple):
     places: tuple[tuple[str, str], ...]  # another sign, and the same
 
 
-_PLACE = re.compile(r"(--?[\w-]*\w|/\w+:)([*:%,=?;!]*)|([@=+<])(-?\d*)([:/]?!?)")
+_PLACE = regex(r"(--?[\w-]*\w|/\w+:)([*:%,=?;!]*)|([@=+<])(-?\d*)([:/]?!?)")
 
 
 def _rows() -> dict[bytes, list[_Row]]:
     made: dict[bytes, list[_Row]] = {}
     for line in _TABLE.strip().splitlines():
         names, verbs, places = map(str.strip, line.replace("|", "\0", 1)[::-1].replace("|", "\0", 1)[::-1].split("\0"))
-        wanted = [(verb.startswith("+"), re.compile(verb.removeprefix("+").encode())) for verb in verbs.split(",") if verb]
+        wanted = [(verb.startswith("+"), regex(verb.removeprefix("+").encode())) for verb in verbs.split(",") if verb]
         parts = [_PLACE.fullmatch(place) for place in places.split()]
         flags = tuple((part[1].encode(), part[2]) for part in parts if part and part[1])
         row = _Row(
@@ -152,9 +153,9 @@ def _letters(flags: Sequence[tuple[bytes, str]]) -> Iterator[tuple[bytes, str]]:
         yield from ((flag[1:], part) for flag, part in flags if _LETTER.fullmatch(flag) and not part.endswith("*"))
 
 
-_LETTER = re.compile(rb"-[A-Za-z]")
-_LETTERS = re.compile(rb"-[A-Za-z]{2,5}")  # flags in one word
-_ONE_HYPHEN = re.compile(rb"-[A-Za-z]{2}")  # the begin of a long flag
+_LETTER = regex(rb"-[A-Za-z]")
+_LETTERS = regex(rb"-[A-Za-z]{2,5}")  # flags in one word
+_ONE_HYPHEN = regex(rb"-[A-Za-z]{2}")  # the begin of a long flag
 _ROWS = _rows()
 
 
@@ -176,11 +177,11 @@ def _wanted(name: bytes, row: _Row) -> Iterator[bytes]:
     yield from flags if len(flags) == len(row.flags) and not row.places else (name,)
 
 
-_ANY_WORD = re.compile(rb"(?:\\+[nrt])?([^\s\"'`;|&()/=\\]+)")
-_LITERAL = re.compile(rb"[\w:|-]+")
+_ANY_WORD = regex(rb"(?:\\+[nrt])?([^\s\"'`;|&()/=\\]+)")
+_LITERAL = regex(rb"[\w:|-]+")
 _NAMES = frozenset(_ROWS)
 _WANTED = frozenset(word for name, rows in _ROWS.items() for row in rows for word in _wanted(name, row))
-_NESTED = re.compile(rb"\S\s+\S")
+_NESTED = regex(rb"\S\s+\S")
 _DEPTH_MOST = 3
 
 
@@ -304,10 +305,10 @@ class _Command:
 
 _ARGS_MOST = 48  # words of a command
 _SAY = (b"echo", b"printf")
-_OPTION = re.compile(rb"-|/[A-Za-z]+(?::.*)?\Z")
-_PLACE_LIKE = re.compile(rb"[/.~\\]|[A-Za-z][\w+.-]*://|[A-Za-z]:\Z|\Z")
-_LAST_NAME = re.compile(rb"[A-Za-z_][\w.-]*\Z")
-_PREFIX = re.compile(rb"pass:|(?=env:|file:|fd:|stdin|prompt|-\Z)")  # before a value of openssl; none is behind the others
+_OPTION = regex(rb"-|/[A-Za-z]+(?::.*)?\Z")
+_PLACE_LIKE = regex(rb"[/.~\\]|[A-Za-z][\w+.-]*://|[A-Za-z]:\Z|\Z")
+_LAST_NAME = regex(rb"[A-Za-z_][\w.-]*\Z")
+_PREFIX = regex(rb"pass:|(?=env:|file:|fd:|stdin|prompt|-\Z)")  # before a value of openssl; none is behind the others
 
 
 def _secret(word: Word, start: int, part: str) -> Iterator[Secret]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hmac
-import re
 from collections.abc import Iterable, Sequence
 
 from ...core.bounded import Recent
+from ...core.start import regex
 from ...events import Headers
 from .commands import secrets_of_argv, secrets_of_command
 from .fields import Secret, secrets_of_field
@@ -18,7 +18,7 @@ _LABEL_HINT = b"[redacted:"
 _CLEAR_MOST, _LONGEST = 4096, 256  # texts without secrets that are remembered, and characters of one: 1 MB of all
 _FRAME_LEAST = 32  # characters of what events of a stream begin with; their texts are searched together too
 _SHORTEST = 5  # a parameter named `key` with one letter is the shortest text with a secret
-LABEL = re.compile(rb"\[redacted:[a-z-]{1,40}:[0-9a-f]{8}\]")  # no digit in the kind: no key fits into one
+LABEL = regex(rb"\[redacted:[a-z-]{1,40}:[0-9a-f]{8}\]")  # no digit in the kind: no key fits into one
 
 
 class Redactor:
@@ -93,7 +93,7 @@ class Redactor:
         return b"".join([*parts, data[done:]])
 
 
-_WITHOUT_BREAKS = re.compile(rb"\\[nrt]|[\s\\]")
+_WITHOUT_BREAKS = regex(rb"\\[nrt]|[\s\\]")
 
 
 def settled(data: bytes, found: Iterable[Secret], /) -> list[Secret]:

@@ -6,7 +6,6 @@ An agent sends the whole conversation with each request: a body begins like the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -15,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.bounded import Recent, Weighed, common_front
+from ...core.start import regex
 from ...events import AnswerPiece, AnswerProgress, Connection, Origin
 from .fields import RUNS, Secret, find_fields
 from .find import PEM_MOST, find_secrets
@@ -223,7 +223,7 @@ _NAMED_BY = 256  # first bytes, by which a conversation is recognised
 _OVERLAP = 2048  # bytes that are searched once more: farther apart no two things belong together, see BESIDE_MOST
 
 # Between two members of a list, outside of any string: a quote that ends a string stands before no letter
-_BEHIND = re.compile(rb'\{"[A-Za-z_]{2,20}": ?[\["{]')
+_BEHIND = regex(rb'\{"[A-Za-z_]{2,20}": ?[\["{]')
 _TRIES = 64
 _WINDOW = 16 << 10  # bytes: a message that is longer has the conversation searched whole
 

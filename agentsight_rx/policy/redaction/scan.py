@@ -12,6 +12,7 @@ import re
 from bisect import bisect_right
 from typing import NamedTuple, TypeAlias
 
+from ...core.start import regex
 from .kinds import AHEAD_MOST, BEGINS_IN_RUN, HYPHEN_OF_KEYS, IN_RUN, UNDERSCORE_OF_KEYS
 from .patterns import HYPHEN_OF_NAMES, MARKUP, MEMBER, UNDERSCORE_OF_NAMES, VARIABLE, matches, matches_around, pattern, places
 
@@ -85,15 +86,13 @@ def _letter(letter: str) -> _Letter:
     texts = [f"(?<={re.escape(each.before + letter)})(?={re.escape(each.after)})()" for each in known]
     beside = _NEAR if letter in _IN_NAMES else f"(?:{_NEAR}|{_MIDDLE})"
     pattern = "|".join([*texts, f"{beside}()"])
-    return _Letter(
-        letter.encode(), known, re.compile(f"{letter}(?:{pattern})".encode()), re.compile(f"{letter}{beside}".encode())
-    )
+    return _Letter(letter.encode(), known, regex(f"{letter}(?:{pattern})".encode()), regex(f"{letter}{beside}".encode()))
 
 
 HYPHEN = rf"-(?:{HYPHEN_OF_KEYS}|{HYPHEN_OF_NAMES})"
 UNDERSCORE = rf"_(?:{UNDERSCORE_OF_NAMES}|{UNDERSCORE_OF_KEYS})"
 
-_TILDE, _BEFORE_TILDE = re.compile(rb"~(?<=[0-9]Q~)"), 5  # in a secret of Azure
+_TILDE, _BEFORE_TILDE = regex(rb"~(?<=[0-9]Q~)"), 5  # in a secret of Azure
 _LETTERS = tuple((letter.byte, letter) for letter in map(_letter, _RARE))
 
 
@@ -170,11 +169,11 @@ _GROUP = (
     + _class({(two & 15) << 2 | three >> 6 for two in _TEXT for three in _TEXT})
     + rb"[A-Za-z0-9+/_-]"
 )
-OF_TEXT = re.compile(b"(?:" + _GROUP + b"){5}")
-SHORT_TEXT = re.compile(b"(?:" + _GROUP + b"){2}")
-_NEAR_RARE = re.compile(f"[{_RARE}]{_NEAR}")
-_IN_TEXT = re.compile(r"[9BIJKVWZz](?:(?=[A-Za-z0-9+/]{11})|(?<=[A-Za-z0-9+/]{12}))")  # fewer, since each is looked around
-_TEXT_AROUND = re.compile(OF_TEXT.pattern.decode())
+OF_TEXT = regex(b"(?:" + _GROUP + b"){5}")
+SHORT_TEXT = regex(b"(?:" + _GROUP + b"){2}")
+_NEAR_RARE = regex(f"[{_RARE}]{_NEAR}")
+_IN_TEXT = regex(r"[9BIJKVWZz](?:(?=[A-Za-z0-9+/]{11})|(?<=[A-Za-z0-9+/]{12}))")  # fewer, since each is looked around
+_TEXT_AROUND = regex(OF_TEXT.pattern.decode())
 _AROUND = 64  # characters
 _LOOKS_MOST = 4
 
@@ -193,7 +192,7 @@ def may_hold_base64(text: str, /) -> bool:
     return False
 
 
-_IN_RUN_TEXT = re.compile(IN_RUN)
+_IN_RUN_TEXT = regex(IN_RUN)
 _BEGIN_MOST = 64  # bytes of a beginning
 _BEFORE_RUN, _OF_RUN = 36, 256  # bytes around the beginning of a run in which a key may begin at any letter
 # Behind that it begins where a word does in a form, in which a plus sign is a blank, or in a path. Two searches are faster
@@ -232,12 +231,12 @@ def may_hold_key(text: str, /) -> bool:
     return False
 
 
-_RUN_TEXT, _DIGITS_TEXT = re.compile(r"[A-Za-z0-9+/_-]*"), DIGITS.decode()
+_RUN_TEXT, _DIGITS_TEXT = regex(r"[A-Za-z0-9+/_-]*"), DIGITS.decode()
 
 
 # Also in lines, as of PEM and of the program base64
-_RUN = re.compile(rb"(?:[A-Za-z0-9+/_-]{60,}+(?:\r?\n|(?:\\+r)?\\+n))*[A-Za-z0-9+/_-]*")
-_LINE = re.compile(rb"[A-Za-z0-9+/_-]*")
+_RUN = regex(rb"(?:[A-Za-z0-9+/_-]{60,}+(?:\r?\n|(?:\\+r)?\\+n))*[A-Za-z0-9+/_-]*")
+_LINE = regex(rb"[A-Za-z0-9+/_-]*")
 _BEGIN_BREAK = (b"\n", b"\r", b"\\")
 _BEFORE_MOST = 256  # bytes of a run before the first rare letter
 _AT_END_LEAST = 8  # bytes of a run that may go on

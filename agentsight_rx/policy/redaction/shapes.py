@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
+from ...core.start import regex
 from .fields import RUNS, Secret
 from .kinds import KEY_IN_BASE64, KINDS, LETTERS, Kind, by_first_letter
 from .values import is_basic
@@ -36,7 +37,7 @@ _RANDOM_IN_CASE = r"(?=[A-Za-z_.+/-]*+[0-9])(?=[0-9_.+/-]*+[A-Za-z])"
 _OF_ONE_WORD, _LONG_WORD = ("hex", "xhex", "lower", "plain", "capitals"), 20
 _ONE_CASE = ("hex", "lower", "capitals", "hexdash", "hexdot")
 _BEGUN_LEAST = 3  # letters behind the beginning, so that words that are cut stay
-_BEGUN_RANDOM = re.compile(rb"(?=.{6})(?=[^0-9]*[0-9])[^A-Za-z]*[A-Za-z]|(?=.{8})[A-Za-z0-9]*[a-z][A-Z]")
+_BEGUN_RANDOM = regex(rb"(?=.{6})(?=[^0-9]*[0-9])[^A-Za-z]*[A-Za-z]|(?=.{8})[A-Za-z0-9]*[a-z][A-Z]")
 
 
 def _shape_of(kind: Kind) -> _Shape:
@@ -119,7 +120,7 @@ def _rest(number: int) -> re.Pattern[bytes]:
 
 
 # Not inside a word. The last letter of an escape (\n, \u003c, %3D) or of a terminal colour is not part of a word.
-_BOUNDARY = re.compile(
+_BOUNDARY = regex(
     rb"(?:(?<![A-Za-z0-9])|(?<=\\[abefnrtv])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\x[0-9A-Fa-f]{2})|(?<=%[0-9A-Fa-f]{2})|(?<=[0-9\[]m))"
 )
 
@@ -183,9 +184,9 @@ def _begun(data: bytes) -> list[int]:
 
 
 BESIDE_MOST = 200  # bytes between a key id and its secret, in a table, a file of credentials or JSON
-_BESIDE = re.compile(rb"(?<![A-Za-z0-9+/=])(?:[A-Za-z0-9+]|\\?/){40}(?![A-Za-z0-9+/=])")
-_BEGUN_BESIDE = re.compile(rb"[^A-Za-z0-9+/]{1,8}((?=[a-z/]*[A-Z0-9+])[A-Za-z0-9+/]{4,40})\Z")
-_MIXED = re.compile(rb"(?=[^0-9]*[0-9])(?=[^A-Z]*[A-Z])[^a-z]*[a-z]")
+_BESIDE = regex(rb"(?<![A-Za-z0-9+/=])(?:[A-Za-z0-9+]|\\?/){40}(?![A-Za-z0-9+/=])")
+_BEGUN_BESIDE = regex(rb"[^A-Za-z0-9+/]{1,8}((?=[a-z/]*[A-Z0-9+])[A-Za-z0-9+/]{4,40})\Z")
+_MIXED = regex(rb"(?=[^0-9]*[0-9])(?=[^A-Z]*[A-Z])[^a-z]*[a-z]")
 
 
 def find_beside(data: bytes, cut: bool, keys: list[int], found: list[Secret]) -> None:

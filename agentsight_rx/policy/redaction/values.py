@@ -5,8 +5,10 @@ from __future__ import annotations
 import binascii
 import re
 
+from ...core.start import regex
+
 # What stands for a value: a reference, an example, a type, a word for it
-_NO_VALUE = re.compile(
+_NO_VALUE = regex(
     rb"(?i)\$\{.*|\$\(.*|\{\{.*|\{[a-z_][\w.]*\}|<[^>]*>(?::<[^>]*>)?|\[[a-z _-]+\]|%[a-z_]\w*%|\$[a-z_]\w*|\$[0-9@*#?]|"
     rb"(?:[x*.:-]|\xe2\x80[\xa2\xa6])+|"
     rb"\[redacted(?::[a-z-]{0,40}(?::[0-9a-f]{0,8})?)?\]?|your[ _-].*|"
@@ -16,14 +18,14 @@ _NO_VALUE = re.compile(
     rb"null|none|nil|undefined|true|false|required|optional|redacted|hidden|masked|dummy|placeholder|any|bytes|number|integer|boolean|object",
     re.DOTALL,
 )
-_RANDOM = re.compile(
+_RANDOM = regex(
     rb"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9._~+/=:|%!@#^*?$-]{8,}|"
     rb"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[A-Za-z0-9+/_-]{24,}={0,2}"
 )
-_VERY_RANDOM = re.compile(rb"[A-Za-z0-9+/_=!#$%^&*?~.@-]{12,}")
-_CHANGES = re.compile(rb"[0-9](?=[A-Za-z])|[A-Za-z](?=[0-9])")
+_VERY_RANDOM = regex(rb"[A-Za-z0-9+/_=!#$%^&*?~.@-]{12,}")
+_CHANGES = regex(rb"[0-9](?=[A-Za-z])|[A-Za-z](?=[0-9])")
 _CHANGES_LEAST = 3  # so often digits and letters alternate in a random value, and rarely in a name
-_BEGINS_RANDOM = re.compile(rb"[a-z]*[A-Z0-9][A-Za-z0-9._~+/=-]{3,}|[A-Za-z0-9._~+/=-]{8,}")
+_BEGINS_RANDOM = regex(rb"[a-z]*[A-Z0-9][A-Za-z0-9._~+/=-]{3,}|[A-Za-z0-9._~+/=-]{8,}")
 
 
 def is_value(value: bytes) -> bool:
@@ -73,10 +75,10 @@ def _odd_parts(value: bytes) -> tuple[int, int]:
 
 _IN_PASSWORDS = b"!#$%^&*+?~._-"
 _NO_WORD_LEAST = 8
-_CAMEL = re.compile(rb"_*[A-Z]?[a-z]{2,}+(?:[_.]?[A-Z]?[a-z]{2,}+)*+")  # as most names are
-_PARTS = re.compile(rb"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_VOWEL = re.compile(rb"[aeiouyAEIOUY]")
-_CLUSTER = re.compile(rb"(?i)[bcdfghjklmnpqrstvwxz]{5}|q[^u]|[jv][bcdfghjklmnpqrstvwxz]|[hjkqvwxz]{2}")
+_CAMEL = regex(rb"_*[A-Z]?[a-z]{2,}+(?:[_.]?[A-Z]?[a-z]{2,}+)*+")  # as most names are
+_PARTS = regex(rb"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_VOWEL = regex(rb"[aeiouyAEIOUY]")
+_CLUSTER = regex(rb"(?i)[bcdfghjklmnpqrstvwxz]{5}|q[^u]|[jv][bcdfghjklmnpqrstvwxz]|[hjkqvwxz]{2}")
 
 
 def is_no_words(value: bytes) -> bool:
@@ -84,7 +86,7 @@ def is_no_words(value: bytes) -> bool:
     return is_value(value) and not _WORDS.fullmatch(value)
 
 
-_WORDS = re.compile(rb"[a-z]+(?:[ _.-][a-z]+)+|[A-Z]+(?:[ _.-][A-Z]+)+")
+_WORDS = regex(rb"[a-z]+(?:[ _.-][a-z]+)+|[A-Z]+(?:[ _.-][A-Z]+)+")
 
 
 def begins_random(value: bytes) -> bool:
@@ -107,18 +109,18 @@ _STANDARD = bytes.maketrans(b"-_", b"+/")  # RFC 4648 5 -> 4
 
 # -- passwords, which need not be random ---------------------------------------------------------------------------------
 
-_ABOUT = re.compile(rb"(?i)pass|pwd|secret|token|key|cred|auth|user")  # words about a secret are none
-_NUMBERED = re.compile(
+_ABOUT = regex(rb"(?i)pass|pwd|secret|token|key|cred|auth|user")  # words about a secret are none
+_NUMBERED = regex(
     rb"(?i)(?:arg|param|val|value|var|item|str|string|input|field|name|te?mp|sha|md|u?int|utf|base|row|col|data|result|text|"
     rb"line|hash|test|[a-z]{1,2})_?[0-9]+"
 )
-_NAME_IN_CODE = re.compile(rb"[$@&*%:!?-]{0,2}[A-Za-z_][\w$]*(?:(?:\??\.|->|::|[:/=+*%?-])[\w$*%]*)*[.!?]?")
-_ONE_NAME = re.compile(rb"[A-Za-z_]\w*")
-_MIXED = re.compile(rb"(?=[^0-9]*[0-9])[^A-Za-z]*[A-Za-z]")
-_PLACE = re.compile(rb"(?:\w+:/)?[/~.]{1,2}/|[A-Za-z][\w+.-]*://|/\w")  # a path, or an address
-_SIGNS = re.compile(rb"[!#$%^&*@?~+]")
-_FORMAT = re.compile(rb"%[sdr]|%\(|\{|\$[\w({]|\\[dwsb(]|\.[*+]|\[\^")
-_PIN = re.compile(rb"[0-9]{4,}")
+_NAME_IN_CODE = regex(rb"[$@&*%:!?-]{0,2}[A-Za-z_][\w$]*(?:(?:\??\.|->|::|[:/=+*%?-])[\w$*%]*)*[.!?]?")
+_ONE_NAME = regex(rb"[A-Za-z_]\w*")
+_MIXED = regex(rb"(?=[^0-9]*[0-9])[^A-Za-z]*[A-Za-z]")
+_PLACE = regex(rb"(?:\w+:/)?[/~.]{1,2}/|[A-Za-z][\w+.-]*://|/\w")  # a path, or an address
+_SIGNS = regex(rb"[!#$%^&*@?~+]")
+_FORMAT = regex(rb"%[sdr]|%\(|\{|\$[\w({]|\\[dwsb(]|\.[*+]|\[\^")
+_PIN = regex(rb"[0-9]{4,}")
 _PASSWORD_LEAST, _MIXED_LEAST = 4, 6  # characters
 
 # A word alone behind `password:`, in a schema, a message or a form
@@ -146,7 +148,7 @@ def is_one_mixed_word(value: bytes) -> bool:
     return is_odd_word(value) or (_ONE_WORD.fullmatch(value) is not None and is_mixed(value))
 
 
-_ONE_WORD = re.compile(rb"[\w.~+/=:!@#^&*%-]+")
+_ONE_WORD = regex(rb"[\w.~+/=:!@#^&*%-]+")
 
 
 def is_name_in_code(value: bytes) -> bool:

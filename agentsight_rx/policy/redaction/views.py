@@ -6,8 +6,10 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable
 
-_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
-_ESCAPE = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
+from ...core.start import regex
+
+_PERCENT = regex(rb"%([0-9A-Fa-f]{2})")
+_ESCAPE = regex(rb"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
@@ -89,7 +91,7 @@ def _decoded(
     return View(b"".join(parts), at, raw, under)
 
 
-_ANY_ESCAPE = re.compile(rb"\\+(?:u([0-9A-Fa-f]{4})|([nrt\n])|([^A-Za-z0-9\\]))|&(?:quot|#3[49]|apos);")
+_ANY_ESCAPE = regex(rb"\\+(?:u([0-9A-Fa-f]{4})|([nrt\n])|([^A-Za-z0-9\\]))|&(?:quot|#3[49]|apos);")
 
 
 def _any_character(hit: re.Match[bytes]) -> bytes:

@@ -9,6 +9,7 @@ from typing import AnyStr, TypeAlias
 
 from msgspec import Struct
 
+from ...core.start import regex
 from ...events import HttpRequest, HttpResponse, TlsChunk, TlsHandshake
 
 Record: TypeAlias = TlsChunk | TlsHandshake
@@ -33,10 +34,10 @@ class HttpPart(Struct, frozen=True):
 
 _DEEPEST = 100  # nested parentheses
 _OPERATORS = (">=", "<=", "!=", "=", ">", "<", "~")  # the original searches the whole condition for each, in this order
-_ESCAPE = re.compile(r'\\([rnt\\"])')
+_ESCAPE = regex(r'\\([rnt\\"])')
 _ESCAPES = {"r": "\r", "n": "\n", "t": "\t"}
-_U64 = re.compile(r"\+?[0-9]+")
-_F64 = re.compile(r"[+-]?([0-9]+\.?[0-9]*([eE][+-]?[0-9]+)?|\.[0-9]+([eE][+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE)
+_U64 = regex(r"\+?[0-9]+")
+_F64 = regex(r"[+-]?([0-9]+\.?[0-9]*([eE][+-]?[0-9]+)?|\.[0-9]+([eE][+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE)
 _LONE_BYTES = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
 
 
@@ -173,7 +174,7 @@ def _function(record: Record) -> str:
     return "WRITE/SEND" if record.origin.direction == "out" else "READ/RECV"
 
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL = regex("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def _kind(record: Record) -> str | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+from ...core.start import regex
 from ...events import HttpEvent, HttpRequest, HttpResponse, WebSocketMessage
 from .compat import http_parts
 from .compiler import Language, Leaf, Resolved, expression, hoisted, joined, negation, of_exchange, resolve, shown, witness
@@ -18,7 +18,7 @@ _Kind: TypeAlias = type[Any]
 
 _KINDS: tuple[_Kind, ...] = (HttpRequest, HttpResponse, WebSocketMessage)
 _PATHS = ("event.target", "event.body", "event.origin")
-_EVENT = re.compile(r"\bevent\b")
+_EVENT = regex(r"\bevent\b")
 
 _BRANCH = """
     if kind is {kind}:

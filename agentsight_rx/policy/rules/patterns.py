@@ -12,6 +12,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from ...core.start import regex
+
 _parser: Any = importlib.import_module("re._parser")  # internal to the standard library, without types
 
 _LONGEST = 1000  # characters of a pattern
@@ -39,7 +41,7 @@ _REFUSED = {
     "ASSERT": "a look-ahead or look-behind",
     "ASSERT_NOT": "a look-ahead or look-behind",
 }
-_IN_ANY_CASE = re.compile(r"\(\?[a-z]*i")  # for the whole pattern or a group
+_IN_ANY_CASE = regex(r"\(\?[a-z]*i")  # for the whole pattern or a group
 _REPEATS = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
 _ALLOWED = "allowed are characters, classes, groups, '|', anchors, and repeats of what has one length"
 

@@ -8,6 +8,7 @@ from typing import NoReturn, TypeAlias
 from msgspec import Struct
 
 from ...core.errors import UsageError
+from ...core.start import regex
 
 
 class Condition(Struct, frozen=True):
@@ -51,16 +52,16 @@ Rule: TypeAlias = Condition | Nothing | Not | All | Some
 
 _DEEPEST = 50  # nested parentheses and `!`; the interpreter compiles about 190
 
-_FIELD = re.compile(r'(?:[^|&)=~<>!\\]|!(?!=)|\\[\\|&()"]|\\)*')  # up to an operator or the end of the condition
-_UNQUOTED = re.compile(r"(?:[^|&)\\]|\\.?)*", re.DOTALL)
+_FIELD = regex(r'(?:[^|&)=~<>!\\]|!(?!=)|\\[\\|&()"]|\\)*')  # up to an operator or the end of the condition
+_UNQUOTED = regex(r"(?:[^|&)\\]|\\.?)*", re.DOTALL)
 _END = r"\s*(?=[|&)]|\Z)"
-_QUOTED = re.compile(rf'"((?:[^"\\]|\\.)*)"{_END}', re.DOTALL)  # not quoted if more text follows the closing quote
-_REGEX = re.compile(rf"=~\s*/((?:[^/\\]|\\.)+)/(i?){_END}", re.DOTALL)
-_GLOB = re.compile(r"~=\s*(?![\s|&)]|\Z)")
-_COMPARES = re.compile(r"[!<>]=|[=<>~]")
-_ESCAPE = re.compile(r'\\(x[0-9A-Fa-f]{2}|[rnt\\"|&()])')
+_QUOTED = regex(rf'"((?:[^"\\]|\\.)*)"{_END}', re.DOTALL)  # not quoted if more text follows the closing quote
+_REGEX = regex(rf"=~\s*/((?:[^/\\]|\\.)+)/(i?){_END}", re.DOTALL)
+_GLOB = regex(r"~=\s*(?![\s|&)]|\Z)")
+_COMPARES = regex(r"[!<>]=|[=<>~]")
+_ESCAPE = regex(r'\\(x[0-9A-Fa-f]{2}|[rnt\\"|&()])')
 _ESCAPES = {"r": "\r", "n": "\n", "t": "\t"}
-_SPELLED = re.compile(r'[\\"\x00-\x1f\x7f\udc80-\udcff]')
+_SPELLED = regex(r'[\\"\x00-\x1f\x7f\udc80-\udcff]')
 
 
 def parse_rule(text: str) -> Rule:
@@ -206,11 +207,11 @@ class _Parser:
 
     def _operator(self, at: int) -> str | Condition | None:
         """The operator at `at`; for a regular expression, the whole condition."""
-        regex = _REGEX.match(self._text, at)
-        if regex:
-            self._at = regex.end()
-            flags = "(?i)" if regex[2] else ""
-            return Condition("", "=~", flags + regex[1], value_at=regex.start(1) - len(flags))
+        written = _REGEX.match(self._text, at)
+        if written:
+            self._at = written.end()
+            flags = "(?i)" if written[2] else ""
+            return Condition("", "=~", flags + written[1], value_at=written.start(1) - len(flags))
         if _GLOB.match(self._text, at):
             return "~="
         found = _COMPARES.match(self._text, at)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+from ...core.start import regex
 from ...events import TlsChunk, TlsEvent, TlsHandshake
 from .compat import tls_parts
 from .compiler import Code, Field, Language, Leaf, Resolved, expression, hoisted, joined, negation, resolve, shown, witness
@@ -96,8 +96,8 @@ def _as_original(rules: Sequence[str]) -> TlsRules:
     return TlsRules(marker, matches, why, tuple(part.text for part in parts))
 
 
-_ASCII_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_CONTROL = re.compile("[\x80-\x9f\udc80-\udc9f]")
+_ASCII_CONTROL = regex(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = regex("[\x80-\x9f\udc80-\udc9f]")
 
 
 def _kind(data: bytes) -> str:

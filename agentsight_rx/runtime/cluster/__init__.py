@@ -1,10 +1,10 @@
 """
 Spools of many hosts -> the events and rows of each, on any number of workers, as one host would make them.
 
-`job` takes one segment of one host, and `analysis` is its graph between two states.
-`commit`, `output` and `settings` are the files of a run. They lie in a `place`: a folder, or an object store by `objects`.
-`plan` lists the open tasks, `driver` runs them here or on Dask, and `load` puts the outputs into one store.
-`shipping` copies the segments of a host to another place. `notes` says how far it came; `following` waits for more.
+`job` takes one segment of one host, with the settings of the run. `output` has its graph between two states, and its files.
+They lie in a `place`: a folder, or an object store by `objects`.
+`plan` lists the open tasks and waits for more, `driver` runs them here or on Dask, and `load` puts the outputs into one store.
+`shipping` copies the segments of a host to another place, and `notes` says how far it came.
 """
 
 from .driver import Progress, run_here, run_on_dask

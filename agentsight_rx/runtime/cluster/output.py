@@ -1,5 +1,5 @@
 """
-Events and rows of one segment <-> the bytes of its output: numbered, with the losses, and where a recording ended.
+The graph of a segment between two states, and its events and rows <-> the bytes of its output, numbered, with the losses.
 
 The frame is the frame of a segment; its records are H (header), B (items), L (losses), R (a recording ended here), F (footer).
 """

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from msgspec import Struct
 
 from ...core.errors import SpoolError
 from ...core.messages import say
+from ...core.start import regex
 from ...store.spool import sequence_of
 from .job import Settings, Task
 from .notes import ShipRefused
@@ -49,7 +49,7 @@ def follow(shipper: Shipper, waited: Callable[[float], bool], say: Callable[[str
 # ------------------------------------------------------------------------------------------------------------------------
 
 
-_DONE = re.compile(r"(\d{10})\.done")
+_DONE = regex(r"(\d{10})\.done")
 
 
 class Plan(Struct):

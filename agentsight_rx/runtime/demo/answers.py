@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...core.start import regex
 from .prompt_cache import Counted, count, text_of
 from .shells import tool_among, tool_call
 
 _SAID = "  # "  # behind a command: what the model says with it
-_SUMMARY = re.compile(r"^Summarize the conversation so far", re.MULTILINE)  # what an agent asks for
-_DONE = re.compile(r"^Tools called so far: (\d+)$", re.MULTILINE)  # in such a summary
+_SUMMARY = regex(r"^Summarize the conversation so far", re.MULTILINE)  # what an agent asks for
+_DONE = regex(r"^Tools called so far: (\d+)$", re.MULTILINE)  # in such a summary
 
 
 def reply_to(

@@ -8,14 +8,15 @@ minutes, as https://docs.claude.com/en/docs/build-with-claude/prompt-caching say
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from ...core.start import regex
+
 MARK = {"cache_control": {"type": "ephemeral"}}
 _LIFE_MS = 300_000
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+_TOKEN = regex(r"\w+|[^\w\s]")
 # Members that are no part of what is cached: what the model reads is looked at by itself
 _BESIDE = frozenset(["messages", "system", "tools", "max_tokens", "stream", "metadata"])
 _CALL = ("type", "id", "name", "input")

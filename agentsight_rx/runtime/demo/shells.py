@@ -1,4 +1,4 @@
-"""The tools that an agent offers, a command -> the tool that the fake model calls, and its arguments."""
+"""What the demo is made of: the tools that an agent offers, a planted secret, a long task -> the fake model's answers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-A file of the user -> the alerts that a person has seen, by id, and lines at its end. Recordings stay as they are.
+Files of the user: the alerts that a person has seen, by id, and files with secrets. Recordings stay as they are.
 
 A line is `{"alert":"alert-…","count":3,"at_ms":…}`; the last line about an alert holds, and a count of 0 takes it back.
 """

@@ -11,13 +11,15 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from ...core.start import regex
+
 _PROC = Path("/proc/self")
 _GROUPS = Path("/sys/fs/cgroup")
 _KIB = 1024
 _SOFT = 0.85  # of the hard limit
 _LARGE, _STEP = 64 << 10, 8  # content that is shed first, in bytes; each time so many times smaller
-_ANONYMOUS = re.compile(r"^RssAnon:\s+(\d+) kB", re.MULTILINE)
-_TABLE = re.compile(r"^map_type:.*^memlock:\s+(\d+)$.*^map_id:\s+(\d+)$", re.MULTILINE | re.DOTALL)
+_ANONYMOUS = regex(r"^RssAnon:\s+(\d+) kB", re.MULTILINE)
+_TABLE = regex(r"^map_type:.*^memlock:\s+(\d+)$.*^map_id:\s+(\d+)$", re.MULTILINE | re.DOTALL)
 
 
 class Memory(Struct, frozen=True):

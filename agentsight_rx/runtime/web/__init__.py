@@ -3,9 +3,9 @@ The web page: of a run while it goes on, and of recordings, for clients with the
 
 Answers: `api` and `stream` make them. `recordings` says which recordings the page may show, `pictures` caches their data,
 and `search` keeps the index of their texts.
-Server: `place` has its socket, address and token, `on_demand` starts it at the first client, `serving` runs it on its thread,
+Server: `place` has its socket, address and token, `server` starts it at the first client, `serving` runs it on its thread,
 and `connections` limits its clients.
-`assets` has the built page.
+`app` has the built page.
 """
 
 from .place import WebOptions

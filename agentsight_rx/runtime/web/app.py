@@ -22,6 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...core.messages import say
+from ...core.start import regex
 from ...events.loss import Meter, Reason
 from ...view.page import Embedded
 from .api import SEEN, Api
@@ -115,7 +116,7 @@ def bundle() -> Bundle | None:
 
 
 _OPEN_TO_ALL = ("/", "/home", "/alerts", "/api/v1/info", "/assets/app.js", "/assets/app.css")  # none has anything of a capture
-_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^:/@\[\]\s]+)(:\d{1,5})?", re.IGNORECASE)
+_HOST = regex(r"(?P<name>\[[0-9a-f:.]+\]|[^:/@\[\]\s]+)(:\d{1,5})?", re.IGNORECASE)
 _INFO = {"protocol_version": 1, "product": "agentsight-rx", "authorization_required": True, "node": None}
 _NOTHING_ELSE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _PAGE_POLICY = (

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from itertools import accumulate
 from unicodedata import normalize
 
+from ...core.start import regex
+
 MARK, END = "\x02", "\x03"  # around what matched
 
 _WORDS_MOST = 12
 _TRIGRAMS_MOST = 60  # of a query: more of them find no fewer texts, since each text is compared
 _BEFORE, _SHOWN = 60, 240  # characters of a hit: before the first match, and in all
-_WORD = re.compile(r'"([^"]+)"?|(\S+)')
-_ACCENTS = re.compile("[\u0300-\u036f]")
+_WORD = regex(r'"([^"]+)"?|(\S+)')
+_ACCENTS = regex("[\u0300-\u036f]")
 
 
 def folded(text: str, /) -> str:

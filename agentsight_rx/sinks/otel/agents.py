@@ -1,4 +1,4 @@
-"""SessionRow and the calls of a session -> the `invoke_agent` spans: of its agent, and of each agent within it."""
+"""SessionRow and the calls of a session -> the `invoke_agent` spans of its agents; AlertRow -> the span of an alert."""
 
 from __future__ import annotations
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ...core.bounded import Recent, Weighed
+from ...core.start import regex
 from ...events import HttpRequest
 from ...llm import provider_named
 from ...view import CallRow
@@ -26,24 +26,18 @@ _OPENAI = ("openai", "azure.ai.openai")
 
 
 def fields_of_call(row: CallRow) -> dict[str, AttributeValue | None]:
-    """By the names of the table; None where unknown."""
+    """By the names of the table; None where unknown. A field of the row that is sent as it is has its own name there."""
     path = (row.path or "").partition("?")[0]
     api = next((api for part, api in _APIS if part in path), None)
     provider = provider_of(row)
     address, port = _server(row.host, row.scheme)
     request_seen, counted = row.match_method != "none", row.total_tokens > 0
-    return {
-        "operation": row.operation,
+    return {name: getattr(row, name) for name in CallRow.__struct_fields__} | {
         "provider": provider,
         "error": _error_type(row),
         "conversation": row.conversation_id or row.session_id,
         "model": row.model if request_seen else None,
         "stream": row.stream or None,
-        "max_tokens": row.max_tokens,
-        "temperature": row.temperature,
-        "top_p": row.top_p,
-        "response_id": row.response_id,
-        "response_model": row.response_model,
         "finish_reasons": (row.finish_reason,) if row.finish_reason else None,
         "first_chunk_s": _first_chunk_s(row) if request_seen else None,
         "input_tokens": min(row.asked_tokens, INT_MOST) if counted else None,
@@ -55,15 +49,9 @@ def fields_of_call(row: CallRow) -> dict[str, AttributeValue | None]:
         "api": api if provider in _OPENAI else None,
         "address": address,
         "port": port,
-        "scheme": row.scheme,
-        "status_code": row.status_code,
         "call": row.id,
         "session": row.session_id,
         "turn": row.turn or None,
-        "pid": row.pid,
-        "comm": row.comm,
-        "complete": row.complete,
-        "reason": row.reason,
     }
 
 
@@ -110,7 +98,7 @@ def _first_chunk_s(row: CallRow) -> float | None:
     return max(0, row.first_chunk_ns - row.start_ns) / 1e9 if row.first_chunk_ns and row.start_ns else None
 
 
-_CODE = re.compile(r"[\w.-]{1,64}")
+_CODE = regex(r"[\w.-]{1,64}")
 
 
 def _error_type(row: CallRow) -> str | None:

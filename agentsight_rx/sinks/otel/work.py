@@ -1,4 +1,4 @@
-"""ToolRow -> the `execute_tool` span: from the answer that asked for the tool, or the start of its program, to its result."""
+"""ToolRow, ProcessRow, their files and connections -> the spans of tools and processes, and the events of both."""
 
 from __future__ import annotations
 

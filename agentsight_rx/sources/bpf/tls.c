@@ -10,7 +10,7 @@
 
 enum { CHUNK = 1, HANDSHAKE = 2, CLOSE = 3, GONE = 4, STARTED = 5, MAPPED = 6, OPENED = 7, TCP = 8, SEALED = 9, SENT = 10, SOCKET = 12 };
 
-/* The low byte of a probe's cookie: the shape of the function, see tls/shapes.py. The rest is the number of the library. */
+/* The low byte of a probe's cookie: the shape of the function, see tls/records.py. The rest is the number of the library. */
 enum {
     READ = 1, WRITE = 2, READ_EX = 3, WRITE_EX = 4, WRITE_EX2 = 5, DO_HANDSHAKE = 6, FREE = 7,
     SEAL = 8, OPEN = 9, SEAL_SCATTER = 10, OPEN_GATHER = 11,

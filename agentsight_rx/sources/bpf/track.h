@@ -149,7 +149,7 @@ static inline u32 first_turn(void)
 /* Newer kernels may preempt a program, and then another on its CPU begins in the middle of it. While a CPU is held nothing else
  * runs on it, so what belongs to a CPU belongs to one program: buffers of ours, and the stack of a program, which the kernel has
  * once for each CPU (since 6.13), also where it does not skip a probe that is preempted. These are functions of the kernel: the
- * calls get their numbers once they are compiled (kernel/image.py). Programs do not go on in another one meanwhile. */
+ * calls get their numbers once they are compiled (kernel/loaded.py). Programs do not go on in another one meanwhile. */
 #ifdef HOLDS_CPU
 static void (*hold_cpu)(void) = (void *)0x70000001;
 static void (*release_cpu)(void) = (void *)0x70000002;

@@ -9,6 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from ...core.start import regex
+
 
 class Inside(NamedTuple):
     """The container of a process. `ns_pid` is the pid inside the container, `pod` the UID of a Kubernetes pod."""
@@ -20,9 +22,9 @@ class Inside(NamedTuple):
 
 # The name of a control group, or its part after a colon: docker-<id>.scope, libpod-<id>, cri-containerd:<id>, <id>.
 # Groups of conmon, the monitor of a container, do not count: crio-conmon-<id>.scope.
-_GROUP = re.compile(r"(?:(docker|cri-containerd|crio|libpod|nerdctl)-)?([0-9a-f]{64})(?:\.scope)?")
-_SOME_ID = re.compile(r"[0-9a-f]{64}")
-_POD = re.compile(r"pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?![0-9a-f])")
+_GROUP = regex(r"(?:(docker|cri-containerd|crio|libpod|nerdctl)-)?([0-9a-f]{64})(?:\.scope)?")
+_SOME_ID = regex(r"[0-9a-f]{64}")
+_POD = regex(r"pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?![0-9a-f])")
 _RUNTIMES = {"docker": "docker", "nerdctl": "nerdctl", "cri-containerd": "containerd", "crio": "cri-o", "libpod": "podman"}
 
 

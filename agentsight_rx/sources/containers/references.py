@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from ...core.errors import CaptureError, UsageError
 from ...core.options import json_decoder
+from ...core.start import regex
 from .control_groups import Group, group_of, is_first, matches, pids, started
 
 
@@ -41,10 +42,10 @@ class Container(Struct, frozen=True):
     path: str = ""
 
 
-_REFERENCE = re.compile(r"(docker|podman|k8s|kubernetes):(?://)?(.*)", re.DOTALL)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_POD_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
-_ID = re.compile(r"[0-9a-f]{12,64}")
+_REFERENCE = regex(r"(docker|podman|k8s|kubernetes):(?://)?(.*)", re.DOTALL)
+_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_POD_NAME = regex(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_ID = regex(r"[0-9a-f]{12,64}")
 
 
 def is_reference(text: str) -> bool:

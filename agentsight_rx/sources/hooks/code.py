@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 from msgspec import Struct
 
 from ...core.errors import CaptureError
+from ...core.start import regex
 from ..tls.libraries import open_file
 from ..tls.stacks.cache import find_stacks_cached
 from ..tls.stacks.elf import Image
@@ -97,8 +98,8 @@ def copy_of(code: bytes, address: int) -> bytes:
 
 # What loads the number of a call in front of it: mov eax, imm32; in the C library also xor eax, eax, or a 64-bit mov into rax,
 # in a function that makes any call
-_LOADS = re.compile(rb"\xb8(..)\x00\x00", re.DOTALL)
-_LOADS_IN_LIBC = re.compile(
+_LOADS = regex(rb"\xb8(..)\x00\x00", re.DOTALL)
+_LOADS_IN_LIBC = regex(
     rb"\xb8(..)\x00\x00|\x31\xc0|[\x48\x4c]\x89[\xc0\xc8\xd0\xd8\xe0\xe8\xf0\xf8]"
     rb"|\x48\x8b[\x00-\x07\x40-\x47\x80-\x87]",
     re.DOTALL,
@@ -108,14 +109,12 @@ _LONGEST = 15  # bytes of an instruction
 # First instructions of functions that leave the arguments where they are, and how many bytes each puts on the stack: endbr64,
 # test reg, reg; push reg
 _FIRST = (
-    (re.compile(rb"\xf3\x0f\x1e\xfa|[\x48\x4d]\x85[\xc0-\xff]", re.DOTALL), 0),
-    (re.compile(rb"\x41?[\x50-\x57]", re.DOTALL), 8),
+    (regex(rb"\xf3\x0f\x1e\xfa|[\x48\x4d]\x85[\xc0-\xff]", re.DOTALL), 0),
+    (regex(rb"\x41?[\x50-\x57]", re.DOTALL), 8),
 )
 # Functions that make any call (syscall(2), and the ones of the C library and of Go's runtime) move all arguments to their
 # places right in front of it: mov reg, reg; mov reg, [rsp + n]; mov [rsp + n], reg
-_WRAPPER = re.compile(
-    rb"(?:[\x48\x49\x4c\x4d]\x89[\xc0-\xff]|[\x48\x4c][\x89\x8b][\x44\x4c\x54\x5c\x74\x7c]\x24.){4,}\Z", re.DOTALL
-)
+_WRAPPER = regex(rb"(?:[\x48\x49\x4c\x4d]\x89[\xc0-\xff]|[\x48\x4c][\x89\x8b][\x44\x4c\x54\x5c\x74\x7c]\x24.){4,}\Z", re.DOTALL)
 _LIBC = ("libc.", "libc-", "ld-musl")  # how the C library's file is called
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
+from ...core.start import regex
 from . import ptrace
 from .code import FIRST, INT3, JUMP_SIZE, NOP, PAGE_SIZE, SLOT, TABLE_AT, CallSlot, call_slot, copy_of, jump_to, table_of
 from .ptrace import Registers
@@ -27,7 +28,7 @@ AT_EXECFN = 31
 _SEGMENT_GAP = 1 << 21  # between the segments of one file, by their alignment
 _AT_ENTRY, _AT_BASE, _AT_SYSINFO_EHDR = 9, 7, 33
 
-_LINE = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) ..(.). ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+) *(.*)$", re.MULTILINE)
+_LINE = regex(rb"^([0-9a-f]+)-([0-9a-f]+) ..(.). ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+) *(.*)$", re.MULTILINE)
 
 
 class Mapping(NamedTuple):

@@ -1,7 +1,7 @@
 """
 Loading BPF programs into the kernel, and reading their records.
 
-A program: `prepared` finds it in the `cache` or has it compiled by `compiler`, and `loaded` loads it.
+A program: `cache` has it, or has it compiled by `compiler`, and `loaded` loads it.
 Its records: `ring` decodes them, and `reader` is the common part of all readers.
 The machine: `features` says what this kernel can do, and `rights` why it refused a call.
 """

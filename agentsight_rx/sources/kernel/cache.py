@@ -1,5 +1,5 @@
 """
-A key -> the Image that was kept under it, in a directory that only we can write.
+C files, fields and flags -> the compiled Image: kept under a key in a directory that only we can write, or compiled.
 
 A file in there becomes code of the kernel. So the directory and each file must belong to the user that we run as, with no
 rights for others (0700, 0600), and be what they seem: no links, the right length and hash, written for this key. Anything else

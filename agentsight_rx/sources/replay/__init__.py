@@ -1,5 +1,5 @@
 """
 Recordings: stores, recorded lines of our own, and lines of the original.
 
-`own_lines` and `original_lines` read the two formats of lines, `spooled` reads a recording in a spool.
+`own_lines` and `original_lines` read the two formats of lines; the first reads a recording in a spool too.
 """

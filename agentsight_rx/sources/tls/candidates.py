@@ -17,6 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from ...core.errors import CaptureError
+from ...core.start import regex
 from .commands import Resolved
 from .libraries import inspect, looks_like, system_libraries
 
@@ -109,7 +110,7 @@ class Mapped(Struct, frozen=True):
 
 
 # 00420000-0073e000 r-xp 00020000 fd:01 705628      /usr/bin/python3.13; in map_files it is 420000-73e000
-_MAPS_LINE = re.compile(r"^0*([0-9a-f]+-)0*([0-9a-f]+) ..x. \S+ ([0-9a-f]+):([0-9a-f]+) (\d+) +(/.*)$", re.MULTILINE)
+_MAPS_LINE = regex(r"^0*([0-9a-f]+-)0*([0-9a-f]+) ..x. \S+ ([0-9a-f]+):([0-9a-f]+) (\d+) +(/.*)$", re.MULTILINE)
 _MINOR_BITS = 20  # of a device number inside the kernel
 
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from ...core.errors import CaptureError, UsageError
 from ...core.options import json_decoder
+from ...core.start import regex
 
 
 class Resolved(Struct, frozen=True):
@@ -169,7 +170,7 @@ def _head(path: str) -> bytes:
 
 
 _ENV_WITH_VALUE = {"-u", "--unset", "-C", "--chdir"}
-_ENV_SPLIT = re.compile(r"(\S+(?:\s+\S+)*?)\s+(?:-[iv]*S ?|--split-string[= ])(.*)")
+_ENV_SPLIT = regex(r"(\S+(?:\s+\S+)*?)\s+(?:-[iv]*S ?|--split-string[= ])(.*)")
 
 
 def _interpreter(line: str, path: str) -> tuple[str, str]:
@@ -220,7 +221,7 @@ _ENTRIES_MOST = 4_000  # files of one package that are searched
 _ANCESTORS = 5
 
 
-_PACKAGE_NAME = re.compile(r"(?:@\w[\w.-]*/)?\w[\w.-]*")
+_PACKAGE_NAME = regex(r"(?:@\w[\w.-]*/)?\w[\w.-]*")
 
 
 class _Package(Struct):

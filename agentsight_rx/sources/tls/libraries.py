@@ -16,6 +16,7 @@ from typing import BinaryIO
 from msgspec import Struct, field
 
 from ...core.errors import CaptureError
+from ...core.start import regex
 from ...events import Origin
 from ..kernel.probes import Attached
 from .stacks.cache import find_stacks_cached
@@ -155,9 +156,9 @@ def _listing(changed_ns: int) -> str:
 
 
 # The first bytes of a direction: a request line (RFC 9112 section 3), the preface of HTTP/2 (RFC 9113 section 3.4)
-_CLIENT = re.compile(rb"[A-Z]{3,16} \S")
+_CLIENT = regex(rb"[A-Z]{3,16} \S")
 # a status line (RFC 9112 section 4), a SETTINGS frame on stream 0 (RFC 9113 section 6.5)
-_SERVER = re.compile(rb"HTTP/1\.[01] |\0..\x04[\0\x01]\0{4}", re.DOTALL)
+_SERVER = regex(rb"HTTP/1\.[01] |\0..\x04[\0\x01]\0{4}", re.DOTALL)
 _TRIED_MOST = 8  # connections that began with other bytes, of a function found by what its code does
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
+from ...core.start import regex
 from ...events import HttpRequest, HttpResponse, Reply, SseMessage, milliseconds
 from ...events.tokens import Usage, counts_of
 from ...llm import BODY, NOT_UNDERSTOOD, Asked, New, Provider, new_in, provider_at
 from ...llm.agents.said import aside_of, typed
+from ...llm.canonical import Parameters
 from ...wire.http1_head import field
 from ..rows.ids import process_of, scheme_of
 from ..rows.kinds import AuditRow, CallRow, Row, RowGone, TokenRow, UnknownRow
@@ -19,9 +20,13 @@ from ..words import cut
 
 _TEXT_MOST = 65_536  # characters of prompt and answer that a row keeps; the event log has all
 _WRITTEN_MOST = 200  # of a text that no person typed
-_COMPACTS = re.compile(r"/responses/compact/?(?:\?|\Z)")  # developers.openai.com/api/docs/guides/compaction
+_COMPACTS = regex(r"/responses/compact/?(?:\?|\Z)")  # developers.openai.com/api/docs/guides/compaction
 _OUTCOMES = {"error": "failure", "complete": "success"}
 _COUNT_MOST = 2**63 - 1  # a store and a collector hold no more
+
+# What a request or a reply says, and the row has under the same name
+_ASKED = tuple(name for name in Parameters.__struct_fields__ if name in CallRow.__struct_fields__)
+_REPLIED = tuple(name for name in Reply.__struct_fields__ if name in CallRow.__struct_fields__)
 
 
 def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> CallRow:
@@ -29,7 +34,9 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
     origin, host = event.origin, field(event.headers, "host")
     new: New = new_in(asked)
     prompt = typed(new.text)
-    parameters = asked.parameters
+    parameters = {name: getattr(asked.parameters, name) for name in _ASKED}
+    if not 0 <= (parameters["max_tokens"] or 0) <= _COUNT_MOST:
+        parameters["max_tokens"] = None
     return CallRow(
         id,
         milliseconds(origin.wall_ns),
@@ -48,9 +55,6 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
         aside=_aside(event, asked, prompt),
         process_id=process_of(origin),
         stream=asked.stream,
-        max_tokens=parameters.max_tokens if 0 <= (parameters.max_tokens or 0) <= _COUNT_MOST else None,
-        temperature=parameters.temperature,
-        top_p=parameters.top_p,
         start_ns=origin.wall_ns,
         scheme=scheme_of(origin),
         operation=asked.operation or provider.operation,
@@ -58,6 +62,7 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
         new_results=len(new.results),
         messages=len(asked.messages),
         unknown=asked.unknown,
+        **parameters,
         written="" if prompt or new.results else cut(" ".join((new.text or new.written)[:_TEXT_MOST].split()), _WRITTEN_MOST),
     )
 
@@ -123,20 +128,24 @@ def ended_row(asked: CallRow, event: HttpResponse | SseMessage, reply: Reply, *,
     is_read = BODY not in reply.unknown
     whole = event.complete and asked.complete and is_read
     to_wall = origin.wall_ns - origin.time_ns
+    said = {name: getattr(reply, name) for name in _REPLIED} | {
+        "id": asked.id,
+        "model": asked.model or reply.model or None,
+        "text": (reply.text or reply.error or "")[:_TEXT_MOST],
+        "thinking": reply.thinking[:_TEXT_MOST],
+        "unknown": tuple(dict.fromkeys((*asked.unknown, *reply.unknown))) if reply.unknown else asked.unknown,
+    }
     return replace(
         asked,
+        **said,
         end_timestamp_ms=milliseconds(end_ns + to_wall),
-        model=asked.model or reply.model or None,
         status_code=status or None,
         status="error" if failed else "complete" if whole else "partial",
         complete=whole,
         reason=asked.reason or event.reason or (None if is_read or failed else NOT_UNDERSTOOD),
         error_type=_error_type(status, reply.error) if failed else None,
-        finish_reason=reply.finish_reason,
         **counts_of(reply.usage or Usage()),
         time_to_first_chunk_ms=milliseconds(first_ns - start_ns) if first_ns else None,
-        text=(reply.text or reply.error or "")[:_TEXT_MOST],
-        thinking=reply.thinking[:_TEXT_MOST],
         response_id=reply.id or None,
         response_model=reply.model or None,
         first_chunk_ns=first_ns + to_wall if first_ns else 0,
@@ -145,7 +154,6 @@ def ended_row(asked: CallRow, event: HttpResponse | SseMessage, reply: Reply, *,
         match_method="inferred" if event.inferred and asked.match_method == "connection" else asked.match_method,
         confidence=min(asked.confidence, 0.75) if event.inferred else asked.confidence,
         tools=len(reply.tool_calls),
-        unknown=tuple(dict.fromkeys((*asked.unknown, *reply.unknown))) if reply.unknown else asked.unknown,
     )
 
 

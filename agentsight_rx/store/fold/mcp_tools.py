@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
 import msgspec
 
+from ...core.start import regex
 from .tools import OpenTool
 
 _DEPTH_MOST = 4
 _VALUES_MOST = 64  # of the notes of a request
-_NO_LETTER = re.compile("[^A-Za-z0-9]+")
+_NO_LETTER = regex("[^A-Za-z0-9]+")
 
 
 def sent_for(tool: str, params: str, open_tools: Iterable[OpenTool], /) -> tuple[OpenTool, str] | None:

@@ -146,7 +146,7 @@ class Processes:
         return row, [row, audit]
 
     def _has_answered(self, event: ProcessExit, argv: Sequence[str]) -> bool:
-        """It ended with 0, or with a code that is an answer: its own, or that of the child whose code a shell passes on."""
+        """It ended with 0, or with a code that is an answer: its own, or the code of a child that a shell passes on."""
         code, child = event.exit_code, self._of_child.pop(event.origin.pid, None)
         if not code:
             return not event.signal

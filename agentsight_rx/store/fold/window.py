@@ -1,4 +1,4 @@
-"""The events of the last seconds, and what was known before some of them: so they can be read again in another order."""
+"""The events of the last seconds, and the state before some of them: so they can be read again in another order."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...events import Event
+from ..rows.kind import key_of
 from ..rows.kinds import HUNG_UP, AnyRow, AuditRow, CallRow, KeptRow, Row, RowGone
-from ..rows.tables import key_of
 from ..state import Key
 from .unprompted import OpenCall
 

@@ -1,4 +1,6 @@
-"""A store of an earlier schema version -> the same rows as the next one has them."""
+"""
+A store -> without what retention takes out; a store of an earlier schema version -> the same rows as the next one has them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from itertools import islice
 
 from msgspec import Struct
 
-from ..rows.tables import EXCHANGES, HEADS, LOG, REMOVED, ROW_TABLES, SEGMENTS, Head, Removed, put, rows_before
+from ..rows.kind import ROW_TABLES, put, rows_before
+from ..rows.tables import EXCHANGES, HEADS, LOG, REMOVED, SEGMENTS, Head, Removed
 from ..state import Delete, Put, Store, Table, Upgrade, Write, pages
 from .parts import LogReader, LogWriter
 

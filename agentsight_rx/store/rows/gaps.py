@@ -1,4 +1,6 @@
-"""A run, a recording or a session -> its gaps. Every sentence about missing things is made of them."""
+"""
+A run, a recording or a session -> its gaps, unread processes, and whose TLS was read: what sentences of missing things say.
+"""
 
 from __future__ import annotations
 

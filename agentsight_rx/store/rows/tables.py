@@ -6,20 +6,17 @@ Longer than 300 lines because a new kind of row is one line in the table of all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from ...events import Event
 from ...events.loss import Entry
-from ..state import Delete, Key, Put, Store, Table, Write, by_index, pages
+from ..state import Key, Table
 from .gap_counts import LossTime, SessionGaps
 from .kinds import (
     SEEN,
     AlertRow,
-    AnyRow,
     AuditRow,
     BlindSpotRow,
     CallRow,
@@ -27,8 +24,6 @@ from .kinds import (
     NetworkRow,
     ProcessRow,
     ResourceRow,
-    Row,
-    RowGone,
     SessionRow,
     TlsUseRow,
     TokenRow,
@@ -178,139 +173,6 @@ SESSION_GAPS = Table("session_gaps", SessionGaps)  # by the id of the session, o
 STAGES = Table("stages", StageCount)  # by run and stage
 RUNS = Table("runs", Recording)  # by number
 TOTALS = Table("totals", Totals)  # by number of the recording
-
-
-class _Kind(NamedTuple, Generic[V]):
-    """
-    Where rows of one kind are: their key, when they are over (Unix time, ms; 0: unknown), and what sorts them by when they
-    began: `key`, an index, or nothing.
-    """
-
-    table: Table[V]
-    key: Callable[[V], Key]
-    time: Callable[[V], int]
-    order: str = ""
-
-
-class _Timed(Protocol):
-    @property
-    def id(self) -> str: ...
-    @property
-    def timestamp_ms(self) -> int: ...
-
-
-class _Named(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-def _by_id(row: _Named) -> Key:
-    return row.id
-
-
-def _by_time(row: _Timed) -> Key:
-    return row.timestamp_ms, row.id
-
-
-def _by_start(row: CallRow | SessionRow) -> Key:
-    return row.start_timestamp_ms, row.id
-
-
-def _start(row: CallRow) -> int:
-    return row.start_timestamp_ms
-
-
-def _end(row: ProcessRow) -> int:
-    """One that runs is not over."""
-    return row.end_timestamp_ms or _MOST
-
-
-def _last_seen(row: SessionRow) -> int:
-    return row.end_timestamp_ms or row.start_timestamp_ms
-
-
-def _last(row: NetworkRow) -> int:
-    return row.last_timestamp_ms or 0
-
-
-def _last_reported(row: AlertRow) -> int:
-    return row.last_timestamp_ms or row.timestamp_ms
-
-
-def _time(row: _Timed) -> int:
-    return row.timestamp_ms
-
-
-# A row that comes again under its key replaces the earlier one. A new kind of row is one line here
-_KINDS: dict[type[AnyRow], _Kind[Any]] = {
-    CallRow: _Kind(CALLS, _by_start, _start, "key"),
-    TokenRow: _Kind(TOKENS, _by_id, _time, "time"),
-    ToolRow: _Kind(TOOLS, _by_id, _time, "time"),
-    ProcessRow: _Kind(PROCESSES, _by_id, _end, "time"),
-    AuditRow: _Kind(AUDIT, _by_time, _time, "key"),
-    NetworkRow: _Kind(NETWORK, _by_id, _last),
-    ResourceRow: _Kind(RESOURCES, _by_time, _time, "key"),
-    BlindSpotRow: _Kind(BLIND_SPOTS, _by_id, _time),
-    TlsUseRow: _Kind(TLS_USES, _by_id, _time),
-    HttpRow: _Kind(HTTP, _by_time, _time, "key"),
-    SessionRow: _Kind(SESSIONS, _by_start, _last_seen, "key"),
-    UnknownRow: _Kind(UNKNOWN, _by_id, _time),
-    AlertRow: _Kind(ALERTS, _by_time, _last_reported, "key"),
-}
-# Any: of any kind of row
-ROW_TABLES: tuple[Table[Any], ...] = tuple(kind.table for kind in _KINDS.values())
-
-
-def rows_before(store: Store, time_ms: int) -> Iterator[tuple[Table[Any], Key, Any]]:
-    """The rows of every kind that were over before `time_ms` (Unix time), with their tables and keys."""
-    for kind in _KINDS.values():
-        for key, row in _begun_before(store, kind, max(time_ms, 0)):
-            if kind.time(row) < time_ms:
-                yield kind.table, key, row
-
-
-def _begun_before(store: Store, kind: _Kind[Any], time_ms: int) -> Iterator[tuple[Key, Any]]:
-    """The rows that began before it, or all rows of a kind that has no such order."""
-    if kind.order == "key":
-        return pages(store, kind.table, stop=time_ms)
-    if kind.order:
-        return by_index(store, kind.table, kind.order, stop=time_ms)
-    return pages(store, kind.table)
-
-
-def put(row: Row) -> Write:
-    """The write that stores a row, with its texts cut to previews, or removes it."""
-    if isinstance(row, RowGone):
-        return Delete(table_of(row.row), key_of(row.row), preview(row.row))
-    kind = _KINDS[type(row)]
-    return Put(kind.table, kind.key(row), preview(row))
-
-
-def table_of(row: Row) -> Table[Any]:
-    return _KINDS[type(row)].table
-
-
-def key_of(row: Row) -> Key:
-    return _KINDS[type(row)].key(row)
-
-
-def preview(row: Row) -> Row:
-    """The row with the first characters of its captured texts: `view.log.reading` has the whole ones."""
-    match row:
-        case CallRow():
-            return _cut(row, ("prompt", "text", "thinking"))
-        case ToolRow():
-            return _cut(row, ("input", "output"))
-        case AuditRow() if row.audit_type == "llm":
-            details = {name: value[:_MENTION] if isinstance(value, str) else value for name, value in row.details.items()}
-            return replace(row, details=details)
-        case _:
-            return row
-
-
-def _cut(row: R, names: tuple[str, ...]) -> R:
-    long: dict[str, Any] = {name: text[:PREVIEW] for name in names if len(text := getattr(row, name)) > PREVIEW}
-    return replace(row, **long) if long else row
 
 
 def _new_name(row: AuditRow) -> str | None:

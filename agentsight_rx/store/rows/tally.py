@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 
@@ -22,13 +23,43 @@ from .kinds import (
     ToolRow,
     UnknownRow,
 )
-from .known import Known
 from .tool_words import has_process, outcome_of
 from .uses import Uses
 
+V = TypeVar("V")
+
+_MOST = 4096  # ids: 2 MB each kind
+
+
+class Known(Generic[V]):
+    """The parts of a sum by id: of things that go on as many as the view has, of others the newest, which may be amended."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._going_on: Recent[str, V] = Recent(most)
+        self._over: Recent[str, V] = Recent(_MOST)
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._going_on or id in self._over
+
+    def get(self, id: str) -> V | None:
+        found = self._going_on.get(id)
+        return self._over.get(id) if found is None else found
+
+    def put(self, id: str, value: V, *, over: bool) -> None:
+        if over:
+            self._going_on.pop(id, None)
+            self._over.put(id, value)
+        else:
+            self._over.pop(id, None)
+            self._going_on.put(id, value)
+
+    def pop(self, id: str) -> V | None:
+        found = self._going_on.pop(id, None)
+        return self._over.pop(id, None) if found is None else found
+
+
 _PROCESSES_MOST = 65_536  # that run, as in the view; a machine has some hundred
-_BLIND_SPOTS_MOST = 1000
-_ALERTS_MOST = 4096  # as the guard has
+_BLIND_SPOTS_MOST, _ALERTS_MOST = 1000, 4096  # of alerts as many as the guard has
 _NO_GAPS = SessionGaps()
 _GAPS_LESS = {state: None if gaps is None else -gaps for state, gaps in GAPS_OF_STATE.items()}
 

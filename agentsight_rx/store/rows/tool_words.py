@@ -8,12 +8,13 @@ from typing import Literal, TypeAlias, cast
 
 import msgspec
 
+from ...core.start import regex
 from ...llm.agents.said import says_refused
 from .kinds import ToolRow
 
 # The member of an input that says most, in the order of preference
 _MAIN = ("command", "cmd", "file_path", "path", "pattern", "query", "url", "description", "prompt", "subject", "code", "input")
-_BEGUN = re.compile(r'"(?:' + "|".join(_MAIN) + r')"\s*:\s*"((?:[^"\\]|\\.)*)')  # in JSON of which a row has the begin
+_BEGUN = regex(r'"(?:' + "|".join(_MAIN) + r')"\s*:\s*"((?:[^"\\]|\\.)*)')  # in JSON of which a row has the begin
 
 # Names of tools that change a file, and of those that run a command, in lower case
 _EDITS = frozenset(
@@ -100,7 +101,7 @@ def _plain(name: str) -> str:
 
 
 # Parts of a result that differ each time: dates and times of day, durations, UUIDs, addresses in memory
-_VARIES = re.compile(
+_VARIES = regex(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"
     r"|\b\d+(?:\.\d+)? ?(?:ms|[mµn]?s|secs?|seconds?|minutes?)\b"
     r"|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b0x[0-9a-f]+\b",

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
+from ...core.start import regex
 from ...events.tokens import Usage
 from .kinds import CallRow
 
@@ -21,7 +22,7 @@ SETTLED_MS = 60_000  # rows of a call change for some seconds; and a reader that
 _WAITING_MOST = 1024  # calls that ended and may change
 _COUNTED_MOST = 4096  # ids of calls that are counted, so that a later row of one counts nothing
 _NAME_MOST = 64  # characters; the longest name in the list of prices has 58
-_PATH = re.compile(r"^[/~.\\]|^\w:\\")
+_PATH = regex(r"^[/~.\\]|^\w:\\")
 
 
 class Use(Struct, frozen=True):

@@ -1,8 +1,8 @@
 """
 Events <-> closed segments in folders, one a host: what leaves a machine. docs/cluster.md has the format.
 
-`segment` has the bytes of a segment. `writer` has a `part_writer` for each folder, with its `options`; `parts` splits a busy
-host. `folder` finds the existing segments, and `track` the gaps between them.
+`segment` has the bytes of a segment. `writer` has a `part_writer` for each folder, and the gaps between segments; a busy host
+is split into parts. `folder` finds the existing segments.
 """
 
 from .folder import (

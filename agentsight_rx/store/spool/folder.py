@@ -13,13 +13,14 @@ from msgspec import Struct
 from ...core.bounded import Recent
 from ...core.errors import SpoolError
 from ...core.options import Fits, Options, above, between
+from ...core.start import regex
 from ...events import Event, ProcessExec, ProcessFork, ProcessSeen
 from .records import SegmentBroken
 from .segment import Header, read_header
 
-HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # the name of a host, and of its folder
-_FOLDER = re.compile(rf"({HOST.pattern})(?:\+(\d+)of(\d+))?")
-_SEGMENT = re.compile(r"(\d{10})\.seg")
+HOST = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # the name of a host, and of its folder
+_FOLDER = regex(rf"({HOST.pattern})(?:\+(\d+)of(\d+))?")
+_SEGMENT = regex(r"(\d{10})\.seg")
 _BEGIN = 262_144  # bytes of a segment in which its header is
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from .heads import FILTER, filter_of, positions_of, times_of
-from .lmdb_pages import Timed
+from .sweeping import Timed
 from .table import Table
 
 _KEPT_MOST = 32_768  # blocks whose heads are kept, 20 MB for five million rows; more are read for each question

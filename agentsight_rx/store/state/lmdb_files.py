@@ -6,7 +6,6 @@ import ctypes
 import errno
 import fcntl
 import os
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
@@ -15,6 +14,7 @@ import lmdb
 
 from ...core.errors import StoreError, UnwritableError
 from ...core.files import NO_SPACE, create_new, refusal, reserve, why
+from ...core.start import regex
 from .lmdb_pages import is_truncated
 
 _UNWRITABLE = NO_SPACE | {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -161,7 +161,7 @@ def _is_full(path: str) -> bool:
 
 _DONTNEED = 4  # MADV_DONTNEED of madvise(2): of a file that is mapped shared nothing is lost, it is read again when needed
 _READS = 128  # rows; after so many, 8 MiB may be resident
-_LINE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ ([0-9a-f]+):([0-9a-f]+) (\d+)")  # of /proc/self/maps, proc(5)
+_LINE = regex(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ ([0-9a-f]+):([0-9a-f]+) (\d+)")  # of /proc/self/maps, proc(5)
 
 
 class _Madvise(Protocol):

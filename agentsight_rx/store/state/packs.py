@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...core.errors import StoreError
-from .lmdb_pages import cut_ends, pieces_between
+from .cutting import cut_ends, pieces_between
 from .sent import Sent, add_range
 from .store import Delete, Put, Store, Write
 from .table import Table

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from ...core.bounded import Weighed, common_back, common_front
+from .cutting import AHEAD
 from .heads import Head
-from .lmdb_pages import AHEAD
 
 _LEAST = 16 << 10  # bytes of a content that is remembered
 _MOST = 16  # contents

@@ -13,9 +13,9 @@ from ...core.bounded import Recent, Weighed
 from ...events.loss import Entry
 from ...llm.canonical import LlmCall
 from ...llm.prices import Prices
+from ...store.rows.kind import newest_fitting, weight_of
 from ...store.rows.kinds import AlertRow, AnyRow, AuditRow, CallRow, SessionRow, ToolRow
 from ...store.rows.tables import ALERTS, AUDIT, CALLS, LOSSES, SESSIONS, TOOLS
-from ...store.rows.weights import newest_fitting, weight_of
 from ...store.state import Store, Table
 from ..queries.calls.costs import PricedCall, priced
 from ..queries.context.context import AgentContext

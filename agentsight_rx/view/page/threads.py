@@ -1,4 +1,4 @@
-"""The calls of a session -> the thread of its main agent, and those of its sub-agents, each under the turn that began it."""
+"""The calls of a session -> the thread of its main agent, and the threads of sub-agents, each under the turn that began it."""
 
 from __future__ import annotations
 

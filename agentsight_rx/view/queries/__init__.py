@@ -1,8 +1,8 @@
 """
 The questions asked of a store: store and selection -> typed values, which the command line and others show.
 
-A file answers one question: `verdict` says in a sentence what a session did, `interruptions` finds the runs that it went
-through, and `concerned` says which part of a loss may be its own.
+A file answers one question. Those about one subject share a folder: `calls`, `context`, `effects`, `sessions`, `top`.
+`selection` is the part of a store that is asked for, and `concerned` finds the losses that may be of this part.
 """
 
 from .reading import newest_session, selected, sessions_named

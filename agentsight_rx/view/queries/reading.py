@@ -7,11 +7,12 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, TypeVar
 
+from ...store.rows.kind import ROW_TABLES, began
 from ...store.rows.kinds import AnyRow, AuditRow, ProcessRow, SessionRow
-from ...store.rows.tables import ALERTS, AUDIT, CALLS, HTTP, PROCESSES, RESOURCES, ROW_TABLES, RUNS, SESSIONS, TOOLS, TOTALS
+from ...store.rows.tables import ALERTS, AUDIT, CALLS, HTTP, PROCESSES, RESOURCES, RUNS, SESSIONS, TOOLS, TOTALS
 from ...store.rows.tally import Tally, Totals
 from ...store.state import Key, Store, Table, by_index, pages
-from .selection import Selection, began
+from .selection import Selection
 
 R = TypeVar("R", bound=AnyRow)
 T = TypeVar("T")
@@ -141,8 +142,8 @@ def session_of(store: Store, id: str, /) -> SessionRow | None:
 
 def sessions_named(store: Store, /, *, session: str | None, agent: str | None) -> list[SessionRow]:
     """
-    The sessions whose id begins with `session`, and which that `agent` had: by its known name, its own, or that of its process.
-    `newest` is the one that was used last.
+    The sessions whose id begins with `session`, and which that `agent` had: by its known name, its own, or the name of its
+    process. `newest` is the one that was used last.
     """
     if session == "newest":
         newest = newest_session(store)

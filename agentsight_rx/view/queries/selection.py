@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from ...store.rows.kinds import AnyRow, CallRow, NetworkRow, ProcessRow, SessionRow, ToolRow
+from ...store.rows.kind import began, kind_of
+from ...store.rows.kinds import AnyRow
 
 
 class Selection(Struct, frozen=True):
@@ -37,39 +38,15 @@ class Selection(Struct, frozen=True):
         return self.pid is None or self.pid in _pids_of(row)
 
 
-def began(row: AnyRow) -> int:
-    """When it began, as Unix time in ms; 0: unknown."""
-    match row:
-        case CallRow() | SessionRow():
-            return row.start_timestamp_ms
-        case ProcessRow():
-            return row.start_timestamp_ms or row.end_timestamp_ms or 0
-        case NetworkRow():
-            return row.first_timestamp_ms or 0
-        case _:
-            time_ms: int = getattr(row, "timestamp_ms", 0)  # every other kind of row has it
-            return time_ms
-
-
 def _seen_last(row: AnyRow) -> int:
-    match row:
-        case SessionRow():
-            return max(row.start_timestamp_ms, row.end_timestamp_ms or 0)
-        case ProcessRow():
-            return 1 << 63 if row.end_timestamp_ms is None else row.end_timestamp_ms
-        case NetworkRow():
-            return row.last_timestamp_ms or 0
-        case _:
-            return began(row)
+    kind = kind_of(row)
+    return kind.over(row) if kind.spans and kind.over is not None else began(row)
 
 
 def _session_of(row: AnyRow) -> str | None:
-    if isinstance(row, SessionRow):
-        return row.id
-    session: str | None = getattr(row, "session_id", None)
+    session: str | None = getattr(row, kind_of(row).session, None)
     return session
 
 
 def _pids_of(row: AnyRow) -> tuple[int | None, ...]:
-    pid: int | None = getattr(row, "pid", None)
-    return (pid, row.related_pid) if isinstance(row, ToolRow) else (pid,)
+    return tuple(getattr(row, name, None) for name in kind_of(row).pids)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from copy import copy
 from typing import Any, Generic, TypeVar
 
+from ...store.rows.kind import weight_of
 from ...store.rows.kinds import Row
-from ...store.rows.weights import weight_of
 
 R = TypeVar("R", bound=Row)
 

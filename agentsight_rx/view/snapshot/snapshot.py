@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from copy import copy
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from msgspec.structs import replace
 
@@ -13,25 +13,23 @@ from ...events import Event, milliseconds
 from ...events.tokens import Usage, counts_of
 from ...store.log.reading import read_event_count
 from ...store.rows.gaps import gaps_of
+from ...store.rows.kind import KINDS, ROW_TABLES, times_of
 from ...store.rows.kinds import (
     AlertRow,
     AnyRow,
     AuditRow,
-    BlindSpotRow,
     CallRow,
-    HttpRow,
+    KeptRow,
     NetworkRow,
     ProcessRow,
     ResourceRow,
     Row,
     RowGone,
     SessionRow,
-    TlsUseRow,
     TokenRow,
     ToolRow,
-    UnknownRow,
 )
-from ...store.rows.tables import HEADS, LOSSES, ROW_TABLES, RUNS, SEGMENTS
+from ...store.rows.tables import HEADS, LOSSES, RUNS, SEGMENTS
 from ...store.rows.tally import Tally
 from ...store.state import Store, pages
 from .kept import Kept, Room
@@ -42,6 +40,9 @@ AUDIT_MOST = 100_000  # rows that one snapshot may have
 ROOM = 12_000_000  # bytes of all rows that a live view keeps: 12,000 lines of the audit trail, or 1,800 of each kind
 _EVERYTHING = 1 << 60  # bytes: an export has every row, except that the audit trail has its limit
 _MODELS_MOST = 1000  # model names are captured text, so their number is bounded; the rest is summed up as "other"
+
+# The kinds of rows that a snapshot has
+_SHOWN = (CallRow, ToolRow, ProcessRow, NetworkRow, AuditRow, ResourceRow, AlertRow, SessionRow, TokenRow)
 
 R = TypeVar("R", bound=Row)
 
@@ -77,16 +78,10 @@ class View:
     def __init__(self, *, source: str = "live_capture", room: int = ROOM) -> None:
         self.events = 0  # seen, without the rows
         self._source = source
-        kept = Room(room)
-        self._calls = Kept[CallRow](kept)
-        self._tokens = Kept[TokenRow](kept)
-        self._tools = Kept[ToolRow](kept)
-        self._processes = Kept[ProcessRow](kept)
-        self._targets = Kept[NetworkRow](kept)
-        self._audit = Kept[AuditRow](kept, AUDIT_MOST)
-        self._samples = Kept[ResourceRow](kept)
-        self._sessions = Kept[SessionRow](kept)
-        self._alerts = Kept[AlertRow](kept)
+        shared = Room(room)
+        self._kept: dict[type[AnyRow], Kept[Any]] = {
+            kind: Kept(shared, AUDIT_MOST) if kind is AuditRow else Kept(shared) for kind in _SHOWN
+        }
         self.tally = Tally()
         self._models: dict[str, tuple[Usage, int]] = {}  # with the number of calls
         self._start_ms: int | None = None
@@ -100,60 +95,24 @@ class View:
                 self.events += 1
                 self.saw(milliseconds(item.origin.wall_ns) or None)
                 continue
-            match item:
-                case CallRow():
-                    self._calls.put(item)
-                    self.saw(item.start_timestamp_ms, item.end_timestamp_ms)
-                case TokenRow():
-                    self._count(item)
-                    self.saw(item.timestamp_ms)
-                case ToolRow():
-                    self._tools.put(item)
-                    self.saw(item.timestamp_ms, item.end_timestamp_ms)
-                case ProcessRow():
-                    self._processes.put(item)
-                    self.saw(item.start_timestamp_ms, item.end_timestamp_ms)
-                case AuditRow():
-                    self._audit.put(item)
-                    self.saw(item.timestamp_ms)
-                case NetworkRow():
-                    self._targets.put(item)
-                    self.saw(item.first_timestamp_ms, item.last_timestamp_ms)
-                case ResourceRow():
-                    self._samples.put(item)
-                    self.saw(item.timestamp_ms)
-                case SessionRow():
-                    self._sessions.put(item)
-                    self.saw(item.start_timestamp_ms, item.end_timestamp_ms)
-                case AlertRow():
-                    self._alerts.put(item)
-                    self.saw(item.timestamp_ms, item.last_timestamp_ms or None)
-                case BlindSpotRow() | TlsUseRow() | HttpRow() | UnknownRow():
-                    self.saw(item.timestamp_ms)
-                case RowGone():
-                    self._remove(item.row)
+            if isinstance(item, RowGone):
+                self._remove(item.row)
+                continue
+            kept = self._kept.get(type(item))
+            before = kept.put(item) if kept is not None else None
+            if isinstance(item, TokenRow):
+                self._count(item, before)
+            first_ms, *later_ms = times_of(item)
+            self.saw(first_ms, *(time_ms or None for time_ms in later_ms))
 
-    def _remove(self, row: Row) -> None:
-        match row:
-            case CallRow():
-                self._calls.remove(row.id)
-            case TokenRow():
-                if (before := self._tokens.remove(row.id)) is not None:
-                    self._add(before, -1)
-            case ToolRow():
-                self._tools.remove(row.id)
-            case ProcessRow():
-                self._processes.remove(row.id)
-            case AuditRow():
-                self._audit.remove(row.id)
-            case NetworkRow():
-                self._targets.remove(row.id)
-            case SessionRow():
-                self._sessions.remove(row.id)
-            case AlertRow():
-                self._alerts.remove(row.id)
-            case _:
-                pass
+    def _remove(self, row: KeptRow) -> None:
+        kept = self._kept.get(type(row))
+        before = kept.remove(row.id) if kept is not None else None
+        if isinstance(before, TokenRow):
+            self._add(before, -1)
+
+    def _rows(self, kind: type[R]) -> Kept[R]:
+        return self._kept[kind]
 
     def saw(self, *times_ms: int | None) -> None:
         """Something was at these times (Unix time, ms); None: unknown."""
@@ -162,8 +121,7 @@ class View:
                 self._start_ms = time_ms if self._start_ms is None else min(time_ms, self._start_ms)
                 self._end_ms = time_ms if self._end_ms is None else max(time_ms, self._end_ms)
 
-    def _count(self, row: TokenRow) -> None:
-        before = self._tokens.put(row)
+    def _count(self, row: TokenRow, before: TokenRow | None) -> None:
         if before is not None:
             self._add(before, -1)
         self._add(row, 1)
@@ -181,42 +139,30 @@ class View:
         2 ms where everything is full.
         """
         twin = copy(self)
-        twin._calls, twin._tokens, twin._tools = self._calls.copy(), self._tokens.copy(), self._tools.copy()
-        twin._processes, twin._targets = self._processes.copy(), self._targets.copy()
-        twin._audit, twin._samples, twin._sessions = self._audit.copy(), self._samples.copy(), self._sessions.copy()
-        twin._alerts = self._alerts.copy()
+        twin._kept = {kind: kept.copy() for kind, kept in self._kept.items()}
         twin._models = self._models.copy()
         return twin
 
     def snapshot(self, losses: Completeness, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
         """The snapshot as of `now_ms` (Unix time) with the newest `audit_limit` rows of the audit trail."""
         limit = max(0, min(audit_limit, AUDIT_MOST))
-        calls = list(self._calls)
-        sessions = sorted(map(session_of, self._sessions), key=lambda each: (each.start_timestamp_ms, each.id))
+        calls = list(self._rows(CallRow))
+        sessions = sorted(map(session_of, self._rows(SessionRow)), key=lambda each: (each.start_timestamp_ms, each.id))
         return Snapshot(
             1,
             datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             summary=self._summary(len(sessions), limit),
             token_summary=self._token_summary(calls),
-            network_targets=_values(self._targets, lambda row: (-row.count, row.host, row.path)),
-            process_nodes=_values(self._processes, lambda row: (row.start_timestamp_ms or 0, row.pid, row.id)),
-            audit_events=_values(self._audit, lambda row: (row.timestamp_ms, row.id), newest=limit),
-            resource_samples=_values(self._samples, lambda row: (row.timestamp_ms, row.pid, row.comm or "")),
+            network_targets=_values(self._rows(NetworkRow), lambda row: (-row.count, row.host, row.path)),
+            process_nodes=_values(self._rows(ProcessRow), lambda row: (row.start_timestamp_ms or 0, row.pid, row.id)),
+            audit_events=_values(self._rows(AuditRow), lambda row: (row.timestamp_ms, row.id), newest=limit),
+            resource_samples=_values(self._rows(ResourceRow), lambda row: (row.timestamp_ms, row.pid, row.comm or "")),
             sessions=sessions,
-            tool_calls=_values(self._tools, lambda row: (row.timestamp_ms, row.id)),
+            tool_calls=_values(self._rows(ToolRow), lambda row: (row.timestamp_ms, row.id)),
             llm_calls=_values(calls, lambda row: (row.start_timestamp_ms, row.id)),
             completeness=losses,
-            alerts=_values(self._alerts, lambda row: (row.timestamp_ms, row.id)),
-            not_kept={
-                "llm_calls": self._calls.gone,
-                "tool_calls": self._tools.gone,
-                "process_nodes": self._processes.gone,
-                "network_targets": self._targets.gone,
-                "audit_events": self._audit.gone,
-                "resource_samples": self._samples.gone,
-                "alerts": self._alerts.gone,
-                "sessions": self._sessions.gone,
-            },
+            alerts=_values(self._rows(AlertRow), lambda row: (row.timestamp_ms, row.id)),
+            not_kept={KINDS[kind].table.name: kept.gone for kind, kept in self._kept.items() if kind is not TokenRow},
         )
 
     def _summary(self, sessions: int, audit_limit: int) -> Summary:
@@ -224,9 +170,9 @@ class View:
         return Summary(
             self._source,
             self.events,
-            llm_calls=self._calls.seen,
-            token_usage_rows=self._tokens.seen,
-            audit_events=self._audit.seen,
+            llm_calls=self._kept[CallRow].seen,
+            token_usage_rows=self._kept[TokenRow].seen,
+            audit_events=self._kept[AuditRow].seen,
             sessions=sessions,
             input_tokens=usage.input,
             output_tokens=usage.output,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.cli.continuing import keyed
+from agentsight_rx.cli.capturing.continuing import keyed
 from agentsight_rx.cli.flags.filters import Filters, key_in
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events.loss import Ledger

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
 from agentsight_rx.cli.program.help import spec_of
+from agentsight_rx.cli.program.selections import SELECTIONS
 from agentsight_rx.cli.program.version import version_line
-from agentsight_rx.cli.values import SELECTIONS
 from tests.cli.program.test_errors import PROGRAM
 
 GROUPS = ["what to watch", "TLS", "stdio", "system", "filters", "where it goes", "the page", "flags"]

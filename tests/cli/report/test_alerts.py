@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.cli.stopping import deciding
+from agentsight_rx.cli.capturing.stopping import deciding
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import HostsKnown, Origin
 from agentsight_rx.graphs import TraceOptions, trace
 from agentsight_rx.policy.rules.guard.file import built_in_rules
 from agentsight_rx.sources import ProcessOptions
-from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import AlertRow
 from agentsight_rx.view.queries import Selection

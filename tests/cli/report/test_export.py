@@ -18,7 +18,7 @@ from agentsight_rx.runtime.web.app import Bundle
 from agentsight_rx.sinks import store as store_sink
 from agentsight_rx.sources import ReplayOptions
 from agentsight_rx.store.log.reading import read_events
-from agentsight_rx.store.rows.tables import ROW_TABLES
+from agentsight_rx.store.rows.kind import ROW_TABLES
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.queries.reading import rows_of
 from tests.cli.report.asking import bytes_of

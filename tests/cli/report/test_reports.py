@@ -17,7 +17,8 @@ from agentsight_rx.cli import app
 from agentsight_rx.cli.program.errors import shown
 from agentsight_rx.events import BlindSpot, Origin
 from agentsight_rx.events.loss import Ledger, Reason
-from agentsight_rx.store.rows.tables import CALLS, RUNS, put
+from agentsight_rx.store.rows.kind import put
+from agentsight_rx.store.rows.tables import CALLS, RUNS
 from agentsight_rx.store.state import LmdbStore, Put
 from agentsight_rx.view.queries.reading import rows_of
 from tests.cli.program.test_errors import PROGRAM

@@ -13,7 +13,8 @@ from agentsight_rx.runtime.cluster import load, segment, settings_of
 from agentsight_rx.runtime.cluster.place import LocalPlace
 from agentsight_rx.sinks import redaction_key
 from agentsight_rx.store.log.reading import read_events, read_exchange
-from agentsight_rx.store.rows.tables import CALLS, LOSSES, ROW_TABLES, RUNS, STAGES, TOTALS
+from agentsight_rx.store.rows.kind import ROW_TABLES
+from agentsight_rx.store.rows.tables import CALLS, LOSSES, RUNS, STAGES, TOTALS
 from agentsight_rx.store.spool import segment_name
 from agentsight_rx.store.state import LmdbStore
 from tests.runtime.cluster.hosts import spool_at, tasks_of

@@ -22,7 +22,7 @@ from agentsight_rx.events.tokens import Usage, counts_of
 from agentsight_rx.runtime.recording.price_file import load_prices
 from agentsight_rx.runtime.service.bounds import Memory
 from agentsight_rx.runtime.service.metrics import Figures, Served, Shown, samples, serve
-from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.rows.tally import Tally, Totals
 from agentsight_rx.store.rows.uses import Use, Uses
 from agentsight_rx.store.state import MemoryStore

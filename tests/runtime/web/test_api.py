@@ -28,7 +28,7 @@ from agentsight_rx.runtime.web.search import SearchIndex
 from agentsight_rx.runtime.web.stream import Stopped, changes
 from agentsight_rx.sinks import Lent, memory
 from agentsight_rx.sinks.web import Feed
-from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import AlertRow, CallRow, Output
 from agentsight_rx.view.page import Picture

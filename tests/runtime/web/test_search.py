@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from agentsight_rx.runtime.web.recordings import Listed, Opened, StoredRecordings
 from agentsight_rx.runtime.web.search import SearchIndex
-from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.state import MemoryStore, Part, Table
 from agentsight_rx.view import CallRow, Row, ToolRow
 from agentsight_rx.view.page.searched import Entry

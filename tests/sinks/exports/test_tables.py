@@ -19,7 +19,7 @@ from agentsight_rx.errors import UsageError
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.sinks.exports import TABLES, TableName, parquet
 from agentsight_rx.sinks.exports import tables as exported
-from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import AlertRow
 from agentsight_rx.view.queries import Selection

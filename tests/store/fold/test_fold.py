@@ -8,7 +8,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from agentsight_rx.events import Event, FileEvent
-from agentsight_rx.store.rows.tables import key_of, table_of
+from agentsight_rx.store.rows.kind import key_of, table_of
 from agentsight_rx.view import AuditRow, CallRow, Fold, ProcessRow, Row, RowGone, SessionRow, ToolRow
 from tests.operators import MS
 from tests.store.fold.test_tools import bash, gives, wants, wrote

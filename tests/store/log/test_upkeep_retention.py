@@ -13,7 +13,8 @@ from agentsight_rx.events import Event, HttpRequest
 from agentsight_rx.store.log.parts import EVENTS_MOST, LogWriter
 from agentsight_rx.store.log.reading import read_events
 from agentsight_rx.store.log.upkeep import Retention, retain
-from agentsight_rx.store.rows.tables import AUDIT, CALLS, EXCHANGES, HEADS, NETWORK, PROCESSES, REMOVED, TOKENS, TOOLS, put
+from agentsight_rx.store.rows.kind import put
+from agentsight_rx.store.rows.tables import AUDIT, CALLS, EXCHANGES, HEADS, NETWORK, PROCESSES, REMOVED, TOKENS, TOOLS
 from agentsight_rx.store.state import PACKS, MemoryStore, Table, by_index
 from agentsight_rx.view import AuditRow, CallRow, NetworkRow, ProcessRow, TokenRow, ToolRow
 from tests.store.log.test_reading import request

@@ -16,20 +16,18 @@ from agentsight_rx.sinks import store
 from agentsight_rx.store.log.reading import read_events, read_exchange
 from agentsight_rx.store.log.resuming import resume
 from agentsight_rx.store.log.upkeep import UPGRADES
+from agentsight_rx.store.rows.kind import ROW_TABLES, key_of, table_of
 from agentsight_rx.store.rows.tables import (
     AUDIT,
     CALLS,
     EXCHANGES,
     PREVIEW,
     PROCESSES,
-    ROW_TABLES,
     RUNS,
     SEGMENTS,
     TOOLS,
     Recording,
     Segment,
-    key_of,
-    table_of,
 )
 from agentsight_rx.store.state import META, SCHEMA_VERSION, Delete, LmdbStore, Put, Table, by_index
 from agentsight_rx.view import CallRow, Fold, Row, RowGone

@@ -8,7 +8,7 @@ import pytest
 from agentsight_rx.errors import StoreError
 from agentsight_rx.store.state import PACKS, Key, LmdbStore, MemoryStore, PackReader, PackWriter, Put
 from agentsight_rx.store.state.packs import Pack, compress, decompress
-from tests.store.state.test_lmdb_pages_cutting import body
+from tests.store.state.test_cutting import body
 
 
 def kept(store: MemoryStore) -> int:

@@ -32,7 +32,8 @@ from agentsight_rx.events import (
 from agentsight_rx.events.loss import Ledger, Reason
 from agentsight_rx.operators import materialize
 from agentsight_rx.store.log.parts import LogWriter
-from agentsight_rx.store.rows.tables import RUNS, TOTALS, Recording, put
+from agentsight_rx.store.rows.kind import put
+from agentsight_rx.store.rows.tables import RUNS, TOTALS, Recording
 from agentsight_rx.store.rows.tally import Tally
 from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import AnyRow, Output

@@ -13,7 +13,7 @@ from agentsight_rx.events import Event, ProcessExit
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.policy.rules.guard.file import built_in_rules, read_rules
 from agentsight_rx.policy.rules.guard.values import Rules
-from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import AlertRow, Fold, ProcessRow
 from agentsight_rx.view.page import PageError, Picture, answer, embedded

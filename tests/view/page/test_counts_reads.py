@@ -3,7 +3,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from agentsight_rx.llm.prices import Prices
-from agentsight_rx.store.rows.tables import RUNS, Recording, put
+from agentsight_rx.store.rows.kind import put
+from agentsight_rx.store.rows.tables import RUNS, Recording
 from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import HttpRow, ProcessRow, Row, TlsUseRow
 from agentsight_rx.view.page import Picture, answer

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from agentsight_rx.events.loss import Entry, Reason
-from agentsight_rx.store.rows.tables import LOSSES, RUNS, Recording, put
+from agentsight_rx.store.rows.kind import put
+from agentsight_rx.store.rows.tables import LOSSES, RUNS, Recording
 from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import BlindSpotRow, SessionRow
 from agentsight_rx.view.page.machine import RecorderLine, Watched, line_of_recorder

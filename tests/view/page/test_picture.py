@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from agentsight_rx.llm.prices import Prices
-from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import (
     AuditRow,
@@ -30,7 +30,7 @@ from agentsight_rx.view.page import picture as module
 from agentsight_rx.view.page.picture import WHOLE
 from agentsight_rx.view.queries.calls import lookup as call_lookup
 from agentsight_rx.view.queries.effects import causes
-from tests.store.rows.test_weights import bytes_of
+from tests.store.rows.test_kind_weights import bytes_of
 
 PRICES = Prices(today=datetime.date(2026, 11, 27))
 TABS = ("turns", "timeline", "processes", "files", "network", "mcp", "http")

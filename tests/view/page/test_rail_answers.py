@@ -11,7 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.llm.prices import Prices
-from agentsight_rx.store.rows.tables import CALLS, HTTP, put
+from agentsight_rx.store.rows.kind import put
+from agentsight_rx.store.rows.tables import CALLS, HTTP
 from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import SessionRow
 from agentsight_rx.view.page import PageError, Picture, answer

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.rows.kinds import AuditRow, HttpRow, ProcessRow
-from agentsight_rx.store.rows.tables import PREVIEW, put
+from agentsight_rx.store.rows.tables import PREVIEW
 from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import CallRow, ToolRow
 from agentsight_rx.view.page.searched import KINDS, entries_of, whole_texts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentsight_rx.store.rows.tables import put
+from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import AuditRow, CallRow, HttpRow, ProcessRow, Row, SessionRow, ToolRow
 from agentsight_rx.view.queries.effects.causes import Causes

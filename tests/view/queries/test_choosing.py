@@ -10,7 +10,8 @@ import pytest
 
 from agentsight_rx.cli.report.shown.ask import Flags
 from agentsight_rx.errors import UsageError
-from agentsight_rx.store.rows.tables import CALLS, PROCESSES, TOOLS, put
+from agentsight_rx.store.rows.kind import put
+from agentsight_rx.store.rows.tables import CALLS, PROCESSES, TOOLS
 from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import CallRow, ProcessRow, SessionRow, ToolRow
 from agentsight_rx.view.queries import Selection

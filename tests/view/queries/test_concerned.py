@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from agentsight_rx.events.loss import Entry, Reason
 from agentsight_rx.store.rows.gap_counts import LossTime, SessionGaps
-from agentsight_rx.store.rows.tables import LOSS_TIMES, SESSION_GAPS, put
+from agentsight_rx.store.rows.kind import put
+from agentsight_rx.store.rows.tables import LOSS_TIMES, SESSION_GAPS
 from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import BlindSpotRow, ProcessRow, Row, SessionRow
 from agentsight_rx.view.queries.concerned import Concerned, LossesInTime, Window, window_of

@@ -7,7 +7,8 @@ import pytest
 from agentsight_rx.cli.text import gap_lines, states_said
 from agentsight_rx.events.loss import Entry, Reason
 from agentsight_rx.store.rows.gaps import Gaps
-from agentsight_rx.store.rows.tables import CALLS, LOSSES, PROCESSES, REMOVED, RUNS, TOTALS, Recording, Removed, put
+from agentsight_rx.store.rows.kind import put
+from agentsight_rx.store.rows.tables import CALLS, LOSSES, PROCESSES, REMOVED, RUNS, TOTALS, Recording, Removed
 from agentsight_rx.store.rows.tally import Tally, Totals
 from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import CallRow, ProcessRow, Row, ToolRow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.store.rows.weights import weight_of
+from agentsight_rx.store.rows.kind import weight_of
 from agentsight_rx.view import AuditRow, CallRow, SessionRow
 from agentsight_rx.view.snapshot.kept import Kept, Room
 

@@ -12,8 +12,8 @@ from agentsight_rx.events import Origin, Readline
 from agentsight_rx.events.loss import Entry, Reason
 from agentsight_rx.events.tokens import Usage, counts_of
 from agentsight_rx.store.rows.gaps import Gaps, gaps_of
-from agentsight_rx.store.rows.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put
-from agentsight_rx.store.rows.weights import weight_of
+from agentsight_rx.store.rows.kind import put, weight_of
+from agentsight_rx.store.rows.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment
 from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import (
     AuditRow,

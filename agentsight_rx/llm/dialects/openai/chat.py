@@ -1,6 +1,6 @@
 """
-Mistral's and AI21's models on Vertex AI (cloud.google.com/vertex-ai/generative-ai/docs/partner-models): OpenAI's chat, at other
-paths.
+The Chat Completions API of OpenAI, also used by many others (platform.openai.com/docs/api-reference/chat), and by models of
+Mistral and AI21 on Vertex AI, at other paths.
 """
 
 from __future__ import annotations

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
+from ....core.start import regex
 from ....wire.http1_framing import ByLength, Chunked, End, UntilClose, request_body, response_body
 from ....wire.http1_head import (
     LONGEST_HEAD,
@@ -35,9 +35,9 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 # lost       it is unknown where the next message begins
 _Place: TypeAlias = Literal["start", "head", "body", "size", "chunk", "chunk end", "trailer", "lost"]
 
-_SIZE = re.compile(rb"[0-9a-fA-F]*")
+_SIZE = regex(rb"[0-9a-fA-F]*")
 _SIZE_MOST = 1 << 48
-_BLANK_LINES = re.compile(rb"[\r\n]*")
+_BLANK_LINES = regex(rb"[\r\n]*")
 
 
 class Http1RecordsState(Struct, array_like=True):

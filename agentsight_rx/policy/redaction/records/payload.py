@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from ....core.bounded import Recent
+from ....core.start import regex
 from ..resent import SecretStream
 
 _STREAMS_MOST = 32  # texts of one stream that are continued: of each block, choice and kind
@@ -16,9 +17,9 @@ _BETWEEN_MOST = 24  # bytes between two strings of JSON, without the blanks
 
 # Members that say which block, choice or item a text belongs to
 _WHICH = (b"index", b"output_index", b"content_index")
-_NUMBER = re.compile(rb":(\d+)")
-_TO_QUOTE = re.compile(rb"[^\"]*")
-_IN_STRING = re.compile(rb"(?:[^\"\\]|\\.)*", re.DOTALL)
+_NUMBER = regex(rb":(\d+)")
+_TO_QUOTE = regex(rb"[^\"]*")
+_IN_STRING = regex(rb"(?:[^\"\\]|\\.)*", re.DOTALL)
 _DATA = b"data:"
 _FIELDS = (_DATA, b"event:", b"id:", b"retry:", b":")
 

@@ -9,18 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ....core.errors import UsageError
-from ..compiler import (
-    Code,
-    Language,
-    Leaf,
-    Resolved,
-    expression,
-    joined,
-    leaves,
-    negation,
-    resolve,
-    witness,
-)
+from ..compiler import Code, Language, Leaf, Resolved, expression, joined, leaves, negation, resolve, witness
 from ..syntax import All, Condition, spell
 from .deeds import DEEDS, Deed
 from .fields import CHAIN_FIELDS, guard_fields

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os.path
-import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
+
+from ....core.start import regex
 
 # The word of each, and how a sentence says it
 DANGERS = {
@@ -23,15 +24,15 @@ class Danger(NamedTuple):
     target: str
 
 
-_PIPED = re.compile(
+_PIPED = regex(
     r"\b(?:curl|wget)\b[^|;&\n]*\|\s*(?:sudo\s+(?:-\S+\s+)*)?(?:env\s+)?(?:/\S*/)?(?:ba|da|z|k)?sh\b"
     r"|\b(?:ba|da|z|k)?sh\s+(?:-c\s+)?[\"']?(?:<\(|\$\(|`)\s*(?:curl|wget)\b"
     r"|\b(?:eval|source|\.)\s+[\"']?(?:<\(|\$\(|`)\s*(?:curl|wget)\b"
     r"|\b(?:curl|wget)\b[^|;&\n]*\|\s*(?:sudo\s+)?(?:/\S*/)?(?:python[\d.]*|node|perl|ruby)\s*(?:-\s*)?(?:$|[;&|\n])"
 )
-_SHELL = re.compile(r"-?(?:ba|da|z|k|a)?sh\Z")
-_KEY = re.compile(r"(?:/|\A)(?:id_(?:rsa|dsa|ecdsa|ed25519)[^/.]*|[^/]+\.(?:pem|key)|\.ssh|\.gnupg)/?\Z")
-_OPEN_MODE = re.compile(r"(?:[0-7]?[0-7](?:[1-7][0-7]|[0-7][1-7])|[augo,]*[ago][augo]*\+[rwxX]+|\+[rwx]+)\Z")
+_SHELL = regex(r"-?(?:ba|da|z|k|a)?sh\Z")
+_KEY = regex(r"(?:/|\A)(?:id_(?:rsa|dsa|ecdsa|ed25519)[^/.]*|[^/]+\.(?:pem|key)|\.ssh|\.gnupg)/?\Z")
+_OPEN_MODE = regex(r"(?:[0-7]?[0-7](?:[1-7][0-7]|[0-7][1-7])|[augo,]*[ago][augo]*\+[rwxX]+|\+[rwx]+)\Z")
 _WITHOUT_SANDBOX = frozenset(
     {
         "--dangerously-skip-permissions",
@@ -45,7 +46,7 @@ _WITHOUT_SANDBOX = frozenset(
     }
 )
 _WORKTREE_VALUES = frozenset({"-b", "-B", "--reason", "--orphan"})  # options of `git worktree add` with a value
-_DISK = re.compile(r"(?:of=)?/dev/(?:sd|nvme|vd|xvd|hd|mmcblk)")
+_DISK = regex(r"(?:of=)?/dev/(?:sd|nvme|vd|xvd|hd|mmcblk)")
 
 
 def danger_of(argv: Sequence[str], cwd: str, outside: Callable[[str], bool], *, is_agent: bool) -> Danger | None:

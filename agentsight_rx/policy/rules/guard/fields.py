@@ -6,11 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from ..compiler import (
-    Asked,
-    Field,
-    Found,
-)
+from ..compiler import Asked, Field, Found
 from ..kinds import each, number, text, truth
 from .deeds import DEEDS, CallDeed, FileDeed, LeftDeed, NetDeed, ProcessDeed, PromptDeed, ToolDeed, UnreadDeed
 from .values import fits_one

@@ -33,6 +33,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ....core.errors import UsageError
+from ....core.start import regex
 from .compiled import judge_of
 from .values import LEVELS, Allow, Deliver, Level, Rule, Rules, rank
 
@@ -42,8 +43,8 @@ _TOP = ("rule", "list", "deliver")
 _RULE = ("when", "do", "because", "allow")
 _BUILT_IN = (*_RULE, "means", "misses")
 _LIST = ("items", "append")
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
-_HEADER = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]")
+_NAME = regex(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
+_HEADER = regex(r"\s*\[\[?\s*([^\]]+?)\s*\]")
 _TIGHTENED = ("secrets",)  # lists whose entries make more of what is done an alert
 
 

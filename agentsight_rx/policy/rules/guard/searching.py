@@ -8,22 +8,23 @@ folder of secrets, was asked for the files there, and a search with a pattern of
 from __future__ import annotations
 
 import os.path
-import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from ....core.start import regex
+
 _GREPS = frozenset({"grep", "egrep", "fgrep", "zgrep"})  # these search trees only with an option
 _TREES = frozenset({"rg", "ag", "ack", "ug", "ugrep", "pt"})
 _FINDERS = frozenset({"find", "fd", "fdfind", "xargs", "parallel"})  # they name each file that they find to another program
-_RECURSIVE = re.compile(r"-[a-zA-Z]*[rR][a-zA-Z]*\Z|--(?:dereference-)?recursive\Z|--directories=recurse\Z")
-_GIVES_PATTERN = re.compile(r"-[a-zA-Z]*[ef]\Z|--(?:regexp|file)(?:=|\Z)")
-_TAKES_VALUE = re.compile(
+_RECURSIVE = regex(r"-[a-zA-Z]*[rR][a-zA-Z]*\Z|--(?:dereference-)?recursive\Z|--directories=recurse\Z")
+_GIVES_PATTERN = regex(r"-[a-zA-Z]*[ef]\Z|--(?:regexp|file)(?:=|\Z)")
+_TAKES_VALUE = regex(
     r"-[a-zA-Z]*[efABCmdDgtTM]\Z|--(?:regexp|file|include|exclude|exclude-dir|i?glob|type|max-count|max-depth|context)\Z"
 )
-_OF_NAMES = re.compile(r"(?:-[gG]|--include|--i?glob|-i?name|-i?path|-i?wholename)\Z")
+_OF_NAMES = regex(r"(?:-[gG]|--include|--i?glob|-i?name|-i?path|-i?wholename)\Z")
 _ANY = frozenset({"*", "**", "*.*", "**/*"})
-_HIDDEN = re.compile(r"/(?:\.[^/]|secrets?(?:/|\Z))")
+_HIDDEN = regex(r"/(?:\.[^/]|secrets?(?:/|\Z))")
 
 
 class Command(NamedTuple):

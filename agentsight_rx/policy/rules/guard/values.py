@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ....core.start import regex
 from ..patterns import BadPattern
 
 # -- homes ---------------------------------------------------------------------------------------------------------
@@ -24,8 +25,8 @@ HOMES_MOST = 256  # that a recording names beside the usual ones
 # Homes on every machine, and in the containers of CI. Other homes are in the recording, so that it is judged alike everywhere
 _USUAL = r"(?:/root|/home/[^/]+|/github/home|/tekton/home|/var/jenkins_home|/var/lib/(?:jenkins|gitlab-runner|buildkite-agent))"
 _TOPS = ("/home/", "/root", "/var/", "/github/", "/tekton/")
-_HOME = re.compile(rf"{_USUAL}(?=/|\Z)")
-_IN_TEXT = re.compile(rf"(?<![\w./~-]){_USUAL}(?![\w.-])")
+_HOME = regex(rf"{_USUAL}(?=/|\Z)")
+_IN_TEXT = regex(rf"(?<![\w./~-]){_USUAL}(?![\w.-])")
 
 
 def ends_of_homes(path: str, homes: Sequence[str] = (), /) -> list[int]:
@@ -61,7 +62,7 @@ def with_short_homes(text: str, /) -> str:
 PATTERNS_MOST = 2000  # of one list; a path that fits none is compared with each, 0.1 us a pattern
 _LONGEST = 1000  # characters of a pattern
 _REMEMBERED = 4096  # texts: agents open the same files again and again
-_TOP = re.compile(r"~?/[^/]*")  # the first name of a path
+_TOP = regex(r"~?/[^/]*")  # the first name of a path
 _WILD = frozenset("*?[")
 
 

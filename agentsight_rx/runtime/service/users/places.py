@@ -1,5 +1,5 @@
 """
-A user or a group -> the directory with their recording, below one that root alone may change.
+An event -> whose it is; a user or a group -> the directory with their recording, below one that root alone may change.
 
     /var/lib/agentsight-rx-users        root, 0711: whoever knows a name below it may go there, and no one can list it
     …/1000                              user 1000, 0700: written by a process of that user

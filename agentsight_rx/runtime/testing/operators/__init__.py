@@ -4,8 +4,7 @@ An operator and its input -> the promises that every operator keeps, tried with 
     def test_split_lines() -> None:
         check_operator(split_lines, chunks, law=Law("bytes", chunk_bytes, line_bytes))
 
-`laws` has what the author of an operator knows. `trial` and `driven` check what all operators promise, and `cuts` makes the
-batches.
+`trial` and `driven` check what all operators promise, over batches of any size, and what their author knows.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ Placement: TypeAlias = Literal["cheap", "entry"]  # where a probe costs least, o
 
 class Hook(Struct, frozen=True):
     """
-    A function to probe. `shape` is a name in SHAPES of shapes.py: where the arguments and the result are. `offset` is the
+    A function to probe. `shape` is a name in SHAPES of records.py: where the arguments and the result are. `offset` is the
     file offset of its first instruction that may be probed. Go: `returns` are the file offsets of its ret instructions, since a
     return probe would break a stack that the runtime moves. rustls with ring: `layout` is the place of the plaintext, as in
     bpf/tls_ring.c, where the type of a record is, its value for application data, and the first byte of a result (-1: none).

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from ....core.start import regex
 
 Instruction = tuple[int, int, str, str]  # address, size, name, operands
 
@@ -17,7 +18,7 @@ ENDS = frozenset({"jmp", "ret", "ud2", "hlt"})  # the instruction behind it is o
 _WRITE_ONLY = frozenset({"mov", "lea", "movabs", "movzx", "xor", "pop"})
 _STEPS_MOST = 400  # of one walk back through a function
 
-_WORD = re.compile(r"[a-z0-9]+")
+_WORD = regex(r"[a-z0-9]+")
 
 
 def decode(code: bytes, address: int) -> Iterator[Instruction]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 
 from msgspec import Struct
 
+from ....core.start import regex
 from ....policy.rules.guard.searching import Command, came_by
 from ...rows.kinds import ProcessRow, SessionRow, ToolRow
 from ..processes import Processes
@@ -14,7 +14,7 @@ from ..sessions import Sessions
 from ..tools import Tools
 from .state import Memory, Sum
 
-_TEMPORARY = re.compile(r"/(?:tmp|var/tmp|dev|proc)(?:/|\Z)")
+_TEMPORARY = regex(r"/(?:tmp|var/tmp|dev|proc)(?:/|\Z)")
 _NOTHING = Sum()
 
 

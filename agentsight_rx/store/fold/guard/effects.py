@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from ....core.start import regex
 from ....events import BlindSpot, FileEvent, HttpRequest, ProcessExec, TcpTraffic
 from ....policy.rules.guard.danger import Danger, danger_of, worktree_of
 from ....policy.rules.guard.deeds import FileDeed, LeftDeed, NetDeed, ProcessDeed, UnreadDeed
@@ -18,15 +19,15 @@ from .chain import Link, is_below
 from .context import Context, Proof
 from .state import Read, host_key
 
-LABEL = re.compile(r"\[redacted:([a-z-]{1,40}):[0-9a-f]{8}\]")
-_LABEL_BYTES = re.compile(LABEL.pattern.encode())
+LABEL = regex(r"\[redacted:([a-z-]{1,40}):[0-9a-f]{8}\]")
+_LABEL_BYTES = regex(LABEL.pattern.encode())
 # O_* of fcntl.h: O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND; O_PATH, O_DIRECTORY
 _WRITES, _NO_CONTENT = 0o1 | 0o2 | 0o100 | 0o1000 | 0o2000, 0o10000000 | 0o200000
 _NOT_READ = _WRITES | _NO_CONTENT
 _RENAMES = ("rename", "link")
 _LEAVES = ("read", *_RENAMES)  # what of a file may leave after it
 _OPS = {"rename": "rename", "link": "link", "unlink": "remove", "rmdir": "remove", "mkdir": "mkdir", "truncate": "write"}
-_LOCAL = re.compile(r"(?:127\.[\d.]+|::1|localhost|ip6-localhost|.*\.localhost|0\.0\.0\.0|)\Z", re.IGNORECASE)
+_LOCAL = regex(r"(?:127\.[\d.]+|::1|localhost|ip6-localhost|.*\.localhost|0\.0\.0\.0|)\Z", re.IGNORECASE)
 _DNS = 53
 _NOBODY: Any = None  # the chain of a deed of which only the kind is asked
 _GIT = "/.git"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
+from ....core.start import regex
 from ....events import HttpRequest, HttpResponse, Origin, SseMessage
 from ....policy.rules.guard.deeds import CallDeed, LeftDeed, PromptDeed, ToolDeed
 from ...rows.ids import call_id
@@ -20,7 +20,7 @@ from .state import Sum
 
 Priced: TypeAlias = Callable[[CallRow], float | None]  # the cost of a call in US dollars, where it is known
 
-_UNSANDBOXED = re.compile(
+_UNSANDBOXED = regex(
     r'"(?:dangerouslyDisableSandbox|dangerously_disable_sandbox|with_escalated_permissions|disable_sandbox)"\s*:\s*true'
     r'|"sandbox_permissions"\s*:\s*"(?:require_escalated|danger[a-z-]*)"'
 )

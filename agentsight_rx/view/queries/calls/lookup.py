@@ -11,9 +11,9 @@ from itertools import islice
 from msgspec import Struct
 
 from ....core.bounded import Recent, Weighed
+from ....store.rows.kind import newest_fitting
 from ....store.rows.kinds import CallRow, ToolRow
 from ....store.rows.tables import CALLS, TOOLS
-from ....store.rows.weights import newest_fitting
 from ....store.state import Store, by_index
 from ..reading import newest_first, rows_of
 from ..selection import Selection

@@ -1,4 +1,4 @@
-"""The audit trail of MCP -> requests by server and tool."""
+"""The tools that models asked for, and the audit trail of MCP -> requests by server and tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of a context that are instructions -> the files that the kernel saw the agent read before it sent them."""
+"""Contexts of a session -> findings: what grows, what comes again, and which files the agent read for its instructions."""
 
 from __future__ import annotations
 

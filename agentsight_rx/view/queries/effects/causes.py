@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from ....core.bounded import Weighed
 from ....store.rows.ids import host_of_process
+from ....store.rows.kind import newest_fitting, weight_of
 from ....store.rows.kinds import AnyRow, AuditRow, ProcessRow
 from ....store.rows.tables import PROCESSES, SESSIONS
-from ....store.rows.weights import newest_fitting, weight_of
 from ....store.state import Store, Table, by_index
 from ..calls.lookup import Called, Cause
 from ..reading import newest_first, rows_of, selected

@@ -1,4 +1,4 @@
-"""Calls in the order of time -> the work that each was for: a person's prompt, a commit, a branch."""
+"""Calls in the order of time -> the work that each was for, its processes as a tree, and what they did to files and hosts."""
 
 from __future__ import annotations
 

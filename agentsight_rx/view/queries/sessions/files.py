@@ -1,4 +1,4 @@
-"""Store, selection -> the sessions of agents."""
+"""Store, selection -> the sessions of agents, and the session files that belong to them."""
 
 from __future__ import annotations
 

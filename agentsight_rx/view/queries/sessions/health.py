@@ -10,10 +10,10 @@ from msgspec import Struct
 from ....events.loss import Entry
 from ....store.rows.gaps import Gaps, LeftRunning, left_running, unsaid
 from ....store.rows.ids import Beginning, beginnings_of
+from ....store.rows.kind import newest_fitting, weight_of
 from ....store.rows.kinds import HOOKED, BlindSpotRow, SessionRow, TlsUseRow, UnknownRow
 from ....store.rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES, TOTALS, UNKNOWN, Recording, Removed
 from ....store.rows.tally import Totals
-from ....store.rows.weights import newest_fitting, weight_of
 from ....store.state import Store, Table
 from ..alerts import rules_error
 from ..concerned import Concerned, LossesInTime, window_of

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from agentsight_rx.events import HttpRequest, HttpResponse
 from agentsight_rx.store.log.reading import read_requests
-from agentsight_rx.store.rows.tables import CALLS, EXCHANGES, put
+from agentsight_rx.store.rows.kind import put
+from agentsight_rx.store.rows.tables import CALLS, EXCHANGES
 from agentsight_rx.store.state import Delete, MemoryStore, Store
 from agentsight_rx.view.queries.context.context import AgentContext
 from agentsight_rx.view.queries.context.reading import Contexts, read_contexts

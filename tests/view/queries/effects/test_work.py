@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.rows.kinds import CallRow, ProcessRow
-from agentsight_rx.store.rows.tables import put
 from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view.queries.effects.work import of_git, prompted
 from agentsight_rx.view.queries.selection import Selection

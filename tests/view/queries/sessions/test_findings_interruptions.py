@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.store.rows.tables import Recording, put
+from agentsight_rx.store.rows.kind import put
+from agentsight_rx.store.rows.tables import Recording
 from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import ProcessRow, SessionRow
 from agentsight_rx.view.queries.sessions.findings import Life, gone_on, life_of, runs_through

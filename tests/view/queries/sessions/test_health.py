@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from agentsight_rx.events.loss import Entry, Reason
 from agentsight_rx.store.rows.gap_counts import LossTime, SessionGaps
 from agentsight_rx.store.rows.gaps import LeftRunning
-from agentsight_rx.store.rows.tables import LOSS_TIMES, LOSSES, RUNS, SESSION_GAPS, TOTALS, Recording, put
+from agentsight_rx.store.rows.kind import put
+from agentsight_rx.store.rows.tables import LOSS_TIMES, LOSSES, RUNS, SESSION_GAPS, TOTALS, Recording
 from agentsight_rx.store.rows.tally import Totals
 from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import BlindSpotRow, SessionRow

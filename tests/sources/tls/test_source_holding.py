@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.sources.tls import holding as module
+from agentsight_rx.sources.tls import source as module
 from agentsight_rx.sources.tls.candidates import Mapped
 from agentsight_rx.sources.tls.finder import Finder
-from agentsight_rx.sources.tls.holding import Holding
 from agentsight_rx.sources.tls.libraries import Library
 from agentsight_rx.sources.tls.records import UsedFile
+from agentsight_rx.sources.tls.source import Holding
 
 LARGE = UsedFile(inode=7, size=1 << 20, device=1, generation=0)
 

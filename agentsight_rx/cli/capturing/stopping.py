@@ -11,17 +11,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ..core.errors import CaptureError
-from ..core.messages import program
-from ..runtime.recording.deciding import Deciding
-from ..runtime.recording.seen_file import SeenFile
-from ..sources.hold import halt, halted_group
-from ..store.words import plural
-from ..view import AlertRow
-from .flags.guard import RULES_FILE, given_rules
+from ...core.errors import CaptureError
+from ...core.messages import program
+from ...runtime.recording.deciding import Deciding
+from ...runtime.recording.seen_file import SeenFile
+from ...sources.hold import halt, halted_group
+from ...store.words import plural
+from ...view import AlertRow
+from ..flags.guard import RULES_FILE, given_rules
+from ..places.own_files import own_file
+from ..places.stores import seen_path
 from .launch import invoking_user
-from .places.own_files import own_file
-from .places.stores import seen_path
 
 # -- deciding ------------------------------------------------------------------------------------------------------
 # The invoking user -> the alerts that the user has seen, and the rules of now.

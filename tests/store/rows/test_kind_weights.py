@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.msgpack import Decoder, encode
 
-from agentsight_rx.store.rows.weights import newest_fitting, weight_of
+from agentsight_rx.store.rows.kind import newest_fitting, weight_of
 from agentsight_rx.view import AlertRow, AnyRow, AuditRow, CallRow, HttpRow, NetworkRow, ProcessRow, SessionRow, ToolRow
 
 __all__ = ["bytes_of"]

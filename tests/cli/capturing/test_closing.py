@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.cli.closing import closing_lines, outcome_of
+from agentsight_rx.cli.capturing.closing import closing_lines, outcome_of
 from agentsight_rx.cli.text import did_said
 from agentsight_rx.events import BlindSpot, Origin
 from agentsight_rx.events.loss import Ledger, Reason

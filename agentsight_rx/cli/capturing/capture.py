@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from ..core.messages import say, show
-from ..core.signals import how_to_end
-from ..core.sink import Sink
-from ..core.stream import Stream
-from ..graphs import explain
-from ..runtime.run import Run, Summary, run_to_end
-from ..runtime.web import WebSink
-from ..store.rows.tally import Tally
-from ..view import Output
+from ...core.messages import say, show
+from ...core.signals import how_to_end
+from ...core.sink import Sink
+from ...core.stream import Stream
+from ...graphs import explain
+from ...runtime.run import Run, Summary, run_to_end
+from ...runtime.web import WebSink
+from ...store.rows.tally import Tally
+from ...view import Output
 
 
 def capture(

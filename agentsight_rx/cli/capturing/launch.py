@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import NoReturn
 
-from ..core.errors import CaptureError, UsageError
-from ..sources.hooks.ptrace import allow_tracers
+from ...core.errors import CaptureError, UsageError
+from ...sources.hooks.ptrace import allow_tracers
 
 _NEVER_RAN, _NOT_EXECUTABLE, _NOT_FOUND = 125, 126, 127  # the exit statuses of env(1), nohup(1) and timeout(1)
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.cli import launch
-from agentsight_rx.cli.launch import exit_status, invoking_user
+from agentsight_rx.cli.capturing import launch
+from agentsight_rx.cli.capturing.launch import exit_status, invoking_user
 from agentsight_rx.errors import UsageError
 
-_CLI = str(Path(launch.__file__).parent)
-_PACKAGE = str(Path(launch.__file__).parents[1])
+_CLI = str(Path(launch.__file__).parents[1])
+_PACKAGE = str(Path(launch.__file__).parents[2])
 
 _DEADLINE_S = 10  # only a broken launch comes near it
 
@@ -33,7 +33,7 @@ for name, place in (("agentsight_rx", {_PACKAGE!r}), ("agentsight_rx.cli", {_CLI
     sys.modules[name] = bare = types.ModuleType(name)
     bare.__path__ = [place]
 from agentsight_rx.errors import AgentsightError
-from agentsight_rx.cli.launch import Launch, exit_status, forwarding
+from agentsight_rx.cli.capturing.launch import Launch, exit_status, forwarding
 
 def end_of(launch):
     while (status := launch.wait()) is None:

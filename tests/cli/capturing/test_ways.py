@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from agentsight_rx.cli import ways
-from agentsight_rx.cli.ways import Way, way_to_see
+from agentsight_rx.cli.capturing import ways
+from agentsight_rx.cli.capturing.ways import Way, way_to_see
 from agentsight_rx.errors import CaptureError, Unavailable, UsageError
 from agentsight_rx.sources import FileOptions, ProcessOptions
 from agentsight_rx.sources.opened import SourceOptions

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agentsight_rx.llm.context.held import Held
-from agentsight_rx.llm.context.known_places import fixed_in, read_up_to
 from agentsight_rx.llm.context.pieces import Piece
+from agentsight_rx.llm.context.thread import fixed_in, read_up_to
 
 
 def held(*origins: str, marked: tuple[int, ...] = ()) -> list[Held]:

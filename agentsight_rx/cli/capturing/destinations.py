@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ..core.sink import Sink
-from ..events import AnswerProgress
-from ..view import AlertRow, Output
-from .flags.destinations import Console, Otel, Page, PluginSinks, Spool, Store
-from .flags.group import Group
+from ...core.sink import Sink
+from ...events import AnswerProgress
+from ...view import AlertRow, Output
+from ..flags.destinations import Console, Otel, Page, PluginSinks, Spool, Store
+from ..flags.group import Group
 
 if TYPE_CHECKING:
-    from ..graphs import TraceOptions
+    from ...graphs import TraceOptions
 
 
 def with_previews(options: TraceOptions, chosen: Iterable[Sink[Output]], /) -> TraceOptions:
@@ -57,7 +57,7 @@ class Destinations(Group, frozen=True):
         The sinks of a graph with these options, which are prepared. `patient`: of a recording, whose alerts are delivered to
         no person. `stopped` halts what an alert is about.
         """
-        from ..sinks import Lent
+        from ...sinks import Lent
         from .deliveries import alert_sinks
 
         lent = Lent()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentsight_rx.store.rows.known import Known
+from agentsight_rx.store.rows.tally import Known
 
 
 def test_what_goes_on_is_known_beside_all_that_is_over() -> None:

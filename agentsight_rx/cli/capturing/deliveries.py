@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ..core.sink import Sink
-from ..policy.rules.guard.values import Deliver, Rules
-from ..runtime import plugins
-from ..sinks.alerts.sink import Deliver as Delivering
-from ..sinks.alerts.sink import Delivery, alerts, by_command, by_desktop, by_file, by_journald, by_webhook
-from ..view import AlertRow, Output
+from ...core.sink import Sink
+from ...policy.rules.guard.values import Deliver, Rules
+from ...runtime import plugins
+from ...sinks.alerts.sink import Deliver as Delivering
+from ...sinks.alerts.sink import Delivery, alerts, by_command, by_desktop, by_file, by_journald, by_webhook
+from ...view import AlertRow, Output
 from .launch import invoking_user
 
 

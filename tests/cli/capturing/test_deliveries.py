@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentsight_rx.cli.deliveries import alert_sinks
+from agentsight_rx.cli.capturing.deliveries import alert_sinks
 from agentsight_rx.events.loss import Ledger
 from agentsight_rx.policy.rules.guard.file import built_in_rules, read_rules
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.cli import stopping
-from agentsight_rx.cli.stopping import Stopper, end_halted, go_on
+from agentsight_rx.cli.capturing import stopping
+from agentsight_rx.cli.capturing.stopping import Stopper, end_halted, go_on
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.view import AlertRow
 
@@ -76,7 +76,7 @@ def test_it_ends_when_it_shall(agent: subprocess.Popen[str]) -> None:
 def test_it_goes_on_where_we_are_gone(agent: subprocess.Popen[str]) -> None:
     child = child_of(agent)
     program = f"""
-        from agentsight_rx.cli.stopping import Stopper
+        from agentsight_rx.cli.capturing.stopping import Stopper
         from agentsight_rx.view import AlertRow
         Stopper()(AlertRow("alert-1", 1, "loop", "stop", "claude ran make", "make", agent_pid={agent.pid}))
     """
@@ -103,7 +103,7 @@ def test_what_cannot_be_stopped_is_named() -> None:
 @pytest.mark.needs("root")
 def test_another_user_is_refused(agent: subprocess.Popen[str]) -> None:
     child_of(agent)
-    program = f"import os; os.setuid(65534)\nfrom agentsight_rx.cli.stopping import go_on\ngo_on({agent.pid})"
+    program = f"import os; os.setuid(65534)\nfrom agentsight_rx.cli.capturing.stopping import go_on\ngo_on({agent.pid})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd="/")
     assert "is of another user: run it as the user that records, or as root" in done.stderr or "ModuleNotFound" in done.stderr
 

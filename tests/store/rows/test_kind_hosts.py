@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from agentsight_rx.store.rows.ids import at_host, host_of_process, of_host
+from agentsight_rx.store.rows.ids import at_host, host_of_process
+from agentsight_rx.store.rows.kind import of_host
 from agentsight_rx.view import AnyRow, AuditRow, CallRow, HttpRow, ProcessRow, SessionRow, ToolRow
 from tests.samples import OUTPUTS
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from ..core.errors import StoreError, UsageError
-from ..graphs import TraceOptions
-from ..sinks import stored_key
-from ..sinks.label_key import HOSTS
-from ..store.log.resuming import Checkpoints, resume
-from ..store.rows.ids import EXCHANGES_A_RUN
-from ..store.rows.tables import RUNS
-from ..store.state import META, LmdbStore
+from ...core.errors import StoreError, UsageError
+from ...graphs import TraceOptions
+from ...sinks import stored_key
+from ...sinks.label_key import HOSTS
+from ...store.log.resuming import Checkpoints, resume
+from ...store.rows.ids import EXCHANGES_A_RUN
+from ...store.rows.tables import RUNS
+from ...store.state import META, LmdbStore
 
 
 def keyed(options: TraceOptions, store: Path | None) -> TraceOptions:

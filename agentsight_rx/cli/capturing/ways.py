@@ -11,18 +11,18 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from ..core.errors import AgentsightError, CaptureError, Unavailable, UsageError
-from ..core.messages import program, say
-from ..sources import HookOptions, Tracing
-from ..sources.hooks.source import why_not
-from ..sources.kernel.features import require_kernel
-from ..sources.kernel.probes import ProbeRefused, try_uprobe
-from ..sources.kernel.rights import own_rights
-from ..sources.opened import HOOKED, Inputs, SourceOptions, hooked, inputs, launched
-from ..sources.tls.candidates import mapped_files, tls_candidates
-from ..sources.tls.commands import resolve
-from ..sources.tls.libraries import findings_of, system_libraries
-from ..sources.tls.stacks.finding import Finding, Hook
+from ...core.errors import AgentsightError, CaptureError, Unavailable, UsageError
+from ...core.messages import program, say
+from ...sources import HookOptions, Tracing
+from ...sources.hooks.source import why_not
+from ...sources.kernel.features import require_kernel
+from ...sources.kernel.probes import ProbeRefused, try_uprobe
+from ...sources.kernel.rights import own_rights
+from ...sources.opened import HOOKED, Inputs, SourceOptions, hooked, inputs, launched
+from ...sources.tls.candidates import mapped_files, tls_candidates
+from ...sources.tls.commands import resolve
+from ...sources.tls.libraries import findings_of, system_libraries
+from ...sources.tls.stacks.finding import Finding, Hook
 
 # -- probing -------------------------------------------------------------------------------------------------------
 # doctor --probe: a file, a command or a process -> where its TLS would be read, how that was found, or why it cannot be.

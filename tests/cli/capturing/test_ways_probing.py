@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.cli import ways as probing
+from agentsight_rx.cli.capturing import ways as probing
 from agentsight_rx.sources.tls.stacks.finding import Finding, Hook
 from tests.sources.tls import make_program
 

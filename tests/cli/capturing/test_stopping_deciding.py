@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.cli.stopping import deciding
+from agentsight_rx.cli.capturing.stopping import deciding
 from agentsight_rx.view import AlertRow
 from agentsight_rx.view.queries.decided import state_of
 from tests.cli.guarding import stay_in

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from random import Random
 
-from agentsight_rx.store.state.lmdb_pages import cut
+from agentsight_rx.store.state.cutting import cut
 
 WORDS = ["def", "feed", "self", "event", "return", "table", "of", "the", "kernel", "in", "order", "and", "none", "is", "lost"]
 

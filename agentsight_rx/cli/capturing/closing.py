@@ -7,23 +7,23 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import StoreError
-from ..core.messages import program
-from ..llm.prices import Prices
-from ..runtime.recording.price_file import load_prices
-from ..store.reasons import HOOKS_SEE
-from ..store.state import LmdbStore
-from ..store.words import took
-from ..view.queries.alerts import reportable
-from ..view.queries.sessions.gaps import missing_said, missing_things
-from ..view.queries.sessions.verdict import Outcome, read_outcome
-from .places.stores import given_store
-from .report.alert_words import flag_said
-from .report.call_words import numbers_said
-from .text import did_said, empty_sources, filter_line, gap_lines, states_said, tls_lines
+from ...core.errors import StoreError
+from ...core.messages import program
+from ...llm.prices import Prices
+from ...runtime.recording.price_file import load_prices
+from ...store.reasons import HOOKS_SEE
+from ...store.state import LmdbStore
+from ...store.words import took
+from ...view.queries.alerts import reportable
+from ...view.queries.sessions.gaps import missing_said, missing_things
+from ...view.queries.sessions.verdict import Outcome, read_outcome
+from ..places.stores import given_store
+from ..report.alert_words import flag_said
+from ..report.call_words import numbers_said
+from ..text import did_said, empty_sources, filter_line, gap_lines, states_said, tls_lines
 
 if TYPE_CHECKING:  # a report has nothing that runs
-    from ..runtime.run import Summary
+    from ...runtime.run import Summary
 
 
 _NAMED = 2  # things that are missing, of which the line says what they are
