@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import Raw, Struct
 
-from .canonical import Asked, Message, Parameters, ToolDefinition
+from .canonical import Asked, MediaPart, Message, Parameters, TextPart, ToolDefinition
 from .lenient import Fields
 
 
@@ -67,6 +67,17 @@ def asked_of(
         conversation_id=conversation,
         unknown=unknown,
     )
+
+
+def said_by(role: str, /, *said: str | MediaPart | None) -> tuple[Message, ...]:
+    """One message with these texts and media; none where nothing was said."""
+    parts = tuple([TextPart(each) if isinstance(each, str) else each for each in said if each])
+    return (Message(role, parts),) if parts else ()
+
+
+def medium(kind: str, url: str) -> MediaPart:
+    """A medium by its URL, in which it may be sent along."""
+    return MediaPart(kind, size=len(url)) if url.startswith("data:") else MediaPart(kind, reference=url)
 
 
 def text_of(raw: Raw) -> str:

@@ -8,57 +8,40 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ...events import SseEvent, Usage
-from ..canonical import Asked, Message, Parameters, TextPart
+from ..canonical import Asked
 from ..lenient import Fields
 from ..prompt import take_usage
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
-from ..request_fields import RequestFields, asked_of
-from ..resent import Count, Whole
+from ..request_fields import RequestFields, said_by
+from ..request_table import Requests
+from ..resent import Count
 
 # -- prompt --------------------------------------------------------------------------------------------------------
 # Body of a request to Text Generation Inference -> Asked.
 
 
-class _Options(Struct):
-    max_new_tokens: Whole | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: float | None = None
-    frequency_penalty: float | None = None
-    seed: Whole | None = None
-    stop: list[str] | None = None
-
-
 class _Request(RequestFields):
     inputs: str | None = None
-    parameters: _Options | None = None
 
 
-_REQUEST = Fields(_Request)
+def _said(asked: _Request) -> Asked:
+    return Asked(messages=said_by("user", asked.inputs))
 
 
-def request(body: bytes, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked."""
-    found = _REQUEST.read(body)
-    if found is None:
-        return Asked()
-    asked, sent = found.value, found.value.parameters or _Options()
-    return asked_of(
-        asked,
-        [Message("user", (TextPart(asked.inputs),))] if asked.inputs else [],
-        tools=(),
-        parameters=Parameters(
-            max_tokens=sent.max_new_tokens,
-            temperature=sent.temperature,
-            top_p=sent.top_p,
-            top_k=sent.top_k,
-            frequency_penalty=sent.frequency_penalty,
-            seed=sent.seed,
-            stop=tuple(sent.stop or ()),
-        ),
-        unknown=found.unknown,
-    )
+request = Requests(
+    _Request,
+    _said,
+    {
+        "max_tokens": "parameters.max_new_tokens",
+        "temperature": "parameters.temperature",
+        "top_p": "parameters.top_p",
+        "top_k": "parameters.top_k",
+        "frequency_penalty": "parameters.frequency_penalty",
+        "seed": "parameters.seed",
+        "stop": "parameters.stop",
+    },
+)
 
 
 # ------------------------------------------------------------------------------------------------------------------------

@@ -6,60 +6,42 @@ import re
 
 import msgspec
 from msgspec import Raw, Struct
-from msgspec.structs import replace
 
 from ...events import SseEvent, Usage
-from ..canonical import Asked, Message, Parameters, TextPart
+from ..canonical import Asked
 from ..lenient import Fields
 from ..prompt import take_usage
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
-from ..request_fields import RequestFields, asked_of
-from ..resent import Count, Whole, failure_text
+from ..request_fields import RequestFields, said_by
+from ..request_table import Requests
+from ..resent import Count, failure_text
 
 # -- prompt --------------------------------------------------------------------------------------------------------
 # Body of a request for text of watsonx.ai -> Asked.
 
 
-class _Options(Struct):
-    max_new_tokens: Whole | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: float | None = None
-    random_seed: Whole | None = None
-    stop_sequences: list[str] | None = None
-
-
 class _Request(RequestFields):
     model_id: str = ""
     input: str | None = None
-    parameters: _Options | None = None
 
 
-_REQUEST = Fields(_Request)
+def _said(asked: _Request) -> Asked:
+    return Asked(model=asked.model_id, messages=said_by("user", asked.input))
 
 
-def request(body: bytes, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked."""
-    found = _REQUEST.read(body)
-    if found is None:
-        return Asked()
-    asked, sent = found.value, found.value.parameters or _Options()
-    made = asked_of(
-        asked,
-        [Message("user", (TextPart(asked.input),))] if asked.input else [],
-        tools=(),
-        parameters=Parameters(
-            max_tokens=sent.max_new_tokens,
-            temperature=sent.temperature,
-            top_p=sent.top_p,
-            top_k=sent.top_k,
-            seed=sent.random_seed,
-            stop=tuple(sent.stop_sequences or ()),
-        ),
-        unknown=found.unknown,
-    )
-    return replace(made, model=made.model or asked.model_id)
+request = Requests(
+    _Request,
+    _said,
+    {
+        "max_tokens": "parameters.max_new_tokens",
+        "temperature": "parameters.temperature",
+        "top_p": "parameters.top_p",
+        "top_k": "parameters.top_k",
+        "seed": "parameters.random_seed",
+        "stop": "parameters.stop_sequences",
+    },
+)
 
 
 # ------------------------------------------------------------------------------------------------------------------------
