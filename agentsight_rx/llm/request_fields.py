@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from msgspec import Raw, Struct
 
-from .canonical import Asked, MediaPart, Message, Parameters, TextPart, ToolDefinition
+from .canonical import MediaPart, Message, TextPart
 from .lenient import Fields
 
 
@@ -37,36 +35,17 @@ class RequestFields(_Ids):
     top_p: float | None = None
     metadata: _Ids | None = None
 
+    def client_ids(self) -> tuple[str | None, str | None]:
+        """The session and the conversation, as the client named them."""
+        session, conversation, metadata = self.client_session(), self.client_conversation(), self.metadata
+        if metadata is None:
+            return session, conversation
+        session = session or metadata.client_session() or _session_of_user(_text(metadata.user_id) or "")
+        return session, conversation or metadata.client_conversation()
+
 
 _IDS = Fields(_Ids)
 _STRING = Fields(str)
-
-
-def asked_of(
-    fields: RequestFields,
-    messages: Iterable[Message],
-    *,
-    tools: Iterable[ToolDefinition],
-    parameters: Parameters,
-    unknown: tuple[str, ...],
-) -> Asked:
-    """The request: its messages, and the common fields."""
-    metadata = fields.metadata
-    session = fields.client_session()
-    conversation = fields.client_conversation()
-    if metadata is not None:
-        session = session or metadata.client_session() or _session_of_user(_text(metadata.user_id) or "")
-        conversation = conversation or metadata.client_conversation()
-    return Asked(
-        model=fields.model,
-        stream=fields.stream or False,
-        messages=tuple(messages),
-        tools=tuple([tool for tool in tools if tool.name]),
-        parameters=parameters,
-        session_id=session,
-        conversation_id=conversation,
-        unknown=unknown,
-    )
 
 
 def said_by(role: str, /, *said: str | MediaPart | None) -> tuple[Message, ...]:

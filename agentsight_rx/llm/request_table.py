@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
+from operator import or_
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, cast, get_args
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from .canonical import Asked, Parameters
 from .lenient import Fields
-from .request_fields import RequestFields, asked_of
+from .request_fields import RequestFields
 from .resent import Elements, Resent, Whole
 
 R = TypeVar("R", bound=RequestFields)
@@ -70,15 +71,18 @@ class Requests(Generic[R]):
     def asked(self, sent: R, said: Asked, unknown: tuple[str, ...], /) -> Asked:
         """The request, of what its dialect said and the fields of all."""
         fields = self.unwrapped(sent)
-        made = asked_of(fields, said.messages, tools=said.tools, parameters=self._parameters(fields), unknown=unknown)
-        return replace(
-            made,
-            model=made.model or said.model,
-            stream=made.stream or said.stream,
+        session, conversation = fields.client_ids()
+        return Asked(
+            model=fields.model or said.model,
+            stream=fields.stream or said.stream,
             operation=said.operation,
-            session_id=made.session_id or said.session_id,
-            conversation_id=made.conversation_id or said.conversation_id,
+            messages=said.messages,
+            tools=tuple([tool for tool in said.tools if tool.name]),
+            parameters=self._parameters(fields),
+            session_id=session or said.session_id,
+            conversation_id=conversation or said.conversation_id,
             previous_response_id=said.previous_response_id,
+            unknown=unknown,
         )
 
     def unwrapped(self, sent: R, /) -> R:
@@ -89,7 +93,7 @@ class Requests(Generic[R]):
     def _parameters(self, fields: R) -> Parameters:
         found: dict[str, tuple[int, Any]] = {}
         _find(fields, self._nodes, found)
-        return Parameters(**{name: _NORMAL.get(name, _same)(value) for name, (_, value) in found.items()})
+        return Parameters(**{name: _NORMAL[name](sent) if name in _NORMAL else sent for name, (_, sent) in found.items()})
 
 
 class ResentRequests(Requests[R], Generic[R, E, T]):
@@ -165,11 +169,16 @@ def _joined(base: type[Struct], tree: _Tree) -> tuple[type[Struct], list[_Node]]
             added += [] if name in own else [(name, what.type | None, None)]
             nodes.append(_Node(attribute, what, []))
             continue
-        structs = [each for each in get_args(own[name].type) if issubclass(each, Struct)] if name in own else [Struct]
-        inner, below = _joined(structs[0], what)
-        added.append((attribute, inner | None, msgspec.field(default=None, name=name)))
+        types: tuple[Any, ...] = get_args(own[name].type) if name in own else (Struct, None)
+        inner, below = _joined(next(each for each in types if _is_struct(each)), what)
+        joined = reduce(or_, [inner if _is_struct(each) else each for each in types])
+        added.append((attribute, joined, msgspec.field(default=None, name=name)))
         nodes.append(_Node(attribute, None, below))
     return _with(base, added), nodes
+
+
+def _is_struct(type: Any) -> bool:
+    return isinstance(type, builtins.type) and issubclass(type, Struct)
 
 
 def _with(base: type[Struct], fields: list[tuple[str, Any, Any]]) -> type[Struct]:
@@ -182,13 +191,10 @@ def _find(value: Struct, nodes: list[_Node], found: dict[str, tuple[int, Any]]) 
         if sent is None or sent == "" or sent == []:
             continue
         if leaf is None:
-            _find(sent, below, found)
+            if isinstance(sent, Struct):
+                _find(sent, below, found)
         elif leaf.name not in found or leaf.rank < found[leaf.name][0]:
             found[leaf.name] = leaf.rank, sent
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _stop(sent: str | list[str]) -> tuple[str, ...]:
@@ -200,10 +206,24 @@ def _reasoning(sent: str | int) -> str:
     return str(sent).lower() if isinstance(sent, bool) else str(sent)
 
 
-def _output_type(sent: str) -> str | None:
-    """`json_object`, `json_schema` or `application/json` is json; another media type says nothing."""
+def _output_type(sent: str | list[str] | dict[str, Any]) -> str | None:
+    """`json_object`, `application/json` or a schema is json; a list is of modalities; another media type says nothing."""
+    if isinstance(sent, dict):
+        return "json"
+    if isinstance(sent, list):
+        return "speech" if "audio" in sent else sent[0]
     kind = sent.removeprefix("application/")
     return "json" if kind.startswith("json") else None if "/" in kind else kind
 
 
-_NORMAL: Mapping[str, Callable[[Any], Any]] = {"stop": _stop, "reasoning": _reasoning, "output_type": _output_type}
+def _max_tokens(sent: int | str) -> int | None:
+    """`inf` is no limit."""
+    return sent if isinstance(sent, int) else None
+
+
+_NORMAL: Mapping[str, Callable[[Any], Any]] = {
+    "max_tokens": _max_tokens,
+    "stop": _stop,
+    "reasoning": _reasoning,
+    "output_type": _output_type,
+}
