@@ -6,6 +6,7 @@ from msgspec import Raw, Struct
 
 from .canonical import MediaPart, Message, TextPart
 from .lenient import Fields
+from .resent import BROKEN
 
 
 class _Ids(Struct, rename={"session_camel": "sessionId", "conversation_camel": "conversationId"}):
@@ -67,7 +68,12 @@ def text_of(raw: Raw) -> str:
 
 def plain_text(raw: Raw) -> str:
     """What a string says, as the arguments of a tool that are JSON in a string; other JSON as it was sent."""
-    text = text_of(raw)
+    if not raw:
+        return ""
+    try:
+        return _STRING.strict.decode(raw)  # nearly all
+    except BROKEN:
+        text = text_of(raw)
     return (_STRING.value(text) or "") if text.startswith('"') else text
 
 

@@ -33,7 +33,7 @@ class _Request(RequestFields):
 
 def _said(asked: _Request) -> Asked:
     return Asked(
-        messages=tuple(message.message() for message in asked.messages or ()),
+        messages=tuple([message.message() for message in asked.messages or ()]),
         tools=tuple(tool.definition() for tool in asked.tools or ()),
     )
 

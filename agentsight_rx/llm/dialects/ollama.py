@@ -17,7 +17,7 @@ from ..reader import Draft, read_values
 from ..request_fields import RequestFields, text_of
 from ..request_table import Place, Requests
 from ..resent import Count
-from .openai.chat_prompt import Call, ChatTool
+from .openai.chat_prompt import Call, ChatTool, Function
 
 # -- prompt --------------------------------------------------------------------------------------------------------
 # Body of a request to Ollama's own API: /api/chat or /api/generate -> Asked.
@@ -75,7 +75,7 @@ def _messages(said: list[_Message]) -> list[Message]:
     messages: list[Message] = []
     calls = CallOrder()
     for each in said:
-        functions = [(call.id, call.made()) for call in each.tool_calls or ()]
+        functions = [(call.id, call.function or Function()) for call in each.tool_calls or ()]
         if functions:
             calls = CallOrder((id, function.name) for id, function in functions)
         parts: list[Part] = [ReasoningPart(each.thinking)] if each.thinking else []
@@ -86,7 +86,7 @@ def _messages(said: list[_Message]) -> list[Message]:
         parts += [MediaPart("image", size=len(image)) for image in each.images or ()]
         for position, (id, function) in enumerate(functions):
             name = function.name or ""
-            parts.append(ToolCallPart(id or made_up_id(name, position), name, function.called()))
+            parts.append(ToolCallPart(id or made_up_id(name, position), name, text_of(function.arguments)))
         messages.append(Message(each.role or "", tuple(parts), each.tool_name or ""))
     return messages
 

@@ -71,9 +71,6 @@ class Function(Struct):
     description: str | None = None
     parameters: Raw = Raw()
 
-    def called(self) -> str:
-        return self.input or plain_text(self.arguments)
-
     def definition(self, type: str = "") -> ToolDefinition:
         return ToolDefinition(self.name or "", self.description or "", text_of(self.parameters), type=type or "function")
 
@@ -82,9 +79,6 @@ class Call(Struct):
     id: str | None = None
     function: Function | None = None
     custom: Function | None = None
-
-    def made(self) -> Function:
-        return self.function or self.custom or Function()
 
 
 class ChatTool(Struct):
@@ -115,11 +109,9 @@ class ChatMessage(Struct):
     tool_call_id: str | None = None
 
     def message(self) -> Message:
-        parts = parts_of(self.content)
         if self.role in ("tool", "function"):
-            text = "\n".join(part.text for part in parts if isinstance(part, TextPart))
-            media = tuple(part for part in parts if isinstance(part, MediaPart))
-            return Message(self.role, (ToolResultPart(self.tool_call_id or "", text, media=media),), self.name)
+            return Message(self.role, (self._result(),), self.name)
+        parts = parts_of(self.content) if self.content else []
         thought = self.reasoning_content or self.reasoning
         if thought:
             parts.insert(0, ReasoningPart(thought))
@@ -128,11 +120,19 @@ class ChatMessage(Struct):
         if self.audio:
             parts.append(MediaPart("audio", reference=self.audio.id))
         for call in self.tool_calls or ():
-            made = call.made()
-            parts.append(ToolCallPart(call.id or "", made.name or "", made.called()))
+            made = call.function or call.custom or Function()
+            parts.append(ToolCallPart(call.id or "", made.name or "", made.input or plain_text(made.arguments)))
         if self.function_call:
             parts.append(ToolCallPart("", self.function_call.name or "", plain_text(self.function_call.arguments)))
         return Message(self.role, tuple(parts), self.name)
+
+    def _result(self) -> ToolResultPart:
+        if isinstance(self.content, str):
+            return ToolResultPart(self.tool_call_id or "", self.content)
+        parts = parts_of(self.content)
+        text = "\n".join(part.text for part in parts if isinstance(part, TextPart))
+        media = tuple(part for part in parts if isinstance(part, MediaPart))
+        return ToolResultPart(self.tool_call_id or "", text, media=media)
 
 
 def parts_of(content: str | list[Piece] | None, /) -> list[Part]:
