@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Iterable, Mapping
-from functools import reduce
-from operator import or_
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, cast, get_args
 
 import msgspec
@@ -149,7 +147,7 @@ def _tree(table: Mapping[str, Where]) -> _Tree:
     for name, where in table.items():
         places = where if isinstance(where, tuple) and not isinstance(where, Place) else (where,)
         for rank, each in enumerate(places):
-            place = Place(each) if isinstance(each, str) else cast("Place", each)
+            place = Place(each) if isinstance(each, str) else each
             *above, last = place.path.split(".")
             fields = tree
             for field in above:
@@ -171,7 +169,9 @@ def _joined(base: type[Struct], tree: _Tree) -> tuple[type[Struct], list[_Node]]
             continue
         types: tuple[Any, ...] = get_args(own[name].type) if name in own else (Struct, None)
         inner, below = _joined(next(each for each in types if _is_struct(each)), what)
-        joined = reduce(or_, [inner if _is_struct(each) else each for each in types])
+        joined: Any = None
+        for each in types:
+            joined |= inner if _is_struct(each) else each
         added.append((attribute, joined, msgspec.field(default=None, name=name)))
         nodes.append(_Node(attribute, None, below))
     return _with(base, added), nodes

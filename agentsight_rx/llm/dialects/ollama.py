@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 
-import msgspec
 from msgspec import Raw, Struct
 
-from ...events import SseEvent, Usage
+from ...events import SseEvent
 from ..by_order import CallOrder, made_up_id
 from ..canonical import Asked, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ..lenient import Fields
-from ..prompt import take_usage
+from ..prompt import take_counts
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft, read_values
 from ..request_fields import RequestFields, text_of
@@ -125,13 +124,7 @@ class _Answer(Struct, gc=False):
     error: str | None = None
 
 
-class _Counts(Struct, omit_defaults=True, gc=False):
-    prompt_eval_count: int | None = None
-    eval_count: int | None = None
-
-
 _ANSWER = Fields(_Answer)
-_COUNTS = Fields(_Counts)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
@@ -148,21 +141,11 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
     if answer.done:
         draft.choices[0] = answer.done_reason or "stop"
         draft.ended = True
-        _take_usage(draft, answer)
+        take_counts(draft, ("prompt_eval_count", answer.prompt_eval_count), ("eval_count", answer.eval_count))
     if answer.error is not None:
         draft.error = answer.error or "error"
         draft.ended = True
     return content
-
-
-def _take_usage(draft: Draft, answer: _Answer) -> None:
-    asked, said = answer.prompt_eval_count, answer.eval_count
-    if asked is not None or said is not None:
-        take_usage(draft, Raw(msgspec.json.encode(_Counts(asked, said))), _COUNTS, _normal)
-
-
-def _normal(counts: _Counts) -> Usage:
-    return Usage(input=counts.prompt_eval_count or 0, output=counts.eval_count or 0)
 
 
 def _take_message(draft: Draft, message: _AnswerMessage) -> bool:

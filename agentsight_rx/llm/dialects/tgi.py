@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 
-import msgspec
 from msgspec import Raw, Struct
 
-from ...events import SseEvent, Usage
+from ...events import SseEvent
 from ..canonical import Asked
 from ..lenient import Fields
-from ..prompt import take_usage
+from ..prompt import take_counts
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
 from ..request_fields import RequestFields, said_by
@@ -69,13 +68,7 @@ class _Answer(Struct, gc=False):
     error_type: str | None = None
 
 
-class _Counts(Struct, omit_defaults=True, gc=False):
-    input_length: Count | None = None
-    generated_tokens: Count | None = None
-
-
 _ANSWER = Fields(_Answer)
-_COUNTS = Fields(_Counts)
 _ANSWERS = Fields(list[_Answer])
 
 
@@ -111,13 +104,7 @@ def _take_answer(draft: Draft, answer: _Answer) -> bool:
 def _take_details(draft: Draft, details: _Details) -> None:
     draft.choices[0] = details.finish_reason or draft.choices.get(0)
     read = len(details.prefill or ()) or None if details.input_length is None else details.input_length
-    sent = _Counts(read, details.generated_tokens)
-    if sent != _Counts():
-        take_usage(draft, Raw(msgspec.json.encode(sent)), _COUNTS, _normal, name="details")
-
-
-def _normal(counts: _Counts) -> Usage:
-    return Usage(counts.input_length or 0, counts.generated_tokens or 0)
+    take_counts(draft, ("input_length", read), ("generated_tokens", details.generated_tokens), name="details")
 
 
 def _answer(body: bytes) -> Draft:

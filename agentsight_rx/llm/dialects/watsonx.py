@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-from ...events import SseEvent, Usage
+from ...events import SseEvent
 from ..canonical import Asked
 from ..lenient import Fields
-from ..prompt import take_usage
+from ..prompt import take_counts
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
 from ..request_fields import RequestFields, said_by
@@ -67,13 +66,7 @@ class _Answer(Struct, gc=False):
     errors: list[_Failure] | None = None
 
 
-class _Counts(Struct, omit_defaults=True, gc=False):
-    input_token_count: Count | None = None
-    generated_token_count: Count | None = None
-
-
 _ANSWER = Fields(_Answer)
-_COUNTS = Fields(_Counts)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
@@ -91,7 +84,8 @@ def _take_answer(draft: Draft, answer: _Answer) -> bool:
     draft.model = draft.model or answer.model_id or ""
     content = False
     for result in (answer.results or ())[:1]:
-        _take_counts(draft, result)
+        asked, said = result.input_token_count or None, result.generated_token_count
+        take_counts(draft, ("input_token_count", asked), ("generated_token_count", said), name="results[]")
         reason = (result.stop_reason or "").lower()
         draft.choices[0] = draft.choices.get(0) if reason in ("", "not_finished") else reason
         if result.generated_text:
@@ -101,16 +95,6 @@ def _take_answer(draft: Draft, answer: _Answer) -> bool:
         draft.error = ": ".join(part for part in (failure.code, failure.message) if part) or failure_text("error")
         draft.ended = True
     return content
-
-
-def _take_counts(draft: Draft, result: _Result) -> None:
-    sent = _Counts(result.input_token_count or None, result.generated_token_count)
-    if sent != _Counts():
-        take_usage(draft, Raw(msgspec.json.encode(sent)), _COUNTS, _normal, name="results[]")
-
-
-def _normal(counts: _Counts) -> Usage:
-    return Usage(counts.input_token_count or 0, counts.generated_token_count or 0)
 
 
 def _answer(body: bytes) -> Draft:
