@@ -1,10 +1,11 @@
 """
 Calls to models: JSON and streams of each provider -> requests and answers in one shape.
 
-A dialect has a folder with `answer` and mostly `prompt`. `dialects` has all of them, and `table` finds the one of a request.
+`dialects` has a file or two for each dialect, `all_dialects` names them, and `table` finds the one of a request.
 
 `canonical`: the common shape of requests and answers.
 `reader`: one answer. `new_text`: its new text. `usage`: its counts.
+`request_table`: where a request has its parameters. `request_fields`: the fields of all dialects.
 `lenient`: JSON, field by field. `resent`: messages that were sent before.
 `by_shape`: vendors that share a path. `by_order`: calls without ids. `by_path`: streamed arguments. `aws`: exceptions.
 `hosts`: the names of vendors.

@@ -2,8 +2,8 @@
 Body of a request -> Asked, in one way for all dialects.
 
 A dialect has a Struct of the fields that it reads, a function that says what they mean, and a table of where the parameters
-are: `{"max_tokens": ("options.num_predict", "max_tokens")}`. The fields of the table join those of the Struct, so that one
-decoder reads the body, and names what it cannot read.
+are: `{"max_tokens": ("options.num_predict", "max_tokens")}`. The Struct gets the fields of the table too. So one decoder reads
+the body, and names each unreadable field.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Requests(Generic[R]):
     """
     The reader of a dialect's requests: `request = Requests(_Request, _said, {…})`, then `request(body)`.
 
-    `said`: what the fields mean beyond those that all dialects have: messages, tools, and what else is its own. `wrapper`: the
-    field in which some clients put the whole request.
+    `said` makes the messages, the tools and whatever else only this dialect has. `wrapper` is the field in which some clients
+    put the whole request.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Requests(Generic[R]):
 
 
 class ResentRequests(Requests[R], Generic[R, E, T]):
-    """As Requests, for a dialect whose clients send the same messages again: those that are known are not decoded again."""
+    """As Requests, for a dialect whose clients send the same messages again: it decodes a known message only once."""
 
     def __init__(
         self,

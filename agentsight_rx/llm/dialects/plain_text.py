@@ -17,7 +17,7 @@ from ...events import SseEvent, Usage
 from ..aws import exception_of
 from ..canonical import Asked
 from ..lenient import Fields
-from ..provider import IdentifyingFields, Provider
+from ..provider import IdentifyingFields, Provider, never_speaks
 from ..reader import Draft, read_values
 from ..request_fields import RequestFields, said_by
 from ..request_table import Requests
@@ -204,10 +204,6 @@ def _of_cohere(body: bytes) -> Draft:
     return draft
 
 
-def _is_nobodys(fields: IdentifyingFields) -> bool:
-    return False
-
-
 ANTHROPIC_COMPLETE = Provider(
     name="anthropic_complete",
     label="anthropic",
@@ -226,7 +222,7 @@ COHERE_GENERATE = replace(
     label="cohere",
     hosts=(("cohere", "cohere"),),
     path=re.compile(r"/v1/generate/?$"),
-    speaks=_is_nobodys,
+    speaks=never_speaks,
     answers=_of_cohere,
 )
 ALEPH_ALPHA = replace(
@@ -235,7 +231,9 @@ ALEPH_ALPHA = replace(
     label="aleph_alpha",
     hosts=(("aleph-alpha", "aleph_alpha"),),
     path=re.compile(r"^(?:https?://[^/]+)?/complete/?$"),
-    speaks=_is_nobodys,
+    speaks=never_speaks,
 )
 # An endpoint has one model, and its address is its root: elsewhere that is no call
-HUGGING_FACE = replace(TGI, name="hugging_face", path=re.compile(r"^(?:https?://[^/]+)?/$"), speaks=_is_nobodys, anywhere=False)
+HUGGING_FACE = replace(
+    TGI, name="hugging_face", path=re.compile(r"^(?:https?://[^/]+)?/$"), speaks=never_speaks, anywhere=False
+)

@@ -15,7 +15,7 @@ from ...events import SseEvent, Usage
 from ..canonical import Asked
 from ..lenient import Fields
 from ..prompt import take_usage
-from ..provider import IdentifyingFields, Provider
+from ..provider import Provider, never_speaks
 from ..reader import Draft
 from ..request_fields import RequestFields, medium, said_by
 from ..request_table import Requests
@@ -122,16 +122,12 @@ def _answer(body: bytes) -> Draft:
     return draft
 
 
-def _speaks(fields: IdentifyingFields) -> bool:
-    return False  # its events are plain text
-
-
 REPLICATE = Provider(
     name="replicate",
     label="replicate",
     hosts=(("replicate.com", "replicate"),),
     path=re.compile(r"/v1/(?:models/(?P<model>[^/]+/[^/]+)/|deployments/[^/]+/[^/]+/)?predictions/?$"),
-    speaks=_speaks,
+    speaks=never_speaks,  # its events are plain text
     asks=_asks,
     answers=_answer,
     take=_take,
