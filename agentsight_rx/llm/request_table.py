@@ -34,6 +34,7 @@ class Place(NamedTuple):
 
 Where: TypeAlias = str | Place | tuple[str | Place, ...]  # of several places the first that was sent is right
 
+_LAST = 100  # a rank behind all places
 _USUAL: Mapping[str, Where] = {"temperature": "temperature", "top_p": "top_p"}
 _TYPES: Mapping[str, Any] = {
     **dict.fromkeys(("max_tokens", "seed", "choices"), Whole),
@@ -193,8 +194,12 @@ def _find(value: Struct, nodes: list[_Node], found: dict[str, tuple[int, Any]]) 
         if leaf is None:
             if isinstance(sent, Struct):
                 _find(sent, below, found)
-        elif leaf.name not in found or leaf.rank < found[leaf.name][0]:
-            found[leaf.name] = leaf.rank, sent
+            continue
+        rank = leaf.rank
+        if leaf.name == "reasoning" and sent == 0:  # the type beside a budget of 0 says more
+            rank += _LAST
+        if leaf.name not in found or rank < found[leaf.name][0]:
+            found[leaf.name] = rank, sent
 
 
 def _stop(sent: str | list[str]) -> tuple[str, ...]:

@@ -56,6 +56,8 @@ def parameters(**sent: Any) -> Parameters:
         ({"stop": ["a", "b"]}, Parameters(stop=("a", "b"))),
         ({"effort": "", "thinking": {"budget": 7}}, Parameters(reasoning="7")),
         ({"think": True}, Parameters(reasoning="true")),
+        ({"thinking": {"budget": 0}, "think": True}, Parameters(reasoning="true")),
+        ({"thinking": {"budget": 0}}, Parameters(reasoning="0")),
         ({"format": {"type": "json_schema"}}, Parameters(output_type="json")),
         ({"format": {"type": "application/json"}}, Parameters(output_type="json")),
         ({"format": {"type": "text/plain"}}, Parameters()),
