@@ -38,7 +38,7 @@ def programs() -> Iterator[tuple[str, str]]:
                 yield f"{page.stem.lower()}_{number}.py", block
     for path in sorted((ROOT / "examples").rglob("*.py")):
         *folders, name = path.relative_to(ROOT).parts
-        yield (f"{folders[-1]}/{name}" if "plugin_package" in folders else "_".join([*folders, name])), path.read_text()
+        yield (f"{folders[-1]}/{name}" if len(folders) > 1 else "_".join([*folders, name])), path.read_text()
 
 
 def foreign(program: str) -> bool:

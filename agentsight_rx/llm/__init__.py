@@ -5,6 +5,7 @@ A dialect has a file in `dialects`, or two. `all_dialects` lists them, and `tabl
 
 `canonical`: the common shape of requests and answers. `prompt`: what is new in a request.
 `reader`: one answer. `new_text`: its new text. `call`: both together.
+`request_table`: where a request has its parameters. `request_fields`: the fields of all dialects.
 `lenient`: JSON, field by field. `resent`: messages that were sent before.
 `by_shape`: vendors that share a path. `by_order`: calls without ids. `by_path`: streamed arguments. `aws`: exceptions.
 `agents`: who makes calls. `context`: what fills them. `prices`: what they cost.

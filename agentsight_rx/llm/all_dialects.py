@@ -14,7 +14,6 @@ from .dialects.google.live import GEMINI_LIVE
 from .dialects.mcp import MCP
 from .dialects.mistral import MISTRAL_CONVERSATIONS
 from .dialects.ollama import OLLAMA
-from .dialects.openai.assistants import OPENAI_ASSISTANTS
 from .dialects.openai.chat import OPENAI_CHAT, VERTEX_CHAT
 from .dialects.openai.realtime import OPENAI_REALTIME
 from .dialects.openai.responses import OPENAI_RESPONSES
@@ -28,7 +27,6 @@ PROVIDERS: tuple[Provider, ...] = (
     ANTHROPIC,
     OPENAI_REALTIME,
     OPENAI_RESPONSES,
-    OPENAI_ASSISTANTS,
     COHERE_V1,  # before OpenAI's chat, which one vendor has at the same path
     OPENAI_CHAT,
     MISTRAL_CONVERSATIONS,

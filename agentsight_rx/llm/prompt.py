@@ -130,6 +130,7 @@ C = TypeVar("C")
 _LONGEST = 16_384  # bytes; real ones have a few hundred, and each event may bring one
 _DIGITS = b"0123456789"
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_COUNTS = Fields(dict[str, int])
 
 
 def counted(asked: int, said: int, *, read: int = 0, written: int = 0, reasoning: int = 0) -> Usage:
@@ -137,6 +138,14 @@ def counted(asked: int, said: int, *, read: int = 0, written: int = 0, reasoning
     read = min(read, asked)
     written = min(written, asked - read)
     return Usage(asked - read - written, said, cache_creation=written, cache_read=read, reasoning=reasoning)
+
+
+def take_counts(draft: Draft, asked: tuple[str, int | None], said: tuple[str, int | None], *, name: str = "usage") -> None:
+    """As `take_usage`, for an API that has its two counts, by their names, beside other fields."""
+    sent = {each: count for each, count in (asked, said) if count is not None}
+    if sent:
+        raw = Raw(msgspec.json.encode(sent))
+        take_usage(draft, raw, _COUNTS, lambda all: Usage(all.get(asked[0], 0), all.get(said[0], 0)), name=name)
 
 
 def take_usage(draft: Draft, raw: Raw, fields: Fields[C], normal: Callable[[C], Usage | None], *, name: str = "usage") -> None:

@@ -51,6 +51,11 @@ class IdentifyingFields(Struct, gc=False):
     invocation_metrics: Raw = field(default=Raw(), name="amazon-bedrock-invocationMetrics")
 
 
+def never_speaks(fields: IdentifyingFields, /) -> bool:
+    """Of a dialect whose events do not show it."""
+    return False
+
+
 class Provider(Struct, frozen=True):
     """One dialect for talking to a model. Many vendors speak the same, so the path decides; `hosts` only gives the label."""
 

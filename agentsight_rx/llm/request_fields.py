@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from msgspec import Raw, Struct
 
-from .canonical import Asked, Message, Parameters, ToolDefinition
+from .canonical import MediaPart, Message, TextPart
 from .lenient import Fields
+from .resent import BROKEN
 
 
 class _Ids(Struct, rename={"session_camel": "sessionId", "conversation_camel": "conversationId"}):
@@ -37,36 +36,28 @@ class RequestFields(_Ids):
     top_p: float | None = None
     metadata: _Ids | None = None
 
+    def client_ids(self) -> tuple[str | None, str | None]:
+        """The session and the conversation, as the client named them."""
+        session, conversation, metadata = self.client_session(), self.client_conversation(), self.metadata
+        if metadata is None:
+            return session, conversation
+        session = session or metadata.client_session() or _session_of_user(_text(metadata.user_id) or "")
+        return session, conversation or metadata.client_conversation()
+
 
 _IDS = Fields(_Ids)
 _STRING = Fields(str)
 
 
-def asked_of(
-    fields: RequestFields,
-    messages: Iterable[Message],
-    *,
-    tools: Iterable[ToolDefinition],
-    parameters: Parameters,
-    unknown: tuple[str, ...],
-) -> Asked:
-    """The request: its messages, and the common fields."""
-    metadata = fields.metadata
-    session = fields.client_session()
-    conversation = fields.client_conversation()
-    if metadata is not None:
-        session = session or metadata.client_session() or _session_of_user(_text(metadata.user_id) or "")
-        conversation = conversation or metadata.client_conversation()
-    return Asked(
-        model=fields.model,
-        stream=fields.stream or False,
-        messages=tuple(messages),
-        tools=tuple([tool for tool in tools if tool.name]),
-        parameters=parameters,
-        session_id=session,
-        conversation_id=conversation,
-        unknown=unknown,
-    )
+def said_by(role: str, /, *said: str | MediaPart | None) -> tuple[Message, ...]:
+    """One message with these texts and media; none where nothing was said."""
+    parts = tuple([TextPart(each) if isinstance(each, str) else each for each in said if each])
+    return (Message(role, parts),) if parts else ()
+
+
+def medium(kind: str, url: str) -> MediaPart:
+    """A medium by its URL, in which it may be sent along."""
+    return MediaPart(kind, size=len(url)) if url.startswith("data:") else MediaPart(kind, reference=url)
 
 
 def text_of(raw: Raw) -> str:
@@ -77,7 +68,12 @@ def text_of(raw: Raw) -> str:
 
 def plain_text(raw: Raw) -> str:
     """What a string says, as the arguments of a tool that are JSON in a string; other JSON as it was sent."""
-    text = text_of(raw)
+    if not raw:
+        return ""
+    try:
+        return _STRING.strict.decode(raw)  # nearly all
+    except BROKEN:
+        text = text_of(raw)
     return (_STRING.value(text) or "") if text.startswith('"') else text
 
 

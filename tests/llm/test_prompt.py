@@ -5,14 +5,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from agentsight_rx.llm.canonical import Asked, Message, Parameters, TextPart, ToolResultPart
+from agentsight_rx.llm.canonical import Asked, Message, TextPart, ToolResultPart
 from agentsight_rx.llm.prompt import New, Prompt, new_in, prompt_of
-from agentsight_rx.llm.request_fields import RequestFields, asked_of
+from agentsight_rx.llm.request_fields import RequestFields
+from agentsight_rx.llm.request_table import Requests
 
 
 def asked(messages: list[Message] | None = None, **body: Any) -> Asked:
-    fields = msgspec.convert(body, RequestFields)
-    return asked_of(fields, messages or [], tools=[], parameters=Parameters(), unknown=())
+    request = Requests(RequestFields, lambda _: Asked(messages=tuple(messages or ())))
+    return request(msgspec.json.encode(body))
 
 
 def prompt(messages: list[Message] | None = None, **body: Any) -> Prompt:

@@ -113,13 +113,6 @@ PATHS = {
     "/reports/generate": None,
     "/api/v3/responses": "openai_responses",
     "/llm-gateway/responses": "openai_responses",
-    "/v1/threads/runs": "openai_assistants",
-    "/v1/threads/thread_1/runs": "openai_assistants",
-    "/openai/threads/thread_1/runs?api-version=1": "openai_assistants",
-    "/v1/threads/thread_1/runs/run_1/submit_tool_outputs": "openai_assistants",
-    "/v1/threads/thread_1/runs/run_1": None,
-    "/v1/threads/thread_1/messages": None,
-    "/v1/threads": None,
     "/v1/realtime?model=gpt-realtime": "openai_realtime",
     "/openai/realtime?deployment=gpt": "openai_realtime",
     "/v1/realtime/client_secrets": None,
@@ -168,9 +161,7 @@ def test_where_two_vendors_have_a_path_the_host_decides() -> None:
     [
         ("/v1/responses/resp_1", ("openai_responses", "resp_1")),
         ("/openai/v1/responses/resp_1?stream=true&starting_after=7", ("openai_responses", "resp_1")),
-        ("/v1/threads/thread_1/runs/run_1", ("openai_assistants", "run_1")),
         ("/v1/responses/resp_1/input_items", None),
-        ("/v1/threads/thread_1/runs/run_1/steps", None),
         ("/v1/chat/completions/chatcmpl-1", None),
     ],
 )
@@ -212,7 +203,6 @@ EVENTS = [
     ("message", '{"type":"response.done","event_id":"e","response":{}}', "openai_realtime"),
     ("message", '{"type":"session.created","event_id":"e","session":{}}', "openai_realtime"),
     ("message", '{"type":"error","event_id":"e","error":{"type":"x","code":"y","message":"No"}}', "openai_realtime"),
-    ("thread.run.created", '{"id":"run_1","object":"thread.run"}', "openai_assistants"),
     ("message", '{"type":"message.output.delta","content":"x"}', "mistral_conversations"),
     ("message", '{"model_id":"m","results":[{"generated_text":"x"}]}', "watsonx"),
     ("message", '{"index":1,"token":{"id":1,"text":"x"},"generated_text":null}', "tgi"),
@@ -262,9 +252,9 @@ def test_a_path_may_name_the_model_and_say_that_the_answer_streams() -> None:
 
 
 def test_a_path_may_name_the_conversation() -> None:
-    named = {"/v1/threads/thread_1/runs": "thread_1", "/v1/threads/runs": None}
+    named = {"/v1/conversations/conv_1": "conv_1", "/v1/conversations": None}
     for path, expected in named.items():
-        provider = find("", path)
+        provider = find("api.mistral.ai", path)
         assert provider is not None
         assert provider.prompt(b"{}", path).conversation_id == expected
 

@@ -6,21 +6,10 @@ from typing import TypeAlias
 
 from msgspec import Raw, Struct
 
-from ..canonical import (
-    Asked,
-    MediaPart,
-    Message,
-    Parameters,
-    Part,
-    ReasoningPart,
-    TextPart,
-    ToolCallPart,
-    ToolDefinition,
-    ToolResultPart,
-)
-from ..lenient import Fields
-from ..request_fields import RequestFields, asked_of, text_of
-from ..resent import Elements, Resent, Whole
+from ..canonical import Asked, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolDefinition, ToolResultPart
+from ..request_fields import RequestFields, text_of
+from ..request_table import Place, ResentRequests
+from ..resent import Whole
 
 # -- blocks --------------------------------------------------------------------------------------------------------
 # A block of a message of Anthropic's Messages API -> a Part; requests and answers have the same blocks.
@@ -136,78 +125,38 @@ class _Tool(Struct):
     mcp_server_name: str | None = None
     input_schema: Raw = Raw()
 
-
-class _Thinking(Struct):
-    type: str | None = None
-    budget_tokens: Whole | None = None
-
-
-class _Effort(Struct):
-    effort: str | None = None
+    def definition(self) -> ToolDefinition:
+        name = self.name or self.mcp_server_name or ""
+        return ToolDefinition(name, self.description or "", text_of(self.input_schema), type=self.type or "function")
 
 
 class _Request(RequestFields):
     system: Content = None
     messages: list[_Message] | None = None
     tools: list[_Tool] | None = None
-    max_tokens: Whole | None = None
-    top_k: Whole | None = None
-    stop_sequences: list[str] | None = None
-    thinking: _Thinking | None = None
-    output_config: _Effort | None = None
-    service_tier: str | None = None
-
-
-_REQUEST = Fields(_Request)
 
 
 def _message(message: _Message) -> Message:
     return Message(message.role or "", tuple(parts_of(message.content)))
 
 
-_MESSAGES = Elements("messages", _Request, element=_Message, made=_message)
+def _said(asked: _Request, messages: list[Message]) -> Asked:
+    system = [_message(_Message("system", asked.system))] if asked.system else []
+    return Asked(messages=(*system, *messages), tools=tuple([tool.definition() for tool in asked.tools or ()]))
 
 
-def request(body: bytes, resent: Resent | None = None, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked. `resent` has the messages of the request before."""
-    again = None if resent is None else _MESSAGES.read(body, resent)
-    unknown: tuple[str, ...] = ()
-    if again is not None:
-        asked, messages = again
-    elif (found := _REQUEST.read(body)) is not None:
-        asked, unknown = found.value, found.unknown
-        messages = [_message(each) for each in asked.messages or ()]
-    else:
-        return Asked()
-    if asked.system:
-        messages.insert(0, _message(_Message("system", asked.system)))
-    return asked_of(
-        asked,
-        messages,
-        tools=[
-            ToolDefinition(
-                tool.name or tool.mcp_server_name or "",
-                tool.description or "",
-                text_of(tool.input_schema),
-                type=tool.type or "function",
-            )
-            for tool in asked.tools or ()
-        ],
-        parameters=Parameters(
-            max_tokens=asked.max_tokens,
-            temperature=asked.temperature,
-            top_p=asked.top_p,
-            top_k=asked.top_k,
-            stop=tuple(asked.stop_sequences or ()),
-            reasoning=_reasoning(asked),
-            service_tier=asked.service_tier,
-        ),
-        unknown=unknown,
-    )
-
-
-def _reasoning(asked: _Request) -> str | None:
-    if asked.output_config and asked.output_config.effort:
-        return asked.output_config.effort
-    thinking = asked.thinking
-    return None if thinking is None else str(thinking.budget_tokens or thinking.type or "")
+request: ResentRequests[_Request, _Message, Message] = ResentRequests(
+    _Request,
+    _said,
+    {
+        "max_tokens": "max_tokens",
+        "top_k": Place("top_k", Whole),
+        "stop": "stop_sequences",
+        "reasoning": ("output_config.effort", Place("thinking.budget_tokens", Whole), "thinking.type"),
+        "service_tier": "service_tier",
+    },
+    field="messages",
+    element=_Message,
+    made=_message,
+    listed=lambda asked: asked.messages or (),
+)

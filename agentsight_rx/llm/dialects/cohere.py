@@ -5,15 +5,60 @@ from __future__ import annotations
 import re
 from typing import Literal, TypeAlias, get_args
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 from ...events import SseEvent, Usage
+from ..canonical import Asked
 from ..lenient import Fields
 from ..prompt import counted, take_usage
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
-from ..resent import Count
-from .cohere_prompt import request
+from ..request_fields import RequestFields
+from ..request_table import Place, Requests
+from ..resent import Count, Whole
+from .openai.chat_prompt import ChatMessage, ChatTool
+
+# -- prompt --------------------------------------------------------------------------------------------------------
+# Body of a request -> Asked.
+
+
+class _Asked(ChatMessage):
+    reasoning: str | None = field(default=None, name="tool_plan")
+
+
+class _Request(RequestFields):
+    messages: list[_Asked] | None = None
+    tools: list[ChatTool] | None = None
+
+
+def _said(asked: _Request) -> Asked:
+    return Asked(
+        messages=tuple([message.message() for message in asked.messages or ()]),
+        tools=tuple(tool.definition() for tool in asked.tools or ()),
+    )
+
+
+COHERE_PARAMETERS = {
+    "max_tokens": "max_tokens",
+    "top_p": "p",
+    "top_k": "k",
+    "seed": "seed",
+    "frequency_penalty": "frequency_penalty",
+    "presence_penalty": "presence_penalty",
+    "stop": "stop_sequences",
+}
+request = Requests(
+    _Request,
+    _said,
+    {
+        **COHERE_PARAMETERS,
+        "reasoning": (Place("thinking.token_budget", Whole), "thinking.type"),
+        "output_type": "response_format.type",
+    },
+)
+
+
+# -- answer --------------------------------------------------------------------------------------------------------
 
 
 class _Tokens(Struct, gc=False):

@@ -9,14 +9,15 @@ from msgspec import Raw, Struct
 
 from ...events import SseEvent
 from ..by_order import CallOrder, made_up_id
-from ..canonical import Asked, Message, Parameters, Part, TextPart, ToolCallPart, ToolDefinition, ToolResultPart
+from ..canonical import Asked, Message, Part, TextPart, ToolCallPart, ToolDefinition, ToolResultPart
 from ..lenient import Fields
 from ..prompt import take_usage
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
-from ..request_fields import RequestFields, asked_of, text_of
-from ..resent import Count, Whole
-from .cohere import CohereUsage
+from ..request_fields import RequestFields, text_of
+from ..request_table import Requests
+from ..resent import Count
+from .cohere import COHERE_PARAMETERS, CohereUsage
 
 # -- prompt --------------------------------------------------------------------------------------------------------
 # Body of a request to Cohere's Chat API, version 1 -> Asked.
@@ -54,45 +55,19 @@ class _Request(RequestFields):
     preamble: str | None = None
     tools: list[_Tool] | None = None
     tool_results: list[_Result] | None = None
-    max_tokens: Whole | None = None
-    p: float | None = None
-    k: float | None = None
-    seed: Whole | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    stop_sequences: list[str] | None = None
 
 
-_REQUEST = Fields(_Request)
-
-
-def request(body: bytes, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked."""
-    found = _REQUEST.read(body)
-    if found is None:
-        return Asked()
-    asked = found.value
+def _said(asked: _Request) -> Asked:
     said = [_Message("SYSTEM", asked.preamble), *(asked.chat_history or ())]
     said += [_Message("USER", asked.message), _Message("TOOL", tool_results=asked.tool_results)]
-    return asked_of(
-        asked,
-        _messages(said),
-        tools=[
-            ToolDefinition(tool.name or "", tool.description or "", text_of(tool.parameter_definitions))
-            for tool in asked.tools or ()
-        ],
-        parameters=Parameters(
-            max_tokens=asked.max_tokens,
-            temperature=asked.temperature,
-            top_p=asked.p,
-            top_k=asked.k,
-            frequency_penalty=asked.frequency_penalty,
-            presence_penalty=asked.presence_penalty,
-            seed=asked.seed,
-            stop=tuple(asked.stop_sequences or ()),
-        ),
-        unknown=found.unknown,
-    )
+    tools = [
+        ToolDefinition(each.name or "", each.description or "", text_of(each.parameter_definitions))
+        for each in asked.tools or ()
+    ]
+    return Asked(messages=tuple(_messages(said)), tools=tuple(tools))
+
+
+request = Requests(_Request, _said, COHERE_PARAMETERS)
 
 
 def _messages(said: list[_Message]) -> list[Message]:

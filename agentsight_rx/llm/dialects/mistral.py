@@ -7,30 +7,19 @@ import re
 from msgspec import Raw, Struct
 
 from ...events import SseEvent, Usage
-from ..canonical import Asked, MediaPart, Message, Parameters, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from ..canonical import Asked, Message, ToolCallPart, ToolResultPart
 from ..lenient import Fields
 from ..prompt import take_usage
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
-from ..request_fields import RequestFields, asked_of, plain_text
-from ..resent import Count, Failure, Whole, failure_text
+from ..request_fields import RequestFields, plain_text, said_by
+from ..request_table import Requests
+from ..resent import Count, Failure, failure_text
+from .openai.chat_prompt import Piece, parts_of
 from .openai.responses_prompt import OfferedTool
 
 # -- prompt --------------------------------------------------------------------------------------------------------
 # Body of a request to Mistral's Conversations API -> Asked.
-
-
-class _Piece(Struct):
-    type: str = ""
-    text: str | None = None
-    thinking: str | list[_Piece] | None = None
-    image_url: str | _Url | None = None
-    file_id: str | None = None
-    document_url: str | None = None
-
-
-class _Url(Struct):
-    url: str = ""
 
 
 class _Entry(Struct):
@@ -39,68 +28,44 @@ class _Entry(Struct):
     type: str = ""
     role: str | None = None
     id: str | None = None
-    content: str | list[_Piece] | None = None
+    content: str | list[Piece] | None = None
     name: str | None = None
     tool_call_id: str | None = None
     arguments: Raw = Raw()
     result: Raw = Raw()
 
 
-class _Format(Struct):
-    type: str = ""
-
-
-class _Arguments(Struct):
-    """How the answer is to be made."""
-
-    max_tokens: Whole | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    random_seed: Whole | None = None
-    stop: str | list[str] | None = None
-    response_format: _Format | None = None
-    reasoning_effort: str | None = None
-
-
 class _Request(RequestFields):
     inputs: str | list[_Entry] | None = None
     instructions: str | None = None
     tools: list[OfferedTool] | None = None
-    completion_args: _Arguments | None = None
 
 
-_REQUEST = Fields(_Request)
-
-
-def request(body: bytes, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked. The server has the entries before `inputs`."""
-    found = _REQUEST.read(body)
-    if found is None:
-        return Asked()
-    asked, inputs = found.value, found.value.inputs
+def _said(asked: _Request) -> Asked:
+    """The server has the entries before `inputs`."""
+    inputs = asked.inputs
     entries = [_Entry("message.input", content=inputs)] if isinstance(inputs, str) else inputs or []
-    system = [Message("system", (TextPart(asked.instructions),))] if asked.instructions else []
-    sent = asked.completion_args or _Arguments()
-    kind = sent.response_format.type if sent.response_format else ""
-    return asked_of(
-        asked,
-        [*system, *map(_message, entries)],
-        tools=[each for tool in asked.tools or () for each in tool.definitions()],
-        parameters=Parameters(
-            max_tokens=sent.max_tokens,
-            temperature=sent.temperature,
-            top_p=sent.top_p,
-            presence_penalty=sent.presence_penalty,
-            frequency_penalty=sent.frequency_penalty,
-            seed=sent.random_seed,
-            stop=(sent.stop,) if isinstance(sent.stop, str) else tuple(sent.stop or ()),
-            reasoning=sent.reasoning_effort,
-            output_type="json" if kind.startswith("json") else kind or None,
-        ),
-        unknown=found.unknown,
+    return Asked(
+        messages=(*said_by("system", asked.instructions), *map(_message, entries)),
+        tools=tuple(each for tool in asked.tools or () for each in tool.definitions()),
     )
+
+
+request = Requests(
+    _Request,
+    _said,
+    {
+        "max_tokens": "completion_args.max_tokens",
+        "temperature": "completion_args.temperature",
+        "top_p": "completion_args.top_p",
+        "presence_penalty": "completion_args.presence_penalty",
+        "frequency_penalty": "completion_args.frequency_penalty",
+        "seed": "completion_args.random_seed",
+        "stop": "completion_args.stop",
+        "reasoning": "completion_args.reasoning_effort",
+        "output_type": "completion_args.response_format.type",
+    },
+)
 
 
 def _message(entry: _Entry) -> Message:
@@ -111,21 +76,7 @@ def _message(entry: _Entry) -> Message:
         is_own = entry.type == "tool.execution"
         return Message("assistant", (ToolCallPart(call, entry.name or "", plain_text(entry.arguments), server=is_own),))
     usual = "assistant" if entry.type == "message.output" else "user"
-    content = [_Piece(text=entry.content)] if isinstance(entry.content, str) else entry.content or []
-    return Message(entry.role or usual, tuple(part for each in content if (part := _part(each)) is not None))
-
-
-def _part(piece: _Piece) -> Part | None:
-    if piece.text:
-        return TextPart(piece.text)
-    if piece.thinking:
-        inner = piece.thinking
-        return ReasoningPart(inner if isinstance(inner, str) else "".join(each.text or "" for each in inner))
-    if piece.image_url is not None:
-        url = piece.image_url if isinstance(piece.image_url, str) else piece.image_url.url
-        return MediaPart("image", size=len(url)) if url.startswith("data:") else MediaPart("image", reference=url)
-    reference = piece.file_id or piece.document_url
-    return MediaPart("file", reference=reference) if reference else None
+    return Message(entry.role or usual, tuple(parts_of(entry.content)))
 
 
 # ------------------------------------------------------------------------------------------------------------------------

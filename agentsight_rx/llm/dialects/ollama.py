@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import re
 
-import msgspec
 from msgspec import Raw, Struct
-from msgspec.structs import replace
 
-from ...events import SseEvent, Usage
+from ...events import SseEvent
 from ..by_order import CallOrder, made_up_id
-from ..canonical import (
-    Asked,
-    MediaPart,
-    Message,
-    Parameters,
-    Part,
-    ReasoningPart,
-    TextPart,
-    ToolCallPart,
-    ToolDefinition,
-    ToolResultPart,
-)
+from ..canonical import Asked, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ..lenient import Fields
-from ..prompt import take_usage
+from ..prompt import take_counts
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft, read_values
-from ..request_fields import RequestFields, asked_of, text_of
-from ..resent import Count, Whole
+from ..request_fields import RequestFields, text_of
+from ..request_table import Place, Requests
+from ..resent import Count
+from .openai.chat_prompt import Call, ChatTool, Function
 
 # -- prompt --------------------------------------------------------------------------------------------------------
 # Body of a request to Ollama's own API: /api/chat or /api/generate -> Asked.
-
-
-class _Function(Struct):
-    name: str | None = None
-    description: str | None = None
-    parameters: Raw = Raw()
-    arguments: Raw = Raw()
-
-
-class _Call(Struct):
-    id: str | None = None
-    function: _Function | None = None
 
 
 class _Message(Struct):
@@ -50,25 +27,9 @@ class _Message(Struct):
     content: str | None = None
     thinking: str | None = None
     images: list[str] | None = None
-    tool_calls: list[_Call] | None = None
+    tool_calls: list[Call] | None = None
     tool_name: str | None = None
     tool_call_id: str | None = None
-
-
-class _Tool(Struct):
-    type: str | None = None
-    function: _Function | None = None
-
-
-class _Options(Struct):
-    num_predict: Whole | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: float | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    seed: Whole | None = None
-    stop: list[str] | None = None
 
 
 class _Request(RequestFields):
@@ -76,55 +37,44 @@ class _Request(RequestFields):
     prompt: str | None = None
     system: str | None = None
     images: list[str] | None = None
-    tools: list[_Tool] | None = None
-    think: bool | str | None = None
-    format: Raw = Raw()
-    options: _Options | None = None
+    tools: list[ChatTool] | None = None
 
 
-_REQUEST = Fields(_Request)
-
-
-def request(body: bytes, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked. Answers are streamed unless it forbids that."""
-    found = _REQUEST.read(body)
-    if found is None or not (found.value.model or found.value.messages or found.value.prompt or found.unknown):
-        return Asked()
-    asked = found.value
-    options = asked.options or _Options()
+def _said(asked: _Request) -> Asked:
+    """Answers are streamed unless it forbids that."""
     said = [_Message("system", asked.system)] if asked.system else []
     said += asked.messages or ()
     said += [_Message("user", asked.prompt, images=asked.images)] if asked.prompt else []
-    made = asked_of(
-        asked,
-        _messages(said),
-        tools=[_definition(tool.function or _Function()) for tool in asked.tools or ()],
-        parameters=Parameters(
-            max_tokens=options.num_predict,
-            temperature=options.temperature,
-            top_p=options.top_p,
-            top_k=options.top_k,
-            frequency_penalty=options.frequency_penalty,
-            presence_penalty=options.presence_penalty,
-            seed=options.seed,
-            stop=tuple(options.stop or ()),
-            reasoning=None if asked.think is None else str(asked.think).lower(),
-            output_type="json" if text_of(asked.format).strip('"') else None,
-        ),
-        unknown=found.unknown,
+    return Asked(
+        stream=asked.stream is not False and bool(said or asked.model),
+        messages=tuple(_messages(said)),
+        tools=tuple(tool.definition() for tool in asked.tools or ()),
     )
-    return replace(made, stream=asked.stream is not False)
 
 
-def _definition(function: _Function) -> ToolDefinition:
-    return ToolDefinition(function.name or "", function.description or "", text_of(function.parameters))
+request = Requests(
+    _Request,
+    _said,
+    {
+        "max_tokens": "options.num_predict",
+        "temperature": "options.temperature",
+        "top_p": "options.top_p",
+        "top_k": "options.top_k",
+        "frequency_penalty": "options.frequency_penalty",
+        "presence_penalty": "options.presence_penalty",
+        "seed": "options.seed",
+        "stop": "options.stop",
+        "reasoning": Place("think", bool | str),
+        "output_type": Place("format", str | dict[str, Raw]),  # a schema
+    },
+)
 
 
 def _messages(said: list[_Message]) -> list[Message]:
     messages: list[Message] = []
     calls = CallOrder()
     for each in said:
-        functions = [(call.id, call.function or _Function()) for call in each.tool_calls or ()]
+        functions = [(call.id, call.function or Function()) for call in each.tool_calls or ()]
         if functions:
             calls = CallOrder((id, function.name) for id, function in functions)
         parts: list[Part] = [ReasoningPart(each.thinking)] if each.thinking else []
@@ -174,13 +124,7 @@ class _Answer(Struct, gc=False):
     error: str | None = None
 
 
-class _Counts(Struct, omit_defaults=True, gc=False):
-    prompt_eval_count: int | None = None
-    eval_count: int | None = None
-
-
 _ANSWER = Fields(_Answer)
-_COUNTS = Fields(_Counts)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
@@ -197,21 +141,11 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
     if answer.done:
         draft.choices[0] = answer.done_reason or "stop"
         draft.ended = True
-        _take_usage(draft, answer)
+        take_counts(draft, ("prompt_eval_count", answer.prompt_eval_count), ("eval_count", answer.eval_count))
     if answer.error is not None:
         draft.error = answer.error or "error"
         draft.ended = True
     return content
-
-
-def _take_usage(draft: Draft, answer: _Answer) -> None:
-    asked, said = answer.prompt_eval_count, answer.eval_count
-    if asked is not None or said is not None:
-        take_usage(draft, Raw(msgspec.json.encode(_Counts(asked, said))), _COUNTS, _normal)
-
-
-def _normal(counts: _Counts) -> Usage:
-    return Usage(input=counts.prompt_eval_count or 0, output=counts.eval_count or 0)
 
 
 def _take_message(draft: Draft, message: _AnswerMessage) -> bool:

@@ -15,12 +15,13 @@ from msgspec.structs import replace
 
 from ...events import SseEvent, Usage
 from ..aws import exception_of
-from ..canonical import Asked, Message, Parameters, TextPart
+from ..canonical import Asked
 from ..lenient import Fields
-from ..provider import IdentifyingFields, Provider
+from ..provider import IdentifyingFields, Provider, never_speaks
 from ..reader import Draft, read_values
-from ..request_fields import RequestFields, asked_of
-from ..resent import Count, Failure, Whole, failure_text
+from ..request_fields import RequestFields, said_by
+from ..request_table import Requests
+from ..resent import Count, Failure, failure_text
 from .cohere import CohereUsage
 from .tgi import TGI
 
@@ -157,39 +158,6 @@ def _first(counts: Iterable[int | None]) -> int:
 # Body of a request that is one text -> Asked: Llama, Mistral, Titan and Cohere's generate.
 
 
-class _Parameters(Struct):
-    """Each vendor has some of these names."""
-
-    max_tokens: Whole | None = None
-    max_gen_len: Whole | None = None
-    max_tokens_to_sample: Whole | None = None
-    camel_tokens: Whole | None = field(default=None, name="maxTokens")
-    maximum_tokens: Whole | None = None
-    max_token_count: Whole | None = field(default=None, name="maxTokenCount")
-    temperature: float | None = None
-    top_p: float | None = None
-    camel_p: float | None = field(default=None, name="topP")
-    p: float | None = None
-    top_k: float | None = None
-    k: float | None = None
-    seed: Whole | None = None
-    stop: str | list[str] | None = None
-    stop_sequences: list[str] | None = None
-    camel_stop: list[str] | None = field(default=None, name="stopSequences")
-
-    def normal(self) -> Parameters:
-        most = (self.max_tokens, self.max_gen_len, self.max_tokens_to_sample, self.maximum_tokens)
-        stop = self.stop or self.stop_sequences or self.camel_stop or ()
-        return Parameters(
-            max_tokens=next((each for each in (*most, self.camel_tokens, self.max_token_count) if each is not None), None),
-            temperature=self.temperature,
-            top_p=next((each for each in (self.top_p, self.camel_p, self.p) if each is not None), None),
-            top_k=self.k if self.top_k is None else self.top_k,
-            seed=self.seed,
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        )
-
-
 class _Item(Struct):
     """A piece of a prompt of Aleph Alpha."""
 
@@ -199,30 +167,27 @@ class _Item(Struct):
 class _Request(RequestFields):
     prompt: str | list[str | _Item] | None = None
     input_text: str | None = field(default=None, name="inputText")
-    config: _Parameters | None = field(default=None, name="textGenerationConfig")
 
 
-_REQUEST = Fields(_Request)
-_PARAMETERS = Fields(_Parameters)
-
-
-def request(body: bytes, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked."""
-    found = _REQUEST.read(body)
-    if found is None:
-        return Asked()
-    asked = found.value
+def _said(asked: _Request) -> Asked:
     given = asked.prompt or asked.input_text or []
     texts = [given] if isinstance(given, str) else [each if isinstance(each, str) else each.data for each in given]
-    parts = tuple(TextPart(text) for text in texts if text)
-    parameters = asked.config or _PARAMETERS.value(body) or _Parameters()
-    return asked_of(
-        asked,
-        [Message("user", parts)] if parts else [],
-        tools=(),
-        parameters=parameters.normal(),
-        unknown=found.unknown,
-    )
+    return Asked(messages=said_by("user", *texts))
+
+
+_MOST = ("max_tokens", "max_gen_len", "max_tokens_to_sample", "maximum_tokens", "maxTokens", "maxTokenCount")
+request = Requests(  # each vendor has some of these names
+    _Request,
+    _said,
+    {
+        "max_tokens": ("textGenerationConfig.maxTokenCount", *_MOST),
+        "temperature": ("textGenerationConfig.temperature", "temperature"),
+        "top_p": ("textGenerationConfig.topP", "top_p", "topP", "p"),
+        "top_k": ("top_k", "k"),
+        "seed": "seed",
+        "stop": ("textGenerationConfig.stopSequences", "stop", "stop_sequences", "stopSequences"),
+    },
+)
 
 
 # ------------------------------------------------------------------------------------------------------------------------
@@ -237,10 +202,6 @@ def _of_cohere(body: bytes) -> Draft:
     draft = answers(body)
     draft.error = draft.error if draft.understood else exception_of(body)
     return draft
-
-
-def _is_nobodys(fields: IdentifyingFields) -> bool:
-    return False
 
 
 ANTHROPIC_COMPLETE = Provider(
@@ -261,7 +222,7 @@ COHERE_GENERATE = replace(
     label="cohere",
     hosts=(("cohere", "cohere"),),
     path=re.compile(r"/v1/generate/?$"),
-    speaks=_is_nobodys,
+    speaks=never_speaks,
     answers=_of_cohere,
 )
 ALEPH_ALPHA = replace(
@@ -270,7 +231,9 @@ ALEPH_ALPHA = replace(
     label="aleph_alpha",
     hosts=(("aleph-alpha", "aleph_alpha"),),
     path=re.compile(r"^(?:https?://[^/]+)?/complete/?$"),
-    speaks=_is_nobodys,
+    speaks=never_speaks,
 )
 # An endpoint has one model, and its address is its root: elsewhere that is no call
-HUGGING_FACE = replace(TGI, name="hugging_face", path=re.compile(r"^(?:https?://[^/]+)?/$"), speaks=_is_nobodys, anywhere=False)
+HUGGING_FACE = replace(
+    TGI, name="hugging_face", path=re.compile(r"^(?:https?://[^/]+)?/$"), speaks=never_speaks, anywhere=False
+)

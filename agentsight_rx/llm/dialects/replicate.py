@@ -12,13 +12,14 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ...events import SseEvent, Usage
-from ..canonical import Asked, MediaPart, Message, Parameters, TextPart
+from ..canonical import Asked
 from ..lenient import Fields
 from ..prompt import take_usage
-from ..provider import IdentifyingFields, Provider
+from ..provider import Provider, never_speaks
 from ..reader import Draft
-from ..request_fields import RequestFields, asked_of
-from ..resent import Count, Whole, decoded
+from ..request_fields import RequestFields, medium, said_by
+from ..request_table import Requests
+from ..resent import Count, decoded
 
 
 class _Input(Struct):
@@ -26,14 +27,6 @@ class _Input(Struct):
 
     prompt: str | None = None
     system_prompt: str | None = None
-    max_tokens: Whole | None = None
-    max_new_tokens: Whole | None = None
-    max_completion_tokens: Whole | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: float | None = None
-    seed: Whole | None = None
-    reasoning_effort: str | None = None
     image: str | None = None
     image_input: list[str] | None = None
 
@@ -41,6 +34,27 @@ class _Input(Struct):
 class _Request(RequestFields):
     version: str | None = None
     input: _Input | None = None
+
+
+def _said(asked: _Request) -> Asked:
+    given = asked.input or _Input()
+    images = [*([given.image] if given.image else []), *(given.image_input or ())]
+    user = said_by("user", given.prompt, *(medium("image", url) for url in images))
+    return Asked(model=asked.version or "", messages=(*said_by("system", given.system_prompt), *user))
+
+
+_asks = Requests(
+    _Request,
+    _said,
+    {
+        "max_tokens": ("input.max_tokens", "input.max_new_tokens", "input.max_completion_tokens"),
+        "temperature": "input.temperature",
+        "top_p": "input.top_p",
+        "top_k": "input.top_k",
+        "seed": "input.seed",
+        "reasoning": "input.reasoning_effort",
+    },
+)
 
 
 class _Metrics(Struct):
@@ -69,45 +83,12 @@ class _Done(Struct):
     reason: str | None = None
 
 
-_REQUEST = Fields(_Request)
 _ANSWER = Fields(_Answer)
 _METRICS = Fields(_Metrics)
 _DONE = Fields(_Done)
 _TEXTS = msgspec.json.Decoder(str | list[str])
 _UNFINISHED = ("starting", "processing")
 _ENDS = {"": "succeeded", "error": "failed"}
-
-
-def _asks(body: bytes) -> Asked:
-    found = _REQUEST.read(body)
-    if found is None:
-        return Asked()
-    asked, given = found.value, found.value.input or _Input()
-    images = [*([given.image] if given.image else []), *(given.image_input or ())]
-    messages = [Message("system", (TextPart(given.system_prompt),))] if given.system_prompt else []
-    if given.prompt or images:
-        text = (TextPart(given.prompt),) if given.prompt else ()
-        messages.append(Message("user", (*text, *map(_image, images))))
-    asked.model = asked.model or asked.version or ""
-    most = (given.max_tokens, given.max_new_tokens, given.max_completion_tokens)
-    return asked_of(
-        asked,
-        messages,
-        tools=(),
-        parameters=Parameters(
-            max_tokens=next((each for each in most if each is not None), None),
-            temperature=given.temperature,
-            top_p=given.top_p,
-            top_k=given.top_k,
-            seed=given.seed,
-            reasoning=given.reasoning_effort,
-        ),
-        unknown=found.unknown,
-    )
-
-
-def _image(url: str) -> MediaPart:
-    return MediaPart("image", size=len(url)) if url.startswith("data:") else MediaPart("image", reference=url)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
@@ -141,16 +122,12 @@ def _answer(body: bytes) -> Draft:
     return draft
 
 
-def _speaks(fields: IdentifyingFields) -> bool:
-    return False  # its events are plain text
-
-
 REPLICATE = Provider(
     name="replicate",
     label="replicate",
     hosts=(("replicate.com", "replicate"),),
     path=re.compile(r"/v1/(?:models/(?P<model>[^/]+/[^/]+)/|deployments/[^/]+/[^/]+/)?predictions/?$"),
-    speaks=_speaks,
+    speaks=never_speaks,  # its events are plain text
     asks=_asks,
     answers=_answer,
     take=_take,

@@ -4,61 +4,43 @@ from __future__ import annotations
 
 import re
 
-import msgspec
 from msgspec import Raw, Struct
 
-from ...events import SseEvent, Usage
-from ..canonical import Asked, Message, Parameters, TextPart
+from ...events import SseEvent
+from ..canonical import Asked
 from ..lenient import Fields
-from ..prompt import take_usage
+from ..prompt import take_counts
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
-from ..request_fields import RequestFields, asked_of
-from ..resent import Count, Whole
+from ..request_fields import RequestFields, said_by
+from ..request_table import Requests
+from ..resent import Count
 
 # -- prompt --------------------------------------------------------------------------------------------------------
 # Body of a request to Text Generation Inference -> Asked.
 
 
-class _Options(Struct):
-    max_new_tokens: Whole | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: float | None = None
-    frequency_penalty: float | None = None
-    seed: Whole | None = None
-    stop: list[str] | None = None
-
-
 class _Request(RequestFields):
     inputs: str | None = None
-    parameters: _Options | None = None
 
 
-_REQUEST = Fields(_Request)
+def _said(asked: _Request) -> Asked:
+    return Asked(messages=said_by("user", asked.inputs))
 
 
-def request(body: bytes, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked."""
-    found = _REQUEST.read(body)
-    if found is None:
-        return Asked()
-    asked, sent = found.value, found.value.parameters or _Options()
-    return asked_of(
-        asked,
-        [Message("user", (TextPart(asked.inputs),))] if asked.inputs else [],
-        tools=(),
-        parameters=Parameters(
-            max_tokens=sent.max_new_tokens,
-            temperature=sent.temperature,
-            top_p=sent.top_p,
-            top_k=sent.top_k,
-            frequency_penalty=sent.frequency_penalty,
-            seed=sent.seed,
-            stop=tuple(sent.stop or ()),
-        ),
-        unknown=found.unknown,
-    )
+request = Requests(
+    _Request,
+    _said,
+    {
+        "max_tokens": "parameters.max_new_tokens",
+        "temperature": "parameters.temperature",
+        "top_p": "parameters.top_p",
+        "top_k": "parameters.top_k",
+        "frequency_penalty": "parameters.frequency_penalty",
+        "seed": "parameters.seed",
+        "stop": "parameters.stop",
+    },
+)
 
 
 # ------------------------------------------------------------------------------------------------------------------------
@@ -86,13 +68,7 @@ class _Answer(Struct, gc=False):
     error_type: str | None = None
 
 
-class _Counts(Struct, omit_defaults=True, gc=False):
-    input_length: Count | None = None
-    generated_tokens: Count | None = None
-
-
 _ANSWER = Fields(_Answer)
-_COUNTS = Fields(_Counts)
 _ANSWERS = Fields(list[_Answer])
 
 
@@ -128,13 +104,7 @@ def _take_answer(draft: Draft, answer: _Answer) -> bool:
 def _take_details(draft: Draft, details: _Details) -> None:
     draft.choices[0] = details.finish_reason or draft.choices.get(0)
     read = len(details.prefill or ()) or None if details.input_length is None else details.input_length
-    sent = _Counts(read, details.generated_tokens)
-    if sent != _Counts():
-        take_usage(draft, Raw(msgspec.json.encode(sent)), _COUNTS, _normal, name="details")
-
-
-def _normal(counts: _Counts) -> Usage:
-    return Usage(counts.input_length or 0, counts.generated_tokens or 0)
+    take_counts(draft, ("input_length", read), ("generated_tokens", details.generated_tokens), name="details")
 
 
 def _answer(body: bytes) -> Draft:

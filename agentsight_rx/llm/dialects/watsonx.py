@@ -4,62 +4,43 @@ from __future__ import annotations
 
 import re
 
-import msgspec
-from msgspec import Raw, Struct
-from msgspec.structs import replace
+from msgspec import Struct
 
-from ...events import SseEvent, Usage
-from ..canonical import Asked, Message, Parameters, TextPart
+from ...events import SseEvent
+from ..canonical import Asked
 from ..lenient import Fields
-from ..prompt import take_usage
+from ..prompt import take_counts
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
-from ..request_fields import RequestFields, asked_of
-from ..resent import Count, Whole, failure_text
+from ..request_fields import RequestFields, said_by
+from ..request_table import Requests
+from ..resent import Count, failure_text
 
 # -- prompt --------------------------------------------------------------------------------------------------------
 # Body of a request for text of watsonx.ai -> Asked.
 
 
-class _Options(Struct):
-    max_new_tokens: Whole | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: float | None = None
-    random_seed: Whole | None = None
-    stop_sequences: list[str] | None = None
-
-
 class _Request(RequestFields):
     model_id: str = ""
     input: str | None = None
-    parameters: _Options | None = None
 
 
-_REQUEST = Fields(_Request)
+def _said(asked: _Request) -> Asked:
+    return Asked(model=asked.model_id, messages=said_by("user", asked.input))
 
 
-def request(body: bytes, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked."""
-    found = _REQUEST.read(body)
-    if found is None:
-        return Asked()
-    asked, sent = found.value, found.value.parameters or _Options()
-    made = asked_of(
-        asked,
-        [Message("user", (TextPart(asked.input),))] if asked.input else [],
-        tools=(),
-        parameters=Parameters(
-            max_tokens=sent.max_new_tokens,
-            temperature=sent.temperature,
-            top_p=sent.top_p,
-            top_k=sent.top_k,
-            seed=sent.random_seed,
-            stop=tuple(sent.stop_sequences or ()),
-        ),
-        unknown=found.unknown,
-    )
-    return replace(made, model=made.model or asked.model_id)
+request = Requests(
+    _Request,
+    _said,
+    {
+        "max_tokens": "parameters.max_new_tokens",
+        "temperature": "parameters.temperature",
+        "top_p": "parameters.top_p",
+        "top_k": "parameters.top_k",
+        "seed": "parameters.random_seed",
+        "stop": "parameters.stop_sequences",
+    },
+)
 
 
 # ------------------------------------------------------------------------------------------------------------------------
@@ -85,13 +66,7 @@ class _Answer(Struct, gc=False):
     errors: list[_Failure] | None = None
 
 
-class _Counts(Struct, omit_defaults=True, gc=False):
-    input_token_count: Count | None = None
-    generated_token_count: Count | None = None
-
-
 _ANSWER = Fields(_Answer)
-_COUNTS = Fields(_Counts)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
@@ -109,7 +84,8 @@ def _take_answer(draft: Draft, answer: _Answer) -> bool:
     draft.model = draft.model or answer.model_id or ""
     content = False
     for result in (answer.results or ())[:1]:
-        _take_counts(draft, result)
+        asked, said = result.input_token_count or None, result.generated_token_count
+        take_counts(draft, ("input_token_count", asked), ("generated_token_count", said), name="results[]")
         reason = (result.stop_reason or "").lower()
         draft.choices[0] = draft.choices.get(0) if reason in ("", "not_finished") else reason
         if result.generated_text:
@@ -119,16 +95,6 @@ def _take_answer(draft: Draft, answer: _Answer) -> bool:
         draft.error = ": ".join(part for part in (failure.code, failure.message) if part) or failure_text("error")
         draft.ended = True
     return content
-
-
-def _take_counts(draft: Draft, result: _Result) -> None:
-    sent = _Counts(result.input_token_count or None, result.generated_token_count)
-    if sent != _Counts():
-        take_usage(draft, Raw(msgspec.json.encode(sent)), _COUNTS, _normal, name="results[]")
-
-
-def _normal(counts: _Counts) -> Usage:
-    return Usage(counts.input_token_count or 0, counts.generated_token_count or 0)
 
 
 def _answer(body: bytes) -> Draft:

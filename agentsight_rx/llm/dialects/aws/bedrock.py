@@ -59,7 +59,8 @@ def _take_metrics(draft: Draft, event: SseEvent) -> None:
             take_usage(draft, said.metrics)
 
 
-def _answer(body: bytes) -> Draft:
+def answer(body: bytes, /) -> Draft:
+    """An answer of a vendor, or an exception of Amazon."""
     draft = answers(body)
     if draft.error is None and not draft.blocks:
         draft.error = exception_of(body)
@@ -92,7 +93,7 @@ BEDROCK = Provider(
     path=re.compile(r"/model/(?![^/]*(?:embed|rerank))(?P<model>[^/]+)/invoke(?P<stream>-with-response-stream)?$"),
     speaks=_speaks,
     asks=asks,
-    answers=_answer,
+    answers=answer,
     take=_take,
     counts=_counts,
     embeds=_embeds,

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 
 from ....events import SseEvent
-from ...aws import exception_of, take_exception
-from ...by_shape import answers, asks, take
-from ...provider import IdentifyingFields, Provider
+from ...aws import take_exception
+from ...by_shape import asks, take
+from ...provider import Provider, never_speaks
 from ...reader import Draft
+from .bedrock import answer
 
 _LONGEST = 1 << 20  # characters of a line that is cut, as for an event with an image
 
@@ -40,24 +41,13 @@ def _take_line(draft: Draft, line: str) -> bool | None:
     return take(draft, SseEvent("message", data)) if data else None
 
 
-def _answer(body: bytes) -> Draft:
-    draft = answers(body)
-    if draft.error is None and not draft.blocks:
-        draft.error = exception_of(body)
-    return draft
-
-
-def _speaks(fields: IdentifyingFields) -> bool:
-    return False  # its events are those of a vendor
-
-
 SAGEMAKER = Provider(
     name="sagemaker",
     label="aws.sagemaker",
     hosts=(("runtime.sagemaker", "aws.sagemaker"),),
     path=re.compile(r"/endpoints/(?P<model>[^/]+)/invocations(?P<stream>-response-stream)?$"),
-    speaks=_speaks,
+    speaks=never_speaks,  # its events are those of a vendor
     asks=asks,
-    answers=_answer,
+    answers=answer,
     take=_take,
 )

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import msgspec
 from msgspec import Raw, Struct
-from msgspec.structs import replace
 
-from ...canonical import (
-    Asked,
-    MediaPart,
-    Message,
-    Parameters,
-    Part,
-    ReasoningPart,
-    TextPart,
-    ToolCallPart,
-    ToolDefinition,
-    ToolResultPart,
-)
+from ...canonical import Asked, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ...lenient import Fields
-from ...request_fields import RequestFields, asked_of, text_of
-from ...resent import Whole
+from ...request_fields import RequestFields, said_by, text_of
+from ...request_table import Requests
+from ..openai.responses_prompt import OfferedTool
 
 # -- steps ---------------------------------------------------------------------------------------------------------
 # A step, or a content, of the Interactions API of Google's Gemini -> parts; requests and answers have the same ones.
@@ -98,65 +87,36 @@ class _Turn(Step):
     role: str | None = None
 
 
-class _Tool(Struct):
-    type: str | None = None
-    name: str | None = None
-    description: str | None = None
-    parameters: Raw = Raw()
-
-
-class _Config(Struct):
-    temperature: float | None = None
-    top_p: float | None = None
-    seed: Whole | None = None
-    max_output_tokens: Whole | None = None
-    stop_sequences: list[str] | None = None
-    thinking_level: str | None = None
-
-
 class _Request(RequestFields):
     agent: str | None = None
     input: str | list[_Turn] | _Turn | None = None
     system_instruction: str | None = None
-    tools: list[_Tool] | None = None
-    generation_config: _Config | None = None
+    tools: list[OfferedTool] | None = None
     previous_interaction_id: str | None = None
-    response_mime_type: str | None = None
 
 
-_REQUEST = Fields(_Request)
-
-
-def request(body: bytes, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked."""
-    found = _REQUEST.read(body)
-    if found is None:
-        return Asked()
-    asked = found.value
-    config = asked.generation_config or _Config()
+def _said(asked: _Request) -> Asked:
     asked.model = (asked.model or asked.agent or "").removeprefix("models/")
-    system = [Message("system", (TextPart(asked.system_instruction),))] if asked.system_instruction else []
-    made = asked_of(
-        asked,
-        [*system, *_messages(asked.input)],
-        tools=[
-            ToolDefinition(
-                tool.name or tool.type or "", tool.description or "", text_of(tool.parameters), type=tool.type or "function"
-            )
-            for tool in asked.tools or ()
-        ],
-        parameters=Parameters(
-            max_tokens=config.max_output_tokens,
-            temperature=config.temperature,
-            top_p=config.top_p,
-            seed=config.seed,
-            stop=tuple(config.stop_sequences or ()),
-            reasoning=config.thinking_level,
-            output_type="json" if asked.response_mime_type == "application/json" else None,
-        ),
-        unknown=found.unknown,
+    return Asked(
+        messages=(*said_by("system", asked.system_instruction), *_messages(asked.input)),
+        tools=tuple(each for tool in asked.tools or () for each in tool.definitions()),
+        previous_response_id=asked.previous_interaction_id,
     )
-    return replace(made, previous_response_id=asked.previous_interaction_id)
+
+
+request = Requests(
+    _Request,
+    _said,
+    {
+        "max_tokens": "generation_config.max_output_tokens",
+        "temperature": "generation_config.temperature",
+        "top_p": "generation_config.top_p",
+        "seed": "generation_config.seed",
+        "stop": "generation_config.stop_sequences",
+        "reasoning": "generation_config.thinking_level",
+        "output_type": "response_mime_type",
+    },
+)
 
 
 def _messages(input: str | list[_Turn] | _Turn | None) -> list[Message]:

@@ -15,17 +15,11 @@ from ...canonical import Asked, Message, ToolResultPart
 from ...lenient import Fields
 from ...provider import IdentifyingFields, Provider
 from ...reader import Draft, read_values
-from ...request_fields import RequestFields, asked_of
+from ...request_table import Requests
 from ...resent import Failure, failure_text
 from .gemini import take_usage
 from .gemini_parts import Content, GeminiPart, Said, part_of, take_call, take_parts
-from .gemini_prompt import messages_of, tools_of, with_config
-
-
-class _Setup(RequestFields):
-    config: Raw = field(default=Raw(), name="generationConfig")
-    system: str | Content | list[Content] | None = field(default=None, name="systemInstruction")
-    tools: list[dict[str, Raw]] | dict[str, Raw] | None = None
+from .gemini_prompt import GEMINI_PARAMETERS, GeminiFields, tools_of
 
 
 class _Given(Struct):
@@ -37,9 +31,8 @@ class _Given(Struct):
     several: list[Said] | None = field(default=None, name="functionResponses")
 
 
-class _Request(Struct):
-    setup: _Setup | None = None
-    contents: str | Content | list[Content] | None = None
+class _Request(GeminiFields):
+    setup: _Request | None = None
     results: list[_Given] | None = field(default=None, name="toolResponses")
 
 
@@ -72,16 +65,13 @@ class _Message(Struct, rename="camel"):
     error: Failure | str | None = None
 
 
-_REQUEST = Fields(_Request)
 _MESSAGE = Fields(_Message)
 
 
-def _asks(body: bytes) -> Asked:
-    found = _REQUEST.read(body)
-    if found is None:
-        return Asked()
-    asked, setup = found.value, found.value.setup or _Setup()
-    messages = messages_of(setup.system, asked.contents)
+def _said(asked: _Request) -> Asked:
+    setup = asked.setup or _Request()
+    setup.model = setup.model.removeprefix("models/")
+    setup.contents = asked.contents
     results = [
         each
         for given in asked.results or ()
@@ -89,11 +79,11 @@ def _asks(body: bytes) -> Asked:
     ]
     parts = [part_of(GeminiPart(camel_response=each), 0, each.id or "") for each in results]
     answered = tuple(part for part in parts if isinstance(part, ToolResultPart))
-    if answered:
-        messages.append(Message("tool", answered))
-    setup.model = setup.model.removeprefix("models/")
-    made = asked_of(setup, messages, tools=tools_of(setup.tools), parameters=Asked().parameters, unknown=found.unknown)
-    return with_config(made, setup.config)
+    tool = (Message("tool", answered),) if answered else ()
+    return Asked(messages=(*setup.messages(), *tool), tools=tuple(tools_of(setup.tools)))
+
+
+_asks = Requests(_Request, _said, GEMINI_PARAMETERS, wrapper="setup")
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:

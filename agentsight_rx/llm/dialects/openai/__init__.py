@@ -1,1 +1,1 @@
-"""Models by the interfaces of OpenAI, which many vendors speak: chat, responses, realtime, assistants."""
+"""Models by the interfaces of OpenAI, which many vendors speak: chat, responses, realtime."""

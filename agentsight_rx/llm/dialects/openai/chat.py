@@ -270,7 +270,7 @@ OPENAI_CHAT = Provider(
     ),
     speaks=_speaks,
     asks=request,
-    asks_again=request,
+    asks_again=request.again,
     answers=_answer,
     take=_take,
     take_all=_take_all,

@@ -1,26 +1,16 @@
-"""Body of a request to OpenAI's Chat Completions API, or to the older Completions -> Asked."""
+"""Body of a request to OpenAI's Chat Completions API, or to the older Completions -> Asked; others have its shapes too."""
 
 from __future__ import annotations
 
-import msgspec
 from msgspec import Raw, Struct
-from msgspec.structs import replace
 
-from ...canonical import (
-    Asked,
-    MediaPart,
-    Message,
-    Parameters,
-    Part,
-    ReasoningPart,
-    TextPart,
-    ToolCallPart,
-    ToolDefinition,
-    ToolResultPart,
-)
-from ...lenient import Fields
-from ...request_fields import RequestFields, asked_of, plain_text, text_of
-from ...resent import Elements, Resent, Whole
+from ...canonical import Asked, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolDefinition, ToolResultPart
+from ...request_fields import RequestFields, medium, plain_text, said_by, text_of
+from ...request_table import Place, ResentRequests
+from ...resent import Whole
+
+# -- shapes --------------------------------------------------------------------------------------------------------
+# Messages and tools, which Cohere, Ollama and Mistral have in the same shape.
 
 
 class _Url(Struct):
@@ -38,27 +28,66 @@ class _Sound(Struct):
     format: str = ""
 
 
-class _Part(Struct):
+class _Document(Struct):
+    data: Raw = Raw()
+
+
+class Piece(Struct):
+    """A piece of the content of a message."""
+
     type: str = ""
     text: str | None = None
-    thinking: str | list[_Part] | None = None
+    thinking: str | list[Piece] | None = None
     image_url: str | _Url | None = None
     input_audio: _Sound | None = None
     file: _File | None = None
+    file_id: str | None = None  # Mistral
+    document_url: str | None = None  # Mistral
+    document: _Document | None = None  # Cohere
+
+    def part(self) -> Part | None:
+        if self.thinking:
+            inner = self.thinking
+            return ReasoningPart(inner if isinstance(inner, str) else "".join(each.text or "" for each in inner))
+        if self.image_url is not None:
+            return medium("image", self.image_url if isinstance(self.image_url, str) else self.image_url.url)
+        if self.input_audio is not None:
+            return MediaPart("audio", self.input_audio.format, size=len(self.input_audio.data))
+        if self.file is not None:
+            return MediaPart("file", reference=self.file.file_id or self.file.filename, size=len(self.file.file_data))
+        text = self.text or (text_of(self.document.data) if self.document else "")
+        if text:
+            return TextPart(text)
+        reference = self.file_id or self.document_url
+        return MediaPart("file", reference=reference) if reference else None
 
 
-class _Function(Struct):
-    name: str = ""
+class Function(Struct):
+    """Of a call of a tool, or of a tool that is offered."""
+
+    name: str | None = None
     arguments: Raw = Raw()
     input: str | None = None  # of a custom tool
-    description: str = ""
+    description: str | None = None
     parameters: Raw = Raw()
 
+    def definition(self, type: str = "") -> ToolDefinition:
+        return ToolDefinition(self.name or "", self.description or "", text_of(self.parameters), type=type or "function")
 
-class _Call(Struct):
-    id: str = ""
-    function: _Function | None = None
-    custom: _Function | None = None
+
+class Call(Struct):
+    id: str | None = None
+    function: Function | None = None
+    custom: Function | None = None
+
+
+class ChatTool(Struct):
+    type: str = ""
+    function: Function | None = None
+    custom: Function | None = None
+
+    def definition(self) -> ToolDefinition:
+        return (self.function or self.custom or Function()).definition(self.type)
 
 
 class _Spoken(Struct):
@@ -67,154 +96,94 @@ class _Spoken(Struct):
     id: str = ""
 
 
-class _Message(Struct):
+class ChatMessage(Struct):
     role: str = ""
     name: str = ""
-    content: str | list[_Part] | None = None
+    content: str | list[Piece] | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     audio: _Spoken | None = None
-    tool_calls: list[_Call] | None = None
-    function_call: _Function | None = None
+    tool_calls: list[Call] | None = None
+    function_call: Function | None = None
     tool_call_id: str | None = None
 
+    def message(self) -> Message:
+        if self.role in ("tool", "function"):
+            return Message(self.role, (self._result(),), self.name)
+        parts = parts_of(self.content) if self.content else []
+        thought = self.reasoning_content or self.reasoning
+        if thought:
+            parts.insert(0, ReasoningPart(thought))
+        if self.refusal:
+            parts.append(TextPart(self.refusal))
+        if self.audio:
+            parts.append(MediaPart("audio", reference=self.audio.id))
+        for call in self.tool_calls or ():
+            made = call.function or call.custom or Function()
+            parts.append(ToolCallPart(call.id or "", made.name or "", made.input or plain_text(made.arguments)))
+        if self.function_call:
+            parts.append(ToolCallPart("", self.function_call.name or "", plain_text(self.function_call.arguments)))
+        return Message(self.role, tuple(parts), self.name)
 
-class _Tool(Struct):
-    type: str = ""
-    function: _Function | None = None
-    custom: _Function | None = None
+    def _result(self) -> ToolResultPart:
+        if isinstance(self.content, str):
+            return ToolResultPart(self.tool_call_id or "", self.content)
+        parts = parts_of(self.content)
+        text = "\n".join(part.text for part in parts if isinstance(part, TextPart))
+        media = tuple(part for part in parts if isinstance(part, MediaPart))
+        return ToolResultPart(self.tool_call_id or "", text, media=media)
 
 
-class _Format(Struct):
-    type: str = ""
+def parts_of(content: str | list[Piece] | None, /) -> list[Part]:
+    """The parts of a message, in order; pieces that say nothing are left out."""
+    if isinstance(content, str):
+        return [TextPart(content)] if content else []
+    return [part for piece in content or () if (part := piece.part()) is not None]
 
 
-class _Effort(Struct):
-    effort: str | None = None
-    max_tokens: Whole | None = None
+# ------------------------------------------------------------------------------------------------------------------------
 
 
 class _Request(RequestFields):
     model_id: str | None = None  # watsonx
-    messages: list[_Message] = msgspec.field(default_factory=list[_Message])
+    messages: list[ChatMessage] | None = None
     prompt: str | list[str] | None = None
     suffix: str | None = None  # what follows the gap that is to be filled
-    tools: list[_Tool] | None = None
-    functions: list[_Function] | None = None
-    max_tokens: Whole | None = None
-    max_completion_tokens: Whole | None = None
-    top_k: float | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    seed: Whole | None = None
-    stop: str | list[str] | None = None
-    n: Whole | None = None
-    random_seed: Whole | None = None  # Mistral
-    reasoning_effort: str | None = None
-    reasoning: _Effort | None = None  # OpenRouter
-    response_format: _Format | None = None
-    service_tier: str | None = None
+    tools: list[ChatTool] | None = None
+    functions: list[Function] | None = None
 
 
-_REQUEST = Fields(_Request)
-
-
-def request(body: bytes, resent: Resent | None = None, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked. `resent` has the messages of the request before."""
-    again = None if resent is None else _MESSAGES.read(body, resent)
-    unknown: tuple[str, ...] = ()
-    if again is not None:
-        asked, messages = again
-    elif (found := _REQUEST.read(body)) is not None:
-        asked, unknown = found.value, found.unknown
-        messages = [_message(message) for message in asked.messages]
-    else:
-        return Asked()
-    is_chat = bool(messages)
+def _said(asked: _Request, messages: list[Message]) -> Asked:
     texts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt or []
-    texts = [text for text in (*texts, asked.suffix) if text]
-    if texts:
-        messages.append(Message("user", tuple(map(TextPart, texts))))
-    tools = [(tool.type, tool.function or tool.custom or _Function()) for tool in asked.tools or ()]
-    tools += [("function", function) for function in asked.functions or ()]
-    stop = asked.stop
-    made = asked_of(
-        asked,
-        messages,
-        tools=[
-            ToolDefinition(each.name, each.description, text_of(each.parameters), type=kind or "function")
-            for kind, each in tools
-        ],
-        parameters=Parameters(
-            max_tokens=asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens,
-            temperature=asked.temperature,
-            top_p=asked.top_p,
-            top_k=asked.top_k,
-            frequency_penalty=asked.frequency_penalty,
-            presence_penalty=asked.presence_penalty,
-            seed=asked.random_seed if asked.seed is None else asked.seed,
-            stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
-            choices=asked.n,
-            reasoning=asked.reasoning_effort or _effort(asked.reasoning),
-            output_type=_output_type(asked.response_format),
-            service_tier=asked.service_tier,
-        ),
-        unknown=unknown,
+    completed = said_by("user", *texts, asked.suffix)
+    tools = [tool.definition() for tool in asked.tools or ()]
+    tools += [function.definition() for function in asked.functions or ()]
+    return Asked(
+        model=asked.model_id or "",
+        operation="text_completion" if completed and not messages else "",
+        messages=(*messages, *completed),
+        tools=tuple(tools),
     )
-    operation = "text_completion" if texts and not is_chat else ""
-    return replace(made, model=made.model or asked.model_id or "", operation=operation)
 
 
-def _effort(reasoning: _Effort | None) -> str | None:
-    if reasoning is None:
-        return None
-    return reasoning.effort or (None if reasoning.max_tokens is None else str(reasoning.max_tokens))
-
-
-def _output_type(format: _Format | None) -> str | None:
-    return None if format is None else "json" if format.type.startswith("json") else format.type or None
-
-
-def _message(message: _Message) -> Message:
-    parts = _parts(message.content)
-    if message.role in ("tool", "function"):
-        texts = [part.text for part in parts if isinstance(part, TextPart)]
-        media = tuple(part for part in parts if isinstance(part, MediaPart))
-        return Message(message.role, (ToolResultPart(message.tool_call_id or "", "\n".join(texts), media=media),), message.name)
-    thought = message.reasoning_content or message.reasoning
-    if thought:
-        parts.insert(0, ReasoningPart(thought))
-    if message.refusal:
-        parts.append(TextPart(message.refusal))
-    if message.audio:
-        parts.append(MediaPart("audio", reference=message.audio.id))
-    for call in message.tool_calls or ():
-        function = call.function or call.custom or _Function()
-        parts.append(ToolCallPart(call.id, function.name, function.input or plain_text(function.arguments)))
-    if message.function_call:
-        parts.append(ToolCallPart("", message.function_call.name, plain_text(message.function_call.arguments)))
-    return Message(message.role, tuple(parts), message.name)
-
-
-def _parts(content: str | list[_Part] | None) -> list[Part]:
-    if isinstance(content, str):
-        return [TextPart(content)] if content else []
-    return [made for part in content or () if (made := _part(part)) is not None]
-
-
-def _part(part: _Part) -> Part | None:
-    if part.thinking:
-        inner = part.thinking
-        return ReasoningPart(inner if isinstance(inner, str) else "".join(each.text or "" for each in inner))
-    if part.image_url is not None:
-        url = part.image_url if isinstance(part.image_url, str) else part.image_url.url
-        return MediaPart("image", size=len(url)) if url.startswith("data:") else MediaPart("image", reference=url)
-    if part.input_audio is not None:
-        return MediaPart("audio", part.input_audio.format, size=len(part.input_audio.data))
-    if part.file is not None:
-        return MediaPart("file", reference=part.file.file_id or part.file.filename, size=len(part.file.file_data))
-    return TextPart(part.text) if part.text else None
-
-
-_MESSAGES = Elements("messages", _Request, element=_Message, made=_message)
+request: ResentRequests[_Request, ChatMessage, Message] = ResentRequests(
+    _Request,
+    _said,
+    {
+        "max_tokens": ("max_completion_tokens", "max_tokens"),
+        "top_k": "top_k",
+        "frequency_penalty": "frequency_penalty",
+        "presence_penalty": "presence_penalty",
+        "seed": ("seed", "random_seed"),  # the second is Mistral's
+        "stop": "stop",
+        "choices": "n",
+        "reasoning": ("reasoning_effort", "reasoning.effort", Place("reasoning.max_tokens", Whole)),  # OpenRouter's object
+        "output_type": "response_format.type",
+        "service_tier": "service_tier",
+    },
+    field="messages",
+    element=ChatMessage,
+    made=ChatMessage.message,
+    listed=lambda asked: asked.messages or (),
+)

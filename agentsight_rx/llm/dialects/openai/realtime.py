@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from ....events import SseEvent
-from ...canonical import Asked, Message, Parameters, TextPart
+from ...canonical import Asked
 from ...lenient import Fields
 from ...provider import IdentifyingFields, Provider
 from ...reader import Draft
-from ...request_fields import RequestFields, asked_of
+from ...request_fields import RequestFields, said_by
+from ...request_table import Place, Requests
 from ...resent import Whole
 from .responses import answer, take
 from .responses_prompt import OfferedTool, RequestItem, message_of
@@ -27,16 +28,7 @@ class _Options(Struct):
     model: str = ""
     instructions: str | None = None
     tools: list[OfferedTool] | None = None
-    temperature: float | None = None
-    max_output_tokens: Whole | str | None = None  # or `inf`
-    max_response_output_tokens: Whole | str | None = None  # its older name
-    output_modalities: list[str] | None = None
-    modalities: list[str] | None = None
     input: list[RequestItem] | None = None  # of a response that does not go on from the conversation
-
-    def most(self) -> int | None:
-        sent = self.max_output_tokens or self.max_response_output_tokens
-        return sent if isinstance(sent, int) else None
 
 
 class _Request(RequestFields):
@@ -45,41 +37,34 @@ class _Request(RequestFields):
     response: _Options | None = None
 
 
-_REQUEST = Fields(_Request)
-
-
-def request(body: bytes, /) -> Asked:
+def _said(asked: _Request) -> Asked:
     """
     `{"type":"response.create","session":{…},"items":[…],"response":{…}}`: the session as it then was, its conversation, and the
-    event. Never raises: a body that is not such a request gives an empty Asked.
+    event.
     """
-    found = _REQUEST.read(body)
-    if found is None:
-        return Asked()
-    asked = found.value
     session, response = asked.session or _Options(), asked.response or _Options()
-    instructions = response.instructions or session.instructions
-    system = [Message("system", (TextPart(instructions),))] if instructions else []
     items = (asked.items or ()) if response.input is None else response.input
-    most = response.most()
-    made = asked_of(
-        asked,
-        [*system, *map(message_of, items)],
-        tools=[each for tool in response.tools or session.tools or () for each in tool.definitions()],
-        parameters=Parameters(
-            max_tokens=session.most() if most is None else most,
-            temperature=session.temperature if response.temperature is None else response.temperature,
-            output_type=_output_type(response) or _output_type(session),
-        ),
-        unknown=found.unknown,
+    return Asked(
+        model=response.model or session.model,
+        stream=asked.session is not None or asked.response is not None,
+        messages=(*said_by("system", response.instructions or session.instructions), *map(message_of, items)),
+        tools=tuple(each for tool in response.tools or session.tools or () for each in tool.definitions()),
     )
-    is_session = asked.session is not None or asked.response is not None
-    return replace(made, model=made.model or response.model or session.model, stream=made.stream or is_session)
 
 
-def _output_type(options: _Options) -> str | None:
-    sent = options.output_modalities or options.modalities
-    return None if not sent else "speech" if "audio" in sent else sent[0]
+def _places(*names: str, type: Any = None) -> tuple[Place, ...]:
+    return tuple(Place(f"{options}.{name}", type) for options in ("response", "session") for name in names)
+
+
+request = Requests(
+    _Request,
+    _said,
+    {
+        "max_tokens": _places("max_output_tokens", "max_response_output_tokens", type=Whole | str),  # or `inf`
+        "temperature": _places("temperature"),
+        "output_type": _places("output_modalities", "modalities", type=list[str]),
+    },
+)
 
 
 # ------------------------------------------------------------------------------------------------------------------------

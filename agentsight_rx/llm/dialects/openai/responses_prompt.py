@@ -6,23 +6,12 @@ import re
 from typing import NamedTuple
 
 from msgspec import Raw, Struct, field
-from msgspec.structs import replace
 
-from ...canonical import (
-    Asked,
-    MediaPart,
-    Message,
-    Parameters,
-    Part,
-    ReasoningPart,
-    TextPart,
-    ToolCallPart,
-    ToolDefinition,
-    ToolResultPart,
-)
+from ...canonical import Asked, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolDefinition, ToolResultPart
 from ...lenient import Fields
-from ...request_fields import RequestFields, asked_of, plain_text, text_of
-from ...resent import Elements, Resent, Whole, decoded
+from ...request_fields import RequestFields, plain_text, text_of
+from ...request_table import ResentRequests
+from ...resent import Whole, decoded
 
 # -- items ---------------------------------------------------------------------------------------------------------
 # What items of OpenAI's Responses API have in common, in requests and in answers.
@@ -113,34 +102,17 @@ class _Output(Struct):
     outcome: _Outcome | None = None
 
 
-class _Effort(Struct):
-    effort: str | None = None
-
-
-class _Format(Struct):
-    type: str = ""
-
-
-class _Text(Struct):
-    format: _Format | None = None
-
-
 class _Request(RequestFields):
     type: str | None = None
     input: str | list[RequestItem] | None = None
     instructions: str | list[RequestItem] | None = None
     tools: list[OfferedTool] | None = None
-    max_output_tokens: Whole | None = None
     named_conversation: str | _Named | None = field(default=None, name="conversation")
     prompt_cache_key: str | None = None
     previous_response_id: str | None = None
-    reasoning: _Effort | None = None
-    text: _Text | None = None
-    service_tier: str | None = None
     response: _Request | None = None  # some clients wrap the request
 
 
-_REQUEST = Fields(_Request)
 _OUTPUTS = Fields[str | list[_Output]](str | list[_Output])
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -150,48 +122,18 @@ class _Item(NamedTuple):
     tools: list[OfferedTool] | None
 
 
-def request(body: bytes, resent: Resent | None = None, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked. `resent` has the messages of the request before."""
-    again = None if resent is None else _ITEMS.read(body, resent)
-    unknown: tuple[str, ...] = ()
-    if again is not None and again[0].response is None:
-        outer, items = again
-        asked = outer
-    elif (found := _REQUEST.read(body)) is not None:
-        outer, unknown = found.value, found.unknown
-        asked = outer.response or outer
-        items = [_item(item) for item in _items(asked.input, "user")]
-    else:
-        return Asked()
+def _said(outer: _Request, items: list[_Item]) -> Asked:
+    asked = outer.response or outer
     offered = [*(asked.tools or ()), *(tool for item in items for tool in item.tools or ())]
-    made = asked_of(
-        asked,
-        [*map(message_of, _items(asked.instructions, "system")), *(item.message for item in items)],
-        tools=[each for tool in offered for each in tool.definitions()],
-        parameters=Parameters(
-            max_tokens=asked.max_output_tokens,
-            temperature=asked.temperature,
-            top_p=asked.top_p,
-            reasoning=asked.reasoning.effort if asked.reasoning else None,
-            output_type=_output_type(asked.text),
-            service_tier=asked.service_tier,
-        ),
-        unknown=unknown,
-    )
     named = asked.named_conversation
-    return replace(
-        made,
-        stream=made.stream or outer.type == "response.create",  # a WebSocket always streams
-        session_id=made.session_id or _session(asked.prompt_cache_key or ""),
-        conversation_id=made.conversation_id or (named.id if isinstance(named, _Named) else named) or None,
+    return Asked(
+        stream=outer.type == "response.create",  # a WebSocket always streams
+        messages=(*map(message_of, _items(asked.instructions, "system")), *[item.message for item in items]),
+        tools=tuple([each for tool in offered for each in tool.definitions()]),
+        session_id=_session(asked.prompt_cache_key or ""),
+        conversation_id=(named.id if isinstance(named, _Named) else named) or None,
         previous_response_id=asked.previous_response_id or None,
     )
-
-
-def _output_type(text: _Text | None) -> str | None:
-    if text is None or text.format is None:
-        return None
-    return "json" if text.format.type.startswith("json") else text.format.type or None
 
 
 def _session(key: str) -> str | None:
@@ -255,4 +197,18 @@ def _item(item: RequestItem) -> _Item:
     return _Item(message_of(item), item.tools)
 
 
-_ITEMS = Elements("input", _Request, element=RequestItem, made=_item)
+request: ResentRequests[_Request, RequestItem, _Item] = ResentRequests(
+    _Request,
+    _said,
+    {
+        "max_tokens": "max_output_tokens",
+        "reasoning": "reasoning.effort",
+        "output_type": "text.format.type",
+        "service_tier": "service_tier",
+    },
+    field="input",
+    element=RequestItem,
+    made=_item,
+    listed=lambda outer: _items((outer.response or outer).input, "user"),
+    wrapper="response",
+)

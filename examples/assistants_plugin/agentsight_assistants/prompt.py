@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from ...canonical import Asked, MediaPart, Message, Parameters, Part, TextPart, ToolResultPart
-from ...lenient import Fields
-from ...request_fields import RequestFields, asked_of
-from ...resent import Whole
-from .responses_prompt import OfferedTool
+from agentsight_rx.llm.canonical import Asked, MediaPart, Message, Part, TextPart, ToolResultPart
+from agentsight_rx.llm.dialects.openai.responses_prompt import OfferedTool
+from agentsight_rx.llm.request_fields import RequestFields, said_by
+from agentsight_rx.llm.request_table import Requests
 
 
 class _Reference(Struct):
@@ -52,46 +51,27 @@ class _Request(RequestFields):
     thread: _Thread | None = None  # a new one
     tools: list[OfferedTool] | None = None
     tool_outputs: list[_Output] | None = None
-    max_completion_tokens: Whole | None = None
-    reasoning_effort: str | None = None
-    response_format: str | _Format | None = None
+    response_format: str | _Format | None = None  # or `auto`
 
 
-_REQUEST = Fields(_Request)
-
-
-def request(body: bytes, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked."""
-    found = _REQUEST.read(body)
-    if found is None:
-        return Asked()
-    asked = found.value
-    system = [text for text in (asked.instructions, asked.additional_instructions) if text]
+def _said(asked: _Request) -> Asked:
     thread = asked.thread or _Thread()
     results = tuple(ToolResultPart(each.tool_call_id, each.output) for each in asked.tool_outputs or ())
-    return asked_of(
-        asked,
-        [
-            *([Message("system", tuple(map(TextPart, system)))] if system else ()),
+    return Asked(
+        messages=(
+            *said_by("system", asked.instructions, asked.additional_instructions),
             *map(_message, (*(thread.messages or ()), *(asked.additional_messages or ()))),
             *([Message("tool", results)] if results else ()),
-        ],
-        tools=[each for tool in asked.tools or () for each in tool.definitions()],
-        parameters=Parameters(
-            max_tokens=asked.max_completion_tokens,
-            temperature=asked.temperature,
-            top_p=asked.top_p,
-            reasoning=asked.reasoning_effort,
-            output_type=_output_type(asked.response_format),
         ),
-        unknown=found.unknown,
+        tools=tuple(each for tool in asked.tools or () for each in tool.definitions()),
     )
 
 
-def _output_type(format: str | _Format | None) -> str | None:
-    if not isinstance(format, _Format):
-        return None  # `auto`
-    return "json" if format.type.startswith("json") else format.type or None
+request = Requests(
+    _Request,
+    _said,
+    {"max_tokens": "max_completion_tokens", "reasoning": "reasoning_effort", "output_type": "response_format.type"},
+)
 
 
 def _message(message: _Message) -> Message:

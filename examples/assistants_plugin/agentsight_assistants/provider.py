@@ -10,13 +10,14 @@ import re
 
 from msgspec import Raw, Struct
 
-from ....events import SseEvent, Usage
-from ...lenient import Fields
-from ...prompt import counted, take_usage
-from ...provider import IdentifyingFields, Provider
-from ...reader import Block, Draft, Place
-from ...resent import Count, Failure, failure_text
-from .assistants_prompt import request
+from agentsight_rx.events import SseEvent, Usage
+from agentsight_rx.llm.lenient import Fields
+from agentsight_rx.llm.prompt import counted, take_usage
+from agentsight_rx.llm.provider import IdentifyingFields, Provider
+from agentsight_rx.llm.reader import Block, Draft, Place
+from agentsight_rx.llm.resent import Count, Failure, failure_text
+
+from .prompt import request
 
 
 class _Usage(Struct):
