@@ -44,8 +44,8 @@ def counts() -> dict[str, int]:
     other = [
         file for folder in (PACKAGE, PAGE) for file in folder.rglob("*") if file.suffix in _OTHER and "dist" not in file.parts
     ]
-    # What the `__init__` of a folder offers is used by programs
-    importers = Counter(other for file in product_modules() if file.name != "__init__.py" for other in imports_of(file))
+    offers = {other for file in product_modules() if file.name == "__init__.py" for other in imports_of(file)}  # to programs
+    importers = Counter(other for file in product_modules() for other in imports_of(file) - offers)
     lines = {file: len(file.read_text().splitlines()) for file in code}
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     return {

@@ -10,13 +10,13 @@ from scripts.counts import PACKAGE, counts, imports_of, product_modules
 
 # Make one smaller when its number shrinks. A feature that needs a larger one says so in its commit, and what it removed.
 MOST = {
-    "lines of the product": 103_700,
-    "files of the product": 613,
+    "lines of the product": 102_700,
+    "files of the product": 610,
     "lines of BPF and of the page": 10_750,
     "rooms at the top of the package": 12,
     "floors": 9,
     "files in the largest folder": 20,
-    "modules under 60 lines with one user": 3,
+    "modules under 60 lines with one user": 0,
     "lines of the README": 120,
 }
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from .dialects.anthropic import ANTHROPIC
-from .dialects.aws.bedrock import BEDROCK
+from .dialects.aws.bedrock import BEDROCK, SAGEMAKER
 from .dialects.aws.converse import BEDROCK_CONVERSE
-from .dialects.aws.sagemaker import SAGEMAKER
 from .dialects.cohere import COHERE
 from .dialects.cohere_v1 import COHERE_V1
 from .dialects.google.gemini import GEMINI

@@ -32,7 +32,8 @@ def fields_of_call(row: CallRow) -> dict[str, AttributeValue | None]:
     provider = provider_of(row)
     address, port = _server(row.host, row.scheme)
     request_seen, counted = row.match_method != "none", row.total_tokens > 0
-    return {name: getattr(row, name) for name in CallRow.__struct_fields__} | {
+    fields: dict[str, AttributeValue | None] = {name: getattr(row, name) for name in CallRow.__struct_fields__}
+    return fields | {
         "provider": provider,
         "error": _error_type(row),
         "conversation": row.conversation_id or row.session_id,

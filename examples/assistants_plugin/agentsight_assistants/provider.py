@@ -16,8 +16,7 @@ from agentsight_rx.llm.prompt import counted, take_usage
 from agentsight_rx.llm.provider import IdentifyingFields, Provider
 from agentsight_rx.llm.reader import Block, Draft, Place
 from agentsight_rx.llm.resent import Count, Failure, failure_text
-
-from .prompt import request
+from examples.assistants_plugin.agentsight_assistants.prompt import request
 
 
 class _Usage(Struct):

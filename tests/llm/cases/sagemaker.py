@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from agentsight_rx.events import Reply, Usage
 from agentsight_rx.llm import Prompt
-from agentsight_rx.llm.dialects.aws.sagemaker import SAGEMAKER
+from agentsight_rx.llm.dialects.aws.bedrock import SAGEMAKER
 from agentsight_rx.llm.dialects.tgi import TGI
 from tests.provider_component import ProviderCase
 
-# text-generation-inference; other containers: tests/llm/dialects/aws/test_sagemaker.py
+# text-generation-inference; other containers: tests/llm/dialects/aws/test_bedrock_sagemaker.py
 CASE = ProviderCase(
     SAGEMAKER,
     host="runtime.sagemaker.us-east-1.amazonaws.com",

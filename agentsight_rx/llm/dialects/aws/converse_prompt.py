@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from msgspec import Raw, Struct, field
 
-from ...canonical import (
-    Asked,
-    MediaPart,
-    Message,
-    Part,
-    ReasoningPart,
-    TextPart,
-    ToolCallPart,
-    ToolDefinition,
-    ToolResultPart,
-)
+from ...canonical import Asked, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolDefinition, ToolResultPart
 from ...request_fields import RequestFields, text_of
 from ...request_table import Place, Requests
 from ...resent import Whole

@@ -7,7 +7,7 @@ import pytest
 
 from agentsight_rx.events import Reply, SseEvent, Usage
 from agentsight_rx.llm import Prompt, StreamReader, find
-from agentsight_rx.llm.dialects.aws.sagemaker import SAGEMAKER
+from agentsight_rx.llm.dialects.aws.bedrock import SAGEMAKER
 
 PATH = "/endpoints/my-llm/invocations"
 
