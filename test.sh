@@ -216,5 +216,6 @@ check "ruff format" ruff format --check
 check "ruff check" ruff check
 check "import layers" lint-imports
 check "mypy and pyright" both_checkers
-check "pytest" pytest -n 2 --dist loadgroup "${chosen[@]}" "$@"
+# Three workers for two processors: half of the time of a test that traces programs is waiting
+check "pytest" pytest -n 3 --dist loadgroup "${chosen[@]}" "$@"
 printf '== all green (%d s) ==\n' "$SECONDS"
