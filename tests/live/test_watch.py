@@ -51,7 +51,7 @@ def test_agents_are_read_from_their_start_and_let_go_at_their_end(scene: Scene) 
     assert {"claude"} == {row.agent for row in rows.values()}
     assert 2 == len({row.session_id for row in rows.values()}), "each agent is a session"
     assert bystander.pid not in {row.pid for row in rows.values()}
-    mine = [row for row in kept.of(ProcessRow) if row.agent == "claude"]
+    mine = [row for row in kept.rows(ProcessRow) if row.agent == "claude"]
     assert 2 == len({row.id for row in mine})
     assert {"view"} == {row.view_source for row in mine}, "the start of each was seen"
 
@@ -72,7 +72,7 @@ def test_two_agents_at_once_and_one_that_ran_before(scene: Scene) -> None:
         run.stop()
     rows = calls_of(kept).values()
     assert [("claude", 2), ("codex", 1)] == [(name, sum(row.agent == name for row in rows)) for name in ("claude", "codex")]
-    tools = {row.argv for row in kept.of(ProcessRow) if row.argv[:1] == ("/bin/echo",)}
+    tools = {row.argv for row in kept.rows(ProcessRow) if row.argv[:1] == ("/bin/echo",)}
     assert {("/bin/echo", "tool", "0"), ("/bin/echo", "tool", "1")} == tools
 
 
