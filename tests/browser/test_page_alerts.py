@@ -381,6 +381,7 @@ def test_an_alert_of_a_run_is_there_without_a_reload(browser: Browser) -> None:
     with running(browser) as run:
         rows = long_with_alerts(30, 0)
         run.write(rows)
+        run.shown.has("location.pathname.includes('/long/')")  # the page has gone to the session that got its name
         run.see("30", within=".s-n.here")
         (alert,) = alerts_on(rows, 1)
         run.write([alert])
@@ -400,6 +401,7 @@ def test_a_stopped_agent_is_shown_as_long_as_it_stands_still(browser: Browser) -
             with running(browser) as run:
                 rows = long_with_alerts(12, 0)
                 run.write(rows)
+                run.shown.has("location.pathname.includes('/long/')")  # the page has gone to the session that got its name
                 run.see("12", within=".s-n.here")
                 agent.send_signal(signal.SIGSTOP)
                 os.waitid(os.P_PID, agent.pid, os.WSTOPPED)

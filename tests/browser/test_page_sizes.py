@@ -223,12 +223,12 @@ def test_closer_there_is_a_bar_a_turn_around_the_selected_one(browser: Browser, 
         page.press("+")
         page.has(HERE.replace("N", "225"))
         assert 119 == page.page.locator(".s-bar").count()
+        settle(page)
         every = page.page.locator(".every")
-        every.scroll_into_view_if_needed()
+        every.hover(position={"x": 700, "y": 10})  # waits until it stands still: the page may still scroll to its turn
+        page.page.mouse.down()
         box = every.bounding_box()
         assert box
-        page.page.mouse.move(box["x"] + 700, box["y"] + 10)
-        page.page.mouse.down()
         page.page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 10)
         page.page.mouse.up()
         page.has("[...document.querySelectorAll('.s-n')].some(each => each.textContent === '502')")
@@ -308,6 +308,7 @@ def grow(run: Running, turns: int) -> None:
 def test_a_run_is_followed_unless_one_scrolls_away(browser: Browser) -> None:
     with running(browser) as run:
         grow(run, 30)
+        run.shown.has("location.pathname.includes('/long/')")  # the page has gone to the session that got its name
         run.see("turn 30", within=".rail .step")
         run.see("Working on turn 30", within="h1")
         run.see("following the newest", within=".strip")

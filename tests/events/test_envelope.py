@@ -208,6 +208,7 @@ def test_an_event_stream() -> None:
             '[{"id":"1","name":"ls","input":"{}"},{"id":"2","name":"pwd","input":""}]',
         ),
     ],
+    ids=["none", "one", "cut", "deep", "two"],
 )
 def test_the_input_of_tool_calls(calls: tuple[ToolCall, ...], expected: str) -> None:
     message = SseMessage(ORIGIN, 1, "", Reply(tool_calls=calls), (), 1)

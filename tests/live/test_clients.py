@@ -98,7 +98,7 @@ def test_the_whole_graph_counts_the_calls_and_their_tokens(client: Client, tmp_p
     assert [row.status for row in kept.rows(CallRow)] == ["complete"] * CALLS
     assert summary.tally.totals.calls == CALLS
     assert all(row.total_tokens > 0 for row in kept.rows(TokenRow))
-    assert any(row.pid == process.pid and row.exit_code == 0 for row in kept.of(ProcessRow))
+    assert any(row.pid == process.pid and row.exit_code == 0 for row in kept.rows(ProcessRow))
 
 
 def test_what_was_captured_gives_the_same_rows_again(tmp_path: Path) -> None:

@@ -130,11 +130,12 @@ def lines_of(captured: Captured, options: TraceOptions, file: Path) -> list[byte
 
 
 def planted() -> Captured:
-    """A secret of each kind in each place that holds it."""
+    """Secrets in the usual cells of places that are not raw: of each kind, in each place that holds one."""
     captured = Captured()
     for row, (place, make) in enumerate(PLACES.items()):
         for column, kind in enumerate(KINDS):
-            made = None if is_raw(place) else make(row * len(KINDS) + column, KINDS[kind]([]))
+            chosen = is_usual(place, kind) and not is_raw(place)
+            made = make(row * len(KINDS) + column, KINDS[kind]([])) if chosen else None
             if made is not None:
                 captured += made
     return captured

@@ -25,15 +25,11 @@ def labels(captured: Captured, folder: Path, host: str, *, key: bytes) -> set[st
     return {label for segment in segments for batch in segment.batches() for label in _LABEL.findall(repr(batch))}
 
 
-def test_hosts_with_the_same_key_have_the_same_labels(tmp_path: Path) -> None:
+def test_hosts_with_the_same_key_have_the_same_labels_and_one_with_another_key_has_none_of_them(tmp_path: Path) -> None:
     captured = planted()
-    web1, web2 = (labels(captured, tmp_path, host, key=b"k" * 32) for host in ("web1", "web2"))
+    keys = {"web1": b"k" * 32, "web2": b"k" * 32, "web3": b"x" * 32}
+    web1, web2, web3 = (labels(captured, tmp_path, host, key=key) for host, key in keys.items())
     assert web1 == web2
     assert len(web1) > 9
-
-
-def test_a_host_with_another_key_has_none_of_them(tmp_path: Path) -> None:
-    captured = planted()
-    web1, web3 = labels(captured, tmp_path, "web1", key=b"k" * 32), labels(captured, tmp_path, "web3", key=b"x" * 32)
     assert not web1 & web3
     assert len(web1) == len(web3)

@@ -13,6 +13,7 @@ import pytest
 from agentsight_rx.store.spool import Header, encode_segment
 from agentsight_rx.store.state import LmdbStore, Put
 from agentsight_rx.store.state.lmdb_store import META
+from tests.cli.inside import ended
 
 PROGRAM = [sys.executable, "-m", "agentsight_rx"]
 
@@ -52,8 +53,8 @@ def test_an_unknown_flag_is_marked() -> None:
     ],
     ids=str,
 )
-def test_wrong_use_is_one_line(words: list[str], status: int, said: str) -> None:
-    done = run(*words)
+def test_wrong_use_is_one_line(words: list[str], status: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    done = ended(capsys, *words)
     assert done.returncode == status
     (line,) = done.stderr.splitlines()
     assert line.startswith("Error: ")
@@ -61,8 +62,8 @@ def test_wrong_use_is_one_line(words: list[str], status: int, said: str) -> None
 
 
 @pytest.mark.parametrize("flag", ["--ssl-filter", "--http-filter"])
-def test_a_wrong_filter_is_marked_at_its_place(flag: str) -> None:
-    done = run("trace", "--ssl", flag, "(len<10")
+def test_a_wrong_filter_is_marked_at_its_place(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    done = ended(capsys, "trace", "--ssl", flag, "(len<10")
     assert done.returncode == 2
     error, line, mark = done.stderr.splitlines()
     assert error.startswith("Error: filter: ")
@@ -83,24 +84,26 @@ def test_a_broken_line_is_reported_with_its_number_and_the_rest_is_read(tmp_path
 
 
 @pytest.mark.parametrize("command", ["replay", "report"])
-def test_a_store_of_another_version_is_refused_and_stays_as_it_is(command: str, tmp_path: Path) -> None:
+def test_a_store_of_another_version_is_refused_and_stays_as_it_is(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, lines = tmp_path / "run.lmdb", tmp_path / "empty.jsonl"
     store = LmdbStore.open(path)
     store.commit([Put(META, "schema_version", 99)])
     store.close()
     lines.write_text("")
     before = path.read_bytes()
-    done = run(command, *([str(lines)] if command == "replay" else []), "--db", str(path))
+    done = ended(capsys, command, *([str(lines)] if command == "replay" else []), "--db", str(path))
     assert done.returncode == 1
     assert "schema version 99" in done.stderr
     assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["0000000001.seg", ".open", "renamed"])
-def test_a_segment_alone_is_refused_with_what_it_is(tmp_path: Path, name: str) -> None:
+def test_a_segment_alone_is_refused_with_what_it_is(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     header = Header(host="web1", sequence=1, first=1, run="r", product="1.0", python="3.13")
     (tmp_path / name).write_bytes(encode_segment(header, []))
-    done = run("replay", str(tmp_path / name))
+    done = ended(capsys, "replay", str(tmp_path / name))
     assert (done.returncode, done.stdout) == (2, "")
     assert (
         done.stderr

@@ -16,6 +16,7 @@ from agentsight_rx.cli import app
 from agentsight_rx.cli.program.help import spec_of
 from agentsight_rx.cli.program.selections import SELECTIONS
 from agentsight_rx.cli.program.version import version_line
+from tests.cli.inside import ended
 from tests.cli.program.test_errors import PROGRAM
 
 GROUPS = ["what to watch", "TLS", "stdio", "system", "filters", "where it goes", "the page", "flags"]
@@ -93,8 +94,8 @@ def test_debug_has_the_flags_of_its_source_alone(source: str, own: set[str], for
     assert not flags & (foreign | {"--ssl", "--process", "--stdio", "--system"})
 
 
-def test_a_flag_of_another_source_is_an_error() -> None:
-    done = subprocess.run([*PROGRAM, "debug", "system", "--ssl-uid", "0"], capture_output=True, text=True, check=False)
+def test_a_flag_of_another_source_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    done = ended(capsys, "debug", "system", "--ssl-uid", "0")
     assert done.returncode == 2
     assert "No such option: --ssl-uid" in done.stderr
 
@@ -105,8 +106,8 @@ def test_the_version_is_that_of_the_package() -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["debug"]], ids=str)
-def test_without_a_command_the_help_is_no_error_message(words: list[str]) -> None:
-    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
+def test_without_a_command_the_help_is_no_error_message(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    done = ended(capsys, *words)
     assert done.returncode == 2
     assert "Error" not in done.stderr
     assert "commands" in done.stderr.splitlines()
@@ -122,12 +123,12 @@ def test_without_a_command_the_help_is_no_error_message(words: list[str]) -> Non
         ("report help calls", "report calls --help"),
     ],
 )
-def test_help_is_a_word_too(words: str, as_flag: str) -> None:
-    given, flagged = (subprocess.run([*PROGRAM, *line.split()], capture_output=True, check=False) for line in (words, as_flag))
+def test_help_is_a_word_too(words: str, as_flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    given, flagged = (ended(capsys, *line.split()) for line in (words, as_flag))
     assert (given.returncode, given.stdout) == (0, flagged.stdout)
     assert len(given.stdout) > 500
 
 
-def test_help_behind_another_command_is_an_argument() -> None:
-    done = subprocess.run([*PROGRAM, "replay", "help"], capture_output=True, check=False)
-    assert (done.returncode, b"help cannot be read" in done.stderr) == (1, True)
+def test_help_behind_another_command_is_an_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    done = ended(capsys, "replay", "help")
+    assert (done.returncode, "help cannot be read" in done.stderr) == (1, True)

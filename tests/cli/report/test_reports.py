@@ -21,6 +21,7 @@ from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.rows.tables import CALLS, RUNS
 from agentsight_rx.store.state import LmdbStore, Put
 from agentsight_rx.view.queries.reading import rows_of
+from tests.cli.inside import ended
 from tests.cli.program.test_errors import PROGRAM
 from tests.cli.report.story import AGENT, Story, recorded, result, small_story, text, tool
 
@@ -354,8 +355,10 @@ def test_flags_count_before_and_behind_the_name_of_a_report(store: Path) -> None
     ],
     ids=str,
 )
-def test_wrong_use_is_one_line_and_no_traceback(store: Path, words: list[str], status: int, says: str) -> None:
-    done = subprocess.run([*PROGRAM, "report", *words, "--db", str(store)], capture_output=True, text=True, check=False)
+def test_wrong_use_is_one_line_and_no_traceback(
+    store: Path, words: list[str], status: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = ended(capsys, "report", *words, "--db", str(store))
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith("Error: ")
     assert says in done.stderr

@@ -140,10 +140,11 @@ def test_health_is_a_status(scene: Scene) -> None:
 
 
 @given(
-    st.integers(0, 300) | st.just(10_000),
+    st.integers(0, 300),
     st.sets(st.text("abc/", min_size=1, max_size=6), max_size=300),
     st.dictionaries(st.text(max_size=5), st.floats(0, 1), max_size=40),
 )
+@example(10_000, set(), {})
 @example(300, {f"stage {number}" for number in range(60)}, {f"queue {number}": 0.5 for number in range(9)})
 def test_there_are_never_many_series_and_no_count_is_lost(many: int, stages: set[str], queues: dict[str, float]) -> None:
     ledger = Ledger()
