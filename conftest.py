@@ -1,7 +1,6 @@
 """
-Three workers share the suite (test.sh). A file whose tests trace programs or open a browser runs in one of them, so that what
-its tests share is started once. No example of a property has a deadline: how long one takes depends on what else the machine
-does.
+Two workers share the suite (test.sh). A file whose tests trace programs or open a browser runs in one of them, so that what its
+tests share is started once. No example of a property has a deadline: how long one takes depends on what else the machine does.
 
 A usual run has a third of the examples of each property, and leaves out the tests that are marked as thorough: they repeat
 what others show, for one more program, cell or build. --all has all of both, before a release. --quick is for the loop of a

@@ -196,17 +196,13 @@ check() {
   }
 }
 
-# pyright takes a processor for two minutes, and the tests wait half of their time: it runs beside them, where they leave room. Its
-# words wait for their end.
-beside_pyright() {
-  local status=0 words checker
+# Each uses one processor. The words of mypy wait for the end of pyright's.
+both_checkers() {
+  local status=0 words
   words=$(mktemp)
-  nice pyright >"$words" 2>&1 &
-  checker=$!
-  trap "kill $checker 2>/dev/null || true" EXIT
-  "$@" || status=1
-  wait "$checker" || status=1
-  trap - EXIT
+  mypy >"$words" 2>&1 &
+  pyright || status=1
+  wait "$!" || status=1
   cat "$words"
   rm "$words"
   return "$status"
@@ -219,7 +215,6 @@ fi
 check "ruff format" ruff format --check
 check "ruff check" ruff check
 check "import layers" lint-imports
-check "mypy" mypy
-# Three workers for two processors: half of the time of a test that traces programs is waiting
-check "pyright, and pytest" beside_pyright pytest -n 3 --dist loadgroup "${chosen[@]}" "$@"
+check "mypy and pyright" both_checkers
+check "pytest" pytest -n 2 --dist loadgroup "${chosen[@]}" "$@"
 printf '== all green (%d s) ==\n' "$SECONDS"
