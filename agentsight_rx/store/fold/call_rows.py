@@ -26,7 +26,8 @@ _COUNT_MOST = 2**63 - 1  # a store and a collector hold no more
 
 # What a request or a reply says, and the row has under the same name
 _ASKED = tuple(name for name in Parameters.__struct_fields__ if name in CallRow.__struct_fields__)
-_REPLIED = tuple(name for name in Reply.__struct_fields__ if name in CallRow.__struct_fields__)
+_OWN = {"id", "model", "text", "thinking", "unknown"}  # of a reply; those of the row are not quite the same
+_REPLIED = tuple(name for name in Reply.__struct_fields__ if name in CallRow.__struct_fields__ and name not in _OWN)
 
 
 def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> CallRow:
@@ -128,16 +129,13 @@ def ended_row(asked: CallRow, event: HttpResponse | SseMessage, reply: Reply, *,
     is_read = BODY not in reply.unknown
     whole = event.complete and asked.complete and is_read
     to_wall = origin.wall_ns - origin.time_ns
-    said = {name: getattr(reply, name) for name in _REPLIED} | {
-        "id": asked.id,
-        "model": asked.model or reply.model or None,
-        "text": (reply.text or reply.error or "")[:_TEXT_MOST],
-        "thinking": reply.thinking[:_TEXT_MOST],
-        "unknown": tuple(dict.fromkeys((*asked.unknown, *reply.unknown))) if reply.unknown else asked.unknown,
-    }
     return replace(
         asked,
-        **said,
+        **{name: getattr(reply, name) for name in _REPLIED},
+        model=asked.model or reply.model or None,
+        text=(reply.text or reply.error or "")[:_TEXT_MOST],
+        thinking=reply.thinking[:_TEXT_MOST],
+        unknown=tuple(dict.fromkeys((*asked.unknown, *reply.unknown))) if reply.unknown else asked.unknown,
         end_timestamp_ms=milliseconds(end_ns + to_wall),
         status_code=status or None,
         status="error" if failed else "complete" if whole else "partial",
