@@ -44,8 +44,9 @@ def counts() -> dict[str, int]:
     other = [
         file for folder in (PACKAGE, PAGE) for file in folder.rglob("*") if file.suffix in _OTHER and "dist" not in file.parts
     ]
-    offers = {other for file in product_modules() if file.name == "__init__.py" for other in imports_of(file)}  # to programs
-    importers = Counter(other for file in product_modules() for other in imports_of(file) - offers)
+    imports = {file: imports_of(file) for file in code}
+    offers = {other for file, others in imports.items() if file.name == "__init__.py" for other in others}  # to programs
+    importers = Counter(other for others in imports.values() for other in others - offers)
     lines = {file: len(file.read_text().splitlines()) for file in code}
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     return {

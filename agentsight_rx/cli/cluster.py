@@ -173,7 +173,7 @@ def ship(
     end = EndRequest()
     for url in forgotten or ():
         forget(spool, url)
-    report = _ship_reporter(say)
+    report = _shipping_reporter(say)
     shipper = Shipper(spool, place_of(to), unredacted=unredacted, keep_s=keep_s, report=report, ended=lambda: bool(end.reason))
     try:
         with asking_to_end(end.ask):
@@ -187,7 +187,7 @@ def ship(
         say(_sentence(shipper.done))
 
 
-def _ship_reporter(write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> Callable[[Shipped], None]:
+def _shipping_reporter(write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> Callable[[Shipped], None]:
     """A line now and then, and one where nothing waits any more."""
     due = often(clock)
 

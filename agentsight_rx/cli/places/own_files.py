@@ -123,10 +123,10 @@ def load_own_agents() -> str:
 
             set_own_agents(())
         return ""
-    return _own_agents_load(path)  # what it needs is imported only then
+    return _known_from(path)  # what it needs is imported only then
 
 
-def _own_agents_load(path: Path) -> str:
+def _known_from(path: Path) -> str:
     import tomllib
     from hashlib import sha256
 

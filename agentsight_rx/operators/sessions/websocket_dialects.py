@@ -185,14 +185,14 @@ def _text(value: object) -> str:
 # WebSocket messages of OpenAI's Responses API (platform.openai.com/docs/guides/websocket-mode) -> its requests and answers.
 
 
-class _WebsocketResponsesSaid(Struct):
+class _Identified(Struct):
     """The fields that identify a message. A peer may send any value in them."""
 
     type: object = None
     status: object = None
 
 
-_WEBSOCKET_RESPONSES_SAID = msgspec.json.Decoder(_WebsocketResponsesSaid)
+_IDENTIFIED = msgspec.json.Decoder(_Identified)
 
 
 class ResponsesTalk(Talk):
@@ -201,11 +201,11 @@ class ResponsesTalk(Talk):
     in_order = True
 
     def take_client(self, message: bytes, /) -> Question | None:
-        said = read(_WEBSOCKET_RESPONSES_SAID, message)
+        said = read(_IDENTIFIED, message)
         return Question(message) if said is not None and said.type == "response.create" else None
 
     def take_server(self, message: bytes, /) -> ServerEvent:
-        said = read(_WEBSOCKET_RESPONSES_SAID, message)
+        said = read(_IDENTIFIED, message)
         if said is None or not isinstance(said.type, str):
             return NO_ANSWER
         known = said.type == "error" or said.type.startswith("response.")

@@ -139,7 +139,7 @@ def words_of(text: bytes, start: int = 0, /) -> list[Word]:
 _OPENING = regex(rb"\\*[\"']")
 _BEGIN_OPENING = (b'"', b"'", b"\\")
 _OPEN = "string"
-_STRINGS_BACKSLASH = ord("\\")
+_BACKSLASH_CODE = ord("\\")
 
 
 def opening(data: bytes, at: int) -> bytes:
@@ -156,7 +156,7 @@ def end_of_string(data: bytes, start: int, quote: bytes) -> int:
     at = data.find(mark, start)
     while at >= 0:
         first = at
-        while first > start and data[first - 1] == _STRINGS_BACKSLASH:
+        while first > start and data[first - 1] == _BACKSLASH_CODE:
             first -= 1
         if (at - first) % (2 * own + 2) == own:
             return at - own

@@ -160,7 +160,7 @@ def mask_command(command: str, redactor: Redactor, /) -> str:
 
 _SEARCHED = SECRET_HEADERS | {"sec-websocket-protocol"}  # their values are not all of them a secret
 _KNOWN_MOST = 2048  # fields: those of a client and a server are 40, and of an answer four are its own
-_HEADS_LONGEST = 512  # characters of one that is kept: 1 MB of all
+_FIELD_LONGEST = 512  # characters of one that is kept: 1 MB of all
 
 
 class Heads:
@@ -183,7 +183,7 @@ class Heads:
         if self._redactor.finds(said, is_head=True):
             return None
         for field in new:
-            if len(field[0]) + len(field[1]) <= _HEADS_LONGEST and not _may_be_secret(field[0]):
+            if len(field[0]) + len(field[1]) <= _FIELD_LONGEST and not _may_be_secret(field[0]):
                 known.put(field, True)
         return self._fields(headers, new), self._fields(trailers, new)
 

@@ -10,8 +10,8 @@ from ...core.bounded import Recent
 from ...events.tokens import Usage
 from ...view import AlertRow, CallRow, ProcessRow, SessionRow
 from ...view.queries.context.words import ORIGINS
-from .chat import INT_MOST, call_times, context_field, provider_of
-from .names import SPANS, Fields, attributes_of
+from .chat import INT_MOST, call_times, provider_of
+from .names import SPANS, Fields, attributes_of, context_field
 from .spans import Planned, span_id
 from .work import exit_error
 

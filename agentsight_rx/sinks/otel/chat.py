@@ -14,6 +14,7 @@ from ...view import CallRow
 from ...view.queries.context.falls import is_beside
 from ...view.queries.context.reader import Reader
 from ...view.queries.context.words import ORIGINS
+from .names import SPANS, context_field
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
@@ -23,6 +24,8 @@ INT_MOST = 2**63 - 1  # of OTLP
 
 _APIS = (("/chat/completions", "chat_completions"), ("/responses", "responses"))  # part of a path -> `openai.api.type`
 _OPENAI = ("openai", "azure.ai.openai")
+# Fields of the row that the table names
+_AS_THEY_ARE = tuple(name.field for name in SPANS["chat"] if name.field in CallRow.__struct_fields__)
 
 
 def fields_of_call(row: CallRow) -> dict[str, AttributeValue | None]:
@@ -32,7 +35,7 @@ def fields_of_call(row: CallRow) -> dict[str, AttributeValue | None]:
     provider = provider_of(row)
     address, port = _server(row.host, row.scheme)
     request_seen, counted = row.match_method != "none", row.total_tokens > 0
-    fields: dict[str, AttributeValue | None] = {name: getattr(row, name) for name in CallRow.__struct_fields__}
+    fields: dict[str, AttributeValue | None] = {name: getattr(row, name) for name in _AS_THEY_ARE}
     return fields | {
         "provider": provider,
         "error": _error_type(row),
@@ -120,11 +123,6 @@ def _error_type(row: CallRow) -> str | None:
 _AGENTS_MOST = 32  # of which the context is kept, with its newest request
 _ASKED_MOST, _ASKED_HEAVIEST = 256, 32 << 20  # requests whose spans have not ended, and the characters of their bodies
 _PIECES_MOST = 20_000  # of one agent, some MB; then it is begun anew
-
-
-def context_field(origin: str, /) -> str:
-    """The field of the tokens of an origin."""
-    return f"context_{origin}"
 
 
 class Contexts:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from ...view.queries.context.words import ORIGINS
-from .chat import context_field
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
@@ -45,6 +44,11 @@ class Metric(Struct, frozen=True):
     description: str
     buckets: tuple[float, ...]
     attributes: tuple[Name, ...]
+
+
+def context_field(origin: str, /) -> str:
+    """The field of the tokens of an origin."""
+    return f"context_{origin}"
 
 
 _OPERATION = Name("gen_ai.operation.name", "required", "operation")

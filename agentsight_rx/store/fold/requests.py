@@ -136,7 +136,7 @@ class Asking:
                 break
             if message.role not in ("system", "developer"):
                 texts += message.texts()
-        return f"{self.session} {_asking_digest(texts).hex()}" if texts else ""
+        return f"{self.session} {_text_digest(texts).hex()}" if texts else ""
 
     @cached_property
     def frame(self) -> Frame:
@@ -146,7 +146,7 @@ class Asking:
                 break
             instructions += "\n".join(message.texts())[:_ROLE]
         names = sorted([tool.name for tool in self.asked.tools])
-        return _asking_digest([instructions]) if instructions else b"", _asking_digest(names) if names else b""
+        return _text_digest([instructions]) if instructions else b"", _text_digest(names) if names else b""
 
     @cached_property
     def prompt(self) -> str:
@@ -165,7 +165,7 @@ def is_alike(frame: Frame, other: Frame) -> bool:
     return any(one == another != b"" for one, another in zip(frame, other, strict=True))
 
 
-def _asking_digest(texts: Iterable[str]) -> bytes:
+def _text_digest(texts: Iterable[str]) -> bytes:
     """Of long texts the ends and the lengths say enough."""
     digest = blake2b(digest_size=_ID)
     for text in texts:

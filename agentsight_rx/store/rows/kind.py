@@ -47,6 +47,16 @@ _CALL, _SESSION = 1_650, 1_400  # which have 60 fields, and 40
 _DETAIL = 60  # of one detail of the audit trail
 
 
+def began(row: AnyRow, /) -> int:
+    """When it began, else when it was last seen, as Unix time in ms; 0: unknown."""
+    return next(filter(None, times_of(row)), 0)
+
+
+def times_of(row: AnyRow, /) -> tuple[int | None, ...]:
+    """When it began and when it was last seen, as Unix time in ms; None or 0: unknown."""
+    return tuple(getattr(row, name) for name in kind_of(row).times)
+
+
 class Kind(Struct, frozen=True, kw_only=True):
     """
     `times` are the names of the fields that say when it began and, if there is one, when it was last seen (Unix time, ms).
@@ -63,7 +73,7 @@ class Kind(Struct, frozen=True, kw_only=True):
     key: Callable[[Any], Key] = lambda row: row.id
     times: tuple[str, ...] = ("timestamp_ms",)
     spans: bool = False
-    over: Callable[[Any], int] | None = None
+    over: Callable[[Any], int] = began
     order: str = ""
     ids: tuple[str, ...] = ()
     session: str = "session_id"
@@ -193,10 +203,10 @@ def kind_of(row: AnyRow, /) -> Kind:
 
 def put(row: Row) -> Write:
     """The write that stores a row, with its texts cut to previews, or removes it."""
-    if isinstance(row, RowGone):
-        return Delete(table_of(row.row), key_of(row.row), preview(row.row))
-    kind = KINDS[type(row)]
-    return Put(kind.table, kind.key(row), _preview(row, kind))
+    kept = row.row if isinstance(row, RowGone) else row
+    kind = KINDS[type(kept)]
+    key, stored = kind.key(kept), _preview(kept, kind)
+    return Delete(kind.table, key, stored) if kept is not row else Put(kind.table, key, stored)
 
 
 def table_of(row: Row) -> Table[Any]:
@@ -207,34 +217,19 @@ def key_of(row: Row) -> Key:
     return KINDS[type(row)].key(row)
 
 
-def preview(row: Row) -> Row:
-    """The row with the first characters of its captured texts: `store/log/reading.py` has the whole ones."""
-    return row if isinstance(row, RowGone) else _preview(row, KINDS[type(row)])
-
-
 def _preview(row: Any, kind: Kind) -> Any:
+    """The row with the first characters of its captured texts: `store/log/reading.py` has the whole ones."""
     if kind.cut is not None:
         return kind.cut(row)
     long = {name: text[:PREVIEW] for name in kind.texts if len(text := getattr(row, name)) > PREVIEW}
     return replace(row, **long) if long else row
 
 
-def began(row: AnyRow, /) -> int:
-    """When it began, else when it was last seen, as Unix time in ms; 0: unknown."""
-    return next(filter(None, times_of(row)), 0)
-
-
-def times_of(row: AnyRow, /) -> tuple[int | None, ...]:
-    """When it began and when it was last seen, as Unix time in ms; None or 0: unknown."""
-    return tuple(getattr(row, name) for name in kind_of(row).times)
-
-
 def rows_before(store: Store, time_ms: int) -> Iterator[tuple[Table[Any], Key, Any]]:
     """The rows of every kind that were over before `time_ms` (Unix time), with their tables and keys."""
     for kind in KINDS.values():
-        over = kind.over or began
         for key, row in _begun_before(store, kind, max(time_ms, 0)):
-            if over(row) < time_ms:
+            if kind.over(row) < time_ms:
                 yield kind.table, key, row
 
 

@@ -18,7 +18,7 @@ _TREE = struct.Struct("=IHHQQQQQ")  # pad, flags, depth, branch, leaf and overfl
 _META_FRONT = struct.Struct("=IIQQ")  # magic, version, address, size of the map
 _META_END = struct.Struct("=QQ")  # last page, transaction
 _BRANCH, _LEAF = 0x01, 0x02
-_LMDB_PAGES_LONG = 0x01  # flag of a node: the value is in pages of its own
+_LONG = 0x01  # flag of a node: the value is in pages of its own
 _NO_ROOT = (1 << 64) - 1
 _META_SIZE = _PAGE.size + _META_FRONT.size + 2 * _TREE.size + _META_END.size
 
@@ -89,7 +89,7 @@ def _beyond(fd: int, root: int, page_size: int, pages: int) -> bool:
             low, high, node_flags, key_size = _NODE.unpack_from(raw, at)
             if flags & _BRANCH:
                 waiting.append(low | high << 16 | node_flags << 32)
-            elif flags & _LEAF and node_flags & _LMDB_PAGES_LONG:
+            elif flags & _LEAF and node_flags & _LONG:
                 (first,) = struct.unpack_from("=Q", raw, at + _NODE.size + key_size)
                 count = -(-(_PAGE.size + (low | high << 16)) // page_size)
                 if first + count > pages:

@@ -40,7 +40,7 @@ class Selection(Struct, frozen=True):
 
 def _seen_last(row: AnyRow) -> int:
     kind = kind_of(row)
-    return kind.over(row) if kind.spans and kind.over is not None else began(row)
+    return kind.over(row) if kind.spans else began(row)
 
 
 def _session_of(row: AnyRow) -> str | None:

@@ -282,7 +282,7 @@ OPENAI_CHAT = Provider(
 # ------------------------------------------------------------------------------------------------------------------------
 
 
-def _answer_speaks(fields: IdentifyingFields) -> bool:
+def _vertex_speaks(fields: IdentifyingFields) -> bool:
     return False  # its events are those of OpenAI's chat
 
 
@@ -292,5 +292,5 @@ VERTEX_CHAT: Provider = replace(
     label="gcp.gen_ai",
     hosts=(("aiplatform.googleapis", "gcp.gen_ai"),),
     path=re.compile(r"/publishers/(?:mistralai|ai21)/models/(?P<model>[^/]+):(?:r|(?P<stream>streamR))awPredict$"),
-    speaks=_answer_speaks,
+    speaks=_vertex_speaks,
 )

@@ -266,14 +266,12 @@ def find_stacks(file: BinaryIO, name: str, *, seconds: float = SECONDS) -> tuple
         named = [msgspec.structs.replace(each, stack=BORINGSSL.name) if each.stack == "OpenSSL" else each for each in named]
     done = {other for each in named for other in _SAME.get(each.stack, {each.stack})}
     found = [
-        _search_search(scan, stack)
-        for stack in STACKS
-        if stack.name not in done and any(scan.places[text] for text in stack.texts)
+        _searched(scan, stack) for stack in STACKS if stack.name not in done and any(scan.places[text] for text in stack.texts)
     ]
     return (*named, *(each for each in found if each is not None))
 
 
-def _search_search(scan: Scan, stack: Stack) -> Finding | None:
+def _searched(scan: Scan, stack: Stack) -> Finding | None:
     try:
         return stack.search(scan)
     except TookTooLong:

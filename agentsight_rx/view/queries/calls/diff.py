@@ -220,10 +220,10 @@ def _parameters(first: LlmCall, second: LlmCall) -> Iterator[Changed]:
     ]
     for name, before, after in named:
         if before != after:
-            yield Changed(name, _diff_calls_plain(before), _diff_calls_plain(after))
+            yield Changed(name, _scalar(before), _scalar(after))
 
 
-def _diff_calls_plain(value: object) -> str | int | float | None:
+def _scalar(value: object) -> str | int | float | None:
     return value if isinstance(value, str | int | float | None) else msgspec.json.encode(value).decode()
 
 
