@@ -61,7 +61,7 @@ def _lines(name: str, value: Any, public: Set[type]) -> Iterator[str]:
         yield f"{name} = {_named(value)}"
 
 
-def _fields(name: str, kind: type) -> Iterator[str]:
+def _fields(name: str, kind: type[Any]) -> Iterator[str]:
     """Of a Struct, in their order; and the keys of a TypedDict."""
     for field in fields(kind) if issubclass(kind, Struct) else ():
         required = field.default is NODEFAULT and field.default_factory is NODEFAULT
@@ -89,13 +89,12 @@ def _members(name: str, kind: type, public: Set[type]) -> Iterator[str]:
 
 
 def _member(name: str, value: Any) -> Iterator[str]:
+    inner: Any = getattr(value, "__func__", value)  # of a class method or a static one
     if isinstance(value, property):
         assert value.fget is not None
         yield f"{name}: {value.fget.__annotations__.get('return', 'Any')}"
-    elif isinstance(value, classmethod | staticmethod):
-        yield f"{name}{_signature(value.__func__)}"
-    elif isinstance(value, FunctionType):
-        yield f"{name}{_signature(value)}"
+    elif isinstance(inner, FunctionType):
+        yield f"{name}{_signature(inner)}"
     elif isinstance(value, Enum):
         yield f"{name} = {value.value!r}"
 

@@ -29,7 +29,7 @@ from agentsight_rx.events import (
     ProcessFork,
 )
 from agentsight_rx.store.fold.fold import Fold
-from agentsight_rx.store.rows.kind import preview
+from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.rows.kinds import Row
 
 __all__ = ["PLACE", "typical_rows"]
@@ -45,7 +45,7 @@ _SAID = b"""{"id":"msg_01","type":"message","role":"assistant","model":"claude-s
 def typical_rows() -> bytes:
     """The rows of one call, one program and its files; before them the names of all fields, which those rows have in part."""
     names = (dict.fromkeys(kind.__struct_fields__) for kind in get_args(Row))
-    return b"".join(msgspec.json.encode(each) + b"\n" for each in (*names, *map(preview, _rows())))
+    return b"".join(msgspec.json.encode(each) + b"\n" for each in (*names, *(put(row).value for row in _rows())))
 
 
 def _rows() -> Iterator[Row]:
