@@ -172,7 +172,6 @@ def test_turns_are_sorted_by_cost_and_open_at_their_place(page: Shown) -> None:
 def test_texts_fit_and_are_accessible(browser: Browser, served: StoredPage, tmp_path: Path, viewport: dict[str, int]) -> None:
     with opened(browser, served.url, viewport=viewport) as shown:
         shown.see("The totals", within="#turn-3")
-        shown.page.screenshot(path=tmp_path / "texts.png", full_page=True)
         assert viewport["width"] == shown.page.evaluate("document.documentElement.scrollWidth")
         assert [] == problems(shown.page)
         assert SESSION in shown.page.url
