@@ -45,7 +45,9 @@ USUAL: Mapping[str, frozenset[str]] = {
         "live/test_ci_page.py::test_the_steps_run_and_the_check_fails": ("github",),
         "live/test_clients.py::test_every_byte_of_every_body_is_seen": ("anthropic", "curl"),
         "live/test_clients.py::test_the_whole_graph_counts_the_calls_and_their_tokens": ("node",),
-        "live/test_commands.py::test_the_hints_of_the_demo_work_as_printed_and_it_keeps_one_recording": ("True",),
+        "live/test_commands.py::test_the_demo_reports_its_calls_its_hints_work_as_printed_and_it_keeps_one_recording": (
+            "True",
+        ),
         "live/test_commands.py::test_record_ends_as_the_command_ended": ("exit 7-7", "kill -TERM $$-143"),
         "live/test_demo_page.py::test_the_page_shows_a_task_of_forty_turns_and_the_tool_that_failed_first": (),
         "live/test_ends.py::test_an_agent_that_acts_at_the_end_mark_keeps_the_tie_to_its_process": (
