@@ -288,14 +288,14 @@ def hostile(text: str) -> Iterator[str]:
 @pytest.mark.parametrize("provider", PROVIDERS, ids=name_of)
 def test_hostile_json_never_raises(provider: Provider) -> None:
     case = case_of(provider)
-    for text in {case.request.decode(), case.response.decode(), *(event.data for event in case.events[:4])}:
-        for body in hostile(text):
-            data = body.encode()
-            reader = provider.reader()
-            reader.feed(SseEvent("message", body))
-            reader.feed_all([SseEvent("message", body)] * 2)
-            provider.reader().restore(reader.snapshot())
-            msgspec.msgpack.encode((provider.asked(data, case.path), reader.answer(), provider.answer(data)))
+    texts = {case.request.decode(), case.response.decode(), *(event.data for event in case.events[:4])}
+    for body in {body for text in texts for body in hostile(text)}:  # some are the same of each text
+        data = body.encode()
+        reader = provider.reader()
+        reader.feed(SseEvent("message", body))
+        reader.feed_all([SseEvent("message", body)] * 2)
+        provider.reader().restore(reader.snapshot())
+        msgspec.msgpack.encode((provider.asked(data, case.path), reader.answer(), provider.answer(data)))
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=name_of)
