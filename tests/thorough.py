@@ -49,6 +49,7 @@ USUAL: Mapping[str, frozenset[str]] = {
             "True",
         ),
         "live/test_commands.py::test_record_ends_as_the_command_ended": ("exit 7-7", "kill -TERM $$-143"),
+        "live/test_commands.py::test_record_sees_the_calls_of_a_node_program": (),
         "live/test_demo_page.py::test_the_page_shows_a_task_of_forty_turns_and_the_tool_that_failed_first": (),
         "live/test_ends.py::test_an_agent_that_acts_at_the_end_mark_keeps_the_tie_to_its_process": (
             "/v1/messages-hangs up",
@@ -75,10 +76,10 @@ USUAL: Mapping[str, frozenset[str]] = {
             "files-last-alone",
         ),
         "live/test_scopes.py::test_a_name_that_no_process_has_is_said_at_the_end": ("--ssl",),
-        "live/test_sdks.py::test_the_calls_have_the_tokens_that_the_server_said": ("anthropic",),
-        "live/test_sdks.py::test_the_tool_is_tied_to_the_process_that_ran_it_and_to_its_result": ("anthropic",),
-        "live/test_sdks.py::test_the_turn_is_one_session": ("anthropic",),
-        "live/test_sdks.py::test_the_reports_say_so": ("anthropic",),
+        "live/test_sdks.py::test_the_calls_have_the_tokens_that_the_server_said": (),
+        "live/test_sdks.py::test_the_tool_is_tied_to_the_process_that_ran_it_and_to_its_result": (),
+        "live/test_sdks.py::test_the_turn_is_one_session": (),
+        "live/test_sdks.py::test_the_reports_say_so": (),
         "live/test_secrets.py::test_a_trace_shows_no_secret_in_any_sink": ("('--stdio-raw',)",),
         "live/test_stdio.py::test_a_client_and_a_server_of_the_python_sdk": ("2026-07-28",),
         "live/test_stdio.py::test_of_the_descriptors_trace_shows_the_standard_ones_or_those_asked_for": (
