@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from agentsight_rx.store.log.reading import read_events
 from agentsight_rx.store.state import LmdbStore
 from property_tests.continuing import Continued, contents, events_of
+from property_tests.quick import fewer
 
 TURNS = 5
-KILLS = 50
+KILLS = fewer(50)
 ROOT = Path(__file__).parents[1]
 
 
@@ -56,7 +57,7 @@ def test_cut_off_or_ended_anywhere_and_continued_gives_the_same_store(
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_50_times_no_committed_row_is_lost_and_the_end_is_the_same(tmp_path: Path) -> None:
+def test_killed_at_random_moments_no_committed_row_is_lost_and_the_end_is_the_same(tmp_path: Path) -> None:
     turns, dice, path = 60, Random(1), tmp_path / "run.lmdb"
     events = events_of(turns)
     code = "from property_tests.continuing import kill_rounds; kill_rounds()"

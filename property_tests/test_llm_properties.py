@@ -22,6 +22,7 @@ from agentsight_rx.events import SseEvent
 from agentsight_rx.llm import PROVIDERS, Provider
 from agentsight_rx.llm.canonical import Answer, Asked
 from agentsight_rx.wire.sse import SseDecoder
+from property_tests.quick import fewer
 from tests.llm.cases import case_of
 
 Json: TypeAlias = Any
@@ -204,9 +205,14 @@ def spots(provider: Provider) -> dict[tuple[str, Path], list[tuple[Fixture, Path
     return found
 
 
+@cache
+def read_whole(fixture: Fixture) -> Outputs:
+    return fixture.read(fixture.value)
+
+
 def fed(fixture: Fixture, path: Path) -> set[str]:
     """The outputs that the value at a path feeds."""
-    value, whole = at(fixture.value, path), fixture.read(fixture.value)
+    value, whole = at(fixture.value, path), read_whole(fixture)
     own, types = spot(fixture, path), {type_of(value)}
     types |= {type_of(at(each.value, where)) for each, where in spots(fixture.provider).get((fixture.name, own), ())}
     others = [other for kind in sorted(types) for other in _SAME.get(kind, ()) if other != value]
@@ -223,7 +229,7 @@ def differing(first: Outputs, second: Outputs) -> set[str]:
 
 def check(fixture: Fixture, path: Path, junk: Json, feeds: set[str]) -> None:
     value = at(fixture.value, path)
-    whole, other = fixture.read(fixture.value), fixture.read(replaced(fixture.value, path, junk))
+    whole, other = read_whole(fixture), fixture.read(replaced(fixture.value, path, junk))
     if type_of(value) in ("null", type_of(junk)) or not path or (fixture.name == "stream" and len(path) == 1):
         return  # no raise is all that is promised: anything may stand where null stood
     lists = {name.rpartition("[")[0] for name in feeds}
@@ -269,7 +275,7 @@ def hostile(text: str) -> Iterator[str]:
     yield "[" * 100_000
     yield '{"a":' * 100_000
     yield "1" * 100_000
-    spots: Sequence[int] = [place + 1 for place, letter in enumerate(text) if letter == ":"][:40]
+    spots: Sequence[int] = [place + 1 for place, letter in enumerate(text) if letter == ":"][: fewer(40)]
     for place in spots:
         yield text[:place] + "[" * 5_000 + "]" * 5_000 + "," + text[place:]
         yield text[:place] + "9" * 5_000 + "," + text[place:]
@@ -282,15 +288,14 @@ def hostile(text: str) -> Iterator[str]:
 @pytest.mark.parametrize("provider", PROVIDERS, ids=name_of)
 def test_hostile_json_never_raises(provider: Provider) -> None:
     case = case_of(provider)
-    for text in {case.request.decode(), case.response.decode(), *(event.data for event in case.events[:4])}:
-        for body in hostile(text):
-            provider.asked(body.encode(), case.path)
-            provider.answer(body.encode())
-            reader = provider.reader()
-            reader.feed(SseEvent("message", body))
-            reader.feed_all([SseEvent("message", body)] * 2)
-            provider.reader().restore(reader.snapshot())
-            msgspec.msgpack.encode((provider.asked(body.encode(), case.path), reader.answer(), provider.answer(body.encode())))
+    texts = {case.request.decode(), case.response.decode(), *(event.data for event in case.events[:4])}
+    for body in {body for text in texts for body in hostile(text)}:  # some are the same of each text
+        data = body.encode()
+        reader = provider.reader()
+        reader.feed(SseEvent("message", body))
+        reader.feed_all([SseEvent("message", body)] * 2)
+        provider.reader().restore(reader.snapshot())
+        msgspec.msgpack.encode((provider.asked(data, case.path), reader.answer(), provider.answer(data)))
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=name_of)

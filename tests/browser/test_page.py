@@ -143,7 +143,7 @@ def test_a_turn_shows_what_really_ran(browser: Browser, served: StoredPage) -> N
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_every_view_fits_is_accessible_and_has_no_error(
-    browser: Browser, served: StoredPage, tmp_path: Path, *, theme: Any, viewport: Any
+    browser: Browser, served: StoredPage, *, theme: Any, viewport: Any
 ) -> None:
     with opened(browser, served.url, viewport=viewport, color_scheme=theme) as page:
         page.see("Edited 3 files", within="h1")
@@ -157,7 +157,6 @@ def test_every_view_fits_is_accessible_and_has_no_error(
         for name, tab, query in views:
             page.open(tab, query)
             page.settled()
-            page.page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
             assert viewport["width"] == page.page.evaluate("document.documentElement.scrollWidth"), f"{name} scrolls sideways"
             assert [] == problems(page.page), name
 

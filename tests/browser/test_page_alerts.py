@@ -65,11 +65,10 @@ WRONG = """() => {
 }"""
 
 
-def fits(page: Shown, place: Path, name: str) -> None:
+def fits(page: Shown, name: str) -> None:
     for width in WIDTHS:
         page.page.set_viewport_size({"width": width, "height": 900})
-        page.page.wait_for_timeout(60)
-        page.page.screenshot(path=place / f"{name}-{width}.png", full_page=True)
+        page.drawn()
         assert [] == page.page.evaluate(WRONG), (name, width)
 
 
@@ -250,7 +249,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Generator[StoredPage]:
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("tab", ["conversation", "alerts"])
 def test_a_session_of_502_turns_and_200_alerts_fits_each_screen(
-    browser: Browser, large: StoredPage, tab: str, theme: Any, tmp_path: Path
+    browser: Browser, large: StoredPage, tab: str, theme: Any
 ) -> None:
     with opened(browser, large.url, color_scheme=theme) as page:
         page.page.goto(f"{page.root}/s/of502/long/{tab}")
@@ -259,7 +258,7 @@ def test_a_session_of_502_turns_and_200_alerts_fits_each_screen(
             page.page.locator(".al.open .acts").nth(5).wait_for()
             assert 200 == page.page.locator(".al").count()
         page.settled()
-        fits(page, tmp_path, f"{tab}-{theme}")
+        fits(page, f"{tab}-{theme}")
         assert [] == problems(page.page)
         assert page.page.locator(".s-flag").count() > 3
 
@@ -297,9 +296,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Generator[StoredPage]:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_this_machine_with_50_sessions_fits_each_screen(
-    browser: Browser, shelf: StoredPage, theme: Any, tmp_path: Path
-) -> None:
+def test_this_machine_with_50_sessions_fits_each_screen(browser: Browser, shelf: StoredPage, theme: Any) -> None:
     with opened(browser, shelf.url, color_scheme=theme) as page:
         page.see(re.compile("alerts are new"), within="h1")
         page.has("location.pathname === '/home'")
@@ -307,12 +304,12 @@ def test_this_machine_with_50_sessions_fits_each_screen(
         page.see("Dearest sessions, and why")
         assert 3 == page.page.locator(".waits b").count()
         page.settled()
-        fits(page, tmp_path, f"home-{theme}")
+        fits(page, f"home-{theme}")
         assert [] == problems(page.page)
         page.page.goto(f"{page.root}/alerts")
         page.page.locator(".al.open .acts").nth(5).wait_for()
         page.settled()
-        fits(page, tmp_path, f"all-{theme}")
+        fits(page, f"all-{theme}")
         assert [] == problems(page.page)
 
 

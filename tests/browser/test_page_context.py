@@ -110,8 +110,7 @@ def test_a_recording_fills_the_tab(browser: Browser, tmp_path: Path) -> None:
         page.settled()
         for width in WIDTHS:
             page.page.set_viewport_size({"width": width, "height": 900})
-            page.page.wait_for_timeout(60)
-            page.page.screenshot(path=tmp_path / f"real-{width}.png", full_page=True)
+            page.drawn()
             assert [] == page.page.evaluate(WRONG), width
         page.page.goto(f"{page.root}/s/real/{SESSION}/context?turn=10")
         page.see("At turn 10, ")
@@ -134,16 +133,13 @@ def test_a_recording_fills_the_tab(browser: Browser, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_at_any_width_nothing_touches_and_nothing_scrolls_sideways(
-    browser: Browser, served: StoredPage, size: int, tmp_path: Path
-) -> None:
+def test_at_any_width_nothing_touches_and_nothing_scrolls_sideways(browser: Browser, served: StoredPage, size: int) -> None:
     with context(browser, served) as page:
         for turn in {1, round(size * LOST), round(size * FELL), size}:
             go(page, size, f"?turn={turn}")
             for width in WIDTHS:
                 page.page.set_viewport_size({"width": width, "height": 900})
-                page.page.wait_for_timeout(60)
-                page.page.screenshot(path=tmp_path / f"context-{size}-{turn}-{width}.png", full_page=True)
+                page.drawn()
                 assert [] == page.page.evaluate(WRONG), (turn, width)
                 names, left, fits = page.page.evaluate(TABS_FIT)
                 assert names == 10

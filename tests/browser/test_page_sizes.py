@@ -78,7 +78,6 @@ HEALTH_IN_VIEW = """() => {
 }"""
 NOTHING_LOADS = """![...document.querySelectorAll('.page:has(> .faint)')].some(page => {
   const { top, bottom } = page.getBoundingClientRect(); return bottom > -1200 && top < innerHeight + 1200; })"""
-FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))"
 HERE = "[...document.querySelectorAll('.every + .plot .s-n.here')].some(each => each.textContent === 'N')"
 NEWEST_IS_HERE = (
     "document.querySelectorAll('.s-here').length === 1 && document.querySelector('.s-bar:has(+ :not(.s-bar)) .s-here')"
@@ -113,7 +112,7 @@ def go(page: Shown, size: int, query: str = "", tab: str = "conversation") -> No
 
 def settle(page: Shown) -> None:
     page.has(NOTHING_LOADS)
-    page.page.evaluate(FRAMES)
+    page.drawn()
 
 
 def view(width: int) -> dict[str, Any]:
@@ -129,7 +128,7 @@ def test_at_any_width_each_turn_has_its_part_of_a_bar_that_can_be_seen(browser: 
         go(page, size)
         for width in (*WIDTHS, *range(360, 1921, 97)):
             page.page.set_viewport_size({"width": width, "height": 900})
-            page.page.evaluate(FRAMES)
+            page.drawn()
             for turn in ("", "j"):
                 if turn:
                     page.press(turn)
@@ -138,11 +137,10 @@ def test_at_any_width_each_turn_has_its_part_of_a_bar_that_can_be_seen(browser: 
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_session_of_502_turns_fits_each_screen(browser: Browser, served: StoredPage, tmp_path: Path, width: int) -> None:
+def test_a_session_of_502_turns_fits_each_screen(browser: Browser, served: StoredPage, width: int) -> None:
     with opened(browser, served.url, **view(width)) as page:
         for tab in TABS:
             go(page, 502, tab=tab)
-            page.page.screenshot(path=tmp_path / f"{tab}.png")
             wide = page.page.evaluate(
                 "[...document.querySelectorAll('.scroll')].map(each => each.scrollWidth - each.clientWidth)"
             )
@@ -166,7 +164,7 @@ def test_all_trouble_is_marked_under_the_bars_and_words_say_where_the_context_fe
         go(page, size)
         for width in WIDTHS:
             page.page.set_viewport_size({"width": width, "height": 900})
-            page.page.evaluate(FRAMES)
+            page.drawn()
             fell = 0
             for first, last, mark, coloured in page.page.evaluate(MARKS):
                 flags = joined(strip.flags[first : last + 1])
@@ -323,11 +321,11 @@ def test_a_run_is_followed_unless_one_scrolls_away(browser: Browser) -> None:
         run.page.mouse.wheel(0, -1500)
         run.see("Follow", within=".follow")
         run.shown.has(NOTHING_LOADS)
-        run.page.evaluate(FRAMES)
+        run.shown.drawn()
         before = run.page.evaluate("scrollY")
         grow(run, 45)
         run.see("new turn", within=".follow")
-        run.page.evaluate(FRAMES)
+        run.shown.drawn()
         assert before == run.page.evaluate("scrollY")
         run.page.locator(".follow").click()
         run.page.locator("#turn-45").wait_for()
@@ -347,7 +345,7 @@ def test_the_strip_of_a_run_waits_to_fold_while_one_points_at_it(browser: Browse
         run.page.mouse.move(200, 850)
         run.page.mouse.wheel(0, -100_000)  # so it is followed no longer, and nothing moves
         run.see("Follow", within=".follow")
-        run.page.evaluate(FRAMES)
+        run.shown.drawn()
         run.page.locator(".strip .s-bar").nth(3).hover(force=True)
         run.see("turn 4: ", within=".strip .cap")
         run.write(output(events))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -169,10 +168,9 @@ def test_turns_are_sorted_by_cost_and_open_at_their_place(page: Shown) -> None:
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_texts_fit_and_are_accessible(browser: Browser, served: StoredPage, tmp_path: Path, viewport: dict[str, int]) -> None:
+def test_texts_fit_and_are_accessible(browser: Browser, served: StoredPage, viewport: dict[str, int]) -> None:
     with opened(browser, served.url, viewport=viewport) as shown:
         shown.see("The totals", within="#turn-3")
-        shown.page.screenshot(path=tmp_path / "texts.png", full_page=True)
         assert viewport["width"] == shown.page.evaluate("document.documentElement.scrollWidth")
         assert [] == problems(shown.page)
         assert SESSION in shown.page.url

@@ -5,7 +5,6 @@ AGENTSIGHT_PICTURES=1, as `./test.sh --pictures` sets it, the pictures of the RE
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.browser.browsing import TABS, Shown, opened
+from tests.cli.report.asking import bytes_of, values
 from tests.live.capture import PATIENCE_S, PROGRAM
 from tests.live.peers import fake_llm
 from tests.live.shop import COMMANDS, COMPACT_TOKENS, make_shop
@@ -56,11 +56,15 @@ CONTEXT = {
 }
 
 
+# The demo, whose model answers several times as fast as a person reads
+FAST_DEMO = (sys.executable, "-c", "from agentsight_rx.cli import demo, main; demo._EVENT_MS = 8; main()", "demo", "--server")
+
+
 @contextmanager
 def serving(words: Sequence[str], env: Mapping[str, str]) -> Generator[str]:
     """A command with a page, which Ctrl-C ends in order; gives the address that it prints."""
     with subprocess.Popen(
-        [*PROGRAM, *words, "--server-port", "0"],
+        [*words, "--server-port", "0"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -103,7 +107,7 @@ def test_the_page_shows_the_demo_live_then_serve_does_and_then_a_file_without_a_
     browser: Browser, tmp_path: Path
 ) -> None:
     home = {"XDG_DATA_HOME": str(tmp_path)}
-    with serving(["demo", "--server"], home) as url, opened(browser, url) as page:
+    with serving([*PROGRAM, "demo", "--server"] if MADE else FAST_DEMO, home) as url, opened(browser, url) as page:
         page.see(PROMPT, within=".prompt")
         page.see("live,", within=".crumbs")
         page.see("exit 1", within="#turn-5")
@@ -115,7 +119,7 @@ def test_the_page_shows_the_demo_live_then_serve_does_and_then_a_file_without_a_
             page.page.goto(f"{page.page.url.partition('?')[0]}?turn={turn}")
             page.see(said, within=".pane")
     (store,) = tmp_path.rglob("*.lmdb")
-    with serving(["serve"], home) as url, opened(browser, url, **seen("serve.png"), color_scheme="dark") as page:
+    with serving([*PROGRAM, "serve"], home) as url, opened(browser, url, **seen("serve.png"), color_scheme="dark") as page:
         page.see(PROMPT, within=".rail")
         page.see("Nothing is missing")
         page.has(f"location.pathname.startsWith('/s/{store.stem}/')")
@@ -123,31 +127,24 @@ def test_the_page_shows_the_demo_live_then_serve_does_and_then_a_file_without_a_
         page.page.locator("#tab-timeline").click()
         page.page.locator("canvas").first.wait_for()
         picture(page, "serve.png")
-    reports_add_up(home)
+    reports_add_up(store)
     file = tmp_path / "demo.html"
-    words = [*PROGRAM, "report", "export", "--db", str(store), "-o", str(file)]
-    subprocess.run(words, check=True, capture_output=True, env={**os.environ, **home})
+    bytes_of("export", "--db", str(store), "-o", str(file))
     with opened(browser, file.as_uri(), offline=True) as page:
         page.see(PROMPT, within=".rail")
         through_every_tab(page)
 
 
-def reports_add_up(home: Mapping[str, str]) -> None:
+def reports_add_up(store: Path) -> None:
     """The reports of its context have one lost cache and one compaction, and their numbers add up."""
-
-    def report(*words: str) -> list[Any]:
-        command = [*PROGRAM, "report", *words, "--json"]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **home})
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    (lost,) = report("cache")
+    (lost,) = values(store, "cache")
     assert (7, "the tool list changed, run_tests was added") == (lost["turn"], lost["why"])
     assert lost["usd"] > 0.01
-    turns = report("context", "--over-time")
+    turns = values(store, "context", "--over-time")
     assert [7] == [turn["turn"] for turn in turns if turn["lost"]]
     assert [12] == [turn["turn"] for turn in turns if turn["dropped"]]
     assert [turn["total"] for turn in turns] == [sum(turn["sums"].values()) for turn in turns]
-    (context,) = report("context")
+    (context,) = values(store, "context")
     assert ["lost"] == [each["kind"] for each in context["findings"]]
     assert sum(each["cost"] for each in context["carried"]) == pytest.approx(sum(turn["cost"] for turn in turns), abs=1e-6)
 
@@ -178,7 +175,7 @@ def test_the_page_shows_a_task_of_forty_turns_and_the_tool_that_failed_first(bro
     store = tmp_path / "run.lmdb"
     with (
         shop_task(store),
-        serving(["serve", str(store)], {}) as url,
+        serving([*PROGRAM, "serve", str(store)], {}) as url,
         opened(browser, url, **seen("task.png"), color_scheme="light") as page,
     ):
         page.see("Ran 35 commands", within="h1")
@@ -188,7 +185,7 @@ def test_the_page_shows_a_task_of_forty_turns_and_the_tool_that_failed_first(bro
         page.has("scrollY === 0")
         picture(page, "task.png")
     with (
-        serving(["serve", str(store)], {}) as url,
+        serving([*PROGRAM, "serve", str(store)], {}) as url,
         opened(browser, url, **seen("context.png"), color_scheme="light") as page,
     ):
         page.see("Nothing is missing")

@@ -289,12 +289,16 @@ def test_the_demo_says_at_once_what_left_and_its_hints_work_as_printed(tmp_path:
 
 @contextmanager
 def stopped(place: Path, *flags: str) -> Generator[tuple[subprocess.Popen[str], int, str]]:
-    """A recorder whose agent read a key and stands still: the recorder, the pid of the agent, what was said."""
+    """
+    A recorder whose agent read a key and stands still: the recorder, the pid of the agent, what was said. An agent that does
+    not stand still goes on as soon as the file `go` is there.
+    """
     key = place / "keys" / "id_ed25519"
     key.parent.mkdir()
     key.write_text("secret\n")
     agent = place / "claude"
-    agent.write_text(f"#!/bin/bash\ncat {key} >/dev/null\nsleep 3\nsleep 0.2\ntouch {place}/went-on\n")
+    waits = f"(until [ -e {place}/go ]; do sleep 0.05; done)"  # two processes or three
+    agent.write_text(f"#!/bin/bash\ncat {key} >/dev/null\n{waits}\ntouch {place}/went-on\n")
     agent.chmod(0o755)
     rules = place / "guard.toml"
     rules.write_text(
@@ -335,6 +339,7 @@ def test_an_agent_that_is_stopped_goes_on_when_a_person_says_so(place: Path) -> 
     with stopped(place) as (recorder, pid, said):
         assert "⚑ cat, run by claude, read " in said or "* cat, run by claude, read " in said
         until(lambda: is_halted(pid))
+        (place / "go").touch()
         until(lambda: (place / "delivered").exists() and (place / "delivered").read_text().endswith("\n"))
         assert not (place / "went-on").exists()
         done = subprocess.run([*PROGRAM, "guard", "continue", str(pid)], capture_output=True, text=True, check=True)
@@ -349,6 +354,7 @@ def test_an_agent_that_is_stopped_goes_on_when_a_person_says_so(place: Path) -> 
 def test_an_agent_that_is_stopped_ends_when_a_person_says_so(place: Path) -> None:
     with stopped(place) as (recorder, pid, _):
         until(lambda: is_halted(pid))
+        (place / "go").touch()
         subprocess.run([*PROGRAM, "guard", "end", str(pid)], capture_output=True, text=True, check=True)
         recorder.communicate(timeout=PATIENCE_S)
         assert 128 + signal.SIGTERM == recorder.returncode
@@ -358,6 +364,7 @@ def test_an_agent_that_is_stopped_ends_when_a_person_says_so(place: Path) -> Non
 def test_an_agent_that_is_stopped_goes_on_where_the_recorder_dies(place: Path) -> None:
     with stopped(place) as (recorder, pid, _):
         until(lambda: is_halted(pid))
+        (place / "go").touch()
         recorder.kill()
         recorder.wait()
         until(lambda: (place / "went-on").exists())

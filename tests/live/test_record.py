@@ -128,15 +128,25 @@ def test_what_ends_while_the_recording_goes_on_is_seen(tmp_path: Path, waits: st
 
 # -- messages ----------------------------------------------------------------------------------------------------------
 
+# It is loaded until the recorder, whose child the shell is, has put probes into it, or until the log says so
 LOADS = """
-import ctypes, sys, time
+import ctypes, os, sys, time
 from pathlib import Path
+recorder = Path("/proc", Path("/proc", str(os.getppid()), "stat").read_text().rpartition(")")[2].split()[1])
+def probes():
+    links = []
+    for entry in (recorder / "fd").iterdir():
+        try:
+            links.append(os.readlink(entry))
+        except FileNotFoundError:
+            pass
+    return sum("bpf" in link or "perf" in link for link in links)
+before, log = probes(), Path(sys.argv[2])
 ctypes.CDLL(sys.argv[1])
 print("in between", file=sys.stderr, flush=True)
-log = Path(sys.argv[2])
-deadline = time.monotonic() + (120 if log.exists() else 5)  # while it is loaded, it can be found
-while time.monotonic() < deadline and not (log.exists() and sys.argv[1] in log.read_text()):
-    time.sleep(0.05)
+deadline = time.monotonic() + 120
+while time.monotonic() < deadline and (sys.argv[1] not in log.read_text() if log.exists() else probes() <= before):
+    time.sleep(0.02)
 """
 
 

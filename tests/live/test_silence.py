@@ -10,6 +10,7 @@ import pytest
 from agentsight_rx.events import Loss, TlsChunk, TlsEvent
 from agentsight_rx.events.loss import Reason
 from agentsight_rx.sources import Target, TlsOptions
+from agentsight_rx.sources.tls import scope
 from agentsight_rx.sources.tls.source import TlsReader
 from tests.live.capture import PATIENCE_S, started, until
 from tests.live.peers import fake_llm
@@ -26,11 +27,12 @@ with context.wrap_socket(socket.create_connection(("127.0.0.1", int(port))), ser
     while not os.path.exists(stop):
         connection.sendall(b"POST /nowhere HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 2000\\r\\n\\r\\n" + bytes(2000))
         connection.recv(65536)
-        time.sleep(0.1)
+        time.sleep(0.02)
 """
 
 
-def test_probes_that_are_gone_are_attached_again(tmp_path: Path) -> None:
+def test_probes_that_are_gone_are_attached_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scope, "_EVERY_S", 0.3)  # each look is a second otherwise
     gate, stop = tmp_path / "go", tmp_path / "stop"
     with fake_llm(tmp_path) as peer:
         words = [str(gate), peer.base_url.rpartition(":")[2], str(peer.ca_file), str(stop)]

@@ -28,6 +28,34 @@ pytestmark = pytest.mark.live
 _ROOT = Path(__file__).parents[2]
 _THERE = "/mnt"  # the checkout may be in a directory that only root may enter
 _PYTHON = f"{_THERE}/{Path(sys.prefix).relative_to(_ROOT)}/bin/python"
+# Commands of the product, each in a fork of one process, which imports it once -> all that each says
+_ASKS = """
+import json, os, sys
+from agentsight_rx.cli import main
+
+def run(words):
+    reading, writing = os.pipe()
+    if os.fork():
+        os.close(writing)
+        with open(reading, errors="replace") as said:
+            text = said.read()
+        os.wait()
+        return text
+    os.dup2(writing, 1)
+    os.dup2(writing, 2)
+    os.close(writing)
+    sys.argv = ["agentsight-rx", *words]
+    try:
+        main()
+    except SystemExit:
+        pass
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+json.dump([run(words) for words in json.loads(sys.argv[1])], sys.stdout)
+"""
 A, B, MEMBER, GROUP = 61001, 61002, 61003, 61999  # users and a group that no one is
 NAMES = {A: "claude", B: "codex"}
 OF_A = re.compile(r"\bclaude\b(?!-sonnet)|of claude")  # A's agent, and what it asks; the model of both has a longer name
@@ -64,6 +92,11 @@ class Machine:
 
     def product(self, uid: int, *words: str, gid: int = 0, home: str = "/nonexistent") -> str:
         return self.says(uid, _PYTHON, "-m", "agentsight_rx", *words, gid=gid, home=home)
+
+    def products(self, uid: int, commands: dict[str, list[str]], *, home: str) -> dict[str, str]:
+        """The same of several commands."""
+        said = self.says(uid, _PYTHON, "-c", _ASKS, json.dumps(list(commands.values())), home=home)
+        return dict(zip(commands, json.loads(said), strict=True))
 
     def agent(self, uid: int, certificate: Path, port: str) -> subprocess.Popen[bytes]:
         """An agent of this user in the control group, which asks the model for each line."""
@@ -181,6 +214,9 @@ class Looking:
         inside = [
             f"/proc/{pid}/{name}" for pid in self.processes for name in ("mem", "environ", "maps", "fd/*", "cwd/*", "root/*")
         ]
+        all_places = (
+            f"/tmp /var/tmp /dev/shm /run {USERS}" if uid != A else f"{self.machine.top}"
+        )  # A has some, which others look for everywhere
         commands = {
             "the store": f"cat {store}",
             "its lock": f"cat {store}-lock",
@@ -190,7 +226,7 @@ class Looking:
             "a link": f"({make}) 2>/dev/null; cat {link}",
             "a hard link or a copy": f"({make}) 2>/dev/null; cat {hard}",
             "a directory exchanged": exchange if uid != A else "true",
-            "temporary files": f"find /tmp /var/tmp /dev/shm /run {USERS} -user {A} -type f -readable 2>/dev/null",
+            "temporary files": f"find {all_places} -user {A} -type f -readable 2>/dev/null",
             "the processes": f"cat {' '.join(inside)}" if uid != A else "true",
         }
         return {way: self._printed(uid, command) for way, command in commands.items()}
@@ -208,7 +244,7 @@ class Looking:
             "processes": ["report", "processes"],
             "alerts": ["report", "alerts"],
         }
-        found = {way: self.machine.product(uid, *words, home=home) for way, words in commands.items()}
+        found = self.machine.products(uid, commands, home=home)
         found["the page"] = get(own + "sessions", page)[1]
         found["the search of the page"] = self._searched(own, page)
         found["the page of root"] = get(self.page + "sessions", page)[1]

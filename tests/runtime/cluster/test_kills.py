@@ -17,7 +17,7 @@ from tests.runtime.cluster.hosts import contents, spool_at, tasks_of
 from tests.runtime.cluster.killing import Kill, check_hit
 from tests.runtime.cluster.rounds import PLACES, run_once
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("the killed workers")]  # two workers would run it twice
 
 REPORTS = ("summary", "calls", "prompts", "tools", "files", "processes", "http", "timeline", "audit", "sessions", "tokens")
 

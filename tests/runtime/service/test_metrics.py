@@ -6,6 +6,7 @@ import builtins
 import http.client
 import re
 import socket
+import socketserver
 from collections.abc import Generator
 from decimal import Decimal
 from typing import Any
@@ -65,7 +66,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Generator[Scene]:
+def scene(monkeypatch: pytest.MonkeyPatch) -> Generator[Scene]:
+    monkeypatch.setattr(socketserver.BaseServer.serve_forever, "__defaults__", (0.02,))  # how often it looks whether to end
     scene = Scene()
     yield scene
     scene.served.close()

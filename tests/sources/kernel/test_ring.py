@@ -18,6 +18,7 @@ from agentsight_rx.sources.kernel.features import require_kernel
 from agentsight_rx.sources.kernel.ring import GATHER_LONG_S, GATHER_S, Growth, Ring, size_of_ring
 from agentsight_rx.sources.kernel.syscall import create_map
 from agentsight_rx.sources.process import ProcessOptions
+from property_tests.quick import fewer
 from tests.sources.kernel.torn import flood
 
 PAGE = mmap.PAGESIZE
@@ -25,7 +26,7 @@ SIZE = 16 * PAGE
 BUSY, DISCARD = 1 << 31, 1 << 30
 _RINGBUF = 27  # BPF_MAP_TYPE_RINGBUF of linux/bpf.h
 EPOLL = select.epoll
-RECORDS = 1_000_000  # `python -m tests.sources.kernel.torn 10000000` takes more of them
+RECORDS = fewer(1_000_000)  # `python -m tests.sources.kernel.torn 10000000` takes more of them
 
 
 class Memory:
@@ -335,7 +336,7 @@ def test_a_size_that_is_not_asked_for_is_chosen() -> None:
 
 
 @pytest.mark.live
-def test_of_a_million_records_none_is_torn_and_each_was_read_or_counted() -> None:
+def test_of_many_records_none_is_torn_and_each_was_read_or_counted() -> None:
     require_kernel()
     found = flood(RECORDS)
     assert found.torn == 0

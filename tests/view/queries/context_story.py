@@ -11,6 +11,7 @@ import datetime
 import json
 import random
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import pytest
@@ -40,6 +41,7 @@ __all__ = [
 
 SESSION = "context-story"
 _BEGIN_MS = 1_795_716_000_000  # 2026-11-26 18:00:00 UTC
+_counted = cache(count)  # each text is in all later requests too
 _PID, _START = 4242, 50_000_000
 _CONNECTION = Connection(_PID, _START, "/usr/bin/claude", 0x7F00)
 _WORDS = (
@@ -97,7 +99,7 @@ class Agent:
         """One call; returns the ids of the tools that the model asks for."""
         body = self._body()
         read = self._read_by_model(body)
-        self.truth.append([count(text) for text, _ in texts_of(read)])
+        self.truth.append([_counted(text) for text, _ in texts_of(read)])
         counted = self._cache.counted(read, self.now)
         usage = {
             "input_tokens": counted.uncached,
