@@ -42,7 +42,7 @@ _HEAD = 160
 _CHUNK, _OTHER, _CLOSE = 1, 2, 3
 
 _SEGMENT = 16384
-_ROUND = 512 << 10  # bytes that one program copies; up to 33 follow one another
+_ROUND = 608 << 10  # bytes that one program copies; up to 27 follow it
 _BUFFERS = 64  # of one vectored call; bytes in further ones are counted as lost
 
 _FIRST_RING = 32 << 20  # bytes: one write may have 16 MB, at the speed of memory

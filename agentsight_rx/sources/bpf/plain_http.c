@@ -21,7 +21,7 @@ enum { HIDDEN = MESSAGE + 1 }; /* the process does not have the bytes of the cal
 enum { UNDECIDED, HTTP, TLS, UNKNOWN };
 
 #define MOST (16 << 20) /* bytes of one call */
-#define ROUNDS 32 /* programs that follow the first one: the kernel allows 33 (MAX_TAIL_CALL_CNT) */
+#define ROUNDS 27 /* programs that follow the first one: the kernel allows 33 (MAX_TAIL_CALL_CNT), with those of other sources */
 
 #define MSG_OOB 1
 #define MSG_PEEK 2
@@ -339,16 +339,22 @@ static inline int copy(struct room_t *room, struct side_t *side)
     return 0;
 }
 
-/* The CPU is not held: the kernel takes no call of another program meanwhile. */
-static inline int go_on(struct call_t *call, int is_left)
+static inline void jump_on(void *call)
 {
-    if (is_left) {
-        next_programs.call(call, 0);
-        count(SEEN);
-        count(LOST);
-    }
-    return 0;
+    next_programs.call(call, 0);
+    count(SEEN);
+    count(LOST);
 }
+
+/* As PART, for programs that may leave a rest: the next one copies it, and goes on in those of other sources. */
+#define COPIES(function, side, work)      \
+    int function(struct call_t *call)     \
+    {                                     \
+        if (RUN(work))                    \
+            jump_on(call);                \
+        NEXT_CALL(side);                  \
+        return 0;                         \
+    }
 
 /* The bytes that the call moved, out of as many buffers as they lie in, into as few segments as they fit. */
 static inline int send_data(struct room_t *room, struct move_t *move, struct side_t *side, u64 did)
@@ -455,7 +461,7 @@ static inline int more(void)
 }
 
 /* The program that goes on with what its thread left. */
-int on_more(struct call_t *call) { return go_on(call, RUN(more())); }
+COPIES(on_more, AT_END, more())
 
 /* -- calls; the numbers are those of arch/x86/entry/syscalls/syscall_64.tbl -- */
 
@@ -502,7 +508,7 @@ static inline int read_call(struct call_t *call)
     return moved(process, &move, result, IN);
 }
 
-int on_read(struct call_t *call) { return go_on(call, RUN(read_call(call))); }
+COPIES(on_read, AT_END, read_call(call))
 
 static inline int begin_write(struct call_t *call)
 {
@@ -524,7 +530,7 @@ static inline int begin_write(struct call_t *call)
     return 0;
 }
 
-int on_write_begin(struct call_t *call) { return RUN(begin_write(call)); }
+PART(on_write_begin, call_t, AT_BEGIN, begin_write(call))
 
 static inline int end_write(struct call_t *call)
 {
@@ -539,7 +545,7 @@ static inline int end_write(struct call_t *call)
     return process && result > 0 ? moved(process, &move, result, OUT) : 0;
 }
 
-int on_write_end(struct call_t *call) { return go_on(call, RUN(end_write(call))); }
+COPIES(on_write_end, AT_END, end_write(call))
 
 /* sendfile(to, from, …) and splice(from, …, to, …): the kernel copies, the process has no bytes. */
 static inline int copy_call(struct call_t *call)
@@ -564,7 +570,7 @@ static inline int copy_call(struct call_t *call)
     return move.sock ? moved(process, &move, result, direction) : 0;
 }
 
-int on_copy(struct call_t *call) { return go_on(call, RUN(copy_call(call))); }
+COPIES(on_copy, AT_END, copy_call(call))
 
 /* -- begin and end -- */
 
@@ -642,17 +648,11 @@ static inline int is_destroyed(u64 sock)
 
 RAW_TRACEPOINT_PROBE(tcp_destroy_sock) { return RUN(is_destroyed(ctx->args[0])); }
 
-FOLLOW_FORKS
-FOLLOW_EXECS
-
-static inline int ends(u64 task)
+static inline int ends(void)
 {
-    u32 tid = current_key(), tgid = current_tgid();
-    if (tracked.lookup(&tgid))
-        moves.delete(&tid);
-    if (leaving(task))
-        tracked.delete(&tgid);
+    u32 tid = current_key();
+    moves.delete(&tid);
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }
+PART_AT(at_exit, AT_EXIT, ends())
