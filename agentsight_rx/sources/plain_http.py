@@ -93,10 +93,8 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
             for port in _own_ports():
                 program.bpf["own_ports"][ctypes.c_uint16(port)] = ctypes.c_uint8(1)
             program.follow("next_programs", "on_more")
-            program.attach("on_write_end", _calls("exit", _WRITES))
+            program.attach("on_end", _calls("exit", (*_WRITES, *_READS, *_COPIES)))
             program.attach("on_write_begin", _calls("enter", _WRITES))
-            program.attach("on_read", _calls("exit", _READS))
-            program.attach("on_copy", _calls("exit", _COPIES))
             program.seed()
         except BaseException:
             program.close()

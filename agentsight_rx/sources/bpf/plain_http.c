@@ -15,8 +15,6 @@ enum { CHUNK = 1, OTHER = 2, CLOSE = 3 };
 
 enum { IN = 0, OUT = 1 };
 
-enum { HIDDEN = MESSAGE + 1 }; /* the process does not have the bytes of the call */
-
 /* What a connection carries. */
 enum { UNDECIDED, HTTP, TLS, UNKNOWN };
 
@@ -465,50 +463,10 @@ COPIES(on_more, AT_END, more())
 
 /* -- calls; the numbers are those of arch/x86/entry/syscalls/syscall_64.tbl -- */
 
-static inline int form_of(u32 number)
+static inline int is_write(u32 number)
 {
-    switch (number) {
-    case 0:  /* read */
-    case 1:  /* write */
-    case 44: /* sendto */
-    case 45: /* recvfrom */
-        return PLAIN;
-    case 19: /* readv */
-    case 20: /* writev */
-        return VECTOR;
-    case 46: /* sendmsg */
-    case 47: /* recvmsg */
-        return MESSAGE;
-    }
-    return HIDDEN; /* recvmmsg, sendmmsg, sendfile, splice */
+    return number == 1 || number == 20 || number == 44 || number == 46 || number == 307; /* write, writev, sendto, sendmsg, sendmmsg */
 }
-
-static inline int read_call(struct call_t *call)
-{
-    struct process_t *process = wanted();
-    s64 result = call->result;
-    if (!process || result <= 0 || !is_to_do(0))
-        return 0;
-    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), flags = 0;
-    u32 number = call->number;
-    u64 third = ARGUMENT(registers, dx), fourth = ARGUMENT(registers, r10);
-    struct move_t move = {.sock = tcp_of(task, ARGUMENT(registers, di)), .at = ARGUMENT(registers, si), .size = third};
-    if (!move.sock)
-        return 0;
-    move.form = form_of(number);
-    if (number == 45 || number == 299) /* recvfrom, recvmmsg */
-        flags = fourth;
-    if (number == 47) /* recvmsg */
-        flags = third;
-    if (flags & NO_STREAM)
-        return 0;
-    if (flags & MSG_TRUNC) /* the bytes are thrown away */
-        move.form = HIDDEN;
-    move.many = number == 299;
-    return moved(process, &move, result, IN);
-}
-
-COPIES(on_read, AT_END, read_call(call))
 
 static inline int begin_write(struct call_t *call)
 {
@@ -532,45 +490,61 @@ static inline int begin_write(struct call_t *call)
 
 PART(on_write_begin, call_t, AT_BEGIN, begin_write(call))
 
-static inline int end_write(struct call_t *call)
+/* What a call that ends now has moved, where it is no write; without a socket it is of no interest. Returns the direction. */
+static inline int look_up(struct move_t *move, u32 number)
 {
-    u32 tid = current_key();
-    struct move_t *found = moves.lookup(&tid);
-    if (!found)
-        return 0;
-    struct move_t move = *found;
-    moves.delete(&tid);
-    s64 result = call->result;
-    struct process_t *process = wanted();
-    return process && result > 0 ? moved(process, &move, result, OUT) : 0;
+    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), flags = 0;
+    u32 first = ARGUMENT(registers, di);
+    u64 third = ARGUMENT(registers, dx), fourth = ARGUMENT(registers, r10);
+    int is_splice = number == 275, is_copy = is_splice || number == 40; /* sendfile(to, from, …), splice(from, …, to, …) */
+    move->form = form_of(number);
+    if (is_splice) {
+        move->sock = tcp_of(task, third);
+        if (move->sock)
+            return OUT;
+    }
+    move->sock = tcp_of(task, first);
+    if (is_copy)
+        return is_splice ? IN : OUT;
+    move->at = ARGUMENT(registers, si);
+    move->size = third;
+    if (number == 45 || number == 299) /* recvfrom, recvmmsg */
+        flags = fourth;
+    if (number == 47) /* recvmsg */
+        flags = third;
+    if (flags & NO_STREAM)
+        move->sock = 0;
+    if (flags & MSG_TRUNC) /* the bytes are thrown away */
+        move->form = HIDDEN;
+    move->many = number == 299;
+    return IN;
 }
 
-COPIES(on_write_end, AT_END, end_write(call))
-
-/* sendfile(to, from, …) and splice(from, …, to, …): the kernel copies, the process has no bytes. */
-static inline int copy_call(struct call_t *call)
+static inline int end_call(struct call_t *call)
 {
-    struct process_t *process = wanted();
+    u32 tid = current_key(), number = call->number;
     s64 result = call->result;
-    if (!process || result <= 0 || !is_to_do(0))
+    int direction = OUT, writes = is_write(number);
+    struct move_t move = {};
+    if (writes) {
+        struct move_t *found = moves.lookup(&tid);
+        if (!found)
+            return 0;
+        move = *found;
+        moves.delete(&tid);
+    }
+    struct process_t *process = wanted();
+    if (!process || result <= 0)
         return 0;
-    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
-    u32 first = ARGUMENT(registers, di), third = ARGUMENT(registers, dx);
-    struct move_t move = {.form = HIDDEN};
-    int direction = OUT;
-    if (call->number == 40) { /* sendfile */
-        move.sock = tcp_of(task, first);
-    } else {
-        move.sock = tcp_of(task, third);
-        if (!move.sock) {
-            move.sock = tcp_of(task, first);
-            direction = IN;
-        }
+    if (!writes) {
+        if (!is_to_do(0))
+            return 0;
+        direction = look_up(&move, number);
     }
     return move.sock ? moved(process, &move, result, direction) : 0;
 }
 
-COPIES(on_copy, AT_END, copy_call(call))
+COPIES(on_end, AT_END, end_call(call))
 
 /* -- begin and end -- */
 

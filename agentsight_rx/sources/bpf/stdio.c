@@ -18,7 +18,7 @@ enum { PIPE = 0, UNIX = 1, TERMINAL = 2, EARLY = 3, REGULAR = 4 };
 
 enum { IN = 0, OUT = 1 };
 
-enum { UNSEEN = MESSAGE + 1 }; /* the call began before it was watched, so its arguments are in the registers once it ends */
+enum { UNSEEN = HIDDEN }; /* the call began before it was watched, so its arguments are in the registers once it ends */
 
 #define PEEK 2 /* MSG_PEEK: the bytes stay and will be read again */
 
@@ -195,17 +195,23 @@ static inline int identify(struct begun_t *call, u32 fd, int direction)
     return 0;
 }
 
-static inline int enter(struct enter_t *args, int direction, int form, u64 flags)
+static inline int is_peek(u32 number, u64 third, u64 fourth)
 {
-    if (!wanted() || flags & PEEK)
+    u64 flags = number == 45 ? fourth : number == 47 ? third : 0; /* recvfrom, recvmsg */
+    return (flags & PEEK) != 0;
+}
+
+static inline int enter(struct enter_t *args)
+{
+    u32 number = args->number, fd = args->arguments[0], tid = current_tid();
+    int direction = number == 1 || number == 20 || number == 44 || number == 46; /* write, writev, sendto, sendmsg: OUT */
+    struct begun_t call = {.form = form_of(number)};
+    if (!wanted() || is_peek(number, args->arguments[2], args->arguments[3]))
         return 0;
-    u32 fd = args->arguments[0], tid = current_tid();
-    struct begun_t call = {};
     if (!fd_fits(fd) || !identify(&call, fd, direction))
         return 0;
     call.at = args->arguments[1];
-    call.size = form == MESSAGE ? 0 : args->arguments[2];
-    call.form = form;
+    call.size = call.form == MESSAGE ? 0 : args->arguments[2];
     call.fd = fd;
     call.time_ns = bpf_ktime_get_ns();
     if (calls.update(&tid, &call))
@@ -213,38 +219,21 @@ static inline int enter(struct enter_t *args, int direction, int form, u64 flags
     return 0;
 }
 
-PART(enter_read, enter_t, AT_BEGIN, enter(call, IN, PLAIN, 0))
-PART(enter_write, enter_t, AT_BEGIN, enter(call, OUT, PLAIN, 0))
-PART(enter_readv, enter_t, AT_BEGIN, enter(call, IN, VECTOR, 0))
-PART(enter_writev, enter_t, AT_BEGIN, enter(call, OUT, VECTOR, 0))
-PART(enter_recvfrom, enter_t, AT_BEGIN, enter(call, IN, PLAIN, call->arguments[3]))
-PART(enter_sendto, enter_t, AT_BEGIN, enter(call, OUT, PLAIN, 0))
-PART(enter_recvmsg, enter_t, AT_BEGIN, enter(call, IN, MESSAGE, call->arguments[2]))
-PART(enter_sendmsg, enter_t, AT_BEGIN, enter(call, OUT, MESSAGE, 0))
+PART(on_enter, enter_t, AT_BEGIN, enter(call))
 
 /* A process that waits for input when it is first watched is in the middle of a call, and that is how it will get its first
- * message. The numbers are those of arch/x86/entry/syscalls/syscall_64.tbl. */
+ * message. */
 static inline int look_up(struct begun_t *call, u64 number, int direction)
 {
     struct pt_regs registers = {};
     bpf_probe_read_kernel(&registers, sizeof(registers), (void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
     u32 fd = registers.di;
-    u64 flags = 0;
-    call->form = PLAIN;
+    call->form = form_of(number);
     call->at = registers.si;
-    call->size = registers.dx;
-    if (number == 19 || number == 20) /* readv, writev */
-        call->form = VECTOR;
-    if (number == 45) /* recvfrom */
-        flags = registers.r10;
-    if (number == 46 || number == 47) { /* sendmsg, recvmsg */
-        call->form = MESSAGE;
-        call->size = 0;
-        flags = registers.dx;
-    }
+    call->size = call->form == MESSAGE ? 0 : registers.dx;
     call->fd = fd;
     call->time_ns = bpf_ktime_get_ns();
-    return !(flags & PEEK) && fd_fits(fd) && identify(call, fd, direction);
+    return !is_peek(number, registers.dx, registers.r10) && fd_fits(fd) && identify(call, fd, direction);
 }
 
 static inline void begin(struct chunk_t *chunk, u32 kind, struct process_t *process, struct begun_t *call, int direction)
