@@ -208,14 +208,14 @@ int at_last(struct bpf_raw_tracepoint_args *ctx) { return RUN(forget(ctx->args[0
 
 /* -- system calls; nothing of the CPU is used that another program may change, so it is not held -- */
 
-int on_begin(struct call_t *call)
+int call_begins(struct call_t *call)
 {
     if (COUNTED(is_watched()))
         NEXT_CALL(AT_BEGIN);
     return 0;
 }
 
-int on_end(struct call_t *call)
+int call_ends(struct call_t *call)
 {
     if (COUNTED(is_watched()))
         NEXT_CALL(AT_END);

@@ -16,7 +16,7 @@ from ..names import Names
 from ..proc import is_alive
 from ..target import Target, found
 from .cache import Source, prepared
-from .calls import NUMBERS
+from .chains import NUMBERS, PLACES, Programs, Rows
 from .loaded import Loaded
 from .namespace import Namespace, own_namespace
 from .probes import at_tracepoint, leave, number_of
@@ -34,13 +34,13 @@ TRACK_FIELDS = (
     "signal_struct.pids",
     "pid.numbers",
 )
-# The places of a row of programs, in the order in which they follow each other; bpf/track.h has their number. plain_http is the
-# last: its program may jump on to copies of itself, and the kernel takes 33 jumps in all. Behind the sources comes the tracker.
+# The sources, in the order in which their programs follow each other. plain_http is the last: its program may go on in itself,
+# and the kernel takes 33 jumps in all. Behind the sources comes the tracker.
 _SLOTS = ("process", "readline", "files", "net", "stdio", "tls", "plain_http")
-_PLACES = 8
-_LAST = _PLACES - 1
+_LAST = PLACES - 1
 _MOMENTS = ("at_fork", "at_exec", "at_exit")  # rows, and what a source calls its function there
-_SIDES = {"enter": (0, "on_begin"), "exit": (1, "on_end")}  # of a system call: the half of its row, the tracker's program there
+# Of a system call: the half of its row, and the tracker's program there
+_SIDES = {"enter": (0, "call_begins"), "exit": (1, "call_ends")}
 _SHARED = ("settings", "tracked")  # tables that sources read
 _CHAINS = "next_calls", "next_moments"  # tables of programs, of each run its own
 _UNTRACKED = 2  # its place in `counts` of bpf/track.h
@@ -65,7 +65,7 @@ class Tracker:
         self.target = target
         self.lock = RLock()
         self._members: dict[int, Loaded | None] = {}  # by their slots; None: it is being loaded
-        self._rows: dict[tuple[str, int], dict[int, list[int]]] = {}  # (table, row) -> slot -> program of each run
+        self._rows = Rows(self._link)
         self._attached: list[int] = []
         self._begun: set[str] = set()  # tracepoints that the tracker's programs are at
         self._numbers = itertools.count(1)
@@ -125,9 +125,7 @@ class Tracker:
         """Take the programs of a source out; whether it was the last one."""
         slot = slot_of(stage)
         with self.lock:
-            for (table, row), programs in self._rows.items():
-                if slot in programs:
-                    self._take(table, row, slot)
+            self._rows.take(slot)
             self._members.pop(slot, None)
             return not self._members
 
@@ -165,25 +163,11 @@ class Tracker:
                 raise refused(f"the program at {tracepoint}", "tracepoint", error) from error
             self._begun.add(tracepoint)
 
-    # -- rows of programs ----------------------------------------------------------------------------------------------
-
     def _put(self, table: str, row: int, slot: int, name: str, bpf: Loaded, *kind: int) -> None:
-        """A program comes into a row: what it jumps to first, then what jumps to it."""
-        programs = self._rows.setdefault((table, row), {})
-        programs[slot] = [bpf.load(name, *kind, run=run) for run in bpf.runs]
-        self._link(table, row, slot + 1, _next(programs, slot))
-        self._link(table, row, _before(programs, slot), programs[slot])
+        self._rows.put(table, row, slot, [bpf.load(name, *kind, run=run) for run in bpf.runs])
 
-    def _take(self, table: str, row: int, slot: int) -> None:
-        programs = self._rows[table, row]
-        del programs[slot]
-        self._link(table, row, _before(programs, slot), _next(programs, slot))
-        self._link(table, row, slot + 1, None)
-
-    def _link(self, table: str, row: int, place: int, programs: list[int] | None) -> None:
-        if place >= _PLACES:
-            return
-        key = ctypes.c_int(row * _PLACES + place)
+    def _link(self, table: str, row: int, place: int, programs: Programs | None) -> None:
+        key = ctypes.c_int(row * PLACES + place)
         for run, fd in enumerate(self.chains[table]):
             chain = Table(fd, PROGRAM_ARRAY, ctypes.c_int, ctypes.c_int, entries=0)
             if programs is not None:
@@ -265,16 +249,6 @@ def source_of(target: Target, here: Namespace, *, by_file: bool) -> Source:
 def slot_of(stage: str) -> int:
     """The number of a source, for -DSLOT."""
     return _SLOTS.index(stage)
-
-
-def _next(programs: dict[int, list[int]], slot: int) -> list[int] | None:
-    behind = min((each for each in programs if each > slot), default=None)
-    return None if behind is None else programs[behind]
-
-
-def _before(programs: dict[int, list[int]], slot: int) -> int:
-    """The place from which the one before jumps, or the tracker."""
-    return max((each for each in programs if each < slot), default=-1) + 1
 
 
 # -- trackers ------------------------------------------------------------------------------------------------------
