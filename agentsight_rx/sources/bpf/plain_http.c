@@ -344,14 +344,13 @@ static inline void jump_on(void *call)
     count(LOST);
 }
 
-/* As PART, for programs that may leave a rest: the next one copies it, and goes on in those of other sources. */
-#define COPIES(function, side, work)      \
-    int function(struct call_t *call)     \
-    {                                     \
-        if (RUN(work))                    \
-            jump_on(call);                \
-        NEXT_CALL(side);                  \
-        return 0;                         \
+/* As PART, for programs that may leave a rest, which the next one copies. No other source has its programs behind these. */
+#define COPIES(function, work)        \
+    int function(struct call_t *call) \
+    {                                 \
+        if (RUN(work))                \
+            jump_on(call);            \
+        return 0;                     \
     }
 
 /* The bytes that the call moved, out of as many buffers as they lie in, into as few segments as they fit. */
@@ -459,7 +458,7 @@ static inline int more(void)
 }
 
 /* The program that goes on with what its thread left. */
-COPIES(on_more, AT_END, more())
+COPIES(on_more, more())
 
 /* -- calls; the numbers are those of arch/x86/entry/syscalls/syscall_64.tbl -- */
 
@@ -544,7 +543,7 @@ static inline int end_call(struct call_t *call)
     return move.sock ? moved(process, &move, result, direction) : 0;
 }
 
-COPIES(on_end, AT_END, end_call(call))
+COPIES(on_end, end_call(call))
 
 /* -- begin and end -- */
 

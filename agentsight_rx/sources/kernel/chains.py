@@ -7,10 +7,10 @@ stands the program that comes behind those of the source before, and in the firs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-Programs: TypeAlias = Sequence[int]  # the descriptors of one program, for each run
+Programs: TypeAlias = Mapping[int, int]  # the descriptors of one program, by its runs
 Link: TypeAlias = Callable[[str, int, int, Programs | None], None]  # (table, row, place, what stands there from now on)
 
 PLACES = 8  # of a row; SLOTS in bpf/track.h

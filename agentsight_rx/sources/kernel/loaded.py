@@ -141,13 +141,13 @@ class Loaded:
         entries: Mapping[str, int] = MappingProxyType({}),
         of_run: Sequence[str] = (),
         shared: Mapping[str, int] = MappingProxyType({}),
-        of_runs: Mapping[str, Sequence[int]] = MappingProxyType({}),
+        of_runs: Mapping[str, Mapping[int, int]] = MappingProxyType({}),
     ) -> None:
         self._image = image
         self._anew = anew
         self._entries = entries
         self._shared = shared
-        self._of_runs: dict[str, list[int]] = {name: [*maps] for name, maps in of_runs.items()}
+        self._of_runs = dict(of_runs)
         self._maps: dict[str, int] = {}
         self._more: list[int] = []  # maps of the runs behind the first one
         self._tables: dict[str, Table] = {}
@@ -157,7 +157,8 @@ class Loaded:
                 if each.name not in shared and each.name not in of_runs:
                     self._create(each)
                 if each.name in of_run:
-                    self._of_runs[each.name] = [self._maps[each.name], *(self._another(each) for _ in self.runs[1:])]
+                    first, *others = self.runs
+                    self._of_runs[each.name] = {first: self._maps[each.name], **{run: self._another(each) for run in others}}
         except BaseException:
             self.close()
             raise
@@ -174,8 +175,8 @@ class Loaded:
         """Whether it has a program of this name."""
         return any(each.name == function for each in self._image.functions)
 
-    def of_runs(self, name: str) -> list[int]:
-        """The descriptors of a map of which each run has its own."""
+    def of_runs(self, name: str) -> Mapping[int, int]:
+        """The descriptors of a map of which each run has its own, by their runs."""
         return self._of_runs[name]
 
     def _descriptor(self, name: str, run: int = 0) -> int:

@@ -164,11 +164,11 @@ class Tracker:
             self._begun.add(tracepoint)
 
     def _put(self, table: str, row: int, slot: int, name: str, bpf: Loaded, *kind: int) -> None:
-        self._rows.put(table, row, slot, [bpf.load(name, *kind, run=run) for run in bpf.runs])
+        self._rows.put(table, row, slot, {run: bpf.load(name, *kind, run=run) for run in bpf.runs})
 
     def _link(self, table: str, row: int, place: int, programs: Programs | None) -> None:
         key = ctypes.c_int(row * PLACES + place)
-        for run, fd in enumerate(self.chains[table]):
+        for run, fd in self.chains[table].items():
             chain = Table(fd, PROGRAM_ARRAY, ctypes.c_int, ctypes.c_int, entries=0)
             if programs is not None:
                 chain[key] = ctypes.c_int(programs[run])

@@ -25,7 +25,7 @@ class Kernel:
         if programs is None:
             self.places.pop(place, None)
         else:
-            (self.places[place],) = programs
+            self.places[place] = programs[0]
         self.seen.append(self.runs())
 
     def runs(self) -> list[int]:
@@ -47,7 +47,7 @@ def test_an_event_passes_all_programs_of_a_row_in_their_order_and_once(changes: 
         kernel.slots[number] = slot
         if comes:
             there.add(slot)
-            rows.put(TABLE, ROW, slot, [number])
+            rows.put(TABLE, ROW, slot, {0: number})
         else:
             there.discard(slot)
             rows.take(slot)
@@ -66,11 +66,11 @@ def test_a_source_that_goes_leaves_every_row() -> None:
 
     rows = Rows(link)
     for row in range(3):
-        rows.put(TABLE, row, 2, [20])
-        rows.put("next_moments", row, 2, [21])
-    rows.put(TABLE, 1, 4, [40])
+        rows.put(TABLE, row, 2, {0: 20})
+        rows.put("next_moments", row, 2, {0: 21})
+    rows.put(TABLE, 1, 4, {0: 40})
     rows.take(2)
-    assert {(TABLE, 1, 0): [40]} == left
+    assert {(TABLE, 1, 0): {0: 40}} == left
 
 
 def test_the_numbers_of_system_calls_fit_their_table() -> None:

@@ -115,7 +115,8 @@ def emitted(names: tuple[str, ...], place: str) -> dict[str, Counter[tuple[objec
     with worker(place) as work:
         target = Target(work.pid)
         marked = [SOURCES[name](target).pipe(ops.map(partial(_named, name))) for name in names]
-        with running(rx.merge(*marked)) as (run, kept):
+        graph: Any = rx.merge(*marked)
+        with running(graph) as (run, kept):
             print("go", file=work.stdin, flush=True)
             assert work.wait() == 0
             run.wait()
