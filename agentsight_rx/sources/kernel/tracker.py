@@ -21,7 +21,7 @@ from .loaded import Loaded
 from .namespace import Namespace, own_namespace
 from .probes import at_tracepoint, leave, number_of
 from .rights import Call, refusal
-from .syscall import PROGRAM_ARRAY, RAW_TRACEPOINT
+from .syscall import PROGRAM_ARRAY, RAW_TRACEPOINT, TRACEPOINT
 from .tables import Table
 
 TRACK_FIELDS = (
@@ -83,7 +83,7 @@ class Tracker:
         for group in (group for container in target.containers for group in control_groups(container)):
             self.bpf["groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
         try:
-            self._put("next_moments", _MOMENTS.index("at_exit"), _LAST, "at_last", self.bpf, RAW_TRACEPOINT)
+            self._put("at_last", self.bpf, RAW_TRACEPOINT, row=_MOMENTS.index("at_exit"), slot=_LAST)
             self._attached += self.bpf.attach_raw()
         except OSError as error:
             self.close()
@@ -119,7 +119,7 @@ class Tracker:
             self._members[slot] = bpf
             for row, name in enumerate(_MOMENTS):
                 if bpf.has(name):
-                    self._put("next_moments", row, slot, name, bpf, RAW_TRACEPOINT)
+                    self._put(name, bpf, RAW_TRACEPOINT, row=row, slot=slot)
 
     def leave(self, stage: str) -> bool:
         """Take the programs of a source out; whether it was the last one."""
@@ -154,7 +154,7 @@ class Tracker:
                 return
             bpf = self._members[slot]
             assert bpf is not None, "a source joins first"
-            self._put("next_calls", NUMBERS[name] * 2 + half, slot, function, bpf)
+            self._put(function, bpf, TRACEPOINT, row=NUMBERS[name] * 2 + half, slot=slot)
             if tracepoint in self._begun:
                 return
             try:
@@ -163,8 +163,9 @@ class Tracker:
                 raise refused(f"the program at {tracepoint}", "tracepoint", error) from error
             self._begun.add(tracepoint)
 
-    def _put(self, table: str, row: int, slot: int, name: str, bpf: Loaded, *kind: int) -> None:
-        self._rows.put(table, row, slot, {run: bpf.load(name, *kind, run=run) for run in bpf.runs})
+    def _put(self, name: str, bpf: Loaded, kind: int, *, row: int, slot: int) -> None:
+        table = "next_calls" if kind == TRACEPOINT else "next_moments"
+        self._rows.put(table, row, slot, {run: bpf.load(name, kind, run=run) for run in bpf.runs})
 
     def _link(self, table: str, row: int, place: int, programs: Programs | None) -> None:
         key = ctypes.c_int(row * PLACES + place)
