@@ -149,19 +149,21 @@ class Tracker:
         half, program = _SIDES[side]
         slot = slot_of(stage)
         with self.lock:
-            number = number_of(tracepoint)
-            if number is None:
+            number = None if tracepoint in self._begun else number_of(tracepoint)
+            if number is None and tracepoint not in self._begun:
                 return
             bpf = self._members[slot]
             assert bpf is not None, "a source joins first"
             self._put(function, bpf, TRACEPOINT, row=NUMBERS[name] * 2 + half, slot=slot)
-            if tracepoint in self._begun:
+            if number is None:
                 return
             try:
                 self._attached += [at_tracepoint(self.bpf.load(program, run=run), number) for run in self.bpf.runs]
             except OSError as error:
                 raise refused(f"the program at {tracepoint}", "tracepoint", error) from error
             self._begun.add(tracepoint)
+
+    # -- rows of programs ----------------------------------------------------------------------------------------------
 
     def _put(self, name: str, bpf: Loaded, kind: int, *, row: int, slot: int) -> None:
         table = "next_calls" if kind == TRACEPOINT else "next_moments"
