@@ -83,7 +83,7 @@ class Tracker:
         for group in (group for container in target.containers for group in control_groups(container)):
             self.bpf["groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
         try:
-            self._put("at_last", self.bpf, RAW_TRACEPOINT, row=_MOMENTS.index("at_exit"), slot=_LAST)
+            self._rows.put("next_moments", _MOMENTS.index("at_exit"), _LAST, _loaded(self.bpf, "at_last", RAW_TRACEPOINT))
             self._attached += self.bpf.attach_raw()
         except OSError as error:
             self.close()
@@ -114,12 +114,14 @@ class Tracker:
     def join(self, stage: str, bpf: Loaded) -> None:
         """From now on the programs of this source run where a watched process begins, runs a program and ends."""
         slot = slot_of(stage)
+        programs = {row: _loaded(bpf, name, RAW_TRACEPOINT) for row, name in enumerate(_MOMENTS) if bpf.has(name)}
         with self.lock:
             self._close_for(slot, closed=False)
             self._members[slot] = bpf
-            for row, name in enumerate(_MOMENTS):
-                if bpf.has(name):
-                    self._put(name, bpf, RAW_TRACEPOINT, row=row, slot=slot)
+            for row in sorted(
+                programs, reverse=True
+            ):  # ends first: who begins and ends before that is seen would stay in tables
+                self._rows.put("next_moments", row, slot, programs[row])
 
     def leave(self, stage: str) -> bool:
         """Take the programs of a source out; whether it was the last one."""
@@ -148,14 +150,15 @@ class Tracker:
         side, _, name = tracepoint.removeprefix("syscalls:sys_").partition("_")
         half, program = _SIDES[side]
         slot = slot_of(stage)
+        number = None if tracepoint in self._begun else number_of(tracepoint)
+        if number is None and tracepoint not in self._begun:
+            return
+        bpf = self._members[slot]
+        assert bpf is not None, "a source joins first"
+        programs = _loaded(bpf, function, TRACEPOINT)  # which takes the kernel its time: other sources load theirs meanwhile
         with self.lock:
-            number = None if tracepoint in self._begun else number_of(tracepoint)
-            if number is None and tracepoint not in self._begun:
-                return
-            bpf = self._members[slot]
-            assert bpf is not None, "a source joins first"
-            self._put(function, bpf, TRACEPOINT, row=NUMBERS[name] * 2 + half, slot=slot)
-            if number is None:
+            self._rows.put("next_calls", NUMBERS[name] * 2 + half, slot, programs)
+            if number is None or tracepoint in self._begun:
                 return
             try:
                 self._attached += [at_tracepoint(self.bpf.load(program, run=run), number) for run in self.bpf.runs]
@@ -164,10 +167,6 @@ class Tracker:
             self._begun.add(tracepoint)
 
     # -- rows of programs ----------------------------------------------------------------------------------------------
-
-    def _put(self, name: str, bpf: Loaded, kind: int, *, row: int, slot: int) -> None:
-        table = "next_calls" if kind == TRACEPOINT else "next_moments"
-        self._rows.put(table, row, slot, {run: bpf.load(name, kind, run=run) for run in bpf.runs})
 
     def _link(self, table: str, row: int, place: int, programs: Programs | None) -> None:
         key = ctypes.c_int(row * PLACES + place)
@@ -241,6 +240,10 @@ class Tracker:
         attached, self._attached = self._attached, []
         leave(attached)
         self.bpf.close()
+
+
+def _loaded(bpf: Loaded, name: str, kind: int) -> Programs:
+    return {run: bpf.load(name, kind, run=run) for run in bpf.runs}
 
 
 def source_of(target: Target, here: Namespace, *, by_file: bool) -> Source:
