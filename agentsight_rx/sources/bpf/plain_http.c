@@ -88,6 +88,7 @@ struct room_t {
     u64 sock;
     u32 direction;
     u32 rounds; /* programs that went on with this */
+    struct move_t move;
     struct chunk_t chunk;
 };
 
@@ -387,14 +388,19 @@ static inline u64 advance(struct side_t *side, u64 sock, u64 did, int direction)
 }
 
 /* 1 where the next program has to go on. */
-static inline int moved(struct process_t *process, struct move_t *move, u64 did, int direction)
+static inline int moved(struct process_t *process, struct move_t *known, u64 did, int known_direction)
 {
     u32 cpu = bpf_get_smp_processor_id();
-    u64 sock = move->sock, time_ns = bpf_ktime_get_ns();
+    u64 sock = known->sock, time_ns = bpf_ktime_get_ns();
     struct room_t *room = rooms.lookup(&cpu);
     struct connection_t *connection = connections.lookup(&sock);
     if (!room)
         return 0;
+    /* Into memory and back: the verifier would look at all that follows for each form and direction that it knows. */
+    struct move_t *move = &room->move;
+    *move = *known;
+    *(volatile u32 *)&room->direction = known_direction;
+    int direction = *(volatile u32 *)&room->direction;
     if (!connection) {
         struct connection_t fresh = {};
         begin_connection(&fresh, process, sock);
@@ -439,7 +445,6 @@ static inline int moved(struct process_t *process, struct move_t *move, u64 did,
     chunk->hidden = 0;
     chunk->offset = __sync_fetch_and_add(&side->offset, gap + did) + gap;
     room->sock = sock;
-    room->direction = direction;
     return send_data(room, move, side, did);
 }
 
