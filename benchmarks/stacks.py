@@ -20,7 +20,7 @@ from msgspec import Struct
 from agentsight_rx import sources
 from agentsight_rx.runtime.run import Run
 from agentsight_rx.sources import Target, TlsOptions
-from agentsight_rx.sources.kernel.shim import shim_tree
+from agentsight_rx.sources.kernel.compiler import shim_tree
 from benchmarks.apart import command, environment
 from benchmarks.figures import Figure, Size
 from benchmarks.tls_loop import tls_calls

@@ -57,6 +57,7 @@ GROUPS = {
     "growth": Group("exponents in events, deltas and connections", ("growth.figures",)),
     "hostile": Group("the worst of hostile traffic", ("cases.hostile_traffic",)),
     "churn": Group("memory while connections come and go", ("cases.churned",)),
+    "calls": Group("system calls of programs beside a capture, not watched and watched", ("syscalls.figures",), True),
     "tls": Group("a loop of TLS records: slowdown, loss, the fastest rate without loss", ("tls_loop.figures",), True, True),
     "stacks": Group("what a record costs clients of each TLS library; bcc's sslsniff", ("stacks.figures",), True, True),
     "hits": Group("what a hit of a probe costs, by instruction and by placement", ("hits.figures",), True, True),

@@ -1,107 +1,123 @@
-"""What watching costs the watched: ns a system call without a program, watched by one that is not meant, and traced (root)."""
+"""
+What a capture with all its sources costs system calls of a program that it does not watch, and of one that it does (root).
+
+A call is measured in units of an empty call of the same program in the same second, since machines change their speed by the
+minute. Python's own part of a call is taken out.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import reactivex as rx
+
 from agentsight_rx import sources
-from agentsight_rx.core.stream import Stream
 from agentsight_rx.runtime.run import Run
-from agentsight_rx.sources import FileOptions, NetOptions, PlainHttpOptions, StdioOptions, Target
+from agentsight_rx.sources import (
+    FileOptions,
+    NetOptions,
+    PlainHttpOptions,
+    ProcessOptions,
+    ReadlineOptions,
+    StdioOptions,
+    Target,
+    TlsOptions,
+)
+from benchmarks.figures import Figure, Size
 
-__all__ = ["main"]
+__all__ = ["figures"]
 
-_ROUNDS = 7
+_CALLS = 20_000
+_GETPPID, _READ, _WRITE, _OWN_FILE = "getppid", "read of a device", "write to a device", "write to a file of its own"
+# (call, most times of what it takes without a capture): not watched, and watched
+_NOT_WATCHED: dict[str, float | None] = {_WRITE: 1.5, _READ: 1.5, _GETPPID: None}
+_WATCHED: dict[str, float | None] = {_OWN_FILE: 1.8, _READ: None, _GETPPID: None}
 
-# Runs in a process of its own: a line of a name and a count in, the fastest of five rounds in ns a call out
+# Runs in a process of its own: a line of a count and a name in, ns of the call and of an empty one out
 _WORKER = """
-import os, socket, sys, time
-a, b = os.pipe()
-zero = os.open("/dev/zero", os.O_RDONLY)
-void = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-peer.bind(("127.0.0.1", 0))
-with socket.create_server(("127.0.0.1", 0)) as server:
-    near = socket.create_connection(server.getsockname())
-    far, _ = server.accept()
-asked = b"GET /" + b"x" * 46 + b" HTTP/1.1\\r\\n\\r\\n"  # 64 bytes
-def ask():
-    near.send(asked)
-    far.recv(64)
-def pipe():
-    os.write(b, data)
-    os.read(a, 64)
-data = b"x" * 64
+import os, sys, tempfile, time
+zero, null = os.open("/dev/zero", os.O_RDONLY), os.open("/dev/null", os.O_WRONLY)
+own = tempfile.TemporaryFile(dir="/dev/shm", buffering=0)
 calls = {
     "getppid": os.getppid,
-    "read 64 B of a device": lambda: os.read(zero, 64),
-    "write and read 64 B of a pipe": pipe,
-    "write and read a GET of TCP": ask,
-    "open and close": lambda: os.close(os.open("/etc/hostname", os.O_RDONLY)),
-    "connect (UDP)": lambda: void.connect(peer.getsockname()),
+    "read of a device": lambda: os.read(zero, 1),
+    "write to a device": lambda: os.write(null, b"x"),
+    "write to a file of its own": lambda: os.pwrite(own.fileno(), b"x", 0),
 }
+def empty():
+    pass
+def took(call, count):
+    start = time.perf_counter_ns()
+    for _ in range(count):
+        call()
+    return (time.perf_counter_ns() - start) / count
 for line in sys.stdin:
-    name, count = line.rsplit(" ", 1)
-    call, best = calls[name], 1e9
-    for _ in range(5):
-        start = time.perf_counter_ns()
-        for _ in range(int(count)):
-            call()
-        best = min(best, (time.perf_counter_ns() - start) / int(count))
-    print(best, flush=True)
+    count, name = line.rstrip().split(" ", 1)
+    parts, bare = [], []
+    for _ in range(20):
+        bare.append(took(empty, int(count) // 20 + 1))
+        parts.append(took(calls[name], int(count) // 20 + 1))
+    print(min(parts), min(bare), flush=True)
 """
 
-# (source, call, most ns that tracing may add)
-_CASES: list[tuple[str, Callable[[Target], Stream[Any]], str, int]] = [
-    ("stdio", lambda target: sources.stdio(StdioOptions(target)), "getppid", 100),
-    ("stdio", lambda target: sources.stdio(StdioOptions(target)), "read 64 B of a device", 600),
-    ("stdio", lambda target: sources.stdio(StdioOptions(target)), "write and read 64 B of a pipe", 2 * 1200),
-    ("plain", lambda target: sources.plain_http(PlainHttpOptions(target)), "getppid", 100),
-    ("plain", lambda target: sources.plain_http(PlainHttpOptions(target)), "read 64 B of a device", 600),
-    ("plain", lambda target: sources.plain_http(PlainHttpOptions(target)), "write and read 64 B of a pipe", 2 * 1200),
-    ("plain", lambda target: sources.plain_http(PlainHttpOptions(target)), "write and read a GET of TCP", 2 * 1800),
-    ("files", lambda target: sources.files(FileOptions(target)), "open and close", 6000),
-    ("net", lambda target: sources.net(NetOptions(target)), "connect (UDP)", 6000),
-]
+
+def figures(size: Size) -> Iterator[Figure]:
+    with _worker() as ask, _worker() as other:
+        count = size.many(_CALLS, 100)
+        calls = dict.fromkeys((*_NOT_WATCHED, *_WATCHED))
+        bare = {name: min(ask(name, count) for _ in range(size.runs)) for name in calls}
+        for whose, pid, chosen in (("not watched", other.pid, _NOT_WATCHED), ("watched", ask.pid, _WATCHED)):
+            with Run(_all(Target(pid))):
+                beside = {name: min(ask(name, count) for _ in range(size.runs)) for name in chosen}
+            for name, most in chosen.items():
+                yield Figure(
+                    group="calls",
+                    name=f"{name}, by a program that is {whose}, to the same without a capture",
+                    value=beside[name] / bare[name],
+                    target=most,
+                    note=f"{bare[name]:.1f} and {beside[name]:.1f} empty calls",
+                )
 
 
-def main(count: int = 100_000) -> int:
-    """Print the table; each figure is the least of seven rounds, the three states taken in turn."""
-    print(f"{'source':8}{'call':32}{'bare':>8}{'others':>9}{'ratio':>7}{'traced':>9}{'ratio':>7}{'added':>8}{'most':>7}")
-    with _process(["-c", _WORKER]) as worker, _process(["-c", "input()"]) as other:
-        for name, source, call, most in _CASES:
-            bare: list[float] = []
-            others: list[float] = []
-            traced: list[float] = []
-            for target, into in ((other.pid, others), (worker.pid, traced)):
-                bare += [_measure(worker, call, count // _ROUNDS) for _ in range(_ROUNDS)]
-                with Run(source(Target(target))):
-                    into += [_measure(worker, call, count // _ROUNDS) for _ in range(_ROUNDS)]
-            low, there, on = min(bare), min(others), min(traced)
-            print(f"{name:8}{call:32}{low:8.0f}{there:9.0f}{there / low:7.2f}{on:9.0f}{on / low:7.2f}{on - low:8.0f}{most:7}")
-    return 0
+def _all(target: Target) -> Any:
+    makes: tuple[Callable[[], Any], ...] = (
+        lambda: sources.process(ProcessOptions(target)),
+        lambda: sources.files(FileOptions(target)),
+        lambda: sources.net(NetOptions(target)),
+        lambda: sources.stdio(StdioOptions(target)),
+        lambda: sources.plain_http(PlainHttpOptions(target)),
+        lambda: sources.readline(ReadlineOptions(target)),
+        lambda: sources.tls(TlsOptions(target)),
+    )
+    return rx.merge(*(make() for make in makes))
+
+
+class _Worker:
+    """A process that makes system calls when it is asked."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    def __call__(self, name: str, count: int) -> float:
+        """What the call takes, less an empty one, in units of an empty one."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{count} {name}\n")
+        self._process.stdin.flush()
+        took, empty = map(float, self._process.stdout.readline().split())
+        return (took - empty) / empty
 
 
 @contextmanager
-def _process(words: list[str]) -> Generator[subprocess.Popen[str]]:
-    with subprocess.Popen([sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+def _worker() -> Generator[_Worker]:
+    words = [sys.executable, "-I", "-c", _WORKER]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield process
+            yield _Worker(process)
         finally:
             process.kill()
-
-
-def _measure(worker: subprocess.Popen[str], call: str, count: int) -> float:
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    worker.stdin.write(f"{call} {count}\n")
-    worker.stdin.flush()
-    return float(worker.stdout.readline())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -39,7 +39,7 @@ from .flags.sources import Stdio, System, Tls
 from .flags.watch import Watch
 from .places.stores import new_store
 from .program.lazy import importing
-from .program.start_timing import STARTED, write_steps
+from .program.start_timing import STARTED, Held, held, write_steps
 
 if TYPE_CHECKING:  # and imported while the sources are opened
     from ..graphs import TraceOptions
@@ -137,6 +137,7 @@ def record(
             environment = {**os.environ, "PATH": search_path(os.environ)}
             launch = Launch.fork(command, env=environment, traced=way.tracing is not None)
         store, failure = _place(out)
+        in_kernel: list[Held] = []
         absent = [] if store is None else [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
         try:
             place = "" if own is None else str(own.path)
@@ -161,6 +162,7 @@ def record(
                     group=Path(place) if joined is not None and joined() else None,
                     way=way,
                     opened=opened,
+                    begun=None if timing is None else lambda: in_kernel.append(held()),
                 )
         except BaseException:
             launch.abandon()
@@ -173,7 +175,7 @@ def record(
     began_ms = summary.ledger.began_ms
     print_closing(_with(failure, summary), store=store, since_ms=began_ms, who=name, filters=filters.given)
     if timing is not None:
-        write_steps(timing)
+        write_steps(timing, *in_kernel)
     return status
 
 
@@ -237,6 +239,7 @@ def record_command(
     more: Sequence[Sink[Output]] = (),
     way: Way = _BY_KERNEL,
     opened: Inputs | None = None,
+    begun: Callable[[], None] | None = None,
 ) -> tuple[int, Summary]:
     """
     Attach everything, let the command start, wait for its end; returns its exit status and the summary.
@@ -245,7 +248,7 @@ def record_command(
     `name` is what the person calls the command, `group` the control group that it is in. What this machine does not allow is
     left out and logged, except the `required` sources. `more` are sinks beside those of `out`. A capture that `stays` goes on
     behind the command, with its page, until a signal. `opened` are the sources of the options, where these are being opened,
-    else it is seen in this `way`.
+    else it is seen in this `way`. `begun` is called once the command runs.
     """
     with importing("the sinks and the graph, made"):
         from ..graphs import traced
@@ -263,6 +266,8 @@ def record_command(
         with _opened(out.store.log) as file, holding(file):
             with step(STARTED):
                 launch.release()
+            if begun is not None:
+                begun()
             while (wait_status := launch.wait()) is None and not launch.hurry:
                 pass
             _watch_the_rest(launch, None if wait_all else _LINGER_S)

@@ -99,7 +99,7 @@ class _FileReader(FoldingReader["Operation", FileEvent]):
             gather_s=GATHER_LONG_S,
             decode=decode,
             fields=_FIELDS,
-            switches=["-DCALLS"],
+            switches=["-DCALLS", *(["-DALL"] if options.target.everything else [])],
             names=self.names,
         )
         program.attach("on_names", [f"syscalls:sys_exit_{name}" for name in _BY_NAME])

@@ -42,7 +42,7 @@ _HEAD = 160
 _CHUNK, _OTHER, _CLOSE = 1, 2, 3
 
 _SEGMENT = 16384
-_ROUND = 512 << 10  # bytes that one program copies; up to 33 follow one another
+_ROUND = 608 << 10  # bytes that one program copies; up to 27 follow it
 _BUFFERS = 64  # of one vectored call; bytes in further ones are counted as lost
 
 _FIRST_RING = 32 << 20  # bytes: one write may have 16 MB, at the speed of memory
@@ -93,10 +93,8 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
             for port in _own_ports():
                 program.bpf["own_ports"][ctypes.c_uint16(port)] = ctypes.c_uint8(1)
             program.follow("next_programs", "on_more")
-            program.attach("on_write_end", _calls("exit", _WRITES))
+            program.attach("on_end", _calls("exit", (*_WRITES, *_READS, *_COPIES)))
             program.attach("on_write_begin", _calls("enter", _WRITES))
-            program.attach("on_read", _calls("exit", _READS))
-            program.attach("on_copy", _calls("exit", _COPIES))
             program.seed()
         except BaseException:
             program.close()

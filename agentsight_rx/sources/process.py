@@ -15,7 +15,7 @@ from ..core.stream import Stream
 from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork
 from ..events.loss import Reason
 from ..policy.rules.guard.values import home_of
-from .containers.container_names import Placing
+from .containers.contents import Placing
 from .kernel.program import Program
 from .kernel.reader import ProgramReader, text_of, walked_path
 from .kernel.ring import RingSize

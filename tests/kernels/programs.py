@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import agentsight_rx.sources.kernel.cache as preparing
+import agentsight_rx.sources.kernel.program as loading
 from agentsight_rx import sources
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import Stream
@@ -24,8 +25,10 @@ from agentsight_rx.sources import (
     TlsOptions,
 )
 from agentsight_rx.sources.kernel.features import has_may_goto
-from agentsight_rx.sources.kernel.loaded import Image, Loaded
+from agentsight_rx.sources.kernel.loaded import Image
+from agentsight_rx.sources.kernel.namespace import own_namespace
 from agentsight_rx.sources.kernel.syscall import TRACE_UPROBE_MULTI
+from agentsight_rx.sources.kernel.tracker import source_of
 from tests.live.functions import refusals
 
 __all__ = ["refused_functions"]
@@ -57,9 +60,9 @@ def refused_functions(*, multi: bool, turns: bool) -> tuple[int, list[str]]:
     probes one by one. `turns`: loops are verified turn by turn, as on kernels without may_goto.
     """
     count, refused = 0, list[str]()
-    for name, source in _SOURCES.items():
+    for name in ("tracker", *_SOURCES):
         try:
-            image = _image(source(Target(os.getpid()), multi), turns=turns)
+            image = _image(name, Target(os.getpid()), multi=multi, turns=turns)
         except CaptureError as error:
             refused.append(str(error))
             continue
@@ -68,16 +71,18 @@ def refused_functions(*, multi: bool, turns: bool) -> tuple[int, list[str]]:
     return count, refused
 
 
-def _image(source: Stream[Any], *, turns: bool) -> Image:
-    def stop(_: Loaded, image: Image, *words: object, **options: object) -> None:
+def _image(name: str, target: Target, *, multi: bool, turns: bool) -> Image:
+    def stop(image: Image, *words: object, **options: object) -> None:
         raise _Compiled(image)
 
-    engine = Engine()
-    source.subscribe(scheduler=engine)
-    (hub,) = engine.hubs
-    reader: Any = hub.reader
     asked = (lambda: False) if turns else has_may_goto
-    with patch.object(Loaded, "__init__", stop), patch.object(preparing, "has_may_goto", asked):
+    with patch.object(loading, "Loaded", stop), patch.object(preparing, "has_may_goto", asked):
+        if name == "tracker":
+            return preparing.prepared(source_of(target, own_namespace(), by_file=False))[0]
+        engine = Engine()
+        _SOURCES[name](target, multi).subscribe(scheduler=engine)
+        (hub,) = engine.hubs
+        reader: Any = hub.reader
         try:
             reader.open()
         except _Compiled as compiled:

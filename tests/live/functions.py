@@ -12,6 +12,7 @@ __all__ = ["refusals"]
 
 _RAW = "raw_tracepoint__"
 _PROBE = re.compile(r"^int (\w+)\(struct pt_regs \*", re.MULTILINE)
+_MOMENT = re.compile(r"^(?:PART_AT\(|int )(\w+)(?:, |\(struct bpf_raw_tracepoint_args \*)", re.MULTILINE)
 
 
 def refusals(image: Image, text: str, *, attach_type: int) -> dict[str, str]:
@@ -19,11 +20,12 @@ def refusals(image: Image, text: str, *, attach_type: int) -> dict[str, str]:
     Each function, and why the kernel refuses it, "" where it does not. `text` is the C source; probes are loaded with this type
     of attachment: programs that go on in each other have the same one, as in a capture.
     """
-    probes = set(_PROBE.findall(text))
+    probes, moments = set(_PROBE.findall(text)), set(_MOMENT.findall(text))
     reasons: dict[str, str] = {}
     with closing(Loaded(image)) as loaded:
         for name in (each.name for each in image.functions):
-            kind = RAW_TRACEPOINT if name.startswith(_RAW) else KPROBE if name in probes else TRACEPOINT
+            is_raw = name.startswith(_RAW) or name in moments
+            kind = RAW_TRACEPOINT if is_raw else KPROBE if name in probes else TRACEPOINT
             reasons[name] = ""
             for run in loaded.runs:
                 try:

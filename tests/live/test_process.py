@@ -19,7 +19,7 @@ from agentsight_rx import sources
 from agentsight_rx.events import ProcessExec, ProcessExit, ProcessFork
 from agentsight_rx.events.loss import Entry, Reason
 from agentsight_rx.sources import ProcessOptions, Target
-from agentsight_rx.sources.kernel import program as loading
+from agentsight_rx.sources.kernel import tracker as loading
 from agentsight_rx.sources.target import Found
 from agentsight_rx.sources.target import found as all_found
 from tests.live.capture import PATIENCE_S, running, started, until, workload

@@ -42,7 +42,9 @@ from agentsight_rx.sources.kernel import program
 from agentsight_rx.sources.kernel.cache import RUNS, Cache, Source, prepared
 from agentsight_rx.sources.kernel.features import has_may_goto
 from agentsight_rx.sources.kernel.loaded import Image
+from agentsight_rx.sources.kernel.namespace import own_namespace
 from agentsight_rx.sources.kernel.syscall import TRACE_UPROBE_MULTI
+from agentsight_rx.sources.kernel.tracker import source_of
 from tests.live.compilers import COMPILERS, SETUP, compiled_by
 from tests.live.functions import refusals
 
@@ -95,8 +97,12 @@ def _source(graph: Stream[Any], monkeypatch: pytest.MonkeyPatch) -> Source:
     with monkeypatch.context() as patch, suppress(_Asked):
         patch.setattr(program, "prepared", ask)
         reader.open()
+    return _without_target(asked[0])
+
+
+def _without_target(source: Source) -> Source:
     chosen = {*_ME.flags(), *Target().flags()}
-    return structs.replace(asked[0], flags=tuple(flag for flag in asked[0].flags if flag not in chosen))
+    return structs.replace(source, flags=tuple(flag for flag in source.flags if flag not in chosen))
 
 
 def _pairs(*choices: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -120,11 +126,14 @@ def compiler(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("compiler", COMPILERS, indirect=True)
-@pytest.mark.parametrize("stage", _SOURCES)
+@pytest.mark.parametrize("stage", ["tracker", *_SOURCES])
 def test_the_kernel_takes_every_function(stage: str, compiler: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    sources = [_source(graph(), monkeypatch) for graph in _SOURCES[stage]]
+    if stage == "tracker":
+        sources = [_without_target(source_of(_ME, own_namespace(), by_file=each)) for each in (False, True)]
+    else:
+        sources = [_source(graph(), monkeypatch) for graph in _SOURCES[stage]]
     turns = (True, False) if has_may_goto() else (False,)
-    selections = _ALL_SELECTIONS if stage == "readline" else _SELECTIONS  # the selection is the same text in all of them
+    selections = _ALL_SELECTIONS if stage == "tracker" else _SELECTIONS
     cache = Cache(SETUP / "programs" / compiler)
     refused: list[tuple[object, ...]] = []
     for source, target, may_goto, runs in _pairs(sources, selections, turns, (1, RUNS)):

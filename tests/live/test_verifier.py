@@ -27,7 +27,7 @@ from agentsight_rx.sources import (
     stdio,
     tls,
 )
-from agentsight_rx.sources.kernel import program
+from agentsight_rx.sources.kernel import program, tracker
 from agentsight_rx.sources.kernel.features import has_may_goto
 from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.namespace import FIRST_INODE, Namespace
@@ -112,7 +112,8 @@ _CELLS = [
 def test_no_program_is_looked_at_for_long(name: str, here: str, compiler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if not has_may_goto():
         pytest.skip("this kernel looks at each turn of a loop")
-    monkeypatch.setattr(program, "own_namespace", lambda: _NAMESPACES[here])
+    for module in (program, tracker):
+        monkeypatch.setattr(module, "own_namespace", lambda: _NAMESPACES[here])
     with compiled_by(compiler, monkeypatch):
         seen = _looked_at_in(name, monkeypatch)
     assert seen

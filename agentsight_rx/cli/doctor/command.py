@@ -37,7 +37,7 @@ def doctor(
     It loads what a capture loads, and captures a small program of its own.
 
     With --probe it looks into one program instead: exits with 1 if its TLS cannot be read. With --timing it records a program
-    that does nothing, and prints the steps of the start.
+    that does nothing, and prints the steps of the start, and what it then holds in the kernel.
     """
     if timing:
         if probe is not None:

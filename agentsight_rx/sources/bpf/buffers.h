@@ -2,8 +2,27 @@
  *
  * Switches: BUFFERS (of one call). */
 
-/* Where the bytes of a call lie: in one buffer, in an array of them, in the array of a message. */
-enum { PLAIN, VECTOR, MESSAGE };
+/* Where the bytes of a call lie: in one buffer, in an array of them, in the array of a message; the process does not have them. */
+enum { PLAIN, VECTOR, MESSAGE, HIDDEN };
+
+/* Of a call with this number (arch/x86/entry/syscalls/syscall_64.tbl). */
+static inline int form_of(u32 number)
+{
+    switch (number) {
+    case 0:  /* read */
+    case 1:  /* write */
+    case 44: /* sendto */
+    case 45: /* recvfrom */
+        return PLAIN;
+    case 19: /* readv */
+    case 20: /* writev */
+        return VECTOR;
+    case 46: /* sendmsg */
+    case 47: /* recvmsg */
+        return MESSAGE;
+    }
+    return HIDDEN; /* recvmmsg, sendmmsg, sendfile, splice */
+}
 
 #define SEGMENT 16384
 

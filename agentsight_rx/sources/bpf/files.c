@@ -2,7 +2,9 @@
  *
  * Almost everything is seen at the end of the system call: its outcome is known, its strings are in memory, and a number can be
  * followed to the file that it now stands for. Bytes are counted here, per process and open file, and leave at the last close;
- * what is still open when a process ends is counted by the reader, which gets a record of every open file. */
+ * what is still open when a process ends is counted by the reader, which gets a record of every open file.
+ *
+ * Switch: ALL, every process is watched. */
 
 enum {
     OPEN = 1,
@@ -319,7 +321,7 @@ static inline int names(struct call_t *call)
     return 0;
 }
 
-int on_names(struct call_t *call) { return RUN(names(call)); }
+PART(on_names, call_t, AT_END, names(call))
 
 /* -- bytes -- */
 
@@ -392,7 +394,7 @@ static inline int bytes(struct call_t *call)
     return 0;
 }
 
-int on_bytes(struct call_t *call) { return RUN(bytes(call)); }
+PART(on_bytes, call_t, AT_END, bytes(call))
 
 /* -- close -- */
 
@@ -447,19 +449,16 @@ static inline int close(struct call_t *call)
     return 0;
 }
 
-int on_close(struct call_t *call) { return RUN(close(call)); }
+PART(on_close, call_t, AT_BEGIN, close(call))
 
 /* -- processes -- */
-
-FOLLOW_FORKS
-FOLLOW_EXECS
 
 static inline int ends(u64 task)
 {
     struct head_t head = {};
-    if (gone(&head, GONE, task))
+    if (is_gone(&head, GONE, task))
         SEND(&head, sizeof(head), 0);
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }
+PART_AT(at_exit, AT_EXIT, ends(ctx->args[0]))

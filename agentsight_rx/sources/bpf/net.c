@@ -104,7 +104,7 @@ static inline int begins(struct call_t *call)
     return 0;
 }
 
-int on_begin(struct call_t *call) { return RUN(begins(call)); }
+PART(on_begin, call_t, AT_BEGIN, begins(call))
 
 /* The entry is copied before it is deleted: its memory is used again at once. */
 static inline void decide(u64 sock, struct wait_t *wait, struct net_t *copy)
@@ -325,7 +325,7 @@ static inline int end(struct call_t *call)
     return 0;
 }
 
-int on_end(struct call_t *call) { return RUN(end(call)); }
+PART(on_end, call_t, AT_END, end(call))
 
 /* sendmmsg: an array of struct mmsghdr, 64 bytes each, of which `result` were sent. */
 static inline int batch(struct call_t *call)
@@ -368,19 +368,16 @@ static inline int batch(struct call_t *call)
     return 0;
 }
 
-int on_batch(struct call_t *call) { return RUN(batch(call)); }
+PART(on_batch, call_t, AT_END, batch(call))
 
 /* -- processes -- */
-
-FOLLOW_FORKS
-FOLLOW_EXECS
 
 static inline int ends(u64 task)
 {
     struct head_t head = {};
-    if (gone(&head, GONE, task))
+    if (is_gone(&head, GONE, task))
         SEND(&head, sizeof(head), 0);
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }
+PART_AT(at_exit, AT_EXIT, ends(ctx->args[0]))

@@ -15,13 +15,11 @@ enum { CHUNK = 1, OTHER = 2, CLOSE = 3 };
 
 enum { IN = 0, OUT = 1 };
 
-enum { HIDDEN = MESSAGE + 1 }; /* the process does not have the bytes of the call */
-
 /* What a connection carries. */
 enum { UNDECIDED, HTTP, TLS, UNKNOWN };
 
 #define MOST (16 << 20) /* bytes of one call */
-#define ROUNDS 32 /* programs that follow the first one: the kernel allows 33 (MAX_TAIL_CALL_CNT) */
+#define ROUNDS 27 /* programs that follow the first one: the kernel allows 33 (MAX_TAIL_CALL_CNT), with those of other sources */
 
 #define MSG_OOB 1
 #define MSG_PEEK 2
@@ -90,6 +88,7 @@ struct room_t {
     u64 sock;
     u32 direction;
     u32 rounds; /* programs that went on with this */
+    struct move_t move;
     struct chunk_t chunk;
 };
 
@@ -339,16 +338,21 @@ static inline int copy(struct room_t *room, struct side_t *side)
     return 0;
 }
 
-/* The CPU is not held: the kernel takes no call of another program meanwhile. */
-static inline int go_on(struct call_t *call, int is_left)
+static inline void jump_on(void *call)
 {
-    if (is_left) {
-        next_programs.call(call, 0);
-        count(SEEN);
-        count(LOST);
-    }
-    return 0;
+    next_programs.call(call, 0);
+    count(SEEN);
+    count(LOST);
 }
+
+/* As PART, for programs that may leave a rest, which the next one copies. No other source has its programs behind these. */
+#define COPIES(function, work)        \
+    int function(struct call_t *call) \
+    {                                 \
+        if (RUN(work))                \
+            jump_on(call);            \
+        return 0;                     \
+    }
 
 /* The bytes that the call moved, out of as many buffers as they lie in, into as few segments as they fit. */
 static inline int send_data(struct room_t *room, struct move_t *move, struct side_t *side, u64 did)
@@ -384,14 +388,19 @@ static inline u64 advance(struct side_t *side, u64 sock, u64 did, int direction)
 }
 
 /* 1 where the next program has to go on. */
-static inline int moved(struct process_t *process, struct move_t *move, u64 did, int direction)
+static inline int moved(struct process_t *process, struct move_t *known, u64 did, int known_direction)
 {
     u32 cpu = bpf_get_smp_processor_id();
-    u64 sock = move->sock, time_ns = bpf_ktime_get_ns();
+    u64 sock = known->sock, time_ns = bpf_ktime_get_ns();
     struct room_t *room = rooms.lookup(&cpu);
     struct connection_t *connection = connections.lookup(&sock);
     if (!room)
         return 0;
+    /* Into memory and back: the verifier would look at all that follows for each form and direction that it knows. */
+    struct move_t *move = &room->move;
+    *move = *known;
+    *(volatile u32 *)&room->direction = known_direction;
+    int direction = *(volatile u32 *)&room->direction;
     if (!connection) {
         struct connection_t fresh = {};
         begin_connection(&fresh, process, sock);
@@ -436,7 +445,6 @@ static inline int moved(struct process_t *process, struct move_t *move, u64 did,
     chunk->hidden = 0;
     chunk->offset = __sync_fetch_and_add(&side->offset, gap + did) + gap;
     room->sock = sock;
-    room->direction = direction;
     return send_data(room, move, side, did);
 }
 
@@ -455,54 +463,14 @@ static inline int more(void)
 }
 
 /* The program that goes on with what its thread left. */
-int on_more(struct call_t *call) { return go_on(call, RUN(more())); }
+COPIES(on_more, more())
 
 /* -- calls; the numbers are those of arch/x86/entry/syscalls/syscall_64.tbl -- */
 
-static inline int form_of(u32 number)
+static inline int is_write(u32 number)
 {
-    switch (number) {
-    case 0:  /* read */
-    case 1:  /* write */
-    case 44: /* sendto */
-    case 45: /* recvfrom */
-        return PLAIN;
-    case 19: /* readv */
-    case 20: /* writev */
-        return VECTOR;
-    case 46: /* sendmsg */
-    case 47: /* recvmsg */
-        return MESSAGE;
-    }
-    return HIDDEN; /* recvmmsg, sendmmsg, sendfile, splice */
+    return number == 1 || number == 20 || number == 44 || number == 46 || number == 307; /* write, writev, sendto, sendmsg, sendmmsg */
 }
-
-static inline int read_call(struct call_t *call)
-{
-    struct process_t *process = wanted();
-    s64 result = call->result;
-    if (!process || result <= 0 || !is_to_do(0))
-        return 0;
-    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), flags = 0;
-    u32 number = call->number;
-    u64 third = ARGUMENT(registers, dx), fourth = ARGUMENT(registers, r10);
-    struct move_t move = {.sock = tcp_of(task, ARGUMENT(registers, di)), .at = ARGUMENT(registers, si), .size = third};
-    if (!move.sock)
-        return 0;
-    move.form = form_of(number);
-    if (number == 45 || number == 299) /* recvfrom, recvmmsg */
-        flags = fourth;
-    if (number == 47) /* recvmsg */
-        flags = third;
-    if (flags & NO_STREAM)
-        return 0;
-    if (flags & MSG_TRUNC) /* the bytes are thrown away */
-        move.form = HIDDEN;
-    move.many = number == 299;
-    return moved(process, &move, result, IN);
-}
-
-int on_read(struct call_t *call) { return go_on(call, RUN(read_call(call))); }
 
 static inline int begin_write(struct call_t *call)
 {
@@ -524,47 +492,63 @@ static inline int begin_write(struct call_t *call)
     return 0;
 }
 
-int on_write_begin(struct call_t *call) { return RUN(begin_write(call)); }
+PART(on_write_begin, call_t, AT_BEGIN, begin_write(call))
 
-static inline int end_write(struct call_t *call)
+/* What a call that ends now has moved, where it is no write; without a socket it is of no interest. Returns the direction. */
+static inline int look_up(struct move_t *move, u32 number)
 {
-    u32 tid = current_key();
-    struct move_t *found = moves.lookup(&tid);
-    if (!found)
-        return 0;
-    struct move_t move = *found;
-    moves.delete(&tid);
-    s64 result = call->result;
-    struct process_t *process = wanted();
-    return process && result > 0 ? moved(process, &move, result, OUT) : 0;
+    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), flags = 0;
+    u32 first = ARGUMENT(registers, di);
+    u64 third = ARGUMENT(registers, dx), fourth = ARGUMENT(registers, r10);
+    int is_splice = number == 275, is_copy = is_splice || number == 40; /* sendfile(to, from, …), splice(from, …, to, …) */
+    move->form = form_of(number);
+    if (is_splice) {
+        move->sock = tcp_of(task, third);
+        if (move->sock)
+            return OUT;
+    }
+    move->sock = tcp_of(task, first);
+    if (is_copy)
+        return is_splice ? IN : OUT;
+    move->at = ARGUMENT(registers, si);
+    move->size = third;
+    if (number == 45 || number == 299) /* recvfrom, recvmmsg */
+        flags = fourth;
+    if (number == 47) /* recvmsg */
+        flags = third;
+    if (flags & NO_STREAM)
+        move->sock = 0;
+    if (flags & MSG_TRUNC) /* the bytes are thrown away */
+        move->form = HIDDEN;
+    move->many = number == 299;
+    return IN;
 }
 
-int on_write_end(struct call_t *call) { return go_on(call, RUN(end_write(call))); }
-
-/* sendfile(to, from, …) and splice(from, …, to, …): the kernel copies, the process has no bytes. */
-static inline int copy_call(struct call_t *call)
+static inline int end_call(struct call_t *call)
 {
-    struct process_t *process = wanted();
+    u32 tid = current_key(), number = call->number;
     s64 result = call->result;
-    if (!process || result <= 0 || !is_to_do(0))
+    int direction = OUT, writes = is_write(number);
+    struct move_t move = {};
+    if (writes) {
+        struct move_t *found = moves.lookup(&tid);
+        if (!found)
+            return 0;
+        move = *found;
+        moves.delete(&tid);
+    }
+    struct process_t *process = wanted();
+    if (!process || result <= 0)
         return 0;
-    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
-    u32 first = ARGUMENT(registers, di), third = ARGUMENT(registers, dx);
-    struct move_t move = {.form = HIDDEN};
-    int direction = OUT;
-    if (call->number == 40) { /* sendfile */
-        move.sock = tcp_of(task, first);
-    } else {
-        move.sock = tcp_of(task, third);
-        if (!move.sock) {
-            move.sock = tcp_of(task, first);
-            direction = IN;
-        }
+    if (!writes) {
+        if (!is_to_do(0))
+            return 0;
+        direction = look_up(&move, number);
     }
     return move.sock ? moved(process, &move, result, direction) : 0;
 }
 
-int on_copy(struct call_t *call) { return go_on(call, RUN(copy_call(call))); }
+COPIES(on_end, end_call(call))
 
 /* -- begin and end -- */
 
@@ -642,17 +626,11 @@ static inline int is_destroyed(u64 sock)
 
 RAW_TRACEPOINT_PROBE(tcp_destroy_sock) { return RUN(is_destroyed(ctx->args[0])); }
 
-FOLLOW_FORKS
-FOLLOW_EXECS
-
-static inline int ends(u64 task)
+static inline int ends(void)
 {
-    u32 tid = current_key(), tgid = current_tgid();
-    if (tracked.lookup(&tgid))
-        moves.delete(&tid);
-    if (leaving(task))
-        tracked.delete(&tgid);
+    u32 tid = current_key();
+    moves.delete(&tid);
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }
+PART_AT(at_exit, AT_EXIT, ends())

@@ -44,9 +44,9 @@ static inline u32 parent_of(u64 leader)
     return tgid_of(parent);
 }
 
-static inline int forked(u64 parent, u64 child)
+static inline int forked(u64 child)
 {
-    if (!follow_fork(parent, child) || !fits_now())
+    if (!fits_now())
         return 0;
     u32 tgid = tgid_of(child);
     struct process_t *process = tracked.lookup(&tgid);
@@ -61,7 +61,7 @@ static inline int forked(u64 parent, u64 child)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_fork) { return RUN(forked(ctx->args[0], ctx->args[1])); }
+PART_AT(at_fork, AT_FORK, forked(ctx->args[1]))
 
 /* Names from the working directory up to the root of the process, across mounts. */
 static inline void walk_cwd(struct room_t *room, u64 task)
@@ -129,7 +129,7 @@ static inline int executed(u64 task, u64 binprm)
 {
     u64 leader, mm = 0, arg_start = 0, arg_end = 0, filename = 0, signal = 0;
     u32 zero = 0, tgid = current_tgid();
-    if (!follow_exec(task) || !fits_now())
+    if (!fits_now())
         return 0;
     struct process_t *process = tracked.lookup(&tgid);
     struct room_t *space = room.lookup(&zero);
@@ -170,7 +170,7 @@ static inline int executed(u64 task, u64 binprm)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exec) { return RUN(executed(ctx->args[0], ctx->args[2])); }
+PART_AT(at_exec, AT_EXEC, executed(ctx->args[0], ctx->args[2]))
 
 static inline int ends(u64 task)
 {
@@ -180,7 +180,7 @@ static inline int ends(u64 task)
     struct process_t *process = tracked.lookup(&tgid);
     if (process)
         before = process->peak;
-    if (!gone(&record.head, EXIT, task) || !fits_now())
+    if (!is_gone(&record.head, EXIT, task) || !fits_now())
         return 0;
     leader = leader_of(task);
     record.ppid = parent_of(leader);
@@ -204,4 +204,4 @@ static inline int ends(u64 task)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }
+PART_AT(at_exit, AT_EXIT, ends(ctx->args[0]))

@@ -49,12 +49,10 @@ static inline int leave(struct pt_regs *ctx)
 
 int on_leave(struct pt_regs *ctx) { return HELD(leave(ctx)); }
 
-FOLLOW_FORKS
-
-static inline int executed(u64 task)
+static inline int executed(void)
 {
     u32 tgid = current_tgid();
-    if (!follow_exec(task) || !fits_now() || !is_bash())
+    if (!fits_now() || !is_bash())
         return 0;
     struct process_t *process = tracked.lookup(&tgid);
     if (!process || !is_to_do(0))
@@ -68,14 +66,4 @@ static inline int executed(u64 task)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exec) { return RUN(executed(ctx->args[0])); }
-
-static inline int ends(u64 task)
-{
-    u32 tgid = current_tgid();
-    if (leaving(task))
-        tracked.delete(&tgid);
-    return 0;
-}
-
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }
+PART_AT(at_exec, AT_EXEC, executed())

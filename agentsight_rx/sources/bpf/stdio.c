@@ -18,7 +18,7 @@ enum { PIPE = 0, UNIX = 1, TERMINAL = 2, EARLY = 3, REGULAR = 4 };
 
 enum { IN = 0, OUT = 1 };
 
-enum { UNSEEN = MESSAGE + 1 }; /* the call began before it was watched, so its arguments are in the registers once it ends */
+enum { UNSEEN = HIDDEN }; /* the call began before it was watched, so its arguments are in the registers once it ends */
 
 #define PEEK 2 /* MSG_PEEK: the bytes stay and will be read again */
 
@@ -42,7 +42,7 @@ struct leave_t {
     s64 result;
 };
 
-struct call_t {
+struct begun_t {
     u64 inode;
     u64 back; /* inode of the other end of the socket */
     u64 at;
@@ -99,7 +99,7 @@ struct room_t {
     struct chunk_t chunk;
 };
 
-BPF_HASH(calls, u32, struct call_t, 16384); /* by thread; 16384 threads may wait at once */
+BPF_HASH(calls, u32, struct begun_t, 16384); /* by thread; 16384 threads may wait at once */
 BPF_TABLE("lru_hash", struct key_t, struct channel_t, channels, 16384);
 
 /* One a CPU, which is held meanwhile. A map of the per-CPU kind takes 32 KiB at most. */
@@ -133,7 +133,7 @@ static inline u64 inode_of_socket(u64 socket)
     return inode;
 }
 
-static inline int identify_socket(struct call_t *call, u64 file, int direction)
+static inline int identify_socket(struct begun_t *call, u64 file, int direction)
 {
     u64 socket = 0, sock = 0, peer = 0, other = 0;
     u16 family = 0, type = 0;
@@ -158,7 +158,7 @@ static inline int identify_socket(struct call_t *call, u64 file, int direction)
 }
 
 /* Fills in which channel the call is on; 0 if it is on none. */
-static inline int identify(struct call_t *call, u32 fd, int direction)
+static inline int identify(struct begun_t *call, u32 fd, int direction)
 {
     u64 table = LOAD(LOAD(bpf_get_current_task_btf(), task_struct_files), files_struct_fdt), file = 0, inode = 0, super = 0;
     u32 most = *(u32 *)(table + O_fdtable_max_fds), device = 0;
@@ -195,17 +195,23 @@ static inline int identify(struct call_t *call, u32 fd, int direction)
     return 0;
 }
 
-static inline int enter(struct enter_t *args, int direction, int form, u64 flags)
+static inline int is_peek(u32 number, u64 third, u64 fourth)
 {
-    if (!wanted() || flags & PEEK)
+    u64 flags = number == 45 ? fourth : number == 47 ? third : 0; /* recvfrom, recvmsg */
+    return (flags & PEEK) != 0;
+}
+
+static inline int enter(struct enter_t *args)
+{
+    u32 number = args->number, fd = args->arguments[0], tid = current_tid();
+    int direction = number == 1 || number == 20 || number == 44 || number == 46; /* write, writev, sendto, sendmsg: OUT */
+    struct begun_t call = {.form = form_of(number)};
+    if (!wanted() || is_peek(number, args->arguments[2], args->arguments[3]))
         return 0;
-    u32 fd = args->arguments[0], tid = current_tid();
-    struct call_t call = {};
     if (!fd_fits(fd) || !identify(&call, fd, direction))
         return 0;
     call.at = args->arguments[1];
-    call.size = form == MESSAGE ? 0 : args->arguments[2];
-    call.form = form;
+    call.size = call.form == MESSAGE ? 0 : args->arguments[2];
     call.fd = fd;
     call.time_ns = bpf_ktime_get_ns();
     if (calls.update(&tid, &call))
@@ -213,41 +219,24 @@ static inline int enter(struct enter_t *args, int direction, int form, u64 flags
     return 0;
 }
 
-int enter_read(struct enter_t *args) { return RUN(enter(args, IN, PLAIN, 0)); }
-int enter_write(struct enter_t *args) { return RUN(enter(args, OUT, PLAIN, 0)); }
-int enter_readv(struct enter_t *args) { return RUN(enter(args, IN, VECTOR, 0)); }
-int enter_writev(struct enter_t *args) { return RUN(enter(args, OUT, VECTOR, 0)); }
-int enter_recvfrom(struct enter_t *args) { return RUN(enter(args, IN, PLAIN, args->arguments[3])); }
-int enter_sendto(struct enter_t *args) { return RUN(enter(args, OUT, PLAIN, 0)); }
-int enter_recvmsg(struct enter_t *args) { return RUN(enter(args, IN, MESSAGE, args->arguments[2])); }
-int enter_sendmsg(struct enter_t *args) { return RUN(enter(args, OUT, MESSAGE, 0)); }
+PART(on_enter, enter_t, AT_BEGIN, enter(call))
 
 /* A process that waits for input when it is first watched is in the middle of a call, and that is how it will get its first
- * message. The numbers are those of arch/x86/entry/syscalls/syscall_64.tbl. */
-static inline int look_up(struct call_t *call, u64 number, int direction)
+ * message. */
+static inline int look_up(struct begun_t *call, u64 number, int direction)
 {
     struct pt_regs registers = {};
     bpf_probe_read_kernel(&registers, sizeof(registers), (void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
     u32 fd = registers.di;
-    u64 flags = 0;
-    call->form = PLAIN;
+    call->form = form_of(number);
     call->at = registers.si;
-    call->size = registers.dx;
-    if (number == 19 || number == 20) /* readv, writev */
-        call->form = VECTOR;
-    if (number == 45) /* recvfrom */
-        flags = registers.r10;
-    if (number == 46 || number == 47) { /* sendmsg, recvmsg */
-        call->form = MESSAGE;
-        call->size = 0;
-        flags = registers.dx;
-    }
+    call->size = call->form == MESSAGE ? 0 : registers.dx;
     call->fd = fd;
     call->time_ns = bpf_ktime_get_ns();
-    return !(flags & PEEK) && fd_fits(fd) && identify(call, fd, direction);
+    return !is_peek(number, registers.dx, registers.r10) && fd_fits(fd) && identify(call, fd, direction);
 }
 
-static inline void begin(struct chunk_t *chunk, u32 kind, struct process_t *process, struct call_t *call, int direction)
+static inline void begin(struct chunk_t *chunk, u32 kind, struct process_t *process, struct begun_t *call, int direction)
 {
     fill_head(&chunk->head, kind, process);
     chunk->inode = call->kind == EARLY ? 0 : call->inode;
@@ -262,7 +251,7 @@ static inline void begin(struct chunk_t *chunk, u32 kind, struct process_t *proc
 }
 
 /* What was written before the socket was accepted comes first in what is written behind that. */
-static inline void adopt_early(struct channel_t *channel, struct call_t *call)
+static inline void adopt_early(struct channel_t *channel, struct begun_t *call)
 {
     struct key_t key = {.inode = call->back, .kind = EARLY};
     struct channel_t *early = channels.lookup(&key);
@@ -272,7 +261,7 @@ static inline void adopt_early(struct channel_t *channel, struct call_t *call)
     }
 }
 
-static inline struct channel_t *channel_of(struct call_t *call, int direction)
+static inline struct channel_t *channel_of(struct begun_t *call, int direction)
 {
     struct key_t key = {.inode = call->kind == EARLY ? call->back : call->inode, .kind = call->kind | (u64)call->device << 8};
     struct channel_t fresh = {};
@@ -300,7 +289,7 @@ static inline int talks_to_itself(struct channel_t *channel, int direction)
 }
 
 /* The bytes that the call moved, out of as many buffers as they lie in, into as few segments as they fit. */
-static inline void send_data(struct room_t *room, struct call_t *call, struct side_t *side, u64 did)
+static inline void send_data(struct room_t *room, struct begun_t *call, struct side_t *side, u64 did)
 {
     struct chunk_t *chunk = &room->chunk;
     u64 over = did > MOST ? did - MOST : 0;
@@ -334,11 +323,11 @@ static inline void send_data(struct room_t *room, struct call_t *call, struct si
 static inline int leave(struct leave_t *args, int direction)
 {
     u32 tid = current_tid(), cpu = bpf_get_smp_processor_id();
-    struct call_t *found = calls.lookup(&tid);
+    struct begun_t *found = calls.lookup(&tid);
     if (!found)
         return 0;
     if (found->form == UNSEEN) {
-        struct call_t looked_up = {};
+        struct begun_t looked_up = {};
         if (look_up(&looked_up, (u32)args->number, direction))
             calls.update(&tid, &looked_up); /* and back: what comes from a map is one state to the verifier, whatever it is */
         else
@@ -347,7 +336,7 @@ static inline int leave(struct leave_t *args, int direction)
         if (!found)
             return 0;
     }
-    struct call_t call = *found;
+    struct begun_t call = *found;
     calls.delete(&tid);
     s64 result = args->result;
     int at_end = direction == IN && !result && !call.datagram && (call.size || call.form == MESSAGE);
@@ -390,11 +379,8 @@ static inline int leave(struct leave_t *args, int direction)
     return 0;
 }
 
-int leave_in(struct leave_t *args) { return RUN(leave(args, IN)); }
-int leave_out(struct leave_t *args) { return RUN(leave(args, OUT)); }
-
-FOLLOW_FORKS
-FOLLOW_EXECS
+PART(leave_in, leave_t, AT_END, leave(call, IN))
+PART(leave_out, leave_t, AT_END, leave(call, OUT))
 
 static inline int ends(u64 task)
 {
@@ -403,12 +389,11 @@ static inline int ends(u64 task)
         struct head_t head;
         u64 nothing[(EMPTY - sizeof(struct head_t)) / 8];
     } mark = {};
-    if (tracked.lookup(&tgid))
-        calls.delete(&tid);
-    if (!gone(&mark.head, GONE, task) || !fits_now() || is_own(tgid))
+    calls.delete(&tid);
+    if (!is_gone(&mark.head, GONE, task) || !fits_now() || is_own(tgid))
         return 0;
     SEND(&mark, sizeof(mark), 0);
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }
+PART_AT(at_exit, AT_EXIT, ends(ctx->args[0]))

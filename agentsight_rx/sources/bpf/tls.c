@@ -536,9 +536,6 @@ int on_more(struct pt_regs *ctx) { return go_on(ctx, HELD(more())); }
 int on_enter(struct pt_regs *ctx) { return HELD(enter(ctx, bpf_get_attach_cookie(ctx))); }
 int on_leave(struct pt_regs *ctx) { return go_on(ctx, HELD(leave(ctx, bpf_get_attach_cookie(ctx)))); }
 
-
-FOLLOW_FORKS
-
 static inline int identify(u64 file, struct file_t *into)
 {
     u64 inode = 0, super = 0;
@@ -565,8 +562,10 @@ static inline int is_chosen(struct file_t *file)
 static inline void choose(void)
 {
     u32 tgid = current_tgid();
-    if (tgid && !tracked.lookup(&tgid))
-        track(tgid, leader_of(bpf_get_current_task()));
+    struct process_t process = {.pid = tgid, .since_ns = bpf_ktime_get_ns()};
+    FIELD(process.start_ns, leader_of(bpf_get_current_task()), task_struct_start_boottime);
+    if (tgid && !tracked.lookup(&tgid) && tracked.update(&tgid, &process))
+        count(UNTRACKED);
 }
 
 /* This process uses code of a file that user space has not looked into. */
@@ -577,7 +576,7 @@ static inline void report_file(u32 kind, struct file_t *file)
         send_mark(kind, process, file->inode, 0, file->size, (u64)file->device << 32 | file->generation);
 }
 
-static inline int executed(u64 task, u64 binprm)
+static inline int executed(u64 binprm)
 {
     u64 opened = 0;
     struct file_t file = {};
@@ -585,12 +584,11 @@ static inline int executed(u64 task, u64 binprm)
     identify(opened, &file);
     if (is_chosen(&file))
         choose();
-    if (follow_exec(task))
-        report_file(STARTED, &file);
+    report_file(STARTED, &file);
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exec) { return RUN(executed(ctx->args[0], ctx->args[2])); }
+PART_AT(at_exec, AT_EXEC, executed(ctx->args[2]))
 
 /* -- what connections carry -- */
 
@@ -736,15 +734,11 @@ int on_mapped(struct call_t *call) { return RUN(maps(call)); }
 
 static inline int ends(u64 task)
 {
-    u32 tgid = current_tgid();
+    struct process_t *process = wanted();
     forget_call();
-    struct process_t *process = leaving(task);
-    if (!process)
-        return 0;
-    if (fits_now())
+    if (process && ended(task))
         send_mark(GONE, process, 0, 0, 0, 0);
-    tracked.delete(&tgid);
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit) { return RUN(ends(ctx->args[0])); }
+PART_AT(at_exit, AT_EXIT, ends(ctx->args[0]))

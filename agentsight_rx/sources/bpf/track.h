@@ -1,10 +1,14 @@
-/* Which processes are of interest: one set of tgids, decided at fork and exec, read by every other probe.
+/* What the tracker and the programs of every source have in common: the set of watched processes, records, and the way from one
+ * program to the next.
  *
- * Compile-time switches: ALL (every process), else NEEDED (the bits that a process must fit, 0: none is watched for them);
- * MEMBERS (who is in a control group of `groups` is watched besides); TREE (what a process fits, its children fit);
- * BY_SESSION; as further conditions BY_UID and BY_CGROUP; CALLS (the source looks at system calls); IN_NAMESPACE (user space
- * runs in a PID namespace below the first one). O_struct_field are byte offsets of this kernel, from its BTF. What differs from
- * run to run is in `settings`: a compiled program is used again. */
+ * Which processes are watched is decided once, by tracker.c, at fork and exec. A source only reads the set, in `tracked`. The
+ * kernel runs the tracker's programs for every process of the machine; they leave at once where it is not watched. For one that
+ * is, they go on in the programs of the sources that asked for this system call or this moment, one behind the other: see NEXT.
+ *
+ * Compile-time switches: SLOT (the number of the source, see sources/kernel/tracker.py); BY_UID and BY_CGROUP, further conditions
+ * at each event; CALLS (the source looks at system calls); IN_NAMESPACE (user space runs in a PID namespace below the first one);
+ * those of tracker.c. O_struct_field are byte offsets of this kernel, from its BTF. What differs from run to run is in `settings`:
+ * a compiled program is used again. */
 
 #include <linux/types.h>
 
@@ -14,31 +18,12 @@
 
 enum { SEEN, LOST, UNTRACKED, COUNTS };
 
-/* What a process fits; sources/target.py has the same numbers. The preprocessor reads them too. */
-#define PID 1
-#define NAME 2
-#define SESSION 4
-#define MEMBER 8
-
-#ifndef NEEDED
-#define NEEDED 0
-#endif
-#if NEEDED & (NEEDED - 1)
-#define SEVERAL /* a process may fit a part of what it must fit */
-#endif
-
-/* Marks of a name in `comms`. */
-enum { LISTED = 1, NAMED = 2, WATCHED = 4 };
-
 struct process_t {
     u64 start_ns; /* CLOCK_BOOTTIME at its start: with the pid, the identity of the process; 0 = not looked up yet */
     u64 peak;     /* only of process.c: pages that the kernel counted as the most before its newest program began */
+    u64 since_ns; /* CLOCK_MONOTONIC when a program began to watch it; smaller than any time where user space did */
     u32 pid;      /* its key */
     u32 pad;
-};
-
-struct comm_t {
-    char text[16];
 };
 
 /* What every record begins with. */
@@ -58,7 +43,7 @@ struct settings_t {
     u32 own;     /* the process that captures */
     u32 session; /* of BY_SESSION */
     u32 uid;     /* of BY_UID */
-    u32 closed;  /* nothing is watched any more */
+    u32 closed;  /* bits of the sources for which nothing is watched any more */
     u32 zero;    /* always */
     u32 inode;   /* of IN_NAMESPACE: of the PID namespace, and how deep it is below the first one */
     u32 depth;
@@ -66,14 +51,7 @@ struct settings_t {
 
 BPF_ARRAY(settings, struct settings_t, 1);
 BPF_HASH(tracked, u32, struct process_t, 65536);
-#ifdef SEVERAL
-BPF_HASH(partly, u32, u32, 65536); /* tgid -> what it fits */
-#endif
-BPF_HASH(comms, struct comm_t, u8, 256);
-#ifdef MEMBERS
-BPF_HASH(groups, u64, u8, 1024);
-#endif
-BPF_PERCPU_ARRAY(counts, u64, COUNTS);
+BPF_PERCPU_ARRAY(counts, u64, COUNTS); /* of each source its own; the tables above are the tracker's, and shared */
 
 static inline void count(int which)
 {
@@ -82,7 +60,65 @@ static inline void count(int which)
         __sync_fetch_and_add(found, 1); /* a uprobe may be preempted by another on its CPU */
 }
 
+/* What the tracepoints at the begin and at the end of a system call hand over. */
+struct call_t {
+    u64 common;
+    u32 number;
+    u32 pad;
+    s64 result; /* only at the end */
+};
+
+/* The programs behind this one. A row has one place for each source: there stands the program that follows those of the source
+ * before, and in the first place the one that is first. So a program jumps once, and where no other follows, it returns. The rows
+ * are the system calls, by their numbers, at their begin and at their end; and the moments of a process. */
+#define SLOTS 8 /* of a row; sources/kernel/tracker.py knows it, and the numbers of the sources */
+#define CALLS_MOST 512 /* numbers of system calls */
+
+enum { AT_FORK, AT_EXEC, AT_EXIT, MOMENTS };
+enum { AT_BEGIN, AT_END };
+
+BPF_PROG_ARRAY(next_calls, CALLS_MOST * 2 * SLOTS);
+BPF_PROG_ARRAY(next_moments, MOMENTS * SLOTS);
+
+#ifdef SLOT
+#define PLACE (SLOT + 1)
+#else
+#define PLACE 0
+#endif
+
+/* No number that the verifier knows, or each change of a table would change the code of the programs that jump there. */
+static inline u32 row_of(u32 moment)
+{
+    int first = 0;
+    struct settings_t *set = settings.lookup(&first);
+    return set ? (moment + set->zero) * SLOTS : 0;
+}
+
+static inline void jump_call(void *call, u32 row) { next_calls.call(call, row * SLOTS + PLACE); }
+static inline void jump_moment(void *ctx, u32 moment) { next_moments.call(ctx, row_of(moment) + PLACE); }
+
+/* While the CPU is held the kernel takes no jump: these come behind the work, and are the last that a program does. */
+#define NEXT_CALL(side) jump_call(call, (u32)call->number * 2 + (side))
+#define NEXT_MOMENT(moment) jump_moment(ctx, moment)
+
+/* A program of a source: for system calls at their begin or their end, for a moment of a process. */
+#define PART(function, type, side, work) \
+    int function(struct type *call)      \
+    {                                    \
+        RUN(work);                       \
+        NEXT_CALL(side);                 \
+        return 0;                        \
+    }
+#define PART_AT(function, moment, work)               \
+    int function(struct bpf_raw_tracepoint_args *ctx) \
+    {                                                 \
+        RUN(work);                                    \
+        NEXT_MOMENT(moment);                          \
+        return 0;                                     \
+    }
+
 /* All records of a source go into one ring. It is in a table, so that a larger one can take its place: see kernel/ring.py. */
+#ifdef SLOT
 BPF_RINGBUF_OUTPUT(first_ring, RING_PAGES);
 BPF_ARRAY_OF_MAPS(ring, "first_ring", 1);
 
@@ -102,6 +138,7 @@ static inline void *ring_now(void)
             count(LOST);                                                                      \
         sent;                                                                                 \
     })
+#endif
 
 /* A number of bytes for a helper: `size`, but `most` where it is more. The verifier must know the limit of the very register that
  * the helper gets, and a compiler may compare a copy of it, or a copy less two. So the instructions are written here. The usual
@@ -189,17 +226,18 @@ static inline void leave_run(u32 program)
     if (now)
         __sync_fetch_and_add(now, -1);
 }
-#define RUN(call)                      \
+#define COUNTED(call)                  \
     ({                                 \
         enum { program = __COUNTER__ }; \
         enter_run(program);            \
-        int ran = HELD(call);          \
+        int ran = (call);              \
         leave_run(program);            \
         ran;                           \
     })
 #else
-#define RUN(call) HELD(call)
+#define COUNTED(call) (call)
 #endif
+#define RUN(call) COUNTED(HELD(call))
 static inline int is_to_do(u32 place)
 {
 #ifdef RUNS
@@ -330,13 +368,14 @@ static inline int is_own(u32 tgid)
     return set && set->own == tgid;
 }
 
+#ifdef SLOT
 /* What must fit besides, asked at each event: the user of the current process, its control group or one above it; and that the
- * capture goes on. */
+ * source goes on. */
 static inline int fits_now(void)
 {
     int first = 0;
     struct settings_t *set = settings.lookup(&first);
-    if (!set || set->closed)
+    if (!set || set->closed & 1 << SLOT)
         return 0;
 #ifdef BY_UID
     if ((u32)bpf_get_current_uid_gid() != set->uid)
@@ -348,128 +387,13 @@ static inline int fits_now(void)
 #endif
     return 1;
 }
+#endif
 
 static inline u64 leader_of(u64 task)
 {
     u64 leader = 0;
     FIELD(leader, task, task_struct_group_leader);
     return leader;
-}
-
-static inline int session_fits(u64 task)
-{
-#ifdef BY_SESSION
-    u64 signal = 0;
-    int first = 0;
-    struct settings_t *set = settings.lookup(&first);
-    FIELD(signal, task, task_struct_signal);
-    return set && session_of(signal) == set->session;
-#else
-    return 0;
-#endif
-}
-
-static inline void track(u32 tgid, u64 leader)
-{
-    struct process_t process = {.pid = tgid};
-    FIELD(process.start_ns, leader, task_struct_start_boottime);
-    if (tracked.update(&tgid, &process))
-        count(UNTRACKED);
-}
-
-static inline int group_is_chosen(void)
-{
-#ifdef MEMBERS
-    u64 group = bpf_get_current_cgroup_id();
-    return groups.lookup(&group) != 0;
-#else
-    return 0;
-#endif
-}
-
-/* A process fits this much: watch it, or remember what it fits. */
-static inline int enlist(u32 tgid, u64 leader, u32 met)
-{
-    asm volatile("" : "+r"(met)); /* or the compiler joins the pointers behind the bits, which the verifier refuses */
-    if (met & MEMBER || (NEEDED && (met & NEEDED) == NEEDED)) {
-        track(tgid, leader);
-#ifdef SEVERAL
-        partly.delete(&tgid);
-#endif
-        return 1;
-    }
-#ifdef SEVERAL
-    if (NEEDED & PID && !(met & PID)) /* and never will: this is inherited alone */
-        return 0;
-    if (met && partly.update(&tgid, &met))
-        count(UNTRACKED);
-#endif
-    return 0;
-}
-
-static inline u32 met_so_far(u32 tgid)
-{
-#ifdef SEVERAL
-    u32 *met = partly.lookup(&tgid);
-    return met ? *met : 0;
-#else
-    return 0;
-#endif
-}
-
-/* In the parent, before the child can run. */
-static inline int follow_fork(u64 parent, u64 child)
-{
-    u32 tgid = tgid_of(child), parent_tgid = 0, met = 0;
-    if (!tgid || leader_of(child) != child) /* outside, or a thread */
-        return 0;
-#ifdef ALL
-    track(tgid, child);
-    return 1;
-#else
-    if (session_fits(child))
-        met |= SESSION;
-    if (group_is_chosen()) /* a child begins in the group of its parent */
-        met |= MEMBER;
-#ifdef TREE
-    parent_tgid = tgid_of(parent);
-    if (tracked.lookup(&parent_tgid)) {
-        track(tgid, child);
-        return 1;
-    }
-    met |= met_so_far(parent_tgid);
-#endif
-    return enlist(tgid, child, met);
-#endif
-}
-
-/* At exec the process may become interesting by its new name, its session or its control group. */
-static inline int follow_exec(u64 task)
-{
-    u32 tgid = current_tgid();
-    if (!tgid)
-        return 0;
-#ifdef ALL
-    if (!tracked.lookup(&tgid))
-        track(tgid, leader_of(task));
-    return 1;
-#else
-    u32 met = met_so_far(tgid), watched = tracked.lookup(&tgid) != 0;
-    struct comm_t comm = {};
-    bpf_get_current_comm(&comm.text, sizeof(comm.text));
-    u8 *name = comms.lookup(&comm);
-    if (name)
-        met |= NAME;
-    if (session_fits(task))
-        met |= SESSION;
-    if (group_is_chosen())
-        met |= MEMBER;
-    if (!watched)
-        watched = enlist(tgid, leader_of(task), met);
-    if (name)
-        *name |= watched ? NAMED | WATCHED : NAMED;
-    return watched;
-#endif
 }
 
 /* The last thread is gone. */
@@ -480,18 +404,6 @@ static inline int ended(u64 task)
     FIELD(signal, task, task_struct_signal);
     FIELD(live, signal, signal_struct_live);
     return live == 0;
-}
-
-/* At the exit of a thread: the process, if it is watched and this was its last one. The caller deletes it from `tracked`. */
-static inline struct process_t *leaving(u64 task)
-{
-    u32 tgid = current_tgid();
-    struct process_t *process = tracked.lookup(&tgid);
-#ifdef SEVERAL
-    if (!process && partly.lookup(&tgid) && ended(task))
-        partly.delete(&tgid);
-#endif
-    return process && ended(task) ? process : 0;
 }
 
 static inline u64 own_leader(void)
@@ -548,43 +460,20 @@ static inline void fill_head_slowly(struct head_t *head, u32 kind, struct proces
     fill_head_of(head, kind, process, leader_of((u64)bpf_get_current_task()));
 }
 
-/* Did the last thread of a tracked process end? Then its head is filled, and it is tracked no more. */
-static inline int gone(struct head_t *head, u32 kind, u64 task)
+/* At the exit of a thread of a watched process: was it the last one? Then the head is filled. */
+static inline int is_gone(struct head_t *head, u32 kind, u64 task)
 {
     u32 tgid = current_tgid();
-    struct process_t *process = leaving(task);
-    if (!process)
+    struct process_t *process = tracked.lookup(&tgid);
+    if (!process || !ended(task))
         return 0;
     fill_head(head, kind, process);
-    tracked.delete(&tgid);
     return 1;
 }
-
-/* The probes of a source that follows its processes without a record for each. */
-#define FOLLOW_FORKS                                         \
-    RAW_TRACEPOINT_PROBE(sched_process_fork)                 \
-    {                                                        \
-        RUN(follow_fork(ctx->args[0], ctx->args[1]));        \
-        return 0;                                            \
-    }
-#define FOLLOW_EXECS                         \
-    RAW_TRACEPOINT_PROBE(sched_process_exec) \
-    {                                        \
-        RUN(follow_exec(ctx->args[0]));      \
-        return 0;                            \
-    }
 
 #ifdef CALLS
 
 #include <uapi/linux/ptrace.h>
-
-/* What the tracepoints at the begin and at the end of a system call hand over. */
-struct call_t {
-    u64 common;
-    u32 number;
-    u32 pad;
-    s64 result; /* only at the end */
-};
 
 /* An argument of the system call that the current thread is in, also at its end: so nothing is kept from its begin. */
 #define ARGUMENT(registers, name) (*(u64 *)((registers) + offsetof(struct pt_regs, name)))

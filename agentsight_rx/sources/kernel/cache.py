@@ -25,10 +25,9 @@ from ...core.errors import CaptureError
 from ...core.options import msgpack_decoder
 from ..own_folder import own_folder
 from .btf import defines, read_types
-from .compiler import compiled, compiler_identity
+from .compiler import HEADERS, compiled, compiler_identity
 from .features import allocates_entries, has_may_goto, holds_cpu, preempts_programs
 from .loaded import HOLD_CPU, RELEASE_CPU, Image
-from .shim import HEADERS
 
 _FORMAT = 2  # of the files; count it up where the meaning of an Image changes
 _MAGIC = b"agentsight-rx program\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import starmap
 from struct import Struct, pack_into
@@ -129,7 +129,8 @@ class Loaded:
     program need not be compiled anew for another size. Where the kernel refuses a program, `anew` may give another Image of
     the same source, once: the one at hand may be from a file. The table of maps NAME begins with the map first_NAME.
 
-    A program for tracepoints is loaded for each of the Image's runs.
+    A program for tracepoints is loaded for each of the Image's runs. Of the maps named in `of_run` each run has its own.
+    `shared` are maps of another one that takes the place of maps with their names, and `of_runs` such maps, one for each run.
     """
 
     def __init__(
@@ -138,16 +139,26 @@ class Loaded:
         anew: Callable[[], Image | None] | None = None,
         *,
         entries: Mapping[str, int] = MappingProxyType({}),
+        of_run: Sequence[str] = (),
+        shared: Mapping[str, int] = MappingProxyType({}),
+        of_runs: Mapping[str, Mapping[int, int]] = MappingProxyType({}),
     ) -> None:
         self._image = image
         self._anew = anew
         self._entries = entries
+        self._shared = shared
+        self._of_runs = dict(of_runs)
         self._maps: dict[str, int] = {}
+        self._more: list[int] = []  # maps of the runs behind the first one
         self._tables: dict[str, Table] = {}
         self._programs: dict[tuple[str, int, int, int], int] = {}
         try:
             for each in sorted(image.maps, key=lambda each: each.kind == ARRAY_OF_MAPS):
-                self._create(each)
+                if each.name not in shared and each.name not in of_runs:
+                    self._create(each)
+                if each.name in of_run:
+                    first, *others = self.runs
+                    self._of_runs[each.name] = {first: self._maps[each.name], **{run: self._another(each) for run in others}}
         except BaseException:
             self.close()
             raise
@@ -156,8 +167,27 @@ class Loaded:
         if name not in self._tables:
             found = next(each for each in self._image.maps if each.name == name)
             key, leaf = type_of(json.loads(found.key_type)), type_of(json.loads(found.leaf_type))
-            self._tables[name] = Table(self._maps[name], found.kind, key, leaf, entries=self._entries.get(name, found.entries))
+            fd, most = self._descriptor(name), self._entries.get(name, found.entries)
+            self._tables[name] = Table(fd, found.kind, key, leaf, entries=most)
         return self._tables[name]
+
+    def has(self, function: str) -> bool:
+        """Whether it has a program of this name."""
+        return any(each.name == function for each in self._image.functions)
+
+    def of_runs(self, name: str) -> Mapping[int, int]:
+        """The descriptors of a map of which each run has its own, by their runs."""
+        return self._of_runs[name]
+
+    def _descriptor(self, name: str, run: int = 0) -> int:
+        if name in self._of_runs:
+            return self._of_runs[name][run]
+        return self._shared[name] if name in self._shared else self._maps[name]
+
+    def _another(self, like: Map) -> int:
+        fd = create_map(like.name, like.kind, (like.key_size, like.leaf_size), entries=like.entries, flags=like.flags)
+        self._more.append(fd)
+        return fd
 
     def _create(self, wanted: Map) -> None:
         sizes, most = (wanted.key_size, wanted.leaf_size), self._entries.get(wanted.name, wanted.entries)
@@ -189,20 +219,23 @@ class Loaded:
         return self._programs[wanted]
 
     def _load(self, name: str, kind: int, attach_type: int, run: int) -> int:
-        code = self._image.linked(name, lambda number: self._maps[self._image.maps[number].name], run=run)
+        code = self._image.linked(name, lambda number: self._descriptor(self._image.maps[number].name, run), run=run)
         return load_program(name, kind, code, attach_type=attach_type)
 
-    def skipped(self) -> int:
+    def skipped(self, also_inside: Sequence[Loaded] = ()) -> int:
         """
         How many events no program looked at, at most, because their CPU was in the middle of the same program in each run. All
-        runs but one must have been counted there at once: one may stand before or behind what counts it.
+        runs but one must have been counted there at once: one may stand before or behind what counts it. A program that goes
+        on in those of others is in the middle while they are.
         """
         fewest: dict[str, int] = {}
         for (name, kind, *_), program in self._programs.items():
             if kind in (TRACEPOINT, RAW_TRACEPOINT):  # the kernel skips no probe
                 fewest[name] = min(fewest.get(name, sys.maxsize), skipped_runs(program))
         found = sum(fewest.values())
-        return found if found and (len(self.runs) == 1 or self._deepest() >= self.runs[-1]) else 0
+        if not found or len(self.runs) == 1:
+            return found
+        return found if sum(each._deepest() for each in (self, *also_inside)) >= self.runs[-1] else 0
 
     def _deepest(self) -> int:
         """How many runs of a program were in the middle at once, on a CPU."""
@@ -238,8 +271,8 @@ class Loaded:
 
     def close(self) -> None:
         """Give up programs and maps; attached programs keep their own."""
-        descriptors = [*self._programs.values(), *self._maps.values()]
-        self._programs, self._maps, self._tables = {}, {}, {}
+        descriptors = [*self._programs.values(), *self._maps.values(), *self._more]
+        self._programs, self._maps, self._tables, self._more = {}, {}, {}, []
         for fd in descriptors:
             os.close(fd)
 

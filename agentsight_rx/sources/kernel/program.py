@@ -1,41 +1,26 @@
-"""C sources and a Target -> a loaded BPF program with its ring, its counts and the processes that it watches."""
+"""C sources and a Target -> the loaded BPF programs of a source, with ring and counts, run by the tracker of the target."""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from ...core.errors import Unavailable
 from ...events import Loss, Origin
 from ...events.loss import Reason
-from ..containers.contents import control_groups
 from ..names import Names
-from ..proc import is_alive
-from ..target import Target, found
+from ..target import Target
 from .cache import Source, prepared
 from .features import require_kernel
-from .loaded import Loaded
-from .namespace import Namespace, own_namespace
+from .loaded import Image, Loaded
+from .namespace import own_namespace
 from .probes import at_tracepoint, leave, number_of
-from .rights import Call, refusal
 from .ring import GATHER_S, Ring, size_of_ring
+from .tracker import TRACK_FIELDS, Entry, give_up, refused, slot_of, tracker_of
 
 E = TypeVar("E")
 
-_TRACK_FIELDS = (
-    "task_struct.tgid",
-    "task_struct.group_leader",
-    "task_struct.start_boottime",
-    "task_struct.signal",
-    "task_struct.comm",
-    "signal_struct.live",
-    "signal_struct.pids",
-    "pid.numbers",
-)
 # Fields for sources that watch system calls, with the switch -DCALLS
 CALL_FIELDS = (
     "task_struct.files",
@@ -59,16 +44,17 @@ CALL_FIELDS = (
 )
 _LOST, _UNTRACKED = 1, 2  # places in `counts` of bpf/track.h
 _LOSSES = "the ring was full", "a table in the kernel was full", "the kernel skipped a program, perhaps for another process"
+_CONDITIONS = frozenset({"-DBY_UID", "-DBY_CGROUP"})  # of a target, that each source asks
 _SKIPS_S = 1.0  # between two looks at the programs that the kernel skipped
-_LISTED, _NAMED, _WATCHED = 1, 2, 4  # the marks of bpf/track.h for a name
 
 
 class Program(Generic[E]):
     """
-    One BPF object: `bpf/track.h`, further `headers`, the C source of one stage and further `parts` of it. It filters by
-    `target` in the kernel. Which of the names of `target` a process had is noted in `names`. A `ring_size` of 0 is chosen by
-    the memory that is free. The ring begins with `first_ring` bytes of it, if that is not 0. `gather_s`: for how long records
-    may wait for more of them.
+    The BPF object of a source: `bpf/track.h`, further `headers`, the C source of one stage and further `parts` of it. Which
+    processes it watches the tracker of `target` decides; with `by_file` it has one of its own, since it chooses processes
+    itself. Which of the names of `target` a process had is noted in `names`. A `ring_size` of 0 is chosen by the memory that
+    is free. The ring begins with `first_ring` bytes of it, if that is not 0. `gather_s`: for how long records may wait for
+    more of them.
     """
 
     def __init__(
@@ -85,6 +71,7 @@ class Program(Generic[E]):
         headers: Sequence[str] = (),
         parts: Sequence[str] = (),
         names: Names | None = None,
+        by_file: bool = False,
     ) -> None:
         size = size_of_ring(ring_size)
         begins = min(size, first_ring or size)
@@ -94,110 +81,89 @@ class Program(Generic[E]):
         self._target = target
         here = own_namespace()
         self._reported = dict[str, int]()
+        conditions = [flag for flag in target.flags() if flag in _CONDITIONS]
         source = Source(
             files=("track.h", *headers, f"{stage}.c", *parts),
-            fields=(*_TRACK_FIELDS, *here.fields, *fields),
-            flags=(*target.flags(), *here.flags, *switches),
+            fields=(*TRACK_FIELDS, *here.fields, *fields),
+            flags=(f"-DSLOT={slot_of(stage)}", *conditions, *here.flags, *switches),
         )
         image, anew = prepared(source)
-        try:
-            self.bpf = Loaded(image, anew, entries={"first_ring": begins})
-        except OSError as error:
-            raise _refused(f"the tables of the {stage} program", "map", error) from error
-        self._settle(here)
-        for comm in target.comms:
-            self.bpf["comms"][self._comm_key(comm)] = ctypes.c_uint8(_LISTED)
-        for group in (group for container in target.containers for group in control_groups(container)):
-            self.bpf["groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
         self._names = names or Names()
-        first = self.bpf["first_ring"].fd
-        growth = self.bpf.growth_of("ring", size)
-        self._ring: Ring[E] = Ring(first, begins, decode, growth=growth, gather_s=gather_s)
+        self._tracker = tracker_of(target, stage, alone=by_file)
+        try:
+            self.bpf = self._loaded(image, anew, begins)
+            first = self.bpf["first_ring"].fd
+            growth = self.bpf.growth_of("ring", size)
+            self._ring: Ring[E] = Ring(first, begins, decode, growth=growth, gather_s=gather_s)
+        except BaseException:
+            give_up(self._tracker, stage)
+            raise
         self._final: tuple[int, int, int] | None = None
         self._over = False
         self._looked = self._asked = time.monotonic()
+        self._before = self._tracker.untracked(), self._tracker.skipped()  # before this source took part
         self._skipped, self._closing = 0, False
+        self._given = set[Entry]()
         self._attached: list[int] = []
         try:
+            self._tracker.join(stage, self.bpf)
             self._attached += self.bpf.attach_raw()
         except OSError as error:
             self.close()
-            raise _refused(f"the {stage} program", "raw tracepoint", error) from error
+            raise refused(f"the {stage} program", "raw tracepoint", error) from error
+        self._joined_ns = time.monotonic_ns()
 
-    def _settle(self, here: Namespace) -> None:
-        """What differs from run to run is no part of the program, or each run would need one of its own."""
-        target, settings = self._target, self.bpf["settings"]
-        group, level = target.control_group or (0, 0)
-        chosen = {"session": target.session or 0, "uid": target.uid or 0, "group": group, "level": level}
-        settings[ctypes.c_int(0)] = settings.Leaf(own=os.getpid(), inode=here.inode, depth=here.depth, **chosen)
+    def _loaded(self, image: Image, anew: Callable[[], Image | None] | None, begins: int) -> Loaded:
+        shared, chains = self._tracker.shared, self._tracker.chains
+        try:
+            return Loaded(image, anew, entries={"first_ring": begins}, shared=shared, of_runs=chains)
+        except OSError as error:
+            raise refused(f"the tables of the {self._stage} program", "map", error) from error
 
     def quiet(self) -> None:
         """No process counts as watched from now on, so that no record and no loss follows the records in the ring."""
-        settings, first = self.bpf["settings"], ctypes.c_int(0)
-        leaf = settings[first]
-        leaf.closed = 1
-        settings[first] = leaf
+        self._tracker.quiet(self._stage)
 
     def attach(self, function: str, tracepoints: Iterable[str]) -> None:
-        """Run `function` at each of `tracepoints` ("category:name") that this kernel has."""
-        numbers = [(tracepoint, number_of(tracepoint)) for tracepoint in tracepoints]
+        """Run `function` at each of these system calls of watched processes: "syscalls:sys_enter_NAME" or "…_exit_NAME"."""
+        try:
+            for tracepoint in tracepoints:
+                self._tracker.follow_call(self._stage, function, tracepoint)
+        except OSError as error:
+            raise refused(f"{function} of the {self._stage} program", "program", error) from error
+
+    def attach_for_all(self, function: str, tracepoint: str) -> None:
+        """Run `function` at a tracepoint ("category:name") of every process, if this kernel has it."""
+        number = number_of(tracepoint)
+        if number is None:
+            return
         for run in self.bpf.runs:
             loaded = self._load(function, run)
-            for tracepoint, number in numbers:
-                if number is None:
-                    continue
-                try:
-                    self._attached.append(at_tracepoint(loaded, number))
-                except OSError as error:
-                    raise _refused(f"{function} at {tracepoint}", "tracepoint", error) from error
+            try:
+                self._attached.append(at_tracepoint(loaded, number))
+            except OSError as error:
+                raise refused(f"{function} at {tracepoint}", "tracepoint", error) from error
 
     def _load(self, function: str, run: int = 0) -> int:
         """The descriptor of a program for tracepoints."""
         try:
             return self.bpf.load(function, run=run)
         except OSError as error:
-            raise _refused(f"{function} of the {self._stage} program", "program", error) from error
+            raise refused(f"{function} of the {self._stage} program", "program", error) from error
 
     def follow(self, table: str, function: str) -> None:
         """Have programs for tracepoints go on in this one, by the first slot of a table of programs."""
         self.bpf[table][ctypes.c_int(0)] = ctypes.c_int(self._load(function))
 
-    def _comm_key(self, comm: str) -> Any:
-        key = self.bpf["comms"].Key()
-        key.text = comm.encode()[:15]
-        return key
-
     def seed(self, others: Callable[[], Set[int]] = frozenset) -> set[int]:
         """
-        Watch the processes that match already, and `others`: once all is attached, and again when agents came. Repeats until a
-        pass adds none. Returns the newly watched processes.
+        Watch the processes that match already, and `others`: once all is attached, and again when agents came. Returns those
+        that are watched, ran before this source could see them, and were not returned before.
         """
-        target, known, entered = self._target, dict[int, int](), set[int]()
-        while new := [each for each in found(target, others()) if each.met & ~known.get(each.pid, 0) or each.pid not in known]:
-            for each in new:
-                known[each.pid] = each.met
-                watched = target.fits(each.met)
-                if each.name:
-                    self._names.saw(each.name, watched=watched)
-                if target.may_fit(each.met) and self._enter(each.pid, each.met, watched=watched):
-                    entered.add(each.pid)
-        return entered
-
-    def _enter(self, pid: int, met: int, *, watched: bool) -> bool:
-        """Whether it is watched now and was not before."""
-        table, key = self.bpf["tracked"], ctypes.c_uint32(pid)
-        if key in table:
-            return False
-        if watched:
-            table[key] = table.Leaf(pid=pid)
-        else:
-            table = self.bpf["partly"]
-            table[key] = ctypes.c_uint32(met | (int(table[key].value) if key in table else 0))
-        if is_alive(pid):
-            return watched
-        with contextlib.suppress(KeyError):
-            del table[key]
-        return False
+        self._tracker.seed(self._names, others)
+        watched = {each for each in self._tracker.entries() if each.since_ns < self._joined_ns}
+        new, self._given = watched - self._given, watched
+        return {each.pid for each in new}
 
     def wait(self, timeout: float) -> bool:
         return self._ring.wait(0 if self._over else timeout)
@@ -215,8 +181,7 @@ class Program(Generic[E]):
         now = time.monotonic()
         if not self._over and now - self._looked >= 0.25:
             self._looked = now
-            tables = ("tracked", "partly") if self._target.in_parts else ("tracked",)
-            self._over = all(next(iter(self.bpf[table].keys()), None) is None for table in tables)
+            self._over = self._tracker.is_over()
         return self._over
 
     def expect_much(self) -> None:
@@ -239,13 +204,14 @@ class Program(Generic[E]):
         if self._final is not None:
             return self._final
         table = self.bpf["counts"]
-        return table.sum(_LOST), table.sum(_UNTRACKED), self._skips()
+        return table.sum(_LOST), table.sum(_UNTRACKED) + self._tracker.untracked() - self._before[0], self._skips()
 
     def _skips(self) -> int:
         """Asked once a second, and at the end: it is a call of the kernel for each program."""
         now = time.monotonic()
         if self._closing or now - self._asked >= _SKIPS_S:
-            self._asked, self._skipped = now, self.bpf.skipped()
+            self._asked = now
+            self._skipped = self.bpf.skipped() + self._tracker.skipped() - self._before[1]
         return self._skipped
 
     def lost(self) -> list[Loss]:
@@ -263,18 +229,9 @@ class Program(Generic[E]):
         """Detach and free. The counts stay readable."""
         self._closing = True
         self._final = self.counts()
-        self._note_names()
+        self._tracker.note_names(self._names)
         attached, self._attached = self._attached, []
         self._ring.close()
+        give_up(self._tracker, self._stage)
         leave(attached)
         self.bpf.close()
-
-    def _note_names(self) -> None:
-        for comm in self._target.comms:
-            marks = int(self.bpf["comms"][self._comm_key(comm)].value)
-            if marks & _NAMED:
-                self._names.saw(comm, watched=bool(marks & _WATCHED))
-
-
-def _refused(what: str, call: Call, error: OSError) -> Unavailable:
-    return Unavailable(f"the kernel did not take {what}: {refusal(call, error)}")

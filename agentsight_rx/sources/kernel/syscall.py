@@ -13,7 +13,7 @@ _BPF = 321  # its number on x86-64
 # include/uapi/linux/bpf.h: commands, types of programs
 _MAP_CREATE, _PROG_LOAD, _PROG_TEST_RUN, _GET_INFO, _RAW_TRACEPOINT_OPEN, LINK_CREATE = 0, 5, 10, 15, 17, 28
 KPROBE, TRACEPOINT, RAW_TRACEPOINT = 2, 5, 17
-ARRAY_OF_MAPS, RINGBUF = 12, 27  # types of maps
+PROGRAM_ARRAY, ARRAY_OF_MAPS, RINGBUF = 3, 12, 27  # types of maps
 TRACE_UPROBE_MULTI = 48  # the attach type of programs for uprobe_multi links
 _NAME_MOST = 15
 _INFO_WORDS = 27  # of 8 bytes: struct bpf_prog_info up to `recursion_misses`, which kernels before 5.12 leave 0

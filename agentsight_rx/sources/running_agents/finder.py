@@ -15,7 +15,7 @@ from ...events import Loss, Origin, ProcessEvent, ProcessExec, time_of
 from ...events.loss import Reason
 from ...llm.agents.registry import known_agents
 from ...store.words import plural
-from ..containers.container_names import Placing
+from ..containers.contents import Placing
 from ..kernel.program import Program
 from ..kernel.reader import ProgramReader
 from ..proc import read_stat

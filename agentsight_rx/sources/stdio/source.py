@@ -110,10 +110,9 @@ class StdioReader(ProgramReader[Seen]):
         )
         self._program = program
         try:
-            for names, function in ((_READS, "leave_in"), (_WRITES, "leave_out")):
-                for name in names:
-                    program.attach(f"enter_{name}", [f"syscalls:sys_enter_{name}"])
-                program.attach(function, [f"syscalls:sys_exit_{name}" for name in names])
+            program.attach("on_enter", [f"syscalls:sys_enter_{name}" for name in (*_READS, *_WRITES)])
+            program.attach("leave_in", [f"syscalls:sys_exit_{name}" for name in _READS])
+            program.attach("leave_out", [f"syscalls:sys_exit_{name}" for name in _WRITES])
             self.look_again()
         except BaseException:
             self._program = None

@@ -216,12 +216,13 @@ class TlsReader(ProgramReader[TlsEvent]):
             headers=("ends.h", "moved.h"),
             parts=("tls_aead.c", "tls_sockets.c", "tls_go.c", "tls_ring.c"),
             names=self.names,
+            by_file=self._scope.by_file,
         )
         probes = Probes(program.bpf, multi=multi)
         self._program = program
         self._attacher = Attacher(program, probes, self._records, self._say, placement=self._options.placement)
         probes.follow("next_programs", "on_more")
-        program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
+        program.attach_for_all("on_mapped", "syscalls:sys_exit_mmap")  # it also answers questions of ours
         self._records.traffic.ask = asker(program.bpf)
 
     # -- which files -----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.events import Origin, ProcessExec, ProcessSeen
-from agentsight_rx.sources.containers.container_names import ContainerNames, Placing, host_seen_from_here
+from agentsight_rx.sources.containers.contents import ContainerNames, Placing, host_seen_from_here
 from agentsight_rx.sources.containers.references import HERE, Host
 
 ID = "a1" * 32

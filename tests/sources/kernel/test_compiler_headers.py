@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from agentsight_rx.sources.kernel.compiler import compiled
+from agentsight_rx.sources.kernel.compiler import compiled, shim_tree
 from agentsight_rx.sources.kernel.features import require_kernel
 from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.probes import at_tracepoint, at_uprobe
 from agentsight_rx.sources.kernel.ring import Ring
-from agentsight_rx.sources.kernel.shim import shim_tree
 from agentsight_rx.sources.kernel.syscall import KPROBE, at_uprobes
 from agentsight_rx.sources.readline import function_offset
 

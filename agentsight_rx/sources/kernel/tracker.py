@@ -1,0 +1,294 @@
+"""A Target -> the one set of processes that all its sources watch, and where the programs of these sources run."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import itertools
+import os
+from collections.abc import Callable, Iterator, Set
+from threading import RLock
+from typing import Any, NamedTuple
+
+from ...core.errors import Unavailable
+from ..containers.contents import control_groups
+from ..names import Names
+from ..proc import is_alive
+from ..target import Target, found
+from .cache import Source, prepared
+from .chains import NUMBERS, PLACES, Programs, Rows
+from .loaded import Loaded
+from .namespace import Namespace, own_namespace
+from .probes import at_tracepoint, leave, number_of
+from .rights import Call, refusal
+from .syscall import PROGRAM_ARRAY, RAW_TRACEPOINT, TRACEPOINT
+from .tables import Table
+
+TRACK_FIELDS = (
+    "task_struct.tgid",
+    "task_struct.group_leader",
+    "task_struct.start_boottime",
+    "task_struct.signal",
+    "task_struct.comm",
+    "signal_struct.live",
+    "signal_struct.pids",
+    "pid.numbers",
+)
+# The sources, in the order in which their programs follow each other. plain_http is the last: its program may go on in itself,
+# and the kernel takes 33 jumps in all. Behind the sources comes the tracker.
+_SLOTS = ("process", "readline", "files", "net", "stdio", "tls", "plain_http")
+_LAST = PLACES - 1
+_MOMENTS = ("at_fork", "at_exec", "at_exit")  # rows, and what a source calls its function there
+# Of a system call: the half of its row, and the tracker's program there
+_SIDES = {"enter": (0, "call_begins"), "exit": (1, "call_ends")}
+_SHARED = ("settings", "tracked")  # tables that sources read
+_CHAINS = "next_calls", "next_moments"  # tables of programs, of each run its own
+_UNTRACKED = 2  # its place in `counts` of bpf/track.h
+_LISTED, _NAMED, _WATCHED = 1, 2, 4  # the marks of bpf/tracker.c for a name
+
+
+class Entry(NamedTuple):
+    """A watched process: since when, as CLOCK_MONOTONIC in ns, or as a small number that no other one has."""
+
+    pid: int
+    since_ns: int
+
+
+class Tracker:
+    """
+    The watched processes of one target, as the kernel follows them; made by the first source and closed behind the last one.
+    `shared` and `chains` are the tables that the programs of sources have in common, by their names.
+    """
+
+    def __init__(self, target: Target, *, by_file: bool = False) -> None:
+        target.check()
+        self.target = target
+        self.lock = RLock()
+        self._members: dict[int, Loaded | None] = {}  # by their slots; None: it is being loaded
+        self._rows = Rows(self._link)
+        self._attached: list[int] = []
+        self._begun: set[str] = set()  # tracepoints that the tracker's programs are at
+        self._numbers = itertools.count(1)
+        here = own_namespace()
+        image, anew = prepared(source_of(target, here, by_file=by_file))
+        try:
+            self.bpf = Loaded(image, anew, of_run=_CHAINS)
+        except OSError as error:
+            raise refused("the tables of watched processes", "map", error) from error
+        self.shared = {name: self.bpf[name].fd for name in _SHARED}
+        self.chains = {name: self.bpf.of_runs(name) for name in _CHAINS}
+        self._settle(here)
+        for comm in target.comms:
+            self.bpf["comms"][self._comm_key(comm)] = ctypes.c_uint8(_LISTED)
+        for group in (group for container in target.containers for group in control_groups(container)):
+            self.bpf["groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
+        try:
+            self._rows.put("next_moments", _MOMENTS.index("at_exit"), _LAST, _loaded(self.bpf, "at_last", RAW_TRACEPOINT))
+            self._attached += self.bpf.attach_raw()
+        except OSError as error:
+            self.close()
+            raise refused("the program that follows processes", "raw tracepoint", error) from error
+
+    def _settle(self, here: Namespace) -> None:
+        """What differs from run to run is no part of the program, or each run would need one of its own."""
+        target, settings = self.target, self.bpf["settings"]
+        group, level = target.control_group or (0, 0)
+        chosen = {"session": target.session or 0, "uid": target.uid or 0, "group": group, "level": level}
+        settings[ctypes.c_int(0)] = settings.Leaf(own=os.getpid(), inode=here.inode, depth=here.depth, **chosen)
+
+    def _comm_key(self, comm: str) -> Any:
+        key = self.bpf["comms"].Key()
+        key.text = comm.encode()[:15]
+        return key
+
+    # -- sources ---------------------------------------------------------------------------------------------------
+
+    def reserve(self, stage: str) -> bool:
+        """Keep the place of a source; False: another source of this kind has it."""
+        with self.lock:
+            if slot_of(stage) in self._members:
+                return False
+            self._members[slot_of(stage)] = None
+            return True
+
+    def join(self, stage: str, bpf: Loaded) -> None:
+        """From now on the programs of this source run where a watched process begins, runs a program and ends."""
+        slot = slot_of(stage)
+        programs = {row: _loaded(bpf, name, RAW_TRACEPOINT) for row, name in enumerate(_MOMENTS) if bpf.has(name)}
+        with self.lock:
+            self._close_for(slot, closed=False)
+            self._members[slot] = bpf
+            for row in sorted(
+                programs, reverse=True
+            ):  # ends first: who begins and ends before that is seen would stay in tables
+                self._rows.put("next_moments", row, slot, programs[row])
+
+    def leave(self, stage: str) -> bool:
+        """Take the programs of a source out; whether it was the last one."""
+        slot = slot_of(stage)
+        with self.lock:
+            self._rows.take(slot)
+            self._members.pop(slot, None)
+            return not self._members
+
+    def quiet(self, stage: str) -> None:
+        """No process counts as watched for this source from now on."""
+        with self.lock:
+            self._close_for(slot_of(stage), closed=True)
+
+    def _close_for(self, slot: int, *, closed: bool) -> None:
+        settings, first = self.bpf["settings"], ctypes.c_int(0)
+        leaf = settings[first]
+        leaf.closed = leaf.closed | 1 << slot if closed else leaf.closed & ~(1 << slot)
+        settings[first] = leaf
+
+    def follow_call(self, stage: str, function: str, tracepoint: str) -> None:
+        """
+        Run `function` of a source at a system call of a watched process: "syscalls:sys_enter_NAME" or "…_exit_NAME". A kernel
+        without it has no such events.
+        """
+        side, _, name = tracepoint.removeprefix("syscalls:sys_").partition("_")
+        half, program = _SIDES[side]
+        slot = slot_of(stage)
+        number = None if tracepoint in self._begun else number_of(tracepoint)
+        if number is None and tracepoint not in self._begun:
+            return
+        bpf = self._members[slot]
+        assert bpf is not None, "a source joins first"
+        programs = _loaded(bpf, function, TRACEPOINT)  # which takes the kernel its time: other sources load theirs meanwhile
+        with self.lock:
+            self._rows.put("next_calls", NUMBERS[name] * 2 + half, slot, programs)
+            if number is None or tracepoint in self._begun:
+                return
+            try:
+                self._attached += [at_tracepoint(self.bpf.load(program, run=run), number) for run in self.bpf.runs]
+            except OSError as error:
+                raise refused(f"the program at {tracepoint}", "tracepoint", error) from error
+            self._begun.add(tracepoint)
+
+    # -- rows of programs ----------------------------------------------------------------------------------------------
+
+    def _link(self, table: str, row: int, place: int, programs: Programs | None) -> None:
+        key = ctypes.c_int(row * PLACES + place)
+        for run, fd in self.chains[table].items():
+            chain = Table(fd, PROGRAM_ARRAY, ctypes.c_int, ctypes.c_int, entries=0)
+            if programs is not None:
+                chain[key] = ctypes.c_int(programs[run])
+            else:
+                with contextlib.suppress(KeyError):  # none is there
+                    del chain[key]
+
+    # -- processes -----------------------------------------------------------------------------------------------------
+
+    def seed(self, names: Names, others: Callable[[], Set[int]] = frozenset) -> None:
+        """
+        Watch the processes that match already, and `others`. Repeats until a pass adds none. Which of the names of the target
+        a process has is noted in `names`.
+        """
+        target, known = self.target, dict[int, int]()
+        with self.lock:
+            while new := [
+                each for each in found(target, others()) if each.met & ~known.get(each.pid, 0) or each.pid not in known
+            ]:
+                for each in new:
+                    known[each.pid] = each.met
+                    watched = target.fits(each.met)
+                    if each.name:
+                        names.saw(each.name, watched=watched)
+                    if target.may_fit(each.met):
+                        self._enter(each.pid, each.met, watched=watched)
+
+    def _enter(self, pid: int, met: int, *, watched: bool) -> None:
+        table, key = self.bpf["tracked"], ctypes.c_uint32(pid)
+        if key in table:
+            return
+        if watched:
+            table[key] = table.Leaf(pid=pid, since_ns=next(self._numbers))
+        else:
+            table = self.bpf["partly"]
+            table[key] = ctypes.c_uint32(met | (int(table[key].value) if key in table else 0))
+        if not is_alive(pid):
+            with contextlib.suppress(KeyError):
+                del table[key]
+
+    def entries(self) -> Iterator[Entry]:
+        """The watched processes now."""
+        return (Entry(int(each.pid), int(each.since_ns)) for each in self.bpf["tracked"].values())
+
+    def is_over(self) -> bool:
+        """Whether none is left that is watched or may come to be."""
+        tables = ("tracked", "partly") if self.target.in_parts else ("tracked",)
+        return all(next(iter(self.bpf[table].keys()), None) is None for table in tables)
+
+    def untracked(self) -> int:
+        """The processes that did not fit in its tables, so far."""
+        return self.bpf["counts"].sum(_UNTRACKED)
+
+    def skipped(self) -> int:
+        """How many events no program looked at, at most: see `Loaded.skipped`."""
+        with self.lock:
+            return self.bpf.skipped([each for each in self._members.values() if each is not None])
+
+    def note_names(self, names: Names) -> None:
+        """Which of the names of the target a program had that started."""
+        for comm in self.target.comms:
+            marks = int(self.bpf["comms"][self._comm_key(comm)].value)
+            if marks & _NAMED:
+                names.saw(comm, watched=bool(marks & _WATCHED))
+
+    def close(self) -> None:
+        attached, self._attached = self._attached, []
+        leave(attached)
+        self.bpf.close()
+
+
+def _loaded(bpf: Loaded, name: str, kind: int) -> Programs:
+    return {run: bpf.load(name, kind, run=run) for run in bpf.runs}
+
+
+def source_of(target: Target, here: Namespace, *, by_file: bool) -> Source:
+    """What the program of a tracker is compiled of."""
+    flags = (*target.flags(), *here.flags, *(("-DBY_FILE",) if by_file else ()))
+    return Source(files=("track.h", "tracker.c"), fields=(*TRACK_FIELDS, *here.fields), flags=flags)
+
+
+def slot_of(stage: str) -> int:
+    """The number of a source, for -DSLOT."""
+    return _SLOTS.index(stage)
+
+
+# -- trackers ------------------------------------------------------------------------------------------------------
+# The trackers of this process: sources of one target have one.
+
+
+_TRACKERS: list[Tracker] = []
+_CHANGE = RLock()
+
+
+def tracker_of(target: Target, stage: str, *, alone: bool = False) -> Tracker:
+    """
+    The tracker that a source of this kind joins, and leaves by `give_up`: that of its target, unless such a source has joined
+    it; or, `alone`, one of its own, for which the source may choose processes by their files.
+    """
+    with _CHANGE:
+        for each in _TRACKERS:
+            if each.target == target and not alone and each.reserve(stage):
+                return each
+        made = Tracker(target, by_file=alone)
+        made.reserve(stage)
+        if not alone:
+            _TRACKERS.append(made)
+        return made
+
+
+def give_up(tracker: Tracker, stage: str) -> None:
+    """A source leaves; behind the last one its tracker is closed."""
+    with _CHANGE:
+        if tracker.leave(stage):
+            if tracker in _TRACKERS:
+                _TRACKERS.remove(tracker)
+            tracker.close()
+
+
+def refused(what: str, call: Call, error: OSError) -> Unavailable:
+    return Unavailable(f"the kernel did not take {what}: {refusal(call, error)}")
