@@ -17,7 +17,7 @@ __all__ = ["USUAL", "mark_thorough"]
 USUAL: Mapping[str, frozenset[str]] = {
     f"tests/{name}": frozenset(kept)
     for name, kept in {
-        "browser/test_page.py::test_every_view_fits_is_accessible_and_has_no_error": ("wide-dark",),
+        "browser/test_page.py::test_every_view_fits_is_accessible_and_has_no_error": ("wide-dark", "narrow-light"),
         "browser/test_page.py::test_a_session_in_one_file_shows_every_tab_with_the_network_off": ("narrow",),
         "browser/test_page_alerts.py::test_a_session_of_502_turns_and_200_alerts_fits_each_screen": ("alerts-dark",),
         "browser/test_page_alerts.py::test_this_machine_with_50_sessions_fits_each_screen": ("light",),
@@ -76,10 +76,10 @@ USUAL: Mapping[str, frozenset[str]] = {
             "files-last-alone",
         ),
         "live/test_scopes.py::test_a_name_that_no_process_has_is_said_at_the_end": ("--ssl",),
-        "live/test_sdks.py::test_the_calls_have_the_tokens_that_the_server_said": (),
-        "live/test_sdks.py::test_the_tool_is_tied_to_the_process_that_ran_it_and_to_its_result": (),
-        "live/test_sdks.py::test_the_turn_is_one_session": (),
-        "live/test_sdks.py::test_the_reports_say_so": (),
+        "live/test_sdks.py::test_the_calls_have_the_tokens_that_the_server_said": ("anthropic",),
+        "live/test_sdks.py::test_the_tool_is_tied_to_the_process_that_ran_it_and_to_its_result": ("anthropic",),
+        "live/test_sdks.py::test_the_turn_is_one_session": ("anthropic",),
+        "live/test_sdks.py::test_the_reports_say_so": ("anthropic",),
         "live/test_secrets.py::test_a_trace_shows_no_secret_in_any_sink": ("('--stdio-raw',)",),
         "live/test_stdio.py::test_a_client_and_a_server_of_the_python_sdk": ("2026-07-28",),
         "live/test_stdio.py::test_of_the_descriptors_trace_shows_the_standard_ones_or_those_asked_for": (
