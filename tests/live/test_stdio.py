@@ -207,7 +207,9 @@ def test_bytes_that_did_not_fit_into_the_ring_or_were_never_accepted_are_counted
     seen = sum(isinstance(event, StdioChunk | StdioClose) for event in events)
     assert seen > 30
     assert full.count > 307
-    assert 307 * 2 + 2 == seen + full.count  # two processes ended as well
+    # Two processes ended as well. One of which no chunk was kept may end without an event
+    kept = {event.origin.pid for event in events if isinstance(event, StdioChunk)}
+    assert 307 * 2 + len(kept) <= seen + full.count <= 307 * 2 + 2
 
 
 # -- processes of Python -----------------------------------------------------------------------------------------------
