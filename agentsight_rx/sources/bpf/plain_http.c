@@ -349,8 +349,9 @@ static inline void jump_on(void *call)
 #define COPIES(function, work)        \
     int function(struct call_t *call) \
     {                                 \
-        if (RUN(work))                \
+        if (HELD(work))               \
             jump_on(call);            \
+        leave_chain(CALL);            \
         return 0;                     \
     }
 

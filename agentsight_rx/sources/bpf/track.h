@@ -68,55 +68,6 @@ struct call_t {
     s64 result; /* only at the end */
 };
 
-/* The programs behind this one. A row has one place for each source: there stands the program that follows those of the source
- * before, and in the first place the one that is first. So a program jumps once, and where no other follows, it returns. The rows
- * are the system calls, by their numbers, at their begin and at their end; and the moments of a process. */
-#define SLOTS 8 /* of a row; sources/kernel/tracker.py knows it, and the numbers of the sources */
-#define CALLS_MOST 512 /* numbers of system calls */
-
-enum { AT_FORK, AT_EXEC, AT_EXIT, MOMENTS };
-enum { AT_BEGIN, AT_END };
-
-BPF_PROG_ARRAY(next_calls, CALLS_MOST * 2 * SLOTS);
-BPF_PROG_ARRAY(next_moments, MOMENTS * SLOTS);
-
-#ifdef SLOT
-#define PLACE (SLOT + 1)
-#else
-#define PLACE 0
-#endif
-
-/* No number that the verifier knows, or each change of a table would change the code of the programs that jump there. */
-static inline u32 row_of(u32 moment)
-{
-    int first = 0;
-    struct settings_t *set = settings.lookup(&first);
-    return set ? (moment + set->zero) * SLOTS : 0;
-}
-
-static inline void jump_call(void *call, u32 row) { next_calls.call(call, row * SLOTS + PLACE); }
-static inline void jump_moment(void *ctx, u32 moment) { next_moments.call(ctx, row_of(moment) + PLACE); }
-
-/* While the CPU is held the kernel takes no jump: these come behind the work, and are the last that a program does. */
-#define NEXT_CALL(side) jump_call(call, (u32)call->number * 2 + (side))
-#define NEXT_MOMENT(moment) jump_moment(ctx, moment)
-
-/* A program of a source: for system calls at their begin or their end, for a moment of a process. */
-#define PART(function, type, side, work) \
-    int function(struct type *call)      \
-    {                                    \
-        RUN(work);                       \
-        NEXT_CALL(side);                 \
-        return 0;                        \
-    }
-#define PART_AT(function, moment, work)               \
-    int function(struct bpf_raw_tracepoint_args *ctx) \
-    {                                                 \
-        RUN(work);                                    \
-        NEXT_MOMENT(moment);                          \
-        return 0;                                     \
-    }
-
 /* All records of a source go into one ring. It is in a table, so that a larger one can take its place: see kernel/ring.py. */
 #ifdef SLOT
 BPF_RINGBUF_OUTPUT(first_ring, RING_PAGES);
@@ -150,6 +101,9 @@ static inline void *ring_now(void)
         limited;                                                                                                   \
     })
 
+/* A number as it is, of which the compiler knows nothing: it computes it before, and not again from where it came. */
+#define UNKNOWN(value) ({ asm volatile("" : "+r"(value)); value; })
+
 /* `for (TURNS(i, most))` has `most` turns at most, i = 0, 1, …
  *
  * The verifier looks at each turn of a loop: at 128 times the branches of walk(). With MAY_GOTO the kernel has an instruction
@@ -177,8 +131,7 @@ static inline u32 first_turn(void)
     })
 /* The compiler may not compute it from something else that it counts, with a number at its begin that the verifier knows. It has
  * 64 bits, as only so the verifier learns from the comparison how large it is. */
-#define AS_IT_IS(value) ({ asm volatile("" : "+r"(value)); value; })
-#define TURNS(i, most) u64 i = first_turn(); GOES_ON() && AS_IT_IS(i) < (most); i++
+#define TURNS(i, most) u64 i = first_turn(); GOES_ON() && UNKNOWN(i) < (most); i++
 #else
 #define TURNS(i, most) u32 i = 0; i < (most); i++
 #endif
@@ -226,18 +179,17 @@ static inline void leave_run(u32 program)
     if (now)
         __sync_fetch_and_add(now, -1);
 }
-#define COUNTED(call)                  \
+#define RUN(call)                      \
     ({                                 \
         enum { program = __COUNTER__ }; \
         enter_run(program);            \
-        int ran = (call);              \
+        int ran = HELD(call);          \
         leave_run(program);            \
         ran;                           \
     })
 #else
-#define COUNTED(call) (call)
+#define RUN(call) HELD(call)
 #endif
-#define RUN(call) COUNTED(HELD(call))
 static inline int is_to_do(u32 place)
 {
 #ifdef RUNS
@@ -252,6 +204,87 @@ static inline int is_to_do(u32 place)
 #endif
     return 1;
 }
+
+/* The programs behind this one. A row has one place for each source: there stands the program that follows those of the source
+ * before, and in the first place the one that is first. So a program jumps once, and where no other follows, it returns. The rows
+ * are the system calls, by their numbers, at their begin and at their end; and the moments of a process. */
+#define SLOTS 8 /* of a row; sources/kernel/tracker.py knows it, and the numbers of the sources */
+#define CALLS_MOST 512 /* numbers of system calls */
+
+enum { AT_FORK, AT_EXEC, AT_EXIT, MOMENTS };
+enum { AT_BEGIN, AT_END };
+
+BPF_PROG_ARRAY(next_calls, CALLS_MOST * 2 * SLOTS);
+BPF_PROG_ARRAY(next_moments, MOMENTS * SLOTS);
+
+#ifdef SLOT
+#define PLACE (SLOT + 1)
+#else
+#define PLACE 0
+#endif
+
+/* No number that the verifier knows, or each change of a table would change the code of the programs that jump there. */
+static inline u32 row_of(u32 moment)
+{
+    int first = 0;
+    struct settings_t *set = settings.lookup(&first);
+    return set ? (moment + set->zero) * SLOTS : 0;
+}
+
+/* Of each CPU: in how many runs the tracker's programs are in the middle, up to the end of the last program that they lead to. */
+enum { CALL, MOMENT, CHAINS };
+#ifdef RUNS
+BPF_PERCPU_ARRAY(chain_depth, u64, CHAINS);
+BPF_PERCPU_ARRAY(chain_deepest, u64, CHAINS);
+static inline void enter_chain(u32 chain)
+{
+    u64 *now = chain_depth.lookup(&chain), *most = chain_deepest.lookup(&chain);
+    u64 before = now ? __sync_fetch_and_add(now, 1) : 0;
+    if (most && *most <= before)
+        *most = before + 1;
+}
+static inline void leave_chain(u32 chain)
+{
+    u64 *now = chain_depth.lookup(&chain);
+    if (now)
+        __sync_fetch_and_add(now, -1);
+}
+#else
+static inline void enter_chain(u32 chain) {}
+static inline void leave_chain(u32 chain) {}
+#endif
+
+/* What follows a jump is done where there was no program to jump to: then this one is the last. */
+static inline void jump_call(void *call, u32 row)
+{
+    next_calls.call(call, row * SLOTS + PLACE);
+    leave_chain(CALL);
+}
+static inline void jump_moment(void *ctx, u32 moment)
+{
+    next_moments.call(ctx, row_of(moment) + PLACE);
+    leave_chain(MOMENT);
+}
+
+/* While the CPU is held the kernel takes no jump: these come behind the work, and are the last that a program does. */
+#define NEXT_CALL(side) jump_call(call, (u32)call->number * 2 + (side))
+#define NEXT_MOMENT(moment) jump_moment(ctx, moment)
+
+/* A program of a source: for system calls at their begin or their end, for a moment of a process. */
+#define PART(function, type, side, work) \
+    int function(struct type *call)      \
+    {                                    \
+        HELD(work);                      \
+        NEXT_CALL(side);                 \
+        return 0;                        \
+    }
+#define PART_AT(function, moment, work)               \
+    int function(struct bpf_raw_tracepoint_args *ctx) \
+    {                                                 \
+        HELD(work);                                   \
+        NEXT_MOMENT(moment);                          \
+        return 0;                                     \
+    }
 
 /* The verifier knows what the current task is, so its fields are plain loads: a call to read from any address takes 20 ns. */
 #define LOAD(from, name) (*(u64 *)((u64)(from) + O_##name))

@@ -159,19 +159,25 @@ static inline int is_watched(void)
 
 RAW_TRACEPOINT_PROBE(sched_process_fork)
 {
-    if (RUN(follow_fork(ctx->args[0], ctx->args[1])))
+    enter_chain(MOMENT);
+    if (HELD(follow_fork(ctx->args[0], ctx->args[1])))
         NEXT_MOMENT(AT_FORK);
+    else
+        leave_chain(MOMENT);
     return 0;
 }
 
 RAW_TRACEPOINT_PROBE(sched_process_exec)
 {
-    int watched = RUN(follow_exec(ctx->args[0]));
+    enter_chain(MOMENT);
+    int watched = HELD(follow_exec(ctx->args[0]));
 #ifdef BY_FILE
     watched = 1;
 #endif
     if (watched)
         NEXT_MOMENT(AT_EXEC);
+    else
+        leave_chain(MOMENT);
     return 0;
 }
 
@@ -190,8 +196,11 @@ static inline int leaves(u64 task)
 
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
-    if (RUN(leaves(ctx->args[0])))
+    enter_chain(MOMENT);
+    if (HELD(leaves(ctx->args[0])))
         NEXT_MOMENT(AT_EXIT);
+    else
+        leave_chain(MOMENT);
     return 0;
 }
 
@@ -204,20 +213,31 @@ static inline int forget(u64 task)
     return 0;
 }
 
-int at_last(struct bpf_raw_tracepoint_args *ctx) { return RUN(forget(ctx->args[0])); }
+int at_last(struct bpf_raw_tracepoint_args *ctx)
+{
+    HELD(forget(ctx->args[0]));
+    leave_chain(MOMENT);
+    return 0;
+}
 
 /* -- system calls; nothing of the CPU is used that another program may change, so it is not held -- */
 
 int call_begins(struct call_t *call)
 {
-    if (COUNTED(is_watched()))
+    enter_chain(CALL);
+    if (is_watched())
         NEXT_CALL(AT_BEGIN);
+    else
+        leave_chain(CALL);
     return 0;
 }
 
 int call_ends(struct call_t *call)
 {
-    if (COUNTED(is_watched()))
+    enter_chain(CALL);
+    if (is_watched())
         NEXT_CALL(AT_END);
+    else
+        leave_chain(CALL);
     return 0;
 }

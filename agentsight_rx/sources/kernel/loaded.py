@@ -171,9 +171,9 @@ class Loaded:
             self._tables[name] = Table(fd, found.kind, key, leaf, entries=most)
         return self._tables[name]
 
-    def has(self, function: str) -> bool:
-        """Whether it has a program of this name."""
-        return any(each.name == function for each in self._image.functions)
+    def has(self, name: str) -> bool:
+        """Whether it has a program or a map of this name."""
+        return name in {each.name for each in self._image.functions} | {each.name for each in self._image.maps}
 
     def of_runs(self, name: str) -> Mapping[int, int]:
         """The descriptors of a map of which each run has its own, by their runs."""
@@ -222,20 +222,21 @@ class Loaded:
         code = self._image.linked(name, lambda number: self._descriptor(self._image.maps[number].name, run), run=run)
         return load_program(name, kind, code, attach_type=attach_type)
 
-    def skipped(self, also_inside: Sequence[Loaded] = ()) -> int:
+    def skipped(self) -> int:
         """
         How many events no program looked at, at most, because their CPU was in the middle of the same program in each run. All
-        runs but one must have been counted there at once: one may stand before or behind what counts it. A program that goes
-        on in those of others is in the middle while they are.
+        runs but one must have been counted there at once: one may stand before or behind what counts it.
         """
+        found = sum(self.skips().values())
+        return found if found and (len(self.runs) == 1 or self._deepest() >= self.runs[-1]) else 0
+
+    def skips(self) -> dict[str, int]:
+        """Of each program how often the kernel skipped it, in the run in which that was least often."""
         fewest: dict[str, int] = {}
         for (name, kind, *_), program in self._programs.items():
             if kind in (TRACEPOINT, RAW_TRACEPOINT):  # the kernel skips no probe
                 fewest[name] = min(fewest.get(name, sys.maxsize), skipped_runs(program))
-        found = sum(fewest.values())
-        if not found or len(self.runs) == 1:
-            return found
-        return found if sum(each._deepest() for each in (self, *also_inside)) >= self.runs[-1] else 0
+        return fewest
 
     def _deepest(self) -> int:
         """How many runs of a program were in the middle at once, on a CPU."""

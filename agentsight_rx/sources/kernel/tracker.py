@@ -41,7 +41,8 @@ _LAST = PLACES - 1
 _MOMENTS = ("at_fork", "at_exec", "at_exit")  # rows, and what a source calls its function there
 # Of a system call: the half of its row, and the tracker's program there
 _SIDES = {"enter": (0, "call_begins"), "exit": (1, "call_ends")}
-_SHARED = ("settings", "tracked")  # tables that sources read
+_OF_CALLS = frozenset(program for _, program in _SIDES.values())
+_SHARED = ("settings", "tracked", "chain_depth", "chain_deepest")  # tables that sources use; the last two where there are runs
 _CHAINS = "next_calls", "next_moments"  # tables of programs, of each run its own
 _UNTRACKED = 2  # its place in `counts` of bpf/track.h
 _LISTED, _NAMED, _WATCHED = 1, 2, 4  # the marks of bpf/tracker.c for a name
@@ -75,7 +76,7 @@ class Tracker:
             self.bpf = Loaded(image, anew, of_run=_CHAINS)
         except OSError as error:
             raise refused("the tables of watched processes", "map", error) from error
-        self.shared = {name: self.bpf[name].fd for name in _SHARED}
+        self.shared = {name: self.bpf[name].fd for name in _SHARED if self.bpf.has(name)}
         self.chains = {name: self.bpf.of_runs(name) for name in _CHAINS}
         self._settle(here)
         for comm in target.comms:
@@ -226,8 +227,14 @@ class Tracker:
 
     def skipped(self) -> int:
         """How many events no program looked at, at most: see `Loaded.skipped`."""
-        with self.lock:
-            return self.bpf.skipped([each for each in self._members.values() if each is not None])
+        found = [0, 0]
+        for name, count in self.bpf.skips().items():
+            found[name not in _OF_CALLS] += count
+        runs = self.bpf.runs
+        if len(runs) == 1 or not any(found):
+            return sum(found)
+        deepest = self.bpf["chain_deepest"]
+        return sum(count for chain, count in enumerate(found) if max(deepest.of_cpus(chain)) >= runs[-1])
 
     def note_names(self, names: Names) -> None:
         """Which of the names of the target a program had that started."""
