@@ -104,7 +104,7 @@ def _tested(name: str) -> tuple[Verdict, str]:
     places = [f"tests/live/{test}" for test in _TESTS[name]]
     done = Done.of(
         subprocess.run(
-            [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", "--tb=short", *places],
+            [sys.executable, "-m", "pytest", "--all", "-n0", "-p", "no:cacheprovider", "--tb=short", *places],
             capture_output=True,
             text=True,
             check=False,
