@@ -15,7 +15,7 @@ from .cache import Source, prepared
 from .features import require_kernel
 from .loaded import Image, Loaded
 from .namespace import own_namespace
-from .probes import at_tracepoint, leave, number_of
+from .probes import at_tracepoint, number_of
 from .ring import GATHER_S, Ring, size_of_ring
 from .tracker import TRACK_FIELDS, Entry, give_up, refused, slot_of, tracker_of
 
@@ -232,6 +232,5 @@ class Program(Generic[E]):
         self._tracker.note_names(self._names)
         attached, self._attached = self._attached, []
         self._ring.close()
-        give_up(self._tracker, self._stage)
-        leave(attached)
+        give_up(self._tracker, self._stage, attached)
         self.bpf.close()

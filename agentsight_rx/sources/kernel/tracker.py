@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import itertools
 import os
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from threading import RLock
 from typing import Any, NamedTuple
 
@@ -119,17 +119,20 @@ class Tracker:
         with self.lock:
             self._close_for(slot, closed=False)
             self._members[slot] = bpf
-            for row in sorted(
-                programs, reverse=True
-            ):  # ends first: who begins and ends before that is seen would stay in tables
+            for row in sorted(programs, reverse=True):  # the ends first, or what ends before that is seen stays in tables
                 self._rows.put("next_moments", row, slot, programs[row])
 
-    def leave(self, stage: str) -> bool:
-        """Take the programs of a source out; whether it was the last one."""
+    def leave(self, stage: str, attached: Sequence[int]) -> bool:
+        """
+        Take the programs of a source out; whether it was the last one. What else it has `attached` does nothing any more, and
+        is detached together with the rest.
+        """
         slot = slot_of(stage)
         with self.lock:
+            self._close_for(slot, closed=True)
             self._rows.take(slot)
             self._members.pop(slot, None)
+            self._attached += attached
             return not self._members
 
     def quiet(self, stage: str) -> None:
@@ -288,10 +291,10 @@ def tracker_of(target: Target, stage: str, *, alone: bool = False) -> Tracker:
         return made
 
 
-def give_up(tracker: Tracker, stage: str) -> None:
-    """A source leaves; behind the last one its tracker is closed."""
+def give_up(tracker: Tracker, stage: str, attached: Sequence[int] = ()) -> None:
+    """A source leaves; behind the last one its tracker is closed, and all that these sources have `attached`."""
     with _CHANGE:
-        if tracker.leave(stage):
+        if tracker.leave(stage, attached):
             if tracker in _TRACKERS:
                 _TRACKERS.remove(tracker)
             tracker.close()
