@@ -37,6 +37,27 @@ class Wakes(Protocol):
     def wake(self) -> None: ...
 
 
+class Waiter(Protocol):
+    """What the thread of several readers waits by, before it polls each of them without a wait."""
+
+    def wait(self, timeout: float, /) -> bool: ...
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Shares(Protocol):
+    """
+    A Reader that shares a thread with others, if it `shares`: one of them makes the waiter of all. In `due_s` s its `poll` has
+    something to do even if nothing comes.
+    """
+
+    @property
+    def shares(self) -> bool: ...
+    @property
+    def due_s(self) -> float: ...
+    def waiter(self, readers: Sequence[Any], /) -> Waiter: ...
+
+
 class Outlet(Protocol[E_contra]):
     """
     A subscriber to batches. `singles`: how many subscribers behind it get single events, and so see how the events of several

@@ -17,7 +17,7 @@ from reactivex import Observable
 from ..core.bounded import Spare
 from ..core.engine import Engine, Site
 from ..core.errors import AgentsightError, GraphError, Unavailable
-from ..core.hub import Hub, Wakes
+from ..core.hub import Hub, Reader, Shares, Waiter, Wakes
 from ..core.machine import graph_error
 from ..core.mailbox import Mailbox, Overflow, inbox
 from ..core.messages import say
@@ -210,15 +210,25 @@ class Run:
         if only is not None and not only.hub.live:
             self._polled_here = only  # it can wait, so nothing is gained by a thread and a box before the engine
         opened_here = tuple(self._readers)  # the engine opens others, and starts their threads, from its start on
+        self._share([reading for reading in opened_here if reading.hub.opened])
         self._engine_thread.start()
         for reading in opened_here:
             if reading in closed:
                 origin, why = Origin(time.monotonic_ns(), 0), str(reading.hub.failure)
                 loss = Loss(origin, reading.hub.name, Reason.NOT_OPENED, 1, note=why)
                 self._inbox.put_anyway([loss, _END], sender=reading.hub)
-            elif reading is not self._polled_here:
+            elif reading is not self._polled_here and not reading.thread.ident:  # nor begun with another one
                 reading.thread.start()
         return self
+
+    def _share(self, readings: Sequence[Reading]) -> None:
+        """Readers that share one have one thread: a wake-up costs more than what one of them reads at most of them."""
+        together = [reading for reading in readings if isinstance(reading.hub.reader, Shares) and reading.hub.reader.shares]
+        if len(together) > 1:
+            hubs = [reading.hub for reading in together]
+            thread = threading.Thread(target=self._read_together, args=(hubs,), name="read:together", daemon=True)
+            for reading in together:
+                reading.thread = thread
 
     def _do_without(self, readings: Sequence[Reading]) -> None:
         """The machine does not allow these sources: log and count them. Raises Unavailable where the run needs one of them."""
@@ -382,7 +392,7 @@ class Run:
         """Read a source to its end, between what the threads of sources have read that were opened since."""
         rest: list[Any] = []
         try:
-            for batch in self._batches(hub):
+            for batch in self._batches(hub, _patience(hub.reader)):
                 self._engine.push(hub, batch)
                 if self._graph_done:
                     break
@@ -439,20 +449,52 @@ class Run:
     def _read(self, hub: Hub[Any]) -> None:
         dropped = Overflow()
         try:
-            for batch in self._batches(hub):
+            for batch in self._batches(hub, _patience(hub.reader)):
                 dropped = self._hand_over(hub, batch, dropped)
         finally:
-            rest = self._closed(hub)
-            if dropped:
-                rest.append(_queue_full(dropped))
-            self._inbox.put_anyway([*rest, _END], sender=hub)
-            for reading in self._readers:  # where all that is watched has ended, theirs has too
-                reading.hub.wake()
+            self._end_reading(hub, dropped)
 
-    def _batches(self, hub: Hub[Any]) -> Iterator[Sequence[Any]]:
+    def _end_reading(self, hub: Hub[Any], dropped: Overflow) -> None:
+        rest = self._closed(hub)
+        if dropped:
+            rest.append(_queue_full(dropped))
+        self._inbox.put_anyway([*rest, _END], sender=hub)
+        for reading in self._readers:  # where all that is watched has ended, theirs has too
+            reading.hub.wake()
+
+    def _read_together(self, hubs: Sequence[Hub[Any]]) -> None:
+        """Several sources, each without a wait, and one wait for all of them."""
+        at_once, patience = Patience(0.0, 0.0), Patience(*_ASLEEP_S)
+        reading = {hub: self._batches(hub, at_once) for hub in hubs}
+        dropped = dict.fromkeys(hubs, Overflow())
+        waiter: Waiter | None = None
+        try:
+            while reading:
+                for hub, batches in tuple(reading.items()):
+                    batch = next(batches, None)
+                    if batch is None:
+                        del reading[hub]
+                        if waiter is not None:
+                            waiter.close()
+                            waiter = None
+                        self._end_reading(hub, dropped.pop(hub))
+                        continue
+                    dropped[hub] = self._hand_over(hub, batch, dropped[hub])
+                    if batch:
+                        patience.came()
+                readers: list[Any] = [hub.reader for hub in reading]
+                if readers:
+                    waiter = waiter or readers[0].waiter(readers)
+                    waiter.wait(min(patience.seconds(), *(reader.due_s for reader in readers)))
+        finally:
+            if waiter is not None:
+                waiter.close()
+            for hub in reading:  # by a bug of ours
+                self._end_reading(hub, dropped[hub])
+
+    def _batches(self, hub: Hub[Any], patience: Patience) -> Iterator[Sequence[Any]]:
         """The events of a source, until its end, the end of the run, or a failure, which is noted."""
         reader = hub.reader
-        patience = Patience(*(_ASLEEP_S if isinstance(reader, Wakes) else (_POLL_S, _QUIET_POLL_S)))
         counted_s, came = time.monotonic(), False
         try:
             while not self._stopping.is_set() and hub.wanted:
@@ -499,6 +541,10 @@ class Run:
 
     def _crowded(self) -> bool:
         return self._inbox.fill > _ROOM / 4 or any(sink.fill > _ROOM for sink in self._sinks)
+
+
+def _patience(reader: Reader[Any]) -> Patience:
+    return Patience(*(_ASLEEP_S if isinstance(reader, Wakes) else (_POLL_S, _QUIET_POLL_S)))
 
 
 def _shed(batch: Sequence[Any], least: int) -> Sequence[Any]:

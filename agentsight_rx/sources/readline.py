@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import time
@@ -129,12 +130,16 @@ class ReadlineReader(ProgramReader["_Line | int"]):
     def poll(self, timeout: float, /) -> Sequence[_Line] | None:
         assert self._program is not None
         over = self._program.over()
-        ready = self._program.wait(min(timeout, _LOOK_S) if self._young else timeout)
+        ready = self._program.wait(min(timeout, self.due_s))
         lines = self._lines(self._program.read()) if ready else []
         for pid, until in list(self._young.items()):
             if self._look_into_processes([pid]) or time.monotonic() > until:
                 del self._young[pid]
         return None if over and not ready else lines
+
+    @property
+    def due_s(self) -> float:
+        return _LOOK_S if self._young else math.inf
 
     def _lines(self, read: Sequence[_Line | int]) -> list[_Line]:
         lines: list[_Line] = []

@@ -166,7 +166,13 @@ class Program(Generic[E]):
         return {each.pid for each in new}
 
     def wait(self, timeout: float) -> bool:
-        return self._ring.wait(0 if self._over else timeout)
+        """Whether there is something to read; waits at most `timeout` s for it."""
+        return self._ring.wait(timeout) if timeout > 0 and not self._over else self._ring.waits
+
+    @property
+    def ring(self) -> Ring[E]:
+        """What its reader waits for."""
+        return self._ring
 
     def wake(self) -> None:
         self._ring.wake()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import posixpath
 import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
 from .program import Program
+from .ring import Rings
 
 # -- names and paths -----------------------------------------------------------------------------------------------
 # Names and paths as the kernel's programs write them -> text.
@@ -115,6 +117,17 @@ class ProgramReader(Generic[E]):
         if program is not None:
             program.wake()
 
+    shares = True  # its thread with other sources
+
+    @property
+    def due_s(self) -> float:
+        """In so many s `poll` has something to do even if no record comes."""
+        return math.inf
+
+    def waiter(self, readers: Sequence[ProgramReader[Any]], /) -> Rings:
+        """The wait for records of any of these."""
+        return Rings([reader._program.ring for reader in readers if reader._program is not None])
+
 
 class FoldingReader(ProgramReader[E], Generic[E, F]):
     """Of records E it makes events F by `_fold`, which puts equal ones into its repeats."""
@@ -127,8 +140,7 @@ class FoldingReader(ProgramReader[E], Generic[E, F]):
         assert self._program is not None
         events: list[F] = []
         over = self._program.over()
-        if self._repeats.open:
-            timeout = min(timeout, max(0.0, self._flushed + _FLUSH_S - time.monotonic()))
+        timeout = min(timeout, self.due_s)
         if self._program.wait(timeout):
             over = False
             events += self._fold(self._program.read())
@@ -136,6 +148,10 @@ class FoldingReader(ProgramReader[E], Generic[E, F]):
             events += self._repeats.flush()
             self._flushed = time.monotonic()
         return None if over and not events else events
+
+    @property
+    def due_s(self) -> float:
+        return max(0.0, self._flushed + _FLUSH_S - time.monotonic()) if self._repeats.open else math.inf
 
     def _fold(self, records: Sequence[E], /) -> list[F]:
         raise NotImplementedError

@@ -7,7 +7,7 @@ import mmap
 import os
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
@@ -143,35 +143,49 @@ class Ring(Generic[E]):
         self._flows = False  # the last read found records
         self._waited_at = -1  # where the last wait found the reader: there again, a record is still being written
         self._bell = Bell()
-        self._enter(_Mapping(fd, size))
-
-    def _enter(self, mapping: _Mapping) -> None:
-        self._mapping = mapping
-        self._enough = min(_ENOUGH, mapping.size // 4)
-        self._poll = select.poll()
-        self._poll.register(mapping.fd, select.POLLIN)
-        self._poll.register(self._bell.fd, select.POLLIN)
-        self._changes: select.epoll | None = None
-
-    def _changed(self, timeout: float) -> bool:
-        """Whether the kernel wakes, or `wake`, within so many s. Older records do not count."""
-        if self._changes is None:
-            self._changes = select.epoll()
-            self._changes.register(self._mapping.fd, select.EPOLLIN | select.EPOLLET)
-            self._changes.register(self._bell.fd, select.EPOLLIN)
-        return bool(self._changes.poll(timeout))
-
-    def _leave(self) -> None:
-        if self._changes is not None:
-            self._changes.close()
-        self._mapping.close()
+        self._mapping = _Mapping(fd, size)
+        self._alone: Rings | None = None  # by which its reader waits, where that reads no other one
 
     def _step_over(self) -> None:
         """To the larger ring, once this one has no more."""
         if self._next is not None and not self._mapping.waiting:
-            self._leave()
-            self._enter(self._next)
-            self._next, self._waited_at = None, -1
+            self._mapping.close()
+            self._mapping, self._next, self._waited_at = self._next, None, -1
+
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """Of the ring, and of what `wake` rings. The first one changes when a larger ring takes its place."""
+        return self._mapping.fd, self._bell.fd
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to read now."""
+        self._step_over()
+        return self._mapping.waiting > 0
+
+    def begin_wait(self) -> bool:
+        """Whether there is so much to read that its reader need not wait."""
+        self._step_over()
+        mapping = self._mapping
+        stuck, self._waited_at = mapping.at == self._waited_at, mapping.at
+        return mapping.waiting >= min(_ENOUGH, mapping.size // 4) and not stuck
+
+    def gather_s(self) -> float | None:
+        """How long its reader may gather; None: the last read found nothing."""
+        flows, self._flows = self._flows, False
+        if not flows:
+            return None
+        return (
+            self._gather_s if self._mapping.size >= self._most else min(self._gather_s, GATHER_S)
+        )  # a small ring is soon full
+
+    def have_woken(self) -> None:
+        """The kernel wakes the reader for the next record."""
+        self._mapping.consumer[0] = self._mapping.at
+
+    def heard(self) -> bool:
+        """Whether `wake` was called since the last look."""
+        return self._bell.heard()
 
     def widen(self) -> None:
         """Have the larger ring take its place now. Where there is no memory for it, this one goes on."""
@@ -189,27 +203,9 @@ class Ring(Generic[E]):
 
     def wait(self, timeout: float) -> bool:
         """True once there is something to read; waits at most `timeout` s, or until `wake`."""
-        self._step_over()
-        mapping = self._mapping
-        stuck, self._waited_at = mapping.at == self._waited_at, mapping.at
-        if mapping.waiting >= self._enough and not stuck:
-            return True
-        flows, self._flows = self._flows, False
-        gather_s = self._gather_s if mapping.size >= self._most else min(self._gather_s, GATHER_S)  # a small ring is soon full
-        gathers = flows and timeout >= gather_s
-        if gathers and self._changed(until_multiple_of(gather_s)) and self._bell.heard():
-            return mapping.waiting > 0
-        if mapping.waiting:
-            if not gathers:
-                self._changed(until_multiple_of(_GATHER_FIRST_S))
-            return True
-        mapping.consumer[0] = mapping.at  # from here on the kernel wakes for the next record
-        ready = self._poll.poll(math.ceil(timeout * 1000))
-        if not ready or (len(ready) == 1 and self._bell.heard()):
-            return False
-        self._changed(0)  # it would tell of the same
-        self._changed(until_multiple_of(_GATHER_FIRST_S))
-        return True
+        if self._alone is None:
+            self._alone = Rings((self,))
+        return self._alone.wait(timeout)
 
     def wake(self) -> None:
         """End the `wait` of another thread, or its next one."""
@@ -279,7 +275,74 @@ class Ring(Generic[E]):
         return out
 
     def close(self) -> None:
-        if self._next is not None:
-            self._next.close()
-        self._bell.close()
-        self._leave()
+        for each in (self._alone, self._next, self._bell, self._mapping):
+            if each is not None:
+                each.close()
+
+
+class Rings:
+    """
+    The wait of a thread that reads these rings. While records keep coming it looks at multiples of the shortest time for which
+    one of them may gather.
+    """
+
+    def __init__(self, rings: Sequence[Ring[Any]]) -> None:
+        self._rings = rings
+        self._descriptors: list[tuple[int, int]] = []
+        self._poll = select.poll()
+        self._changes: select.epoll | None = None
+
+    def wait(self, timeout: float, /) -> bool:
+        """True once there is something to read in one of them; waits at most `timeout` s, or until one is woken."""
+        rings = self._rings
+        if any([ring.begin_wait() for ring in rings]):
+            return True
+        self._register()
+        gather_s = min((time_s for ring in rings if (time_s := ring.gather_s()) is not None), default=math.inf)
+        gathers = timeout >= gather_s
+        if gathers and self._changed(until_multiple_of(gather_s)) and self._heard():
+            return self._any_waits()
+        if self._any_waits():
+            if not gathers:
+                self._changed(until_multiple_of(_GATHER_FIRST_S))
+            return True
+        for ring in rings:
+            ring.have_woken()
+        ready = {fd for fd, _ in self._poll.poll(math.ceil(timeout * 1000))}
+        if (not ready.isdisjoint(bell for _, bell in self._descriptors) and self._heard()) or not ready:
+            return self._any_waits()
+        self._changed(0)  # it would tell of the same
+        self._changed(until_multiple_of(_GATHER_FIRST_S))
+        return True
+
+    def _register(self) -> None:
+        """A larger ring in the place of one has another descriptor."""
+        now = [ring.descriptors for ring in self._rings]
+        if now == self._descriptors:
+            return
+        self.close()
+        self._descriptors = now
+        self._poll = select.poll()
+        for pair in now:
+            for fd in pair:
+                self._poll.register(fd, select.POLLIN)
+
+    def _changed(self, timeout: float) -> bool:
+        """Whether the kernel wakes, or `wake` of one of them, within so many s. Older records do not count."""
+        if self._changes is None:
+            self._changes = select.epoll()
+            for ring, bell in self._descriptors:
+                self._changes.register(ring, select.EPOLLIN | select.EPOLLET)
+                self._changes.register(bell, select.EPOLLIN)
+        return bool(self._changes.poll(timeout))
+
+    def _heard(self) -> bool:
+        return any([ring.heard() for ring in self._rings])
+
+    def _any_waits(self) -> bool:
+        return any(ring.waits for ring in self._rings)
+
+    def close(self) -> None:
+        if self._changes is not None:
+            self._changes.close()
+            self._changes = None

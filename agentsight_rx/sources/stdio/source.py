@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -126,13 +127,16 @@ class StdioReader(ProgramReader[Seen]):
     def poll(self, timeout: float, /) -> Sequence[StdioEvent] | None:
         assert self._program is not None
         unmatched = self._unmatched
-        if unmatched.waits:
-            timeout = min(timeout, HOLD_NS / 1e9)
+        timeout = min(timeout, self.due_s)
         over = self._program.over()
         if not self._program.wait(timeout):
             return unmatched.overdue(time.monotonic_ns()) if unmatched.waits else None if over else ()
         events = unmatched.settle(self._program.read())
         return unmatched.overdue(time.monotonic_ns()) + events if unmatched.waits else events
+
+    @property
+    def due_s(self) -> float:
+        return HOLD_NS / 1e9 if self._unmatched.waits else math.inf
 
     def lost(self) -> Sequence[StdioEvent]:
         if self._program is None:

@@ -151,6 +151,8 @@ def tls(options: TlsOptions = TlsOptions()) -> Stream[TlsEvent]:  # noqa: B008 (
 class TlsReader(ProgramReader[TlsEvent]):
     """A Reader. `say` gets a sentence for each library that cannot be probed, `note` (else `say` too) for each that is."""
 
+    shares = False  # its thread looks into files and attaches probes, which may take tenths of a second
+
     def __init__(
         self, options: TlsOptions, say: Callable[[str], None] = say, note: Callable[[str], None] | None = None
     ) -> None:
