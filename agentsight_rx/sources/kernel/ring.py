@@ -175,9 +175,8 @@ class Ring(Generic[E]):
         flows, self._flows = self._flows, False
         if not flows:
             return None
-        return (
-            self._gather_s if self._mapping.size >= self._most else min(self._gather_s, GATHER_S)
-        )  # a small ring is soon full
+        is_whole = self._mapping.size >= self._most
+        return self._gather_s if is_whole else min(self._gather_s, GATHER_S)  # a small ring is soon full
 
     def have_woken(self) -> None:
         """The kernel wakes the reader for the next record."""
@@ -295,7 +294,8 @@ class Rings:
     def wait(self, timeout: float, /) -> bool:
         """True once there is something to read in one of them; waits at most `timeout` s, or until one is woken."""
         rings = self._rings
-        if any([ring.begin_wait() for ring in rings]):
+        full = [ring for ring in rings if ring.begin_wait()]
+        if full:
             return True
         self._register()
         gather_s = min((time_s for ring in rings if (time_s := ring.gather_s()) is not None), default=math.inf)
@@ -337,7 +337,7 @@ class Rings:
         return bool(self._changes.poll(timeout))
 
     def _heard(self) -> bool:
-        return any([ring.heard() for ring in self._rings])
+        return bool([ring for ring in self._rings if ring.heard()])  # of each, so that all are silent again
 
     def _any_waits(self) -> bool:
         return any(ring.waits for ring in self._rings)
