@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+import reactivex as rx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reactivex import operators as ops
 
 from agentsight_rx import run, sinks
 from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.hub import Reader
 from agentsight_rx.core.mailbox import Mailbox
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import Stream, of, origin
@@ -125,7 +128,7 @@ class _Asleep:
         return ()
 
 
-def _source(reader: Callable[[], _Asleep]) -> Stream[Readline]:
+def _source(reader: Callable[[], Reader[Readline]]) -> Stream[Readline]:
     return origin("asleep", reader, time_of=lambda event: event.origin.time_ns, live=True)
 
 
@@ -270,3 +273,110 @@ def test_what_was_lost_with_the_last_batch_is_counted() -> None:
         running.wait()
         summary = running.stop()
     assert 60 == sum(entry.count for entry in summary.ledger.unintended())
+
+
+class _Bell:
+    """What a thread waits by, for readers of which some may be woken."""
+
+    def __init__(self, readers: Sequence[_Sharing]) -> None:
+        self.readers = readers
+        self.closed = False
+
+    def wait(self, timeout: float, /) -> bool:
+        _Sharing.waits.append((len(self.readers), timeout))
+        rung = _Sharing.rung.wait(timeout)
+        _Sharing.rung.clear()
+        return rung
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class _Sharing:
+    """A live source of some batches that shares its thread; behind them it waits until it is woken, ends, or fails."""
+
+    rung = threading.Event()
+    waits: ClassVar[list[tuple[int, float]]] = []
+
+    def __init__(self, name: str, batches: int, *, ends: bool = True, fails: bool = False, due_s: float = 3600.0) -> None:
+        self.name, self.batches, self.ends, self.fails, self.due_s = name, batches, ends, fails, due_s
+        self.shares = True
+        self.threads = set[int]()
+        self.timeouts = set[float]()
+        self.closed = False
+
+    def open(self) -> None:
+        pass
+
+    def waiter(self, readers: Sequence[_Sharing], /) -> _Bell:
+        return _Bell(readers)
+
+    def poll(self, timeout: float, /) -> Sequence[Readline] | None:
+        self.threads.add(threading.get_ident())
+        self.timeouts.add(timeout)
+        if self.batches:
+            self.batches -= 1
+            return [Readline(Origin(self.batches + 1, 1), self.name)]
+        if self.fails:
+            raise ValueError("broken")
+        return None if self.ends else ()
+
+    def wake(self) -> None:
+        self.rung.set()
+
+    def lost(self) -> Sequence[Readline]:
+        return ()
+
+    def close(self) -> Sequence[Readline]:
+        self.closed = True
+        return [Readline(Origin(1000, 1), f"the rest of {self.name}")]
+
+
+def _shared(*readers: _Sharing) -> tuple[Keeping, Any]:
+    _Sharing.waits.clear()
+    _Sharing.rung.clear()
+    graph: Any = rx.merge(*(_source(lambda reader=reader: reader) for reader in readers))  # type: ignore[misc]
+    kept = Keeping()
+    running = Run(graph, [Sink[Any]("kept", lambda _: kept)])
+    with running:
+        assert running.ended(30) or any(not reader.ends for reader in readers)
+        summary = running.stop()
+    return kept, summary
+
+
+def test_readers_that_share_a_thread_are_read_by_one_and_end_one_by_one() -> None:
+    readers = [_Sharing("one", 3), _Sharing("two", 1), _Sharing("three", 5)]
+    kept, summary = _shared(*readers)
+    assert 1 == len(set.union(*(reader.threads for reader in readers)))
+    assert all(reader.timeouts == {0.0} and reader.closed for reader in readers)
+    said = Counter(each.command for each in kept.items if isinstance(each, Readline))
+    rest = dict.fromkeys((f"the rest of {reader.name}" for reader in readers), 1)
+    assert said == {"one": 3, "two": 1, "three": 5, **rest}
+    assert summary.failures == ()
+
+
+def test_one_that_fails_stops_none_of_the_others() -> None:
+    kept, summary = _shared(_Sharing("one", 3), _Sharing("broken", 1, fails=True), _Sharing("three", 5))
+    said = Counter(each.command for each in kept.items if isinstance(each, Readline))
+    assert (said["one"], said["broken"], said["three"]) == (3, 1, 5)
+    assert said["the rest of broken"] == 1
+    assert len(summary.failures) == 1
+    assert "broken" in summary.failures[0]
+
+
+def test_their_thread_waits_no_longer_than_one_of_them_may_and_is_woken_at_the_end() -> None:
+    readers = [_Sharing("one", 0, ends=False), _Sharing("two", 0, ends=False, due_s=0.001)]
+    _Sharing.waits.clear()
+    graph: Any = rx.merge(*(_source(lambda reader=reader: reader) for reader in readers))  # type: ignore[misc]
+    with Run(graph) as running:
+        while len(_Sharing.waits) < 3:
+            pass
+        running.stop()
+    assert {(2, 0.001)} >= set(_Sharing.waits[:3])
+    assert all(reader.closed for reader in readers)
+
+
+def test_a_reader_that_has_no_other_beside_it_waits_by_itself() -> None:
+    alone = _Sharing("one", 2)
+    _shared(alone)
+    assert 0.0 not in alone.timeouts

@@ -15,7 +15,7 @@ import pytest
 
 from agentsight_rx.errors import UsageError
 from agentsight_rx.sources.kernel.features import require_kernel
-from agentsight_rx.sources.kernel.ring import GATHER_LONG_S, GATHER_S, Growth, Ring, size_of_ring
+from agentsight_rx.sources.kernel.ring import GATHER_LONG_S, GATHER_S, Growth, Ring, Rings, size_of_ring
 from agentsight_rx.sources.kernel.syscall import create_map
 from agentsight_rx.sources.process import ProcessOptions
 from property_tests.quick import fewer
@@ -311,6 +311,51 @@ def test_while_records_come_it_looks_again_without_being_woken(
     assert slept == [ms]
     assert ring.read() == [b"two"]
     ring.close()
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("woken", [0, 1])
+def test_who_waits_for_several_is_woken_by_a_wake_of_any(woken: int) -> None:
+    require_kernel()
+    fds = [create_map("empty", _RINGBUF, (0, 0), entries=SIZE) for _ in range(2)]
+    made: list[Ring[bytes]] = [Ring(fd, SIZE, lambda view, at, size: bytes(view[at : at + size])) for fd in fds]
+    both, found = Rings(made), list[bool]()
+    waits = threading.Thread(target=lambda: found.append(both.wait(3600)))
+    waits.start()
+    made[woken].wake()
+    waits.join()
+    assert found == [False]
+    assert not both.wait(0)
+    both.close()
+    for ring in made:
+        ring.close()
+    for fd in fds:
+        os.close(fd)
+
+
+def test_a_wait_for_several_gathers_as_long_as_the_shortest_of_those_that_flow(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Memory()
+    rings = [
+        Ring(each.fd, SIZE, lambda view, at, size: bytes(view[at : at + size]), gather_s=gather_s)
+        for each, gather_s in ((memory, GATHER_LONG_S), (other, GATHER_S))
+    ]
+    both = Rings(rings)
+    memory.put(b"one")
+    assert rings[0].read() == [b"one"]
+    slept = _asleep(monkeypatch, lambda: other.put(b"two"))
+    assert both.wait(1)
+    assert slept == [97]  # only the first one flows
+    assert [ring.read() for ring in rings] == [[], [b"two"]]
+    assert both.wait(1)
+    assert slept[1:] == [17]
+    assert rings[1].waits
+    assert not rings[0].waits
+    both.close()
+    for ring in rings:
+        ring.close()
+    os.close(other.fd)
 
 
 def test_after_the_end_a_wake_touches_no_file_that_came_since(memory: Memory) -> None:
