@@ -484,7 +484,8 @@ class Run:
                         patience.came()
                 readers: list[Any] = [hub.reader for hub in reading]
                 if readers:
-                    waiter = waiter or readers[0].waiter(readers)
+                    if waiter is None:
+                        waiter = _waiter_of(readers)
                     waiter.wait(min(patience.seconds(), *(reader.due_s for reader in readers)))
         finally:
             if waiter is not None:
@@ -541,6 +542,10 @@ class Run:
 
     def _crowded(self) -> bool:
         return self._inbox.fill > _ROOM / 4 or any(sink.fill > _ROOM for sink in self._sinks)
+
+
+def _waiter_of(readers: Sequence[Shares]) -> Waiter:
+    return readers[0].waiter(readers)
 
 
 def _patience(reader: Reader[Any]) -> Patience:

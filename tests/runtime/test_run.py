@@ -347,7 +347,7 @@ def _shared(*readers: _Sharing) -> tuple[Keeping, Any]:
 def test_readers_that_share_a_thread_are_read_by_one_and_end_one_by_one() -> None:
     readers = [_Sharing("one", 3), _Sharing("two", 1), _Sharing("three", 5)]
     kept, summary = _shared(*readers)
-    assert 1 == len(set.union(*(reader.threads for reader in readers)))
+    assert 1 == len({thread for reader in readers for thread in reader.threads})
     assert all(reader.timeouts == {0.0} and reader.closed for reader in readers)
     said = Counter(each.command for each in kept.items if isinstance(each, Readline))
     rest = dict.fromkeys((f"the rest of {reader.name}" for reader in readers), 1)
