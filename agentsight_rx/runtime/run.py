@@ -487,10 +487,12 @@ class Run:
                     if waiter is None:
                         waiter = _waiter_of(readers)
                     waiter.wait(min(patience.seconds(), *(reader.due_s for reader in readers)))
+        except Exception as error:
+            self._failures.append(f"{', '.join(hub.name for hub in reading)}: their thread stopped: {error!r}")
         finally:
             if waiter is not None:
                 waiter.close()
-            for hub in reading:  # by a bug of ours
+            for hub in reading:
                 self._end_reading(hub, dropped[hub])
 
     def _batches(self, hub: Hub[Any], patience: Patience) -> Iterator[Sequence[Any]]:
