@@ -1,4 +1,4 @@
-"""The steps of a start -> a table, or JSON lines: where the time went before a recorded command began, what is held then."""
+"""The steps of a start -> a table, or JSON lines: where the time went before a recorded command began."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KINDS = {
 
 
 class Held(NamedTuple):
-    """What a process holds in the kernel: BPF programs and maps, places where programs are attached; and its threads."""
+    """Objects of a process in the kernel: BPF programs and maps, places where programs are attached; and its threads."""
 
     programs: int = 0
     maps: int = 0
@@ -51,14 +51,14 @@ def held() -> Held:
 
 
 class Start(NamedTuple):
-    """The steps of a start, and what was held behind the last one."""
+    """The steps of a start, and the objects in the kernel behind the last step."""
 
     steps: Sequence[Step]
     held: Held
 
 
 def write_steps(path: Path, then: Held = Held()) -> None:  # noqa: B008 (immutable)
-    """The start of this process, and what was held `then`, as JSON lines. Raises SinkError."""
+    """The start of this process as JSON lines, with the objects that it held `then`. Raises SinkError."""
     try:
         with open(create_private(path, invoking_user()), "wb") as file:
             file.write("".join(f"{line}\n" for line in json_lines_of(Start(so_far(), then))).encode())
@@ -67,7 +67,7 @@ def write_steps(path: Path, then: Held = Held()) -> None:  # noqa: B008 (immutab
 
 
 def measured() -> Start:
-    """That of a `record` of a program that does nothing, with all sources, without a page. Raises CaptureError."""
+    """The start of a `record` of a program that does nothing, with all sources, without a page. Raises CaptureError."""
     with TemporaryDirectory() as name:
         found = Path(name) / "steps"
         command = ["record", "--no-server", "--db", str(Path(name) / "run.lmdb"), "--timing", str(found), "--", "/bin/true"]
@@ -83,7 +83,7 @@ def measured() -> Start:
 
 
 def json_lines_of(start: Start) -> Iterator[str]:
-    """The same as JSON, a step a line, and what was held in the last one."""
+    """The same as JSON, a step a line; the last line has the objects in the kernel."""
     values = (*(step._asdict() for step in start.steps), start.held._asdict())
     return (msgspec.json.encode(each).decode() for each in values)
 

@@ -1,8 +1,8 @@
 """
 Programs of sources -> rows in the kernel's tables of programs: which one runs behind which.
 
-A row belongs to a system call, at its begin or its end, or to a moment of a process. It has a place for each source: there
-stands the program that comes behind those of the source before, and in the first place the one that comes first.
+A row belongs to a system call, at its begin or its end, or to a moment of a process. The first place of a row has its first
+program. Each further place belongs to a source, and has the program that follows the program of that source.
 """
 
 from __future__ import annotations

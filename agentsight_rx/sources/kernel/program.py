@@ -157,8 +157,8 @@ class Program(Generic[E]):
 
     def seed(self, others: Callable[[], Set[int]] = frozenset) -> set[int]:
         """
-        Watch the processes that match already, and `others`: once all is attached, and again when agents came. Returns those
-        that are watched, ran before this source could see them, and were not returned before.
+        Watch the processes that match already, and `others`: once all is attached, and again when agents came. Returns the
+        watched processes that ran before this source could see them, each once.
         """
         self._tracker.seed(self._names, others)
         watched = {each for each in self._tracker.entries() if each.since_ns < self._joined_ns}

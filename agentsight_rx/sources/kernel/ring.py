@@ -1,4 +1,8 @@
-"""BPF ring buffers, mapped into this process -> decoded records, without a system call or a copy for each."""
+"""
+BPF ring buffers, mapped into this process -> decoded records, without a system call or a copy for each.
+
+Longer than 300 lines because reading a ring, and the wait for one or several rings, know the same positions.
+"""
 
 from __future__ import annotations
 

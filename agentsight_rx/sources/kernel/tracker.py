@@ -123,10 +123,7 @@ class Tracker:
                 self._rows.put("next_moments", row, slot, programs[row])
 
     def leave(self, stage: str, attached: Sequence[int]) -> bool:
-        """
-        Take the programs of a source out; whether it was the last one. What else it has `attached` does nothing any more, and
-        is detached together with the rest.
-        """
+        """Take the programs of a source out; whether it was the last one. What it has `attached` is detached with the rest."""
         slot = slot_of(stage)
         with self.lock:
             self._close_for(slot, closed=True)
@@ -137,14 +134,14 @@ class Tracker:
 
     def quiet(self, stage: str) -> None:
         """No process counts as watched for this source from now on."""
-        with self.lock:
-            self._close_for(slot_of(stage), closed=True)
+        self._close_for(slot_of(stage), closed=True)
 
     def _close_for(self, slot: int, *, closed: bool) -> None:
         settings, first = self.bpf["settings"], ctypes.c_int(0)
-        leaf = settings[first]
-        leaf.closed = leaf.closed | 1 << slot if closed else leaf.closed & ~(1 << slot)
-        settings[first] = leaf
+        with self.lock:
+            leaf = settings[first]
+            leaf.closed = leaf.closed | 1 << slot if closed else leaf.closed & ~(1 << slot)
+            settings[first] = leaf
 
     def follow_call(self, stage: str, function: str, tracepoint: str) -> None:
         """
@@ -155,10 +152,9 @@ class Tracker:
         half, program = _SIDES[side]
         slot = slot_of(stage)
         number = None if tracepoint in self._begun else number_of(tracepoint)
-        if number is None and tracepoint not in self._begun:
-            return
         bpf = self._members[slot]
-        assert bpf is not None, "a source joins first"
+        if bpf is None or (number is None and tracepoint not in self._begun):
+            return
         programs = _loaded(bpf, function, TRACEPOINT)  # which takes the kernel its time: other sources load theirs meanwhile
         with self.lock:
             self._rows.put("next_calls", NUMBERS[name] * 2 + half, slot, programs)
@@ -277,8 +273,8 @@ _CHANGE = RLock()
 
 def tracker_of(target: Target, stage: str, *, alone: bool = False) -> Tracker:
     """
-    The tracker that a source of this kind joins, and leaves by `give_up`: that of its target, unless such a source has joined
-    it; or, `alone`, one of its own, for which the source may choose processes by their files.
+    The tracker for a source of this kind, until `give_up`: the tracker of its target, unless such a source has joined it. One
+    that is `alone` gets a tracker of its own, since it chooses processes itself, by their files.
     """
     with _CHANGE:
         for each in _TRACKERS:
