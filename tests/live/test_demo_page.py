@@ -56,10 +56,6 @@ CONTEXT = {
 }
 
 
-# The demo, whose model answers several times as fast as a person reads
-FAST_DEMO = (sys.executable, "-c", "from agentsight_rx.cli import demo, main; demo._EVENT_MS = 8; main()", "demo", "--server")
-
-
 @contextmanager
 def serving(words: Sequence[str], env: Mapping[str, str]) -> Generator[str]:
     """A command with a page, which Ctrl-C ends in order; gives the address that it prints."""
@@ -107,7 +103,7 @@ def test_the_page_shows_the_demo_live_then_serve_does_and_then_a_file_without_a_
     browser: Browser, tmp_path: Path
 ) -> None:
     home = {"XDG_DATA_HOME": str(tmp_path)}
-    with serving([*PROGRAM, "demo", "--server"] if MADE else FAST_DEMO, home) as url, opened(browser, url) as page:
+    with serving([*PROGRAM, "demo", "--server"], home) as url, opened(browser, url) as page:
         page.see(PROMPT, within=".prompt")
         page.see("live,", within=".crumbs")
         page.see("exit 1", within="#turn-5")

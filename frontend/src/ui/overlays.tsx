@@ -329,12 +329,12 @@ function Find(): JSX.Element {
       <div class="pq">
         <Icon name="find" />
         <input
-          ref={input} role="combobox" aria-expanded="true" aria-controls="hits" aria-activedescendant={shown.length ? `hit-${at}` : undefined} aria-label="Search all recordings"
+          ref={input} role="combobox" aria-expanded={shown.length ? "true" : "false"} aria-controls="hits" aria-activedescendant={shown.length ? `hit-${at}` : undefined} aria-label="Search all recordings"
           placeholder="Prompts, answers, commands, results, paths, hosts" value={typed} onInput={(event) => go({ find: event.currentTarget.value })} onKeyDown={move} autocomplete="off" spellcheck={false}
         />
         <button class="icon" aria-label="Close" onClick={close}><Icon name="close" /></button>
       </div>
-      <div class="hits" id="hits" role="listbox" aria-label="Found">
+      <div class="hits" id="hits" role={shown.length ? "listbox" : undefined} aria-label={shown.length ? "Found" : undefined}>
         {[...groups].map(([kind, rows]) => (
           <div key={kind} role="group" aria-label={KIND_TITLES[kind] ?? kind}>
             <p class="h3" aria-hidden="true">{KIND_TITLES[kind] ?? kind}</p>
