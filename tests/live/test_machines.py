@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.capture import PROGRAM
+from agentsight_rx import sources
+from agentsight_rx.events import FileEvent
+from agentsight_rx.sources import FileOptions, Target
+from tests.live.capture import PATIENCE_S, PROGRAM, running, started
 from tests.live.users import on_machine
 
 pytestmark = pytest.mark.live
@@ -111,9 +114,14 @@ def test_a_filter_that_refuses_perf_events(tmp_path: Path) -> None:
 
 
 def small_program(path: Path) -> Path:
-    """A 32-bit program for x86 (ELF, System V ABI, i386) that ends with 7."""
-    code = bytes.fromhex("b801000000bb07000000cd80")
+    """
+    A 32-bit program for x86 (ELF, System V ABI, i386) that asks where a link leads, and ends with 7. The number of readlink
+    there, 85, is that of creat in 64 bits.
+    """
     base, headers = 0x8048000, 84
+    ends = bytes.fromhex("b801000000bb07000000cd80")
+    name = base + headers + 22 + len(ends)
+    code = struct.pack("<BIBIBIBIH", 0xB8, 85, 0xBB, name, 0xB9, name, 0xBA, 9, 0x80CD) + ends + b"/nowhere\0"
     elf = struct.pack("<16sHHIIIIIHHHHHH", b"\x7fELF\1\1\1", 2, 3, 1, base + headers, 52, 0, 0, 52, 32, 1, 0, 0, 0)  # fmt: skip
     size = headers + len(code)
     path.write_bytes(elf + struct.pack("<8I", 1, 0, base, base, size, size, 5, 0x1000) + code)
@@ -128,3 +136,15 @@ def test_what_a_32_bit_program_does_is_said_to_be_unseen(tmp_path: Path) -> None
     assert done.returncode in (7, 126)  # 126: this kernel runs none
     if done.returncode == 7:
         assert "1 thing is missing: 1 32-bit program: files, connections and pipes not seen" in flat(done.stderr)
+
+
+def test_a_call_of_32_bits_is_not_taken_for_the_one_that_has_its_number_in_64(tmp_path: Path) -> None:
+    program = small_program(tmp_path / "small")
+    script = f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; {program}; true >{tmp_path}/seen"
+    with started(["/bin/sh", "-c", script]) as shell, running(sources.files(FileOptions(Target(shell.pid)))) as (run, kept):
+        (tmp_path / "go").touch()
+        shell.wait(PATIENCE_S)
+        run.stop()
+    opened = [event.path for event in kept.of(FileEvent) if event.action == "open"]
+    assert f"{tmp_path}/seen" in opened
+    assert "/nowhere" not in opened
