@@ -283,13 +283,13 @@ def _store(scene: Scene) -> Path:
 
 
 def _settled(recorder: Recorder) -> Taken:
-    """What it takes once nothing of its start goes on, such as the removal of probes: for 3 s all looks are alike."""
+    """What it takes once nothing of its start goes on, such as the removal of probes, of which each takes up to 0.1 s."""
     looks = [taken(recorder.pid)]
 
     def alike() -> bool:
         time.sleep(0.5)
         looks.append(taken(recorder.pid))
-        return len(looks) > 6 and len({look.handles for look in looks[-7:]}) == 1
+        return len(looks) > 16 and len({look.handles for look in looks[-17:]}) == 1
 
     until(alike)
     return looks[-1]

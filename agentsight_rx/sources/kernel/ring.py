@@ -293,7 +293,7 @@ class Rings:
         self._rings = rings
         self._descriptors: list[tuple[int, int]] = []
         self._poll = select.poll()
-        self._changes: select.epoll | None = None
+        self._changes = select.epoll()  # at once, so that a reader has as many descriptors while it waits as later
 
     def wait(self, timeout: float, /) -> bool:
         """True once there is something to read in one of them; waits at most `timeout` s, or until one is woken."""
@@ -324,20 +324,17 @@ class Rings:
         now = [ring.descriptors for ring in self._rings]
         if now == self._descriptors:
             return
-        self.close()
+        self._changes.close()
         self._descriptors = now
-        self._poll = select.poll()
-        for pair in now:
-            for fd in pair:
-                self._poll.register(fd, select.POLLIN)
+        self._poll, self._changes = select.poll(), select.epoll()
+        for ring, bell in now:
+            self._poll.register(ring, select.POLLIN)
+            self._poll.register(bell, select.POLLIN)
+            self._changes.register(ring, select.EPOLLIN | select.EPOLLET)
+            self._changes.register(bell, select.EPOLLIN)
 
     def _changed(self, timeout: float) -> bool:
         """Whether the kernel wakes, or `wake` of one of them, within so many s. Older records do not count."""
-        if self._changes is None:
-            self._changes = select.epoll()
-            for ring, bell in self._descriptors:
-                self._changes.register(ring, select.EPOLLIN | select.EPOLLET)
-                self._changes.register(bell, select.EPOLLIN)
         return bool(self._changes.poll(timeout))
 
     def _heard(self) -> bool:
@@ -347,6 +344,4 @@ class Rings:
         return any(ring.waits for ring in self._rings)
 
     def close(self) -> None:
-        if self._changes is not None:
-            self._changes.close()
-            self._changes = None
+        self._changes.close()
