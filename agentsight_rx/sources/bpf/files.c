@@ -453,12 +453,12 @@ PART(on_close, call_t, AT_BEGIN, close(call))
 
 /* -- processes -- */
 
-static inline int ends(u64 task)
+static inline int ends(void)
 {
     struct head_t head = {};
-    if (is_gone(&head, GONE, task))
+    if (is_gone(&head, GONE))
         SEND(&head, sizeof(head), 0);
     return 0;
 }
 
-PART_AT(at_exit, AT_EXIT, ends(ctx->args[0]))
+PART_AT(at_exit, AT_EXIT, ends())

@@ -180,7 +180,7 @@ static inline int ends(u64 task)
     struct process_t *process = tracked.lookup(&tgid);
     if (process)
         before = process->peak;
-    if (!is_gone(&record.head, EXIT, task) || !fits_now())
+    if (!is_gone(&record.head, EXIT) || !fits_now())
         return 0;
     leader = leader_of(task);
     record.ppid = parent_of(leader);

@@ -382,7 +382,7 @@ static inline int leave(struct leave_t *args, int direction)
 PART(leave_in, leave_t, AT_END, leave(call, IN))
 PART(leave_out, leave_t, AT_END, leave(call, OUT))
 
-static inline int ends(u64 task)
+static inline int ends(void)
 {
     u32 tid = current_tid(), tgid = current_tgid();
     struct {
@@ -390,10 +390,10 @@ static inline int ends(u64 task)
         u64 nothing[(EMPTY - sizeof(struct head_t)) / 8];
     } mark = {};
     calls.delete(&tid);
-    if (!is_gone(&mark.head, GONE, task) || !fits_now() || is_own(tgid))
+    if (!is_gone(&mark.head, GONE) || !fits_now() || is_own(tgid))
         return 0;
     SEND(&mark, sizeof(mark), 0);
     return 0;
 }
 
-PART_AT(at_exit, AT_EXIT, ends(ctx->args[0]))
+PART_AT(at_exit, AT_EXIT, ends())

@@ -737,13 +737,13 @@ static inline int maps(struct call_t *call)
 
 int on_mapped(struct call_t *call) { return RUN(maps(call)); }
 
-static inline int ends(u64 task)
+static inline int ends(void)
 {
     struct process_t *process = wanted();
     forget_call();
-    if (process && ended(task))
+    if (process && process->last == current_key())
         send_mark(GONE, process, 0, 0, 0, 0);
     return 0;
 }
 
-PART_AT(at_exit, AT_EXIT, ends(ctx->args[0]))
+PART_AT(at_exit, AT_EXIT, ends())

@@ -22,6 +22,7 @@ struct process_t {
     u64 start_ns; /* CLOCK_BOOTTIME at its start: with the pid, the identity of the process; 0 = not looked up yet */
     u64 peak;     /* only of process.c: pages that the kernel counted as the most before its newest program began */
     u64 since_ns; /* CLOCK_MONOTONIC when a program began to watch it; smaller than any time where user space did */
+    u64 last;     /* the thread that ends the process, see leaves() of tracker.c; 0: it goes on */
     u32 pid;      /* its key */
     u32 pad;
 };
@@ -429,16 +430,6 @@ static inline u64 leader_of(u64 task)
     return leader;
 }
 
-/* The last thread is gone. */
-static inline int ended(u64 task)
-{
-    u64 signal = 0;
-    int live = 1;
-    FIELD(signal, task, task_struct_signal);
-    FIELD(live, signal, signal_struct_live);
-    return live == 0;
-}
-
 static inline u64 own_leader(void)
 {
     return LOAD(bpf_get_current_task_btf(), task_struct_group_leader);
@@ -494,11 +485,11 @@ static inline void fill_head_slowly(struct head_t *head, u32 kind, struct proces
 }
 
 /* At the exit of a thread of a watched process: was it the last one? Then the head is filled. */
-static inline int is_gone(struct head_t *head, u32 kind, u64 task)
+static inline int is_gone(struct head_t *head, u32 kind)
 {
     u32 tgid = current_tgid();
     struct process_t *process = tracked.lookup(&tgid);
-    if (!process || !ended(task))
+    if (!process || process->last != current_key())
         return 0;
     fill_head(head, kind, process);
     return 1;

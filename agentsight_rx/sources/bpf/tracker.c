@@ -181,13 +181,28 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     return 0;
 }
 
-/* A thread ends. */
+/* The last thread is gone. */
+static inline int ended(u64 task)
+{
+    u64 signal = 0;
+    int live = 1;
+    FIELD(signal, task, task_struct_signal);
+    FIELD(live, signal, signal_struct_live);
+    return live == 0;
+}
+
+/* A thread ends. The first one that finds no other alive ends the process: only here is that decided, since threads end at the same
+ * time on several CPUs, and a later program may find another answer. */
 static inline int leaves(u64 task)
 {
-    if (is_watched())
-        return 1;
-#ifdef SEVERAL
     u32 tgid = current_tgid();
+    struct process_t *process = tracked.lookup(&tgid);
+    if (process) {
+        if (ended(task))
+            __sync_val_compare_and_swap(&process->last, 0, current_key());
+        return 1;
+    }
+#ifdef SEVERAL
     if (partly.lookup(&tgid) && ended(task))
         partly.delete(&tgid);
 #endif
@@ -205,17 +220,18 @@ RAW_TRACEPOINT_PROBE(sched_process_exit)
 }
 
 /* Behind the programs of all sources. */
-static inline int forget(u64 task)
+static inline int forget(void)
 {
     u32 tgid = current_tgid();
-    if (ended(task))
+    struct process_t *process = tracked.lookup(&tgid);
+    if (process && process->last == current_key())
         tracked.delete(&tgid);
     return 0;
 }
 
 int at_last(struct bpf_raw_tracepoint_args *ctx)
 {
-    HELD(forget(ctx->args[0]));
+    HELD(forget());
     leave_chain(MOMENT);
     return 0;
 }

@@ -19,7 +19,7 @@ from reactivex import operators as ops
 from agentsight_rx import sources
 from agentsight_rx.core.errors import CaptureError
 from agentsight_rx.core.stream import Stream
-from agentsight_rx.events import FileEvent, Loss, NetEvent, ProcessExec, ProcessExit, StdioChunk, TlsChunk
+from agentsight_rx.events import FileEvent, Loss, NetEvent, ProcessExec, ProcessExit, ProcessFork, StdioChunk, TlsChunk
 from agentsight_rx.sources import (
     FileOptions,
     NetOptions,
@@ -199,3 +199,29 @@ def test_every_source_has_a_place_before_the_last_one() -> None:
     assert all(one != other for one, other in combinations(slots, 2))
     assert max(slots) < 7 == tracker._LAST  # pyright: ignore[reportPrivateUsage]
     assert max(slots) == tracker.slot_of("plain_http")
+
+
+# Each child has threads that all end at once
+THREADS = """
+import os, sys, threading
+sys.stdin.readline()
+for _ in range(400):
+    child = os.fork()
+    if not child:
+        for _ in range(8):
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def test_each_process_has_one_end_though_its_threads_end_at_the_same_time() -> None:
+    with subprocess.Popen([sys.executable, "-c", THREADS], stdin=subprocess.PIPE, text=True) as work:
+        target = Target(work.pid)
+        with running(sources.process(ProcessOptions(target))) as (run, kept):
+            print("go", file=work.stdin, flush=True)
+            assert work.wait() == 0
+            run.wait()
+    assert 400 == len(kept.of(ProcessFork))
+    assert {event.origin.pid for event in kept.of(ProcessFork)} | {work.pid} == {e.origin.pid for e in kept.of(ProcessExit)}
+    assert 401 == len(kept.of(ProcessExit))
