@@ -12,7 +12,7 @@ from scripts.counts import PACKAGE, counts, imports_of, product_modules
 MOST = {
     "lines of the product": 103_250,
     "files of the product": 610,
-    "lines of BPF and of the page": 10_880,
+    "lines of BPF and of the page": 10_890,
     "rooms at the top of the package": 12,
     "floors": 9,
     "files in the largest folder": 20,
