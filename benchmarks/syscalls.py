@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -68,8 +68,7 @@ for line in sys.stdin:
 def figures(size: Size) -> Iterator[Figure]:
     with _worker() as ask, _worker() as other:
         count = size.many(_CALLS, 100)
-        calls = dict.fromkeys((*_NOT_WATCHED, *_WATCHED))
-        bare = {name: min(ask(name, count) for _ in range(size.runs)) for name in calls}
+        bare = {name: min(ask(name, count) for _ in range(size.runs)) for name in _NOT_WATCHED | _WATCHED}
         for whose, pid, chosen in (("not watched", other.pid, _NOT_WATCHED), ("watched", ask.pid, _WATCHED)):
             with Run(_all(Target(pid))):
                 beside = {name: min(ask(name, count) for _ in range(size.runs)) for name in chosen}
@@ -84,16 +83,15 @@ def figures(size: Size) -> Iterator[Figure]:
 
 
 def _all(target: Target) -> Any:
-    makes: tuple[Callable[[], Any], ...] = (
-        lambda: sources.process(ProcessOptions(target)),
-        lambda: sources.files(FileOptions(target)),
-        lambda: sources.net(NetOptions(target)),
-        lambda: sources.stdio(StdioOptions(target)),
-        lambda: sources.plain_http(PlainHttpOptions(target)),
-        lambda: sources.readline(ReadlineOptions(target)),
-        lambda: sources.tls(TlsOptions(target)),
+    return rx.merge(
+        sources.process(ProcessOptions(target)),
+        sources.files(FileOptions(target)),
+        sources.net(NetOptions(target)),
+        sources.stdio(StdioOptions(target)),
+        sources.plain_http(PlainHttpOptions(target)),
+        sources.readline(ReadlineOptions(target)),
+        sources.tls(TlsOptions(target)),
     )
-    return rx.merge(*(make() for make in makes))
 
 
 class _Worker:

@@ -193,6 +193,10 @@ KEYS = {
         "memory: anonymous memory of record, processes only",
     },
     "idle": {"idle: processor while nothing happens"},
+    "calls": {
+        "calls: write to a device, by a program that is not watched, to the same without a capture",
+        "calls: write to a file of its own, by a program that is watched, to the same without a capture",
+    },
     "tls": {
         "tls: slowdown of a loop of TLS records of 200 bytes (Python)",
         "tls: records that these loops lose",

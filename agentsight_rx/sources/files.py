@@ -102,9 +102,9 @@ class _FileReader(FoldingReader["Operation", FileEvent]):
             switches=["-DCALLS", *(["-DALL"] if options.target.everything else [])],
             names=self.names,
         )
-        program.attach("on_names", [f"syscalls:sys_exit_{name}" for name in _BY_NAME])
-        program.attach("on_bytes", [f"syscalls:sys_exit_{name}" for name in _BY_BYTES])
-        program.attach("on_close", [f"syscalls:sys_enter_{name}" for name in _BY_CLOSE])
+        program.attach("on_names", "exit", _BY_NAME)
+        program.attach("on_bytes", "exit", _BY_BYTES)
+        program.attach("on_close", "enter", _BY_CLOSE)
         program.seed()
 
     def _fold(self, records: Sequence[Operation], /) -> list[FileEvent]:

@@ -156,9 +156,9 @@ class _NetReader(FoldingReader[NetEvent | int, NetEvent]):
             headers=("ends.h",),
             names=self.names,
         )
-        program.attach("on_begin", [f"syscalls:sys_enter_{name}" for name in _BEGINS])
-        program.attach("on_end", [f"syscalls:sys_exit_{name}" for name in _ENDS])
-        program.attach("on_batch", [f"syscalls:sys_exit_{name}" for name in _BATCHES])
+        program.attach("on_begin", "enter", _BEGINS)
+        program.attach("on_end", "exit", _ENDS)
+        program.attach("on_batch", "exit", _BATCHES)
         program.seed()
 
     def _fold(self, records: Sequence[NetEvent | int], /) -> list[NetEvent]:

@@ -93,8 +93,8 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
             for port in _own_ports():
                 program.bpf["own_ports"][ctypes.c_uint16(port)] = ctypes.c_uint8(1)
             program.follow("next_programs", "on_more")
-            program.attach("on_end", _calls("exit", (*_WRITES, *_READS, *_COPIES)))
-            program.attach("on_write_begin", _calls("enter", _WRITES))
+            program.attach("on_end", "exit", (*_WRITES, *_READS, *_COPIES))
+            program.attach("on_write_begin", "enter", _WRITES)
             program.seed()
         except BaseException:
             program.close()
@@ -201,10 +201,6 @@ def _loss(source: Origin, reason: Reason, size: int, note: str) -> Loss:
 
 def _other(source: Origin, size: int) -> Loss:
     return _loss(source, Reason.OTHER_PROTOCOL, size, "neither TLS nor HTTP, or of a message that began before the capture")
-
-
-def _calls(side: str, names: Iterable[str]) -> list[str]:
-    return [f"syscalls:sys_{side}_{name}" for name in names]
 
 
 def _switches() -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -12,38 +12,19 @@ import agentsight_rx.sources.kernel.cache as preparing
 import agentsight_rx.sources.kernel.program as loading
 from agentsight_rx import sources
 from agentsight_rx.core.engine import Engine
-from agentsight_rx.core.stream import Stream
 from agentsight_rx.errors import CaptureError
-from agentsight_rx.sources import (
-    FileOptions,
-    NetOptions,
-    PlainHttpOptions,
-    ProcessOptions,
-    ReadlineOptions,
-    StdioOptions,
-    Target,
-    TlsOptions,
-)
+from agentsight_rx.sources import Target
 from agentsight_rx.sources.kernel.features import has_may_goto
 from agentsight_rx.sources.kernel.loaded import Image
 from agentsight_rx.sources.kernel.namespace import own_namespace
 from agentsight_rx.sources.kernel.syscall import TRACE_UPROBE_MULTI
 from agentsight_rx.sources.kernel.tracker import source_of
 from tests.live.functions import refusals
+from tests.live.kernel_sources import KERNEL_SOURCES
 
 __all__ = ["refused_functions"]
 
 _BPF = Path(sources.__file__).parent / "bpf"
-
-_SOURCES: dict[str, Callable[[Target, bool], Stream[Any]]] = {
-    "files": lambda target, _: sources.files(FileOptions(target)),
-    "net": lambda target, _: sources.net(NetOptions(target)),
-    "plain_http": lambda target, _: sources.plain_http(PlainHttpOptions(target)),
-    "process": lambda target, _: sources.process(ProcessOptions(target)),
-    "readline": lambda target, multi: sources.readline(ReadlineOptions(target, multi=multi)),
-    "stdio": lambda target, _: sources.stdio(StdioOptions(target)),
-    "tls": lambda target, multi: sources.tls(TlsOptions(target, multi=multi)),
-}
 
 
 class _Compiled(Exception):
@@ -60,7 +41,7 @@ def refused_functions(*, multi: bool, turns: bool) -> tuple[int, list[str]]:
     probes one by one. `turns`: loops are verified turn by turn, as on kernels without may_goto.
     """
     count, refused = 0, list[str]()
-    for name in ("tracker", *_SOURCES):
+    for name in ("tracker", *KERNEL_SOURCES):
         try:
             image = _image(name, Target(os.getpid()), multi=multi, turns=turns)
         except CaptureError as error:
@@ -80,7 +61,7 @@ def _image(name: str, target: Target, *, multi: bool, turns: bool) -> Image:
         if name == "tracker":
             return preparing.prepared(source_of(target, own_namespace(), by_file=False))[0]
         engine = Engine()
-        _SOURCES[name](target, multi).subscribe(scheduler=engine)
+        KERNEL_SOURCES[name](target, multi).subscribe(scheduler=engine)
         (hub,) = engine.hubs
         reader: Any = hub.reader
         try:

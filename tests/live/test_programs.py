@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import combinations, product
 from typing import Any
 
@@ -19,23 +20,7 @@ from msgspec import structs
 
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import Stream
-from agentsight_rx.sources import (
-    FileOptions,
-    NetOptions,
-    PlainHttpOptions,
-    ProcessOptions,
-    ReadlineOptions,
-    StdioOptions,
-    Target,
-    TlsOptions,
-    files,
-    net,
-    plain_http,
-    process,
-    readline,
-    stdio,
-    tls,
-)
+from agentsight_rx.sources import StdioOptions, Target, TlsOptions, stdio, tls
 from agentsight_rx.sources.containers.references import Container
 from agentsight_rx.sources.kernel import cache as preparing
 from agentsight_rx.sources.kernel import program
@@ -47,6 +32,7 @@ from agentsight_rx.sources.kernel.syscall import TRACE_UPROBE_MULTI
 from agentsight_rx.sources.kernel.tracker import source_of
 from tests.live.compilers import COMPILERS, SETUP, compiled_by
 from tests.live.functions import refusals
+from tests.live.kernel_sources import KERNEL_SOURCES
 
 pytestmark = pytest.mark.live
 
@@ -63,13 +49,9 @@ _ALL_SELECTIONS = (
     Target(1, ("sh",), children=False, cgroup="/"),
 )
 
-# Of each source: the options that choose its own switches.
+# Of each source: the options that choose its own switches
 _SOURCES: dict[str, Sequence[Callable[[], Stream[Any]]]] = {
-    "files": [lambda: files(FileOptions(_ME))],
-    "net": [lambda: net(NetOptions(_ME))],
-    "plain_http": [lambda: plain_http(PlainHttpOptions(_ME))],
-    "process": [lambda: process(ProcessOptions(_ME))],
-    "readline": [lambda: readline(ReadlineOptions(_ME))],
+    **{name: [partial(source, _ME, True)] for name, source in KERNEL_SOURCES.items()},
     "stdio": [lambda: stdio(StdioOptions(_ME)), lambda: stdio(StdioOptions(_ME, fds=(3, 70), tty=True))],
     "tls": [
         lambda: tls(TlsOptions(_ME)),

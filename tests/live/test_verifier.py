@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable
 from struct import unpack_from
 from typing import Any
 
 import pytest
 
 from agentsight_rx.core.engine import Engine
-from agentsight_rx.core.stream import Stream
-from agentsight_rx.sources import (
-    FileOptions,
-    NetOptions,
-    PlainHttpOptions,
-    ProcessOptions,
-    StdioOptions,
-    Target,
-    TlsOptions,
-    files,
-    net,
-    plain_http,
-    process,
-    stdio,
-    tls,
-)
+from agentsight_rx.sources import Target
 from agentsight_rx.sources.kernel import program, tracker
 from agentsight_rx.sources.kernel.features import has_may_goto
 from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.namespace import FIRST_INODE, Namespace
 from agentsight_rx.sources.kernel.syscall import KPROBE, TRACE_UPROBE_MULTI, bpf
 from tests.live.compilers import COMPILERS, compiled_by
+from tests.live.kernel_sources import KERNEL_SOURCES
 
 pytestmark = pytest.mark.live
 
@@ -68,21 +53,14 @@ def _loads(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return seen
 
 
-_SOURCES: dict[str, Callable[[Target], Stream[Any]]] = {
-    "files": lambda target: files(FileOptions(target)),
-    "net": lambda target: net(NetOptions(target)),
-    "plain_http": lambda target: plain_http(PlainHttpOptions(target)),
-    "process": lambda target: process(ProcessOptions(target)),
-    "stdio": lambda target: stdio(StdioOptions(target)),
-    "tls": lambda target: tls(TlsOptions(target)),
-}
+_NAMES = [name for name in KERNEL_SOURCES if name != "readline"]
 
 
 def _looked_at_in(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """The programs of a source, and how much of each was looked at."""
     seen = _loads(monkeypatch)
     engine = Engine()
-    _SOURCES[name](Target(os.getpid())).subscribe(scheduler=engine)
+    KERNEL_SOURCES[name](Target(os.getpid()), True).subscribe(scheduler=engine)
     (hub,) = engine.hubs
     reader: Any = hub.reader
     reader.open()
@@ -102,7 +80,7 @@ _NAMESPACES = {"first": Namespace(), "translated": Namespace(FIRST_INODE, 0)}
 _USUAL = {("first", next(iter(COMPILERS))), ("translated", [*COMPILERS][-1])}
 _CELLS = [
     pytest.param(name, here, compiler, marks=() if (here, compiler) in _USUAL else pytest.mark.thorough)
-    for name in _SOURCES
+    for name in _NAMES
     for here in _NAMESPACES
     for compiler in COMPILERS
 ]

@@ -24,6 +24,11 @@ static inline int form_of(u32 number)
     return HIDDEN; /* recvmmsg, sendmmsg, sendfile, splice */
 }
 
+static inline int is_write(u32 number)
+{
+    return number == 1 || number == 20 || number == 44 || number == 46 || number == 307; /* write, writev, sendto, sendmsg, sendmmsg */
+}
+
 #define SEGMENT 16384
 
 struct buffer_t { /* struct iovec */

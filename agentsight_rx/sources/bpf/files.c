@@ -321,7 +321,7 @@ static inline int names(struct call_t *call)
     return 0;
 }
 
-PART(on_names, call_t, AT_END, names(call))
+PART(on_names, AT_END, names(call))
 
 /* -- bytes -- */
 
@@ -394,7 +394,7 @@ static inline int bytes(struct call_t *call)
     return 0;
 }
 
-PART(on_bytes, call_t, AT_END, bytes(call))
+PART(on_bytes, AT_END, bytes(call))
 
 /* -- close -- */
 
@@ -449,7 +449,7 @@ static inline int close(struct call_t *call)
     return 0;
 }
 
-PART(on_close, call_t, AT_BEGIN, close(call))
+PART(on_close, AT_BEGIN, close(call))
 
 /* -- processes -- */
 

@@ -104,7 +104,7 @@ static inline int begins(struct call_t *call)
     return 0;
 }
 
-PART(on_begin, call_t, AT_BEGIN, begins(call))
+PART(on_begin, AT_BEGIN, begins(call))
 
 /* The entry is copied before it is deleted: its memory is used again at once. */
 static inline void decide(u64 sock, struct wait_t *wait, struct net_t *copy)
@@ -325,7 +325,7 @@ static inline int end(struct call_t *call)
     return 0;
 }
 
-PART(on_end, call_t, AT_END, end(call))
+PART(on_end, AT_END, end(call))
 
 /* sendmmsg: an array of struct mmsghdr, 64 bytes each, of which `result` were sent. */
 static inline int batch(struct call_t *call)
@@ -368,7 +368,7 @@ static inline int batch(struct call_t *call)
     return 0;
 }
 
-PART(on_batch, call_t, AT_END, batch(call))
+PART(on_batch, AT_END, batch(call))
 
 /* -- processes -- */
 

@@ -468,11 +468,6 @@ COPIES(on_more, more())
 
 /* -- calls; the numbers are those of arch/x86/entry/syscalls/syscall_64.tbl -- */
 
-static inline int is_write(u32 number)
-{
-    return number == 1 || number == 20 || number == 44 || number == 46 || number == 307; /* write, writev, sendto, sendmsg, sendmmsg */
-}
-
 static inline int begin_write(struct call_t *call)
 {
     if (!wanted())
@@ -493,7 +488,7 @@ static inline int begin_write(struct call_t *call)
     return 0;
 }
 
-PART(on_write_begin, call_t, AT_BEGIN, begin_write(call))
+PART(on_write_begin, AT_BEGIN, begin_write(call))
 
 /* What a call that ends now has moved, where it is no write; without a socket it is of no interest. Returns the direction. */
 static inline int look_up(struct move_t *move, u32 number)

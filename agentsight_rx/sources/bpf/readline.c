@@ -1,8 +1,6 @@
 /* What `readline` of bash returns in tracked processes -> the ring. A library that others use too is probed where bash has
  * the function from there, so the name of the process is asked for. */
 
-#include <uapi/linux/ptrace.h>
-
 enum { LINE = 1, STARTED = 2 };
 
 #define LINE_MOST 8192

@@ -2,13 +2,10 @@
  * they write to terminals -> the ring.
  *
  * A file is known by its inode, looked up while the call begins: a number of a descriptor says nothing once it is closed, and
- * short processes are gone before user space could ask. One program runs behind every system call of a kind, so the layout of
- * their tracepoints (arguments in slots of 8 bytes, the result in the first) is written down here once.
+ * short processes are gone before user space could ask.
  *
  * Switches: those of buffers.h, MOST (bytes of one call), STEPS (turns of the copying loop), TTY, FDS (`ONLY(0) ONLY(1)`),
  * CPUS (one more than the highest number of one). */
-
-#include <uapi/linux/ptrace.h>
 
 enum { CHUNK = 1, END = 2, GONE = 3, SELF = 4 };
 
@@ -16,7 +13,7 @@ enum { CHUNK = 1, END = 2, GONE = 3, SELF = 4 };
  * input, output or error. */
 enum { PIPE = 0, UNIX = 1, TERMINAL = 2, EARLY = 3, REGULAR = 4 };
 
-enum { IN = 0, OUT = 1 };
+enum { IN = 0, OUT = 1 }; /* as is_write() says */
 
 enum { UNSEEN = HIDDEN }; /* the call began before it was watched, so its arguments are in the registers once it ends */
 
@@ -29,18 +26,6 @@ enum { UNSEEN = HIDDEN }; /* the call began before it was watched, so its argume
 #define MODE_SOCKET 0xc000
 #define FAMILY_UNIX 1
 #define DATAGRAM 2
-
-struct enter_t {
-    u64 common;
-    u64 number;
-    u64 arguments[6];
-};
-
-struct leave_t {
-    u64 common;
-    u64 number;
-    s64 result;
-};
 
 struct begun_t {
     u64 inode;
@@ -195,46 +180,36 @@ static inline int identify(struct begun_t *call, u32 fd, int direction)
     return 0;
 }
 
-static inline int is_peek(u32 number, u64 third, u64 fourth)
+/* The call with this number that the current thread is in; 0 if it is of no interest. */
+static inline int look_up(struct begun_t *call, u32 number)
 {
-    u64 flags = number == 45 ? fourth : number == 47 ? third : 0; /* recvfrom, recvmsg */
-    return (flags & PEEK) != 0;
+    u64 registers = bpf_task_pt_regs(bpf_get_current_task_btf());
+    u64 third = ARGUMENT(registers, dx), flags = 0;
+    u32 fd = ARGUMENT(registers, di);
+    if (number == 45) /* recvfrom */
+        flags = ARGUMENT(registers, r10);
+    if (number == 47) /* recvmsg */
+        flags = third;
+    if (flags & PEEK || !fd_fits(fd) || !identify(call, fd, is_write(number)))
+        return 0;
+    call->form = form_of(number);
+    call->at = ARGUMENT(registers, si);
+    call->size = call->form == MESSAGE ? 0 : third;
+    call->fd = fd;
+    call->time_ns = bpf_ktime_get_ns();
+    return 1;
 }
 
-static inline int enter(struct enter_t *args)
+static inline int enter(struct call_t *args)
 {
-    u32 number = args->number, fd = args->arguments[0], tid = current_tid();
-    int direction = number == 1 || number == 20 || number == 44 || number == 46; /* write, writev, sendto, sendmsg: OUT */
-    struct begun_t call = {.form = form_of(number)};
-    if (!wanted() || is_peek(number, args->arguments[2], args->arguments[3]))
-        return 0;
-    if (!fd_fits(fd) || !identify(&call, fd, direction))
-        return 0;
-    call.at = args->arguments[1];
-    call.size = call.form == MESSAGE ? 0 : args->arguments[2];
-    call.fd = fd;
-    call.time_ns = bpf_ktime_get_ns();
-    if (calls.update(&tid, &call))
+    u32 tid = current_tid();
+    struct begun_t call = {};
+    if (wanted() && look_up(&call, args->number) && calls.update(&tid, &call))
         count(UNTRACKED);
     return 0;
 }
 
-PART(on_enter, enter_t, AT_BEGIN, enter(call))
-
-/* A process that waits for input when it is first watched is in the middle of a call, and that is how it will get its first
- * message. */
-static inline int look_up(struct begun_t *call, u64 number, int direction)
-{
-    struct pt_regs registers = {};
-    bpf_probe_read_kernel(&registers, sizeof(registers), (void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
-    u32 fd = registers.di;
-    call->form = form_of(number);
-    call->at = registers.si;
-    call->size = call->form == MESSAGE ? 0 : registers.dx;
-    call->fd = fd;
-    call->time_ns = bpf_ktime_get_ns();
-    return !is_peek(number, registers.dx, registers.r10) && fd_fits(fd) && identify(call, fd, direction);
-}
+PART(on_enter, AT_BEGIN, enter(call))
 
 static inline void begin(struct chunk_t *chunk, u32 kind, struct process_t *process, struct begun_t *call, int direction)
 {
@@ -320,15 +295,16 @@ static inline void send_data(struct room_t *room, struct begun_t *call, struct s
     SEND(chunk, EMPTY + AT_MOST(fill, SEGMENT), 0);
 }
 
-static inline int leave(struct leave_t *args, int direction)
+static inline int leave(struct call_t *args, int direction)
 {
     u32 tid = current_tid(), cpu = bpf_get_smp_processor_id();
     struct begun_t *found = calls.lookup(&tid);
     if (!found)
         return 0;
+    /* A process that waits for input when it is first watched is in a call already, and that is how it gets its first message. */
     if (found->form == UNSEEN) {
         struct begun_t looked_up = {};
-        if (look_up(&looked_up, (u32)args->number, direction))
+        if (look_up(&looked_up, args->number))
             calls.update(&tid, &looked_up); /* and back: what comes from a map is one state to the verifier, whatever it is */
         else
             calls.delete(&tid);
@@ -379,8 +355,8 @@ static inline int leave(struct leave_t *args, int direction)
     return 0;
 }
 
-PART(leave_in, leave_t, AT_END, leave(call, IN))
-PART(leave_out, leave_t, AT_END, leave(call, OUT))
+PART(leave_in, AT_END, leave(call, IN))
+PART(leave_out, AT_END, leave(call, OUT))
 
 static inline int ends(void)
 {

@@ -6,8 +6,6 @@
  * Switches besides those of track.h: BY_FILE, who runs or maps a file of `chosen` is tracked; CPUS, one more than the highest number
  * of one. */
 
-#include <uapi/linux/ptrace.h>
-
 enum { CHUNK = 1, HANDSHAKE = 2, CLOSE = 3, GONE = 4, STARTED = 5, MAPPED = 6, OPENED = 7, TCP = 8, SEALED = 9, SENT = 10, SOCKET = 12 };
 
 /* The low byte of a probe's cookie: the shape of the function, see tls/records.py. The rest is the number of the library. */
@@ -567,10 +565,8 @@ static inline int is_chosen(struct file_t *file)
 static inline void choose(void)
 {
     u32 tgid = current_tgid();
-    struct process_t process = {.pid = tgid, .since_ns = bpf_ktime_get_ns()};
-    FIELD(process.start_ns, leader_of(bpf_get_current_task()), task_struct_start_boottime);
-    if (tgid && !tracked.lookup(&tgid) && tracked.update(&tgid, &process))
-        count(UNTRACKED);
+    if (tgid && !tracked.lookup(&tgid))
+        track(tgid, leader_of(bpf_get_current_task()));
 }
 
 /* This process uses code of a file that user space has not looked into. */
@@ -739,9 +735,9 @@ int on_mapped(struct call_t *call) { return RUN(maps(call)); }
 
 static inline int ends(void)
 {
-    struct process_t *process = wanted();
+    struct process_t *process = ending();
     forget_call();
-    if (process && process->last == current_key())
+    if (process && fits_now())
         send_mark(GONE, process, 0, 0, 0, 0);
     return 0;
 }

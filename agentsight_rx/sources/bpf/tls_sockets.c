@@ -48,4 +48,4 @@ static inline int sends(struct call_t *call)
     return 0;
 }
 
-PART(on_sent, call_t, AT_END, sends(call))
+PART(on_sent, AT_END, sends(call))

@@ -3,7 +3,7 @@
  *
  * Which processes are watched is decided once, by tracker.c, at fork and exec. A source only reads the set, in `tracked`. The
  * kernel runs the tracker's programs for every process of the machine; they leave at once where it is not watched. For one that
- * is, they go on in the programs of the sources that asked for this system call or this moment, one behind the other: see NEXT.
+ * is, they go on in the programs of the sources that asked for this system call or this moment, one behind the other: see PART.
  *
  * Compile-time switches: SLOT (the number of the source, see sources/kernel/tracker.py); BY_UID and BY_CGROUP, further conditions
  * at each event; CALLS (the source looks at system calls); IN_NAMESPACE (user space runs in a PID namespace below the first one);
@@ -11,6 +11,7 @@
  * a compiled program is used again. */
 
 #include <linux/types.h>
+#include <uapi/linux/ptrace.h>
 
 #define RING_PAGES 2 /* a ring gets its size when it is made: see kernel/ring.py */
 
@@ -68,6 +69,9 @@ struct call_t {
     u32 pad;
     s64 result; /* only at the end */
 };
+
+/* An argument of the system call that the current thread is in, also at its end: so nothing is kept from its begin. */
+#define ARGUMENT(registers, name) (*(u64 *)((registers) + offsetof(struct pt_regs, name)))
 
 /* All records of a source go into one ring. It is in a table, so that a larger one can take its place: see kernel/ring.py. */
 #ifdef SLOT
@@ -167,19 +171,19 @@ BPF_HASH(done, u64, u8, 16384); /* in these threads the work is done, and the la
 #define PROGRAMS 32 /* of one source; kernel/loaded.py knows it */
 BPF_PERCPU_ARRAY(depth, u64, PROGRAMS);
 BPF_PERCPU_ARRAY(deepest, u64, PROGRAMS);
-static inline void enter_run(u32 program)
+static inline void goes_in(u64 *now, u64 *most)
 {
-    u64 *now = depth.lookup(&program), *most = deepest.lookup(&program);
     u64 before = now ? __sync_fetch_and_add(now, 1) : 0;
     if (most && *most <= before)
         *most = before + 1;
 }
-static inline void leave_run(u32 program)
+static inline void comes_out(u64 *now)
 {
-    u64 *now = depth.lookup(&program);
     if (now)
         __sync_fetch_and_add(now, -1);
 }
+static inline void enter_run(u32 program) { goes_in(depth.lookup(&program), deepest.lookup(&program)); }
+static inline void leave_run(u32 program) { comes_out(depth.lookup(&program)); }
 #define RUN(call)                      \
     ({                                 \
         enum { program = __COUNTER__ }; \
@@ -209,7 +213,7 @@ static inline int is_to_do(u32 place)
 /* The programs behind this one. A row has one place for each source: there stands the program that follows those of the source
  * before, and in the first place the one that is first. So a program jumps once, and where no other follows, it returns. The rows
  * are the system calls, by their numbers, at their begin and at their end; and the moments of a process. */
-#define SLOTS 8 /* of a row; sources/kernel/tracker.py knows it, and the numbers of the sources */
+#define SLOTS 8 /* of a row; sources/kernel/chains.py knows it */
 #define CALLS_MOST 512 /* numbers of system calls */
 
 enum { AT_FORK, AT_EXEC, AT_EXIT, MOMENTS };
@@ -237,53 +241,39 @@ enum { CALL, MOMENT, CHAINS };
 #ifdef RUNS
 BPF_PERCPU_ARRAY(chain_depth, u64, CHAINS);
 BPF_PERCPU_ARRAY(chain_deepest, u64, CHAINS);
-static inline void enter_chain(u32 chain)
-{
-    u64 *now = chain_depth.lookup(&chain), *most = chain_deepest.lookup(&chain);
-    u64 before = now ? __sync_fetch_and_add(now, 1) : 0;
-    if (most && *most <= before)
-        *most = before + 1;
-}
-static inline void leave_chain(u32 chain)
-{
-    u64 *now = chain_depth.lookup(&chain);
-    if (now)
-        __sync_fetch_and_add(now, -1);
-}
+static inline void enter_chain(u32 chain) { goes_in(chain_depth.lookup(&chain), chain_deepest.lookup(&chain)); }
+static inline void leave_chain(u32 chain) { comes_out(chain_depth.lookup(&chain)); }
 #else
 static inline void enter_chain(u32 chain) {}
 static inline void leave_chain(u32 chain) {}
 #endif
 
-/* What follows a jump is done where there was no program to jump to: then this one is the last. */
-static inline void jump_call(void *call, u32 row)
+/* While the CPU is held the kernel takes no jump: these come behind the work, and are the last that a program does. What follows
+ * a jump is done where there was no program to jump to: then this one is the last. */
+static inline void next_call(struct call_t *call, u32 side)
 {
-    next_calls.call(call, row * SLOTS + PLACE);
+    next_calls.call(call, ((u32)call->number * 2 + side) * SLOTS + PLACE);
     leave_chain(CALL);
 }
-static inline void jump_moment(void *ctx, u32 moment)
+static inline void next_moment(struct bpf_raw_tracepoint_args *ctx, u32 moment)
 {
     next_moments.call(ctx, row_of(moment) + PLACE);
     leave_chain(MOMENT);
 }
 
-/* While the CPU is held the kernel takes no jump: these come behind the work, and are the last that a program does. */
-#define NEXT_CALL(side) jump_call(call, (u32)call->number * 2 + (side))
-#define NEXT_MOMENT(moment) jump_moment(ctx, moment)
-
 /* A program of a source: for system calls at their begin or their end, for a moment of a process. */
-#define PART(function, type, side, work) \
-    int function(struct type *call)      \
-    {                                    \
-        HELD(work);                      \
-        NEXT_CALL(side);                 \
-        return 0;                        \
+#define PART(function, side, work)    \
+    int function(struct call_t *call) \
+    {                                 \
+        HELD(work);                   \
+        next_call(call, side);        \
+        return 0;                     \
     }
 #define PART_AT(function, moment, work)               \
     int function(struct bpf_raw_tracepoint_args *ctx) \
     {                                                 \
         HELD(work);                                   \
-        NEXT_MOMENT(moment);                          \
+        next_moment(ctx, moment);                     \
         return 0;                                     \
     }
 
@@ -484,23 +474,33 @@ static inline void fill_head_slowly(struct head_t *head, u32 kind, struct proces
     fill_head_of(head, kind, process, leader_of((u64)bpf_get_current_task()));
 }
 
-/* At the exit of a thread of a watched process: was it the last one? Then the head is filled. */
-static inline int is_gone(struct head_t *head, u32 kind)
+/* From now on a process is watched. */
+static inline void track(u32 tgid, u64 leader)
+{
+    struct process_t process = {.pid = tgid, .since_ns = bpf_ktime_get_ns()};
+    FIELD(process.start_ns, leader, task_struct_start_boottime);
+    if (tracked.update(&tgid, &process))
+        count(UNTRACKED);
+}
+
+/* The watched process that ends with the current thread. */
+static inline struct process_t *ending(void)
 {
     u32 tgid = current_tgid();
     struct process_t *process = tracked.lookup(&tgid);
-    if (!process || process->last != current_key())
-        return 0;
-    fill_head(head, kind, process);
-    return 1;
+    return process && process->last == current_key() ? process : 0;
+}
+
+/* Is there one? Then the head is filled. */
+static inline int is_gone(struct head_t *head, u32 kind)
+{
+    struct process_t *process = ending();
+    if (process)
+        fill_head(head, kind, process);
+    return process != 0;
 }
 
 #ifdef CALLS
-
-#include <uapi/linux/ptrace.h>
-
-/* An argument of the system call that the current thread is in, also at its end: so nothing is kept from its begin. */
-#define ARGUMENT(registers, name) (*(u64 *)((registers) + offsetof(struct pt_regs, name)))
 
 #define RESTARTED(result) ((result) <= -512 && (result) >= -516) /* ERESTARTSYS and its like: the call comes again */
 

@@ -46,14 +46,6 @@ static inline int session_fits(u64 task)
 #endif
 }
 
-static inline void track(u32 tgid, u64 leader)
-{
-    struct process_t process = {.pid = tgid, .since_ns = bpf_ktime_get_ns()};
-    FIELD(process.start_ns, leader, task_struct_start_boottime);
-    if (tracked.update(&tgid, &process))
-        count(UNTRACKED);
-}
-
 static inline int group_is_chosen(void)
 {
 #ifdef MEMBERS
@@ -149,22 +141,22 @@ static inline int follow_exec(u64 task)
 #endif
 }
 
-static inline int is_watched(void)
-{
-    u32 tgid = current_tgid();
-    return tracked.lookup(&tgid) != 0;
-}
-
 /* -- moments of a process -- */
+
+/* Of a chain that was entered: go on where the process is watched. */
+static inline int go_on_at(struct bpf_raw_tracepoint_args *ctx, u32 moment, int watched)
+{
+    if (watched)
+        next_moment(ctx, moment);
+    else
+        leave_chain(MOMENT);
+    return 0;
+}
 
 RAW_TRACEPOINT_PROBE(sched_process_fork)
 {
     enter_chain(MOMENT);
-    if (HELD(follow_fork(ctx->args[0], ctx->args[1])))
-        NEXT_MOMENT(AT_FORK);
-    else
-        leave_chain(MOMENT);
-    return 0;
+    return go_on_at(ctx, AT_FORK, HELD(follow_fork(ctx->args[0], ctx->args[1])));
 }
 
 RAW_TRACEPOINT_PROBE(sched_process_exec)
@@ -174,11 +166,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
 #ifdef BY_FILE
     watched = 1;
 #endif
-    if (watched)
-        NEXT_MOMENT(AT_EXEC);
-    else
-        leave_chain(MOMENT);
-    return 0;
+    return go_on_at(ctx, AT_EXEC, watched);
 }
 
 /* The last thread is gone. */
@@ -212,19 +200,15 @@ static inline int leaves(u64 task)
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
     enter_chain(MOMENT);
-    if (HELD(leaves(ctx->args[0])))
-        NEXT_MOMENT(AT_EXIT);
-    else
-        leave_chain(MOMENT);
-    return 0;
+    return go_on_at(ctx, AT_EXIT, HELD(leaves(ctx->args[0])));
 }
 
 /* Behind the programs of all sources. */
 static inline int forget(void)
 {
+    struct process_t *process = ending();
     u32 tgid = current_tgid();
-    struct process_t *process = tracked.lookup(&tgid);
-    if (process && process->last == current_key())
+    if (process)
         tracked.delete(&tgid);
     return 0;
 }
@@ -238,22 +222,16 @@ int at_last(struct bpf_raw_tracepoint_args *ctx)
 
 /* -- system calls; nothing of the CPU is used that another program may change, so it is not held -- */
 
-int call_begins(struct call_t *call)
+static inline int passes(struct call_t *call, u32 side)
 {
+    u32 tgid = current_tgid();
     enter_chain(CALL);
-    if (is_watched())
-        NEXT_CALL(AT_BEGIN);
+    if (tracked.lookup(&tgid))
+        next_call(call, side);
     else
         leave_chain(CALL);
     return 0;
 }
 
-int call_ends(struct call_t *call)
-{
-    enter_chain(CALL);
-    if (is_watched())
-        NEXT_CALL(AT_END);
-    else
-        leave_chain(CALL);
-    return 0;
-}
+int call_begins(struct call_t *call) { return passes(call, AT_BEGIN); }
+int call_ends(struct call_t *call) { return passes(call, AT_END); }

@@ -146,19 +146,18 @@ class Loaded:
         self._image = image
         self._anew = anew
         self._entries = entries
-        self._shared = shared
+        self._maps = dict(shared)
         self._of_runs = dict(of_runs)
-        self._maps: dict[str, int] = {}
-        self._more: list[int] = []  # maps of the runs behind the first one
+        self._own: list[int] = []  # the maps that were made here
         self._tables: dict[str, Table] = {}
         self._programs: dict[tuple[str, int, int, int], int] = {}
+        given = {*shared, *of_runs}
         try:
             for each in sorted(image.maps, key=lambda each: each.kind == ARRAY_OF_MAPS):
-                if each.name not in shared and each.name not in of_runs:
-                    self._create(each)
                 if each.name in of_run:
-                    first, *others = self.runs
-                    self._of_runs[each.name] = {first: self._maps[each.name], **{run: self._another(each) for run in others}}
+                    self._of_runs[each.name] = {run: self._create(each) for run in self.runs}
+                elif each.name not in given:
+                    self._maps[each.name] = self._create(each)
         except BaseException:
             self.close()
             raise
@@ -167,8 +166,7 @@ class Loaded:
         if name not in self._tables:
             found = next(each for each in self._image.maps if each.name == name)
             key, leaf = type_of(json.loads(found.key_type)), type_of(json.loads(found.leaf_type))
-            fd, most = self._descriptor(name), self._entries.get(name, found.entries)
-            self._tables[name] = Table(fd, found.kind, key, leaf, entries=most)
+            self._tables[name] = Table(self._maps[name], found.kind, key, leaf, entries=self._entries.get(name, found.entries))
         return self._tables[name]
 
     def has(self, name: str) -> bool:
@@ -179,23 +177,17 @@ class Loaded:
         """The descriptors of a map of which each run has its own, by their runs."""
         return self._of_runs[name]
 
-    def _descriptor(self, name: str, run: int = 0) -> int:
-        if name in self._of_runs:
-            return self._of_runs[name][run]
-        return self._shared[name] if name in self._shared else self._maps[name]
+    def _descriptor(self, name: str, run: int) -> int:
+        return self._of_runs[name][run] if name in self._of_runs else self._maps[name]
 
-    def _another(self, like: Map) -> int:
-        fd = create_map(like.name, like.kind, (like.key_size, like.leaf_size), entries=like.entries, flags=like.flags)
-        self._more.append(fd)
-        return fd
-
-    def _create(self, wanted: Map) -> None:
+    def _create(self, wanted: Map) -> int:
         sizes, most = (wanted.key_size, wanted.leaf_size), self._entries.get(wanted.name, wanted.entries)
         first = self._maps[f"first_{wanted.name}"] if wanted.kind == ARRAY_OF_MAPS else 0
         fd = create_map(wanted.name, wanted.kind, sizes, entries=most, flags=wanted.flags, like=first)
-        self._maps[wanted.name] = fd
+        self._own.append(fd)
         if first:
             put_map(fd, first)
+        return fd
 
     def growth_of(self, table: str, size: int) -> Growth:
         """How the ring in a table of rings becomes one of `size` bytes."""
@@ -217,6 +209,10 @@ class Loaded:
                     raise
                 self._programs[wanted] = self._load(*wanted)
         return self._programs[wanted]
+
+    def load_runs(self, name: str, kind: int = TRACEPOINT) -> dict[int, int]:
+        """The descriptors of a program for tracepoints, by its runs."""
+        return {run: self.load(name, kind, run=run) for run in self.runs}
 
     def _load(self, name: str, kind: int, attach_type: int, run: int) -> int:
         code = self._image.linked(name, lambda number: self._descriptor(self._image.maps[number].name, run), run=run)
@@ -272,8 +268,8 @@ class Loaded:
 
     def close(self) -> None:
         """Give up programs and maps; attached programs keep their own."""
-        descriptors = [*self._programs.values(), *self._maps.values(), *self._more]
-        self._programs, self._maps, self._tables, self._more = {}, {}, {}, []
+        descriptors = [*self._programs.values(), *self._own]
+        self._programs, self._maps, self._tables, self._own = {}, {}, {}, []
         for fd in descriptors:
             os.close(fd)
 

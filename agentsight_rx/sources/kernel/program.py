@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Generator, Iterable, Sequence, Set
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from ...events import Loss, Origin
@@ -17,7 +18,7 @@ from .loaded import Image, Loaded
 from .namespace import own_namespace
 from .probes import at_tracepoint, number_of
 from .ring import GATHER_S, Ring, size_of_ring
-from .tracker import TRACK_FIELDS, Entry, give_up, refused, slot_of, tracker_of
+from .tracker import TRACK_FIELDS, UNTRACKED, Entry, Side, give_up, refused, slot_of, tracker_of
 
 E = TypeVar("E")
 
@@ -42,7 +43,7 @@ CALL_FIELDS = (
     "dentry.d_parent",
     "dentry.d_name.name",
 )
-_LOST, _UNTRACKED = 1, 2  # places in `counts` of bpf/track.h
+_LOST = 1  # its place in `counts` of bpf/track.h
 _LOSSES = "the ring was full", "a table in the kernel was full", "the kernel skipped a program, perhaps for another process"
 _CONDITIONS = frozenset({"-DBY_UID", "-DBY_CGROUP"})  # of a target, that each source asks
 _SKIPS_S = 1.0  # between two looks at the programs that the kernel skipped
@@ -124,36 +125,39 @@ class Program(Generic[E]):
         """No process counts as watched from now on, so that no record and no loss follows the records in the ring."""
         self._tracker.quiet(self._stage)
 
-    def attach(self, function: str, tracepoints: Iterable[str]) -> None:
-        """Run `function` at each of these system calls of watched processes: "syscalls:sys_enter_NAME" or "…_exit_NAME"."""
-        try:
-            for tracepoint in tracepoints:
-                self._tracker.follow_call(self._stage, function, tracepoint)
-        except OSError as error:
-            raise refused(f"{function} of the {self._stage} program", "program", error) from error
+    def attach(self, function: str, side: Side, calls: Iterable[str]) -> None:
+        """Run `function` where these system calls of watched processes begin ("enter") or end ("exit")."""
+        with self._taken(function):
+            programs = self.bpf.load_runs(function)
+        for name in calls:
+            self._tracker.follow_call(slot_of(self._stage), side, name, programs)
 
     def attach_for_all(self, function: str, tracepoint: str) -> None:
         """Run `function` at a tracepoint ("category:name") of every process, if this kernel has it."""
         number = number_of(tracepoint)
         if number is None:
             return
-        for run in self.bpf.runs:
-            loaded = self._load(function, run)
+        with self._taken(function):
+            programs = self.bpf.load_runs(function)
+        for program in programs.values():
             try:
-                self._attached.append(at_tracepoint(loaded, number))
+                self._attached.append(at_tracepoint(program, number))
             except OSError as error:
                 raise refused(f"{function} at {tracepoint}", "tracepoint", error) from error
 
-    def _load(self, function: str, run: int = 0) -> int:
-        """The descriptor of a program for tracepoints."""
-        try:
-            return self.bpf.load(function, run=run)
-        except OSError as error:
-            raise refused(f"{function} of the {self._stage} program", "program", error) from error
-
     def follow(self, table: str, function: str) -> None:
         """Have programs for tracepoints go on in this one, by the first slot of a table of programs."""
-        self.bpf[table][ctypes.c_int(0)] = ctypes.c_int(self._load(function))
+        with self._taken(function):
+            program = self.bpf.load(function)
+        self.bpf[table][ctypes.c_int(0)] = ctypes.c_int(program)
+
+    @contextmanager
+    def _taken(self, function: str) -> Generator[None]:
+        """Where the kernel refuses the program that is loaded inside, it is said which one."""
+        try:
+            yield
+        except OSError as error:
+            raise refused(f"{function} of the {self._stage} program", "program", error) from error
 
     def seed(self, others: Callable[[], Set[int]] = frozenset) -> set[int]:
         """
@@ -210,7 +214,7 @@ class Program(Generic[E]):
         if self._final is not None:
             return self._final
         table = self.bpf["counts"]
-        return table.sum(_LOST), table.sum(_UNTRACKED) + self._tracker.untracked() - self._before[0], self._skips()
+        return table.sum(_LOST), table.sum(UNTRACKED) + self._tracker.untracked() - self._before[0], self._skips()
 
     def _skips(self) -> int:
         """Asked once a second, and at the end: it is a call of the kernel for each program."""

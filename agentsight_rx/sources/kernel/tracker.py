@@ -8,7 +8,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence, Set
 from threading import RLock
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ...core.errors import Unavailable
 from ..containers.contents import control_groups
@@ -21,7 +21,7 @@ from .loaded import Loaded
 from .namespace import Namespace, own_namespace
 from .probes import at_tracepoint, leave, number_of
 from .rights import Call, refusal
-from .syscall import PROGRAM_ARRAY, RAW_TRACEPOINT, TRACEPOINT
+from .syscall import PROGRAM_ARRAY, RAW_TRACEPOINT
 from .tables import Table
 
 TRACK_FIELDS = (
@@ -39,12 +39,13 @@ TRACK_FIELDS = (
 _SLOTS = ("process", "readline", "files", "net", "stdio", "tls", "plain_http")
 _LAST = PLACES - 1
 _MOMENTS = ("at_fork", "at_exec", "at_exit")  # rows, and what a source calls its function there
+Side: TypeAlias = Literal["enter", "exit"]
 # Of a system call: the half of its row, and the tracker's program there
-_SIDES = {"enter": (0, "call_begins"), "exit": (1, "call_ends")}
+_SIDES: dict[Side, tuple[int, str]] = {"enter": (0, "call_begins"), "exit": (1, "call_ends")}
 _OF_CALLS = frozenset(program for _, program in _SIDES.values())
 _SHARED = ("settings", "tracked", "chain_depth", "chain_deepest")  # tables that sources use; the last two where there are runs
 _CHAINS = "next_calls", "next_moments"  # tables of programs, of each run its own
-_UNTRACKED = 2  # its place in `counts` of bpf/track.h
+UNTRACKED = 2  # its place in `counts` of bpf/track.h
 _LISTED, _NAMED, _WATCHED = 1, 2, 4  # the marks of bpf/tracker.c for a name
 
 
@@ -62,10 +63,9 @@ class Tracker:
     """
 
     def __init__(self, target: Target, *, by_file: bool = False) -> None:
-        target.check()
         self.target = target
-        self.lock = RLock()
-        self._members: dict[int, Loaded | None] = {}  # by their slots; None: it is being loaded
+        self._lock = RLock()
+        self._members: set[int] = set()  # the slots of sources
         self._rows = Rows(self._link)
         self._attached: list[int] = []
         self._begun: set[str] = set()  # tracepoints that the tracker's programs are at
@@ -78,13 +78,17 @@ class Tracker:
             raise refused("the tables of watched processes", "map", error) from error
         self.shared = {name: self.bpf[name].fd for name in _SHARED if self.bpf.has(name)}
         self.chains = {name: self.bpf.of_runs(name) for name in _CHAINS}
+        self._tables = {
+            name: {run: Table(fd, PROGRAM_ARRAY, ctypes.c_int, ctypes.c_int, entries=0) for run, fd in maps.items()}
+            for name, maps in self.chains.items()
+        }
         self._settle(here)
         for comm in target.comms:
             self.bpf["comms"][self._comm_key(comm)] = ctypes.c_uint8(_LISTED)
         for group in (group for container in target.containers for group in control_groups(container)):
             self.bpf["groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
         try:
-            self._rows.put("next_moments", _MOMENTS.index("at_exit"), _LAST, _loaded(self.bpf, "at_last", RAW_TRACEPOINT))
+            self._rows.put("next_moments", _MOMENTS.index("at_exit"), _LAST, self.bpf.load_runs("at_last", RAW_TRACEPOINT))
             self._attached += self.bpf.attach_raw()
         except OSError as error:
             self.close()
@@ -106,29 +110,28 @@ class Tracker:
 
     def reserve(self, stage: str) -> bool:
         """Keep the place of a source; False: another source of this kind has it."""
-        with self.lock:
+        with self._lock:
             if slot_of(stage) in self._members:
                 return False
-            self._members[slot_of(stage)] = None
+            self._members.add(slot_of(stage))
             return True
 
     def join(self, stage: str, bpf: Loaded) -> None:
         """From now on the programs of this source run where a watched process begins, runs a program and ends."""
         slot = slot_of(stage)
-        programs = {row: _loaded(bpf, name, RAW_TRACEPOINT) for row, name in enumerate(_MOMENTS) if bpf.has(name)}
-        with self.lock:
+        programs = {row: bpf.load_runs(name, RAW_TRACEPOINT) for row, name in enumerate(_MOMENTS) if bpf.has(name)}
+        with self._lock:
             self._close_for(slot, closed=False)
-            self._members[slot] = bpf
             for row in sorted(programs, reverse=True):  # the ends first, or what ends before that is seen stays in tables
                 self._rows.put("next_moments", row, slot, programs[row])
 
     def leave(self, stage: str, attached: Sequence[int]) -> bool:
         """Take the programs of a source out; whether it was the last one. What it has `attached` is detached with the rest."""
         slot = slot_of(stage)
-        with self.lock:
+        with self._lock:
             self._close_for(slot, closed=True)
             self._rows.take(slot)
-            self._members.pop(slot, None)
+            self._members.discard(slot)
             self._attached += attached
             return not self._members
 
@@ -138,40 +141,32 @@ class Tracker:
 
     def _close_for(self, slot: int, *, closed: bool) -> None:
         settings, first = self.bpf["settings"], ctypes.c_int(0)
-        with self.lock:
+        with self._lock:
             leaf = settings[first]
             leaf.closed = leaf.closed | 1 << slot if closed else leaf.closed & ~(1 << slot)
             settings[first] = leaf
 
-    def follow_call(self, stage: str, function: str, tracepoint: str) -> None:
-        """
-        Run `function` of a source at a system call of a watched process: "syscalls:sys_enter_NAME" or "…_exit_NAME". A kernel
-        without it has no such events.
-        """
-        side, _, name = tracepoint.removeprefix("syscalls:sys_").partition("_")
+    def follow_call(self, slot: int, side: Side, name: str, programs: Programs) -> None:
+        """Run the programs of a source at the begin or the end of a system call of a watched process, if this kernel has it."""
         half, program = _SIDES[side]
-        slot = slot_of(stage)
-        number = None if tracepoint in self._begun else number_of(tracepoint)
-        bpf = self._members[slot]
-        if bpf is None or (number is None and tracepoint not in self._begun):
-            return
-        programs = _loaded(bpf, function, TRACEPOINT)  # which takes the kernel its time: other sources load theirs meanwhile
-        with self.lock:
+        tracepoint = f"syscalls:sys_{side}_{name}"
+        with self._lock:
+            if tracepoint not in self._begun:
+                number = number_of(tracepoint)
+                if number is None:
+                    return
+                try:
+                    self._attached += [at_tracepoint(each, number) for each in self.bpf.load_runs(program).values()]
+                except OSError as error:
+                    raise refused(f"the program at {tracepoint}", "tracepoint", error) from error
+                self._begun.add(tracepoint)
             self._rows.put("next_calls", NUMBERS[name] * 2 + half, slot, programs)
-            if number is None or tracepoint in self._begun:
-                return
-            try:
-                self._attached += [at_tracepoint(self.bpf.load(program, run=run), number) for run in self.bpf.runs]
-            except OSError as error:
-                raise refused(f"the program at {tracepoint}", "tracepoint", error) from error
-            self._begun.add(tracepoint)
 
     # -- rows of programs ----------------------------------------------------------------------------------------------
 
     def _link(self, table: str, row: int, place: int, programs: Programs | None) -> None:
         key = ctypes.c_int(row * PLACES + place)
-        for run, fd in self.chains[table].items():
-            chain = Table(fd, PROGRAM_ARRAY, ctypes.c_int, ctypes.c_int, entries=0)
+        for run, chain in self._tables[table].items():
             if programs is not None:
                 chain[key] = ctypes.c_int(programs[run])
             else:
@@ -186,7 +181,7 @@ class Tracker:
         a process has is noted in `names`.
         """
         target, known = self.target, dict[int, int]()
-        with self.lock:
+        with self._lock:
             while new := [
                 each for each in found(target, others()) if each.met & ~known.get(each.pid, 0) or each.pid not in known
             ]:
@@ -222,7 +217,7 @@ class Tracker:
 
     def untracked(self) -> int:
         """The processes that did not fit in its tables, so far."""
-        return self.bpf["counts"].sum(_UNTRACKED)
+        return self.bpf["counts"].sum(UNTRACKED)
 
     def skipped(self) -> int:
         """How many events no program looked at, at most: see `Loaded.skipped`."""
@@ -246,10 +241,6 @@ class Tracker:
         attached, self._attached = self._attached, []
         leave(attached)
         self.bpf.close()
-
-
-def _loaded(bpf: Loaded, name: str, kind: int) -> Programs:
-    return {run: bpf.load(name, kind, run=run) for run in bpf.runs}
 
 
 def source_of(target: Target, here: Namespace, *, by_file: bool) -> Source:

@@ -111,9 +111,9 @@ class StdioReader(ProgramReader[Seen]):
         )
         self._program = program
         try:
-            program.attach("on_enter", [f"syscalls:sys_enter_{name}" for name in (*_READS, *_WRITES)])
-            program.attach("leave_in", [f"syscalls:sys_exit_{name}" for name in _READS])
-            program.attach("leave_out", [f"syscalls:sys_exit_{name}" for name in _WRITES])
+            program.attach("on_enter", "enter", (*_READS, *_WRITES))
+            program.attach("leave_in", "exit", _READS)
+            program.attach("leave_out", "exit", _WRITES)
             self.look_again()
         except BaseException:
             self._program = None

@@ -80,7 +80,7 @@ class Attacher:
     def _probe(self, library: Library, finding: Finding, place: str) -> None:
         by_socket = needs_sockets(finding)
         if by_socket and not self._sockets:
-            self._program.attach("on_sent", [f"syscalls:sys_exit_{name}" for name in _SENDS])
+            self._program.attach("on_sent", "exit", _SENDS)
             self._sockets = True
         probed = Probed(library, finding, by_socket=by_socket)
         number = self._records.add(probed)

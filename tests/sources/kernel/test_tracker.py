@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from functools import partial
 from itertools import combinations
@@ -18,38 +18,19 @@ from reactivex import operators as ops
 
 from agentsight_rx import sources
 from agentsight_rx.core.errors import CaptureError
-from agentsight_rx.core.stream import Stream
 from agentsight_rx.events import FileEvent, Loss, NetEvent, ProcessExec, ProcessExit, ProcessFork, StdioChunk, TlsChunk
-from agentsight_rx.sources import (
-    FileOptions,
-    NetOptions,
-    PlainHttpOptions,
-    ProcessOptions,
-    ReadlineOptions,
-    StdioOptions,
-    Target,
-    TlsOptions,
-)
+from agentsight_rx.sources import ProcessOptions, Target
 from agentsight_rx.sources.kernel import tracker
 from agentsight_rx.sources.kernel.program import Program
 from agentsight_rx.sources.kernel.tracker import Tracker
 from agentsight_rx.sources.names import Names
 from agentsight_rx.sources.process import PROCESS_FIELDS
 from tests.live.capture import running
+from tests.live.kernel_sources import KERNEL_SOURCES
 
 pytestmark = pytest.mark.live
 
 TRACKERS = tracker._TRACKERS  # pyright: ignore[reportPrivateUsage]
-
-SOURCES: dict[str, Callable[[Target], Stream[Any]]] = {
-    "process": lambda target: sources.process(ProcessOptions(target)),
-    "files": lambda target: sources.files(FileOptions(target)),
-    "net": lambda target: sources.net(NetOptions(target)),
-    "stdio": lambda target: sources.stdio(StdioOptions(target)),
-    "plain_http": lambda target: sources.plain_http(PlainHttpOptions(target)),
-    "readline": lambda target: sources.readline(ReadlineOptions(target)),
-    "tls": lambda target: sources.tls(TlsOptions(target)),
-}
 
 # Of everything some: a child with a pipe, a file that is written, moved and removed, and HTTP on a connection
 WORK = """
@@ -114,7 +95,7 @@ def emitted(names: tuple[str, ...], place: str) -> dict[str, Counter[tuple[objec
     """What these sources emit of the same work, each of them."""
     with worker(place) as work:
         target = Target(work.pid)
-        marked = [SOURCES[name](target).pipe(ops.map(partial(_named, name))) for name in names]
+        marked = [KERNEL_SOURCES[name](target, True).pipe(ops.map(partial(_named, name))) for name in names]
         graph: Any = rx.merge(*marked)
         with running(graph) as (run, kept):
             print("go", file=work.stdin, flush=True)
@@ -128,10 +109,9 @@ def emitted(names: tuple[str, ...], place: str) -> dict[str, Counter[tuple[objec
 
 
 def test_a_source_emits_the_same_beside_any_others_as_alone(tmp_path: Any) -> None:
-    alone = {name: emitted((name,), str(tmp_path))[name] for name in SOURCES}
+    alone = {name: emitted((name,), str(tmp_path))[name] for name in KERNEL_SOURCES}
     assert all(alone[name] for name in ("process", "files", "net", "stdio", "plain_http"))
-    sets: Iterator[tuple[str, ...]] = iter([tuple(SOURCES), ("files", "stdio"), ("stdio", "plain_http"), ("net", "process")])
-    for names in sets:
+    for names in (tuple(KERNEL_SOURCES), ("files", "stdio"), ("stdio", "plain_http"), ("net", "process")):
         assert {name: alone[name] for name in names} == emitted(names, str(tmp_path))
 
 
@@ -195,7 +175,7 @@ def test_a_source_that_cannot_be_opened_leaves_no_tracker() -> None:
 
 
 def test_every_source_has_a_place_before_the_last_one() -> None:
-    slots = [tracker.slot_of(name) for name in SOURCES]
+    slots = [tracker.slot_of(name) for name in KERNEL_SOURCES]
     assert all(one != other for one, other in combinations(slots, 2))
     assert max(slots) < 7 == tracker._LAST  # pyright: ignore[reportPrivateUsage]
     assert max(slots) == tracker.slot_of("plain_http")
