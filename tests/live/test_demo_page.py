@@ -60,7 +60,7 @@ CONTEXT = {
 def serving(words: Sequence[str], env: Mapping[str, str]) -> Generator[str]:
     """A command with a page, which Ctrl-C ends in order; gives the address that it prints."""
     with subprocess.Popen(
-        [*words, "--server-port", "0"],
+        [*PROGRAM, *words, "--server-port", "0"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -103,7 +103,7 @@ def test_the_page_shows_the_demo_live_then_serve_does_and_then_a_file_without_a_
     browser: Browser, tmp_path: Path
 ) -> None:
     home = {"XDG_DATA_HOME": str(tmp_path)}
-    with serving([*PROGRAM, "demo", "--server"], home) as url, opened(browser, url) as page:
+    with serving(["demo", "--server"], home) as url, opened(browser, url) as page:
         page.see(PROMPT, within=".prompt")
         page.see("live,", within=".crumbs")
         page.see("exit 1", within="#turn-5")
@@ -115,7 +115,7 @@ def test_the_page_shows_the_demo_live_then_serve_does_and_then_a_file_without_a_
             page.page.goto(f"{page.page.url.partition('?')[0]}?turn={turn}")
             page.see(said, within=".pane")
     (store,) = tmp_path.rglob("*.lmdb")
-    with serving([*PROGRAM, "serve"], home) as url, opened(browser, url, **seen("serve.png"), color_scheme="dark") as page:
+    with serving(["serve"], home) as url, opened(browser, url, **seen("serve.png"), color_scheme="dark") as page:
         page.see(PROMPT, within=".rail")
         page.see("Nothing is missing")
         page.has(f"location.pathname.startsWith('/s/{store.stem}/')")
@@ -171,7 +171,7 @@ def test_the_page_shows_a_task_of_forty_turns_and_the_tool_that_failed_first(bro
     store = tmp_path / "run.lmdb"
     with (
         shop_task(store),
-        serving([*PROGRAM, "serve", str(store)], {}) as url,
+        serving(["serve", str(store)], {}) as url,
         opened(browser, url, **seen("task.png"), color_scheme="light") as page,
     ):
         page.see("Ran 35 commands", within="h1")
@@ -181,7 +181,7 @@ def test_the_page_shows_a_task_of_forty_turns_and_the_tool_that_failed_first(bro
         page.has("scrollY === 0")
         picture(page, "task.png")
     with (
-        serving([*PROGRAM, "serve", str(store)], {}) as url,
+        serving(["serve", str(store)], {}) as url,
         opened(browser, url, **seen("context.png"), color_scheme="light") as page,
     ):
         page.see("Nothing is missing")

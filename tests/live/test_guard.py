@@ -297,8 +297,8 @@ def stopped(place: Path, *flags: str) -> Generator[tuple[subprocess.Popen[str], 
     key.parent.mkdir()
     key.write_text("secret\n")
     agent = place / "claude"
-    waits = f"(until [ -e {place}/go ]; do sleep 0.05; done)"  # two processes or three
-    agent.write_text(f"#!/bin/bash\ncat {key} >/dev/null\n{waits}\ntouch {place}/went-on\n")
+    waits = f"(until [ -e {place}/go ]; do sleep 0.05; done) &"  # so that it is never one process alone that is stopped
+    agent.write_text(f"#!/bin/bash\n{waits}\ncat {key} >/dev/null\nwait\ntouch {place}/went-on\n")
     agent.chmod(0o755)
     rules = place / "guard.toml"
     rules.write_text(

@@ -121,8 +121,9 @@ def go_on(pid: int) -> int:
     """Let a halted agent go on; how many processes do. Raises CaptureError where there is none, or without the rights."""
     group = halted_group(pid)
     if group is not None:
+        count = len((group / "cgroup.procs").read_text().split())  # before: some may end at once
         _set(group, "cgroup.freeze", "0")
-        return len((group / "cgroup.procs").read_text().split())
+        return count
     return _signalled(pid, signal.SIGCONT)
 
 
