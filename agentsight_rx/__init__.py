@@ -7,6 +7,7 @@ from .core.start import deferred
 if TYPE_CHECKING:
     from . import events, operators, sinks, sources
     from . import operators as op
+    from .core.bugs import Bug
     from .core.errors import GraphError
     from .core.machine import Bounded, Checkpointed, Kernel, Machine, Malformed
     from .core.merge import merge
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bounded",
+    "Bug",
     "Checkpointed",
     "EventStream",
     "GraphError",
@@ -55,6 +57,7 @@ if not TYPE_CHECKING:
     __getattr__ = deferred(
         __name__,
         {
+            ".core.bugs": ("Bug",),
             ".runtime.aio": ("EventStream", "stream"),
             ".core.machine": ("Bounded", "Checkpointed", "Kernel", "Machine", "Malformed"),
             ".core.merge": ("merge",),

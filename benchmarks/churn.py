@@ -194,7 +194,7 @@ def main(connections: int, *, with_page: bool = False) -> None:
         page = web(WebOptions(port=0), lent=lent) if with_page else None
         reader = _Reader(connections, path, sessions=with_page)
         sinks = [store(path, lent=lent), *([page] if page else [])]
-        with Run(_graph(reader), sinks, strict=True) as run, _looked_at(page):
+        with Run(_graph(reader), sinks, on_bug="raise_all") as run, _looked_at(page):
             run.wait()
             run.stop()
     for sample in islice(reader.samples, _STEPS):

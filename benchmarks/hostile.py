@@ -165,7 +165,7 @@ def graph(batches: Sequence[Sequence[TlsEvent]]) -> Stream[Output]:
 def _run(name: str, events: Sequence[TlsEvent]) -> Measured:
     with TemporaryDirectory() as folder:
         began = time.process_time()
-        with Run(graph(cut(events, _BATCH)), [store(Path(folder) / "run.lmdb"), Sink("page", Feed)], strict=True) as run:
+        with Run(graph(cut(events, _BATCH)), [store(Path(folder) / "run.lmdb"), Sink("page", Feed)], on_bug="raise_all") as run:
             run.wait()
             summary = run.stop()
         spent = time.process_time() - began

@@ -144,7 +144,7 @@ def stored_run(batches: Sequence[Sequence[TlsEvent]], path: Path) -> Work:
     graph, sink = _pipeline(batches), store(path)
 
     def work() -> None:
-        with Run(graph, [sink], strict=True) as run:
+        with Run(graph, [sink], on_bug="raise_all") as run:
             run.wait()
             summary = run.stop()
         assert summary.complete, summary.ledger.unintended()

@@ -189,7 +189,7 @@ class _Trial:
 
             sink = Sink(place.sink.name, opened, events=room, wants=frozenset({AnswerProgress, Tick}))
             held = _Held(_BATCHES)
-            with Run(held.stream(), [sink, other.sink()], strict=True) as run:
+            with Run(held.stream(), [sink, other.sink()], on_bug="raise_all") as run:
                 assert other.all.wait(_PATIENCE_S), "the other sink of the run gets everything"
                 (writer,) = made
                 if wait_for_failure:

@@ -266,7 +266,7 @@ class _Trial:
     ) -> tuple[Summary, list[Any]]:
         """A run over the wrapped reader: its summary, and what the sink got."""
         kept = _Kept()
-        with Run(reader.stream(), [kept.sink()], strict=True) as run:
+        with Run(reader.stream(), [kept.sink()], on_bug="raise_all") as run:
             self.act()
             assert not until_seen or self.case.silent or kept.seen.wait(_PATIENCE_S), "no event came"
             if by_itself:

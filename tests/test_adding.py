@@ -81,7 +81,7 @@ def test_models_are_counted() -> None:
 def test_lines_of_a_log_are_counted_by_kind(tmp_path: Path) -> None:
     log, counts = tmp_path / "log", tmp_path / "counts"
     log.write_text("old")
-    with Run(sources.log(sources.LogOptions(str(log))).pipe(op.normalize()), [sinks.kinds(counts)], strict=True) as run:
+    with Run(sources.log(sources.LogOptions(str(log))).pipe(op.normalize()), [sinks.kinds(counts)], on_bug="raise_all") as run:
         log.write_text("old" + "x" * 70_000 + "\\nnew\\nlast")
         summary = run.stop()
     assert counts.read_text() == "LogLine 3\\nLoss 1\\n"

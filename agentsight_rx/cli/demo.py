@@ -63,7 +63,7 @@ def played(store: Path, page: Page, *, as_json: bool) -> int:
     out = replace(_QUIET, page=replace(page, server=False)).into(store)
     with as_file(files("agentsight_rx.runtime.demo") / "recorded.jsonl") as place:
         options = out.prepared(TraceOptions())
-        run_to_end(Run(replay_graph(ReplayOptions((str(place),)), options), out.sinks(options, patient=True)))
+        run_to_end(Run(replay_graph(ReplayOptions((str(place),)), options), out.sinks(options, patient=True), on_bug="count"))
     kept = LmdbStore.open(store, readonly=True)
     try:
         if as_json:

@@ -259,7 +259,7 @@ def record_command(
         destinations = [*out.sinks(options, stopped=Stopper(group)), *more]
         given = opened or way.inputs(options, launch.pid, held=True)
         graph = traced(given, with_previews(options, destinations))
-    with Run(graph, destinations, required=way.needed(required)) as running, forwarding(launch):
+    with Run(graph, destinations, required=way.needed(required), on_bug="count") as running, forwarding(launch):
         places = "".join(f" · page {url}" for url in page_of(destinations))
         end = "" if stays else " · ends with all that it starts" if wait_all else " · ends with it"
         say(f"recording {name} ({launch.pid}){places}{end}")  # what Ctrl-C does, the command decides

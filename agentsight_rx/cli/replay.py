@@ -55,7 +55,7 @@ def replay(
     status = 0
     for each in inputs:
         options = replace(options, host=each.host)
-        summary = run_to_end(Run(each.graph(options), out.sinks(options, patient=True)))
+        summary = run_to_end(Run(each.graph(options), out.sinks(options, patient=True), on_bug="count"))
         sys.stdout.flush()
         since_ms = 0 if is_new else None
         print_closing(summary, store=store, since_ms=since_ms, who=each.host, verb="replayed", filters=filters.given)

@@ -28,8 +28,12 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from ..events import Loss, Tick
 from ..events.loss import Ledger, Meter, Reason
-from .hub import Hub, Saved, Ticker, run_inline
-from .machine import Node
+from .bugs import Halted
+from .doors import Doors
+from .errors import GraphError
+from .hub import Hub, Outlet, Saved, Ticker, run_inline
+from .machine import Node, graph_error
+from .mailbox import Mailbox
 from .messages import say
 from .reading import FINE_NS, SLACK_NS, STEP_NS, next_step
 
@@ -55,20 +59,38 @@ class EngineState(Struct, array_like=True):
 class Site:
     """Where a stage stands in a run: its path, its meter, and what to do about a bug in it."""
 
-    __slots__ = ("_engine", "_logged", "meter", "path")
+    __slots__ = ("_engine", "_logged", "error", "meter", "ours", "path")
 
-    def __init__(self, engine: Engine, path: str) -> None:
+    def __init__(self, engine: Engine, path: str, *, ours: bool = True) -> None:
         self._engine = engine
         self._logged = False
         self.path = path
+        self.ours = ours  # of this package; else the author of the graph wrote it
         self.meter: Meter = engine.ledger.meter(path)
+        self.error: Exception | None = None  # ends the graph
 
-    def bug(self, error: Exception, count: int = 1, size: int = 0) -> None:
-        """An unexpected exception: raised where the engine is strict, else counted, and logged once a stage."""
-        if self._engine.strict:
+    @property
+    def name(self) -> str:
+        """Of the operator."""
+        return self.path.rpartition("/")[2]
+
+    def bug(self, error: Exception, count: int = 1, size: int = 0, event: object = None) -> None:
+        """
+        An unexpected exception. Raises Halted where it ends the graph: what the stage made before goes on, and then nothing.
+        Else it is counted, and logged once a stage. An engine that is strict raises the exception itself.
+        """
+        engine = self._engine
+        if engine.strict:
             raise error
+        if engine.halts and not self.ours:
+            self.error = error
+            engine.note_failure(error, Node(self.name), event)
+            raise Halted
+        engine.their_bugs += not self.ours
         self.meter.lose(Reason.BUG, count, size)
-        if not self._logged:
+        if engine.on_bug is not None:
+            engine.on_bug(self, error, count, size, event)
+        elif not self._logged:
             self._logged = True
             say(f"bug in {self.path}, counted and skipped:")
             traceback.print_exception(error, file=sys.stderr)
@@ -76,16 +98,28 @@ class Site:
 
 class Engine(PeriodicScheduler):
     """
-    The scheduler of one run. Everything in it happens on the thread that calls `push`, `idle` and `end`.
+    The scheduler of one run. Everything in it happens on the thread that calls `push`, `idle` and `end`: what another thread
+    emits, schedules or subscribes to comes in by `doors`.
 
     Time is event time and advances in steps: before the first event at or past a step, and when idle up to a slack behind
     the clock. At a step first the timers of stock RxPY operators run, then every chain ticks, upstream before downstream.
     """
 
-    def __init__(self, *, ledger: Ledger | None = None, strict: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger | None = None,
+        strict: bool = True,
+        halts: bool = False,
+        box: Mailbox[Any] | None = None,
+    ) -> None:
         super().__init__()
         self.ledger = ledger or Ledger()
+        self.doors = Doors(self.ledger, box, self._step)
         self.strict = strict
+        self.halts = halts
+        self.their_bugs = 0  # of functions and operators that are not of this package
+        self.on_bug: Callable[[Site, Exception, int, int, object], None] | None = None
         self.attached: Callable[[Hub[Any]], None] | None = None
         self._hubs: dict[object, Hub[Any]] = {}
         self._states: dict[object, Any] = {}
@@ -100,6 +134,7 @@ class Engine(PeriodicScheduler):
         self._stepping = False
         self._subscribing = self._again = False
         self._failed: tuple[Exception, Node] | None = None
+        self._given: object = None  # the event at which it failed, where that is known
         self.step_ns = STEP_NS  # the finest step of time
         self._now_ns = 0
         self._newest_ns = 0
@@ -128,21 +163,24 @@ class Engine(PeriodicScheduler):
         return engine
 
     def __enter__(self) -> Engine:
+        self.doors.enter()
         self._tokens.append(_current.set(self))
         return self
 
     def __exit__(self, *_: object) -> None:
         _current.reset(self._tokens.pop())
 
-    def hub(self, key: object, make: Callable[[], Hub[E]]) -> Hub[E]:
-        """The hub of a source in this run, made and attached at the first call."""
+    def join(self, key: object, make: Callable[[], Hub[E]], outlet: Outlet[E]) -> abc.DisposableBase:
+        """Subscribe to a source in this run. Its hub is made for the first subscriber, and read from then on."""
         found: Hub[E] | None = self._hubs.get(key)
-        if found is None:
-            found = self._hubs[key] = make()
-            found.meter = self.ledger.shared(found.name)
-            if self.attached is not None:
-                self.attached(found)
-        return found
+        if found is not None:
+            return found.join(outlet)
+        hub = self._hubs[key] = make()
+        hub.meter = self.ledger.shared(hub.name)
+        joined = hub.join(outlet)
+        if self.attached is not None:
+            self.attached(hub)
+        return joined
 
     @property
     def hubs(self) -> list[Hub[Any]]:
@@ -154,6 +192,37 @@ class Engine(PeriodicScheduler):
             self._states[key] = make()
         found: S = self._states[key]
         return found
+
+    # -- other threads ---------------------------------------------------------------------------------------------
+
+    @property
+    def inside(self) -> bool:
+        """Whether the calling thread is the one of this run."""
+        return self.doors.inside
+
+    def take_handed(self) -> None:
+        """Take what other threads have handed over, where no source sends to the same box."""
+        self.doors.take_all()
+
+    def here(self, subscribe: Callable[[], abc.DisposableBase]) -> abc.DisposableBase:
+        """Subscribe on the thread of this run, or schedule something, and dispose there."""
+        made = SingleAssignmentDisposable()
+
+        def begin() -> None:
+            if not made.is_disposed:
+                made.disposable = subscribe()
+
+        def dispose() -> None:
+            if self.inside:
+                made.dispose()
+            else:
+                self.doors.call(made.dispose, anyway=True)
+
+        if self.inside:
+            begin()
+        else:
+            self.doors.call(begin)
+        return Disposable(dispose)
 
     # -- events and time -------------------------------------------------------------------------------------------
 
@@ -382,8 +451,11 @@ class Engine(PeriodicScheduler):
         return Disposable(lambda: self._tickers.remove(ticker) if ticker in self._tickers else None)
 
     def run_inline(self) -> None:
-        """Read every source to its end on this thread: see inline.py."""
-        run_inline(self)
+        """Read every source to its end on this thread. What other threads bring later is done on theirs, one at a time."""
+        try:
+            run_inline(self)
+        finally:
+            self.doors.leave()
 
     # -- subscribing -----------------------------------------------------------------------------------------------
 
@@ -406,23 +478,28 @@ class Engine(PeriodicScheduler):
 
     # -- failing ---------------------------------------------------------------------------------------------------
 
-    def note_failure(self, error: Exception, node: Node) -> None:
+    def note_failure(self, error: Exception, node: Node, event: object = None) -> None:
         """
         An operator passes an error on. The first that does so has raised it. Another one on the same single input is made of it
         by RxPY, and is the one that the author of the graph wrote.
         """
         first = self._failed is None or self._failed[0] is not error
         if first or (len(node.inputs) == 1 and self._failed is not None and self._failed[1].inputs == node.inputs):
-            self._failed = error, node
+            self._failed, self._given = (error, node), event
 
-    def failed_in(self, error: Exception) -> str:
-        """The name of the operator that raised it; empty: none is known."""
-        return self._failed[1].name if self._failed is not None and self._failed[0] is error else ""
+    def failure(self, error: Exception) -> GraphError:
+        """The error of a run whose graph was ended by this one, with the operator and the event, where they are known."""
+        known = self._failed is not None and self._failed[0] is error
+        return graph_error(
+            error, self._failed[1].name if known and self._failed is not None else "", self._given if known else None
+        )
 
     # -- the scheduler of stock RxPY operators ---------------------------------------------------------------------
 
     def schedule(self, action: abc.ScheduledAction[S], state: S | None = None) -> abc.DisposableBase:
         """Run `action` now; inside another action, right after it."""
+        if not self.inside:
+            return self.here(lambda: self.schedule(action, state))
         disposable = SingleAssignmentDisposable()
 
         def act() -> None:
@@ -449,6 +526,8 @@ class Engine(PeriodicScheduler):
         self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
         """Run `action` at the step at which `duetime` (seconds or timedelta) has passed."""
+        if not self.inside:
+            return self.here(lambda: self.schedule_relative(duetime, action, state))
         delay_ns = round(self.to_seconds(duetime) * 1e9)
         if delay_ns <= 0:
             return self.schedule(action, state)

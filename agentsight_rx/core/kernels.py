@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import compress
 from typing import Any, TypeVar, cast, overload
 
 import msgspec
@@ -11,6 +13,7 @@ from msgspec import Raw
 
 from ..events import Loss
 from ..events.loss import Reason
+from .bugs import Halted
 from .engine import Site
 from .machine import Bounded, Checkpointed, Kernel, Machine, Malformed, encode_state
 from .stream import Operator
@@ -48,7 +51,7 @@ def compose(name: str, *operators: Operator[Any, Any]) -> Operator[Any, Any]:
 
 class _Composed(Operator[A_contra, B_co]):
     def __init__(self, name: str, operators: Sequence[Operator[Any, Any]]) -> None:
-        super().__init__(name, lambda site: _Sequence([each.kernel(site) for each in operators]))
+        super().__init__(name, lambda site: _Sequence([each.kernel(site) for each in operators]), authors=operators)
         self._operators = operators
 
     @property
@@ -107,12 +110,12 @@ K = TypeVar("K", bound=Hashable)
 
 def change(function: Callable[[A], B], *, name: str = "change") -> Operator[A, B]:
     """Replace each event by `function(event)`."""
-    return Operator(name, lambda site: _Change(site, function))
+    return Operator(name, lambda site: _Change(site, function), authors=(function,))
 
 
 def keep(predicate: Callable[[A], object], *, name: str = "keep", options: str = "") -> Operator[A, A]:
     """Emit the events for which `predicate` is true; the others are counted as filtered."""
-    return Operator(name, lambda site: _Keep(site, predicate), options)
+    return Operator(name, lambda site: _Keep(site, predicate), options, authors=(predicate,))
 
 
 @overload
@@ -135,7 +138,27 @@ def only(*kinds: type[Any]) -> Operator[object, Any]:
 
 def each(machine: Callable[[], Machine[A, B]], *, name: str, options: str = "") -> Operator[A, B]:
     """One machine sees every event."""
-    return Operator(name, lambda site: _Each(site, machine), options)
+    return Operator(name, lambda site: _Each(site, machine), options, authors=(machine,))
+
+
+def apply(function: Callable[[A], B], batch: Sequence[A], site: Site, out: list[B], instead: Sequence[B] = ()) -> None:
+    """
+    Append to `out` what the function makes of each event, and `instead` of one at which it raises. It raises StopIteration too,
+    which `map` takes for the end of its events.
+    """
+    events, before, missing = iter(batch), len(out), 0
+    while True:
+        error: Exception = StopIteration()
+        try:
+            out.extend(map(function, events))
+        except Exception as raised:
+            error = raised
+        place = len(out) - before + missing
+        if place == len(batch):
+            return
+        out += instead
+        missing += 1 - len(instead)
+        site.bug(error, event=batch[place])
 
 
 class _Change(Kernel[A, B]):
@@ -145,13 +168,9 @@ class _Change(Kernel[A, B]):
 
     def feed(self, batch: Sequence[A], /) -> Sequence[B]:
         out: list[B] = []
-        events = iter(batch)
-        while True:
-            try:
-                out.extend(map(self._function, events))
-                return out
-            except Exception as error:
-                self._site.bug(error)
+        with suppress(Halted):
+            apply(self._function, batch, self._site, out)
+        return out
 
 
 class _Keep(Kernel[A, A]):
@@ -160,19 +179,17 @@ class _Keep(Kernel[A, A]):
         self._predicate = predicate
 
     def feed(self, batch: Sequence[A], /) -> Sequence[A]:
-        out: list[A] = []
-        events = iter(batch)
-        bugs = 0
-        while True:
-            try:
-                out.extend(filter(self._predicate, events))
-                break
-            except Exception as error:
-                bugs += 1
-                self._site.bug(error)
-        if len(out) + bugs < len(batch):
-            self._site.meter.lose(Reason.FILTERED, len(batch) - len(out) - bugs)
+        verdicts: list[bool | None] = []  # None: the predicate has raised
+        with suppress(Halted):
+            apply(self._is_kept, batch, self._site, verdicts, (None,))
+        out = list(compress(batch, verdicts))
+        dropped = verdicts.count(False)
+        if dropped:
+            self._site.meter.lose(Reason.FILTERED, dropped)
         return out
+
+    def _is_kept(self, event: A) -> bool | None:
+        return bool(self._predicate(event))
 
 
 class _Each(Kernel[A, B]):
@@ -183,16 +200,21 @@ class _Each(Kernel[A, B]):
 
     def feed(self, batch: Sequence[A], /) -> Sequence[B]:
         out: list[B] = []
-        for event in batch:
-            try:
-                out += self._machine.feed(event)
-            except Malformed as broken:
-                self._restart(broken, out)
-            except Exception as error:
-                self._site.bug(error, 1, held_of(self._machine))
-                self._machine = self._make()
+        with suppress(Halted):
+            for event in batch:
+                try:
+                    out += self._machine.feed(event)
+                except Malformed as broken:
+                    self._restart(broken, out)
+                except Exception as error:
+                    self._bug(error, event)
         count_losses(self._site, out, batch)
         return out
+
+    def _bug(self, error: Exception, event: object = None) -> None:
+        held = held_of(self._machine)
+        self._machine = self._make()
+        self._site.bug(error, 1, held, event)
 
     def _restart(self, broken: Malformed, out: list[B]) -> None:
         out.extend(broken.after)
@@ -216,8 +238,8 @@ class _Each(Kernel[A, B]):
         except Malformed as broken:
             self._restart(broken, out)
         except Exception as error:
-            self._site.bug(error, 1, held_of(self._machine))
-            self._machine = self._make()
+            with suppress(Halted):
+                self._bug(error)
         if out:
             count_losses(self._site, out)
         return out

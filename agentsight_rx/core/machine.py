@@ -18,9 +18,9 @@ from .errors import GraphError
 _ON_NEXT = "on_next"
 
 
-def graph_error(error: Exception, operator: str) -> GraphError:
-    """The error of a run, where this operator ended its graph by it."""
-    return GraphError(operator, _kind_given(error), error)
+def graph_error(error: Exception, operator: str, event: object = None) -> GraphError:
+    """The error of a run, where this operator ended its graph by it, at this event if that is known."""
+    return GraphError(operator, _kind_given(error) if event is None else _kind_of(event), error)
 
 
 def _kind_given(error: Exception) -> str:

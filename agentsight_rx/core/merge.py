@@ -31,7 +31,7 @@ def beside_losses(name: str, operator: Operator[Event, Event], options: str = ""
     Losses, blind spots and time go past the operator, in their place between its events. What it emits and is no event is
     counted as a bug and goes no further: only of the kinds of events is it known where they have text.
     """
-    return Operator(name, lambda site: _BesideLosses(site, operator.kernel(site)), options)
+    return Operator(name, lambda site: _BesideLosses(site, operator.kernel(site)), options, authors=(operator,))
 
 
 class _BesideLosses(Kernel[Event, Event]):
@@ -104,7 +104,8 @@ def merge(*streams: Stream[E], time_of: Callable[[Any], int] = moment_of) -> Str
 
     A message counts by its last byte, as the view reads it. An event goes out at the first step of time that is 200 ms past it;
     so does one that comes later. Where what waits has more than 4 MiB of content, 20 ms are enough, and where it has more than
-    32 MiB, all of it goes out at once. A stream that fails is counted as a bug and the others go on.
+    32 MiB, all of it goes out at once. A stream that fails ends the run; where `on_bug` of `run` says otherwise, it is
+    counted as a bug and the others go on.
     """
     return Stream[E](_Merge(streams, time_of))
 
@@ -164,7 +165,7 @@ class _Input(Generic[E]):
         self._run.complete_if_done()
 
     def on_error(self, error: Exception, /) -> None:
-        self._run.site.bug(error)
+        self._run.fail(error)
         self.on_completed()
 
 
@@ -176,7 +177,18 @@ class _Merging(Generic[E]):
         self.time_of = time_of
         self._outlet = outlet
         self._done = False
+        self._failed = False
+        self._halts = engine.halts
         self.held = 0  # bytes of content that came since all that waits was lighter than that
+
+    def fail(self, error: Exception) -> None:
+        """One of the streams does: what came before goes out, and the run ends, or goes on without this stream."""
+        if not self._halts:
+            self.site.bug(error)
+        elif not self._failed:
+            self.release()
+            self._failed = True
+            self._outlet.on_error(error)
 
     def release(self) -> None:
         """Emit all that waits."""
@@ -209,7 +221,7 @@ class _Merging(Generic[E]):
             self.held = sum(weight_of_all(source.waiting) for source in self.inputs)
 
     def _emit(self, ready: list[E], times: list[int]) -> None:
-        if ready:
+        if ready and not self._failed:
             if times != sorted(times):
                 order = sorted(range(len(times)), key=times.__getitem__)
                 ready = list(map(ready.__getitem__, order))
@@ -227,7 +239,7 @@ class _Merging(Generic[E]):
             source.times = list(map(self.time_of, source.waiting))
 
     def complete_if_done(self) -> None:
-        if self._done or not all(source.ended for source in self.inputs):
+        if self._done or self._failed or not all(source.ended for source in self.inputs):
             return
         self._done = True
         self.release()

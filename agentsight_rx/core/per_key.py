@@ -7,6 +7,7 @@ Longer than 300 lines because a batch may take four ways through one table: whol
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from operator import itemgetter
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
@@ -15,6 +16,7 @@ from msgspec import Raw
 
 from ..events.loss import Reason
 from .bounded import Recent
+from .bugs import Halted
 from .engine import Site
 from .kernels import count_losses, held_of, parts_of, resume
 from .machine import Bounded, Kernel, Machine, Malformed, TakesRuns, encode_state
@@ -51,6 +53,7 @@ def per_key(
         name,
         lambda site: _PerKey(site, key, machine=machine, key_type=key_type, limit=limit, budget=budget, weigh=weigh),
         options,
+        authors=(key, machine),
     )
 
 
@@ -84,7 +87,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         self._order: list[Machine[A, B]] | None = None  # the machines of the table; None after a change
         kind = type(machine())
         self._ticks = kind.tick is not Machine[Any, Any].tick
-        self._runs = issubclass(kind, TakesRuns)
+        self._runs = issubclass(kind, TakesRuns) and site.ours  # one of an author may end the graph between two events
         self._budget = budget
         self._weigh = weigh
         self._legacies: Recent[K, bytes] = Recent(_LEGACIES_MOST)
@@ -94,10 +97,11 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
 
     def feed(self, batch: Sequence[A], /) -> Sequence[B]:
         out: list[B] = []
-        if self._weigh is None:
-            self._take(batch, out)
-        else:
-            self._take_weighed(batch, self._weigh, out)
+        with suppress(Halted):
+            if self._weigh is None:
+                self._take(batch, out)
+            else:
+                self._take_weighed(batch, self._weigh, out)
         count_losses(self._site, out, batch)
         return out
 
@@ -136,18 +140,20 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
 
     def _keyed(self, batch: Sequence[A]) -> tuple[Sequence[A], list[K | None]]:
         """The events and their keys, without those at which the key function raises."""
-        try:
-            return batch, list(map(self._key, batch))
-        except Exception:
-            pass
-        events: list[A] = []
         keys: list[K | None] = []
-        for event in batch:
-            try:
-                keys.append(self._key(event))
-                events.append(event)
-            except Exception as error:
-                self._site.bug(error)
+        with suppress(Exception):
+            keys += map(self._key, batch)
+        if len(keys) == len(batch):  # else it has raised, StopIteration perhaps
+            return batch, keys
+        keys = []
+        events: list[A] = []
+        with suppress(Halted):
+            for event in batch:
+                try:
+                    keys.append(self._key(event))
+                    events.append(event)
+                except Exception as error:
+                    self._site.bug(error, event=event)
         return events, keys
 
     def _fits(self, keys: list[K | None]) -> bool:
@@ -191,7 +197,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 self._drop(key, broken, out)
                 machine = None
             except Exception as error:
-                self._fail(key, error)
+                self._fail(key, error, run[start])
                 machine = None
             start = max(stop, start + 1)
             if out:
@@ -217,7 +223,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
             except Malformed as broken:
                 self._drop(key, broken, out)
             except Exception as error:
-                self._fail(key, error)
+                self._fail(key, error, event)
 
     def _take_crowded(self, events: Iterator[tuple[A, K | None]], out: list[B]) -> None:
         """Each use moves a key behind the others."""
@@ -234,7 +240,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
             except Malformed as broken:
                 self._drop(key, broken, out)
             except Exception as error:
-                self._fail(key, error)
+                self._fail(key, error, event)
 
     def _save_memory(self, out: list[B]) -> None:
         bounded = [machine for machine in self._machines.values() if isinstance(machine, Bounded)]
@@ -278,9 +284,9 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         except Exception as error:
             self._site.bug(error, 1, held)
 
-    def _fail(self, key: K | None, error: Exception) -> None:
+    def _fail(self, key: K | None, error: Exception, event: object = None) -> None:
         machine = self._pop(key)
-        self._site.bug(error, 1, 0 if machine is None else held_of(machine))
+        self._site.bug(error, 1, 0 if machine is None else held_of(machine), event)
 
     def _pop(self, key: K | None) -> Machine[A, B] | None:
         machine = None if key is None else self._machines.pop(key, None)
@@ -300,28 +306,32 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         out: list[B] = []
         if not (self._ticks or looks or sweeps):
             return out
-        if self._ticks:
-            if self._order is None:  # a walk over the table takes three times as long as one over a list
-                self._order = list(self._machines.values())
-            broken: dict[Machine[A, B], Exception] = {}
-            for machine in self._order:
-                try:
-                    out += machine.tick(now_ns)
-                except Exception as error:
-                    broken[machine] = error
-            if broken:
-                for key, machine in list(self._machines.items()):
-                    if machine in broken:
-                        self._ended(key, broken[machine], out)
-        if sweeps:
-            self._swept_ns = now_ns
-            self._sweep()
-        if looks:
-            self._looked_ns = now_ns
-            self._save_memory(out)
+        with suppress(Halted):
+            if self._ticks:
+                self._tick_all(now_ns, out)
+            if sweeps:
+                self._swept_ns = now_ns
+                self._sweep()
+            if looks:
+                self._looked_ns = now_ns
+                self._save_memory(out)
         if out:
             count_losses(self._site, out)
         return out
+
+    def _tick_all(self, now_ns: int, out: list[B]) -> None:
+        if self._order is None:  # a walk over the table takes three times as long as one over a list
+            self._order = list(self._machines.values())
+        broken: dict[Machine[A, B], Exception] = {}
+        for machine in self._order:
+            try:
+                out += machine.tick(now_ns)
+            except Exception as error:
+                broken[machine] = error
+        if broken:
+            for key, machine in list(self._machines.items()):
+                if machine in broken:
+                    self._ended(key, broken[machine], out)
 
     def _sweep(self) -> None:
         """Drop the machines of keys that are over, such as closed connections: each takes memory and a part of every tick."""
@@ -330,11 +340,12 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
 
     def finish(self) -> Sequence[B]:
         out: list[B] = []
-        for key, machine in list(self._machines.items()):
-            try:
-                out += machine.finish()
-            except Exception as error:
-                self._ended(key, error, out)
+        with suppress(Halted):
+            for key, machine in list(self._machines.items()):
+                try:
+                    out += machine.finish()
+                except Exception as error:
+                    self._ended(key, error, out)
         self._machines.clear()
         self._order = None
         count_losses(self._site, out)

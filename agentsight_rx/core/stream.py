@@ -7,6 +7,7 @@ Longer than 300 lines because `pipe` needs an overload for each number of operat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 from reactivex import ConnectableObservable, Observable, abc
@@ -14,6 +15,8 @@ from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.subject import Subject
 
 from ..events.loss import Reason
+from .bugs import Halted, are_ours
+from .doors import Door
 from .engine import Engine, Site
 from .hub import Hub, Outlet, Reader, needs_order
 from .machine import Kernel, Node, may_subscribe_again
@@ -48,9 +51,18 @@ class Operator(Generic[A_contra, B_co]):
     Neighbours fuse into one loop over each batch.
     """
 
-    def __init__(self, name: str, make: Callable[[Site], Kernel[A_contra, B_co]], options: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[Site], Kernel[A_contra, B_co]],
+        options: str = "",
+        *,
+        authors: Sequence[object] = (),
+    ) -> None:
+        """`authors`: the functions and classes that do its work, whose module says whose bugs it has; () for `make` alone."""
         self.name = name
         self.options = options
+        self.ours = are_ours(authors or (make,))
         self._make = make
 
     def __call__(self, source: Observable[A_contra], /) -> Stream[B_co]:
@@ -94,7 +106,7 @@ class Stream(Observable[E_co]):
         self, observer: abc.ObserverBase[E_co], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
         engine = engine_of(scheduler)
-        return self.attach(engine, _Singles(engine, self._root.name, observer))
+        return engine.here(lambda: self.attach(engine, _Singles(engine, self._root.name, observer)))
 
     def share(self) -> Stream[E_co]:
         """One run of everything upstream for all subscribers of the result, batch by batch."""
@@ -270,7 +282,7 @@ class Chain(Generic[A_contra]):
 
     def __init__(self, engine: Engine, root: str, stages: Sequence[Operator[Any, Any]], outlet: Outlet[Any]) -> None:
         self._outlet = outlet
-        sites = [Site(engine, f"{root}/{stage.name}") for stage in stages]
+        sites = [Site(engine, f"{root}/{stage.name}", ours=stage.ours) for stage in stages]
         self._steps = [(stage.kernel(site), site) for stage, site in zip(stages, sites, strict=True)]
         self._ticking = [(index, *step) for index, step in enumerate(self._steps) if step[0].ticks]
         self._done = False
@@ -280,7 +292,8 @@ class Chain(Generic[A_contra]):
         return self._outlet.singles
 
     def on_batch(self, batch: Sequence[A_contra], /) -> None:
-        self._from(0, batch)
+        if not self._done:
+            self._from(0, batch)
 
     def _from(self, first: int, batch: Sequence[Any]) -> None:
         for kernel, site in self._steps[first:] if first else self._steps:
@@ -288,13 +301,33 @@ class Chain(Generic[A_contra]):
             meter.seen += len(batch)
             try:
                 batch = kernel.feed(batch)
-            except Exception as error:  # of a kernel written by hand: those of kernels.py resume after the failing event
-                site.bug(error, len(batch))
+            except (
+                Exception,
+                Halted,
+            ) as error:  # of a kernel written by hand: those of kernels.py resume after the failing event
+                batch = self._failed(site, error, len(batch))
+            if site.error is not None:
+                self._halt(site, batch)
                 return
             if not batch:
                 return
             meter.passed += len(batch)
         self._outlet.on_batch(batch)
+
+    def _failed(self, site: Site, error: Exception | Halted, count: int = 1) -> Sequence[Any]:
+        """Of what the kernel was doing nothing is known."""
+        if isinstance(error, Exception):
+            with suppress(Halted):
+                site.bug(error, count)
+        return ()
+
+    def _halt(self, site: Site, batch: Sequence[Any]) -> None:
+        """The graph ends at the event behind this batch."""
+        error, site.error = site.error, None
+        if batch:
+            self._on(1 + next(index for index, step in enumerate(self._steps) if step[1] is site), site, batch)
+        if error is not None:
+            self.on_error(error)
 
     def tick(self, now_ns: int, /) -> None:
         if self._done:
@@ -302,9 +335,11 @@ class Chain(Generic[A_contra]):
         for index, kernel, site in self._ticking:
             try:
                 batch = kernel.tick(now_ns)
-            except Exception as error:
-                site.bug(error)
-                continue
+            except (Exception, Halted) as error:
+                batch = self._failed(site, error)
+            if site.error is not None:
+                self._halt(site, batch)
+                return
             if batch:
                 self._on(index + 1, site, batch)
 
@@ -321,9 +356,12 @@ class Chain(Generic[A_contra]):
         for index, (kernel, site) in enumerate(self._steps):
             try:
                 batch = kernel.finish()
-            except Exception as error:
-                site.bug(error)
-                continue
+            except (Exception, Halted) as error:
+                batch = self._failed(site, error)
+            if site.error is not None:
+                self._halt(site, batch)
+            if self._done:
+                return
             if batch:
                 self._on(index + 1, site, batch)
         self._done = True
@@ -374,8 +412,12 @@ class _Singles(Generic[E]):
                 return
             except Exception as error:
                 if self._site is None:
-                    self._site = Site(self._engine, f"{self._root}/subscriber")
-                self._site.bug(error)
+                    self._site = Site(self._engine, f"{self._root}/subscriber", ours=False)
+                try:
+                    self._site.bug(error)
+                except Halted:
+                    self._observer.on_error(error)
+                    return
 
     def on_completed(self) -> None:
         self._observer.on_completed()
@@ -391,7 +433,7 @@ class _Origin(Generic[E]):
         self.hub = hub
 
     def attach(self, engine: Engine, outlet: Outlet[E], /) -> abc.DisposableBase:
-        return engine.hub(self, self.hub).join(outlet)
+        return engine.join(self, self.hub, outlet)
 
     def node(self) -> Node:
         return self._node
@@ -479,35 +521,16 @@ class _SharedRun(Generic[E]):
 
 
 class _Gathered(Generic[E]):
-    """Any Observable as the root of a Stream: what one engine step lets through becomes one batch."""
+    """Any Observable as the root of a Stream."""
 
     def __init__(self, source: Observable[E]) -> None:
         self._source = source
         self.name = _node_of(source).name
 
     def attach(self, engine: Engine, outlet: Outlet[E], /) -> abc.DisposableBase:
-        waiting: list[E] = []
-
-        def flush() -> None:
-            nonlocal waiting
-            batch, waiting = waiting, []
-            if batch:
-                outlet.on_batch(batch)
-
-        def on_next(event: E) -> None:
-            waiting.append(event)
-            if len(waiting) == 1:
-                engine.after_step(flush)
-
-        def on_completed() -> None:
-            flush()
-            outlet.on_completed()
-
-        def on_error(error: Exception) -> None:
-            flush()
-            outlet.on_error(error)
-
-        return self._source.subscribe(on_next, on_error, on_completed, scheduler=engine)
+        door = Door(engine, outlet)
+        upstream = self._source.subscribe(door.on_next, door.on_error, door.on_completed, scheduler=engine)
+        return CompositeDisposable(upstream, Disposable(door.close))
 
     def node(self) -> Node:
         return _node_of(self._source)
@@ -538,8 +561,11 @@ class _Named(Observable[E_co]):
             engine.note_failure(error, self._node)
             observer.on_error(error)
 
-        with engine.within(lambda: may_subscribe_again(self._node)):
-            return self._inner.subscribe(observer.on_next, on_error, observer.on_completed, scheduler=engine)
+        def subscribe() -> abc.DisposableBase:
+            with engine.within(lambda: may_subscribe_again(self._node)):
+                return self._inner.subscribe(observer.on_next, on_error, observer.on_completed, scheduler=engine)
+
+        return engine.here(subscribe)
 
     def node(self) -> Node:
         return self._node

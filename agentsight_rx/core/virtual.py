@@ -16,7 +16,7 @@ from reactivex.disposable import Disposable, SerialDisposable
 from reactivex.scheduler import VirtualTimeScheduler
 
 from .engine import Engine
-from .hub import Hub
+from .hub import Hub, run_inline
 
 S = TypeVar("S")
 
@@ -48,6 +48,11 @@ class _VirtualEngine(Engine):
         scheduler = self._found()
         assert scheduler is not None, "a scheduler lives as long as what subscribed with it"
         return scheduler
+
+    @property
+    def inside(self) -> bool:
+        """A virtual scheduler knows no threads."""
+        return True
 
     @property
     def now(self) -> datetime:
@@ -105,7 +110,7 @@ class _VirtualEngine(Engine):
 
     def _run(self, _: abc.SchedulerBase, __: Any = None) -> abc.DisposableBase:
         self._reads = False
-        self.run_inline()
+        run_inline(self)
         return Disposable()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from ..core.engine import Site
-from ..core.kernels import keep
+from ..core.kernels import apply, keep
 from ..core.machine import Kernel
 from ..core.stream import Operator
 from ..events import HttpEvent, TlsChunk, TlsEvent, TlsHandshake
@@ -48,13 +48,7 @@ class _Mark(Kernel[TlsEvent, TlsEvent]):
     def feed(self, batch: Sequence[TlsEvent], /) -> Sequence[TlsEvent]:
         self._others = self._dropped = 0
         out: list[TlsEvent | None] = []
-        events = iter(batch)
-        while True:
-            try:
-                out.extend(map(self._mark, events))
-                break
-            except Exception as error:
-                self._site.bug(error)
+        apply(self._mark, batch, self._site, out)
         counts = self._counts
         counts.seen += len(batch) - self._others
         if not self._dropped:

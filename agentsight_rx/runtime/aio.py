@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from reactivex import Observable
 
 from ..core.sink import ReaderLeft, Sink
-from .run import Run, Summary
+from .run import GRACE_S, OnBug, Run, Summary
 
 E = TypeVar("E")
 
@@ -25,7 +25,8 @@ def stream(
     *,
     duration: float | None = None,
     required: Collection[str] | None = None,
-    strict: bool = False,
+    on_bug: OnBug = "raise",
+    grace: float = GRACE_S,
 ) -> EventStream[E]:
     """
     Run `graph`, and give what it emits to `async for`; other `sinks` get the same. It takes the arguments of `run`.
@@ -37,7 +38,7 @@ def stream(
     replay waits. A live capture does not: events that find no room are counted as `queue_full`, as with any slow sink. The end
     of the loop, `break` and a cancelled task end the run in order. What `run` raises is raised here.
     """
-    return EventStream(graph, sinks, duration=duration, required=required, strict=strict)
+    return EventStream(graph, sinks, duration=duration, required=required, on_bug=on_bug, grace=grace)
 
 
 class EventStream(Generic[E]):
@@ -50,20 +51,22 @@ class EventStream(Generic[E]):
         *,
         duration: float | None,
         required: Collection[str] | None,
-        strict: bool,
+        on_bug: OnBug,
+        grace: float,
     ) -> None:
+        self._grace = grace
         self._graph = graph
         self._sinks = tuple(sinks)
         self._duration = duration
         self._required = required
-        self._strict = strict
+        self._on_bug: OnBug = on_bug
         self._newest: _AsyncRun[E] | None = None
         self.summary: Summary | None = None
 
     async def __aiter__(self) -> AsyncIterator[E]:
         hand_over = HandOver[E]()
         sink = Sink[E]("stream", lambda _: hand_over, awaits_reader=True)
-        run = Run(self._graph, [*self._sinks, sink], required=self._required, strict=self._strict)
+        run = Run(self._graph, [*self._sinks, sink], required=self._required, on_bug=self._on_bug, grace=self._grace)
         self._newest = running = _AsyncRun(run, hand_over, self._duration)
         running.start()
         try:
@@ -116,8 +119,7 @@ class _AsyncRun(Generic[E]):
             with self._run:
                 self._run.wait(self._duration)
                 summary = self._run.stop()
-            if summary.error is not None:
-                raise summary.error
+            summary.raised()
         except BaseException as error:
             self._tell(self._ended.set_exception, error)
         else:

@@ -6,19 +6,20 @@ Longer than 300 lines because every thread of a run, how they stop each other an
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
 from reactivex import Observable
 
 from ..core.bounded import Spare
+from ..core.bugs import Bug, bug_of
 from ..core.engine import Engine, Site
 from ..core.errors import AgentsightError, GraphError, Unavailable
 from ..core.hub import Hub, Reader, Shares, Waiter, Wakes
-from ..core.machine import graph_error
 from ..core.mailbox import Mailbox, Overflow, inbox
 from ..core.messages import say
 from ..core.reading import Patience, Reading, open_all, until_multiple_of
@@ -29,12 +30,15 @@ from ..core.stream import as_stream
 from ..core.weight import weights_of
 from ..events import AnswerProgress, Loss, Origin, Tick
 from ..events.loss import Ledger, Reason, RuleCounts
+from ..policy.redaction.redactor import Redactor
 from ..sources.names import unseen_names
 from ..store.reasons import SOURCES
 from ..store.rows.gaps import Gaps, gaps_of
 from ..store.rows.tally import Tally
 
 E = TypeVar("E")
+
+OnBug: TypeAlias = 'Literal["raise", "raise_all", "count"] | Sink[Bug]'
 
 _BESIDE = frozenset({"system"})  # sources that need nothing of the kernel but /proc: alone they show no agent
 _POLL_S, _QUIET_POLL_S = 0.05, 0.1  # how long a reader may wait before it checks whether to stop; once nothing came for a while
@@ -46,6 +50,8 @@ _IDLE_S, _QUIET_IDLE_S = 0.01, 0.5
 _GATHER_S = 0.5
 # How often the kernel is asked at most what it lost, and while no event comes: it takes a call for each table and program
 _COUNTED_S, _QUIET_COUNTED_S = 0.25, 5.0
+# How long a run waits behind the end of its sources for what other threads bring; between two looks whether to stop
+GRACE_S, _OTHERS_S = 10.0, 0.1
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
 _PART = 128 << 10  # bytes of a batch: compressed, they may become 128 MiB
 _ROOM = 0.25  # a recorded source waits while the box of any sink is fuller than this
@@ -65,10 +71,20 @@ class Summary(Struct):
     seconds: float
     ended_by: str
     failures: tuple[str, ...] = ()
-    exit_status: int = 0  # 1: the graph failed, or a destination did not take everything though its reader stayed
+    # 1: the graph failed, a function of it or of a plugin did, or a destination whose reader stayed did not take everything
+    exit_status: int = 0
     unavailable: dict[str, str] = {}  # source -> why this machine does not allow it
     notes: tuple[str, ...] = ()  # what else the person should know, a sentence each
     error: GraphError | None = None  # a function of the graph raised it, and so the graph ended
+    stopped: BaseException | None = None  # SystemExit or KeyboardInterrupt of a function of the graph
+
+    def raised(self) -> Summary:
+        """This summary, where nothing of the graph has raised."""
+        if self.stopped is not None:
+            raise self.stopped
+        if self.error is not None:
+            raise self.error
+        return self
 
     @property
     def filters(self) -> list[RuleCounts]:
@@ -93,20 +109,31 @@ def run(
     duration: float | None = None,
     ready: Callable[[], None] | None = None,
     required: Collection[str] | None = None,
-    strict: bool = False,
+    on_bug: OnBug = "raise",
+    grace: float = GRACE_S,
 ) -> Summary:
     """
-    Run `graph` into `sinks` until its sources end, `duration` seconds passed, or SIGINT, SIGTERM or SIGHUP comes.
+    Run `graph` into `sinks` until it is done, `duration` seconds passed, or SIGINT, SIGTERM or SIGHUP comes.
 
-    `ready` is called once everything is attached. `strict` raises bugs in operators instead of counting them. Raises
-    CaptureError, SinkError or StoreError where something cannot be opened, before anything is captured. `required` are the
-    names of sources without which there is no run; None: all. Another one that this machine does not allow is logged and
-    counted. Raises GraphError once all has ended in order where a function of the graph has raised.
+    A graph is done when its sources have ended and all that it made of them has come, also from other threads, such as a future
+    in `flat_map`. What has not come `grace` seconds behind the end of the sources is counted as `unfinished`.
+
+    `ready` is called once everything is attached. Raises CaptureError, SinkError or StoreError where something cannot be
+    opened, before anything is captured. `required` are the names of sources without which there is no run; None: all. Another
+    one that this machine does not allow is logged and counted.
+
+    `on_bug`: what an exception in a function of the graph does, such as one that `op.change` was given.
+
+    - "raise": it ends the graph at its event. Sinks get all that came before, and then GraphError is raised. An error of this
+      package is counted, and the run goes on.
+    - "raise_all": an error of this package is raised too, for tests.
+    - "count": it is counted, and the run goes on behind its event.
+    - a Sink: the same, and the sink gets a `Bug` for each. Functions of stock operators of RxPY end the graph all the same.
+
+    What ends the program, SystemExit and KeyboardInterrupt, ends the run in order and is raised here.
     """
-    summary = run_to_end(Run(graph, sinks, required=required, strict=strict), duration=duration, ready=ready)
-    if summary.error is not None:
-        raise summary.error
-    return summary
+    summary = run_to_end(Run(graph, sinks, required=required, on_bug=on_bug, grace=grace), duration=duration, ready=ready)
+    return summary.raised()
 
 
 def run_to_end(
@@ -142,18 +169,25 @@ class Run:
         sinks: Iterable[Sink[E]] = (),
         *,
         required: Collection[str] | None = None,
-        strict: bool = False,
+        on_bug: OnBug = "raise",
+        grace: float = GRACE_S,
         tally: Tally | None = None,
     ) -> None:
+        self._grace_s = grace
         self._required = None if required is None else frozenset(required)
         self._unavailable: dict[str, str] = {}
         self._graph = as_stream(graph)
-        self._engine = Engine(strict=strict)
+        self._inbox: Mailbox[Any] = inbox(part=_PART)
+        self._engine = Engine(strict=on_bug == "raise_all", halts=on_bug == "raise", box=self._inbox)
         self._engine.attached = self._attached
         self._ledger = self._engine.ledger
-        self._sinks = [SinkThread(sink, self._ledger) for sink in sinks]
+        self._taking = [SinkThread(sink, self._ledger) for sink in sinks]  # what the graph emits
+        self._sinks = list(self._taking)
+        if isinstance(on_bug, Sink):
+            bugs = SinkThread(on_bug, self._ledger)
+            self._sinks.append(bugs)
+            self._engine.on_bug = _to(bugs)
         self._tally = tally or Tally()
-        self._inbox: Mailbox[Any] = inbox(part=_PART)
         self._behind_s = 0.0  # waited for the store since it had caught up
         self._readers: list[Reading] = []
         self._polled_here: Reading | None = None  # the source that the engine's thread reads
@@ -161,6 +195,7 @@ class Run:
         self._end = EndRequest()
         self._graph_done = False
         self._error: GraphError | None = None
+        self._stopped: BaseException | None = None
         self._ended_by = "end of input"
         self._running = False
         self._failures: list[str] = []
@@ -311,14 +346,20 @@ class Run:
             seconds=self._ledger.seconds,
             ended_by=reason,
             failures=failures,
-            exit_status=int(self._error is not None or any(sink.failure and not sink.reader_left for sink in self._sinks)),
+            exit_status=int(self._failed),
             unavailable=self._unavailable,
             notes=unseen_names(reading.hub.reader for reading in self._readers),
             error=self._error,
+            stopped=self._stopped,
         )
         if self._error is not None:
             self._error.summary = self._summary
         return self._summary
+
+    @property
+    def _failed(self) -> bool:
+        graph = self._error is not None or self._stopped is not None or self._engine.their_bugs > 0
+        return graph or any(sink.failure and not sink.reader_left for sink in self._sinks)
 
     # -- engine thread ---------------------------------------------------------------------------------------------
 
@@ -358,14 +399,38 @@ class Run:
                     if self._take(*item):
                         patience.came()
                         flows = live
-                engine.linger(lambda: self._graph_done)
+                self._await_others()
             except Exception as error:
                 Site(engine, "engine").meter.lose(Reason.BUG, 1)
                 self._failures.append(f"the engine stopped: {error!r}")
                 if engine.strict:
                     raise
+            except BaseException as stopped:  # sys.exit in a function of the graph
+                self._stopped = stopped
+                self._failures.append(f"the graph was ended by {type(stopped).__name__}")
+                self._ended_by = "graph"
             finally:
+                box.close()
                 self._end.ask(self._ended_by)
+
+    def _await_others(self) -> None:
+        """
+        All sources have ended, and the graph goes on until it is done: for as long as it may, it gets what other threads bring,
+        such as the answers of futures. A graph without a source of ours has its input there, so it waits until it is stopped.
+        """
+        engine, box, doors = self._engine, self._inbox, self._engine.doors
+        stopped = self._stopping.is_set()
+        until_s = time.monotonic() + self._grace_s
+        engine.linger(lambda: self._graph_done)
+        while doors.open and not self._graph_done:
+            self._looked_s = now_s = time.monotonic()
+            item = box.get(min(_OTHERS_S, max(0.0, until_s - now_s) if self._readers else _OTHERS_S))
+            if item is not None:
+                self._take(*item)
+                engine.linger(lambda: self._graph_done)
+            elif (self._readers and now_s >= until_s) or (self._stopping.is_set() and not stopped):
+                break
+        doors.give_up(counted=bool(self._readers))
 
     def _may_gather(self) -> bool:
         """Neither a sink nor an operator of RxPY shows a person what comes."""
@@ -378,9 +443,12 @@ class Run:
         due_ns = self._engine.due_ns
         return patience.seconds() if due_ns is None else max(patience.seconds(), (due_ns - time.monotonic_ns()) / 1e9)
 
-    def _take(self, sender: object, batch: Sequence[Any]) -> bool:
+    def _take(self, sender: Any, batch: Sequence[Any]) -> bool:
         """What a thread has read; False: a figure of the system, behind which nothing else is to be expected."""
-        hub: Hub[Any] = sender  # type: ignore[assignment]
+        if not isinstance(sender, Hub):  # of another thread
+            self._engine.doors.take(sender, batch)
+            return True
+        hub = cast("Hub[Any]", sender)
         if batch[-1] is _END:
             self._engine.push(hub, batch[:-1])
             self._engine.end(hub)
@@ -396,7 +464,7 @@ class Run:
                 self._engine.push(hub, batch)
                 if self._graph_done:
                     break
-                while len(self._readers) > 1 and (item := self._inbox.get(0)) is not None:
+                while len(self._inbox) and (item := self._inbox.get(0)) is not None:
                     self._take(*item)
         finally:
             rest = self._closed(hub)
@@ -409,7 +477,7 @@ class Run:
         plain = [item for item in batch if type(item) not in _SPECIAL] if special else batch
         self._tally.add(plain)
         weights = weights_of(plain)
-        for sink in self._sinks:
+        for sink in self._taking:
             wanted = special.intersection(sink.wants)
             if wanted:
                 more = [item for item in batch if type(item) not in _SPECIAL or type(item) in wanted]
@@ -440,7 +508,7 @@ class Run:
 
     def on_error(self, error: Exception, /) -> None:
         self._ended_by = "graph"
-        self._error = graph_error(error, self._engine.failed_in(error))
+        self._error = self._engine.failure(error)
         self._failures.append(str(self._error))
         self._graph_done = True
 
@@ -503,6 +571,7 @@ class Run:
             while not self._stopping.is_set() and hub.wanted:
                 if not hub.live and self._crowded():
                     time.sleep(_IDLE_S)
+                    yield ()
                     continue
                 batch = reader.poll(patience.seconds())
                 if batch is None:
@@ -544,6 +613,15 @@ class Run:
 
     def _crowded(self) -> bool:
         return self._inbox.fill > _ROOM / 4 or any(sink.fill > _ROOM for sink in self._sinks)
+
+
+def _to(bugs: SinkThread) -> Callable[[Site, Exception, int, int, object], None]:
+    redact = Redactor(os.urandom(32)).short
+
+    def give(site: Site, error: Exception, count: int, size: int, event: object) -> None:
+        bugs.put([bug_of(site.name, error, event, (count, size), redact)])
+
+    return give
 
 
 def _waiter_of(readers: Sequence[Shares]) -> Waiter:

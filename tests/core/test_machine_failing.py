@@ -90,11 +90,19 @@ def test_a_window_of_time_is_named_by_what_it_gave() -> None:
 def test_a_branch_of_a_merge_that_fails_is_counted_and_the_others_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     kept = Keeping()
     both = merge(of(EVENTS[:5], time_of=time_of), as_stream(of(EVENTS[5:], time_of=time_of).pipe(ops.map(broken))))
-    summary = run(both, [Sink("kept", lambda _: kept)])
+    summary = run(both, [Sink("kept", lambda _: kept)], on_bug="count")
     assert kept.items == EVENTS[:5]
     assert summary.error is None
     assert not summary.complete
     assert "a bug" in capsys.readouterr().err
+
+
+def test_a_branch_of_a_merge_that_fails_ends_a_graph_of_ones_own() -> None:
+    kept = Keeping()
+    both = merge(of(EVENTS[:5], time_of=time_of), as_stream(of(EVENTS[5:], time_of=time_of).pipe(ops.map(broken))))
+    with pytest.raises(GraphError, match="in map, given Readline: ValueError: a bug"):
+        run(both, [Sink("kept", lambda _: kept)])
+    assert kept.items == EVENTS[:5]
 
 
 def broken(_: Any) -> Any:

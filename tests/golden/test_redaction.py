@@ -152,7 +152,7 @@ def sinks_of(events: list[TlsEvent], options: TraceOptions, folder: Path) -> Ite
     out.mkdir()
     database, lines = out / "run.lmdb", out / "run.jsonl"
     summary = run(
-        replay(ReplayOptions((str(source),)), options), [console(to=shown), jsonl(lines), store(database)], strict=True
+        replay(ReplayOptions((str(source),)), options), [console(to=shown), jsonl(lines), store(database)], on_bug="raise_all"
     )
     assert summary.failures == ()
     yield "console", shown.getvalue().decode("utf-8", "replace")

@@ -77,7 +77,7 @@ class Kept:
 def running(graph: Stream[Any], *sinks: Sink[Any]) -> Generator[tuple[Run, Kept]]:
     """Run `graph` while the block runs; leaving the block stops it in order."""
     kept = Kept()
-    with Run(graph, [kept.sink(), *sinks], strict=True) as run:
+    with Run(graph, [kept.sink(), *sinks], on_bug="raise_all") as run:
         yield run, kept
 
 

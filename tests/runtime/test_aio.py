@@ -242,7 +242,7 @@ def test_a_bug_where_the_run_is_strict_ends_it(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(threading, "excepthook", silent)  # of the engine, which has no one to raise to
 
     async def main() -> None:
-        events = stream(of([1, 0]).pipe(op.change(lambda number: 1 / number)), strict=True)
+        events = stream(of([1, 0]).pipe(op.change(lambda number: 1 / number)), on_bug="raise_all")
         assert [] == [event async for event in events]
         assert events.summary is not None
         assert not events.summary.complete

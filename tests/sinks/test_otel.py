@@ -655,10 +655,10 @@ def test_the_exporter_itself_says_nothing_on_the_terminal(monkeypatch: pytest.Mo
 def test_spans_lost_in_a_run_make_the_capture_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = folded(request(ASKED), stream(REPLY))
     with collecting() as collector:
-        assert run(of(batch), [otel(OtelOptions(collector.url))], strict=True).complete
+        assert run(of(batch), [otel(OtelOptions(collector.url))], on_bug="raise_all").complete
     assert "chat claude-sonnet-4-5" == collector.span.name
     with no_collector(monkeypatch) as url:
-        summary = run(of(batch), [otel(OtelOptions(url))], strict=True)
+        summary = run(of(batch), [otel(OtelOptions(url))], on_bug="raise_all")
     assert [Entry("otel", Reason.SINK_FAILED, 2)] == summary.ledger.unintended()  # the agent and its call
 
 

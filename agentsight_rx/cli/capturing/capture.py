@@ -41,7 +41,7 @@ def capture(
         cut = "; lines are cut to fit, --json has all" if any(sink.name == "terminal" for sink in destinations) else ""
         say(f"capturing{limit}; stop with {how_to_end()}{cut}")
 
-    run = Run(graph, destinations, required=required, tally=tally)
+    run = Run(graph, destinations, required=required, on_bug="count", tally=tally)
     return run_to_end(run, duration=duration, ready=ready, beat=beat, hangup=hangup)
 
 

@@ -133,7 +133,7 @@ def _watch(program: subprocess.Popen[bytes], seen: _Seen) -> dict[str, str]:
     )
     graph = merge(*watched)
     sink = Sink("seen", lambda _: seen, events=1 << 16, size=64 << 20)
-    with holding(StringIO()), Run(graph, [sink], required=()) as run:
+    with holding(StringIO()), Run(graph, [sink], required=(), on_bug="count") as run:
         assert program.stdin is not None
         assert program.stdout is not None
         os.write(program.stdin.fileno(), b"begin\n")

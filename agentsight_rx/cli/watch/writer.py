@@ -97,7 +97,7 @@ def main(words: Sequence[str] | None = None) -> int:
             retention=task.retention,
         )
         delivered = alert_sinks(options.guard, Stopper(write=say), reloads=options.rules_file is not None)
-        return run_to_end(Run(recorded(events, options), [kept, *delivered])).exit_status
+        return run_to_end(Run(recorded(events, options), [kept, *delivered], on_bug="count")).exit_status
     except AgentsightError as error:
         say(str(error))
         return 1

@@ -250,7 +250,7 @@ def test_it_ends_in_time_with_a_reader_that_does_not_read() -> None:
 
 def test_a_run_shows_what_its_graph_makes() -> None:
     sink = web(ANY)
-    with Run(of([EXEC]).pipe(materialize()), [sink], strict=True) as run:
+    with Run(of([EXEC]).pipe(materialize()), [sink], on_bug="raise_all") as run:
         assert "end of input" == run.wait(10)
         with browser(sink) as http:
             deadline = time.monotonic() + 10
@@ -277,7 +277,7 @@ def test_a_page_that_is_not_required_does_not_stop_the_run(capsys: pytest.Captur
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         sink = web(WebOptions(port=port, required=False))
-        with Run(of([EXEC]).pipe(materialize()), [sink], strict=True) as run:
+        with Run(of([EXEC]).pipe(materialize()), [sink], on_bug="raise_all") as run:
             assert run.stop().complete
     assert not sink.is_served
     said = capsys.readouterr().err
