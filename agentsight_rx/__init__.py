@@ -7,9 +7,8 @@ from .core.start import deferred
 if TYPE_CHECKING:
     from . import events, operators, sinks, sources
     from . import operators as op
-    from .core.bugs import Bug
     from .core.errors import GraphError
-    from .core.machine import Bounded, Checkpointed, Kernel, Machine, Malformed
+    from .core.machine import Bounded, Bug, Checkpointed, Kernel, Machine, Malformed
     from .core.merge import merge
     from .core.sink import Sink, Writer
     from .core.stream import Operator, Stream
@@ -57,9 +56,8 @@ if not TYPE_CHECKING:
     __getattr__ = deferred(
         __name__,
         {
-            ".core.bugs": ("Bug",),
             ".runtime.aio": ("EventStream", "stream"),
-            ".core.machine": ("Bounded", "Checkpointed", "Kernel", "Machine", "Malformed"),
+            ".core.machine": ("Bounded", "Bug", "Checkpointed", "Kernel", "Machine", "Malformed"),
             ".core.merge": ("merge",),
             ".core.sink": ("Sink", "Writer"),
             ".core.stream": ("Operator", "Stream"),

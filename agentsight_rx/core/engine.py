@@ -28,12 +28,10 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from ..events import Loss, Tick
 from ..events.loss import Ledger, Meter, Reason
-from .bugs import Halted
-from .doors import Doors
 from .errors import GraphError
 from .hub import Hub, Outlet, Saved, Ticker, run_inline
-from .machine import Node, graph_error
-from .mailbox import Mailbox
+from .machine import Halted, Node, graph_error
+from .mailbox import Doors, Mailbox
 from .messages import say
 from .reading import FINE_NS, SLACK_NS, STEP_NS, next_step
 

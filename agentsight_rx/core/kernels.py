@@ -13,9 +13,8 @@ from msgspec import Raw
 
 from ..events import Loss
 from ..events.loss import Reason
-from .bugs import Halted
 from .engine import Site
-from .machine import Bounded, Checkpointed, Kernel, Machine, Malformed, encode_state
+from .machine import Bounded, Checkpointed, Halted, Kernel, Machine, Malformed, encode_state
 from .stream import Operator
 
 # -- compose -------------------------------------------------------------------------------------------------------

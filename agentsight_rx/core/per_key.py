@@ -16,10 +16,9 @@ from msgspec import Raw
 
 from ..events.loss import Reason
 from .bounded import Recent
-from .bugs import Halted
 from .engine import Site
 from .kernels import count_losses, held_of, parts_of, resume
-from .machine import Bounded, Kernel, Machine, Malformed, TakesRuns, encode_state
+from .machine import Bounded, Halted, Kernel, Machine, Malformed, TakesRuns, encode_state
 from .stream import Operator
 
 _LEGACIES_MOST = 16_384  # keys whose dropped machines left something to know: 4 MB

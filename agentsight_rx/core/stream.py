@@ -15,11 +15,10 @@ from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.subject import Subject
 
 from ..events.loss import Reason
-from .bugs import Halted, are_ours
-from .doors import Door
 from .engine import Engine, Site
 from .hub import Hub, Outlet, Reader, needs_order
-from .machine import Kernel, Node, may_subscribe_again
+from .machine import Halted, Kernel, Node, are_ours, may_subscribe_again
+from .mailbox import Door
 from .virtual import engine_of
 
 A = TypeVar("A")

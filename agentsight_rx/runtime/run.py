@@ -10,16 +10,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 from reactivex import Observable
 
 from ..core.bounded import Spare
-from ..core.bugs import Bug, bug_of
 from ..core.engine import Engine, Site
 from ..core.errors import AgentsightError, GraphError, Unavailable
 from ..core.hub import Hub, Reader, Shares, Waiter, Wakes
+from ..core.machine import Bug, bug_of
 from ..core.mailbox import Mailbox, Overflow, inbox
 from ..core.messages import say
 from ..core.reading import Patience, Reading, open_all, until_multiple_of
@@ -445,10 +445,9 @@ class Run:
 
     def _take(self, sender: Any, batch: Sequence[Any]) -> bool:
         """What a thread has read; False: a figure of the system, behind which nothing else is to be expected."""
-        if not isinstance(sender, Hub):  # of another thread
-            self._engine.doors.take(sender, batch)
+        if self._engine.doors.take(sender, batch):
             return True
-        hub = cast("Hub[Any]", sender)
+        hub: Hub[Any] = sender
         if batch[-1] is _END:
             self._engine.push(hub, batch[:-1])
             self._engine.end(hub)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsight_rx import GraphError, Kernel, Machine, Operator, Sink, Stream, run
-from agentsight_rx.core.bugs import Bug, are_ours
 from agentsight_rx.core.kernels import change, compose, each, keep
+from agentsight_rx.core.machine import Bug, are_ours
 from agentsight_rx.core.per_key import per_key
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import Origin, Readline

@@ -15,11 +15,10 @@ from reactivex.scheduler import ThreadPoolScheduler
 from reactivex.subject import Subject
 
 from agentsight_rx import Sink, Stream, merge, run
-from agentsight_rx.core.doors import STAGE
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.errors import GraphError
 from agentsight_rx.core.kernels import change
-from agentsight_rx.core.mailbox import Mailbox
+from agentsight_rx.core.mailbox import STAGE, Mailbox
 from agentsight_rx.core.stream import of
 from agentsight_rx.events.loss import Entry, Reason
 from agentsight_rx.runtime.run import Run, Summary
