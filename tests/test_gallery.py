@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -53,13 +56,34 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "installed"
 
 
+class Model(BaseHTTPRequestHandler):
+    """A model that has one answer."""
+
+    def do_POST(self) -> None:
+        said = {"choices": [{"message": {"content": "a wrong total was fixed, and pushed by force"}}]}
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(said).encode())
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
 @pytest.fixture(scope="module")
-def said(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+def model() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Model) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def said(wheel: Path, model: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """What a Python program prints in a folder with the examples and their recording, where only the wheel has the package."""
     folder = tmp_path_factory.mktemp("user")
     shutil.copytree(EXAMPLES, folder / "examples")
     shutil.copy(EXAMPLES / "run.jsonl", folder)
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(wheel)}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(wheel), "MODEL_URL": model}
 
     def run(*words: str) -> str:
         command = [sys.executable, "-P", "-W", "error", *words]

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from msgspec import Struct
 from reactivex import abc, typing
@@ -41,6 +41,8 @@ E_contra = TypeVar("E_contra", contravariant=True)
 S = TypeVar("S")
 
 _LINGER_NS = 60_000_000_000  # how long timers may still run after the last source ended
+
+_LOOK_S = 1.0  # between two looks whether it is still crowded
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -94,6 +96,13 @@ class Site:
             traceback.print_exception(error, file=sys.stderr)
 
 
+class Crowd(Protocol):
+    """A part of a graph that is behind, so that a source that can wait has to."""
+
+    @property
+    def is_crowded(self) -> bool: ...
+
+
 class Engine(PeriodicScheduler):
     """
     The scheduler of one run. Everything in it happens on the thread that calls `push`, `idle` and `end`: what another thread
@@ -114,6 +123,7 @@ class Engine(PeriodicScheduler):
         super().__init__()
         self.ledger = ledger or Ledger()
         self.doors = Doors(self.ledger, box, self._step)
+        self.crowds: list[Crowd] = []
         self.strict = strict
         self.halts = halts
         self.their_bugs = 0  # of functions and operators that are not of this package
@@ -198,9 +208,17 @@ class Engine(PeriodicScheduler):
         """Whether the calling thread is the one of this run."""
         return self.doors.inside
 
+    @property
+    def is_crowded(self) -> bool:
+        return any(crowd.is_crowded for crowd in self.crowds)
+
     def take_handed(self) -> None:
-        """Take what other threads have handed over, where no source sends to the same box."""
+        """Take what other threads have handed over to a box of its own. While it is crowded, wait for more."""
         self.doors.take_all()
+        while self.is_crowded:
+            entry = self.doors.box.get(_LOOK_S)
+            if entry is not None:
+                self.doors.take(*entry)
 
     def here(self, subscribe: Callable[[], abc.DisposableBase]) -> abc.DisposableBase:
         """Subscribe on the thread of this run, or schedule something, and dispose there."""

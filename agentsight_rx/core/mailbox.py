@@ -287,6 +287,14 @@ def _parts(batch: Sequence[E], weights: Sequence[int], most: int) -> Iterator[tu
 STAGE = "other threads"  # in the ledger: what they emitted, what of it found no room, and what was not waited for any longer
 
 
+class Owing(Protocol):
+    """May still bring something. `is_endless`: it is not known whether; else it counts itself what it did not bring."""
+
+    is_endless: bool
+
+    def give_up(self) -> None: ...
+
+
 class Doors:
     """
     What stands between one run and other threads. Its box keeps what they hand over until the thread of the run takes it, in
@@ -295,7 +303,7 @@ class Doors:
 
     def __init__(self, ledger: Ledger, box: Mailbox[Any] | None, act: Callable[[Callable[[], None]], None]) -> None:
         self.box: Mailbox[Any] = Mailbox() if box is None else box
-        self.open: dict[Door[Any], None] = {}  # may still bring something
+        self.open: dict[Owing, None] = {}
         self._ledger = ledger
         self._act = act
         self._home: int | None = get_ident()  # the thread that is at work in the run
@@ -337,9 +345,14 @@ class Doors:
     def call(self, action: Callable[[], None], *, anyway: bool = False) -> None:
         """From another thread: behind what waits. `anyway`: also where there is no room."""
         if anyway:
-            self.box.put_anyway([action], sender=_call)
+            self.hand(action, _call)
         else:
             self.put(action, _call)
+            self.work()
+
+    def hand(self, item: Any, take: Callable[[Sequence[Any]], None]) -> None:
+        """Hand over what may not be lost, and is bounded by itself."""
+        self.box.put_anyway([item], sender=take)
         self.work()
 
     def put(self, event: Any, take: Callable[[Sequence[Any]], None]) -> bool:
@@ -376,12 +389,16 @@ class Doors:
 
     def give_up(self, *, counted: bool) -> None:
         """On the thread of the run: complete what is still open, so that all behind it ends, and count it as unfinished."""
-        left = list(self.open)
-        if left and counted:
-            with self._counting:
-                self._meter.lose(Reason.UNFINISHED, len(left))
-        for door in left:
+        for door in list(self.open):
+            if counted and door.is_endless:
+                with self._counting:
+                    self._meter.lose(Reason.UNFINISHED, 1)
             self._act(door.give_up)
+
+    @property
+    def awaits_answers(self) -> bool:
+        """Whether a known number of things is still to come."""
+        return not all(door.is_endless for door in self.open)
 
 
 def _call(actions: Sequence[Callable[[], None]]) -> None:
@@ -411,6 +428,8 @@ class Door(Generic[E]):
     The observer of a stock operator, before operators of this package or the end of the graph. What one step of the engine lets
     through becomes one batch. Events come in the order in which the operator emits them, on whichever threads it does.
     """
+
+    is_endless = True
 
     def __init__(self, run: Run, outlet: Outlet[E]) -> None:
         self._run = run

@@ -67,6 +67,10 @@ class Operator(Generic[A_contra, B_co]):
     def __call__(self, source: Observable[A_contra], /) -> Stream[B_co]:
         return as_stream(source).then(self)
 
+    def after(self, source: Stream[Any]) -> Stream[B_co]:
+        """What a stream becomes by it. As a rule it is fused with the stages before it."""
+        return source.fused(self)
+
     @property
     def stages(self) -> tuple[Operator[Any, Any], ...]:
         """Its parts, each with its own line in the ledger and in --explain: itself alone, unless it was composed."""
@@ -91,7 +95,14 @@ class Stream(Observable[E_co]):
 
     def then(self, operator: Operator[Any, B]) -> Stream[B]:
         """This stream, continued by an operator of this package."""
-        return Stream[B](self._root, (*self._stages, *operator.stages))
+        stream = cast("Stream[Any]", self)
+        for stage in operator.stages:
+            stream = stage.after(stream)
+        return stream
+
+    def fused(self, stage: Operator[Any, B]) -> Stream[B]:
+        """This stream, continued by one stage in the loop over its batches."""
+        return Stream[B](self._root, (*self._stages, stage))
 
     def attach(self, engine: Engine, outlet: Outlet[E_co]) -> abc.DisposableBase:
         """Subscribe to whole batches."""

@@ -8,6 +8,7 @@ from .filter_tls import drop_marked, filter_tls
 from .find_blind_spots import find_blind_spots
 from .guard import guard
 from .know_hosts import know_hosts
+from .map_async import map_async
 from .mark_ticks import mark_ticks
 from .materialize import materialize
 from .merge_mcp import merge_mcp
@@ -31,6 +32,7 @@ __all__ = [
     "guard",
     "keep",
     "know_hosts",
+    "map_async",
     "mark_ticks",
     "materialize",
     "merge_mcp",

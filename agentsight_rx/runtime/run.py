@@ -428,6 +428,7 @@ class Run:
             if item is not None:
                 self._take(*item)
                 engine.linger(lambda: self._graph_done)
+                until_s = time.monotonic() + self._grace_s if doors.awaits_answers else until_s
             elif (self._readers and now_s >= until_s) or (self._stopping.is_set() and not stopped):
                 break
         doors.give_up(counted=bool(self._readers))
@@ -455,16 +456,21 @@ class Run:
             self._engine.push(hub, batch)
         return hub.name not in _BESIDE
 
+    def _take_next(self, timeout: float) -> None:
+        item = self._inbox.get(timeout)
+        if item is not None:
+            self._take(*item)
+
     def _poll_here(self, hub: Hub[Any]) -> None:
         """Read a source to its end, between what the threads of sources have read that were opened since."""
         rest: list[Any] = []
         try:
-            for batch in self._batches(hub, _patience(hub.reader)):
+            for batch in self._batches(hub, _patience(hub.reader), self._take_next):
                 self._engine.push(hub, batch)
+                while len(self._inbox) and not self._graph_done:
+                    self._take_next(0)
                 if self._graph_done:
                     break
-                while len(self._inbox) and (item := self._inbox.get(0)) is not None:
-                    self._take(*item)
         finally:
             rest = self._closed(hub)
         self._engine.push(hub, rest)
@@ -562,14 +568,16 @@ class Run:
             for hub in reading:
                 self._end_reading(hub, dropped[hub])
 
-    def _batches(self, hub: Hub[Any], patience: Patience) -> Iterator[Sequence[Any]]:
+    def _batches(
+        self, hub: Hub[Any], patience: Patience, pause: Callable[[float], object] = time.sleep
+    ) -> Iterator[Sequence[Any]]:
         """The events of a source, until its end, the end of the run, or a failure, which is noted."""
         reader = hub.reader
         counted_s, came = time.monotonic(), False
         try:
             while not self._stopping.is_set() and hub.wanted:
                 if not hub.live and self._crowded():
-                    time.sleep(_IDLE_S)
+                    pause(_IDLE_S)
                     yield ()
                     continue
                 batch = reader.poll(patience.seconds())
@@ -611,7 +619,7 @@ class Run:
         return now
 
     def _crowded(self) -> bool:
-        return self._inbox.fill > _ROOM / 4 or any(sink.fill > _ROOM for sink in self._sinks)
+        return self._inbox.fill > _ROOM / 4 or self._engine.is_crowded or any(sink.fill > _ROOM for sink in self._sinks)
 
 
 def _to(bugs: SinkThread) -> Callable[[Site, Exception, int, int, object], None]:
