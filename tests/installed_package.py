@@ -31,24 +31,30 @@ def install(place: Path) -> None:
     subprocess.run([sys.executable, "-m", "pip", "install", *options, "--target", str(place), str(wheel)], check=True)
 
 
-def install_broken(place: Path, **parts: str) -> None:
-    """A package whose groups have one entry point each."""
-    (place / "broken_parts.py").write_text("NUMBER = 3\n\ndef function():\n    return 3\n")
-    _describe(place, "agentsight-broken", "0.1", {f"agentsight_rx.{group}": {"it": part} for group, part in parts.items()})
+def install_broken(place: Path, *, wants: str = "", **parts: str) -> None:
+    """A package whose groups have one entry point each. `wants`: a requirement of it."""
+    groups = {f"agentsight_rx.{group}": {"it": part} for group, part in parts.items()}
+    describe(place, "agentsight-broken", "0.1", groups, wants=wants)
 
 
-def _describe(place: Path, name: str, version: str, groups: dict[str, dict[str, str]]) -> None:
+def describe(place: Path, name: str, version: str, groups: dict[str, dict[str, str]], *, wants: str = "") -> None:
+    (place / "broken_parts.py").write_text(
+        "from agentsight_rx import op, Machine\n\nNUMBER = 3\n\ndef function():\n    return 3\n\n"
+        "class Nothing(Machine):\n    def feed(self, event, /):\n        return ()\n\n"
+        "def nothing():\n    return op.each(Nothing, name='nothing')\n\n"
+        "def bad_rows():\n    return op.change(lambda event: event.no_such_field, name='bad_rows')\n"
+    )
     folder = place / f"{name.replace('-', '_')}-{version}.dist-info"
     folder.mkdir(parents=True)
-    for file, text in _metadata(name, version, groups).items():
+    for file, text in _metadata(name, version, groups, wants).items():
         (folder / file).write_text(text)
 
 
-def _metadata(name: str, version: str, groups: dict[str, dict[str, str]]) -> dict[str, str]:
+def _metadata(name: str, version: str, groups: dict[str, dict[str, str]], wants: str = "") -> dict[str, str]:
     lines = [
         line for group, parts in groups.items() for line in (f"[{group}]", *(f"{key} = {part}" for key, part in parts.items()))
     ]
     return {
-        "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + f"Requires-Dist: {wants}\n" * bool(wants),
         "entry_points.txt": "".join(f"{line}\n" for line in lines),
     }

@@ -67,6 +67,8 @@ class Site:
         self.path = path
         self.ours = ours  # of this package; else the author of the graph wrote it
         self.meter: Meter = engine.ledger.meter(path)
+        if not ours:
+            engine.theirs.append(self.meter)
         self.error: Exception | None = None  # ends the graph
 
     @property
@@ -126,6 +128,7 @@ class Engine(PeriodicScheduler):
         self.crowds: list[Crowd] = []
         self.strict = strict
         self.halts = halts
+        self.theirs: list[Meter] = []  # of stages that are not of this package
         self.their_bugs = 0  # of functions and operators that are not of this package
         self.on_bug: Callable[[Site, Exception, int, int, object], None] | None = None
         self.attached: Callable[[Hub[Any]], None] | None = None

@@ -52,6 +52,8 @@ class _BesideLosses(Kernel[Event, Event]):
                 out += self._events(self._inner.feed(part))
                 part = []
             out.append(event)
+            self._site.meter.seen -= 1  # the operator neither takes nor emits it
+            self._site.meter.passed -= 1
         return [*out, *self._events(self._inner.feed(part))] if part else out
 
     def _events(self, made: Sequence[Any]) -> Sequence[Event]:

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
@@ -64,7 +64,8 @@ class Late:
 
 
 PREFIX = "agentsight_rx."
-_SECTION = b"[" + PREFIX.encode()
+_NEARLY = "agentsight"  # how a group of ours begins whose name may be wrong
+_SECTION = b"[" + _NEARLY.encode()
 _ENDINGS = (".dist-info", ".egg-info")
 
 
@@ -75,6 +76,14 @@ def entries(group: str, /) -> Sequence[EntryPoint]:
     from importlib.metadata import entry_points
 
     return sorted(entry_points(group=PREFIX + group), key=lambda each: each.name)
+
+
+def strangers(groups: Iterable[str], /) -> list[EntryPoint]:
+    """Entry points of groups that are called nearly as ours, and that nothing looks at."""
+    from importlib.metadata import entry_points
+
+    known = {PREFIX + group for group in groups}
+    return [each for each in entry_points() if each.group.startswith(_NEARLY) and each.group not in known]
 
 
 def any_part() -> bool:

@@ -29,12 +29,13 @@ from ..core.start import step
 from ..core.stream import as_stream
 from ..core.weight import weights_of
 from ..events import AnswerProgress, Loss, Origin, Tick
-from ..events.loss import Ledger, Reason, RuleCounts
+from ..events.loss import Ledger, Meter, Reason, RuleCounts
 from ..policy.redaction.redactor import Redactor
 from ..sources.names import unseen_names
 from ..store.reasons import SOURCES
 from ..store.rows.gaps import Gaps, gaps_of
 from ..store.rows.tally import Tally
+from ..store.words import plural
 
 E = TypeVar("E")
 
@@ -348,7 +349,10 @@ class Run:
             failures=failures,
             exit_status=int(self._failed),
             unavailable=self._unavailable,
-            notes=unseen_names(reading.hub.reader for reading in self._readers),
+            notes=(
+                *unseen_names(reading.hub.reader for reading in self._readers),
+                *filter(None, map(_silent, self._engine.theirs)),
+            ),
             error=self._error,
             stopped=self._stopped,
         )
@@ -620,6 +624,13 @@ class Run:
 
     def _crowded(self) -> bool:
         return self._inbox.fill > _ROOM / 4 or self._engine.is_crowded or any(sink.fill > _ROOM for sink in self._sinks)
+
+
+def _silent(stage: Meter) -> str:
+    """A sentence on a stage that is not of this package, where it emitted nothing and counted nothing."""
+    if not stage.seen or stage.passed or stage.lost():
+        return ""
+    return f"{stage.stage.rpartition('/')[2]} took {plural(stage.seen, 'event')} and emitted none."
 
 
 def _to(bugs: SinkThread) -> Callable[[Site, Exception, int, int, object], None]:

@@ -14,7 +14,7 @@ import pytest
 from agentsight_rx.events import Event, Loss, Origin, Readline
 from agentsight_rx.events.envelope import encode_envelope
 from agentsight_rx.events.loss import Reason
-from tests.installed_package import install, install_broken
+from tests.installed_package import describe, install, install_broken
 
 SECRET = "sk-ant-api03-" + "a1B2" * 20
 TIME_NS = 1_800_000_000_000_000_000
@@ -110,6 +110,62 @@ def test_a_broken_part_is_one_line_and_the_command_goes_on(tmp_path: Path, part:
     assert "agentsight-broken 0.1 is skipped" in line
     assert why in line
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("group", "why"),
+    [
+        (
+            "agentsight_rx.operator",
+            "its group 'agentsight_rx.operator' is none of ours: did you mean 'agentsight_rx.operators'?",
+        ),
+        ("agentsight-rx.sinks", "its group 'agentsight-rx.sinks' is none of ours: did you mean 'agentsight_rx.sinks'?"),
+        ("agentsight_rx.xyz", "its group 'agentsight_rx.xyz' is none of ours"),
+    ],
+)
+def test_a_group_whose_name_is_wrong_is_said(tmp_path: Path, group: str, why: str) -> None:
+    describe(tmp_path, "agentsight-broken", "0.1", {group: {"it": "broken_parts:function"}})
+    done = ran(tmp_path, "replay", "run.jsonl", "--json")
+    assert (0, 2) == (done.returncode, len(commands(done)))
+    assert f"it of agentsight-broken 0.1 is skipped: {why}" in done.stderr
+
+
+@pytest.mark.parametrize("wants", ["agentsight-rx>=99", "agentsight_rx <0.1; python_version > '3'"])
+def test_a_package_that_wants_another_release_is_skipped(tmp_path: Path, wants: str) -> None:
+    install_broken(tmp_path, wants=wants, operators="broken_parts:nothing")
+    done = ran(tmp_path, "replay", "run.jsonl", "--json", "--pipe", "it")
+    assert 2 == done.returncode
+    assert f"it of agentsight-broken 0.1 is skipped: it wants {wants}, and this is " in done.stderr
+
+
+@pytest.mark.parametrize("wants", ["agentsight-rx>=0.1", "agentsight-rx>=99; extra == 'new'", "msgspec>=99"])
+def test_one_that_does_not_is_used(tmp_path: Path, wants: str) -> None:
+    install_broken(tmp_path, wants=wants, operators="broken_parts:nothing")
+    assert 0 == ran(tmp_path, "replay", "run.jsonl", "--json", "--pipe", "it").returncode
+
+
+def test_an_operator_that_emits_nothing_is_said(tmp_path: Path) -> None:
+    install_broken(tmp_path, operators="broken_parts:nothing")
+    done = ran(tmp_path, "replay", "run.jsonl", "--pipe", "it")
+    assert "it took 2 events and emitted none." in done.stdout + done.stderr
+
+
+def test_an_operator_that_fails_is_counted_and_ends_with_status_1(tmp_path: Path) -> None:
+    install_broken(tmp_path, operators="broken_parts:bad_rows")
+    done = ran(tmp_path, "replay", "run.jsonl", "--pipe", "it")
+    assert 1 == done.returncode
+    assert "2 lost at " in done.stdout + done.stderr
+
+
+def test_workers_of_a_cluster_know_the_parts_of_other_packages(installed: Path) -> None:
+    program = (
+        "from agentsight_rx.runtime.cluster.job import segment\n"
+        "from agentsight_rx.llm import provider_named\n"
+        "try:\n    segment(None)\nexcept AttributeError:\n    print(provider_named('parrot').label)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), str(Path(__file__).parents[2])])}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert ("parrot\n", "") == (done.stdout, done.stderr)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.errors import SpoolError
+from ...core.start import any_part
 from ...events import Event
 from ...graphs import TraceOptions
 from ...policy.rules.guard.values import Rules
@@ -128,6 +129,10 @@ def segment(task: Task, at: At = ignore) -> Done:
     test ends the process there. Raises SpoolError where it cannot be done here or at all.
     """
     began = process_time()
+    if any_part():
+        from ..plugins import load  # takes as long to import as a small segment
+
+        load("providers", "agents")
     at("begin", 0)
     own = own_pins()
     if own != task.pins:

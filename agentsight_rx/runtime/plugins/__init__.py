@@ -6,15 +6,19 @@ Parts of other packages -> known to this program: by entry points of the groups 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from importlib.metadata import version as version_of
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from ...core.errors import AgentsightError, UsageError
 from ...core.merge import beside_losses
 from ...core.messages import say
 from ...core.sink import Sink
-from ...core.start import PREFIX, entries
+from ...core.start import PREFIX, any_part, entries, strangers
 from ...core.stream import Operator, Stream
 from ...events import Event
 from ...llm import Provider
@@ -86,15 +90,17 @@ def register_delivery(name: str, make: Callable[..., Callable[[Mapping[str, obje
 
 def load(*groups: str) -> None:
     """Look for the installed parts of these groups, once. One that is broken is named in a line and skipped."""
+    found: list[Plugin] = []
+    if not _loaded and any_part():
+        found += map(_stranger, strangers(GROUPS))
     for group in groups:
-        if group in _loaded:
-            continue
-        _loaded.add(group)
-        for entry in entries(group):
-            plugin = _load(group, entry)
-            _plugins.append(plugin)
-            if plugin.why:
-                say(f"{group} {plugin.name} of {plugin.package} {plugin.version} is skipped: {plugin.why}")
+        if group not in _loaded:
+            _loaded.add(group)
+            found += [_load(group, entry) for entry in entries(group)]
+    for plugin in found:
+        _plugins.append(plugin)
+        if plugin.why:
+            say(f"{plugin.group} {plugin.name} of {plugin.package} {plugin.version} is skipped: {plugin.why}")
 
 
 def found() -> list[Plugin]:
@@ -133,9 +139,34 @@ _plugins: list[Plugin] = []
 _loaded: set[str] = set()
 
 
+def _stranger(entry: EntryPoint) -> Plugin:
+    meant = get_close_matches(entry.group, [PREFIX + group for group in GROUPS], 1)
+    why = f"its group {entry.group!r} is none of ours" + (f": did you mean {meant[0]!r}?" if meant else "")
+    return Plugin(entry.group, entry.name, *_origin(entry), why)
+
+
+def _origin(entry: EntryPoint) -> tuple[str, str]:
+    return (entry.dist.name, entry.dist.version) if entry.dist is not None else ("", "")
+
+
+def _wants(entry: EntryPoint) -> str:
+    """The release of this program that its package wants, where this is another one."""
+    this = version_of("agentsight-rx")
+    for text in (entry.dist.requires or []) if entry.dist is not None else []:
+        wanted = Requirement(text)
+        ours = canonicalize_name(wanted.name) == "agentsight-rx" and (
+            wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+        )
+        if ours and not wanted.specifier.contains(this, prereleases=True):
+            return f"it wants {text}, and this is {this}"
+    return ""
+
+
 def _load(group: str, entry: EntryPoint) -> Plugin:
-    package, version = (entry.dist.name, entry.dist.version) if entry.dist is not None else ("", "")
+    package, version = _origin(entry)
     try:
+        if why := _wants(entry):
+            return Plugin(group, entry.name, package, version, why)
         part = entry.load()
         name = _name_of(part, entry.name)
         why = _wrong(group, name, part)
