@@ -83,7 +83,8 @@ def strangers(groups: Iterable[str], /) -> list[EntryPoint]:
     from importlib.metadata import entry_points
 
     known = {PREFIX + group for group in groups}
-    return [each for each in entry_points() if each.group.startswith(_NEARLY) and each.group not in known]
+    near = sorted(group for group in entry_points().groups if group.startswith(_NEARLY) and group not in known)
+    return [each for group in near for each in entry_points(group=group)]
 
 
 def any_part() -> bool:
