@@ -32,7 +32,7 @@ from .events import (
     time_of,
 )
 from .events.loss import Reason
-from .operators.reload_rules import Look
+from .operators.guard import Look
 from .policy.rules.guard.values import Rules
 from .sources import ReplayOptions
 from .sources.opened import Inputs, SourceOptions, inputs

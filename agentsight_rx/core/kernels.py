@@ -140,6 +140,13 @@ def each(machine: Callable[[], Machine[A, B]], *, name: str, options: str = "") 
     return Operator(name, lambda site: _Each(site, machine), options, authors=(machine,))
 
 
+def each_at(
+    machine: Callable[[Site], Machine[A, B]], *, name: str, options: str = "", authors: Sequence[object] = ()
+) -> Operator[A, B]:
+    """The same for a machine that counts losses of its own. `authors`: the functions that it was given."""
+    return Operator(name, lambda site: _Each(site, partial(machine, site)), options, authors=authors)
+
+
 def apply(function: Callable[[A], B], batch: Sequence[A], site: Site, out: list[B], instead: Sequence[B] = ()) -> None:
     """
     Append to `out` what the function makes of each event, and `instead` of one at which it raises. It raises StopIteration too,

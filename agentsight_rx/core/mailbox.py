@@ -388,7 +388,7 @@ class Doors:
                 self.take(*entry)
 
     def give_up(self, *, counted: bool) -> None:
-        """On the thread of the run: complete what is still open, so that all behind it ends, and count it as unfinished."""
+        """On the thread of the run: complete the doors that are open, so that all behind them ends; count them."""
         for door in list(self.open):
             if counted and door.is_endless:
                 with self._counting:

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     UNSEEN = "unseen"  # a command that we started, and of which the kernel reported nothing
     UNFOLLOWED = "unfollowed"  # a process that breakpoints do not look into, or no more
     LEFT_RUNNING = "left_running"  # what processes do that the recorded command left, behind the end of the capture
+    LATE = "late"  # came behind the window of its time, or so that pairs with it could be missing
     UNFINISHED = "unfinished"  # what a graph waited for from other threads, and for no longer
     BUG = "bug"
 

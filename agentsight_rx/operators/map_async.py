@@ -3,7 +3,7 @@ A coroutine, or a function that blocks, for each event -> its answers: looking u
 
 The function runs on other threads, at most `limit` calls at once; all else happens on the thread of the run.
 
-Longer than 300 lines because what waits, what is asked, the order of answers and the end are one state.
+Longer than 300 lines because the calls under way, the order of their answers and the end are one state.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class _Answer(Struct, frozen=True):
 
 
 class _Asking(Generic[A, B]):
-    """In one run: what waits, what is asked, and answers that wait for an earlier one."""
+    """One run: events that wait, calls under way, and answers that wait for an earlier one."""
 
     singles = 0  # answers come when they come
     is_endless = False
@@ -173,7 +173,7 @@ class _Asking(Generic[A, B]):
         self._end_if_done()
 
     def on_error(self, error: Exception, /) -> None:
-        """What is not answered is lost with it."""
+        """Open calls are lost with it."""
         self._fail(error)
 
     @property

@@ -1,0 +1,414 @@
+"""
+Events -> windows and pairs by their own time: the same live, in a replay, and over any cutting into batches.
+
+Time is what the events say. It is known up to the newest event, less the lateness that is allowed; while none comes, it follows
+the steps of the run. An event behind that is late, and is counted.
+
+Longer than 300 lines because windows and pairs have one time and one way to be saved.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Hashable, Iterable
+from typing import Annotated, Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from ..core.engine import Site
+from ..core.errors import UsageError
+from ..core.kernels import each_at
+from ..core.machine import Checkpointed, Machine
+from ..core.options import Options, above, at_least
+from ..core.stream import Operator
+from ..events import Event, Origin
+from ..events.loss import Reason
+
+A = TypeVar("A")
+
+_NS = 1_000_000_000
+
+
+class Tumbling(Options, frozen=True):
+    """Windows of so many seconds, one behind the other."""
+
+    seconds: Annotated[float, above(0)]
+
+    def starts(self, time_ns: int) -> Iterable[int]:
+        """The begins of the windows that an event of this time is in, as Unix time in ns."""
+        return (time_ns // _ns(self.seconds) * _ns(self.seconds),)
+
+    @property
+    def length_ns(self) -> int:
+        return _ns(self.seconds)
+
+
+class Sliding(Options, frozen=True):
+    """Windows of so many seconds, which begin `every` so many seconds: an event is in several."""
+
+    seconds: Annotated[float, above(0)]
+    every: Annotated[float, above(0)]
+
+    def starts(self, time_ns: int) -> Iterable[int]:
+        """The begins of the windows that an event of this time is in, as Unix time in ns, oldest first."""
+        step_ns = _ns(self.every)
+        newest = time_ns // step_ns * step_ns
+        return reversed(range(newest, time_ns - self.length_ns, -step_ns))
+
+    @property
+    def length_ns(self) -> int:
+        return _ns(self.seconds)
+
+
+class Session(Options, frozen=True):
+    """Windows that go on while events come, and end where none comes for so many seconds."""
+
+    gap: Annotated[float, above(0)]
+
+
+class Window(Struct, Generic[A], frozen=True):
+    """
+    Events of one key from `start_ns` up to, not including, `end_ns` (Unix time), by time. `is_partial`: more may have come.
+    """
+
+    key: Any
+    start_ns: int
+    end_ns: int
+    events: tuple[A, ...]
+    is_partial: bool = False
+
+
+class Pair(Struct, Generic[A], frozen=True):
+    """Two events of one key, the first of them not later than the second."""
+
+    first: A
+    second: A
+
+
+class _Limits(Options, frozen=True):
+    lateness: Annotated[float, at_least(0)] = 1.0
+    limit: Annotated[int, at_least(1)] = 65_536
+
+
+def unix_ns(item: Any) -> int:
+    """The Unix time in ns of an event or of the begin of a row. Raises TypeError where it has none."""
+    origin = getattr(item, "origin", None)
+    if isinstance(origin, Origin):
+        return origin.wall_ns or origin.time_ns
+    for name, unit in (("start_ns", 1), ("time_ns", 1), ("start_timestamp_ms", 1_000_000), ("timestamp_ms", 1_000_000)):
+        value = getattr(item, name, None)
+        if isinstance(value, int):
+            return value * unit
+    raise TypeError(f"a {type(item).__name__} does not say its time: give time_of")
+
+
+def window(
+    kind: Tumbling | Sliding | Session,
+    *,
+    key: Callable[[A], Hashable] = lambda _: None,
+    time_of: Callable[[A], int] = unix_ns,
+    lateness: float = 1.0,
+    limit: int = 65_536,
+    event_type: Any = Event,
+) -> Operator[A, Window[A]]:
+    """
+    Gather the events of each key in windows of their own time. A window comes once time is `lateness` seconds past its end.
+
+        --a-b-----c------|
+        [ window(Tumbling(1.0)) ]
+        ------(ab)-----(c)|
+
+    An event of which a window has come already is counted as `late`. All windows together hold at most `limit` events: beyond
+    that the oldest window comes early, as partial. So do windows that go on at the end of the input. A run that is saved keeps
+    them, with events of `event_type`. Unlike windows of RxPY these do not depend on when an event came.
+    """
+    limits = _Limits(lateness, limit)
+
+    def make(site: Site) -> _Windows[A]:
+        return _Windows(kind, site, key, time_of, limits=limits, kind_of_event=event_type)
+
+    return each_at(make, name="window", options=repr(kind), authors=(key, time_of))
+
+
+def join_within(
+    seconds: float,
+    first: Callable[[A], object],
+    second: Callable[[A], object],
+    *,
+    key: Callable[[A], Hashable] = lambda _: None,
+    time_of: Callable[[A], int] = unix_ns,
+    lateness: float = 1.0,
+    limit: int = 65_536,
+    event_type: Any = Event,
+) -> Operator[A, Pair[A]]:
+    """
+    Each event for which `second` is true, with each event of the same key for which `first` is true and that was at most
+    `seconds` before it. A pair comes when both have come, in whatever order they do.
+
+    A late event makes the pairs that are still possible, and is counted as `late`. At most `limit`
+    events are held: beyond that the older half is counted as `evicted`. A run that is saved keeps them, with events of
+    `event_type`.
+    """
+    if seconds < 0 or seconds != seconds:
+        raise UsageError(f"join_within({seconds!r}): expected seconds, of at least 0")
+    limits = _Limits(lateness, limit)
+
+    def make(site: Site) -> _Pairs[A]:
+        return _Pairs(_ns(seconds), (first, second), site, key, time_of, limits=limits, kind_of_event=event_type)
+
+    return each_at(make, name="join_within", options=f"{seconds:g} s", authors=(key, time_of, first, second))
+
+
+def _ns(seconds: float) -> int:
+    return max(1, round(seconds * _NS))
+
+
+class _State(Struct, Generic[A], array_like=True):
+    newest_ns: int
+    stood_ns: int | None
+    floor_ns: int
+    held: list[tuple[int, int, list[tuple[int, A]]]]  # of each group: two numbers of its own, and its events with their times
+
+
+class _Timed(Machine[A, Any], Checkpointed[Any]):
+    """What has a time that its events tell."""
+
+    def __init__(
+        self, site: Site, key: Callable[[A], Hashable], time_of: Callable[[A], int], *, limits: _Limits, kind_of_event: Any
+    ) -> None:
+        self._lose = site.meter.lose
+        self._key = key
+        self._time_of = time_of
+        self._late_ns = round(limits.lateness * _NS)
+        self._limit = limits.limit
+        self.state_type = _State[kind_of_event]  # type: ignore[misc]  # of the events of this graph
+        self._newest_ns = 0
+        self._stood_ns: int | None = None  # the first step of time behind the newest event
+        self._idle_ns = 0
+        self._floor_ns = 0  # everything up to here has come, whatever the lateness
+
+    @property
+    def _known_ns(self) -> int:
+        """All has come up to here, but for late events."""
+        return max(self._floor_ns, self._newest_ns + self._idle_ns - self._late_ns)
+
+    def _see(self, time_ns: int) -> None:
+        known_ns = self._known_ns
+        self._newest_ns = max(self._newest_ns, time_ns)
+        self._stood_ns, self._idle_ns = None, 0
+        self._floor_ns = max(self._floor_ns, known_ns)  # time does not go back
+
+    def tick(self, now_ns: int, /) -> Iterable[Any]:
+        if self._stood_ns is None:
+            self._stood_ns = now_ns
+        self._idle_ns = now_ns - self._stood_ns
+        return self._pass() if self._newest_ns else ()
+
+    def _pass(self) -> Iterable[Any]:
+        """Time has gone on."""
+        raise NotImplementedError
+
+    def _save(self, held: list[tuple[int, int, list[tuple[int, A]]]]) -> _State[A]:
+        return _State(self._newest_ns, self._stood_ns, self._known_ns, held)
+
+    def _resume(self, state: _State[A]) -> None:
+        self._newest_ns, self._stood_ns, self._floor_ns = state.newest_ns, state.stood_ns, state.floor_ns
+
+
+class _Open(Struct, Generic[A]):
+    """A window that has not come yet."""
+
+    key: Hashable
+    start_ns: int
+    end_ns: int
+    number: int
+    events: list[tuple[int, A]]
+
+    def done(self, *, is_partial: bool) -> Window[A]:
+        self.events.sort(key=_time)
+        return Window(self.key, self.start_ns, self.end_ns, tuple(event for _, event in self.events), is_partial)
+
+
+def _time(timed: tuple[int, Any]) -> int:
+    return timed[0]
+
+
+class _Windows(_Timed[A]):
+    def __init__(self, kind: Tumbling | Sliding | Session, *rest: Any, **more: Any) -> None:
+        super().__init__(*rest, **more)
+        self._kind = kind
+        self._open: dict[tuple[Hashable, int], _Open[A]] = {}  # by key and begin
+        self._first_end_ns = 0  # of all windows
+        self._made = self._held = 0
+
+    def feed(self, event: A, /) -> Iterable[Window[A]]:
+        time_ns, key = self._time_of(event), self._key(event)
+        known_ns = self._known_ns
+        if isinstance(self._kind, Session):
+            is_late = self._join(key, time_ns, event, known_ns)
+        else:
+            starts = list(self._kind.starts(time_ns))
+            still = [start for start in starts if start + self._kind.length_ns > known_ns]
+            for start in still:
+                self._put(key, start, start + self._kind.length_ns, time_ns, event)
+            is_late = len(still) < len(starts)
+        if is_late:
+            self._lose(Reason.LATE, 1)
+        self._see(time_ns)
+        return [*self._pass(), *self._make_room()]
+
+    def _put(self, key: Hashable, start_ns: int, end_ns: int, time_ns: int, event: A) -> None:
+        found = self._open.get((key, start_ns))
+        if found is None:
+            found = self._open[key, start_ns] = _Open(key, start_ns, end_ns, self._made, [])
+            self._made += 1
+            self._first_end_ns = min(self._first_end_ns, end_ns) if len(self._open) > 1 else end_ns
+        found.events.append((time_ns, event))
+        self._held += 1
+
+    def _join(self, key: Hashable, time_ns: int, event: A, known_ns: int) -> bool:
+        """Put it into the session that it continues, or make one of all that it joins; True: it is late, and in none."""
+        gap_ns = _ns(self._kind.gap) if isinstance(self._kind, Session) else 0
+        near = [each for each in self._open.values() if each.key == key and each.start_ns - gap_ns < time_ns < each.end_ns]
+        if not near and time_ns + gap_ns <= known_ns:
+            return True
+        for each in near:
+            del self._open[key, each.start_ns]
+        start_ns = min([time_ns, *(each.start_ns for each in near)])
+        joined = _Open(key, start_ns, max([time_ns + gap_ns, *(each.end_ns for each in near)]), self._made, [(time_ns, event)])
+        for each in near:
+            joined.events[:0] = each.events
+        self._open[key, start_ns] = joined
+        self._made += 1
+        self._held += 1
+        self._first_end_ns = min(each.end_ns for each in self._open.values())
+        return False
+
+    def _pass(self) -> Iterable[Window[A]]:
+        known_ns = self._known_ns
+        return self._close(lambda each: each.end_ns <= known_ns) if self._open and self._first_end_ns <= known_ns else ()
+
+    def _close(self, is_over: Callable[[_Open[A]], bool], *, is_partial: bool = False) -> list[Window[A]]:
+        over = sorted(filter(is_over, self._open.values()), key=lambda each: (each.end_ns, each.start_ns, each.number))
+        for each in over:
+            del self._open[each.key, each.start_ns]
+            self._held -= len(each.events)
+        self._first_end_ns = min((each.end_ns for each in self._open.values()), default=0)
+        return [each.done(is_partial=is_partial) for each in over]
+
+    def _make_room(self) -> list[Window[A]]:
+        out: list[Window[A]] = []
+        while self._held > self._limit:
+            end_ns = self._first_end_ns
+            out += self._close(lambda each, end_ns=end_ns: each.end_ns <= end_ns, is_partial=True)  # type: ignore[misc]
+            self._floor_ns = max(self._floor_ns, end_ns)
+        return out
+
+    def finish(self) -> Iterable[Window[A]]:
+        newest_ns = self._newest_ns
+        return [*self._close(lambda each: each.end_ns <= newest_ns), *self._close(lambda _: True, is_partial=True)]
+
+    def snapshot(self) -> _State[A]:
+        return self._save([(each.start_ns, each.end_ns, each.events) for each in self._open.values()])
+
+    def restore(self, state: _State[A], /) -> None:
+        self._resume(state)
+        for start_ns, end_ns, events in state.held:
+            key = self._key(events[0][1])
+            self._open[key, start_ns] = _Open(key, start_ns, end_ns, self._made, events)
+            self._made += 1
+            self._held += len(events)
+        self._first_end_ns = min((each.end_ns for each in self._open.values()), default=0)
+
+
+class _Sides(Struct, Generic[A]):
+    """Of one key: what may still be the first and the second of a pair, by time."""
+
+    firsts: list[tuple[int, int, A]]
+    seconds: list[tuple[int, int, A]]
+
+
+class _Pairs(_Timed[A]):
+    def __init__(
+        self, within_ns: int, sides: tuple[Callable[[A], object], Callable[[A], object]], *rest: Any, **more: Any
+    ) -> None:
+        super().__init__(*rest, **more)
+        self._within_ns = within_ns
+        self._is_first, self._is_second = sides
+        self._keys: dict[Hashable, _Sides[A]] = {}
+        self._made = self._held = 0
+        self._swept_ns = 0
+
+    def feed(self, event: A, /) -> Iterable[Pair[A]]:
+        time_ns, known_ns = self._time_of(event), self._known_ns
+        is_first, is_second = bool(self._is_first(event)), bool(self._is_second(event))
+        self._see(time_ns)
+        if not (is_first or is_second):
+            return self._pass()
+        if time_ns < known_ns:
+            self._lose(Reason.LATE, 1)
+        sides = self._keys.setdefault(self._key(event), _Sides([], []))
+        out: list[Pair[A]] = []
+        if is_second:
+            out += [Pair(one, event) for one in _between(sides.firsts, time_ns - self._within_ns, time_ns)]
+        if is_first:
+            out += [Pair(event, other) for other in _between(sides.seconds, time_ns, time_ns + self._within_ns)]
+        self._hold(sides, (time_ns, self._made, event), is_first=is_first, is_second=is_second)
+        self._pass()
+        self._make_room()
+        return out
+
+    def _hold(self, sides: _Sides[A], timed: tuple[int, int, A], *, is_first: bool, is_second: bool) -> None:
+        self._made += 1
+        if is_first:
+            insort(sides.firsts, timed)
+        if is_second:
+            insort(sides.seconds, timed)
+        self._held += is_first + is_second
+
+    def _pass(self) -> Iterable[Pair[A]]:
+        """Forget what makes no more pairs."""
+        known_ns = self._known_ns
+        if known_ns - self._swept_ns >= min(self._within_ns, _NS):
+            self._swept_ns = known_ns
+            self._forget(known_ns - self._within_ns, known_ns)
+        return ()
+
+    def _forget(self, firsts_ns: int, seconds_ns: int) -> int:
+        """Those before these times; returns how many."""
+        before = self._held
+        for key, sides in list(self._keys.items()):
+            del sides.firsts[: bisect_left(sides.firsts, (firsts_ns,))]
+            del sides.seconds[: bisect_left(sides.seconds, (seconds_ns,))]
+            if not sides.firsts and not sides.seconds:
+                del self._keys[key]
+        self._held = sum(len(sides.firsts) + len(sides.seconds) for sides in self._keys.values())
+        return before - self._held
+
+    def _make_room(self) -> None:
+        """The older half goes, so that this is rare."""
+        if self._held > self._limit:
+            times = sorted(each[0] for sides in self._keys.values() for each in (*sides.firsts, *sides.seconds))
+            middle_ns = times[len(times) // 2] + 1
+            self._lose(Reason.EVICTED, self._forget(middle_ns, middle_ns))
+
+    def snapshot(self) -> _State[A]:
+        return self._save(
+            [
+                (is_first, is_second, [(time_ns, event) for time_ns, _, event in events])
+                for sides in self._keys.values()
+                for is_first, is_second, events in ((1, 0, sides.firsts), (0, 1, sides.seconds))
+                if events
+            ]
+        )
+
+    def restore(self, state: _State[A], /) -> None:
+        self._resume(state)
+        for is_first, is_second, events in state.held:
+            for time_ns, event in events:
+                sides = self._keys.setdefault(self._key(event), _Sides([], []))
+                self._hold(sides, (time_ns, self._made, event), is_first=bool(is_first), is_second=bool(is_second))
+
+
+def _between(held: list[tuple[int, int, A]], low_ns: int, high_ns: int) -> list[A]:
+    return [event for _, _, event in held[bisect_left(held, (low_ns,)) : bisect_right(held, (high_ns + 1,))]]
