@@ -196,25 +196,37 @@ check() {
   }
 }
 
-# Each uses one processor. The words of mypy wait for the end of pyright's.
-both_checkers() {
-  local status=0 words
-  words=$(mktemp)
-  mypy >"$words" 2>&1 &
-  pyright || status=1
-  wait "$!" || status=1
-  cat "$words"
-  rm "$words"
-  return "$status"
-}
-
 check "web page" "$ROOT/scripts/page.sh"
 if ((pictures)); then
   AGENTSIGHT_PICTURES=1 exec pytest -n0 tests/live/test_demo_page.py
 fi
+# The tests wait for what programs do most of their time. So both checkers run beside them, and come behind them in line.
+checkers=()
+words=$(mktemp -d)
+for each in mypy pyright; do
+  nice -n 19 "$each" >"$words/$each" 2>&1 &
+  checkers+=("$!")
+done
+
+# stop_checkers: where something before them fails, they are not waited for.
+stop_checkers() {
+  kill "${checkers[@]}" 2>/dev/null || true
+  wait "${checkers[@]}" 2>/dev/null || true
+  rm -rf "$words"
+}
+trap stop_checkers EXIT
+
+said_by() {
+  local status=0
+  wait "$1" || status=1
+  cat "$words/$2"
+  return "$status"
+}
+
 check "ruff format" ruff format --check
 check "ruff check" ruff check
 check "import layers" lint-imports
-check "mypy and pyright" both_checkers
-check "pytest" pytest -n 2 --dist loadgroup "${chosen[@]}" "$@"
+check "pytest" pytest -n 3 --dist loadgroup "${chosen[@]}" "$@"
+check "mypy" said_by "${checkers[0]}" mypy
+check "pyright" said_by "${checkers[1]}" pyright
 printf '== all green (%d s) ==\n' "$SECONDS"
