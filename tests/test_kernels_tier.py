@@ -51,7 +51,7 @@ def test_a_sentence_is_no_excuse_where_it_must_work(check: Check) -> None:
 
 
 def test_a_kernel_that_must_be_refused_and_is_not_is_a_failure() -> None:
-    assert 1 == len(failures(run_of("5.10", guest(OLD, {"refused:record": "works"}))))
+    assert 1 == len(failures(run_of("5.10", guest(OLD, {"refused": "works"}))))
 
 
 @pytest.mark.parametrize("kept", range(len(guest()) - 1))
@@ -121,7 +121,7 @@ def test_the_table_has_a_row_for_each_check_and_a_reason_for_each_failure() -> N
 
 
 def test_a_verdict_that_is_no_good_verdict_is_a_no() -> None:
-    text = markdown([run_of("5.10", guest(OLD, {"refused:doctor": "works"}))], "2026-11-29")
+    text = markdown([run_of("5.10", guest(OLD, {"refused": "works"}))], "2026-11-29")
     assert "| `doctor` refuses by a sentence | **no** (1) |" in text
 
 

@@ -185,17 +185,22 @@ class _Keep(Kernel[A, A]):
         self._predicate = predicate
 
     def feed(self, batch: Sequence[A], /) -> Sequence[A]:
-        verdicts: list[bool | None] = []  # None: the predicate has raised
+        meter = self._site.meter
+        before = meter.lost(Reason.BUG)
+        verdicts: list[object] = []
         with suppress(Halted):
-            apply(self._is_kept, batch, self._site, verdicts, (None,))
-        out = list(compress(batch, verdicts))
-        dropped = verdicts.count(False)
-        if dropped:
-            self._site.meter.lose(Reason.FILTERED, dropped)
+            apply(self._predicate, batch, self._site, verdicts, (False,))
+        try:
+            out = list(compress(batch, verdicts))
+        except Exception:  # a verdict that is neither true nor false, such as an array
+            kept: list[bool] = []
+            with suppress(Halted):
+                apply(bool, verdicts, self._site, kept, (False,))
+            out = list(compress(batch, kept))
+        if len(out) < len(verdicts):
+            bugs = meter.lost(Reason.BUG) - before + (self._site.error is not None)
+            meter.lose(Reason.FILTERED, len(verdicts) - len(out) - bugs)
         return out
-
-    def _is_kept(self, event: A) -> bool | None:
-        return bool(self._predicate(event))
 
 
 class _Each(Kernel[A, B]):

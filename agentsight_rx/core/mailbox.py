@@ -301,12 +301,14 @@ class Doors:
     order; what finds no room is counted. While no thread is at work in the run, whichever hands something over is so itself.
     """
 
+    anywhere = False  # no thread is another one
+
     def __init__(self, ledger: Ledger, box: Mailbox[Any] | None, act: Callable[[Callable[[], None]], None]) -> None:
         self.box: Mailbox[Any] = Mailbox() if box is None else box
         self.open: dict[Owing, None] = {}
         self._ledger = ledger
         self._act = act
-        self._home: int | None = get_ident()  # the thread that is at work in the run
+        self.home: int | None = get_ident()  # the thread that is at work in the run
         self._work = Lock()
         self._work.acquire()
         self._counting = Lock()
@@ -315,20 +317,20 @@ class Doors:
     @property
     def inside(self) -> bool:
         """Whether the calling thread is the one that is at work in the run."""
-        return get_ident() == self._home
+        return get_ident() == self.home or self.anywhere
 
     def enter(self) -> None:
         """The calling thread is at work from now on."""
-        if self._home is None:
+        if self.home is None:
             self._work.acquire()
-        self._home = get_ident()
+        self.home = get_ident()
 
     def leave(self) -> None:
         """No thread is at work any more, once all that waits is taken."""
         try:
             self.take_all()
         finally:
-            self._home = None
+            self.home = None
             self._work.release()
         self.work()
 
@@ -336,10 +338,10 @@ class Doors:
         """Take what waits on the calling thread, where none is at work. It never waits for one that is."""
         while len(self.box) and self._work.acquire(blocking=False):
             try:
-                self._home = get_ident()
+                self.home = get_ident()
                 self.take_all()
             finally:
-                self._home = None
+                self.home = None
                 self._work.release()
 
     def call(self, action: Callable[[], None], *, anyway: bool = False) -> None:
@@ -411,8 +413,6 @@ class Run(Protocol):
 
     @property
     def doors(self) -> Doors: ...
-    @property
-    def inside(self) -> bool: ...
     def after_step(self, action: Callable[[], None], /) -> None: ...
 
 
@@ -441,7 +441,13 @@ class Door(Generic[E]):
         self._doors.open[self] = None
 
     def on_next(self, event: E) -> None:
-        if self._run.inside and not self._handed:
+        if get_ident() == self._doors.home and not self._handed:  # as `_gather`, of which the call would be a third of the cost
+            gathered = self._gathered
+            gathered.append(event)
+            if len(gathered) == 1:
+                self._run.after_step(self._flush)
+            return
+        if self._doors.anywhere:
             self._gather(event)
             return
         with self._changing:
@@ -455,7 +461,7 @@ class Door(Generic[E]):
         self._end(_End(error))
 
     def _end(self, end: _End) -> None:
-        if self._run.inside and not self._handed:
+        if self._doors.inside and not self._handed:
             self._finish(end)
             return
         with self._changing:

@@ -36,6 +36,7 @@ class _VirtualEngine(Engine):
 
     def __init__(self, scheduler: VirtualTimeScheduler) -> None:
         super().__init__()
+        self.doors.anywhere = True  # a virtual scheduler knows no threads
         self.be_fine()
         self._found = ref(scheduler)  # who runs an engine holds its scheduler
         self._waking = SerialDisposable()
@@ -48,11 +49,6 @@ class _VirtualEngine(Engine):
         scheduler = self._found()
         assert scheduler is not None, "a scheduler lives as long as what subscribed with it"
         return scheduler
-
-    @property
-    def inside(self) -> bool:
-        """A virtual scheduler knows no threads."""
-        return True
 
     @property
     def now(self) -> datetime:

@@ -64,8 +64,8 @@ CHECKS: tuple[Check, ...] = (
 )
 
 REFUSED: tuple[Check, ...] = (
-    Check("refused:doctor", "`doctor` refuses by a sentence", ("refused",)),
-    Check("refused:record", "`record` refuses by a sentence", ("refused",)),
+    Check("refused", "`record --by kernel` refuses by a sentence", ("refused",)),
+    Check("hooks", "the demo, by breakpoints"),
 )
 
 

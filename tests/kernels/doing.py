@@ -55,11 +55,10 @@ def do(name: str, directory: Path) -> tuple[Verdict, str]:
             from tests.kernels.rights import with_rights
 
             return with_rights(words[0], words[1], directory)
+        case "hooks":
+            return _demo()
         case "refused":
-            command = (
-                ("doctor",) if words[0] == "doctor" else ("record", "--db", str(directory / "run.lmdb"), "--", "/bin/true")
-            )
-            done = _program(*command)
+            done = _program("record", "--by", "kernel", "--db", str(directory / "run.lmdb"), "--", "/bin/true")
             print(done.printed)
             return judged(done)
         case _:
