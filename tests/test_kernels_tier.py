@@ -116,13 +116,13 @@ def test_the_table_has_a_row_for_each_check_and_a_reason_for_each_failure() -> N
     assert "| wget (GnuTLS), HTTP/1.1 | **no** (2) | yes |  |" in text
     assert "2. said of record:wget" in text
     assert "| every BPF function loads, for uprobe_multi | – (1) | yes |  |" in text
-    assert "| `record` refuses by a sentence |  |  | refused (4) |" in text
+    assert "| `record --by kernel` refuses by a sentence |  |  | refused (3) |" in text
     assert all(f"| {check.title} |" in text for check in (*CHECKS, *REFUSED))
 
 
 def test_a_verdict_that_is_no_good_verdict_is_a_no() -> None:
     text = markdown([run_of("5.10", guest(OLD, {"refused": "works"}))], "2026-11-29")
-    assert "| `doctor` refuses by a sentence | **no** (1) |" in text
+    assert "| `record --by kernel` refuses by a sentence | **no** (1) |" in text
 
 
 def test_the_same_reason_is_said_once() -> None:
