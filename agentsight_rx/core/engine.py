@@ -128,6 +128,7 @@ class Engine(PeriodicScheduler):
         self.crowds: list[Crowd] = []
         self.strict = strict
         self.halts = halts
+        self.profiles = False  # whether the time of each stage is measured
         self.theirs: list[Meter] = []  # of stages that are not of this package
         self.their_bugs = 0  # of functions and operators that are not of this package
         self.on_bug: Callable[[Site, Exception, int, int, object], None] | None = None

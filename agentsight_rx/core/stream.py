@@ -6,6 +6,7 @@ Longer than 300 lines because `pipe` needs an overload for each number of operat
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
@@ -293,7 +294,10 @@ class Chain(Generic[A_contra]):
     def __init__(self, engine: Engine, root: str, stages: Sequence[Operator[Any, Any]], outlet: Outlet[Any]) -> None:
         self._outlet = outlet
         sites = [Site(engine, f"{root}/{stage.name}", ours=stage.ours) for stage in stages]
-        self._steps = [(stage.kernel(site), site) for stage, site in zip(stages, sites, strict=True)]
+        kernels = [stage.kernel(site) for stage, site in zip(stages, sites, strict=True)]
+        if engine.profiles:
+            kernels = [_Timed(kernel, site) for kernel, site in zip(kernels, sites, strict=True)]
+        self._steps = list(zip(kernels, sites, strict=True))
         self._ticking = [(index, *step) for index, step in enumerate(self._steps) if step[0].ticks]
         self._done = False
 
@@ -399,6 +403,43 @@ class Chain(Generic[A_contra]):
     def held(self) -> int:
         """Bytes inside the chain."""
         return sum(kernel.held() for kernel, _ in self._steps)
+
+
+class _Timed(Kernel[Any, Any]):
+    """A kernel, and the time of the clock that it takes."""
+
+    def __init__(self, kernel: Kernel[Any, Any], site: Site) -> None:
+        self._kernel = kernel
+        self._meter = site.meter
+
+    def _time(self, act: Callable[..., Sequence[Any]], *given: Any) -> Sequence[Any]:
+        began_ns = time.perf_counter_ns()
+        try:
+            return act(*given)
+        finally:
+            self._meter.spent_ns += time.perf_counter_ns() - began_ns
+
+    def feed(self, batch: Sequence[Any], /) -> Sequence[Any]:
+        return self._time(self._kernel.feed, batch)
+
+    @property
+    def ticks(self) -> bool:
+        return self._kernel.ticks
+
+    def tick(self, now_ns: int, /) -> Sequence[Any]:
+        return self._time(self._kernel.tick, now_ns)
+
+    def finish(self) -> Sequence[Any]:
+        return self._time(self._kernel.finish)
+
+    def snapshot(self) -> bytes:
+        return self._kernel.snapshot()
+
+    def restore(self, state: bytes, /) -> None:
+        self._kernel.restore(state)
+
+    def held(self) -> int:
+        return self._kernel.held()
 
 
 class _Singles(Generic[E]):

@@ -83,12 +83,13 @@ class RuleCounts(Struct):
 class Meter:
     """The counts of one stage. Exactly one thread writes it; any thread may read it."""
 
-    __slots__ = ("_lost", "passed", "rules", "seen", "stage")
+    __slots__ = ("_lost", "passed", "rules", "seen", "spent_ns", "stage")
 
     def __init__(self, stage: str) -> None:
         self.stage = stage
         self.seen = 0
         self.passed = 0
+        self.spent_ns = 0  # in its operator, where the run was asked to measure that
         self.rules: RuleCounts | None = None  # of a filter
         self._lost: dict[Reason, tuple[int, int]] = {}
 

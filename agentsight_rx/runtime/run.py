@@ -88,6 +88,11 @@ class Summary(Struct):
         return self
 
     @property
+    def stages(self) -> dict[str, tuple[int, float]]:
+        """Of each operator: the events that it took, and its seconds by the clock. Only of a run with `profile`."""
+        return {meter.stage: (meter.seen, meter.spent_ns / 1e9) for meter in self.ledger if meter.spent_ns}
+
+    @property
     def filters(self) -> list[RuleCounts]:
         """How many events each filter with rules saw and dropped."""
         return self.ledger.rules()
@@ -112,6 +117,7 @@ def run(
     required: Collection[str] | None = None,
     on_bug: OnBug = "raise",
     grace: float = GRACE_S,
+    profile: bool = False,
 ) -> Summary:
     """
     Run `graph` into `sinks` until it is done, `duration` seconds passed, or SIGINT, SIGTERM or SIGHUP comes.
@@ -131,9 +137,13 @@ def run(
     - "count": it is counted, and the run goes on behind its event.
     - a Sink: the same, and the sink gets a `Bug` for each. Functions of stock operators of RxPY end the graph all the same.
 
+    `profile` measures the time of each operator, for `Summary.stages`.
+
     What ends the program, SystemExit and KeyboardInterrupt, ends the run in order and is raised here.
     """
-    summary = run_to_end(Run(graph, sinks, required=required, on_bug=on_bug, grace=grace), duration=duration, ready=ready)
+    summary = run_to_end(
+        Run(graph, sinks, required=required, on_bug=on_bug, grace=grace, profile=profile), duration=duration, ready=ready
+    )
     return summary.raised()
 
 
@@ -172,6 +182,7 @@ class Run:
         required: Collection[str] | None = None,
         on_bug: OnBug = "raise",
         grace: float = GRACE_S,
+        profile: bool = False,
         tally: Tally | None = None,
     ) -> None:
         self._grace_s = grace
@@ -180,6 +191,7 @@ class Run:
         self._graph = as_stream(graph)
         self._inbox: Mailbox[Any] = inbox(part=_PART)
         self._engine = Engine(strict=on_bug == "raise_all", halts=on_bug == "raise", box=self._inbox)
+        self._engine.profiles = profile
         self._engine.attached = self._attached
         self._ledger = self._engine.ledger
         self._taking = [SinkThread(sink, self._ledger) for sink in sinks]  # what the graph emits

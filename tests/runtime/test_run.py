@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reactivex import operators as ops
 
-from agentsight_rx import run, sinks
+from agentsight_rx import op, run, sinks
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.hub import Reader
 from agentsight_rx.core.mailbox import Mailbox
@@ -100,6 +100,14 @@ def test_what_answers_say_before_their_end_reaches_only_sinks_that_want_it() -> 
     assert shown.items == [*EVENTS, said, said]
     assert kept.items == EVENTS
     assert summary.complete
+
+
+def test_a_profile_has_the_time_of_each_operator() -> None:
+    graph = of(EVENTS[:300], EVENTS[300:]).pipe(op.change(str), op.keep(bool, name="own"))
+    stages = run(graph, profile=True).stages
+    assert [(name, seen) for name, (seen, _) in stages.items()] == [("of/change", 600), ("of/own", 600)]
+    assert all(seconds > 0 for _, seconds in stages.values())
+    assert run(graph).stages == {}
 
 
 class _Asleep:
