@@ -1,0 +1,68 @@
+"""What `agentsight-rx mcp` refuses before it serves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import agentsight_rx.cli.mcp as command
+from tests.cli.inside import ended
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (
+            ("--db", "/nothing.lmdb"),
+            1,
+            "/nothing.lmdb does not exist; the recordings that there are: agentsight-rx report list",
+        ),
+        (("--server-port", "7"), 2, "--server-port is the port of --http; give both"),
+        (("--http", "--server-port", "70000"), 2, "--server-port 70000 is not a port"),
+        (("--prices", "/nothing.toml"), 2, "/nothing.toml cannot be read"),
+        (("nothing",), 2, "No such command 'nothing'"),
+    ],
+)
+def test_a_wrong_use_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], status: int, said: str
+) -> None:
+    done = ended(capsys, "mcp", *words)
+    assert status == done.returncode
+    assert said in done.stderr
+    assert "" == done.stdout
+
+
+def test_without_the_extra_it_says_what_to_install(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_nothing(_: str) -> None:
+        return None
+
+    monkeypatch.setattr(command, "find_spec", find_nothing)
+    done = ended(capsys, "mcp", "--db", str(run))
+    assert 2 == done.returncode
+    assert "the MCP server needs the package mcp, not installed here: pip install 'agentsight-rx[mcp]'\n" in done.stderr
+
+
+def test_a_recording_of_another_user_is_refused_at_once(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "invoking_user", lambda: (54_321, 54_321))
+    done = ended(capsys, "mcp", "--db", str(run))
+    assert 2 == done.returncode
+    assert f"is a recording of user {os.getuid()}, and user 54321 asks: only your own recordings" in done.stderr
+
+
+def test_it_ends_when_the_client_closes_its_input(run: Path) -> None:
+    words = [sys.executable, "-m", "agentsight_rx", "mcp", "--db", str(run)]
+    done = subprocess.run(words, input="no JSON\n", capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_the_tools_are_loaded_by_no_other_use_of_the_command() -> None:
+    code = "import sys, agentsight_rx.cli.mcp.clients; print('mcp' in sys.modules, 'pydantic' in sys.modules)"
+    assert "False False" == subprocess.check_output([sys.executable, "-c", code], text=True).strip()
