@@ -28,7 +28,7 @@ from ...store.words import NO_END, count, end_said, money, plural
 from ...view.queries import Selection
 from ...view.queries.alerts import LEVELS, read_alerts
 from ...view.queries.calls.call import WholeCall, find_calls, read_call, read_calls
-from ...view.queries.calls.costs import read_facts
+from ...view.queries.calls.costs import PricedCall, read_facts
 from ...view.queries.calls.mcp import read_tools
 from ...view.queries.choosing import moment_of
 from ...view.queries.context.context import AgentContext
@@ -75,6 +75,10 @@ class FindSessions(Cursor, frozen=True, kw_only=True, forbid_unknown_fields=True
     agent: Annotated[str, Meta(description="Only of this agent, such as claude, codex or gemini.")] = ""
     words: Annotated[str, Meta(description="Only where the first prompt has this text in it. For other texts use search.")] = ""
     since: Annotated[str, Meta(description="Only sessions that went on after then: 2h, today, 2026-11-27T18:00Z.")] = ""
+
+
+class SomeTurns(OfSession, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    order: Annotated[Literal["oldest", "newest", "dearest"], Meta(description="Which come first.")] = "oldest"
 
 
 class OneCall(OfSession, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,12 +162,22 @@ def _session(library: Library, asked: OfSession) -> Answer:
         verdict=found.verdict.sentence, models=found.models, written=found.files.written, removed=found.files.removed,
         refused=found.files.refused, peers={each.host: each.count for each in found.peers}, cut=found.cut,
     )  # fmt: skip
-    then = "turns(): call by call", "context(): what filled the context", "tools(failed=true)", "files()", "hosts()", "alerts()"
+    then = (
+        "turns(order='dearest'): calls by cost",
+        "context(): what filled the context",
+        "tools(failed=true)",
+        "files()",
+        "hosts()",
+        "alerts()",
+    )
     return _answer(at, said, rows, ask_next=then, head=head)
 
 
-def _turns(library: Library, asked: OfSession) -> Answer:
+def _turns(library: Library, asked: SomeTurns) -> Answer:
     at = library.found(asked.recording, asked.session)
+    calls: Iterable[PricedCall] = read_calls(at.store, at.selection, library.prices)
+    if asked.order != "oldest":
+        calls = sorted(calls, key=lambda row: (asked.order == "dearest" and row.cost_usd) or 0.0)[::-1]
     rows = (
         row_of(
             turn=row.turn, call=row.id, at=_at(row.start_timestamp_ms), model=row.response_model or row.model,
@@ -171,9 +185,11 @@ def _turns(library: Library, asked: OfSession) -> Answer:
             out_tokens=row.output_tokens, usd=row.cost_usd, status=row.status, missing=row.reason, error=row.error_type,
             prompt=row.prompt[:_TEXT], answer=row.text[:_TEXT], tools=row.tools, aside=row.aside, repeat_of=row.repeat_of,
         )
-        for row in read_calls(at.store, at.selection, library.prices)
+        for row in calls
     )  # fmt: skip
-    return _answer(at, f"{plural(at.session.calls, 'call')}, oldest first", rows, ask_next=("call(turn=N): one call whole",))
+    return _answer(
+        at, f"{plural(at.session.calls, 'call')}, the {asked.order} first", rows, ask_next=("call(turn=N): one call whole",)
+    )
 
 
 def _call(library: Library, asked: OneCall) -> Answer:
@@ -468,8 +484,8 @@ TOOLS_BY_NAME: Mapping[str, Tool] = {
         "savings, and whether something is missing. Ask this first about any session.",
     ),
     "turns": Tool(
-        "Turns of a session", OfSession, _turns,
-        "Each call of a model in a session, oldest first: model, tokens in, cached and out, cost, status, the begin of the "
+        "Turns of a session", SomeTurns, _turns,
+        "Each call of a model in a session: model, tokens in, cached and out, cost, status, the begin of the "
         "prompt and of the answer. Use it to find which turn was dear or failed.",
     ),
     "call": Tool(

@@ -15,6 +15,7 @@ from ...core.errors import UsageError
 from ..report.shown.ask import plain
 
 MOST = 20_000  # bytes of an answer: about 6,000 tokens
+_FIRST = 8_000  # of the first page, unless its first row needs more: most questions need no further one
 _PART_MOST = 6_000  # of them for one row, or for what stands before the rows
 _SAID_MOST = 300  # characters of a sentence of ours, of a name, of a hint
 _LIMITS = (4_000, 1_500, 500, 150, 40)  # characters of a text, tried in turn
@@ -56,7 +57,7 @@ def page(answer: Answer, *, question: bytes, cursor: str = "") -> str:
     for row in waiting:
         fitting = _fitting(row)
         size += len(msgspec.json.encode(fitting)) + 1
-        if size > MOST:
+        if size > MOST or (rows and not begin and size > _FIRST):
             said |= _more(begin + len(rows), begin, question)
             break
         rows.append(fitting)

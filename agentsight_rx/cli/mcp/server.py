@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
@@ -39,7 +41,7 @@ _INSTRUCTIONS = (
 _PROMPTS = {
     "why-dear": (
         "Why was this session dear?", "Where the money went, and what could be saved.",
-        "Why did {of} cost what it did? Ask session, then turns for the dearest calls, context for what filled the requests, "
+        "Why did {of} cost what it did? Ask session, then turns(order='dearest'), context for what filled the requests, "
         "and lost_caches. Name the three largest causes with their numbers, and one thing to do about each.",
     ),
     "what-happened": (
@@ -151,14 +153,20 @@ def _resources(library: Library) -> list[types.Resource]:
 
 
 def serve_stdio(library: Library) -> None:
-    """Until the client closes standard input."""
+    """Until the client closes standard input, or a signal ends it."""
 
     async def serve() -> None:
         server = server_of(library)
         async with stdio_server() as (read, write):
             await server.run(read, write, server.create_initialization_options())
 
-    anyio.run(serve)
+    with asking_to_end(_leave):
+        anyio.run(serve)
+
+
+def _leave(signal_name: str) -> None:
+    """At once: a thread waits for the next line of the client, and Python would wait for the thread. Nothing is to be saved."""
+    os._exit(128 + signal.Signals[signal_name])
 
 
 def serve_http(library: Library, port: int | None) -> None:

@@ -57,6 +57,9 @@ def test_a_session_has_its_verdict_its_cost_its_findings_and_what_is_missing(lib
 def test_turns_calls_and_tools_lead_to_each_other(library: Library) -> None:
     turns = _rows(asked(library, "turns"))
     assert [1, 2, 3, 4, 5, 6, 7] == [row["turn"] for row in turns]
+    assert [7, 6, 5] == [row["turn"] for row in _rows(asked(library, "turns", order="newest"))[:3]]
+    costs = [row["usd"] for row in _rows(asked(library, "turns", order="dearest"))]
+    assert sorted(costs, reverse=True) == costs
     kinds = {row["kind"]: row["text"] for row in _rows(asked(library, "call", call=turns[2]["call"]))}
     assert "4302 sh -c 'pytest -q tests/test_refunds.py > report.txt' → exit 0" == kinds["process of the tool"]
     assert "/home/ada/shop/report.txt" == kinds["file written by the tool"]
@@ -150,7 +153,7 @@ WRONG: list[tuple[str, dict[str, object], str]] = [
     ("nothing", {}, "no tool is 'nothing'; there are find_sessions, session, turns"),
     ("", {}, "no tool is ''"),
     ("Turns", {}, "no tool is 'Turns'"),
-    ("turns", {"x": 1}, "unknown field `x`. It takes cursor, session, recording"),
+    ("turns", {"x": 1}, "unknown field `x`. It takes cursor, session, recording, order"),
     ("session", {"id": "7d1e"}, "unknown field `id`"),
     ("session", {"session": 7}, "Expected `str`, got `int`"),
     ("session", {"session": None}, "session is string: Id of a session"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +63,22 @@ def test_it_ends_when_the_client_closes_its_input(run: Path) -> None:
     words = [sys.executable, "-m", "agentsight_rx", "mcp", "--db", str(run)]
     done = subprocess.run(words, input="no JSON\n", capture_output=True, text=True, check=False)
     assert (0, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_though_the_client_says_nothing(run: Path, number: signal.Signals) -> None:
+    words = [sys.executable, "-m", "agentsight_rx", "mcp", "--db", str(run)]
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        assert server.stderr is not None
+        line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello})
+        server.stdin.write(f"{line}\n".encode())
+        server.stdin.flush()
+        assert b'"agentsight-rx"' in server.stdout.readline()
+        server.send_signal(number)
+        assert (b"", 128 + number) == (server.stderr.read(), server.wait())
 
 
 def test_the_tools_are_loaded_by_no_other_use_of_the_command() -> None:
