@@ -102,8 +102,10 @@ class Library:
                 raise UsageError(f"{len(rows)} sessions begin with {session[:80]!r}; give more of the id")
             if rows:
                 return Found(each.id, store, rows[0], each.being_written)
+        live = any(each.being_written for each in self.recordings.listed())
+        later = ". One is being recorded, and shows what happened a second ago: ask again" if live else ""
         which = f"session begins with {session[:80]!r}" if session else "session of an agent was recorded"
-        raise UsageError(f"no {which}{f' in {recording[:80]}' if recording else ''}; find_sessions lists the sessions")
+        raise UsageError(f"no {which}{f' in {recording[:80]}' if recording else ''}; find_sessions lists the sessions{later}")
 
     def _stores(self, recording: str) -> Iterator[tuple[Listed, Store]]:
         listed = self.recordings.listed()

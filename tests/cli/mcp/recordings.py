@@ -47,8 +47,8 @@ def replayed(path: Path, *, lost: int = 0, **texts: str) -> Path:
 
 
 @contextmanager
-def library_of(*paths: Path, uid: int | None = None) -> Generator[Library]:
-    library = Library(lambda: paths, os.getuid() if uid is None else uid, is_being_written=lambda _: False, prices=Prices())
+def library_of(*paths: Path, uid: int | None = None, live: bool = False) -> Generator[Library]:
+    library = Library(lambda: paths, os.getuid() if uid is None else uid, is_being_written=lambda _: live, prices=Prices())
     try:
         yield library
     finally:

@@ -64,6 +64,13 @@ def test_a_session_is_named_by_the_begin_of_its_id_in_any_recording(run: Path, i
             library.found("run", "x")
 
 
+def test_where_one_is_being_recorded_it_says_to_ask_again(run: Path) -> None:
+    with library_of(run, live=True) as library:
+        with pytest.raises(UsageError, match="One is being recorded, and shows what happened a second ago: ask again"):
+            library.found("", "x")
+        assert "nothing is missing" == library.found("", "").not_seen  # its run has ended
+
+
 def test_a_file_that_is_no_recording_is_said_and_skipped(run: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.lmdb"
     broken.write_bytes(b"no store")
