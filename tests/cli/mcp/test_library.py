@@ -37,14 +37,14 @@ def test_the_refusal_says_whose_it_is(run: Path) -> None:
     assert "cannot be read: No such file" in refusal_of(run.with_name("nothing.lmdb"), os.getuid())
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs a file of root")
+@pytest.mark.needs("root")
 def test_the_recording_of_the_machine_is_not_answered_about(run: Path, tmp_path: Path) -> None:
     machine = tmp_path / MACHINE
     shutil.copy(run, machine)
     assert "has the sessions of all users" in refusal_of(machine, 0)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root gives a file to another user")
+@pytest.mark.needs("root")
 def test_a_file_that_changes_its_owner_is_not_read_any_more(run: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.lmdb"
     shutil.copy(run, mine)
