@@ -549,6 +549,8 @@ def ask(library: Library, name: str, arguments: Mapping[str, object] | None) -> 
         asked = msgspec.convert(dict(arguments or {}), tool.takes, strict=False)
         question = name.encode() + msgspec.json.encode(replace(asked, cursor=""))
         return page(tool.answers(library, asked), question=question, cursor=asked.cursor), False
+    except UnicodeEncodeError:
+        return f"{name} cannot be asked so: a text has half of a character in it (U+D800 to U+DFFF); give whole ones", True
     except msgspec.ValidationError as error:
         return f"{name} cannot be asked so: {str(error)[:300]}. {_expected(tool, str(error))}", True
     except AgentsightError as error:

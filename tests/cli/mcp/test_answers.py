@@ -126,6 +126,15 @@ def test_what_was_recorded_is_marked_as_data_and_stands_nowhere_else(injected: P
     assert "IGNORE ALL" in inside
 
 
+def test_a_secret_is_a_label_in_every_answer(tmp_path: Path) -> None:
+    secret = "ghp_" + "a1B2c3D4e" * 4
+    with library_of(replayed(tmp_path / "secret.lmdb", prompt=f"Use {secret}", result=f"token {secret}")) as library:
+        for name in TOOLS_BY_NAME:
+            said = json.dumps(list(paged(library, name, **NEEDED.get(name, {}))))
+            assert secret not in said
+        assert "[redacted:github:" in json.dumps(asked(library, "turns"))
+
+
 @pytest.mark.parametrize("name", TOOLS_BY_NAME)
 def test_each_schema_is_one_and_takes_what_is_needed(library: Library, name: str) -> None:
     schema = schema_of(TOOLS_BY_NAME[name])
@@ -206,6 +215,14 @@ def test_a_wrong_question_says_what_was_seen_and_what_is_expected(
     assert said in text
     assert "bug" not in text
     assert len(text) <= 1000
+
+
+def test_a_text_with_half_of_a_character_is_a_wrong_question(library: Library) -> None:
+    for name, arguments in (("tools", {"name": "a\ud800"}), ("search", {"words": "\udfff"}), ("turns", {"cursor": "\ud800"})):
+        text, failed = ask(library, name, arguments)
+        assert failed
+        assert "bug" not in text
+        assert text.isascii()
 
 
 def test_there_are_forty_wrong_questions() -> None:
