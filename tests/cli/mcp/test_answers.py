@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from msgspec.structs import replace
 
 from agentsight_rx.cli.mcp import answers
 from agentsight_rx.cli.mcp.answers import TOOLS_BY_NAME, OfSession, ask, schema_of
 from agentsight_rx.cli.mcp.library import Library
 from agentsight_rx.cli.mcp.paging import MOST, NOTE
+from agentsight_rx.runtime.web.search import Found
+from agentsight_rx.view.queries.calls.call import read_call
+from tests.cli.report.story import Story, recorded
+from tests.cli.report.story import text as says
 
 from .recordings import LONG, PROMPT, asked, library_of, paged, replayed
 
@@ -114,6 +121,44 @@ def test_a_recording_that_lost_something_says_so_in_every_answer(tmp_path: Path,
         (missing,) = _rows(asked(other, "not_seen"))
         assert "7 lost at tls (kernel lost)" == missing["missing"]
         assert missing["why_and_what_to_do"]
+
+
+def test_old_recordings_are_skipped_and_broken_ones_named(run: Path, tmp_path: Path) -> None:
+    old, broken = tmp_path / "old.lmdb", tmp_path / "broken.lmdb"
+    shutil.copy(run, old)
+    os.utime(old, (0, 0))
+    broken.write_bytes(b"no store")
+    with library_of(old, broken) as library:
+        assert [{"recording": "broken", "cannot_be_read": True}] == _rows(asked(library, "find_sessions", since="1970-01-02"))
+        assert ["broken", "old"] == [row["recording"] for row in _rows(asked(library, "find_sessions"))]
+
+
+def test_peers_of_connections_are_hosts_too(tmp_path: Path) -> None:
+    story = Story(pid=10, session="aaaa")
+    story.runs("claude")
+    story.asks(says("Do it."), answer=[says("Done.")], usage={"input_tokens": 5, "output_tokens": 1})
+    story.connects("192.0.2.7", 5432, pid=10, comm="claude")
+    with library_of(recorded(tmp_path / "peer.lmdb", story)) as library:
+        (peer,) = [row for row in _rows(asked(library, "hosts")) if "peer" in row]
+    assert ("192.0.2.7:5432", ["connect 1"]) == (peer["peer"], peer["did"])
+
+
+def test_without_the_bytes_of_a_call_there_are_the_texts_of_its_row(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "read_call", lambda *each: replace(read_call(*each), exchange=None))
+    kinds = {row["kind"]: row["text"] for row in _rows(asked(library, "call", turn=1))}
+    assert ("I run the test first.", True) == (kinds["answer"], "are not in the recording" in kinds["note"])
+
+
+def test_a_context_that_is_not_known_is_said(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "read_contexts", lambda *_: [])
+    said = "no request of this session up to turn 3 was captured whole, so its context is not known"
+    assert said == asked(library, "context", turn=3)["answer"]
+
+
+def test_a_search_waits_for_the_index_and_says_where_it_is_not_whole(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = iter((True, False))
+    monkeypatch.setattr(library.search, "search", lambda *_, **__: Found((), 1, 2, going_on=next(states)))
+    assert "only 1 of 2 recordings were searched so far: ask again" == asked(library, "search", words="x")["not_seen"]
 
 
 @pytest.mark.parametrize("name", TOOLS_BY_NAME)

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tomllib
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,53 @@ def test_as_root_for_another_user_nothing_is_written(
     done = ended(capsys, "mcp", "install", "--for", "claude", "--yes")
     assert (2, []) == (done.returncode, os.listdir(home))
     assert "run it without sudo" in done.stderr
+
+
+@pytest.mark.parametrize(("typed", "status", "is_written"), [("y\n", 0, True), ("n\n", 130, False)])
+def test_on_a_terminal_it_asks(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    home: Path,
+    *,
+    typed: str,
+    status: int,
+    is_written: bool,
+) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    done = ended(capsys, "mcp", "install", "--for", "claude")
+    assert (status, is_written) == (done.returncode, (home / ".claude.json").exists())
+    assert "Write it?" in done.stdout + done.stderr
+
+
+def test_what_cannot_be_read_or_written_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    (home / ".claude.json").write_bytes(b"\xff")
+    (home / ".codex").write_text("a file")
+    table = f'[mcp_servers]\n"{NAME}" = {{ command = "x" }}\n'
+    (home / "c").mkdir()
+    (home / "c" / "config.toml").write_text(table)
+    (home / ".gemini").mkdir(mode=0o500)
+    for client, said in (("claude", "cannot be read"), ("codex", "cannot be read")):
+        done = ended(capsys, "mcp", "install", "--for", client, "--yes")
+        assert 2 == done.returncode
+        assert said in done.stderr
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("agentsight_rx.cli.mcp.clients.written_whole", full)
+        done = ended(capsys, "mcp", "install", "--for", "cursor", "--yes")
+        assert (1, True) == (done.returncode, "cannot be written: no space left on" in done.stderr)
+    monkeypatch.setenv("CODEX_HOME", str(home / "c"))
+    done = ended(capsys, "mcp", "install", "--for", "codex", "--remove", "--yes")
+    assert (2, True) == (done.returncode, "it has the entry in another form" in done.stderr)
+    assert table == (home / "c" / "config.toml").read_text()
+    monkeypatch.delenv("HOME")
+    done = ended(capsys, "mcp", "install", "--for", "claude", "--yes")
+    assert (2, True) == (done.returncode, "HOME='' is no directory" in done.stderr)

@@ -13,6 +13,8 @@ from agentsight_rx.cli.mcp.answers import ask
 from agentsight_rx.cli.mcp.library import refusal_of
 from agentsight_rx.cli.places.stores import MACHINE
 from agentsight_rx.core.errors import StoreError, UsageError
+from tests.cli.report.story import Story, recorded
+from tests.cli.report.story import text as says
 
 from .recordings import asked, library_of
 
@@ -57,11 +59,25 @@ def test_a_file_that_changes_its_owner_is_not_read_any_more(run: Path, tmp_path:
 
 def test_a_session_is_named_by_the_begin_of_its_id_in_any_recording(run: Path, injected: Path) -> None:
     with library_of(run, injected) as library:
-        assert "injected" == library.found("", "7d1e").recording
+        found = library.found("", "7d1e")
+        assert ("injected", frozenset({"7d1e0c52"})) == (found.recording, found.selection.sessions)
         assert "run" == library.found("run", "newest").recording
         assert "run" == library.found("/somewhere/run.lmdb", "").recording
         with pytest.raises(UsageError, match="no session begins with 'x' in run"):
             library.found("run", "x")
+        with pytest.raises(UsageError, match="no recording of yours is 'nothing'; find_sessions lists the recordings"):
+            library.found("nothing", "")
+
+
+def test_a_begin_of_several_ids_is_refused_and_a_whole_id_is_not(tmp_path: Path) -> None:
+    stories = [Story(pid=pid, session=session) for pid, session in ((10, "aaaa"), (20, "aaaa-b"), (30, "aaac"))]
+    for story in stories:
+        story.runs("claude")
+        story.asks(says("Do it."), answer=[says("Done.")], usage={"input_tokens": 5, "output_tokens": 1})
+    with library_of(recorded(tmp_path / "three.lmdb", *stories)) as library:
+        with pytest.raises(UsageError, match="3 sessions begin with 'aaa'; give more of the id"):
+            library.found("", "aaa")
+        assert "aaaa" == library.found("", "aaaa").session.id
 
 
 def test_where_one_is_being_recorded_it_says_to_ask_again(run: Path) -> None:

@@ -81,3 +81,10 @@ def test_behind_the_end_there_are_no_rows() -> None:
 
 def test_a_row_has_the_fields_that_say_something() -> None:
     assert {"zero": 0, "no": False, "pair": [1, 2]} == row_of(zero=0, no=False, pair=(1, 2), none=None, empty="", nothing=())
+
+
+def test_a_row_that_no_limit_makes_short_says_so() -> None:
+    row: object = "x"
+    for _ in range(5):
+        row = {str(number): row for number in range(10)}
+    assert [{"cut": "this has more than 6,000 bytes"}] == _pages(Answer(said="one", rows=[{"row": row}]))[0]["recorded"]["rows"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent, TextResourceContents
 
+from agentsight_rx.cli.mcp import server
 from agentsight_rx.cli.mcp.answers import TOOLS_BY_NAME
 from agentsight_rx.cli.mcp.paging import MOST
 
@@ -31,10 +33,10 @@ _PROGRAM = (sys.executable, "-m", "agentsight_rx", "mcp")
 
 def _asked(recording: Path, questions: Callable[[Client], Awaitable[None]]) -> None:
     program, *words = _PROGRAM
-    server = StdioServerParameters(command=program, args=[*words, "--db", str(recording)])
+    program_of = StdioServerParameters(command=program, args=[*words, "--db", str(recording)], env=dict(os.environ))
 
     async def run() -> None:
-        async with Client(stdio_client(server)) as client:
+        async with Client(stdio_client(program_of)) as client:
             await questions(client)
 
     anyio.run(run)
@@ -157,3 +159,10 @@ def test_over_http_it_answers_who_has_the_token(run: Path) -> None:
             assert status == answer.status_code
             assert PROMPT not in answer.text
         assert 405 == httpx2.get(url, headers=bearer).status_code
+
+
+def test_a_signal_ends_it_with_the_status_of_that_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = list[int]()
+    monkeypatch.setattr(server.os, "_exit", ended.append)
+    server._leave("SIGTERM")  # pyright: ignore[reportPrivateUsage]
+    assert [143] == ended

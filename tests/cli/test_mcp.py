@@ -13,6 +13,12 @@ import pytest
 
 import agentsight_rx.cli.mcp as command
 from tests.cli.inside import ended
+from tests.cli.mcp.recordings import replayed
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return replayed(tmp_path_factory.mktemp("mcp") / "run.lmdb")
 
 
 @pytest.mark.parametrize(
@@ -26,6 +32,7 @@ from tests.cli.inside import ended
         (("--server-port", "7"), 2, "--server-port is the port of --http; give both"),
         (("--http", "--server-port", "70000"), 2, "--server-port 70000 is not a port"),
         (("--prices", "/nothing.toml"), 2, "/nothing.toml cannot be read"),
+        (("install", "--for", "nothing"), 2, "nothing"),
         (("nothing",), 2, "No such command 'nothing'"),
     ],
 )
