@@ -17,8 +17,12 @@ from agentsight_rx.cli.mcp import answers
 from agentsight_rx.cli.mcp.answers import TOOLS_BY_NAME, OfSession, ask, schema_of
 from agentsight_rx.cli.mcp.library import Library
 from agentsight_rx.cli.mcp.paging import MOST, NOTE
+from agentsight_rx.llm.prices import Prices
 from agentsight_rx.runtime.web.search import Found
-from agentsight_rx.view.queries.calls.call import read_call
+from agentsight_rx.store.state import Store
+from agentsight_rx.view import CallRow
+from agentsight_rx.view.queries.calls.call import WholeCall, read_call
+from agentsight_rx.view.queries.context.context import AgentContext
 from tests.cli.report.story import Story, recorded
 from tests.cli.report.story import text as says
 
@@ -144,20 +148,30 @@ def test_peers_of_connections_are_hosts_too(tmp_path: Path) -> None:
 
 
 def test_without_the_bytes_of_a_call_there_are_the_texts_of_its_row(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "read_call", lambda *each: replace(read_call(*each), exchange=None))
+    def without_bytes(store: Store, row: CallRow, prices: Prices) -> WholeCall:
+        return replace(read_call(store, row, prices), exchange=None)
+
+    monkeypatch.setattr(answers, "read_call", without_bytes)
     kinds = {row["kind"]: row["text"] for row in _rows(asked(library, "call", turn=1))}
     assert ("I run the test first.", True) == (kinds["answer"], "are not in the recording" in kinds["note"])
 
 
 def test_a_context_that_is_not_known_is_said(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "read_contexts", lambda *_: [])
+    def nothing(*_: object) -> list[AgentContext]:
+        return []
+
+    monkeypatch.setattr(answers, "read_contexts", nothing)
     said = "no request of this session up to turn 3 was captured whole, so its context is not known"
     assert said == asked(library, "context", turn=3)["answer"]
 
 
 def test_a_search_waits_for_the_index_and_says_where_it_is_not_whole(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     states = iter((True, False))
-    monkeypatch.setattr(library.search, "search", lambda *_, **__: Found((), 1, 2, going_on=next(states)))
+
+    def search(_: str, *, limit: int) -> Found:
+        return Found((), 1, limit and 2, going_on=next(states))
+
+    monkeypatch.setattr(library.search, "search", search)
     assert "only 1 of 2 recordings were searched so far: ask again" == asked(library, "search", words="x")["not_seen"]
 
 

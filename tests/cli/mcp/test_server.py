@@ -163,6 +163,6 @@ def test_over_http_it_answers_who_has_the_token(run: Path) -> None:
 
 def test_a_signal_ends_it_with_the_status_of_that_signal(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = list[int]()
-    monkeypatch.setattr(server.os, "_exit", ended.append)
+    monkeypatch.setattr(os, "_exit", ended.append)
     server._leave("SIGTERM")  # pyright: ignore[reportPrivateUsage]
     assert [143] == ended
