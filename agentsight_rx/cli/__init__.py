@@ -1,8 +1,8 @@
 """
 The command line: turns flags into options, options into a graph and sinks, and errors into one sentence.
 
-A command has a file, or a folder: `top`, `report`, `watch`, `service`, `guard` and `doctor`. `flags` has the flags that they
-share; `values` turns their text into values.
+A command has a file, or a folder: `top`, `report`, `watch`, `service`, `guard`, `mcp` and `doctor`. `flags` has the flags that
+they share; `values` turns their text into values.
 
 `capturing`: what the commands that capture share, such as the start of a command and the destinations.
 `program`: what all commands share: help, errors, the version, the pages that are made of the flags.
@@ -68,6 +68,11 @@ _COMMANDS = {
     "bench": ("bench", "bench", "Measure what this program costs here, with targets. Each ratio is of one run."),
     "demo": ("demo", "demo", "Record a small real agent that talks to a fake model over TLS, all on this machine."),
     "report": ("report", "report", "What the newest session did, what it cost, and whether anything is missing."),
+    "mcp": (
+        "mcp",
+        "mcp",
+        "Let an agent ask about your recordings over MCP. It changes nothing, and answers about no other user.",
+    ),
     "cluster": ("cluster", "cluster", "Analyse the spools of many hosts, on one machine or on many."),
     "ship": (
         "cluster",
@@ -76,7 +81,7 @@ _COMMANDS = {
     ),
     "debug": ("debug", "debug", "Watch one source alone, through its own chain."),
 }
-_GROUPS = ("watch", "service", "report", "cluster", "guard", "debug")  # have commands of their own
+_GROUPS = ("watch", "service", "report", "mcp", "cluster", "guard", "debug")  # have commands of their own
 _COMPLETE = "_AGENTSIGHT_RX_COMPLETE"  # set by the shell's completion, with the words of the line in one of these
 _WORDS_OF_THE_LINE = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
 

@@ -36,6 +36,7 @@ _COMMANDS = (
     "bench",
     "demo",
     "report",
+    "mcp",
     "cluster",
     "ship",
     "debug",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from functools import cache
 from gzip import compress
 from hashlib import sha256
@@ -177,7 +178,7 @@ def application(api: Api, access: Access, meter: Meter) -> ASGIApp:
         Route("/api/v1/info", info),
         *api.routes(),
     ]
-    return _Guard(Starlette(routes=routes, exception_handlers={HTTPException: _answer, Exception: _answer}), access, meter)
+    return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _answer, Exception: _answer}), access, meter)
 
 
 def _takes_gzip(accepted: str) -> bool:
@@ -203,15 +204,22 @@ async def _answer(_: Request, error: Exception) -> Response:
     return _error(500, "this is a bug of agentsight-rx; the capture goes on")
 
 
-class _Guard:
+def _methods(path: str) -> tuple[str, ...]:
+    return ("POST",) if path == SEEN else ("GET", "HEAD")
+
+
+class Guard:
     """
     Checks host, origin, method and token of every request, and adds the security headers to every answer.
 
     The host, because with a foreign name that resolves to this machine (DNS rebinding) a foreign page has our origin.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, meter: Meter) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, meter: Meter, *, methods: Callable[[str], tuple[str, ...]] = _methods
+    ) -> None:
         self._app = app
+        self._methods = methods
         self._listen = access.listen
         self._bearer = f"Bearer {access.token}".encode()
         self._meter = meter
@@ -241,7 +249,7 @@ class _Guard:
             return _error(403, "this host name is not one of this server: use the address that agentsight-rx printed")
         if any(origin != f"http://{hosts[0]}" for origin in headers.getlist("origin")):
             return _error(403, "pages of other origins get no answer")
-        allowed = ("POST",) if scope["path"] == SEEN else ("GET", "HEAD")
+        allowed = self._methods(scope["path"])
         if scope["method"] not in allowed:
             refused = _error(405, f"only {allowed[0]} is answered")
             refused.headers["allow"] = ", ".join(allowed)

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ...core.errors import SinkError
 from .place import BACKLOG
@@ -24,7 +24,9 @@ _STOP_S = 5.0  # measured: 0.2 s with open streams, 1.4 s with a reader that doe
 class Serving:
     """Runs from its making on. Raises SinkError where it does not start."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, limits: Limits | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, listener: socket.socket, limits: Limits | None = None, *, lifespan: Literal["on", "off"] = "off"
+    ) -> None:
         import uvicorn
 
         from .connections import Limits, protocol
@@ -35,7 +37,7 @@ class Serving:
                 app,
                 http=protocol(limits),
                 ws="none",
-                lifespan="off",
+                lifespan=lifespan,
                 proxy_headers=False,
                 server_header=False,
                 backlog=BACKLOG,
