@@ -85,7 +85,7 @@ def test_an_example_prints_what_the_page_shows(said: Callable[..., str], name: s
     assert len((EXAMPLES / name).read_text().splitlines()) < LINES_MOST
 
 
-@pytest.mark.parametrize("code", [code for code, _ in BLOCKS], ids=["reading", "tables"])
+@pytest.mark.parametrize("code", [code for code, _ in BLOCKS], ids=["reading", "tables", "sources"])
 def test_a_program_of_the_page_prints_what_it_shows(said: Callable[..., str], code: str) -> None:
     assert dict(BLOCKS)[code] == said("-c", code)
 

@@ -2,7 +2,8 @@
 What is asked of a store, and the answers: reports, the page, snapshots.
 
 `queries`: the questions, in folders by what they are about. `snapshot`: the newest rows as one JSON object.
-`page`: the answers to the page. `transcripts`: the session files that agents write, read and compared with the wire.
+`page`: the answers to the page. `exports`: files for other tools.
+`transcripts`: the session files that agents write, read and compared with the wire.
 """
 
 from typing import TYPE_CHECKING

@@ -83,7 +83,7 @@ def test_what_the_sources_do_not_need_is_imported_while_they_are_opened() -> Non
 
 def test_a_recording_loads_neither_what_serves_the_page_nor_what_exports() -> None:
     late = {"uvicorn", "starlette", "sse_starlette", "opentelemetry", "urllib.request", "rich.table", "pydantic", "elftools"}
-    own = {f"agentsight_rx.{name}" for name in ("view.page", "view.queries.sessions.verdict", "llm.context", "sinks.exports")}
+    own = {f"agentsight_rx.{name}" for name in ("view.page", "view.queries.sessions.verdict", "llm.context", "view.exports")}
     assert not (late | own) & _imported("cli.record", *_BESIDE_THE_SOURCES)
 
 

@@ -14,10 +14,10 @@ from msgspec import Struct
 
 from ...core.errors import UsageError
 from ...events import Event, milliseconds
-from ...sinks.exports.tables import TableName, arrow_table
 from ...store.log.reading import read_events_of_now
 from ...store.rows.kinds import AlertRow, HttpRow, ProcessRow, SessionRow, ToolRow
 from ...store.state import LmdbStore, MemoryStore
+from ...view.exports.tables import TableName, arrow_table
 from ...view.queries import Selection
 from ...view.queries.alerts import read_alerts
 from ...view.queries.calls.call import WholeCall, find_calls, read_call, read_calls
