@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from html import escape
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 from reactivex import ConnectableObservable, Observable, abc
@@ -76,6 +77,9 @@ class Operator(Generic[A_contra, B_co]):
         """The running part: for a chain, for tests and for other ways to run it."""
         return self._make(site)
 
+    def __repr__(self) -> str:
+        return f"<Operator {self.name}{f'  {self.options}' if self.options else ''}>"
+
 
 class Stream(Observable[E_co]):
     """An Observable of events: operators of this package get batches, any other subscriber single events, in order."""
@@ -88,6 +92,12 @@ class Stream(Observable[E_co]):
     @property
     def name(self) -> str:
         return self._root.name
+
+    def __repr__(self) -> str:
+        return f"<Stream {' ▸ '.join([self.name, *(stage.name for stage in self._stages)])}>"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.node().text())}</pre>"
 
     def then(self, operator: Operator[Any, B]) -> Stream[B]:
         """This stream, continued by an operator of this package."""

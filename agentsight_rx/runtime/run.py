@@ -78,6 +78,10 @@ class Summary(Struct):
     error: GraphError | None = None  # a function of the graph raised it, and so the graph ended
     stopped: BaseException | None = None  # SystemExit or KeyboardInterrupt of a function of the graph
 
+    def __repr__(self) -> str:
+        end = f"ended by {self.ended_by} after {self.seconds:.1f} s"
+        return f"<Summary: {end}, {'; '.join(self.failures) or 'no failure'}; {self.ledger!r}>"
+
     def raised(self) -> Summary:
         """This summary, where nothing of the graph has raised."""
         if self.stopped is not None:
