@@ -17,8 +17,9 @@ from reactivex.subject import Subject
 
 from ..events.loss import Reason
 from .engine import Engine, Site
+from .errors import refuse_others
 from .hub import Hub, Outlet, Reader, needs_order
-from .machine import Halted, Kernel, Node, are_ours, may_subscribe_again
+from .machine import Halted, Kernel, Machine, Node, are_ours, may_subscribe_again
 from .mailbox import Door
 from .virtual import engine_of
 
@@ -34,6 +35,9 @@ J = TypeVar("J")
 A_contra = TypeVar("A_contra", contravariant=True)
 B_co = TypeVar("B_co", covariant=True)
 E_co = TypeVar("E_co", covariant=True)
+
+
+_EACH = "give the class {0}, not {0}()"
 
 
 class Root(Protocol[E_co]):
@@ -60,6 +64,10 @@ class Operator(Generic[A_contra, B_co]):
         authors: Sequence[object] = (),
     ) -> None:
         """`authors`: the functions and classes that do its work, whose module says whose bugs it has; () for `make` alone."""
+        for author in authors:
+            machine = isinstance(author, Machine)
+            wanted, hint = "a function that makes a machine" if machine else "a function", _EACH.format(type(author).__name__)
+            refuse_others(f"op.{name}", wanted, [author], callable, hint=hint if machine else "")
         self.name = name
         self.options = options
         self.ours = are_ours(authors or (make,))
@@ -278,6 +286,7 @@ def begun(source: Stream[E]) -> tuple[Stream[E], Hub[Any]]:
 
 def as_stream(source: Observable[E]) -> Stream[E]:
     """Any Observable as a Stream; a Stream is one already."""
+    refuse_others("a graph", "a Stream or another Observable", [source], lambda value: _is(value, Observable))
     return source if isinstance(source, Stream) else Stream[E](_Gathered(source))
 
 
@@ -584,6 +593,7 @@ def _piped(source: Stream[Any] | _Named[Any], operators: Sequence[Callable[[Any]
     last: Any = source
     node = source.node()
     for operator in operators:
+        refuse_others("pipe", "operators, such as op.keep(f)", [operator], callable)
         made: Any = operator(last)
         wrapped = _wrapped(operator)
         if _is(made, Stream) or (_is(made, _Named) and not wrapped.__module__.startswith("reactivex.")):

@@ -17,7 +17,7 @@ from reactivex import Observable
 
 from ..core.bounded import Spare
 from ..core.engine import Engine, Site
-from ..core.errors import AgentsightError, GraphError, Unavailable
+from ..core.errors import AgentsightError, GraphError, Unavailable, refuse_others
 from ..core.hub import Hub, Reader, Shares, Waiter, Wakes
 from ..core.machine import Bug, bug_of
 from ..core.mailbox import Mailbox, Overflow, inbox
@@ -185,6 +185,11 @@ class Run:
         self._engine = Engine(strict=on_bug == "raise_all", halts=on_bug == "raise", box=self._inbox)
         self._engine.attached = self._attached
         self._ledger = self._engine.ledger
+        wanted = "a list of Sinks, such as [sinks.console()]"
+        refuse_others("run", wanted, [sinks], lambda each: hasattr(each, "__iter__"))
+        sinks = list(sinks)
+        if sinks:
+            refuse_others("run", wanted, sinks, lambda each: isinstance(each, Sink))
         self._taking = [SinkThread(sink, self._ledger) for sink in sinks]  # what the graph emits
         self._sinks = list(self._taking)
         if isinstance(on_bug, Sink):

@@ -254,7 +254,7 @@ class Recording:
         return self.summary(**part).verdict
 
     def findings(self, **part: Unpack[Part]) -> Rows[Finding]:
-        """Findings that are worth a look: loops, repeats, failures, a lost cache, a growing context. What cost most comes first."""
+        """Loops, repeats, failures, a lost cache, a growing context: the dearest first."""
         return late.Rows(self.summary(**part).findings)
 
     def health(self) -> Health:
