@@ -121,6 +121,17 @@ def test_a_report_loads_no_reader_of_model_calls_and_no_redaction() -> None:
     assert not {name for name in loaded if name.startswith("agentsight_rx.policy.redaction")}
 
 
+_RECORDING_MODULES_MOST = 140  # of ours; 215 while `open_recording` imported every sink
+
+
+def test_a_program_opens_a_recording_without_rx_sinks_and_reports() -> None:
+    code = "import sys; from agentsight_rx import open_recording; print(*sys.modules)"
+    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    rooms = {f"agentsight_rx.{name}" for name in ("sinks", "sources", "operators", "view.exports", "runtime.recording.reports")}
+    assert not (rooms | {"reactivex", "asyncio"}) & loaded
+    assert sum(name.startswith("agentsight_rx") for name in loaded) <= _RECORDING_MODULES_MOST
+
+
 _COUNTED = """
 import re, sys
 from re import _compiler
