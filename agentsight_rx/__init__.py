@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .events.loss import Ledger, Reason
     from .graphs import TraceOptions, explain, replay, trace
     from .runtime.aio import EventStream, stream
-    from .runtime.recording.opened import Part, Recording, open_recording
+    from .runtime.recording.opened import Part, Recording, Recordings, open_recording, open_recordings
+    from .runtime.recording.reports import Rows
     from .runtime.run import Run, Summary, run
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "Part",
     "Reason",
     "Recording",
+    "Recordings",
+    "Rows",
     "Run",
     "Sink",
     "Stream",
@@ -43,6 +46,7 @@ __all__ = [
     "merge",
     "op",
     "open_recording",
+    "open_recordings",
     "operators",
     "replay",
     "run",
@@ -64,7 +68,8 @@ if not TYPE_CHECKING:
             ".core.errors": ("GraphError",),
             ".graphs": ("TraceOptions", "explain", "replay", "trace"),
             ".events.loss": ("Ledger", "Reason"),
-            ".runtime.recording.opened": ("Part", "Recording", "open_recording"),
+            ".runtime.recording.opened": ("Part", "Recording", "Recordings", "open_recording", "open_recordings"),
+            ".runtime.recording.reports": ("Rows",),
             ".runtime.run": ("Run", "Summary", "run"),
         },
         {"events": ".events", "op": ".operators", "operators": ".operators", "sinks": ".sinks", "sources": ".sources"},

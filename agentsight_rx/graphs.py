@@ -231,13 +231,7 @@ def _any_tls(source: Stream[Event], options: TraceOptions) -> Stream[Event]:
 
 def explain(graph: Stream[Output]) -> str:
     """The graph as text: one stage a line, its inputs indented below it."""
-    return "\n".join(_lines(graph.node(), 0))
-
-
-def _lines(node: Node, depth: int) -> list[str]:
-    name = node.name if node.ours else f"{node.name} (RxPY)"
-    line = f"{'  ' * depth}{name}{f'  {node.options}' if node.options else ''}"
-    return [line, *(text for source in node.inputs for text in _lines(source, depth + 1))]
+    return graph.node().text()
 
 
 def unredacted(node: Node, *, safe: bool = False) -> list[str]:

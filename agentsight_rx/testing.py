@@ -1,16 +1,13 @@
 """For tests of your own operators: the public name of `runtime/testing/`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .runtime import testing as _testing
+from .core.start import deferred
 
 if TYPE_CHECKING:
     from .runtime.testing import Actor, Law, Moment, Scene, check_operator, cold, expected, observed, recorded
 
 __all__ = ["Actor", "Law", "Moment", "Scene", "check_operator", "cold", "expected", "observed", "recorded"]
 
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        """The laws need Hypothesis, which the rest does without: each name is imported when it is used."""
-        return getattr(_testing, name)
+if not TYPE_CHECKING:  # the laws need Hypothesis, which the rest does without
+    __getattr__ = deferred(__name__, {"agentsight_rx.runtime.testing": __all__}, {})

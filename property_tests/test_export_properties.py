@@ -11,7 +11,7 @@ from msgspec import Raw
 from perfetto.protos.perfetto.trace import perfetto_trace_pb2
 
 from agentsight_rx.runtime.web.app import Bundle, single_file
-from agentsight_rx.sinks.exports.perfetto_packets import Lanes, instant, slice_of
+from agentsight_rx.view.exports.perfetto_packets import Lanes, instant, slice_of
 from agentsight_rx.view.page import Embedded
 
 NUMBERS = st.integers(0, (1 << 63) - 1)

@@ -15,7 +15,7 @@ from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any, ForwardRef, get_args, is_typeddict
 
-from msgspec import NODEFAULT, Struct
+from msgspec import NODEFAULT, Raw, Struct
 from msgspec.structs import fields
 
 __all__ = ["MODULES", "public_api"]
@@ -66,9 +66,13 @@ def _fields(name: str, kind: type[Any]) -> Iterator[str]:
     for field in fields(kind) if issubclass(kind, Struct) else ():
         required = field.default is NODEFAULT and field.default_factory is NODEFAULT
         made = field.default if field.default_factory is NODEFAULT else field.default_factory()
-        yield f"{name}.{field.name}: {_annotation(kind, field.name)}{'' if required else f' = {made!r}'}"
+        yield f"{name}.{field.name}: {_annotation(kind, field.name)}{'' if required else f' = {_value(made)}'}"
     if is_typeddict(kind):
         yield from (f"{name}[{key!r}]: {_text(value)}" for key, value in inspect.get_annotations(kind).items())
+
+
+def _value(made: object) -> str:
+    return "Raw()" if isinstance(made, Raw) else repr(made)
 
 
 def _annotation(kind: type, field: str) -> str:

@@ -61,7 +61,7 @@ from agentsight_rx.core.stream import of
 from agentsight_rx.events import Origin, Reply, SseMessage
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.operators.count_models import ModelCount
-from agentsight_rx.sinks.exports.csv_tables import csv_lines
+from agentsight_rx.view.exports.csv_tables import csv_lines
 from agentsight_rx.sinks.otel.chat import fields_of_call
 from agentsight_rx.sinks.otel.names import SPANS, attributes_of
 from agentsight_rx.testing import Scene, recorded

@@ -39,6 +39,16 @@ PROGRAMS = [(match["code"], match["said"]) for match in SHOWN.finditer(PAGE)]
 NAMED = re.compile(r"# examples/(?P<name>\w+\.py)\n(?P<code>.*)", re.DOTALL)
 GALLERY = {found["name"]: (found["code"], said) for code, said in PROGRAMS if (found := NAMED.fullmatch(code))}
 BLOCKS = [(code, said) for code, said in PROGRAMS if not NAMED.fullmatch(code)]
+NOTEBOOK = """
+import ast, sys
+space, shown = {}, []
+for cell in sys.argv[1:]:
+    *body, last = ast.parse(cell).body
+    exec(compile(ast.Module([*body, *([] if isinstance(last, ast.Expr) else [last])], []), "cell", "exec"), space)
+    value = eval(compile(ast.Expression(last.value), "cell", "eval"), space) if isinstance(last, ast.Expr) else None
+    shown.append(repr(value) if len(shown) == 0 else getattr(value, "_repr_html_", lambda: repr(value))())
+print(*shown, sep=chr(0), end="")
+"""
 NO_PART = {"agent.py", "alerts_hook.py"}  # an agent to record, and a hook of one
 
 
@@ -109,7 +119,19 @@ def test_an_example_prints_what_the_page_shows(said: Callable[..., str], name: s
     assert len((EXAMPLES / name).read_text().splitlines()) < LINES_MOST
 
 
-@pytest.mark.parametrize("code", [code for code, _ in BLOCKS], ids=["reading", "tables"])
+def test_the_notebook_runs_cell_by_cell(said: Callable[..., str]) -> None:
+    """As a notebook does it: all cells share their names, and the last value of a cell is shown."""
+    cells = re.split(r"^# %%.*$", (ROOT / "docs" / "notebook.py").read_text(), flags=re.MULTILINE)[1:]
+    shown = said("-c", NOTEBOOK, *cells).split("\0")
+    assert len(cells) == len(shown)
+    assert shown[0].startswith("<Recording run.lmdb: 1 session, 7 calls, 37,166 tokens, ")
+    assert shown[1].startswith("<p>Edited 2 files, ran 3 commands")
+    assert "<table><tr><td>" in shown[3]
+    assert shown[-1].startswith("<pre>")
+    assert not any("<script" in each or str(ROOT) in each for each in shown)
+
+
+@pytest.mark.parametrize("code", [code for code, _ in BLOCKS], ids=["reading", "tables", "sources"])
 def test_a_program_of_the_page_prints_what_it_shows(said: Callable[..., str], code: str) -> None:
     assert dict(BLOCKS)[code] == said("-c", code)
 

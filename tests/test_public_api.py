@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import subprocess
+import sys
 from difflib import unified_diff
+from importlib import import_module
 from pathlib import Path
 
 from scripts.public_api import MODULES, public_api
@@ -29,6 +33,27 @@ def test_a_name_is_there_with_its_signature() -> None:
     assert "agentsight_rx.Reason.BUG = 'bug'" in made
     assert "agentsight_rx.operators.normalize(*, offset: Callable[[], int] = wall_offset) -> Operator[E, E]" in made
     assert len(set(made)) == len(made)
+
+
+def test_examples_import_public_names_alone() -> None:
+    """Also the programs in pages; a block that is a file of the project belongs to it."""
+    pages = [ROOT / "README.md", ROOT / "docs" / "adding.md", ROOT / "docs" / "library.md"]
+    blocks = [block for page in pages for block in re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.M | re.S)]
+    programs = [block for block in blocks if re.match(r"# (agentsight_rx|tests|property_tests)/", block) is None]
+    programs += [path.read_text() for path in (ROOT / "examples").rglob("*.py")]
+    trees = map(ast.walk, map(ast.parse, programs))
+    imported = [each for tree in trees for each in tree if isinstance(each, ast.ImportFrom) and not each.level]
+    ours = [(each.module or "", name.name) for each in imported for name in each.names]
+    public = {name: {*import_module(name).__all__} for name in MODULES}
+    found = {(place, name) for place, name in ours if place.split(".")[0] == "agentsight_rx"}
+    assert len(found) > 30
+    assert set() == {(place, name) for place, name in found if name not in public.get(place, ())}
+
+
+def test_dir_lists_the_public_names() -> None:
+    code = f"import {', '.join(MODULES)}\nfor name in {MODULES!r}: print(set(eval(name).__all__) - set(dir(eval(name))))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ["set()"] * len(MODULES) == done.stdout.splitlines()
 
 
 def test_the_page_names_each_public_module() -> None:

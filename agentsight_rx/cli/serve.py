@@ -13,12 +13,13 @@ from ..core.messages import program, say
 from ..core.signals import EndRequest, asking_to_end, how_to_end
 from ..runtime.recording.price_file import load_prices
 from ..runtime.web import serve_stored
+from ..store.state import is_being_written
 from ..store.words import plural
 from .capturing.launch import invoking_user
 from .capturing.stopping import deciding
 from .flags.destinations import Page
 from .flags.group import Only
-from .places.stores import is_being_written, recorded, search_index
+from .places.stores import recorded, search_index
 from .watch.pausing import watched_now
 
 

@@ -2,6 +2,7 @@
 Every error a person can meet, named for who must act. The message names the seen value, the expected value, and the next step.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -15,6 +16,17 @@ class UsageError(AgentsightError):
     """The command line, a filter text or an argument is not usable: the person typing must change it."""
 
     exit_status = 2
+
+
+def refuse_others(where: str, wanted: str, given: Iterable[object], fits: Callable[[object], bool], *, hint: str = "") -> None:
+    """Raises UsageError unless there are values, and each fits. It names what `where` wants and what it got."""
+    values = list(given)
+    for value in values:
+        if not fits(value):
+            kind = f"the class {value.__name__}" if isinstance(value, type) else f"a value of {type(value).__name__}"
+            raise UsageError(f"{where} wants {wanted}, and got {kind}{': ' * bool(hint)}{hint}")
+    if not values:
+        raise UsageError(f"{where} wants {wanted}, and got nothing")
 
 
 class CaptureError(AgentsightError):

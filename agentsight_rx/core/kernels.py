@@ -14,6 +14,7 @@ from msgspec import Raw
 from ..events import Loss
 from ..events.loss import Reason
 from .engine import Site
+from .errors import refuse_others
 from .machine import Bounded, Checkpointed, Halted, Kernel, Machine, Malformed, encode_state
 from .stream import Operator
 
@@ -132,6 +133,7 @@ def only(*kinds: type[Any]) -> Operator[object, Any]:
         [           only(SseMessage)             ]
         ---------------SseMessage----------------|
     """
+    refuse_others("op.only", "kinds of events", kinds, lambda kind: isinstance(kind, type), hint="write op.only(Kind)")
     return keep(lambda event: isinstance(event, kinds), name="only", options=", ".join(kind.__name__ for kind in kinds))
 
 

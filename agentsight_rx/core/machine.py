@@ -261,6 +261,11 @@ class Node(Struct, frozen=True):
     inputs: tuple[Node, ...] = ()
     ours: bool = True
 
+    def text(self, depth: int = 0) -> str:
+        """One stage a line, its inputs indented below it."""
+        line = f"{'  ' * depth}{self.name}{'' if self.ours else ' (RxPY)'}{f'  {self.options}' if self.options else ''}"
+        return "\n".join([line, *(source.text(depth + 1) for source in self.inputs)])
+
 
 # Stock operators with one input, to which they subscribe once, and one output
 _SUBSCRIBE_ONCE = frozenset({

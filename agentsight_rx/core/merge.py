@@ -12,6 +12,7 @@ from reactivex.disposable import CompositeDisposable
 
 from ..events import BlindSpot, Event, Loss, Tick, TlsUse, moment_of
 from .engine import Engine, Site
+from .errors import refuse_others
 from .hub import Outlet
 from .machine import Kernel, Node, encode_state
 from .reading import LATE_NS
@@ -109,6 +110,7 @@ def merge(*streams: Stream[E], time_of: Callable[[Any], int] = moment_of) -> Str
     32 MiB, all of it goes out at once. A stream that fails ends the run; where `on_bug` of `run` says otherwise, it is
     counted as a bug and the others go on.
     """
+    refuse_others("merge", "Streams, such as merge(a, b)", streams, lambda each: isinstance(each, Stream))
     return Stream[E](_Merge(streams, time_of))
 
 

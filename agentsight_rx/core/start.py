@@ -111,7 +111,8 @@ def _texts(place: str) -> Iterator[bytes]:
 
 
 # -- lazy names ----------------------------------------------------------------------------------------------------
-# Where the public names of a package are -> its `__getattr__` (PEP 562), which imports each when it is first used.
+# Where the public names of a package are -> its `__getattr__` (PEP 562), which imports each when it is first used,
+# and its `__dir__`.
 
 
 def deferred(package: str, places: Mapping[str, Sequence[str]], modules: Mapping[str, str]) -> Callable[[str], Any]:
@@ -119,9 +120,12 @@ def deferred(package: str, places: Mapping[str, Sequence[str]], modules: Mapping
     `places`: the names in each module of `package`; `modules`: names that are modules themselves.
 
     A capture needs most of the program, and takes most of a second to import it; a report needs little of it. No name may be
-    the name of a module in `package` unless it means that module: to import the module sets the name.
+    the name of a module in `package` unless it means that module: to import the module sets the name. `dir` lists all
+    names.
     """
     place_of = {name: place for place, names in places.items() for name in names}
+    space = vars(sys.modules[package])
+    space["__dir__"] = lambda: sorted({name for name in space if name.startswith("__")}.union(space.get("__all__", place_of)))
 
     def found(name: str) -> Any:
         if name in modules:
@@ -130,7 +134,7 @@ def deferred(package: str, places: Mapping[str, Sequence[str]], modules: Mapping
             value = getattr(import_module(place_of[name], package), name)
         else:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        setattr(sys.modules[package], name, value)
+        space[name] = value
         return value
 
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from html import escape
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 from reactivex import ConnectableObservable, Observable, abc
@@ -17,8 +18,9 @@ from reactivex.subject import Subject
 
 from ..events.loss import Reason
 from .engine import Engine, Site
+from .errors import refuse_others
 from .hub import Hub, Outlet, Reader, needs_order
-from .machine import Halted, Kernel, Node, are_ours, may_subscribe_again
+from .machine import Halted, Kernel, Machine, Node, are_ours, may_subscribe_again
 from .mailbox import Door
 from .virtual import engine_of
 
@@ -34,6 +36,9 @@ J = TypeVar("J")
 A_contra = TypeVar("A_contra", contravariant=True)
 B_co = TypeVar("B_co", covariant=True)
 E_co = TypeVar("E_co", covariant=True)
+
+
+_EACH = "give the class {0}, not {0}()"
 
 
 class Root(Protocol[E_co]):
@@ -60,6 +65,10 @@ class Operator(Generic[A_contra, B_co]):
         authors: Sequence[object] = (),
     ) -> None:
         """`authors`: the functions and classes that do its work, whose module says whose bugs it has; () for `make` alone."""
+        for author in authors:
+            machine = isinstance(author, Machine)
+            wanted, hint = "a function that makes a machine" if machine else "a function", _EACH.format(type(author).__name__)
+            refuse_others(f"op.{name}", wanted, [author], callable, hint=hint if machine else "")
         self.name = name
         self.options = options
         self.ours = are_ours(authors or (make,))
@@ -81,6 +90,9 @@ class Operator(Generic[A_contra, B_co]):
         """The running part: for a chain, for tests and for other ways to run it."""
         return self._make(site)
 
+    def __repr__(self) -> str:
+        return f"<Operator {self.name}{f'  {self.options}' if self.options else ''}>"
+
 
 class Stream(Observable[E_co]):
     """An Observable of events: operators of this package get batches, any other subscriber single events, in order."""
@@ -93,6 +105,12 @@ class Stream(Observable[E_co]):
     @property
     def name(self) -> str:
         return self._root.name
+
+    def __repr__(self) -> str:
+        return f"<Stream {' ▸ '.join([self.name, *(stage.name for stage in self._stages)])}>"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.node().text())}</pre>"
 
     def then(self, operator: Operator[Any, B]) -> Stream[B]:
         """This stream, continued by an operator of this package."""
@@ -280,6 +298,7 @@ def begun(source: Stream[E]) -> tuple[Stream[E], Hub[Any]]:
 
 def as_stream(source: Observable[E]) -> Stream[E]:
     """Any Observable as a Stream; a Stream is one already."""
+    refuse_others("a graph", "a Stream or another Observable", [source], lambda value: _is(value, Observable))
     return source if isinstance(source, Stream) else Stream[E](_Gathered(source))
 
 
@@ -626,6 +645,7 @@ def _piped(source: Stream[Any] | _Named[Any], operators: Sequence[Callable[[Any]
     last: Any = source
     node = source.node()
     for operator in operators:
+        refuse_others("pipe", "operators, such as op.keep(f)", [operator], callable)
         made: Any = operator(last)
         wrapped = _wrapped(operator)
         if _is(made, Stream) or (_is(made, _Named) and not wrapped.__module__.startswith("reactivex.")):

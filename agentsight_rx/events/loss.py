@@ -146,6 +146,10 @@ class Ledger:
         """The meter of `stage`, the same object for every caller; all of them must be on one thread."""
         return self._meters.setdefault(stage, Meter(stage))
 
+    def __repr__(self) -> str:
+        lost = ", ".join(f"{each.count:,} {each.reason} at {each.stage}" for each in self.unintended())
+        return f"<Ledger of {len(self._meters)} stages, {lost or 'nothing lost'}>"
+
     def __iter__(self) -> Iterator[Meter]:
         return iter(list(self._meters.values()))
 

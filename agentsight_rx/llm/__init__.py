@@ -16,31 +16,47 @@ from typing import TYPE_CHECKING
 from ..core.start import deferred
 
 if TYPE_CHECKING:
+    from .agents import Agent
     from .all_dialects import PROVIDERS
     from .call import call_of, plain_answer
     from .canonical import Answer, Asked, LlmCall
+    from .dialects.openai.responses_prompt import OfferedTool
+    from .lenient import Fields
     from .new_text import Reported, news
-    from .prompt import New, Prompt, ToolResult, new_in, prompt_of
-    from .provider import Provider
+    from .prompt import New, Prompt, ToolResult, counted, new_in, prompt_of, take_usage
+    from .provider import IdentifyingFields, Provider
     from .reader import BODY, NOT_UNDERSTOOD, StreamReader
+    from .request_fields import RequestFields, said_by
+    from .request_table import Requests
+    from .resent import Count, Failure, failure_text
     from .table import add_provider, dialect_of, find, provider_at, provider_label, provider_named, providers
 
 __all__ = [
     "BODY",
     "NOT_UNDERSTOOD",
     "PROVIDERS",
+    "Agent",
     "Answer",
     "Asked",
+    "Count",
+    "Failure",
+    "Fields",
+    "IdentifyingFields",
     "LlmCall",
     "New",
+    "OfferedTool",
     "Prompt",
     "Provider",
     "Reported",
+    "RequestFields",
+    "Requests",
     "StreamReader",
     "ToolResult",
     "add_provider",
     "call_of",
+    "counted",
     "dialect_of",
+    "failure_text",
     "find",
     "new_in",
     "news",
@@ -50,38 +66,27 @@ __all__ = [
     "provider_label",
     "provider_named",
     "providers",
+    "said_by",
+    "take_usage",
 ]
 
 if not TYPE_CHECKING:
     __getattr__ = deferred(  # prices and agents are here too, which most reports need alone
         __name__,
         {
-            ".call": (
-                "call_of",
-                "plain_answer",
-            ),
-            ".canonical": (
-                "Answer",
-                "Asked",
-                "LlmCall",
-            ),
-            ".new_text": (
-                "Reported",
-                "news",
-            ),
-            ".prompt": (
-                "New",
-                "Prompt",
-                "ToolResult",
-                "new_in",
-                "prompt_of",
-            ),
-            ".provider": ("Provider",),
-            ".reader": (
-                "BODY",
-                "NOT_UNDERSTOOD",
-                "StreamReader",
-            ),
+            ".agents": ("Agent",),
+            ".all_dialects": ("PROVIDERS",),
+            ".call": ("call_of", "plain_answer"),
+            ".canonical": ("Answer", "Asked", "LlmCall"),
+            ".dialects.openai.responses_prompt": ("OfferedTool",),
+            ".lenient": ("Fields",),
+            ".new_text": ("Reported", "news"),
+            ".prompt": ("New", "Prompt", "ToolResult", "counted", "new_in", "prompt_of", "take_usage"),
+            ".provider": ("IdentifyingFields", "Provider"),
+            ".reader": ("BODY", "NOT_UNDERSTOOD", "StreamReader"),
+            ".request_fields": ("RequestFields", "said_by"),
+            ".request_table": ("Requests",),
+            ".resent": ("Count", "Failure", "failure_text"),
             ".table": (
                 "add_provider",
                 "dialect_of",
@@ -91,7 +96,6 @@ if not TYPE_CHECKING:
                 "provider_named",
                 "providers",
             ),
-            ".all_dialects": ("PROVIDERS",),
         },
         {},
     )

@@ -17,7 +17,7 @@ from reactivex import Observable
 
 from ..core.bounded import Spare
 from ..core.engine import Engine, Site
-from ..core.errors import AgentsightError, GraphError, Unavailable
+from ..core.errors import AgentsightError, GraphError, Unavailable, refuse_others
 from ..core.hub import Hub, Reader, Shares, Waiter, Wakes
 from ..core.machine import Bug, bug_of
 from ..core.mailbox import Mailbox, Overflow, inbox
@@ -78,6 +78,10 @@ class Summary(Struct):
     notes: tuple[str, ...] = ()  # what else the person should know, a sentence each
     error: GraphError | None = None  # a function of the graph raised it, and so the graph ended
     stopped: BaseException | None = None  # SystemExit or KeyboardInterrupt of a function of the graph
+
+    def __repr__(self) -> str:
+        end = f"ended by {self.ended_by} after {self.seconds:.1f} s"
+        return f"<Summary: {end}, {'; '.join(self.failures) or 'no failure'}; {self.ledger!r}>"
 
     def raised(self) -> Summary:
         """This summary, where nothing of the graph has raised."""
@@ -194,6 +198,11 @@ class Run:
         self._engine.profiles = profile
         self._engine.attached = self._attached
         self._ledger = self._engine.ledger
+        wanted = "a list of Sinks, such as [sinks.console()]"
+        refuse_others("run", wanted, [sinks], lambda each: hasattr(each, "__iter__"))
+        sinks = list(sinks)
+        if sinks:
+            refuse_others("run", wanted, sinks, lambda each: isinstance(each, Sink))
         self._taking = [SinkThread(sink, self._ledger) for sink in sinks]  # what the graph emits
         self._sinks = list(self._taking)
         if isinstance(on_bug, Sink):

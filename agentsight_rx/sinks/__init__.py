@@ -4,7 +4,7 @@ Where events go: each sink is a noun, a function of its options; `run` gets the 
 `console` prints JSON, files of lines, or lines for a person, which `event_lines` makes one by one. `spool` writes segments.
 `store` writes an LMDB store. `label_key` finds the key of its labels, and gives the store to readers of the same process.
 `web` has the rows that the page requests, and the texts of answers that go on.
-`alerts` delivers alerts behind bounded queues, and `otel` sends spans and metrics. `exports` makes files of a store.
+`alerts` delivers alerts behind bounded queues, and `otel` sends spans and metrics.
 """
 
 from typing import TYPE_CHECKING

@@ -3,15 +3,18 @@ Where events come from: each source is a noun, a function of its options that re
 
 Observables: `process`, `files`, `net`, `plain_http`, `readline`, `system`; in folders `tls`, `stdio`, `replay`, and `hooks`,
 which sees the same events by breakpoints, without rights. `opened` opens those of a capture before its graph is made.
+Your own: `own` makes Streams of readers, iterables, async iterables and lines.
 Processes: `target` says which ones to watch, `running_agents` finds the agents of a machine, `containers` the processes of a
 container. `proc` and `running` list the running processes, and `hold` keeps a recorded command in a control group.
 Kernel: `kernel` compiles, keeps and loads BPF programs and reads their records; `bpf` has the programs in C.
 Others: `names` explains names that no process had, and `own_folder` is the place of cached files.
 """
 
+from ..core.hub import Reader
 from .files import FileOptions, files
 from .hooks.source import HookOptions, Tracing, hooks
 from .net import NetOptions, net
+from .own import from_async_iterable, from_events, from_lines, from_reader
 from .plain_http import PlainHttpOptions, plain_http
 from .process import ProcessOptions, process
 from .readline import ReadlineOptions, readline
@@ -32,6 +35,7 @@ __all__ = [
     "NetOptions",
     "PlainHttpOptions",
     "ProcessOptions",
+    "Reader",
     "ReadlineOptions",
     "ReplayOptions",
     "Roots",
@@ -42,6 +46,10 @@ __all__ = [
     "Tracing",
     "agents",
     "files",
+    "from_async_iterable",
+    "from_events",
+    "from_lines",
+    "from_reader",
     "hooks",
     "net",
     "plain_http",

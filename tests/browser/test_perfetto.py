@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.events import SystemSample
-from agentsight_rx.sinks.exports import perfetto
 from agentsight_rx.store.state import LmdbStore
+from agentsight_rx.view.exports.perfetto import perfetto
 from tests.browser.browsing import chromium
 from tests.browser.trace_processor import TraceProcessor, trace_processor
 from tests.cli.report.story import AGENT, recorded, small_story

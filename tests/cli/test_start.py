@@ -84,7 +84,7 @@ def test_what_the_sources_do_not_need_is_imported_while_they_are_opened() -> Non
 
 def test_a_recording_loads_neither_what_serves_the_page_nor_what_exports() -> None:
     late = {"uvicorn", "starlette", "sse_starlette", "opentelemetry", "urllib.request", "rich.table", "pydantic", "elftools"}
-    own = {f"agentsight_rx.{name}" for name in ("view.page", "view.queries.sessions.verdict", "llm.context", "sinks.exports")}
+    own = {f"agentsight_rx.{name}" for name in ("view.page", "view.queries.sessions.verdict", "llm.context", "view.exports")}
     assert not (late | own) & _imported("cli.record", *_BESIDE_THE_SOURCES)
 
 
@@ -120,6 +120,17 @@ def test_a_report_loads_no_reader_of_model_calls_and_no_redaction() -> None:
     assert "agentsight_rx.view.queries.sessions.summary" in loaded
     assert not {"agentsight_rx.llm.reader", "agentsight_rx.llm.table"} & loaded
     assert not {name for name in loaded if name.startswith("agentsight_rx.policy.redaction")}
+
+
+_RECORDING_MODULES_MOST = 140  # of ours; 215 while `open_recording` imported every sink
+
+
+def test_a_program_opens_a_recording_without_rx_sinks_and_reports() -> None:
+    code = "import sys; from agentsight_rx import open_recording; print(*sys.modules)"
+    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    rooms = {f"agentsight_rx.{name}" for name in ("sinks", "sources", "operators", "view.exports", "runtime.recording.reports")}
+    assert not (rooms | {"reactivex", "asyncio"}) & loaded
+    assert sum(name.startswith("agentsight_rx") for name in loaded) <= _RECORDING_MODULES_MOST
 
 
 _COUNTED = """

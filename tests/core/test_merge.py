@@ -16,6 +16,7 @@ from agentsight_rx.core.kernels import change, keep
 from agentsight_rx.core.machine import Kernel, Node
 from agentsight_rx.core.merge import merge
 from agentsight_rx.core.stream import Operator, Stream, of
+from agentsight_rx.errors import UsageError
 from agentsight_rx.events import Event, HttpRequest, Loss, Origin, ProcessFork, TlsChunk, TlsClose
 from agentsight_rx.events import time_of as event_time
 from agentsight_rx.events.loss import Reason
@@ -163,8 +164,9 @@ def test_what_still_waits_at_the_end_comes_out_in_order() -> None:
     assert names(merged(given([(3, "c"), (1, "a")]), given([(2, "b")]))) == "abc|"
 
 
-def test_nothing_and_one_stream_may_be_merged() -> None:
-    assert names(merged()) == "|"
+def test_one_stream_may_be_merged_and_none_may_not() -> None:
+    with pytest.raises(UsageError, match="and got nothing"):
+        merged()
     assert names(merged(given([(2, "a"), (1, "b")]))) == "ba|"
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from agentsight_rx import sources
-from agentsight_rx.events import Origin, ProcessExec, ProcessExit, ProcessFork, Tick
+from agentsight_rx.events import Event, Origin, ProcessExec, ProcessExit, ProcessFork, Tick
 from agentsight_rx.events.envelope import decode_envelope, encode_line
 from agentsight_rx.sources import (
     AgentOptions,
@@ -104,7 +107,48 @@ LIVE = {
     ),
 }
 
+
+class _Ticks:
+    """A reader of a user: an event each time it is polled."""
+
+    def open(self) -> None:
+        pass
+
+    def poll(self, timeout: float, /) -> list[ProcessFork]:
+        time.sleep(timeout)
+        return [forked()]
+
+    def lost(self) -> list[ProcessFork]:
+        return []
+
+    def close(self) -> list[ProcessFork]:
+        return []
+
+
+def forked() -> ProcessFork:
+    return ProcessFork(Origin(time.monotonic_ns(), 9), 7, 2)
+
+
+def event_of(line: str) -> Event:
+    return decode_envelope(msgspec.json.decode(line))
+
+
+async def forks() -> AsyncIterator[ProcessFork]:
+    while True:
+        yield forked()
+        await asyncio.sleep(0.01)
+
+
 CASES = {
+    "from_async_iterable": SourceCase(lambda _: sources.from_async_iterable(forks), "process"),
+    "from_events": SourceCase(lambda _: sources.from_events([forked(), forked()]), "process", ends=True),
+    "from_lines": SourceCase(
+        lambda scene: sources.from_lines(scene.file(*RECORDED), event_of),
+        "process",
+        ends=True,
+        refused=lambda scene: sources.from_lines(f"{scene.path}.missing", event_of),
+    ),
+    "from_reader": SourceCase(lambda _: sources.from_reader(_Ticks, live=True), "process"),
     "replay": SourceCase(
         lambda scene: sources.replay(ReplayOptions((scene.file(*RECORDED),))),
         "process",

@@ -16,9 +16,10 @@ import typer
 from ...core.errors import StoreError, UsageError
 from ...core.messages import program
 from ...runtime.recording.price_file import load_prices
+from ...store.state import is_being_written
 from ..capturing.launch import invoking_user
 from ..flags.group import flattened
-from ..places.stores import is_being_written, recorded
+from ..places.stores import recorded
 from ..program.lazy import lazy_group
 from .library import Library, refusal_of
 

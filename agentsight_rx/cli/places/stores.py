@@ -12,6 +12,7 @@ from pathlib import Path
 from ...core.errors import StoreError, UnwritableError
 from ...core.messages import program
 from ...runtime.service.users.places import USERS, stores_of
+from ...store.state import is_being_written
 from ..capturing.launch import invoking_user
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
@@ -116,19 +117,6 @@ def seen_path() -> Path | None:
     with suppress(UnwritableError):
         return _folder() / "seen.jsonl"
     return None
-
-
-def is_being_written(path: Path) -> bool:
-    """
-    A process has the store open to write, and locked, as `/proc/locks` (proc(5)) shows. Trying the lock would take it for a
-    moment, in which a recording could not begin.
-    """
-    try:
-        number = path.stat().st_ino
-        locks = Path("/proc/locks").read_text().splitlines()
-    except OSError:
-        return False
-    return any(" FLOCK " in line and " WRITE " in line and f":{number} " in line for line in locks)
 
 
 def _folder() -> Path:

@@ -6,17 +6,16 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
-from msgspec import Struct
 
 from ...core.errors import UsageError
 from ...store.rows.kinds import CallRow
-from ...store.rows.tables import TOOLS
 from ...store.words import amount, count, known_money, money, percent, plural
 from ...view.queries.calls.call import find_calls
 from ...view.queries.context.context import AgentContext, TurnContext
 from ...view.queries.context.findings import Avoidable, avoidable, with_instruction_files
 from ...view.queries.context.reading import read_beside, read_contexts
-from ...view.queries.context.segments import Segment, carried, segments_of
+from ...view.queries.context.report import called_tools, context_report
+from ...view.queries.context.segments import Segment, carried
 from ...view.queries.context.words import (
     ORIGINS,
     avoidable_said,
@@ -26,7 +25,7 @@ from ...view.queries.context.words import (
     sentence_of,
     what_to_do,
 )
-from ...view.queries.reading import newest_session, selected
+from ...view.queries.reading import newest_session
 from .shown.ask import Ask
 from .shown.screen import Cell, Column, Columns, Line, Prose, Screen, Span, Whole, table
 from .shown.words import listed
@@ -45,25 +44,6 @@ SEGMENTS: Columns[Segment] = (
 )
 
 
-class ContextReport(Struct, frozen=True):
-    """
-    One turn, as JSON: its sums, its segments in the order of the model, all segments that were sent up to it, and possible
-    savings. `agent_id`: of a sub-agent; None for the main one.
-    """
-
-    session: str
-    agent_id: str | None
-    turn: int
-    sentence: str
-    total: int
-    counted: bool
-    window: int | None
-    sums: dict[str, int]
-    segments: list[Segment]
-    carried: list[Segment]
-    findings: list[Avoidable]
-
-
 def context(
     ask: Ask,
     call: Annotated[str, typer.Argument(help="Its turn in the newest session (or --session), or its id.", metavar="N|ID")] = "",
@@ -80,27 +60,12 @@ def context(
         ask.write([]) if ask.as_json else ask.write_lines([ask.nothing("of a model's context")])
         return
     agent = agent.at(wanted.turn) if wanted is not None and wanted.turn else agent
-    called = {tool.tool_name for tool in selected(ask.store, TOOLS, ask.selection) if tool.session_id == session}
-    findings = avoidable(agent, called)
+    findings = avoidable(agent, called_tools(ask.store, ask.selection, session))
     if over_time:
         ask.write(map(_turn_json, agent.turns)) if ask.as_json else ask.write_lines(_over_time(agent, ask.screen))
         return
-    last = agent.turns[-1]
     if ask.as_json:
-        report = ContextReport(
-            session,
-            agent.agent_id,
-            last.turn,
-            sentence=sentence_of(agent, last, findings),
-            total=last.total,
-            counted=last.usage is not None,
-            window=agent.window,
-            sums=last.sums,
-            segments=segments_of(agent),
-            carried=carried(agent),
-            findings=findings,
-        )
-        ask.write([report])
+        ask.write([context_report(session, agent, findings)])
         return
     ask.write_lines(context_lines(agent, findings, ask.screen, most=None if ask.flags.show_all else ask.flags.limit or _ROWS))
     ask.write_lines(_next(ask, [each for each in agents if each.agent_id != agent.agent_id]))

@@ -19,11 +19,15 @@ from ...events.envelope import encode_line
 from ...events.loss import Ledger
 from ...runtime.web.app import bundle, single_file
 from ...sinks import OtelOptions, send_recorded, write_recorded
-from ...sinks.exports import CSV_TABLES, TABLES, atif, csv_lines, har, parquet, perfetto
 from ...store.log.reading import read_events_of_now
 from ...store.rows.kinds import SessionRow
 from ...store.rows.tables import ALERTS
 from ...store.words import plural
+from ...view.exports.atif import atif
+from ...view.exports.csv_tables import CSV_TABLES, csv_lines
+from ...view.exports.har import har
+from ...view.exports.perfetto import perfetto
+from ...view.exports.tables import TABLES, parquet
 from ...view.page import Picture, embedded
 from ...view.page.picture import WHOLE
 from ...view.queries.reading import newest_session, rows_of, sessions_named

@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from ...store.rows.tables import AUDIT
 from ...store.words import count, data_size
-from ...view.queries.effects.causes import Causes, within
-from ...view.queries.effects.file_fates import KINDS, Lives
-from ...view.queries.effects.files import FileUse, file_uses
+from ...view.queries.effects.causes import Causes
+from ...view.queries.effects.file_fates import KINDS
+from ...view.queries.effects.files import FileUse, read_file_uses
 from ..values import one_of
 from .shown.ask import Ask
 from .shown.screen import Column, Columns, Span, State, table
@@ -46,8 +45,7 @@ def files(
     if kind is not None:
         one_of("--kind", kind, KINDS)
     causes = Causes(ask.store)
-    rows = within(ask.store, AUDIT, ask.unlimited, causes, kind="file")
-    found = file_uses(rows, causes, None if ask.selection.whole else Lives(ask.store))
+    found = read_file_uses(ask.store, ask.selection, causes)
     uses = [use for use in found.files if kind in (None, use.kind) and use.path.startswith(path or "")]
     folder = causes.folder
     if uses and not ask.as_json:

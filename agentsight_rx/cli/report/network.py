@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ...store.rows.tables import AUDIT, BLIND_SPOTS, HTTP
 from ...store.words import count, data_size, plural
-from ...view.queries.effects.causes import Causes, within
-from ...view.queries.effects.network import Host, Network, Path, Peer, network_of
-from ...view.queries.reading import rows_of, selected
+from ...view.queries.effects.network import Host, Network, Path, Peer, read_network
 from .shown.ask import Ask, plain
 from .shown.screen import Column, Columns, Line, Prose, Span, table
 from .shown.words import causes_said, listed, who_said
@@ -40,13 +37,7 @@ HOSTS: Columns[Host | Path] = (
 
 def network(ask: Ask) -> None:
     """Peers with their known names, HTTP hosts with their paths, and processes that could not be read."""
-    store, causes, selection = ask.store, Causes(ask.store), ask.unlimited
-    found = network_of(
-        within(store, AUDIT, selection, causes, kind="network"),
-        within(store, HTTP, selection, causes),
-        selected(store, BLIND_SPOTS, selection) if selection.sessions is None else rows_of(store, BLIND_SPOTS),
-        causes,
-    )
+    found = read_network(ask.store, ask.selection)
     limit = None if ask.flags.show_all else ask.flags.limit or (None if ask.as_json else _MOST)
     if ask.as_json:
         ask.write(_values(found, limit))

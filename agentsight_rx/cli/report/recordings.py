@@ -13,13 +13,13 @@ from msgspec.structs import replace
 from ...core.errors import StoreError
 from ...core.messages import program
 from ...store.reasons import HOOKS_SEE
-from ...store.state import LmdbStore
+from ...store.state import LmdbStore, is_being_written
 from ...store.words import amount, count, data_size, plural
 from ...view.queries.choosing import Held, read_held
 from ...view.queries.sessions.gaps import missing_said as count_said
 from ...view.queries.sessions.gaps import missing_things
 from ...view.queries.sessions.health import Health, read_health
-from ..places.stores import is_being_written, recorded
+from ..places.stores import recorded
 from ..text import tls_lines
 from .shown.ask import Ask
 from .shown.screen import Cell, Column, Columns, Line, Prose, Screen, Span, Whole, table

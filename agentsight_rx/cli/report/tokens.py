@@ -6,21 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import typer
-from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.errors import UsageError
-from ...llm.context.losses import Cause
 from ...store.rows.kinds import SessionRow
-from ...store.rows.tables import SESSIONS
 from ...store.words import amount, count, known_money, money, plural
 from ...view.queries.calls.costs import CostSum
 from ...view.queries.calls.tokens import GROUPINGS, Grouping, TokenGroup, read_tokens
 from ...view.queries.context.context import TurnContext
 from ...view.queries.context.part_tokens import PART_GROUPINGS, PartGroup, PartGrouping, read_parts
 from ...view.queries.context.reading import read_contexts
-from ...view.queries.context.words import cleared_said, lost_said
-from ...view.queries.reading import newest_session, selected
+from ...view.queries.context.report import CacheLoss, cache_losses, sessions_meant
+from ...view.queries.context.words import cleared_said
 from .call_words import cost_said
 from .shown.ask import Ask
 from .shown.screen import Column, Columns, Line, Prose, Screen, Whole, table
@@ -29,20 +26,7 @@ from .shown.screen import Column, Columns, Line, Prose, Screen, Whole, table
 # agentsight-rx report cache: every time that the cache of a conversation was lost, why, and what that cost.
 
 
-class Loss(Struct, frozen=True):
-    """One lost cache, as JSON: in which request, of which agent, and why."""
-
-    session: str
-    agent_id: str | None
-    turn: int
-    call: str
-    tokens: int
-    usd: float | None
-    why: str
-    cause: Cause | None
-
-
-COLUMNS: Columns[Loss] = (
+COLUMNS: Columns[CacheLoss] = (
     Column("turn", lambda loss: str(loss.turn), right=True),
     Column("lost", lambda loss: count(loss.tokens), right=True),
     Column("cost", lambda loss: known_money(loss.usd), right=True),
@@ -54,23 +38,9 @@ COLUMNS: Columns[Loss] = (
 
 def cache(ask: Ask) -> None:
     """Each loss of the cache, why it was, and what it cost more than reading it."""
-    sessions = list(_sessions(ask))
+    sessions = sessions_meant(ask.store, ask.selection)
     agents = [agent for session in sessions for agent in read_contexts(ask.store, session.id, ask.prices)]
-    losses = [
-        Loss(
-            turn.call.session_id or "",
-            agent.agent_id,
-            turn.turn,
-            call=turn.call.id,
-            tokens=turn.lost.tokens,
-            usd=turn.lost.usd,
-            why=lost_said(turn.lost),
-            cause=turn.lost.cause,
-        )
-        for agent in agents
-        for turn in agent.turns
-        if turn.lost is not None
-    ]
+    losses = cache_losses(agents)
     if ask.as_json:
         ask.write(losses)
         return
@@ -93,15 +63,7 @@ def _no_losses(turns: Sequence[TurnContext]) -> Iterator[Line]:
             yield Prose(line, mark="  ")
 
 
-def _sessions(ask: Ask) -> Iterator[SessionRow]:
-    if ask.selection.sessions is None and ask.selection.whole:
-        newest = newest_session(ask.store)
-        yield from [newest] if newest else []
-    else:
-        yield from selected(ask.store, SESSIONS, ask.selection)
-
-
-def _lines(sessions: Sequence[SessionRow], losses: Sequence[Loss], ask: Ask) -> Iterator[Line]:
+def _lines(sessions: Sequence[SessionRow], losses: Sequence[CacheLoss], ask: Ask) -> Iterator[Line]:
     if not losses:
         yield Prose(f"The cache was not lost in {plural(len(sessions), 'session')}.")
         return

@@ -15,13 +15,12 @@ from ...core.errors import StoreError
 from ...core.messages import program
 from ...llm.prices import Prices
 from ...policy.redaction.redactor import Redactor
-from ...store.state import LmdbStore
+from ...store.state import LmdbStore, is_being_written
 from ...view.queries.top.live import live_rows
 from ...view.queries.top.stored import saved_rows
 from ...view.queries.top.top import Sort, TopRow, View, meant, sorted_rows
 from ...view.transcripts.matching import Match
 from ..places.session_files import Home, TranscriptFiles, home_of_user
-from ..places.stores import is_being_written
 from .families import Families
 
 # -- wanted --------------------------------------------------------------------------------------------------------

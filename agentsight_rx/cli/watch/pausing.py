@@ -16,10 +16,11 @@ from ...core.errors import CaptureError, UnwritableError
 from ...core.files import why, written_whole
 from ...core.messages import say
 from ...runtime.service.unit import NAME
+from ...store.state import is_being_written
 from ...view.page.machine import Watched
 from ..capturing.launch import invoking_user
 from ..flags.group import OUT, flag
-from ..places.stores import MACHINE, is_being_written, machine_store, recorded
+from ..places.stores import MACHINE, machine_store, recorded
 from ..values import seconds_of
 
 # -- only one ------------------------------------------------------------------------------------------------------

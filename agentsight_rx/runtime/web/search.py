@@ -12,9 +12,9 @@ from msgspec import Struct
 from ...core.errors import StoreError
 from ...store.state import Store
 from ...view.page.searched import Entry, entries_of, whole_texts
+from ..recording.search_base import Base, Hit, Indexed, broken
+from ..recording.search_words import words_of
 from .recordings import Listed, Recordings
-from .search_base import Base, Hit, Indexed, broken
-from .search_words import words_of
 
 _RECORDINGS_MOST = 500  # that are searched, the newest
 _FIRST_ANSWER_S = 0.05  # to wait for: a small recording is whole in the first answer

@@ -12,6 +12,7 @@ LMDB: `lmdb_rows` is one transaction, and one value.
 
 from .compacting import compact
 from .indexes import by_index, pages
+from .lmdb_files import is_being_written
 from .lmdb_pages import is_lmdb
 from .lmdb_store import META, SCHEMA_VERSION, LmdbStore, Upgrade
 from .memory import MemoryStore
@@ -39,6 +40,7 @@ __all__ = [
     "compact",
     "compress",
     "decompress",
+    "is_being_written",
     "is_lmdb",
     "pages",
 ]

@@ -56,6 +56,20 @@ def _check_pages(path: str) -> None:
         raise StoreError(f"{path} is cut short, pages of the store are missing: use a whole copy of it.")
 
 
+def is_being_written(path: str | os.PathLike[str]) -> bool:
+    """
+    A process has the store open to write, and locked, as `/proc/locks` (proc(5)) shows. Trying the lock would take it for a
+    moment, in which a recording could not begin.
+    """
+    try:
+        number = os.stat(path).st_ino
+        with open("/proc/locks", encoding="ascii") as file:
+            locks = file.read().splitlines()
+    except OSError:
+        return False
+    return any(" FLOCK " in line and " WRITE " in line and f":{number} " in line for line in locks)
+
+
 def only_writer(path: str) -> int:
     """
     An open file that keeps other processes from writing to the store until it is closed. Raises StoreError where one does.

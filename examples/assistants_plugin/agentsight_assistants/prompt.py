@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from agentsight_rx.llm import OfferedTool, RequestFields, Requests, said_by
 from agentsight_rx.llm.canonical import Asked, MediaPart, Message, Part, TextPart, ToolResultPart
-from agentsight_rx.llm.dialects.openai.responses_prompt import OfferedTool
-from agentsight_rx.llm.request_fields import RequestFields, said_by
-from agentsight_rx.llm.request_table import Requests
 
 
 class _Reference(Struct):

@@ -11,12 +11,10 @@ import re
 from msgspec import Raw, Struct
 
 from agentsight_rx.events import SseEvent, Usage
-from agentsight_rx.llm.lenient import Fields
-from agentsight_rx.llm.prompt import counted, take_usage
-from agentsight_rx.llm.provider import IdentifyingFields, Provider
+from agentsight_rx.llm import Count, Failure, Fields, IdentifyingFields, Provider, counted, failure_text, take_usage
 from agentsight_rx.llm.reader import Block, Draft, Place
-from agentsight_rx.llm.resent import Count, Failure, failure_text
-from examples.assistants_plugin.agentsight_assistants.prompt import request
+
+from .prompt import request
 
 
 class _Usage(Struct):

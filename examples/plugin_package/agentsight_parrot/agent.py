@@ -1,6 +1,6 @@
 """An agent that is known by the name of its program."""
 
-from agentsight_rx.llm.agents import Agent
+from agentsight_rx.llm import Agent
 
 __all__ = ["PARROT_CLI"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from agentsight_rx.llm import RequestFields, Requests, said_by
 from agentsight_rx.llm.canonical import Asked
-from agentsight_rx.llm.request_fields import RequestFields, said_by
-from agentsight_rx.llm.request_table import Requests
 
 __all__ = ["request"]
 

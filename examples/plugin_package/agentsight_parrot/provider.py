@@ -7,12 +7,10 @@ import re
 from msgspec import Raw, Struct
 
 from agentsight_rx.events import SseEvent, Usage
-from agentsight_rx.llm.lenient import Fields
-from agentsight_rx.llm.prompt import take_usage
-from agentsight_rx.llm.provider import IdentifyingFields, Provider
+from agentsight_rx.llm import Count, Failure, Fields, IdentifyingFields, Provider, failure_text, take_usage
 from agentsight_rx.llm.reader import Draft
-from agentsight_rx.llm.resent import Count, Failure, failure_text
-from examples.plugin_package.agentsight_parrot.prompt import request
+
+from .prompt import request
 
 __all__ = ["PARROT"]
 

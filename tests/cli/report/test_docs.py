@@ -11,17 +11,16 @@ import typer
 
 from agentsight_rx.cli import app
 from agentsight_rx.cli.report import calls, context, files, lists, mcp, recordings, tokens, tools, transcripts
-from agentsight_rx.cli.report.context import ContextReport
 from agentsight_rx.cli.report.recordings import Recorded
 from agentsight_rx.cli.report.shown.ask import Compacted
 from agentsight_rx.cli.report.shown.screen import Columns
 from agentsight_rx.cli.report.summary import COLUMNS as SUMMARY
-from agentsight_rx.cli.report.tokens import Loss
 from agentsight_rx.view import AlertRow, AuditRow, SessionRow, ToolRow
 from agentsight_rx.view.queries.calls.call import WholeCall
 from agentsight_rx.view.queries.calls.costs import PricedCall
 from agentsight_rx.view.queries.calls.mcp import McpRequest
 from agentsight_rx.view.queries.calls.tokens import TokenGroup
+from agentsight_rx.view.queries.context.report import CacheLoss, ContextReport
 from agentsight_rx.view.queries.effects.files import FileUse
 from agentsight_rx.view.queries.effects.network import Host, Peer, Unread
 from agentsight_rx.view.queries.effects.work import Process
@@ -53,7 +52,7 @@ ANSWERS: dict[str, Any] = {
     "sessions": SessionRow,
     "tokens": TokenGroup,
     "context": ContextReport,
-    "cache": Loss,
+    "cache": CacheLoss,
     "transcripts": SessionFile,
     "compare": SessionComparison,
     "health": Health,

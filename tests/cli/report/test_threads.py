@@ -8,7 +8,7 @@ import pytest
 from atif import Trajectory
 
 from agentsight_rx.llm.prices import Prices
-from agentsight_rx.sinks.exports import atif
+from agentsight_rx.view.exports.atif import atif
 from agentsight_rx.view.page.alert_shapes import Turns
 from agentsight_rx.view.page.context.context import ContextOverTime
 from agentsight_rx.view.page.head import COMPACTED, SUB_AGENT, Head
@@ -16,7 +16,7 @@ from agentsight_rx.view.page.picture import Picture
 from agentsight_rx.view.page.rail import answer
 from agentsight_rx.view.queries.reading import newest_session
 from tests.cli.report.asking import text, values
-from tests.sinks.exports.stores import opened
+from tests.view.exports.stores import opened
 from tests.view.page.story import recorded
 from tests.view.talks import TASK, WORKER, Machine, delegated
 

@@ -22,11 +22,11 @@ from agentsight_rx import Recording, op, open_recording
 from agentsight_rx.core.stream import of
 from agentsight_rx.errors import StoreError, UsageError
 from agentsight_rx.events import Event, HttpRequest, HttpResponse
-from agentsight_rx.sinks.exports import TABLES
 from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.state import LmdbStore, Put
 from agentsight_rx.store.state.lmdb_store import META
 from agentsight_rx.view import CallRow
+from agentsight_rx.view.exports.tables import TABLES
 from tests.cli.report.effects import effects
 from tests.cli.report.story import BEGAN_MS, Story, recorded, text
 

@@ -9,8 +9,8 @@ import pytest
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import FieldInfo, fields
 
+from agentsight_rx.runtime.recording.search_base import Hit
 from agentsight_rx.runtime.web.search import Found
-from agentsight_rx.runtime.web.search_base import Hit
 from agentsight_rx.store.rows.kinds import UnknownRow
 from agentsight_rx.view.page.alert_shapes import (
     AlertColumns,

@@ -26,7 +26,7 @@ from ....core.errors import StoreError, UsageError
 from ....core.messages import program
 from ....llm.prices import Prices
 from ....runtime.recording.price_file import load_prices
-from ....store.state import LmdbStore, Store
+from ....store.state import LmdbStore, Store, is_being_written
 from ....store.state import compact as compacted
 from ....store.words import count, data_size
 from ....view import AnyRow
@@ -35,7 +35,7 @@ from ....view.queries.choosing import selection_of
 from ....view.snapshot.schema import value_of
 from ...flags.filters import TEXT, asks_for_json
 from ...flags.group import HOW, WHICH, Group, flag, flattened
-from ...places.stores import is_being_written, newest_store
+from ...places.stores import newest_store
 from ...program.errors import has_colour, write_line
 from .screen import Line, Screen, Whole, render
 

@@ -6,10 +6,14 @@ import errno
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ....store.rows.kinds import AuditRow
+from ....store.rows.tables import AUDIT
+from ....store.state import Store
 from ..calls.lookup import Cause
-from .causes import Actor, Causes
+from ..selection import Selection
+from .causes import Actor, Causes, within
 from .file_fates import KINDS, Fate, FateKind, Fates, Lives, number_of
 
 _PATHS_MOST = 200_000  # what is done to more of them is counted together
@@ -61,6 +65,13 @@ class _Use(Struct):
     last_ms: int = 0
     by: dict[str, Actor] = {}
     causes: dict[str, Cause] = {}
+
+
+def read_file_uses(store: Store, selection: Selection, causes: Causes | None = None, /) -> FileUses:
+    """The files that were used in the selection, without its limit."""
+    causes = causes or Causes(store)
+    rows = within(store, AUDIT, replace(selection, limit=None), causes, kind="file")
+    return file_uses(rows, causes, None if selection.whole else Lives(store))
 
 
 def file_uses(rows: Iterable[AuditRow], causes: Causes, lives: Lives | None = None, /) -> FileUses:

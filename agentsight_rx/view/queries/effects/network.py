@@ -1,4 +1,8 @@
-"""The audit trail of connections, and HTTP exchanges -> peers, hosts with their paths, and what could not be read."""
+"""
+The audit trail of connections, and HTTP exchanges -> peers, hosts with their paths, and what could not be read.
+
+Longer than 300 lines because peers get the names of hosts and hosts the processes of peers: the three are put together at once.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,18 @@ import os
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ....store.rows.gaps import sentence_of
 from ....store.rows.kinds import AuditRow, BlindSpotRow, HttpRow
+from ....store.rows.tables import AUDIT, BLIND_SPOTS, HTTP
+from ....store.state import Store
 from ....wire.address import endpoint
 from ..calls.lookup import Cause
+from ..reading import rows_of, selected
 from ..records import is_counted
-from .causes import Actor, Causes
+from ..selection import Selection
+from .causes import Actor, Causes, within
 from .work import is_absent
 
 _PEERS_MOST = 50_000
@@ -135,6 +144,17 @@ class _Path(Struct):
     received_bytes: int = 0
     methods: dict[str, None] = {}
     statuses: dict[int, None] = {}
+
+
+def read_network(store: Store, selection: Selection, /) -> Network:
+    """The peers, hosts and blind spots of the selection, without its limit."""
+    part, causes = replace(selection, limit=None), Causes(store)
+    return network_of(
+        within(store, AUDIT, part, causes, kind="network"),
+        within(store, HTTP, part, causes),
+        selected(store, BLIND_SPOTS, part) if part.sessions is None else rows_of(store, BLIND_SPOTS),
+        causes,
+    )
 
 
 def network_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from itertools import chain, islice
 
 from msgspec import Struct
@@ -83,6 +84,9 @@ class Verdict(Struct, frozen=True):
     @property
     def sentence(self) -> str:
         return "".join(clause.text for clause in self.clauses)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self.sentence)}</p>"
 
     @property
     def line(self) -> str:

@@ -12,7 +12,7 @@ from agentsight_rx.view.queries.top.stored import saved_rows
 from agentsight_rx.view.queries.top.top import TopRow
 from tests.cli.report.effects import effects
 from tests.cli.report.story import AGENT, BEGAN_MS, Story, recorded, small_story
-from tests.sinks.exports.stores import opened
+from tests.view.exports.stores import opened
 
 
 def rows(path: Path, *, being_written: bool = False) -> list[TopRow]:

@@ -16,17 +16,17 @@ from ...llm.prices import Prices
 from ...store.rows.kinds import AlertRow, ToolRow
 from ...store.rows.tables import SESSIONS
 from ...store.state import Store
-from ...view.queries import Selection
-from ...view.queries.alerts import read_alerts
-from ...view.queries.calls.call import read_calls
-from ...view.queries.calls.costs import PricedCall
-from ...view.queries.calls.mcp import read_tools
-from ...view.queries.calls.tokens import TokenGroup, read_tokens
-from ...view.queries.context.context import TurnContext
-from ...view.queries.context.part_tokens import PartGroup, PartGrouping, read_all_parts
-from ...view.queries.context.reading import read_contexts
-from ...view.queries.context.words import ORIGINS, lost_said
-from ...view.queries.reading import selected
+from ..queries import Selection
+from ..queries.alerts import read_alerts
+from ..queries.calls.call import read_calls
+from ..queries.calls.costs import PricedCall
+from ..queries.calls.mcp import read_tools
+from ..queries.calls.tokens import TokenGroup, read_tokens
+from ..queries.context.context import TurnContext
+from ..queries.context.part_tokens import PartGroup, PartGrouping, read_all_parts
+from ..queries.context.reading import read_contexts
+from ..queries.context.words import ORIGINS, lost_said
+from ..queries.reading import selected
 
 CsvTable: TypeAlias = Literal["calls", "tools", "tokens", "alerts", "context", "parts"]
 CSV_TABLES: tuple[CsvTable, ...] = get_args(CsvTable)

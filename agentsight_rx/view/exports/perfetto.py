@@ -10,8 +10,8 @@ from ...store.rows.kinds import AlertRow, AuditRow, CallRow, ProcessRow, Resourc
 from ...store.rows.tables import ALERTS, AUDIT, CALLS, PROCESSES, RESOURCES, TOOLS
 from ...store.rows.tool_words import outcome_of
 from ...store.state import Store, pages
-from ...view.queries.calls.mcp import tools_of
-from ...view.queries.effects.file_fates import effect_of
+from ..queries.calls.mcp import tools_of
+from ..queries.effects.file_fates import effect_of
 from .perfetto_packets import Lanes, counter, counter_track, instant, process_track, slice_of, track
 
 _TRACKS_MOST = 65_536  # of which it is remembered that they were described

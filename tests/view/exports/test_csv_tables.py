@@ -10,11 +10,11 @@ import pytest
 
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.policy.rules.guard.file import built_in_rules
-from agentsight_rx.sinks.exports import CSV_TABLES, CsvTable, csv_lines
+from agentsight_rx.view.exports.csv_tables import CSV_TABLES, CsvTable, csv_lines
 from agentsight_rx.view.queries import Selection
 from tests.cli.report.story import Story, recorded, small_story, text, tool
 from tests.guarded import KEY, leaking, stored
-from tests.sinks.exports.stores import opened
+from tests.view.exports.stores import opened
 
 
 def read(path: Path, table: CsvTable, selection: Selection | None = None) -> list[dict[str, str]]:

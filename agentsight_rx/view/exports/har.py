@@ -16,7 +16,7 @@ from ...store.log.reading import read_event_count, read_events
 from ...store.rows.ids import call_id, connection_id, http_id
 from ...store.rows.tables import ALERTS
 from ...store.state import Store
-from ...view.queries.reading import rows_of
+from ..queries.reading import rows_of
 from .har_entry import Exchange, answer_messages, asked_message, entry_of
 
 _OPEN_MOST = 4096  # exchanges without an end

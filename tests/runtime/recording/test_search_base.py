@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.runtime.web.search_base import Base, Indexed
-from agentsight_rx.runtime.web.search_words import has_all, words_of
+from agentsight_rx.runtime.recording.search_base import Base, Indexed
+from agentsight_rx.runtime.recording.search_words import has_all, words_of
 from agentsight_rx.view.page.searched import KINDS, Entry
 
 texts = st.text(alphabet="abc dÉé_", min_size=1, max_size=12)

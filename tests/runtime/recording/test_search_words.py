@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.runtime.web.search_words import folded, has_all, marked, trigrams, words_of
+from agentsight_rx.runtime.recording.search_words import folded, has_all, marked, trigrams, words_of
 
 LETTERS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\x02\x03"), max_size=60)
 

@@ -7,9 +7,9 @@ import io
 
 import pytest
 
-from agentsight_rx.sinks.exports import CsvTable, csv_lines
 from agentsight_rx.store.rows.tables import CALLS, EXCHANGES
 from agentsight_rx.store.state import Delete, MemoryStore
+from agentsight_rx.view.exports.csv_tables import CsvTable, csv_lines
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.context.words import ORIGINS
 from tests.view.page.story import stored

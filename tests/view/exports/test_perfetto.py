@@ -11,12 +11,12 @@ from perfetto.protos.perfetto.trace import perfetto_trace_pb2
 
 from agentsight_rx.events import SystemSample
 from agentsight_rx.policy.rules.guard.file import built_in_rules
-from agentsight_rx.sinks.exports import perfetto
-from agentsight_rx.sinks.exports.perfetto_packets import Lanes
+from agentsight_rx.view.exports.perfetto import perfetto
+from agentsight_rx.view.exports.perfetto_packets import Lanes
 from tests.cli.report.effects import effects
 from tests.cli.report.story import AGENT, Story, recorded, small_story
 from tests.guarded import leaking, stored
-from tests.sinks.exports.stores import opened
+from tests.view.exports.stores import opened
 
 BEGIN, END, INSTANT, COUNTER = 1, 2, 3, 4
 

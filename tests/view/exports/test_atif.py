@@ -11,15 +11,15 @@ from atif import Step, Trajectory
 
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.policy.rules.guard.file import built_in_rules
-from agentsight_rx.sinks.exports import atif
 from agentsight_rx.store.rows.kinds import SessionRow
 from agentsight_rx.store.rows.tables import SESSIONS
 from agentsight_rx.store.state import Store
+from agentsight_rx.view.exports.atif import atif
 from agentsight_rx.view.queries.reading import newest_session
 from tests.cli.report.story import Story, recorded, small_story, text, tool
 from tests.cli.report.story import result as output
 from tests.guarded import leaking, stored
-from tests.sinks.exports.stores import opened
+from tests.view.exports.stores import opened
 
 
 def written(store: Store) -> bytes:

@@ -16,13 +16,13 @@ from ...core.errors import UsageError
 from ...llm.prices import Prices
 from ...store.rows.kinds import AlertRow, HttpRow, ProcessRow, SessionRow, ToolRow
 from ...store.state import Store
-from ...view.queries import Selection
-from ...view.queries.alerts import read_alerts
-from ...view.queries.calls.call import read_calls
-from ...view.queries.calls.costs import PricedCall
-from ...view.queries.calls.mcp import read_tools
-from ...view.queries.records import ConnectionRecord, FileRecord, read_connections, read_files, read_http, read_processes
-from ...view.queries.sessions.files import read_sessions
+from ..queries import Selection
+from ..queries.alerts import read_alerts
+from ..queries.calls.call import read_calls
+from ..queries.calls.costs import PricedCall
+from ..queries.calls.mcp import read_tools
+from ..queries.records import ConnectionRecord, FileRecord, read_connections, read_files, read_http, read_processes
+from ..queries.sessions.files import read_sessions
 
 TableName: TypeAlias = Literal["calls", "tools", "sessions", "processes", "http", "files", "connections", "alerts"]
 TABLES: tuple[TableName, ...] = get_args(TableName)

@@ -17,15 +17,15 @@ import pytest
 from agentsight_rx import Recording, open_recording
 from agentsight_rx.errors import UsageError
 from agentsight_rx.llm.prices import Prices
-from agentsight_rx.sinks.exports import TABLES, TableName, parquet
-from agentsight_rx.sinks.exports import tables as exported
 from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import AlertRow
+from agentsight_rx.view.exports import tables as exported
+from agentsight_rx.view.exports.tables import TABLES, TableName, parquet
 from agentsight_rx.view.queries import Selection
 from tests.cli.report.asking import bytes_of
 from tests.cli.report.effects import effects
-from tests.sinks.exports.stores import opened
+from tests.view.exports.stores import opened
 
 READ_TABLE: Any = import_module("pyarrow.parquet").read_table  # which has no types
 TIMES = {"time": "timestamp_ms", "start": "start_timestamp_ms", "end": "end_timestamp_ms"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.sinks.exports.perfetto_packets import Field, Fixed64, message
+from agentsight_rx.view.exports.perfetto_packets import Field, Fixed64, message
 
 
 @pytest.mark.parametrize(

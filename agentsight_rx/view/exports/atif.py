@@ -19,11 +19,11 @@ from ...store.log.reading import whole_call
 from ...store.rows.kinds import CallRow, SessionRow, ToolRow
 from ...store.rows.tables import SESSIONS, TOOLS
 from ...store.state import Store, pages
-from ...view.queries import Selection
-from ...view.queries.alerts import read_alerts
-from ...view.queries.calls.call import read_calls
-from ...view.queries.calls.costs import PricedCall
-from ...view.queries.calls.mcp import tools_of
+from ..queries import Selection
+from ..queries.alerts import read_alerts
+from ..queries.calls.call import read_calls
+from ..queries.calls.costs import PricedCall
+from ..queries.calls.mcp import tools_of
 
 _VERSION = "ATIF-v1.8"  # https://github.com/harbor-framework/harbor/blob/main/rfcs/0001-trajectory-format.md
 _AGENTS_MOST = 1000  # sub-agents of a session

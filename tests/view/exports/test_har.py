@@ -27,7 +27,7 @@ from agentsight_rx.events import (
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS
 from agentsight_rx.operators import filter_http, parse_http
 from agentsight_rx.policy.rules.guard.file import built_in_rules
-from agentsight_rx.sinks.exports import har
+from agentsight_rx.view.exports.har import har
 from tests.cli.report.story import BEGAN_MS, recorded, small_story
 from tests.guarded import leaking, stored
 from tests.operators import Wire, run
@@ -46,7 +46,7 @@ from tests.operators.test_merge_websocket import (
     says,
     turn,
 )
-from tests.sinks.exports.stores import opened, store_of
+from tests.view.exports.stores import opened, store_of
 
 MS = 1_000_000
 LINK = Connection(7, 1, "libssl.so", 9)

@@ -1,0 +1,1 @@
+"""Tests of agentsight_rx/view/exports: each format is opened by its own reader."""
