@@ -1,4 +1,8 @@
-"""Functions and machines -> operators: change, keep, only, and each, which has one machine for all events."""
+"""
+Functions and machines -> operators: change, keep, only, and each, which has one machine for all events.
+
+Longer than 300 lines because all builders share how an error of a function is met.
+"""
 
 from __future__ import annotations
 
