@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,6 +25,14 @@ _PLACES = {
 
 def bench(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="The groups to run; by default all.")] = None,
+    operator: Annotated[
+        str | None,
+        typer.Option(
+            "--operator",
+            metavar="MODULE:NAME",
+            help="Measure this operator, or what this function makes, over the events of the recordings NAME... instead.",
+        ),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, in a minute; shows only large changes.")] = False,
     baseline: Annotated[
         Path | None,
@@ -40,7 +49,33 @@ def bench(
 
     It takes some minutes on a quiet machine. Without root, what needs eBPF is left out. It traces only programs that it starts.
     """
+    if operator is not None:
+        return _measured(operator, names or ())
     return _found()(names or (), json=form.as_json, quick=quick, baseline=baseline, save=save_baseline)
+
+
+def _measured(name: str, recordings: Sequence[str]) -> int:
+    from ..core.stream import Operator  # this and all else that a graph needs
+    from ..runtime.testing.measuring import bench
+    from ..sources import ReplayOptions, replay
+
+    module, given, attribute = name.partition(":")
+    if not given or not recordings:
+        raise UsageError(
+            f"--operator {name} {' '.join(recordings)}: expected MODULE:NAME, and one or more recordings of events"
+        )
+    sys.path.insert(0, "")  # as `python -m` does
+    try:
+        found: Any = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"--operator {name}: {error}") from error
+    made: Any = found() if callable(found) and not issubclass(type(found), Operator) else found
+    if not issubclass(type(made), Operator):
+        raise UsageError(f"--operator {name} made {made!r:.80}, and an Operator was expected")
+    events: list[Any] = []
+    replay(ReplayOptions(tuple(recordings))).subscribe(events.append)
+    print(bench(made, events))
+    return 0
 
 
 def _found() -> Callable[..., int]:

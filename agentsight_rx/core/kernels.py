@@ -141,7 +141,7 @@ def only(*kinds: type[Any]) -> Operator[object, Any]:
     return keep(lambda event: isinstance(event, kinds), name="only", options=", ".join(kind.__name__ for kind in kinds))
 
 
-def each(machine: Callable[[], Machine[A, B]], *, name: str, options: str = "") -> Operator[A, B]:
+def each(machine: Callable[[], Machine[A, B]], *, name: str = "each", options: str = "") -> Operator[A, B]:
     """One machine sees every event."""
     return Operator(name, lambda site: _Each(site, machine), options, authors=(machine,))
 

@@ -6,17 +6,19 @@ from ...core.start import deferred
 
 if TYPE_CHECKING:
     from .marbles import Moment, cold, expected, observed
+    from .measuring import Measured, bench
     from .operators import check_operator
     from .operators.driven import Law
     from .recording import recorded
     from .scene import Actor, Scene
 
-__all__ = ["Actor", "Law", "Moment", "Scene", "check_operator", "cold", "expected", "observed", "recorded"]
+__all__ = ["Actor", "Law", "Measured", "Moment", "Scene", "bench", "check_operator", "cold", "expected", "observed", "recorded"]
 
 if not TYPE_CHECKING:
     __getattr__ = deferred(
         __name__,
         {
+            ".measuring": ("Measured", "bench"),
             ".operators.driven": ("Law",),
             ".recording": ("recorded",),
             ".scene": ("Actor", "Scene"),
