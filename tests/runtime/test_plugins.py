@@ -40,8 +40,12 @@ def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ran(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return python(place, "-m", "agentsight_rx", *words)
+
+
+def python(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "agentsight_rx", *words],
+        [sys.executable, *words],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(place), str(Path(__file__).parents[2])])},
         capture_output=True,
         text=True,
@@ -88,8 +92,7 @@ def test_a_provider_and_an_agent_are_known_to_every_command(installed: Path) -> 
         "from agentsight_rx.llm.agents import agent_of; from agentsight_rx.llm import find, provider_named\n"
         "print(agent_of('parrot-cli', ('parrot-cli',)), find('x', '/parrot/speak').name, provider_named('parrot').label)"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), str(Path(__file__).parents[2])])}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    done = python(installed, "-c", program)
     assert ("parrot-cli parrot parrot\n", "") == (done.stdout, done.stderr)
 
 
@@ -163,8 +166,7 @@ def test_workers_of_a_cluster_know_the_parts_of_other_packages(installed: Path) 
         "from agentsight_rx.llm import provider_named\n"
         "try:\n    segment(None)\nexcept AttributeError:\n    print(provider_named('parrot').label)"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), str(Path(__file__).parents[2])])}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    done = python(installed, "-c", program)
     assert ("parrot\n", "") == (done.stdout, done.stderr)
 
 
@@ -188,8 +190,7 @@ def test_what_a_flag_cannot_find_or_make_is_an_error_of_one_sentence(tmp_path: P
 def test_a_command_that_needs_no_part_looks_for_none(tmp_path: Path) -> None:
     """Without a package that names one of our groups, importlib.metadata is not even imported."""
     program = "import sys, agentsight_rx.core.start as i; assert not i.any_part(); print('importlib.metadata' in sys.modules)"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    done = python(tmp_path, "-c", program)
     assert ("False\n", "") == (done.stdout, done.stderr)
 
 
@@ -199,8 +200,7 @@ def test_doctor_lists_each_part_with_its_package(installed: Path) -> None:
         "from agentsight_rx.plugins import found\n"
         "Console(width=120).print(render([], [], found()))"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), str(Path(__file__).parents[2])])}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    done = python(installed, "-c", program)
     listed = [line.split() for line in done.stdout.splitlines() if "agentsight-parrot" in line]
     names = [("providers", "parrot"), ("agents", "parrot-cli"), ("operators", "shout"), ("sinks", "kinds"), ("sources", "log")]
     assert [["ok", *each, "agentsight-parrot", "1.0"] for each in names] == listed
