@@ -22,7 +22,7 @@ from ...core.messages import say
 from ...llm.canonical import ReasoningPart, TextPart
 from ...runtime.recording.judged import had_guard
 from ...store.rows.kinds import ProcessRow, SessionRow
-from ...store.rows.tables import AUDIT, BLIND_SPOTS, HTTP, PROCESSES, SESSIONS, TOOLS
+from ...store.rows.tables import PROCESSES, SESSIONS
 from ...store.rows.tool_words import asked_for, outcome_said
 from ...store.words import NO_END, count, end_said, money, plural
 from ...view.queries import Selection
@@ -34,13 +34,13 @@ from ...view.queries.choosing import moment_of
 from ...view.queries.context.context import AgentContext
 from ...view.queries.context.findings import avoidable, with_instruction_files
 from ...view.queries.context.reading import read_contexts
+from ...view.queries.context.report import called_tools
 from ...view.queries.context.segments import carried
 from ...view.queries.context.words import avoidable_said, cleared_said, lost_said, saving_said, sentence_of, what_to_do
 from ...view.queries.effects.causes import Causes, within
-from ...view.queries.effects.file_fates import Lives
-from ...view.queries.effects.files import file_uses
-from ...view.queries.effects.network import network_of
-from ...view.queries.reading import rows_of, selected, session_of
+from ...view.queries.effects.files import read_file_uses
+from ...view.queries.effects.network import read_network
+from ...view.queries.reading import selected, session_of
 from ...view.queries.sessions.diff import difference_of
 from ...view.queries.sessions.findings import finding_words
 from ...view.queries.sessions.gaps import missing_things
@@ -253,7 +253,7 @@ def _context(library: Library, asked: OneContext) -> Answer:
     if not agents:
         up_to = f" up to turn {asked.turn}" if asked.turn else ""
         return _answer(at, f"no request of this session{up_to} was captured whole, so its context is not known", [])
-    called = {tool.tool_name for tool in selected(at.store, TOOLS, at.selection)}
+    called = called_tools(at.store, at.selection, at.session.id)
 
     def rows() -> Iterator[dict[str, object]]:
         for agent in agents:
@@ -329,8 +329,7 @@ def _process(row: ProcessRow) -> str:
 
 def _files(library: Library, asked: SomeFiles) -> Answer:
     at = library.found(asked.recording, asked.session)
-    causes = Causes(at.store)
-    found = file_uses(within(at.store, AUDIT, at.selection, causes, kind="file"), causes, Lives(at.store))
+    found = read_file_uses(at.store, at.selection)
     kinds = {"changed": ("written", "removed", "moved"), "all": ()}.get(asked.kind, (asked.kind,))
     uses = [each for each in found.files if (not kinds or each.kind in kinds) and each.path.startswith(asked.path)]
     rows = (
@@ -348,13 +347,7 @@ def _files(library: Library, asked: SomeFiles) -> Answer:
 
 def _hosts(library: Library, asked: OfSession) -> Answer:
     at = library.found(asked.recording, asked.session)
-    causes = Causes(at.store)
-    found = network_of(
-        within(at.store, AUDIT, at.selection, causes, kind="network"),
-        within(at.store, HTTP, at.selection, causes),
-        rows_of(at.store, BLIND_SPOTS),
-        causes,
-    )
+    found = read_network(at.store, at.selection)
 
     def rows() -> Iterator[dict[str, object]]:
         for each in found.hosts:
