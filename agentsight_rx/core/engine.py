@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from msgspec import Struct
 from reactivex import abc, typing
@@ -98,13 +98,6 @@ class Site:
             traceback.print_exception(error, file=sys.stderr)
 
 
-class Crowd(Protocol):
-    """A part of a graph that is behind, so that a source that can wait has to."""
-
-    @property
-    def is_crowded(self) -> bool: ...
-
-
 class Engine(PeriodicScheduler):
     """
     The scheduler of one run. Everything in it happens on the thread that calls `push`, `idle` and `end`: what another thread
@@ -125,7 +118,6 @@ class Engine(PeriodicScheduler):
         super().__init__()
         self.ledger = ledger or Ledger()
         self.doors = Doors(self.ledger, box, self._step)
-        self.crowds: list[Crowd] = []
         self.strict = strict
         self.halts = halts
         self.profiles = False  # whether the time of each stage is measured
@@ -212,14 +204,10 @@ class Engine(PeriodicScheduler):
         """Whether the calling thread is the one of this run."""
         return self.doors.inside
 
-    @property
-    def is_crowded(self) -> bool:
-        return any(crowd.is_crowded for crowd in self.crowds)
-
     def take_handed(self) -> None:
         """Take what other threads have handed over to a box of its own. While it is crowded, wait for more."""
         self.doors.take_all()
-        while self.is_crowded:
+        while self.doors.are_crowded:
             entry = self.doors.box.get(_LOOK_S)
             if entry is not None:
                 self.doors.take(*entry)

@@ -288,10 +288,15 @@ STAGE = "other threads"  # in the ledger: what they emitted, what of it found no
 
 
 class Owing(Protocol):
-    """May still bring something. `is_endless`: it is not known whether; else it counts itself what it did not bring."""
+    """
+    May still bring something. `is_endless`: it is not known whether; else it counts itself what it did not bring. While it
+    `is_crowded`, a source that can wait has to.
+    """
 
     is_endless: bool
 
+    @property
+    def is_crowded(self) -> bool: ...
     def give_up(self) -> None: ...
 
 
@@ -398,6 +403,11 @@ class Doors:
             self._act(door.give_up)
 
     @property
+    def are_crowded(self) -> bool:
+        """Any thread may ask."""
+        return any(door.is_crowded for door in list(self.open))
+
+    @property
     def awaits_answers(self) -> bool:
         """Whether a known number of things is still to come."""
         return not all(door.is_endless for door in self.open)
@@ -430,6 +440,7 @@ class Door(Generic[E]):
     """
 
     is_endless = True
+    is_crowded = False
 
     def __init__(self, run: Run, outlet: Outlet[E]) -> None:
         self._run = run

@@ -124,7 +124,6 @@ class _Asked(Generic[A, B]):
         asking = _Asking(
             engine, Site(engine, f"{self.name}/{self._operator.name}", ours=self._operator.ours), self._operator, outlet
         )
-        engine.crowds.append(asking)
         return CompositeDisposable(self._source.attach(engine, asking), engine.add(asking), Disposable(asking.close))
 
     def node(self) -> Node:
@@ -252,25 +251,27 @@ class _Asking(Generic[A, B]):
     def _fail(self, error: Exception) -> None:
         if not self._done:
             self._lose()
-            self.close()
             self._outlet.on_error(error)
 
     def _lose(self) -> None:
         self._site.meter.lose(Reason.UNFINISHED, len(self._unanswered))
-        self._asked, self._answers, self._waiting = {}, {}, deque()
+        self.close()
 
     def give_up(self) -> None:
         """On the thread of the run: answers that are there go out, and no other is waited for any longer."""
-        answers = [self._answers.pop(number) for number in list(self._asked) if number in self._answers]
-        for answer in answers:
-            del self._asked[answer.number]
-        self._emit([answer.value for answer in answers if answer.error is None])
-        self._lose()
-        self._ended = True
-        self._end_if_done()
+        good = [number for number in self._asked if number in self._answers and self._answers[number].error is None]
+        answers = [self._answers.pop(number).value for number in good]
+        for number in good:
+            del self._asked[number]
+        self._emit(answers)
+        if not self._done:
+            self._lose()
+            self._outlet.on_completed()
 
     def close(self) -> None:
+        """Nothing is wanted any more: neither what waits nor an answer that comes."""
         self._done = True
+        self._asked, self._answers, self._waiting = {}, {}, deque()
         self._doors.open.pop(self, None)
         if self._caller is not None:
             self._caller.close()

@@ -644,7 +644,7 @@ class Run:
         return now
 
     def _crowded(self) -> bool:
-        return self._inbox.fill > _ROOM / 4 or self._engine.is_crowded or any(sink.fill > _ROOM for sink in self._sinks)
+        return self._inbox.fill > _ROOM / 4 or self._engine.doors.are_crowded or any(sink.fill > _ROOM for sink in self._sinks)
 
 
 def _silent(stage: Meter) -> str:

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reactivex import operators as rx
 
-from agentsight_rx import GraphError, Sink, Stream, op, run
+from agentsight_rx import GraphError, Sink, Stream, merge, op, run
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.errors import UsageError
 from agentsight_rx.core.kernels import compose
 from agentsight_rx.core.merge import beside_losses
-from agentsight_rx.core.stream import of
+from agentsight_rx.core.stream import as_stream, of
 from agentsight_rx.events import Origin, Readline
 from agentsight_rx.events.loss import Entry, Reason
 from agentsight_rx.operators.map_async import HELD
@@ -194,6 +194,36 @@ def test_what_does_not_answer_is_counted_at_the_end_and_what_did_goes_out() -> N
     gate.open[2].set()
     assert items == [0, 1, 3]
     assert summary.ledger.unintended() == [Entry("of/map_async", Reason.UNFINISHED, 2)]
+
+
+def test_an_answer_that_failed_behind_one_that_does_not_come_is_counted_too() -> None:
+    gate = Gate()
+
+    def call(number: int) -> int:
+        if number == 1:
+            raise LookupError("no such number")
+        return gate.call(number) if number == 0 else number
+
+    items, summary = run_kept(numbers(count=3).pipe(op.map_async(call)), grace=0.5, on_bug="count")
+    gate.open[0].set()
+    assert items == [2]
+    assert summary.ledger.unintended() == [Entry("of/map_async", Reason.UNFINISHED, 2)]
+
+
+@pytest.mark.parametrize("size", [1, COUNT])
+def test_what_is_wanted_no_more_is_neither_asked_nor_lost_and_holds_no_source(size: int) -> None:
+    """One branch has enough at once, and the other goes on to the end."""
+    shared, asked = numbers(size, 2000).share(), list[int]()
+
+    def call(number: int) -> int:
+        asked.append(number)
+        return number
+
+    enough = as_stream(shared.pipe(op.map_async(call, limit=1), rx.take(1)))
+    items, summary = run_kept(merge(enough, shared, time_of=double))
+    assert sorted(items) == sorted([0, *range(2000)])
+    assert summary.complete
+    assert len(asked) <= 2
 
 
 def test_answers_are_waited_for_while_they_come() -> None:
