@@ -137,8 +137,7 @@ class Engine(PeriodicScheduler):
         self._acting = False
         self._stepping = False
         self._subscribing = self._again = False
-        self._failed: tuple[Exception, Node] | None = None
-        self._given: object = None  # the event at which it failed, where that is known
+        self._failed: tuple[Exception, Node, object] | None = None  # and the event at which it failed; None: not known
         self.step_ns = STEP_NS  # the finest step of time
         self._now_ns = 0
         self._newest_ns = 0
@@ -493,14 +492,14 @@ class Engine(PeriodicScheduler):
         """
         first = self._failed is None or self._failed[0] is not error
         if first or (len(node.inputs) == 1 and self._failed is not None and self._failed[1].inputs == node.inputs):
-            self._failed, self._given = (error, node), event
+            self._failed = error, node, event
 
     def failure(self, error: Exception) -> GraphError:
         """The error of a run whose graph was ended by this one, with the operator and the event, where they are known."""
-        known = self._failed is not None and self._failed[0] is error
-        return graph_error(
-            error, self._failed[1].name if known and self._failed is not None else "", self._given if known else None
-        )
+        if self._failed is None or self._failed[0] is not error:
+            return graph_error(error, "")
+        _, node, event = self._failed
+        return graph_error(error, node.name, event)
 
     # -- the scheduler of stock RxPY operators ---------------------------------------------------------------------
 

@@ -334,10 +334,7 @@ class Chain(Generic[A_contra]):
             meter.seen += len(batch)
             try:
                 batch = kernel.feed(batch)
-            except (
-                Exception,
-                Halted,
-            ) as error:  # of a kernel written by hand: those of kernels.py resume after the failing event
+            except (Exception, Halted) as error:  # of a kernel by hand: those of kernels.py go on behind the failing event
                 batch = self._failed(site, error, len(batch))
             if site.error is not None:
                 self._halt(site, batch)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Hashable, Iterable
+from operator import itemgetter
 from typing import Annotated, Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -27,6 +28,7 @@ from ..events.loss import Reason
 A = TypeVar("A")
 
 _NS = 1_000_000_000
+_NEVER = 1 << 63
 
 
 class Tumbling(Options, frozen=True):
@@ -34,30 +36,12 @@ class Tumbling(Options, frozen=True):
 
     seconds: Annotated[float, above(0)]
 
-    def starts(self, time_ns: int) -> Iterable[int]:
-        """The begins of the windows that an event of this time is in, as Unix time in ns."""
-        return (time_ns // _ns(self.seconds) * _ns(self.seconds),)
-
-    @property
-    def length_ns(self) -> int:
-        return _ns(self.seconds)
-
 
 class Sliding(Options, frozen=True):
     """Windows of so many seconds, which begin `every` so many seconds: an event is in several."""
 
     seconds: Annotated[float, above(0)]
     every: Annotated[float, above(0)]
-
-    def starts(self, time_ns: int) -> Iterable[int]:
-        """The begins of the windows that an event of this time is in, as Unix time in ns, oldest first."""
-        step_ns = _ns(self.every)
-        newest = time_ns // step_ns * step_ns
-        return reversed(range(newest, time_ns - self.length_ns, -step_ns))
-
-    @property
-    def length_ns(self) -> int:
-        return _ns(self.seconds)
 
 
 class Session(Options, frozen=True):
@@ -225,32 +209,31 @@ class _Open(Struct, Generic[A]):
     events: list[tuple[int, A]]
 
     def done(self, *, is_partial: bool) -> Window[A]:
-        self.events.sort(key=_time)
+        self.events.sort(key=itemgetter(0))
         return Window(self.key, self.start_ns, self.end_ns, tuple(event for _, event in self.events), is_partial)
-
-
-def _time(timed: tuple[int, Any]) -> int:
-    return timed[0]
 
 
 class _Windows(_Timed[A]):
     def __init__(self, kind: Tumbling | Sliding | Session, *rest: Any, **more: Any) -> None:
         super().__init__(*rest, **more)
-        self._kind = kind
+        self._gap_ns = _ns(kind.gap) if isinstance(kind, Session) else 0  # 0: no sessions
+        self._length_ns = 0 if isinstance(kind, Session) else _ns(kind.seconds)
+        self._step_ns = _ns(kind.every) if isinstance(kind, Sliding) else self._length_ns
         self._open: dict[tuple[Hashable, int], _Open[A]] = {}  # by key and begin
-        self._first_end_ns = 0  # of all windows
+        self._first_end_ns = _NEVER  # of all windows
         self._made = self._held = 0
 
     def feed(self, event: A, /) -> Iterable[Window[A]]:
         time_ns, key = self._time_of(event), self._key(event)
         known_ns = self._known_ns
-        if isinstance(self._kind, Session):
+        if self._gap_ns:
             is_late = self._join(key, time_ns, event, known_ns)
         else:
-            starts = list(self._kind.starts(time_ns))
-            still = [start for start in starts if start + self._kind.length_ns > known_ns]
+            newest_ns = time_ns // self._step_ns * self._step_ns
+            starts = range(newest_ns, time_ns - self._length_ns, -self._step_ns)[::-1]
+            still = [start for start in starts if start + self._length_ns > known_ns]
             for start in still:
-                self._put(key, start, start + self._kind.length_ns, time_ns, event)
+                self._put(key, start, start + self._length_ns, time_ns, event)
             is_late = len(still) < len(starts)
         if is_late:
             self._lose(Reason.LATE, 1)
@@ -262,13 +245,13 @@ class _Windows(_Timed[A]):
         if found is None:
             found = self._open[key, start_ns] = _Open(key, start_ns, end_ns, self._made, [])
             self._made += 1
-            self._first_end_ns = min(self._first_end_ns, end_ns) if len(self._open) > 1 else end_ns
+            self._first_end_ns = min(self._first_end_ns, end_ns)
         found.events.append((time_ns, event))
         self._held += 1
 
     def _join(self, key: Hashable, time_ns: int, event: A, known_ns: int) -> bool:
         """Put it into the session that it continues, or make one of all that it joins; True: it is late, and in none."""
-        gap_ns = _ns(self._kind.gap) if isinstance(self._kind, Session) else 0
+        gap_ns = self._gap_ns
         near = [each for each in self._open.values() if each.key == key and each.start_ns - gap_ns < time_ns < each.end_ns]
         if not near and time_ns + gap_ns <= known_ns:
             return True
@@ -281,19 +264,22 @@ class _Windows(_Timed[A]):
         self._open[key, start_ns] = joined
         self._made += 1
         self._held += 1
-        self._first_end_ns = min(each.end_ns for each in self._open.values())
+        self._look()
         return False
+
+    def _look(self) -> None:
+        self._first_end_ns = min((each.end_ns for each in self._open.values()), default=_NEVER)
 
     def _pass(self) -> Iterable[Window[A]]:
         known_ns = self._known_ns
-        return self._close(lambda each: each.end_ns <= known_ns) if self._open and self._first_end_ns <= known_ns else ()
+        return self._close(lambda each: each.end_ns <= known_ns) if self._first_end_ns <= known_ns else ()
 
     def _close(self, is_over: Callable[[_Open[A]], bool], *, is_partial: bool = False) -> list[Window[A]]:
         over = sorted(filter(is_over, self._open.values()), key=lambda each: (each.end_ns, each.start_ns, each.number))
         for each in over:
             del self._open[each.key, each.start_ns]
             self._held -= len(each.events)
-        self._first_end_ns = min((each.end_ns for each in self._open.values()), default=0)
+        self._look()
         return [each.done(is_partial=is_partial) for each in over]
 
     def _make_room(self) -> list[Window[A]]:
@@ -318,7 +304,7 @@ class _Windows(_Timed[A]):
             self._open[key, start_ns] = _Open(key, start_ns, end_ns, self._made, events)
             self._made += 1
             self._held += len(events)
-        self._first_end_ns = min((each.end_ns for each in self._open.values()), default=0)
+        self._look()
 
 
 class _Sides(Struct, Generic[A]):
