@@ -27,7 +27,6 @@ from agentsight_rx.store.state import LmdbStore, Put
 from agentsight_rx.store.state.lmdb_store import META
 from agentsight_rx.view import CallRow
 from agentsight_rx.view.exports.tables import TABLES
-from tests.cli.report.effects import effects
 from tests.cli.report.story import BEGAN_MS, Story, recorded, text
 
 ROOT = Path(agentsight_rx.__file__).parents[1]
@@ -52,17 +51,6 @@ for _ in range(3):
     print("written", flush=True)
     sys.stdin.readline()
 """
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return effects(tmp_path_factory.mktemp("store") / "run.lmdb")
-
-
-@pytest.fixture
-def recording(path: Path) -> Iterator[Recording]:
-    with open_recording(path) as opened:
-        yield opened
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,7 @@ from agentsight_rx import Ledger, Recording, Rows, op, open_recording, open_reco
 from agentsight_rx.cli import app
 from agentsight_rx.cli.report.shown.ask import plain
 from agentsight_rx.errors import StoreError, UsageError
-from tests.cli.report.effects import effects
 from tests.cli.report.story import Story, recorded, text
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return effects(tmp_path_factory.mktemp("store") / "run.lmdb")
-
-
-@pytest.fixture
-def recording(path: Path) -> Iterator[Recording]:
-    with open_recording(path) as opened:
-        yield opened
 
 
 def network(recording: Recording) -> list[Any]:
