@@ -128,6 +128,8 @@ class Engine(PeriodicScheduler):
         self._hubs: dict[object, Hub[Any]] = {}
         self._states: dict[object, Any] = {}
         self._tickers: list[Ticker] = []
+        self._places: dict[Ticker, int] = {}  # of these among all that were added
+        self._added = 0
         self._timers: list[tuple[int, int, Callable[[], None]]] = []  # event time, number, what to do
         self._early: list[tuple[int, int, Callable[[], None]]] = []  # set before the first event: delay, number, what to do
         self._begun = False  # an event has come
@@ -441,21 +443,34 @@ class Engine(PeriodicScheduler):
         """
         if self._timers or self._early or self._later or self._ready:
             raise TypeError("stock operators wait for timers, so that the run cannot be saved")
-        parts = [ticker.snapshot() if isinstance(ticker, Saved) else _refuse(ticker) for ticker in self._tickers]
+        parts: list[list[bytes]] = [[] for _ in range(self._added)]
+        for ticker, place in self._places.items():
+            parts[place] = ticker.snapshot() if isinstance(ticker, Saved) else _refuse(ticker)
         return EngineState(self._now_ns, self._newest_ns, self._next_ns, parts)
 
     def restore(self, state: EngineState) -> None:
-        """Go on where `state` was taken, in a run of the same graph that has seen no event."""
+        """
+        Go on where `state` was taken, in a run of the same graph that has seen no event. Sources that had ended are ended
+        again behind it.
+        """
         self._now_ns, self._newest_ns, self._next_ns = state.now_ns, state.newest_ns, state.next_ns
         self._begun = state.next_ns is not None
-        for ticker, part in zip(self._tickers, state.parts, strict=True):
-            if isinstance(ticker, Saved):
+        for ticker, part in zip(tuple(self._tickers), state.parts, strict=True):
+            if part and isinstance(ticker, Saved):
                 ticker.restore(part)
+            elif not part:
+                self._remove(ticker)  # it was done
 
     def add(self, ticker: Ticker) -> abc.DisposableBase:
         """Tick `ticker` from now on, after those added before it."""
         self._tickers.append(ticker)
-        return Disposable(lambda: self._tickers.remove(ticker) if ticker in self._tickers else None)
+        self._places[ticker] = self._added
+        self._added += 1
+        return Disposable(lambda: self._remove(ticker))
+
+    def _remove(self, ticker: Ticker) -> None:
+        if self._places.pop(ticker, None) is not None:
+            self._tickers.remove(ticker)
 
     def run_inline(self) -> None:
         """Read every source to its end on this thread. What other threads bring later is done on theirs, one at a time."""

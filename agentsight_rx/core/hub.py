@@ -37,6 +37,14 @@ class Wakes(Protocol):
     def wake(self) -> None: ...
 
 
+@runtime_checkable
+class Continues(Protocol):
+    """A Reader that can begin at a `place` behind all that it gave, in another run: `go_on` comes before `open`."""
+
+    def place(self) -> bytes: ...
+    def go_on(self, place: bytes, /) -> None: ...
+
+
 class Waiter(Protocol):
     """What the thread of several readers waits by, before it polls each of them without a wait."""
 

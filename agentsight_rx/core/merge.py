@@ -24,7 +24,8 @@ from .weight import weight_of_all
 
 
 _PASSED = frozenset({Loss, Tick, BlindSpot, TlsUse})  # what says that something is missing, and time
-_EMITTED = frozenset(get_args(Event)) - {Tick}
+_EVENTS = frozenset(get_args(Event))
+_EMITTED = _EVENTS - {Tick}
 
 
 def beside_losses(name: str, operator: Operator[Event, Event], options: str = "") -> Operator[Event, Event]:
@@ -234,6 +235,10 @@ class _Merging(Generic[E]):
 
     def snapshot(self) -> list[bytes]:
         """What came, and what waits of each input: the events of the product, of which the kinds are known."""
+        for foreign in {type(event) for source in self.inputs for event in source.waiting} - _EVENTS:
+            raise TypeError(
+                f"merge holds a {foreign.__name__}, and only kinds of agentsight_rx.events.Event can be saved there"
+            )
         return [encode_state(self.held), *(encode_state(source.waiting) for source in self.inputs)]
 
     def restore(self, states: Sequence[bytes], /) -> None:

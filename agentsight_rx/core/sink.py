@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
@@ -16,6 +16,8 @@ from .mailbox import Mailbox
 from .messages import say
 
 E_contra = TypeVar("E_contra", contravariant=True)
+
+_STUCK_S = 1.0  # a sink that took nothing for so long is not waited for
 
 
 class Unwritten(SinkError):
@@ -42,6 +44,33 @@ class Writer(Protocol[E_contra]):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class Saves(Protocol):
+    """A Writer that keeps the state of a run with what it writes: from `hold` on it commits that only with the next state."""
+
+    def hold(self) -> None: ...
+    def save(self, state: Any, /) -> None: ...  # one row of a store
+
+
+class Mark:
+    """Stands between what a graph emitted before its `state` was taken and what it emits later, in the box of each sink."""
+
+    def __init__(self, state: object) -> None:
+        self.state = state
+        self.others = 0  # sinks that write before the state is saved
+        self._reached = threading.Semaphore(0)
+
+    def reach(self) -> None:
+        """One of them has written all that came before."""
+        self._reached.release()
+
+    def wait(self) -> None:
+        """Until all of them have, but for one that is stuck."""
+        until_s = time.monotonic() + _STUCK_S
+        for _ in range(self.others):
+            self._reached.acquire(timeout=max(0.0, until_s - time.monotonic()))
+
+
 class Sink(Struct, Generic[E_contra], frozen=True):
     """
     A destination for what a graph emits, not yet open. `open` is called before capture starts and may raise SinkError or
@@ -58,6 +87,7 @@ class Sink(Struct, Generic[E_contra], frozen=True):
     wants: frozenset[type] = frozenset()  # of Tick and AnswerProgress, which only those sinks get that want them
     # Whether a person sees at once what it writes; None: yes. If no sink is watched, events wait for each other, at less cost
     is_watched: Callable[[], bool] | None = None
+    path: str = ""  # of the file to which its writer Saves
 
 
 # -- sink thread ---------------------------------------------------------------------------------------------------
@@ -66,7 +96,6 @@ class Sink(Struct, Generic[E_contra], frozen=True):
 
 _FLUSH_S = 0.25
 _QUIET_S = 1.0  # between two flushes while nothing comes: a sink may do by them what time alone brings
-_STUCK_S = 1.0
 _FLUSH_SIZE = 8 << 20  # bytes of content after which a sink is flushed earlier, so that it holds no more
 
 
@@ -81,6 +110,7 @@ class SinkThread:
         self._thread = threading.Thread(target=self._write, name=f"write:{sink.name}", daemon=True)
         self._ledger = ledger
         self._writer: Writer[Any] | None = None
+        self._saves: Saves | None = None
         self._in_hand: Sequence[Any] = ()
         self.name = sink.name
         self.failure: str | None = None  # the first one
@@ -99,6 +129,33 @@ class SinkThread:
 
     def start(self) -> None:
         self._thread.start()
+
+    @property
+    def path(self) -> str:
+        return self._sink.path
+
+    @property
+    def awaits_reader(self) -> bool:
+        return self._sink.awaits_reader
+
+    def hold(self) -> None:
+        """Once it is open: what it takes is committed with the state of a mark, and not before."""
+        if isinstance(self._writer, Saves):
+            self._writer.hold()
+            self._saves = self._writer
+
+    def put_mark(self, mark: Mark) -> None:
+        self._box.put_anyway([mark])
+
+    def _reached(self, mark: Mark) -> None:
+        """All that was put before the mark is written."""
+        saves, writer = self._saves, self._writer
+        if saves is not None:
+            mark.wait()
+            self._try(lambda: saves.save(mark.state))
+        elif writer is not None:
+            self._try(writer.flush)
+        mark.reach()
 
     @property
     def keeps_ledger(self) -> bool:
@@ -140,7 +197,9 @@ class SinkThread:
             if gathers and waits and not len(self._box):
                 self._box.gather(_FLUSH_S)
             item = self._box.get((0.0 if gathers else _FLUSH_S) if waits else _QUIET_S)
-            if item is not None:
+            if item is not None and type(item[1][0]) is Mark:
+                self._reached(item[1][0])
+            elif item is not None:
                 if gathers and not waits:
                     flushed = time.monotonic()  # more may follow
                 waits = True
@@ -194,6 +253,6 @@ class SinkThread:
         """Wait until everything is written; what a sink still holds at the deadline is counted as lost."""
         self._thread.join(None if self._sink.awaits_reader else timeout)
         if self._thread.is_alive():
-            left = self._box.abandon()
+            left = [item for item in self._box.abandon() if type(item) is not Mark]
             self._put_meter.lose(Reason.SINK_FAILED, len(left) + len(self._in_hand))
             say(f"sink {self.name} did not finish in {timeout:.0f} s; {len(left) + len(self._in_hand)} events lost")

@@ -319,6 +319,7 @@ class Chain(Generic[A_contra]):
         self._steps = list(zip(kernels, sites, strict=True))
         self._ticking = [(index, *step) for index, step in enumerate(self._steps) if step[0].ticks]
         self._done = False
+        self._finished = False  # in the run before: its kernels have nothing more to emit
 
     @property
     def singles(self) -> int:
@@ -383,7 +384,7 @@ class Chain(Generic[A_contra]):
     def on_completed(self) -> None:
         if self._done:
             return
-        for index, (kernel, site) in enumerate(self._steps):
+        for index, (kernel, site) in enumerate(() if self._finished else self._steps):
             try:
                 batch = kernel.finish()
             except (Exception, Halted) as error:
@@ -409,11 +410,15 @@ class Chain(Generic[A_contra]):
         self._outlet.on_error(error)
 
     def snapshot(self) -> list[bytes]:
-        """The state of every kernel, in order."""
-        return [kernel.snapshot() for kernel, _ in self._steps]
+        """The state of every kernel, in order, and one more where it is done. A foreign kernel may have no snapshot."""
+        for kernel, _ in self._steps:
+            if type(kernel).snapshot is Kernel[Any, Any].snapshot and not are_ours((type(kernel),)):
+                raise TypeError(f"{type(kernel).__name__} has no `snapshot` and `restore`, so that it cannot be saved")
+        return [*(kernel.snapshot() for kernel, _ in self._steps), *([b""] if self._done or self._finished else [])]
 
     def restore(self, states: Sequence[bytes], /) -> None:
-        for (kernel, _), state in zip(self._steps, states, strict=True):
+        self._finished = len(states) > len(self._steps)
+        for (kernel, _), state in zip(self._steps, states[: len(self._steps)], strict=True):
             kernel.restore(state)
 
     def held(self) -> int:

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     UNFOLLOWED = "unfollowed"  # a process that breakpoints do not look into, or no more
     LEFT_RUNNING = "left_running"  # what processes do that the recorded command left, behind the end of the capture
     LATE = "late"  # came behind the window of its time, or so that pairs with it could be missing
+    NOT_RUNNING = "not_running"  # what a live source did not show between two runs of which one goes on with the other's state
     UNFINISHED = "unfinished"  # what a graph waited for from other threads, and for no longer
     BUG = "bug"
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import threading
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from reactivex import Observable
@@ -27,6 +29,7 @@ def stream(
     required: Collection[str] | None = None,
     on_bug: OnBug = "raise",
     grace: float = GRACE_S,
+    resume: str | os.PathLike[str] | None = None,
 ) -> EventStream[E]:
     """
     Run `graph`, and give what it emits to `async for`; other `sinks` get the same. It takes the arguments of `run`.
@@ -38,35 +41,25 @@ def stream(
     replay waits. A live capture does not: events that find no room are counted as `queue_full`, as with any slow sink. The end
     of the loop, `break` and a cancelled task end the run in order. What `run` raises is raised here.
     """
-    return EventStream(graph, sinks, duration=duration, required=required, on_bug=on_bug, grace=grace)
+    make = partial(Run, graph, required=required, on_bug=on_bug, grace=grace, resume=resume)
+    return EventStream(make, tuple(sinks), duration)
 
 
 class EventStream(Generic[E]):
     """Each loop over it is a run. `summary` is the newest run's which has ended."""
 
-    def __init__(
-        self,
-        graph: Observable[E],
-        sinks: Iterable[Sink[E]] = (),
-        *,
-        duration: float | None,
-        required: Collection[str] | None,
-        on_bug: OnBug,
-        grace: float,
-    ) -> None:
-        self._grace = grace
-        self._graph = graph
-        self._sinks = tuple(sinks)
+    def __init__(self, make: Callable[[Sequence[Sink[E]]], Run], sinks: Sequence[Sink[E]], duration: float | None) -> None:
+        """`make` makes a run into these sinks and one more."""
+        self._make = make
+        self._sinks = sinks
         self._duration = duration
-        self._required = required
-        self._on_bug: OnBug = on_bug
         self._newest: _AsyncRun[E] | None = None
         self.summary: Summary | None = None
 
     async def __aiter__(self) -> AsyncIterator[E]:
         hand_over = HandOver[E]()
         sink = Sink[E]("stream", lambda _: hand_over, awaits_reader=True)
-        run = Run(self._graph, [*self._sinks, sink], required=self._required, on_bug=self._on_bug, grace=self._grace)
+        run = self._make([*self._sinks, sink])
         self._newest = running = _AsyncRun(run, hand_over, self._duration)
         running.start()
         try:

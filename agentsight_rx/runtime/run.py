@@ -10,14 +10,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 from reactivex import Observable
 
 from ..core.bounded import Spare
 from ..core.engine import Engine, Site
-from ..core.errors import AgentsightError, GraphError, Unavailable, refuse_others
+from ..core.errors import AgentsightError, GraphError, Unavailable, UsageError, refuse_others
 from ..core.hub import Hub, Reader, Shares, Waiter, Wakes
 from ..core.machine import Bug, bug_of
 from ..core.mailbox import Mailbox, Overflow, inbox
@@ -36,6 +36,9 @@ from ..store.reasons import SOURCES
 from ..store.rows.gaps import Gaps, gaps_of
 from ..store.rows.tally import Tally
 from ..store.words import plural
+
+if TYPE_CHECKING:
+    from .resume import Saving
 
 E = TypeVar("E")
 
@@ -77,7 +80,8 @@ class Summary(Struct):
     unavailable: dict[str, str] = {}  # source -> why this machine does not allow it
     notes: tuple[str, ...] = ()  # what else the person should know, a sentence each
     error: GraphError | None = None  # a function of the graph raised it, and so the graph ended
-    stopped: BaseException | None = None  # SystemExit or KeyboardInterrupt of a function of the graph
+    # SystemExit or KeyboardInterrupt of a function of the graph, UsageError where `resume` cannot save the graph
+    stopped: BaseException | None = None
 
     def __repr__(self) -> str:
         end = f"ended by {self.ended_by} after {self.seconds:.1f} s"
@@ -122,6 +126,7 @@ def run(
     on_bug: OnBug = "raise",
     grace: float = GRACE_S,
     profile: bool = False,
+    resume: str | os.PathLike[str] | None = None,
 ) -> Summary:
     """
     Run `graph` into `sinks` until it is done, `duration` seconds passed, or SIGINT, SIGTERM or SIGHUP comes.
@@ -143,10 +148,18 @@ def run(
 
     `profile` measures the time of each operator, for `Summary.stages`.
 
+    `resume` is a file where the state of the run is saved four times a second, and from which the next run of the same graph
+    goes on, also after a kill. With `sinks.store` of the same file each event has its effect there once. A file that
+    `sources.from_lines` reads goes on at its place, other recorded sources are read again up to theirs, and of a live one it
+    is counted that it was not seen meanwhile. An end of the run before that of its input completes nothing. Raises UsageError
+    for a graph that cannot be saved, as one with a stock operator that has a state, and for a state of another graph.
+
     What ends the program, SystemExit and KeyboardInterrupt, ends the run in order and is raised here.
     """
     summary = run_to_end(
-        Run(graph, sinks, required=required, on_bug=on_bug, grace=grace, profile=profile), duration=duration, ready=ready
+        Run(graph, sinks, required=required, on_bug=on_bug, grace=grace, profile=profile, resume=resume),
+        duration=duration,
+        ready=ready,
     )
     return summary.raised()
 
@@ -188,6 +201,7 @@ class Run:
         grace: float = GRACE_S,
         profile: bool = False,
         tally: Tally | None = None,
+        resume: str | os.PathLike[str] | None = None,
     ) -> None:
         self._grace_s = grace
         self._required = None if required is None else frozenset(required)
@@ -205,6 +219,14 @@ class Run:
             refuse_others("run", wanted, sinks, lambda each: isinstance(each, Sink))
         self._taking = [SinkThread(sink, self._ledger) for sink in sinks]  # what the graph emits
         self._sinks = list(self._taking)
+        self._saving: Saving | None = None
+        self._saver: SinkThread | None = None
+        if resume is not None:
+            from .resume import Saving  # imports the store, which other runs may do without
+
+            self._saving = Saving(resume, self._graph)
+            self._saver = self._saving.saver(self._taking, self._ledger)
+            self._sinks += [self._saver] if self._saver not in self._taking else []
         if isinstance(on_bug, Sink):
             bugs = SinkThread(on_bug, self._ledger)
             self._sinks.append(bugs)
@@ -251,6 +273,7 @@ class Run:
         try:
             with self._engine, step("the graph, attached"):
                 self._graph.attach(self._engine, self)
+                self._go_on()
             closed = open_all(self._readers, open_sinks)
             self._do_without(closed)
         except BaseException:
@@ -259,6 +282,8 @@ class Run:
             for sink in opened:
                 sink.abandon()
             raise
+        if self._saver is not None:
+            self._saver.hold()
         self._running = True
         self._ledger.begin()
         for sink in self._sinks:
@@ -277,6 +302,12 @@ class Run:
             elif reading is not self._polled_here and not reading.thread.ident:  # nor begun with another one
                 reading.thread.start()
         return self
+
+    def _go_on(self) -> None:
+        """From a saved state: a source that had ended is not opened."""
+        if self._saving is not None and self._saver is not None:
+            self._saving.begin(self._engine, self._sinks, self._saver)
+            self._readers = [reading for reading in self._readers if not reading.hub.ended]
 
     def _share(self, readings: Sequence[Reading]) -> None:
         """Readers that share one have one thread: a wake-up costs more than what one of them reads at most of them."""
@@ -373,6 +404,7 @@ class Run:
             notes=(
                 *unseen_names(reading.hub.reader for reading in self._readers),
                 *filter(None, map(_silent, self._engine.theirs)),
+                *(self._saving.notes if self._saving is not None else ()),
             ),
             error=self._error,
             stopped=self._stopped,
@@ -419,12 +451,14 @@ class Run:
                         self._idle_since_s = time.monotonic()
                         if live:
                             engine.idle(time.monotonic_ns())
+                        self._save()
                         continue
                     spare.took(box.taken, self._looked_s)
                     if self._take(*item):
                         patience.came()
                         flows = live
-                self._await_others()
+                    self._save()
+                self._end_graph()
             except Exception as error:
                 Site(engine, "engine").meter.lose(Reason.BUG, 1)
                 self._failures.append(f"the engine stopped: {error!r}")
@@ -437,6 +471,33 @@ class Run:
             finally:
                 box.close()
                 self._end.ask(self._ended_by)
+
+    def _save(self) -> None:
+        """Between two batches."""
+        if self._saving is not None and not self._graph_done:
+            try:
+                self._saving.look(self._engine)
+            except UsageError as error:
+                self._refuse_to_save(error)
+
+    def _refuse_to_save(self, error: UsageError) -> None:
+        self._failures.append(str(error))
+        self._ended_by, self._graph_done, self._stopped = "graph", True, error
+
+    def _end_graph(self) -> None:
+        """All sources have ended. Where another run may go on with them, since this one was stopped, nothing is completed."""
+        saving, engine = self._saving, self._engine
+        if saving is not None and self._stopping.is_set() and not self._graph_done:
+            try:
+                saving.end(engine, done=False)
+            except UsageError as error:
+                self._refuse_to_save(error)
+            self._graph_done = True
+            engine.doors.give_up(counted=False)
+            return
+        self._await_others()
+        if saving is not None and self._error is None and self._stopped is None:
+            saving.end(engine, done=True)
 
     def _await_others(self) -> None:
         """
@@ -474,12 +535,25 @@ class Run:
         if self._engine.doors.take(sender, batch):
             return True
         hub: Hub[Any] = sender
+        if self._saving is not None and self._saving.took(hub, batch):
+            return False
         if batch[-1] is _END:
             self._engine.push(hub, batch[:-1])
-            self._engine.end(hub)
+            self._end_of(hub)
         else:
             self._engine.push(hub, batch)
         return hub.name not in _BESIDE
+
+    def _end_of(self, hub: Hub[Any]) -> None:
+        """A source has ended; where the run was stopped, and another one may go on, it only gives nothing more."""
+        if self._saving is None:
+            self._engine.end(hub)
+            return
+        whole = not self._stopping.is_set()
+        self._saving.reached(hub, self._saving.place(hub, ended=whole))
+        if whole:
+            self._engine.end(hub)
+        hub.ended = True
 
     def _take_next(self, timeout: float) -> None:
         item = self._inbox.get(timeout)
@@ -492,6 +566,9 @@ class Run:
         try:
             for batch in self._batches(hub, _patience(hub.reader), self._take_next):
                 self._engine.push(hub, batch)
+                if self._saving is not None and batch:
+                    self._saving.reached(hub, self._saving.place(hub))
+                    self._save()
                 while len(self._inbox) and not self._graph_done:
                     self._take_next(0)
                 if self._graph_done:
@@ -499,13 +576,15 @@ class Run:
         finally:
             rest = self._closed(hub)
         self._engine.push(hub, rest)
-        self._engine.end(hub)
+        self._end_of(hub)
 
     def on_batch(self, batch: Sequence[Any], /) -> None:
         """The end of the graph: every sink gets every batch, but for ticks and previews of answers, which only some want."""
         special = _SPECIAL.intersection(map(type, batch))
         plain = [item for item in batch if type(item) not in _SPECIAL] if special else batch
         self._tally.add(plain)
+        if self._saving is not None:
+            self._saving.emitted(len(batch))
         weights = weights_of(plain)
         for sink in self._taking:
             wanted = special.intersection(sink.wants)
@@ -608,7 +687,7 @@ class Run:
                 batch = reader.poll(patience.seconds())
                 if batch is None:
                     break
-                yield batch
+                yield batch if self._saving is None else self._saving.unseen(hub, batch)
                 if batch:
                     patience.came()
                     came = True
@@ -625,7 +704,8 @@ class Run:
     def _closed(self, hub: Hub[Any]) -> list[Any]:
         """The events that were still under way."""
         try:
-            return list(hub.reader.close())
+            rest = hub.reader.close()
+            return list(rest if self._saving is None else self._saving.unseen(hub, rest))
         except Exception as error:
             self._failures.append(f"{hub.name}: the reader did not close: {error!r}")
             return []
@@ -639,6 +719,8 @@ class Run:
         if owed:
             batch = [_queue_full(owed), *batch]
         now = self._inbox.put(batch, sender=hub)
+        if self._saving is not None:
+            self._inbox.put_anyway([self._saving.place(hub)], sender=hub)
         if owed and now.count == len(batch):
             return Overflow(owed.count + now.count - 1, owed.size + now.size)
         return now

@@ -6,9 +6,11 @@ Longer than 300 lines because one writer decides what a transaction holds.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -101,7 +103,7 @@ def store(
             say(f"NOTHING IS STORED until that changes: {error}")
         return writer
 
-    return Sink("store", opened, keeps_ledger=True, is_watched=lambda: False)
+    return Sink("store", opened, keeps_ledger=True, is_watched=lambda: False, path=os.path.abspath(path))
 
 
 class _StoreWriter:
@@ -144,6 +146,8 @@ class _StoreWriter:
         self._unsynced = 0  # committed since the disk last confirmed
         self._changed = False  # since then, by events or by what was removed
         self._counts: dict[str, StageCount] = {}  # as committed
+        self._holds = False  # what is written is committed with the next state of the run, and not before
+        self._saved: list[Write] = []  # that state
 
     def begin(self) -> LmdbStore | MemoryStore:
         """Open the store and begin a run in it."""
@@ -187,7 +191,8 @@ class _StoreWriter:
 
     def _count(self, row: Row) -> None:
         """Into the totals of this run goes what no earlier one has counted."""
-        if self._resumed is not None and self._store is not None and not self._tally.knows(row):
+        goes_on = self._resumed is not None or self._holds
+        if goes_on and self._store is not None and not self._tally.knows(row):
             before = self._store.get(table_of(row), key_of(row))
             if before is not None:
                 self._tally.know(before)
@@ -201,8 +206,15 @@ class _StoreWriter:
                 self._writes.append(put(item))
             else:
                 self._event(item)
-        if len(self._writes) + len(self._waiting) >= _ITEMS_MOST or self._weight >= _WEIGHT_MOST:
+        if not self._holds and (len(self._writes) + len(self._waiting) >= _ITEMS_MOST or self._weight >= _WEIGHT_MOST):
             self._commit()
+
+    def hold(self) -> None:
+        self._holds = True
+
+    def save(self, state: Put[Any], /) -> None:
+        self._saved = [state]
+        self._commit()
 
     def _event(self, event: Event) -> None:
         if self._state is not None:  # all rows of the event before are there
@@ -216,7 +228,7 @@ class _StoreWriter:
             self._state = self._checkpoints.behind(event)
 
     def flush(self) -> None:
-        if self._pending:
+        if self._pending and not self._holds:
             self._commit()
         self._retain()
         self._sync()
@@ -239,6 +251,7 @@ class _StoreWriter:
         """Raises Unwritten where nothing of it was kept."""
         rows, events, count = self._writes, self._waiting, self._pending
         cut, self._cut = self._cut, None
+        saved, self._saved = self._saved, []
         self._writes, self._waiting, self._pending, self._weight = [], [], 0, 0
         try:
             store = self._store or self.begin()
@@ -259,7 +272,7 @@ class _StoreWriter:
             totals = Put(TOTALS, recording.number, self._tally.totals)
             stages = self._stages(recording.number)
             self._changed = True
-            store.commit([*segments, *rows, *losses, *gaps, *stages, totals, Put(RUNS, recording.number, recording)])
+            store.commit([*saved, *segments, *rows, *losses, *gaps, *stages, totals, Put(RUNS, recording.number, recording)])
         except Exception as error:
             if self._log is not None:
                 self._log.undo()
@@ -293,11 +306,22 @@ class _StoreWriter:
 
     def close(self) -> None:
         try:
+            if self._holds and self._pending:
+                self._end_unsaved()
             self._commit(ended=True)
             self._sync()
         finally:
             if self._store is not None:
                 self._store.close()
+
+    def _end_unsaved(self) -> None:
+        """The run ended without a state behind what came last: that is not kept, so that a run from the last state makes it."""
+        if self._store is not None:
+            self._store.commit([Put(RUNS, self._recording.number, replace(self._recording, ended=True))])
+        what = f"{self._pending:,} events and rows behind the last saved state are not kept"
+        raise Unwritten(
+            f"{what}: a run that goes on from there makes them again, of sources that can be read again", count=self._pending
+        )
 
 
 def _place_of(span: LossTime) -> tuple[str, str, int]:

@@ -1,10 +1,15 @@
-"""Readers, iterables, async iterables and lines of your own -> Streams, as the sources of this package are."""
+"""
+Readers, iterables, async iterables and lines of your own -> Streams, as the sources of this package are.
+
+Longer than 300 lines because the readers of all of them share what holds their events.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import select
+import struct
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -21,6 +26,7 @@ E = TypeVar("E")
 _BATCH = 1024  # events that a reader holds at most
 _READ_MOST = 1 << 20
 _LINE_MOST = 65_536
+_PLACE = struct.Struct("<3Q")  # device and inode of a file, and an offset
 
 
 def own_time(event: object, /) -> int:
@@ -229,18 +235,44 @@ class _Lines(_Held[E | Loss]):
         self._file: int | None = None
         self._rest = b""  # the begin of a line
         self._cut = 0  # bytes that it had more
+        self._behind = 0  # of the file, behind what was read
+        self._number = 0, 0  # device and inode of the file
+        self._begin: tuple[tuple[int, ...], int] | None = None  # such a number, and the offset of the first line to read
         self._newest_ns = 0
-        self._losses: list[E | Loss] = []
+
+    @property
+    def repeats(self) -> bool:
+        """Whether another run may read the same again."""
+        return self._path != "-"
+
+    def place(self) -> bytes:
+        """Behind the last whole line."""
+        return _PLACE.pack(*self._number, self._behind - len(self._rest) - self._cut)
+
+    def go_on(self, place: bytes, /) -> None:
+        *number, offset = _PLACE.unpack(place)
+        self._begin = tuple(number), offset
 
     def open(self) -> None:
         try:
             self._file = os.dup(0) if self._path == "-" else os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            if self._follow:
-                os.lseek(self._file, 0, os.SEEK_END)
+            if self._path != "-":
+                self._seek(self._file)
         except OSError as error:
             if self._file is None or self._path != "-":
                 self.close()
                 raise CaptureError(f"{self._path} cannot be read: {error.strerror}") from error
+
+    def _seek(self, file: int) -> None:
+        """To the place of an earlier run, if the file is still the one that it read."""
+        found, begin = os.fstat(file), self._begin
+        self._number = found.st_dev, found.st_ino
+        if begin is None:
+            self._behind = os.lseek(file, 0, os.SEEK_END) if self._follow else 0
+        elif self._number == begin[0] and found.st_size >= begin[1]:
+            self._behind = os.lseek(file, begin[1], os.SEEK_SET)
+        elif begin[1]:
+            self._lose(Reason.UNREADABLE, 0, "the file of the run before was replaced: what it got meanwhile is unknown")
 
     def poll(self, timeout: float, /) -> Sequence[E | Loss] | None:
         if self._file is None or self.ended:
@@ -251,6 +283,7 @@ class _Lines(_Held[E | Loss]):
 
     def _read(self, file: int, timeout: float) -> None:
         data = os.read(file, _READ_MOST)
+        self._behind += len(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
         if not data and not self._follow and self._rest:
             lines, self._rest = [self._rest], b""
@@ -278,14 +311,10 @@ class _Lines(_Held[E | Loss]):
 
     def _lose(self, reason: Reason, size: int, note: str) -> None:
         at = Origin(self._newest_ns or time.monotonic_ns(), 0)
-        self._losses.append(Loss(at, "lines", reason=reason, count=1, size=size, note=note))
-
-    def lost(self) -> Sequence[E | Loss]:
-        losses, self._losses = self._losses, []
-        return losses
+        self.add(Loss(at, "lines", reason=reason, count=1, size=size, note=note))
 
     def close(self) -> Sequence[E | Loss]:
         file, self._file = self._file, None
         if file is not None:
             os.close(file)
-        return [*super().close(), *self.lost()]
+        return super().close()

@@ -40,6 +40,7 @@ _WHY = {
     Reason.UNFOLLOWED: "it gains rights by its file, is debugged, or makes too many system calls: its events say which",
     Reason.LEFT_RUNNING: "the command left processes running: `agentsight-rx record --wait-all` waits for them",
     Reason.LATE: "it came later than the lateness that its operator allows",
+    Reason.NOT_RUNNING: "nothing was running between two runs of which one goes on with the other's state",
     Reason.UNFINISHED: "other threads had not brought it when the run ended",
     Reason.BUG: "an error in this program; please report it",
 }

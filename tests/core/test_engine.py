@@ -237,6 +237,9 @@ class Log(Kernel[Event, Event]):
         self._seen.append(now_ns // MS)
         return ()
 
+    def snapshot(self) -> bytes:
+        return b""
+
 
 def log_of(*batches: Sequence[Event], live: Callable[[Engine, Hub[Event]], None] | None = None) -> Seen:
     seen: Seen = []

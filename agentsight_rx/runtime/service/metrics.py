@@ -17,7 +17,7 @@ from ...store.rows.uses import OTHER, Use
 from .bounds import Memory
 
 _STAGES_MOST = 24  # of the ledger, which has about 30 with every sink; the first ones are the sources
-_LOSSES_MOST = 11  # pairs of stage and reason; what else is lost is counted by its reason
+_LOSSES_MOST = 10  # pairs of stage and reason; what else is lost is counted by its reason
 _QUEUES_MOST = 6
 _KINDS = frozenset({"input", "cache_read", "cache_creation", "output"})  # reasoning is part of the output
 _PATIENCE_S = 5.0  # for a request

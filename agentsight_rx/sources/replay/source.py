@@ -50,6 +50,11 @@ class _ReplayReader:
         self._opened: list[BinaryIO | LmdbStore] = []
         self._skipped = 0
 
+    @property
+    def repeats(self) -> bool:
+        """Whether another run may read the same again."""
+        return "-" not in self._paths
+
     def open(self) -> None:
         try:
             recordings = [(path, self._recording(path)) for path in self._paths]
