@@ -28,6 +28,7 @@ __all__ = [
     "Channel",
     "Connection",
     "Direction",
+    "EntryKind",
     "Event",
     "FileEvent",
     "HostsKnown",
@@ -46,6 +47,7 @@ __all__ = [
     "Reply",
     "RpcMessage",
     "RulesLoaded",
+    "SessionEntry",
     "SseEvent",
     "SseMessage",
     "StdioChunk",
@@ -663,6 +665,46 @@ class RulesLoaded(Struct, frozen=True, gc=False, tag="rules_loaded"):
     error: str = ""
 
 
+EntryKind: TypeAlias = Literal["session", "prompt", "answer", "result", "note", "sum"]
+
+
+class SessionEntry(Struct, frozen=True, tag="session_entry"):
+    """
+    What an agent wrote into its own session file: its word, which the kernel has not seen. `origin` has the time that it says,
+    on both clocks, and no process.
+
+    - session: what it says of the whole: `folder`, `branch`, `version`, `text` as its title, `project` in place of a folder.
+    - prompt: `text` that went to the model beside results of tools.
+    - answer: of the model, with the `id` of the answer where the file has one, else one that is made of its place. A later one
+      of the same id replaces it, since agents write an answer part by part.
+    - result: of the tool call `id`; `text` is its output.
+    - note: `text` is compacted, interrupted or refused; `id` the tool call that was refused.
+    - sum: tokens in sums of the agent's own, which may count more than its answers.
+
+    `thread` names a sub-agent of the session; "": the main one. `paths`: files that the tools of an answer work on.
+    """
+
+    origin: Origin
+    agent: str
+    session: str
+    kind: EntryKind
+    id: str = ""
+    request_id: str = ""
+    thread: str = ""
+    text: str = ""
+    thinking: str = ""
+    model: str = ""
+    provider: str = ""
+    usage: Usage | None = None
+    tools: tuple[ToolCall, ...] = ()
+    paths: tuple[str, ...] = ()
+    is_error: bool = False
+    folder: str = ""
+    branch: str = ""
+    version: str = ""
+    project: str = ""
+
+
 class Tick(Struct, frozen=True, gc=False, tag="tick"):
     """Time reached `origin.time_ns` and nothing happened: lets a recording be replayed with the same timeouts."""
 
@@ -682,6 +724,7 @@ Event: TypeAlias = (
     | RulesLoaded  # the guard
     | HostsKnown
     | Witness
+    | SessionEntry  # what agents wrote down themselves
 )
 
 

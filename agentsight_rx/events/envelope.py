@@ -31,6 +31,7 @@ from . import (
     Readline,
     RpcMessage,
     RulesLoaded,
+    SessionEntry,
     SseMessage,
     StdioChunk,
     StdioClose,
@@ -524,6 +525,7 @@ _KINDS: dict[type[Event], _Kind] = {
     Loss: _Kind("diagnostic", _loss),
     RulesLoaded: _Kind("guard"),
     HostsKnown: _Kind("guard"),
+    SessionEntry: _Kind("session_file"),
     Witness: _Kind("diagnostic"),
     Tick: _Kind("engine"),
 }
