@@ -68,6 +68,11 @@ _COMMANDS = {
     "bench": ("bench", "bench", "Measure what this program costs here, with targets. Each ratio is of one run."),
     "demo": ("demo", "demo", "Record a small real agent that talks to a fake model over TLS, all on this machine."),
     "report": ("report", "report", "What the newest session did, what it cost, and whether anything is missing."),
+    "import": (
+        "past",
+        "import_command",
+        "Read the session files that agents keep in your home into a store, which stays when they are deleted; without root.",
+    ),
     "mcp": (
         "mcp",
         "mcp",

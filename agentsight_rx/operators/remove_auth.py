@@ -32,6 +32,7 @@ from ..events import (
     Reply,
     RpcMessage,
     RulesLoaded,
+    SessionEntry,
     SseMessage,
     StdioChunk,
     StdioClose,
@@ -110,6 +111,7 @@ class _RemoveAuth(Kernel[Event, Event]):
             NetEvent: self._net,
             Readline: self._readline,
             RulesLoaded: self._texts("file", "error"),
+            SessionEntry: self._entry,
         }
 
     def feed(self, batch: Sequence[Event], /) -> Sequence[Event]:
@@ -326,8 +328,22 @@ class _RemoveAuth(Kernel[Event, Event]):
     def _readline(self, event: Readline) -> Readline:
         return _with(event, command=mask_command(event.command, self._redactor))
 
+    def _entry(self, event: SessionEntry) -> SessionEntry:
+        made: dict[str, Any] = {name: self._text(getattr(event, name)) for name in _SHORT}
+        made["text"], made["thinking"] = self._redactor.text(event.text), self._redactor.text(event.thinking)
+        if event.tools:
+            tools = tuple(self._call(call, cut=False) for call in event.tools)
+            made["tools"] = event.tools if tools == event.tools else tools
+        if event.paths:
+            made["paths"] = tuple(map(self._text, event.paths))
+        return _with(event, **made)
+
     def _optional(self, text: str | None) -> str | None:
         return self._text(text) if text else text
+
+
+# Of a SessionEntry
+_SHORT = ("agent", "session", "id", "request_id", "thread", "model", "provider", "folder", "branch", "version", "project")
 
 
 def _texts(event: SseMessage, datas: Sequence[str]) -> str:

@@ -31,6 +31,7 @@ from ..events import (
     Readline,
     RpcMessage,
     RulesLoaded,
+    SessionEntry,
     SseMessage,
     StdioChunk,
     SystemSample,
@@ -45,9 +46,8 @@ from ..events import (
 from ..llm import find, provider_named
 from ..llm.agents.answers import finds_nothing
 from ..store import words
-from ..store.reasons import HOOKS_SEE
+from ..store.reasons import SEEN_BY
 from ..store.rows.gaps import connections_of
-from ..store.rows.kinds import SEEN
 from ..store.words import amount, data_size, exit_failed, signal_name
 from ..view import CallRow
 from ..wire.http1_head import field
@@ -320,8 +320,13 @@ def _hosts(event: HostsKnown) -> Line:
     return _line(event.origin, "·", "hosts", f"{len(event.pairs):,} of earlier recordings are known")
 
 
+def _entry(event: SessionEntry) -> Line:
+    said = event.text or ", ".join(call.name for call in event.tools)
+    return _line(event.origin, "·", event.kind, f"{event.session}  {preview(said.encode(errors='replace'))}")
+
+
 def _witness(event: Witness) -> Line:
-    return _line(event.origin, "·", "seen", "by the kernel" if event.seen_by == SEEN else HOOKS_SEE)
+    return _line(event.origin, "·", "seen", SEEN_BY.get(event.seen_by, event.seen_by))
 
 
 def _blind(event: BlindSpot) -> Line:
@@ -357,6 +362,7 @@ _LINES: dict[type, Callable[[Any], Line]] = {
     RulesLoaded: _rules,
     HostsKnown: _hosts,
     Witness: _witness,
+    SessionEntry: _entry,
     TlsUse: _use,
 }
 

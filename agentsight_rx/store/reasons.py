@@ -10,7 +10,9 @@ HOOKS_MISS = (
     "programs that gain rights (setuid), pipes, HTTP without TLS, bytes of files, and system calls that a program makes "
     "without a C library are not seen"
 )
+FILE_SAYS = "from the agent's own file: no program, file or connection was seen"
 HOOKS_SEE = f"by breakpoints in the processes of this user, not by the kernel: {HOOKS_MISS}"
+SEEN_BY = {"view": "by the kernel", "hooked": HOOKS_SEE, "said": FILE_SAYS}  # by the `view_source` of rows
 
 # What a source captures
 SOURCES = {

@@ -24,6 +24,7 @@ from agentsight_rx.events import (
     Readline,
     Reply,
     RpcMessage,
+    SessionEntry,
     SseEvent,
     SseMessage,
     StdioChunk,
@@ -66,6 +67,7 @@ _EVENTS: tuple[Event, ...] = (
     SystemSample(_ORIGIN, 1.5, 2, 0.5, 1, 2, 3, 4, 5, 6, 7),
     SystemWide(_ORIGIN, 2, 0.1, 0.2, 0.3, 1, 2, 3),
     Loss(_ORIGIN, "read:tls", Reason.KERNEL_LOST, 3),
+    SessionEntry(_ORIGIN, "claude", "s", "answer", "msg", text="a", usage=Usage(1, 2), tools=(ToolCall("t", "Bash", "{}"),)),
     Tick(_ORIGIN),
 )
 LINES = tuple(map(encode_line, _EVENTS))

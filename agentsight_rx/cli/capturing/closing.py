@@ -12,6 +12,7 @@ from ...core.messages import program
 from ...llm.prices import Prices
 from ...runtime.recording.price_file import load_prices
 from ...store.reasons import HOOKS_SEE
+from ...store.rows.kinds import HOOKED, SEEN
 from ...store.state import LmdbStore
 from ...store.words import took
 from ...view.queries.alerts import reportable
@@ -54,7 +55,7 @@ def closing_lines(
     yield from empty_sources(summary)
     gaps = summary.gaps
     hooked = any(meter.stage == "hooks" for meter in summary.ledger)
-    number = missing_said(gaps.count, hooked=hooked)
+    number = missing_said(gaps.count, seen_by=HOOKED if hooked else SEEN)
     if store is not None and outcome is None and since_ms is not None:
         yield f"nothing that can be read was stored in {store}"
         store = None

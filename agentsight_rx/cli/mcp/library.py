@@ -46,7 +46,7 @@ class Found(Struct, frozen=True):
     def not_seen(self) -> str:
         """The gaps in one sentence."""
         found = self.health
-        said = missing_said(found.missing, live=bool(found.live), hooked=found.hooked)
+        said = missing_said(found.missing, live=bool(found.live), seen_by=found.seen_by)
         return f"{said}: the tool not_seen says what, and why" if found.missing else said
 
 

@@ -18,6 +18,7 @@ from ..capturing.launch import invoking_user
 _VARIABLE = "AGENTSIGHT_DB_PATH"
 _DEMO = "agentsight-demo"
 MACHINE = "agentsight-machine.lmdb"  # which the recorder of this machine goes on with
+PAST = "past.lmdb"  # what was imported
 
 
 def new_store(given: Path | None) -> Path:
@@ -41,6 +42,15 @@ def machine_store() -> Path:
     return folder / MACHINE
 
 
+def past_store(given: Path | None) -> Path:
+    """The store of what was imported of agents' own files. Raises UnwritableError where its folder cannot be made."""
+    if given is not None:
+        return given
+    folder = _folder()
+    _make_private(folder)
+    return folder / PAST
+
+
 def new_demo_store() -> Path:
     """The path of the recording of a demo, which takes the place of the one before. Raises UnwritableError."""
     folder = _folder()
@@ -60,9 +70,10 @@ def newest_store(given: Path | None) -> Path:
     if named := os.environ.get(_VARIABLE):
         return Path(named)
     found = recorded()
-    if not found:
-        raise StoreError(f"no recording found in {_folder()}; make one with `{program()} record -- COMMAND`, or give --db")
-    return found[-1]
+    if found:
+        return found[-1]
+    own = f"`{program()} import` reads what agents wrote down themselves"
+    raise StoreError(f"no recording found in {_folder()}; make one with `{program()} record -- COMMAND`, or give --db; {own}")
 
 
 def given_store(store: Path) -> str:
@@ -89,7 +100,17 @@ def recorded(given: Path | None = None) -> list[Path]:
             raise
         own = []
     found = [(path, path.stat()) for path in (*own, *watched) if path.is_file()]
+    if not found:
+        return _imported()
     return [path for path, _ in sorted(found, key=lambda each: each[1].st_mtime_ns)]
+
+
+def _imported() -> list[Path]:
+    """What was imported is shown by itself where nothing was recorded: a session may be in both."""
+    with suppress(UnwritableError):
+        past = _folder() / PAST
+        return [past] if past.is_file() else []
+    return []
 
 
 def _of_recorder() -> list[Path]:

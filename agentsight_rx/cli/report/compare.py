@@ -11,13 +11,13 @@ from msgspec import Struct
 from ...core.errors import UsageError
 from ...core.messages import program
 from ...llm.agents.known import AGENTS
+from ...sources.transcripts.files import home_of_user
 from ...store.rows.tool_words import asked_for
 from ...store.words import amount, count, plural
 from ...view import CallRow, ToolRow
 from ...view.queries import sessions_named
 from ...view.queries.sessions.compare import CallPair, SessionComparison
 from ...view.transcripts import TranscriptCall, TranscriptTool
-from ..places.session_files import home_of_user
 from .call_words import state_of_call
 from .shown.ask import Ask
 from .shown.lacking import compared

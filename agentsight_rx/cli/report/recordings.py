@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from ...core.errors import StoreError
 from ...core.messages import program
 from ...store.reasons import HOOKS_SEE
+from ...store.rows.kinds import HOOKED
 from ...store.state import LmdbStore, is_being_written
 from ...store.words import amount, count, data_size, plural
 from ...view.queries.choosing import Held, read_held
@@ -40,7 +41,7 @@ def health(ask: Ask) -> None:
 
 def missing_said(found: Health, /) -> Span:
     """`nothing is missing`, or of how many things something is."""
-    return Span(count_said(found.missing, live=bool(found.live), hooked=found.hooked), "missing" if found.missing else "")
+    return Span(count_said(found.missing, live=bool(found.live), seen_by=found.seen_by), "missing" if found.missing else "")
 
 
 def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
@@ -53,7 +54,7 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
 
 def _lines(found: Health, screen: Screen) -> Iterable[Line]:
     yield missing_said(found)
-    if found.hooked:
+    if found.seen_by == HOOKED:
         yield Prose(f"seen {HOOKS_SEE}", mark="  ")
     for what, advice in gaps_of(found, screen):
         yield Prose(what, mark="  ! ")

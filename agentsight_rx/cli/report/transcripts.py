@@ -9,11 +9,12 @@ from msgspec.structs import replace
 
 from ...core.messages import program
 from ...policy.redaction.redactor import Redactor
+from ...sources.transcripts.files import home_of_user
 from ...store.words import amount, count, plural
 from ...view.queries import sessions_named
 from ...view.queries.choosing import selection_of
 from ...view.queries.sessions.files import Matched, SessionFile, is_of_recording, match_files, session_file
-from ..places.session_files import Found, TranscriptFiles, home_of_user
+from ..places.session_files import Found, TranscriptFiles
 from .shown.ask import Ask
 from .shown.screen import Cell, Column, Columns, Line, Span, table
 from .shown.words import moment

@@ -15,12 +15,13 @@ from ...core.errors import StoreError
 from ...core.messages import program
 from ...llm.prices import Prices
 from ...policy.redaction.redactor import Redactor
+from ...sources.transcripts.files import Home, home_of_user
 from ...store.state import LmdbStore, is_being_written
 from ...view.queries.top.live import live_rows
 from ...view.queries.top.stored import saved_rows
 from ...view.queries.top.top import Sort, TopRow, View, meant, sorted_rows
 from ...view.transcripts.matching import Match
-from ..places.session_files import Home, TranscriptFiles, home_of_user
+from ..places.session_files import TranscriptFiles
 from .families import Families
 
 # -- wanted --------------------------------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ from ..rows.ids import process_of, scheme_of
 from ..rows.kinds import AuditRow, CallRow, Row, RowGone, TokenRow, UnknownRow
 from ..words import cut
 
-_TEXT_MOST = 65_536  # characters of prompt and answer that a row keeps; the event log has all
-_WRITTEN_MOST = 200  # of a text that no person typed
+TEXT_MOST = 65_536  # characters of prompt and answer that a row keeps; the event log has all
+WRITTEN_MOST = 200  # of a text that no person typed
 _COMPACTS = regex(r"/responses/compact/?(?:\?|\Z)")  # developers.openai.com/api/docs/guides/compaction
 _OUTCOMES = {"error": "failure", "complete": "success"}
 _COUNT_MOST = 2**63 - 1  # a store and a collector hold no more
@@ -52,7 +52,7 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
         reason=event.reason,
         session_id=asked.session_id,
         conversation_id=asked.conversation_id,
-        prompt=prompt[:_TEXT_MOST],
+        prompt=prompt[:TEXT_MOST],
         aside=_aside(event, asked, prompt),
         process_id=process_of(origin),
         stream=asked.stream,
@@ -64,7 +64,7 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
         messages=len(asked.messages),
         unknown=asked.unknown,
         **parameters,
-        written="" if prompt or new.results else cut(" ".join((new.text or new.written)[:_TEXT_MOST].split()), _WRITTEN_MOST),
+        written="" if prompt or new.results else cut(" ".join((new.text or new.written)[:TEXT_MOST].split()), WRITTEN_MOST),
     )
 
 
@@ -133,8 +133,8 @@ def ended_row(asked: CallRow, event: HttpResponse | SseMessage, reply: Reply, *,
         asked,
         **{name: getattr(reply, name) for name in _REPLIED},
         model=asked.model or reply.model or None,
-        text=(reply.text or reply.error or "")[:_TEXT_MOST],
-        thinking=reply.thinking[:_TEXT_MOST],
+        text=(reply.text or reply.error or "")[:TEXT_MOST],
+        thinking=reply.thinking[:TEXT_MOST],
         unknown=tuple(dict.fromkeys((*asked.unknown, *reply.unknown))) if reply.unknown else asked.unknown,
         end_timestamp_ms=milliseconds(end_ns + to_wall),
         status_code=status or None,

@@ -23,7 +23,7 @@ _MOST = 4096  # sessions that are still counted; an agent has one, with sub-agen
 _PROCESSES_MOST = 8192  # 2 MB
 _RESPONSES_MOST = 8192  # responses that a later request may go on from
 _MODELS_MOST = 16
-_TITLE = 200  # characters
+TITLE = 200  # characters
 
 
 _NOTHING = CallRow("", 0)  # what a call without an answer adds to its session
@@ -75,12 +75,12 @@ class Sessions:
         )
         called, is_new_agent = self._threads.begin(called, named, said)
         called, asides = self._asides.begin(called, len(said.asked.tools) if said is not None else 0)
-        title = "" if any(each.prompt[:_TITLE] == session.title for each in asides) else session.title
+        title = "" if any(each.prompt[:TITLE] == session.title for each in asides) else session.title
         session = replace(
             session,
             status="live",
             agent_version=_version(session, product),
-            title=title or (row.prompt[:_TITLE] if called.is_prompted else ""),
+            title=title or (row.prompt[:TITLE] if called.is_prompted else ""),
             model=row.model or session.model,
             models=_with(session.models, row.model),
             calls=session.calls + 1,
@@ -214,6 +214,13 @@ class Sessions:
 
     def get(self, id: str) -> SessionRow | None:
         return self._rows.get(id)
+
+    def keep(self, session: SessionRow) -> list[Row]:
+        """What a session file says of a session."""
+        if self._rows.get(session.id) == session:
+            return []
+        self._rows.put(session.id, session)
+        return [session]
 
     def snapshot(self) -> SessionsState:
         return SessionsState(

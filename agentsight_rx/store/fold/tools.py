@@ -184,13 +184,13 @@ class Tools:
         """Tool results in a request. Each request carries the whole conversation, so most of them are known already."""
         if not self._open:
             return []
-        waiting = {(each.row.pid, each.row.tool_call_id): key for key, each in self._open.items()}
+        waiting = {(_asker(each.row), each.row.tool_call_id): key for key, each in self._open.items()}
         rows: list[Changed] = []
         time_ms = call.start_timestamp_ms
         for result in results:
-            key = waiting.pop((call.pid, result.id), None)
+            key = waiting.pop((_asker(call), result.id), None)
             if key is None and result.made_up_id:
-                key = waiting.pop((call.pid, result.made_up_id), None)
+                key = waiting.pop((_asker(call), result.made_up_id), None)
             if key is None:
                 continue
             tool = self._open.pop(key)
@@ -279,6 +279,11 @@ class Tools:
             self._keep(tool)
         self._repeats.restore(state.repeats)
         self._running.update(state.running)
+
+
+def _asker(row: CallRow | ToolRow) -> int | str | None:
+    """The process whose ids of tools are its own; the session where no process is known."""
+    return row.session_id if row.pid is None else row.pid
 
 
 def _ended(candidate: _Candidate, process: ProcessRow) -> _Candidate:

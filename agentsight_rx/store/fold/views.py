@@ -10,7 +10,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ...events import (
     BlindSpot,
@@ -27,6 +27,7 @@ from ...events import (
     Readline,
     RpcMessage,
     RulesLoaded,
+    SessionEntry,
     SseMessage,
     SystemSample,
     TcpTraffic,
@@ -47,6 +48,7 @@ from .guard.guard import Guard, row_of_rules
 from .guard.state import GuardState
 from .guard.talk import Priced
 from .processes import ChildCode, Processes
+from .said import Said, SaidState
 from .sessions import Sessions, SessionsState
 from .tools import Changed, Tools, ToolsState
 
@@ -64,6 +66,7 @@ class ViewsState(Struct, array_like=True):
     guard: GuardState | None = None
     rpc: RpcEndsState = RpcEndsState()
     of_child: list[tuple[int, ChildCode]] = []
+    said: SaidState = field(default_factory=SaidState)
 
     @property
     def entries(self) -> int:
@@ -139,6 +142,7 @@ class Views:
             SystemSample: Reader(self._sample),
             RulesLoaded: Reader(self._rules, time_of),
             HostsKnown: Reader(self._hosts, time_of),
+            SessionEntry: Reader(self._said_by_file),
         }
         self._processes = Processes()
         self._tools = Tools(self._processes)
@@ -148,6 +152,7 @@ class Views:
         self._exchanges = Exchanges(self._calls.twins.sockets)
         self._effects = Effects(self._processes, self._sessions, self._tools)
         self._rpc_ends = RpcEnds(self._calls.twins.sockets)
+        self._said = Said(self._sessions, self._tools, self._judged)
         self._unjudged = dict(self.readers)
         self._guard: Guard | None = None
         if rules is not None:
@@ -254,6 +259,9 @@ class Views:
             self._judge_by(self._guard)
         return []
 
+    def _said_by_file(self, event: SessionEntry) -> list[Row]:
+        return self._said.read(event)
+
     def _rules(self, event: RulesLoaded) -> list[Row]:
         if self._guard is None:
             return [row_of_rules(event, event.error)]
@@ -304,6 +312,7 @@ class Views:
             targets=self._effects.snapshot(),
             guard=self._guard.snapshot() if self._guard is not None else None,
             rpc=self._rpc_ends.snapshot(),
+            said=self._said.snapshot(),
         )
 
     def restore(self, state: ViewsState) -> None:
@@ -315,6 +324,7 @@ class Views:
         self._unknown.restore(state.unknown)
         self._effects.restore(state.targets)
         self._rpc_ends.restore(state.rpc)
+        self._said.restore(state.said)
         if self._guard is not None and self._guard.restore(state.guard):
             self._judge_by(self._guard)
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from ...events import Event
 from ...events.tokens import Counts
 
-SEEN, HOOKED = "view", "hooked"  # as `view_source`
+SEEN, HOOKED, SAID = "view", "hooked", "said"  # as `view_source`
 _ID_SHOWN = 8  # characters of an id
 HUNG_UP = "the client hung up after the end"
 REPORTED_AT = (1, 10, 100, 1000)  # deeds of one alert
@@ -24,7 +24,7 @@ class AnyRow(Struct, frozen=True, gc=False):
     """
     The common type of all rows. They hold numbers and texts alone, so the garbage collector need not look for cycles.
     `view_source` says how a row is known: `view`, the kernel saw it; `hooked`, breakpoints in processes of the user did;
-    `seed`, it ran before the capture began.
+    `said`, the agent wrote it into its own session file; `seed`, it ran before the capture began.
     """
 
 
@@ -332,6 +332,7 @@ class SessionRow(Counts, AnyRow, frozen=True, tag="session", omit_defaults=True)
     program: str = ""  # what the client or the package calls itself, where it is no known agent
     agent_version: str = ""  # as the newest request with one names it; "": none does
     container: str | None = None  # in which the agent runs, as in ProcessRow
+    branch: str = ""  # of git, as the session file of the agent names it
 
     @property
     def duration_ms(self) -> int:

@@ -8,9 +8,9 @@ from itertools import islice
 from msgspec import Struct
 
 from ...store.log.reading import read_event_count
-from ...store.reasons import HOOKS_SEE
+from ...store.reasons import FILE_SAYS, HOOKS_SEE
 from ...store.rows.gaps import advice_of, connections_of, reason_of
-from ...store.rows.kinds import BlindSpotRow, HttpRow, ProcessRow, TlsUseRow
+from ...store.rows.kinds import HOOKED, SAID, BlindSpotRow, HttpRow, ProcessRow, TlsUseRow
 from ...store.rows.tables import HTTP, PROCESSES
 from ...store.words import plural
 from ..queries.effects.network import named_peers
@@ -159,12 +159,14 @@ class Wholeness(Struct, frozen=True, omit_defaults=True):
     said: tuple[str, ...] = ()
     records: int = 0
     hooked: str = ""  # seen by breakpoints: what these see
+    file: str = ""  # of the agent's own file: what that cannot say
 
 
 def wholeness_of(health: Health, /) -> Wholeness:
     """Of a recording, or of the runs that a session went through: a loss in them may concern it."""
-    hooked = HOOKS_SEE if health.hooked else ""
+    hooked = HOOKS_SEE if health.seen_by == HOOKED else ""
+    file = FILE_SAYS if health.seen_by == SAID else ""
     if not health.missing:
-        return Wholeness("so_far" if health.live else "whole", hooked=hooked)
+        return Wholeness("so_far" if health.live and not file else "whole", hooked=hooked, file=file)
     things = islice(missing_things(health.gaps), _FIRST_SAID)
-    return Wholeness("not_whole", health.missing, tuple(each.what for each in things), hooked=hooked)
+    return Wholeness("not_whole", health.missing, tuple(each.what for each in things), hooked=hooked, file=file)

@@ -24,6 +24,7 @@ from ...events import (
     Readline,
     RpcMessage,
     RulesLoaded,
+    SessionEntry,
     SseMessage,
     StdioChunk,
     SystemSample,
@@ -34,9 +35,8 @@ from ...events import (
     Witness,
 )
 from ...llm.agents.answers import finds_nothing
-from ...store.reasons import HOOKS_SEE
+from ...store.reasons import SEEN_BY
 from ...store.rows.gaps import connections_of
-from ...store.rows.kinds import SEEN
 from ...store.words import cut, data_size, exit_failed, plural, signal_name
 from ...wire.http1_head import field
 
@@ -54,6 +54,7 @@ SOURCES: dict[str, tuple[type[Any], ...]] = {
     "tls": (TlsChunk, TlsUse, BlindSpot),
     "system": (SystemSample,),
     "guard": (RulesLoaded, HostsKnown),
+    "session": (SessionEntry,),
     "loss": (Loss,),
 }
 _BY_TYPE = {kind: name for name, kinds in SOURCES.items() for kind in kinds}
@@ -137,8 +138,11 @@ def _line(event: Event) -> tuple[str, bool]:
         case RulesLoaded():
             error = f"the rules of {event.file} were not loaded: {event.error}"
             return (error, True) if event.error else (f"the rules of {event.file} were loaded ({event.sha256[:8]})", False)
+        case SessionEntry():
+            asked = ", ".join(call.name for call in event.tools)
+            return f"{event.kind} of {event.agent} {event.session}: {event.text[:_BODY] or asked}", event.is_error
         case Witness():
-            return f"seen {'by the kernel' if event.seen_by == SEEN else HOOKS_SEE}", False
+            return f"seen {SEEN_BY.get(event.seen_by, event.seen_by)}", False
         case HostsKnown():
             return f"{plural(len(event.pairs), 'host')} of earlier recordings", False
         case _:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from agentsight_rx.cli.places import session_files as transcripts
-from agentsight_rx.cli.places.session_files import Found, Home, TranscriptFiles, home_of_user, with_log
+from agentsight_rx.cli.places.session_files import Found, TranscriptFiles, with_log
+from agentsight_rx.sources.transcripts import files as opening
+from agentsight_rx.sources.transcripts.files import Home, home_of_user
 from agentsight_rx.view.transcripts import OpencodeDatabase
 from tests.view.transcripts.reading import REDACTOR
 from tests.view.transcripts.samples import CLAUDE, CODEX, GEMINI, GEMINI_LINES, opencode_database
@@ -93,13 +95,13 @@ def test_a_file_is_read_again_only_when_it_changed(home: Path, monkeypatch: pyte
     files = TranscriptFiles(Home(str(home), os.geteuid()), REDACTOR)
     first = files.newest()
     opened: list[object] = []
-    whole = transcripts._Opened  # pyright: ignore[reportPrivateUsage]  # to count what is opened
+    whole = transcripts.OpenedFile  # type: ignore[attr-defined]  # to count what is opened
 
     def counted(*each: Any) -> object:
         opened.append(each)
         return whole(*each)
 
-    monkeypatch.setattr(transcripts, "_Opened", counted)
+    monkeypatch.setattr(transcripts, "OpenedFile", counted)
     assert first == files.newest()
     assert [] == opened
     write(home, next(iter(FILES)), CLAUDE + CLAUDE[:-1], second=50)
@@ -151,7 +153,7 @@ def test_files_and_directories_of_other_users_are_not_read(home: Path) -> None:
 def test_a_link_that_takes_the_place_of_a_file_is_not_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the list of a directory and the read of a file its user may exchange it."""
     path = home / next(iter(FILES))
-    whole = transcripts._Opened  # pyright: ignore[reportPrivateUsage]  # to act right before
+    whole = transcripts.OpenedFile  # type: ignore[attr-defined]  # to act right before
 
     def exchanged(*each: Any) -> object:
         if path.is_file() and not path.is_symlink():
@@ -159,15 +161,15 @@ def test_a_link_that_takes_the_place_of_a_file_is_not_read(home: Path, monkeypat
             path.symlink_to(path.with_suffix(".kept"))
         return whole(*each)
 
-    monkeypatch.setattr(transcripts, "_Opened", exchanged)
+    monkeypatch.setattr(transcripts, "OpenedFile", exchanged)
     found = look(home)
     assert (3, 1) == (len(found.sessions), found.skipped)
 
 
 def test_of_a_large_file_the_begin_and_the_end_are_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcripts, "_BEGIN", 1000)
-    monkeypatch.setattr(transcripts, "_FILE_MOST", 3000)
-    monkeypatch.setattr(transcripts, "_CHUNK", 7)
+    monkeypatch.setattr(opening, "_BEGIN", 1000)
+    monkeypatch.setattr(opening, "_FILE_MOST", 3000)
+    monkeypatch.setattr(opening, "_CHUNK", 7)
     first, answer = CLAUDE.splitlines(keepends=True)[2], CLAUDE.splitlines(keepends=True)[5]
     content = first + b'{"type": "user"}\n' * 1000 + answer
     write(home, ".claude/projects/x/1.jsonl", content, second=50)
@@ -178,8 +180,8 @@ def test_of_a_large_file_the_begin_and_the_end_are_read(home: Path, monkeypatch:
 
 
 def test_a_whole_file_that_is_too_large_is_skipped(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcripts, "_FILE_MOST", len(GEMINI) - 1)
-    monkeypatch.setattr(transcripts, "_BEGIN", 100)
+    monkeypatch.setattr(opening, "_FILE_MOST", len(GEMINI) - 1)
+    monkeypatch.setattr(opening, "_BEGIN", 100)
     found = look(home)
     assert 1 == found.skipped
     assert str(home / ".gemini/tmp/a94a/chats/session-1.json") not in paths(found)
@@ -199,7 +201,7 @@ def test_directories_are_entered_so_deep(tmp_path: Path, depth: int) -> None:
 
 
 def test_a_directory_with_too_many_entries_is_read_in_part(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcripts, "_ENTRIES_MOST", 2)
+    monkeypatch.setattr(opening, "_ENTRIES_MOST", 2)
     assert 0 < look(home).skipped
 
 
@@ -236,7 +238,7 @@ def test_a_database_that_is_none_or_too_large_is_skipped(home: Path, monkeypatch
     database = write(home, ".local/share/opencode/opencode.db", b"x" * 5000)
     assert (4, 1) == (len(look(home).sessions), look(home).skipped)
     database.write_bytes(opencode_database("ses_1"))
-    monkeypatch.setattr(transcripts, "_FILE_MOST", 8000)
+    monkeypatch.setattr(opening, "_FILE_MOST", 8000)
     assert 1 == look(home).skipped
 
 

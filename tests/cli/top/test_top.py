@@ -11,13 +11,13 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from agentsight_rx.cli.places.session_files import Home
 from agentsight_rx.cli.report.shown.screen import Screen, render
 from agentsight_rx.cli.top import looks
 from agentsight_rx.cli.top.families import Families
 from agentsight_rx.cli.top.looks import Look, Wanted
 from agentsight_rx.cli.top.table import COLUMNS, screen_lines
 from agentsight_rx.errors import StoreError, UsageError
+from agentsight_rx.sources.transcripts.files import Home
 from agentsight_rx.view.queries.top.top import TopRow
 from tests.cli.report.story import recorded, small_story
 from tests.cli.top.scene import HOSTILE, printed, row

@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from ....core.messages import program
 from ....events.loss import Entry
-from ....store.reasons import advice_on, lost_words, why
+from ....store.reasons import FILE_SAYS, advice_on, lost_words, why
 from ....store.rows.gaps import Gaps, advice_of, connections_of, reason_of, sentence_of
+from ....store.rows.kinds import HOOKED, SAID, SEEN
 from ....store.words import data_size, plural
 
 # Why a command has no process, and what to do
@@ -58,15 +59,19 @@ class Missing(Struct, frozen=True, kw_only=True):
         return f"could not be read: {self.detail}" if self.detail else self.sized, " ".join(filter(None, self.sentences))
 
 
-def missing_said(count: int, /, *, live: bool = False, hooked: bool = False) -> str:
+_NOTHING = {HOOKED: "nothing is missing of what breakpoints show", SAID: FILE_SAYS}
+
+
+def missing_said(count: int, /, *, live: bool = False, seen_by: str = SEEN) -> str:
     """
-    The one sentence about all of it: `nothing is missing`, or of how many things something is. `hooked`: breakpoints saw it,
-    which do not see everything.
+    The one sentence about all of it: `nothing is missing`, or of how many things something is. Breakpoints do not see
+    everything, and of an agent's own file nothing was seen (`seen_by`).
     """
     if count:
-        return f"{plural(count, 'thing is', 'things are')} missing"
-    nothing = "nothing is missing of what breakpoints show" if hooked else "nothing is missing"
-    return f"{nothing} so far: it is being recorded" if live else nothing
+        missing = f"{plural(count, 'thing is', 'things are')} missing"
+        return f"{FILE_SAYS}; {missing}" if seen_by == SAID else missing
+    nothing = _NOTHING.get(seen_by, "nothing is missing")
+    return f"{nothing} so far: it is being recorded" if live and seen_by != SAID else nothing
 
 
 def missing_things(gaps: Gaps, /) -> Iterator[Missing]:

@@ -11,7 +11,7 @@ from ....events.loss import Entry
 from ....store.rows.gaps import Gaps, LeftRunning, left_running, unsaid
 from ....store.rows.ids import Beginning, beginnings_of
 from ....store.rows.kind import newest_fitting, weight_of
-from ....store.rows.kinds import HOOKED, BlindSpotRow, SessionRow, TlsUseRow, UnknownRow
+from ....store.rows.kinds import HOOKED, SAID, SEEN, BlindSpotRow, SessionRow, TlsUseRow, UnknownRow
 from ....store.rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, SESSIONS, TLS_USES, TOTALS, UNKNOWN, Recording, Removed
 from ....store.rows.tally import Totals
 from ....store.state import Store, Table
@@ -55,9 +55,10 @@ class Health(Struct, frozen=True):
     left: tuple[LeftRunning, ...] = ()
 
     @property
-    def hooked(self) -> bool:
-        """Breakpoints saw some of it, and not the kernel."""
-        return any(run.seen_by == HOOKED for run in self.recordings)
+    def seen_by(self) -> str:
+        """Who saw the least of it: no one what an agent's own file says, breakpoints some of it, else the kernel."""
+        kinds = {run.seen_by for run in self.recordings}
+        return next((each for each in (SAID, HOOKED) if each in kinds), SEEN)
 
     @property
     def gaps(self) -> Gaps:

@@ -24,6 +24,7 @@ from agentsight_rx.events import (
     ProcessFork,
     ProcessSeen,
     RulesLoaded,
+    SessionEntry,
     SystemWide,
     Tick,
     Witness,
@@ -64,7 +65,7 @@ def asked(pid: int, uid: int, opener: int) -> HttpRequest:
 
 
 def test_each_kind_of_event_is_of_a_user_or_of_the_machine() -> None:
-    machine = {AnswerProgress, HostsKnown, RulesLoaded, SystemWide, Tick, Witness}
+    machine = {AnswerProgress, HostsKnown, RulesLoaded, SessionEntry, SystemWide, Tick, Witness}
     assert {*get_args(Event)} == PERSONAL | machine
     assert not PERSONAL & machine
 

@@ -1,0 +1,127 @@
+"""agentsight-rx import: what agents wrote down of their sessions into one store of the user, without root."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import operators as op
+from ..core.errors import UsageError
+from ..core.messages import passing, program, say
+from ..core.signals import asking_to_end, how_to_end
+from ..llm.agents.known import AGENTS
+from ..runtime.run import Run, Summary
+from ..sinks.label_key import redaction_key
+from ..sinks.store import store
+from ..sources.transcripts.files import home_of_user
+from ..sources.transcripts.source import Progress, TranscriptsOptions, transcripts
+from ..store.rows.tables import SESSIONS
+from ..store.state import LmdbStore, is_being_written
+from ..store.words import data_size, plural
+from .capturing.launch import invoking_user
+from .flags.group import OUT, flag
+from .places.stores import given_store, past_store
+from .values import seconds_of
+
+_LOOK_S = 0.2
+_TITLES = {agent.id: agent.title for agent in AGENTS}
+_READABLE = tuple(agent.id for agent in AGENTS if agent.sessions)
+
+
+def import_command(
+    *,
+    agent: Annotated[list[str] | None, typer.Option(metavar="NAME", help=f"Of this one alone: {', '.join(_READABLE)}.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Files written within this time, such as 90d.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with what agents write, until Ctrl-C.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Remove all that was imported. The agents' files stay.")] = False,
+    db: Annotated[Path | None, flag(OUT, "--db", "Into this store instead of the user's own.", "FILE")] = None,
+) -> int:
+    """
+    Read the session files that agents keep in your home into a store, which stays when they are deleted; without root.
+
+    It goes on where it was: what was read is not read again. Nothing is changed in the folders of the agents, and nothing
+    leaves this machine. What is read so is the word of the agent: no program, file or connection was seen.
+    """
+    path = past_store(db)
+    if forget:
+        return _forget(path)
+    for name in agent or ():
+        if name not in _READABLE:
+            raise UsageError(f"--agent {name}: its session files are not read; there are {', '.join(_READABLE)}")
+    home, progress = home_of_user(), Progress()
+    seconds = seconds_of(since, "--since")
+    options = TranscriptsOptions(
+        home=home.path,
+        uid=home.uid,
+        agents=tuple(agent or ()),
+        since_ms=0 if seconds is None else round((time.time() - seconds) * 1000),
+        follow=True,  # the end of the files is not the end of the sessions: what is known of them is kept for the next time
+    )
+    key = redaction_key(path)
+    graph = transcripts(options, progress).pipe(op.remove_auth(key=key), op.materialize())
+    into = store(path, owner=invoking_user(), key=key)
+    with Run(graph, [into], on_bug="count", resume=path) as running, asking_to_end(running.end), passing() as show:
+        stopped = _read(running, progress, show)
+        if follow and not stopped:
+            say(f"{_so_far(progress)}; stop with {how_to_end()}")
+            running.wait()
+        summary = running.stop()
+    for line in _closing(path, progress, summary):
+        say(line)
+    return summary.exit_status
+
+
+def _read(running: Run, progress: Progress, show: object) -> bool:
+    """Until all that stands in the files is read; True where a signal came before."""
+    while not progress.caught_up.is_set():
+        if running.ended(_LOOK_S):
+            return True
+        if callable(show):
+            show(_so_far(progress))
+    return False
+
+
+def _so_far(progress: Progress) -> str:
+    files = f"{progress.read_files:,} of {plural(progress.files, 'session file')}"
+    return f"read {files}, {data_size(progress.read)} of {data_size(progress.size)}"
+
+
+def _closing(path: Path, progress: Progress, summary: Summary) -> Iterator[str]:
+    kept = LmdbStore.open(path, readonly=True)
+    try:
+        agents: dict[str, int] = {}
+        for _, row in kept.scan(SESSIONS):
+            agents[row.agent or ""] = agents.get(row.agent or "", 0) + 1
+    finally:
+        kept.close()
+    if not agents:
+        yield f"no session of an agent is in {home_of_user().path}: {program()} record -- COMMAND records one"
+        return
+    named = ", ".join(
+        f"{_TITLES.get(agent, agent)} {number:,}" for agent, number in sorted(agents.items(), key=lambda each: -each[1])
+    )
+    yield f"{plural(sum(agents.values()), 'session')} of agents' own files: {named}"
+    if progress.unreadable:
+        yield f"{plural(progress.unreadable, 'line')} could not be read: {program()} report health --db {path}"
+    if progress.skipped:
+        yield f"{plural(progress.skipped, 'file')} could not be opened, or belongs to another user"
+    given = given_store(path)
+    db = f" --db {given}" if given else ""
+    commands = (f"report sessions{db}", f"report tokens{db}", f"serve {given}".rstrip())
+    yield "next: " + " · ".join(f"{program()} {command}" for command in commands)
+
+
+def _forget(path: Path) -> int:
+    if path.exists() and is_being_written(path):
+        raise UsageError(f"{path} is being written by another import: end it first")
+    is_there = path.exists()
+    for each in (path, Path(f"{path}-lock")):
+        with suppress(FileNotFoundError):
+            each.unlink()
+    say(f"what was imported is removed: {path}" if is_there else f"nothing was imported: there is no {path}")
+    return 0

@@ -1,0 +1,216 @@
+"""
+A home directory -> the session files of agents in it, opened without following links, and none but the user's own.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from fnmatch import fnmatchcase
+
+from msgspec import Struct
+
+from ...llm.agents.known import Agent
+
+_ENTRIES_MOST = 50_000  # of an agent's directory
+_DEPTH_MOST = 8  # of directories in it; Codex has 3, sub-agents of Claude Code 2
+_FILE_MOST = 64 << 20  # bytes that are read of one file
+_BEGIN = 1 << 20  # bytes of them that are from its begin
+_CHUNK = 1 << 20
+
+
+class Home(Struct, frozen=True):
+    """A home directory, and the id of the user whose files are read in it."""
+
+    path: str
+    uid: int
+
+
+def home_of_user(env: Mapping[str, str] | None = None) -> Home:
+    """The home of the invoking user: under sudo of the person who ran it, by their passwd entry."""
+    env = os.environ if env is None else env
+    name = env.get("SUDO_USER", "")
+    if os.geteuid() == 0 and name:
+        with suppress(KeyError):
+            user = pwd.getpwnam(name)
+            return Home(user.pw_dir, user.pw_uid)
+    return Home(env.get("HOME") or _home_of_passwd(os.geteuid()), os.geteuid())
+
+
+def _home_of_passwd(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except KeyError:
+        return os.devnull  # a user without an entry, as in containers: nothing lies below it
+
+
+Version = tuple[int, int, int, int]  # another one is another content
+
+
+class AgentFile(Struct, frozen=True, kw_only=True):
+    """A session file: its path inside of the directory of its agent."""
+
+    agent: str
+    root: str
+    inside: str
+    version: Version
+    changed_ns: int
+    session: str = ""  # of a database, which has many
+
+    @property
+    def path(self) -> str:
+        return os.path.join(self.root, self.inside) + (f"#{self.session}" if self.session else "")
+
+
+class Listing:
+    """The session files of agents, by directories that are opened one inside the other: a link leads nowhere."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._left = _ENTRIES_MOST
+        self.skipped = 0
+
+    def files(self, agent: Agent) -> Iterator[AgentFile]:
+        root = os.path.join(self._home.path, agent.sessions or "")
+        self._left = _ENTRIES_MOST
+        try:
+            fd = _directory(root, self._home)
+        except OSError as error:
+            self.skipped += error.errno not in (errno.ENOENT, errno.ENOTDIR)
+            return
+        try:
+            yield from self._below(fd, root, "", agent)
+        finally:
+            os.close(fd)
+
+    def _below(self, fd: int, root: str, inside: str, agent: Agent) -> Iterator[AgentFile]:
+        for name in self._names(fd):
+            path = f"{inside}{name}"
+            try:
+                name.encode()
+                found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            except (OSError, UnicodeEncodeError):
+                self.skipped += 1
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                yield from self._inside(fd, name, root, (path, agent))
+            elif any(fnmatchcase(path, pattern) or fnmatchcase(path, f"*/{pattern}") for pattern in agent.session_files):
+                if _is_own(found, self._home):
+                    yield AgentFile(
+                        agent=agent.id, root=root, inside=path, version=_version(found), changed_ns=found.st_mtime_ns
+                    )
+                else:
+                    self.skipped += 1
+
+    def _names(self, fd: int) -> list[str]:
+        try:
+            with os.scandir(fd) as entries:
+                names = [entry.name for entry, _ in zip(entries, range(self._left), strict=False)]
+        except OSError:
+            self.skipped += 1
+            return []
+        self._left -= len(names)
+        return names
+
+    def _inside(self, fd: int, name: str, root: str, place: tuple[str, Agent]) -> Iterator[AgentFile]:
+        path, agent = place
+        if path.count("/") >= _DEPTH_MOST or self._left <= 0:
+            self.skipped += 1
+            return
+        try:
+            inner = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+        except OSError:
+            self.skipped += 1
+            return
+        try:
+            yield from self._below(inner, root, f"{path}/", agent)
+        finally:
+            os.close(inner)
+
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+def _directory(path: str, home: Home) -> int:
+    """
+    A directory that the user owns. It may be behind a link, as where ~/.claude is kept elsewhere: it is theirs, and so is all
+    that is read in it.
+    """
+    fd = os.open(path, _DIRECTORY)
+    if os.fstat(fd).st_uid != home.uid:
+        os.close(fd)
+        raise PermissionError(errno.EPERM, f"{path} belongs to another user")
+    return fd
+
+
+def _is_own(found: os.stat_result, home: Home) -> bool:
+    return stat.S_ISREG(found.st_mode) and found.st_uid == home.uid
+
+
+def _version(found: os.stat_result) -> Version:
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+class OpenedFile:
+    """A session file of which the begin and the end are read. Raises OSError where it is not the user's own regular file."""
+
+    def __init__(self, file: AgentFile, home: Home) -> None:
+        *directories, name = file.inside.split("/")
+        directory = _directory(file.root, home)
+        try:
+            for inner in directories:
+                outer, directory = directory, os.open(inner, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+                os.close(outer)
+            # O_NONBLOCK: a pipe that took the place of the file would wait for a writer
+            self._fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        finally:
+            os.close(directory)
+        found = os.fstat(self._fd)
+        if not _is_own(found, home):
+            os.close(self._fd)
+            raise PermissionError(errno.EPERM, f"{file.path} is not a regular file of the user")
+        self.size = found.st_size
+        self.version = _version(found)
+        self.unread = 0
+
+    @property
+    def is_too_large(self) -> bool:
+        return self.size > _FILE_MOST
+
+    def chunks(self) -> Iterator[bytes]:
+        """Of a file that is too large the begin, and whole lines at the end."""
+        if self.size <= _FILE_MOST:
+            yield from self._read(_FILE_MOST)
+            return
+        begin = b"".join(self._read(_BEGIN))
+        begin = begin[: begin.rfind(b"\n") + 1]
+        yield begin
+        end = self.size - (_FILE_MOST - _BEGIN)
+        os.lseek(self._fd, end, os.SEEK_SET)
+        within_line = True
+        for chunk in self._read(_FILE_MOST - _BEGIN):
+            if not within_line:
+                yield chunk
+                continue
+            line_end = chunk.find(b"\n") + 1
+            end += line_end or len(chunk)
+            if line_end:
+                within_line = False
+                yield chunk[line_end:]
+        self.unread = end - len(begin)
+
+    def _read(self, most: int) -> Iterator[bytes]:
+        while most > 0 and (chunk := os.read(self._fd, min(_CHUNK, most))):
+            most -= len(chunk)
+            yield chunk
+
+    def read_at(self, offset: int, most: int) -> bytes:
+        """Bytes from there on."""
+        return os.pread(self._fd, most, offset)
+
+    def close(self) -> None:
+        os.close(self._fd)

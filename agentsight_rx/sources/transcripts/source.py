@@ -1,0 +1,251 @@
+"""Session files of agents -> SessionEntry events: the newest file first, each line once, also where the program was killed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
+from pathlib import PurePath
+from typing import Annotated, TypeAlias, cast
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ...core.options import Options, at_least
+from ...core.stream import Stream, origin
+from ...events import Loss, Origin, SessionEntry, Witness
+from ...events.loss import Reason
+from ...llm.agents.known import AGENTS
+from ...llm.agents.session_files import Parser, parser_for
+from .files import AgentFile, Home, Listing, OpenedFile
+
+Said: TypeAlias = SessionEntry | Witness | Loss
+
+_READ = 1 << 20  # bytes at once
+_LINE_MOST = 16 << 20  # bytes; a tool's result with pictures in base64 fits
+_LOOK_S = 1.0  # between two looks for what has grown
+_HEAD = 512  # bytes by which a file is known again
+_SAID = "said"  # the `view_source` of rows of it
+_BROKEN = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
+
+
+class TranscriptsOptions(Options, frozen=True):
+    """
+    The session files below a home, of the user `uid` alone: of these `agents`, all that are known without one, and not those
+    that were written last before `since_ms`. `follow` goes on with what is appended, until the run is stopped.
+    """
+
+    home: str
+    uid: int
+    agents: tuple[str, ...] = ()
+    since_ms: Annotated[int, at_least(0)] = 0
+    follow: bool = False
+
+
+class Progress:
+    """How far the reading is; the reader's thread writes it, any may read it."""
+
+    def __init__(self) -> None:
+        self.files = self.read_files = 0
+        self.size = self.read = 0  # bytes
+        self.unreadable = 0  # lines
+        self.skipped = 0  # files that are not the user's own regular files, or could not be opened
+        self.caught_up = threading.Event()  # all that stood in the files is handed on
+
+
+def transcripts(options: TranscriptsOptions, progress: Progress | None = None) -> Stream[Said]:
+    """
+    What stands in the session files of agents, by the word of the agents alone. A line that is no JSON object, or longer than
+    16 MiB, is counted with its file and number. A run that goes on (`resume`) reads on where the files were read to; one that
+    shrank or is another one is read anew.
+    """
+    return origin("transcripts", lambda: _Reader(options, progress or Progress()), time_of=None, options=options.home)
+
+
+class _FileState(Struct, frozen=True, array_like=True):
+    """How far a file was read. `size`: as large as it was then, with a line that had not ended; -1: there is more to read."""
+
+    path: str
+    device: int
+    inode: int
+    size: int
+    offset: int = 0
+    lines: int = 0
+    head: bytes = b""
+    parser: Raw = Raw(b"\xc0")
+
+
+class _Reader:
+    def __init__(self, options: TranscriptsOptions, progress: Progress) -> None:
+        self._home = Home(options.home, options.uid)
+        self._agents = [each for each in AGENTS if each.sessions and (not options.agents or each.id in options.agents)]
+        self._since_ns = options.since_ms * 1_000_000
+        self._follow = options.follow
+        self._progress = progress
+        self._known: dict[str, _FileState] = {}
+        self._places: dict[str, Raw] = {}  # the same, encoded: one of thousands changes at a time
+        self._waiting: Iterator[AgentFile] | None = None
+        self._file: AgentFile | None = None
+        self._witnessed = False
+        self._looked_s = 0.0
+
+    # -- a run that goes on --------------------------------------------------------------------------------------------
+
+    def place(self) -> bytes:
+        return msgspec.msgpack.encode(list(self._places.values()))
+
+    def go_on(self, place: bytes, /) -> None:
+        for each in msgspec.msgpack.decode(place, type=list[_FileState]):
+            self._note(each)
+
+    def _note(self, state: _FileState) -> None:
+        self._known[state.path] = state
+        self._places[state.path] = Raw(msgspec.msgpack.encode(state))
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        self._look()
+
+    def _look(self) -> None:
+        """What there is to read, the newest first."""
+        listing, progress = Listing(self._home), self._progress
+        files = [each for agent in self._agents for each in listing.files(agent) if each.changed_ns >= self._since_ns]
+        files = [each for each in files if each.path.endswith((".jsonl", ".json"))]
+        new = sorted(filter(self._has_more, files), key=lambda file: -file.changed_ns)
+        progress.files, progress.size, progress.skipped = len(files), sum(each.version[2] for each in files), listing.skipped
+        progress.read_files, progress.read = len(files) - len(new), progress.size - sum(self._left(each) for each in new)
+        self._waiting, self._looked_s = iter(new), time.monotonic()
+
+    def _has_more(self, file: AgentFile) -> bool:
+        known = self._known.get(file.path)
+        return known is None or (known.device, known.inode, known.size) != file.version[:3]
+
+    def _left(self, file: AgentFile) -> int:
+        known = self._known.get(file.path)
+        return file.version[2] - (known.offset if known is not None else 0)
+
+    def poll(self, timeout: float, /) -> Sequence[Said] | None:
+        if not self._witnessed:
+            self._witnessed = True
+            return [Witness(Origin(0, 0), _SAID)]
+        self._file = self._file or next(self._waiting or iter(()), None)
+        if self._file is not None:
+            return self._read(self._file)
+        self._progress.caught_up.set()
+        if not self._follow:
+            return None
+        left_s = self._looked_s + _LOOK_S - time.monotonic()
+        if left_s > 0:
+            time.sleep(min(timeout, left_s))
+        else:
+            self._look()
+        return ()
+
+    def _read(self, file: AgentFile) -> list[Said]:
+        """One piece of a file."""
+        try:
+            opened = OpenedFile(file, self._home)
+        except OSError:
+            self._file = None
+            self._progress.skipped += 1
+            return []
+        try:
+            return self._piece(file, opened)
+        finally:
+            opened.close()
+
+    def _piece(self, file: AgentFile, opened: OpenedFile) -> list[Said]:
+        state, is_lines = self._state(file, opened), file.path.endswith(".jsonl")
+        parser = parser_for(file.agent, PurePath(file.path).stem, is_lines=is_lines)
+        if parser is None:
+            self._file = None
+            return []
+        parser.restore(bytes(state.parser))
+        lines, offset = _lines(opened, state.offset) if is_lines else _whole(opened)
+        entries = list(self._entries(parser, state, lines, file.path))
+        is_read = offset == state.offset or offset >= opened.size  # but for a line that is still written
+        device, inode, size, _ = opened.version
+        read = _FileState(
+            file.path,
+            device,
+            inode,
+            size if is_read else -1,
+            offset=offset,
+            lines=state.lines + len(lines),
+            head=_head(opened, offset),
+            parser=Raw(parser.saved()),
+        )
+        self._note(read)
+        self._progress.read += offset - state.offset
+        if is_read:
+            self._file = None
+            self._progress.read_files += 1
+        return entries
+
+    def _state(self, file: AgentFile, opened: OpenedFile) -> _FileState:
+        """Where to read on: at the begin of a file that is not the one that was read."""
+        device, inode, size, _ = opened.version
+        known = self._known.get(file.path)
+        is_it = known is not None and (known.device, known.inode) == (device, inode) and known.offset <= size
+        if known is not None and is_it and known.head == _head(opened, known.offset):
+            return known
+        return _FileState(file.path, device, inode, size)
+
+    def _entries(self, parser: Parser, state: _FileState, lines: Sequence[bytes], path: str) -> Iterator[Said]:
+        for number, line in enumerate(lines, state.lines + 1):
+            if not line.strip():
+                continue
+            if len(line) > _LINE_MOST:
+                self._progress.unreadable += 1
+                yield _lost(Reason.TRUNCATED, len(line), f"{path} line {number}: it has {len(line):,} bytes")
+                continue
+            try:
+                value = _decode(line)
+                if not isinstance(value, dict):
+                    raise ValueError("it is no JSON object")
+                yield from parser.take(cast("dict[str, object]", value))
+            except _BROKEN as error:
+                self._progress.unreadable += 1
+                yield _lost(Reason.MALFORMED, len(line), f"{path} line {number}: {str(error)[:100]}")
+
+    def lost(self) -> Sequence[Said]:
+        return ()
+
+    def close(self) -> Sequence[Said]:
+        return ()
+
+
+def _lines(opened: OpenedFile, offset: int) -> tuple[list[bytes], int]:
+    """The lines of a piece from there on, and where the next one begins. Of one that is too long only so much as shows it."""
+    data = opened.read_at(offset, _READ)
+    end = data.rfind(b"\n")
+    if end >= 0:
+        return data[:end].split(b"\n"), offset + end + 1
+    parts, size = [data], len(data)
+    while piece := opened.read_at(offset + size, _READ):
+        end = piece.find(b"\n")
+        size += len(piece) if end < 0 else end
+        if size - len(piece) <= _LINE_MOST:
+            parts.append(piece if end < 0 else piece[:end])
+        if end >= 0:
+            return [b"".join(parts)], offset + size + 1
+    return [], offset
+
+
+def _whole(opened: OpenedFile) -> tuple[list[bytes], int]:
+    """A file that is one object."""
+    data = opened.read_at(0, _LINE_MOST + 1)
+    return [data], opened.size
+
+
+def _head(opened: OpenedFile, offset: int) -> bytes:
+    return blake2b(opened.read_at(0, min(_HEAD, offset)), digest_size=16).digest()
+
+
+_decode: Callable[[bytes], object] = msgspec.json.Decoder(object).decode
+
+
+def _lost(reason: Reason, size: int, note: str) -> Loss:
+    return Loss(Origin(0, 0), "transcripts", reason, 1, size=size, note=note)

@@ -1,0 +1,200 @@
+"""SessionEntry -> calls, tools and sessions, as an agent's own file has them: without a process, host or file that was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...core.bounded import Recent
+from ...events import SessionEntry, ToolCall, milliseconds
+from ...events.tokens import Usage, counts_of
+from ...llm import ToolResult
+from ...llm.agents.said import typed
+from ..rows.kinds import AuditRow, CallRow, Row, RowGone, SessionRow
+from ..words import cut
+from .call_rows import TEXT_MOST, WRITTEN_MOST, ended_rows
+from .sessions import TITLE, Sessions
+from .tools import Changed, Tools
+
+_THREADS_MOST = 4096  # of all sessions; agents have a handful
+_ANSWERS_MOST = 65_536  # ids of answers, 6 MB: a resumed session has those of the one before again
+_OPEN_MOST = 4096  # answers that may be written on
+NOTES = {"compacted": "the agent had compacted its context", "interrupted": "the user had interrupted the agent"}
+
+
+class _Before(Struct, frozen=True, array_like=True):
+    """What stands in a thread since its last answer."""
+
+    texts: tuple[str, ...] = ()
+    results: tuple[ToolResult, ...] = ()
+    time_ns: int = 0
+    note: str = ""
+
+
+class _Open(Struct, frozen=True, array_like=True):
+    """An answer that may be written on, and the ids of its tools."""
+
+    row: CallRow
+    tools: tuple[str, ...] = ()
+
+
+class SaidState(Struct, array_like=True):
+    """What `Said.snapshot` keeps."""
+
+    before: list[tuple[tuple[str, str], _Before]] = []
+    open: list[tuple[str, _Open]] = []
+    answers: tuple[list[str], list[str]] = ([], [])
+
+
+Judged: TypeAlias = Callable[[list[Changed]], list[Row]]
+
+
+class Said:
+    """What was read of files. `judged` makes the rows of tools of which more is known."""
+
+    def __init__(self, sessions: Sessions, tools: Tools, judged: Judged) -> None:
+        self._sessions = sessions
+        self._tools = tools
+        self._judged = judged
+        self._before: Recent[tuple[str, str], _Before] = Recent(_THREADS_MOST)
+        self._open: Recent[str, _Open] = Recent(_OPEN_MOST)
+        self._answers: Recent[str, str] = Recent(_ANSWERS_MOST)  # id -> the call that counts
+
+    def read(self, entry: SessionEntry) -> list[Row]:
+        match entry.kind:
+            case "session":
+                return self._session(entry)
+            case "answer":
+                return self._answer(entry)
+            case "prompt":
+                return self._comes(entry, text=entry.text)
+            case "result":
+                return self._comes(entry, result=ToolResult(entry.id, entry.text, entry.is_error, ""))
+            case "note":
+                return self._comes(entry, note=NOTES.get(entry.text, ""))
+            case "sum":
+                return []
+
+    def _session(self, entry: SessionEntry) -> list[Row]:
+        row = self._row_of(entry)
+        changed = replace(
+            row,
+            cwd=entry.folder or row.cwd,
+            branch=entry.branch or row.branch,
+            agent_version=entry.version or row.agent_version,
+            title=" ".join(entry.text.split())[:TITLE] or row.title,
+        )
+        return self._sessions.keep(changed)
+
+    def _row_of(self, entry: SessionEntry) -> SessionRow:
+        time_ms = milliseconds(entry.origin.wall_ns)
+        known = self._sessions.get(entry.session)
+        if known is None:
+            return SessionRow(entry.session, time_ms, time_ms, agent=entry.agent, named=True, status="ended")
+        if not time_ms:
+            return known
+        start_ms = min(known.start_timestamp_ms or time_ms, time_ms)
+        return replace(known, start_timestamp_ms=start_ms, end_timestamp_ms=max(known.end_timestamp_ms or 0, time_ms))
+
+    def _comes(self, entry: SessionEntry, *, text: str = "", result: ToolResult | None = None, note: str = "") -> list[Row]:
+        """Something that the next answer of the thread is to."""
+        key = (entry.session, entry.thread)
+        before = self._before.get(key) or _Before()
+        made = _Before(
+            (*before.texts, text) if text else before.texts,
+            (*before.results, result) if result is not None else before.results,
+            entry.origin.wall_ns or before.time_ns,
+            note or before.note,
+        )
+        self._before.put(key, made)
+        return []
+
+    def _answer(self, entry: SessionEntry) -> list[Row]:
+        id = f"said-{entry.session}-{entry.id}"
+        for name in filter(None, (entry.id, entry.request_id)):
+            if self._answers.get(name, id) != id:
+                return []  # a session that goes on from another one has its answers again
+            self._answers.put(name, id)
+        known = self._open.get(id)
+        rows: list[Row] = []
+        if known is None:
+            asked, rows = self._begun(entry, id)
+            known = _Open(asked)
+        before = known.row if known.row.status != "pending" else None
+        row = _ended(known.row, entry)
+        gone = [RowGone(line) for line in ended_rows(before) if isinstance(line, AuditRow)] if before is not None else []
+        rows += [*gone, *ended_rows(row), *self._sessions.end(row, before)]
+        new = tuple(tool for tool in entry.tools if tool.id not in known.tools)
+        rows += self._asked(row, new)
+        self._open.put(id, _Open(row, tuple(tool.id for tool in entry.tools)))
+        return rows
+
+    def _begun(self, entry: SessionEntry, id: str) -> tuple[CallRow, list[Row]]:
+        key = (entry.session, entry.thread)
+        before = self._before.pop(key, _Before())
+        session = self._row_of(entry)
+        text = "\n\n".join(before.texts)
+        prompt = typed(text)
+        row = CallRow(
+            id,
+            milliseconds(before.time_ns or entry.origin.wall_ns),
+            start_ns=before.time_ns or entry.origin.wall_ns,
+            provider=entry.provider or None,
+            model=entry.model or None,
+            session_id=entry.session,
+            prompt=prompt[:TEXT_MOST],
+            written="" if prompt or before.results else cut(" ".join(text[:TEXT_MOST].split()), WRITTEN_MOST),
+            new_results=len(before.results),
+            match_method="file",
+            agent=entry.agent,
+            agent_id=entry.thread or None,
+            turn=session.calls + 1,
+            note=before.note or None,
+        )
+        new_thread = bool(entry.thread) and self._before.get((key[0], f"known {entry.thread}")) is None
+        if new_thread:
+            self._before.put((key[0], f"known {entry.thread}"), _Before())
+        session = replace(
+            session,
+            calls=session.calls + 1,
+            sub_agents=session.sub_agents + new_thread,
+            title=session.title or (prompt[:TITLE] if row.is_prompted else ""),
+        )
+        rows = self._sessions.keep(session)
+        return row, [*rows, *self._judged(self._tools.answered(before.results, row))]
+
+    def _asked(self, call: CallRow, tools: tuple[ToolCall, ...]) -> list[Row]:
+        if not tools:
+            return []
+        asked = self._tools.asked(call, tools, call.end_timestamp_ms or call.start_timestamp_ms)
+        return [*asked, *self._sessions.asked(call.session_id, len(asked))]
+
+    def snapshot(self) -> SaidState:
+        return SaidState(list(self._before.items()), list(self._open.items()), self._answers.columns)
+
+    def restore(self, state: SaidState) -> None:
+        for mine in (self._before, self._open):
+            mine.clear()
+        self._before.update(state.before)
+        self._open.update(state.open)
+        self._answers.fill(state.answers)
+
+
+def _ended(row: CallRow, entry: SessionEntry) -> CallRow:
+    end_ns = max(entry.origin.wall_ns, row.end_ns)
+    return replace(
+        row,
+        model=entry.model or row.model,
+        response_model=entry.model or row.response_model,
+        response_id=entry.id or row.response_id,
+        text=entry.text[:TEXT_MOST],
+        thinking=entry.thinking[:TEXT_MOST],
+        status="error" if entry.is_error else "complete",
+        end_timestamp_ms=milliseconds(end_ns) or None,
+        end_ns=end_ns,
+        tools=len(entry.tools),
+        **counts_of(entry.usage or Usage()),
+    )
