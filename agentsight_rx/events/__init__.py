@@ -670,8 +670,8 @@ EntryKind: TypeAlias = Literal["session", "prompt", "answer", "result", "note", 
 
 class SessionEntry(Struct, frozen=True, tag="session_entry"):
     """
-    What an agent wrote into its own session file: its word, which the kernel has not seen. `origin` has the time that it says,
-    on both clocks, and no process.
+    What an agent wrote into its own session file: its word, which the kernel has not seen. `origin` has no process; its
+    `wall_ns` is the time that the agent says, 0 where it says none, and its `time_ns` counts up in the order of reading.
 
     - session: what it says of the whole: `folder`, `branch`, `version`, `text` as its title, `project` in place of a folder.
     - prompt: `text` that went to the model beside results of tools.

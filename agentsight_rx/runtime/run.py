@@ -566,8 +566,9 @@ class Run:
         try:
             for batch in self._batches(hub, _patience(hub.reader), self._take_next):
                 self._engine.push(hub, batch)
-                if self._saving is not None and batch:
-                    self._saving.reached(hub, self._saving.place(hub))
+                if self._saving is not None:
+                    if batch:
+                        self._saving.reached(hub, self._saving.place(hub))
                     self._save()
                 while len(self._inbox) and not self._graph_done:
                     self._take_next(0)

@@ -276,6 +276,37 @@ def collected(take: Callable[[Sequence[Any]], None]) -> Sink[Any]:
     return Sink("collected", lambda _: Writing())
 
 
+def test_what_came_last_is_saved_while_nothing_comes(tmp_path: Path) -> None:
+    path = tmp_path / "run.lmdb"
+
+    class Slow:
+        """A reader that waits, as one that follows files."""
+
+        def __init__(self) -> None:
+            self._given = False
+            self._until_s = time.monotonic() + 60
+
+        def open(self) -> None:
+            pass
+
+        def poll(self, timeout: float, /) -> Sequence[Readline] | None:
+            if self._given:
+                time.sleep(timeout)
+                return None if time.monotonic() > self._until_s or any(len(kept(each)) == 3 for each in saved) else ()
+            self._given = True
+            return lines(3)
+
+        def lost(self) -> Sequence[Readline]:
+            return ()
+
+        def close(self) -> Sequence[Readline]:
+            return ()
+
+    with copies(path, tmp_path) as saved:
+        into(path, sources.from_reader(Slow, time_of=time_of).pipe(op.each(Counted)))
+    assert 3 in [len(kept(each)) for each in saved]
+
+
 def test_a_stop_completes_nothing_and_the_end_of_the_input_does(tmp_path: Path) -> None:
     path = tmp_path / "run.lmdb"
     events = lines(40)

@@ -11,6 +11,7 @@ from typing import Annotated, TypeAlias, cast
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from ...core.options import Options, at_least
 from ...core.stream import Stream, origin
@@ -27,6 +28,7 @@ _LINE_MOST = 16 << 20  # bytes; a tool's result with pictures in base64 fits
 _LOOK_S = 1.0  # between two looks for what has grown
 _HEAD = 512  # bytes by which a file is known again
 _SAID = "said"  # the `view_source` of rows of it
+_APART_NS = 100_000_000  # between two entries, so that the fold keeps sixty of them
 _BROKEN = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
@@ -88,15 +90,17 @@ class _Reader:
         self._waiting: Iterator[AgentFile] | None = None
         self._file: AgentFile | None = None
         self._witnessed = False
+        self._time_ns = 0
         self._looked_s = 0.0
 
     # -- a run that goes on --------------------------------------------------------------------------------------------
 
     def place(self) -> bytes:
-        return msgspec.msgpack.encode(list(self._places.values()))
+        return msgspec.msgpack.encode((self._time_ns, list(self._places.values())))
 
     def go_on(self, place: bytes, /) -> None:
-        for each in msgspec.msgpack.decode(place, type=list[_FileState]):
+        self._time_ns, known = msgspec.msgpack.decode(place, type=tuple[int, list[_FileState]])
+        for each in known:
             self._note(each)
 
     def _note(self, state: _FileState) -> None:
@@ -129,7 +133,7 @@ class _Reader:
     def poll(self, timeout: float, /) -> Sequence[Said] | None:
         if not self._witnessed:
             self._witnessed = True
-            return [Witness(Origin(0, 0), _SAID)]
+            return [Witness(self._at(), _SAID)]
         self._file = self._file or next(self._waiting or iter(()), None)
         if self._file is not None:
             return self._read(self._file)
@@ -199,16 +203,25 @@ class _Reader:
                 continue
             if len(line) > _LINE_MOST:
                 self._progress.unreadable += 1
-                yield _lost(Reason.TRUNCATED, len(line), f"{path} line {number}: it has {len(line):,} bytes")
+                yield self._lost(Reason.TRUNCATED, len(line), f"{path} line {number}: it has {len(line):,} bytes")
                 continue
             try:
                 value = _decode(line)
                 if not isinstance(value, dict):
                     raise ValueError("it is no JSON object")
-                yield from parser.take(cast("dict[str, object]", value))
+                for entry in parser.take(cast("dict[str, object]", value)):
+                    yield replace(entry, origin=self._at(entry.agent, entry.origin.wall_ns))
             except _BROKEN as error:
                 self._progress.unreadable += 1
-                yield _lost(Reason.MALFORMED, len(line), f"{path} line {number}: {str(error)[:100]}")
+                yield self._lost(Reason.MALFORMED, len(line), f"{path} line {number}: {str(error)[:100]}")
+
+    def _at(self, agent: str = "", wall_ns: int = 0) -> Origin:
+        """The next place in the order of reading."""
+        self._time_ns += _APART_NS
+        return Origin(self._time_ns, 0, comm=agent, wall_ns=wall_ns)
+
+    def _lost(self, reason: Reason, size: int, note: str) -> Loss:
+        return Loss(self._at(), "transcripts", reason, 1, size=size, note=note)
 
     def lost(self) -> Sequence[Said]:
         return ()
@@ -245,7 +258,3 @@ def _head(opened: OpenedFile, offset: int) -> bytes:
 
 
 _decode: Callable[[bytes], object] = msgspec.json.Decoder(object).decode
-
-
-def _lost(reason: Reason, size: int, note: str) -> Loss:
-    return Loss(Origin(0, 0), "transcripts", reason, 1, size=size, note=note)

@@ -29,7 +29,7 @@ class _Before(Struct, frozen=True, array_like=True):
     """What stands in a thread since its last answer."""
 
     texts: tuple[str, ...] = ()
-    results: tuple[ToolResult, ...] = ()
+    results: int = 0
     time_ns: int = 0
     note: str = ""
 
@@ -72,7 +72,7 @@ class Said:
             case "prompt":
                 return self._comes(entry, text=entry.text)
             case "result":
-                return self._comes(entry, result=ToolResult(entry.id, entry.text, entry.is_error, ""))
+                return self._result(entry)
             case "note":
                 return self._comes(entry, note=NOTES.get(entry.text, ""))
             case "sum":
@@ -99,13 +99,20 @@ class Said:
         start_ms = min(known.start_timestamp_ms or time_ms, time_ms)
         return replace(known, start_timestamp_ms=start_ms, end_timestamp_ms=max(known.end_timestamp_ms or 0, time_ms))
 
-    def _comes(self, entry: SessionEntry, *, text: str = "", result: ToolResult | None = None, note: str = "") -> list[Row]:
+    def _result(self, entry: SessionEntry) -> list[Row]:
+        time_ms = milliseconds(entry.origin.wall_ns)
+        to = CallRow("", time_ms, session_id=entry.session)  # which call sends it is not known yet
+        changed = self._tools.answered([ToolResult(entry.id, entry.text, entry.is_error, "")], to)
+        self._comes(entry, results=len(changed))
+        return self._judged(changed)
+
+    def _comes(self, entry: SessionEntry, *, text: str = "", results: int = 0, note: str = "") -> list[Row]:
         """Something that the next answer of the thread is to."""
         key = (entry.session, entry.thread)
         before = self._before.get(key) or _Before()
         made = _Before(
             (*before.texts, text) if text else before.texts,
-            (*before.results, result) if result is not None else before.results,
+            before.results + results,
             entry.origin.wall_ns or before.time_ns,
             note or before.note,
         )
@@ -115,28 +122,39 @@ class Said:
     def _answer(self, entry: SessionEntry) -> list[Row]:
         id = f"said-{entry.session}-{entry.id}"
         for name in filter(None, (entry.id, entry.request_id)):
-            if self._answers.get(name, id) != id:
-                return []  # a session that goes on from another one has its answers again
+            counted = self._answers.get(name)
+            if counted is not None and (counted != id or id not in self._open):
+                self._before.pop((entry.session, entry.thread), None)
+                return []  # of a session that goes on from another one, or of a file that is read anew
             self._answers.put(name, id)
         known = self._open.get(id)
         rows: list[Row] = []
         if known is None:
             asked, rows = self._begun(entry, id)
             known = _Open(asked)
+        else:
+            self._read_anew(entry, known.row)
         before = known.row if known.row.status != "pending" else None
         row = _ended(known.row, entry)
         gone = [RowGone(line) for line in ended_rows(before) if isinstance(line, AuditRow)] if before is not None else []
         rows += [*gone, *ended_rows(row), *self._sessions.end(row, before)]
         new = tuple(tool for tool in entry.tools if tool.id not in known.tools)
         rows += self._asked(row, new)
-        self._open.put(id, _Open(row, tuple(tool.id for tool in entry.tools)))
+        self._open.put(id, _Open(row, (*known.tools, *(tool.id for tool in new))))
         return rows
+
+    def _read_anew(self, entry: SessionEntry, known: CallRow) -> None:
+        """The prompt of an answer that is known is not that of the next one, where its file is read from the begin again."""
+        key = (entry.session, entry.thread)
+        before = self._before.get(key)
+        if before is not None and before.texts and typed(_joined(before))[:TEXT_MOST] == known.prompt:
+            self._before.put(key, replace(before, texts=()))
 
     def _begun(self, entry: SessionEntry, id: str) -> tuple[CallRow, list[Row]]:
         key = (entry.session, entry.thread)
         before = self._before.pop(key, _Before())
         session = self._row_of(entry)
-        text = "\n\n".join(before.texts)
+        text = _joined(before)
         prompt = typed(text)
         row = CallRow(
             id,
@@ -147,7 +165,7 @@ class Said:
             session_id=entry.session,
             prompt=prompt[:TEXT_MOST],
             written="" if prompt or before.results else cut(" ".join(text[:TEXT_MOST].split()), WRITTEN_MOST),
-            new_results=len(before.results),
+            new_results=before.results,
             match_method="file",
             agent=entry.agent,
             agent_id=entry.thread or None,
@@ -163,8 +181,7 @@ class Said:
             sub_agents=session.sub_agents + new_thread,
             title=session.title or (prompt[:TITLE] if row.is_prompted else ""),
         )
-        rows = self._sessions.keep(session)
-        return row, [*rows, *self._judged(self._tools.answered(before.results, row))]
+        return row, self._sessions.keep(session)
 
     def _asked(self, call: CallRow, tools: tuple[ToolCall, ...]) -> list[Row]:
         if not tools:
@@ -181,6 +198,10 @@ class Said:
         self._before.update(state.before)
         self._open.update(state.open)
         self._answers.fill(state.answers)
+
+
+def _joined(before: _Before) -> str:
+    return "\n\n".join(before.texts)
 
 
 def _ended(row: CallRow, entry: SessionEntry) -> CallRow:

@@ -204,7 +204,7 @@ class Tools:
                 pause_ms=time_ms - over_ms if ended_ms else None,
                 status="failed" if result.is_error else "completed",
                 output=result.output[:_OUTPUT_MOST],
-                result_call_id=call.id,
+                result_call_id=call.id or None,
             )
             if row.process_id is not None and row.exit_code is None and row.signal is None:
                 self._running.put(row.process_id, row)

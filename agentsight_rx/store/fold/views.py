@@ -110,6 +110,10 @@ def _nothing(_: TlsClose | TlsOpen) -> int:
     return 0
 
 
+def _text(event: SessionEntry) -> int:
+    return len(event.text) + len(event.thinking)
+
+
 def _body(event: HttpRequest | HttpResponse) -> int:
     return len(event.body)
 
@@ -142,7 +146,7 @@ class Views:
             SystemSample: Reader(self._sample),
             RulesLoaded: Reader(self._rules, time_of),
             HostsKnown: Reader(self._hosts, time_of),
-            SessionEntry: Reader(self._said_by_file),
+            SessionEntry: Reader(self._said_by_file, time_of, _text),
         }
         self._processes = Processes()
         self._tools = Tools(self._processes)

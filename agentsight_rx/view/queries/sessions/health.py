@@ -140,8 +140,11 @@ class Healths:
         )
 
     def of(self, session: SessionRow, /) -> Health:
-        """Of one session. Where a store has one run and one session, all of it is of that."""
-        if (len(self._runs) < 2 and self._sessions < 2) or len(self._totals) < len(self._runs):
+        """
+        Of one session. Where a store has one run and one session, all of it is of that; what agents wrote themselves has other
+        times than the runs that read it.
+        """
+        if self.whole.seen_by == SAID or (len(self._runs) < 2 and self._sessions < 2) or len(self._totals) < len(self._runs):
             return self.whole
         life = life_of(self._store, session)
         runs, window = runs_through(life, self._runs), window_of(self._store, session, life)
@@ -192,7 +195,7 @@ class Healths:
             calls_unfinished=max(0, part.totals.calls_unfinished - part.going_on),
             commands_unseen=part.totals.commands_unseen,
             left=tuple(each for number, each in self._left if number in numbers),
-            unended=tuple(run for run in part.unended if not run.ended and run not in self._live),
+            unended=tuple(run for run in part.unended if not run.ended and run not in self._live and run.seen_by != SAID),
             beginnings=part.begun,
             rules_error=self._error,
         )
