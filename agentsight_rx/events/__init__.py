@@ -665,7 +665,7 @@ class RulesLoaded(Struct, frozen=True, gc=False, tag="rules_loaded"):
     error: str = ""
 
 
-EntryKind: TypeAlias = Literal["session", "prompt", "answer", "result", "note", "sum"]
+EntryKind: TypeAlias = Literal["session", "prompt", "answer", "result", "note", "sum", "hint"]
 
 
 class SessionEntry(Struct, frozen=True, tag="session_entry"):
@@ -676,12 +676,14 @@ class SessionEntry(Struct, frozen=True, tag="session_entry"):
     - session: what it says of the whole: `folder`, `branch`, `version`, `text` as its title, `project` in place of a folder.
     - prompt: `text` that went to the model beside results of tools.
     - answer: of the model, with the `id` of the answer where the file has one, else one that is made of its place. A later one
-      of the same id replaces it, since agents write an answer part by part.
+      of the same id replaces it, but for its `tools` and `paths`, which are those that are new in it: agents write an answer
+      part by part.
     - result: of the tool call `id`; `text` is its output.
     - note: `text` is compacted, interrupted or refused; `id` the tool call that was refused.
     - sum: tokens in sums of the agent's own, which may count more than its answers.
+    - hint: `text` that a person typed, written beside the messages, where it may stand again.
 
-    `thread` names a sub-agent of the session; "": the main one. `paths`: files that the tools of an answer work on.
+    `thread` names a sub-agent of the session; "": the main one. `paths`: files that tools work on.
     """
 
     origin: Origin

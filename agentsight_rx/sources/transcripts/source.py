@@ -6,8 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
-from pathlib import PurePath
-from typing import Annotated, TypeAlias, cast
+from typing import Annotated, Any, TypeAlias, cast
 
 import msgspec
 from msgspec import Raw, Struct
@@ -65,6 +64,9 @@ def transcripts(options: TranscriptsOptions, progress: Progress | None = None) -
     return origin("transcripts", lambda: _Reader(options, progress or Progress()), time_of=None, options=options.home)
 
 
+_NONE = Raw(b"\xc0")  # of msgpack
+
+
 class _FileState(Struct, frozen=True, array_like=True):
     """How far a file was read. `size`: as large as it was then, with a line that had not ended; -1: there is more to read."""
 
@@ -75,7 +77,7 @@ class _FileState(Struct, frozen=True, array_like=True):
     offset: int = 0
     lines: int = 0
     head: bytes = b""
-    parser: Raw = Raw(b"\xc0")
+    parser: Raw = _NONE
 
 
 class _Reader:
@@ -161,13 +163,18 @@ class _Reader:
             opened.close()
 
     def _piece(self, file: AgentFile, opened: OpenedFile) -> list[Said]:
-        state, is_lines = self._state(file, opened), file.path.endswith(".jsonl")
-        parser = parser_for(file.agent, PurePath(file.path).stem, is_lines=is_lines)
+        parser = parser_for(file.agent, file.path)
         if parser is None:
             self._file = None
             return []
-        parser.restore(bytes(state.parser))
-        lines, offset = _lines(opened, state.offset) if is_lines else _whole(opened)
+        state = self._state(file, opened)
+        if parser.at_once:
+            lines, offset = _whole(opened, is_lines=file.path.endswith(".jsonl"))
+            state = replace(state, offset=0, lines=0)
+        else:
+            lines, offset = _lines(opened, state.offset)
+            if state.offset:
+                parser.restore(bytes(state.parser))
         entries = list(self._entries(parser, state, lines, file.path))
         is_read = offset == state.offset or offset >= opened.size  # but for a line that is still written
         device, inode, size, _ = opened.version
@@ -179,7 +186,7 @@ class _Reader:
             offset=offset,
             lines=state.lines + len(lines),
             head=_head(opened, offset),
-            parser=Raw(parser.saved()),
+            parser=_NONE if parser.at_once else Raw(parser.saved()),
         )
         self._note(read)
         self._progress.read += offset - state.offset
@@ -197,23 +204,22 @@ class _Reader:
             return known
         return _FileState(file.path, device, inode, size)
 
-    def _entries(self, parser: Parser, state: _FileState, lines: Sequence[bytes], path: str) -> Iterator[Said]:
+    def _entries(self, parser: Parser[Any], state: _FileState, lines: Sequence[bytes], path: str) -> Iterator[Said]:
         for number, line in enumerate(lines, state.lines + 1):
-            if not line.strip():
-                continue
             if len(line) > _LINE_MOST:
-                self._progress.unreadable += 1
-                yield self._lost(Reason.TRUNCATED, len(line), f"{path} line {number}: it has {len(line):,} bytes")
-                continue
-            try:
-                value = _decode(line)
-                if not isinstance(value, dict):
-                    raise ValueError("it is no JSON object")
-                for entry in parser.take(cast("dict[str, object]", value)):
-                    yield replace(entry, origin=self._at(entry.agent, entry.origin.wall_ns))
-            except _BROKEN as error:
-                self._progress.unreadable += 1
-                yield self._lost(Reason.MALFORMED, len(line), f"{path} line {number}: {str(error)[:100]}")
+                yield self._lost(Reason.TRUNCATED, len(line), f"{path} line {number}: it has more than 16 MiB")
+            elif line.strip():
+                try:
+                    value = _decode(line)
+                    if not isinstance(value, dict):
+                        raise ValueError("it is no JSON object")
+                    yield from map(self._placed, parser.take(cast("dict[str, object]", value)))
+                except _BROKEN as error:
+                    yield self._lost(Reason.MALFORMED, len(line), f"{path} line {number}: {str(error)[:100]}")
+        yield from map(self._placed, parser.finish())
+
+    def _placed(self, entry: SessionEntry) -> SessionEntry:
+        return replace(entry, origin=self._at(entry.agent, entry.origin.wall_ns))
 
     def _at(self, agent: str = "", wall_ns: int = 0) -> Origin:
         """The next place in the order of reading."""
@@ -221,6 +227,7 @@ class _Reader:
         return Origin(self._time_ns, 0, comm=agent, wall_ns=wall_ns)
 
     def _lost(self, reason: Reason, size: int, note: str) -> Loss:
+        self._progress.unreadable += 1
         return Loss(self._at(), "transcripts", reason, 1, size=size, note=note)
 
     def lost(self) -> Sequence[Said]:
@@ -247,10 +254,10 @@ def _lines(opened: OpenedFile, offset: int) -> tuple[list[bytes], int]:
     return [], offset
 
 
-def _whole(opened: OpenedFile) -> tuple[list[bytes], int]:
-    """A file that is one object."""
-    data = opened.read_at(0, _LINE_MOST + 1)
-    return [data], opened.size
+def _whole(opened: OpenedFile, *, is_lines: bool) -> tuple[list[bytes], int]:
+    """All of a file; what is too large is one line that is."""
+    data = b"".join(opened.chunks()) if not opened.is_too_large else b" " * (_LINE_MOST + 1)
+    return data.splitlines() if is_lines else [data], opened.size
 
 
 def _head(opened: OpenedFile, offset: int) -> bytes:

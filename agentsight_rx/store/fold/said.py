@@ -13,6 +13,7 @@ from ...events import SessionEntry, ToolCall, milliseconds
 from ...events.tokens import Usage, counts_of
 from ...llm import ToolResult
 from ...llm.agents.said import typed
+from ...llm.agents.session_files import MADE_UP
 from ..rows.kinds import AuditRow, CallRow, Row, RowGone, SessionRow
 from ..words import cut
 from .call_rows import TEXT_MOST, WRITTEN_MOST, ended_rows
@@ -75,7 +76,7 @@ class Said:
                 return self._result(entry)
             case "note":
                 return self._comes(entry, note=NOTES.get(entry.text, ""))
-            case "sum":
+            case "sum" | "hint":
                 return []
 
     def _session(self, entry: SessionEntry) -> list[Row]:
@@ -121,7 +122,8 @@ class Said:
 
     def _answer(self, entry: SessionEntry) -> list[Row]:
         id = f"said-{entry.session}-{entry.id}"
-        for name in filter(None, (entry.id, entry.request_id)):
+        made_up = entry.id.startswith(MADE_UP)  # such ids are not those of a model
+        for name in filter(None, (id if made_up else entry.id, entry.request_id)):
             counted = self._answers.get(name)
             if counted is not None and (counted != id or id not in self._open):
                 self._before.pop((entry.session, entry.thread), None)
@@ -135,12 +137,13 @@ class Said:
         else:
             self._read_anew(entry, known.row)
         before = known.row if known.row.status != "pending" else None
-        row = _ended(known.row, entry)
+        new = tuple(tool for tool in entry.tools if tool.id not in known.tools)
+        known = _Open(known.row, (*known.tools, *(tool.id for tool in new)))
+        row = _ended(known.row, entry, len(known.tools))
         gone = [RowGone(line) for line in ended_rows(before) if isinstance(line, AuditRow)] if before is not None else []
         rows += [*gone, *ended_rows(row), *self._sessions.end(row, before)]
-        new = tuple(tool for tool in entry.tools if tool.id not in known.tools)
         rows += self._asked(row, new)
-        self._open.put(id, _Open(row, (*known.tools, *(tool.id for tool in new))))
+        self._open.put(id, _Open(row, known.tools))
         return rows
 
     def _read_anew(self, entry: SessionEntry, known: CallRow) -> None:
@@ -204,18 +207,18 @@ def _joined(before: _Before) -> str:
     return "\n\n".join(before.texts)
 
 
-def _ended(row: CallRow, entry: SessionEntry) -> CallRow:
+def _ended(row: CallRow, entry: SessionEntry, tools: int) -> CallRow:
     end_ns = max(entry.origin.wall_ns, row.end_ns)
     return replace(
         row,
         model=entry.model or row.model,
         response_model=entry.model or row.response_model,
-        response_id=entry.id or row.response_id,
+        response_id=row.response_id if entry.id.startswith(MADE_UP) else entry.id,
         text=entry.text[:TEXT_MOST],
         thinking=entry.thinking[:TEXT_MOST],
         status="error" if entry.is_error else "complete",
         end_timestamp_ms=milliseconds(end_ns) or None,
         end_ns=end_ns,
-        tools=len(entry.tools),
+        tools=tools,
         **counts_of(entry.usage or Usage()),
     )

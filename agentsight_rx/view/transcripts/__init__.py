@@ -1,18 +1,19 @@
 """
-The session files that agents write: a parser for each, and the table of all.
+The session files that agents write, each as one Transcript.
 
-`draft` is the common part of all parsers.
+`draft` makes it of the entries of the parsers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
+from ...llm.agents.session_files import PARSERS as ENTRIES
+from ...llm.agents.session_files import Parser as EntryParser
 from ...policy.redaction.redactor import Redactor
-from .claude import claude
-from .codex import codex
-from .gemini import gemini_json, gemini_lines
+from .draft import Draft
 from .opencode import OpencodeDatabase, opencode
 from .transcript import Transcript, TranscriptCall, TranscriptTool, display_id, together
 
@@ -36,12 +37,25 @@ class Parser(Protocol):
     def __call__(self, chunks: Iterable[bytes], /, *, name: str, redactor: Redactor) -> Transcript: ...
 
 
+def drafted(
+    made: type[EntryParser[Any]], suffix: str, chunks: Iterable[bytes], /, *, name: str, redactor: Redactor
+) -> Transcript:
+    """`chunks`: the bytes of the file, cut anywhere. `name`: of the file without its suffix."""
+    draft, parser = Draft(made.agent, name, redactor), made(name)
+    for value in [draft.whole(chunks)] if suffix == ".json" else draft.lines(chunks):
+        for entry in parser.take(value):
+            draft.take(entry)
+        draft.saw(parser.times)
+    for entry in parser.finish():
+        draft.take(entry)
+    draft.saw(parser.times)
+    draft.session_id = parser.state.session
+    return draft.done(parser.dropped)
+
+
 # (agent, suffix) -> parser
 PARSERS: dict[tuple[str, str], Parser] = {
-    ("claude", ".jsonl"): claude,
-    ("codex", ".jsonl"): codex,
-    ("gemini", ".json"): gemini_json,
-    ("gemini", ".jsonl"): gemini_lines,
+    **{(agent, suffix): partial(drafted, made, suffix) for (agent, suffix), made in ENTRIES.items()},
     ("opencode", ".db"): opencode,  # the lines of a session in it
 }
 

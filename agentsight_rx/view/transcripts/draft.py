@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
@@ -11,8 +10,9 @@ import msgspec
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ...events import Usage
+from ...events import SessionEntry, Usage, milliseconds
 from ...llm.agents.said import typed
+from ...llm.agents.session_files import MADE_UP
 from ...llm.resent import decoded
 from ...policy.redaction.redactor import Redactor
 from ...wire.lines import Line, LineDecoder
@@ -86,6 +86,12 @@ class Draft:
 
     # -- what was found ------------------------------------------------------------------------------------------------
 
+    def saw(self, times: list[int]) -> None:
+        """Something happened at these times, which are taken."""
+        for time_ms in times:
+            self.seen(time_ms)
+        times.clear()
+
     def seen(self, time_ms: int) -> None:
         """Something happened then; 0: it is unknown when."""
         if time_ms:
@@ -112,7 +118,7 @@ class Draft:
 
     def tool(self, found: TranscriptTool) -> None:
         """A tool was asked for; one without an id gets a made-up key."""
-        key = found.id or f"#{len(self._tools)}"
+        key = found.id or f"{MADE_UP}{len(self._tools)}"
         if key in self._tools:
             return
         if len(self._tools) >= _ENTRIES_MOST:
@@ -120,7 +126,7 @@ class Draft:
             return
         self._tools[key] = replace(
             found,
-            id=self._text(found.id, _NAME_MOST),
+            id="" if key.startswith(MADE_UP) else self._text(found.id, _NAME_MOST),
             name=self._text(found.name, _NAME_MOST),
             input=self._long(found.input),
         )
@@ -151,7 +157,8 @@ class Draft:
         """Something was one too many."""
         self._dropped += 1
 
-    def done(self) -> Transcript:
+    def done(self, dropped: int = 0) -> Transcript:
+        """`dropped`: by the parser."""
         sums = self._sums
         if not sums:
             for call in self._calls.values():
@@ -172,9 +179,42 @@ class Draft:
             totals=sums,
             files=tuple(self._files),
             unreadable=self._unreadable,
-            dropped=self._dropped,
+            dropped=self._dropped + dropped,
             unfinished=self._unfinished,
         )
+
+    def take(self, entry: SessionEntry) -> None:
+        """What a parser has found."""
+        time_ms = milliseconds(entry.origin.wall_ns)
+        match entry.kind:
+            case "session":
+                self.cwd = self.cwd or entry.folder
+                self.project, self.title = entry.project or self.project, entry.text or self.title
+                self.model(entry.model)
+            case "prompt" if not entry.thread:
+                self.prompted(entry.text)
+            case "hint":
+                self.prompted(entry.text)
+            case "answer":
+                self._answer(entry, time_ms)
+            case "result":
+                self.result(entry.id, entry.text, is_error=entry.is_error, time_ms=time_ms)
+            case "sum":
+                self.total(entry.model, entry.usage or Usage())
+                self.model(entry.model)
+            case _:
+                pass
+
+    def _answer(self, entry: SessionEntry, time_ms: int) -> None:
+        usage = entry.usage
+        if usage is not None and (usage.total or entry.model):
+            identity = "" if entry.id.startswith(MADE_UP) else entry.id
+            call = TranscriptCall(id=identity, request_id=entry.request_id, model=entry.model, usage=usage, time_ms=time_ms)
+            self.call(entry.request_id or entry.id, call)
+        for tool in entry.tools:
+            self.tool(TranscriptTool(id=tool.id, name=tool.name, input=tool.input, time_ms=time_ms))
+        for path in entry.paths:
+            self.file(path)
 
     # -- texts ---------------------------------------------------------------------------------------------------------
 
@@ -195,71 +235,3 @@ class Draft:
 
 # Files of the agents themselves and of caches
 _NOISE = re.compile(r"/\.(?:claude|codex|gemini|git|npm|cache)/|/node_modules/|(?:\A|/)(?:CLAUDE|AGENTS|GEMINI)\.md\Z")
-
-
-# -- fields --------------------------------------------------------------------------------------------------------
-# Any JSON value -> the type that a field should have, or its empty value. Nothing here raises.
-
-
-_COUNT_MOST = 2**53  # above it JavaScript, which wrote these files, cannot count
-_LAST_MS = 32_503_680_000_000  # the year 3000
-_SECONDS_MOST = 100_000_000_000  # a number below is in seconds, since 10^11 ms is in 1973
-_NOTHING: Mapping[str, object] = {}
-
-
-def text(value: object, /) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def count(value: object, /) -> int:
-    """A number of tokens."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _COUNT_MOST else 0
-
-
-def mapping(value: object, /, *keys: str) -> Mapping[str, object]:
-    """The object, or the one inside it under these keys."""
-    for key in keys:
-        value = cast("Mapping[str, object]", value).get(key) if isinstance(value, Mapping) else None
-    return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else _NOTHING
-
-
-def objects(value: object, /) -> list[Mapping[str, object]]:
-    """The objects in a list."""
-    return (
-        [cast("Mapping[str, object]", one) for one in cast("list[object]", value) if isinstance(one, Mapping)]
-        if isinstance(value, list)
-        else []
-    )
-
-
-def moment(value: object, /) -> int:
-    """Milliseconds since 1970 of an ISO 8601 text, or of a number of seconds or milliseconds; 0: unknown."""
-    if isinstance(value, str):
-        try:
-            said = datetime.datetime.fromisoformat(value)
-            value = (said if said.tzinfo else said.replace(tzinfo=datetime.UTC)).timestamp() * 1000
-        except (ValueError, OverflowError):
-            return 0
-    elif isinstance(value, bool) or not isinstance(value, int | float):
-        return 0
-    elif value < _SECONDS_MOST:
-        value *= 1000
-    return round(value) if 0 < value < _LAST_MS else 0
-
-
-def shown(value: object, /) -> str:
-    """A text as it is, nothing for None, and anything else as JSON."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    try:
-        return msgspec.json.encode(value).decode()
-    except (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError):
-        return ""
-
-
-def spoken(content: object, /) -> str:
-    """The text of a content: a string, or a list of parts of which some have a `text`."""
-    if not isinstance(content, list):
-        return text(content)
-    parts = (one if isinstance(one, str) else text(mapping(one).get("text")) for one in cast("list[object]", content))
-    return "\n".join(part for part in parts if part)

@@ -15,8 +15,9 @@ from contextlib import suppress
 
 from ...core.bounded import Recent
 from ...events import Usage
+from ...llm.agents.session_files.fields import count, mapping, moment, shown, text
 from ...policy.redaction.redactor import Redactor
-from .draft import Draft, count, mapping, moment, shown, text
+from .draft import Draft
 from .transcript import Transcript, TranscriptCall, TranscriptTool
 
 _MESSAGES_MOST = 20_000

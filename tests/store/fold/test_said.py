@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.events import Origin, SessionEntry, ToolCall, Usage, Witness
+from agentsight_rx.events import Event, Origin, SessionEntry, ToolCall, Usage, Witness
 from agentsight_rx.operators import materialize
 from agentsight_rx.store.fold.fold import Fold, FoldState
-from agentsight_rx.store.rows.kinds import SAID, CallRow, RowGone, SessionRow, TokenRow, ToolRow
+from agentsight_rx.store.rows.kinds import SAID, AnyRow, CallRow, RowGone, SessionRow, TokenRow, ToolRow
 from tests.operators import run
 
 SECOND = 1_000_000_000
@@ -40,7 +40,7 @@ STORY = [
     entry(1, "prompt", text="<system-reminder>x</system-reminder>\nMend it"),
     entry(3, "answer", "m1", model="claude-4", usage=Usage(10, 1), thinking="Hm", provider="anthropic"),
     entry(4, "answer", "m1", model="claude-4", usage=Usage(10, 20), thinking="Hm", text="I will", tools=(BASH,)),
-    entry(5, "answer", "m1", model="claude-4", usage=Usage(10, 25), thinking="Hm", text="I will", tools=(BASH, READ)),
+    entry(5, "answer", "m1", model="claude-4", usage=Usage(10, 25), thinking="Hm", text="I will", tools=(READ,)),
     entry(7, "result", "t1", text="no rule to make", is_error=True),
     entry(8, "result", "t2", text="the file"),
     entry(10, "answer", "m2", model="claude-4", usage=Usage(40, 5, cache_read=100), text="Done."),
@@ -50,10 +50,11 @@ STORY = [
 def known(entries: Iterable[SessionEntry]) -> dict[str, Any]:
     """The newest row of each id."""
     rows: dict[str, Any] = {}
-    for row in run(materialize(), [Witness(Origin(0, 0), SAID), *in_order(entries)]):
+    events: list[Event] = [Witness(Origin(0, 0), SAID), *in_order(entries)]
+    for row in run(materialize(), events):
         if isinstance(row, RowGone):
             rows.pop(row.row.id, None)
-        elif hasattr(row, "view_source"):
+        elif isinstance(row, AnyRow):
             rows[row.id] = row
     return rows
 

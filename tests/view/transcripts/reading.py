@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from agentsight_rx.policy.redaction.redactor import Redactor
-from agentsight_rx.view.transcripts import Parser, Transcript
-from agentsight_rx.view.transcripts.claude import claude
-from agentsight_rx.view.transcripts.codex import codex
-from agentsight_rx.view.transcripts.gemini import gemini_json, gemini_lines
-from agentsight_rx.view.transcripts.opencode import opencode
+from agentsight_rx.view.transcripts import PARSERS, Parser, Transcript
 from tests.view.transcripts.samples import CLAUDE, CODEX, GEMINI, GEMINI_LINES, OPENCODE_LINES
 
-__all__ = ["KINDS", "REDACTOR", "read"]
+__all__ = ["KINDS", "REDACTOR", "claude", "codex", "gemini_json", "gemini_lines", "opencode", "read"]
+
+claude, codex = PARSERS["claude", ".jsonl"], PARSERS["codex", ".jsonl"]
+gemini_json, gemini_lines = PARSERS["gemini", ".json"], PARSERS["gemini", ".jsonl"]
+opencode = PARSERS["opencode", ".db"]
 
 KINDS: list[tuple[Parser, bytes]] = [
     (claude, CLAUDE),

@@ -4,8 +4,7 @@ import pytest
 
 from agentsight_rx.events import Usage
 from agentsight_rx.view.transcripts import TranscriptTool
-from agentsight_rx.view.transcripts.claude import claude
-from tests.view.transcripts.reading import read
+from tests.view.transcripts.reading import claude, read
 from tests.view.transcripts.samples import CLAUDE, lines
 
 MODEL = "claude-sonnet-4-5-20250929"

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from agentsight_rx.events import Usage
-from agentsight_rx.view.transcripts.codex import codex
-from tests.view.transcripts.reading import read
+from tests.view.transcripts.reading import codex, read
 from tests.view.transcripts.samples import CODEX, lines
 
 FOUND = read(codex, CODEX)

@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 from agentsight_rx.events import Usage
 from agentsight_rx.store.rows.kinds import CallRow, ToolRow
 from agentsight_rx.view.transcripts import Transcript, TranscriptCall, TranscriptTool
-from agentsight_rx.view.transcripts.claude import claude
-from agentsight_rx.view.transcripts.codex import codex
 from agentsight_rx.view.transcripts.comparison import Comparison, compare
-from tests.view.transcripts.reading import read
+from tests.view.transcripts.reading import claude, codex, read
 from tests.view.transcripts.samples import CLAUDE, CODEX
 
 AT = 1_793_527_200_000

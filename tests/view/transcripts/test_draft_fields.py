@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.view.transcripts.draft import count, mapping, moment, objects, shown, spoken
+from agentsight_rx.llm.agents.session_files.fields import count, mapping, moment, objects, shown, spoken
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import pytest
 
 from agentsight_rx.events import Usage
 from agentsight_rx.view.transcripts import Parser
-from agentsight_rx.view.transcripts.gemini import gemini_json, gemini_lines
-from tests.view.transcripts.reading import read
+from tests.view.transcripts.reading import gemini_json, gemini_lines, read
 from tests.view.transcripts.samples import GEMINI, GEMINI_LINES, lines
 
 BOTH = pytest.mark.parametrize(

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from agentsight_rx.view.transcripts import PARSERS, Parser, display_id, parser_of
-from agentsight_rx.view.transcripts.codex import codex
-from tests.view.transcripts.reading import KINDS, REDACTOR, read
+from tests.view.transcripts.reading import KINDS, REDACTOR, codex, read
 from tests.view.transcripts.samples import CLAUDE, SECRET, lines
 
 EVERY = pytest.mark.parametrize(("parser", "content"), KINDS, ids=["claude", "codex", "gemini", "gemini lines", "opencode"])

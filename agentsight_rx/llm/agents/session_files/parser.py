@@ -1,0 +1,94 @@
+"""What the parsers of session files have in common: the facts of a session, and the entries that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from ....events import EntryKind, Origin, SessionEntry
+
+_NS = 1_000_000  # of a millisecond
+MADE_UP = "#"  # the begin of an id that the file does not have: it is made of the place
+
+
+class State(Struct):
+    """What a parser knows of a file behind a line."""
+
+    session: str
+    time_ms: int = 0
+    folder: str = ""
+    branch: str = ""
+    version: str = ""
+    project: str = ""
+    title: str = ""
+    model: str = ""
+    number: int = 0  # of answers, or of tools, without an id
+
+
+S = TypeVar("S", bound=State)
+
+
+class Parser(Generic[S]):
+    """
+    The values of one file, line by line -> its entries. A parser with the `saved` state of another one goes on behind it.
+    `at_once`: later lines change what earlier ones said, so all of the file is read again where it has grown, up to `finish`.
+    """
+
+    agent: ClassVar[str]
+    at_once: ClassVar[bool] = False
+    state_type: ClassVar[type[Any]]
+
+    def __init__(self, name: str) -> None:
+        """`name`: of the file without its suffix, the id of a session that names none."""
+        self.state: S = self.state_type(name)
+        self.dropped = 0  # what was one too many
+        self.times: list[int] = []  # Unix ms at which something happened, that the last lines say
+
+    def saved(self) -> bytes:
+        return msgspec.msgpack.encode(self.state)
+
+    def restore(self, saved: bytes) -> None:
+        self.state = msgspec.msgpack.decode(saved, type=self.state_type)
+
+    def take(self, value: Mapping[str, object], /) -> Iterator[SessionEntry]:
+        raise NotImplementedError
+
+    def finish(self) -> Iterator[SessionEntry]:
+        """What is known at the end of the file."""
+        return iter(())
+
+    def saw(self, time_ms: int) -> None:
+        """It is that time; 0: unknown."""
+        if time_ms:
+            self.times.append(time_ms)
+            self.state.time_ms = time_ms
+
+    def entry(self, kind: EntryKind, **said: Any) -> SessionEntry:
+        """An entry at the newest time."""
+        origin = Origin(0, 0, comm=self.agent, wall_ns=self.state.time_ms * _NS)
+        return SessionEntry(origin, self.agent, self.state.session, kind, **said)
+
+    def facts(self, **found: str) -> Iterator[SessionEntry]:
+        """What is said of the whole session, where it is new."""
+        state = self.state
+        if any(value and getattr(state, name) != value for name, value in found.items()):
+            for name, value in found.items():
+                if value:
+                    setattr(state, name, value)
+            yield self.entry(
+                "session",
+                folder=state.folder,
+                branch=state.branch,
+                version=state.version,
+                project=state.project,
+                text=state.title,
+                model=state.model,
+            )
+
+    def made_up(self) -> str:
+        """An id in the place of one that the file does not have."""
+        self.state.number += 1
+        return f"{MADE_UP}{self.state.number}"
