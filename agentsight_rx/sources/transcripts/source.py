@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Annotated, Any, TypeAlias, cast
 
@@ -18,7 +18,8 @@ from ...events import Loss, Origin, SessionEntry, Witness
 from ...events.loss import Reason
 from ...llm.agents.known import AGENTS
 from ...llm.agents.session_files import Parser, parser_for
-from .files import AgentFile, Home, Listing, OpenedFile
+from ...llm.resent import decoded
+from .files import AgentFile, Home, Listing, OpenedFile, Version
 
 Said: TypeAlias = SessionEntry | Witness | Loss
 
@@ -27,7 +28,7 @@ _LINE_MOST = 16 << 20  # bytes; a tool's result with pictures in base64 fits
 _LOOK_S = 1.0  # between two looks for what has grown
 _HEAD = 512  # bytes by which a file is known again
 _SAID = "said"  # the `view_source` of rows of it
-_APART_NS = 100_000_000  # between two entries, so that the fold keeps sixty of them
+_APART_NS = 1_000_000_000  # between two entries, so that the fold looks back at few of them
 _BROKEN = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
@@ -68,12 +69,12 @@ _NONE = Raw(b"\xc0")  # of msgpack
 
 
 class _FileState(Struct, frozen=True, array_like=True):
-    """How far a file was read. `size`: as large as it was then, with a line that had not ended; -1: there is more to read."""
+    """How far a file was read. `version`: as it was then, with a line that had not ended; None: there is more to read."""
 
     path: str
     device: int
     inode: int
-    size: int
+    version: Version | None = None
     offset: int = 0
     lines: int = 0
     head: bytes = b""
@@ -126,7 +127,7 @@ class _Reader:
 
     def _has_more(self, file: AgentFile) -> bool:
         known = self._known.get(file.path)
-        return known is None or (known.device, known.inode, known.size) != file.version[:3]
+        return known is None or known.version != file.version
 
     def _left(self, file: AgentFile) -> int:
         known = self._known.get(file.path)
@@ -175,14 +176,14 @@ class _Reader:
             lines, offset = _lines(opened, state.offset)
             if state.offset:
                 parser.restore(bytes(state.parser))
-        entries = list(self._entries(parser, state, lines, file.path))
+        entries = [self._placed(each) for each in _joined(self._entries(parser, state, lines, file.path))]
         is_read = offset == state.offset or offset >= opened.size  # but for a line that is still written
-        device, inode, size, _ = opened.version
+        device, inode, *_ = opened.version
         read = _FileState(
             file.path,
             device,
             inode,
-            size if is_read else -1,
+            opened.version if is_read else None,
             offset=offset,
             lines=state.lines + len(lines),
             head=_head(opened, offset),
@@ -202,7 +203,7 @@ class _Reader:
         is_it = known is not None and (known.device, known.inode) == (device, inode) and known.offset <= size
         if known is not None and is_it and known.head == _head(opened, known.offset):
             return known
-        return _FileState(file.path, device, inode, size)
+        return _FileState(file.path, device, inode)
 
     def _entries(self, parser: Parser[Any], state: _FileState, lines: Sequence[bytes], path: str) -> Iterator[Said]:
         for number, line in enumerate(lines, state.lines + 1):
@@ -210,16 +211,16 @@ class _Reader:
                 yield self._lost(Reason.TRUNCATED, len(line), f"{path} line {number}: it has more than 16 MiB")
             elif line.strip():
                 try:
-                    value = _decode(line)
+                    value = decoded(_JSON, line)
                     if not isinstance(value, dict):
                         raise ValueError("it is no JSON object")
-                    yield from map(self._placed, parser.take(cast("dict[str, object]", value)))
+                    yield from parser.take(cast("dict[str, object]", value))
                 except _BROKEN as error:
                     yield self._lost(Reason.MALFORMED, len(line), f"{path} line {number}: {str(error)[:100]}")
-        yield from map(self._placed, parser.finish())
+        yield from parser.finish()
 
-    def _placed(self, entry: SessionEntry) -> SessionEntry:
-        return replace(entry, origin=self._at(entry.agent, entry.origin.wall_ns))
+    def _placed(self, entry: Said) -> Said:
+        return replace(entry, origin=self._at(entry.origin.comm, entry.origin.wall_ns))
 
     def _at(self, agent: str = "", wall_ns: int = 0) -> Origin:
         """The next place in the order of reading."""
@@ -228,7 +229,7 @@ class _Reader:
 
     def _lost(self, reason: Reason, size: int, note: str) -> Loss:
         self._progress.unreadable += 1
-        return Loss(self._at(), "transcripts", reason, 1, size=size, note=note)
+        return Loss(Origin(0, 0), "transcripts", reason, 1, size=size, note=note)
 
     def lost(self) -> Sequence[Said]:
         return ()
@@ -260,8 +261,29 @@ def _whole(opened: OpenedFile, *, is_lines: bool) -> tuple[list[bytes], int]:
     return data.splitlines() if is_lines else [data], opened.size
 
 
+def _joined(entries: Iterator[Said]) -> Iterator[Said]:
+    """An answer that stands in several lines, one behind the other, is one entry."""
+    before: Said | None = None
+    for entry in entries:
+        id = _answer(entry)
+        if id is not None and before is not None and id == _answer(before):
+            assert isinstance(entry, SessionEntry)
+            assert isinstance(before, SessionEntry)
+            before = replace(entry, tools=before.tools + entry.tools, paths=before.paths + entry.paths)
+            continue
+        if before is not None:
+            yield before
+        before = entry
+    if before is not None:
+        yield before
+
+
+def _answer(entry: Said) -> tuple[str, str] | None:
+    return (entry.session, entry.id) if isinstance(entry, SessionEntry) and entry.kind == "answer" else None
+
+
 def _head(opened: OpenedFile, offset: int) -> bytes:
     return blake2b(opened.read_at(0, min(_HEAD, offset)), digest_size=16).digest()
 
 
-_decode: Callable[[bytes], object] = msgspec.json.Decoder(object).decode
+_JSON: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)

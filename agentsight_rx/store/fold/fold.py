@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ...events import Connection, Event
+from ...events import Connection, Event, SessionEntry
 from ...policy.rules.guard.values import Rules
 from ..rows.kinds import SEEN, AuditRow, Row
 from .guard.talk import Priced
@@ -254,6 +254,8 @@ class Fold:
         return self.settle() + self._views.finish()
 
     def snapshot(self) -> FoldState:
+        if not self._late and {*map(type, self._events)} == {SessionEntry}:
+            self._forget()  # they come in order, so nothing amends what was read
         window, fresh = self._window.since(0), self._window.count - self._looked
         views = self._take_back(0)
         self._read_again(0, window)

@@ -22,7 +22,7 @@ from .tools import Changed, Tools
 
 _THREADS_MOST = 4096  # of all sessions; agents have a handful
 _ANSWERS_MOST = 65_536  # ids of answers, 6 MB: a resumed session has those of the one before again
-_OPEN_MOST = 4096  # answers that may be written on
+_OPEN_MOST = 64  # answers that may be written on: of each file the newest
 NOTES = {"compacted": "the agent had compacted its context", "interrupted": "the user had interrupted the agent"}
 
 

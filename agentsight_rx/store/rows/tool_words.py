@@ -10,7 +10,7 @@ import msgspec
 
 from ...core.start import regex
 from ...llm.agents.said import says_refused
-from .kinds import ToolRow
+from .kinds import SAID, ToolRow
 
 # The member of an input that says most, in the order of preference
 _MAIN = ("command", "cmd", "file_path", "path", "pattern", "query", "url", "description", "prompt", "subject", "code", "input")
@@ -143,7 +143,7 @@ def outcome_of(row: ToolRow, /) -> ToolOutcome:
         return "failed"
     if row.status != "completed":
         return "ran" if row.exit_code is not None else "asked"
-    return "ran" if seen or not is_command(row) else "unknown"
+    return "ran" if seen or not is_command(row) or row.view_source == SAID else "unknown"
 
 
 def has_process(row: ToolRow, /) -> bool:

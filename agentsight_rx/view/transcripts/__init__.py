@@ -46,7 +46,7 @@ def drafted(
         for entry in parser.take(value):
             draft.take(entry)
         draft.saw(parser.times)
-    for entry in parser.finish():
+    for entry in (*parser.facts(), *parser.finish()):
         draft.take(entry)
     draft.saw(parser.times)
     draft.session_id = parser.state.session

@@ -17,13 +17,14 @@ from .parser import MADE_UP, Parser, State
 
 _NO_MODEL = "<synthetic>"  # of a message that Claude Code made itself, such as an error
 _TITLES = {"summary": "summary", "ai-title": "aiTitle", "custom-title": "customTitle"}
+_MESSAGES = ("user", "assistant")
 _INTERRUPTED = "[Request interrupted by user"
 _REFUSED = "The user doesn't want to proceed with this tool use"
 _SUB_AGENT = "agent-"  # the begin of a file's name
 
 
 class _State(State):
-    named: bool = False  # the folder is the one in which the session began
+    named: bool = False  # a line had the id of the session: a title may stand before
     key: str = ""  # of the newest answer
     texts: list[str] = field(default_factory=list)
     thinking: list[str] = field(default_factory=list)
@@ -41,14 +42,16 @@ class ClaudeCode(Parser[_State]):
     def take(self, value: Mapping[str, object], /) -> Iterator[SessionEntry]:
         state, kind = self.state, text(value.get("type"))
         self.saw(moment(value.get("timestamp")))
-        state.session = text(value.get("sessionId")) or text(value.get("session_id")) or state.session
-        title = text(value.get(_TITLES[kind])) if kind in _TITLES else ""
-        yield from self.facts(
+        session = text(value.get("sessionId")) or text(value.get("session_id"))
+        state.session, state.named = session or state.session, state.named or bool(session)
+        self.note(
             folder=state.folder or text(value.get("cwd")),
             branch=text(value.get("gitBranch")),
             version=text(value.get("version")),
-            title=title,
+            title=text(value.get(_TITLES[kind])) if kind in _TITLES else "",
         )
+        if state.named or kind in _MESSAGES:
+            yield from self.facts()
         if kind == "assistant":
             yield from self._answer(value)
         elif kind == "user":

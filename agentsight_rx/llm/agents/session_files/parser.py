@@ -25,6 +25,7 @@ class State(Struct):
     project: str = ""
     title: str = ""
     model: str = ""
+    told: bool = True  # there is an entry with these
     number: int = 0  # of answers, or of tools, without an id
 
 
@@ -71,13 +72,19 @@ class Parser(Generic[S]):
         origin = Origin(0, 0, comm=self.agent, wall_ns=self.state.time_ms * _NS)
         return SessionEntry(origin, self.agent, self.state.session, kind, **said)
 
+    def note(self, **found: str) -> None:
+        """What is said of the whole session."""
+        for name, value in found.items():
+            if value and getattr(self.state, name) != value:
+                setattr(self.state, name, value)
+                self.state.told = False
+
     def facts(self, **found: str) -> Iterator[SessionEntry]:
-        """What is said of the whole session, where it is new."""
+        """The same, as an entry where there is something new."""
+        self.note(**found)
         state = self.state
-        if any(value and getattr(state, name) != value for name, value in found.items()):
-            for name, value in found.items():
-                if value:
-                    setattr(state, name, value)
+        if not state.told:
+            state.told = True
             yield self.entry(
                 "session",
                 folder=state.folder,

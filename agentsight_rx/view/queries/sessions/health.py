@@ -27,9 +27,9 @@ _SLACK_MS = 1000
 
 class Health(Struct, frozen=True):
     """
-    Everything that makes a recording less than whole, as `gaps` has it. `missing` counts the things. `filtered` counts the
-    messages that filters left out, which is no gap. `live` are the recordings that are being written, and `calls_open` the
-    calls of them that go on; they are neither cut nor unfinished.
+    Everything that makes a recording less than whole, as `gaps` has it. What agents wrote themselves is never `complete`.
+    `missing` counts the things. `filtered` counts the messages that filters left out, which is no gap. `live` are the
+    recordings that are being written, and `calls_open` the calls of them that go on; they are neither cut nor unfinished.
     """
 
     complete: bool
@@ -201,7 +201,7 @@ class Healths:
         )
         missing = gaps.count + len(self._unread) - len(self._blind)
         return Health(
-            not missing,
+            not missing and all(run.seen_by != SAID for run in part.runs),
             missing,
             calls=part.totals.calls,
             calls_cut=gaps.calls_cut,

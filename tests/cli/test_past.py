@@ -1,0 +1,91 @@
+"""The session files of a home -> a store, and what reports say of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.inside import ended
+from tests.sources.transcripts.test_source import FILES, NAME, rows_in, write
+
+REPORTS = ("", "health", "tools", "processes", "files", "network", "context", "cache", "tokens", "prompts", "timeline")
+HIDDEN = ("nothing is missing", "Nothing is missing")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_DATA_HOME", "SUDO_USER", "SUDO_UID", "AGENTSIGHT_DB_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    for path, content in FILES.items():
+        write(tmp_path, path, content)
+    return tmp_path
+
+
+def past(home: Path) -> Path:
+    return home / ".local/share/agentsight-rx/past.lmdb"
+
+
+def test_sessions_are_imported_and_reports_find_them(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = ended(capsys, "import")
+    assert done.returncode == 0
+    assert "3 sessions of agents' own files: Claude Code 1, Gemini CLI 1, Codex CLI 1" in done.stderr
+    assert "agentsight-rx report sessions" in done.stderr
+    assert past(home).stat().st_mode & 0o777 == 0o600
+    listed = ended(capsys, "report", "sessions", "--json")
+    assert {"claude", "codex", "gemini"} == {json.loads(line)["agent"] for line in listed.stdout.splitlines()}
+    for report in REPORTS:
+        said = ended(capsys, "report", *report.split())
+        assert said.returncode == 0, (report, said.stderr)
+        assert not any(claim in said.stdout for claim in HIDDEN), report
+    assert not json.loads(ended(capsys, "report", "health", "--json").stdout)["complete"]
+
+
+def test_a_second_import_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(capsys, "import")
+    before = rows_in(past(home))
+    assert ended(capsys, "import").returncode == 0
+    assert before == rows_in(past(home))
+
+
+def test_what_cannot_be_read_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (home / NAME).open("ab") as file:
+        file.write(b"{broken\n")
+    said = ended(capsys, "import").stderr
+    assert "1 line could not be read" in said
+    assert "1 malformed" in ended(capsys, "report", "health").stdout or "malformed" in ended(capsys, "report", "health").stdout
+
+
+def test_a_home_without_sessions_is_said(home: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for path in FILES:
+        (home / path).unlink()
+    done = ended(capsys, "import")
+    assert (0, True) == (done.returncode, f"no session of an agent is in {home}" in done.stderr)
+
+
+def test_only_one_agent(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "1 session of agents' own files: Codex CLI 1" in ended(capsys, "import", "--agent", "codex").stderr
+    done = ended(capsys, "import", "--agent", "hal")
+    assert (2, True) == (done.returncode, "--agent hal: its session files are not read; there are " in done.stderr)
+    assert ended(capsys, "import", "--since", "soon").returncode == 2
+
+
+def test_it_is_forgotten(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "nothing was imported" in ended(capsys, "import", "--forget").stderr
+    ended(capsys, "import")
+    assert "what was imported is removed" in ended(capsys, "import", "--forget").stderr
+    assert not past(home).exists()
+    assert (home / NAME).exists()
+    assert "`agentsight-rx import` reads what agents wrote down themselves" in ended(capsys, "report").stderr
+
+
+def test_recordings_come_before_what_was_imported(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(capsys, "import")
+    recording = past(home).with_name("agentsight-20261101-100000.lmdb")
+    recording.write_bytes(past(home).read_bytes())
+    past(home).unlink()
+    ended(capsys, "import", "--agent", "codex")
+    listed = ended(capsys, "report", "sessions", "--json").stdout.splitlines()
+    assert len(listed) == 3

@@ -1,0 +1,185 @@
+"""Session files are read on from where they were, each line once, and what cannot be read is counted with its place."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentsight_rx import op, run, sinks
+from agentsight_rx.core.sink import Sink
+from agentsight_rx.events import Loss, SessionEntry, Witness
+from agentsight_rx.events.loss import Reason
+from agentsight_rx.runtime.run import Run
+from agentsight_rx.sources.transcripts import source
+from agentsight_rx.sources.transcripts.source import Progress, TranscriptsOptions, transcripts
+from agentsight_rx.store.rows.kind import ROW_TABLES
+from agentsight_rx.store.state import LmdbStore
+from tests.runtime.test_resume import copies, saved_always
+from tests.view.transcripts.samples import CLAUDE, CODEX, GEMINI, GEMINI_LINES, SECRET
+
+FILES = {
+    ".claude/projects/-work-shop/1a2b.jsonl": CLAUDE,
+    ".codex/sessions/2026/11/01/rollout-2026-11-01T10-00-00-019a.jsonl": CODEX,
+    ".gemini/tmp/a94a/chats/session-1.json": GEMINI,
+    ".gemini/tmp/a94a/chats/session-2.jsonl": GEMINI_LINES,
+}
+NAME = ".claude/projects/-work-shop/1a2b.jsonl"
+
+
+def write(home: Path, inside: str, content: bytes) -> Path:
+    path = home / inside
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    for inside, content in FILES.items():
+        write(tmp_path / "home", inside, content)
+    return tmp_path / "home"
+
+
+def options(home: Path, **more: Any) -> TranscriptsOptions:
+    return TranscriptsOptions(home=str(home), uid=os.geteuid(), **more)
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+
+    def write(self, batch: Sequence[Any], /) -> None:
+        self.events.extend(batch)
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def read(home: Path, **more: Any) -> tuple[list[Any], Progress]:
+    kept, progress = Kept(), Progress()
+    run(transcripts(options(home, **more), progress), [Sink("kept", lambda _: kept)])
+    return kept.events, progress
+
+
+def imported(home: Path, path: Path) -> Progress:
+    """All that stands there now, as the command reads it: its end is not the end of the sessions."""
+    progress = Progress()
+    graph = transcripts(options(home, follow=True), progress).pipe(op.remove_auth(key=b"k" * 32), op.materialize())
+    with Run(graph, [sinks.store(path)], resume=path) as running:
+        assert progress.caught_up.wait(60)
+        running.stop().raised()
+    return progress
+
+
+def rows_in(path: Path) -> dict[str, Any]:
+    store = LmdbStore.open(path, readonly=True)
+    try:
+        return {table.name: [row for _, row in store.scan(table)] for table in ROW_TABLES}
+    finally:
+        store.close()
+
+
+def test_sessions_of_all_agents_are_read(home: Path) -> None:
+    events, progress = read(home)
+    assert isinstance(events[0], Witness)
+    assert {"claude", "codex", "gemini"} == {each.agent for each in events if isinstance(each, SessionEntry)}
+    assert (4, 4, sum(map(len, FILES.values()))) == (progress.files, progress.read_files, progress.read)
+    times = [each.origin.time_ns for each in events]
+    assert times == sorted(set(times))
+
+
+def test_only_what_was_asked_for_is_read(home: Path) -> None:
+    events, _ = read(home, agents=("codex",))
+    assert {"codex"} == {each.agent for each in events if isinstance(each, SessionEntry)}
+    os.utime(home / NAME, (1000, 1000))
+    events, progress = read(home, since_ms=2_000_000)
+    assert "claude" not in {each.agent for each in events if isinstance(each, SessionEntry)}
+    assert progress.files == 3
+
+
+def test_an_answer_of_several_lines_is_one_entry(home: Path) -> None:
+    events, _ = read(home, agents=("claude",))
+    ids = [each.id for each in events if isinstance(each, SessionEntry) and each.kind == "answer"]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_file_that_grows_costs_its_new_lines(home: Path, tmp_path: Path) -> None:
+    path, lines = tmp_path / "past.lmdb", CLAUDE.splitlines(keepends=True)
+    whole = tmp_path / "whole.lmdb"
+    imported(home, whole)
+    for cut in (3, 5, 6):
+        write(home, NAME, b"".join(lines[:cut]) + lines[cut][:20])
+        imported(home, path)
+    write(home, NAME, CLAUDE)
+    grown = imported(home, path)
+    assert rows_in(whole) == rows_in(path)
+    assert grown.unreadable == 0
+    assert imported(home, path).read_files == 4
+    assert rows_in(whole) == rows_in(path)
+
+
+def test_a_file_that_is_another_one_is_read_anew(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "past.lmdb"
+    imported(home, path)
+    before = rows_in(path)
+    write(home, NAME, CLAUDE.replace(b"1a2b3c4d-0000", b"ffff3c4d-0000").replace(b"msg_", b"new_").replace(b"req_", b"ren_"))
+    imported(home, path)
+    sessions = {row.id for row in rows_in(path)["sessions"]}
+    assert {row.id for row in before["sessions"]} < sessions
+    (home / NAME).unlink()
+    imported(home, path)
+    assert sessions == {row.id for row in rows_in(path)["sessions"]}, "what was read stays when its file goes"
+
+
+def test_a_kill_at_any_moment_changes_no_row(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "_READ", 700)
+    path, folder = tmp_path / "past.lmdb", tmp_path / "copies"
+    folder.mkdir()
+    with saved_always(), copies(path, folder) as killed:
+        imported(home, path)
+    expected = rows_in(path)
+    assert len(killed) > 10
+    for left in killed:
+        imported(home, left)
+        assert expected == rows_in(left), left.name
+
+
+def test_lines_that_cannot_be_read_are_counted_with_their_place(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "_LINE_MOST", 20_000)
+    monkeypatch.setattr(source, "_READ", 1000)
+    first, *rest = CLAUDE.splitlines(keepends=True)
+    long = json.dumps({"type": "user", "message": {"content": "x" * 30_000}}).encode() + b"\n"
+    path = write(home, NAME, first + b"{broken\n" + long + b"[1]\n\n" + b"".join(rest))
+    events, progress = read(home, agents=("claude",))
+    losses = [each for each in events if isinstance(each, Loss)]
+    assert [Reason.MALFORMED, Reason.TRUNCATED, Reason.MALFORMED] == [each.reason for each in losses]
+    for loss, line in zip(losses, (2, 3, 4), strict=True):
+        assert loss.note.startswith(f"{path} line {line}: ")
+    assert progress.unreadable == 3
+    whole, _ = read(shutil.copytree(home, home.with_name("second"), dirs_exist_ok=True), agents=("claude",))
+    answers = [each.id for each in whole if isinstance(each, SessionEntry) and each.kind == "answer"]
+    assert len(answers) > 1
+
+
+def test_links_and_files_of_others_are_not_opened(home: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.jsonl"
+    secret.write_bytes(CLAUDE)
+    (home / ".claude/projects/-work-shop/link.jsonl").symlink_to(secret)
+    _, progress = read(home)
+    assert (4, 1) == (progress.files, progress.skipped)
+
+
+def test_no_secret_is_stored(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "past.lmdb"
+    imported(home, path)
+    assert SECRET not in repr(rows_in(path))
+    assert "[redacted:" in repr(rows_in(path))
