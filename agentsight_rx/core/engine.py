@@ -29,7 +29,7 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 from ..events import Loss, Tick
 from ..events.loss import Ledger, Meter, Reason
 from .errors import GraphError
-from .hub import Hub, Outlet, Saved, Ticker, run_inline
+from .hub import Hub, Outlet, Saved, Ticker, run_inline, times_of
 from .machine import Halted, Node, graph_error
 from .mailbox import Doors, Mailbox
 from .messages import say
@@ -84,12 +84,12 @@ class Site:
         engine = self._engine
         if engine.strict:
             raise error
+        self.meter.lose(Reason.BUG, count, size)
         if engine.halts and not self.ours:
             self.error = error
             engine.note_failure(error, Node(self.name), event)
             raise Halted
         engine.their_bugs += not self.ours
-        self.meter.lose(Reason.BUG, count, size)
         if engine.on_bug is not None:
             engine.on_bug(self, error, count, size, event)
         elif not self._logged:
@@ -291,7 +291,7 @@ class Engine(PeriodicScheduler):
         if hub.time_of is None:
             self._deliver(hub, batch)
             return
-        times = list(map(hub.time_of, batch))
+        times = times_of(hub.time_of, batch)
         self.start(times[0])
         if Tick in kinds:
             self._replay(hub, batch, times)

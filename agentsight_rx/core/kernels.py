@@ -199,13 +199,12 @@ class _Keep(Kernel[A, A]):
         try:
             out = list(compress(batch, verdicts))
         except Exception:  # a verdict that is neither true nor false, such as an array
-            kept: list[bool] = []
+            answers, verdicts = verdicts, []
             with suppress(Halted):
-                apply(bool, verdicts, self._site, kept, (False,))
-            out = list(compress(batch, kept))
+                apply(bool, answers, self._site, verdicts, (False,))
+            out = list(compress(batch, verdicts))
         if len(out) < len(verdicts):
-            bugs = meter.lost(Reason.BUG) - before + (self._site.error is not None)
-            meter.lose(Reason.FILTERED, len(verdicts) - len(out) - bugs)
+            meter.lose(Reason.FILTERED, len(verdicts) - len(out) - (meter.lost(Reason.BUG) - before))
         return out
 
 

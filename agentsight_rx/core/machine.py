@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from ..events import Origin
-from .errors import GraphError
+from .errors import GraphError, words_of
 
 # -- failing -------------------------------------------------------------------------------------------------------
 # An exception inside an operator: whose it is, what a run does about it, and the error of a run that it ends.
@@ -48,7 +48,7 @@ def bug_of(operator: str, error: Exception, event: object, lost: tuple[int, int]
         operator=operator,
         event="" if event is None else type(event).__name__,
         origin=origin if isinstance(origin, Origin) else None,
-        error=redact(f"{type(error).__name__}: {error}"),
+        error=redact(f"{type(error).__name__}: {words_of(error)}"),
         where=where(error),
         count=lost[0],
         size=lost[1],

@@ -544,6 +544,7 @@ class _SharedRun(Generic[E]):
         self._outlets: list[Outlet[E]] = []
         self._upstream: abc.DisposableBase | None = None
         self._ended = False
+        self._error: Exception | None = None  # it has ended by this
 
     @property
     def singles(self) -> int:
@@ -552,7 +553,7 @@ class _SharedRun(Generic[E]):
 
     def join(self, stream: Stream[E], outlet: Outlet[E]) -> abc.DisposableBase:
         if self._ended:
-            outlet.on_completed()
+            outlet.on_completed() if self._error is None else outlet.on_error(self._error)
             return Disposable()
         self._outlets.append(outlet)
         if self._upstream is None:
@@ -582,7 +583,7 @@ class _SharedRun(Generic[E]):
             outlet.on_completed()
 
     def on_error(self, error: Exception, /) -> None:
-        self._ended = True
+        self._ended, self._error = True, error
         for outlet in tuple(self._outlets):
             outlet.on_error(error)
 

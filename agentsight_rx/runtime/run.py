@@ -14,10 +14,11 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 from reactivex import Observable
+from reactivex.abc import DisposableBase
 
 from ..core.bounded import Spare
 from ..core.engine import Engine, Site
-from ..core.errors import AgentsightError, GraphError, Unavailable, refuse_others
+from ..core.errors import AgentsightError, GraphError, Unavailable, refuse_others, words_of
 from ..core.hub import Hub, Reader, Shares, Waiter, Wakes
 from ..core.machine import Bug, bug_of
 from ..core.mailbox import Mailbox, Overflow, inbox
@@ -41,6 +42,8 @@ E = TypeVar("E")
 
 OnBug: TypeAlias = 'Literal["raise", "raise_all", "count"] | Sink[Bug]'
 
+_ON_BUG = ("raise", "raise_all", "count")
+_BUG_MODES = f"a Sink, or one of {', '.join(_ON_BUG)}"
 _BESIDE = frozenset({"system"})  # sources that need nothing of the kernel but /proc: alone they show no agent
 _POLL_S, _QUIET_POLL_S = 0.05, 0.1  # how long a reader may wait before it checks whether to stop; once nothing came for a while
 _ASLEEP_S = 0.25, 1.0  # the same for a reader that can be woken; so often the kernel is asked what it lost
@@ -200,6 +203,7 @@ class Run:
         self._ledger = self._engine.ledger
         wanted = "a list of Sinks, such as [sinks.console()]"
         refuse_others("run", wanted, [sinks], lambda each: hasattr(each, "__iter__"))
+        refuse_others("on_bug", _BUG_MODES, [on_bug], lambda each: isinstance(each, Sink) or each in _ON_BUG)
         sinks = list(sinks)
         if sinks:
             refuse_others("run", wanted, sinks, lambda each: isinstance(each, Sink))
@@ -212,6 +216,7 @@ class Run:
         self._tally = tally or Tally()
         self._behind_s = 0.0  # waited for the store since it had caught up
         self._readers: list[Reading] = []
+        self._attachment: DisposableBase | None = None
         self._polled_here: Reading | None = None  # the source that the engine's thread reads
         self._stopping = threading.Event()
         self._end = EndRequest()
@@ -250,7 +255,7 @@ class Run:
 
         try:
             with self._engine, step("the graph, attached"):
-                self._graph.attach(self._engine, self)
+                self._attachment = self._graph.attach(self._engine, self)
             closed = open_all(self._readers, open_sinks)
             self._do_without(closed)
         except BaseException:
@@ -392,71 +397,114 @@ class Run:
         reading = Reading(hub, threading.Thread(target=self._read, args=(hub,), name=f"read:{hub.name}", daemon=True))
         self._readers.append(reading)
         if self._running:  # an operator subscribed to a source during the run
-            hub.reader.open()
+            try:
+                hub.reader.open()
+            except BaseException:
+                hub.ended = True  # there is nothing to wait for
+                raise
             hub.opened = True
             reading.thread.start()
 
     def _engine_loop(self) -> None:
-        engine, box = self._engine, self._inbox
-        live = any(reading.hub.live for reading in self._readers)
-        if live:
-            engine.start(time.monotonic_ns())
+        engine = self._engine
         with engine:
-            patience = Patience(_IDLE_S, _QUIET_IDLE_S)
-            flows, spare = live, Spare()  # `flows`: the last look found events
             try:
                 if self._polled_here is not None:
                     self._poll_here(self._polled_here.hub)
-                while not self._graph_done and any(not reading.hub.ended for reading in self._readers):
-                    self._looked_s = time.monotonic()
-                    if flows and not len(box) and self._may_gather():
-                        box.gather(until_multiple_of(_GATHER_S))
-                        self._looked_s = time.monotonic()
-                    item = box.get(min(1.0, self._idle_s(patience)) if live else patience.seconds())
-                    flows = False
-                    spare.look(self._looked_s)
-                    if item is None:
-                        self._idle_since_s = time.monotonic()
-                        if live:
-                            engine.idle(time.monotonic_ns())
-                        continue
-                    spare.took(box.taken, self._looked_s)
-                    if self._take(*item):
-                        patience.came()
-                        flows = live
-                self._await_others()
+                self._take_from_readers()
+                while self._await_others():
+                    self._take_from_readers()
             except Exception as error:
-                Site(engine, "engine").meter.lose(Reason.BUG, 1)
-                self._failures.append(f"the engine stopped: {error!r}")
+                self._fail(error)
                 if engine.strict:
+                    self._error = None  # it is raised here
                     raise
-            except BaseException as stopped:  # sys.exit in a function of the graph
-                self._stopped = stopped
-                self._failures.append(f"the graph was ended by {type(stopped).__name__}")
+            except BaseException as stopped:
+                self._stop_by(stopped)
                 self._ended_by = "graph"
             finally:
-                box.close()
+                self._leave_graph()
+                self._inbox.close()
                 self._end.ask(self._ended_by)
 
-    def _await_others(self) -> None:
+    def _take_from_readers(self) -> None:
+        """Until all sources have ended, or the graph is done."""
+        engine, box = self._engine, self._inbox
+        patience = Patience(_IDLE_S, _QUIET_IDLE_S)
+        flows, spare = True, Spare()  # `flows`: the last look found events
+        while self._is_read:
+            self._looked_s = time.monotonic()
+            live = any(reading.hub.live for reading in self._readers)
+            if live:
+                engine.start(time.monotonic_ns())
+            if live and flows and not len(box) and self._may_gather():
+                box.gather(until_multiple_of(_GATHER_S))
+                self._looked_s = time.monotonic()
+            item = box.get(min(1.0, self._idle_s(patience)) if live else patience.seconds())
+            flows = False
+            spare.look(self._looked_s)
+            if item is None:
+                self._idle_since_s = time.monotonic()
+                if live:
+                    engine.idle(time.monotonic_ns())
+                continue
+            spare.took(box.taken, self._looked_s)
+            if self._take(*item):
+                patience.came()
+                flows = True
+
+    @property
+    def _is_read(self) -> bool:
+        """The graph is not done, and gets events of a source."""
+        return not self._graph_done and any(not reading.hub.ended for reading in self._readers)
+
+    def _await_others(self) -> bool:
         """
         All sources have ended, and the graph goes on until it is done: for as long as it may, it gets what other threads bring,
         such as the answers of futures. A graph without a source of ours has its input there, so it waits until it is stopped.
+        True: an operator has subscribed to another source meanwhile.
         """
         engine, box, doors = self._engine, self._inbox, self._engine.doors
-        stopped = self._stopping.is_set()
+        stopped = bool(self._readers) and self._stopping.is_set()  # which ended the sources, and not what they led to
         until_s = time.monotonic() + self._grace_s
-        engine.linger(lambda: self._graph_done)
+        engine.linger(lambda: self._graph_done or self._is_read)
         while doors.open and not self._graph_done:
+            if self._is_read:
+                return True
             self._looked_s = now_s = time.monotonic()
-            item = box.get(min(_OTHERS_S, max(0.0, until_s - now_s) if self._readers else _OTHERS_S))
+            if (self._readers and now_s >= until_s) or (self._stopping.is_set() and not stopped):
+                for _ in range(len(box)):  # what is there by now; more may come for ever
+                    self._take_next(0)
+                break
+            answered = doors.answered
+            item = box.get(min(_OTHERS_S, until_s - now_s) if self._readers else _OTHERS_S)
             if item is not None:
                 self._take(*item)
-                engine.linger(lambda: self._graph_done)
-                until_s = time.monotonic() + self._grace_s if doors.awaits_answers else until_s
-            elif (self._readers and now_s >= until_s) or (self._stopping.is_set() and not stopped):
-                break
+                engine.linger(lambda: self._graph_done or self._is_read)
+                until_s = time.monotonic() + self._grace_s if doors.answered > answered else until_s
         doors.give_up(counted=bool(self._readers))
+        return False
+
+    def _leave_graph(self) -> None:
+        """Whatever it still does on other threads, or holds, is no longer wanted."""
+        if self._attachment is not None:
+            try:
+                self._attachment.dispose()
+            except Exception as error:
+                self._fail(error)
+            except BaseException as stopped:
+                self._stop_by(stopped)
+
+    def _fail(self, error: Exception) -> None:
+        """An exception that no operator is known for, as of a `finally_action`: the graph ends."""
+        Site(self._engine, "engine").meter.lose(Reason.BUG, 1)
+        self.on_error(error)
+
+    def _stop_by(self, stopped: BaseException) -> None:
+        """sys.exit or Ctrl-C in a function of the graph or of a source of one's own; on any thread."""
+        self._stopped = stopped
+        self._failures.append(f"the graph was ended by {type(stopped).__name__}")
+        self._end.ask("graph")
 
     def _may_gather(self) -> bool:
         """Neither a sink nor an operator of RxPY shows a person what comes."""
@@ -538,9 +586,10 @@ class Run:
 
     def on_error(self, error: Exception, /) -> None:
         self._ended_by = "graph"
-        self._error = self._engine.failure(error)
-        self._failures.append(str(self._error))
         self._graph_done = True
+        if self._error is None:
+            self._error = self._engine.failure(error)
+            self._failures.append(str(self._error))
 
     # -- reader threads --------------------------------------------------------------------------------------------
 
@@ -549,6 +598,8 @@ class Run:
         try:
             for batch in self._batches(hub, _patience(hub.reader)):
                 dropped = self._hand_over(hub, batch, dropped)
+        except BaseException as stopped:
+            self._stop_by(stopped)
         finally:
             self._end_reading(hub, dropped)
 
@@ -586,7 +637,9 @@ class Run:
                         waiter = _waiter_of(readers)
                     waiter.wait(min(patience.seconds(), *(reader.due_s for reader in readers)))
         except Exception as error:
-            self._failures.append(f"{', '.join(hub.name for hub in reading)}: their thread stopped: {error!r}")
+            self._failures.append(f"{', '.join(hub.name for hub in reading)}: their thread stopped: {words_of(error, repr)}")
+        except BaseException as stopped:
+            self._stop_by(stopped)
         finally:
             if waiter is not None:
                 waiter.close()
@@ -620,15 +673,17 @@ class Run:
         except AgentsightError as error:
             self._failures.append(f"{hub.name}: {error}")
         except Exception as error:
-            self._failures.append(f"{hub.name}: the reader stopped: {error!r}")
+            self._failures.append(f"{hub.name}: the reader stopped: {words_of(error, repr)}")
 
     def _closed(self, hub: Hub[Any]) -> list[Any]:
         """The events that were still under way."""
         try:
             return list(hub.reader.close())
         except Exception as error:
-            self._failures.append(f"{hub.name}: the reader did not close: {error!r}")
-            return []
+            self._failures.append(f"{hub.name}: the reader did not close: {words_of(error, repr)}")
+        except BaseException as stopped:
+            self._stop_by(stopped)
+        return []
 
     def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Overflow) -> Overflow:
         """Put `batch` after a Loss for events that were dropped before; returns the drops that are not reported yet."""
