@@ -69,14 +69,14 @@ class Site:
         self.meter: Meter = engine.ledger.meter(path)
         if not ours:
             engine.theirs.append(self.meter)
-        self.error: Exception | None = None  # ends the graph
+        self.error: BaseException | None = None  # ends the graph
 
     @property
     def name(self) -> str:
         """Of the operator."""
         return self.path.rpartition("/")[2]
 
-    def bug(self, error: Exception, count: int = 1, size: int = 0, event: object = None) -> None:
+    def bug(self, error: BaseException, count: int = 1, size: int = 0, event: object = None) -> None:
         """
         An unexpected exception. Raises Halted where it ends the graph: what the stage made before goes on, and then nothing.
         Else it is counted, and logged once a stage. An engine that is strict raises the exception itself.
@@ -85,6 +85,9 @@ class Site:
         if engine.strict:
             raise error
         self.meter.lose(Reason.BUG, count, size)
+        if not isinstance(error, Exception):  # sys.exit
+            self.error = error
+            raise Halted
         if engine.halts and not self.ours:
             self.error = error
             engine.note_failure(error, Node(self.name), event)
@@ -422,6 +425,10 @@ class Engine(PeriodicScheduler):
             self._later.append(action)
         else:
             action()
+
+    def settle(self) -> None:
+        """What operators have gathered in a step that was broken off goes on."""
+        self._settle()
 
     def _settle(self) -> None:
         while self._later:

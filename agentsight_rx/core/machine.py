@@ -37,6 +37,10 @@ class Bug(Struct, frozen=True):
     size: int
 
 
+# By a function of a user: its errors, and what ends the program
+RAISED = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
+
+
 class Halted(BaseException):
     """Inside a kernel: the graph ends at this event, by an error of its author. What came before it is still emitted."""
 

@@ -356,8 +356,11 @@ class Chain(Generic[A_contra]):
         error, site.error = site.error, None
         if batch:
             self._on(1 + next(index for index, step in enumerate(self._steps) if step[1] is site), site, batch)
-        if error is not None:
+        if isinstance(error, Exception):
             self.on_error(error)
+        elif error is not None:
+            self._done = True
+            raise error
 
     def tick(self, now_ns: int, /) -> None:
         if self._done:

@@ -343,11 +343,11 @@ class _Pairs(_Timed[A]):
         self._swept_ns = 0
 
     def feed(self, event: A, /) -> Iterable[Pair[A]]:
-        time_ns, known_ns = int(self._time_of(event)), self._known_ns
         is_first, is_second = bool(self._is_first(event)), bool(self._is_second(event))
-        self._see(time_ns)
         if not (is_first or is_second):
-            return self._pass()
+            return ()  # it may have no time
+        time_ns, known_ns = int(self._time_of(event)), self._known_ns
+        self._see(time_ns)
         if time_ns < known_ns:
             self._lose(Reason.LATE, 1)
         sides = self._keys.setdefault(self._key(event), _Sides([], []))

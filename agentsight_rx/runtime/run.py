@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -420,6 +421,7 @@ class Run:
                     self._error = None  # it is raised here
                     raise
             except BaseException as stopped:
+                self._let_out()
                 self._stop_by(stopped)
                 self._ended_by = "graph"
             finally:
@@ -485,6 +487,11 @@ class Run:
         doors.give_up(counted=bool(self._readers))
         return False
 
+    def _let_out(self) -> None:
+        """The sinks get all that came before what ends the graph."""
+        with suppress(BaseException):  # there is one already
+            self._engine.settle()
+
     def _leave_graph(self) -> None:
         """Whatever it still does on other threads, or holds, is no longer wanted."""
         if self._attachment is not None:
@@ -497,6 +504,7 @@ class Run:
 
     def _fail(self, error: Exception) -> None:
         """An exception that no operator is known for, as of a `finally_action`: the graph ends."""
+        self._let_out()
         Site(self._engine, "engine").meter.lose(Reason.BUG, 1)
         self.on_error(error)
 

@@ -161,14 +161,16 @@ def test_an_event_whose_error_the_graph_catches_is_counted(name: str, size: int)
     caught, count = CAUGHT[name]
     kept = Keeping()
     batches = (EVENTS[start : start + size] for start in range(0, len(EVENTS), size))
-    summary = run(of(*batches).pipe(op.change(typo), caught), [Sink("kept", lambda _: kept)])
+    graph: Any = of(*batches).pipe(op.change(typo)).pipe(caught)
+    summary = run(graph, [Sink("kept", lambda _: kept)])
     assert len(kept.items) == count
     assert summary.ledger.unintended() == [Entry("of/change", Reason.BUG, 1)]
 
 
 def test_who_joins_a_shared_stream_that_has_failed_gets_its_error() -> None:
     shared: Any = of(EVENTS).pipe(op.change(typo)).share()
-    for graph in (shared.pipe(ops.retry(3)), shared.pipe(ops.catch(shared))):
+    graphs: list[Any] = [shared.pipe(ops.retry(3)), shared.pipe(ops.catch(shared))]
+    for graph in graphs:
         with pytest.raises(GraphError, match="in change, given Readline"):
             run(graph)
 

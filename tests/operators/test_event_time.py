@@ -270,6 +270,12 @@ def test_a_time_that_is_none_is_an_error_at_its_event(time: Any) -> None:
             run(of([line(10_000, 6)]).pipe(operator))
 
 
+def test_what_is_neither_needs_no_time() -> None:
+    """A graph of `trace` emits rows without one beside its events."""
+    kernel, _ = running(op.join_within(1.0, lambda item: item == 1, lambda item: item == 2, time_of=lambda item: item * S))
+    assert list(kernel.feed(["neither", 1, None, 2])) == [Pair(1, 2)]
+
+
 def test_a_pair_within_no_time_has_one_time() -> None:
     made = [Readline(Origin(1, 0, wall_ns=10 * S + ns), "6") for ns in (0, 0, 1)]
     kernel, _ = running(op.join_within(0.0, is_even, is_third))
