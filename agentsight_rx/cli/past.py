@@ -18,8 +18,8 @@ from ..llm.agents.known import AGENTS
 from ..runtime.run import Run, Summary
 from ..sinks.label_key import redaction_key
 from ..sinks.store import store
-from ..sources.transcripts.files import home_of_user
-from ..sources.transcripts.source import Progress, TranscriptsOptions, transcripts
+from ..sources.session_files.files import home_of_user
+from ..sources.session_files.source import Progress, TranscriptsOptions, transcripts
 from ..store.rows.tables import SESSIONS
 from ..store.state import LmdbStore, is_being_written
 from ..store.words import data_size, plural

@@ -29,7 +29,7 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 from ..events import Loss, Tick
 from ..events.loss import Ledger, Meter, Reason
 from .errors import GraphError
-from .hub import Hub, Outlet, Saved, Ticker, run_inline
+from .hub import Hub, Outlet, Saved, Ticker, run_inline, times_of
 from .machine import Halted, Node, graph_error
 from .mailbox import Doors, Mailbox
 from .messages import say
@@ -69,14 +69,14 @@ class Site:
         self.meter: Meter = engine.ledger.meter(path)
         if not ours:
             engine.theirs.append(self.meter)
-        self.error: Exception | None = None  # ends the graph
+        self.error: BaseException | None = None  # ends the graph
 
     @property
     def name(self) -> str:
         """Of the operator."""
         return self.path.rpartition("/")[2]
 
-    def bug(self, error: Exception, count: int = 1, size: int = 0, event: object = None) -> None:
+    def bug(self, error: BaseException, count: int = 1, size: int = 0, event: object = None) -> None:
         """
         An unexpected exception. Raises Halted where it ends the graph: what the stage made before goes on, and then nothing.
         Else it is counted, and logged once a stage. An engine that is strict raises the exception itself.
@@ -84,12 +84,15 @@ class Site:
         engine = self._engine
         if engine.strict:
             raise error
+        self.meter.lose(Reason.BUG, count, size)
+        if not isinstance(error, Exception):  # sys.exit
+            self.error = error
+            raise Halted
         if engine.halts and not self.ours:
             self.error = error
             engine.note_failure(error, Node(self.name), event)
             raise Halted
         engine.their_bugs += not self.ours
-        self.meter.lose(Reason.BUG, count, size)
         if engine.on_bug is not None:
             engine.on_bug(self, error, count, size, event)
         elif not self._logged:
@@ -293,7 +296,7 @@ class Engine(PeriodicScheduler):
         if hub.time_of is None:
             self._deliver(hub, batch)
             return
-        times = list(map(hub.time_of, batch))
+        times = times_of(hub.time_of, batch)
         self.start(times[0])
         if Tick in kinds:
             self._replay(hub, batch, times)
@@ -424,6 +427,10 @@ class Engine(PeriodicScheduler):
             self._later.append(action)
         else:
             action()
+
+    def settle(self) -> None:
+        """What operators have gathered in a step that was broken off goes on."""
+        self._settle()
 
     def _settle(self) -> None:
         while self._later:

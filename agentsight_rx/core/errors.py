@@ -18,6 +18,14 @@ class UsageError(AgentsightError):
     exit_status = 2
 
 
+def words_of(error: BaseException, form: Callable[[object], str] = str, /) -> str:
+    """Its text. Where its own methods raise, only its kind: what reports an error fails by no other one."""
+    try:
+        return form(error)
+    except Exception:
+        return f"a {type(error).__name__} without a text"
+
+
 def refuse_others(where: str, wanted: str, given: Iterable[object], fits: Callable[[object], bool], *, hint: str = "") -> None:
     """Raises UsageError unless there are values, and each fits. It names what `where` wants and what it got."""
     values = list(given)
@@ -45,7 +53,7 @@ class GraphError(AgentsightError):
     def __init__(self, operator: str, event: str, cause: Exception) -> None:
         where = f"in {operator}" if operator else "in an operator"
         given = f", given {event}" if event else ""
-        super().__init__(f"the graph ended by an error {where}{given}: {type(cause).__name__}: {cause}")
+        super().__init__(f"the graph ended by an error {where}{given}: {type(cause).__name__}: {words_of(cause)}")
         self.operator, self.event = operator, event
         self.__cause__ = cause
 

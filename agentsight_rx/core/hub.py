@@ -93,6 +93,14 @@ class Saved(Protocol):
     def restore(self, states: Sequence[bytes], /) -> None: ...
 
 
+def times_of(time_of: Callable[[E], int], events: Sequence[E], /) -> list[int]:
+    """The time of each. A function that raises StopIteration would end `map` as if there were no more events."""
+    times = list(map(time_of, events))
+    if len(times) < len(events):
+        raise RuntimeError(f"time_of raised StopIteration, given {type(events[len(times)]).__name__}")
+    return times
+
+
 def needs_order(outlets: Sequence[Outlet[Any]]) -> bool:
     """Whether two subscribers to single events could see in which order the branches were served."""
     return sum(outlet.singles for outlet in outlets) > 1
@@ -272,7 +280,7 @@ class _Batch:
     def __init__(self, events: Sequence[Any], time_of: Callable[[Any], int] | None) -> None:
         self.events = events
         self.start = 0
-        self._times = list(map(time_of, events)) if time_of else [0] * len(events)
+        self._times = times_of(time_of, events) if time_of else [0] * len(events)
         self._in_order = self._times == list(accumulate(self._times, max))
 
     @property

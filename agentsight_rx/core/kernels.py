@@ -19,7 +19,7 @@ from ..events import Loss
 from ..events.loss import Reason
 from .engine import Site
 from .errors import refuse_others
-from .machine import Bounded, Checkpointed, Halted, Kernel, Machine, Malformed, encode_state
+from .machine import RAISED, Bounded, Checkpointed, Halted, Kernel, Machine, Malformed, encode_state
 from .stream import Operator
 
 # -- compose -------------------------------------------------------------------------------------------------------
@@ -160,10 +160,10 @@ def apply(function: Callable[[A], B], batch: Sequence[A], site: Site, out: list[
     """
     events, before, missing = iter(batch), len(out), 0
     while True:
-        error: Exception = StopIteration()
+        error: BaseException = StopIteration()
         try:
             out.extend(map(function, events))
-        except Exception as raised:
+        except RAISED as raised:
             error = raised
         place = len(out) - before + missing
         if place == len(batch):
@@ -199,13 +199,12 @@ class _Keep(Kernel[A, A]):
         try:
             out = list(compress(batch, verdicts))
         except Exception:  # a verdict that is neither true nor false, such as an array
-            kept: list[bool] = []
+            answers, verdicts = verdicts, []
             with suppress(Halted):
-                apply(bool, verdicts, self._site, kept, (False,))
-            out = list(compress(batch, kept))
+                apply(bool, answers, self._site, verdicts, (False,))
+            out = list(compress(batch, verdicts))
         if len(out) < len(verdicts):
-            bugs = meter.lost(Reason.BUG) - before + (self._site.error is not None)
-            meter.lose(Reason.FILTERED, len(verdicts) - len(out) - bugs)
+            meter.lose(Reason.FILTERED, len(verdicts) - len(out) - (meter.lost(Reason.BUG) - before))
         return out
 
 
@@ -223,12 +222,12 @@ class _Each(Kernel[A, B]):
                     out += self._machine.feed(event)
                 except Malformed as broken:
                     self._restart(broken, out)
-                except Exception as error:
+                except RAISED as error:
                     self._bug(error, event)
         count_losses(self._site, out, batch)
         return out
 
-    def _bug(self, error: Exception, event: object = None) -> None:
+    def _bug(self, error: BaseException, event: object = None) -> None:
         held = held_of(self._machine)
         self._machine = self._make()
         self._site.bug(error, 1, held, event)
@@ -254,7 +253,7 @@ class _Each(Kernel[A, B]):
             out.extend(act())
         except Malformed as broken:
             self._restart(broken, out)
-        except Exception as error:
+        except RAISED as error:
             with suppress(Halted):
                 self._bug(error)
         if out:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from ..events import Origin
-from .errors import GraphError
+from .errors import GraphError, words_of
 
 # -- failing -------------------------------------------------------------------------------------------------------
 # An exception inside an operator: whose it is, what a run does about it, and the error of a run that it ends.
@@ -37,6 +37,10 @@ class Bug(Struct, frozen=True):
     size: int
 
 
+# By a function of a user: its errors, and what ends the program
+RAISED = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
+
+
 class Halted(BaseException):
     """Inside a kernel: the graph ends at this event, by an error of its author. What came before it is still emitted."""
 
@@ -48,7 +52,7 @@ def bug_of(operator: str, error: Exception, event: object, lost: tuple[int, int]
         operator=operator,
         event="" if event is None else type(event).__name__,
         origin=origin if isinstance(origin, Origin) else None,
-        error=redact(f"{type(error).__name__}: {error}"),
+        error=redact(f"{type(error).__name__}: {words_of(error)}"),
         where=where(error),
         count=lost[0],
         size=lost[1],

@@ -311,6 +311,7 @@ class Doors:
     def __init__(self, ledger: Ledger, box: Mailbox[Any] | None, act: Callable[[Callable[[], None]], None]) -> None:
         self.box: Mailbox[Any] = Mailbox() if box is None else box
         self.open: dict[Owing, None] = {}
+        self.answered = 0  # of what a known number of things was awaited from
         self._ledger = ledger
         self._act = act
         self.home: int | None = get_ident()  # the thread that is at work in the run

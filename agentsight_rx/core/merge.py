@@ -13,7 +13,7 @@ from reactivex.disposable import CompositeDisposable
 from ..events import BlindSpot, Event, Loss, Tick, TlsUse, moment_of
 from .engine import Engine, Site
 from .errors import refuse_others
-from .hub import Outlet
+from .hub import Outlet, times_of
 from .machine import Kernel, Node, encode_state
 from .reading import LATE_NS
 from .stream import Operator, Stream
@@ -144,8 +144,7 @@ class _Input(Generic[E]):
     def on_batch(self, batch: Sequence[E], /) -> None:
         run = self._run
         run.meter.seen += len(batch)
-        times = list(map(run.time_of, batch))
-        self.times += times
+        self.times += times_of(run.time_of, batch)
         self.waiting += batch
         run.held += weight_of_all(batch)
         if run.held > _HELD_MOST:
@@ -245,7 +244,7 @@ class _Merging(Generic[E]):
         self.held = msgspec.msgpack.decode(states[0], type=int)
         for source, state in zip(self.inputs, states[1:], strict=True):
             source.waiting = cast("list[E]", _events.decode(state))
-            source.times = list(map(self.time_of, source.waiting))
+            source.times = times_of(self.time_of, source.waiting)
 
     def complete_if_done(self) -> None:
         if self._done or self._failed or not all(source.ended for source in self.inputs):

@@ -64,6 +64,9 @@ def at_least(least: float) -> Fits:
     return Fits(lambda value: value >= least, f"of at least {least:g}")
 
 
+FINITE = Fits(lambda value: abs(value) < math.inf, "and finite")
+
+
 def between(least: int, most: int) -> Fits:
     return Fits(lambda value: least <= value <= most, f"from {least} to {most}")
 

@@ -18,7 +18,7 @@ from ..events.loss import Reason
 from .bounded import Recent
 from .engine import Site
 from .kernels import count_losses, held_of, parts_of, resume
-from .machine import Bounded, Halted, Kernel, Machine, Malformed, TakesRuns, encode_state
+from .machine import RAISED, Bounded, Halted, Kernel, Machine, Malformed, TakesRuns, encode_state
 from .stream import Operator
 
 _LEGACIES_MOST = 16_384  # keys whose dropped machines left something to know: 4 MB
@@ -140,7 +140,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
     def _keyed(self, batch: Sequence[A]) -> tuple[Sequence[A], list[K | None]]:
         """The events and their keys, without those at which the key function raises."""
         keys: list[K | None] = []
-        with suppress(Exception):
+        with suppress(*RAISED):
             keys += map(self._key, batch)
         if len(keys) == len(batch):  # else it has raised, StopIteration perhaps
             return batch, keys
@@ -151,7 +151,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 try:
                     keys.append(self._key(event))
                     events.append(event)
-                except Exception as error:
+                except RAISED as error:
                     self._site.bug(error, event=event)
         return events, keys
 
@@ -195,7 +195,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
             except Malformed as broken:
                 self._drop(key, broken, out)
                 machine = None
-            except Exception as error:
+            except RAISED as error:
                 self._fail(key, error, run[start])
                 machine = None
             start = max(stop, start + 1)
@@ -221,7 +221,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 out += machine.feed(event)
             except Malformed as broken:
                 self._drop(key, broken, out)
-            except Exception as error:
+            except RAISED as error:
                 self._fail(key, error, event)
 
     def _take_crowded(self, events: Iterator[tuple[A, K | None]], out: list[B]) -> None:
@@ -238,7 +238,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 out += machine.feed(event)
             except Malformed as broken:
                 self._drop(key, broken, out)
-            except Exception as error:
+            except RAISED as error:
                 self._fail(key, error, event)
 
     def _save_memory(self, out: list[B]) -> None:
@@ -280,10 +280,10 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 self._site.meter.lose(Reason.EVICTED, 1, held_of(machine))
         except Malformed as broken:
             self._drop(None, broken, out)
-        except Exception as error:
+        except RAISED as error:
             self._site.bug(error, 1, held)
 
-    def _fail(self, key: K | None, error: Exception, event: object = None) -> None:
+    def _fail(self, key: K | None, error: BaseException, event: object = None) -> None:
         machine = self._pop(key)
         self._site.bug(error, 1, 0 if machine is None else held_of(machine), event)
 
@@ -321,11 +321,11 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
     def _tick_all(self, now_ns: int, out: list[B]) -> None:
         if self._order is None:  # a walk over the table takes three times as long as one over a list
             self._order = list(self._machines.values())
-        broken: dict[Machine[A, B], Exception] = {}
+        broken: dict[Machine[A, B], BaseException] = {}
         for machine in self._order:
             try:
                 out += machine.tick(now_ns)
-            except Exception as error:
+            except RAISED as error:
                 broken[machine] = error
         if broken:
             for key, machine in list(self._machines.items()):
@@ -343,14 +343,14 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
             for key, machine in list(self._machines.items()):
                 try:
                     out += machine.finish()
-                except Exception as error:
+                except RAISED as error:
                     self._ended(key, error, out)
         self._machines.clear()
         self._order = None
         count_losses(self._site, out)
         return out
 
-    def _ended(self, key: K, error: Exception, out: list[B]) -> None:
+    def _ended(self, key: K, error: BaseException, out: list[B]) -> None:
         if isinstance(error, Malformed):
             self._drop(key, error, out)
         else:

@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from msgspec import Struct
 
 from ..events.loss import Ledger, Reason
-from .errors import SinkError
+from .errors import SinkError, words_of
 from .mailbox import Mailbox
 from .messages import say
 
@@ -222,17 +222,18 @@ class SinkThread:
         lost, failed = 0, False
         try:
             act()
-        except Exception as error:
+        except BaseException as error:  # also what would end a program: it fails this sink alone
             failed = True
             lost = error.count if isinstance(error, Unwritten) else len(self._in_hand) or 1
             self._meter.lose(Reason.SINK_FAILED, lost)
+            why = words_of(error) if isinstance(error, Exception) else f"{type(error).__name__}: {words_of(error)}"
             if self.failure is None:
-                self.failure = str(error)
+                self.failure = why
                 self.reader_left = isinstance(error, ReaderLeft)
             if self._failing is None:
                 self._failing = time.monotonic(), self._meter.lost(Reason.SINK_FAILED) - lost
                 if not self._sink.awaits_reader:
-                    say(f"sink {self.name} failed, what it cannot take is counted: {error}")
+                    say(f"sink {self.name} failed, what it cannot take is counted: {why}")
         self._meter.passed += len(self._in_hand) - lost
         return not failed
 
@@ -252,7 +253,10 @@ class SinkThread:
     def end(self, timeout: float) -> None:
         """Wait until everything is written; what a sink still holds at the deadline is counted as lost."""
         self._thread.join(None if self._sink.awaits_reader else timeout)
-        if self._thread.is_alive():
-            left = [item for item in self._box.abandon() if type(item) is not Mark]
-            self._put_meter.lose(Reason.SINK_FAILED, len(left) + len(self._in_hand))
-            say(f"sink {self.name} did not finish in {timeout:.0f} s; {len(left) + len(self._in_hand)} events lost")
+        is_stuck = self._thread.is_alive()
+        boxed = [item for item in self._box.abandon() if type(item) is not Mark]
+        left = [*boxed, *self._in_hand]  # none, where it has ended in order
+        if is_stuck or left:
+            self._put_meter.lose(Reason.SINK_FAILED, len(left))
+            why = f"did not finish in {timeout:.0f} s" if is_stuck else "stopped"
+            say(f"sink {self.name} {why}; {len(left)} events lost")

@@ -357,8 +357,11 @@ class Chain(Generic[A_contra]):
         error, site.error = site.error, None
         if batch:
             self._on(1 + next(index for index, step in enumerate(self._steps) if step[1] is site), site, batch)
-        if error is not None:
+        if isinstance(error, Exception):
             self.on_error(error)
+        elif error is not None:
+            self._done = True
+            raise error
 
     def tick(self, now_ns: int, /) -> None:
         if self._done:
@@ -549,6 +552,7 @@ class _SharedRun(Generic[E]):
         self._outlets: list[Outlet[E]] = []
         self._upstream: abc.DisposableBase | None = None
         self._ended = False
+        self._error: Exception | None = None  # it has ended by this
 
     @property
     def singles(self) -> int:
@@ -557,7 +561,7 @@ class _SharedRun(Generic[E]):
 
     def join(self, stream: Stream[E], outlet: Outlet[E]) -> abc.DisposableBase:
         if self._ended:
-            outlet.on_completed()
+            outlet.on_completed() if self._error is None else outlet.on_error(self._error)
             return Disposable()
         self._outlets.append(outlet)
         if self._upstream is None:
@@ -587,7 +591,7 @@ class _SharedRun(Generic[E]):
             outlet.on_completed()
 
     def on_error(self, error: Exception, /) -> None:
-        self._ended = True
+        self._ended, self._error = True, error
         for outlet in tuple(self._outlets):
             outlet.on_error(error)
 

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Hashable, Iterable
+from heapq import heappop, heappush
+from math import inf
 from operator import itemgetter
 from typing import Annotated, Any, Generic, TypeVar
 
 from msgspec import Struct
 
 from ..core.engine import Site
-from ..core.errors import UsageError
+from ..core.errors import UsageError, refuse_others
 from ..core.kernels import each_at
 from ..core.machine import Checkpointed, Machine
-from ..core.options import Options, above, at_least
+from ..core.options import FINITE, Options, above, at_least
 from ..core.stream import Operator
 from ..events import Event, Origin
 from ..events.loss import Reason
@@ -28,26 +30,29 @@ from ..events.loss import Reason
 A = TypeVar("A")
 
 _NS = 1_000_000_000
-_NEVER = 1 << 63
+_SWEEP_NS = 100_000_000  # between two looks at all that is held
 
 
 class Tumbling(Options, frozen=True):
     """Windows of so many seconds, one behind the other."""
 
-    seconds: Annotated[float, above(0)]
+    seconds: Annotated[float, above(0), FINITE]
 
 
 class Sliding(Options, frozen=True):
-    """Windows of so many seconds, which begin `every` so many seconds: an event is in several."""
+    """
+    Windows of so many seconds, which begin `every` so many seconds: an event is in several. Where `every` is longer, an event
+    between two windows is counted as filtered.
+    """
 
-    seconds: Annotated[float, above(0)]
-    every: Annotated[float, above(0)]
+    seconds: Annotated[float, above(0), FINITE]
+    every: Annotated[float, above(0), FINITE]
 
 
 class Session(Options, frozen=True):
     """Windows that go on while events come, and end where none comes for so many seconds."""
 
-    gap: Annotated[float, above(0)]
+    gap: Annotated[float, above(0), FINITE]
 
 
 class Window(Struct, Generic[A], frozen=True):
@@ -70,7 +75,7 @@ class Pair(Struct, Generic[A], frozen=True):
 
 
 class _Limits(Options, frozen=True):
-    lateness: Annotated[float, at_least(0)] = 1.0
+    lateness: Annotated[float, at_least(0), FINITE] = 1.0
     limit: Annotated[int, at_least(1)] = 65_536
 
 
@@ -106,7 +111,11 @@ def window(
     that the oldest window comes early, as partial. So do windows that go on at the end of the input. A run that is saved keeps
     them, with events of `event_type`. Unlike windows of RxPY these do not depend on when an event came.
     """
+    wanted = "op.Tumbling(seconds), op.Sliding(seconds, every) or op.Session(gap)"
+    refuse_others("op.window", wanted, [kind], lambda each: isinstance(each, Tumbling | Sliding | Session))
     limits = _Limits(lateness, limit)
+    if isinstance(kind, Sliding) and kind.seconds / kind.every > limit:
+        raise UsageError(f"{kind!r}: an event would be in more than {limit} windows, which is the limit")
 
     def make(site: Site) -> _Windows[A]:
         return _Windows(kind, site, key, time_of, limits=limits, kind_of_event=event_type)
@@ -133,12 +142,12 @@ def join_within(
     events are held: beyond that the older half is counted as `evicted`. A run that is saved keeps them, with events of
     `event_type`.
     """
-    if seconds < 0 or seconds != seconds:
+    if not 0 <= seconds < inf:
         raise UsageError(f"join_within({seconds!r}): expected seconds, of at least 0")
     limits = _Limits(lateness, limit)
 
     def make(site: Site) -> _Pairs[A]:
-        return _Pairs(_ns(seconds), (first, second), site, key, time_of, limits=limits, kind_of_event=event_type)
+        return _Pairs(round(seconds * _NS), (first, second), site, key, time_of, limits=limits, kind_of_event=event_type)
 
     return each_at(make, name="join_within", options=f"{seconds:g} s", authors=(key, time_of, first, second))
 
@@ -219,12 +228,13 @@ class _Windows(_Timed[A]):
         self._gap_ns = _ns(kind.gap) if isinstance(kind, Session) else 0  # 0: no sessions
         self._length_ns = 0 if isinstance(kind, Session) else _ns(kind.seconds)
         self._step_ns = _ns(kind.every) if isinstance(kind, Sliding) else self._length_ns
-        self._open: dict[tuple[Hashable, int], _Open[A]] = {}  # by key and begin
-        self._first_end_ns = _NEVER  # of all windows
+        self._open: dict[Hashable, dict[int, _Open[A]]] = {}  # by key, and by begin
+        # A heap: (end, begin, number, key) of each, and of some that have been joined with others since
+        self._ends: list[tuple[int, int, int, Hashable]] = []
         self._made = self._held = 0
 
     def feed(self, event: A, /) -> Iterable[Window[A]]:
-        time_ns, key = self._time_of(event), self._key(event)
+        time_ns, key = int(self._time_of(event)), self._key(event)
         known_ns = self._known_ns
         if self._gap_ns:
             is_late = self._join(key, time_ns, event, known_ns)
@@ -233,78 +243,85 @@ class _Windows(_Timed[A]):
             starts = range(newest_ns, time_ns - self._length_ns, -self._step_ns)[::-1]
             still = [start for start in starts if start + self._length_ns > known_ns]
             for start in still:
-                self._put(key, start, start + self._length_ns, time_ns, event)
+                self._put(key, start, time_ns, event)
             is_late = len(still) < len(starts)
+            if not starts:
+                self._lose(Reason.FILTERED, 1)  # it is between two windows
         if is_late:
             self._lose(Reason.LATE, 1)
         self._see(time_ns)
         return [*self._pass(), *self._make_room()]
 
-    def _put(self, key: Hashable, start_ns: int, end_ns: int, time_ns: int, event: A) -> None:
-        found = self._open.get((key, start_ns))
+    def _put(self, key: Hashable, start_ns: int, time_ns: int, event: A) -> None:
+        found = self._open.get(key, {}).get(start_ns)
         if found is None:
-            found = self._open[key, start_ns] = _Open(key, start_ns, end_ns, self._made, [])
-            self._made += 1
-            self._first_end_ns = min(self._first_end_ns, end_ns)
+            found = self._add(key, start_ns, start_ns + self._length_ns, [])
         found.events.append((time_ns, event))
         self._held += 1
+
+    def _add(self, key: Hashable, start_ns: int, end_ns: int, events: list[tuple[int, A]]) -> _Open[A]:
+        made = _Open(key, start_ns, end_ns, self._made, events)
+        self._open.setdefault(key, {})[start_ns] = made
+        heappush(self._ends, (end_ns, start_ns, self._made, key))
+        self._made += 1
+        self._held += len(events)
+        return made
+
+    def _remove(self, window: _Open[A]) -> None:
+        self._held -= len(window.events)
+        of_key = self._open[window.key]
+        del of_key[window.start_ns]
+        if not of_key:
+            del self._open[window.key]
 
     def _join(self, key: Hashable, time_ns: int, event: A, known_ns: int) -> bool:
         """Put it into the session that it continues, or make one of all that it joins; True: it is late, and in none."""
         gap_ns = self._gap_ns
-        near = [each for each in self._open.values() if each.key == key and each.start_ns - gap_ns < time_ns < each.end_ns]
+        near = [each for each in self._open.get(key, {}).values() if each.start_ns - gap_ns < time_ns < each.end_ns]
         if not near and time_ns + gap_ns <= known_ns:
             return True
+        events = [(time_ns, event)]
         for each in near:
-            del self._open[key, each.start_ns]
+            self._remove(each)
+            events[:0] = each.events
         start_ns = min([time_ns, *(each.start_ns for each in near)])
-        joined = _Open(key, start_ns, max([time_ns + gap_ns, *(each.end_ns for each in near)]), self._made, [(time_ns, event)])
-        for each in near:
-            joined.events[:0] = each.events
-        self._open[key, start_ns] = joined
-        self._made += 1
-        self._held += 1
-        self._look()
+        self._add(key, start_ns, max([time_ns + gap_ns, *(each.end_ns for each in near)]), events)
         return False
 
-    def _look(self) -> None:
-        self._first_end_ns = min((each.end_ns for each in self._open.values()), default=_NEVER)
-
     def _pass(self) -> Iterable[Window[A]]:
-        known_ns = self._known_ns
-        return self._close(lambda each: each.end_ns <= known_ns) if self._first_end_ns <= known_ns else ()
+        return self._close(self._known_ns) if self._ends else ()
 
-    def _close(self, is_over: Callable[[_Open[A]], bool], *, is_partial: bool = False) -> list[Window[A]]:
-        over = sorted(filter(is_over, self._open.values()), key=lambda each: (each.end_ns, each.start_ns, each.number))
-        for each in over:
-            del self._open[each.key, each.start_ns]
-            self._held -= len(each.events)
-        self._look()
-        return [each.done(is_partial=is_partial) for each in over]
+    def _close(self, until_ns: float, *, is_partial: bool = False) -> list[Window[A]]:
+        """Those that end by then, in the order of their ends."""
+        over: list[Window[A]] = []
+        while self._ends and self._ends[0][0] <= until_ns:
+            _, start_ns, number, key = heappop(self._ends)
+            window = self._open.get(key, {}).get(start_ns)
+            if window is not None and window.number == number:
+                self._remove(window)
+                over.append(window.done(is_partial=is_partial))
+        return over
 
     def _make_room(self) -> list[Window[A]]:
         out: list[Window[A]] = []
         while self._held > self._limit:
-            end_ns = self._first_end_ns
-            out += self._close(lambda each, end_ns=end_ns: each.end_ns <= end_ns, is_partial=True)  # type: ignore[misc]
-            self._floor_ns = max(self._floor_ns, end_ns)
+            end_ns = self._ends[0][0]
+            if closed := self._close(end_ns, is_partial=True):
+                out += closed
+                self._floor_ns = max(self._floor_ns, end_ns)
         return out
 
     def finish(self) -> Iterable[Window[A]]:
-        newest_ns = self._newest_ns
-        return [*self._close(lambda each: each.end_ns <= newest_ns), *self._close(lambda _: True, is_partial=True)]
+        return [*self._close(self._newest_ns), *self._close(inf, is_partial=True)]
 
     def snapshot(self) -> _State[A]:
-        return self._save([(each.start_ns, each.end_ns, each.events) for each in self._open.values()])
+        windows = sorted((each for of_key in self._open.values() for each in of_key.values()), key=lambda each: each.number)
+        return self._save([(each.start_ns, each.end_ns, each.events) for each in windows])
 
     def restore(self, state: _State[A], /) -> None:
         self._resume(state)
         for start_ns, end_ns, events in state.held:
-            key = self._key(events[0][1])
-            self._open[key, start_ns] = _Open(key, start_ns, end_ns, self._made, events)
-            self._made += 1
-            self._held += len(events)
-        self._look()
+            self._add(self._key(events[0][1]), start_ns, end_ns, events)
 
 
 class _Sides(Struct, Generic[A]):
@@ -326,11 +343,11 @@ class _Pairs(_Timed[A]):
         self._swept_ns = 0
 
     def feed(self, event: A, /) -> Iterable[Pair[A]]:
-        time_ns, known_ns = self._time_of(event), self._known_ns
         is_first, is_second = bool(self._is_first(event)), bool(self._is_second(event))
-        self._see(time_ns)
         if not (is_first or is_second):
-            return self._pass()
+            return ()  # it may have no time
+        time_ns, known_ns = int(self._time_of(event)), self._known_ns
+        self._see(time_ns)
         if time_ns < known_ns:
             self._lose(Reason.LATE, 1)
         sides = self._keys.setdefault(self._key(event), _Sides([], []))
@@ -355,7 +372,7 @@ class _Pairs(_Timed[A]):
     def _pass(self) -> Iterable[Pair[A]]:
         """Forget what makes no more pairs."""
         known_ns = self._known_ns
-        if known_ns - self._swept_ns >= min(self._within_ns, _NS):
+        if known_ns - self._swept_ns >= max(_SWEEP_NS, min(self._within_ns, _NS)):
             self._swept_ns = known_ns
             self._forget(known_ns - self._within_ns, known_ns)
         return ()

@@ -12,7 +12,7 @@ import asyncio
 import inspect
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar, cast, overload
@@ -86,6 +86,8 @@ def map_async(
     that blocks goes on in its thread. A run that is saved keeps the events, of `event_type`, that have no answer yet, and asks
     about them again.
     """
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        raise UsageError(f"op.{name} wants a function that returns one answer, and {function.__name__} yields")
     options = MapAsync(limit=limit, timeout=timeout)
     return _MapAsync(name, function, options=options, ordered=ordered, event_type=event_type)
 
@@ -198,6 +200,7 @@ class _Asking(Generic[A, B]):
         self._doors.hand(_Answer(number, value, error), self._take)
 
     def _take(self, answers: Sequence[_Answer]) -> None:
+        self._doors.answered += len(answers)
         for answer in answers:
             if answer.number in self._asked:
                 self._answers[answer.number] = answer
@@ -208,6 +211,7 @@ class _Asking(Generic[A, B]):
                 out.append(answer.value)
                 continue
             if not isinstance(answer.error, Exception):
+                self._emit(out)
                 raise answer.error  # sys.exit
             try:
                 self._site.bug(answer.error, event=event)
@@ -321,14 +325,14 @@ class Caller:
         task.add_done_callback(self._tasks.discard)
 
     async def _call(self, event: object, answer: Answered) -> None:
+        limit = asyncio.timeout(self._timeout_s)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                value = self._function(event) if self._is_async else self._in_thread(event)
-                value = await cast("Coroutine[Any, Any, Any]", value)
-                while asyncio.iscoroutine(value):  # of a function that returns one
+            async with limit:
+                value = await (self._function(event) if self._is_async else self._in_thread(event))
+                while inspect.isawaitable(value):  # of a function that returns one
                     value = await value
         except TimeoutError as error:
-            answer(None, error if str(error) else TimeoutError(f"no answer in {self._timeout_s} s"))
+            answer(None, TimeoutError(f"no answer in {self._timeout_s} s") if limit.expired() else error)
         except asyncio.CancelledError:
             if self._closed:
                 raise

@@ -10,14 +10,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 from reactivex import Observable
+from reactivex.abc import DisposableBase
 
 from ..core.bounded import Spare
 from ..core.engine import Engine, Site
-from ..core.errors import AgentsightError, GraphError, Unavailable, UsageError, refuse_others
+from ..core.errors import AgentsightError, GraphError, Unavailable, UsageError, refuse_others, words_of
 from ..core.hub import Hub, Reader, Shares, Waiter, Wakes
 from ..core.machine import Bug, bug_of
 from ..core.mailbox import Mailbox, Overflow, inbox
@@ -44,6 +46,8 @@ E = TypeVar("E")
 
 OnBug: TypeAlias = 'Literal["raise", "raise_all", "count"] | Sink[Bug]'
 
+_ON_BUG = ("raise", "raise_all", "count")
+_BUG_MODES = f"a Sink, or one of {', '.join(_ON_BUG)}"
 _BESIDE = frozenset({"system"})  # sources that need nothing of the kernel but /proc: alone they show no agent
 _POLL_S, _QUIET_POLL_S = 0.05, 0.1  # how long a reader may wait before it checks whether to stop; once nothing came for a while
 _ASLEEP_S = 0.25, 1.0  # the same for a reader that can be woken; so often the kernel is asked what it lost
@@ -214,6 +218,7 @@ class Run:
         self._ledger = self._engine.ledger
         wanted = "a list of Sinks, such as [sinks.console()]"
         refuse_others("run", wanted, [sinks], lambda each: hasattr(each, "__iter__"))
+        refuse_others("on_bug", _BUG_MODES, [on_bug], lambda each: isinstance(each, Sink) or each in _ON_BUG)
         sinks = list(sinks)
         if sinks:
             refuse_others("run", wanted, sinks, lambda each: isinstance(each, Sink))
@@ -234,6 +239,7 @@ class Run:
         self._tally = tally or Tally()
         self._behind_s = 0.0  # waited for the store since it had caught up
         self._readers: list[Reading] = []
+        self._attachment: DisposableBase | None = None
         self._polled_here: Reading | None = None  # the source that the engine's thread reads
         self._stopping = threading.Event()
         self._end = EndRequest()
@@ -272,7 +278,7 @@ class Run:
 
         try:
             with self._engine, step("the graph, attached"):
-                self._graph.attach(self._engine, self)
+                self._attachment = self._graph.attach(self._engine, self)
                 self._go_on()
             closed = open_all(self._readers, open_sinks)
             self._do_without(closed)
@@ -424,52 +430,37 @@ class Run:
         reading = Reading(hub, threading.Thread(target=self._read, args=(hub,), name=f"read:{hub.name}", daemon=True))
         self._readers.append(reading)
         if self._running:  # an operator subscribed to a source during the run
-            hub.reader.open()
+            try:
+                hub.reader.open()
+            except BaseException:
+                hub.ended = True  # there is nothing to wait for
+                raise
             hub.opened = True
             reading.thread.start()
 
     def _engine_loop(self) -> None:
-        engine, box = self._engine, self._inbox
-        live = any(reading.hub.live for reading in self._readers)
-        if live:
-            engine.start(time.monotonic_ns())
+        engine = self._engine
         with engine:
-            patience = Patience(_IDLE_S, _QUIET_IDLE_S)
-            flows, spare = live, Spare()  # `flows`: the last look found events
             try:
                 if self._polled_here is not None:
                     self._poll_here(self._polled_here.hub)
-                while not self._graph_done and any(not reading.hub.ended for reading in self._readers):
-                    self._looked_s = time.monotonic()
-                    if flows and not len(box) and self._may_gather():
-                        box.gather(until_multiple_of(_GATHER_S))
-                        self._looked_s = time.monotonic()
-                    item = box.get(min(1.0, self._idle_s(patience)) if live else patience.seconds())
-                    flows = False
-                    spare.look(self._looked_s)
-                    if item is None:
-                        self._idle_since_s = time.monotonic()
-                        if live:
-                            engine.idle(time.monotonic_ns())
-                        self._save()
-                        continue
-                    spare.took(box.taken, self._looked_s)
-                    if self._take(*item):
-                        patience.came()
-                        flows = live
-                    self._save()
-                self._end_graph()
+                self._take_from_readers()
+                if not self._is_left_open():
+                    while self._await_others():
+                        self._take_from_readers()
+                    self._save_done()
             except Exception as error:
-                Site(engine, "engine").meter.lose(Reason.BUG, 1)
-                self._failures.append(f"the engine stopped: {error!r}")
+                self._fail(error)
                 if engine.strict:
+                    self._error = None  # it is raised here
                     raise
-            except BaseException as stopped:  # sys.exit in a function of the graph
-                self._stopped = stopped
-                self._failures.append(f"the graph was ended by {type(stopped).__name__}")
+            except BaseException as stopped:
+                self._let_out()
+                self._stop_by(stopped)
                 self._ended_by = "graph"
             finally:
-                box.close()
+                self._leave_graph()
+                self._inbox.close()
                 self._end.ask(self._ended_by)
 
     def _save(self) -> None:
@@ -484,40 +475,109 @@ class Run:
         self._failures.append(str(error))
         self._ended_by, self._graph_done, self._stopped = "graph", True, error
 
-    def _end_graph(self) -> None:
+    def _is_left_open(self) -> bool:
         """All sources have ended. Where another run may go on with them, since this one was stopped, nothing is completed."""
         saving, engine = self._saving, self._engine
-        if saving is not None and self._stopping.is_set() and not self._graph_done:
-            try:
-                saving.end(engine, done=False)
-            except UsageError as error:
-                self._refuse_to_save(error)
-            self._graph_done = True
-            engine.doors.give_up(counted=False)
-            return
-        self._await_others()
-        if saving is not None and self._error is None and self._stopped is None:
-            saving.end(engine, done=True)
+        if saving is None or not self._stopping.is_set() or self._graph_done or self._stopped is not None:
+            return False
+        try:
+            saving.end(engine, done=False)
+        except UsageError as error:
+            self._refuse_to_save(error)
+        self._graph_done = True
+        engine.doors.give_up(counted=False)
+        return True
 
-    def _await_others(self) -> None:
+    def _save_done(self) -> None:
+        if self._saving is not None and self._error is None and self._stopped is None:
+            self._saving.end(self._engine, done=True)
+
+    def _take_from_readers(self) -> None:
+        """Until all sources have ended, or the graph is done."""
+        engine, box = self._engine, self._inbox
+        patience = Patience(_IDLE_S, _QUIET_IDLE_S)
+        flows, spare = True, Spare()  # `flows`: the last look found events
+        while self._is_read:
+            self._looked_s = time.monotonic()
+            live = any(reading.hub.live for reading in self._readers)
+            if live:
+                engine.start(time.monotonic_ns())
+            if live and flows and not len(box) and self._may_gather():
+                box.gather(until_multiple_of(_GATHER_S))
+                self._looked_s = time.monotonic()
+            item = box.get(min(1.0, self._idle_s(patience)) if live else patience.seconds())
+            flows = False
+            spare.look(self._looked_s)
+            if item is None:
+                self._idle_since_s = time.monotonic()
+                if live:
+                    engine.idle(time.monotonic_ns())
+                self._save()
+                continue
+            spare.took(box.taken, self._looked_s)
+            if self._take(*item):
+                patience.came()
+                flows = True
+            self._save()
+
+    @property
+    def _is_read(self) -> bool:
+        """The graph is not done, and gets events of a source."""
+        return not self._graph_done and any(not reading.hub.ended for reading in self._readers)
+
+    def _await_others(self) -> bool:
         """
         All sources have ended, and the graph goes on until it is done: for as long as it may, it gets what other threads bring,
         such as the answers of futures. A graph without a source of ours has its input there, so it waits until it is stopped.
+        True: an operator has subscribed to another source meanwhile.
         """
         engine, box, doors = self._engine, self._inbox, self._engine.doors
-        stopped = self._stopping.is_set()
+        stopped = bool(self._readers) and self._stopping.is_set()  # which ended the sources, and not what they led to
         until_s = time.monotonic() + self._grace_s
-        engine.linger(lambda: self._graph_done)
+        engine.linger(lambda: self._graph_done or self._is_read)
         while doors.open and not self._graph_done:
+            if self._is_read:
+                return True
             self._looked_s = now_s = time.monotonic()
-            item = box.get(min(_OTHERS_S, max(0.0, until_s - now_s) if self._readers else _OTHERS_S))
+            if (self._readers and now_s >= until_s) or (self._stopping.is_set() and not stopped):
+                for _ in range(len(box)):  # what is there by now; more may come for ever
+                    self._take_next(0)
+                break
+            answered = doors.answered
+            item = box.get(min(_OTHERS_S, until_s - now_s) if self._readers else _OTHERS_S)
             if item is not None:
                 self._take(*item)
-                engine.linger(lambda: self._graph_done)
-                until_s = time.monotonic() + self._grace_s if doors.awaits_answers else until_s
-            elif (self._readers and now_s >= until_s) or (self._stopping.is_set() and not stopped):
-                break
+                engine.linger(lambda: self._graph_done or self._is_read)
+                until_s = time.monotonic() + self._grace_s if doors.answered > answered else until_s
         doors.give_up(counted=bool(self._readers))
+        return False
+
+    def _let_out(self) -> None:
+        """The sinks get all that came before what ends the graph."""
+        with suppress(BaseException):  # there is one already
+            self._engine.settle()
+
+    def _leave_graph(self) -> None:
+        """Whatever it still does on other threads, or holds, is no longer wanted."""
+        if self._attachment is not None:
+            try:
+                self._attachment.dispose()
+            except Exception as error:
+                self._fail(error)
+            except BaseException as stopped:
+                self._stop_by(stopped)
+
+    def _fail(self, error: Exception) -> None:
+        """An exception that no operator is known for, as of a `finally_action`: the graph ends."""
+        self._let_out()
+        Site(self._engine, "engine").meter.lose(Reason.BUG, 1)
+        self.on_error(error)
+
+    def _stop_by(self, stopped: BaseException) -> None:
+        """sys.exit or Ctrl-C in a function of the graph or of a source of one's own; on any thread."""
+        self._stopped = stopped
+        self._failures.append(f"the graph was ended by {type(stopped).__name__}")
+        self._end.ask("graph")
 
     def _may_gather(self) -> bool:
         """Neither a sink nor an operator of RxPY shows a person what comes."""
@@ -618,9 +678,10 @@ class Run:
 
     def on_error(self, error: Exception, /) -> None:
         self._ended_by = "graph"
-        self._error = self._engine.failure(error)
-        self._failures.append(str(self._error))
         self._graph_done = True
+        if self._error is None:
+            self._error = self._engine.failure(error)
+            self._failures.append(str(self._error))
 
     # -- reader threads --------------------------------------------------------------------------------------------
 
@@ -629,6 +690,8 @@ class Run:
         try:
             for batch in self._batches(hub, _patience(hub.reader)):
                 dropped = self._hand_over(hub, batch, dropped)
+        except BaseException as stopped:
+            self._stop_by(stopped)
         finally:
             self._end_reading(hub, dropped)
 
@@ -666,7 +729,9 @@ class Run:
                         waiter = _waiter_of(readers)
                     waiter.wait(min(patience.seconds(), *(reader.due_s for reader in readers)))
         except Exception as error:
-            self._failures.append(f"{', '.join(hub.name for hub in reading)}: their thread stopped: {error!r}")
+            self._failures.append(f"{', '.join(hub.name for hub in reading)}: their thread stopped: {words_of(error, repr)}")
+        except BaseException as stopped:
+            self._stop_by(stopped)
         finally:
             if waiter is not None:
                 waiter.close()
@@ -700,7 +765,7 @@ class Run:
         except AgentsightError as error:
             self._failures.append(f"{hub.name}: {error}")
         except Exception as error:
-            self._failures.append(f"{hub.name}: the reader stopped: {error!r}")
+            self._failures.append(f"{hub.name}: the reader stopped: {words_of(error, repr)}")
 
     def _closed(self, hub: Hub[Any]) -> list[Any]:
         """The events that were still under way."""
@@ -708,8 +773,10 @@ class Run:
             rest = hub.reader.close()
             return list(rest if self._saving is None else self._saving.unseen(hub, rest))
         except Exception as error:
-            self._failures.append(f"{hub.name}: the reader did not close: {error!r}")
-            return []
+            self._failures.append(f"{hub.name}: the reader did not close: {words_of(error, repr)}")
+        except BaseException as stopped:
+            self._stop_by(stopped)
+        return []
 
     def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Overflow) -> Overflow:
         """Put `batch` after a Loss for events that were dropped before; returns the drops that are not reported yet."""

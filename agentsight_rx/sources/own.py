@@ -13,6 +13,7 @@ import struct
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any, Generic, TypeVar, cast
 
 from ..core.errors import CaptureError, UsageError
@@ -122,7 +123,7 @@ class _Held(Generic[E]):
     def __init__(self, timed: Callable[[E], int] | None) -> None:
         self._timed = timed
         self._ready: list[E] = []
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self.ended = False
 
     def open(self) -> None:
@@ -133,7 +134,7 @@ class _Held(Generic[E]):
             self._timed(event)  # a value without a time is refused here, where its source can be named
         self._ready.append(event)
 
-    def end(self, error: Exception | None = None) -> None:
+    def end(self, error: BaseException | None = None) -> None:
         self.ended, self._error = True, error
 
     def full(self) -> bool:
@@ -161,13 +162,14 @@ class _Events(_Held[E]):
         self._most = most
 
     def poll(self, timeout: float, /) -> Sequence[E] | None:
-        try:
-            while not self.ended and len(self._ready) < self._most:
-                self.add(next(self._events))
-        except StopIteration:
-            self.end()
-        except Exception as error:
-            self.end(error)
+        if not self.ended:
+            try:
+                for event in islice(self._events, self._most - len(self._ready)):
+                    self.add(event)
+                if len(self._ready) < self._most:
+                    self.end()
+            except BaseException as error:  # also sys.exit, behind what came before it
+                self.end(error)
         return self.taken()
 
 
@@ -204,7 +206,10 @@ class _Awaited(_Held[E]):
                     self._room.clear()
                     await self._room.wait()
             self.end()
-        except Exception as error:
+        except asyncio.CancelledError:
+            if self._loop is not None:  # not by us
+                self.end(RuntimeError("the source was cancelled"))
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             self.end(error)
         finally:
             self._news.set()

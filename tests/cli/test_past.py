@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.inside import ended
-from tests.sources.transcripts.test_source import FILES, NAME, rows_in, write
+from tests.sources.session_files.test_source import FILES, NAME, rows_in, write
 
 REPORTS = ("", "health", "tools", "processes", "files", "network", "context", "cache", "tokens", "prompts", "timeline")
 HIDDEN = ("nothing is missing", "Nothing is missing")

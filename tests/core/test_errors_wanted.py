@@ -49,5 +49,6 @@ def test_a_wrong_value_is_named_with_what_was_wanted(name: str) -> None:
 
 
 def test_right_values_run() -> None:
-    summary = run(merge(numbers.pipe(op.each(Same, name="same")), numbers.pipe(op.keep(bool), op.only(int))), ())
-    assert summary.ended_by == "end of input"
+    same, kept = numbers.pipe(op.each(Same, name="same")), numbers.pipe(op.keep(bool), op.only(int))
+    summary = run(merge(same, kept, time_of=int), ())
+    assert (summary.ended_by, summary.complete, summary.exit_status) == ("end of input", True, 0)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reactivex import operators as ops
 
 from agentsight_rx import GraphError, Kernel, Machine, Operator, Sink, Stream, run
 from agentsight_rx.core.kernels import change, compose, each, keep
@@ -166,13 +167,28 @@ def test_an_error_of_this_package_ends_no_graph() -> None:
     assert (summary.ledger.complete, summary.exit_status) == (False, 0)
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
-def test_what_ends_the_program_ends_the_run_as_what_it_is(error: BaseException) -> None:
+def through_rx(failing: Failing) -> Any:
+    return ops.map(failing.same)
+
+
+@pytest.mark.parametrize("name", [*OPERATORS, "map"])
+@given(
+    place=st.integers(0, 9),
+    size=st.integers(1, 10),
+    error=st.sampled_from([SystemExit(3), KeyboardInterrupt(), GeneratorExit()]),
+    on_bug=st.sampled_from(["raise", "count"]),
+)
+def test_what_ends_the_program_ends_the_run_as_what_it_is_over_any_cutting(
+    name: str, place: int, size: int, error: BaseException, on_bug: OnBug
+) -> None:
+    """And the sinks have what came before it."""
     kept = Keeping()
+    made: dict[str, Callable[[Failing], Any]] = {**OPERATORS, "map": through_rx}
+    failing = made[name](Failing(place, error))
     with pytest.raises(type(error)) as raised:
-        run(cut(EVENTS, 1).pipe(change(Failing(5, error).same)), [kept_in(kept)])
+        run(cut(EVENTS, size).pipe(change(always), failing, change(always)), [kept_in(kept)], on_bug=on_bug)
     assert raised.value is error
-    assert kept.items == EVENTS[:5]
+    assert [event.command for event in kept.items] == [event.command for event in EVENTS[:place]]
 
 
 def test_what_a_sink_of_bugs_gets_has_no_secrets() -> None:

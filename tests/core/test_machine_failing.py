@@ -9,11 +9,13 @@ import pytest
 import reactivex as rx
 from reactivex import operators as ops
 
-from agentsight_rx import GraphError, Run, run
+from agentsight_rx import GraphError, Run, op, run
+from agentsight_rx.core.errors import UsageError
 from agentsight_rx.core.merge import merge
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import as_stream, of
 from agentsight_rx.events import Origin, Readline, time_of
+from agentsight_rx.events.loss import Entry, Reason
 from tests.runtime.test_run import Keeping
 
 EVENTS = [Readline(Origin(number, 1, wall_ns=number), f"echo {number}") for number in range(1, 601)]
@@ -116,3 +118,64 @@ def test_a_replay_ends_by_the_end_of_its_input() -> None:
 
 def test_a_graph_that_has_enough_ends_the_run() -> None:
     assert run(of(EVENTS[:1], EVENTS[1:], time_of=time_of).pipe(ops.take(1))).ended_by == "graph"
+
+
+class _Wordless(Exception):
+    """An error whose own methods fail."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+    __repr__ = __str__
+
+
+def wordless(event: Any) -> Any:
+    raise _Wordless
+
+
+@pytest.mark.parametrize("failing", [op.change(wordless), ops.map(wordless), op.map_async(wordless)])
+def test_an_error_without_a_text_ends_the_graph_too(failing: Any) -> None:
+    with pytest.raises(GraphError, match="_Wordless: a _Wordless without a text"):
+        run(of(EVENTS).pipe(failing))
+
+
+def test_an_error_that_no_operator_is_known_for_ends_the_graph() -> None:
+    def fails() -> None:
+        raise ArithmeticError("at the end")
+
+    with pytest.raises(GraphError, match="in an operator: ArithmeticError: at the end") as raised:
+        run(of(EVENTS).pipe(ops.finally_action(fails)))
+    assert (raised.value.summary.exit_status, raised.value.summary.ended_by) == (1, "graph")
+
+
+CAUGHT: dict[str, tuple[Any, int]] = {
+    "retry": (ops.retry(3), 599),
+    "catch": (ops.catch(rx.empty()), 2),
+    "resume": (ops.on_error_resume_next(rx.empty()), 2),
+}
+
+
+@pytest.mark.parametrize("name", CAUGHT)
+@pytest.mark.parametrize("size", [1, 7, 600])
+def test_an_event_whose_error_the_graph_catches_is_counted(name: str, size: int) -> None:
+    caught, count = CAUGHT[name]
+    kept = Keeping()
+    batches = (EVENTS[start : start + size] for start in range(0, len(EVENTS), size))
+    graph: Any = of(*batches).pipe(op.change(typo)).pipe(caught)
+    summary = run(graph, [Sink("kept", lambda _: kept)])
+    assert len(kept.items) == count
+    assert summary.ledger.unintended() == [Entry("of/change", Reason.BUG, 1)]
+
+
+def test_who_joins_a_shared_stream_that_has_failed_gets_its_error() -> None:
+    shared: Any = of(EVENTS).pipe(op.change(typo)).share()
+    graphs: list[Any] = [shared.pipe(ops.retry(3)), shared.pipe(ops.catch(shared))]
+    for graph in graphs:
+        with pytest.raises(GraphError, match="in change, given Readline"):
+            run(graph)
+
+
+@pytest.mark.parametrize("wrong", ["rais", None, Sink])
+def test_another_way_to_meet_bugs_is_refused(wrong: Any) -> None:
+    with pytest.raises(UsageError, match="on_bug wants a Sink, or one of raise, raise_all, count"):
+        run(of(EVENTS), on_bug=wrong)

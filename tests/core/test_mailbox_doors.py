@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import reactivex as rx
 from reactivex import Observable
 from reactivex import operators as ops
-from reactivex.scheduler import ThreadPoolScheduler
+from reactivex.disposable import Disposable
+from reactivex.scheduler import ThreadPoolScheduler, TimeoutScheduler
 from reactivex.subject import Subject
 
-from agentsight_rx import Sink, Stream, merge, run
+from agentsight_rx import Sink, Stream, merge, op, run, sources
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.errors import GraphError
 from agentsight_rx.core.kernels import change
@@ -136,6 +138,90 @@ def test_what_is_not_waited_for_is_counted_and_the_rest_ends_in_order() -> None:
     assert sorted(kept.items) == sorted([*range(COUNT)] * 2)
     assert not summary.complete
     assert summary.ledger.unintended() == [Entry(STAGE, Reason.UNFINISHED, 1)]
+
+
+def all_the_time(fed: Subject[int], enough: threading.Event) -> threading.Thread:
+    """A thread that feeds it without a pause."""
+
+    def feed() -> None:
+        while not enough.is_set():
+            fed.on_next(1)
+
+    return threading.Thread(target=feed)
+
+
+@pytest.mark.parametrize("with_source", [False, True])
+def test_a_run_ends_though_another_thread_feeds_it_without_a_pause(with_source: bool) -> None:
+    """Where it has a source of its own it ends behind the grace, else when it is stopped."""
+    fed, enough, kept = Subject[int](), threading.Event(), Kept()
+    feeder = all_the_time(fed, enough)
+    graph = numbers().pipe(ops.merge(fed)) if with_source else fed
+    with Run(as_ours(graph, kept), [kept.sink()], grace=0.1) as running:
+        feeder.start()
+        while not kept.items:
+            pass
+        summary = (running.wait() and running.stop()) if with_source else running.stop()
+    enough.set()
+    feeder.join()
+    assert isinstance(summary, Summary)
+    assert with_source == (Entry(STAGE, Reason.UNFINISHED, 1) in summary.ledger.unintended())
+
+
+def test_a_call_that_hangs_is_not_waited_for_however_much_another_thread_brings() -> None:
+    fed, enough, hangs, kept = Subject[int](), threading.Event(), threading.Event(), Kept()
+    feeder = all_the_time(fed, enough)
+    answered = of([1]).pipe(op.map_async(lambda _: hangs.wait()), ops.merge(fed))
+    summary = run(answered, [kept.sink()], grace=0.1, ready=feeder.start)
+    enough.set()
+    hangs.set()
+    feeder.join()
+    assert Entry("of/map_async", Reason.UNFINISHED, 1) in summary.ledger.unintended()
+
+
+def test_a_run_that_is_stopped_before_it_began_ends() -> None:
+    for _ in range(20):
+        fed, kept = Subject[int](), Kept()
+        with Run(as_ours(fed, kept), [kept.sink()]) as running:
+            fed.on_next(1)
+            assert running.stop().complete
+        assert kept.items == [1]
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_source_behind_what_another_thread_brings_is_read_to_its_end(pool: ThreadPoolExecutor, live: bool) -> None:
+    """However long that takes: the grace is for what comes behind all sources."""
+    released = threading.Event()
+
+    def slowly() -> Iterator[int]:
+        yield 2
+        assert not released.wait(0.3)  # three times the grace
+        yield from range(3, COUNT)
+
+    first = of([1]).pipe(futures(pool))
+    kept = Kept()
+    then = sources.from_events(slowly, time_of=None, live=live)
+    summary = run(as_ours(first.pipe(ops.concat(then)), kept), [kept.sink()], grace=0.1)
+    assert (kept.items, summary.complete, summary.ended_by) == (list(range(1, COUNT)), True, "end of input")
+
+
+def test_a_source_that_cannot_be_opened_in_mid_run_is_waited_for_by_no_one(tmp_path: Path) -> None:
+    missing = sources.from_lines(tmp_path / "missing", str, time_of=None)
+    kept = Kept()
+    graph: Any = numbers().pipe(ops.concat(missing.pipe(op.change(hash))), ops.catch(rx.of(99)))
+    run(graph, [kept.sink()])
+    assert kept.items == [*range(COUNT), 99]
+
+
+def test_at_the_end_nothing_of_the_graph_goes_on() -> None:
+    """Neither a thread that emits for ever nor what an operator holds."""
+    ticked, closed = list[int](), list[str]()
+    for_ever = rx.interval(0.001, scheduler=TimeoutScheduler()).pipe(ops.do_action(ticked.append))
+    held: Observable[int] = rx.using(lambda: Disposable(lambda: closed.append("closed")), lambda _: for_ever)
+    run(numbers().pipe(ops.merge(held)), grace=0.01)
+    count = len(ticked)
+    assert closed == ["closed"]
+    threading.Event().wait(0.05)
+    assert len(ticked) <= count + 1  # the one that was under way
 
 
 def test_what_is_stopped_does_not_wait() -> None:

@@ -35,6 +35,7 @@ from agentsight_rx.sources import (
     TlsOptions,
 )
 from agentsight_rx.sources.opened import SourceOptions
+from agentsight_rx.sources.session_files.source import TranscriptsOptions
 from agentsight_rx.store.spool import SpoolOptions
 
 
@@ -172,6 +173,7 @@ MADE: tuple[Options, ...] = (
     StdioOptions(TARGET),
     SystemOptions(),
     TlsOptions(),
+    TranscriptsOptions("/home/a", 1000),
     OtelOptions(),
     SpoolOptions("x", "web1"),
     SourceOptions(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -150,3 +152,41 @@ def test_each_failure_and_its_end_are_said_once(takes: str, said: list[str], cap
     lines = capsys.readouterr().err.splitlines()
     assert len(said) == len(lines), lines
     assert all(part in line for part, line in zip(said, lines, strict=True)), lines
+
+
+class Ending(Writer):
+    """Raises what would end a program, in one of its methods."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__()
+        self._method = method
+
+    def _end(self, method: str) -> None:
+        if method == self._method:
+            sys.exit(5)
+
+    def write(self, batch: Sequence[TlsChunk], /) -> None:
+        self._end("write")
+        super().write(batch)
+
+    def close(self) -> None:
+        self._end("close")
+
+
+@pytest.mark.parametrize(("method", "lost"), [("write", 8), ("close", 1)])
+def test_a_writer_that_would_end_the_program_fails_as_any_other(method: str, lost: int) -> None:
+    thread, ledger = run(Ending(method), [chunks(5, 1), chunks(3, 1)])
+    assert thread.failure == "SystemExit: 5"
+    assert ledger.entries() == [Entry("sink", Reason.SINK_FAILED, lost)]
+
+
+def test_what_a_sink_whose_thread_has_stopped_holds_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", print)
+    ledger = Ledger()
+    thread = SinkThread(Sink("sink", lambda _: Writer(), is_watched=lambda: 1 // 0 > 0), ledger)
+    thread.open()
+    thread.put(chunks(5, 1))
+    thread.close()
+    thread.start()
+    thread.end(60)
+    assert ledger.entries() == [Entry("to sink", Reason.SINK_FAILED, 5)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import pytest
@@ -12,11 +13,11 @@ from hypothesis import strategies as st
 
 from agentsight_rx import op, run
 from agentsight_rx.core.engine import Engine, Site
-from agentsight_rx.core.errors import UsageError
+from agentsight_rx.core.errors import GraphError, UsageError
 from agentsight_rx.core.machine import Kernel
 from agentsight_rx.core.stream import Operator, of
 from agentsight_rx.events import Origin, Readline
-from agentsight_rx.events.loss import Reason
+from agentsight_rx.events.loss import Entry, Reason
 from agentsight_rx.operators import Pair, Session, Sliding, Tumbling, Window, unix_ns
 from agentsight_rx.view import SessionRow
 
@@ -114,8 +115,10 @@ def test_windows_are_the_same_in_any_order_within_the_lateness(
 ) -> None:
     kernel, site = running(op.window(kind, key=key_of, lateness=1.0))
     windows = [*fed(kernel, arrivals(typed), size, ticks), *kernel.finish()]
-    assert sorted(map(shown, windows)) == sorted(expected_windows(kind, [each.event for each in typed]))
-    assert site.meter.entries() == []
+    expected = expected_windows(kind, [each.event for each in typed])
+    assert sorted(map(shown, windows)) == sorted(expected)
+    between = len({each.event.command for each in typed} - {command for window in expected for command in window[3]})
+    assert site.meter.entries() == [Entry("timed", Reason.FILTERED, between)] * bool(between)
     for each in windows:
         assert [event.origin.time_ns for event in each.events] == sorted(event.origin.time_ns for event in each.events)
     whole = [each.end_ns for each in windows if not each.is_partial]
@@ -221,6 +224,14 @@ def test_the_time_of_an_item() -> None:
         (lambda: op.window(Tumbling(1.0), lateness=-1.0), "lateness"),
         (lambda: op.join_within(-1.0, is_even, is_even), "seconds, of at least 0"),
         (lambda: op.join_within(1.0, is_even, is_even, limit=0), "limit"),
+        (lambda: Tumbling(math.inf), "seconds.* finite"),
+        (lambda: Sliding(1.0, every=math.inf), "every.* finite"),
+        (lambda: Session(math.inf), "gap.* finite"),
+        (lambda: op.window(Tumbling(1.0), lateness=math.inf), "lateness.* finite"),
+        (lambda: op.join_within(math.inf, is_even, is_even), "seconds, of at least 0"),
+        (lambda: op.window(Sliding(3600.0, every=0.01)), "an event would be in more than 65536 windows"),
+        (lambda: op.window(cast("Any", Tumbling)), "op.window wants op.Tumbling.* and got the class Tumbling"),
+        (lambda: op.window(cast("Any", 1.0)), "op.window wants op.Tumbling.* and got a value of float"),
     ],
 )
 def test_wrong_values_are_said(make: Any, said: str) -> None:
@@ -230,3 +241,44 @@ def test_wrong_values_are_said(make: Any, said: str) -> None:
 
 def test_a_pair_is_two_events() -> None:
     assert Pair(1, 2) == Pair(first=1, second=2)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=repr)
+def test_a_key_that_is_not_equal_to_itself_loses_nothing(kind: Any) -> None:
+    kernel, site = running(op.window(kind, key=lambda _: math.nan))
+    windows = [*kernel.feed([line(10_100, number) for number in range(9)]), *kernel.finish()]
+    assert {event.command for each in windows for event in each.events} == set(map(str, range(9)))
+    assert site.meter.entries() == []
+
+
+@pytest.mark.parametrize("kind", [Tumbling(2.0), Sliding(2.0, every=1.0), Session(2.0)], ids=repr)
+def test_many_keys_at_once_are_as_few(kind: Any) -> None:
+    """Of each the work is its own: 30,000 sessions that are open at once took minutes when each event looked at all of them."""
+    kernel, site = running(op.window(kind, key=lambda event: event.command))
+    windows = [*kernel.feed([line(10_000 + number // 100, number) for number in range(30_000)]), *kernel.finish()]
+    assert len({each.key for each in windows}) == 30_000
+    assert site.meter.entries() == []
+
+
+@pytest.mark.parametrize("time", [math.nan, None])
+def test_a_time_that_is_none_is_an_error_at_its_event(time: Any) -> None:
+    def time_of(_: object) -> Any:
+        return time
+
+    for operator in (op.window(Session(1.0), time_of=time_of), op.join_within(1.0, is_even, is_third, time_of=time_of)):
+        with pytest.raises(GraphError, match="given Readline"):
+            run(of([line(10_000, 6)]).pipe(operator))
+
+
+def test_what_is_neither_needs_no_time() -> None:
+    """A graph of `trace` emits rows without one beside its events."""
+    kernel, _ = running(op.join_within(1.0, lambda item: item == 1, lambda item: item == 2, time_of=lambda item: item * S))
+    assert list(kernel.feed(["neither", 1, None, 2])) == [Pair(1, 2)]
+
+
+def test_a_pair_within_no_time_has_one_time() -> None:
+    made = [Readline(Origin(1, 0, wall_ns=10 * S + ns), "6") for ns in (0, 0, 1)]
+    kernel, _ = running(op.join_within(0.0, is_even, is_third))
+    assert [(each.first.origin.wall_ns, each.second.origin.wall_ns) for each in kernel.feed(made)] == [(10 * S, 10 * S)] * 2
+    kernel, _ = running(op.join_within(0.0, is_even, is_third, key=lambda event: event.command))
+    assert kernel.feed([line(10_000 + number // 10, number) for number in range(30_000)]) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -301,3 +301,67 @@ def test_a_run_that_is_saved_asks_again_about_what_has_no_answer() -> None:
         assert entry is not None
         resumed.doors.take(*entry)
     assert (before, after) == (["echo 0"], [f"echo {number}" for number in range(1, 6)])
+
+
+class _Answer:
+    """What is awaited, and no coroutine."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __await__(self) -> Generator[Any, None, int]:
+        yield from asyncio.sleep(0).__await__()
+        return self._number
+
+
+async def answers_later(number: int) -> _Answer:
+    return _Answer(number)
+
+
+@pytest.mark.parametrize("function", [_Answer, answers_later])
+def test_whatever_can_be_awaited_is(function: Callable[[int], Any]) -> None:
+    items, summary = run_kept(numbers().pipe(op.map_async(function)))
+    assert (items, summary.complete) == (list(range(COUNT)), True)
+
+
+def yields(number: int) -> Iterator[int]:
+    yield number
+
+
+async def yields_later(number: int) -> AsyncIterator[int]:
+    yield number
+
+
+@pytest.mark.parametrize("function", [yields, yields_later])
+def test_a_function_that_yields_is_refused(function: Callable[[int], Any]) -> None:
+    with pytest.raises(UsageError, match=f"one answer, and {function.__name__} yields"):
+        op.map_async(function)
+
+
+def hurries(_: int) -> None:
+    raise TimeoutError
+
+
+async def hurries_later(_: int) -> None:
+    raise TimeoutError
+
+
+@pytest.mark.parametrize("function", [hurries, hurries_later])
+def test_a_timeout_of_the_function_itself_is_its_own_error(function: Callable[[int], Any]) -> None:
+    with pytest.raises(GraphError, match=r"given int: TimeoutError: $"):
+        run(numbers().pipe(op.map_async(function, timeout=3600.0)))
+
+
+def ends_the_program(number: int) -> int:
+    if number == 10:
+        raise SystemExit
+    return number
+
+
+def test_a_run_that_was_ended_leaves_no_thread() -> None:
+    before = set(threading.enumerate())
+    with pytest.raises(SystemExit):
+        run(numbers().pipe(op.map_async(double), op.change(ends_the_program)))
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+        assert not thread.is_alive()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from reactivex import Observable
 from reactivex import operators as rx
 
 from agentsight_rx import Summary, merge, run, sources
-from agentsight_rx.errors import CaptureError
+from agentsight_rx.errors import CaptureError, GraphError
 from agentsight_rx.events import Loss, Origin, Readline
 from agentsight_rx.events.loss import Reason
 
@@ -49,6 +49,101 @@ def test_what_is_behind_an_error_is_missing_and_what_is_before_is_not() -> None:
         assert [line(1)] == found
         (failure,) = summary.failures
         assert failure.endswith("the reader stopped: ArithmeticError('broken')")
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("error", [SystemExit(7), KeyboardInterrupt()])
+def test_what_ends_the_program_ends_the_run_as_what_it_is(error: BaseException, *, beside: bool, live: bool) -> None:
+    """Also on a thread of the run, where Python would end that thread alone."""
+
+    def events() -> Iterator[Readline]:
+        yield line(1)
+        yield line(2)
+        raise error
+
+    async def awaited() -> AsyncIterator[Readline]:
+        for event in events():
+            yield event
+
+    for ending in (sources.from_events(events, live=live), sources.from_async_iterable(awaited, live=live)):
+        found: list[Readline] = []
+        graph = merge(ending, sources.from_events([line(3)])) if beside else ending
+        with pytest.raises(type(error)):
+            run(graph.pipe(rx.do_action(found.append)))
+        assert [line(1), line(2)] == found[:2]
+
+
+def test_an_async_iterable_that_is_cancelled_has_failed() -> None:
+    async def cancelled() -> AsyncIterator[Readline]:
+        yield line(1)
+        raise asyncio.CancelledError
+
+    async def cancels_itself() -> AsyncIterator[Readline]:
+        yield line(1)
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    for events in (cancelled, cancels_itself):
+        summary, found = ran(sources.from_async_iterable(events))
+        assert [line(1)] == found
+        assert ("async: the reader stopped: RuntimeError('the source was cancelled')",) == summary.failures
+
+
+class _Batches:
+    """A reader of one batch, of which the engine is the first to ask the times."""
+
+    def __init__(self) -> None:
+        self._batches = [[line(1), line(2), line(3)]]
+
+    def open(self) -> None: ...
+
+    def poll(self, timeout: float, /) -> Sequence[Readline] | None:
+        return self._batches.pop() if self._batches else None
+
+    def lost(self) -> Sequence[Readline]:
+        return ()
+
+    def close(self) -> Sequence[Readline]:
+        return ()
+
+
+def test_a_time_that_raises_stop_iteration_is_no_end_of_the_events() -> None:
+    def time_of(event: Readline) -> int:
+        if event == line(2):
+            raise StopIteration
+        return event.origin.time_ns
+
+    summary, found = ran(sources.from_events([line(1), line(2), line(3)], time_of=time_of))
+    assert [line(1)] == found
+    assert ("events: the reader stopped: StopIteration()",) == summary.failures
+    plain = sources.from_events([line(1), line(2), line(3)])
+    for graph in (sources.from_reader(_Batches, time_of=time_of), merge(plain, plain, time_of=time_of)):
+        with pytest.raises(GraphError, match="time_of raised StopIteration, given Readline"):
+            ran(graph)
+
+
+class _Wordless(Exception):
+    """An error whose own methods fail."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+    __repr__ = __str__
+
+
+def test_an_error_without_a_text_is_a_failure_as_any_other() -> None:
+    def events() -> Iterator[Readline]:
+        yield line(1)
+        raise _Wordless
+
+    for graph in (sources.from_events(events), merge(sources.from_events(events), sources.from_events([line(3)]))):
+        summary, found = ran(graph)
+        assert line(1) in found
+        assert ("events: the reader stopped: a _Wordless without a text",) == summary.failures
+        assert not summary.complete
 
 
 def test_values_without_a_time_are_refused_unless_their_source_says_so() -> None:

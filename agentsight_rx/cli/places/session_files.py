@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from ...core.bounded import Weighed
 from ...llm.agents.known import AGENTS, Agent
 from ...policy.redaction.redactor import Redactor
-from ...sources.transcripts.files import AgentFile, Home, Listing, OpenedFile, Version
+from ...sources.session_files.files import AgentFile, Home, Listing, OpenedFile, Version
 from ...view.transcripts import OpencodeDatabase, Transcript, opencode, parser_of
 from ...view.transcripts.matching import Located
 

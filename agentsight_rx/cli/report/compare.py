@@ -11,7 +11,7 @@ from msgspec import Struct
 from ...core.errors import UsageError
 from ...core.messages import program
 from ...llm.agents.known import AGENTS
-from ...sources.transcripts.files import home_of_user
+from ...sources.session_files.files import home_of_user
 from ...store.rows.tool_words import asked_for
 from ...store.words import amount, count, plural
 from ...view import CallRow, ToolRow

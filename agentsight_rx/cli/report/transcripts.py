@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ...core.messages import program
 from ...policy.redaction.redactor import Redactor
-from ...sources.transcripts.files import home_of_user
+from ...sources.session_files.files import home_of_user
 from ...store.words import amount, count, plural
 from ...view.queries import sessions_named
 from ...view.queries.choosing import selection_of

@@ -15,7 +15,7 @@ from ...core.errors import StoreError
 from ...core.messages import program
 from ...llm.prices import Prices
 from ...policy.redaction.redactor import Redactor
-from ...sources.transcripts.files import Home, home_of_user
+from ...sources.session_files.files import Home, home_of_user
 from ...store.state import LmdbStore, is_being_written
 from ...view.queries.top.live import live_rows
 from ...view.queries.top.stored import saved_rows

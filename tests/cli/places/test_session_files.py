@@ -11,8 +11,8 @@ import pytest
 
 from agentsight_rx.cli.places import session_files as transcripts
 from agentsight_rx.cli.places.session_files import Found, TranscriptFiles, with_log
-from agentsight_rx.sources.transcripts import files as opening
-from agentsight_rx.sources.transcripts.files import Home, home_of_user
+from agentsight_rx.sources.session_files import files as opening
+from agentsight_rx.sources.session_files.files import Home, home_of_user
 from agentsight_rx.view.transcripts import OpencodeDatabase
 from tests.view.transcripts.reading import REDACTOR
 from tests.view.transcripts.samples import CLAUDE, CODEX, GEMINI, GEMINI_LINES, opencode_database

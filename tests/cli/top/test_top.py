@@ -17,7 +17,7 @@ from agentsight_rx.cli.top.families import Families
 from agentsight_rx.cli.top.looks import Look, Wanted
 from agentsight_rx.cli.top.table import COLUMNS, screen_lines
 from agentsight_rx.errors import StoreError, UsageError
-from agentsight_rx.sources.transcripts.files import Home
+from agentsight_rx.sources.session_files.files import Home
 from agentsight_rx.view.queries.top.top import TopRow
 from tests.cli.report.story import recorded, small_story
 from tests.cli.top.scene import HOSTILE, printed, row

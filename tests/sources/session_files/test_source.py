@@ -16,8 +16,8 @@ from agentsight_rx.core.sink import Sink
 from agentsight_rx.events import Loss, SessionEntry, Witness
 from agentsight_rx.events.loss import Reason
 from agentsight_rx.runtime.run import Run
-from agentsight_rx.sources.transcripts import source
-from agentsight_rx.sources.transcripts.source import Progress, TranscriptsOptions, transcripts
+from agentsight_rx.sources.session_files import source
+from agentsight_rx.sources.session_files.source import Progress, TranscriptsOptions, transcripts
 from agentsight_rx.store.rows.kind import ROW_TABLES
 from agentsight_rx.store.state import LmdbStore
 from tests.runtime.test_resume import copies, saved_always
