@@ -630,8 +630,9 @@ class Run:
                     if batch:
                         self._saving.reached(hub, self._saving.place(hub))
                     self._save()
-                while len(self._inbox) and not self._graph_done:
-                    self._take_next(0)
+                for _ in range(len(self._inbox)):  # what is there by now; more may come for ever
+                    if not self._graph_done:
+                        self._take_next(0)
                 if self._graph_done:
                     break
         finally:
@@ -746,7 +747,7 @@ class Run:
         counted_s, came = time.monotonic(), False
         try:
             while not self._stopping.is_set() and hub.wanted:
-                if not hub.live and self._crowded():
+                if not hub.live and self._crowded(hub):
                     pause(_IDLE_S)
                     yield ()
                     continue
@@ -793,8 +794,14 @@ class Run:
             return Overflow(owed.count + now.count - 1, owed.size + now.size)
         return now
 
-    def _crowded(self) -> bool:
-        return self._inbox.fill > _ROOM / 4 or self._engine.doors.are_crowded or any(sink.fill > _ROOM for sink in self._sinks)
+    def _crowded(self, hub: Hub[Any]) -> bool:
+        """Its source waits. One that the engine reads itself puts nothing into the box."""
+        here = self._polled_here is not None and self._polled_here.hub is hub
+        return (
+            (self._inbox.fill > _ROOM / 4 and not here)
+            or self._engine.doors.are_crowded
+            or any(sink.fill > _ROOM for sink in self._sinks)
+        )
 
 
 def _silent(stage: Meter) -> str:
