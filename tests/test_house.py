@@ -102,9 +102,11 @@ def test_what_threads_decode_has_its_decoder_beforehand() -> None:
     by_type = re.compile(r"msgspec\.(?:json|msgpack)\.(?:decode\([^)]*type=|Decoder\()|msgspec\.convert\(")
     files = [*(PACKAGE / "sources").rglob("*.py"), PACKAGE / "store" / "state" / "table.py"]
     found = [str(each.relative_to(PACKAGE)) for each in files if by_type.search(each.read_text())]
-    assert sorted(found) == ["sources/replay/original_lines.py", "sources/replay/own_lines.py"], (
-        "a replay is decoded by one thread"
-    )
+    assert sorted(found) == [
+        "sources/replay/original_lines.py",
+        "sources/replay/own_lines.py",
+        "sources/session_files/source.py",
+    ], "a replay, and the files of an import, are decoded by one thread"
 
 
 IN_THE_ROOT = {

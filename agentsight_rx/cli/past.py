@@ -44,8 +44,8 @@ def import_command(
     """
     Read the session files that agents keep in your home into a store, which stays when they are deleted; without root.
 
-    It goes on where it was: what was read is not read again. Nothing is changed in the folders of the agents, and nothing
-    leaves this machine. What is read so is the word of the agent: no program, file or connection was seen.
+    It goes on where it was. Nothing is changed in the folders of the agents, and nothing leaves this machine. The rows are the
+    word of the agent: no program, file or connection was seen.
     """
     path = past_store(db)
     if forget:

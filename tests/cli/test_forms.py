@@ -19,7 +19,12 @@ from tests.cli.test_terminal import LINE, on_a_terminal
 # To standard output: messages go to the other one
 PAUSE = {"watch pause", "watch resume"}
 WRITE_NOTHING = {"record", "serve", "ship", "cluster run", "cluster load", "guard continue", "guard end", *PAUSE}
-ACT = {"service install", "service uninstall", "mcp install"}  # they name what they did, or would do: files and commands
+ACT = {
+    "service install",
+    "service uninstall",
+    "mcp install",
+    "import",
+}  # they name what they did, or would do: files and commands
 
 
 def commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:

@@ -36,6 +36,7 @@ _COMMANDS = (
     "bench",
     "demo",
     "report",
+    "import",
     "mcp",
     "cluster",
     "ship",

@@ -43,7 +43,7 @@ def machine_store() -> Path:
 
 
 def past_store(given: Path | None) -> Path:
-    """The store of what was imported of agents' own files. Raises UnwritableError where its folder cannot be made."""
+    """The store of sessions from agents' own files. Raises UnwritableError where its folder cannot be made."""
     if given is not None:
         return given
     folder = _folder()
@@ -106,7 +106,7 @@ def recorded(given: Path | None = None) -> list[Path]:
 
 
 def _imported() -> list[Path]:
-    """What was imported is shown by itself where nothing was recorded: a session may be in both."""
+    """The imported sessions, for when nothing was recorded: a session may be in both."""
     with suppress(UnwritableError):
         past = _folder() / PAST
         return [past] if past.is_file() else []

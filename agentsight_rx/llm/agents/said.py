@@ -11,6 +11,8 @@ from functools import lru_cache
 
 from ...core.start import regex
 
+MADE_UP = "#"  # the begin of an id that a session file does not have, and that is made of the place
+
 # -- what stands in a prompt beside the words of a person -------------------------------------------------------------------
 
 # Tags around what a program wrote: Claude Code, Codex, Gemini CLI, opencode, Copilot, cline, Kimi, vibe, gptme, mini-swe-agent

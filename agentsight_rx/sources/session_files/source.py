@@ -34,8 +34,8 @@ _BROKEN = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError
 
 class TranscriptsOptions(Options, frozen=True):
     """
-    The session files below a home, of the user `uid` alone: of these `agents`, all that are known without one, and not those
-    that were written last before `since_ms`. `follow` goes on with what is appended, until the run is stopped.
+    The session files below a home that belong to the user `uid`: of these `agents`, or of all agents that are known. Older
+    files than `since_ms` are left out. `follow` goes on with new lines until the run is stopped.
     """
 
     home: str
@@ -81,6 +81,11 @@ class _FileState(Struct, frozen=True, array_like=True):
     parser: Raw = _NONE
 
 
+# Decoders are made beforehand: two threads that use a type first at the same time end the process
+_PLACES: msgspec.msgpack.Decoder[tuple[int, list[_FileState]]] = msgspec.msgpack.Decoder(tuple[int, list[_FileState]])
+_JSON: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
+
+
 class _Reader:
     def __init__(self, options: TranscriptsOptions, progress: Progress) -> None:
         self._home = Home(options.home, options.uid)
@@ -102,7 +107,7 @@ class _Reader:
         return msgspec.msgpack.encode((self._time_ns, list(self._places.values())))
 
     def go_on(self, place: bytes, /) -> None:
-        self._time_ns, known = msgspec.msgpack.decode(place, type=tuple[int, list[_FileState]])
+        self._time_ns, known = _PLACES.decode(place)
         for each in known:
             self._note(each)
 
@@ -256,7 +261,7 @@ def _lines(opened: OpenedFile, offset: int) -> tuple[list[bytes], int]:
 
 
 def _whole(opened: OpenedFile, *, is_lines: bool) -> tuple[list[bytes], int]:
-    """All of a file; what is too large is one line that is."""
+    """All of a file. One that is too large becomes one line that is."""
     data = b"".join(opened.chunks()) if not opened.is_too_large else b" " * (_LINE_MOST + 1)
     return data.splitlines() if is_lines else [data], opened.size
 
@@ -284,6 +289,3 @@ def _answer(entry: Said) -> tuple[str, str] | None:
 
 def _head(opened: OpenedFile, offset: int) -> bytes:
     return blake2b(opened.read_at(0, min(_HEAD, offset)), digest_size=16).digest()
-
-
-_JSON: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)

@@ -12,8 +12,7 @@ from ...core.bounded import Recent
 from ...events import SessionEntry, ToolCall, milliseconds
 from ...events.tokens import Usage, counts_of
 from ...llm import ToolResult
-from ...llm.agents.said import typed
-from ...llm.agents.session_files import MADE_UP
+from ...llm.agents.said import MADE_UP, typed
 from ..rows.kinds import AuditRow, CallRow, Row, RowGone, SessionRow
 from ..words import cut
 from .call_rows import TEXT_MOST, WRITTEN_MOST, ended_rows
@@ -54,7 +53,7 @@ Judged: TypeAlias = Callable[[list[Changed]], list[Row]]
 
 
 class Said:
-    """What was read of files. `judged` makes the rows of tools of which more is known."""
+    """Calls and sessions of files. `judged` makes the rows of tools of which more is known."""
 
     def __init__(self, sessions: Sessions, tools: Tools, judged: Judged) -> None:
         self._sessions = sessions
@@ -147,7 +146,7 @@ class Said:
         return rows
 
     def _read_anew(self, entry: SessionEntry, known: CallRow) -> None:
-        """The prompt of an answer that is known is not that of the next one, where its file is read from the begin again."""
+        """Where a file is read from its begin again, a prompt whose answer is known is not one of the next answer."""
         key = (entry.session, entry.thread)
         before = self._before.get(key)
         if before is not None and before.texts and typed(_joined(before))[:TEXT_MOST] == known.prompt:

@@ -11,8 +11,7 @@ from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...events import SessionEntry, Usage, milliseconds
-from ...llm.agents.said import typed
-from ...llm.agents.session_files import MADE_UP
+from ...llm.agents.said import MADE_UP, typed
 from ...llm.resent import decoded
 from ...policy.redaction.redactor import Redactor
 from ...wire.lines import Line, LineDecoder

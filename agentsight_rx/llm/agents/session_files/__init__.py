@@ -11,9 +11,9 @@ from typing import Any
 from .claude import ClaudeCode
 from .codex import Codex
 from .gemini import GeminiCli
-from .parser import MADE_UP, Parser
+from .parser import Parser
 
-__all__ = ["MADE_UP", "PARSERS", "Parser", "parser_for"]
+__all__ = ["PARSERS", "Parser", "parser_for"]
 
 # (agent, suffix of the file) -> its parser
 PARSERS: dict[tuple[str, str], type[Parser[Any]]] = {

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from msgspec import field
 
 from ....events import SessionEntry, ToolCall, Usage
+from ..said import MADE_UP
 from .fields import count, mapping, moment, objects, shown, spoken, text
-from .parser import MADE_UP, Parser, State
+from .parser import Parser, State
 
 _NO_MODEL = "<synthetic>"  # of a message that Claude Code made itself, such as an error
 _TITLES = {"summary": "summary", "ai-title": "aiTitle", "custom-title": "customTitle"}

@@ -16,8 +16,9 @@ from msgspec import field
 
 from ....events import SessionEntry, ToolCall, Usage
 from ...resent import decoded
+from ..said import MADE_UP
 from .fields import count, mapping, moment, objects, shown, spoken, text
-from .parser import MADE_UP, Parser, State
+from .parser import Parser, State
 
 # Kind of item -> the field of its input
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input", "local_shell_call": "action", "web_search_call": "action"}

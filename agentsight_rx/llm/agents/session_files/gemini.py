@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 
 from ....core.bounded import Recent
 from ....events import SessionEntry, ToolCall, Usage
+from ..said import MADE_UP
 from .fields import count, mapping, moment, objects, shown, spoken, text
-from .parser import MADE_UP, Parser, State
+from .parser import Parser, State
 
 _MESSAGES_MOST = 20_000
 

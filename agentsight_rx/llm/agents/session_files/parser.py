@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from ....events import EntryKind, Origin, SessionEntry
+from ..said import MADE_UP
 
 _NS = 1_000_000  # of a millisecond
-MADE_UP = "#"  # the begin of an id that the file does not have: it is made of the place
 
 
 class State(Struct):
@@ -25,7 +25,7 @@ class State(Struct):
     project: str = ""
     title: str = ""
     model: str = ""
-    told: bool = True  # there is an entry with these
+    is_out: bool = True  # there is an entry with these
     number: int = 0  # of answers, or of tools, without an id
 
 
@@ -58,7 +58,7 @@ class Parser(Generic[S]):
         raise NotImplementedError
 
     def finish(self) -> Iterator[SessionEntry]:
-        """What is known at the end of the file."""
+        """The entries that are known at the end of the file alone."""
         return iter(())
 
     def saw(self, time_ms: int) -> None:
@@ -73,18 +73,18 @@ class Parser(Generic[S]):
         return SessionEntry(origin, self.agent, self.state.session, kind, **said)
 
     def note(self, **found: str) -> None:
-        """What is said of the whole session."""
+        """Keep facts of the whole session."""
         for name, value in found.items():
             if value and getattr(self.state, name) != value:
                 setattr(self.state, name, value)
-                self.state.told = False
+                self.state.is_out = False
 
     def facts(self, **found: str) -> Iterator[SessionEntry]:
         """The same, as an entry where there is something new."""
         self.note(**found)
         state = self.state
-        if not state.told:
-            state.told = True
+        if not state.is_out:
+            state.is_out = True
             yield self.entry(
                 "session",
                 folder=state.folder,

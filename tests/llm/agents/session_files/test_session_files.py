@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -118,14 +118,18 @@ def test_a_file_in_pieces_has_the_same_entries(key: tuple[str, str], cuts: set[i
     assert read(*key, lines) == entries
 
 
+OTHERS: list[Any] = [None, True, -1, 2**70, 1.5, "", "é", [], {}, [None], {"a": []}]
+
+
 def mutated(value: Any, other: Any, place: list[int]) -> Any:
     """The value with another one at this place, counted from the outside."""
     place[0] -= 1
     if place[0] == 0:
         return other
     if isinstance(value, dict):
-        return {name: mutated(each, other, place) for name, each in value.items()}
-    return [mutated(each, other, place) for each in value] if isinstance(value, list) else value
+        members = cast("dict[str, Any]", value)
+        return {name: mutated(each, other, place) for name, each in members.items()}
+    return [mutated(each, other, place) for each in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize("key", FILES, ids=lambda key: key[1])
@@ -133,11 +137,12 @@ def mutated(value: Any, other: Any, place: list[int]) -> Any:
 def test_no_wrong_value_breaks_a_parser(key: tuple[str, str], data: st.DataObject) -> None:
     values: Sequence[Any] = [json.loads(line) for line in FILES[key]]
     number = data.draw(st.integers(0, len(values) - 1))
-    other: Any = data.draw(st.sampled_from([None, True, -1, 2**70, 1.5, "", "é", [], {}, [None], {"a": []}]))
-    changed = mutated(values[number], other, [data.draw(st.integers(1, 60))])
+    other: Any = data.draw(st.sampled_from(OTHERS))
+    changed: Any = mutated(values[number], other, [data.draw(st.integers(1, 60))])
     parser = parser_for(*key)
     assert parser is not None
-    for value in [*values[:number], *([changed] if isinstance(changed, dict) else []), *values[number + 1 :]]:
+    kept: list[Any] = [changed] if isinstance(changed, dict) else []
+    for value in [*values[:number], *kept, *values[number + 1 :]]:
         for entry in parser.take(value):
             assert msgspec.msgpack.encode(entry)
     list(parser.finish())
