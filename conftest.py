@@ -1,6 +1,7 @@
 """
-Two workers share the suite (test.sh). A file whose tests trace programs or open a browser runs in one of them, so that what its
-tests share is started once. No example of a property has a deadline: how long one takes depends on what else the machine does.
+Three workers share the suite of two processors (test.sh): tests that trace programs or open a browser leave half of their time
+to others. So files of such tests are spread among the others, and a worker takes one whole file after the other: what its tests
+share is started once. No example of a property has a deadline: how long one takes depends on what else the machine does.
 
 A usual run has a fifth of the examples of each property, and leaves out the tests that are marked as thorough: they repeat
 what others show, for one more program, cell or build. --all has all of both, before a release. --quick is for the loop of a
@@ -11,7 +12,8 @@ tests/needs.py decides what a machine or a user without rights leaves out; --all
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import gc
+from collections.abc import Generator, Iterable, Iterator
 
 import pytest
 from hypothesis import settings
@@ -23,6 +25,8 @@ settings.register_profile("quick", deadline=None, max_examples=12)
 # ./test.sh --coverage measures with these
 settings.register_profile("quick, the same each time", deadline=None, max_examples=20, derandomize=True)
 settings.load_profile("usual")
+
+_WAITING = 0.8  # the share of the run in which files whose tests wait begin
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,8 +57,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left]
         with_fewer_examples(items)
     for item in items:
-        if item.get_closest_marker("live") or item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    if config.getoption("loadgroup", default=False):  # in a worker
+        items[:] = _spread(items)
+
+
+def _spread(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
+    """Groups whose tests wait among the others, of which a part comes last, so that no long one ends alone; long ones first."""
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        groups.setdefault("_".join(str(mark.args[0]) for mark in item.iter_markers("xdist_group")), []).append(item)
+    waiting: list[list[pytest.Item]] = []
+    busy: list[list[pytest.Item]] = []
+    for group in sorted(groups.values(), key=lambda group: (not _any(group, "slow"), -len(group))):
+        (waiting if _any(group, "live", "browser") else busy).append(group)
+    places = [((number + 1) / len(busy), group) for number, group in enumerate(busy)]
+    places += [(_WAITING * number / len(waiting), group) for number, group in enumerate(waiting)]
+    for _, group in sorted(places, key=lambda place: place[0]):
+        yield from group
+
+
+def _any(group: Iterable[pytest.Item], *markers: str) -> bool:
+    return any(item.get_closest_marker(marker) for item in group for marker in markers)
 
 
 @pytest.hookimpl(trylast=True)  # behind -m and -k: what is not run needs nothing
@@ -62,6 +87,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     from tests.needs import skip_what_lacks
 
     skip_what_lacks(session.items)
+    gc.collect()
+    gc.freeze()  # thousands of tests live until the end: no look for garbage has to walk through them
 
 
 @pytest.hookimpl(wrapper=True)

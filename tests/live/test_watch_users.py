@@ -63,13 +63,15 @@ OF_A = re.compile(r"\bclaude\b(?!-sonnet)|of claude")  # A's agent, and what it 
 
 class Machine:
     """
-    A mount namespace in which the recordings of users are in a file system of its own, and a control group for its agents.
+    A mount namespace in which the recordings of users are in a file system of its own, and a control group for its agents. So
+    are temporary files: who looks through all of them finds what this machine has made, and walks through nothing else.
     """
 
     def __init__(self, stack: ExitStack, top: Path, group: Path) -> None:
         self._stack, self.top, self.group = stack, top, group
         place = USERS.parent
-        script = f"mount --bind {_ROOT} {_THERE}; mount -t tmpfs -o mode=755 tmpfs {place}; echo ready; read -r _"
+        temporary = "".join(f"mount -t tmpfs -o mode=1777 tmpfs {each}; " for each in ("/tmp", "/var/tmp", "/dev/shm"))
+        script = f"mount --bind {_ROOT} {_THERE}; {temporary}mount -t tmpfs -o mode=755 tmpfs {place}; echo ready; read -r _"
         words = ["unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-ec", script]
         self.holder = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         stack.callback(end, self.holder)
@@ -135,7 +137,7 @@ class Machine:
 
 @pytest.fixture
 def machine() -> Generator[Machine]:
-    top = Path(tempfile.mkdtemp(prefix="agentsight-rx-users-"))
+    top = Path(tempfile.mkdtemp(prefix="agentsight-rx-users-", dir="/run"))  # which stays, unlike temporary files
     top.chmod(0o755)
     (top / "root").mkdir(mode=0o700)
     try:

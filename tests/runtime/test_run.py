@@ -324,6 +324,7 @@ class _Sharing:
         self.timeouts.add(timeout)
         if self.batches:
             self.batches -= 1
+            self.rung.set()  # as a ring of the kernel that holds more
             return [Readline(Origin(self.batches + 1, 1), self.name)]
         if self.fails:
             raise ValueError("broken")

@@ -229,7 +229,7 @@ class Loaded:
     def skips(self) -> dict[str, int]:
         """Of each program how often the kernel skipped it, in the run in which that was least often."""
         fewest: dict[str, int] = {}
-        for (name, kind, *_), program in self._programs.items():
+        for (name, kind, *_), program in list(self._programs.items()):  # another source may load one meanwhile
             if kind in (TRACEPOINT, RAW_TRACEPOINT):  # the kernel skips no probe
                 fewest[name] = min(fewest.get(name, sys.maxsize), skipped_runs(program))
         return fewest

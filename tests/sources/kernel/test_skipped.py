@@ -8,6 +8,7 @@ from struct import pack
 
 import pytest
 
+from agentsight_rx.sources.kernel import loaded as loading
 from agentsight_rx.sources.kernel.loaded import THIS_RUN, Function, Image, Loaded
 from agentsight_rx.sources.kernel.syscall import RAW_TRACEPOINT, run_once
 
@@ -67,3 +68,18 @@ def test_an_event_that_no_run_of_a_program_saw_is_counted(
         finally:
             for fd in attached:
                 os.close(fd)
+
+
+@pytest.mark.live
+def test_a_program_may_be_loaded_while_they_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By another source, which is still being opened."""
+    image = Image((), tuple(Function(name, printing(1), ()) for name in ("first", "second")), 1)
+    with closing(Loaded(image)) as loaded:
+
+        def load_another(_: int) -> int:
+            return loaded.load("second", RAW_TRACEPOINT) * 0
+
+        loaded.load("first", RAW_TRACEPOINT)
+        monkeypatch.setattr(loading, "skipped_runs", load_another)
+        assert {"first": 0} == loaded.skips()
+        assert {"first": 0, "second": 0} == loaded.skips()
