@@ -27,8 +27,8 @@ _SUB_AGENT = "agent-"  # the begin of a file's name
 class _State(State):
     named: bool = False  # a line had the id of the session: a title may stand before
     key: str = ""  # of the newest answer
-    texts: list[str] = field(default_factory=list)
-    thinking: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list[str])
+    thinking: list[str] = field(default_factory=list[str])
     usage: Usage = Usage()
 
 

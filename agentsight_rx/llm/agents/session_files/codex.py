@@ -29,8 +29,8 @@ class _State(State):
     provider: str = "openai"
     before: Usage = Usage()  # the sum of the session so far
     answers: int = 0
-    texts: list[str] = field(default_factory=list)  # of the answer that comes
-    thinking: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list[str])  # of the answer that comes
+    thinking: list[str] = field(default_factory=list[str])
     tools: int = 0
     prompt: str = ""  # the newest
 

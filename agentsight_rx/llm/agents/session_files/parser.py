@@ -40,7 +40,7 @@ class Parser(Generic[S]):
 
     agent: ClassVar[str]
     at_once: ClassVar[bool] = False
-    state_type: ClassVar[type[Any]]
+    state_type: ClassVar[Any]  # S
 
     def __init__(self, name: str) -> None:
         """`name`: of the file without its suffix, the id of a session that names none."""

@@ -129,7 +129,7 @@ def mutated(value: Any, other: Any, place: list[int]) -> Any:
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value)
         return {name: mutated(each, other, place) for name, each in members.items()}
-    return [mutated(each, other, place) for each in cast("list[Any]", value)] if isinstance(value, list) else value
+    return [mutated(each, other, place) for each in cast("Sequence[Any]", value)] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize("key", FILES, ids=lambda key: key[1])
