@@ -4,11 +4,15 @@ Lines of ~/.codex/sessions/**/rollout-*.jsonl -> entries.
 A line is `{"timestamp", "type", "payload"}`. Tokens are in `token_count` events: `total_token_usage` is the sum of the session
 so far, `last_token_usage` what the last call added. The event comes again without a call in between, so an event whose sum has
 not changed is not a call. What stands between two of them is one answer. Older files have the payload as the line.
+
+The file of a session that was forked of another one, or that a sub-agent has, may begin with a copy of the other one's lines,
+with the time of the copy. The turns in it are older than the session: their ids are of UUID version 7 and have the time.
 """
 
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -25,6 +29,9 @@ _CALLS = {"function_call": "arguments", "custom_tool_call": "input", "local_shel
 _RESULTS = frozenset({"function_call_output", "custom_tool_call_output", "local_shell_call_output"})
 
 
+_COPY_MS = 1000  # in which a copy of lines without ids of turns is written
+
+
 class _State(State):
     provider: str = "openai"
     before: Usage = Usage()  # the sum of the session so far
@@ -33,6 +40,9 @@ class _State(State):
     thinking: list[str] = field(default_factory=list[str])
     tools: int = 0
     prompt: str = ""  # the newest
+    copied: bool = False  # the lines are those of another session
+    created_ms: int = 0
+    turns: bool = False  # turns of the copy have ids that say a time
 
 
 class Codex(Parser[_State]):
@@ -45,8 +55,13 @@ class Codex(Parser[_State]):
         kind = value.get("type")
         if kind == "session_meta" or (kind is None and "id" in value):
             yield from self._session(payload or value)
-        elif kind == "turn_context":
+            return
+        if self.state.copied:
+            self.state.copied = not self._is_own(text(payload.get("turn_id")), moment(value.get("timestamp")))
+        if kind == "turn_context":
             yield from self.facts(model=text(payload.get("model")), folder=self.state.folder or text(payload.get("cwd")))
+        elif self.state.copied:
+            self._count_copied(payload)
         elif kind == "event_msg":
             yield from self._event(payload)
         elif kind == "compacted":
@@ -61,12 +76,28 @@ class Codex(Parser[_State]):
         identity = text(meta.get("id")) or text(meta.get("session_id"))
         if identity and not state.number:
             state.number, state.session = 1, identity
+            spawn = mapping(meta, "source", "subagent", "thread_spawn")
+            parents = (meta.get("forked_from_id"), meta.get("parent_thread_id"), spawn.get("parent_thread_id"))
+            state.copied = any(map(text, parents))
+            state.created_ms = _minted_ms(identity) or moment(meta.get("timestamp")) or state.time_ms
         state.provider = text(meta.get("model_provider")) or state.provider
         yield from self.facts(
             folder=state.folder or text(meta.get("cwd")),
             branch=text(mapping(meta.get("git")).get("branch")),
             version=text(meta.get("cli_version")),
         )
+
+    def _is_own(self, turn: str, time_ms: int) -> bool:
+        """Whether a line is the first one of the session itself, behind a copy of another one's."""
+        state, minted_ms = self.state, _minted_ms(turn)
+        state.turns = state.turns or minted_ms > 0
+        return minted_ms >= state.created_ms if state.turns else time_ms > state.created_ms + _COPY_MS
+
+    def _count_copied(self, payload: Mapping[str, object]) -> None:
+        """Tokens of the other session are the base of the sums of this one."""
+        if payload.get("type") == "token_count":
+            total = _usage(mapping(payload, "info", "total_token_usage"))
+            self.state.before = total if total.total else self.state.before
 
     def _event(self, event: Mapping[str, object]) -> Iterator[SessionEntry]:
         match event.get("type"):
@@ -138,6 +169,15 @@ class Codex(Parser[_State]):
             yield self._answer()
         elif kind == "reasoning":
             state.thinking.append(spoken(item.get("summary")) or spoken(item.get("content")))
+
+
+def _minted_ms(id: str) -> int:
+    """When an id was made, Unix ms; 0: it does not say."""
+    try:
+        made = uuid.UUID(id)
+    except ValueError:
+        return 0
+    return made.int >> 80 if made.version == 7 else 0
 
 
 def _usage(usage: Mapping[str, object]) -> Usage:

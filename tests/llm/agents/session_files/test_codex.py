@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
-from agentsight_rx.events import Usage
+from agentsight_rx.events import SessionEntry, Usage
+from agentsight_rx.llm.agents.session_files import parser_for
 from tests.view.transcripts.reading import codex, read
 from tests.view.transcripts.samples import CODEX, lines
 
@@ -85,3 +88,55 @@ def test_lines_of_older_versions_have_no_payload() -> None:
 def test_a_session_that_continues_another_keeps_its_own_id() -> None:
     content = lines(*({"type": "session_meta", "payload": {"id": name}} for name in ("new", "parent")))
     assert "new" == read(codex, content).session_id
+
+
+PARENT, CHILD, NEW = (f"019a00{number:02x}-0000-7000-8000-000000000001" for number in (1, 5, 9))
+
+
+def _spent(total: int) -> dict[str, object]:
+    return {"type": "event_msg", "payload": {"type": "token_count", "info": {"total_token_usage": {"input_tokens": total}}}}
+
+
+def _said(role: str, text: str) -> dict[str, object]:
+    return {"type": "response_item", "payload": {"type": "message", "role": role, "content": [{"text": text}]}}
+
+
+def _entries(*values: Mapping[str, object]) -> list[SessionEntry]:
+    parser = parser_for("codex", "r.jsonl")
+    assert parser is not None
+    return [entry for value in values for entry in parser.take(value)]
+
+
+@pytest.mark.parametrize(
+    "fork", [{"forked_from_id": PARENT}, {"source": {"subagent": {"thread_spawn": {"parent_thread_id": PARENT}}}}]
+)
+def test_the_copy_of_another_session_is_not_counted_again(fork: dict[str, object]) -> None:
+    found = _entries(
+        {"type": "session_meta", "payload": {"id": CHILD, **fork}},
+        {"type": "session_meta", "payload": {"id": PARENT}},
+        {"type": "turn_context", "payload": {"turn_id": PARENT, "model": "m"}},
+        _said("user", "Old"),
+        _said("assistant", "Old"),
+        _spent(1000),
+        {"type": "event_msg", "payload": {"type": "task_started", "turn_id": NEW}},
+        _said("user", "New"),
+        _said("assistant", "Fresh"),
+        _spent(1200),
+    )
+    assert {CHILD} == {each.session for each in found}
+    said = [(each.kind, each.text) for each in found if each.kind != "session"]
+    assert said == [("prompt", "New"), ("answer", "Fresh"), ("sum", ""), ("answer", "Fresh")]
+    assert [Usage(200)] == [each.usage for each in found if each.kind == "sum"]
+
+
+def test_a_copy_without_ids_of_turns_ends_with_its_moment() -> None:
+    def at(second: int, value: Mapping[str, object]) -> dict[str, object]:
+        return {"timestamp": f"2026-11-01T10:00:{second:02}Z", **value}
+
+    found = _entries(
+        at(0, {"type": "session_meta", "payload": {"id": "child", "forked_from_id": "parent"}}),
+        at(0, _spent(1000)),
+        at(9, _said("assistant", "Fresh")),
+        at(10, _spent(1300)),
+    )
+    assert [Usage(300)] == [each.usage for each in found if each.kind == "sum"]
