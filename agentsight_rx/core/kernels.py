@@ -20,7 +20,7 @@ from ..events.loss import Reason
 from .engine import Site
 from .errors import refuse_others
 from .machine import RAISED, Bounded, Checkpointed, Halted, Kernel, Machine, Malformed, encode_state
-from .stream import Operator
+from .stream import Made, Operator, Taken
 
 # -- compose -------------------------------------------------------------------------------------------------------
 # Several operators -> one, under a name of its own. It costs nothing at run time.
@@ -112,12 +112,12 @@ class _Sequence(Kernel[A_contra, B_co]):
 K = TypeVar("K", bound=Hashable)
 
 
-def change(function: Callable[[A], B], *, name: str = "change") -> Operator[A, B]:
+def change(function: Callable[[Taken], Made], *, name: str = "change") -> Operator[Taken, Made]:
     """Replace each event by `function(event)`."""
     return Operator(name, lambda site: _Change(site, function), authors=(function,))
 
 
-def keep(predicate: Callable[[A], object], *, name: str = "keep", options: str = "") -> Operator[A, A]:
+def keep(predicate: Callable[[Taken], object], *, name: str = "keep", options: str = "") -> Operator[Taken, Taken]:
     """Emit the events for which `predicate` is true; the others are counted as filtered."""
     return Operator(name, lambda site: _Keep(site, predicate), options, authors=(predicate,))
 

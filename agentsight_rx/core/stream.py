@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from html import escape
-from typing import Any, Generic, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, cast, overload
 
 from reactivex import ConnectableObservable, Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
@@ -33,9 +33,27 @@ F = TypeVar("F")
 G = TypeVar("G")
 H = TypeVar("H")
 J = TypeVar("J")
+K = TypeVar("K")
+M = TypeVar("M")
+N = TypeVar("N")
+P = TypeVar("P")
+Q = TypeVar("Q")
+R = TypeVar("R")
+S = TypeVar("S")
+T = TypeVar("T")
 A_contra = TypeVar("A_contra", contravariant=True)
 B_co = TypeVar("B_co", covariant=True)
 E_co = TypeVar("E_co", covariant=True)
+
+# What an operator takes and emits whose arguments say it, or its place in a pipe. mypy reads all operators of a pipe at once:
+# what it does not know yet is Any, and without the default would be Never, which fits nothing
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as _TypeVar  # which comes with the checkers
+
+    Taken = _TypeVar("Taken", default=Any)
+    Made = _TypeVar("Made", default=Any)
+else:
+    Taken, Made = TypeVar("Taken"), TypeVar("Made")
 
 
 _EACH = "give the class {0}, not {0}()"
@@ -50,7 +68,22 @@ class Root(Protocol[E_co]):
     def node(self) -> Node: ...
 
 
-class Operator(Generic[A_contra, B_co]):
+class Step(Protocol[A_contra, B_co]):
+    """What stands in a pipe: an operator of this package, or a stock one, which is any such function."""
+
+    def __call__(self, source: Observable[A_contra], /) -> Observable[B_co]: ...
+
+
+class _End(Protocol[A_contra, B_co]):
+    def __call__(self, source: Observable[A_contra], /) -> B_co: ...
+
+
+# What stands last in a pipe: it may make anything, such as a Stream or a Future. A checker gives the type to a lambda of an
+# operator by the protocol, and to one that returns a function by the Callable
+End: TypeAlias = "_End[A, B] | Callable[[Observable[A]], B]"
+
+
+class Operator(Step[A_contra, B_co]):
     """
     A function from Observable[A] to Stream[B], made of a name, its options as --explain shows them, and what makes its kernel.
     Neighbours fuse into one loop over each batch.
@@ -148,125 +181,100 @@ class Stream(Observable[E_co]):
             node = Node(stage.name, stage.options, (node,))
         return node
 
+    # fmt: off
     @overload  # type: ignore[override]
-    def pipe(self, o1: Operator[E_co, A], /) -> Stream[A]: ...
+    def pipe(self, a: End[E_co, A], /) -> A: ...
     @overload
-    def pipe(self, o1: Operator[E_co, A], o2: Operator[A, B], /) -> Stream[B]: ...
+    def pipe(self, a: Step[E_co, A], b: End[A, B], /) -> B: ...
     @overload
-    def pipe(self, o1: Operator[E_co, A], o2: Operator[A, B], o3: Operator[B, C], /) -> Stream[C]: ...
+    def pipe(self, a: Step[E_co, A], b: Step[A, B], c: End[B, C], /) -> C: ...
     @overload
-    def pipe(self, o1: Operator[E_co, A], o2: Operator[A, B], o3: Operator[B, C], o4: Operator[C, D], /) -> Stream[D]: ...
+    def pipe(self, a: Step[E_co, A], b: Step[A, B], c: Step[B, C], d: End[C, D], /) -> D: ...
     @overload
-    def pipe(
-        self,
-        o1: Operator[E_co, A],
-        o2: Operator[A, B],
-        o3: Operator[B, C],
-        o4: Operator[C, D],
-        o5: Operator[D, F],
-        /,
-    ) -> Stream[F]: ...
+    def pipe(self, a: Step[E_co, A], b: Step[A, B], c: Step[B, C], d: Step[C, D], f: End[D, F], /) -> F: ...
+    @overload
+    def pipe(self, a: Step[E_co, A], b: Step[A, B], c: Step[B, C], d: Step[C, D], f: Step[D, F], g: End[F, G], /) -> G: ...
     @overload
     def pipe(
-        self,
-        o1: Operator[E_co, A],
-        o2: Operator[A, B],
-        o3: Operator[B, C],
-        o4: Operator[C, D],
-        o5: Operator[D, F],
-        o6: Operator[F, G],
-        /,
-    ) -> Stream[G]: ...
-    @overload
-    def pipe(
-        self,
-        o1: Operator[E_co, A],
-        o2: Operator[A, B],
-        o3: Operator[B, C],
-        o4: Operator[C, D],
-        o5: Operator[D, F],
-        o6: Operator[F, G],
-        o7: Operator[G, H],
-        /,
-    ) -> Stream[H]: ...
-    @overload
-    def pipe(
-        self,
-        o1: Operator[E_co, A],
-        o2: Operator[A, B],
-        o3: Operator[B, C],
-        o4: Operator[C, D],
-        o5: Operator[D, F],
-        o6: Operator[F, G],
-        o7: Operator[G, H],
-        o8: Operator[H, J],
-        /,
-    ) -> Stream[J]: ...
-    # stock operators behind one of ours: a checker does not look for the Observable in the Stream that a lambda gets
-    @overload
-    def pipe(self, o1: Operator[E_co, A], o2: Callable[[Observable[A]], B], /) -> B: ...
-    @overload
-    def pipe(self, o1: Operator[E_co, A], o2: Callable[[Observable[A]], B], o3: Callable[[B], C], /) -> C: ...
-    @overload
-    def pipe(
-        self, o1: Operator[E_co, A], o2: Callable[[Observable[A]], B], o3: Callable[[B], C], o4: Callable[[C], D], /
-    ) -> D: ...
-    @overload
-    def pipe(self, o1: Callable[[Observable[E_co]], A], /) -> A: ...
-    @overload
-    def pipe(self, o1: Callable[[Observable[E_co]], A], o2: Callable[[A], B], /) -> B: ...
-    @overload
-    def pipe(self, o1: Callable[[Observable[E_co]], A], o2: Callable[[A], B], o3: Callable[[B], C], /) -> C: ...
-    @overload
-    def pipe(
-        self, o1: Callable[[Observable[E_co]], A], o2: Callable[[A], B], o3: Callable[[B], C], o4: Callable[[C], D], /
-    ) -> D: ...
-    @overload
-    def pipe(
-        self,
-        o1: Callable[[Observable[E_co]], A],
-        o2: Callable[[A], B],
-        o3: Callable[[B], C],
-        o4: Callable[[C], D],
-        o5: Callable[[D], F],
-        /,
-    ) -> F: ...
-    @overload
-    def pipe(
-        self,
-        o1: Callable[[Observable[E_co]], A],
-        o2: Callable[[A], B],
-        o3: Callable[[B], C],
-        o4: Callable[[C], D],
-        o5: Callable[[D], F],
-        o6: Callable[[F], G],
-        /,
-    ) -> G: ...
-    @overload
-    def pipe(
-        self,
-        o1: Callable[[Observable[E_co]], A],
-        o2: Callable[[A], B],
-        o3: Callable[[B], C],
-        o4: Callable[[C], D],
-        o5: Callable[[D], F],
-        o6: Callable[[F], G],
-        o7: Callable[[G], H],
-        /,
+        self, a: Step[E_co, A], b: Step[A, B], c: Step[B, C], d: Step[C, D], f: Step[D, F], g: Step[F, G], h: End[G, H], /
     ) -> H: ...
     @overload
     def pipe(
-        self,
-        o1: Callable[[Observable[E_co]], A],
-        o2: Callable[[A], B],
-        o3: Callable[[B], C],
-        o4: Callable[[C], D],
-        o5: Callable[[D], F],
-        o6: Callable[[F], G],
-        o7: Callable[[G], H],
-        o8: Callable[[H], J],
-        /,
+        self, a: Step[E_co, A], b: Step[A, B], c: Step[B, C], d: Step[C, D], f: Step[D, F], g: Step[F, G], h: Step[G, H],
+        j: End[H, J], /
     ) -> J: ...
+    @overload
+    def pipe(
+        self, a: Step[E_co, A], b: Step[A, B], c: Step[B, C], d: Step[C, D], f: Step[D, F], g: Step[F, G], h: Step[G, H],
+        j: Step[H, J], k: End[J, K], /
+    ) -> K: ...
+    @overload
+    def pipe(
+        self, a: Step[E_co, A], b: Step[A, B], c: Step[B, C], d: Step[C, D], f: Step[D, F], g: Step[F, G], h: Step[G, H],
+        j: Step[H, J], k: Step[J, K], m: End[K, M], /
+    ) -> M: ...
+    @overload
+    def pipe(
+        self, a: Step[E_co, A], b: Step[A, B], c: Step[B, C], d: Step[C, D], f: Step[D, F], g: Step[F, G], h: Step[G, H],
+        j: Step[H, J], k: Step[J, K], m: Step[K, M], n: End[M, N], /
+    ) -> N: ...
+    @overload
+    def pipe(
+        self, a: Step[E_co, A], b: Step[A, B], c: Step[B, C], d: Step[C, D], f: Step[D, F], g: Step[F, G], h: Step[G, H],
+        j: Step[H, J], k: Step[J, K], m: Step[K, M], n: Step[M, N], p: End[N, P], /
+    ) -> P: ...
+    @overload
+    def pipe(
+        self, a: Step[E_co, A], b: Step[A, B], c: Step[B, C], d: Step[C, D], f: Step[D, F], g: Step[F, G], h: Step[G, H],
+        j: Step[H, J], k: Step[J, K], m: Step[K, M], n: Step[M, N], p: Step[N, P], q: End[P, Q], /
+    ) -> Q: ...
+    @overload
+    def pipe(
+        self, a: Step[E_co, A], b: Step[A, B], c: Step[B, C], d: Step[C, D], f: Step[D, F], g: Step[F, G], h: Step[G, H],
+        j: Step[H, J], k: Step[J, K], m: Step[K, M], n: Step[M, N], p: Step[N, P], q: Step[P, Q], r: End[Q, R], /
+    ) -> R: ...
+    @overload
+    def pipe(
+        self, a: Step[E_co, A], b: Step[A, B], c: Step[B, C], d: Step[C, D], f: Step[D, F], g: Step[F, G], h: Step[G, H],
+        j: Step[H, J], k: Step[J, K], m: Step[K, M], n: Step[M, N], p: Step[N, P], q: Step[P, Q], r: Step[Q, R],
+        s: End[R, S], /
+    ) -> S: ...
+    @overload
+    def pipe(
+        self, a: Step[E_co, A], b: Step[A, B], c: Step[B, C], d: Step[C, D], f: Step[D, F], g: Step[F, G], h: Step[G, H],
+        j: Step[H, J], k: Step[J, K], m: Step[K, M], n: Step[M, N], p: Step[N, P], q: Step[P, Q], r: Step[Q, R], s: Step[R, S],
+        t: End[S, T], /
+    ) -> T: ...
+    # where one hands on more than an Observable, as `publish` does to `ref_count`
+    @overload
+    def pipe(self, a: Callable[[Observable[E_co]], A], b: Callable[[A], B], /) -> B: ...
+    @overload
+    def pipe(self, a: Callable[[Observable[E_co]], A], b: Callable[[A], B], c: Callable[[B], C], /) -> C: ...
+    @overload
+    def pipe(
+        self, a: Callable[[Observable[E_co]], A], b: Callable[[A], B], c: Callable[[B], C], d: Callable[[C], D], /
+    ) -> D: ...
+    @overload
+    def pipe(
+        self, a: Callable[[Observable[E_co]], A], b: Callable[[A], B], c: Callable[[B], C], d: Callable[[C], D],
+        f: Callable[[D], F], /
+    ) -> F: ...
+    @overload
+    def pipe(
+        self, a: Callable[[Observable[E_co]], A], b: Callable[[A], B], c: Callable[[B], C], d: Callable[[C], D],
+        f: Callable[[D], F], g: Callable[[F], G], /
+    ) -> G: ...
+    @overload
+    def pipe(
+        self, a: Callable[[Observable[E_co]], A], b: Callable[[A], B], c: Callable[[B], C], d: Callable[[C], D],
+        f: Callable[[D], F], g: Callable[[F], G], h: Callable[[G], H], /
+    ) -> H: ...
+    @overload
+    def pipe(
+        self, a: Callable[[Observable[E_co]], A], b: Callable[[A], B], c: Callable[[B], C], d: Callable[[C], D],
+        f: Callable[[D], F], g: Callable[[F], G], h: Callable[[G], H], j: Callable[[H], J], /
+    ) -> J: ...
+    # fmt: on
     def pipe(self, *operators: Callable[[Any], Any]) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Continue this stream by operators, of this package and stock ones in any order."""
         return _piped(self, operators)
