@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 _ROOT = Path(__file__).parents[1]
 _PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
-_MOST_MB = 70  # 68 at the time of writing
+_MOST_MB = 71  # 68 at first; 70.1 since agents' own session files are imported
 
 
 def _required(distributions: list[str]) -> list[Requirement]:

@@ -131,7 +131,7 @@ def test_the_notebook_runs_cell_by_cell(said: Callable[..., str]) -> None:
     assert not any("<script" in each or str(ROOT) in each for each in shown)
 
 
-@pytest.mark.parametrize("code", [code for code, _ in BLOCKS], ids=["reading", "tables", "sources"])
+@pytest.mark.parametrize("code", [code for code, _ in BLOCKS], ids=["reading", "tables", "sources", "resume"])
 def test_a_program_of_the_page_prints_what_it_shows(said: Callable[..., str], code: str) -> None:
     assert dict(BLOCKS)[code] == said("-c", code)
 

@@ -22,28 +22,24 @@ from msgspec import Struct
 
 from ...core.errors import StoreError, UsageError
 from ...events import Event, milliseconds
-from ...store.log.reading import read_events_of_now
-from ...store.rows.kinds import AlertRow, HttpRow, ProcessRow, SessionRow, ToolRow
 from ...store.state import LmdbStore, MemoryStore, Store, is_being_written, is_lmdb
 from ...store.words import plural
 from ...view.queries import Selection
-from ...view.queries.alerts import read_alerts
-from ...view.queries.calls.call import WholeCall, find_calls, read_call, read_calls
-from ...view.queries.calls.costs import PricedCall
-from ...view.queries.calls.mcp import read_tools
 from ...view.queries.choosing import read_held, selection_of
-from ...view.queries.records import ConnectionRecord, FileRecord, read_connections, read_files, read_http, read_processes
-from ...view.queries.sessions.files import read_sessions
 from .. import recording as late
 from .price_file import load_prices
 
-if TYPE_CHECKING:  # what the reports need is imported with the first of them
+if TYPE_CHECKING:  # a query is imported where it is first asked
+    from ...store.rows.kinds import AlertRow, HttpRow, ProcessRow, SessionRow, ToolRow
     from ...view.exports.tables import TableName
+    from ...view.queries.calls.call import WholeCall
+    from ...view.queries.calls.costs import PricedCall
     from ...view.queries.calls.tokens import TokenGroup
     from ...view.queries.context.part_tokens import PartGroup
     from ...view.queries.context.report import CacheLoss, ContextReport
     from ...view.queries.effects.files import FileUse
     from ...view.queries.effects.network import Network
+    from ...view.queries.records import ConnectionRecord, FileRecord
     from ...view.queries.sessions.findings import Finding
     from ...view.queries.sessions.gaps import Missing
     from ...view.queries.sessions.health import Health
@@ -170,35 +166,35 @@ class Recording:
 
     def calls(self, **part: Unpack[Part]) -> Iterator[PricedCall]:
         """The calls of models that clients made, with their costs. Texts are cut to 1,000 characters; `call` has them whole."""
-        return read_calls(self._store, self._selection(part), self._prices)
+        return late.read_calls(self._store, self._selection(part), self._prices)
 
     def tools(self, **part: Unpack[Part]) -> Iterator[ToolRow]:
         """The tools that models asked for, each with the process that ran for it."""
-        return read_tools(self._store, self._selection(part))
+        return late.read_tools(self._store, self._selection(part))
 
     def sessions(self, **part: Unpack[Part]) -> Iterator[SessionRow]:
         """What each agent did from its start to its end."""
-        return read_sessions(self._store, self._selection(part))
+        return late.read_sessions(self._store, self._selection(part))
 
     def processes(self, **part: Unpack[Part]) -> Iterator[ProcessRow]:
         """The processes that ran."""
-        return read_processes(self._store, self._selection(part))
+        return late.read_processes(self._store, self._selection(part))
 
     def http(self, *, rule: str | None = None, **part: Unpack[Part]) -> Iterator[HttpRow]:
         """The HTTP exchanges. A rule of the filter language selects some."""
-        return read_http(self._store, self._selection(part), rule=rule)
+        return late.read_http(self._store, self._selection(part), rule=rule)
 
     def files(self, **part: Unpack[Part]) -> Iterator[FileRecord]:
         """The events of files: opened, written, moved, removed."""
-        return read_files(self._store, self._selection(part))
+        return late.read_files(self._store, self._selection(part))
 
     def connections(self, **part: Unpack[Part]) -> Iterator[ConnectionRecord]:
         """The events of connections: opened, closed, refused."""
-        return read_connections(self._store, self._selection(part))
+        return late.read_connections(self._store, self._selection(part))
 
     def alerts(self, **part: Unpack[Part]) -> Iterator[AlertRow]:
         """What agents did that a rule of the guard is about, where the recording was made with one."""
-        return read_alerts(self._store, self._selection(part))
+        return late.read_alerts(self._store, self._selection(part))
 
     def events(
         self, *, rule: str | None = None, since: str | datetime | None = None, until: str | datetime | None = None
@@ -209,7 +205,7 @@ class Recording:
         answer together, however far apart they are.
         """
         part = self._selection({"since": since, "until": until})
-        events = read_events_of_now(self._store, since_ms=part.since_ms)
+        events = late.read_events_of_now(self._store, since_ms=part.since_ms)
         timed = events if part.whole else (event for event in events if _is_within(event, part))
         return timed if rule is None else _matched(timed, rule)
 
@@ -218,13 +214,13 @@ class Recording:
         One call with its whole request and answer, its tools, their processes and files. `id` is the id of a row, or the begin
         of one; a number is the turn in the newest session. Raises UsageError where it is no call, or may be several.
         """
-        found = {row.id: row for row in find_calls(self._store, str(id), Selection())}
+        found = {row.id: row for row in late.find_calls(self._store, str(id), Selection())}
         if not found:
             raise UsageError(f"no call is {id}; calls() has the ids")
         if len(found) > 1:
             raise UsageError(f"{id} may be {len(found)} calls: {', '.join(list(found)[:4])}; give more of the id")
         (row,) = found.values()
-        return read_call(self._store, row, self._prices)
+        return late.read_call(self._store, row, self._prices)
 
     def to_arrow(self, table: TableName = "calls", **part: Unpack[Part]) -> Any:
         """
