@@ -49,7 +49,7 @@ function App(): JSX.Element {
       <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>Skip to the session</a>
       <Rail onDone={() => setMenu(false)} />
       {menu ? <button class="veil" aria-label="Close the sessions" onClick={() => setMenu(false)} /> : null}
-      <main id="main" tabIndex={-1}>
+      <main id="main" tabIndex={-1} class={found?.whole?.file ? "from-file" : ""}>
         <Banner />
         <Top head={found} menu={menu} onMenu={() => setMenu(!menu)} onSave={() => void save()} />
         {problem.value ? <Problem /> : view === "home" ? <Home /> : view === "alerts" ? <AllAlerts /> : found ? <Session head={found} /> : <Waiting />}

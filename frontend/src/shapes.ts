@@ -4,7 +4,7 @@ export interface Cost { usd: number | null; unknown_calls: number; unknown_model
 export interface RailRow {
   id: string; recording: string; agent: string; start_ms: number; end_ms: number; live?: boolean; model?: string; title?: string;
   step?: string; turns?: number; turn?: number; tokens?: number; cost?: Cost; left?: number | null; missing?: number; failed?: number;
-  failed_tools?: number; waiting?: number; stopped?: boolean;
+  failed_tools?: number; waiting?: number; stopped?: boolean; file?: boolean;
 }
 export interface Rail { sessions: RailRow[]; next: string; recordings: number; unreadable: { recording: string; error: string }[] }
 export interface Clause { text: string; tab?: Tab; turn?: number }
@@ -154,7 +154,7 @@ export interface AlertList {
 }
 export interface Days {
   begin_ms: number[]; cost: number[]; unknown: number[]; sessions: number[]; agents: number[]; failed: number[]; waiting: number[]; decided: number[];
-  gaps: number[];
+  gaps: number[]; files: number[];
 }
 export interface Dear { row: RailRow; why?: string }
 export interface Machine {

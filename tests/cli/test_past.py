@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from agentsight_rx.llm.prices import Prices
+from agentsight_rx.store.state import LmdbStore
+from agentsight_rx.view.page.counts import wholeness_of
+from agentsight_rx.view.page.picture import Picture
+from agentsight_rx.view.page.rail import rail_of
 from tests.cli.inside import ended
 from tests.sources.session_files.test_source import FILES, NAME, rows_in, write
 
@@ -41,6 +46,19 @@ def test_sessions_are_imported_and_reports_find_them(home: Path, capsys: pytest.
         assert said.returncode == 0, (report, said.stderr)
         assert not any(claim in said.stdout for claim in HIDDEN), report
     assert not json.loads(ended(capsys, "report", "health", "--json").stdout)["complete"]
+
+
+def test_the_page_shows_the_sheet_and_claims_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(capsys, "import")
+    store = LmdbStore.open(past(home), readonly=True)
+    try:
+        picture = Picture(store, Prices())
+        rows = list(rail_of(picture, "past.lmdb"))
+        whole = [wholeness_of(picture.healths.of(session)) for session in picture.roots]
+    finally:
+        store.close()
+    assert [True] * 3 == [row.file for row in rows]
+    assert {"from the agent's own file: no program, file or connection was seen"} == {each.file for each in whole}
 
 
 def test_a_second_import_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

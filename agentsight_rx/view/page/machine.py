@@ -96,7 +96,7 @@ _CAUSES = ("loop", "repeated", "retried", "uncached")  # of a cost
 class Days(Struct, frozen=True):
     """
     The days in columns. A session belongs to the day of its begin. `unknown`: sessions of which the cost is not known; `gaps`:
-    sessions of which something is missing; `waiting` and `decided` count alerts.
+    sessions of which something is missing; `files`: sessions from agents' own files; `waiting` and `decided` count alerts.
     """
 
     begin_ms: tuple[int, ...]
@@ -108,6 +108,7 @@ class Days(Struct, frozen=True):
     waiting: tuple[int, ...]
     decided: tuple[int, ...]
     gaps: tuple[int, ...]
+    files: tuple[int, ...]
 
 
 class Dear(Struct, frozen=True, omit_defaults=True):
@@ -164,6 +165,7 @@ def machine_of(
             waiting=tuple(sum(is_waiting(line.state) for line in day) for day in alerts_of_days),
             decided=tuple(sum(line.state in ("seen", "allowed") for line in day) for day in alerts_of_days),
             gaps=tuple(sum(bool(row.missing) for row in day) for day in of_days),
+            files=tuple(sum(row.file for row in day) for day in of_days),
         ),
         waits=tuple(waits[:_WAITS_MOST]),
         waiting=len(waits),

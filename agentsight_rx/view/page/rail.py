@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...store.rows.kinds import SessionRow
+from ...store.rows.kinds import SAID, SessionRow
 from ...store.words import cut
 from ..queries.calls.costs import CostSum, seller_of, summed
 from ..queries.decided import is_waiting
@@ -57,6 +57,7 @@ class RailRow(Struct, frozen=True, omit_defaults=True):
     failed_tools: int = 0
     waiting: int = 0  # alerts
     stopped: bool = False  # by one of them
+    file: bool = False  # from the agent's own file: not seen
 
 
 def rail_of(picture: Picture, recording: str, /) -> Iterator[RailRow]:
@@ -110,6 +111,7 @@ def row_of(picture: Picture, row: SessionRow, recording: str, /) -> RailRow:
         missing=wholeness_of(picture.healths.of(row)).missing,
         failed=row.failed_calls,
         failed_tools=row.failed_tools,
+        file=row.view_source == SAID,
     )
 
 

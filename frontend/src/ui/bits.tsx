@@ -12,6 +12,12 @@ export function Mark({ cut, title }: { cut?: boolean; title?: string }): JSX.Ele
   return <i class={cut ? "mk cut" : "mk"} role="img" aria-label={said} title={said} />;
 }
 
+// The third sign: the agent kept a file of it, and nothing was seen.
+export function Sheet(): JSX.Element {
+  const said = "from the agent's own file";
+  return <svg class="sh" viewBox="0 0 12 14" role="img" aria-label={said}><title>{said}</title><path d="M2.500 1.500h4.500l2.500 2.500v8.500h-7ZM7 1.500v2.500h2.500" /></svg>;
+}
+
 const FLAGS: Record<string, string> = { new: "new alert", stopped: "alert, the agent is stopped", seen: "alert, seen", allowed: "alert, allowed", part: "part of another alert" };
 const CLOTH = "M2 1.500h8.500L8.300 4.400l2.200 2.900H2Z";
 

@@ -7,7 +7,7 @@ import type { AlertLine, Days, Dear, Machine, RailRow, RecorderLine } from "../s
 import { ask, ended, version } from "../state";
 import { clock, count, day, money, plural, size, took } from "../words";
 import { verdict } from "./alerts";
-import { Flag, Mark, Note, T, useAsked } from "./bits";
+import { Flag, Mark, Note, Sheet, T, useAsked } from "./bits";
 
 const DAYS = 14;
 const HIGHEST = 68; // px of the bar of the dearest day
@@ -101,6 +101,8 @@ function Whole({ found }: { found: Machine }): JSX.Element {
   if (found.recorder?.state === "down") return <p class="whole not"><Mark cut /><span><b>Nothing is recorded since {when(since ?? 0)}.</b> <code>agentsight-rx watch</code> or <code>agentsight-rx service install</code> goes on with its store.</span></p>;
   if (found.recorder?.state === "paused") return <p class="whole"><span><b>Paused by you{since ? ` since ${when(since)}` : ""}{found.recorder.until_ms ? `, until ${when(found.recorder.until_ms)}` : ""}.</b> Nothing is recorded, and no rule can see anything. <code>agentsight-rx watch resume</code> goes on at once.</span></p>;
   if (gaps) return <p class="whole not"><Mark cut /><span><b>Of {gaps === 1 ? "one session" : `${count(gaps)} sessions`} today something is missing.</b> A rule sees nothing of what was not captured; Health of the session says what.{rules}</span></p>;
+  const files = last(found.days.files);
+  if (files) return <p class="whole"><span><b>{files === 1 ? "One session" : `${count(files)} sessions`} of today {files === 1 ? "is" : "are"} from agents' own files.</b> No program, file or connection of {files === 1 ? "it" : "them"} was seen.{rules}</span></p>;
   return <p class="whole"><Mark /><span><b>{!last(found.days.sessions) ? "Nothing was recorded today." : found.recorder?.missing?.length ? "Nothing is missing of the sessions of today." : "Nothing is missing today."}</b>{rules}</span></p>;
 }
 
@@ -173,7 +175,7 @@ function Session({ row, children }: { row: RailRow; children: JSX.Element | stri
       </td>
       <td class="why">{children}</td>
       <td class="n">{row.cost?.usd === null || row.cost?.usd === undefined || (row.cost.unknown_calls && !row.cost.usd) ? "?" : money(row.cost.usd)}</td>
-      <td class="sg"><Mark cut={Boolean(row.missing)} /></td>
+      <td class="sg">{row.file ? <Sheet /> : <Mark cut={Boolean(row.missing)} />}</td>
     </tr>
   );
 }

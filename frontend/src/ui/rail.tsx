@@ -6,7 +6,7 @@ import { go, href, open, openView, place, type View } from "../address";
 import type { RailRow } from "../shapes";
 import { ended, hasMachine, moreRail, rail, switchTheme } from "../state";
 import { amount, day, money, percent, plural } from "../words";
-import { Flag, Icon, Mark, T } from "./bits";
+import { Flag, Icon, Mark, Sheet, T } from "./bits";
 
 export function Rail({ onDone }: { onDone: () => void }): JSX.Element {
   const known = rail.value;
@@ -84,7 +84,7 @@ function Row({ row, onDone }: { row: RailRow; onDone: () => void }): JSX.Element
         {live ? <i class="dot on" role="img" aria-label="running" /> : null}
         <span>{row.agent}</span>
         <span class="faint"><T text={(row.model ?? "").replace(/^claude-/, "")} /></span>
-        <span class="end">{row.waiting ? <Flag state={row.stopped ? "stopped" : "new"} {...(row.waiting > 1 ? { n: row.waiting } : {})} /> : null}<Mark cut={Boolean(row.missing)} /></span>
+        <span class="end">{row.waiting ? <Flag state={row.stopped ? "stopped" : "new"} {...(row.waiting > 1 ? { n: row.waiting } : {})} /> : null}{row.file ? <Sheet /> : <Mark cut={Boolean(row.missing)} />}</span>
       </span>
       <span class="what"><T text={row.title || (live ? "waiting for the first prompt" : "no prompt was seen")} /></span>
       {row.stopped ? <span class="step hot">stopped by a rule</span> : row.step ? <span class="step"><T text={row.step} /></span> : live && row.turn ? <span class="step">turn {row.turn}</span> : null}
