@@ -99,13 +99,15 @@ def _closing(path: Path, progress: Progress, summary: Summary) -> Iterator[str]:
             agents[row.agent or ""] = agents.get(row.agent or "", 0) + 1
     finally:
         kept.close()
-    if not agents:
+    if not agents and progress.caught_up.is_set():
         yield f"no session of an agent is in {home_of_user().path}: {program()} record -- COMMAND records one"
         return
     named = ", ".join(
         f"{_TITLES.get(agent, agent)} {number:,}" for agent, number in sorted(agents.items(), key=lambda each: -each[1])
     )
-    yield f"{plural(sum(agents.values()), 'session')} of agents' own files: {named}"
+    yield f"{plural(sum(agents.values()), 'session')} of agents' own files{named and f': {named}'}"
+    if not progress.caught_up.is_set():
+        yield f"{_so_far(progress)}: the next import goes on from here"
     if progress.unreadable:
         yield f"{plural(progress.unreadable, 'line')} could not be read: {program()} report health --db {path}"
     if progress.skipped:

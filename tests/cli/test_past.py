@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.llm.prices import Prices
+from agentsight_rx.runtime.run import Run
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.page.counts import wholeness_of
 from agentsight_rx.view.page.picture import Picture
@@ -107,3 +108,18 @@ def test_recordings_come_before_what_was_imported(home: Path, capsys: pytest.Cap
     ended(capsys, "import", "--agent", "codex")
     listed = ended(capsys, "report", "sessions", "--json").stdout.splitlines()
     assert len(listed) == 3
+
+
+def test_a_stop_says_that_there_is_more(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = home / "whole.lmdb"
+    ended(capsys, "import", "--db", str(whole))
+    monkeypatch.setattr(Run, "ended", lambda _, __: "signal")
+    stopped = ended(capsys, "import")
+    assert stopped.returncode == 0
+    monkeypatch.undo()
+    monkeypatch.setenv("HOME", str(home))
+    assert ended(capsys, "import").returncode == 0
+    for table in ("token_usage", "sessions"):  # without labels of secrets, which are others in each store
+        assert rows_in(whole)[table] == rows_in(past(home))[table]
