@@ -115,7 +115,11 @@ def test_a_stop_says_that_there_is_more(
 ) -> None:
     whole = home / "whole.lmdb"
     ended(capsys, "import", "--db", str(whole))
-    monkeypatch.setattr(Run, "ended", lambda _, __: "signal")
+
+    def at_once(_: Run, __: float) -> str:
+        return "signal"
+
+    monkeypatch.setattr(Run, "ended", at_once)
     stopped = ended(capsys, "import")
     assert stopped.returncode == 0
     monkeypatch.undo()
