@@ -1,7 +1,7 @@
 """
 Real agents ask their own recorder: `mcp install` writes the server into their configuration, they list its tools, the fake
-model calls one, and the model gets the answer, in a home of their own. Codex keeps tools back until the provider's search asks
-for one, which the fake model has not, so there the model reads the resource of a session.
+model calls one, and the model gets the answer, in a home of their own. With its newest models Codex keeps tools back until the
+provider's search asks for one, which the fake model has not; with others it offers them in a namespace.
 """
 
 from __future__ import annotations
@@ -28,11 +28,10 @@ from tests.live.peers import wire_server
 
 pytestmark = pytest.mark.agents
 
-_READ = 'read_mcp_resource {"server": "agentsight-rx", "uri": "agentsight://session/7d1e"}'
 # The client as `mcp install` knows it, the tool as it names it with its input, and what its command needs besides
 CLIENTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "claude": ("claude", "mcp__agentsight-rx__session {}", ("--allowedTools", "mcp__agentsight-rx__session")),
-    "codex-h2": ("codex", _READ, ()),
+    "codex-h2": ("codex", "mcp__agentsight_rx/session {}", ("-c", "model=gpt-5.1")),
     "gemini": ("gemini", "mcp_agentsight-rx_session {}", ()),
     "opencode": ("opencode", "agentsight-rx_session {}", ()),
 }
@@ -73,8 +72,7 @@ def _folder(home: Path) -> Path:
 def test_an_agent_lists_calls_and_gets_the_answer(name: str, tmp_path: Path) -> None:
     replayed(_folder(tmp_path / "home") / "agentsight-run.lmdb")
     bodies, said = _asked(name, tmp_path)
-    if CLIENTS[name][1] != _READ:
-        assert any(b"findings (loops, retries, lost caches)" in each for each in bodies), said
+    assert any(b"findings (loops, retries, lost caches)" in each for each in bodies), said
     assert any(NOTE[:40].encode() in body and b"7 calls (0 failed)" in body for body in bodies), said
 
 

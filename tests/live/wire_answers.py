@@ -111,7 +111,7 @@ def _responses_steps(answer: Answer) -> Iterator[dict[str, object]]:
         yield _item("added", 1, _tool_call(answer, "in_progress", ""))
         for piece in argument_pieces(answer.arguments):
             yield {"type": "response.function_call_arguments.delta", **at, "delta": piece}
-        named = {"name": answer.ask.tool, "arguments": answer.arguments}
+        named = {"name": (answer.ask.tool or "").rpartition("/")[2], "arguments": answer.arguments}
         yield {"type": "response.function_call_arguments.done", **at, **named}
         yield _item("done", 1, _tool_call(answer, "completed", answer.arguments))
     yield {"type": "response.completed", "response": _responses_whole(answer)}
@@ -136,7 +136,9 @@ def _output_message(answer: Answer, status: str, text: str | None) -> dict[str, 
 
 
 def _tool_call(answer: Answer, status: str, arguments: str) -> dict[str, object]:
-    call = {"call_id": f"call_{answer.id}", "name": answer.ask.tool, "arguments": arguments}
+    """`SPACE/NAME` is a tool in a namespace, as Codex offers those of an MCP server."""
+    space, _, name = (answer.ask.tool or "").rpartition("/")
+    call = {"call_id": f"call_{answer.id}", "name": name, "arguments": arguments, **({"namespace": space} if space else {})}
     return {"id": f"fc_{answer.id}", "type": "function_call", "status": status, **call}
 
 
