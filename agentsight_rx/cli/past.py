@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +15,9 @@ from .. import operators as op
 from ..core.errors import UsageError
 from ..core.messages import passing, program, say
 from ..core.signals import asking_to_end, how_to_end
-from ..llm.agents.known import AGENTS
-from ..runtime.run import Run, Summary
+from ..llm.agents import agent_named
+from ..llm.agents.session_files import PARSERS
+from ..runtime.run import Run
 from ..sinks.label_key import redaction_key
 from ..sinks.store import store
 from ..sources.session_files.files import home_of_user
@@ -29,8 +31,7 @@ from .places.stores import given_store, past_store
 from .values import seconds_of
 
 _LOOK_S = 0.2
-_TITLES = {agent.id: agent.title for agent in AGENTS}
-_READABLE = tuple(agent.id for agent in AGENTS if agent.sessions)
+_READABLE = tuple(dict.fromkeys(agent for agent, _ in PARSERS))
 
 
 def import_command(
@@ -71,18 +72,17 @@ def import_command(
             say(f"{_so_far(progress)}; stop with {how_to_end()}")
             running.wait()
         summary = running.stop()
-    for line in _closing(path, progress, summary):
+    for line in _closing(path, progress):
         say(line)
     return summary.exit_status
 
 
-def _read(running: Run, progress: Progress, show: object) -> bool:
+def _read(running: Run, progress: Progress, show: Callable[[str], None]) -> bool:
     """Until all that stands in the files is read; True where a signal came before."""
     while not progress.caught_up.is_set():
         if running.ended(_LOOK_S):
             return True
-        if callable(show):
-            show(_so_far(progress))
+        show(_so_far(progress))
     return False
 
 
@@ -91,21 +91,17 @@ def _so_far(progress: Progress) -> str:
     return f"read {files}, {data_size(progress.read)} of {data_size(progress.size)}"
 
 
-def _closing(path: Path, progress: Progress, summary: Summary) -> Iterator[str]:
+def _closing(path: Path, progress: Progress) -> Iterator[str]:
     kept = LmdbStore.open(path, readonly=True)
     try:
-        agents: dict[str, int] = {}
-        for _, row in kept.scan(SESSIONS):
-            agents[row.agent or ""] = agents.get(row.agent or "", 0) + 1
+        agents = Counter(row.agent or "" for _, row in kept.scan(SESSIONS))
     finally:
         kept.close()
     if not agents and progress.caught_up.is_set():
         yield f"no session of an agent is in {home_of_user().path}: {program()} record -- COMMAND records one"
         return
-    named = ", ".join(
-        f"{_TITLES.get(agent, agent)} {number:,}" for agent, number in sorted(agents.items(), key=lambda each: -each[1])
-    )
-    yield f"{plural(sum(agents.values()), 'session')} of agents' own files{named and f': {named}'}"
+    named = ", ".join(f"{_title(agent)} {number:,}" for agent, number in agents.most_common())
+    yield f"{plural(agents.total(), 'session')} of agents' own files{named and f': {named}'}"
     if not progress.caught_up.is_set():
         yield f"{_so_far(progress)}: the next import goes on from here"
     if progress.unreadable:
@@ -116,6 +112,11 @@ def _closing(path: Path, progress: Progress, summary: Summary) -> Iterator[str]:
     db = f" --db {given}" if given else ""
     commands = (f"report sessions{db}", f"report tokens{db}", f"serve {given}".rstrip())
     yield "next: " + " · ".join(f"{program()} {command}" for command in commands)
+
+
+def _title(agent: str) -> str:
+    known = agent_named(agent)
+    return known.title if known else agent
 
 
 def _forget(path: Path) -> int:

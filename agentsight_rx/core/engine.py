@@ -130,8 +130,7 @@ class Engine(PeriodicScheduler):
         self.attached: Callable[[Hub[Any]], None] | None = None
         self._hubs: dict[object, Hub[Any]] = {}
         self._states: dict[object, Any] = {}
-        self._tickers: list[Ticker] = []
-        self._places: dict[Ticker, int] = {}  # of these among all that were added
+        self._tickers: dict[Ticker, int] = {}  # and the place of each among all that were added
         self._added = 0
         self._timers: list[tuple[int, int, Callable[[], None]]] = []  # event time, number, what to do
         self._early: list[tuple[int, int, Callable[[], None]]] = []  # set before the first event: delay, number, what to do
@@ -375,7 +374,7 @@ class Engine(PeriodicScheduler):
             except Exception as error:
                 self.state("timers", lambda: Site(self, "timers")).bug(error)
         self._now_ns = now_ns
-        self._settle()
+        self.settle()
         for ticker in tuple(self._tickers):
             self._stepping = True  # as in _step, which takes as long as most ticks
             try:
@@ -383,7 +382,7 @@ class Engine(PeriodicScheduler):
             finally:
                 self._stepping = False
             if self._later:
-                self._settle()
+                self.settle()
 
     def _deliver(self, hub: Hub[E], batch: Sequence[E]) -> None:
         self._step(partial(self.apart, hub.on_batch, batch) if hub.apart else partial(hub.on_batch, batch))
@@ -398,7 +397,7 @@ class Engine(PeriodicScheduler):
             act()
         finally:
             self._stepping = False
-        self._settle()
+        self.settle()
 
     def apart(self, deliver: Callable[[Sequence[E]], None], batch: Sequence[E]) -> None:
         """Deliver single events: all that one leads to comes before the next, also what operators gather until a step ends."""
@@ -406,7 +405,7 @@ class Engine(PeriodicScheduler):
         try:
             for event in batch:
                 deliver([event])
-                self._settle()
+                self.settle()
                 self._stepping = True  # as the caller left it
         finally:
             outer.extend(self._later)
@@ -429,10 +428,7 @@ class Engine(PeriodicScheduler):
             action()
 
     def settle(self) -> None:
-        """What operators have gathered in a step that was broken off goes on."""
-        self._settle()
-
-    def _settle(self) -> None:
+        """What operators have gathered in a step goes on, also of one that was broken off."""
         while self._later:
             self._stepping = True
             try:
@@ -451,7 +447,7 @@ class Engine(PeriodicScheduler):
         if self._timers or self._early or self._later or self._ready:
             raise TypeError("stock operators wait for timers, so that the run cannot be saved")
         parts: list[list[bytes]] = [[] for _ in range(self._added)]
-        for ticker, place in self._places.items():
+        for ticker, place in self._tickers.items():
             parts[place] = ticker.snapshot() if isinstance(ticker, Saved) else _refuse(ticker)
         return EngineState(self._now_ns, self._newest_ns, self._next_ns, parts)
 
@@ -466,18 +462,17 @@ class Engine(PeriodicScheduler):
             if part and isinstance(ticker, Saved):
                 ticker.restore(part)
             elif not part:
-                self._remove(ticker)  # it was done
+                del self._tickers[ticker]  # it was done
 
     def add(self, ticker: Ticker) -> abc.DisposableBase:
         """Tick `ticker` from now on, after those added before it."""
-        self._tickers.append(ticker)
-        self._places[ticker] = self._added
+        self._tickers[ticker] = self._added
         self._added += 1
-        return Disposable(lambda: self._remove(ticker))
 
-    def _remove(self, ticker: Ticker) -> None:
-        if self._places.pop(ticker, None) is not None:
-            self._tickers.remove(ticker)
+        def remove() -> None:
+            self._tickers.pop(ticker, None)
+
+        return Disposable(remove)
 
     def run_inline(self) -> None:
         """Read every source to its end on this thread. What other threads bring later is done on theirs, one at a time."""
@@ -549,7 +544,7 @@ class Engine(PeriodicScheduler):
         finally:
             self._acting = False
         if not self._stepping:
-            self._settle()
+            self.settle()
 
     def schedule_relative(
         self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None

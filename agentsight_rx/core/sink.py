@@ -55,9 +55,10 @@ class Saves(Protocol):
 class Mark:
     """Stands between what a graph emitted before its `state` was taken and what it emits later, in the box of each sink."""
 
-    def __init__(self, state: object) -> None:
+    def __init__(self, state: object, others: int) -> None:
+        """`others`: so many sinks write what came before, and then the state is saved."""
         self.state = state
-        self.others = 0  # sinks that write before the state is saved
+        self._others = others
         self._reached = threading.Semaphore(0)
 
     def reach(self) -> None:
@@ -67,7 +68,7 @@ class Mark:
     def wait(self) -> None:
         """Until all of them have, but for one that is stuck."""
         until_s = time.monotonic() + _STUCK_S
-        for _ in range(self.others):
+        for _ in range(self._others):
             self._reached.acquire(timeout=max(0.0, until_s - time.monotonic()))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,18 +61,22 @@ class Saving:
     Raises UsageError for a graph that cannot be saved, or is not the one that was saved there.
     """
 
-    def __init__(self, path: str | os.PathLike[str], graph: Observable[Any]) -> None:
-        self.path = os.path.abspath(path)
+    def __init__(
+        self, path: str | os.PathLike[str], graph: Observable[Any], sinks: Sequence[SinkThread], ledger: Ledger
+    ) -> None:
+        self._path = os.path.abspath(path)
         node = as_stream(graph).node()
         _refuse_stock(node)
         self._graph = _shape(node)
-        self._saved = _read(self.path)
+        self._saved = _read(self._path)
         self._hubs: list[Hub[Any]] = []
         self._skip: dict[Hub[Any], int] = {}  # events that an earlier run took
         self._given: dict[Hub[Any], int] = {}  # events that a reader gave, those of earlier runs included
         self._at: dict[Hub[Any], SourceState] = {}  # as far as the engine took
         self._between: set[Hub[Any]] = set()  # the engine has a part of what they gave
-        self._marked: Callable[[Mark], None] = _nowhere
+        own = (sink for sink in sinks if sink.path == self._path)
+        self.saver = next(own, None) or SinkThread(Sink("state", self._opened, path=self._path), ledger)  # the sink that saves
+        self._others: list[SinkThread] = []  # which have written what came before a state, once that is saved
         self._changed = False
         self._emitted = 0
         self._next_s = 0.0
@@ -80,17 +84,15 @@ class Saving:
 
     # -- begin ---------------------------------------------------------------------------------------------------------
 
-    def saver(self, sinks: Sequence[SinkThread], ledger: Ledger) -> SinkThread:
-        """The sink that saves: one of these, or a new one."""
-        found = next((sink for sink in sinks if sink.path == self.path), None)
-        return found or SinkThread(Sink("state", lambda _: _StateWriter(self.path), path=self.path), ledger)
+    def _opened(self, _: Ledger) -> _StateWriter:
+        return _StateWriter(self._path)
 
-    def begin(self, engine: Engine, sinks: Sequence[SinkThread], saver: SinkThread) -> None:
+    def begin(self, engine: Engine, sinks: Sequence[SinkThread]) -> None:
         """
         Go on where the last run was saved, once the graph is attached and before its sources are opened. What happened
         meanwhile, and no source can show any more, is counted.
         """
-        self._marked = _marking(sinks, saver)
+        self._others = [sink for sink in sinks if sink is not self.saver and not sink.awaits_reader]
         self._hubs = engine.hubs
         for hub in self._hubs:
             self._at[hub] = SourceState(hub.name, 0, None, ended=False)
@@ -103,13 +105,13 @@ class Saving:
         names = [source.name for source in saved.sources]
         if saved.graph != self._graph or names != [hub.name for hub in self._hubs]:
             raise UsageError(
-                f"resume: {self.path} has the state of another graph. It was\n{saved.graph}\nand this is\n{self._graph}\n"
+                f"resume: {self._path} has the state of another graph. It was\n{saved.graph}\nand this is\n{self._graph}\n"
                 "Give another file, or remove the state with the file"
             )
         live = [hub for hub in self._hubs if hub.live and hub.time_of is not None]
         if live and saved.engine is not None and saved.boot != _boot():
             raise UsageError(
-                f"resume: {self.path} was saved before this machine was started anew, and the times of live events count from "
+                f"resume: {self._path} was saved before this machine was started anew, and the times of live events count from "
                 "the start of the machine. Give another file"
             )
         if saved.engine is not None:
@@ -140,7 +142,7 @@ class Saving:
             engine.restore(state)
         except (ValueError, msgspec.MsgspecError) as error:
             raise UsageError(
-                f"resume: {self.path} has a state that these operators do not read ({error}): they were changed since, or "
+                f"resume: {self._path} has a state that these operators do not read ({error}): they were changed since, or "
                 "it is of another release. Give another file"
             ) from error
 
@@ -197,7 +199,9 @@ class Saving:
 
     def save(self, state: EngineState | None) -> None:
         run = SavedRun(self._graph, _boot(), milliseconds(time.time_ns()), [self._at[hub] for hub in self._hubs], state)
-        self._marked(Mark(Put(SAVED_RUN, 0, run)))
+        mark = Mark(Put(SAVED_RUN, 0, run), len(self._others))
+        for sink in (*self._others, self.saver):
+            sink.put_mark(mark)
         self._changed, self._emitted = False, 0
 
     def _snapshot(self, engine: Engine) -> EngineState:
@@ -232,22 +236,6 @@ class _StateWriter(Writer[Any]):
             self._store.sync()
         finally:
             self._store.close()
-
-
-def _nowhere(_: Mark) -> None:
-    raise NotImplementedError("no state is saved before the run begins")
-
-
-def _marking(sinks: Sequence[SinkThread], saver: SinkThread) -> Callable[[Mark], None]:
-    """The others write all that came before the state, and then it is saved."""
-    others = [sink for sink in sinks if sink is not saver and not sink.awaits_reader]
-
-    def put(mark: Mark) -> None:
-        mark.others = len(others)
-        for sink in (*others, saver):
-            sink.put_mark(mark)
-
-    return put
 
 
 def _read(path: str) -> SavedRun | None:

@@ -225,13 +225,11 @@ class Run:
         self._taking = [SinkThread(sink, self._ledger) for sink in sinks]  # what the graph emits
         self._sinks = list(self._taking)
         self._saving: Saving | None = None
-        self._saver: SinkThread | None = None
         if resume is not None:
             from .resume import Saving  # imports the store, which other runs may do without
 
-            self._saving = Saving(resume, self._graph)
-            self._saver = self._saving.saver(self._taking, self._ledger)
-            self._sinks += [self._saver] if self._saver not in self._taking else []
+            self._saving = Saving(resume, self._graph, self._taking, self._ledger)
+            self._sinks += [self._saving.saver] if self._saving.saver not in self._taking else []
         if isinstance(on_bug, Sink):
             bugs = SinkThread(on_bug, self._ledger)
             self._sinks.append(bugs)
@@ -288,8 +286,8 @@ class Run:
             for sink in opened:
                 sink.abandon()
             raise
-        if self._saver is not None:
-            self._saver.hold()
+        if self._saving is not None:
+            self._saving.saver.hold()
         self._running = True
         self._ledger.begin()
         for sink in self._sinks:
@@ -311,8 +309,8 @@ class Run:
 
     def _go_on(self) -> None:
         """From a saved state: a source that had ended is not opened."""
-        if self._saving is not None and self._saver is not None:
-            self._saving.begin(self._engine, self._sinks, self._saver)
+        if self._saving is not None:
+            self._saving.begin(self._engine, self._sinks)
             self._readers = [reading for reading in self._readers if not reading.hub.ended]
 
     def _share(self, readings: Sequence[Reading]) -> None:
@@ -445,7 +443,7 @@ class Run:
                 if self._polled_here is not None:
                     self._poll_here(self._polled_here.hub)
                 self._take_from_readers()
-                if not self._is_left_open():
+                if not self._leave_open():
                     while self._await_others():
                         self._take_from_readers()
                     self._save_done()
@@ -475,7 +473,7 @@ class Run:
         self._failures.append(str(error))
         self._ended_by, self._graph_done, self._stopped = "graph", True, error
 
-    def _is_left_open(self) -> bool:
+    def _leave_open(self) -> bool:
         """All sources have ended. Where another run may go on with them, since this one was stopped, nothing is completed."""
         saving, engine = self._saving, self._engine
         if saving is None or not self._stopping.is_set() or self._graph_done or self._stopped is not None:

@@ -147,7 +147,6 @@ class _StoreWriter:
         self._changed = False  # since then, by events or by what was removed
         self._counts: dict[str, StageCount] = {}  # as committed
         self._holds = False  # what is written is committed with the next state of the run, and not before
-        self._saved: list[Write] = []  # that state
 
     def begin(self) -> LmdbStore | MemoryStore:
         """Open the store and begin a run in it."""
@@ -213,8 +212,7 @@ class _StoreWriter:
         self._holds = True
 
     def save(self, state: Put[Any], /) -> None:
-        self._saved = [state]
-        self._commit()
+        self._commit(state)
 
     def _event(self, event: Event) -> None:
         if self._state is not None:  # all rows of the event before are there
@@ -247,11 +245,10 @@ class _StoreWriter:
         except StoreError as error:
             raise Unwritten(f"older data cannot be removed: {error}", count=0) from error
 
-    def _commit(self, *, ended: bool = False) -> None:
+    def _commit(self, *with_it: Write, ended: bool = False) -> None:
         """Raises Unwritten where nothing of it was kept."""
         rows, events, count = self._writes, self._waiting, self._pending
         cut, self._cut = self._cut, None
-        saved, self._saved = self._saved, []
         self._writes, self._waiting, self._pending, self._weight = [], [], 0, 0
         try:
             store = self._store or self.begin()
@@ -272,7 +269,7 @@ class _StoreWriter:
             totals = Put(TOTALS, recording.number, self._tally.totals)
             stages = self._stages(recording.number)
             self._changed = True
-            store.commit([*saved, *segments, *rows, *losses, *gaps, *stages, totals, Put(RUNS, recording.number, recording)])
+            store.commit([*with_it, *segments, *rows, *losses, *gaps, *stages, totals, Put(RUNS, recording.number, recording)])
         except Exception as error:
             if self._log is not None:
                 self._log.undo()

@@ -30,31 +30,25 @@ def new_store(given: Path | None) -> Path:
         return given
     if named := os.environ.get(_VARIABLE):
         return Path(named)
-    folder = _folder()
-    _make_private(folder)
+    folder = _private_folder()
     return folder / time.strftime("agentsight-%Y%m%d-%H%M%S.lmdb")
 
 
 def machine_store() -> Path:
     """The store of the recorder that watches this machine, which goes on with it each time. Raises UnwritableError."""
-    folder = _folder()
-    _make_private(folder)
-    return folder / MACHINE
+    return _private_folder() / MACHINE
 
 
 def past_store(given: Path | None) -> Path:
     """The store of sessions from agents' own files. Raises UnwritableError where its folder cannot be made."""
     if given is not None:
         return given
-    folder = _folder()
-    _make_private(folder)
-    return folder / PAST
+    return _private_folder() / PAST
 
 
 def new_demo_store() -> Path:
     """The path of the recording of a demo, which takes the place of the one before. Raises UnwritableError."""
-    folder = _folder()
-    _make_private(folder)
+    folder = _private_folder()
     for before in folder.glob(f"{_DEMO}-*.lmdb"):
         if not is_being_written(before):
             for path in (before, Path(f"{before}-lock")):
@@ -162,9 +156,9 @@ def _home(uid: int) -> Path:
     return Path(named)
 
 
-def _make_private(folder: Path) -> None:
-    """Make the folder and missing folders above it, owned by the invoking user."""
-    uid, gid = invoking_user()
+def _private_folder() -> Path:
+    """The data directory, made where it is missing, with missing folders above it, for the invoking user alone."""
+    folder, (uid, gid) = _folder(), invoking_user()
     try:
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
@@ -172,3 +166,4 @@ def _make_private(folder: Path) -> None:
             os.chown(made, uid, gid)
     except OSError as error:
         raise UnwritableError(f"{folder} cannot be made: {error.strerror}; give another path with --db") from error
+    return folder

@@ -19,6 +19,7 @@ from ...events.loss import Reason
 from ...llm.agents.known import AGENTS
 from ...llm.agents.session_files import Parser, parser_for
 from ...llm.resent import decoded
+from ...store.rows.kinds import SAID
 from .files import AgentFile, Home, Listing, OpenedFile, Version
 
 Said: TypeAlias = SessionEntry | Witness | Loss
@@ -27,7 +28,6 @@ _READ = 1 << 20  # bytes at once
 _LINE_MOST = 16 << 20  # bytes; a tool's result with pictures in base64 fits
 _LOOK_S = 1.0  # between two looks for what has grown
 _HEAD = 512  # bytes by which a file is known again
-_SAID = "said"  # the `view_source` of rows of it
 _APART_NS = 1_000_000_000  # between two entries, so that the fold looks back at few of them
 _BROKEN = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
@@ -69,12 +69,11 @@ _NONE = Raw(b"\xc0")  # of msgpack
 
 
 class _FileState(Struct, frozen=True, array_like=True):
-    """How far a file was read. `version`: as it was then, with a line that had not ended; None: there is more to read."""
+    """How far a file was read, as it was then. `is_read`: to its end, but for a line that had not ended."""
 
     path: str
-    device: int
-    inode: int
-    version: Version | None = None
+    version: Version
+    is_read: bool = False
     offset: int = 0
     lines: int = 0
     head: bytes = b""
@@ -124,7 +123,7 @@ class _Reader:
         """What there is to read, the newest first."""
         listing, progress = Listing(self._home), self._progress
         files = [each for agent in self._agents for each in listing.files(agent) if each.changed_ns >= self._since_ns]
-        files = [each for each in files if each.path.endswith((".jsonl", ".json"))]
+        files = [each for each in files if parser_for(each.agent, each.path) is not None]
         new = sorted(filter(self._has_more, files), key=lambda file: -file.changed_ns)
         progress.files, progress.size, progress.skipped = len(files), sum(each.version[2] for each in files), listing.skipped
         progress.read_files, progress.read = len(files) - len(new), progress.size - sum(self._left(each) for each in new)
@@ -132,7 +131,7 @@ class _Reader:
 
     def _has_more(self, file: AgentFile) -> bool:
         known = self._known.get(file.path)
-        return known is None or known.version != file.version
+        return known is None or not known.is_read or known.version != file.version
 
     def _left(self, file: AgentFile) -> int:
         known = self._known.get(file.path)
@@ -141,7 +140,7 @@ class _Reader:
     def poll(self, timeout: float, /) -> Sequence[Said] | None:
         if not self._witnessed:
             self._witnessed = True
-            return [Witness(self._at(), _SAID)]
+            return [Witness(self._at(), SAID)]
         self._file = self._file or next(self._waiting or iter(()), None)
         if self._file is not None:
             return self._read(self._file)
@@ -170,9 +169,7 @@ class _Reader:
 
     def _piece(self, file: AgentFile, opened: OpenedFile) -> list[Said]:
         parser = parser_for(file.agent, file.path)
-        if parser is None:
-            self._file = None
-            return []
+        assert parser is not None, "others are not waited for"
         state = self._state(file, opened)
         if parser.at_once:
             lines, offset = _whole(opened, is_lines=file.path.endswith(".jsonl"))
@@ -183,12 +180,10 @@ class _Reader:
                 parser.restore(bytes(state.parser))
         entries = [self._placed(each) for each in _joined(self._entries(parser, state, lines, file.path))]
         is_read = offset == state.offset or offset >= opened.size  # but for a line that is still written
-        device, inode, *_ = opened.version
         read = _FileState(
             file.path,
-            device,
-            inode,
-            opened.version if is_read else None,
+            opened.version,
+            is_read,
             offset=offset,
             lines=state.lines + len(lines),
             head=_head(opened, offset),
@@ -203,12 +198,10 @@ class _Reader:
 
     def _state(self, file: AgentFile, opened: OpenedFile) -> _FileState:
         """Where to read on: at the begin of a file that is not the one that was read."""
-        device, inode, size, _ = opened.version
         known = self._known.get(file.path)
-        is_it = known is not None and (known.device, known.inode) == (device, inode) and known.offset <= size
-        if known is not None and is_it and known.head == _head(opened, known.offset):
-            return known
-        return _FileState(file.path, device, inode)
+        if known is None or known.version[:2] != opened.version[:2] or known.offset > opened.size:
+            return _FileState(file.path, opened.version)
+        return known if known.head == _head(opened, known.offset) else _FileState(file.path, opened.version)
 
     def _entries(self, parser: Parser[Any], state: _FileState, lines: Sequence[bytes], path: str) -> Iterator[Said]:
         for number, line in enumerate(lines, state.lines + 1):
@@ -270,10 +263,7 @@ def _joined(entries: Iterator[Said]) -> Iterator[Said]:
     """An answer that stands in several lines, one behind the other, is one entry."""
     before: Said | None = None
     for entry in entries:
-        id = _answer(entry)
-        if id is not None and before is not None and id == _answer(before):
-            assert isinstance(entry, SessionEntry)
-            assert isinstance(before, SessionEntry)
+        if isinstance(before, SessionEntry) and isinstance(entry, SessionEntry) and _goes_on(before, entry):
             before = replace(entry, tools=before.tools + entry.tools, paths=before.paths + entry.paths)
             continue
         if before is not None:
@@ -283,8 +273,9 @@ def _joined(entries: Iterator[Said]) -> Iterator[Said]:
         yield before
 
 
-def _answer(entry: Said) -> tuple[str, str] | None:
-    return (entry.session, entry.id) if isinstance(entry, SessionEntry) and entry.kind == "answer" else None
+def _goes_on(before: SessionEntry, entry: SessionEntry) -> bool:
+    """Both are of one answer."""
+    return before.kind == entry.kind == "answer" and (before.session, before.id) == (entry.session, entry.id)
 
 
 def _head(opened: OpenedFile, offset: int) -> bytes:

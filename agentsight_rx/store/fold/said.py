@@ -45,6 +45,7 @@ class SaidState(Struct, array_like=True):
     """What `Said.snapshot` keeps."""
 
     before: list[tuple[tuple[str, str], _Before]] = []
+    threads: list[tuple[str, str]] = []
     open: list[tuple[str, _Open]] = []
     answers: tuple[list[str], list[str]] = ([], [])
 
@@ -60,6 +61,7 @@ class Said:
         self._tools = tools
         self._judged = judged
         self._before: Recent[tuple[str, str], _Before] = Recent(_THREADS_MOST)
+        self._threads: Recent[tuple[str, str], None] = Recent(_THREADS_MOST)  # that have had an answer
         self._open: Recent[str, _Open] = Recent(_OPEN_MOST)
         self._answers: Recent[str, str] = Recent(_ANSWERS_MOST)  # id -> the call that counts
 
@@ -174,9 +176,8 @@ class Said:
             turn=session.calls + 1,
             note=before.note or None,
         )
-        new_thread = bool(entry.thread) and self._before.get((key[0], f"known {entry.thread}")) is None
-        if new_thread:
-            self._before.put((key[0], f"known {entry.thread}"), _Before())
+        new_thread = bool(entry.thread) and key not in self._threads
+        self._threads.put(key, None)
         session = replace(
             session,
             calls=session.calls + 1,
@@ -192,12 +193,13 @@ class Said:
         return [*asked, *self._sessions.asked(call.session_id, len(asked))]
 
     def snapshot(self) -> SaidState:
-        return SaidState(list(self._before.items()), list(self._open.items()), self._answers.columns)
+        return SaidState(list(self._before.items()), list(self._threads), list(self._open.items()), self._answers.columns)
 
     def restore(self, state: SaidState) -> None:
-        for mine in (self._before, self._open):
+        for mine in (self._before, self._threads, self._open):
             mine.clear()
         self._before.update(state.before)
+        self._threads.update(dict.fromkeys(state.threads))
         self._open.update(state.open)
         self._answers.fill(state.answers)
 
