@@ -95,16 +95,17 @@ def recorded(given: Path | None = None) -> list[Path]:
         own = []
     found = [(path, path.stat()) for path in (*own, *watched) if path.is_file()]
     if not found:
-        return _imported()
+        past = imported()
+        return [past] if past else []
     return [path for path, _ in sorted(found, key=lambda each: each[1].st_mtime_ns)]
 
 
-def _imported() -> list[Path]:
-    """The imported sessions, for when nothing was recorded: a session may be in both."""
+def imported() -> Path | None:
+    """The store of sessions from agents' own files; None: nothing was imported."""
     with suppress(UnwritableError):
         past = _folder() / PAST
-        return [past] if past.is_file() else []
-    return []
+        return past if past.is_file() else None
+    return None
 
 
 def _of_recorder() -> list[Path]:

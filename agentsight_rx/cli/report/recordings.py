@@ -17,8 +17,8 @@ from ...store.rows.kinds import HOOKED
 from ...store.state import LmdbStore, is_being_written
 from ...store.words import amount, count, data_size, plural
 from ...view.queries.choosing import Held, read_held
+from ...view.queries.sessions.gaps import agreement_said, missing_things
 from ...view.queries.sessions.gaps import missing_said as count_said
-from ...view.queries.sessions.gaps import missing_things
 from ...view.queries.sessions.health import Health, read_health
 from ..places.stores import recorded
 from ..text import tls_lines
@@ -32,7 +32,7 @@ from .shown.words import listed, moment
 
 def health(ask: Ask) -> None:
     """Missing data: traffic that could not be read, losses, unknown fields; and how TLS was read."""
-    found = read_health(ask.store, being_written=ask.being_written)
+    found = read_health(ask.store, being_written=ask.being_written, twins=ask.twins)
     if ask.as_json:
         ask.write([found])
         return
@@ -42,6 +42,12 @@ def health(ask: Ask) -> None:
 def missing_said(found: Health, /) -> Span:
     """`nothing is missing`, or of how many things something is."""
     return Span(count_said(found.missing, live=bool(found.live), seen_by=found.seen_by), "missing" if found.missing else "")
+
+
+def agreement_of(found: Health, /) -> Iterator[Line]:
+    """How far the agents' own files say the same, where they were imported."""
+    if found.agreement is not None:
+        yield Prose(agreement_said(found.agreement))
 
 
 def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
@@ -54,6 +60,7 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
 
 def _lines(found: Health, screen: Screen) -> Iterable[Line]:
     yield missing_said(found)
+    yield from agreement_of(found)
     if found.seen_by == HOOKED:
         yield Prose(f"seen {HOOKS_SEE}", mark="  ")
     for what, advice in gaps_of(found, screen):

@@ -20,7 +20,7 @@ from ...view.queries.alerts import read_alerts
 from ...view.queries.context.words import saving_said
 from ...view.queries.sessions.summary import Summary, Turn, read_summary
 from .call_words import cost_of, is_whole, new_in_call, numbers_said, state_of_call, tokens_of, took_by
-from .recordings import missing_said
+from .recordings import agreement_of, missing_said
 from .shown.ask import Ask, report_called
 from .shown.lacking import WITH_FILES, compared, in_file_only, lacking_said
 from .shown.markdown import summary_markdown
@@ -54,7 +54,9 @@ def summary(
     """What the newest session did, what it cost, and whether anything is missing."""
     files = compared(ask) if transcripts else []
     most = None if ask.flags.show_all else ask.flags.limit or _TURNS
-    found = read_summary(ask.store, ask.selection, ask.prices, being_written=ask.being_written, most_turns=most)
+    found = read_summary(
+        ask.store, ask.selection, ask.prices, being_written=ask.being_written, most_turns=most, twins=ask.twins
+    )
     if markdown:
         chosen = ask.selection if found.session is None else replace(ask.selection, sessions=frozenset({found.session.id}))
         ask.write_raw(summary_markdown(found, list(read_alerts(ask.store, chosen)), ask.screen))
@@ -83,6 +85,7 @@ def summary_lines(found: Summary, screen: Screen, call: Callable[[str], str]) ->
     yield _head(found, screen)
     yield Prose(found.verdict.sentence)
     yield missing_said(found.health)
+    yield from agreement_of(found.health)
     if found.health.missing:
         yield Whole(f"all of it: {call('health')}")
     if found.avoidable is not None and found.cost.usd:

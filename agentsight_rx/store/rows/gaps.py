@@ -94,6 +94,33 @@ class LeftRunning(Struct, frozen=True):
     since_ms: int
 
 
+class Agreement(Struct, frozen=True):
+    """
+    Of the `calls` of a recorded session so many are `found` in the agent's own file, `differing` of them with other tokens.
+    The calls and tools that only the file has are of the time of the recording. `method`: how most were found, see `Pair`.
+    """
+
+    calls: int
+    found: int
+    differing: int = 0
+    calls_only_file: int = 0
+    tools_only_file: int = 0
+    method: str = ""
+
+    def __add__(self, other: Agreement) -> Agreement:
+        sums = {name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__ if name != "method"}
+        return Agreement(**sums, method=self.method if self.found >= other.found else other.method)
+
+
+class OnlyInFile(Struct, frozen=True):
+    """So many calls and tools of a session that its agent wrote down, and that were not seen while it was recorded."""
+
+    session: str
+    agent: str
+    calls: int
+    tools: int
+
+
 class Gaps(Struct, frozen=True, kw_only=True):
     """
     `losses` are the unintended ones that no blind spot says with names, `unended` the runs without an orderly end.
@@ -110,11 +137,20 @@ class Gaps(Struct, frozen=True, kw_only=True):
     beginnings: tuple[Beginning, ...] = ()
     rules_error: str = ""
     failures: tuple[str, ...] = ()
+    only_in_file: tuple[OnlyInFile, ...] = ()
 
     @property
     def count(self) -> int:
         """How many things are missing."""
-        several = (self.blind_spots, self.losses, self.left, self.unended, self.beginnings, self.failures)
+        several = (
+            self.blind_spots,
+            self.losses,
+            self.left,
+            self.unended,
+            self.beginnings,
+            self.failures,
+            self.only_in_file,
+        )
         single = (self.calls_cut, self.calls_unfinished, self.commands_unseen, self.rules_error)
         return sum(map(len, several)) + sum(map(bool, single))
 

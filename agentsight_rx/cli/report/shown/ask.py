@@ -1,4 +1,8 @@
-"""The flags of a report -> its store, its selection and its prices, and the answer: lines for people, or JSON."""
+"""
+The flags of a report -> its store, its selection and its prices, and the answer: lines for people, or JSON.
+
+Longer than 300 lines because each report is asked for, and answered, in this one way.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,13 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, cast
 
 import msgspec
 import typer
@@ -35,7 +40,7 @@ from ....view.queries.choosing import selection_of
 from ....view.snapshot.schema import value_of
 from ...flags.filters import TEXT, asks_for_json
 from ...flags.group import HOW, WHICH, Group, flag, flattened
-from ...places.stores import newest_store
+from ...places.stores import imported, newest_store
 from ...program.errors import has_colour, write_line
 from .screen import Line, Screen, Whole, render
 
@@ -73,6 +78,9 @@ def plain(value: object) -> object:
 
 # ------------------------------------------------------------------------------------------------------------------------
 
+
+if TYPE_CHECKING:
+    from ....view.queries.sessions.twins import Twins
 
 T = TypeVar("T")
 
@@ -116,14 +124,14 @@ class Ask:
             colour=terminal and has_colour(os.environ),
             now_ms=self.now_ms,
         )
-        self._store: LmdbStore | None = None
+        self._open: list[LmdbStore] = []
 
     def __enter__(self) -> Ask:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None:
-        if self._store is not None:
-            self._store.close()
+        for store in self._open:
+            store.close()
 
     @cached_property
     def path(self) -> Path:
@@ -139,8 +147,24 @@ class Ask:
     @cached_property
     def store(self) -> Store:
         """The store, opened to read."""
-        self._store = LmdbStore.open(self.path, readonly=True)
-        return self._store
+        return self._opened(self.path)
+
+    @cached_property
+    def twins(self) -> Twins | None:
+        """What agents wrote down themselves, where it was imported and is not the store itself."""
+        path = imported()
+        if path is None or (self.path.exists() and path.samefile(self.path)):
+            return None
+        from ....view.queries.sessions.twins import Twins  # with it come the readers of session files
+
+        with suppress(StoreError):  # a report on that store says why it cannot be read
+            return Twins(self._opened(path))
+        return None
+
+    def _opened(self, path: Path) -> LmdbStore:
+        store = LmdbStore.open(path, readonly=True)
+        self._open.append(store)
+        return store
 
     @cached_property
     def being_written(self) -> bool:

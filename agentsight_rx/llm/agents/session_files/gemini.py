@@ -41,7 +41,7 @@ class GeminiCli(Parser[State]):
 
     def _message(self, message: Mapping[str, object], *, replaces: bool = False) -> None:
         self.state.number += 1
-        key = text(message.get("id")) or f"{MADE_UP}{self.state.number}"
+        key = f"{MADE_UP}{text(message.get('id')) or self.state.number}"  # it is not the id that the API gave the answer
         if replaces or key in self._messages or len(self._messages) < _MESSAGES_MOST:
             self._messages[key] = message
         else:

@@ -122,7 +122,7 @@ def _comparison(
 ) -> Comparison[CallRow, ToolRow]:
     selection = Selection(sessions=sessions)
     calls, tools = list(selected(store, CALLS, selection)), list(selected(store, TOOLS, selection))
-    captured = _captured(store, time)
+    captured = captured_in(store, time)
     found = compare(transcript, calls, tools, captured=captured)
     open_ids = any(call.request_id for call in found.only_file)
     if not (open_ids and found.only_wire):  # the event log is read only where it can decide
@@ -131,7 +131,7 @@ def _comparison(
     return compare(transcript, calls, tools, request_ids=request_ids, captured=captured)
 
 
-def _captured(store: Store, time: tuple[int, int]) -> list[tuple[int, int]]:
+def captured_in(store: Store, time: tuple[int, int]) -> list[tuple[int, int]]:
     """When a session of that time could be seen: in the recordings that saw it. In one that was replayed, all of its time."""
     first, last = time
     runs = [(run.started_ms, max(run.committed_ms, run.started_ms)) for _, run in store.scan(RUNS)]

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ....core.messages import program
 from ....events.loss import Entry
 from ....store.reasons import FILE_SAYS, advice_on, lost_words, why
-from ....store.rows.gaps import Gaps, advice_of, connections_of, reason_of, sentence_of
+from ....store.rows.gaps import Agreement, Gaps, advice_of, connections_of, reason_of, sentence_of
 from ....store.rows.kinds import HOOKED, SAID, SEEN
 from ....store.words import data_size, plural
 
@@ -74,11 +74,24 @@ def missing_said(count: int, /, *, live: bool = False, seen_by: str = SEEN) -> s
     return f"{nothing} so far: it is being recorded" if live and seen_by != SAID else nothing
 
 
+_FOUND_BY = {"tokens": "by time, model and tokens"}
+
+
+def agreement_said(found: Agreement, /) -> str:
+    """`the agent's own file agrees: 41 of 42 calls, by the ids of answers`: of a recorded session, or of several."""
+    calls = f"{found.found:,} of {plural(found.calls, 'call')}"
+    if found.differing:
+        return f"the agent's own file has {calls}, {found.differing:,} of them with other tokens"
+    if not found.found or found.calls_only_file or found.tools_only_file:
+        return f"the agent's own file has {calls}"
+    return f"the agent's own file agrees: {calls}, {_FOUND_BY.get(found.method, 'by the ids of answers')}"
+
+
 def missing_things(gaps: Gaps, /) -> Iterator[Missing]:
     """
     Destinations that failed, programs that could not be read, calls that are not whole, commands whose processes were not
-    found, losses that no filter was to make, agents that ran before, rules of the guard that could not be loaded, runs without
-    an orderly end, and processes that go on behind one.
+    found, losses that no filter was to make, agents that ran before, what only an agent's own file has, rules of the guard that
+    could not be loaded, runs without an orderly end, and processes that go on behind one.
     """
     for failure in gaps.failures:
         yield Missing(what=failure, stage="others")
@@ -111,6 +124,16 @@ def missing_things(gaps: Gaps, /) -> Iterator[Missing]:
     for begun in gaps.beginnings:
         do = f"start the agent under `{program()} record`"
         yield Missing(what=begun.what, brief=begun.why, why=begun.why, do=do, stage="connections", pid=begun.pid)
+    for each in gaps.only_in_file:
+        numbers = (each.calls, "call"), (each.tools, "tool")
+        what = " and ".join(plural(number, name) for number, name in numbers if number)
+        yield Missing(
+            what=f"{what} of {each.agent} {'is' if each.calls + each.tools == 1 else 'are'} only in its own session file",
+            why="the agent wrote down what was not seen while it was recorded",
+            do=f"`{program()} report compare {each.session}` lists them",
+            stage="calls",
+            tab="conversation",
+        )
     if gaps.rules_error:
         said = "the changed rules of the guard are wrong, and the earlier rules hold"
         do = "mend the file: it is loaded again at once"

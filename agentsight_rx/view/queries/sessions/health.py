@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, reduce
+from itertools import islice
+from operator import add
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
 from ....events.loss import Entry
-from ....store.rows.gaps import Gaps, LeftRunning, left_running, unsaid
+from ....store.rows.gaps import Agreement, Gaps, LeftRunning, OnlyInFile, left_running, unsaid
 from ....store.rows.ids import Beginning, beginnings_of
 from ....store.rows.kind import newest_fitting, weight_of
 from ....store.rows.kinds import HOOKED, SAID, SEEN, BlindSpotRow, SessionRow, TlsUseRow, UnknownRow
@@ -17,12 +20,17 @@ from ....store.rows.tally import Totals
 from ....store.state import Store, Table
 from ..alerts import rules_error
 from ..concerned import Concerned, LossesInTime, window_of
-from ..reading import read_totals, rows_of
+from ..reading import newest_first, read_totals, rows_of
+from ..selection import Selection
 from .findings import gone_on, life_of, runs_through
+
+if TYPE_CHECKING:
+    from .twins import Twin, Twins
 
 R = TypeVar("R", BlindSpotRow, TlsUseRow)
 
 _SLACK_MS = 1000
+_COMPARED_MOST = 200  # sessions of a recording, the newest, that are looked for in the agents' own files
 
 
 class Health(Struct, frozen=True):
@@ -53,6 +61,8 @@ class Health(Struct, frozen=True):
     rules_error: str = ""  # why the newest rules of the guard could not be loaded
     calls_open: int = 0
     left: tuple[LeftRunning, ...] = ()
+    agreement: Agreement | None = None  # with the agents' own files, where they have any of it
+    only_in_file: tuple[OnlyInFile, ...] = ()
 
     @property
     def seen_by(self) -> str:
@@ -73,15 +83,16 @@ class Health(Struct, frozen=True):
             unended=self.unended,
             beginnings=self.beginnings,
             rules_error=self.rules_error,
+            only_in_file=self.only_in_file,
         )
 
 
-def read_health(store: Store, /, *, being_written: bool = False, size: int = 1 << 60) -> Health:
+def read_health(store: Store, /, *, being_written: bool = False, size: int = 1 << 60, twins: Twins | None = None) -> Health:
     """
     `being_written`: a process has the store open to write, so its newest recording goes on. `size`: about how many bytes of
-    blind spots, and of uses of TLS, are kept; all of them count.
+    blind spots, and of uses of TLS, are kept; all of them count. `twins`: what agents wrote down themselves.
     """
-    return Healths(store, being_written=being_written, size=size).whole
+    return Healths(store, being_written=being_written, size=size, twins=twins).whole
 
 
 def gaps_of_run(store: Store, run: Recording, /) -> Gaps:
@@ -105,8 +116,9 @@ class Healths:
     cannot. Nor can a process of an agent beside it.
     """
 
-    def __init__(self, store: Store, *, being_written: bool = False, size: int = 1 << 60) -> None:
+    def __init__(self, store: Store, *, being_written: bool = False, size: int = 1 << 60, twins: Twins | None = None) -> None:
         self._store = store
+        self._twins = twins
         self._runs = tuple(run for _, run in store.scan(RUNS))
         self._entries = [(int(key[0]), entry) for key, entry in store.scan(LOSSES)]
         self._totals = {int(key[0]): totals for key, totals in store.scan(TOTALS)}
@@ -122,20 +134,25 @@ class Healths:
         self._sessions = sum(1 for _ in store.scan(SESSIONS, limit=2))
         self._read = sum(use.connections for use in rows_of(store, TLS_USES))
         self._unread = [row.connections for row in rows_of(store, BLIND_SPOTS)]
-        totals = read_totals(store)
         known = self._concerned.known
-        self._placed = [name for name in known.__struct_fields__ if getattr(known, name) >= getattr(totals, name)]
-        entries = tuple(entry for _, entry in self._entries)
-        self.whole = self._health(
+        self._sums = read_totals(store)
+        self._placed = [name for name in known.__struct_fields__ if getattr(known, name) >= getattr(self._sums, name)]
+        self._is_said = any(run.seen_by == SAID for run in self._runs)
+
+    @cached_property
+    def whole(self) -> Health:
+        """Of the whole store."""
+        return self._health(
             _Part(
                 self._runs,
-                totals,
-                entries,
+                self._sums,
+                tuple(entry for _, entry in self._entries),
                 blind=self._blind,
                 uses=self._uses,
                 begun=tuple(self._begun()),
                 unended=self._runs,
-                going_on=totals.calls_open - self._concerned.over_open if self._live else 0,
+                going_on=self._sums.calls_open - self._concerned.over_open if self._live else 0,
+                twins=tuple(self._found(islice(newest_first(self._store, SESSIONS, Selection()), _COMPARED_MOST))),
             )
         )
 
@@ -144,7 +161,7 @@ class Healths:
         Of one session. Where a store has one run and one session, all of it is of that; what agents wrote themselves has other
         times than the runs that read it.
         """
-        if self.whole.seen_by == SAID or (len(self._runs) < 2 and self._sessions < 2) or len(self._totals) < len(self._runs):
+        if self._is_said or (len(self._runs) < 2 and self._sessions < 2) or len(self._totals) < len(self._runs):
             return self.whole
         life = life_of(self._store, session)
         runs, window = runs_through(life, self._runs), window_of(self._store, session, life)
@@ -173,8 +190,14 @@ class Healths:
                 begun=tuple(begun),
                 unended=broken,
                 going_on=waiting if self._live else 0,
+                twins=tuple(self._found([session])),
             )
         )
+
+    def _found(self, sessions: Iterable[SessionRow]) -> Iterator[Twin]:
+        """What agents wrote down of these."""
+        if self._twins is not None and not self._is_said:
+            yield from filter(None, (self._twins.of(self._store, session) for session in sessions))
 
     def _begun(self) -> Iterator[Beginning]:
         yield from beginnings_of(rows_of(self._store, SESSIONS), rows_of(self._store, TLS_USES))
@@ -198,6 +221,11 @@ class Healths:
             unended=tuple(run for run in part.unended if not run.ended and run not in self._live and run.seen_by != SAID),
             beginnings=part.begun,
             rules_error=self._error,
+            only_in_file=tuple(
+                OnlyInFile(twin.seen.id, twin.seen.who, twin.agreement.calls_only_file, twin.agreement.tools_only_file)
+                for twin in part.twins
+                if twin.agreement.calls_only_file or twin.agreement.tools_only_file
+            ),
         )
         missing = gaps.count + len(self._unread) - len(self._blind)
         return Health(
@@ -222,6 +250,8 @@ class Healths:
             rules_error=self._error,
             calls_open=part.going_on,
             left=gaps.left,
+            agreement=reduce(add, [twin.agreement for twin in part.twins]) if part.twins else None,
+            only_in_file=gaps.only_in_file,
         )
 
 
@@ -236,6 +266,7 @@ class _Part(Struct, frozen=True):
     begun: tuple[Beginning, ...]
     unended: tuple[Recording, ...]
     going_on: int
+    twins: tuple[Twin, ...] = ()
 
 
 def _is_in(runs: Sequence[Recording], time_ms: int) -> bool:

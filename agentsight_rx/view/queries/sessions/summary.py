@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,6 +29,9 @@ from ..selection import Selection
 from .findings import Finding, Run, find
 from .health import Health, Healths
 from .verdict import Verdict, deeds_of, verdict_of
+
+if TYPE_CHECKING:
+    from .twins import Twins
 
 _CALLS_MOST = 20_000
 _TOOLS_MOST = 20_000
@@ -82,15 +86,25 @@ class Summary(Struct, frozen=True):
 
 
 def read_summary(
-    store: Store, selection: Selection, prices: Prices, /, *, being_written: bool = False, most_turns: int | None = 12
+    store: Store,
+    selection: Selection,
+    prices: Prices,
+    /,
+    *,
+    being_written: bool = False,
+    most_turns: int | None = 12,
+    twins: Twins | None = None,
 ) -> Summary:
-    """Of the session that was used last, or of the selection. `most_turns`: None for all of them."""
+    """
+    Of the session that was used last, or of the selection. `most_turns`: None for all of them. `twins`: what agents wrote down
+    themselves.
+    """
     session = _session(store, selection)
     part = replace(selection, limit=None)
     if session is not None and selection.sessions is None:
         part = replace(part, sessions=frozenset({session.id}))
     sessions = sum(1 for _ in pages(store, SESSIONS))
-    healths = Healths(store, being_written=being_written)
+    healths = Healths(store, being_written=being_written, twins=twins)
     health = healths.whole if session is None else healths.of(session)
     # where there is but one session every call is of it, and the table is read without its index
     called = replace(part, sessions=None) if selection.whole and sessions == 1 else part
