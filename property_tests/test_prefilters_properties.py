@@ -7,6 +7,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentsight_rx.policy.redaction.apart import looked_at
 from agentsight_rx.policy.redaction.find import SMALL, hinted, is_frame
 from agentsight_rx.policy.redaction.kinds import AHEAD_MOST
 from agentsight_rx.policy.redaction.patterns import MARKUP, MEMBER, NAME_ENDINGS, VARIABLE, matches_around
@@ -103,3 +104,16 @@ def test_what_was_seen_before_changes_no_text(deltas: list[tuple[int, str]], beg
         text = f'{begins[which]}{rest}"}}\n\n'
         assert len(text) < SMALL
         assert Redactor(KEY).text(text) == redactor.text(text)
+
+
+EACH_LETTER = re.compile(rb"(?=[A-Za-z!-.?@^_~]*[0-9]|[a-z!-.?@^_~]*[A-Z][A-Z!-.?@^_~]*[a-z])[A-Za-z0-9+/_!#$%*.?@^~-]{8,64}")
+
+
+WORDS = [b"ab", b"AB", b"1", b"/", b"_", b"+", b" ", b'"', b"(", b"aB1" * 30, b"word", b"."]
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=40))
+@settings(max_examples=1000)
+def test_words_are_those_that_a_search_at_each_letter_finds(parts: list[bytes]) -> None:
+    data = b"".join(parts)
+    assert looked_at(data, []) == [hit.span() for hit in EACH_LETTER.finditer(data)]

@@ -336,3 +336,20 @@ def test_a_promised_wording_is_read_however_often_its_text_is_escaped(
     assert secret[:8] not in made
     assert secret[-8:] not in made
     assert made == REDACTOR.text(made)
+
+
+ID_LETTERS = "ABCIKSQZabcdeyJz0123456789"
+
+
+@given(
+    st.sampled_from(["msg_", "req_", "toolu_", "call_", "resp_", "chatcmpl-", "gen-", "ses_"]),
+    st.text(ID_LETTERS, max_size=30),
+    st.sampled_from(
+        ["", "AKIAIOSFODNN7EXAMPLE", "AIzaSyAb1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv1", "ghp_Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv1"]
+    ),
+    st.text(ID_LETTERS, max_size=20),
+)
+@settings(max_examples=300)
+def test_an_id_that_is_known_by_its_shape_is_as_if_it_was_searched(begin: str, before: str, key: str, behind: str) -> None:
+    text = begin + before + key + behind
+    assert Redactor(KEY).short(text) == Redactor(KEY).text(text)

@@ -69,7 +69,7 @@ def hinted(text: str, new: str = "", /, *, is_head: bool = False) -> bool:
         or ("%" in new and _OCTET.search(new) is not None)
         or (
             ("J" in new or "I" in new or "z" in new or "B" in new or "9" in new or "K" in new or "Z" in new)
-            and (_has_known(text) or may_hold_base64(text) or may_hold_key(text))
+            and (has_known(text) or may_hold_base64(text) or may_hold_key(text))
         )
         or (
             ("V" in new or "W" in new or "5" in new or "7" in new or "8" in new)
@@ -93,7 +93,7 @@ _FEW = 60  # characters; in fewer, one search for all these letters is faster th
 _RARER = regex(r"[@?%JIzB9KZVW578]")
 
 
-def _has_known(text: str) -> bool:
+def has_known(text: str) -> bool:
     """A text that begins a secret, or names one, and has one of the rare letters."""
     return (
         "eyJ" in text

@@ -10,14 +10,17 @@ from ...core.start import regex
 from ...events import Headers
 from .commands import secrets_of_argv, secrets_of_command
 from .fields import Secret, secrets_of_field
-from .find import OPENS_TEXT, SMALL, find_secrets, hinted, is_frame
+from .find import OPENS_TEXT, SMALL, find_secrets, has_known, hinted, is_frame
 from .names import HEADER_ENDS, SECRET_HEADERS, is_secret_header
+from .scan import may_hold_base64, may_hold_key
 from .shapes import SPECIAL, kind_of
 
 _LABEL_HINT = b"[redacted:"
 _CLEAR_MOST, _LONGEST = 4096, 256  # texts without secrets that are remembered, and characters of one: 1 MB of all
 _FRAME_LEAST = 32  # characters of what events of a stream begin with; their texts are searched together too
 _SHORTEST = 5  # a parameter named `key` with one letter is the shortest text with a secret
+# As APIs name answers, requests and calls of tools
+_ID = regex(r"(?:msg|req|toolu|srvtoolu|call|fc|resp|rs|chatcmpl|gen|run|prt|ses)[_-][A-Za-z0-9]{8,64}")
 LABEL = regex(rb"\[redacted:[a-z-]{1,40}:[0-9a-f]{8}\]")  # no digit in the kind: no key fits into one
 
 
@@ -64,9 +67,9 @@ class Redactor:
     def short(self, text: str, /) -> str:
         """
         As `text`, for texts that are mostly too short for a secret, which are not looked at, or that come again, such as paths:
-        those without secrets are remembered, which changes no outcome.
+        those without secrets are remembered, and ids of answers are known by their shape, which changes no outcome.
         """
-        if len(text) <= _SHORTEST or text in self._clear:
+        if len(text) <= _SHORTEST or text in self._clear or _is_id(text):
             return text
         made = self.text(text)
         if made is text and len(text) <= _LONGEST:
@@ -94,6 +97,11 @@ class Redactor:
 
 
 _WITHOUT_BREAKS = regex(rb"\\[nrt]|[\s\\]")
+
+
+def _is_id(text: str) -> bool:
+    """Nothing stands before the letters of an id that says they are a secret, so only a known key in them can be one."""
+    return _ID.fullmatch(text) is not None and not (has_known(text) or may_hold_key(text) or may_hold_base64(text))
 
 
 def settled(data: bytes, found: Iterable[Secret], /) -> list[Secret]:

@@ -185,6 +185,8 @@ def has_rare(text: str, /) -> bool:
 
 def may_hold_base64(text: str, /) -> bool:
     """False: this short text contains no text in Base64."""
+    if len(text) <= _AROUND:
+        return _IN_TEXT.search(text) is not None and _TEXT_AROUND.search(text) is not None
     for looks, hit in enumerate(_IN_TEXT.finditer(text)):
         first = max(0, hit.start() - _AROUND)
         if looks == _LOOKS_MOST or _TEXT_AROUND.search(text, first, hit.start() + _AROUND):
