@@ -169,7 +169,7 @@ def _begin_of(input: str) -> str:
 
 
 def _inside(time_ms: int, captured: Sequence[tuple[int, int]] | None) -> bool:
-    return captured is None or not time_ms or any(first <= time_ms <= last + _LATE_MS for first, last in captured)
+    return captured is None or not time_ms or any(first <= time_ms <= last for first, last in captured)
 
 
 def _pair_by_key(

@@ -124,7 +124,8 @@ def _comparison(
     calls, tools = list(selected(store, CALLS, selection)), list(selected(store, TOOLS, selection))
     captured = captured_in(store, time)
     found = compare(transcript, calls, tools, captured=captured)
-    open_ids = any(call.request_id for call in found.only_file)
+    paired = {id(pair.file) for pair in found.both}
+    open_ids = any(call.request_id and id(call) not in paired for call in transcript.calls)
     if not (open_ids and found.only_wire):  # the event log is read only where it can decide
         return found
     request_ids = {call.id: _request_id(store, call.id) for call in found.only_wire[-_LOOKED_UP_MOST:]}

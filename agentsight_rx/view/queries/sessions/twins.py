@@ -19,7 +19,7 @@ from ....store.rows.tables import CALLS, SESSIONS, TOOLS
 from ....store.state import LmdbStore, MemoryStore, Store
 from ...transcripts import Transcript, TranscriptCall, TranscriptTool
 from ...transcripts.comparison import compare
-from ..reading import selected, session_of
+from ..reading import rows_of, selected, session_of
 from ..selection import Selection
 from .compare import captured_in
 
@@ -72,6 +72,7 @@ class Twins:
 
     def __init__(self, past: LmdbStore | MemoryStore) -> None:
         self.past = past
+        self._listed: tuple[int, list[SessionRow]] = (-1, [])  # all of them, for sessions without an id
         self._known: Recent[str, tuple[SessionRow, int, Twin | None]] = Recent(_KNOWN_MOST)
 
     def of(self, store: Store, seen: SessionRow) -> Twin | None:
@@ -80,29 +81,26 @@ class Twins:
         known = self._known.use(seen.id)
         if known is not None and known[:2] == (seen, version):
             return known[2]
-        found = twin_of(store, seen, self.past)
+        found = self._twin(store, seen, version)
         self._known.put(seen.id, (seen, version, found))
         return found
 
+    def _twin(self, store: Store, seen: SessionRow, version: int) -> Twin | None:
+        """By an id that its client named, else the session of its agent and time that has the same answers."""
+        ids = (id for id in (seen.id if seen.named else None, seen.conversation_id) if id)
+        said = next(filter(None, (session_of(self.past, id) for id in ids)), None)
+        if said is not None:
+            return _compared(store, seen, self.past, said)
+        near = [_compared(store, seen, self.past, row) for row in islice(self._near(seen, version), _TRIED_MOST)]
+        return max(filter(_are_one, near), key=lambda twin: twin.agreement.found, default=None)
 
-def twin_of(store: Store, seen: SessionRow, past: Store) -> Twin | None:
-    """
-    The session of the agents' own files that a recorded one is: by an id that its client named, else the one of its agent and
-    time that has the same answers. None: the files have none.
-    """
-    ids = (id for id in (seen.id if seen.named else None, seen.conversation_id) if id)
-    said = next(filter(None, (session_of(past, id) for id in ids)), None)
-    if said is not None:
-        return _compared(store, seen, past, said)
-    near = [_compared(store, seen, past, row) for row in islice(_near(past, seen), _TRIED_MOST)]
-    return max(filter(_are_one, near), key=lambda twin: twin.agreement.found, default=None)
-
-
-def _near(past: Store, seen: SessionRow) -> Iterator[SessionRow]:
-    """Sessions of the agent that were written at the time."""
-    end_ms = seen.end_timestamp_ms or seen.start_timestamp_ms
-    at_the_time = Selection(since_ms=seen.start_timestamp_ms - _NEAR_MS, until_ms=end_ms + _NEAR_MS)
-    return (row for row in selected(past, SESSIONS, at_the_time) if row.agent == seen.agent)
+    def _near(self, seen: SessionRow, version: int) -> Iterator[SessionRow]:
+        """Sessions of the agent that were written at the time."""
+        if self._listed[0] != version:
+            self._listed = version, list(rows_of(self.past, SESSIONS))
+        end_ms = seen.end_timestamp_ms or seen.start_timestamp_ms
+        at_the_time = Selection(since_ms=seen.start_timestamp_ms - _NEAR_MS, until_ms=end_ms + _NEAR_MS)
+        return (row for row in self._listed[1] if row.agent == seen.agent and at_the_time.has(row))
 
 
 def _are_one(twin: Twin) -> bool:

@@ -9,7 +9,7 @@ from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import CallRow, Row, SessionRow, ToolRow
 from agentsight_rx.view.queries.sessions.gaps import agreement_said, missing_said, missing_things
 from agentsight_rx.view.queries.sessions.health import Healths
-from agentsight_rx.view.queries.sessions.twins import Twins, twin_of
+from agentsight_rx.view.queries.sessions.twins import Twins
 
 MINUTE = 60_000
 
@@ -55,7 +55,7 @@ def test_a_session_of_both_is_known_by_its_id_and_counted_once() -> None:
     said = _session(4, title="A title", branch="main", calls=4, tools=2, **counts_of(Usage(40, 10)))
     store = _recorded(seen, *(_call("llm", number) for number in (1, 2, 3)), _tool("llm", 1), to_ms=3 * MINUTE + 5000)
     past = _past(said, *(_call("said", number) for number in (1, 2, 3, 10)), _tool("said", 1), _tool("said", 10))
-    twin = twin_of(store, seen, past)
+    twin = Twins(past).of(store, seen)
     assert twin is not None
     assert (twin.agreement.calls, twin.agreement.found, twin.agreement.method) == (3, 3, "response_id")
     assert (twin.agreement.calls_only_file, twin.agreement.tools_only_file) == (0, 0), "it was not recorded then"
@@ -92,7 +92,7 @@ def test_what_only_the_recording_has_is_not_missing() -> None:
 def test_other_tokens_are_a_difference() -> None:
     seen, said = _session(2), _session(2)
     store = _recorded(seen, _call("llm", 1), _call("llm", 2))
-    twin = twin_of(store, seen, _past(said, _call("said", 1, tokens=99), _call("said", 2)))
+    twin = Twins(_past(said, _call("said", 1, tokens=99), _call("said", 2))).of(store, seen)
     assert twin is not None
     assert agreement_said(twin.agreement) == "the agent's own file has 2 of 2 calls, 1 of them with other tokens"
 
@@ -104,12 +104,12 @@ def test_without_an_id_a_session_is_known_by_its_answers() -> None:
     right: list[Row] = [_session(2, id="right", agent="codex"), *answers]
     other: list[Row] = [_session(2, id="other", agent="codex"), _call("said-o", 1, id="", tokens=50, session="other")]
     past = _past(*other, *right)
-    twin = twin_of(store, seen, past)
+    twin = Twins(past).of(store, seen)
     assert twin is not None
     assert (twin.said.id, twin.agreement.found, twin.agreement.method) == ("right", 2, "tokens")
     assert agreement_said(twin.agreement) == "the agent's own file agrees: 2 of 2 calls, by time, model and tokens"
-    assert twin_of(store, seen, _past(*other)) is None, "of the time and the agent, but with other answers"
-    assert twin_of(store, _session(2, id="claude-1", named=False), past) is None, "of another agent"
+    assert Twins(_past(*other)).of(store, seen) is None, "of the time and the agent, but with other answers"
+    assert Twins(past).of(store, _session(2, id="claude-1", named=False)) is None, "of another agent"
 
 
 def test_a_session_that_no_file_has_is_as_it_was() -> None:
@@ -144,3 +144,12 @@ def test_the_health_of_a_store_has_the_sums_of_its_sessions() -> None:
     health = Healths(store, twins=Twins(past)).whole
     assert health.agreement is not None
     assert (health.agreement.calls, health.agreement.found) == (2, 2)
+
+
+def test_a_call_of_behind_the_end_of_the_recording_is_not_missing_in_it() -> None:
+    seen, said = _session(1), _session(2)
+    store = _recorded(seen, _call("llm", 1), to_ms=2 * MINUTE)  # the second call was over a second later
+    twin = Twins(_past(said, _call("said", 1), _call("said", 2))).of(store, seen)
+    assert twin is not None
+    assert twin.agreement.calls_only_file == 0
+    assert [row.id for row in twin.calls] == ["said-2"]
