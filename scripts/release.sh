@@ -25,40 +25,40 @@ fill() {
   cp "$BUILDS"/1/dist/*.whl "$ROOT/docs/install.md" "$MACHINE/root/"
 }
 
-# as_person: what a user without rights does first, on a file as Claude Code writes it.
-as_person() {
-  local home=/home/person session=0b1d5a52-6c5e-4d4c-9f1a-2f6f7c1d9e10 path output page
-  useradd --create-home person
-  cp /root/*.whl "$home/"
-  mkdir -p "$home/.claude/projects/-home-person"
-  path=$home/.claude/projects/-home-person/$session.jsonl
-  cat >"$path" <<EOF
+inside() {
+  # as_person: what a user without rights does first, on a file as Claude Code writes it.
+  as_person() {
+    local home=/home/person session=0b1d5a52-6c5e-4d4c-9f1a-2f6f7c1d9e10 path output page
+    useradd --create-home person
+    cp /root/*.whl "$home/"
+    mkdir -p "$home/.claude/projects/-home-person"
+    path=$home/.claude/projects/-home-person/$session.jsonl
+    cat >"$path" <<EOF
 {"type":"user","sessionId":"$session","cwd":"$home","version":"2.1.197","timestamp":"2026-11-30T10:00:00.000Z","uuid":"1","message":{"role":"user","content":"Mend the build"}}
 {"type":"assistant","sessionId":"$session","cwd":"$home","version":"2.1.197","timestamp":"2026-11-30T10:00:05.000Z","uuid":"2","requestId":"req_1","message":{"id":"msg_1","model":"claude-sonnet-4-5","role":"assistant","content":[{"type":"text","text":"It is mended."}],"usage":{"input_tokens":10,"output_tokens":200}}}
 EOF
-  chown -R person: "$home"
-  person() { runuser --user person -- env HOME="$home" XDG_RUNTIME_DIR= PATH="$home/.local/bin:$PATH" COLUMNS=200 "$@"; }
-  cd "$home"
-  person pipx install "$home"/*.whl
-  person agentsight-rx import
-  output=$(person agentsight-rx report sessions --text)
-  printf '%s\n' "$output"
-  [[ $output == *"Mend the build"* ]]
-  output=$(person agentsight-rx report --text)
-  printf '%s\n' "$output"
-  [[ $output == *"the agent's own file"* ]]
-  person agentsight-rx serve --server-port 8472 >"$home/said" 2>&1 &
-  page=$!
-  curl --silent --retry 20 --retry-connrefused --retry-delay 1 --output /dev/null http://127.0.0.1:8472/
-  cat "$home/said"
-  output=$(curl --silent "$(grep --only-matching --extended-regexp 'http://[^ ;]+' "$home/said" | head -n 1)")
-  [[ $output == *"<title>"* ]]
-  kill "$page"
-  cd /
-  userdel --remove person
-}
+    chown -R person: "$home"
+    person() { runuser --user person -- env HOME="$home" XDG_RUNTIME_DIR= PATH="$home/.local/bin:$PATH" COLUMNS=200 "$@"; }
+    cd "$home"
+    person pipx install "$home"/*.whl
+    person agentsight-rx import
+    output=$(person agentsight-rx report sessions --text)
+    printf '%s\n' "$output"
+    [[ $output == *"Mend the build"* ]]
+    output=$(person agentsight-rx report --text)
+    printf '%s\n' "$output"
+    [[ $output == *"the agent's own file"* ]]
+    person agentsight-rx serve --server-port 8472 >"$home/said" 2>&1 &
+    page=$!
+    curl --silent --retry 20 --retry-connrefused --retry-delay 1 --output /dev/null http://127.0.0.1:8472/
+    cat "$home/said"
+    output=$(curl --silent "$(grep --only-matching --extended-regexp 'http://[^ ;]+' "$home/said" | head -n 1)")
+    [[ $output == *"<title>"* ]]
+    kill "$page"
+    cd /
+    userdel --remove person
+  }
 
-inside() {
   export DEBIAN_FRONTEND=noninteractive COLUMNS=200 PATH=/root/.local/bin:$PATH
   local output package status server recorder documented
   trap 'printf "== failed: %s ==\n" "$BASH_COMMAND"' ERR
