@@ -55,7 +55,9 @@ EOF
     output=$(curl --silent "$(grep --only-matching --extended-regexp 'http://[^ ;]+' "$home/said" | head -n 1)")
     [[ $output == *"<title>"* ]]
     kill "$page"
+    wait "$page" || true
     cd /
+    timeout 20 bash -c 'while pgrep --uid person >/dev/null; do sleep 0.2; done'
     userdel --remove person
   }
 
