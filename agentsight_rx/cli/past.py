@@ -31,7 +31,7 @@ from .places.stores import given_store, past_store
 from .values import seconds_of
 
 _LOOK_S = 0.2
-_READABLE = tuple(dict.fromkeys(agent for agent, _ in PARSERS))
+_READABLE = tuple(PARSERS)
 
 
 def import_command(

@@ -8,6 +8,7 @@ import errno
 import os
 import pwd
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
@@ -21,6 +22,7 @@ _DEPTH_MOST = 8  # of directories in it; Codex has 3, sub-agents of Claude Code 
 _FILE_MOST = 64 << 20  # bytes that are read of one file
 _BEGIN = 1 << 20  # bytes of them that are from its begin
 _CHUNK = 1 << 20
+_TICK_NS = 20_000_000  # kernels count times of files by 1 to 10 ms
 
 
 class Home(Struct, frozen=True):
@@ -207,6 +209,11 @@ class OpenedFile:
         while most > 0 and (chunk := os.read(self._fd, min(_CHUNK, most))):
             most -= len(chunk)
             yield chunk
+
+    def changed(self) -> bool:
+        """Whether it was written since it was opened, or so short a time ago that the clock of files does not tell."""
+        found = os.fstat(self._fd)
+        return _version(found) != self.version or time.time_ns() - found.st_mtime_ns < _TICK_NS
 
     def read_at(self, offset: int, most: int) -> bytes:
         """Bytes from there on."""

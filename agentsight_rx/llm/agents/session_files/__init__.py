@@ -11,22 +11,19 @@ from typing import Any
 from .claude import ClaudeCode
 from .codex import Codex
 from .gemini import GeminiCli
-from .parser import Parser
+from .opencode import Opencode
+from .parser import Parser, Tables
 
-__all__ = ["PARSERS", "Parser", "parser_for"]
+__all__ = ["PARSERS", "Parser", "Tables", "parser_for"]
 
-# (agent, suffix of the file) -> its parser
-PARSERS: dict[tuple[str, str], type[Parser[Any]]] = {
-    ("claude", ".jsonl"): ClaudeCode,
-    ("codex", ".jsonl"): Codex,
-    ("gemini", ".json"): GeminiCli,
-    ("gemini", ".jsonl"): GeminiCli,
-}
+# A parser an agent; which files are the agent's sessions says the table of agents
+PARSERS: dict[str, type[Parser[Any]]] = {made.agent: made for made in (ClaudeCode, Codex, GeminiCli, Opencode)}
 
 
 def parser_for(agent: str, path: str, /) -> Parser[Any] | None:
-    """The parser of a session file of an agent; None: there is none."""
+    """The parser of a session file of an agent; None: there is none. Behind `#` is the session of a database."""
+    made = PARSERS.get(agent)
+    if made is None:
+        return None
     name = path.rpartition("/")[2]
-    stem, dot, suffix = name.rpartition(".")
-    made = PARSERS.get((agent, f"{dot}{suffix}"))
-    return None if made is None else made(stem)
+    return made(name.partition("#")[2] or name.rpartition(".")[0])

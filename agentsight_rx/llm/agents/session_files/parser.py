@@ -14,8 +14,22 @@ from ..said import MADE_UP
 _NS = 1_000_000  # of a millisecond
 
 
+class Tables(Struct, frozen=True):
+    """
+    Where a database has its sessions: a table with their `id` and `parent`, and when each `changed`; one of messages, with
+    `session_id`; one of parts of them, with `message_id`, where it has such.
+    """
+
+    session: str
+    changed: str
+    message: str
+    created: str  # of a message: by it they are in order
+    parent: str = ""
+    part: str = ""
+
+
 class State(Struct):
-    """What a parser knows of a file behind a line."""
+    """What a parser knows of a file behind a line. Of a database `done` is the newest message that will not change."""
 
     session: str
     time_ms: int = 0
@@ -27,6 +41,9 @@ class State(Struct):
     model: str = ""
     is_out: bool = True  # there is an entry with these
     number: int = 0  # of answers, or of tools, without an id
+    thread: str = ""
+    done: str = ""
+    waiting: str = ""  # a message behind it that may change
 
 
 S = TypeVar("S", bound=State)
@@ -36,9 +53,13 @@ class Parser(Generic[S]):
     """
     The values of one file, line by line -> its entries. A parser with the `saved` state of another one goes on behind it.
     `at_once`: later lines change what earlier ones said, so all of the file is read again where it has grown, up to `finish`.
+
+    `tables`: of a database. Its values of a session are an object `session`, which is the row and names the `root` of its
+    parents, and objects `message`, each a row with its `parts`. They begin with the newest message that is not `done`.
     """
 
     agent: ClassVar[str]
+    tables: ClassVar[Tables | None] = None
     at_once: ClassVar[bool] = False
     state_type: ClassVar[Any]  # S
 
@@ -46,6 +67,7 @@ class Parser(Generic[S]):
         """`name`: of the file without its suffix, the id of a session that names none."""
         self.state: S = self.state_type(name)
         self.dropped = 0  # what was one too many
+        self.broken = 0  # texts of a database that are no JSON
         self.times: list[int] = []  # Unix ms at which something happened, that the last lines say
 
     def saved(self) -> bytes:
@@ -61,6 +83,11 @@ class Parser(Generic[S]):
         """The entries that are known at the end of the file alone."""
         return iter(())
 
+    def passed(self, message: str, *, is_done: bool) -> None:
+        """A message of a database was read; the ones before it do not change any more."""
+        self.state.done = message if is_done else self.state.waiting or self.state.done
+        self.state.waiting = "" if is_done else message
+
     def saw(self, time_ms: int) -> None:
         """It is that time; 0: unknown."""
         if time_ms:
@@ -70,6 +97,7 @@ class Parser(Generic[S]):
     def entry(self, kind: EntryKind, **said: Any) -> SessionEntry:
         """An entry at the newest time."""
         origin = Origin(0, 0, comm=self.agent, wall_ns=self.state.time_ms * _NS)
+        said.setdefault("thread", self.state.thread)
         return SessionEntry(origin, self.agent, self.state.session, kind, **said)
 
     def note(self, **found: str) -> None:

@@ -100,7 +100,7 @@ def test_a_refused_tool_is_noted() -> None:
     assert [("note", "t1", "refused"), ("result", "t1", refused[:30])] == [short(each) for each in entries]
 
 
-LINES = [key for key in FILES if not PARSERS[key[0], f".{key[1].rpartition('.')[2]}"].at_once]
+LINES = [key for key in FILES if not PARSERS[key[0]].at_once]
 
 
 @pytest.mark.parametrize("key", LINES, ids=lambda key: key[0])
