@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsight_rx.view.transcripts import Transcript
-from tests.view.transcripts.reading import KINDS, Kind, read
+from tests.view.transcripts.reading import KINDS, NAMES, Kind, read
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=8,
 )
-EVERY = pytest.mark.parametrize(("parser", "content"), KINDS, ids=["claude", "codex", "gemini", "gemini lines", "opencode"])
+EVERY = pytest.mark.parametrize(("parser", "content"), KINDS, ids=NAMES)
 
 
 def places(value: object) -> list[tuple[Any, Any]]:

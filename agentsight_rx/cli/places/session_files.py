@@ -9,11 +9,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.bounded import Weighed
-from ...llm.agents.known import AGENTS, Agent
-from ...llm.agents.session_files import parser_for
+from ...llm.agents.known import Agent
+from ...llm.agents.session_files import parser_for, read_agents
 from ...policy.redaction.redactor import Redactor
 from ...sources.session_files.database import Changed, Databases
-from ...sources.session_files.files import AgentFile, Home, Listing, OpenedFile, Version
+from ...sources.session_files.files import AgentFile, Home, Listing, OpenedFile, Version, read_beside
 from ...view.transcripts import Transcript, of_file, of_values
 from ...view.transcripts.matching import Located
 from ...wire.sqlite import SqliteError
@@ -37,10 +37,10 @@ class Found(Struct, frozen=True, kw_only=True):
 class TranscriptFiles:
     """The session files below a home directory. What has not changed since the last look is not read again."""
 
-    def __init__(self, home: Home, redactor: Redactor, *, agents: tuple[Agent, ...] = AGENTS) -> None:
+    def __init__(self, home: Home, redactor: Redactor, *, agents: tuple[Agent, ...] | None = None) -> None:
         self._home = home
         self._redactor = redactor
-        self._agents = tuple(agent for agent in agents if agent.sessions and agent.session_files)
+        self._agents = read_agents() if agents is None else agents
         self._known: Weighed[str, tuple[Version, Transcript]] = Weighed(
             _READ_MOST, _WEIGHT_MOST, lambda read: read[1].weight, least=1
         )
@@ -106,7 +106,8 @@ def _read(file: AgentFile, home: Home, redactor: Redactor) -> tuple[Version, Tra
     try:
         if opened.is_too_large and is_whole:
             return None  # a part of it is no JSON
-        transcript = of_file(parser, opened.chunks(), is_whole=is_whole, redactor=redactor)
+        beside = read_beside(file, inside, home) if (inside := parser.beside(file.inside)) else b""
+        transcript = of_file(parser, opened.chunks(), is_whole=is_whole, redactor=redactor, beside=beside)
     except OSError:
         return None
     finally:

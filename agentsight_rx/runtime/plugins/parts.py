@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ...llm import Provider, add_provider, provider_named
 from ...llm.agents import AGENTS, Agent, add_agent
+from ...llm.agents.session_files import PARSERS, Parser, add_parser
 
 
 class Kind(Struct, frozen=True):
@@ -31,6 +32,12 @@ def _wrong_agent(_: str, part: object) -> str | None:
     return f"the agent {part.id!r} is there already" if part.id in {each.id for each in AGENTS} else None
 
 
+def _wrong_parser(_: str, part: object) -> str | None:
+    if not (isinstance(part, type) and issubclass(part, Parser)):
+        return "expected a class that inherits agentsight_rx.llm.agents.session_files.Parser"
+    return f"the session files of {part.agent!r} are read already" if part.agent in PARSERS else None
+
+
 def _no_function(name: str, part: object) -> str | None:
     if not callable(part):
         return "expected a function"
@@ -42,6 +49,7 @@ GROUPS: dict[str, Kind] = {
     for kind in (
         Kind("providers", _wrong_provider, add_provider),
         Kind("agents", _wrong_agent, add_agent),
+        Kind("session_files", _wrong_parser, add_parser),
         Kind("operators", _no_function),
         Kind("sinks", _no_function),
         Kind("sources", _no_function),

@@ -7,6 +7,7 @@ where neither the file nor the begin of its log changed while they were read.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 
@@ -14,9 +15,9 @@ import msgspec
 from msgspec.structs import replace
 
 from ...llm.agents.session_files import PARSERS, Tables
-from ...llm.agents.session_files.fields import moment, text
+from ...llm.agents.session_files.fields import mapping, moment, text, unpacked
 from ...wire.sqlite import Database, LogIndex, Row, SqliteError, Table
-from .files import AgentFile, Home, OpenedFile, Version
+from .files import AgentFile, Home, OpenedFile, Version, read_beside
 
 SUFFIXES = (".db", ".sqlite")
 _SESSIONS_MOST = 100_000
@@ -34,9 +35,12 @@ class Databases:
         self.skipped = 0
 
     def sessions(self, file: AgentFile) -> list[AgentFile]:
-        """Each session of a database as a file; another file is itself."""
+        """Each session of a database as a file, also where a file lists databases; another file is itself."""
         if not file.inside.endswith(SUFFIXES):
-            return [file]
+            if (made := PARSERS.get(file.agent)) is None or made.tables is None:
+                return [file]
+            listed = made.databases(mapping(unpacked(read_beside(file, file.inside, self._home))))
+            return [each for path in dict.fromkeys(listed) for each in self._listed(file, path)]
         try:
             return self._of(file).sessions
         except (OSError, SqliteError):
@@ -44,6 +48,19 @@ class Databases:
         except Changed:
             pass  # the next look sees it
         return []
+
+    def _listed(self, file: AgentFile, path: str) -> list[AgentFile]:
+        root, inside = os.path.split(path)
+        found = replace(file, root=root, inside=inside)
+        try:
+            opened = OpenedFile(found, self._home)
+        except FileNotFoundError:
+            return []  # a project that is gone
+        except OSError:
+            self.skipped += 1
+            return []
+        opened.close()
+        return self.sessions(replace(found, version=opened.version)) if os.path.isabs(root) else []
 
     def values(self, file: AgentFile, done: str = "") -> list[Mapping[str, object]]:
         """As of `AgentDatabase`. Raises OSError, SqliteError, or Changed where the agent writes all the time."""
@@ -134,14 +151,12 @@ class AgentDatabase:
         for row in self._rows.where(self._session, "id", session):
             yield {"session": {**row, "root": self._root(session)}}
         rows = sorted(self._rows.where(self._message, "session_id", session), key=lambda row: _order(row, self._names))
-        ids = [row.get("id") for row in rows]
+        ids = [str(row.get("id")) for row in rows]
         for row in rows[ids.index(done) + 1 if done and done in ids else 0 :]:
-            yield {"message": {**row, "parts": self._parts(row)}}
+            yield {"message": row if self._part is None else {**row, "parts": self._parts(self._part, row)}}
 
-    def _parts(self, message: Row) -> list[Row]:
-        if self._part is None:
-            return []
-        found = self._rows.where(self._part, "message_id", message.get("id"))
+    def _parts(self, table: Table, message: Row) -> list[Row]:
+        found = self._rows.where(table, "message_id", message.get("id"))
         return sorted(found, key=lambda row: text(row.get("id")))
 
     def _root(self, session: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Annotated, Any, TypeAlias, cast
 
@@ -20,13 +20,13 @@ from ...core.options import Options, at_least
 from ...core.stream import Stream, origin
 from ...events import Loss, Origin, SessionEntry, Witness
 from ...events.loss import Reason
-from ...llm.agents.known import AGENTS
-from ...llm.agents.session_files import Parser, parser_for
+from ...llm.agents.session_files import Parser, parser_for, read_agents
+from ...llm.agents.session_files.fields import mapping
 from ...llm.resent import decoded
 from ...store.rows.kinds import SAID
 from ...wire.sqlite import SqliteError
 from .database import Changed, Databases
-from .files import AgentFile, Home, Listing, OpenedFile, Version
+from .files import AgentFile, Home, Listing, OpenedFile, Version, read_beside
 
 Said: TypeAlias = SessionEntry | Witness | Loss
 
@@ -42,12 +42,14 @@ _BROKEN = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError
 
 class TranscriptsOptions(Options, frozen=True):
     """
-    The session files below a home that belong to the user `uid`: of these `agents`, or of all agents that are known. Older
-    files than `since_ms` are left out. `follow` goes on with new lines until the run is stopped.
+    The session files below a home, and where `variables` of the environment say, that belong to the user `uid`: of these
+    `agents`, or of all agents that are known. Older files than `since_ms` are left out. `follow` goes on with new lines until
+    the run is stopped.
     """
 
     home: str
     uid: int
+    variables: tuple[tuple[str, str], ...] = ()
     agents: tuple[str, ...] = ()
     since_ms: Annotated[int, at_least(0)] = 0
     follow: bool = False
@@ -95,9 +97,9 @@ _JSON: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
 class _Reader:
     def __init__(self, options: TranscriptsOptions, progress: Progress) -> None:
-        self._home = Home(options.home, options.uid)
+        self._home = Home(options.home, options.uid, options.variables)
         self._databases = Databases(self._home)
-        self._agents = [each for each in AGENTS if each.sessions and (not options.agents or each.id in options.agents)]
+        self._agents = [each for each in read_agents() if not options.agents or each.id in options.agents]
         self._since_ns = options.since_ms * 1_000_000
         self._follow = options.follow
         self._progress = progress
@@ -191,7 +193,8 @@ class _Reader:
             lines, offset = _lines(opened, state.offset)
             if state.offset:
                 parser.restore(bytes(state.parser))
-        entries = [self._placed(each) for each in _joined(self._entries(parser, state, lines, file.path))]
+        found = (*parser.facts_beside(self._beside(parser, file)), *self._entries(parser, state, lines, file.path))
+        entries = [self._placed(each) for each in _joined(iter(found))]
         is_read = offset == state.offset or offset >= opened.size  # but for a line that is still written
         read = _FileState(
             file.path,
@@ -208,6 +211,11 @@ class _Reader:
             self._file = None
             self._progress.read_files += 1
         return entries
+
+    def _beside(self, parser: Parser[Any], file: AgentFile) -> Mapping[str, object]:
+        """The file that says more about the session of this one."""
+        inside = parser.beside(file.inside)
+        return mapping(decoded(_JSON, read_beside(file, inside, self._home))) if inside else {}
 
     def _session(self, file: AgentFile) -> list[Said]:
         """What a database says of a session behind the message that was done before."""
@@ -229,7 +237,9 @@ class _Reader:
             except _BROKEN as error:
                 entries.append(self._lost(Reason.MALFORMED, 0, f"{file.path} row {number}: {str(error)[:100]}"))
         if parser.broken:
-            entries.append(self._lost(Reason.MALFORMED, 0, f"{file.path}: {parser.broken:,} values are no JSON"))
+            entries.append(
+                self._lost(Reason.MALFORMED, 0, f"{file.path}: {parser.broken:,} values are not as {parser.agent} writes them")
+            )
         # Its row may not have changed with its newest message, or have its time in seconds
         left_ns = time.time_ns() - file.changed_ns - (_WAITING_NS if parser.state.waiting else _SETTLED_NS)
         self._note(_FileState(file.path, file.version, is_read=left_ns > 0, parser=Raw(parser.saved())))
@@ -253,6 +263,9 @@ class _Reader:
                     if not isinstance(value, dict):
                         raise ValueError("it is no JSON object")
                     yield from parser.take(cast("dict[str, object]", value))
+                    if parser.broken:
+                        parser.broken = 0
+                        raise ValueError(f"it is not as {parser.agent} writes it")
                 except _BROKEN as error:
                     yield self._lost(Reason.MALFORMED, len(line), f"{path} line {number}: {str(error)[:100]}")
         yield from parser.finish()

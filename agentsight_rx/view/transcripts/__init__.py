@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...llm.agents.session_files import Parser
+from ...llm.agents.session_files.fields import mapping, unpacked
 from ...policy.redaction.redactor import Redactor
 from .draft import Draft
 from .transcript import Transcript, TranscriptCall, TranscriptTool, display_id, together
@@ -17,10 +18,15 @@ from .transcript import Transcript, TranscriptCall, TranscriptTool, display_id, 
 __all__ = ["Transcript", "TranscriptCall", "TranscriptTool", "display_id", "of_file", "of_values", "together"]
 
 
-def of_file(parser: Parser[Any], chunks: Iterable[bytes], /, *, is_whole: bool, redactor: Redactor) -> Transcript:
-    """The bytes of a file, cut anywhere -> its content, without secrets. `is_whole`: it is one value, and no lines of them."""
+def of_file(
+    parser: Parser[Any], chunks: Iterable[bytes], /, *, is_whole: bool, redactor: Redactor, beside: bytes = b""
+) -> Transcript:
+    """
+    The bytes of a file, cut anywhere -> its content, without secrets. `is_whole`: it is one value, and no lines of them.
+    `beside`: the bytes of the file that says more about the session.
+    """
     draft = Draft(parser.agent, parser.state.session, redactor)
-    return _drafted(parser, [draft.whole(chunks)] if is_whole else draft.lines(chunks), draft)
+    return _drafted(parser, [draft.whole(chunks)] if is_whole else draft.lines(chunks), draft, beside)
 
 
 def of_values(parser: Parser[Any], values: Iterable[Mapping[str, object]], /, *, redactor: Redactor) -> Transcript:
@@ -28,7 +34,9 @@ def of_values(parser: Parser[Any], values: Iterable[Mapping[str, object]], /, *,
     return _drafted(parser, values, Draft(parser.agent, parser.state.session, redactor))
 
 
-def _drafted(parser: Parser[Any], values: Iterable[Mapping[str, object]], draft: Draft) -> Transcript:
+def _drafted(parser: Parser[Any], values: Iterable[Mapping[str, object]], draft: Draft, beside: bytes = b"") -> Transcript:
+    for entry in parser.facts_beside(mapping(unpacked(beside))):
+        draft.take(entry)
     for value in values:
         for entry in parser.take(value):
             draft.take(entry)

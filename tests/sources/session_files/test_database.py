@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from agentsight_rx.sources.session_files.files import AgentFile, Home
 from agentsight_rx.wire.sqlite import SqliteError
 from tests.runtime.test_resume import copies, saved_always
 from tests.sources.session_files.test_source import imported, read, rows_in, write
+from tests.view.transcripts.other_samples import MS, OTHERS
 from tests.view.transcripts.samples import SECRET, changed, logged, opencode_database
 
 INSIDE = ".local/share/opencode/opencode.db"
@@ -190,7 +192,7 @@ def test_what_cannot_be_read_is_counted(home: Path) -> None:
     write(home, INSIDE, changed(data, "update part set data = 'x{' where data like '%step-start%'"))
     events, progress = read(home)
     notes = [each.note for each in events if isinstance(each, Loss)]
-    assert [f"{home / INSIDE}#{session}: 1 values are no JSON" for session in ("ses_2", "ses_1")] == notes
+    assert [f"{home / INSIDE}#{session}: 1 values are not as opencode writes them" for session in ("ses_2", "ses_1")] == notes
     assert 2 == progress.unreadable
 
 
@@ -209,3 +211,75 @@ def test_the_log_of_a_database_is_not_followed_through_a_link(home: Path, tmp_pa
     (tmp_path / "elsewhere").write_bytes(log)
     Path(f"{home / INSIDE}-wal").symlink_to(tmp_path / "elsewhere")
     assert (0, 1) == ((found := read(home)[1]).files, found.skipped)
+
+
+# -- goose, crush --------------------------------------------------------------------------------------------------------
+
+GOOSE_TABLES = """
+    create table sessions (id text primary key, name text, description text, working_dir text not null,
+        created_at timestamp default current_timestamp, updated_at timestamp default current_timestamp,
+        accumulated_input_tokens integer, accumulated_output_tokens integer, model_config_json text);
+    create table messages (id integer primary key autoincrement, session_id text not null references sessions (id),
+        role text not null, content_json text not null, created_timestamp integer not null);
+    create index idx_messages_session on messages (session_id);
+"""
+CRUSH_TABLES = """
+    create table sessions (id text primary key, parent_session_id text, title text not null, prompt_tokens integer,
+        updated_at integer not null,  -- Unix timestamp in seconds
+        created_at integer not null);
+    create table messages (id text primary key, session_id text not null, role text not null, parts blob not null default '[]',
+        model text, provider text, created_at integer not null, finished_at integer);
+    create index idx_messages_session_id on messages (session_id);
+"""
+
+
+def filled(path: Path, tables: str, agent: str) -> None:
+    """A database of the sample of this agent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = next(content for (each, _), content in OTHERS.items() if each == agent)
+    with closing(sqlite3.connect(path, isolation_level=None)) as rows:
+        rows.executescript(tables)
+        for table in ("sessions", "messages"):
+            columns = [row[1] for row in rows.execute(f"pragma table_info({table})")]
+            for line in map(json.loads, content.splitlines()):
+                row = {"updated_at": MS // 1000, "session_id": "goose-1", **line.get(table[:-1], {})}
+                if table[:-1] in line:
+                    values = [row.get(column) for column in columns]
+                    rows.execute(f"insert into {table} values ({', '.join('?' * len(columns))})", values)
+
+
+def test_goose_is_read_and_goes_on(tmp_path: Path) -> None:
+    home, path = tmp_path / "home", tmp_path / "past.lmdb"
+    where = home / ".local/share/goose/sessions/sessions.db"
+    filled(where, GOOSE_TABLES, "goose")
+    imported(home, path)
+    with closing(sqlite3.connect(where, isolation_level=None)) as rows:
+        said = json.dumps([{"type": "text", "text": "More."}])
+        rows.execute(
+            "insert into messages (session_id, role, content_json, created_timestamp) values ('goose-1', 'assistant', ?, ?)",
+            (said, MS // 1000 + 5),
+        )
+        rows.execute("update sessions set updated_at = datetime('now')")
+    imported(home, path)
+    assert ["I look.", "Done.", "More."] == [row.text for row in rows_in(path)["llm_calls"]]
+    (session,) = rows_in(path)["sessions"]
+    assert ("goose-1", "/work/shop", "Mend the prices", 3, "gpt-5") == (
+        session.id,
+        session.cwd,
+        session.title,
+        session.calls,
+        session.model,
+    )
+
+
+def test_crush_is_read_in_the_projects_that_it_lists(tmp_path: Path) -> None:
+    home, path, project = tmp_path / "home", tmp_path / "past.lmdb", tmp_path / "shop"
+    filled(project / ".crush/crush.db", CRUSH_TABLES, "crush")
+    listed_projects = [{"path": str(project), "data_dir": str(project / ".crush")}, {"data_dir": "/gone"}, {"data_dir": "x"}, 3]
+    write(home, ".local/share/crush/projects.json", json.dumps({"projects": listed_projects * 2}).encode())
+    progress = imported(home, path)
+    assert (1, 0) == (progress.files, progress.skipped)
+    (session,) = rows_in(path)["sessions"]
+    assert ("crush-1", 2, 1, 1) == (session.id, session.calls, session.tools, session.failed_tools)
+    write(home, ".local/share/crush/projects.json", b"{broken")
+    assert 0 == read(home)[1].files

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from agentsight_rx.view.transcripts import display_id
-from tests.view.transcripts.reading import KINDS, Kind, codex, read
+from tests.view.transcripts.reading import KINDS, NAMES, Kind, codex, read
 from tests.view.transcripts.samples import CLAUDE, SECRET, lines
 
-EVERY = pytest.mark.parametrize(("parser", "content"), KINDS, ids=["claude", "codex", "gemini", "gemini lines", "opencode"])
+EVERY = pytest.mark.parametrize(("parser", "content"), KINDS, ids=NAMES)
 OF_LINES = pytest.mark.parametrize(
     ("parser", "content"), [KINDS[0], KINDS[1], KINDS[3]], ids=["claude", "codex", "gemini lines"]
 )

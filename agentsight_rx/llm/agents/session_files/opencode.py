@@ -41,7 +41,8 @@ class Opencode(Parser[State]):
     def take(self, value: Mapping[str, object], /) -> Iterator[SessionEntry]:
         session, message = mapping(value.get("session")), mapping(value.get("message"))
         if session:
-            yield from self._session(session)
+            facts = {"folder": "directory", "title": "title", "version": "version"}
+            yield from self.root(session, **{name: text(session.get(column)) for name, column in facts.items()})
         elif message:
             data = self._data(message)
             parts = [(text(each.get("id")), self._data(each)) for each in objects(message.get("parts"))]
@@ -56,15 +57,6 @@ class Opencode(Parser[State]):
         found = decoded(_DATA, value)
         self.broken += found is None
         return mapping(found)
-
-    def _session(self, session: Mapping[str, object]) -> Iterator[SessionEntry]:
-        state, identity = self.state, text(session.get("id")) or self.state.session
-        state.session, state.waiting = text(session.get("root")) or identity, ""
-        state.thread = "" if state.session == identity else identity
-        if not state.thread:  # the title of a sub-agent is not the one of the session
-            yield from self.facts(
-                folder=text(session.get("directory")), title=text(session.get("title")), version=text(session.get("version"))
-            )
 
     def _message(
         self, id: str, data: Mapping[str, object], parts: list[tuple[str, Mapping[str, object]]]
