@@ -214,7 +214,7 @@ class _Reader:
 
     def _beside(self, parser: Parser[Any], file: AgentFile) -> Mapping[str, object]:
         """The file that says more about the session of this one."""
-        inside = parser.beside(file.inside)
+        inside = parser.beside(file.inside) if file.version[2] else ""
         return mapping(decoded(_JSON, read_beside(file, inside, self._home))) if inside else {}
 
     def _session(self, file: AgentFile) -> list[Said]:

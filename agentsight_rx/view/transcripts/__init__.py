@@ -35,9 +35,9 @@ def of_values(parser: Parser[Any], values: Iterable[Mapping[str, object]], /, *,
 
 
 def _drafted(parser: Parser[Any], values: Iterable[Mapping[str, object]], draft: Draft, beside: bytes = b"") -> Transcript:
-    for entry in parser.facts_beside(mapping(unpacked(beside))):
-        draft.take(entry)
-    for value in values:
+    for number, value in enumerate(values):
+        for entry in () if number else parser.facts_beside(mapping(unpacked(beside))):
+            draft.take(entry)
         for entry in parser.take(value):
             draft.take(entry)
         draft.saw(parser.times)
