@@ -12,8 +12,10 @@ from __future__ import annotations
 import re
 import sqlite3
 import struct
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -222,17 +224,13 @@ class Database:
     def _seek(self, number: int, row_id: int) -> bytes | None:
         for _ in range(_DEPTH_MOST):
             page, kind, number, places = self._node(number, (_TABLE_INNER, _TABLE_LEAF))
-            for place in places:
-                if kind == _TABLE_LEAF:
-                    size, place = _varint(page, place)
-                    found, place = _varint(page, place)
-                    if _signed(found) == row_id:
-                        return self._payload(page, place, size, self._usable - 35)
-                elif row_id <= _signed(_varint(page, place + 4)[0]):
-                    number = int.from_bytes(page[place : place + 4], "big")
-                    break
-            if kind == _TABLE_LEAF:
+            inner = kind == _TABLE_INNER
+            at = bisect_left(places, row_id, key=partial(_id_of, page, inner))
+            if not inner:
+                if at < len(places) and _id_of(page, inner, places[at]) == row_id:
+                    return self._leaf(page, places[at])[1]
                 break
+            number = int.from_bytes(page[places[at] : places[at] + 4], "big") if at < len(places) else number
         raise SqliteError(f"an index names row {row_id}, which is not there")
 
     def _found(self, number: int, key: tuple[int, Value], depth: int) -> Iterator[int]:
@@ -241,21 +239,25 @@ class Database:
         if depth > _DEPTH_MOST:
             raise SqliteError("its tree is too deep")
         inner = kind == _INDEX_INNER
-        for place in places:
-            size, begin = _varint(page, place + 4 * inner)
-            payload = self._payload(page, begin, size, (self._usable - 12) * 64 // 255 - 23)
-            entry = _values(payload) if payload is not None else []
-            if len(entry) < 2:
-                raise SqliteError(f"page {number} is damaged")
-            at = _key(entry[0])
-            if inner and at >= key:
+        first = bisect_left(places, key, key=lambda place: self._entry(page, inner, place)[0])
+        for place in places[first:]:
+            at, row_id = self._entry(page, inner, place)
+            if inner:
                 yield from self._found(int.from_bytes(page[place : place + 4], "big"), key, depth + 1)
-            if at == key and isinstance(entry[-1], int):
-                yield entry[-1]
-            elif at > key:
+            if at != key:
                 return
+            yield row_id
         if inner:
             yield from self._found(last, key, depth + 1)
+
+    def _entry(self, page: bytes, inner: bool, place: int) -> tuple[tuple[int, Value], int]:
+        """A cell of an index: its key, and the id of its row."""
+        size, begin = _varint(page, place + 4 * inner)
+        payload = self._payload(page, begin, size, (self._usable - 12) * 64 // 255 - 23)
+        entry = _values(payload) if payload is not None else []
+        if len(entry) < 2 or not isinstance(row_id := entry[-1], int):
+            raise SqliteError("an index is damaged")
+        return _key(entry[0]), row_id
 
     # -- rows ----------------------------------------------------------------------------------------------------------
 
@@ -319,6 +321,8 @@ def _declared(name: str, root: int, sql: str, indexes: Sequence[Row]) -> Table |
 
 def _varint(data: bytes, place: int) -> tuple[int, int]:
     """A number of 1 to 9 bytes, and where it ends."""
+    if place < len(data) and data[place] < 0x80:  # most have one byte
+        return data[place], place + 1
     value = 0
     for count in range(9):
         if place >= len(data):
@@ -331,6 +335,11 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
         if byte < 0x80:
             break
     return value, place
+
+
+def _id_of(page: bytes, inner: bool, place: int) -> int:
+    """The row id of a cell."""
+    return _signed(_varint(page, place + 4)[0] if inner else _varint(page, _varint(page, place)[1])[0])
 
 
 def _signed(value: int) -> int:
