@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.view.transcripts import Parser, Transcript
-from tests.view.transcripts.reading import KINDS, read
+from agentsight_rx.view.transcripts import Transcript
+from tests.view.transcripts.reading import KINDS, NAMES, Kind, read
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=8,
 )
-EVERY = pytest.mark.parametrize(("parser", "content"), KINDS, ids=["claude", "codex", "gemini", "gemini lines", "opencode"])
+EVERY = pytest.mark.parametrize(("parser", "content"), KINDS, ids=NAMES)
 
 
 def places(value: object) -> list[tuple[Any, Any]]:
@@ -38,7 +38,7 @@ def documents(content: bytes) -> list[Any]:
 
 @EVERY
 @given(data=st.data())
-def test_any_value_in_any_field_is_read(parser: Parser, content: bytes, data: st.DataObject) -> None:
+def test_any_value_in_any_field_is_read(parser: Kind, content: bytes, data: st.DataObject) -> None:
     values = documents(content)
     for _ in range(data.draw(st.integers(1, 4))):
         found = places(values)
@@ -54,7 +54,7 @@ def test_any_value_in_any_field_is_read(parser: Parser, content: bytes, data: st
 
 @EVERY
 @given(data=st.data())
-def test_any_bytes_are_read(parser: Parser, content: bytes, data: st.DataObject) -> None:
+def test_any_bytes_are_read(parser: Kind, content: bytes, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(content)))
     noise = data.draw(st.binary(max_size=40))
     broken = content[:at] + noise + content[at + data.draw(st.integers(0, 200)) :]

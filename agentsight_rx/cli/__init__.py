@@ -130,7 +130,7 @@ def _every_command(
     if any_part():
         from ..runtime.plugins import load  # takes most of what a capture imports
 
-        load("providers", "agents")
+        load("providers", "agents", "session_files")
 
 
 app = typer.Typer(

@@ -31,7 +31,7 @@ from .places.stores import given_store, past_store
 from .values import seconds_of
 
 _LOOK_S = 0.2
-_READABLE = tuple(dict.fromkeys(agent for agent, _ in PARSERS))
+_READABLE = tuple(PARSERS)
 
 
 def import_command(
@@ -52,13 +52,14 @@ def import_command(
     if forget:
         return _forget(path)
     for name in agent or ():
-        if name not in _READABLE:
-            raise UsageError(f"--agent {name}: its session files are not read; there are {', '.join(_READABLE)}")
+        if name not in PARSERS:
+            raise UsageError(f"--agent {name}: its session files are not read; there are {', '.join(PARSERS)}")
     home, progress = home_of_user(), Progress()
     seconds = seconds_of(since, "--since")
     options = TranscriptsOptions(
         home=home.path,
         uid=home.uid,
+        variables=home.variables,
         agents=tuple(agent or ()),
         since_ms=0 if seconds is None else round((time.time() - seconds) * 1000),
         follow=True,  # the end of the files is not the end of the sessions: what is known of them is kept for the next time

@@ -1,10 +1,11 @@
 """
 `agentsight-rx record -- AGENT`: the recording has the calls with the server's own counts, the model, the tool with its process,
-the session, and all that the agent wrote down itself.
+the session, and all that the agent wrote down itself; what `agentsight-rx import` reads of that is what was recorded.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +49,9 @@ EXPECTED = {
     "gemini": Expected("gemini", "gemini-2.5-flash", "run_shell_command", 2, GEMINI, named=False),
     # One asks for a title
     "opencode": Expected("opencode", "demo", "bash", 3, OPENAI),
-    "pi": Expected("pi", "claude-opus-4-5", "bash", 2, ANTHROPIC, named=False, writes_sessions=False),
-    "copilot": Expected("copilot", "gpt-5.4", "bash", 2, OPENAI, named=False, writes_sessions=False),
-    "vibe": Expected("vibe", "demo", "bash", 2, OPENAI, writes_sessions=False),
+    "pi": Expected("pi", "claude-opus-4-5", "bash", 2, ANTHROPIC, named=False),
+    "copilot": Expected("copilot", "gpt-5.4", "bash", 2, OPENAI, named=False),
+    "vibe": Expected("vibe", "demo", "bash", 2, OPENAI),
     "at-the-end": Expected("at_the_end.py", "demo", "bash", 2, ANTHROPIC, named=False, writes_sessions=False),
 }
 
@@ -88,6 +89,7 @@ def test_a_recording_of_an_agent_is_complete(name: str, tmp_path: Path, monkeypa
         monkeypatch.setenv("HOME", str(home))
         monkeypatch.delenv("SUDO_USER", raising=False)
         _check_transcript(store, expected)
+        _check_import(store, expected)
 
 
 def _said(peer: WirePeer, counts: Counts) -> list[list[int]]:
@@ -129,6 +131,42 @@ def _check_transcript(store: Path, expected: Expected) -> None:
     assert [pair["differs"] for pair in found["calls"]] == [{}, {}]
     assert "nothing of the file is missing on the wire" in text(store, "compare")
     assert not any("session file" in line for line in text(store, "sessions", "--transcripts"))
+
+
+IDS = ("claude", "pi", "copilot")  # their files have the ids that the provider gave its answers
+
+
+def _check_import(store: Path, expected: Expected) -> None:
+    """What the agent wrote is imported, and is what was recorded: the calls with their tokens, the tool, the prompt."""
+    past = store.with_name("past.lmdb")
+    done = subprocess.run(
+        [*PROGRAM, "import", "--agent", expected.agent, "--db", str(past)],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "could not be" not in done.stderr
+    said, seen = values(past, "calls"), values(store, "calls")
+    assert (2, 2) == (len(said), len(_both(said, seen, *TOKENS, "model")))
+    if expected.agent in IDS:
+        assert 2 == len(_both(said, seen, "response_id"))
+    (tool,) = values(past, "tools")
+    (ran,) = [each for each in values(store, "tools") if each["related_pid"]]
+    known_by = "tool_name" if expected.agent == "gemini" else "tool_call_id"  # its API gives calls no ids
+    assert (ran[known_by], True) == (tool[known_by], COMMAND in str(tool["input"]))
+    assert "hello from the tool" in tool["output"]
+    (session,) = values(past, "sessions")
+    assert (session["agent"], session["calls"], session["view_source"]) == (expected.agent, 2, "said")
+    assert PROMPT in said[0]["prompt"]
+
+
+def _both(one: list[Any], other: list[Any], *names: str) -> list[Any]:
+    """What both have, of these fields."""
+    found = [[each[name] for name in names] for each in other]
+    return [each for each in one if [each[name] for name in names] in found]
 
 
 def _the_one(found: list[Any]) -> Any:

@@ -89,7 +89,7 @@ def test_only_one_agent(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = ended(capsys, "import", "--agent", "hal")
     assert (2, True) == (done.returncode, "--agent hal: its session files are not read; there are " in done.stderr)
     assert ended(capsys, "import", "--since", "soon").returncode == 2
-    known_by_name = ended(capsys, "import", "--agent", "qwen")  # and its files are read by no parser
+    known_by_name = ended(capsys, "import", "--agent", "aider")  # and its files are read by no parser
     assert (2, True) == (known_by_name.returncode, "there are claude, codex, gemini" in known_by_name.stderr)
 
 

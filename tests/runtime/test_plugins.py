@@ -204,3 +204,54 @@ def test_doctor_lists_each_part_with_its_package(installed: Path) -> None:
     listed = [line.split() for line in done.stdout.splitlines() if "agentsight-parrot" in line]
     names = [("providers", "parrot"), ("agents", "parrot-cli"), ("operators", "shout"), ("sinks", "kinds"), ("sources", "log")]
     assert [["ok", *each, "agentsight-parrot", "1.0"] for each in names] == listed
+
+
+PARSER = """
+from agentsight_rx.llm import Agent
+from agentsight_rx.llm.agents.session_files import Parser
+from agentsight_rx.llm.agents.session_files.parser import State
+
+
+BOT = Agent(id="shopbot", title="Shop bot", names=("shopbot",), sessions=(".shopbot",), session_files=("*.jsonl",), capture="x")
+
+
+class ShopBot(Parser[State]):
+    agent = "shopbot"
+    state_type = State
+
+    def take(self, value, /):
+        yield self.entry("answer", id=str(value["n"]), text=str(value["said"]), model="m")
+"""
+
+
+def test_a_package_reads_the_session_files_of_its_agent(tmp_path: Path) -> None:
+    (tmp_path / "shop_bot.py").write_text(PARSER)
+    groups = {"agentsight_rx.agents": {"bot": "shop_bot:BOT"}, "agentsight_rx.session_files": {"bot": "shop_bot:ShopBot"}}
+    describe(tmp_path, "agentsight-shop", "0.1", groups)
+    (tmp_path / "home" / ".shopbot").mkdir(parents=True)
+    (tmp_path / "home" / ".shopbot" / "one.jsonl").write_text('{"n": 1, "said": "I look."}\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "agentsight_rx", "import", "--agent", "shopbot"],
+        env={
+            **os.environ,
+            "HOME": str(tmp_path / "home"),
+            "XDG_DATA_HOME": str(tmp_path / "data"),
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])]),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, True) == (done.returncode, "1 session of agents' own files: Shop bot 1" in done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("part", "why"),
+    [
+        ("broken_parts:NUMBER", "expected a class that inherits agentsight_rx.llm.agents.session_files.Parser"),
+        ("agentsight_rx.llm.agents.session_files.by_form:Pi", "the session files of 'pi' are read already"),
+    ],
+)
+def test_a_parser_that_is_none_or_there_already_is_skipped(tmp_path: Path, part: str, why: str) -> None:
+    install_broken(tmp_path, session_files=part)
+    assert why in ran(tmp_path, "replay", "run.jsonl", "--json").stderr

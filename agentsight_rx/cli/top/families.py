@@ -19,7 +19,7 @@ _ARGV_MOST = 16 << 10  # bytes that are read of the arguments
 _OPEN_FILES_MOST = 2048  # of one process
 _KNOWN_MOST = 32_768  # processes whose agent is remembered
 _SUFFIXES = (".jsonl", ".json")
-_SESSIONS = tuple(f"/{agent.sessions}/" for agent in AGENTS if agent.sessions)
+_SESSIONS = tuple(f"/{place}/" for agent in AGENTS for place in agent.sessions if not place.startswith("$"))
 
 
 class _Stat(NamedTuple):

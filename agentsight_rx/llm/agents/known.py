@@ -8,9 +8,10 @@ from msgspec import Struct
 class Agent(Struct, frozen=True, kw_only=True):
     """
     One agent. `names` are the names of its programs, `prefixes` begin such names, `packages` are parts of the path of its
-    package. `sessions` is the directory of its own session files below the home directory; `session_files` are patterns of
-    their paths in there, and none where no parser here reads them. `products` are its names in the head of a request, in lower
-    case: of the product in `User-Agent`, or in `X-Title`. `capture` is the command that captures it.
+    package. `sessions` are the directories of its own session files, below the home directory or below the one that a variable
+    of the environment names; `session_files` are patterns of their paths in there, and `other_files` of other files. `products`
+    are its names in the head of a request, in lower case: of the product in `User-Agent`, or in `X-Title`. `capture` is the
+    command that captures it.
     """
 
     id: str
@@ -18,8 +19,9 @@ class Agent(Struct, frozen=True, kw_only=True):
     names: tuple[str, ...]
     prefixes: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
-    sessions: str | None = None
+    sessions: tuple[str, ...] = ()
     session_files: tuple[str, ...] = ()
+    other_files: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
     capture: str
 
@@ -34,9 +36,9 @@ AGENTS: tuple[Agent, ...] = (
         title="Claude Code",
         names=("claude", "claude-code"),
         packages=("@anthropic-ai/claude-code", "/claude-code/", "/share/claude/versions/"),
-        sessions=".claude/projects",
-        session_files=("*.jsonl",),
         products=("claude-cli", "claude-code"),
+        sessions=("$CLAUDE_CONFIG_DIR/projects", ".claude/projects", ".config/claude/projects"),
+        session_files=("*.jsonl",),
         capture=_record("claude"),
     ),
     Agent(
@@ -45,9 +47,9 @@ AGENTS: tuple[Agent, ...] = (
         names=("codex", "codex-cli"),
         prefixes=("codex-x86_64-", "codex-aarch64-", "codex-linux-"),
         packages=("@openai/codex", "/codex-linux-"),
-        sessions=".codex/sessions",
-        session_files=("rollout-*.jsonl",),
         products=("codex_cli_rs", "codex_exec", "codex-tui", "codex"),
+        sessions=("$CODEX_HOME/sessions", "$CODEX_HOME/archived_sessions", ".codex/sessions", ".codex/archived_sessions"),
+        session_files=("rollout-*.jsonl",),
         capture=_record("codex"),
     ),
     Agent(
@@ -55,9 +57,9 @@ AGENTS: tuple[Agent, ...] = (
         title="Gemini CLI",
         names=("gemini", "gemini-cli"),
         packages=("@google/gemini-cli", "/gemini-cli/"),
-        sessions=".gemini/tmp",
-        session_files=("chats/*.json", "chats/*.jsonl"),
         products=("geminicli", "gemini-cli"),
+        sessions=("$GEMINI_CLI_HOME/.gemini/tmp", ".gemini/tmp"),
+        session_files=("chats/*.json", "chats/*.jsonl"),
         capture=_record("gemini"),
     ),
     Agent(
@@ -65,9 +67,9 @@ AGENTS: tuple[Agent, ...] = (
         title="opencode",
         names=("opencode",),
         packages=("/opencode-ai/", "/opencode-linux-"),
-        sessions=".local/share/opencode",
-        session_files=("opencode.db",),
         products=("opencode",),
+        sessions=("$XDG_DATA_HOME/opencode", ".local/share/opencode"),
+        session_files=("opencode*.db",),
         capture=_record("opencode"),
     ),
     Agent(
@@ -77,9 +79,10 @@ AGENTS: tuple[Agent, ...] = (
         id="goose",
         title="goose",
         names=("goose", "goosed"),
-        sessions=".local/share/goose/sessions",
         packages=("@block/goose",),
         products=("goose",),
+        sessions=("$XDG_DATA_HOME/goose/sessions", ".local/share/goose/sessions"),
+        session_files=("sessions.db",),
         capture=_record("goose"),
     ),
     Agent(
@@ -88,7 +91,7 @@ AGENTS: tuple[Agent, ...] = (
         names=("openclaw",),
         prefixes=("openclaw-",),  # its gateway is a service of its own: openclaw-gateway
         packages=("/node_modules/openclaw/",),
-        sessions=".openclaw/agents",
+        sessions=(".openclaw/agents",),
         products=("openclaw",),
         capture="agentsight-rx record --comm openclaw,openclaw-gatewa",
     ),
@@ -97,7 +100,7 @@ AGENTS: tuple[Agent, ...] = (
         title="Cursor CLI",
         names=("cursor-agent",),
         packages=("/cursor-agent/",),
-        sessions=".cursor/projects",
+        sessions=(".cursor/projects",),
         products=("cursor-agent",),
         capture=_record("cursor-agent"),
     ),
@@ -106,8 +109,9 @@ AGENTS: tuple[Agent, ...] = (
         title="Kimi CLI",
         names=("kimi", "kimi-cli", "kimi-code"),
         packages=("/kimi-cli/", "@moonshot-ai/kimi-code"),
-        sessions=".kimi/sessions",
         products=("kimicli", "kimi-cli", "kimi-code"),
+        sessions=("$KIMI_CODE_HOME/sessions", ".kimi-code/sessions"),
+        session_files=("agents/*/wire.jsonl",),
         capture=_record("kimi"),
     ),
     Agent(
@@ -115,7 +119,7 @@ AGENTS: tuple[Agent, ...] = (
         title="Grok CLI",
         names=("grok", "grok-cli"),
         packages=("@vibe-kit/grok-cli",),
-        sessions=".grok/sessions",
+        sessions=(".grok/sessions",),
         products=("grok-cli",),
         capture=_record("grok"),
     ),
@@ -124,8 +128,9 @@ AGENTS: tuple[Agent, ...] = (
         title="Qwen Code",
         names=("qwen", "qwen-code"),
         packages=("@qwen-code/qwen-code",),
-        sessions=".qwen/projects",
         products=("qwencode", "qwen-code"),
+        sessions=("$QWEN_HOME/projects", ".qwen/projects"),
+        session_files=("chats/*.jsonl",),
         capture=_record("qwen"),
     ),
     Agent(
@@ -133,8 +138,9 @@ AGENTS: tuple[Agent, ...] = (
         title="GitHub Copilot CLI",
         names=("copilot",),
         packages=("@github/copilot",),
-        sessions=".copilot/session-state",
         products=("copilot", "githubcopilotcli"),
+        sessions=("$COPILOT_HOME/session-state", ".copilot/session-state"),
+        session_files=("events.jsonl",),
         capture=_record("copilot"),
     ),
     Agent(
@@ -142,8 +148,9 @@ AGENTS: tuple[Agent, ...] = (
         title="Amp",
         names=("amp",),
         packages=("@sourcegraph/amp", "@ampcode/cli"),
-        sessions=".local/share/amp/threads",
         products=("amp", "amp-cli"),
+        sessions=("$XDG_DATA_HOME/amp/threads", ".local/share/amp/threads"),
+        session_files=("T-*.json",),
         capture=_record("amp"),
     ),
     Agent(
@@ -152,15 +159,18 @@ AGENTS: tuple[Agent, ...] = (
         names=("crush",),
         packages=("@charmland/crush",),
         products=("charm-crush", "crush"),
+        sessions=("$CRUSH_GLOBAL_DATA", "$XDG_DATA_HOME/crush", ".local/share/crush"),
+        session_files=("projects.json",),
         capture=_record("crush"),
     ),
     Agent(
         id="droid",
         title="Factory Droid",
         names=("droid",),
-        sessions=".factory/sessions",
         packages=("@factory/cli", "/.factory/bin/"),
         products=("factory-cli", "droid"),
+        sessions=(".factory/sessions",),
+        session_files=("*.jsonl",),
         capture=_record("droid"),
     ),
     Agent(
@@ -175,7 +185,7 @@ AGENTS: tuple[Agent, ...] = (
         id="openhands",
         title="OpenHands",
         names=("openhands",),
-        sessions=".openhands",
+        sessions=(".openhands",),
         packages=("/openhands-ai/", "/site-packages/openhands/", "/tools/openhands/"),
         products=("openhands",),
         capture=_record("openhands"),
@@ -185,8 +195,10 @@ AGENTS: tuple[Agent, ...] = (
         title="pi",
         names=("pi", "pi-coding-agent"),
         packages=("@mariozechner/pi-coding-agent", "@earendil-works/pi-coding-agent", "/pi-coding-agent/"),
-        sessions=".pi/agent/sessions",
         products=("pi",),
+        sessions=("$PI_CODING_AGENT_SESSION_DIR", "$PI_CODING_AGENT_DIR/sessions", ".pi/agent/sessions"),
+        session_files=("*.jsonl",),
+        other_files=("*subagent-artifacts/*",),  # each call of these is in a session of its own, too
         capture=_record("pi"),
     ),
     Agent(
@@ -194,8 +206,9 @@ AGENTS: tuple[Agent, ...] = (
         title="Mistral Vibe",
         names=("vibe", "vibe-rs", "vibe-app-server", "vibe-acp", "mistral-vibe"),
         packages=("/mistral-vibe/", "/site-packages/vibe/"),
-        sessions=".vibe/logs/session",
         products=("mistral-vibe", "vibe", "vibe-rs"),
+        sessions=("$VIBE_HOME/logs/session", ".vibe/logs/session"),
+        session_files=("journal/*.jsonl",),
         capture=_record("vibe"),
     ),
     Agent(
@@ -203,8 +216,9 @@ AGENTS: tuple[Agent, ...] = (
         title="Cline",
         names=("cline", "cline-core", "cline-host"),
         packages=("/node_modules/cline/", "@cline/"),
-        sessions=".cline/data/tasks",
         products=("cline",),
+        sessions=("$CLINE_SESSION_DATA_DIR", "$CLINE_DATA_DIR/sessions", "$CLINE_DIR/data/sessions", ".cline/data/sessions"),
+        session_files=("*.messages.json",),
         capture=_record("cline"),
     ),
     Agent(
@@ -221,6 +235,8 @@ AGENTS: tuple[Agent, ...] = (
         names=("gptme",),
         packages=("/site-packages/gptme/", "/tools/gptme/", "/venvs/gptme/"),
         products=("gptme",),
+        sessions=("$GPTME_LOGS_HOME", "$XDG_DATA_HOME/gptme/logs", ".local/share/gptme/logs"),
+        session_files=("conversation.jsonl",),
         capture=_record("gptme"),
     ),
     Agent(
@@ -229,6 +245,8 @@ AGENTS: tuple[Agent, ...] = (
         names=("mini", "mini-swe-agent", "mini-extra"),
         packages=("/mini-swe-agent/", "/minisweagent/"),
         products=("mini-swe-agent",),
+        sessions=("$MSWEA_GLOBAL_CONFIG_DIR", ".config/mini-swe-agent"),
+        session_files=("*.traj.json",),
         capture=_record("mini"),
     ),
     Agent(

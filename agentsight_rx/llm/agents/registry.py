@@ -66,6 +66,11 @@ def _know() -> None:
     _of.cache_clear()
 
 
+def all_agents() -> list[Agent]:
+    """Every agent that is known by its name."""
+    return list(_known[0].agents.values())
+
+
 def agent_named(name: str, /) -> Agent | None:
     """The agent with this id."""
     return _known[0].agents.get(name)

@@ -1,6 +1,6 @@
 """
 Parts of other packages -> known to this program: by entry points of the groups `agentsight_rx.providers`, `.agents`,
-`.operators`, `.sinks`, `.sources` and `.deliveries`, or by a call of `register_…`.
+`.session_files`, `.operators`, `.sinks`, `.sources` and `.deliveries`, or by a call of `register_…`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from .parts import GROUPS
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from ...llm.agents.session_files import Parser
+
 __all__ = [
     "Plugin",
     "delivery",
@@ -38,6 +40,7 @@ __all__ = [
     "register_delivery",
     "register_operator",
     "register_provider",
+    "register_session_files",
     "register_sink",
     "register_source",
     "sink",
@@ -63,6 +66,11 @@ def register_provider(provider: Provider) -> None:
 def register_agent(agent: Agent) -> None:
     """An agent that is known by its name."""
     _register("agents", agent.id, agent)
+
+
+def register_session_files(parser: type[Parser[Any]]) -> None:
+    """The parser of the session files of an agent, which may be registered, too."""
+    _register("session_files", parser.agent, parser)
 
 
 def register_operator(name: str, make: Callable[..., Operator[Any, Any]]) -> None:

@@ -31,6 +31,20 @@ def _wrong_agent(_: str, part: object) -> str | None:
     return f"the agent {part.id!r} is there already" if part.id in {each.id for each in AGENTS} else None
 
 
+def _wrong_parser(_: str, part: object) -> str | None:
+    from ...llm.agents.session_files import PARSERS, Parser  # with it come all parsers
+
+    if not (isinstance(part, type) and issubclass(part, Parser)):
+        return "expected a class that inherits agentsight_rx.llm.agents.session_files.Parser"
+    return f"the session files of {part.agent!r} are read already" if part.agent in PARSERS else None
+
+
+def _add_parser(part: Any) -> None:
+    from ...llm.agents.session_files import add_parser
+
+    add_parser(part)
+
+
 def _no_function(name: str, part: object) -> str | None:
     if not callable(part):
         return "expected a function"
@@ -42,6 +56,7 @@ GROUPS: dict[str, Kind] = {
     for kind in (
         Kind("providers", _wrong_provider, add_provider),
         Kind("agents", _wrong_agent, add_agent),
+        Kind("session_files", _wrong_parser, _add_parser),
         Kind("operators", _no_function),
         Kind("sinks", _no_function),
         Kind("sources", _no_function),

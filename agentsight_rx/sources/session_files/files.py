@@ -8,26 +8,51 @@ import errno
 import os
 import pwd
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...llm.agents.known import Agent
+from ...llm.agents.session_files import read_agents
 
 _ENTRIES_MOST = 50_000  # of an agent's directory
 _DEPTH_MOST = 8  # of directories in it; Codex has 3, sub-agents of Claude Code 2
 _FILE_MOST = 64 << 20  # bytes that are read of one file
 _BEGIN = 1 << 20  # bytes of them that are from its begin
 _CHUNK = 1 << 20
+_BESIDE_MOST = 4 << 20  # bytes of a file that says more about a session
+_TICK_NS = 20_000_000  # kernels count times of files by 1 to 10 ms
 
 
 class Home(Struct, frozen=True):
-    """A home directory, and the id of the user whose files are read in it."""
+    """
+    A home directory, and the id of the user whose files are read in it. `variables` of their environment name other places in
+    which agents keep sessions.
+    """
 
     path: str
     uid: int
+    variables: tuple[tuple[str, str], ...] = ()
+
+    def places(self, agent: Agent) -> list[str]:
+        """The directories in which the agent may keep its sessions."""
+        found, variables = list[str](), dict(self.variables)
+        for place in agent.sessions:
+            name, _, inside = place.removeprefix("$").partition("/")
+            if not place.startswith("$"):
+                found.append(os.path.join(self.path, place))
+            elif os.path.isabs(folder := variables.get(name, "")):
+                found.append(os.path.join(folder, inside) if inside else folder)
+        return found
+
+
+def _variables() -> Iterator[str]:
+    places = {place for agent in read_agents() for place in agent.sessions if place.startswith("$")}
+    yield from sorted({place[1:].partition("/")[0] for place in places})
 
 
 def home_of_user(env: Mapping[str, str] | None = None) -> Home:
@@ -38,7 +63,8 @@ def home_of_user(env: Mapping[str, str] | None = None) -> Home:
         with suppress(KeyError):
             user = pwd.getpwnam(name)
             return Home(user.pw_dir, user.pw_uid)
-    return Home(env.get("HOME") or _home_of_passwd(os.geteuid()), os.geteuid())
+    path = env.get("HOME") or _home_of_passwd(os.geteuid())
+    return Home(path, os.geteuid(), tuple((name, env[name]) for name in _variables() if env.get(name)))
 
 
 def _home_of_passwd(uid: int) -> str:
@@ -75,17 +101,22 @@ class Listing:
         self.skipped = 0
 
     def files(self, agent: Agent) -> Iterator[AgentFile]:
-        root = os.path.join(self._home.path, agent.sessions or "")
+        """In all places of the agent; one that is reached by two paths is one."""
         self._left = _ENTRIES_MOST
-        try:
-            fd = _directory(root, self._home)
-        except OSError as error:
-            self.skipped += error.errno not in (errno.ENOENT, errno.ENOTDIR)
-            return
-        try:
-            yield from self._below(fd, root, "", agent)
-        finally:
-            os.close(fd)
+        known: set[tuple[int, int]] = set()
+        for root in self._home.places(agent):
+            try:
+                fd = _directory(root, self._home)
+            except OSError as error:
+                self.skipped += error.errno not in (errno.ENOENT, errno.ENOTDIR)
+                continue
+            try:
+                found = os.fstat(fd)
+                if (found.st_dev, found.st_ino) not in known:
+                    known.add((found.st_dev, found.st_ino))
+                    yield from self._below(fd, root, "", agent)
+            finally:
+                os.close(fd)
 
     def _below(self, fd: int, root: str, inside: str, agent: Agent) -> Iterator[AgentFile]:
         for name in self._names(fd):
@@ -98,7 +129,7 @@ class Listing:
                 continue
             if stat.S_ISDIR(found.st_mode):
                 yield from self._inside(fd, name, root, (path, agent))
-            elif any(fnmatchcase(path, pattern) or fnmatchcase(path, f"*/{pattern}") for pattern in agent.session_files):
+            elif _is_like(path, agent.session_files) and not _is_like(path, agent.other_files):
                 if _is_own(found, self._home):
                     yield AgentFile(
                         agent=agent.id, root=root, inside=path, version=_version(found), changed_ns=found.st_mtime_ns
@@ -132,6 +163,10 @@ class Listing:
             os.close(inner)
 
 
+def _is_like(path: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(path, pattern) or fnmatchcase(path, f"*/{pattern}") for pattern in patterns)
+
+
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -153,6 +188,20 @@ def _is_own(found: os.stat_result, home: Home) -> bool:
 
 def _version(found: os.stat_result) -> Version:
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def read_beside(file: AgentFile, inside: str, home: Home) -> bytes:
+    """A small file at another path of the same directory; nothing where there is none."""
+    try:
+        opened = OpenedFile(replace(file, inside=inside, session=""), home)
+    except OSError:
+        return b""
+    try:
+        return opened.read_at(0, _BESIDE_MOST) if opened.size <= _BESIDE_MOST else b""
+    except OSError:
+        return b""
+    finally:
+        opened.close()
 
 
 class OpenedFile:
@@ -207,6 +256,11 @@ class OpenedFile:
         while most > 0 and (chunk := os.read(self._fd, min(_CHUNK, most))):
             most -= len(chunk)
             yield chunk
+
+    def changed(self) -> bool:
+        """Whether it was written since it was opened, or so short a time ago that the clock of files does not tell."""
+        found = os.fstat(self._fd)
+        return _version(found) != self.version or time.time_ns() - found.st_mtime_ns < _TICK_NS
 
     def read_at(self, offset: int, most: int) -> bytes:
         """Bytes from there on."""

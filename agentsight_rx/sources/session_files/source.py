@@ -1,10 +1,14 @@
-"""Session files of agents -> SessionEntry events: the newest file first, each line once, also where the program was killed."""
+"""
+Session files of agents -> SessionEntry events: the newest file first, each line once, also where the program was killed.
+
+Longer than 300 lines because files and sessions of databases are read by one reader, which goes on where it was.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Annotated, Any, TypeAlias, cast
 
@@ -16,11 +20,13 @@ from ...core.options import Options, at_least
 from ...core.stream import Stream, origin
 from ...events import Loss, Origin, SessionEntry, Witness
 from ...events.loss import Reason
-from ...llm.agents.known import AGENTS
-from ...llm.agents.session_files import Parser, parser_for
+from ...llm.agents.session_files import Parser, parser_for, read_agents
+from ...llm.agents.session_files.fields import mapping
 from ...llm.resent import decoded
 from ...store.rows.kinds import SAID
-from .files import AgentFile, Home, Listing, OpenedFile, Version
+from ...wire.sqlite import SqliteError
+from .database import Changed, Databases
+from .files import AgentFile, Home, Listing, OpenedFile, Version, read_beside
 
 Said: TypeAlias = SessionEntry | Witness | Loss
 
@@ -28,18 +34,22 @@ _READ = 1 << 20  # bytes at once
 _LINE_MOST = 16 << 20  # bytes; a tool's result with pictures in base64 fits
 _LOOK_S = 1.0  # between two looks for what has grown
 _HEAD = 512  # bytes by which a file is known again
+_SETTLED_NS = 10_000_000_000  # since a session of a database changed; it is looked at again before
+_WAITING_NS = 3_600_000_000_000  # the same, where its newest message may go on
 _APART_NS = 1_000_000_000  # between two entries, so that the fold looks back at few of them
 _BROKEN = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 class TranscriptsOptions(Options, frozen=True):
     """
-    The session files below a home that belong to the user `uid`: of these `agents`, or of all agents that are known. Older
-    files than `since_ms` are left out. `follow` goes on with new lines until the run is stopped.
+    The session files below a home, and where `variables` of the environment say, that belong to the user `uid`: of these
+    `agents`, or of all agents that are known. Older files than `since_ms` are left out. `follow` goes on with new lines until
+    the run is stopped.
     """
 
     home: str
     uid: int
+    variables: tuple[tuple[str, str], ...] = ()
     agents: tuple[str, ...] = ()
     since_ms: Annotated[int, at_least(0)] = 0
     follow: bool = False
@@ -87,8 +97,9 @@ _JSON: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
 class _Reader:
     def __init__(self, options: TranscriptsOptions, progress: Progress) -> None:
-        self._home = Home(options.home, options.uid)
-        self._agents = [each for each in AGENTS if each.sessions and (not options.agents or each.id in options.agents)]
+        self._home = Home(options.home, options.uid, options.variables)
+        self._databases = Databases(self._home)
+        self._agents = [each for each in read_agents() if not options.agents or each.id in options.agents]
         self._since_ns = options.since_ms * 1_000_000
         self._follow = options.follow
         self._progress = progress
@@ -122,10 +133,11 @@ class _Reader:
     def _look(self) -> None:
         """What there is to read, the newest first."""
         listing, progress = Listing(self._home), self._progress
-        files = [each for agent in self._agents for each in listing.files(agent) if each.changed_ns >= self._since_ns]
-        files = [each for each in files if parser_for(each.agent, each.path) is not None]
+        files = [each for agent in self._agents for file in listing.files(agent) for each in self._databases.sessions(file)]
+        files = [each for each in files if each.changed_ns >= self._since_ns and parser_for(each.agent, each.path) is not None]
         new = sorted(filter(self._has_more, files), key=lambda file: -file.changed_ns)
-        progress.files, progress.size, progress.skipped = len(files), sum(each.version[2] for each in files), listing.skipped
+        progress.files, progress.size = len(files), sum(each.version[2] for each in files)
+        progress.skipped = listing.skipped + self._databases.skipped
         progress.read_files, progress.read = len(files) - len(new), progress.size - sum(self._left(each) for each in new)
         self._waiting, self._looked_s = iter(new), time.monotonic()
 
@@ -155,7 +167,10 @@ class _Reader:
         return ()
 
     def _read(self, file: AgentFile) -> list[Said]:
-        """One piece of a file."""
+        """One piece of a file, or a session of a database."""
+        if file.session:
+            self._file = None
+            return self._session(file)
         try:
             opened = OpenedFile(file, self._home)
         except OSError:
@@ -178,7 +193,8 @@ class _Reader:
             lines, offset = _lines(opened, state.offset)
             if state.offset:
                 parser.restore(bytes(state.parser))
-        entries = [self._placed(each) for each in _joined(self._entries(parser, state, lines, file.path))]
+        found = (*parser.facts_beside(self._beside(parser, file)), *self._entries(parser, state, lines, file.path))
+        entries = [self._placed(each) for each in _joined(iter(found))]
         is_read = offset == state.offset or offset >= opened.size  # but for a line that is still written
         read = _FileState(
             file.path,
@@ -195,6 +211,40 @@ class _Reader:
             self._file = None
             self._progress.read_files += 1
         return entries
+
+    def _beside(self, parser: Parser[Any], file: AgentFile) -> Mapping[str, object]:
+        """The file that says more about the session of this one."""
+        inside = parser.beside(file.inside) if file.version[2] else ""
+        return mapping(decoded(_JSON, read_beside(file, inside, self._home))) if inside else {}
+
+    def _session(self, file: AgentFile) -> list[Said]:
+        """What a database says of a session behind the message that was done before."""
+        parser, known = parser_for(file.agent, file.path), self._known.get(file.path)
+        assert parser is not None, "others are not waited for"
+        if known is not None and known.version[:2] == file.version[:2]:
+            parser.restore(bytes(known.parser))
+        entries: list[Said] = []
+        try:
+            values = self._databases.values(file, parser.state.done)
+        except Changed:
+            return []  # the next look
+        except (OSError, SqliteError) as error:
+            entries.append(self._lost(Reason.MALFORMED, 0, f"{file.path}: {str(error)[:100]}"))
+            values = []
+        for number, value in enumerate(values):
+            try:
+                entries += parser.take(value)
+            except _BROKEN as error:
+                entries.append(self._lost(Reason.MALFORMED, 0, f"{file.path} row {number}: {str(error)[:100]}"))
+        if parser.broken:
+            entries.append(
+                self._lost(Reason.MALFORMED, 0, f"{file.path}: {parser.broken:,} values are not as {parser.agent} writes them")
+            )
+        # Its row may not have changed with its newest message, or have its time in seconds
+        left_ns = time.time_ns() - file.changed_ns - (_WAITING_NS if parser.state.waiting else _SETTLED_NS)
+        self._note(_FileState(file.path, file.version, is_read=left_ns > 0, parser=Raw(parser.saved())))
+        self._progress.read_files += 1
+        return [self._placed(each) for each in entries]
 
     def _state(self, file: AgentFile, opened: OpenedFile) -> _FileState:
         """Where to read on: at the begin of a file that is not the one that was read."""
@@ -213,6 +263,9 @@ class _Reader:
                     if not isinstance(value, dict):
                         raise ValueError("it is no JSON object")
                     yield from parser.take(cast("dict[str, object]", value))
+                    if parser.broken:
+                        parser.broken = 0
+                        raise ValueError(f"it is not as {parser.agent} writes it")
                 except _BROKEN as error:
                     yield self._lost(Reason.MALFORMED, len(line), f"{path} line {number}: {str(error)[:100]}")
         yield from parser.finish()
@@ -233,6 +286,7 @@ class _Reader:
         return ()
 
     def close(self) -> Sequence[Said]:
+        self._databases.close()
         return ()
 
 

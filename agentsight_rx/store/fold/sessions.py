@@ -10,7 +10,7 @@ from ...events import Headers
 from ...events.tokens import counts_of
 from ...llm.agents.programs import Product, product_of, program_name
 from ...llm.agents.registry import agent_of_product
-from ..rows.kinds import CallRow, ProcessRow, Row, SessionRow, ToolRow
+from ..rows.kinds import CallRow, ProcessRow, Row, RowGone, SessionRow, ToolRow
 from ..rows.tool_words import has_failed
 from .needles import NamedIds, named_ids
 from .processes import Processes
@@ -216,11 +216,13 @@ class Sessions:
         return self._rows.get(id)
 
     def keep(self, session: SessionRow) -> list[Row]:
-        """What a session file says of a session."""
-        if self._rows.get(session.id) == session:
+        """What a session file says of a session. A row stands at its start, which an older file of the session may change."""
+        before = self._rows.get(session.id)
+        if before == session:
             return []
         self._rows.put(session.id, session)
-        return [session]
+        moved = before is not None and before.start_timestamp_ms != session.start_timestamp_ms
+        return [RowGone(before), session] if moved and before is not None else [session]
 
     def snapshot(self) -> SessionsState:
         return SessionsState(

@@ -6,43 +6,38 @@ The session files that agents write, each as one Transcript.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from ...llm.agents.session_files import PARSERS as ENTRIES
-from ...llm.agents.session_files import Parser as EntryParser
+from ...llm.agents.session_files import Parser
+from ...llm.agents.session_files.fields import mapping, unpacked
 from ...policy.redaction.redactor import Redactor
 from .draft import Draft
-from .opencode import OpencodeDatabase, opencode
 from .transcript import Transcript, TranscriptCall, TranscriptTool, display_id, together
 
-__all__ = [
-    "PARSERS",
-    "OpencodeDatabase",
-    "Parser",
-    "Transcript",
-    "TranscriptCall",
-    "TranscriptTool",
-    "display_id",
-    "opencode",
-    "parser_of",
-    "together",
-]
+__all__ = ["Transcript", "TranscriptCall", "TranscriptTool", "display_id", "of_file", "of_values", "together"]
 
 
-class Parser(Protocol):
-    """The bytes of a file -> its content, without secrets. `name`: of the file without its suffix."""
-
-    def __call__(self, chunks: Iterable[bytes], /, *, name: str, redactor: Redactor) -> Transcript: ...
-
-
-def drafted(
-    made: type[EntryParser[Any]], suffix: str, chunks: Iterable[bytes], /, *, name: str, redactor: Redactor
+def of_file(
+    parser: Parser[Any], chunks: Iterable[bytes], /, *, is_whole: bool, redactor: Redactor, beside: bytes = b""
 ) -> Transcript:
-    """`chunks`: the bytes of the file, cut anywhere. `name`: of the file without its suffix."""
-    draft, parser = Draft(made.agent, name, redactor), made(name)
-    for value in [draft.whole(chunks)] if suffix == ".json" else draft.lines(chunks):
+    """
+    The bytes of a file, cut anywhere -> its content, without secrets. `is_whole`: it is one value, and no lines of them.
+    `beside`: the bytes of the file that says more about the session.
+    """
+    draft = Draft(parser.agent, parser.state.session, redactor)
+    return _drafted(parser, [draft.whole(chunks)] if is_whole else draft.lines(chunks), draft, beside)
+
+
+def of_values(parser: Parser[Any], values: Iterable[Mapping[str, object]], /, *, redactor: Redactor) -> Transcript:
+    """The same of the values of a database."""
+    return _drafted(parser, values, Draft(parser.agent, parser.state.session, redactor))
+
+
+def _drafted(parser: Parser[Any], values: Iterable[Mapping[str, object]], draft: Draft, beside: bytes = b"") -> Transcript:
+    for number, value in enumerate(values):
+        for entry in () if number else parser.facts_beside(mapping(unpacked(beside))):
+            draft.take(entry)
         for entry in parser.take(value):
             draft.take(entry)
         draft.saw(parser.times)
@@ -50,17 +45,4 @@ def drafted(
         draft.take(entry)
     draft.saw(parser.times)
     draft.session_id = parser.state.session
-    return draft.done(parser.dropped)
-
-
-# (agent, suffix) -> parser
-PARSERS: dict[tuple[str, str], Parser] = {
-    **{(agent, suffix): partial(drafted, made, suffix) for (agent, suffix), made in ENTRIES.items()},
-    ("opencode", ".db"): opencode,  # the lines of a session in it
-}
-
-
-def parser_of(agent: str, path: str, /) -> Parser | None:
-    """The parser of a session file of an agent; None: there is none."""
-    name = path.rpartition("/")[2]
-    return PARSERS.get((agent, name[name.rfind(".") :])) if "." in name else None
+    return draft.done(parser.dropped, parser.broken)

@@ -156,8 +156,8 @@ class Draft:
         """Something was one too many."""
         self._dropped += 1
 
-    def done(self, dropped: int = 0) -> Transcript:
-        """`dropped`: by the parser."""
+    def done(self, dropped: int = 0, unreadable: int = 0) -> Transcript:
+        """`dropped`, `unreadable`: by the parser."""
         sums = self._sums
         if not sums:
             for call in self._calls.values():
@@ -177,7 +177,7 @@ class Draft:
             tools=tuple(self._tools.values()),
             totals=sums,
             files=tuple(self._files),
-            unreadable=self._unreadable,
+            unreadable=self._unreadable + unreadable,
             dropped=self._dropped + dropped,
             unfinished=self._unfinished,
         )

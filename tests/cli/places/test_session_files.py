@@ -2,20 +2,17 @@ from __future__ import annotations
 
 import os
 import pwd
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentsight_rx.cli.places import session_files as transcripts
-from agentsight_rx.cli.places.session_files import Found, TranscriptFiles, with_log
+from agentsight_rx.cli.places.session_files import Found, TranscriptFiles
 from agentsight_rx.sources.session_files import files as opening
 from agentsight_rx.sources.session_files.files import Home, home_of_user
-from agentsight_rx.view.transcripts import OpencodeDatabase
 from tests.view.transcripts.reading import REDACTOR
-from tests.view.transcripts.samples import CLAUDE, CODEX, GEMINI, GEMINI_LINES, opencode_database
+from tests.view.transcripts.samples import CLAUDE, CODEX, GEMINI, GEMINI_LINES, logged, opencode_database
 
 FILES = {
     ".claude/projects/-work-shop/1a2b.jsonl": CLAUDE,
@@ -234,46 +231,9 @@ def test_each_session_of_a_database_is_one_and_newer_files_come_first(home: Path
     assert (6, 0) == (len(found.sessions), found.skipped)
 
 
-def test_a_database_that_is_none_or_too_large_is_skipped(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = write(home, ".local/share/opencode/opencode.db", b"x" * 5000)
+def test_a_database_that_is_none_is_skipped(home: Path) -> None:
+    write(home, ".local/share/opencode/opencode.db", b"x" * 5000)
     assert (4, 1) == (len(look(home).sessions), look(home).skipped)
-    database.write_bytes(opencode_database("ses_1"))
-    monkeypatch.setattr(opening, "_FILE_MOST", 8000)
-    assert 1 == look(home).skipped
-
-
-def logged(folder: Path, *sessions: str) -> tuple[bytes, bytes]:
-    """A database and its write-ahead log while opencode runs: the sessions are in the log alone."""
-    path = folder / "running.db"
-    path.write_bytes(opencode_database())
-    with closing(sqlite3.connect(path, isolation_level=None)) as rows, closing(sqlite3.connect(":memory:")) as written:
-        rows.execute("pragma journal_mode=wal")
-        rows.execute("pragma wal_autocheckpoint=0")
-        written.deserialize(opencode_database(*sessions))
-        for table, columns in (("session", 9), ("message", 5), ("part", 6)):
-            for values in written.execute(f"select * from {table}"):
-                rows.execute(f"insert into {table} values ({', '.join('?' * columns)})", values)
-        return path.read_bytes(), path.with_name("running.db-wal").read_bytes()
-
-
-def sessions_in(data: bytes) -> set[str]:
-    with closing(OpencodeDatabase(data)) as database:
-        return set(database.sessions)
-
-
-def test_sessions_that_are_in_the_log_of_a_database_alone_are_read(tmp_path: Path) -> None:
-    data, log = logged(tmp_path, "ses_1", "ses_2")
-    assert set() == sessions_in(data)
-    assert {"ses_1", "ses_2"} == sessions_in(with_log(data, log))
-
-
-def test_a_log_that_is_cut_anywhere_gives_what_was_committed_before(tmp_path: Path) -> None:
-    data, log = logged(tmp_path, *(f"ses_{number}" for number in range(4)))
-    sizes = [len(sessions_in(with_log(data, log[:end]))) for end in range(0, len(log) + 1, 4999)]
-    assert sizes == sorted(sizes)
-    assert 4 == len(sessions_in(with_log(data, log)))
-    assert data == with_log(data, b"")
-    assert set() == sessions_in(with_log(data, b"x" * 9000))
 
 
 def test_a_change_in_the_log_alone_is_seen(home: Path, tmp_path: Path) -> None:

@@ -14,12 +14,11 @@ from agentsight_rx.llm.agents.session_files import parser_for
         ("codex", "rollout-1.jsonl", "Codex"),
         ("gemini", "chats/session.json", "GeminiCli"),
         ("gemini", "chats/session.jsonl", "GeminiCli"),
-        ("claude", "settings.json", "NoneType"),
+        ("opencode", "/home/a/.local/share/opencode/opencode.db#ses_1", "Opencode"),
         ("hal", "1.jsonl", "NoneType"),
-        ("claude", "jsonl", "NoneType"),
     ],
 )
-def test_an_agent_and_a_suffix_say_it(agent: str, path: str, kind: str) -> None:
+def test_an_agent_says_it(agent: str, path: str, kind: str) -> None:
     assert type(parser_for(agent, path)).__name__ == kind
 
 
@@ -27,3 +26,9 @@ def test_a_session_without_an_id_is_named_by_its_file() -> None:
     parser = parser_for("claude", "/home/a/1a2b.jsonl")
     assert parser is not None
     assert "1a2b" == parser.state.session
+
+
+def test_a_session_of_a_database_is_named_behind_its_path() -> None:
+    parser = parser_for("opencode", "/home/a/opencode.db#ses_1")
+    assert parser is not None
+    assert "ses_1" == parser.state.session

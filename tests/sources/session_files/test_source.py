@@ -21,6 +21,7 @@ from agentsight_rx.sources.session_files.source import Progress, TranscriptsOpti
 from agentsight_rx.store.rows.kind import ROW_TABLES
 from agentsight_rx.store.state import LmdbStore
 from tests.runtime.test_resume import copies, saved_always
+from tests.view.transcripts.other_samples import BESIDE, OTHERS
 from tests.view.transcripts.samples import CLAUDE, CODEX, GEMINI, GEMINI_LINES, SECRET
 
 FILES = {
@@ -176,6 +177,78 @@ def test_links_and_files_of_others_are_not_opened(home: Path, tmp_path: Path) ->
     (home / ".claude/projects/-work-shop/link.jsonl").symlink_to(secret)
     _, progress = read(home)
     assert (4, 1) == (progress.files, progress.skipped)
+
+
+PLACES = {
+    "pi": ".pi/agent/sessions",
+    "droid": ".factory/sessions",
+    "qwen": ".qwen/projects",
+    "gptme": ".local/share/gptme/logs",
+    "cline": ".cline/data/sessions",
+    "amp": ".local/share/amp/threads",
+    "mini": ".config/mini-swe-agent",
+    "copilot": ".copilot/session-state",
+    "kimi": ".kimi-code/sessions",
+    "vibe": ".vibe/logs/session",
+    "own": ".local/share/agentsight-rx/sessions",
+}
+
+
+@pytest.mark.parametrize("agent", PLACES)
+def test_sessions_of_other_agents_are_read_and_go_on(agent: str, tmp_path: Path) -> None:
+    home, inside = tmp_path / "home", next(path for each, path in OTHERS if each == agent)
+    content = OTHERS[agent, inside]
+    if agent in BESIDE:
+        beside, said = BESIDE[agent]
+        write(home, f"{PLACES[agent]}/{beside}", json.dumps(said).encode())
+    path, whole = tmp_path / "past.lmdb", tmp_path / "whole.lmdb"
+    if inside.endswith(".jsonl"):
+        lines = content.splitlines(keepends=True)
+        for cut in range(1, len(lines)):
+            write(home, f"{PLACES[agent]}/{inside}", b"".join(lines[:cut]) + lines[cut][:9])
+            imported(home, path)
+    write(home, f"{PLACES[agent]}/{inside}", content)
+    imported(home, path)
+    imported(home, whole)
+    rows, parts = rows_in(whole), rows_in(path)
+    assert rows["llm_calls"] == parts["llm_calls"]
+    assert rows["tool_calls"] == parts["tool_calls"]
+    (session,), (grown,) = rows["sessions"], parts["sessions"]
+    assert ("shopbot" if agent == "own" else agent, 2, 1) == (session.agent, session.calls, session.tools)
+    assert (session.title, session.cwd, session.calls) == (grown.title, grown.cwd, grown.calls)
+    assert (["completed"] if agent == "gptme" else ["failed"]) == [tool.status for tool in rows["tool_calls"]]
+    assert SECRET not in repr(rows)
+
+
+def test_variables_of_the_environment_name_other_places(home: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    write(elsewhere, "archived_sessions/rollout-2.jsonl", CODEX.replace(b"019a-0001", b"019a-0002"))
+    write(home, ".codex/archived_sessions/rollout-3.jsonl", CODEX.replace(b"019a-0001", b"019a-0003"))
+    found, _ = read(home, agents=("codex",), variables=(("CODEX_HOME", str(elsewhere)), ("XDG_DATA_HOME", "not/absolute")))
+    sessions = {each.session for each in found if isinstance(each, SessionEntry)}
+    assert {"019a-0001", "019a-0002", "019a-0003"} == sessions
+
+
+def test_a_place_that_is_reached_by_two_paths_is_one(home: Path) -> None:
+    (home / ".config").mkdir()
+    (home / ".config/claude").symlink_to(home / ".claude")
+    _, progress = read(home, agents=("claude",), variables=(("CLAUDE_CONFIG_DIR", str(home / ".claude")),))
+    assert 1 == progress.files
+
+
+def test_copies_that_pi_keeps_of_sub_agents_are_left_out(home: Path) -> None:
+    content = next(content for (agent, _), content in OTHERS.items() if agent == "pi")
+    for inside in ("--x--/a.jsonl", "--x--/run-0/session.jsonl", "--x--/subagent-artifacts/b.jsonl"):
+        write(home, f".pi/agent/sessions/{inside}", content)
+    _, progress = read(home, agents=("pi",))
+    assert 2 == progress.files
+
+
+def test_a_line_that_is_not_of_our_form_is_counted_with_its_place(home: Path) -> None:
+    path = write(home, ".local/share/agentsight-rx/sessions/bot/x.jsonl", b'{"kind": "thought"}\n')
+    events, progress = read(home, agents=("own",))
+    (loss,) = [each for each in events if isinstance(each, Loss)]
+    assert (1, f"{path} line 1: it is not as own writes it") == (progress.unreadable, loss.note)
 
 
 def test_no_secret_is_stored(home: Path, tmp_path: Path) -> None:

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from agentsight_rx.view.transcripts import OpencodeDatabase
+from agentsight_rx.sources.session_files.database import Databases
+from agentsight_rx.sources.session_files.files import AgentFile, Home
 
-__all__ = ["CLAUDE", "CODEX", "GEMINI", "GEMINI_LINES", "OPENCODE", "OPENCODE_LINES", "SECRET", "lines", "opencode_database"]
+__all__ = [
+    "CLAUDE",
+    "CODEX",
+    "GEMINI",
+    "GEMINI_LINES",
+    "OPENCODE",
+    "OPENCODE_LINES",
+    "SECRET",
+    "changed",
+    "lines",
+    "logged",
+    "opencode_database",
+    "values_in",
+]
 
 SECRET = "sk-ant-api03-" + "Ab3dEf6hIj" * 9 + "AA"
 
@@ -255,7 +274,41 @@ def _opencode_tool(at: int, name: str, given: object, **state: object) -> dict[s
     return {"type": "tool", "callID": f"call_{name}", "tool": name, "state": {"input": given, "time": times, **state}}
 
 
+def changed(data: bytes, *statements: str) -> bytes:
+    with closing(sqlite3.connect(":memory:")) as rows:
+        if data:
+            rows.deserialize(data)
+        for statement in statements:
+            rows.execute(statement)
+        rows.commit()
+        return rows.serialize()
+
+
+def logged(folder: Path, *sessions: str) -> tuple[bytes, bytes]:
+    """A database and its write-ahead log while opencode runs: the sessions are in the log alone."""
+    path = folder / "running.db"
+    path.write_bytes(opencode_database())
+    with closing(sqlite3.connect(path, isolation_level=None)) as rows, closing(sqlite3.connect(":memory:")) as written:
+        rows.execute("pragma journal_mode=wal")
+        rows.execute("pragma wal_autocheckpoint=0")
+        written.deserialize(opencode_database(*sessions))
+        for table, columns in (("session", 9), ("message", 5), ("part", 6)):
+            for values in written.execute(f"select * from {table}"):
+                rows.execute(f"insert into {table} values ({', '.join('?' * columns)})", values)
+        return path.read_bytes(), path.with_name("running.db-wal").read_bytes()
+
+
+def values_in(data: bytes, session: str) -> list[Mapping[str, object]]:
+    """What is read of a session of a database."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "opencode.db")
+        path.write_bytes(data)
+        os.utime(path, (1, 1))
+        home = Home(folder, os.geteuid())
+        file = AgentFile(agent="opencode", root=folder, inside=path.name, version=(1, 1, 1, 1), changed_ns=1)
+        with closing(Databases(home)) as databases:
+            return [each for found in databases.sessions(file) if found.session == session for each in databases.values(found)]
+
+
 OPENCODE = opencode_database("ses_0001")
-_read = OpencodeDatabase(OPENCODE)
-OPENCODE_LINES = b"".join(_read.lines("ses_0001"))
-_read.close()
+OPENCODE_LINES = lines(*values_in(OPENCODE, "ses_0001"))

@@ -2,37 +2,37 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.view.transcripts import PARSERS, Parser, display_id, parser_of
-from tests.view.transcripts.reading import KINDS, REDACTOR, codex, read
+from agentsight_rx.view.transcripts import display_id
+from tests.view.transcripts.reading import KINDS, NAMES, Kind, codex, read
 from tests.view.transcripts.samples import CLAUDE, SECRET, lines
 
-EVERY = pytest.mark.parametrize(("parser", "content"), KINDS, ids=["claude", "codex", "gemini", "gemini lines", "opencode"])
+EVERY = pytest.mark.parametrize(("parser", "content"), KINDS, ids=NAMES)
 OF_LINES = pytest.mark.parametrize(
     ("parser", "content"), [KINDS[0], KINDS[1], KINDS[3]], ids=["claude", "codex", "gemini lines"]
 )
 
 
 @EVERY
-def test_the_cut_of_a_file_does_not_matter(parser: Parser, content: bytes) -> None:
+def test_the_cut_of_a_file_does_not_matter(parser: Kind, content: bytes) -> None:
     whole = read(parser, content)
     assert whole == read(parser, (content[at : at + 1] for at in range(len(content))))
     assert not whole.is_empty
 
 
 @OF_LINES
-def test_a_line_that_is_being_written_is_no_error(parser: Parser, content: bytes) -> None:
+def test_a_line_that_is_being_written_is_no_error(parser: Kind, content: bytes) -> None:
     whole, begun = read(parser, content), read(parser, content + b'{"type": "assis')
     assert (whole.calls, whole.tools, 0, True) == (begun.calls, begun.tools, begun.unreadable, begun.unfinished)
 
 
 @OF_LINES
-def test_other_lines_are_counted(parser: Parser, content: bytes) -> None:
+def test_other_lines_are_counted(parser: Kind, content: bytes) -> None:
     whole, found = read(parser, content), read(parser, b"no JSON\n[1]\n\n" + content + b"\xff\n3\n")
     assert (whole.calls, whole.tools, 4) == (found.calls, found.tools, found.unreadable)
 
 
 @OF_LINES
-def test_a_line_that_is_too_long_is_counted_and_its_neighbours_are_read(parser: Parser, content: bytes) -> None:
+def test_a_line_that_is_too_long_is_counted_and_its_neighbours_are_read(parser: Kind, content: bytes) -> None:
     long = [b'{"type": "user", "x": "', *[b"y" * (1 << 20)] * 9, b'"}\n', content]
     whole, found = read(parser, content), read(parser, long)
     assert (whole.calls, whole.tools, 1) == (found.calls, found.tools, found.unreadable)
@@ -42,7 +42,7 @@ def test_a_line_that_is_too_long_is_counted_and_its_neighbours_are_read(parser: 
 @pytest.mark.parametrize(
     "content_of_all", [b"", b"\n", b"null", b"[]", b"{}", b"[" * 100_000, b'{"type": 1}\n', b"\xff\xfe\x00"]
 )
-def test_a_file_without_a_session_is_empty(parser: Parser, content: bytes, content_of_all: bytes) -> None:
+def test_a_file_without_a_session_is_empty(parser: Kind, content: bytes, content_of_all: bytes) -> None:
     found = read(parser, content_of_all, "name-1")
     assert (True, "name-1") == (found.is_empty, found.session_id)
 
@@ -54,7 +54,7 @@ def test_a_secret_that_a_cut_divides_is_not_shown() -> None:
         {"type": "response_item", "payload": {"type": "function_call", "name": "shell", "arguments": "{}", "call_id": "1"}},
         {"type": "response_item", "payload": {"type": "function_call_output", "call_id": "1", "output": output}},
     )
-    (tool,) = codex([content], name="n", redactor=REDACTOR).tools
+    (tool,) = read(codex, content).tools
     assert len(output) - len(SECRET) < 16_384 < len(output)
     assert SECRET[:20] not in tool.output
     assert "[redacted:" in tool.output
@@ -69,18 +69,11 @@ def test_memory_of_texts_and_entries_is_bounded() -> None:
             }
         )
 
-    found = codex((asked(number, 8192) for number in range(2100)), name="n", redactor=REDACTOR)
+    found = read(codex, (asked(number, 8192) for number in range(2100)))
     assert (2100, 32 << 20) == (len(found.tools), sum(len(tool.input) for tool in found.tools))
     assert 2100 - 2048 == found.dropped
-    many = codex((asked(number, 0) for number in range(20_010)), name="n", redactor=REDACTOR)
+    many = read(codex, (asked(number, 0) for number in range(20_010)))
     assert (20_000, 10) == (len(many.tools), many.dropped)
-
-
-def test_the_suffix_and_the_agent_choose_the_parser() -> None:
-    assert list(PARSERS.values()) == [parser_of(agent, f"/x.y/name{suffix}") for agent, suffix in PARSERS]
-    assert [None] * 4 == [
-        parser_of(*each) for each in (("codex", "a.json"), ("aider", "a.jsonl"), ("claude", "jsonl"), ("claude", ""))
-    ]
 
 
 @pytest.mark.parametrize(

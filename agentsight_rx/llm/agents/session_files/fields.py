@@ -8,6 +8,8 @@ from typing import cast
 
 import msgspec
 
+from ...resent import decoded
+
 _COUNT_MOST = 2**53  # above it JavaScript, which wrote these files, cannot count
 _LAST_MS = 32_503_680_000_000  # the year 3000
 _SECONDS_MOST = 100_000_000_000  # a number below is in seconds, since 10^11 ms is in 1973
@@ -70,3 +72,18 @@ def spoken(content: object, /) -> str:
         return text(content)
     parts = (one if isinstance(one, str) else text(mapping(one).get("text")) for one in cast("list[object]", content))
     return "\n".join(part for part in parts if part)
+
+
+def at(value: object, path: str, /) -> object:
+    """What stands in an object under names with dots between them; the object itself under none."""
+    for name in path.split(".") if path else ():
+        value = cast("Mapping[str, object]", value).get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+_JSON: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
+
+
+def unpacked(value: object, /) -> object:
+    """The value of a text that is JSON, and any other value as it is."""
+    return decoded(_JSON, value) if isinstance(value, str | bytes) else value

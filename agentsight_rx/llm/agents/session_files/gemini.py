@@ -75,7 +75,7 @@ class GeminiCli(Parser[State]):
         if usage.total or model or tools:
             yield self.entry(
                 "answer",
-                id=key,
+                id=key if key.startswith(MADE_UP) else f"{MADE_UP}{key}",  # its own, which the API does not know
                 text=spoken(message.get("content")),
                 thinking="\n".join(text(each.get("description")) for each in objects(message.get("thoughts"))),
                 model=model,

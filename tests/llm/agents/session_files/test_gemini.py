@@ -5,8 +5,7 @@ import json
 import pytest
 
 from agentsight_rx.events import Usage
-from agentsight_rx.view.transcripts import Parser
-from tests.view.transcripts.reading import gemini_json, gemini_lines, read
+from tests.view.transcripts.reading import Kind, gemini_json, gemini_lines, read
 from tests.view.transcripts.samples import GEMINI, GEMINI_LINES, lines
 
 BOTH = pytest.mark.parametrize(
@@ -15,7 +14,7 @@ BOTH = pytest.mark.parametrize(
 
 
 @BOTH
-def test_the_session_is_known(parser: Parser, content: bytes) -> None:
+def test_the_session_is_known(parser: Kind, content: bytes) -> None:
     found = read(parser, content)
     assert ("gemini", "5b5b-0001", "Mend the prices") == (found.agent, found.session_id, found.prompt)
     assert ("Mend the prices of the shop", ("gemini-2.5-pro",), 30_000) == (
@@ -27,14 +26,14 @@ def test_the_session_is_known(parser: Parser, content: bytes) -> None:
 
 
 @BOTH
-def test_input_has_no_cached_tokens_and_output_has_thoughts(parser: Parser, content: bytes) -> None:
+def test_input_has_no_cached_tokens_and_output_has_thoughts(parser: Kind, content: bytes) -> None:
     found = read(parser, content)
     usage = Usage(2010, 90, cache_read=3000, reasoning=70)
     assert ([usage], {"gemini-2.5-pro": usage}) == ([call.usage for call in found.calls], found.totals)
 
 
 @BOTH
-def test_tools_have_their_results(parser: Parser, content: bytes) -> None:
+def test_tools_have_their_results(parser: Kind, content: bytes) -> None:
     found = read(parser, content)
     assert [("read_file", "A = 1", False, 1000), ("run_shell_command", "no rule", True, 2000)] == [
         (tool.name, tool.output, tool.is_error, tool.end_ms - tool.time_ms) for tool in found.tools

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from agentsight_rx.events import SessionEntry, Usage
 from agentsight_rx.llm.agents.session_files import PARSERS, parser_for
+from tests.view.transcripts.other_samples import OTHERS
 from tests.view.transcripts.samples import CLAUDE, CODEX, GEMINI, GEMINI_LINES, SECRET
 
 FILES = {
@@ -21,6 +22,7 @@ FILES = {
     ("codex", "rollout-019a.jsonl"): CODEX.splitlines(),
     ("gemini", "session-1.json"): [GEMINI],
     ("gemini", "session-2.jsonl"): GEMINI_LINES.splitlines(),
+    **{key: [content] if key[1].endswith(".json") else content.splitlines() for key, content in OTHERS.items()},
 }
 
 
@@ -100,7 +102,7 @@ def test_a_refused_tool_is_noted() -> None:
     assert [("note", "t1", "refused"), ("result", "t1", refused[:30])] == [short(each) for each in entries]
 
 
-LINES = [key for key in FILES if not PARSERS[key[0], f".{key[1].rpartition('.')[2]}"].at_once]
+LINES = [key for key in FILES if not PARSERS[key[0]].at_once]
 
 
 @pytest.mark.parametrize("key", LINES, ids=lambda key: key[0])
@@ -118,7 +120,7 @@ def test_a_file_in_pieces_has_the_same_entries(key: tuple[str, str], cuts: set[i
     assert read(*key, lines) == entries
 
 
-OTHERS: list[Any] = [None, True, -1, 2**70, 1.5, "", "é", [], {}, [None], {"a": []}]
+WRONG: list[Any] = [None, True, -1, 2**70, 1.5, "", "é", [], {}, [None], {"a": []}]
 
 
 def mutated(value: Any, other: Any, place: list[int]) -> Any:
@@ -137,7 +139,7 @@ def mutated(value: Any, other: Any, place: list[int]) -> Any:
 def test_no_wrong_value_breaks_a_parser(key: tuple[str, str], data: st.DataObject) -> None:
     values: Sequence[Any] = [json.loads(line) for line in FILES[key]]
     number = data.draw(st.integers(0, len(values) - 1))
-    other: Any = data.draw(st.sampled_from(OTHERS))
+    other: Any = data.draw(st.sampled_from(WRONG))
     changed: Any = mutated(values[number], other, [data.draw(st.integers(1, 60))])
     parser = parser_for(*key)
     assert parser is not None
