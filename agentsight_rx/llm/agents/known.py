@@ -5,6 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 
+def _record(command: str) -> str:
+    return f"agentsight-rx record -- {command}"
+
+
 class Agent(Struct, frozen=True, kw_only=True):
     """
     One agent. `names` are the names of its programs, `prefixes` begin such names, `packages` are parts of the path of its
@@ -23,11 +27,7 @@ class Agent(Struct, frozen=True, kw_only=True):
     session_files: tuple[str, ...] = ()
     other_files: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
-    capture: str
-
-
-def _record(command: str) -> str:
-    return f"agentsight-rx record -- {command}"
+    capture: str = _record("COMMAND")
 
 
 AGENTS: tuple[Agent, ...] = (

@@ -249,7 +249,6 @@ OWN = Agent(
     names=(),
     sessions=("$XDG_DATA_HOME/agentsight-rx/sessions", ".local/share/agentsight-rx/sessions"),
     session_files=("*/*.jsonl",),
-    capture="agentsight-rx record -- COMMAND",
 )
 _TEXTS = ("id", "request_id", "thread", "text", "thinking", "model", "provider", "folder", "branch", "version", "project")
 
