@@ -93,6 +93,16 @@ def test_only_one_agent(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (2, True) == (known_by_name.returncode, "there are claude, codex, gemini" in known_by_name.stderr)
 
 
+def test_paths_are_read_in_place_of_the_home(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "1 session of agents' own files: Claude Code 1" in ended(capsys, "import", str(home / ".claude")).stderr
+    assert "2 sessions of agents' own files" in ended(capsys, "import", str(home / ".codex"), str(home / NAME)).stderr
+    for wrong in (str(home / "gone"), str(home / ".local")):
+        done = ended(capsys, "import", wrong)
+        assert (2, True) == (done.returncode, done.stderr.startswith(f"Error: {wrong}: "))
+    refused = ended(capsys, "import", "--forget", str(home))
+    assert (2, True) == (refused.returncode, "--forget removes all that was imported, and takes no PATH" in refused.stderr)
+
+
 def test_it_is_forgotten(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "nothing was imported" in ended(capsys, "import", "--forget").stderr
     ended(capsys, "import")

@@ -39,6 +39,8 @@ class Databases:
         if not file.inside.endswith(SUFFIXES):
             if (made := PARSERS.get(file.agent)) is None or made.tables is None:
                 return [file]
+            if self._home.uid is None:
+                return []  # a copy lists what lies elsewhere
             listed = made.databases(mapping(unpacked(read_beside(file, file.inside, self._home))))
             return [each for path in dict.fromkeys(listed) for each in self._listed(file, path)]
         try:

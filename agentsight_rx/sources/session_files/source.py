@@ -26,7 +26,8 @@ from ...llm.resent import decoded
 from ...store.rows.kinds import SAID
 from ...wire.sqlite import SqliteError
 from .database import Changed, Databases
-from .files import AgentFile, Home, Listing, OpenedFile, Version, read_beside
+from .files import AgentFile, Home, Listing, OpenedFile, Place, Version, read_beside
+from .given import given
 
 Said: TypeAlias = SessionEntry | Witness | Loss
 
@@ -43,13 +44,14 @@ _BROKEN = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError
 class TranscriptsOptions(Options, frozen=True):
     """
     The session files below a home, and where `variables` of the environment say, that belong to the user `uid`: of these
-    `agents`, or of all agents that are known. Older files than `since_ms` are left out. `follow` goes on with new lines until
-    the run is stopped.
+    `agents`, or of all agents that are known. `paths` are read in their place, files of any user: homes, copies of an agent's
+    folder, files. Older files than `since_ms` are left out. `follow` goes on with new lines until the run is stopped.
     """
 
     home: str
-    uid: int
+    uid: int | None
     variables: tuple[tuple[str, str], ...] = ()
+    paths: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()
     since_ms: Annotated[int, at_least(0)] = 0
     follow: bool = False
@@ -70,9 +72,12 @@ def transcripts(options: TranscriptsOptions, progress: Progress | None = None) -
     """
     What stands in the session files of agents, by the word of the agents alone. A line that is no JSON object, or longer than
     16 MiB, is counted with its file and number. A run that goes on (`resume`) reads on where the files were read to; one that
-    shrank or is another one is read anew.
+    shrank or is another one is read anew. Raises UsageError for one of `paths` that is of no agent.
     """
-    return origin("transcripts", lambda: _Reader(options, progress or Progress()), time_of=None, options=options.home)
+    given_places = given(options.paths, options.agents)
+    return origin(
+        "transcripts", lambda: _Reader(options, given_places, progress or Progress()), time_of=None, options=options.home
+    )
 
 
 _NONE = Raw(b"\xc0")  # of msgpack
@@ -96,8 +101,9 @@ _JSON: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
 
 class _Reader:
-    def __init__(self, options: TranscriptsOptions, progress: Progress) -> None:
-        self._home = Home(options.home, options.uid, options.variables)
+    def __init__(self, options: TranscriptsOptions, given_places: list[Place], progress: Progress) -> None:
+        self._given = given_places
+        self._home = Home(options.home, None if given_places else options.uid, options.variables)
         self._databases = Databases(self._home)
         self._agents = [each for each in read_agents() if not options.agents or each.id in options.agents]
         self._since_ns = options.since_ms * 1_000_000
@@ -133,13 +139,20 @@ class _Reader:
     def _look(self) -> None:
         """What there is to read, the newest first."""
         listing, progress = Listing(self._home), self._progress
-        files = [each for agent in self._agents for file in listing.files(agent) for each in self._databases.sessions(file)]
+        found = (each for file in self._listed(listing) for each in self._databases.sessions(file))
+        files = list({each.path: each for each in found}.values())
         files = [each for each in files if each.changed_ns >= self._since_ns and parser_for(each.agent, each.path) is not None]
         new = sorted(filter(self._has_more, files), key=lambda file: -file.changed_ns)
         progress.files, progress.size = len(files), sum(each.version[2] for each in files)
         progress.skipped = listing.skipped + self._databases.skipped
         progress.read_files, progress.read = len(files) - len(new), progress.size - sum(self._left(each) for each in new)
         self._waiting, self._looked_s = iter(new), time.monotonic()
+
+    def _listed(self, listing: Listing) -> Iterator[AgentFile]:
+        for place in self._given:
+            yield from listing.inside(place)
+        for agent in () if self._given else self._agents:
+            yield from listing.files(agent)
 
     def _has_more(self, file: AgentFile) -> bool:
         known = self._known.get(file.path)

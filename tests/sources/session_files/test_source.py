@@ -71,10 +71,10 @@ def read(home: Path, **more: Any) -> tuple[list[Any], Progress]:
     return kept.events, progress
 
 
-def imported(home: Path, path: Path) -> Progress:
+def imported(home: Path, path: Path, **more: Any) -> Progress:
     """All that stands there now, as the command reads it: its end is not the end of the sessions."""
     progress = Progress()
-    graph = transcripts(options(home, follow=True), progress).pipe(op.remove_auth(key=b"k" * 32), op.materialize())
+    graph = transcripts(options(home, follow=True, **more), progress).pipe(op.remove_auth(key=b"k" * 32), op.materialize())
     with Run(graph, [sinks.store(path)], resume=path) as running:
         assert progress.caught_up.wait(60)
         running.stop().raised()
