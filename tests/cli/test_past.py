@@ -9,8 +9,10 @@ import pytest
 
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.runtime.run import Run
+from agentsight_rx.store.reasons import FILE_GONE
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.page.counts import wholeness_of
+from agentsight_rx.view.page.head import head_of
 from agentsight_rx.view.page.picture import Picture
 from agentsight_rx.view.page.rail import rail_of
 from tests.cli.inside import ended
@@ -60,6 +62,21 @@ def test_the_page_shows_the_sheet_and_claims_nothing(home: Path, capsys: pytest.
         store.close()
     assert [True] * 3 == [row.file for row in rows]
     assert {"from the agent's own file: no program, file or connection was seen"} == {each.file for each in whole}
+
+
+def test_a_file_that_is_gone_is_said_where_its_session_is_shown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(capsys, "import")
+    assert "gone" not in ended(capsys, "report", "sessions", "--text").stdout
+    (home / NAME).unlink()
+    ended(capsys, "import")
+    (id,) = [row.id for row in rows_in(past(home))["sessions"] if row.file_gone]
+    assert "file gone: Mend" in ended(capsys, "report", "sessions", "--text").stdout
+    assert FILE_GONE in ended(capsys, "report", "--session", id, "--text").stdout
+    store = LmdbStore.open(past(home), readonly=True)
+    try:
+        assert FILE_GONE == head_of(Picture(store, Prices()), id, recording="past.lmdb").whole.gone
+    finally:
+        store.close()
 
 
 def test_a_second_import_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

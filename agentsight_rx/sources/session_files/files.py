@@ -1,5 +1,7 @@
 """
 A home directory -> the session files of agents in it, opened without following links, and none but the user's own.
+
+Longer than 300 lines because a file is listed and opened by the same rules.
 """
 
 from __future__ import annotations
@@ -107,6 +109,7 @@ class Listing:
         self._home = home
         self._left = _ENTRIES_MOST
         self.skipped = 0
+        self.roots: list[str] = []  # of agents, that could be opened
 
     def files(self, agent: Agent) -> Iterator[AgentFile]:
         """In all places of the agent; one that is reached by two paths is one."""
@@ -122,6 +125,7 @@ class Listing:
                 found = os.fstat(fd)
                 if (found.st_dev, found.st_ino) not in known:
                     known.add((found.st_dev, found.st_ino))
+                    self.roots.append(root)
                     yield from self._below(fd, root, "", agent)
             finally:
                 os.close(fd)
@@ -213,6 +217,15 @@ def _is_own(found: os.stat_result, home: Home) -> bool:
 
 def _version(found: os.stat_result) -> Version:
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def is_missing(path: str) -> bool:
+    """Whether there is surely nothing, and not just nothing that may be looked at."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR)
+    return False
 
 
 def read_beside(file: AgentFile, inside: str, home: Home) -> bytes:
