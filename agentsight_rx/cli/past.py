@@ -21,6 +21,7 @@ from ..runtime.run import Run
 from ..sinks.label_key import redaction_key
 from ..sinks.store import store
 from ..sources.session_files.files import home_of_user
+from ..sources.session_files.keeping import keeping
 from ..sources.session_files.source import Progress, TranscriptsOptions, transcripts
 from ..store.rows.tables import SESSIONS
 from ..store.state import LmdbStore, is_being_written
@@ -76,7 +77,7 @@ def import_command(
         follow=True,  # the end of the files is not the end of the sessions: what is known of them is kept for the next time
     )
     said = transcripts(options, progress)
-    key = redaction_key(path)
+    is_first, key = not path.exists(), redaction_key(path)
     graph = said.pipe(op.remove_auth(key=key), op.materialize())
     into = store(path, owner=invoking_user(), key=key, retention=retention)
     with Run(graph, [into], on_bug="count", resume=path) as running, asking_to_end(running.end), passing() as show:
@@ -87,6 +88,8 @@ def import_command(
         summary = running.stop()
     for line in _closing(path, progress, ", ".join(paths or [home.path])):
         say(line)
+    for each in keeping(home, now_ns=time.time_ns()) if is_first and not paths else ():
+        say(f"{each.words}; what was imported stays")
     return summary.exit_status
 
 

@@ -43,6 +43,7 @@ def test_sessions_are_imported_and_reports_find_them(home: Path, capsys: pytest.
     assert done.returncode == 0
     assert "3 sessions of agents' own files: Claude Code 1, Gemini CLI 1, Codex CLI 1" in done.stderr
     assert "agentsight-rx report sessions" in done.stderr
+    assert "Claude Code deletes session files after 30 days (`cleanupPeriodDays`): " in done.stderr
     assert past(home).stat().st_mode & 0o777 == 0o600
     listed = ended(capsys, "report", "sessions", "--json")
     assert {"claude", "codex", "gemini"} == {json.loads(line)["agent"] for line in listed.stdout.splitlines()}
