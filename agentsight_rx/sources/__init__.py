@@ -7,10 +7,14 @@ Your own: `own` makes Streams of readers, iterables, async iterables and lines.
 Processes: `target` says which ones to watch, `running_agents` finds the agents of a machine, `containers` the processes of a
 container. `proc` and `running` list the running processes, and `hold` keeps a recorded command in a control group.
 Kernel: `kernel` compiles, keeps and loads BPF programs and reads their records; `bpf` has the programs in C.
+Agents' own files: `transcripts`, in `session_files`, needs no rights.
 Others: `names` explains names that no process had, and `own_folder` is the place of cached files.
 """
 
+from typing import TYPE_CHECKING
+
 from ..core.hub import Reader
+from ..core.start import deferred
 from .files import FileOptions, files
 from .hooks.source import HookOptions, Tracing, hooks
 from .net import NetOptions, net
@@ -26,6 +30,10 @@ from .stdio.source import StdioOptions, stdio
 from .system import SystemOptions, system
 from .target import Target
 from .tls.source import TlsOptions, tls
+
+if TYPE_CHECKING:
+    from .session_files.look import TranscriptsOptions
+    from .session_files.source import transcripts
 
 __all__ = [
     "AgentOptions",
@@ -44,6 +52,7 @@ __all__ = [
     "Target",
     "TlsOptions",
     "Tracing",
+    "TranscriptsOptions",
     "agents",
     "files",
     "from_async_iterable",
@@ -60,4 +69,12 @@ __all__ = [
     "stdio",
     "system",
     "tls",
+    "transcripts",
 ]
+
+if not TYPE_CHECKING:  # parsers of sixteen agents
+    __getattr__ = deferred(
+        __name__,
+        {".session_files.look": ("TranscriptsOptions",), ".session_files.source": ("transcripts",)},
+        {},
+    )

@@ -170,9 +170,12 @@ CASES = {
 
 
 def test_no_source_is_missing() -> None:
-    """`hooks` forks a process, which a test with threads may not: tests/sources/test_hooks.py follows real programs."""
+    """
+    `hooks` forks a process, which a test with threads may not: tests/sources/test_hooks.py follows real programs. Entries of
+    `transcripts` are in the order of reading, which no other source shares: tests/sources/session_files/test_source.py.
+    """
     made = {name for name in sources.__all__ if not isinstance(getattr(sources, name), type)}
-    assert made == CASES.keys() | LIVE.keys() | {"hooks"}
+    assert made == CASES.keys() | LIVE.keys() | {"hooks", "transcripts"}
 
 
 @pytest.mark.parametrize("name", CASES)

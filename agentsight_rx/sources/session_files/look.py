@@ -23,13 +23,14 @@ from .files import AgentFile, Home, Listing, Place, Version, is_missing
 
 class TranscriptsOptions(Options, frozen=True):
     """
-    The session files below a home, and where `variables` of the environment say, that belong to the user `uid`: of these
-    `agents`, or of all agents that are known. `paths` are read in their place, files of any user: homes, copies of an agent's
-    folder, files. Older files than `since_ms` are left out. `follow` goes on with new lines until the run is stopped.
+    The session files below a home, and where `variables` of the environment say, that belong to the user `uid` (None: to any):
+    of these `agents`, or of all agents that are known. Without a `home` it is the one of the user, with their variables and
+    files. `paths` are read in its place, files of any user: homes, copies of an agent's folder, files. Older files than
+    `since_ms` are left out. `follow` goes on with new lines until the run is stopped.
     """
 
-    home: str
-    uid: int | None
+    home: str = ""
+    uid: int | None = None
     variables: tuple[tuple[str, str], ...] = ()
     paths: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ from ...llm.resent import decoded
 from ...store.rows.kinds import SAID
 from ...wire.sqlite import SqliteError
 from .database import Changed, Databases
-from .files import AgentFile, Home, OpenedFile, Place, read_beside
+from .files import AgentFile, Home, OpenedFile, Place, home_of_user, read_beside
 from .given import given
 from .look import FileState, Look, Places, Progress, TranscriptsOptions
 from .stirred import Stirred
@@ -43,12 +43,15 @@ _APART_NS = 1_000_000_000  # between two entries, so that the fold looks back at
 _BROKEN = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
-def transcripts(options: TranscriptsOptions, progress: Progress | None = None) -> Stream[Said]:
+def transcripts(options: TranscriptsOptions, progress: Progress | None = None) -> Stream[SessionEntry | Witness | Loss]:
     """
     What stands in the session files of agents, by the word of the agents alone. A line that is no JSON object, or longer than
     16 MiB, is counted with its file and number. A run that goes on (`resume`) reads on where the files were read to; one that
     shrank or is another one is read anew. Raises UsageError for one of `paths` that is of no agent.
     """
+    if not options.home:
+        own = home_of_user()
+        options = replace(options, home=own.path, uid=own.uid, variables=own.variables)
     given_places = given(options.paths, options.agents)
     return origin(
         "transcripts", lambda: _Reader(options, given_places, progress or Progress()), time_of=None, options=options.home

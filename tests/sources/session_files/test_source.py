@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agentsight_rx import op, run, sinks
+from agentsight_rx import op, run, sinks, sources
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.events import Loss, SessionEntry, Witness
 from agentsight_rx.events.loss import Reason
@@ -337,3 +337,12 @@ def test_a_reader_that_follows_reads_what_an_inotify_event_tells_of(home: Path, 
         write(home, ".pi/agent/sessions/--x--/a.jsonl", OTHERS[next(key for key in OTHERS if key[0] == "pi")])
         until(lambda: any(isinstance(each, SessionEntry) and each.agent == "pi" for each in kept.events))
         running.stop().raised()
+
+
+def test_without_a_home_it_is_the_one_of_the_user(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("SUDO_USER", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    kept = Kept()
+    run(sources.transcripts(sources.TranscriptsOptions()), [Sink("kept", lambda _: kept)])
+    assert {"claude", "codex", "gemini"} == {each.agent for each in kept.events if isinstance(each, SessionEntry)}
