@@ -66,7 +66,7 @@ def test_the_page_shows_the_sheet_and_claims_nothing(home: Path, capsys: pytest.
 def test_the_texts_of_a_call_are_whole(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A row has their begin."""
     prompt, result = "Mend the prices. " * 400, "shop.py\n" * 4000
-    lines = [
+    lines: list[dict[str, object]] = [
         {"type": "user", "message": {"role": "user", "content": prompt}},
         {"type": "assistant", "message": {"id": "msg_1", "model": "claude-4", "role": "assistant", "content": [
             {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {}}], "usage": {"input_tokens": 9000}}},
