@@ -191,4 +191,5 @@ def sessions(ask: Ask, transcripts: Annotated[bool, WITH_FILES] = False) -> None
 def _title(row: SessionRow) -> str:
     container = f"in container {row.container}: " if row.container else ""
     within = f"sub-session of {row.parent_session_id}: " if row.parent_session_id else ""
-    return within + container + row.title
+    gone = "file gone: " if row.file_gone else ""
+    return gone + within + container + row.title

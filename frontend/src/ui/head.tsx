@@ -89,7 +89,7 @@ export function Whole({ head }: { head: Head }): JSX.Element {
       </p>
     );
   }
-  if (whole.file) return <p class="whole"><span><b>From the agent's own file.</b> No program, file or connection was seen.</span></p>;
+  if (whole.file) return <p class="whole"><span><b>From the agent's own file.</b> No program, file or connection was seen.{whole.gone ? ` ${whole.gone}` : ""}</span></p>;
   const live = whole.state === "so_far" && !ended.value;
   return (
     <p class="whole">
