@@ -15,7 +15,7 @@ from agentsight_rx.cli.report.recordings import Recorded
 from agentsight_rx.cli.report.shown.ask import Compacted
 from agentsight_rx.cli.report.shown.screen import Columns
 from agentsight_rx.cli.report.summary import COLUMNS as SUMMARY
-from agentsight_rx.view import AlertRow, AuditRow, SessionRow, ToolRow
+from agentsight_rx.view import AlertRow, AuditRow, ToolRow
 from agentsight_rx.view.queries.calls.call import WholeCall
 from agentsight_rx.view.queries.calls.costs import PricedCall
 from agentsight_rx.view.queries.calls.mcp import McpRequest
@@ -49,7 +49,7 @@ ANSWERS: dict[str, Any] = {
     "timeline": Moment,
     "audit": AuditRow,
     "alerts": AlertRow,
-    "sessions": SessionRow,
+    "sessions": lists.SessionLine,
     "tokens": TokenGroup,
     "context": ContextReport,
     "cache": CacheLoss,
