@@ -60,7 +60,9 @@ export interface DiffBody {
   a: string; b: string; turn_a?: number; turn_b?: number; parameters?: { name: string; first: Value; second: Value }[];
   lines?: DiffLine[]; tools_added?: string[]; tools_removed?: string[]; tools_changed?: string[]; uncached?: number; missing?: string;
 }
-export interface Rows<R> { kind: string; start: number; total: number; rows: R[]; folder: string; partial: boolean }
+export interface Rows<R> {
+  kind: string; start: number; total: number; rows: R[]; folder: string; partial: boolean; kinds: Record<string, number>; unheld: number; command: string;
+}
 export interface ProcessLine {
   id: string; pid: number; depth: number; argv: string; start_ms: number; ms?: number | null; end?: string; bad?: boolean; agent?: string;
   cwd?: string; turn?: number; tool?: string; kids?: number; starts?: boolean;
