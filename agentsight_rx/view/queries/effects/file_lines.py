@@ -12,7 +12,7 @@ from ....store.rows.tables import AUDIT
 from ....store.state import Store
 from ..reading import newest_first, selected
 from ..selection import Selection
-from .file_fates import Lives, effect_of, kinds_of
+from .file_fates import Fates, Lives, effect_of
 
 # Bytes in memory
 _CHANGES_SIZE = 8_000_000  # lines that changed a file, or were refused: 7,000
@@ -34,8 +34,11 @@ def count_written(store: Store, is_meant: Callable[[AuditRow], bool], /) -> int 
     lives = Lives(store, _counted(store, read))
     if read[0] > _COUNTED_MOST:
         return None
-    lines = (row for row in _counted(store, read) if changed(row) and is_meant(row))
-    return sum(kind == "written" for kind in kinds_of(lines, lives).values())
+    fates = Fates(_COUNTED_MOST)
+    for row in _counted(store, read):
+        if changed(row) and is_meant(row):
+            fates.note(row)
+    return sum(fate.kind(lives) == "written" for fate in fates)
 
 
 def _counted(store: Store, read: list[int]) -> Iterator[AuditRow]:
