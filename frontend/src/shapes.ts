@@ -191,7 +191,7 @@ export const CLEARED = 256;
 export const PARTS_UNKNOWN = 128;
 
 // What gives the answers: a server, or the page itself.
-export interface Change { kind: "changed" | "alert" | "answer" | "list" | "gone" | "end" | "lost" | "back"; text?: string; version?: number; said?: Said }
+export interface Change { kind: "changed" | "alert" | "answer" | "list" | "gone" | "end" | "lost" | "refused" | "back"; text?: string; version?: number; said?: Said }
 
 export interface Source {
   readonly embedded: boolean;

@@ -3,7 +3,7 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { go, place } from "./address";
 import { forget, hear } from "./answers";
-import { type AlertState, CACHE_LOST, COMPACTED, FAILED, MISSING, STATES, type Head, type Rail, type RailRow, type Source, type Strip, type TurnCard, type Turns } from "./shapes";
+import { type AlertState, CACHE_LOST, type Change, COMPACTED, FAILED, MISSING, STATES, type Head, type Rail, type RailRow, type Source, type Strip, type TurnCard, type Turns } from "./shapes";
 import { Refused } from "./refused";
 
 export const PAGE = 24; // turns that are asked for at once
@@ -16,6 +16,7 @@ export const cards = signal<ReadonlyMap<number, TurnCard>>(new Map());
 export const problem = signal<{ status: number; text: string } | null>(null); // of the whole page
 export const gone = signal(""); // why the open recording cannot be read now
 export const stale = signal(0); // since when there is no connection, Unix time in ms
+export const locked = signal(0); // since when the server refuses the key of this page, Unix time in ms
 export const ended = signal(false); // the run behind this page has ended
 export const version = signal(0); // counts what changed in the open recording: tabs ask again
 export const inFile = signal(false); // all there is is one session
@@ -75,6 +76,7 @@ export function begin(source: Source): void {
       cards.value = new Map();
       gone.value = "";
       stale.value = 0;
+      locked.value = 0;
       unseen.value = 0;
       ended.value = false;
       over = false;
@@ -85,8 +87,7 @@ export function begin(source: Source): void {
     if (!session) {
       newest();
       stop = source.watch("", (change) => {
-        if (change.kind === "lost") stale.value = Date.now();
-        if (change.kind === "back") stale.value = 0;
+        hold(change);
         if (change.kind !== "list" && change.kind !== "back") return;
         void loadRail();
         version.value += 1; // what is of all recordings is asked for again
@@ -115,10 +116,11 @@ export function begin(source: Source): void {
           gone.value = change.text ?? "the recording cannot be read";
           break;
         case "lost":
-          stale.value = Date.now();
+        case "refused":
+          hold(change);
           break;
         case "back":
-          stale.value = 0;
+          hold(change);
           forget();
           refresh();
           break;
@@ -130,6 +132,18 @@ export function begin(source: Source): void {
   setInterval(() => {
     if (running.value || stale.value) now.value = Date.now();
   }, 1000);
+}
+
+// What is shown stays, whether the server is gone or was started again with another key.
+function hold({ kind }: Change): void {
+  if (kind === "lost") stale.value ||= Date.now();
+  if (kind === "refused") refused();
+  if (kind === "back") stale.value = locked.value = 0;
+}
+
+function refused(text = ""): void {
+  if (!head.value) problem.value = { status: 401, text };
+  else locked.value ||= stale.value || Date.now();
 }
 
 export function retry(): void {
@@ -161,7 +175,7 @@ function newest(): void {
 
 function failed(error: unknown): void {
   if (error instanceof Refused) {
-    if (error.status === 401) problem.value = { status: 401, text: error.message };
+    if (error.status === 401) refused(error.message);
     else if (error.status === 503) {
       gone.value = error.message;
       setTimeout(() => gone.value && refresh(), AGAIN_MS);
@@ -375,7 +389,7 @@ const loading = new Set<string>(); // pages of turns, with their session
 export function loadPage(page: number): void {
   const { recording, session } = place.value;
   const key = `${recording}/${session}/${page}`;
-  if (page < 0 || cards.value.has(page * PAGE) || loading.has(key)) return;
+  if (page < 0 || locked.value || cards.value.has(page * PAGE) || loading.has(key)) return;
   loading.add(key);
   void fetchPage(page)
     .catch((error: unknown) => {

@@ -14,6 +14,7 @@ import {
   here,
   indexOf,
   loadPage,
+  locked,
   now,
   PAGE,
   running,
@@ -102,7 +103,7 @@ function Page({ page, total }: { page: number; total: number }): JSX.Element {
   }, []);
   useEffect(() => {
     if (near && size > 0) loadPage(page);
-  }, [near, page, size, known]);
+  }, [near, page, size, known, locked.value]);
   const height = useRef(size * TURN_PX);
   useLayoutEffect(() => {
     if (near && known && box.current) height.current = box.current.offsetHeight;
@@ -116,9 +117,16 @@ function Page({ page, total }: { page: number; total: number }): JSX.Element {
             card ? <Card key={card.call} card={card} before={all[at - 1]?.call ?? cards.value.get(page * PAGE + at - 1)?.call ?? ""} /> : null,
           )}
         </ol>
-      ) : known || size <= 0 ? null : <p class="faint pad">loading turns {page * PAGE + 1} to {page * PAGE + size} …</p>}
+      ) : known || size <= 0 ? null : <Unloaded first={page * PAGE} last={page * PAGE + size - 1} />}
     </li>
   );
+}
+
+function Unloaded({ first, last }: { first: number; last: number }): JSX.Element {
+  const numbers = head.value?.strip?.n ?? [];
+  const named = `${numbers[first] ?? first + 1} to ${numbers[last] ?? last + 1}`;
+  if (locked.value) return <p class="soft pad">Turns {named} were not loaded before the recorder was restarted.</p>;
+  return <p class="faint pad">loading turns {named} …</p>;
 }
 
 const AROUND_PX = 1300; // of the view: turns that are loaded, as `Page` does, and a bit
