@@ -17,7 +17,7 @@ export interface Numbers {
   reasoning?: number; cost?: Cost; context?: number; left?: number | null; model_ms?: number; tools_ms?: number; idle_ms?: number;
   tools?: number; failed_tools?: number;
 }
-export interface Signal { title: string; text: string; code?: string; turns?: number[]; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
+export interface Signal { title: string; text: string; code?: string; turns?: number[]; more?: number; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
 export interface Step { text: string; state: "todo" | "doing" | "done" }
 export interface Read { state: "proven" | "trying" | "not"; title: string; text: string; side?: string; pid?: number }
 export interface Head {

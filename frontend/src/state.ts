@@ -26,6 +26,7 @@ export const following = signal(false);
 export const small = signal(false); // the small segments of a request are shown, not runs of them
 export const unseen = signal(0);
 export const now = signal(Date.now());
+export const printing = signal(false); // what is shown goes to paper
 export const theme = signal<"light" | "dark" | "auto">(storedTheme());
 
 export const session = computed<RailRow | null>(() => {
@@ -54,7 +55,8 @@ export function begin(source: Source): void {
   inFile.value = source.embedded;
   leftOut.value = source.leftOut;
   effect(() => {
-    document.documentElement.dataset["theme"] = shownTheme();
+    document.documentElement.dataset["theme"] = printing.value ? "light" : shownTheme();
+    document.documentElement.classList.toggle("printing", printing.value);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     document.documentElement.dataset["theme"] = shownTheme();

@@ -253,7 +253,7 @@ class _File:
 
 
 def _first_rows(table: Table, count: int) -> Table:
-    """Files that were written come first; of those that are left out the file says how many."""
+    """Written files come first; the page counts the ones that are left out."""
     written = sum(isinstance(row, FileLine) and row.kind == "written" for row in table.rows[:count])
     unheld = table.unheld if table.unheld < 0 else table.unheld + table.kinds.get("written", 0) - written
     return replace(table, rows=table.rows[:count], total=count, unheld=unheld)

@@ -56,7 +56,7 @@ def _of_files(table: Table, picture: Picture, session: str, rows: Sequence[Struc
 
 
 def _searched(row: Struct) -> str:
-    """All fields but the prompt: its words are no words of what was done for it."""
+    """All fields but the prompt, whose words say nothing of the row."""
     return "\n".join(str(getattr(row, name)) for name in row.__struct_fields__ if name != "prompt").casefold()
 
 
