@@ -10,8 +10,8 @@ from scripts.counts import PACKAGE, counts, imports_of, product_modules
 
 # Make one smaller when its number shrinks. A feature that needs a larger one says so in its commit, and what it removed.
 MOST = {
-    "lines of the product": 110_740,
-    "files of the product": 636,
+    "lines of the product": 111_040,
+    "files of the product": 638,
     "lines of BPF and of the page": 10_990,
     "rooms at the top of the package": 12,
     "floors": 9,

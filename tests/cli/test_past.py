@@ -10,6 +10,7 @@ import pytest
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.runtime.run import Run
 from agentsight_rx.store.state import LmdbStore
+from agentsight_rx.view.page.bodies import body_of_call, body_of_tool, diff_of
 from agentsight_rx.view.page.counts import wholeness_of
 from agentsight_rx.view.page.picture import Picture
 from agentsight_rx.view.page.rail import rail_of
@@ -60,6 +61,38 @@ def test_the_page_shows_the_sheet_and_claims_nothing(home: Path, capsys: pytest.
         store.close()
     assert [True] * 3 == [row.file for row in rows]
     assert {"from the agent's own file: no program, file or connection was seen"} == {each.file for each in whole}
+
+
+def test_the_texts_of_a_call_are_whole(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row has their begin."""
+    prompt, result = "Mend the prices. " * 400, "shop.py\n" * 4000
+    lines: list[dict[str, object]] = [
+        {"type": "user", "message": {"role": "user", "content": prompt}},
+        {"type": "assistant", "message": {"id": "msg_1", "model": "claude-4", "role": "assistant", "content": [
+            {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {}}], "usage": {"input_tokens": 9000}}},
+        {"type": "user", "message": {"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "toolu_1", "content": result}]}},
+        {"type": "assistant", "message": {"id": "msg_2", "model": "claude-4", "role": "assistant", "content": [
+            {"type": "text", "text": "Done. " * 400}], "usage": {"input_tokens": 19000}}},
+    ]  # fmt: skip
+    begin = {"sessionId": "long", "version": "2.1.4", "cwd": "/work", "timestamp": "2026-11-20T10:00:00Z"}
+    write(home, ".claude/projects/-work/long.jsonl", "".join(json.dumps(begin | line) + "\n" for line in lines).encode())
+    ended(capsys, "import")
+    store = LmdbStore.open(past(home), readonly=True)
+    try:
+        picture = Picture(store, Prices())
+        body = body_of_call(picture, "said-long-msg_2", part="whole")
+        told = body_of_tool(picture, "tool-said-long-msg_1-toolu_1", part="result", offset=0)
+        changed = diff_of(picture, "said-long-msg_1", "said-long-msg_2")
+    finally:
+        store.close()
+    assert body.missing.startswith("the agent's own file has not the request")
+    sizes = [each.total for said in body.messages for each in said.parts]
+    assert (body.parameters, body.fresh, sizes) == ({}, 1, [len(prompt), 2, len(result)])
+    assert ([each.total for each in body.answer], told.text) == ([len("Done. " * 400)], result)
+    assert (changed.missing, [line.change for line in changed.lines]) == (body.missing, ["same", "new", "new"])
+    shown = ended(capsys, "report", "call", "said-long-msg_2", "--request", "--text")
+    assert result.splitlines()[-1] in shown.stdout
 
 
 def test_a_second_import_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from ...queries.context.context import AgentContext, TurnContext
 from ...queries.context.findings import Avoidable, avoidable, instruction_files
 from ...queries.context.reading import read_beside
 from ...queries.context.segments import BUILT_IN, Segment, carried, server_of
-from ...queries.context.words import avoidable_said, sentence_of, what_to_do
+from ...queries.context.words import avoidable_said, sentence_of, unread_said, what_to_do
 from ...queries.selection import Selection
 from ...queries.sessions.verdict import Clause
 from ..head import CACHE_LOST, COMPACTED
@@ -97,7 +97,7 @@ def request_of(
         usd=last.cost,
         prices=_prices(last),
         dropped_usd=sum(dropped) if dropped else None,
-        gap=None if last.known else Gap("the parts of this request", "the request was not captured"),
+        gap=None if last.known else Gap("the parts of this request", unread_said(last)),
     )
 
 
