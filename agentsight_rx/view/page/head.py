@@ -78,7 +78,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
     """
     Everything above the tabs. `from_turn`: the strip begins behind so many turns that the page has already. `below`: the
     numbers of the turns of sub-agents, each with the turn that shows it. `cut`: the turns and their numbers are those of the
-    newest calls. `more`: the tabs of which only the newest rows were counted.
+    newest calls. `more`: the tabs of which only the newest rows were counted. `export`: the command that makes files of it.
     """
 
     id: str
@@ -112,6 +112,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
     version: int = 0  # of the store
     alerts: AlertColumns = AlertColumns()
     halt: Halt | None = None
+    export: str = ""
 
 
 def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int = 0) -> Head:
@@ -175,6 +176,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         version=picture.version,
         alerts=columns_of(picture, session),
         halt=halt_of(picture, alerts),
+        export=picture.command("report export", session),
     )
 
 
