@@ -21,6 +21,7 @@ from ..runtime.run import Run
 from ..sinks.label_key import redaction_key
 from ..sinks.store import store
 from ..sources.session_files.files import home_of_user
+from ..sources.session_files.keeping import keeping
 from ..sources.session_files.source import Progress, TranscriptsOptions, transcripts
 from ..store.rows.tables import SESSIONS
 from ..store.state import LmdbStore, is_being_written
@@ -28,7 +29,7 @@ from ..store.words import data_size, plural
 from .capturing.launch import invoking_user
 from .flags.group import OUT, flag
 from .places.stores import given_store, past_store
-from .values import seconds_of
+from .values import retention_of, seconds_of
 
 _LOOK_S = 0.2
 _READABLE = tuple(PARSERS)
@@ -44,6 +45,10 @@ def import_command(
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Files written within this time, such as 90d.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with what agents write, until Ctrl-C.")] = False,
     forget: Annotated[bool, typer.Option("--forget", help="Remove all that was imported. The agents' files stay.")] = False,
+    keep: Annotated[str | None, flag(OUT, "--keep", "Remove from the store what is older, such as 365d.", "TIME")] = None,
+    max_size: Annotated[
+        str | None, flag(OUT, "--max-size", "Remove the oldest where the store is larger: 2GB.", "SIZE")
+    ] = None,
     db: Annotated[Path | None, flag(OUT, "--db", "Into this store instead of the user's own.", "FILE")] = None,
 ) -> int:
     """
@@ -61,7 +66,7 @@ def import_command(
         if name not in PARSERS:
             raise UsageError(f"--agent {name}: its session files are not read; there are {', '.join(PARSERS)}")
     home, progress = home_of_user(), Progress()
-    seconds = seconds_of(since, "--since")
+    seconds, retention = seconds_of(since, "--since"), retention_of(keep, max_size)
     options = TranscriptsOptions(
         home=home.path,
         uid=home.uid,
@@ -72,9 +77,9 @@ def import_command(
         follow=True,  # the end of the files is not the end of the sessions: what is known of them is kept for the next time
     )
     said = transcripts(options, progress)
-    key = redaction_key(path)
+    is_first, key = not path.exists(), redaction_key(path)
     graph = said.pipe(op.remove_auth(key=key), op.materialize())
-    into = store(path, owner=invoking_user(), key=key)
+    into = store(path, owner=invoking_user(), key=key, retention=retention)
     with Run(graph, [into], on_bug="count", resume=path) as running, asking_to_end(running.end), passing() as show:
         stopped = _read(running, progress, show)
         if follow and not stopped:
@@ -83,6 +88,8 @@ def import_command(
         summary = running.stop()
     for line in _closing(path, progress, ", ".join(paths or [home.path])):
         say(line)
+    for each in keeping(home, now_ns=time.time_ns()) if is_first and not paths else ():
+        say(f"{each.words}; what was imported stays")
     return summary.exit_status
 
 
