@@ -10,8 +10,8 @@ from scripts.counts import PACKAGE, counts, imports_of, product_modules
 
 # Make one smaller when its number shrinks. A feature that needs a larger one says so in its commit, and what it removed.
 MOST = {
-    "lines of the product": 111_325,
-    "files of the product": 639,
+    "lines of the product": 111_497,
+    "files of the product": 640,
     "lines of BPF and of the page": 10_841,
     "rooms at the top of the package": 12,
     "floors": 9,
