@@ -35,6 +35,10 @@ _READABLE = tuple(PARSERS)
 
 
 def import_command(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATH]...", help="Files, copies of an agent's folder, or homes, in place of your own home."),
+    ] = None,
     *,
     agent: Annotated[list[str] | None, typer.Option(metavar="NAME", help=f"Of this one alone: {', '.join(_READABLE)}.")] = None,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Files written within this time, such as 90d.")] = None,
@@ -50,6 +54,8 @@ def import_command(
     """
     path = past_store(db)
     if forget:
+        if paths:
+            raise UsageError(f"--forget removes all that was imported, and takes no PATH such as {paths[0]}")
         return _forget(path)
     for name in agent or ():
         if name not in PARSERS:
@@ -59,13 +65,15 @@ def import_command(
     options = TranscriptsOptions(
         home=home.path,
         uid=home.uid,
+        paths=tuple(paths or ()),
         variables=home.variables,
         agents=tuple(agent or ()),
         since_ms=0 if seconds is None else round((time.time() - seconds) * 1000),
         follow=True,  # the end of the files is not the end of the sessions: what is known of them is kept for the next time
     )
+    said = transcripts(options, progress)
     key = redaction_key(path)
-    graph = transcripts(options, progress).pipe(op.remove_auth(key=key), op.materialize())
+    graph = said.pipe(op.remove_auth(key=key), op.materialize())
     into = store(path, owner=invoking_user(), key=key)
     with Run(graph, [into], on_bug="count", resume=path) as running, asking_to_end(running.end), passing() as show:
         stopped = _read(running, progress, show)
@@ -73,7 +81,7 @@ def import_command(
             say(f"{_so_far(progress)}; stop with {how_to_end()}")
             running.wait()
         summary = running.stop()
-    for line in _closing(path, progress):
+    for line in _closing(path, progress, ", ".join(paths or [home.path])):
         say(line)
     return summary.exit_status
 
@@ -92,14 +100,14 @@ def _so_far(progress: Progress) -> str:
     return f"read {files}, {data_size(progress.read)} of {data_size(progress.size)}"
 
 
-def _closing(path: Path, progress: Progress) -> Iterator[str]:
+def _closing(path: Path, progress: Progress, looked_in: str) -> Iterator[str]:
     kept = LmdbStore.open(path, readonly=True)
     try:
         agents = Counter(row.agent or "" for _, row in kept.scan(SESSIONS))
     finally:
         kept.close()
     if not agents and progress.caught_up.is_set():
-        yield f"no session of an agent is in {home_of_user().path}: {program()} record -- COMMAND records one"
+        yield f"no session of an agent is in {looked_in}: {program()} record -- COMMAND records one"
         return
     named = ", ".join(f"{_title(agent)} {number:,}" for agent, number in agents.most_common())
     yield f"{plural(agents.total(), 'session')} of agents' own files{named and f': {named}'}"

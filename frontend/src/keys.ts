@@ -2,6 +2,7 @@
 
 import { close, go, isLeaving, onceBack, open, openView, place } from "./address";
 import { DIGITS, hasAlerts, hasContext } from "./shapes";
+import { printAll } from "./print";
 import { cards, follow, following, hasMachine, head, indexOf, rail, small, step, stepTrouble, switchTheme } from "./state";
 import { control as alerts } from "./ui/alerts";
 import { control as turns } from "./ui/strip";
@@ -12,6 +13,11 @@ export function listenToKeys(save: () => void): void {
     if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "k") {
       event.preventDefault();
       go({ find: place.value.find ?? "" }, place.value.find === null);
+      return;
+    }
+    if ((event.metaKey || event.ctrlKey) && !event.shiftKey && event.key.toLowerCase() === "p" && place.value.session) {
+      event.preventDefault();
+      void printAll();
       return;
     }
     if (event.metaKey || event.ctrlKey || event.altKey || writes(event.target)) return;

@@ -5,6 +5,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, listen, place } from "./address";
 import { listenToKeys } from "./keys";
 import { DIGITS, hasAlerts, hasContext, type Head, type Tab, TABS } from "./shapes";
+import { listenToPrinting } from "./print";
 import { ServerSource, source } from "./source";
 import { askHere, begin, gone, head, here, indexOf, newestTurn, news, problem, rail, retry, running, select, step, turnsOf, waits } from "./state";
 import "./styles.css";
@@ -234,6 +235,7 @@ const from = source();
 listen(from.embedded);
 begin(from);
 listenToKeys(() => void save());
+listenToPrinting();
 if (from instanceof ServerSource) {
   addEventListener("hashchange", () => {
     if (from.renew()) retry();

@@ -8,7 +8,7 @@ export interface RailRow {
 }
 export interface Rail { sessions: RailRow[]; next: string; recordings: number; unreadable: { recording: string; error: string }[] }
 export interface Clause { text: string; tab?: Tab; turn?: number }
-export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number; hooked?: string; file?: string }
+export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number; hooked?: string; file?: string; gone?: string }
 export interface Strip {
   n: number[]; call: string[]; start: number[]; ms: number[]; context: number[]; cached: number[]; flags: number[];
 }
@@ -17,7 +17,7 @@ export interface Numbers {
   reasoning?: number; cost?: Cost; context?: number; left?: number | null; model_ms?: number; tools_ms?: number; idle_ms?: number;
   tools?: number; failed_tools?: number;
 }
-export interface Signal { title: string; text: string; code?: string; turns?: number[]; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
+export interface Signal { title: string; text: string; code?: string; turns?: number[]; more?: number; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
 export interface Step { text: string; state: "todo" | "doing" | "done" }
 export interface Read { state: "proven" | "trying" | "not"; title: string; text: string; side?: string; pid?: number }
 export interface Head {
@@ -60,7 +60,9 @@ export interface DiffBody {
   a: string; b: string; turn_a?: number; turn_b?: number; parameters?: { name: string; first: Value; second: Value }[];
   lines?: DiffLine[]; tools_added?: string[]; tools_removed?: string[]; tools_changed?: string[]; uncached?: number; missing?: string;
 }
-export interface Rows<R> { kind: string; start: number; total: number; rows: R[]; folder: string; partial: boolean }
+export interface Rows<R> {
+  kind: string; start: number; total: number; rows: R[]; folder: string; partial: boolean; kinds: Record<string, number>; unheld: number; command: string;
+}
 export interface ProcessLine {
   id: string; pid: number; depth: number; argv: string; start_ms: number; ms?: number | null; end?: string; bad?: boolean; agent?: string;
   cwd?: string; turn?: number; tool?: string; kids?: number; starts?: boolean;
@@ -189,7 +191,7 @@ export const CLEARED = 256;
 export const PARTS_UNKNOWN = 128;
 
 // What gives the answers: a server, or the page itself.
-export interface Change { kind: "changed" | "alert" | "answer" | "list" | "gone" | "end" | "lost" | "back"; text?: string; version?: number; said?: Said }
+export interface Change { kind: "changed" | "alert" | "answer" | "list" | "gone" | "end" | "lost" | "refused" | "back"; text?: string; version?: number; said?: Said }
 
 export interface Source {
   readonly embedded: boolean;

@@ -298,6 +298,29 @@ def test_without_the_token_the_page_says_what_to_do(browser: Browser, served: St
         assert "token" not in page.page.url
 
 
+def test_after_a_restart_the_page_keeps_what_it_shows_and_goes_on_with_the_new_address(
+    browser: Browser, tmp_path: Path
+) -> None:
+    path = recorded(tmp_path / "parcel.lmdb", parcel())
+    with serving(lambda: [path]) as first, opened(browser, first.url) as page:
+        page.see("Edited 3 files", within="h1")
+        port = int(page.root.rpartition(":")[2])
+        first.close()
+        page.see("Not connected")
+        with serving(lambda: [path], port=port) as second:
+            page.see("The recorder was restarted with a new key. Open it again:", within=".locked")
+            page.see("I will look for every place that rounds money", within="#turn-1")
+            field = page.page.locator(".locked input")
+            field.fill("http://127.0.0.1/")
+            page.see("This address has no token", within=".locked")
+            field.fill(second.url)
+            page.has("!document.querySelector('.banner')")
+            assert f"{page.root}/s/parcel/{SESSION}/conversation" == page.page.url
+            page.page.locator("#tab-files").click()
+            page.see("invoice.py", within="table")
+        page.wrong.clear()  # the browser logs each 401, and each question to the server that was gone
+
+
 def test_on_a_narrow_screen_the_rail_is_a_drawer(browser: Browser, served: StoredPage) -> None:
     with opened(browser, served.url, viewport=NARROW) as page:
         page.see("Edited 3 files", within="h1")

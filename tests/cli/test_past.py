@@ -9,9 +9,11 @@ import pytest
 
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.runtime.run import Run
+from agentsight_rx.store.reasons import FILE_GONE
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.page.bodies import body_of_call, body_of_tool, diff_of
 from agentsight_rx.view.page.counts import wholeness_of
+from agentsight_rx.view.page.head import head_of
 from agentsight_rx.view.page.picture import Picture
 from agentsight_rx.view.page.rail import rail_of
 from tests.cli.inside import ended
@@ -66,7 +68,7 @@ def test_the_page_shows_the_sheet_and_claims_nothing(home: Path, capsys: pytest.
 def test_the_texts_of_a_call_are_whole(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A row has their begin."""
     prompt, result = "Mend the prices. " * 400, "shop.py\n" * 4000
-    lines = [
+    lines: list[dict[str, object]] = [
         {"type": "user", "message": {"role": "user", "content": prompt}},
         {"type": "assistant", "message": {"id": "msg_1", "model": "claude-4", "role": "assistant", "content": [
             {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {}}], "usage": {"input_tokens": 9000}}},
@@ -93,6 +95,21 @@ def test_the_texts_of_a_call_are_whole(home: Path, capsys: pytest.CaptureFixture
     assert (changed.missing, [line.change for line in changed.lines]) == (body.missing, ["same", "new", "new"])
     shown = ended(capsys, "report", "call", "said-long-msg_2", "--request", "--text")
     assert result.splitlines()[-1] in shown.stdout
+
+
+def test_a_file_that_is_gone_is_said_where_its_session_is_shown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(capsys, "import")
+    assert "gone" not in ended(capsys, "report", "sessions", "--text").stdout
+    (home / NAME).unlink()
+    ended(capsys, "import")
+    (id,) = [row.id for row in rows_in(past(home))["sessions"] if row.file_gone]
+    assert "file gone: Mend" in ended(capsys, "report", "sessions", "--text").stdout
+    assert FILE_GONE in ended(capsys, "report", "--session", id, "--text").stdout
+    store = LmdbStore.open(past(home), readonly=True)
+    try:
+        assert FILE_GONE == head_of(Picture(store, Prices()), id, recording="past.lmdb").whole.gone
+    finally:
+        store.close()
 
 
 def test_a_second_import_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,6 +141,16 @@ def test_only_one_agent(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ended(capsys, "import", "--since", "soon").returncode == 2
     known_by_name = ended(capsys, "import", "--agent", "aider")  # and its files are read by no parser
     assert (2, True) == (known_by_name.returncode, "there are claude, codex, gemini" in known_by_name.stderr)
+
+
+def test_paths_are_read_in_place_of_the_home(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "1 session of agents' own files: Claude Code 1" in ended(capsys, "import", str(home / ".claude")).stderr
+    assert "2 sessions of agents' own files" in ended(capsys, "import", str(home / ".codex"), str(home / NAME)).stderr
+    for wrong in (str(home / "gone"), str(home / ".local")):
+        done = ended(capsys, "import", wrong)
+        assert (2, True) == (done.returncode, done.stderr.startswith(f"Error: {wrong}: "))
+    refused = ended(capsys, "import", "--forget", str(home))
+    assert (2, True) == (refused.returncode, "--forget removes all that was imported, and takes no PATH" in refused.stderr)
 
 
 def test_it_is_forgotten(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

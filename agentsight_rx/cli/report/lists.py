@@ -235,4 +235,5 @@ def _from(row: SessionLine) -> Cell:
 def _title(row: SessionRow) -> str:
     container = f"in container {row.container}: " if row.container else ""
     within = f"sub-session of {row.parent_session_id}: " if row.parent_session_id else ""
-    return within + container + row.title
+    gone = "file gone: " if row.file_gone else ""
+    return gone + within + container + row.title

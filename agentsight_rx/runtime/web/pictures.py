@@ -21,6 +21,7 @@ from ...view.page.picture import WHOLE
 from ...view.page.rail import RailRow, alerts_once, flagged, rail_of, sessions_once
 from ...view.queries.context.reading import Contexts
 from ...view.queries.decided import Decisions, is_waiting
+from ...view.queries.effects.file_lines import FileLines
 from ..recording.deciding import Deciding
 from .recordings import Listed, Recordings
 
@@ -77,7 +78,7 @@ class Pictures:
         self._lock = Lock()
         self._kept: Recent[str, tuple[int, Picture]] = Recent(_KEPT)
         self._rails: Recent[str, tuple[int, tuple[RailRow, ...]]] = Recent(_RAILS)
-        self._contexts: Recent[str, Contexts] = Recent(_KEPT)  # of recordings that go on
+        self._before: Recent[str, tuple[Contexts, FileLines]] = Recent(_KEPT)  # of recordings that go on
         self._louds: Recent[str, _Loud] = Recent(_RAILS)
         self._read: Recent[str, tuple[int, int]] = Recent(_RAILS)  # when a file had changed, and its version
 
@@ -247,25 +248,28 @@ class Pictures:
         known = self._kept.use(recording)
         same = known is not None and (known[0], known[1].store) == (opened.version, opened.store)  # a file may come back
         if known is None or not same or known[1].being_written != opened.being_written:
+            contexts, files = self._read_before(recording, same_store=known is not None and known[1].store is opened.store)
             made = Picture(
                 opened.store,
                 self._prices,
                 being_written=opened.being_written,
                 closing=opened.closing,
                 version=opened.version,
-                contexts=self._contexts_of(recording, same_store=known is not None and known[1].store is opened.store),
+                contexts=contexts,
+                files=files,
+                place=opened.path,
             )
             known = opened.version, made
             if keep:
                 self._kept.put(recording, known)
         return known[1]
 
-    def _contexts_of(self, recording: str, *, same_store: bool) -> Contexts:
-        """The contexts of the picture before, if it was of the same store."""
-        known = self._contexts.use(recording)
+    def _read_before(self, recording: str, *, same_store: bool) -> tuple[Contexts, FileLines]:
+        """What the picture before has read, if it was of the same store."""
+        known = self._before.use(recording)
         if known is None or not same_store:
-            known = Contexts(self._prices)
-            self._contexts.put(recording, known)
+            known = Contexts(self._prices), FileLines()
+            self._before.put(recording, known)
         return known
 
 

@@ -29,12 +29,13 @@ class Listed(Struct, frozen=True):
 
 
 class Opened(Struct, frozen=True):
-    """A store, and a number that changes with each commit."""
+    """A store, and a number that changes with each commit. `path` is its file, "" where it is in none."""
 
     store: LmdbStore | MemoryStore
     version: int
     being_written: bool
     closing: bool = False  # its run has ended, and the store is not closed yet
+    path: str = ""
 
 
 class Recordings(Protocol):
@@ -101,7 +102,7 @@ class StoredRecordings:
                 self._close(path)
                 store = self._store(path)
                 version = store.version()
-        return Opened(store, version, self._is_being_written(path))
+        return Opened(store, version, self._is_being_written(path), path=str(path))
 
     def close(self) -> None:
         with self._lock:

@@ -22,8 +22,9 @@ from .head import Head, Strip, head_of
 from .lanes import lanes_of
 from .picture import WHOLE, Picture
 from .rail import rail_of, row_of
-from .tables import KINDS, table_of
+from .tables import KINDS, Table, table_of
 from .turns import turns_of
+from .words import FileLine
 
 BYTES_MOST = 24 << 20  # of JSON: a browser reads it in about a second
 _TURNS_MOST = 1000
@@ -182,7 +183,7 @@ class _File:
         whole = table_of(self._picture, self._session, kind, start=0, count=_ROWS_MOST)
         most = len(whole.rows)
         for count in (most, most // 4, 0):
-            if self._room.put(f"{self._here}/{kind}", replace(whole, rows=whole.rows[:count], total=count)):
+            if self._room.put(f"{self._here}/{kind}", _first_rows(whole, count)):
                 if count < whole.total:
                     self._left_out.append(f"{whole.total - count:,} of {whole.total:,} rows of {kind}")
                 return
@@ -249,6 +250,13 @@ class _File:
     def _event(self, at: str, event: dict[str, Any]) -> bool:
         raw = msgspec.json.encode(event)
         return len(raw) <= _EVENT_MOST and self._room.put(f"{self._base}/event/{at}", Raw(raw))
+
+
+def _first_rows(table: Table, count: int) -> Table:
+    """Written files come first; the page counts the ones that are left out."""
+    written = sum(isinstance(row, FileLine) and row.kind == "written" for row in table.rows[:count])
+    unheld = table.unheld if table.unheld < 0 else table.unheld + table.kinds.get("written", 0) - written
+    return replace(table, rows=table.rows[:count], total=count, unheld=unheld)
 
 
 def _with_below(card: TurnCard) -> Iterator[TurnCard]:

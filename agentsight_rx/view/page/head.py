@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...llm.agents.registry import agent_named
+from ...store.reasons import FILE_GONE
 from ...store.rows.kinds import SessionRow
 from ...store.rows.tables import STAGES
 from ...store.rows.tool_words import has_failed
@@ -154,6 +155,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         whole=replace(
             wholeness_of(picture.healths.of(row) if row else picture.health),
             records=records_of(count for _, count in picture.store.scan(STAGES)),
+            gone=FILE_GONE if row and row.file_gone else "",
         ),
         strip=_strip(threads, work, falls, start_ms=start, from_turn=from_turn, goes_on=picture.goes_on),
         turns=len(main),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...store.rows.tables import BLIND_SPOTS, HTTP, PROCESSES
 from ...store.words import NO_END, cut, end_said, reason_said
@@ -22,7 +24,10 @@ _NAMED = 80
 
 
 class Table(Struct, frozen=True):
-    """Rows from place `start` on, of `total`. `partial`: older ones were too many to look at."""
+    """
+    Rows from place `start` on, of `total`. `partial`: older ones were too many to look at. Of files `kinds` counts all rows by
+    their kind, `unheld` the written ones beside them (-1: perhaps some, they are not counted), and `command` shows these.
+    """
 
     kind: str
     start: int
@@ -30,19 +35,28 @@ class Table(Struct, frozen=True):
     rows: Sequence[Struct]
     folder: str = ""
     partial: bool = False
+    kinds: dict[str, int] = {}
+    unheld: int = 0
+    command: str = ""
 
 
 def table_of(picture: Picture, session: str, kind: str, /, *, start: int, count: int, words: str = "") -> Table:
     """The rows that contain `words`. Raises KeyError for an unknown kind or session."""
-    rows, partial = picture.tables.looked_up(f"{kind} {session}", lambda _: KINDS[kind](picture, session))
-    if words:
-        wanted = words.casefold()
-        rows = [row for row in rows if wanted in _searched(row)]
-    return Table(kind, start, len(rows), rows[start : start + count], folder=_folder(picture, session), partial=partial)
+    all_rows, partial = picture.tables.looked_up(f"{kind} {session}", lambda _: KINDS[kind](picture, session))
+    wanted = words.casefold()
+    rows = [row for row in all_rows if wanted in _searched(row)] if words else all_rows
+    table = Table(kind, start, len(rows), rows[start : start + count], folder=_folder(picture, session), partial=partial)
+    return _of_files(table, picture, session, all_rows) if kind == "files" else table
+
+
+def _of_files(table: Table, picture: Picture, session: str, rows: Sequence[Struct]) -> Table:
+    kinds = Counter(row.kind for row in rows if isinstance(row, FileLine))
+    unheld = picture.written_beside(session, kinds["written"])
+    return replace(table, kinds=dict(kinds), unheld=unheld, command=picture.command("report files --kind written", session))
 
 
 def _searched(row: Struct) -> str:
-    """All fields but the prompt: its words are no words of what was done for it."""
+    """All fields but the prompt, whose words say nothing of the row."""
     return "\n".join(str(getattr(row, name)) for name in row.__struct_fields__ if name != "prompt").casefold()
 
 

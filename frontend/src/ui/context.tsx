@@ -247,8 +247,8 @@ function Carried({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
   const cost = (cached: number | null | undefined, full: number | null | undefined): string => (cached === null || cached === undefined || full === null || full === undefined ? "?" : money(cached + full));
   const sum = (each: ContextSum, name: string): JSX.Element => (
     <tr class={name}>
-      <td><T text={each.what} /></td><td class="opt" /><td class="n" /><td class="n"><Tokens n={each.tokens} approx={each.approx} counted={counted} /></td>
-      <td class="n">{percent(each.tokens / Math.max(1, turn.tokens))}</td><td /><td class="n" />
+      <td><T text={each.what} /></td><td class="opt" /><td class="n" /><td class="n">{each.tokens ? <Tokens n={each.tokens} approx={each.approx} counted={counted} /> : <span class="faint">dropped</span>}</td>
+      <td class="n">{each.tokens ? percent(each.tokens / Math.max(1, turn.tokens)) : null}</td><td /><td class="n" />
       {counted ? <><td class="n opt">{money(each.cached_usd)}</td><td class="n opt">{money(each.full_usd)}</td><td class="n">{cost(each.cached_usd, each.full_usd)}</td></> : <td class="n">≈ {amount(each.carried ?? 0)}</td>}
     </tr>
   );

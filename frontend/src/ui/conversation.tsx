@@ -14,8 +14,10 @@ import {
   here,
   indexOf,
   loadPage,
+  locked,
   now,
   PAGE,
+  printing,
   running,
   select,
   stateOf,
@@ -102,23 +104,31 @@ function Page({ page, total }: { page: number; total: number }): JSX.Element {
   }, []);
   useEffect(() => {
     if (near && size > 0) loadPage(page);
-  }, [near, page, size, known]);
+  }, [near, page, size, known, locked.value]);
   const height = useRef(size * TURN_PX);
   useLayoutEffect(() => {
     if (near && known && box.current) height.current = box.current.offsetHeight;
   });
-  const shown = near && known;
+  const shown = (near || printing.value) && known;
   return (
-    <li class="page" ref={box} style={shown ? {} : { height: `${height.current}px` }}>
+    <li class="page" ref={box} style={shown || printing.value ? {} : { height: `${height.current}px` }}>
       {shown ? (
         <ol>
           {Array.from({ length: size }, (_, at) => cards.value.get(page * PAGE + at)).map((card, at, all) =>
             card ? <Card key={card.call} card={card} before={all[at - 1]?.call ?? cards.value.get(page * PAGE + at - 1)?.call ?? ""} /> : null,
           )}
         </ol>
-      ) : known || size <= 0 ? null : <p class="faint pad">loading turns {page * PAGE + 1} to {page * PAGE + size} …</p>}
+      ) : known || size <= 0 ? null : <Unloaded first={page * PAGE} last={page * PAGE + size - 1} />}
     </li>
   );
+}
+
+function Unloaded({ first, last }: { first: number; last: number }): JSX.Element {
+  const numbers = head.value?.strip?.n ?? [];
+  const named = `${numbers[first] ?? first + 1} to ${numbers[last] ?? last + 1}`;
+  if (printing.value) return <p class="soft pad">Turns {named} were not loaded before this was printed.</p>;
+  if (locked.value) return <p class="soft pad">Turns {named} were not loaded before the recorder was restarted.</p>;
+  return <p class="faint pad">loading turns {named} …</p>;
 }
 
 const AROUND_PX = 1300; // of the view: turns that are loaded, as `Page` does, and a bit
@@ -360,7 +370,7 @@ export function Paragraphs({ text }: { text: string }): JSX.Element {
         const trimmed = piece.replace(/^\n+|\n+$/g, "");
         if (!trimmed) return null;
         if (at % 2) return <pre key={at} class="res" tabIndex={0}><T text={trimmed} /></pre>;
-        return trimmed.split(/\n{2,}/).map((each, n) => <p key={`${at}-${n}`} class="pre"><T text={each} /></p>);
+        return trimmed.split(/\n{2,}/).map((each, n) => <p key={`${at}-${n}`} class="pre" dir="auto"><T text={each} /></p>);
       })}
     </>
   );
@@ -397,7 +407,7 @@ function Tool({ tool }: { tool: ToolCard }): JSX.Element {
     <details class="tool" id={`row-${tool.id}`} open={opened}>
       <summary>
         <span class="name"><T text={tool.name} /></span>
-        <span class="cmd"><T text={within(tool.asked, folder)} /></span>
+        <span class="cmd"><T code text={within(tool.asked, folder)} /></span>
         <span class={failed ? "how bad" : live ? "how now" : "how"}>{live ? "running" : <T text={tool.how} />}</span>
         <span class="took" title={tool.pause_ms ? `then ${took(tool.pause_ms)} until the agent sent the result` : undefined}>{live ? took(Math.max(0, now.value - tool.start_ms)) : took(tool.ms)}</span>
         <Mark cut={Boolean(tool.gap)} />
@@ -581,6 +591,7 @@ function Side({ head }: { head: Head }): JSX.Element | null {
               <p>{each.code ? <><T code text={each.code} /> </> : null}<T text={each.text} /></p>
               <p class="ev">
                 {(each.turns ?? []).filter(Boolean).map((turn) => <Go key={turn} to={{ turn, tab: "conversation" }}>turn {turn}</Go>)}
+                {each.more ? <span class="soft">and {plural(each.more, "more turn")}</span> : null}
                 {each.tab && each.tab !== "conversation" ? <Go to={{ tab: each.tab }}>{each.tab}</Go> : null}
                 {each.alert ? <Go to={{ tab: "alerts", alert: `a${each.alert}` }} class="link">Alert</Go> : null}
                 {each.diff ? <button class="link" onClick={() => go({ diff: `..${each.diff}` }, true)}>Diff</button> : null}

@@ -125,7 +125,7 @@ function Chart(props: { strip: Strip; plot: Plot; scale: Scale; width: number; s
     const newest = (bars[bars.length - 1]?.last ?? -1) === strip.n.length - 1;
     const flags = flagsOf(plot, alerts, width, scale.full, indexOf);
     return (
-      <svg width={width} height={HEIGHT + 30} aria-hidden="true">
+      <svg width={width} height={HEIGHT + 30} viewBox={`0 0 ${width} ${HEIGHT + 30}`} aria-hidden="true">
         <g transform="translate(0 2)">
           {pitch < 26 ? <rect class="s-bg" width={Math.min(width, bars.length * pitch)} height={HEIGHT} rx="3" /> : null}
           {bars.map((bar, at) => <Column key={bar.first} bar={bar} x={at * pitch} wide={wide} own={pitch >= 26} full={scale.full} now={live && newest && at === bars.length - 1} />)}

@@ -6,12 +6,12 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { go, place } from "../address";
 import type { FileLine, HostLine, HttpLine, McpLine, ProcessLine, Rows } from "../shapes";
 import { askHere, head, inFile, version } from "../state";
-import { clock, count, took, within } from "../words";
+import { clock, count, plural, took, within } from "../words";
 import { Bytes, Copy, Go, Mark, Note, T, Turn } from "./bits";
 
 const COUNT = 200;
 
-interface Loaded<R> { rows: R[]; total: number; folder: string; partial: boolean; error: string; more: () => void; loading: boolean }
+interface Loaded<R> { rows: R[]; total: number; folder: string; partial: boolean; error: string; more: () => void; loading: boolean; pages: Rows<R> | null }
 
 function useRows<R>(kind: string, words: string, everything: boolean): Loaded<R> {
   const [pages, setPages] = useState<Rows<R> | null>(null);
@@ -42,7 +42,7 @@ function useRows<R>(kind: string, words: string, everything: boolean): Loaded<R>
   }, [path, words, version.value]);
   const rows = pages?.rows ?? [];
   return {
-    rows, total: pages?.total ?? 0, folder: pages?.folder ?? head.value?.cwd ?? "", partial: pages?.partial ?? false, error, loading,
+    rows, pages, total: pages?.total ?? 0, folder: pages?.folder ?? head.value?.cwd ?? "", partial: pages?.partial ?? false, error, loading,
     more: () => {
       if (!loading && rows.length < (pages?.total ?? 0)) load(rows.length, COUNT, rows);
     },
@@ -77,6 +77,7 @@ function Frame<R>(props: {
         <span class="soft num" role="status">{found.loading && !found.rows.length ? "loading …" : `${count(found.total)}${words ? " found" : ""}`}</span>
       </div>
       <Note error={found.error} />
+      {found.pages?.unheld ? <Unheld pages={found.pages} /> : null}
       {found.rows.length ? (
         <div class="scroll">
           <table class="wrap">
@@ -102,6 +103,14 @@ function Frame<R>(props: {
       <p ref={end} class="more">{found.rows.length < found.total ? `${count(found.rows.length)} of ${count(found.total)}` : ""}</p>
     </>
   );
+}
+
+// Written files that are not held, and the command that shows them.
+function Unheld({ pages }: { pages: Rows<unknown> }): JSX.Element {
+  const { unheld, kinds, command } = pages;
+  const shown = kinds["written"] ?? 0;
+  const held = unheld < 0 ? "Not all written files are shown." : `${count(unheld)} of ${plural(shown + unheld, "written file")} ${unheld === 1 ? "is" : "are"} not shown.`;
+  return <p class="note"><Mark cut /><span><b>{held}</b> <T code text={command} /><Copy text={command} what="the command" /></span></p>;
 }
 
 export function Processes(): JSX.Element {

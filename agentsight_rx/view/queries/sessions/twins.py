@@ -55,6 +55,7 @@ class Twin(Struct, frozen=True):
             end_timestamp_ms=max(filter(None, (seen.end_timestamp_ms, said.end_timestamp_ms)), default=None),
             title=said.title or seen.title,
             branch=seen.branch or said.branch,
+            file_gone=said.file_gone,
             cwd=seen.cwd or said.cwd,
             agent_version=seen.agent_version or said.agent_version,
             models=tuple(dict.fromkeys((*seen.models, *said.models))),
