@@ -75,11 +75,16 @@ def all_stores(given: Path | None) -> list[Path]:
     The recordings, the newest first, and the store of imported sessions; the given one, or $AGENTSIGHT_DB_PATH, alone. Raises
     StoreError where there is none.
     """
-    if given is not None or os.environ.get(_VARIABLE):
+    if is_given(given):
         return [newest_store(given)]
     past = imported()
     found = [path for path in reversed(recorded()) if path != past]
     return [*found, past] if past else found or [newest_store(None)]
+
+
+def is_given(given: Path | None) -> bool:
+    """One store is meant, by a flag or by $AGENTSIGHT_DB_PATH."""
+    return given is not None or bool(os.environ.get(_VARIABLE))
 
 
 def given_store(store: Path) -> str:

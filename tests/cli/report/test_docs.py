@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.report import calls, context, files, lists, mcp, recordings, tokens, tools, transcripts
+from agentsight_rx.cli.report import calls, context, files, find, lists, mcp, recordings, tokens, tools, transcripts
 from agentsight_rx.cli.report.recordings import Recorded
 from agentsight_rx.cli.report.shown.ask import Compacted
 from agentsight_rx.cli.report.shown.screen import Columns
@@ -41,6 +41,7 @@ ANSWERS: dict[str, Any] = {
     "calls": PricedCall,
     "call": WholeCall,
     "prompts": PromptLine,
+    "find": find.FoundText,
     "tools": ToolRow,
     "files": FileUse,
     "mcp": McpRequest,
