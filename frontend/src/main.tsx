@@ -6,6 +6,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, listen, place } from "./address";
 import { listenToKeys } from "./keys";
 import { DIGITS, hasAlerts, hasContext, type Head, type Tab, TABS } from "./shapes";
+import { ONE, shown } from "./only";
 import { listenToPrinting } from "./print";
 import { ServerSource, source } from "./source";
 import { begin, gone, head, indexOf, newestTurn, news, problem, rail, retry, running, select, step, turnsOf, waits } from "./state";
@@ -165,14 +166,22 @@ function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
         </div>
         {head.turns ? (
           <div class="step-t">
-            <button aria-label="Turn before" title="Turn before (k)" onClick={() => step(-1)}><Icon name="left" /></button>
-            <span>{indexOf(place.value.turn) >= 0 ? `turn ${place.value.turn} of ${newestTurn(head)}` : plural(turnsOf(head), "turn")}</span>
-            <button aria-label="Next turn" title="Next turn (j)" onClick={() => step(1)}><Icon name="right" /></button>
+            <button aria-label="Turn before" title="Turn before (k)" onClick={() => step(-1, shown.value)}><Icon name="left" /></button>
+            <span>{stepped(head)}</span>
+            <button aria-label="Next turn" title="Next turn (j)" onClick={() => step(1, shown.value)}><Icon name="right" /></button>
           </div>
         ) : null}
       </div>
     </div>
   );
+}
+
+function stepped(head: Head): string {
+  const { only, turn } = place.value;
+  const at = indexOf(turn);
+  if (!only) return at >= 0 ? `turn ${turn} of ${newestTurn(head)}` : plural(turnsOf(head), "turn");
+  const here = shown.value.indexOf(at);
+  return here < 0 ? `${count(shown.value.length)} of ${plural(head.turns ?? 0, "turn")}` : `${ONE[only]} ${here + 1} of ${shown.value.length}`;
 }
 
 function Problem(): JSX.Element {

@@ -18,6 +18,9 @@ export interface Numbers {
   tools?: number; failed_tools?: number;
 }
 export interface Signal { title: string; text: string; code?: string; turns?: number[]; more?: number; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
+export interface Failure { outcome: string; what: string; turns: number[]; rows: string[]; line?: string; differs?: boolean }
+export interface Answered { what: string; outcome: string; meaning: string; turn: number; row: string }
+export interface Failures { groups: Failure[]; answers: Answered[]; more: number; more_answers: number }
 export interface Step { text: string; state: "todo" | "doing" | "done" }
 export interface Read { state: "proven" | "trying" | "not"; title: string; text: string; side?: string; pid?: number }
 export interface Head {
@@ -190,6 +193,8 @@ export const CACHE_LOST = 32;
 export const NOT_COUNTED = 64;
 export const CLEARED = 256;
 export const PARTS_UNKNOWN = 128;
+export const CHANGED = 512; // files, by a tool of the turn
+export const PROMPTED = 1024;
 
 // What gives the answers: a server, or the page itself.
 export interface Change { kind: "changed" | "alert" | "answer" | "list" | "gone" | "end" | "lost" | "refused" | "back"; text?: string; version?: number; said?: Said }

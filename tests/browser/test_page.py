@@ -161,6 +161,29 @@ def test_every_view_fits_is_accessible_and_has_no_error(
             assert [] == problems(page.page), name
 
 
+def test_only_what_matters_is_shown_and_equal_failures_are_stepped_through(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.open("conversation", "?only=failed")
+        turns = ".thread .page.one"
+        page.has(f"document.querySelectorAll('{turns}').length === 6")
+        page.see("6 of 12 turns", within=".step-t")
+        page.see("6 turns are dimmed", within=".strip")
+        assert 6 == page.page.locator(".s-bar.dim").count()
+        page.page.get_by_role("button", name="turns 1 to 4, nothing failed").click()
+        page.has(f"document.querySelectorAll('{turns}').length === 8")
+        page.page.get_by_role("button", name="Step through").click()
+        page.page.get_by_role("button", name="The next one").click()
+        page.has("location.search.includes('turn=8')")
+        page.see("2 of 3", within=".errs")
+        page.press("j")
+        page.see("failed 4 of 6", within=".step-t")
+        assert [] == problems(page.page)
+        page.press("x")
+        page.has("location.search === '?only=gaps'")
+        page.page.get_by_role("button", name="All 12").click()
+        page.has("location.search === ''")
+
+
 def test_every_key_does_what_the_list_of_keys_says(browser: Browser, served: StoredPage) -> None:
     with opened(browser, served.url) as page:
         page.see("Edited 3 files", within="h1")

@@ -38,7 +38,7 @@ class Saving:
         """
         form = given.get("format", "")
         if form not in _FORMS:
-            raise PageError(f"format={form[:40]!r} is none of {', '.join(_FORMS)}", 400)
+            raise PageError(f"format={form[:40]!r} is no format; the formats are {', '.join(_FORMS)}", 400)
         made = folder / "made"
         words = ["--db", self._path(recording), "--format", form, "--output", str(made)]
         words += [f"--session={given['session']}"] if form in _OF_SESSION and given.get("session", "-") != "-" else []
