@@ -118,8 +118,15 @@ def test_a_file_that_is_gone_is_said_where_its_session_is_shown(home: Path, caps
 def test_a_second_import_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(capsys, "import")
     before = rows_in(past(home))
-    assert ended(capsys, "import").returncode == 0
+    written = past(home).stat()
+    again = ended(capsys, "import")
+    assert (0, True) == (again.returncode, "3 sessions of agents' own files" in again.stderr)
     assert before == rows_in(past(home))
+    assert (written.st_size, written.st_mtime_ns) == (past(home).stat().st_size, past(home).stat().st_mtime_ns)
+    with (home / NAME).open("ab") as file:
+        file.write(b'{"type": "summary", "summary": "Another title"}\n')
+    ended(capsys, "import")
+    assert "Another title" in repr(rows_in(past(home))["sessions"])
 
 
 def test_what_retention_removed_is_not_read_anew(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
