@@ -16,6 +16,7 @@ import { Flag, Icon, Mark } from "./ui/bits";
 import { Context } from "./ui/context";
 import { Conversation } from "./ui/conversation";
 import { Banner, Facts, Reads, Top, Verdict, Whole } from "./ui/head";
+import { Files } from "./ui/files";
 import { Health } from "./ui/health";
 import { Home } from "./ui/home";
 import { Log } from "./ui/log";
@@ -23,7 +24,7 @@ import { Overlays } from "./ui/overlays";
 import { Rail } from "./ui/rail";
 import { Save } from "./ui/save";
 import { Turns } from "./ui/strip";
-import { Files, Http, Mcp, Network, Processes } from "./ui/tables";
+import { Http, Mcp, Network, Processes } from "./ui/tables";
 import { Timeline } from "./ui/timeline";
 import { count, plural } from "./words";
 

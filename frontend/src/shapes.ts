@@ -72,8 +72,10 @@ export interface ProcessLine {
 }
 export interface FileLine {
   path: string; kind: string; count?: number; errors?: number; error?: string; target?: string; read?: number; written?: number;
-  last_ms?: number; by?: string; turn?: number; tool?: string; prompt?: string; asked?: number;
+  last_ms?: number; by?: string; turn?: number; tool?: string; prompt?: string; asked?: number; made?: boolean; how?: string; plus?: number; minus?: number; edits?: number;
 }
+export interface FileChange { turn: number; tool: string; row: string; after: string; before?: string | null; marked?: boolean; cut?: boolean }
+export interface FileStory { path: string; changes?: FileChange[]; said?: string; content?: string | null }
 export interface HostLine {
   kind: "host" | "peer" | "unread"; name: string; count?: number; errors?: number; error?: string; calls?: number; sent?: number | null;
   received?: number | null; paths?: string[]; names?: string[]; by?: string; turn?: number; last_ms?: number;

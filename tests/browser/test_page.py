@@ -291,7 +291,27 @@ def test_keys_do_nothing_while_a_field_has_the_focus(browser: Browser, served: S
         page.page.get_by_placeholder("Filter files").fill("invoice 2 t d")
         page.has("location.pathname.endsWith('/files')")
         page.page.get_by_placeholder("Filter files").fill("invoice")
-        page.has("document.querySelectorAll('tbody tr:not(.grp)').length === 1")
+        page.has("document.querySelectorAll('tbody tr:not(.fo)').length === 1")
+
+
+def test_files_that_changed_come_first_and_one_opens_what_was_written(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url, viewport={"width": 1440, "height": 900}) as page:
+        page.open("files")
+        page.see("4 written, 1 removed", within=".sum")
+        page.see("in 2 turns", within=".sum")
+        row = page.page.locator("tr", has_text="invoice.py")
+        assert "+1 −1" == row.locator(".ln").inner_text()
+        row.get_by_role("button", name="invoice.py", exact=True).click()
+        assert ("round", "exact") == tuple(page.page.locator(f".panel {each}").inner_text() for each in ("del", "ins"))
+        assert [] == problems(page.page)
+        page.page.get_by_role("button", name="Content").click()
+        page.see("so it is not known", within=".panel")
+        page.press("Escape")
+        page.has("!document.querySelector('.panel')")
+        page.page.get_by_role("button", name="src/billing/").click()
+        page.see("2 files", within=".fo")
+        page.page.get_by_role("button", name="by turn").click()
+        page.see("turn 6", within=".fo")
 
 
 def test_a_rule_in_the_log_says_what_is_shown_and_a_wrong_one_why(browser: Browser, served: StoredPage) -> None:
