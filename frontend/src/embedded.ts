@@ -29,6 +29,10 @@ export class EmbeddedSource implements Source {
     }
   }
 
+  file(): Promise<Blob> {
+    return Promise.reject(new Error("a file cannot make other files"));
+  }
+
   post<T>(): Promise<T> {
     return Promise.reject(new Refused(405, ABSENT));
   }

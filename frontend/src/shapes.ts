@@ -8,7 +8,7 @@ export interface RailRow {
 }
 export interface Rail { sessions: RailRow[]; next: string; recordings: number; unreadable: { recording: string; error: string }[] }
 export interface Clause { text: string; tab?: Tab; turn?: number }
-export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number; hooked?: string; file?: string }
+export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number; hooked?: string; file?: string; gone?: string }
 export interface Strip {
   n: number[]; call: string[]; start: number[]; ms: number[]; context: number[]; cached: number[]; flags: number[];
 }
@@ -27,7 +27,7 @@ export interface Head {
   id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; agent_version?: string; title?: string; model?: string;
   models?: string[]; cwd?: string; container?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
   below?: [number, number][]; from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
-  reads?: Read[]; cut?: boolean; more?: string[]; version?: number; alerts?: AlertColumns; halt?: Halt | null;
+  reads?: Read[]; cut?: boolean; more?: string[]; version?: number; alerts?: AlertColumns; halt?: Halt | null; export?: string;
 }
 export interface Text { text: string; more?: boolean }
 export interface Gap { what: string; why: string; stage?: string; since_ms?: number; do?: string }
@@ -117,6 +117,7 @@ export interface ContextFinding {
 export interface ContextOverTime {
   n: number[]; sums: number[][]; read: number[]; written: number[]; flags: number[]; prompts?: number[]; window?: number; fullest?: number;
   threads?: ContextThread[]; counted?: boolean; calls?: number; model?: string; findings?: ContextFinding[];
+  file?: boolean;
 }
 export interface ContextBlock {
   tokens: number; origins: number[]; id?: string; what?: string; since?: number; until?: number; count?: number; approx?: boolean; fixed?: boolean;
@@ -206,6 +207,8 @@ export interface Source {
   get<T>(path: string, given?: Record<string, string | number>, signal?: AbortSignal): Promise<T>;
   // Says something to the server; a file has none.
   post<T>(path: string, value: unknown): Promise<T>;
+  // A file that the server makes.
+  file(path: string, given: Record<string, string>): Promise<Blob>;
   // Calls back while it lasts; returns what ends it.
   watch(recording: string, tell: (change: Change) => void | Promise<void>): () => void;
 }

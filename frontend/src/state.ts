@@ -46,6 +46,11 @@ export function askHere<T>(path: string, given?: Record<string, string | number>
   return ask<T>(`r/${encodeURIComponent(place.value.recording)}/${path}`, given, signal);
 }
 
+// A file of the open recording.
+export function fileOf(given: Record<string, string>): Promise<Blob> {
+  return from.file(`r/${encodeURIComponent(place.value.recording)}/export`, given);
+}
+
 export function here(tab = ""): string {
   return `session/${encodeURIComponent(place.value.session)}${tab ? `/${tab}` : ""}`;
 }

@@ -231,9 +231,18 @@ def test_every_key_does_what_the_list_of_keys_says(browser: Browser, served: Sto
         page.press("[")
         page.has("location.pathname.includes('/parcel/')")
         page.press("1")
+        page.press("e")
         with page.page.expect_download() as saved:
-            page.press("e")
+            page.page.get_by_role("button", name="This view, JSON").click()
         assert saved.value.suggested_filename.endswith("-conversation.json")
+        page.press("e")
+        page.page.get_by_role("button", name="CSV").click()
+        page.see("--table calls -o calls.csv", within="dialog")
+        with page.page.expect_download() as saved:
+            page.page.get_by_role("button", name="Save calls.csv").click()
+        assert saved.value.path().read_text("utf-8").startswith("id,")
+        page.see("saved, ", within="dialog")
+        page.press("Escape")
 
 
 def test_a_key_that_is_pressed_before_the_browser_has_gone_back_acts_then(browser: Browser, served: StoredPage) -> None:

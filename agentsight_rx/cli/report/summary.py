@@ -11,6 +11,7 @@ import typer
 from msgspec.structs import asdict, replace
 
 from ...llm.prices import Prices
+from ...store.reasons import FILE_GONE
 from ...store.rows.tool_words import asked_for
 from ...store.state import Store
 from ...store.words import NO_END, count, end_said, plural, took
@@ -85,6 +86,8 @@ def summary_lines(found: Summary, screen: Screen, call: Callable[[str], str]) ->
     yield _head(found, screen)
     yield Prose(found.verdict.sentence)
     yield missing_said(found.health)
+    if session is not None and session.file_gone:
+        yield Prose(FILE_GONE)
     yield from agreement_of(found.health)
     if found.health.missing:
         yield Whole(f"all of it: {call('health')}")

@@ -25,8 +25,9 @@ from ...llm.agents.session_files.fields import mapping
 from ...llm.resent import decoded
 from ...store.rows.kinds import SAID
 from ...wire.sqlite import SqliteError
-from .database import Changed, Databases
-from .files import AgentFile, Home, Listing, OpenedFile, Version, read_beside
+from .database import SUFFIXES, Changed, Databases
+from .files import AgentFile, Home, Listing, OpenedFile, Place, Version, is_missing, read_beside
+from .given import given
 
 Said: TypeAlias = SessionEntry | Witness | Loss
 
@@ -43,13 +44,14 @@ _BROKEN = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError
 class TranscriptsOptions(Options, frozen=True):
     """
     The session files below a home, and where `variables` of the environment say, that belong to the user `uid`: of these
-    `agents`, or of all agents that are known. Older files than `since_ms` are left out. `follow` goes on with new lines until
-    the run is stopped.
+    `agents`, or of all agents that are known. `paths` are read in their place, files of any user: homes, copies of an agent's
+    folder, files. Older files than `since_ms` are left out. `follow` goes on with new lines until the run is stopped.
     """
 
     home: str
-    uid: int
+    uid: int | None
     variables: tuple[tuple[str, str], ...] = ()
+    paths: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()
     since_ms: Annotated[int, at_least(0)] = 0
     follow: bool = False
@@ -70,9 +72,12 @@ def transcripts(options: TranscriptsOptions, progress: Progress | None = None) -
     """
     What stands in the session files of agents, by the word of the agents alone. A line that is no JSON object, or longer than
     16 MiB, is counted with its file and number. A run that goes on (`resume`) reads on where the files were read to; one that
-    shrank or is another one is read anew.
+    shrank or is another one is read anew. Raises UsageError for one of `paths` that is of no agent.
     """
-    return origin("transcripts", lambda: _Reader(options, progress or Progress()), time_of=None, options=options.home)
+    given_places = given(options.paths, options.agents)
+    return origin(
+        "transcripts", lambda: _Reader(options, given_places, progress or Progress()), time_of=None, options=options.home
+    )
 
 
 _NONE = Raw(b"\xc0")  # of msgpack
@@ -88,16 +93,26 @@ class _FileState(Struct, frozen=True, array_like=True):
     lines: int = 0
     head: bytes = b""
     parser: Raw = _NONE
+    agent: str = ""
+    session: str = ""  # "": of a sub-agent
+    is_gone: bool = False
+
+
+class _Places(Struct, frozen=True, array_like=True):
+    time_ns: int
+    files: list[_FileState]
+    gone: list[tuple[str, str]] = []
 
 
 # Decoders are made beforehand: two threads that use a type first at the same time end the process
-_PLACES: msgspec.msgpack.Decoder[tuple[int, list[_FileState]]] = msgspec.msgpack.Decoder(tuple[int, list[_FileState]])
+_PLACES: msgspec.msgpack.Decoder[_Places] = msgspec.msgpack.Decoder(_Places)
 _JSON: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
 
 class _Reader:
-    def __init__(self, options: TranscriptsOptions, progress: Progress) -> None:
-        self._home = Home(options.home, options.uid, options.variables)
+    def __init__(self, options: TranscriptsOptions, given_places: list[Place], progress: Progress) -> None:
+        self._given = given_places
+        self._home = Home(options.home, None if given_places else options.uid, options.variables)
         self._databases = Databases(self._home)
         self._agents = [each for each in read_agents() if not options.agents or each.id in options.agents]
         self._since_ns = options.since_ms * 1_000_000
@@ -106,6 +121,10 @@ class _Reader:
         self._known: dict[str, _FileState] = {}
         self._places: dict[str, Raw] = {}  # the same, encoded: one of thousands changes at a time
         self._waiting: Iterator[AgentFile] | None = None
+        self._present: set[str] = set()  # at the last look
+        self._roots: list[str] = []
+        self._unmarked = False
+        self._gone: set[tuple[str, str]] = set()  # agents and sessions of which all files are
         self._file: AgentFile | None = None
         self._witnessed = False
         self._time_ns = 0
@@ -114,11 +133,12 @@ class _Reader:
     # -- a run that goes on --------------------------------------------------------------------------------------------
 
     def place(self) -> bytes:
-        return msgspec.msgpack.encode((self._time_ns, list(self._places.values())))
+        return msgspec.msgpack.encode((self._time_ns, list(self._places.values()), sorted(self._gone)))
 
     def go_on(self, place: bytes, /) -> None:
-        self._time_ns, known = _PLACES.decode(place)
-        for each in known:
+        places = _PLACES.decode(place)
+        self._time_ns, self._gone = places.time_ns, set(places.gone)
+        for each in places.files:
             self._note(each)
 
     def _note(self, state: _FileState) -> None:
@@ -133,13 +153,21 @@ class _Reader:
     def _look(self) -> None:
         """What there is to read, the newest first."""
         listing, progress = Listing(self._home), self._progress
-        files = [each for agent in self._agents for file in listing.files(agent) for each in self._databases.sessions(file)]
+        found = (each for file in self._listed(listing) for each in self._databases.sessions(file))
+        files = list({each.path: each for each in found}.values())
+        self._present, self._roots, self._unmarked = {each.path for each in files}, listing.roots, True
         files = [each for each in files if each.changed_ns >= self._since_ns and parser_for(each.agent, each.path) is not None]
         new = sorted(filter(self._has_more, files), key=lambda file: -file.changed_ns)
         progress.files, progress.size = len(files), sum(each.version[2] for each in files)
         progress.skipped = listing.skipped + self._databases.skipped
         progress.read_files, progress.read = len(files) - len(new), progress.size - sum(self._left(each) for each in new)
         self._waiting, self._looked_s = iter(new), time.monotonic()
+
+    def _listed(self, listing: Listing) -> Iterator[AgentFile]:
+        for place in self._given:
+            yield from listing.inside(place)
+        for agent in () if self._given else self._agents:
+            yield from listing.files(agent)
 
     def _has_more(self, file: AgentFile) -> bool:
         known = self._known.get(file.path)
@@ -156,6 +184,10 @@ class _Reader:
         self._file = self._file or next(self._waiting or iter(()), None)
         if self._file is not None:
             return self._read(self._file)
+        if self._unmarked:
+            self._unmarked = False
+            if marks := self._marks():
+                return marks
         self._progress.caught_up.set()
         if not self._follow:
             return None
@@ -165,6 +197,27 @@ class _Reader:
         else:
             self._look()
         return ()
+
+    def _marks(self) -> list[Said]:
+        """The sessions whose files are all gone since the last look, and the ones that have a file again."""
+        for each in [each for each in self._known.values() if each.is_gone != self._is_gone(each)]:
+            self._note(replace(each, is_gone=not each.is_gone))
+        there = {(each.agent, each.session) for each in self._known.values() if not each.is_gone}
+        gone = {(each.agent, each.session) for each in self._known.values() if each.session} - there
+        changed, self._gone = sorted(gone ^ self._gone), gone
+        words = {True: "gone", False: "returned"}
+        return [SessionEntry(self._at(agent), agent, id, "note", text=words[(agent, id) in gone]) for agent, id in changed]
+
+    def _is_gone(self, state: _FileState) -> bool:
+        """A place that cannot be looked at, as in a home that is not mounted, says nothing."""
+        if state.path in self._present or state.is_gone:
+            return state.path not in self._present
+        database, _, session = state.path.rpartition("#")
+        is_inside = bool(session) and database.endswith(SUFFIXES)
+        if is_inside and database in self._databases.listed:
+            return True
+        path = database if is_inside else state.path
+        return any(path.startswith(f"{root}/") for root in self._roots) and is_missing(path)
 
     def _read(self, file: AgentFile) -> list[Said]:
         """One piece of a file, or a session of a database."""
@@ -203,7 +256,8 @@ class _Reader:
             offset=offset,
             lines=state.lines + len(lines),
             head=_head(opened, offset),
-            parser=_NONE if parser.at_once else Raw(parser.saved()),
+            parser=Raw(parser.saved()),
+            **self._of(parser, file),
         )
         self._note(read)
         self._progress.read += offset - state.offset
@@ -242,9 +296,16 @@ class _Reader:
             )
         # Its row may not have changed with its newest message, or have its time in seconds
         left_ns = time.time_ns() - file.changed_ns - (_WAITING_NS if parser.state.waiting else _SETTLED_NS)
-        self._note(_FileState(file.path, file.version, is_read=left_ns > 0, parser=Raw(parser.saved())))
+        self._note(
+            _FileState(file.path, file.version, is_read=left_ns > 0, parser=Raw(parser.saved()), **self._of(parser, file))
+        )
         self._progress.read_files += 1
         return [self._placed(each) for each in entries]
+
+    def _of(self, parser: Parser[Any], file: AgentFile) -> dict[str, Any]:
+        known, state = self._known.get(file.path), parser.state
+        session = "" if state.thread else state.session
+        return {"agent": state.agent or parser.agent, "session": session, "is_gone": known is not None and known.is_gone}
 
     def _state(self, file: AgentFile, opened: OpenedFile) -> _FileState:
         """Where to read on: at the begin of a file that is not the one that was read."""

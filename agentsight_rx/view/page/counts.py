@@ -160,6 +160,7 @@ class Wholeness(Struct, frozen=True, omit_defaults=True):
     records: int = 0
     hooked: str = ""  # seen by breakpoints: what these see
     file: str = ""  # of the agent's own file: what that cannot say
+    gone: str = ""  # of a session whose own file is not there any more
 
 
 def wholeness_of(health: Health, /) -> Wholeness:

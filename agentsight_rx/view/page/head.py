@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...llm.agents.registry import agent_named
+from ...store.reasons import FILE_GONE
 from ...store.rows.kinds import SessionRow
 from ...store.rows.tables import STAGES
 from ...store.rows.tool_words import has_failed
@@ -79,7 +80,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
     """
     Everything above the tabs. `from_turn`: the strip begins behind so many turns that the page has already. `below`: the
     numbers of the turns of sub-agents, each with the turn that shows it. `cut`: the turns and their numbers are those of the
-    newest calls. `more`: the tabs of which only the newest rows were counted.
+    newest calls. `more`: the tabs of which only the newest rows were counted. `export`: the command that makes files of it.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
     version: int = 0  # of the store
     alerts: AlertColumns = AlertColumns()
     halt: Halt | None = None
+    export: str = ""
 
 
 def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int = 0) -> Head:
@@ -157,6 +159,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         whole=replace(
             wholeness_of(picture.healths.of(row) if row else picture.health),
             records=records_of(count for _, count in picture.store.scan(STAGES)),
+            gone=FILE_GONE if row and row.file_gone else "",
         ),
         strip=_strip(threads, work, falls, start_ms=start, from_turn=from_turn, changed=changed, goes_on=picture.goes_on),
         turns=len(main),
@@ -176,6 +179,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         version=picture.version,
         alerts=columns_of(picture, session),
         halt=halt_of(picture, alerts),
+        export=picture.command("report export", session),
     )
 
 

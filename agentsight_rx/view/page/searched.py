@@ -19,7 +19,7 @@ from .words import program_of
 
 KINDS = ("host", "file", "program", "answer", "result", "command", "prompt")
 
-_ROWS_MOST = 50_000  # of each kind in one recording
+_ROWS_MOST = 1_000_000  # of each kind in one store: a year of imported sessions may have 300,000 calls
 _TEXT_MOST = 16_000  # characters of one entry: of a longer text the begin and the end, where errors stand
 _EXCHANGES_MOST = 2000  # requests that are read for the texts of which rows have the begin
 _PLAIN = str.maketrans({"\x00": " ", "\x02": " ", "\x03": " "})

@@ -29,7 +29,7 @@ export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu:
         ) : <span class="faint">{place.value.view ? "all recordings" : "no session"}</span>}
       </p>
       <button class="icon" aria-label="Search" title="Search (/)" onClick={() => go({ find: "" }, true)}><Icon name="find" /></button>
-      {head ? <button class="icon opt" aria-label="Save this view" title="Save this view as a file (e)" onClick={onSave}><Icon name="export" /></button> : null}
+      {head ? <button class="icon opt" aria-label="Save" title="Save as a file, or print (e)" onClick={onSave}><Icon name="export" /></button> : null}
       <button class="icon opt" aria-label="Keys" title="Keys (?)" onClick={() => go({ keys: true }, true)}><Icon name="keys" /></button>
     </div>
   );
@@ -115,7 +115,7 @@ export function Whole({ head }: { head: Head }): JSX.Element {
       </p>
     );
   }
-  if (whole.file) return <p class="whole"><span><b>From the agent's own file.</b> No program, file or connection was seen.</span></p>;
+  if (whole.file) return <p class="whole"><span><b>From the agent's own file.</b> No program, file or connection was seen.{whole.gone ? ` ${whole.gone}` : ""}</span></p>;
   const live = whole.state === "so_far" && !ended.value;
   return (
     <p class="whole">

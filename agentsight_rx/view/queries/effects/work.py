@@ -248,7 +248,7 @@ def prompted() -> Callable[[CallRow], str]:
 def of_git(store: Store, selection: Selection, what: str, /) -> Callable[[CallRow], str]:
     """
     By the `git commit` that was seen to succeed next, as `what` says, or by the branch that the last `git switch` or `git
-    checkout` chose, both in the session of the call.
+    checkout` chose, both in the session of the call. "": no branch was chosen.
     """
     by_session: dict[str | None, list[tuple[int, str]]] = {}
     for row in selected(store, PROCESSES, replace(selection, limit=None)):
@@ -263,7 +263,7 @@ def of_git(store: Store, selection: Selection, what: str, /) -> Callable[[CallRo
         at = bisect_right(seen, call.start_timestamp_ms, key=itemgetter(0))
         if what == "commit":
             return seen[at][1] if at < len(seen) else "since the last commit" if seen else "no commit was seen"
-        return seen[at - 1][1] if at else "unknown"
+        return seen[at - 1][1] if at else ""
 
     return group
 
