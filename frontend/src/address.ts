@@ -5,14 +5,17 @@ import { TABS, type Tab } from "./shapes";
 
 export type View = "" | "home" | "alerts"; // of all recordings
 
+export const ONLY = ["", "failed", "gaps", "changed", "prompts"] as const; // which turns are shown
+export type Only = (typeof ONLY)[number];
+
 export interface Place {
   recording: string; session: string; tab: Tab; turn: number; row: string; from: number; to: number; q: string; diff: string;
-  call: string; find: string | null; keys: boolean; of: string; origin: string; view: View; alert: string;
+  call: string; find: string | null; keys: boolean; of: string; origin: string; view: View; alert: string; only: Only;
 }
 
 const NOWHERE: Place = {
   recording: "", session: "", tab: "conversation", turn: 0, row: "", from: 0, to: 0, q: "", diff: "", call: "", find: null, keys: false,
-  of: "", origin: "", view: "", alert: "",
+  of: "", origin: "", view: "", alert: "", only: "",
 };
 
 let inFragment = false; // a file on disk has no paths
@@ -33,6 +36,7 @@ export function parsed(address: string): Place {
     recording: s === "s" ? decoded(recording) : "",
     session: s === "s" ? decoded(session) : "",
     tab: (TABS as readonly string[]).includes(tab) ? (tab as Tab) : "conversation",
+    only: ONLY.find((each) => each === given.get("only")) ?? "",
     turn: number("turn"), row: given.get("row") ?? "", from: number("from"), to: number("to"), q: given.get("q") ?? "",
     of: given.get("of") ?? "", origin: given.get("origin") ?? "", diff: given.get("diff") ?? "", call: given.get("call") ?? "", find: given.get("find"), keys: given.has("keys"),
   };
@@ -49,6 +53,7 @@ function decoded(text: string): string {
 export function formatted(at: Place): string {
   const path = at.session ? `/s/${encodeURIComponent(at.recording)}/${encodeURIComponent(at.session)}/${at.tab}` : `/${at.view}`;
   const query = new URLSearchParams();
+  if (at.only) query.set("only", at.only);
   if (at.turn) query.set("turn", String(at.turn));
   if (at.row) query.set("row", at.row);
   if (at.alert && (at.session ? at.tab === "alerts" : at.view === "alerts")) query.set("alert", at.alert);

@@ -18,13 +18,16 @@ export interface Numbers {
   tools?: number; failed_tools?: number;
 }
 export interface Signal { title: string; text: string; code?: string; turns?: number[]; more?: number; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
+export interface Failure { outcome: string; what: string; turns: number[]; rows: string[]; line?: string; differs?: boolean }
+export interface Answered { what: string; outcome: string; meaning: string; turn: number; row: string }
+export interface Failures { groups: Failure[]; answers: Answered[]; more: number; more_answers: number }
 export interface Step { text: string; state: "todo" | "doing" | "done" }
 export interface Read { state: "proven" | "trying" | "not"; title: string; text: string; side?: string; pid?: number }
 export interface Head {
   id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; agent_version?: string; title?: string; model?: string;
   models?: string[]; cwd?: string; container?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
   below?: [number, number][]; from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
-  reads?: Read[]; cut?: boolean; more?: string[]; version?: number; alerts?: AlertColumns; halt?: Halt | null;
+  reads?: Read[]; cut?: boolean; more?: string[]; version?: number; alerts?: AlertColumns; halt?: Halt | null; export?: string;
 }
 export interface Text { text: string; more?: boolean }
 export interface Gap { what: string; why: string; stage?: string; since_ms?: number; do?: string }
@@ -69,8 +72,10 @@ export interface ProcessLine {
 }
 export interface FileLine {
   path: string; kind: string; count?: number; errors?: number; error?: string; target?: string; read?: number; written?: number;
-  last_ms?: number; by?: string; turn?: number; tool?: string; prompt?: string; asked?: number;
+  last_ms?: number; by?: string; turn?: number; tool?: string; prompt?: string; asked?: number; made?: boolean; how?: string; plus?: number; minus?: number; edits?: number;
 }
+export interface FileChange { turn: number; tool: string; row: string; after: string; before?: string | null; marked?: boolean; cut?: boolean }
+export interface FileStory { path: string; changes?: FileChange[]; said?: string; content?: string | null }
 export interface HostLine {
   kind: "host" | "peer" | "unread"; name: string; count?: number; errors?: number; error?: string; calls?: number; sent?: number | null;
   received?: number | null; paths?: string[]; names?: string[]; by?: string; turn?: number; last_ms?: number;
@@ -112,6 +117,7 @@ export interface ContextFinding {
 export interface ContextOverTime {
   n: number[]; sums: number[][]; read: number[]; written: number[]; flags: number[]; prompts?: number[]; window?: number; fullest?: number;
   threads?: ContextThread[]; counted?: boolean; calls?: number; model?: string; findings?: ContextFinding[];
+  file?: boolean;
 }
 export interface ContextBlock {
   tokens: number; origins: number[]; id?: string; what?: string; since?: number; until?: number; count?: number; approx?: boolean; fixed?: boolean;
@@ -189,6 +195,8 @@ export const CACHE_LOST = 32;
 export const NOT_COUNTED = 64;
 export const CLEARED = 256;
 export const PARTS_UNKNOWN = 128;
+export const CHANGED = 512; // files, by a tool of the turn
+export const PROMPTED = 1024;
 
 // What gives the answers: a server, or the page itself.
 export interface Change { kind: "changed" | "alert" | "answer" | "list" | "gone" | "end" | "lost" | "refused" | "back"; text?: string; version?: number; said?: Said }
@@ -199,6 +207,8 @@ export interface Source {
   get<T>(path: string, given?: Record<string, string | number>, signal?: AbortSignal): Promise<T>;
   // Says something to the server; a file has none.
   post<T>(path: string, value: unknown): Promise<T>;
+  // A file that the server makes.
+  file(path: string, given: Record<string, string>): Promise<Blob>;
   // Calls back while it lasts; returns what ends it.
   watch(recording: string, tell: (change: Change) => void | Promise<void>): () => void;
 }

@@ -42,6 +42,10 @@ export class ServerSource implements Source {
     return (await answer.json()) as T;
   }
 
+  async file(path: string, given: Record<string, string>): Promise<Blob> {
+    return (await this.fetch(path, given, {})).blob();
+  }
+
   private async fetch(path: string, given: Record<string, string | number>, more: RequestInit): Promise<Response> {
     const query = new URLSearchParams(Object.entries(given).map(([name, value]) => [name, String(value)]));
     const text = query.toString();

@@ -46,6 +46,11 @@ export function askHere<T>(path: string, given?: Record<string, string | number>
   return ask<T>(`r/${encodeURIComponent(place.value.recording)}/${path}`, given, signal);
 }
 
+// A file of the open recording.
+export function fileOf(given: Record<string, string>): Promise<Blob> {
+  return from.file(`r/${encodeURIComponent(place.value.recording)}/export`, given);
+}
+
 export function here(tab = ""): string {
   return `session/${encodeURIComponent(place.value.session)}${tab ? `/${tab}` : ""}`;
 }
@@ -453,12 +458,13 @@ export function select(turn: number): void {
   go({ turn });
 }
 
-export function step(by: number): void {
+// To the next of these places in the strip, or the one before.
+export function step(by: number, places: readonly number[]): void {
   const numbers = head.value?.strip?.n ?? [];
-  if (!numbers.length) return;
   const at = indexOf(place.value.turn);
-  const next = at < 0 ? (by > 0 ? 0 : numbers.length - 1) : Math.min(numbers.length - 1, Math.max(0, at + by));
-  select(numbers[next] ?? 0);
+  const ahead = by > 0 ? places.filter((each) => each > at) : places.filter((each) => at < 0 || each < at).reverse();
+  const next = ahead[0] ?? (places.includes(at) ? at : undefined);
+  if (next !== undefined) select(numbers[next] ?? 0);
 }
 
 export function stepTrouble(by: number): void {

@@ -161,6 +161,29 @@ def test_every_view_fits_is_accessible_and_has_no_error(
             assert [] == problems(page.page), name
 
 
+def test_only_what_matters_is_shown_and_equal_failures_are_stepped_through(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.open("conversation", "?only=failed")
+        turns = ".thread .page.one"
+        page.has(f"document.querySelectorAll('{turns}').length === 6")
+        page.see("6 of 12 turns", within=".step-t")
+        page.see("6 turns are dimmed", within=".strip")
+        assert 6 == page.page.locator(".s-bar.dim").count()
+        page.page.get_by_role("button", name="turns 1 to 4, nothing failed").click()
+        page.has(f"document.querySelectorAll('{turns}').length === 8")
+        page.page.get_by_role("button", name="Step through").click()
+        page.page.get_by_role("button", name="The next one").click()
+        page.has("location.search.includes('turn=8')")
+        page.see("2 of 3", within=".errs")
+        page.press("j")
+        page.see("failed 4 of 6", within=".step-t")
+        assert [] == problems(page.page)
+        page.press("x")
+        page.has("location.search === '?only=gaps'")
+        page.page.get_by_role("button", name="All 12").click()
+        page.has("location.search === ''")
+
+
 def test_every_key_does_what_the_list_of_keys_says(browser: Browser, served: StoredPage) -> None:
     with opened(browser, served.url) as page:
         page.see("Edited 3 files", within="h1")
@@ -208,9 +231,18 @@ def test_every_key_does_what_the_list_of_keys_says(browser: Browser, served: Sto
         page.press("[")
         page.has("location.pathname.includes('/parcel/')")
         page.press("1")
+        page.press("e")
         with page.page.expect_download() as saved:
-            page.press("e")
+            page.page.get_by_role("button", name="This view, JSON").click()
         assert saved.value.suggested_filename.endswith("-conversation.json")
+        page.press("e")
+        page.page.get_by_role("button", name="CSV").click()
+        page.see("--table calls -o calls.csv", within="dialog")
+        with page.page.expect_download() as saved:
+            page.page.get_by_role("button", name="Save calls.csv").click()
+        assert saved.value.path().read_text("utf-8").startswith("id,")
+        page.see("saved, ", within="dialog")
+        page.press("Escape")
 
 
 def test_a_key_that_is_pressed_before_the_browser_has_gone_back_acts_then(browser: Browser, served: StoredPage) -> None:
@@ -259,7 +291,27 @@ def test_keys_do_nothing_while_a_field_has_the_focus(browser: Browser, served: S
         page.page.get_by_placeholder("Filter files").fill("invoice 2 t d")
         page.has("location.pathname.endsWith('/files')")
         page.page.get_by_placeholder("Filter files").fill("invoice")
-        page.has("document.querySelectorAll('tbody tr:not(.grp)').length === 1")
+        page.has("document.querySelectorAll('tbody tr:not(.fo)').length === 1")
+
+
+def test_files_that_changed_come_first_and_one_opens_what_was_written(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url, viewport={"width": 1440, "height": 900}) as page:
+        page.open("files")
+        page.see("4 written, 1 removed", within=".sum")
+        page.see("in 2 turns", within=".sum")
+        row = page.page.locator("tr", has_text="invoice.py")
+        assert "+1 −1" == row.locator(".ln").inner_text()
+        row.get_by_role("button", name="invoice.py", exact=True).click()
+        assert ("round", "exact") == tuple(page.page.locator(f".panel {each}").inner_text() for each in ("del", "ins"))
+        assert [] == problems(page.page)
+        page.page.get_by_role("button", name="Content").click()
+        page.see("so it is not known", within=".panel")
+        page.press("Escape")
+        page.has("!document.querySelector('.panel')")
+        page.page.get_by_role("button", name="src/billing/").click()
+        page.see("2 files", within=".fo")
+        page.page.get_by_role("button", name="by turn").click()
+        page.see("turn 6", within=".fo")
 
 
 def test_a_rule_in_the_log_says_what_is_shown_and_a_wrong_one_why(browser: Browser, served: StoredPage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from agentsight_rx.view.page.picture import Picture
 from agentsight_rx.view.page.rail import rail_of
 from tests.cli.inside import ended
 from tests.sources.session_files.test_source import FILES, NAME, rows_in, write
+from tests.view.transcripts.samples import CLAUDE
 
 REPORTS = ("", "health", "tools", "processes", "files", "network", "context", "cache", "tokens", "prompts", "timeline")
 HIDDEN = ("nothing is missing", "Nothing is missing")
@@ -42,6 +44,7 @@ def test_sessions_are_imported_and_reports_find_them(home: Path, capsys: pytest.
     assert done.returncode == 0
     assert "3 sessions of agents' own files: Claude Code 1, Gemini CLI 1, Codex CLI 1" in done.stderr
     assert "agentsight-rx report sessions" in done.stderr
+    assert "Claude Code deletes session files after 30 days (`cleanupPeriodDays`): " in done.stderr
     assert past(home).stat().st_mode & 0o777 == 0o600
     listed = ended(capsys, "report", "sessions", "--json")
     assert {"claude", "codex", "gemini"} == {json.loads(line)["agent"] for line in listed.stdout.splitlines()}
@@ -115,8 +118,33 @@ def test_a_file_that_is_gone_is_said_where_its_session_is_shown(home: Path, caps
 def test_a_second_import_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(capsys, "import")
     before = rows_in(past(home))
-    assert ended(capsys, "import").returncode == 0
+    written = past(home).stat()
+    again = ended(capsys, "import")
+    assert (0, True) == (again.returncode, "3 sessions of agents' own files" in again.stderr)
     assert before == rows_in(past(home))
+    assert (written.st_size, written.st_mtime_ns) == (past(home).stat().st_size, past(home).stat().st_mtime_ns)
+    with (home / NAME).open("ab") as file:
+        file.write(b'{"type": "summary", "summary": "Another title"}\n')
+    ended(capsys, "import")
+    assert "Another title" in repr(rows_in(past(home))["sessions"])
+
+
+def test_what_retention_removed_is_not_read_anew(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def sessions() -> set[str]:
+        return {row.agent or "" for row in rows_in(past(home))["sessions"]}
+
+    recent = CLAUDE.replace(b"2026-11-01", time.strftime("%Y-%m-%d", time.gmtime()).encode())
+    write(home, NAME, recent)
+    ended(capsys, "import")
+    assert {"claude", "codex", "gemini"} == sessions()
+    for flags in (("--keep", "3d"), (), ("--max-size", "1GB")):
+        assert ended(capsys, "import", *flags).returncode == 0
+        assert {"claude"} == sessions()
+        assert {row.session_id for row in rows_in(past(home))["llm_calls"]} == {"1a2b3c4d-0000-4000-8000-000000000001"}
+    next(home.glob(".codex/**/*.jsonl")).unlink()
+    ended(capsys, "import")
+    assert {"claude"} == sessions(), "the mark of a file that is gone brings no row back"
+    assert ended(capsys, "import", "--keep", "soon").returncode == 2
 
 
 def test_what_cannot_be_read_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

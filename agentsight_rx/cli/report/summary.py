@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -33,6 +33,7 @@ _TURNS = 12
 _PATHS = 3
 _PEERS = 4
 _FINDINGS = 3
+_COMMAND = 72  # characters; a longer one is not repeated with other names
 _TITLE = 100
 
 COLUMNS: Columns[Turn] = (
@@ -104,7 +105,15 @@ def summary_lines(found: Summary, screen: Screen, call: Callable[[str], str]) ->
     yield ""
     if found.sessions > 1:
         yield Whole(f"{plural(found.sessions - 1, 'other session')}: {call('sessions')}")
-    yield Whole(f"next: {' · '.join(map(call, _next(found)))}")
+    yield Whole(f"next: {_commands(list(_next(found)), call)}")
+
+
+def _commands(reports: Sequence[str], call: Callable[[str], str]) -> str:
+    """All of them, or where a long path would stand in each, the first with the names of the others."""
+    first, *others = map(call, reports)
+    if len(first) <= _COMMAND or not others:
+        return " · ".join((first, *others))
+    return f"{first} (also {', '.join(reports[1:])})"
 
 
 def _head(found: Summary, screen: Screen) -> Line:

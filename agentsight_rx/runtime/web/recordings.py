@@ -67,7 +67,8 @@ class LiveRecording:
         if store is None:
             raise StoreError("nothing is stored yet")
         ended = self._ended()
-        return Opened(store, store.version(), not ended, closing=ended)
+        path = store.path if isinstance(store, LmdbStore) else ""
+        return Opened(store, store.version(), not ended, closing=ended, path=path)
 
 
 class StoredRecordings:

@@ -206,13 +206,14 @@ def body_of_tool(picture: Picture, id: str, /, *, part: str, offset: int) -> Bod
     tool = picture.store.get(TOOLS, id)
     if tool is None:
         raise KeyError(id)
-    text = _whole_text(picture, tool, part)
+    text = whole_text(picture, tool, part)
     return Body(
         "tool_result" if part == "result" else "tool_call", text[offset : offset + _PART], tool.tool_name, total=len(text)
     )
 
 
-def _whole_text(picture: Picture, tool: ToolRow, part: str) -> str:
+def whole_text(picture: Picture, tool: ToolRow, part: str, /) -> str:
+    """The input or the result of a tool; the begin of it where the messages are not in the recording."""
     source = tool.result_call_id if part == "result" else tool.llm_call_id
     known = tool.output if part == "result" else tool.input
     row = call_row(picture.store, source) if source else None

@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { columnsOf, heightOf, KEYS, lifeOf, ORIGINS, placed, TONES } from "../context";
+import { columnsOf, heightOf, KEYS, lifeOf, nameOf, ORIGINS, placed, TONES } from "../context";
 import { go, place } from "../address";
 import type { Clause, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum, ContextTurn } from "../shapes";
 import { askHere, head, here, running, select, small, version } from "../state";
@@ -256,7 +256,7 @@ function Carried({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
     <section class="sec" aria-labelledby="h-carried">
       <div class="hh">
         <h3 class="h" id="h-carried">Carried in turn {turn.turn}</h3>
-        <span class="soft">{origin < 0 ? `${plural(turn.segments, "segment")}, what ${counted ? "has cost most" : "was carried most"} first` : (ORIGINS[origin] ?? "").toLowerCase()}</span>
+        <span class="soft">{origin < 0 ? `${plural(turn.segments, "segment")}, what ${counted ? "has cost most" : "was carried most"} first` : nameOf(origin, over).toLowerCase()}</span>
         {origin < 0 ? null : <button class="link" onClick={() => go({ origin: "" })}>Show all</button>}
       </div>
       <div class="scroll">

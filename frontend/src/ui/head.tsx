@@ -29,7 +29,7 @@ export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu:
         ) : <span class="faint">{place.value.view ? "all recordings" : "no session"}</span>}
       </p>
       <button class="icon" aria-label="Search" title="Search (/)" onClick={() => go({ find: "" }, true)}><Icon name="find" /></button>
-      {head ? <button class="icon opt" aria-label="Save this view" title="Save this view as a file (e)" onClick={onSave}><Icon name="export" /></button> : null}
+      {head ? <button class="icon opt" aria-label="Save" title="Save as a file, or print (e)" onClick={onSave}><Icon name="export" /></button> : null}
       <button class="icon opt" aria-label="Keys" title="Keys (?)" onClick={() => go({ keys: true }, true)}><Icon name="keys" /></button>
     </div>
   );

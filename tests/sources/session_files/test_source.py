@@ -17,7 +17,8 @@ from agentsight_rx.events import Loss, SessionEntry, Witness
 from agentsight_rx.events.loss import Reason
 from agentsight_rx.runtime.run import Run
 from agentsight_rx.sources.session_files import source
-from agentsight_rx.sources.session_files.source import Progress, TranscriptsOptions, transcripts
+from agentsight_rx.sources.session_files.look import Progress, TranscriptsOptions
+from agentsight_rx.sources.session_files.source import transcripts
 from agentsight_rx.store.rows.kind import ROW_TABLES
 from agentsight_rx.store.state import LmdbStore
 from tests.runtime.test_resume import copies, saved_always
@@ -96,6 +97,14 @@ def test_sessions_of_all_agents_are_read(home: Path) -> None:
     assert (4, 4, sum(map(len, FILES.values()))) == (progress.files, progress.read_files, progress.read)
     times = [each.origin.time_ns for each in events]
     assert times == sorted(set(times))
+
+
+def test_the_newest_file_comes_first(home: Path) -> None:
+    for age, path in enumerate(sorted(FILES)):
+        os.utime(home / path, (10_000 - age, 10_000 - age))
+    events, _ = read(home)
+    agents = [each.agent for each in events if isinstance(each, SessionEntry)]
+    assert ["claude", "codex", "gemini"] == list(dict.fromkeys(agents))
 
 
 def test_only_what_was_asked_for_is_read(home: Path) -> None:

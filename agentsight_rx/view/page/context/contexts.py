@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from ....store.rows.kinds import SAID
 from ...queries.calls.call import find_calls
 from ...queries.context.context import AgentContext, TurnContext
 from ...queries.context.findings import Avoidable, avoidable, instruction_files
@@ -55,6 +56,7 @@ def contexts_of(picture: Picture, session: str, /, *, of: str = "") -> ContextOv
         calls=len(turns),
         model=turns[-1].call.model or "",
         findings=tuple(map(_finding, avoidable(agent, _called(picture, session)))),
+        file=any(turn.call.view_source == SAID for turn in turns),
     )
 
 
