@@ -34,7 +34,7 @@ from ....runtime.recording.price_file import load_prices
 from ....store.state import LmdbStore, Store, is_being_written
 from ....store.state import compact as compacted
 from ....store.words import count, data_size
-from ....view import AnyRow
+from ....view import AnyRow, SessionRow
 from ....view.queries import Selection, sessions_named
 from ....view.queries.choosing import selection_of
 from ....view.snapshot.schema import value_of
@@ -149,11 +149,17 @@ class Ask:
         return path
 
     def _with_session(self, session: str) -> Path | None:
-        for path in all_stores(None):
+        return next((path for path, _ in self.sessions_named(session)), None)
+
+    def sessions_named(self, session: str) -> Iterator[tuple[Path, SessionRow]]:
+        """The sessions whose id begins so, in the given store or in all; of a session in several, the first that counts."""
+        known: set[str] = set()
+        for path in all_stores(self.flags.db):
             with suppress(StoreError):  # a report on that store says why it cannot be read
-                if sessions_named(self.opened(path), session=session):
-                    return path
-        return None
+                for row in sessions_named(self.opened(path), session=session):
+                    if row.id not in known:
+                        yield path, row
+                    known.add(row.id)
 
     @cached_property
     def store(self) -> Store:
