@@ -48,12 +48,12 @@ from agentsight_rx.view.page.funnel import HealthPage, Missing, Stage
 from agentsight_rx.view.page.head import Head, Numbers, Step, Strip
 from agentsight_rx.view.page.lanes import Curve, Lane, Lanes
 from agentsight_rx.view.page.machine import Days, Dear, Machine, RecorderLine
-from agentsight_rx.view.page.rail import RailRow
 from agentsight_rx.view.page.signals import Signal
 from agentsight_rx.view.page.tables import Table
 from agentsight_rx.view.page.words import FileLine, Gap, HostLine, HttpLine, McpLine, ProcessLine
 from agentsight_rx.view.queries.calls.costs import CostSum
 from agentsight_rx.view.queries.calls.diff import Changed
+from agentsight_rx.view.queries.sessions.listing import ListRow, Sums
 from agentsight_rx.view.queries.sessions.verdict import Clause
 
 PAGE = (Path(__file__).parents[3] / "frontend" / "src" / "shapes.ts").read_text()
@@ -63,8 +63,8 @@ _ANSWERS: tuple[type[Struct], ...] = (
     AlertColumns, AlertLine, AlertList, AlertMark, AlertPart, AlertProof, AlertWhole, Days, Dear, Halt, Machine, RecorderLine,
     Body, CallBody, Clause, ContextBlock, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum,
     ContextThread, ContextTurn, CostSum, DiffBody, DiffLine, FileLine, Found, Gap, Head, HealthPage, Hit, HostLine, HttpLine,
-    Lane, Lanes, Line, Lines, McpLine, Missing, Numbers, ProcessLine, Program, Prompt, RailRow, Read, Signal, Stage, Step,
-    Strip, SubAgent, Table, Text, ToolCard, TurnCard, Turns, Wholeness,
+    Lane, Lanes, Line, Lines, McpLine, Missing, Numbers, ProcessLine, Program, Prompt, ListRow, Read, Signal, Stage, Step,
+    Strip, SubAgent, Table, Text, ToolCard, TurnCard, Sums, Turns, Wholeness,
 )  # fmt: skip
 _WITHIN: dict[type[Struct], tuple[str, str]] = {  # those without a name: in a field of another
     Curve: ("Lanes", "curve"),
