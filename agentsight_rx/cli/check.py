@@ -28,7 +28,7 @@ from .flags.filters import Form
 from .flags.guard import given_rules
 from .guard.rules_list import RulesFile
 from .program.errors import write_line
-from .report.alert_words import thread_said
+from .report.shown.alert_words import thread_said
 from .report.shown.markdown import alert_item, shortened_to
 from .values import one_of
 

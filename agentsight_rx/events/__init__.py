@@ -679,7 +679,8 @@ class SessionEntry(Struct, frozen=True, tag="session_entry"):
       of the same id replaces it, but for its `tools` and `paths`, which are those that are new in it: agents write an answer
       part by part.
     - result: of the tool call `id`; `text` is its output.
-    - note: `text` is compacted, interrupted or refused; `id` the tool call that was refused.
+    - note: `text` is compacted, interrupted or refused; `id` the tool call that was refused. The reader itself adds gone and
+      returned, where all files of a session vanished from the agent's folder, or one came back.
     - sum: tokens in sums of the agent's own, which may count more than its answers.
     - hint: `text` that a person typed, written beside the messages, where it may stand again.
 

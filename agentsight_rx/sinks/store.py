@@ -26,9 +26,9 @@ from ..store.log.parts import LogWriter
 from ..store.log.resuming import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint, Resumed
 from ..store.log.upkeep import UPGRADES, Retention, retain
 from ..store.rows.gap_counts import LossClock, LossTime, SessionGaps
-from ..store.rows.kind import key_of, put, table_of
-from ..store.rows.kinds import SEEN
-from ..store.rows.tables import LOSS_TIMES, LOSSES, RUNS, SESSION_GAPS, STAGES, TOTALS, Recording, StageCount
+from ..store.rows.kind import key_of, kind_of, put, table_of
+from ..store.rows.kinds import SEEN, SessionRow
+from ..store.rows.tables import LOSS_TIMES, LOSSES, REMOVED, RUNS, SESSION_GAPS, STAGES, TOTALS, Recording, StageCount
 from ..store.rows.tally import Tally
 from ..store.state import META, LmdbStore, MemoryStore, Put, Write
 from ..view import AnyRow, AuditRow, Output, Row
@@ -201,12 +201,18 @@ class _StoreWriter:
         self._pending += len(batch)
         for item in batch:
             if isinstance(item, AnyRow):
+                if type(item) is SessionRow and item.file_gone and self._was_removed(item):
+                    continue
                 self._count(item)
                 self._writes.append(put(item))
             else:
                 self._event(item)
         if not self._holds and (len(self._writes) + len(self._waiting) >= _ITEMS_MOST or self._weight >= _WEIGHT_MOST):
             self._commit()
+
+    def _was_removed(self, row: SessionRow) -> bool:
+        noted = self._store.get(REMOVED, 0) if self._store is not None else None
+        return noted is not None and kind_of(row).over(row) < noted.before_ms
 
     def hold(self) -> None:
         self._holds = True
@@ -306,6 +312,8 @@ class _StoreWriter:
             if self._holds and self._pending:
                 self._end_unsaved()
             self._commit(ended=True)
+            self._retained_s = None
+            self._retain()
             self._sync()
         finally:
             if self._store is not None:

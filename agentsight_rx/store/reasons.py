@@ -11,6 +11,7 @@ HOOKS_MISS = (
     "without a C library are not seen"
 )
 FILE_SAYS = "from the agent's own file: no program, file or connection was seen"
+FILE_GONE = "Its file is gone from the agent's folder, and what was read of it stays."
 HOOKS_SEE = f"by breakpoints in the processes of this user, not by the kernel: {HOOKS_MISS}"
 SEEN_BY = {"view": "by the kernel", "hooked": HOOKS_SEE, "said": FILE_SAYS}  # by the `view_source` of rows
 

@@ -5,16 +5,19 @@ import { TABS, type Tab } from "./shapes";
 
 export type View = "" | "home" | "alerts" | "sessions" | "compare"; // of all recordings
 
+export const ONLY = ["", "failed", "gaps", "changed", "prompts"] as const; // which turns are shown
+export type Only = (typeof ONLY)[number];
+
 export interface Place {
   recording: string; session: string; tab: Tab; turn: number; row: string; from: number; to: number; q: string; diff: string;
-  call: string; find: string | null; keys: boolean; of: string; origin: string; view: View; alert: string;
+  call: string; find: string | null; keys: boolean; of: string; origin: string; view: View; alert: string; only: Only;
   list: string; // what is chosen of all sessions, as in the address
   pair: string; step: number; // two sessions side by side, A..B
 }
 
 const NOWHERE: Place = {
   recording: "", session: "", tab: "conversation", turn: 0, row: "", from: 0, to: 0, q: "", diff: "", call: "", find: null, keys: false,
-  of: "", origin: "", view: "", alert: "", list: "", pair: "", step: 0,
+  of: "", origin: "", view: "", alert: "", only: "", list: "", pair: "", step: 0,
 };
 
 export const CHOICES = ["agent", "project", "model", "from", "to", "failed", "alerts", "cost", "source", "sort", "q"] as const;
@@ -40,6 +43,7 @@ export function parsed(address: string): Place {
     recording: s === "s" ? decoded(recording) : "",
     session: s === "s" ? decoded(session) : "",
     tab: (TABS as readonly string[]).includes(tab) ? (tab as Tab) : "conversation",
+    only: ONLY.find((each) => each === given.get("only")) ?? "",
     turn: number("turn"), row: given.get("row") ?? "", from: number("from"), to: number("to"), q: given.get("q") ?? "",
     of: given.get("of") ?? "", origin: given.get("origin") ?? "", diff: given.get("diff") ?? "", call: given.get("call") ?? "", find: given.get("find"), keys: given.has("keys"),
   };
@@ -62,6 +66,7 @@ export function formatted(at: Place): string {
   const path = at.session ? `/s/${encodeURIComponent(at.recording)}/${encodeURIComponent(at.session)}/${at.tab}` : at.view === "compare" ? `/compare/${at.pair}` : `/${at.view}`;
   const query = new URLSearchParams(at.view === "sessions" && !at.session ? at.list : "");
   if (at.view === "compare" && !at.session && at.step) query.set("step", String(at.step));
+  if (at.only) query.set("only", at.only);
   if (at.turn) query.set("turn", String(at.turn));
   if (at.row) query.set("row", at.row);
   if (at.alert && (at.session ? at.tab === "alerts" : at.view === "alerts")) query.set("alert", at.alert);

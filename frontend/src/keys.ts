@@ -1,7 +1,9 @@
 // What a key does. Keys never act while a text field has the focus, nor with Ctrl, Alt or Meta, but for search.
 
-import { close, go, isLeaving, onceBack, open, openView, place } from "./address";
+import { close, go, isLeaving, onceBack, ONLY, open, openView, place } from "./address";
 import { DIGITS, hasAlerts, hasContext } from "./shapes";
+import { shown } from "./only";
+import { printAll } from "./print";
 import { cards, follow, following, hasMachine, head, indexOf, rail, small, step, stepTrouble, switchTheme } from "./state";
 import { control as alerts } from "./ui/alerts";
 import { control as list, folded, search } from "./ui/sessions";
@@ -13,6 +15,11 @@ export function listenToKeys(save: () => void): void {
     if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "k") {
       event.preventDefault();
       go({ find: place.value.find ?? "" }, place.value.find === null);
+      return;
+    }
+    if ((event.metaKey || event.ctrlKey) && !event.shiftKey && event.key.toLowerCase() === "p" && place.value.session) {
+      event.preventDefault();
+      void printAll();
       return;
     }
     if (event.metaKey || event.ctrlKey || event.altKey || writes(event.target)) return;
@@ -71,13 +78,17 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
       go({ keys: true }, true);
       return true;
     case "j":
-      step(1);
+      step(1, shown.value);
       return true;
     case "k":
-      step(-1);
+      step(-1, shown.value);
       return true;
     case "p":
       return toPrompt();
+    case "x":
+      if (!at.session) return false;
+      go({ only: ONLY[(ONLY.indexOf(at.only) + 1) % ONLY.length]!, tab: "conversation", turn: 0, row: "" });
+      return true;
     case "n":
       stepTrouble(1);
       return true;

@@ -19,7 +19,7 @@ export interface Sums {
   without?: Record<string, number>; choices?: Record<string, [string, number][]>; left?: number;
 }
 export interface Clause { text: string; tab?: Tab; turn?: number }
-export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number; hooked?: string; file?: string; compared?: number; found?: number }
+export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number; hooked?: string; file?: string; gone?: string; compared?: number; found?: number }
 export interface Strip {
   n: number[]; call: string[]; start: number[]; ms: number[]; context: number[]; cached: number[]; flags: number[];
 }
@@ -28,14 +28,17 @@ export interface Numbers {
   reasoning?: number; cost?: Cost; context?: number; left?: number | null; model_ms?: number; tools_ms?: number; idle_ms?: number;
   tools?: number; failed_tools?: number;
 }
-export interface Signal { title: string; text: string; code?: string; turns?: number[]; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
+export interface Signal { title: string; text: string; code?: string; turns?: number[]; more?: number; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
+export interface Failure { outcome: string; what: string; turns: number[]; rows: string[]; line?: string; differs?: boolean }
+export interface Answered { what: string; outcome: string; meaning: string; turn: number; row: string }
+export interface Failures { groups: Failure[]; answers: Answered[]; more: number; more_answers: number }
 export interface Step { text: string; state: "todo" | "doing" | "done" }
 export interface Read { state: "proven" | "trying" | "not"; title: string; text: string; side?: string; pid?: number }
 export interface Head {
   id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; agent_version?: string; title?: string; model?: string;
   models?: string[]; cwd?: string; container?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
   below?: [number, number][]; from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
-  reads?: Read[]; cut?: boolean; more?: string[]; version?: number; alerts?: AlertColumns; halt?: Halt | null;
+  reads?: Read[]; cut?: boolean; more?: string[]; version?: number; alerts?: AlertColumns; halt?: Halt | null; export?: string;
 }
 export interface Text { text: string; more?: boolean }
 export interface Gap { what: string; why: string; stage?: string; since_ms?: number; do?: string }
@@ -71,15 +74,19 @@ export interface DiffBody {
   a: string; b: string; turn_a?: number; turn_b?: number; parameters?: { name: string; first: Value; second: Value }[];
   lines?: DiffLine[]; tools_added?: string[]; tools_removed?: string[]; tools_changed?: string[]; uncached?: number; missing?: string;
 }
-export interface Rows<R> { kind: string; start: number; total: number; rows: R[]; folder: string; partial: boolean }
+export interface Rows<R> {
+  kind: string; start: number; total: number; rows: R[]; folder: string; partial: boolean; kinds: Record<string, number>; unheld: number; command: string;
+}
 export interface ProcessLine {
   id: string; pid: number; depth: number; argv: string; start_ms: number; ms?: number | null; end?: string; bad?: boolean; agent?: string;
   cwd?: string; turn?: number; tool?: string; kids?: number; starts?: boolean;
 }
 export interface FileLine {
   path: string; kind: string; count?: number; errors?: number; error?: string; target?: string; read?: number; written?: number;
-  last_ms?: number; by?: string; turn?: number; tool?: string; prompt?: string; asked?: number;
+  last_ms?: number; by?: string; turn?: number; tool?: string; prompt?: string; asked?: number; made?: boolean; how?: string; plus?: number; minus?: number; edits?: number;
 }
+export interface FileChange { turn: number; tool: string; row: string; after: string; before?: string | null; marked?: boolean; cut?: boolean }
+export interface FileStory { path: string; changes?: FileChange[]; said?: string; content?: string | null }
 export interface HostLine {
   kind: "host" | "peer" | "unread"; name: string; count?: number; errors?: number; error?: string; calls?: number; sent?: number | null;
   received?: number | null; paths?: string[]; names?: string[]; by?: string; turn?: number; last_ms?: number;
@@ -121,6 +128,7 @@ export interface ContextFinding {
 export interface ContextOverTime {
   n: number[]; sums: number[][]; read: number[]; written: number[]; flags: number[]; prompts?: number[]; window?: number; fullest?: number;
   threads?: ContextThread[]; counted?: boolean; calls?: number; model?: string; findings?: ContextFinding[];
+  file?: boolean;
 }
 export interface ContextBlock {
   tokens: number; origins: number[]; id?: string; what?: string; since?: number; until?: number; count?: number; approx?: boolean; fixed?: boolean;
@@ -198,9 +206,11 @@ export const CACHE_LOST = 32;
 export const NOT_COUNTED = 64;
 export const CLEARED = 256;
 export const PARTS_UNKNOWN = 128;
+export const CHANGED = 512; // files, by a tool of the turn
+export const PROMPTED = 1024;
 
 // What gives the answers: a server, or the page itself.
-export interface Change { kind: "changed" | "alert" | "answer" | "list" | "gone" | "end" | "lost" | "back"; text?: string; version?: number; said?: Said }
+export interface Change { kind: "changed" | "alert" | "answer" | "list" | "gone" | "end" | "lost" | "refused" | "back"; text?: string; version?: number; said?: Said }
 
 export interface Source {
   readonly embedded: boolean;
@@ -208,6 +218,8 @@ export interface Source {
   get<T>(path: string, given?: Record<string, string | number>, signal?: AbortSignal): Promise<T>;
   // Says something to the server; a file has none.
   post<T>(path: string, value: unknown): Promise<T>;
+  // A file that the server makes.
+  file(path: string, given: Record<string, string>): Promise<Blob>;
   // Calls back while it lasts; returns what ends it.
   watch(recording: string, tell: (change: Change) => void | Promise<void>): () => void;
 }

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.runtime.run import Run
+from agentsight_rx.store.reasons import FILE_GONE
 from agentsight_rx.store.state import LmdbStore
+from agentsight_rx.view.page.bodies import body_of_call, body_of_tool, diff_of
 from agentsight_rx.view.page.counts import wholeness_of
+from agentsight_rx.view.page.head import head_of
 from agentsight_rx.view.page.picture import Picture
 from agentsight_rx.view.page.rail import rail_of
 from tests.cli.inside import ended
 from tests.sources.session_files.test_source import FILES, NAME, rows_in, write
+from tests.view.transcripts.samples import CLAUDE
 
 REPORTS = ("", "health", "tools", "processes", "files", "network", "context", "cache", "tokens", "prompts", "timeline")
 HIDDEN = ("nothing is missing", "Nothing is missing")
@@ -39,6 +44,7 @@ def test_sessions_are_imported_and_reports_find_them(home: Path, capsys: pytest.
     assert done.returncode == 0
     assert "3 sessions of agents' own files: Claude Code 1, Gemini CLI 1, Codex CLI 1" in done.stderr
     assert "agentsight-rx report sessions" in done.stderr
+    assert "Claude Code deletes session files after 30 days (`cleanupPeriodDays`): " in done.stderr
     assert past(home).stat().st_mode & 0o777 == 0o600
     listed = ended(capsys, "report", "sessions", "--json")
     assert {"claude", "codex", "gemini"} == {json.loads(line)["agent"] for line in listed.stdout.splitlines()}
@@ -62,11 +68,83 @@ def test_the_page_shows_the_sheet_and_claims_nothing(home: Path, capsys: pytest.
     assert {"from the agent's own file: no program, file or connection was seen"} == {each.file for each in whole}
 
 
+def test_the_texts_of_a_call_are_whole(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row has their begin."""
+    prompt, result = "Mend the prices. " * 400, "shop.py\n" * 4000
+    lines: list[dict[str, object]] = [
+        {"type": "user", "message": {"role": "user", "content": prompt}},
+        {"type": "assistant", "message": {"id": "msg_1", "model": "claude-4", "role": "assistant", "content": [
+            {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {}}], "usage": {"input_tokens": 9000}}},
+        {"type": "user", "message": {"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "toolu_1", "content": result}]}},
+        {"type": "assistant", "message": {"id": "msg_2", "model": "claude-4", "role": "assistant", "content": [
+            {"type": "text", "text": "Done. " * 400}], "usage": {"input_tokens": 19000}}},
+    ]  # fmt: skip
+    begin = {"sessionId": "long", "version": "2.1.4", "cwd": "/work", "timestamp": "2026-11-20T10:00:00Z"}
+    write(home, ".claude/projects/-work/long.jsonl", "".join(json.dumps(begin | line) + "\n" for line in lines).encode())
+    ended(capsys, "import")
+    store = LmdbStore.open(past(home), readonly=True)
+    try:
+        picture = Picture(store, Prices())
+        body = body_of_call(picture, "said-long-msg_2", part="whole")
+        told = body_of_tool(picture, "tool-said-long-msg_1-toolu_1", part="result", offset=0)
+        changed = diff_of(picture, "said-long-msg_1", "said-long-msg_2")
+    finally:
+        store.close()
+    assert body.missing.startswith("the agent's own file has not the request")
+    sizes = [each.total for said in body.messages for each in said.parts]
+    assert (body.parameters, body.fresh, sizes) == ({}, 1, [len(prompt), 2, len(result)])
+    assert ([each.total for each in body.answer], told.text) == ([len("Done. " * 400)], result)
+    assert (changed.missing, [line.change for line in changed.lines]) == (body.missing, ["same", "new", "new"])
+    shown = ended(capsys, "report", "call", "said-long-msg_2", "--request", "--text")
+    assert result.splitlines()[-1] in shown.stdout
+
+
+def test_a_file_that_is_gone_is_said_where_its_session_is_shown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(capsys, "import")
+    assert "gone" not in ended(capsys, "report", "sessions", "--text").stdout
+    (home / NAME).unlink()
+    ended(capsys, "import")
+    (id,) = [row.id for row in rows_in(past(home))["sessions"] if row.file_gone]
+    assert "file gone: Mend" in ended(capsys, "report", "sessions", "--text").stdout
+    assert FILE_GONE in ended(capsys, "report", "--session", id, "--text").stdout
+    store = LmdbStore.open(past(home), readonly=True)
+    try:
+        assert FILE_GONE == head_of(Picture(store, Prices()), id, recording="past.lmdb").whole.gone
+    finally:
+        store.close()
+
+
 def test_a_second_import_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(capsys, "import")
     before = rows_in(past(home))
-    assert ended(capsys, "import").returncode == 0
+    written = past(home).stat()
+    again = ended(capsys, "import")
+    assert (0, True) == (again.returncode, "3 sessions of agents' own files" in again.stderr)
     assert before == rows_in(past(home))
+    assert (written.st_size, written.st_mtime_ns) == (past(home).stat().st_size, past(home).stat().st_mtime_ns)
+    with (home / NAME).open("ab") as file:
+        file.write(b'{"type": "summary", "summary": "Another title"}\n')
+    ended(capsys, "import")
+    assert "Another title" in repr(rows_in(past(home))["sessions"])
+
+
+def test_what_retention_removed_is_not_read_anew(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def sessions() -> set[str]:
+        return {row.agent or "" for row in rows_in(past(home))["sessions"]}
+
+    recent = CLAUDE.replace(b"2026-11-01", time.strftime("%Y-%m-%d", time.gmtime()).encode())
+    write(home, NAME, recent)
+    ended(capsys, "import")
+    assert {"claude", "codex", "gemini"} == sessions()
+    for flags in (("--keep", "3d"), (), ("--max-size", "1GB")):
+        assert ended(capsys, "import", *flags).returncode == 0
+        assert {"claude"} == sessions()
+        assert {row.session_id for row in rows_in(past(home))["llm_calls"]} == {"1a2b3c4d-0000-4000-8000-000000000001"}
+    next(home.glob(".codex/**/*.jsonl")).unlink()
+    ended(capsys, "import")
+    assert {"claude"} == sessions(), "the mark of a file that is gone brings no row back"
+    assert ended(capsys, "import", "--keep", "soon").returncode == 2
 
 
 def test_what_cannot_be_read_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,6 +169,16 @@ def test_only_one_agent(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ended(capsys, "import", "--since", "soon").returncode == 2
     known_by_name = ended(capsys, "import", "--agent", "aider")  # and its files are read by no parser
     assert (2, True) == (known_by_name.returncode, "there are claude, codex, gemini" in known_by_name.stderr)
+
+
+def test_paths_are_read_in_place_of_the_home(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "1 session of agents' own files: Claude Code 1" in ended(capsys, "import", str(home / ".claude")).stderr
+    assert "2 sessions of agents' own files" in ended(capsys, "import", str(home / ".codex"), str(home / NAME)).stderr
+    for wrong in (str(home / "gone"), str(home / ".local")):
+        done = ended(capsys, "import", wrong)
+        assert (2, True) == (done.returncode, done.stderr.startswith(f"Error: {wrong}: "))
+    refused = ended(capsys, "import", "--forget", str(home))
+    assert (2, True) == (refused.returncode, "--forget removes all that was imported, and takes no PATH" in refused.stderr)
 
 
 def test_it_is_forgotten(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from ...sources.hooks.source import why_not
 from ...sources.kernel.cache import Cache, default_directory
 from ...sources.kernel.features import FEATURES, Feature
 from ...sources.kernel.rights import own_rights
+from ...sources.session_files.files import home_of_user
+from ...sources.session_files.keeping import keeping
 from ...sources.tls.libraries import system_libraries
 from ...store.reasons import HOOKS_MISS
 from .trial import Outcome, can_record
@@ -106,17 +109,17 @@ def _named_probes(uprobe_events: str) -> list[tuple[str, str]]:
 # This machine and this user -> each way to see what agents do: whether it works here, or why not and what to do.
 
 
-_KERNEL, _HOOKS, _RECORDINGS = "the kernel", "breakpoints", "recordings"
+_KERNEL, _HOOKS, _RECORDINGS, _FILES = "the kernel", "breakpoints", "recordings", "session files"
 
 
 def ways(machine: Sequence[Check], outcomes: Sequence[Outcome], /) -> list[Check]:
-    """The kernel, breakpoints, recordings, in the order in which `record` and the demo try them."""
-    return [_kernel(machine, outcomes), _hooks(), _recordings()]
+    """The kernel, breakpoints, recordings, in the order in which `record` and the demo try them, and agents' own files."""
+    return [_kernel(machine, outcomes), _hooks(), _recordings(), _files()]
 
 
 def can_record_at_all(found: Sequence[Check], /) -> bool:
     """Whether `record` starts in one of these ways."""
-    return any(each.ok for each in found if each.name != _RECORDINGS)
+    return any(each.ok for each in found if each.name not in (_RECORDINGS, _FILES))
 
 
 def _kernel(machine: Sequence[Check], outcomes: Sequence[Outcome]) -> Check:
@@ -138,3 +141,8 @@ def _hooks() -> Check:
 
 def _recordings() -> Check:
     return Check(_RECORDINGS, True, f"`{program()} report`, `serve`, `replay` and `top` need no right, nor does `demo`")
+
+
+def _files() -> Check:
+    kept = "; ".join(each.words for each in keeping(home_of_user(), now_ns=time.time_ns()))
+    return Check(_FILES, True, f"`{program()} import` reads what agents wrote down themselves{kept and f'. {kept}'}")

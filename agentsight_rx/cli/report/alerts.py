@@ -15,7 +15,7 @@ from ...store.words import plural
 from ...view import AlertRow
 from ...view.queries.alerts import LEVELS, read_alerts
 from ..values import one_of
-from .alert_words import alert_lines
+from .shown.alert_words import alert_lines
 from .shown.ask import Ask
 from .shown.screen import Line, Prose, Screen, Whole
 

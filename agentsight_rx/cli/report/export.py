@@ -206,7 +206,7 @@ def _html(ask: Ask, _: _Wanted) -> Iterator[bytes]:
         )
     named = ask.flags.session is not None or ask.flags.agent is not None
     session = _session(ask).id if named or newest_session(ask.store) is not None else WHOLE
-    picture = Picture(ask.store, ask.prices, being_written=ask.being_written)
+    picture = Picture(ask.store, ask.prices, being_written=ask.being_written, place=str(ask.path))
     made = embedded(picture, ask.path.stem, session)
     if made.left_out:
         say(f"the page has not all of the session: without {'; '.join(made.left_out)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -11,6 +11,7 @@ import typer
 from msgspec.structs import asdict, replace
 
 from ...llm.prices import Prices
+from ...store.reasons import FILE_GONE
 from ...store.rows.tool_words import asked_for
 from ...store.state import Store
 from ...store.words import NO_END, count, end_said, plural, took
@@ -32,6 +33,7 @@ _TURNS = 12
 _PATHS = 3
 _PEERS = 4
 _FINDINGS = 3
+_COMMAND = 72  # characters; a longer one is not repeated with other names
 _TITLE = 100
 
 COLUMNS: Columns[Turn] = (
@@ -85,6 +87,8 @@ def summary_lines(found: Summary, screen: Screen, call: Callable[[str], str]) ->
     yield _head(found, screen)
     yield Prose(found.verdict.sentence)
     yield missing_said(found.health)
+    if session is not None and session.file_gone:
+        yield Prose(FILE_GONE)
     yield from agreement_of(found.health)
     if found.health.missing:
         yield Whole(f"all of it: {call('health')}")
@@ -101,7 +105,15 @@ def summary_lines(found: Summary, screen: Screen, call: Callable[[str], str]) ->
     yield ""
     if found.sessions > 1:
         yield Whole(f"{plural(found.sessions - 1, 'other session')}: {call('sessions')}")
-    yield Whole(f"next: {' · '.join(map(call, _next(found)))}")
+    yield Whole(f"next: {_commands(list(_next(found)), call)}")
+
+
+def _commands(reports: Sequence[str], call: Callable[[str], str]) -> str:
+    """All of them, or where a long path would stand in each, the first with the names of the others."""
+    first, *others = map(call, reports)
+    if len(first) <= _COMMAND or not others:
+        return " · ".join((first, *others))
+    return f"{first} (also {', '.join(reports[1:])})"
 
 
 def _head(found: Summary, screen: Screen) -> Line:

@@ -26,6 +26,7 @@ from ...view.page.picture import WHOLE
 from ...view.page.rail import alerts_once, flagged
 from ...view.queries.context.reading import Contexts
 from ...view.queries.decided import Decisions, is_waiting
+from ...view.queries.effects.file_lines import FileLines
 from ...view.queries.sessions.listing import (
     Choice,
     DaySum,
@@ -101,7 +102,7 @@ class Pictures:
         self._kept: Recent[str, tuple[object, Picture]] = Recent(_KEPT)
         self._lists = Lists(recordings, prices, self)
         self._twins: Twins | None = None
-        self._contexts: Recent[str, Contexts] = Recent(_KEPT)  # of recordings that go on
+        self._before: Recent[str, tuple[Contexts, FileLines]] = Recent(_KEPT)  # of recordings that go on
         self._louds: Recent[str, _Loud] = Recent(_RAILS)
         self._read: Recent[str, tuple[int, int]] = Recent(_RAILS)  # when a file had changed, and its version
 
@@ -271,13 +272,16 @@ class Pictures:
         key = opened.version, self._lists.beside(recording)
         same = known is not None and (known[0], known[1].store) == (key, opened.store)  # a file may come back
         if known is None or not same or known[1].being_written != opened.being_written:
+            contexts, files = self._read_before(recording, same_store=known is not None and known[1].store is opened.store)
             made = Picture(
                 opened.store,
                 self._prices,
                 being_written=opened.being_written,
                 closing=opened.closing,
                 version=opened.version,
-                contexts=self._contexts_of(recording, same_store=known is not None and known[1].store is opened.store),
+                contexts=contexts,
+                files=files,
+                place=opened.path,
                 twins=self._files_beside(),
             )
             known = key, made
@@ -294,12 +298,12 @@ class Pictures:
             return self._twins
         return None
 
-    def _contexts_of(self, recording: str, *, same_store: bool) -> Contexts:
-        """The contexts of the picture before, if it was of the same store."""
-        known = self._contexts.use(recording)
+    def _read_before(self, recording: str, *, same_store: bool) -> tuple[Contexts, FileLines]:
+        """What the picture before has read, if it was of the same store."""
+        known = self._before.use(recording)
         if known is None or not same_store:
-            known = Contexts(self._prices)
-            self._contexts.put(recording, known)
+            known = Contexts(self._prices), FileLines()
+            self._before.put(recording, known)
         return known
 
 

@@ -33,16 +33,23 @@ class Databases:
         self._home = home
         self._known: dict[str, tuple[tuple[Version, ...], AgentDatabase]] = {}
         self.skipped = 0
+        self.listed: set[str] = set()  # of which all sessions are known
 
     def sessions(self, file: AgentFile) -> list[AgentFile]:
         """Each session of a database as a file, also where a file lists databases; another file is itself."""
         if not file.inside.endswith(SUFFIXES):
             if (made := PARSERS.get(file.agent)) is None or made.tables is None:
                 return [file]
+            if self._home.uid is None:
+                return []  # a copy lists what lies elsewhere
             listed = made.databases(mapping(unpacked(read_beside(file, file.inside, self._home))))
             return [each for path in dict.fromkeys(listed) for each in self._listed(file, path)]
+        self.listed.discard(file.path)
         try:
-            return self._of(file).sessions
+            found = self._of(file).sessions
+            if len(found) < _SESSIONS_MOST:
+                self.listed.add(file.path)
+            return found
         except (OSError, SqliteError):
             self.skipped += 1
         except Changed:

@@ -1,5 +1,7 @@
 """
 A home directory -> the session files of agents in it, opened without following links, and none but the user's own.
+
+Longer than 300 lines because a file is listed and opened by the same rules.
 """
 
 from __future__ import annotations
@@ -30,12 +32,12 @@ _TICK_NS = 20_000_000  # kernels count times of files by 1 to 10 ms
 
 class Home(Struct, frozen=True):
     """
-    A home directory, and the id of the user whose files are read in it. `variables` of their environment name other places in
-    which agents keep sessions.
+    A home directory, and the id of the user whose files are read in it; None: files of any user. `variables` of their
+    environment name other places in which agents keep sessions.
     """
 
     path: str
-    uid: int
+    uid: int | None
     variables: tuple[tuple[str, str], ...] = ()
 
     def places(self, agent: Agent) -> list[str]:
@@ -92,6 +94,14 @@ class AgentFile(Struct, frozen=True, kw_only=True):
         return os.path.join(self.root, self.inside) + (f"#{self.session}" if self.session else "")
 
 
+class Place(Struct, frozen=True):
+    """A folder `root` that is laid out like the agent's own, and the file or folder in it that is meant; "": all of it."""
+
+    agent: Agent
+    root: str
+    inside: str = ""
+
+
 class Listing:
     """The session files of agents, by directories that are opened one inside the other: a link leads nowhere."""
 
@@ -99,6 +109,8 @@ class Listing:
         self._home = home
         self._left = _ENTRIES_MOST
         self.skipped = 0
+        self.roots: list[str] = []  # of agents, that could be opened
+        self.folders: set[str] = set()  # that were looked into
 
     def files(self, agent: Agent) -> Iterator[AgentFile]:
         """In all places of the agent; one that is reached by two paths is one."""
@@ -114,11 +126,29 @@ class Listing:
                 found = os.fstat(fd)
                 if (found.st_dev, found.st_ino) not in known:
                     known.add((found.st_dev, found.st_ino))
+                    self.roots.append(root)
                     yield from self._below(fd, root, "", agent)
             finally:
                 os.close(fd)
 
+    def inside(self, place: Place) -> Iterator[AgentFile]:
+        """In one place. A file that is named there counts by the name alone."""
+        path = os.path.join(place.root, place.inside)
+        try:
+            if place.inside and stat.S_ISREG((found := os.lstat(path)).st_mode):
+                yield from self._file(found, place.root, place.inside, place.agent)
+                return
+            fd = _directory(path, self._home)
+        except OSError as error:
+            self.skipped += error.errno not in (errno.ENOENT, errno.ENOTDIR)
+            return
+        try:
+            yield from self._below(fd, place.root, f"{place.inside}/".lstrip("/"), place.agent)
+        finally:
+            os.close(fd)
+
     def _below(self, fd: int, root: str, inside: str, agent: Agent) -> Iterator[AgentFile]:
+        self.folders.add(os.path.join(root, inside).rstrip("/"))
         for name in self._names(fd):
             path = f"{inside}{name}"
             try:
@@ -129,13 +159,14 @@ class Listing:
                 continue
             if stat.S_ISDIR(found.st_mode):
                 yield from self._inside(fd, name, root, (path, agent))
-            elif _is_like(path, agent.session_files) and not _is_like(path, agent.other_files):
-                if _is_own(found, self._home):
-                    yield AgentFile(
-                        agent=agent.id, root=root, inside=path, version=_version(found), changed_ns=found.st_mtime_ns
-                    )
-                else:
-                    self.skipped += 1
+            elif is_like(path, agent.session_files) and not is_like(path, agent.other_files):
+                yield from self._file(found, root, path, agent)
+
+    def _file(self, found: os.stat_result, root: str, inside: str, agent: Agent) -> Iterator[AgentFile]:
+        if _is_own(found, self._home):
+            yield AgentFile(agent=agent.id, root=root, inside=inside, version=_version(found), changed_ns=found.st_mtime_ns)
+        else:
+            self.skipped += 1
 
     def _names(self, fd: int) -> list[str]:
         try:
@@ -163,7 +194,7 @@ class Listing:
             os.close(inner)
 
 
-def _is_like(path: str, patterns: tuple[str, ...]) -> bool:
+def is_like(path: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(path, pattern) or fnmatchcase(path, f"*/{pattern}") for pattern in patterns)
 
 
@@ -176,18 +207,27 @@ def _directory(path: str, home: Home) -> int:
     that is read in it.
     """
     fd = os.open(path, _DIRECTORY)
-    if os.fstat(fd).st_uid != home.uid:
+    if home.uid is not None and os.fstat(fd).st_uid != home.uid:
         os.close(fd)
         raise PermissionError(errno.EPERM, f"{path} belongs to another user")
     return fd
 
 
 def _is_own(found: os.stat_result, home: Home) -> bool:
-    return stat.S_ISREG(found.st_mode) and found.st_uid == home.uid
+    return stat.S_ISREG(found.st_mode) and home.uid in (None, found.st_uid)
 
 
 def _version(found: os.stat_result) -> Version:
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def is_missing(path: str) -> bool:
+    """Whether there is surely nothing, and not just nothing that may be looked at."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR)
+    return False
 
 
 def read_beside(file: AgentFile, inside: str, home: Home) -> bytes:

@@ -6,27 +6,27 @@ Longer than 300 lines because files and sessions of databases are read by one re
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import replace
 
-from ...core.options import Options, at_least
 from ...core.stream import Stream, origin
 from ...events import Loss, Origin, SessionEntry, Witness
 from ...events.loss import Reason
-from ...llm.agents.session_files import Parser, parser_for, read_agents
+from ...llm.agents.session_files import Parser, parser_for
 from ...llm.agents.session_files.fields import mapping
 from ...llm.resent import decoded
 from ...store.rows.kinds import SAID
 from ...wire.sqlite import SqliteError
 from .database import Changed, Databases
-from .files import AgentFile, Home, Listing, OpenedFile, Version, read_beside
+from .files import AgentFile, Home, OpenedFile, Place, read_beside
+from .given import given
+from .look import FileState, Look, Places, Progress, TranscriptsOptions
 
 Said: TypeAlias = SessionEntry | Witness | Loss
 
@@ -40,71 +40,31 @@ _APART_NS = 1_000_000_000  # between two entries, so that the fold looks back at
 _BROKEN = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
-class TranscriptsOptions(Options, frozen=True):
-    """
-    The session files below a home, and where `variables` of the environment say, that belong to the user `uid`: of these
-    `agents`, or of all agents that are known. Older files than `since_ms` are left out. `follow` goes on with new lines until
-    the run is stopped.
-    """
-
-    home: str
-    uid: int
-    variables: tuple[tuple[str, str], ...] = ()
-    agents: tuple[str, ...] = ()
-    since_ms: Annotated[int, at_least(0)] = 0
-    follow: bool = False
-
-
-class Progress:
-    """How far the reading is; the reader's thread writes it, any may read it."""
-
-    def __init__(self) -> None:
-        self.files = self.read_files = 0
-        self.size = self.read = 0  # bytes
-        self.unreadable = 0  # lines
-        self.skipped = 0  # files that are not the user's own regular files, or could not be opened
-        self.caught_up = threading.Event()  # all that stood in the files is handed on
-
-
 def transcripts(options: TranscriptsOptions, progress: Progress | None = None) -> Stream[Said]:
     """
     What stands in the session files of agents, by the word of the agents alone. A line that is no JSON object, or longer than
     16 MiB, is counted with its file and number. A run that goes on (`resume`) reads on where the files were read to; one that
-    shrank or is another one is read anew.
+    shrank or is another one is read anew. Raises UsageError for one of `paths` that is of no agent.
     """
-    return origin("transcripts", lambda: _Reader(options, progress or Progress()), time_of=None, options=options.home)
+    given_places = given(options.paths, options.agents)
+    return origin(
+        "transcripts", lambda: _Reader(options, given_places, progress or Progress()), time_of=None, options=options.home
+    )
 
 
-_NONE = Raw(b"\xc0")  # of msgpack
-
-
-class _FileState(Struct, frozen=True, array_like=True):
-    """How far a file was read, as it was then. `is_read`: to its end, but for a line that had not ended."""
-
-    path: str
-    version: Version
-    is_read: bool = False
-    offset: int = 0
-    lines: int = 0
-    head: bytes = b""
-    parser: Raw = _NONE
-
-
-# Decoders are made beforehand: two threads that use a type first at the same time end the process
-_PLACES: msgspec.msgpack.Decoder[tuple[int, list[_FileState]]] = msgspec.msgpack.Decoder(tuple[int, list[_FileState]])
+# A decoder is made beforehand: two threads that use a type first at the same time end the process
 _JSON: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
 
 class _Reader:
-    def __init__(self, options: TranscriptsOptions, progress: Progress) -> None:
-        self._home = Home(options.home, options.uid, options.variables)
+    def __init__(self, options: TranscriptsOptions, given_places: list[Place], progress: Progress) -> None:
+        self._options = options
+        self._given = given_places
+        self._home = Home(options.home, None if given_places else options.uid, options.variables)
         self._databases = Databases(self._home)
-        self._agents = [each for each in read_agents() if not options.agents or each.id in options.agents]
-        self._since_ns = options.since_ms * 1_000_000
-        self._follow = options.follow
         self._progress = progress
-        self._known: dict[str, _FileState] = {}
-        self._places: dict[str, Raw] = {}  # the same, encoded: one of thousands changes at a time
+        self._places = Places()
+        self._looked: Look | None = None  # of which the marks of files that are gone are not made yet
         self._waiting: Iterator[AgentFile] | None = None
         self._file: AgentFile | None = None
         self._witnessed = False
@@ -114,16 +74,10 @@ class _Reader:
     # -- a run that goes on --------------------------------------------------------------------------------------------
 
     def place(self) -> bytes:
-        return msgspec.msgpack.encode((self._time_ns, list(self._places.values())))
+        return self._places.saved(self._time_ns)
 
     def go_on(self, place: bytes, /) -> None:
-        self._time_ns, known = _PLACES.decode(place)
-        for each in known:
-            self._note(each)
-
-    def _note(self, state: _FileState) -> None:
-        self._known[state.path] = state
-        self._places[state.path] = Raw(msgspec.msgpack.encode(state))
+        self._time_ns = self._places.restore(place)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -131,23 +85,10 @@ class _Reader:
         self._look()
 
     def _look(self) -> None:
-        """What there is to read, the newest first."""
-        listing, progress = Listing(self._home), self._progress
-        files = [each for agent in self._agents for file in listing.files(agent) for each in self._databases.sessions(file)]
-        files = [each for each in files if each.changed_ns >= self._since_ns and parser_for(each.agent, each.path) is not None]
-        new = sorted(filter(self._has_more, files), key=lambda file: -file.changed_ns)
-        progress.files, progress.size = len(files), sum(each.version[2] for each in files)
-        progress.skipped = listing.skipped + self._databases.skipped
-        progress.read_files, progress.read = len(files) - len(new), progress.size - sum(self._left(each) for each in new)
+        look = self._looked = Look(self._options, self._given, self._databases)
+        new = self._places.new(look)
+        self._progress.looked(look, self._places, new)
         self._waiting, self._looked_s = iter(new), time.monotonic()
-
-    def _has_more(self, file: AgentFile) -> bool:
-        known = self._known.get(file.path)
-        return known is None or not known.is_read or known.version != file.version
-
-    def _left(self, file: AgentFile) -> int:
-        known = self._known.get(file.path)
-        return file.version[2] - (known.offset if known is not None else 0)
 
     def poll(self, timeout: float, /) -> Sequence[Said] | None:
         if not self._witnessed:
@@ -156,8 +97,12 @@ class _Reader:
         self._file = self._file or next(self._waiting or iter(()), None)
         if self._file is not None:
             return self._read(self._file)
+        if self._looked is not None:
+            marks, self._looked = self._marks(self._looked), None
+            if marks:
+                return marks
         self._progress.caught_up.set()
-        if not self._follow:
+        if not self._options.follow:
             return None
         left_s = self._looked_s + _LOOK_S - time.monotonic()
         if left_s > 0:
@@ -165,6 +110,13 @@ class _Reader:
         else:
             self._look()
         return ()
+
+    def _marks(self, look: Look) -> list[Said]:
+        words = {True: "gone", False: "returned"}
+        return [
+            SessionEntry(self._at(agent), agent, session, "note", text=words[is_gone])
+            for agent, session, is_gone in self._places.marks(look)
+        ]
 
     def _read(self, file: AgentFile) -> list[Said]:
         """One piece of a file, or a session of a database."""
@@ -196,16 +148,17 @@ class _Reader:
         found = (*parser.facts_beside(self._beside(parser, file)), *self._entries(parser, state, lines, file.path))
         entries = [self._placed(each) for each in _joined(iter(found))]
         is_read = offset == state.offset or offset >= opened.size  # but for a line that is still written
-        read = _FileState(
+        read = FileState(
             file.path,
             opened.version,
             is_read,
             offset=offset,
             lines=state.lines + len(lines),
             head=_head(opened, offset),
-            parser=_NONE if parser.at_once else Raw(parser.saved()),
+            parser=Raw(parser.saved()),
+            **self._of(parser, file),
         )
-        self._note(read)
+        self._places.note(read)
         self._progress.read += offset - state.offset
         if is_read:
             self._file = None
@@ -219,7 +172,7 @@ class _Reader:
 
     def _session(self, file: AgentFile) -> list[Said]:
         """What a database says of a session behind the message that was done before."""
-        parser, known = parser_for(file.agent, file.path), self._known.get(file.path)
+        parser, known = parser_for(file.agent, file.path), self._places.known.get(file.path)
         assert parser is not None, "others are not waited for"
         if known is not None and known.version[:2] == file.version[:2]:
             parser.restore(bytes(known.parser))
@@ -242,18 +195,25 @@ class _Reader:
             )
         # Its row may not have changed with its newest message, or have its time in seconds
         left_ns = time.time_ns() - file.changed_ns - (_WAITING_NS if parser.state.waiting else _SETTLED_NS)
-        self._note(_FileState(file.path, file.version, is_read=left_ns > 0, parser=Raw(parser.saved())))
+        self._places.note(
+            FileState(file.path, file.version, is_read=left_ns > 0, parser=Raw(parser.saved()), **self._of(parser, file))
+        )
         self._progress.read_files += 1
         return [self._placed(each) for each in entries]
 
-    def _state(self, file: AgentFile, opened: OpenedFile) -> _FileState:
-        """Where to read on: at the begin of a file that is not the one that was read."""
-        known = self._known.get(file.path)
-        if known is None or known.version[:2] != opened.version[:2] or known.offset > opened.size:
-            return _FileState(file.path, opened.version)
-        return known if known.head == _head(opened, known.offset) else _FileState(file.path, opened.version)
+    def _of(self, parser: Parser[Any], file: AgentFile) -> dict[str, Any]:
+        known, state = self._places.known.get(file.path), parser.state
+        session = "" if state.thread else state.session
+        return {"agent": state.agent or parser.agent, "session": session, "is_gone": known is not None and known.is_gone}
 
-    def _entries(self, parser: Parser[Any], state: _FileState, lines: Sequence[bytes], path: str) -> Iterator[Said]:
+    def _state(self, file: AgentFile, opened: OpenedFile) -> FileState:
+        """Where to read on: at the begin of a file that is not the one that was read."""
+        known = self._places.known.get(file.path)
+        if known is None or known.version[:2] != opened.version[:2] or known.offset > opened.size:
+            return FileState(file.path, opened.version)
+        return known if known.head == _head(opened, known.offset) else FileState(file.path, opened.version)
+
+    def _entries(self, parser: Parser[Any], state: FileState, lines: Sequence[bytes], path: str) -> Iterator[Said]:
         for number, line in enumerate(lines, state.lines + 1):
             if len(line) > _LINE_MOST:
                 yield self._lost(Reason.TRUNCATED, len(line), f"{path} line {number}: it has more than 16 MiB")

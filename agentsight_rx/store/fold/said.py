@@ -13,6 +13,7 @@ from ...events import SessionEntry, ToolCall, milliseconds
 from ...events.tokens import Usage, counts_of
 from ...llm import ToolResult
 from ...llm.agents.said import MADE_UP, typed
+from ..rows.ids import said_id
 from ..rows.kinds import AuditRow, CallRow, Row, RowGone, SessionRow
 from ..words import cut
 from .call_rows import TEXT_MOST, WRITTEN_MOST, ended_rows
@@ -22,6 +23,7 @@ from .tools import Changed, Tools
 _THREADS_MOST = 4096  # of all sessions; agents have a handful
 _ANSWERS_MOST = 65_536  # ids of answers, 6 MB: a resumed session has those of the one before again
 _OPEN_MOST = 64  # answers that may be written on: of each file the newest
+GONE = {"gone": True, "returned": False}  # notes of the reader about the file of a session
 NOTES = {"compacted": "the agent had compacted its context", "interrupted": "the user had interrupted the agent"}
 
 
@@ -75,6 +77,8 @@ class Said:
                 return self._comes(entry, text=entry.text)
             case "result":
                 return self._result(entry)
+            case "note" if entry.text in GONE:
+                return self._file_gone(entry)
             case "note":
                 return self._comes(entry, note=NOTES.get(entry.text, ""))
             case "sum" | "hint":
@@ -90,6 +94,10 @@ class Said:
             title=" ".join(entry.text.split())[:TITLE] or row.title,
         )
         return self._sessions.keep(changed)
+
+    def _file_gone(self, entry: SessionEntry) -> list[Row]:
+        known, is_gone = self._sessions.get(entry.session), GONE[entry.text]
+        return [] if known is None or known.file_gone == is_gone else self._sessions.keep(replace(known, file_gone=is_gone))
 
     def _row_of(self, entry: SessionEntry) -> SessionRow:
         time_ms = milliseconds(entry.origin.wall_ns)
@@ -122,7 +130,7 @@ class Said:
         return []
 
     def _answer(self, entry: SessionEntry) -> list[Row]:
-        id = f"said-{entry.session}-{entry.id}"
+        id = said_id(entry.session, entry.id)
         made_up = entry.id.startswith(MADE_UP)  # such ids are not those of a model
         for name in filter(None, (id if made_up else entry.id, entry.request_id)):
             counted = self._answers.get(name)

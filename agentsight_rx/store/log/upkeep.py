@@ -4,6 +4,7 @@ A store -> without what retention takes out; a store of an earlier schema versio
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -55,28 +56,26 @@ def retain(store: Store, retention: Retention, log: LogWriter, *, now_ms: int) -
 
 
 def _old(store: Store, log: LogWriter, before_ms: int) -> list[tuple[int, Head]]:
-    """The first segments, up to the first that has something newer."""
-    found: list[tuple[int, Head]] = []
-    for key, head in pages(store, HEADS, stop=log.open):
-        if head.last_ms >= before_ms:
-            break
-        found.append((int(key[0]), head))
-    return found
+    return [(number, head) for number, head in _closed(store, log) if head.last_ms < before_ms]
 
 
 def _oldest(store: Store, log: LogWriter) -> list[tuple[int, Head]]:
-    """Some segments from the front."""
-    count = sum(1 for _ in pages(store, HEADS, stop=log.open))
-    return [(int(key[0]), head) for key, head in islice(pages(store, HEADS, stop=log.open), int(count * _STEP) + 1)]
+    """Some segments, the oldest first: an import begins with the newest files, so their numbers are in no order of time."""
+    found = sorted(_closed(store, log), key=lambda each: each[1].last_ms)
+    return found[: int(len(found) * _STEP) + 1]
+
+
+def _closed(store: Store, log: LogWriter) -> Iterator[tuple[int, Head]]:
+    return ((int(key[0]), head) for key, head in pages(store, HEADS, stop=log.open))
 
 
 def _remove(store: Store, log: LogWriter, before_ms: int, segments: list[tuple[int, Head]]) -> None:
-    named = {pack: int(key[0]) for key, head in pages(store, HEADS) for pack in head.packs}  # the last segment that names it
-    named[log.packs.open] = log.open
+    named = Counter(pack for _, head in pages(store, HEADS) for pack in head.packs)  # by so many segments
+    named[log.packs.open] += 1
     for at in range(0, len(segments), _SEGMENTS):
         part = segments[at : at + _SEGMENTS]
-        last = part[-1][0]
-        gone = [pack for pack, segment in named.items() if segment <= last]
+        named.subtract(pack for _, head in part for pack in head.packs)
+        gone = [pack for pack, segments in named.items() if not segments]
         for pack in gone:
             del named[pack]
         removal = log.packs.forget(gone)

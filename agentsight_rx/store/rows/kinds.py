@@ -333,6 +333,7 @@ class SessionRow(Counts, AnyRow, frozen=True, tag="session", omit_defaults=True)
     agent_version: str = ""  # as the newest request with one names it; "": none does
     container: str | None = None  # in which the agent runs, as in ProcessRow
     branch: str = ""  # of git, as the session file of the agent names it
+    file_gone: bool = False  # the session file was read, and is not in the agent's folder any more
 
     @property
     def duration_ms(self) -> int:

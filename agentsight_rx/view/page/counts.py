@@ -162,6 +162,7 @@ class Wholeness(Struct, frozen=True, omit_defaults=True):
     file: str = ""  # of the agent's own file: what that cannot say
     compared: int = 0  # calls of a recording, of which so many are `found` in the agent's own file
     found: int = 0
+    gone: str = ""  # of a session whose own file is not there any more
 
 
 def wholeness_of(health: Health, /) -> Wholeness:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ...store.rows.tables import RUNS, SESSIONS
 from ...store.state import Store
-from ...store.words import cut, money
+from ...store.words import cut, money, plural
 from ..queries.decided import is_waiting
 from ..queries.sessions.findings import Finding, find, finding_words
 from ..queries.sessions.gaps import missing_things
@@ -195,14 +195,18 @@ def _by_agent(rows: Iterable[ListRow]) -> tuple[tuple[str, int], ...]:
 
 
 def reason_of(picture: Picture, session: str, /) -> str:
-    """The largest cause of what a session cost, where it can be priced and is a tenth of it at least; else empty."""
+    """The largest cause of what a session cost, where that is a tenth of it at least; else its dearest turn, if it has all."""
     work = picture.work(session)
     total = sum(call.cost_usd or 0.0 for call in work.calls)
     falls, _ = picture.falls(session)
-    best = max(find(work.calls, work.tools, falls), key=lambda each: each.cost_usd or 0.0, default=None)
-    if best is None or not best.cost_usd or best.cost_usd < _STANDS_OUT * total:
+    causes = [each for each in find(work.calls, work.tools, falls) if each.kind in _CAUSES]
+    best = max(causes, key=lambda each: each.cost_usd or 0.0, default=None)
+    if best is not None and best.cost_usd and best.cost_usd >= _STANDS_OUT * total:
+        return cause_said(best)
+    dearest = max(work.calls, key=lambda each: each.cost_usd or 0.0, default=None)
+    if work.cut or len(work.calls) < 2 or dearest is None or not dearest.cost_usd or not dearest.turn:
         return ""
-    return cause_said(best)
+    return f"{plural(len(work.calls), 'call')}, no one cause: the dearest, turn {dearest.turn}, cost {money(dearest.cost_usd)}."
 
 
 def cause_said(finding: Finding, /) -> str:

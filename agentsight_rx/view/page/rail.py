@@ -24,8 +24,8 @@ from .funnel import health_of
 from .head import agent_title, head_of
 from .lanes import lanes_of
 from .picture import WHOLE, Picture
-from .tables import KINDS, table_of
-from .threads import threads_of
+from .tables import KINDS, story_of, table_of
+from .threads import failures_in, threads_of
 from .turns import turns_of
 from .words import context_of, newest_plan
 
@@ -129,9 +129,9 @@ class PageError(ValueError):
 
 def answer(picture: Picture, recording: str, path: str, given: Mapping[str, str], /) -> object:
     """
-    `path` is one of `sessions`, `session/ID`, `session/ID/turns`, `…/processes`, `…/files`, `…/network`, `…/mcp`, `…/http`,
-    `…/timeline`, `…/events`, `…/alerts`, `…/alerts/ALERT`, `…/context`, `…/context/TURN`, `health`, `call/ID`, `tool/ID`,
-    `diff`, `event/AT`. Raises PageError.
+    `path` is one of `sessions`, `session/ID`, `session/ID/turns`, `…/processes`, `…/files`, `…/file`, `…/network`, `…/mcp`,
+    `…/http`, `…/timeline`, `…/failures`, `…/events`, `…/alerts`, `…/alerts/ALERT`, `…/context`, `…/context/TURN`, `health`,
+    `call/ID`, `tool/ID`, `diff`, `event/AT`. Raises PageError.
     """
     asked = _Asked(picture, recording, given)
     first, *rest = map(unquote, path.strip("/").split("/"))
@@ -203,6 +203,8 @@ def _tab(asked: _Asked, id: str, tab: str) -> object:
     start = asked.number("since", 0) if tab != "events" else 0
     others: dict[str, Callable[[], object]] = {
         "alerts": lambda: alerts_of(picture, id, start=start, count=count),
+        "file": lambda: story_of(picture, id, asked.text("path")),
+        "failures": lambda: failures_in(picture, id),
         "turns": lambda: turns_of(picture, id, start=start, count=count, by_cost=asked.text("order") == "cost"),
         "timeline": lambda: lanes_of(picture, id, width=asked.number("width", 1200, most=8000), part=asked.part()),
         "events": lambda: lines_of(picture, id, rule=asked.text("rule"), start=asked.text("since"), count=count),
@@ -210,7 +212,7 @@ def _tab(asked: _Asked, id: str, tab: str) -> object:
     if tab in others:
         return others[tab]()
     if tab in KINDS:
-        return table_of(picture, id, tab, start=start, count=count, words=asked.text("q"))
+        return table_of(picture, id, tab, start=start, count=count, words=asked.text("q"), of=asked.text("of"))
     raise PageError("nothing is at this path")
 
 

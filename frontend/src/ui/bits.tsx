@@ -74,9 +74,17 @@ export function Icon({ name }: { name: keyof typeof PATHS }): JSX.Element {
 }
 
 // Text that was captured: isolated, and what would change how it is shown stands as what it is.
+// `code` runs from left to right: each word of a shell, and each part of a path, keeps its own direction within.
 export function T({ text, code, class: name }: { text: string; code?: boolean; class?: string }): JSX.Element {
-  const shown = clean(text);
+  const shown = code ? inOrder(clean(text)) : clean(text);
   return code ? <code class={`cap ${name ?? ""}`}>{shown}</code> : <span class={`cap ${name ?? ""}`}>{shown}</span>;
+}
+
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdfd\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+const BETWEEN = /([\s/'"`|&;<>()=:,]+)/;
+
+function inOrder(text: string): ComponentChildren {
+  return RIGHT_TO_LEFT.test(text) ? text.split(BETWEEN).map((part, at) => (at % 2 ? part : <bdi key={at}>{part}</bdi>)) : text;
 }
 
 // A link within the page; the browser's own ways to open it elsewhere go on working.

@@ -1,11 +1,13 @@
 // Above the tabs: who and where, the verdict, the line of completeness, the numbers.
 
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
 import { go, place } from "../address";
 import type { Clause, Head, Numbers } from "../shapes";
-import { ended, gone, leftOut, now, retry, running, stale } from "../state";
+import { reopened } from "../source";
+import { ended, gone, leftOut, locked, now, retry, running, stale } from "../state";
 import { amount, clock, count, day, home, money, percent, plural, short, took } from "../words";
-import { Go, Icon, Mark, Sheet, T } from "./bits";
+import { Copy, Go, Icon, Mark, Sheet, T } from "./bits";
 
 export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu: () => void; onSave: () => void; menu: boolean }): JSX.Element {
   const length = head ? (running.value ? now.value : head.end_ms) - head.start_ms : 0;
@@ -27,7 +29,7 @@ export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu:
         ) : <span class="faint">{place.value.view === "sessions" ? "all sessions" : place.value.view ? "all recordings" : "no session"}</span>}
       </p>
       <button class="icon" aria-label="Search" title="Search (/)" onClick={() => go({ find: "" }, true)}><Icon name="find" /></button>
-      {head ? <button class="icon opt" aria-label="Save this view" title="Save this view as a file (e)" onClick={onSave}><Icon name="export" /></button> : null}
+      {head ? <button class="icon opt" aria-label="Save" title="Save as a file, or print (e)" onClick={onSave}><Icon name="export" /></button> : null}
       <button class="icon opt" aria-label="Keys" title="Keys (?)" onClick={() => go({ keys: true }, true)}><Icon name="keys" /></button>
     </div>
   );
@@ -43,6 +45,7 @@ export function Banner(): JSX.Element | null {
       </p>
     );
   }
+  if (locked.value) return <Locked />;
   if (stale.value) {
     const since = Math.max(0, now.value - stale.value);
     return (
@@ -61,6 +64,29 @@ export function Banner(): JSX.Element | null {
     );
   }
   return null;
+}
+
+const SERVE = "agentsight-rx serve";
+
+// The server was started again: what is loaded stays, and the new address goes on at this place.
+function Locked(): JSX.Element {
+  const [wrong, setWrong] = useState(false);
+  return (
+    <div class="banner locked" role="alert">
+      <p><b>The recorder was restarted with a new key. Open it again:</b> <code class="cmd">{SERVE}</code><Copy text={SERVE} what="the command" /></p>
+      <label>
+        <span>What you see is from {clock(locked.value)} and stays here. To go on at this place, paste the new address:</span>
+        <input
+          type="url" placeholder="http://127.0.0.1:7395/#token=…" aria-invalid={wrong} onInput={(event) => {
+            const found = reopened(event.currentTarget.value);
+            setWrong(Boolean(event.currentTarget.value) && !found);
+            if (found) location.assign(found);
+          }}
+        />
+        {wrong ? <span role="alert">This address has no token: paste all of it, with everything behind the #.</span> : null}
+      </label>
+    </div>
+  );
 }
 
 export function Verdict({ clauses }: { clauses: Clause[] }): JSX.Element {
@@ -89,7 +115,7 @@ export function Whole({ head }: { head: Head }): JSX.Element {
       </p>
     );
   }
-  if (whole.file) return <p class="whole"><Sheet /><span><b>From the agent's own file.</b> No program, file or connection was seen.</span></p>;
+  if (whole.file) return <p class="whole"><Sheet /><span><b>From the agent's own file.</b> No program, file or connection was seen.{whole.gone ? ` ${whole.gone}` : ""}</span></p>;
   const live = whole.state === "so_far" && !ended.value;
   return (
     <p class="whole">

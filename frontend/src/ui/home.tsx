@@ -113,7 +113,7 @@ function Waits({ row }: { row: AlertLine }): JSX.Element {
     <li>
       <Flag state={row.state} />
       <div><b><T text={row.sentence} /></b><p class="num"><T code text={row.rule} />, {day(row.at_ms) === "Today" ? clock(row.at_ms) : `${day(row.at_ms).toLowerCase()} ${clock(row.at_ms).slice(0, 5)}`}{(row.count ?? 1) > 1 ? `, ${count(row.count ?? 1)} times` : ""}{proven < 3 ? `, ${proven} of 3 links proven` : ""}</p></div>
-      <span class="do"><button class="link" onClick={show}>{row.state === "stopped" ? "Continue or end" : "Allow or look"}</button></span>
+      <span class="do"><button class="link" onClick={show}>{row.state === "stopped" ? "Continue or end" : "Open"}</button></span>
     </li>
   );
 }

@@ -19,7 +19,7 @@ from agentsight_rx.runtime.web.recordings import Listed, Opened
 from agentsight_rx.store.rows.kind import put
 from agentsight_rx.store.rows.kinds import SAID, CallRow, Row, SessionRow, ToolRow
 from agentsight_rx.store.rows.tables import RUNS, Recording
-from agentsight_rx.store.state import MemoryStore, Put
+from agentsight_rx.store.state import MemoryStore, Put, Write
 from agentsight_rx.view.page import PageError
 
 PRICES = Prices(today=datetime.date(2026, 11, 27))
@@ -59,7 +59,7 @@ def session(id: str, number: int, calls: int, source: str = SAID, **more: Any) -
     return found
 
 
-def changes(parts: Iterable[Sequence[Row]], *, seen_by: str) -> list[Put[Any]]:
+def changes(parts: Iterable[Sequence[Row]], *, seen_by: str) -> list[Write]:
     """What makes a store of these sessions, in one run that had begun before all of them."""
     newest = max(row.start_timestamp_ms for part in parts for row in part if isinstance(row, SessionRow))
     run = Recording(1, 0, committed_ms=newest + 100 * MINUTE, ended=True, seconds=6000.0, seen_by=seen_by)

@@ -283,3 +283,14 @@ def test_crush_is_read_in_the_projects_that_it_lists(tmp_path: Path) -> None:
     assert ("crush-1", 2, 1, 1) == (session.id, session.calls, session.tools, session.failed_tools)
     write(home, ".local/share/crush/projects.json", b"{broken")
     assert 0 == read(home)[1].files
+
+
+def test_a_session_that_vanished_from_a_database_is_marked(home: Path, running: sqlite3.Connection, tmp_path: Path) -> None:
+    path = tmp_path / "past.lmdb"
+    imported(home, path)
+    running.execute("delete from session where id = 'ses_1'")
+    imported(home, path)
+    assert {"ses_1": True, "ses_2": False} == {row.id: row.file_gone for row in rows_in(path)["sessions"]}
+    (home / f"{INSIDE}-journal").write_bytes(b"x")  # it is being written, so nothing is known of it
+    imported(home, path)
+    assert {"ses_1": True, "ses_2": False} == {row.id: row.file_gone for row in rows_in(path)["sessions"]}

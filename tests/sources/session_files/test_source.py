@@ -17,7 +17,8 @@ from agentsight_rx.events import Loss, SessionEntry, Witness
 from agentsight_rx.events.loss import Reason
 from agentsight_rx.runtime.run import Run
 from agentsight_rx.sources.session_files import source
-from agentsight_rx.sources.session_files.source import Progress, TranscriptsOptions, transcripts
+from agentsight_rx.sources.session_files.look import Progress, TranscriptsOptions
+from agentsight_rx.sources.session_files.source import transcripts
 from agentsight_rx.store.rows.kind import ROW_TABLES
 from agentsight_rx.store.state import LmdbStore
 from tests.runtime.test_resume import copies, saved_always
@@ -71,10 +72,10 @@ def read(home: Path, **more: Any) -> tuple[list[Any], Progress]:
     return kept.events, progress
 
 
-def imported(home: Path, path: Path) -> Progress:
+def imported(home: Path, path: Path, **more: Any) -> Progress:
     """All that stands there now, as the command reads it: its end is not the end of the sessions."""
     progress = Progress()
-    graph = transcripts(options(home, follow=True), progress).pipe(op.remove_auth(key=b"k" * 32), op.materialize())
+    graph = transcripts(options(home, follow=True, **more), progress).pipe(op.remove_auth(key=b"k" * 32), op.materialize())
     with Run(graph, [sinks.store(path)], resume=path) as running:
         assert progress.caught_up.wait(60)
         running.stop().raised()
@@ -96,6 +97,14 @@ def test_sessions_of_all_agents_are_read(home: Path) -> None:
     assert (4, 4, sum(map(len, FILES.values()))) == (progress.files, progress.read_files, progress.read)
     times = [each.origin.time_ns for each in events]
     assert times == sorted(set(times))
+
+
+def test_the_newest_file_comes_first(home: Path) -> None:
+    for age, path in enumerate(sorted(FILES)):
+        os.utime(home / path, (10_000 - age, 10_000 - age))
+    events, _ = read(home)
+    agents = [each.agent for each in events if isinstance(each, SessionEntry)]
+    assert ["claude", "codex", "gemini"] == list(dict.fromkeys(agents))
 
 
 def test_only_what_was_asked_for_is_read(home: Path) -> None:
@@ -139,6 +148,56 @@ def test_a_file_that_is_another_one_is_read_anew(home: Path, tmp_path: Path) -> 
     (home / NAME).unlink()
     imported(home, path)
     assert sessions == {row.id for row in rows_in(path)["sessions"]}, "what was read stays when its file goes"
+
+
+def gone(path: Path) -> dict[str, bool]:
+    return {row.agent or "": row.file_gone for row in rows_in(path)["sessions"]}
+
+
+def test_a_session_whose_file_is_gone_is_marked_until_it_is_there_again(home: Path, tmp_path: Path) -> None:
+    path, before = tmp_path / "past.lmdb", rows_in
+    imported(home, path)
+    rows = before(path)
+    content = (home / NAME).read_bytes()
+    (home / NAME).unlink()
+    for _ in range(2):
+        imported(home, path)
+        assert {"claude": True, "codex": False, "gemini": False} == gone(path)
+    assert rows["llm_calls"] == rows_in(path)["llm_calls"], "what was read stays"
+    write(home, ".claude/projects/-elsewhere/1a2b.jsonl", content)
+    imported(home, path)
+    assert not any(gone(path).values()), "another file has it"
+    assert rows == rows_in(path)
+
+
+def test_what_cannot_be_looked_at_is_not_gone(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "past.lmdb"
+    imported(home, path)
+    (home / ".claude").rename(home / "away")
+    imported(home, path)
+    assert not any(gone(path).values()), "its place is not there, as in a home that is not mounted"
+    (home / "away").rename(home / ".claude")
+    write(home, ".claude/projects/other.jsonl", b"{}\n")
+    imported(home, path, agents=("codex",))
+    imported(home, path, since_ms=4_000_000_000_000)
+    imported(home, path, paths=(str(home / ".codex"),))
+    assert not any(gone(path).values())
+
+
+def test_a_kill_while_a_file_goes_changes_no_row(home: Path, tmp_path: Path) -> None:
+    path, folder = tmp_path / "past.lmdb", tmp_path / "copies"
+    folder.mkdir()
+    imported(home, path)
+    (home / NAME).rename(home / NAME.replace("1a2b", "3c4d"))
+    next(home.glob(".codex/**/*.jsonl")).unlink()
+    with saved_always(), copies(path, folder) as killed:
+        imported(home, path)
+    expected = rows_in(path)
+    assert {"claude": False, "codex": True, "gemini": False} == gone(path)
+    assert killed
+    for left in killed:
+        imported(home, left)
+        assert expected == rows_in(left), left.name
 
 
 def test_a_kill_at_any_moment_changes_no_row(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,6 +133,14 @@ def test_notes_stand_at_the_answer_behind_them() -> None:
     assert "the agent had compacted its context" == of(CallRow, rows)[-1].note
 
 
+def test_a_session_has_a_mark_while_its_file_is_gone() -> None:
+    def marked(*notes: str) -> list[bool]:
+        rows = known([*STORY, *(entry(0, "note", text=note) for note in notes), entry(0, "note", text="gone", session="s2")])
+        return [session.file_gone for session in of(SessionRow, rows)]
+
+    assert ([True], [False], [False]) == (marked("gone"), marked("gone", "returned"), marked("returned"))
+
+
 @pytest.mark.parametrize("kind", ["session", "prompt", "answer", "result", "note", "sum"])
 def test_an_entry_alone_breaks_nothing(kind: str) -> None:
     known([msgspec.structs.replace(entry(0, kind), origin=Origin(0, 0))])

@@ -131,3 +131,15 @@ def test_a_message_that_a_later_revision_replaced_is_still_found() -> None:
     retain(store, Retention(keep_ms=HOUR_MS), log, now_ms=START_MS + 50 * HOUR_MS)
     assert [later] == list(read_events(store))
     assert len(store.scan(EXCHANGES)) == 1
+
+
+def test_segments_of_an_import_which_begins_with_the_newest_go_by_their_time() -> None:
+    store, log = written(reversed(range(10)), size=600_000)
+    assert retain(store, Retention(keep_ms=3 * HOUR_MS), log, now_ms=START_MS + 9 * HOUR_MS)
+    assert [noise(0), noise(10, 600_000)] == bodies(store)[:2]
+    assert [0, 1, 2, 3, 9] == [key[0] for key, _ in store.scan(HEADS)], "the open one stays"
+    limit = store.used() * 3 // 4
+    assert retain(store, Retention(most_bytes=limit), log, now_ms=START_MS)
+    left = [key[0] for key, _ in store.scan(HEADS)]
+    assert (0, 9) == (left[0], left[-1]), "the newest stays"
+    assert 3 not in left

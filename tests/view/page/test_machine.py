@@ -90,6 +90,13 @@ def test_where_nothing_stands_out_there_is_no_reason() -> None:
     assert "" == reason(story.events)
 
 
+def test_without_one_cause_the_dearest_turn_is_said() -> None:
+    story = Story()
+    story.ask(ms=900, prompt="Hello", says="Hi")
+    story.ask(ms=900, prompt="Explain it", says="So", out=4000)
+    assert "2 calls, no one cause: the dearest, turn 2, cost $0.080." == reason(story.events)
+
+
 @pytest.mark.parametrize(
     ("finding", "said"),
     [

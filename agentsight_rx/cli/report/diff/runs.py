@@ -12,7 +12,7 @@ import typer
 from ....core.errors import StoreError, UsageError
 from ....core.messages import clean
 from ....llm.canonical import LlmCall, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart
-from ....store.log.reading import whole_call
+from ....store.log.whole import whole_call
 from ....store.rows.tool_words import asked_for
 from ....store.state import LmdbStore
 from ....store.words import amount, count, money, plural, took

@@ -13,10 +13,10 @@ from ....view import AlertRow
 from ....view.queries.alerts import alerts_said, reportable
 from ....view.queries.sessions.diff import Runs
 from ....view.queries.sessions.summary import Summary
-from ..alert_words import proven_said, thread_said
 from ..call_words import numbers_said
 from ..recordings import gaps_of, missing_said
 from ..tools import tool_said
+from .alert_words import proven_said, thread_said
 from .screen import Screen
 from .words import often
 

@@ -55,6 +55,7 @@ class Twin(Struct, frozen=True):
             end_timestamp_ms=max(filter(None, (seen.end_timestamp_ms, said.end_timestamp_ms)), default=None),
             title=said.title or seen.title,
             branch=seen.branch or said.branch,
+            file_gone=said.file_gone,
             cwd=seen.cwd or said.cwd,
             agent_version=seen.agent_version or said.agent_version,
             models=tuple(dict.fromkeys((*seen.models, *said.models))),
@@ -85,10 +86,21 @@ class Twins:
         self._known.put(seen.id, (seen, version, found))
         return found
 
+    def said_of(self, store: Store, seen: SessionRow) -> SessionRow | None:
+        """The same session in the agent's own file, which takes no comparison where its client named it."""
+        said = self._named(seen)
+        if said is not None:
+            return said
+        found = self.of(store, seen)
+        return None if found is None else found.said
+
+    def _named(self, seen: SessionRow) -> SessionRow | None:
+        ids = (id for id in (seen.id if seen.named else None, seen.conversation_id) if id)
+        return next(filter(None, (session_of(self.past, id) for id in ids)), None)
+
     def _twin(self, store: Store, seen: SessionRow, version: int) -> Twin | None:
         """By an id that its client named, else the session of its agent and time that has the same answers."""
-        ids = (id for id in (seen.id if seen.named else None, seen.conversation_id) if id)
-        said = next(filter(None, (session_of(self.past, id) for id in ids)), None)
+        said = self._named(seen)
         if said is not None:
             return _compared(store, seen, self.past, said)
         near = [_compared(store, seen, self.past, row) for row in islice(self._near(seen, version), _TRIED_MOST)]
