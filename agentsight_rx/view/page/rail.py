@@ -88,8 +88,9 @@ def entry_of_session(picture: Picture, row: SessionRow, recording: str, /) -> En
     steps = newest_plan(work.tools)
     doing = next((at for at, (_, state) in enumerate(steps) if state == "doing"), len(steps) - 1)
     twin = picture.healths.twin(row)
+    only_in_file = [priced(call, picture.prices) for call in (twin.calls if twin else ())]
     tally = Tally()
-    for call in (*work.calls, *(priced(call, picture.prices) for call in (twin.calls if twin else ()))):
+    for call in (*work.calls, *only_in_file):
         tally.add(call)
     for tool in work.tools:
         tally.add_tool(tool)
@@ -97,7 +98,7 @@ def entry_of_session(picture: Picture, row: SessionRow, recording: str, /) -> En
         row if twin is None else twin.row,
         recording,
         agent_title(row),
-        turns=len(threads.main),
+        turns=len(threads.main) + sum(call.agent_id is None for call in only_in_file),
         agreement=twin.agreement if twin else None,
         said=twin.said.id if twin else "",
     )
