@@ -24,7 +24,7 @@ from .head import agent_title, head_of
 from .lanes import lanes_of
 from .picture import WHOLE, Picture
 from .tables import KINDS, story_of, table_of
-from .threads import failures_in, threads_of
+from .threads import failures_in, latency_in, threads_of
 from .turns import turns_of
 from .words import context_of, newest_plan
 
@@ -133,8 +133,8 @@ class PageError(ValueError):
 def answer(picture: Picture, recording: str, path: str, given: Mapping[str, str], /) -> object:
     """
     `path` is one of `sessions`, `session/ID`, `session/ID/turns`, `…/processes`, `…/files`, `…/file`, `…/network`, `…/mcp`,
-    `…/http`, `…/timeline`, `…/failures`, `…/events`, `…/alerts`, `…/alerts/ALERT`, `…/context`, `…/context/TURN`, `health`,
-    `call/ID`, `tool/ID`, `diff`, `event/AT`. Raises PageError.
+    `…/http`, `…/timeline`, `…/failures`, `…/latency`, `…/events`, `…/alerts`, `…/alerts/ALERT`, `…/context`,
+    `…/context/TURN`, `health`, `call/ID`, `tool/ID`, `diff`, `event/AT`. Raises PageError.
     """
     asked = _Asked(picture, recording, given)
     first, *rest = map(unquote, path.strip("/").split("/"))
@@ -207,6 +207,7 @@ def _tab(asked: _Asked, id: str, tab: str) -> object:
     others: dict[str, Callable[[], object]] = {
         "alerts": lambda: alerts_of(picture, id, start=start, count=count),
         "file": lambda: story_of(picture, id, asked.text("path")),
+        "latency": lambda: latency_in(picture, id),
         "failures": lambda: failures_in(picture, id),
         "turns": lambda: turns_of(picture, id, start=start, count=count, by_cost=asked.text("order") == "cost"),
         "timeline": lambda: lanes_of(picture, id, width=asked.number("width", 1200, most=8000), part=asked.part()),
