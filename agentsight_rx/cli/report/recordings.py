@@ -136,7 +136,8 @@ def recordings(ask: Ask) -> None:
         ask.write_lines([Whole(f"in {' and '.join(dict.fromkeys(str(path.parent) for path in files))}")])
     ask.write_lines(table(columns_of(ask.now_ms), rows, ask.screen))
     if not rows:
-        ask.write_lines([f"no recording; make one with `{program()} record -- COMMAND`"])
+        own = f"`{program()} import` reads what agents wrote down themselves"
+        ask.write_lines([Prose(f"no recording; make one with `{program()} record -- COMMAND`; {own}")])
     elif len(shown) < len(files):
         ask.write_lines(["", f"the newest {len(shown)}; all of them: {program()} report list --all"])
 
