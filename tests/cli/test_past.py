@@ -68,6 +68,19 @@ def test_reports_of_what_no_file_has_say_so(home: Path, capsys: pytest.CaptureFi
     assert "is from agents' own files" in ended(capsys, "report", "alerts", "--text").stdout
 
 
+def test_exports_claim_no_more_than_a_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(capsys, "import")
+    for form in ("snapshot", "jsonl", "html", "har", "perfetto", "atif", "csv", "parquet", "otlp"):
+        done = ended(capsys, "report", "export", "--format", form, "-o", str(home / form))
+        assert (0, True) == (done.returncode, "no program, file or connection was seen" in done.stderr), form
+    snapshot = json.loads((home / "snapshot").read_text())
+    assert (snapshot["completeness"]["complete"], snapshot["completeness"]["cut_off"]) == (False, 0)
+    spans = (home / "otlp").read_text()
+    assert '"chat ' in spans
+    chats = [each for each in spans.split('"name":"') if each.startswith("chat ")]
+    assert [each for each in chats if "url.scheme" in each or "agentsight.complete" in each] == []
+
+
 def test_rules_are_judged_as_far_as_a_file_says(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(capsys, "import")
     rules = home / "rules.toml"
