@@ -31,6 +31,9 @@ from ....core.errors import StoreError, UsageError
 from ....core.messages import program
 from ....llm.prices import Prices
 from ....runtime.recording.price_file import load_prices
+from ....store.reasons import FILE_SAYS
+from ....store.rows.kinds import SAID
+from ....store.rows.tables import RUNS
 from ....store.state import LmdbStore, Store, is_being_written
 from ....store.state import compact as compacted
 from ....store.words import count, data_size
@@ -190,6 +193,11 @@ class Ask:
         return is_being_written(self.path)
 
     @cached_property
+    def is_said(self) -> bool:
+        """The store is the word of agents' own files alone."""
+        return any(run.seen_by == SAID for _, run in self.store.scan(RUNS))
+
+    @cached_property
     def prices(self) -> Prices:
         """The prices of --prices, before the published ones."""
         return load_prices(self.flags.prices)
@@ -278,7 +286,8 @@ class Ask:
     def nothing(self, what: str, where: str = "") -> Line:
         """The line where a report has nothing to show, of the store, or of `where`."""
         is_whole = not any(getattr(self.flags, name) for name in _CHOOSING)
-        return Whole(f"nothing {what} is in {where or self.path}{'' if is_whole else ', as it was selected'}")
+        said = f"; it is {FILE_SAYS}" if not where and self.is_said else ""
+        return Whole(f"nothing {what} is in {where or self.path}{'' if is_whole else ', as it was selected'}{said}")
 
     def rest(self, shown: str, flags: str = "--all") -> Line:
         """The line behind the first or the newest ones, which says how to see all."""
