@@ -11,12 +11,19 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agentsight_rx.llm.canonical import Answer, Asked, LlmCall, Message, TextPart
+from agentsight_rx.llm.prices import Prices
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow
+from agentsight_rx.view.page import Picture
+from agentsight_rx.view.page.picture import WHOLE
+from agentsight_rx.view.page.tables import table_of
+from agentsight_rx.view.page.words import FileLine
 from agentsight_rx.view.queries.calls.diff import diff_calls
 from agentsight_rx.view.queries.effects.causes import Causes
 from agentsight_rx.view.queries.effects.file_fates import Fates, Lives
-from agentsight_rx.view.queries.effects.files import file_uses
+from agentsight_rx.view.queries.effects.file_lines import FileLines, changed
+from agentsight_rx.view.queries.effects.files import file_uses, read_file_uses
 from agentsight_rx.view.queries.effects.work import process_list, process_tree
+from agentsight_rx.view.queries.selection import Selection
 from agentsight_rx.view.queries.sessions.diff import RunFacts, difference_of
 from agentsight_rx.view.queries.sessions.timeline import timeline_of
 from tests.view.queries.rows import causes, stored
@@ -150,3 +157,31 @@ def test_a_part_of_a_recording_calls_temporary_what_the_whole_does(rows: list[Au
         for fate in part:
             if fate.path and (fate.written or fate.gone):
                 assert (fate.kind(lives) == "temporary") == (kinds[fate.path] == "temporary")
+
+
+CHANGES = ("written", "removed", "moved", "refused")
+
+
+@given(FILES, st.integers(0, 20_000), st.integers(0, 20_000))
+def test_the_page_shows_or_counts_each_file_that_was_written(rows: list[AuditRow], changes: int, others: int) -> None:
+    store = stored(*in_order([row for row in rows if row.target]))
+    expected = [(use.path, use.kind) for use in read_file_uses(store, Selection()).files if use.kind in CHANGES]
+    picture = Picture(store, Prices(), files=FileLines(changes_size=changes, others_size=others))
+    table = table_of(picture, WHOLE, "files", start=0, count=1000)
+    written = sum(kind == "written" for _, kind in expected)
+    assert table.kinds.get("written", 0) + table.unheld == written
+    if not table.unheld and 1000 * len(rows) < changes:
+        assert expected == [(row.path, row.kind) for row in table.rows if isinstance(row, FileLine) and row.kind in CHANGES]
+
+
+@given(FILES, st.lists(st.integers(0, 20), max_size=4), st.booleans())
+def test_lines_of_files_that_were_read_before_are_not_read_otherwise(rows: list[AuditRow], cuts: list[int], late: bool) -> None:
+    lines = [replace(row, timestamp_ms=at * 50_000) for at, row in enumerate(in_order(rows))]
+    kept = FileLines(others_size=3000)
+    for cut in [*sorted(cuts), len(lines)]:
+        if late and cut:
+            lines[cut - 1 : cut + 1] = lines[cut - 1 : cut + 1][::-1]
+        store = stored(*lines[:cut])
+        found = kept.read(store)
+        assert found == FileLines(others_size=3000).read(store)
+        assert [row for row in found if changed(row)] == sorted(filter(changed, lines[:cut]), key=lambda row: row.timestamp_ms)

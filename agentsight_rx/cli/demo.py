@@ -46,7 +46,7 @@ from .flags.sources import Stdio, System, Tls
 from .flags.watch import Watch
 from .places.stores import given_store, new_demo_store
 from .record import record_command
-from .report.alert_words import alert_lines
+from .report.shown.alert_words import alert_lines
 from .report.shown.ask import write_json
 from .report.shown.screen import Screen, render
 from .report.summary import summary_text

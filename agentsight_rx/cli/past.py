@@ -47,7 +47,9 @@ def import_command(
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Files written within this time, such as 90d.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with what agents write, until Ctrl-C.")] = False,
     forget: Annotated[bool, typer.Option("--forget", help="Remove all that was imported. The agents' files stay.")] = False,
-    keep: Annotated[str | None, flag(OUT, "--keep", "Remove from the store what is older, such as 365d.", "TIME")] = None,
+    keep: Annotated[
+        str | None, flag(OUT, "--keep", "Remove sessions from the store that are older, such as 365d.", "TIME")
+    ] = None,
     max_size: Annotated[
         str | None, flag(OUT, "--max-size", "Remove the oldest where the store is larger: 2GB.", "SIZE")
     ] = None,

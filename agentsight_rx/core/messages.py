@@ -177,6 +177,8 @@ class _Held(io.TextIOBase):
 _BREAK = re.compile(r"\s*[^\S ]\s*")  # white space that is more than spaces
 _TO_THE_LEFT = frozenset({"R", "AL", "AN"})  # bidirectional classes (UAX 9)
 _MARK = "\u200e"  # takes no cell; text and numbers behind it stay where they are
+_KEPT = frozenset({_MARK, "\u200c", "\u200d"})  # joiners too, where they join letters of a script or parts of an emoji
+_NO_JOINER = re.compile(r"(?<![^\u0000-\u024f\u2000-\u206f])[\u200c\u200d]|[\u200c\u200d](?![^\u0000-\u024f\u2000-\u206f])")
 
 
 def clean(text: str) -> str:
@@ -188,7 +190,7 @@ def harmless(text: str) -> str:
     """The text with its spaces, without anything that a terminal obeys. Text from right to left moves nothing behind it."""
     if text.isascii() and text.isprintable():
         return text
-    shown = "".join(char if char.isprintable() or char == _MARK else "\ufffd" for char in text)
+    shown = "".join(char if char.isprintable() or char in _KEPT else "\ufffd" for char in _NO_JOINER.sub("\ufffd", text))
     ends = not shown.endswith(_MARK) and any(unicodedata.bidirectional(char) in _TO_THE_LEFT for char in shown)
     return shown + _MARK if ends else shown
 

@@ -18,7 +18,7 @@ from msgspec.structs import astuple
 class Usage(Struct, frozen=True, gc=False):
     """
     Tokens of one call, or of many. `input` excludes the tokens that came from a cache (`cache_read`) or went to it
-    (`cache_creation`); `output` includes the tokens of reasoning.
+    (`cache_creation`, of which `cache_creation_1h` are kept for an hour); `output` includes the tokens of reasoning.
     """
 
     input: int = 0
@@ -26,6 +26,7 @@ class Usage(Struct, frozen=True, gc=False):
     cache_creation: int = 0
     cache_read: int = 0
     reasoning: int = 0
+    cache_creation_1h: int = 0
 
     @property
     def cached(self) -> int:
@@ -67,6 +68,7 @@ class Counts(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     cache_creation_tokens: int = 0
     cache_read_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_creation_1h_tokens: int = 0
     total_tokens: int = 0
 
     @property

@@ -5,6 +5,11 @@ import { type ContextBlock, type ContextOverTime } from "./shapes";
 // From the bottom of the chart to its top, as the server numbers them.
 export const ORIGINS = ["System prompt", "Tools", "Instructions", "Prompts", "Files read", "Command output", "Other tool results", "Answers", "Reasoning"] as const;
 export const KEYS = ["system", "tools", "instructions", "prompts", "files", "commands", "results", "answers", "reasoning"] as const;
+// Of a session that only the agent's own file tells of, system prompt and tools are one part, and no size is exact.
+export function nameOf(origin: number, over: ContextOverTime): string {
+  return over.file && origin === 0 ? "Not in the file" : (ORIGINS[origin] ?? "");
+}
+
 // 0: sent with every request, 1: brought in by tools, 2: said
 export const TONES = [0, 0, 0, 2, 1, 1, 1, 2, 2] as const;
 const LETTER = 7.1; // px

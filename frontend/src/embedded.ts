@@ -8,6 +8,7 @@ export interface Embedded { answers: Record<string, unknown>; said: unknown[]; l
 
 const ABSENT = "this file does not have it; the recording does: agentsight-rx serve";
 const COUNT = 200;
+const CHANGES = ["written", "removed", "moved"];
 const HITS_MOST = 40;
 const ROUND = 60; // characters of a hit around the first word
 const CONDITION = /^(source|pid|comm)=(\S+)\s*&?\s*/;
@@ -26,6 +27,10 @@ export class EmbeddedSource implements Source {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  file(): Promise<Blob> {
+    return Promise.reject(new Error("a file cannot make other files"));
   }
 
   post<T>(): Promise<T> {
@@ -131,7 +136,9 @@ function sliced(found: object, given: Record<string, string | number>): unknown 
   if (whole.cards) return { ...whole, start, total: whole.cards.length, cards: whole.cards.slice(start, end) };
   if (whole.rows && whole.kind) {
     const words = String(given["q"] ?? "").toLowerCase();
-    const rows = words ? whole.rows.filter((row) => JSON.stringify(row).toLowerCase().includes(words)) : whole.rows;
+    const of = given["of"];
+    const some = of ? whole.rows.filter((row) => (of === "changed" ? CHANGES.includes((row as { kind: string }).kind) : (row as { kind: string }).kind === of)) : whole.rows;
+    const rows = words ? some.filter((row) => JSON.stringify(row).toLowerCase().includes(words)) : some;
     return { ...whole, start, total: rows.length, rows: rows.slice(start, end) };
   }
   if (whole.lines && "sources" in whole) {

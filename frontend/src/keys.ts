@@ -1,9 +1,12 @@
 // What a key does. Keys never act while a text field has the focus, nor with Ctrl, Alt or Meta, but for search.
 
-import { close, go, isLeaving, onceBack, open, openView, place } from "./address";
+import { close, go, isLeaving, onceBack, ONLY, open, openView, place } from "./address";
 import { DIGITS, hasAlerts, hasContext } from "./shapes";
+import { shown } from "./only";
+import { printAll } from "./print";
 import { cards, follow, following, hasMachine, head, indexOf, rail, small, step, stepTrouble, switchTheme } from "./state";
 import { control as alerts } from "./ui/alerts";
+import { control as list, folded, search } from "./ui/sessions";
 import { control as turns } from "./ui/strip";
 import { control } from "./ui/timeline";
 
@@ -12,6 +15,11 @@ export function listenToKeys(save: () => void): void {
     if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "k") {
       event.preventDefault();
       go({ find: place.value.find ?? "" }, place.value.find === null);
+      return;
+    }
+    if ((event.metaKey || event.ctrlKey) && !event.shiftKey && event.key.toLowerCase() === "p" && place.value.session) {
+      event.preventDefault();
+      void printAll();
       return;
     }
     if (event.metaKey || event.ctrlKey || event.altKey || writes(event.target)) return;
@@ -31,6 +39,7 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
   if (key === "Escape") {
     if (covered) close();
     else if (alerts.current?.close()) return true;
+    else if (list.current) return list.current.escape();
     else if (at.tab === "context" && at.row) go({ row: "" });
     else if (at.tab === "context" && at.origin) go({ origin: "" });
     else if (at.turn || at.row) go({ turn: 0, row: "" });
@@ -38,6 +47,7 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
     return true;
   }
   if (covered) return false;
+  if (list.current && onList(key, target)) return true;
   if (/^[1-9]$/.test(key)) {
     const tab = DIGITS[Number(key) - 1];
     if (tab && at.session) go({ tab, q: "" }, true);
@@ -68,13 +78,17 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
       go({ keys: true }, true);
       return true;
     case "j":
-      step(1);
+      step(1, shown.value);
       return true;
     case "k":
-      step(-1);
+      step(-1, shown.value);
       return true;
     case "p":
       return toPrompt();
+    case "x":
+      if (!at.session) return false;
+      go({ only: ONLY[(ONLY.indexOf(at.only) + 1) % ONLY.length]!, tab: "conversation", turn: 0, row: "" });
+      return true;
     case "n":
       stepTrouble(1);
       return true;
@@ -119,6 +133,19 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
     default:
       return false;
   }
+}
+
+// In the list of all sessions.
+function onList(key: string, target: EventTarget | null): boolean {
+  const at = list.current!;
+  if (key === "j" || key === "k") at.move(key === "j" ? 1 : -1);
+  else if (key === "x") at.pick();
+  else if (key === "c") return at.compare();
+  else if (key === "y") folded.value = !folded.value;
+  else if (key === "/") search();
+  else if (key === "Enter" && !(target instanceof HTMLElement && target.closest("button, a, summary"))) at.open();
+  else return false;
+  return true;
 }
 
 // In a list of alerts.

@@ -1,28 +1,35 @@
 // The page: the rail and one session, of a run that goes on, of recordings, or of a file that has all in it.
 
 import { render, type JSX } from "preact";
+import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { go, listen, place } from "./address";
+import { go, listen, place, type View } from "./address";
 import { listenToKeys } from "./keys";
 import { DIGITS, hasAlerts, hasContext, type Head, type Tab, TABS } from "./shapes";
+import { ONE, shown } from "./only";
+import { listenToPrinting } from "./print";
 import { ServerSource, source } from "./source";
-import { askHere, begin, gone, head, here, indexOf, newestTurn, news, problem, rail, retry, running, select, step, turnsOf, waits } from "./state";
+import { begin, gone, head, indexOf, newestTurn, news, problem, rail, retry, running, select, step, turnsOf, waits } from "./state";
 import "./styles.css";
 import { Alerts, AllAlerts, Halted } from "./ui/alerts";
 import { Flag, Icon, Mark } from "./ui/bits";
 import { Context } from "./ui/context";
 import { Conversation } from "./ui/conversation";
 import { Banner, Facts, Reads, Top, Verdict, Whole } from "./ui/head";
+import { Files } from "./ui/files";
 import { Health } from "./ui/health";
 import { Home } from "./ui/home";
 import { Log } from "./ui/log";
 import { Overlays } from "./ui/overlays";
 import { Rail } from "./ui/rail";
+import { Save } from "./ui/save";
+import { AllSessions } from "./ui/sessions";
 import { Turns } from "./ui/strip";
-import { Files, Http, Mcp, Network, Processes } from "./ui/tables";
+import { Http, Mcp, Network, Processes } from "./ui/tables";
 import { Timeline } from "./ui/timeline";
 import { count, plural } from "./words";
 
+const saving = signal(false);
 const FIRST_TURNS = 3; // until then what is read stands where strip, numbers and tabs will be
 
 const VIEWS: Record<Tab, () => JSX.Element> = {
@@ -31,6 +38,8 @@ const VIEWS: Record<Tab, () => JSX.Element> = {
 const NAMES: Record<Tab, string> = {
   conversation: "Conversation", alerts: "Alerts", context: "Context", timeline: "Timeline", processes: "Processes", files: "Files", network: "Network", mcp: "MCP", http: "HTTP", log: "Log", health: "Health",
 };
+
+const VIEW_NAMES: Record<View, string> = { "": "", home: "This machine", alerts: "Alerts", sessions: "All sessions", compare: "Compare two" };
 
 function App(): JSX.Element {
   const [menu, setMenu] = useState(false);
@@ -43,7 +52,7 @@ function App(): JSX.Element {
     return () => removeEventListener("keydown", escape);
   }, []);
   const view = place.value.session ? "" : place.value.view;
-  document.title = view ? `${view === "home" ? "This machine" : "Alerts"}, agentsight-rx` : found ? `${found.title || found.agent}, agentsight-rx` : "agentsight-rx";
+  document.title = view ? `${VIEW_NAMES[view]}, agentsight-rx` : found ? `${found.title || found.agent}, agentsight-rx` : "agentsight-rx";
   return (
     <div class="app" data-rail={menu ? "open" : ""}>
       <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>Skip to the session</a>
@@ -51,10 +60,11 @@ function App(): JSX.Element {
       {menu ? <button class="veil" aria-label="Close the sessions" onClick={() => setMenu(false)} /> : null}
       <main id="main" tabIndex={-1} class={found?.whole?.file ? "from-file" : ""}>
         <Banner />
-        <Top head={found} menu={menu} onMenu={() => setMenu(!menu)} onSave={() => void save()} />
-        {problem.value ? <Problem /> : view === "home" ? <Home /> : view === "alerts" ? <AllAlerts /> : found ? <Session head={found} /> : <Waiting />}
+        <Top head={found} menu={menu} onMenu={() => setMenu(!menu)} onSave={() => (saving.value = true)} />
+        {problem.value ? <Problem /> : view === "home" ? <Home /> : view === "alerts" ? <AllAlerts /> : view === "sessions" ? <AllSessions /> : found ? <Session head={found} /> : <Waiting />}
       </main>
       <Overlays />
+      {saving.value && found ? <Save head={found} close={() => (saving.value = false)} /> : null}
       <p class="sr" role="status" aria-live="polite">{news.value}</p>
     </div>
   );
@@ -160,14 +170,22 @@ function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
         </div>
         {head.turns ? (
           <div class="step-t">
-            <button aria-label="Turn before" title="Turn before (k)" onClick={() => step(-1)}><Icon name="left" /></button>
-            <span>{indexOf(place.value.turn) >= 0 ? `turn ${place.value.turn} of ${newestTurn(head)}` : plural(turnsOf(head), "turn")}</span>
-            <button aria-label="Next turn" title="Next turn (j)" onClick={() => step(1)}><Icon name="right" /></button>
+            <button aria-label="Turn before" title="Turn before (k)" onClick={() => step(-1, shown.value)}><Icon name="left" /></button>
+            <span>{stepped(head)}</span>
+            <button aria-label="Next turn" title="Next turn (j)" onClick={() => step(1, shown.value)}><Icon name="right" /></button>
           </div>
         ) : null}
       </div>
     </div>
   );
+}
+
+function stepped(head: Head): string {
+  const { only, turn } = place.value;
+  const at = indexOf(turn);
+  if (!only) return at >= 0 ? `turn ${turn} of ${newestTurn(head)}` : plural(turnsOf(head), "turn");
+  const here = shown.value.indexOf(at);
+  return here < 0 ? `${count(shown.value.length)} of ${plural(head.turns ?? 0, "turn")}` : `${ONE[only]} ${here + 1} of ${shown.value.length}`;
 }
 
 function Problem(): JSX.Element {
@@ -216,24 +234,11 @@ function Copy({ text }: { text: string }): JSX.Element {
   return <button class="btn" onClick={() => void navigator.clipboard.writeText(text).then(() => setDone(true))}>{done ? "Copied" : "Copy"}</button>;
 }
 
-// What this view shows, as a file.
-async function save(): Promise<void> {
-  const tab = place.value.tab;
-  const asked: Record<Tab, string> = {
-    conversation: here("turns"), alerts: here("alerts"), context: here("context"), timeline: here("timeline"), processes: here("processes"), files: here("files"), network: here("network"), mcp: here("mcp"), http: here("http"), log: here("events"), health: "health",
-  };
-  const found = await askHere<unknown>(asked[tab], { count: 500, ...(tab === "log" && place.value.q ? { rule: place.value.q } : {}) });
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(found, null, 1)], { type: "application/json" }));
-  link.download = `${place.value.session}-${tab}.json`.replace(/[^\w.-]+/g, "_");
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-}
-
 const from = source();
 listen(from.embedded);
 begin(from);
-listenToKeys(() => void save());
+listenToKeys(() => (saving.value = true));
+listenToPrinting();
 if (from instanceof ServerSource) {
   addEventListener("hashchange", () => {
     if (from.renew()) retry();

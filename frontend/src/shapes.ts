@@ -1,34 +1,54 @@
 // The answers of /api/v1, as agentsight_rx/view/page makes them. Fields with their default value are left out.
 
 export interface Cost { usd: number | null; unknown_calls: number; unknown_models: string[]; as_of: string | null; by: string[] }
-export interface RailRow {
+export interface ListRow {
   id: string; recording: string; agent: string; start_ms: number; end_ms: number; live?: boolean; model?: string; title?: string;
-  step?: string; turns?: number; turn?: number; tokens?: number; cost?: Cost; left?: number | null; missing?: number; failed?: number;
-  failed_tools?: number; waiting?: number; stopped?: boolean; file?: boolean;
+  step?: string; turns?: number; turn?: number; tokens?: number; usd?: number | null; unpriced?: number; left?: number | null; missing?: number; failed?: number;
+  failed_tools?: number; files?: number; waiting?: number; stopped?: boolean; project?: string; branch?: string; file?: boolean; recorded?: boolean;
+  compared?: number; found?: number; nth?: number; same?: number;
 }
-export interface Rail { sessions: RailRow[]; next: string; recordings: number; unreadable: { recording: string; error: string }[] }
+export type DaySum = [sessions: number, usd: number, unknown: number, failed: number];
+export interface Rail {
+  sessions: ListRow[]; next: string; recordings: number; unreadable: { recording: string; error: string }[]; total?: number; all?: number; left?: number;
+  days?: Record<string, DaySum>;
+}
+export interface Sums {
+  of: number; sessions?: number; recorded?: number; both?: number; agree?: number; gaps?: number; usd?: number; unpriced?: number; tokens?: number; asked?: number;
+  cached?: number; ms?: number; model_ms?: number; failed?: number; first_ms?: number; last_ms?: number; projects?: [string, number][]; more_projects?: number;
+  branches?: [string, number][]; models?: [string, number][]; more_models?: number; first?: string; values?: number[]; counts?: number[]; ran?: [number, number][];
+  without?: Record<string, number>; choices?: Record<string, [string, number][]>; left?: number;
+}
 export interface Clause { text: string; tab?: Tab; turn?: number }
-export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number; hooked?: string; file?: string; gone?: string }
+export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number; hooked?: string; file?: string; gone?: string; compared?: number; found?: number }
 export interface Strip {
   n: number[]; call: string[]; start: number[]; ms: number[]; context: number[]; cached: number[]; flags: number[];
 }
 export interface Numbers {
   calls?: number; sub_calls?: number; failed_calls?: number; tokens_in?: number; cached?: number; tokens_out?: number;
   reasoning?: number; cost?: Cost; context?: number; left?: number | null; model_ms?: number; tools_ms?: number; idle_ms?: number;
-  tools?: number; failed_tools?: number;
+  tools?: number; failed_tools?: number; first_word?: Spread; a_tool?: Spread;
 }
-export interface Signal { title: string; text: string; code?: string; turns?: number[]; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
+export interface Signal { title: string; text: string; code?: string; turns?: number[]; more?: number; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
+export interface Spread { count?: number; p50?: number; p95?: number; few?: boolean }
+export interface Slow { ms: number; turn: number; what?: string; why?: string; whole_ms?: number; end?: string; bad?: boolean; approx?: boolean; row?: string }
+export interface Latency {
+  first: Spread; tools: Spread; first_ms: number[]; first_turns: number[]; tool_ms: number[]; tool_turns: number[]; tool_bad: boolean[]; slow_calls: Slow[];
+  slow_tools: Slow[];
+}
+export interface Failure { outcome: string; what: string; turns: number[]; rows: string[]; line?: string; differs?: boolean }
+export interface Answered { what: string; outcome: string; meaning: string; turn: number; row: string }
+export interface Failures { groups: Failure[]; answers: Answered[]; more: number; more_answers: number }
 export interface Step { text: string; state: "todo" | "doing" | "done" }
 export interface Read { state: "proven" | "trying" | "not"; title: string; text: string; side?: string; pid?: number }
 export interface Head {
   id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; agent_version?: string; title?: string; model?: string;
   models?: string[]; cwd?: string; container?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
   below?: [number, number][]; from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
-  reads?: Read[]; cut?: boolean; more?: string[]; version?: number; alerts?: AlertColumns; halt?: Halt | null;
+  reads?: Read[]; cut?: boolean; more?: string[]; version?: number; alerts?: AlertColumns; halt?: Halt | null; export?: string;
 }
 export interface Text { text: string; more?: boolean }
 export interface Gap { what: string; why: string; stage?: string; since_ms?: number; do?: string }
-export interface Program { pid: number; argv: string; depth?: number; end?: string; ms?: number | null; bad?: boolean; cpu_ms?: number | null; memory?: number | null; helper?: boolean }
+export interface Program { pid: number; argv: string; depth?: number; end?: string; ms?: number | null; bad?: boolean; cpu_ms?: number | null; memory?: number | null; start_ms?: number; helper?: boolean }
 export interface ToolCard {
   id: string; name: string; asked: string; how: string; state: "ok" | "failed" | "running"; start_ms: number; ms?: number | null;
   tied?: string; sure?: number; cwd?: string; programs?: Program[]; more_programs?: number; files?: { sign: string; path: string }[];
@@ -60,15 +80,19 @@ export interface DiffBody {
   a: string; b: string; turn_a?: number; turn_b?: number; parameters?: { name: string; first: Value; second: Value }[];
   lines?: DiffLine[]; tools_added?: string[]; tools_removed?: string[]; tools_changed?: string[]; uncached?: number; missing?: string;
 }
-export interface Rows<R> { kind: string; start: number; total: number; rows: R[]; folder: string; partial: boolean }
+export interface Rows<R> {
+  kind: string; start: number; total: number; rows: R[]; folder: string; partial: boolean; kinds: Record<string, number>; unheld: number; command: string;
+}
 export interface ProcessLine {
   id: string; pid: number; depth: number; argv: string; start_ms: number; ms?: number | null; end?: string; bad?: boolean; agent?: string;
   cwd?: string; turn?: number; tool?: string; kids?: number; starts?: boolean;
 }
 export interface FileLine {
   path: string; kind: string; count?: number; errors?: number; error?: string; target?: string; read?: number; written?: number;
-  last_ms?: number; by?: string; turn?: number; tool?: string; prompt?: string; asked?: number;
+  last_ms?: number; by?: string; turn?: number; tool?: string; prompt?: string; asked?: number; made?: boolean; how?: string; plus?: number; minus?: number; edits?: number;
 }
+export interface FileChange { turn: number; tool: string; row: string; after: string; before?: string | null; marked?: boolean; cut?: boolean }
+export interface FileStory { path: string; changes?: FileChange[]; said?: string; content?: string | null }
 export interface HostLine {
   kind: "host" | "peer" | "unread"; name: string; count?: number; errors?: number; error?: string; calls?: number; sent?: number | null;
   received?: number | null; paths?: string[]; names?: string[]; by?: string; turn?: number; last_ms?: number;
@@ -110,6 +134,7 @@ export interface ContextFinding {
 export interface ContextOverTime {
   n: number[]; sums: number[][]; read: number[]; written: number[]; flags: number[]; prompts?: number[]; window?: number; fullest?: number;
   threads?: ContextThread[]; counted?: boolean; calls?: number; model?: string; findings?: ContextFinding[];
+  file?: boolean;
 }
 export interface ContextBlock {
   tokens: number; origins: number[]; id?: string; what?: string; since?: number; until?: number; count?: number; approx?: boolean; fixed?: boolean;
@@ -156,9 +181,9 @@ export interface Days {
   begin_ms: number[]; cost: number[]; unknown: number[]; sessions: number[]; agents: number[]; failed: number[]; waiting: number[]; decided: number[];
   gaps: number[]; files: number[];
 }
-export interface Dear { row: RailRow; why?: string }
+export interface Dear { row: ListRow; why?: string }
 export interface Machine {
-  days: Days; waits?: AlertLine[]; waiting?: number; stopped?: number; guarded?: boolean; today?: [string, number][]; running?: RailRow[];
+  days: Days; waits?: AlertLine[]; waiting?: number; stopped?: number; guarded?: boolean; today?: [string, number][]; running?: ListRow[];
   dearest?: Dear[]; left_out?: number; refusal?: string; wrong?: string; recorder?: RecorderLine | null;
 }
 export interface RecorderLine {
@@ -187,9 +212,11 @@ export const CACHE_LOST = 32;
 export const NOT_COUNTED = 64;
 export const CLEARED = 256;
 export const PARTS_UNKNOWN = 128;
+export const CHANGED = 512; // files, by a tool of the turn
+export const PROMPTED = 1024;
 
 // What gives the answers: a server, or the page itself.
-export interface Change { kind: "changed" | "alert" | "answer" | "list" | "gone" | "end" | "lost" | "back"; text?: string; version?: number; said?: Said }
+export interface Change { kind: "changed" | "alert" | "answer" | "list" | "gone" | "end" | "lost" | "refused" | "back"; text?: string; version?: number; said?: Said }
 
 export interface Source {
   readonly embedded: boolean;
@@ -197,6 +224,8 @@ export interface Source {
   get<T>(path: string, given?: Record<string, string | number>, signal?: AbortSignal): Promise<T>;
   // Says something to the server; a file has none.
   post<T>(path: string, value: unknown): Promise<T>;
+  // A file that the server makes.
+  file(path: string, given: Record<string, string>): Promise<Blob>;
   // Calls back while it lasts; returns what ends it.
   watch(recording: string, tell: (change: Change) => void | Promise<void>): () => void;
 }

@@ -5,6 +5,7 @@ import { Refused } from "./refused";
 import type { Change, Said, Source } from "./shapes";
 
 const TOKEN = "agentsight-rx token";
+const REFUSED_MS = 10_000; // until a server that does not know the token is asked again
 
 // The token comes in the fragment, is taken out of the address at once, and kept for this tab alone.
 function token(): string {
@@ -21,10 +22,13 @@ export class ServerSource implements Source {
   readonly leftOut = [];
   private bearer = token();
 
+  private wake = (): void => undefined; // ends the wait of the stream
+
   // Another token in the same tab, as when the address is opened again.
   renew(): boolean {
     const before = this.bearer;
     this.bearer = token();
+    if (this.bearer !== before) this.wake();
     return this.bearer !== before;
   }
 
@@ -36,6 +40,10 @@ export class ServerSource implements Source {
   async post<T>(path: string, value: unknown): Promise<T> {
     const answer = await this.fetch(path, {}, { method: "POST", body: JSON.stringify(value) });
     return (await answer.json()) as T;
+  }
+
+  async file(path: string, given: Record<string, string>): Promise<Blob> {
+    return (await this.fetch(path, given, {})).blob();
   }
 
   private async fetch(path: string, given: Record<string, string | number>, more: RequestInit): Promise<Response> {
@@ -61,13 +69,14 @@ export class ServerSource implements Source {
 
   // EventSource cannot send the token in a header, so the stream is read by hand.
   private async follow(recording: string, tell: (change: Change) => void | Promise<void>, signal: AbortSignal): Promise<void> {
-    let lost = false;
+    let lost = "";
     let listed = false; // the first list is the one that the page has
     for (let wait = 500; !signal.aborted; wait = Math.min(wait * 2, 5000)) {
+      let now: "lost" | "refused" = "lost";
       try {
         const answer = await this.fetch("live", { rows: "none", recording }, { signal });
         if (lost) tell({ kind: "back" });
-        lost = false;
+        lost = "";
         wait = 500;
         for await (const [name, data] of messages(answer.body!)) {
           if (name === "changed") tell({ kind: name, version: (JSON.parse(data) as { version: number }).version });
@@ -83,15 +92,23 @@ export class ServerSource implements Source {
           }
         }
       } catch (error) {
-        if (signal.aborted) return;
-        if (error instanceof Refused && error.status === 401) return;
+        now = error instanceof Refused && error.status === 401 ? "refused" : "lost";
       }
       if (signal.aborted) return;
-      if (!lost) tell({ kind: "lost" });
-      lost = true;
-      await new Promise((done) => setTimeout(done, wait));
+      if (lost !== now) tell({ kind: now });
+      lost = now;
+      await new Promise<void>((done) => {
+        this.wake = done;
+        setTimeout(done, now === "refused" ? REFUSED_MS : wait);
+      });
     }
   }
+}
+
+// The address that was pasted, at the place that is open; "": it has no token.
+export function reopened(address: string): string {
+  const found = /^\s*(https?:\/\/[^/\s]+)\/[^#\s]*#token=([\w-]+)\s*$/.exec(address);
+  return found ? `${found[1]}${location.pathname}${location.search}#token=${found[2]}` : "";
 }
 
 async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerator<[string, string]> {

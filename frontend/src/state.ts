@@ -3,11 +3,14 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { go, place } from "./address";
 import { forget, hear } from "./answers";
-import { type AlertState, CACHE_LOST, COMPACTED, FAILED, MISSING, STATES, type Head, type Rail, type RailRow, type Source, type Strip, type TurnCard, type Turns } from "./shapes";
+import { type AlertState, CACHE_LOST, type Change, COMPACTED, FAILED, MISSING, STATES, type Head, type Rail, type ListRow, type Source, type Strip, type TurnCard, type Turns } from "./shapes";
 import { Refused } from "./refused";
+import { zone } from "./words";
 
 export const PAGE = 24; // turns that are asked for at once
 const SLOWEST_MS = 5000;
+export const READ_ON_MS = 150;
+const RAIL_ROWS = 50;
 const AGAIN_MS = 1500; // a recording that cannot be read is looked for again
 
 export const rail = signal<Rail | null>(null);
@@ -16,6 +19,7 @@ export const cards = signal<ReadonlyMap<number, TurnCard>>(new Map());
 export const problem = signal<{ status: number; text: string } | null>(null); // of the whole page
 export const gone = signal(""); // why the open recording cannot be read now
 export const stale = signal(0); // since when there is no connection, Unix time in ms
+export const locked = signal(0); // since when the server refuses the key of this page, Unix time in ms
 export const ended = signal(false); // the run behind this page has ended
 export const version = signal(0); // counts what changed in the open recording: tabs ask again
 export const inFile = signal(false); // all there is is one session
@@ -25,9 +29,10 @@ export const following = signal(false);
 export const small = signal(false); // the small segments of a request are shown, not runs of them
 export const unseen = signal(0);
 export const now = signal(Date.now());
+export const printing = signal(false); // what is shown goes to paper
 export const theme = signal<"light" | "dark" | "auto">(storedTheme());
 
-export const session = computed<RailRow | null>(() => {
+export const session = computed<ListRow | null>(() => {
   const at = place.value;
   return rail.value?.sessions.find((each) => each.id === at.session && each.recording === at.recording) ?? null;
 });
@@ -44,6 +49,11 @@ export function askHere<T>(path: string, given?: Record<string, string | number>
   return ask<T>(`r/${encodeURIComponent(place.value.recording)}/${path}`, given, signal);
 }
 
+// A file of the open recording.
+export function fileOf(given: Record<string, string>): Promise<Blob> {
+  return from.file(`r/${encodeURIComponent(place.value.recording)}/export`, given);
+}
+
 export function here(tab = ""): string {
   return `session/${encodeURIComponent(place.value.session)}${tab ? `/${tab}` : ""}`;
 }
@@ -53,7 +63,8 @@ export function begin(source: Source): void {
   inFile.value = source.embedded;
   leftOut.value = source.leftOut;
   effect(() => {
-    document.documentElement.dataset["theme"] = shownTheme();
+    document.documentElement.dataset["theme"] = printing.value ? "light" : shownTheme();
+    document.documentElement.classList.toggle("printing", printing.value);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     document.documentElement.dataset["theme"] = shownTheme();
@@ -75,6 +86,7 @@ export function begin(source: Source): void {
       cards.value = new Map();
       gone.value = "";
       stale.value = 0;
+      locked.value = 0;
       unseen.value = 0;
       ended.value = false;
       over = false;
@@ -85,8 +97,7 @@ export function begin(source: Source): void {
     if (!session) {
       newest();
       stop = source.watch("", (change) => {
-        if (change.kind === "lost") stale.value = Date.now();
-        if (change.kind === "back") stale.value = 0;
+        hold(change);
         if (change.kind !== "list" && change.kind !== "back") return;
         void loadRail();
         version.value += 1; // what is of all recordings is asked for again
@@ -115,10 +126,11 @@ export function begin(source: Source): void {
           gone.value = change.text ?? "the recording cannot be read";
           break;
         case "lost":
-          stale.value = Date.now();
+        case "refused":
+          hold(change);
           break;
         case "back":
-          stale.value = 0;
+          hold(change);
           forget();
           refresh();
           break;
@@ -130,6 +142,18 @@ export function begin(source: Source): void {
   setInterval(() => {
     if (running.value || stale.value) now.value = Date.now();
   }, 1000);
+}
+
+// What is shown stays, whether the server is gone or was started again with another key.
+function hold({ kind }: Change): void {
+  if (kind === "lost") stale.value ||= Date.now();
+  if (kind === "refused") refused();
+  if (kind === "back") stale.value = locked.value = 0;
+}
+
+function refused(text = ""): void {
+  if (!head.value) problem.value = { status: 401, text };
+  else locked.value ||= stale.value || Date.now();
 }
 
 export function retry(): void {
@@ -161,7 +185,7 @@ function newest(): void {
 
 function failed(error: unknown): void {
   if (error instanceof Refused) {
-    if (error.status === 401) problem.value = { status: 401, text: error.message };
+    if (error.status === 401) refused(error.message);
     else if (error.status === 503) {
       gone.value = error.message;
       setTimeout(() => gone.value && refresh(), AGAIN_MS);
@@ -174,10 +198,9 @@ function failed(error: unknown): void {
 
 export async function loadRail(): Promise<void> {
   try {
-    const known = rail.value;
-    const limit = Math.max(50, known?.sessions.length ?? 0);
     railed = Date.now();
-    rail.value = ordered(await ask<Rail>("sessions", { limit }), known);
+    rail.value = ordered(await ask<Rail>("sessions", { limit: RAIL_ROWS, zone: zone() }), rail.value);
+    if (rail.value.left) setTimeout(() => void loadRail(), READ_ON_MS); // the server reads on with each question
     newest();
     named();
   } catch (error) {
@@ -185,17 +208,10 @@ export async function loadRail(): Promise<void> {
   }
 }
 
-export async function moreRail(): Promise<void> {
-  const known = rail.value;
-  if (!known?.next) return;
-  const more = await ask<Rail>("sessions", { limit: 50, before: known.next });
-  rail.value = { ...more, sessions: [...known.sessions, ...more.sessions], unreadable: [...known.unreadable, ...more.unreadable] };
-}
-
 // Running ones first; what is shown already does not change places.
 function ordered(next: Rail, known: Rail | null): Rail {
   const places = new Map(known?.sessions.map((row, at) => [`${row.recording}/${row.id}`, at]));
-  const place = (row: RailRow): number => places.get(`${row.recording}/${row.id}`) ?? -1;
+  const place = (row: ListRow): number => places.get(`${row.recording}/${row.id}`) ?? -1;
   const sessions = [...next.sessions].sort((a, b) => {
     if (known && place(a) >= 0 && place(b) >= 0) return place(a) - place(b);
     return Number(b.live ?? false) - Number(a.live ?? false) || b.start_ms - a.start_ms;
@@ -338,12 +354,12 @@ function touchRail(): void {
       ? {
           ...row, live: found.live && !ended.value, end_ms: found.end_ms, model: found.model ?? "", left: found.numbers?.left ?? null,
           turns: found.turns ?? 0, turn: newestTurn(found), tokens: (found.numbers?.tokens_in ?? 0) + (found.numbers?.tokens_out ?? 0),
-          missing: found.whole?.missing ?? 0, ...waits(found), ...(found.numbers?.cost ? { cost: found.numbers.cost } : {}),
+          missing: found.whole?.missing ?? 0, ...waits(found), ...(found.numbers?.cost ? { usd: found.numbers.cost.usd, unpriced: found.numbers.cost.unknown_calls } : {}),
           title: found.id === "-" ? (found.verdict ?? []).map((each) => each.text).join("") : row.title || (found.title ?? ""),
         }
       : row,
   );
-  if (!sessions.some((row) => row.id === found.id && row.recording === found.recording)) void loadRail();
+  if (found.live && !sessions.some((row) => row.id === found.id)) void loadRail();
   else rail.value = { ...known, sessions };
 }
 
@@ -375,7 +391,7 @@ const loading = new Set<string>(); // pages of turns, with their session
 export function loadPage(page: number): void {
   const { recording, session } = place.value;
   const key = `${recording}/${session}/${page}`;
-  if (page < 0 || cards.value.has(page * PAGE) || loading.has(key)) return;
+  if (page < 0 || locked.value || cards.value.has(page * PAGE) || loading.has(key)) return;
   loading.add(key);
   void fetchPage(page)
     .catch((error: unknown) => {
@@ -437,12 +453,13 @@ export function select(turn: number): void {
   go({ turn });
 }
 
-export function step(by: number): void {
+// To the next of these places in the strip, or the one before.
+export function step(by: number, places: readonly number[]): void {
   const numbers = head.value?.strip?.n ?? [];
-  if (!numbers.length) return;
   const at = indexOf(place.value.turn);
-  const next = at < 0 ? (by > 0 ? 0 : numbers.length - 1) : Math.min(numbers.length - 1, Math.max(0, at + by));
-  select(numbers[next] ?? 0);
+  const ahead = by > 0 ? places.filter((each) => each > at) : places.filter((each) => at < 0 || each < at).reverse();
+  const next = ahead[0] ?? (places.includes(at) ? at : undefined);
+  if (next !== undefined) select(numbers[next] ?? 0);
 }
 
 export function stepTrouble(by: number): void {

@@ -56,10 +56,12 @@ def serving(
     prices: Prices | None = None,
     deciding: Deciding | None = None,
     watched: Callable[[], Watched] | None = None,
+    *,
+    port: int = 0,
 ) -> Generator[StoredPage]:
     """The page of recordings that have ended, without a search index on disk."""
     page = serve_stored(
-        WebOptions(port=0),
+        WebOptions(port=port),
         paths,
         is_being_written=lambda _: False,
         prices=prices or Prices(),

@@ -161,6 +161,29 @@ def test_every_view_fits_is_accessible_and_has_no_error(
             assert [] == problems(page.page), name
 
 
+def test_only_what_matters_is_shown_and_equal_failures_are_stepped_through(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.open("conversation", "?only=failed")
+        turns = ".thread .page.one"
+        page.has(f"document.querySelectorAll('{turns}').length === 6")
+        page.see("6 of 12 turns", within=".step-t")
+        page.see("6 turns are dimmed", within=".strip")
+        assert 6 == page.page.locator(".s-bar.dim").count()
+        page.page.get_by_role("button", name="turns 1 to 4, nothing failed").click()
+        page.has(f"document.querySelectorAll('{turns}').length === 8")
+        page.page.get_by_role("button", name="Step through").click()
+        page.page.get_by_role("button", name="The next one").click()
+        page.has("location.search.includes('turn=8')")
+        page.see("2 of 3", within=".errs")
+        page.press("j")
+        page.see("failed 4 of 6", within=".step-t")
+        assert [] == problems(page.page)
+        page.press("x")
+        page.has("location.search === '?only=gaps'")
+        page.page.get_by_role("button", name="All 12").click()
+        page.has("location.search === ''")
+
+
 def test_every_key_does_what_the_list_of_keys_says(browser: Browser, served: StoredPage) -> None:
     with opened(browser, served.url) as page:
         page.see("Edited 3 files", within="h1")
@@ -208,9 +231,18 @@ def test_every_key_does_what_the_list_of_keys_says(browser: Browser, served: Sto
         page.press("[")
         page.has("location.pathname.includes('/parcel/')")
         page.press("1")
+        page.press("e")
         with page.page.expect_download() as saved:
-            page.press("e")
+            page.page.get_by_role("button", name="This view, JSON").click()
         assert saved.value.suggested_filename.endswith("-conversation.json")
+        page.press("e")
+        page.page.get_by_role("button", name="CSV").click()
+        page.see("--table calls -o calls.csv", within="dialog")
+        with page.page.expect_download() as saved:
+            page.page.get_by_role("button", name="Save calls.csv").click()
+        assert saved.value.path().read_text("utf-8").startswith("id,")
+        page.see("saved, ", within="dialog")
+        page.press("Escape")
 
 
 def test_a_key_that_is_pressed_before_the_browser_has_gone_back_acts_then(browser: Browser, served: StoredPage) -> None:
@@ -259,7 +291,40 @@ def test_keys_do_nothing_while_a_field_has_the_focus(browser: Browser, served: S
         page.page.get_by_placeholder("Filter files").fill("invoice 2 t d")
         page.has("location.pathname.endsWith('/files')")
         page.page.get_by_placeholder("Filter files").fill("invoice")
-        page.has("document.querySelectorAll('tbody tr:not(.grp)').length === 1")
+        page.has("document.querySelectorAll('tbody tr:not(.fo)').length === 1")
+
+
+def test_files_that_changed_come_first_and_one_opens_what_was_written(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url, viewport={"width": 1440, "height": 900}) as page:
+        page.open("files")
+        page.see("4 written, 1 removed", within=".sum")
+        page.see("in 2 turns", within=".sum")
+        row = page.page.locator("tr", has_text="invoice.py")
+        assert "+1 −1" == row.locator(".ln").inner_text()
+        row.get_by_role("button", name="invoice.py", exact=True).click()
+        assert ("round", "exact") == tuple(page.page.locator(f".panel {each}").inner_text() for each in ("del", "ins"))
+        assert [] == problems(page.page)
+        page.page.get_by_role("button", name="Content").click()
+        page.see("so it is not known", within=".panel")
+        page.press("Escape")
+        page.has("!document.querySelector('.panel')")
+        page.page.get_by_role("button", name="src/billing/").click()
+        page.see("2 files", within=".fo")
+        page.page.get_by_role("button", name="by turn").click()
+        page.see("turn 6", within=".fo")
+
+
+def test_how_long_tools_took_leads_to_the_slowest_and_a_turn_to_scale(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.see("a tool", within=".lat").click()
+        page.has("location.search === '?of=latency'")
+        page.see("No first word was seen.", within=".pane")
+        page.page.locator(".pane tbody tr").first.get_by_role("button").click()
+        page.see("to scale", within=".fall")
+        assert page.page.locator(".fall .track i").count() > 1
+        assert [] == problems(page.page)
+        page.page.get_by_role("button", name="Lanes").click()
+        page.page.locator("canvas").first.wait_for()
 
 
 def test_a_rule_in_the_log_says_what_is_shown_and_a_wrong_one_why(browser: Browser, served: StoredPage) -> None:
@@ -296,6 +361,29 @@ def test_without_the_token_the_page_says_what_to_do(browser: Browser, served: St
         page.page.goto(served.url)  # in the same tab only the fragment changes
         page.see("Edited 3 files", within="h1")
         assert "token" not in page.page.url
+
+
+def test_after_a_restart_the_page_keeps_what_it_shows_and_goes_on_with_the_new_address(
+    browser: Browser, tmp_path: Path
+) -> None:
+    path = recorded(tmp_path / "parcel.lmdb", parcel())
+    with serving(lambda: [path]) as first, opened(browser, first.url) as page:
+        page.see("Edited 3 files", within="h1")
+        port = int(page.root.rpartition(":")[2])
+        first.close()
+        page.see("Not connected")
+        with serving(lambda: [path], port=port) as second:
+            page.see("The recorder was restarted with a new key. Open it again:", within=".locked")
+            page.see("I will look for every place that rounds money", within="#turn-1")
+            field = page.page.locator(".locked input")
+            field.fill("http://127.0.0.1/")
+            page.see("This address has no token", within=".locked")
+            field.fill(second.url)
+            page.has("!document.querySelector('.banner')")
+            assert f"{page.root}/s/parcel/{SESSION}/conversation" == page.page.url
+            page.page.locator("#tab-files").click()
+            page.see("invoice.py", within="table")
+        page.wrong.clear()  # the browser logs each 401, and each question to the server that was gone
 
 
 def test_on_a_narrow_screen_the_rail_is_a_drawer(browser: Browser, served: StoredPage) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import re
+import zlib
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,6 +119,33 @@ def settle(page: Shown) -> None:
 
 def view(width: int) -> dict[str, Any]:
     return {"viewport": {"width": width, "height": 900}}
+
+
+# -- on paper ------------------------------------------------------------------------------------------------------------
+
+
+def drawn_texts(pdf: bytes) -> list[int]:
+    """How many pieces of text each sheet has."""
+    objects = dict(re.findall(rb"\n(\d+) 0 obj\n(.*?)endobj", pdf, re.DOTALL))
+    contents = [
+        objects[found[1]]
+        for each in objects.values()
+        if (found := re.search(rb"/Type /Page\b.*/Contents (\d+)", each, re.DOTALL))
+    ]
+    streams = [each.partition(b"stream\n")[2].rpartition(b"\nendstream")[0] for each in contents]
+    return [len(re.findall(rb"T[jJ]", zlib.decompress(each))) for each in streams]
+
+
+def test_all_turns_are_printed_light_and_no_sheet_is_blank(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url, color_scheme="dark") as page:
+        go(page, 83)
+        page.page.evaluate("window.print = () => { window.printed = document.documentElement.dataset.theme; }")
+        page.press("Control+p")
+        page.has("window.printed === 'light'")
+        assert 83 - 4 == page.page.locator(".thread > .page > ol > .turn").count(), "four are of sub-agents"
+        texts = drawn_texts(page.page.pdf())
+        assert len(texts) > 5
+        assert min(texts) > 20
 
 
 # -- the strip -----------------------------------------------------------------------------------------------------------

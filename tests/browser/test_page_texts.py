@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+REPORT = "تقرير"
 FAMILY, PERSIAN = "👩\u200d💻", "می\u200cخواهم"
 ANSWER = f"""# The totals
 
@@ -62,7 +63,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[StoredPage]:
     )
     story.ran("/bin/bash", "-c", "sed -i s/a/b/ f", ms=20, wrote=["/home/ada/code/parcel/src/sums.py"])
     story.ask(ms=900, results=[(second, "", False)], says=ANSWER, out=4000)
-    story.ask(ms=900, prompt="Now write the changelog", says="Written.")
+    tools = [("Bash", {"command": f"cat '{REPORT}.txt' > '{REPORT}/2026'"})]
+    story.ask(ms=900, prompt="Now write the changelog", says="Written.", tools=tools)
     path = recorded(tmp_path_factory.mktemp("texts") / "parcel.lmdb", story.events)
     with serving(lambda: [path]) as page:
         yield page
@@ -73,6 +75,14 @@ def page(browser: Browser, served: StoredPage) -> Generator[Shown]:
     with opened(browser, served.url, permissions=["clipboard-read", "clipboard-write"]) as shown:
         shown.page.locator("#turn-1").wait_for()
         yield shown
+
+
+def test_a_command_with_words_from_right_to_left_keeps_its_order(page: Shown) -> None:
+    command = page.page.locator("#turn-4 .tool .cmd")
+    assert f"cat '{REPORT}.txt' > '{REPORT}/2026'" == command.inner_text()
+    lefts = command.locator("bdi").evaluate_all("all => all.map(each => each.getBoundingClientRect().left)")
+    assert len(lefts) == 5
+    assert sorted(lefts) == lefts
 
 
 def test_an_answer_is_shown_as_it_is_meant(page: Shown) -> None:

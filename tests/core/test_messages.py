@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.core.messages import brief, detail, holding, passing, program, say
+from agentsight_rx.core.messages import brief, detail, harmless, holding, passing, program, say
 
 
 def test_a_message_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,3 +183,11 @@ def test_what_is_no_terminal_gets_the_details(monkeypatch: pytest.MonkeyPatch) -
     with brief(), holding():
         detail("one")
     assert file.getvalue() == "agentsight-rx: one\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("👩\u200d💻", "👩\u200d💻"), ("می\u200cخواهم", "می\u200cخواهم\u200e"), ("a\u200db", "a\ufffdb"), ("x\u200c", "x\ufffd")],
+)
+def test_a_joiner_stays_where_it_joins_letters_or_parts_of_an_emoji(text: str, shown: str) -> None:
+    assert shown == harmless(text)

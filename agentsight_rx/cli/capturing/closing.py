@@ -19,8 +19,8 @@ from ...view.queries.alerts import reportable
 from ...view.queries.sessions.gaps import missing_said, missing_things
 from ...view.queries.sessions.verdict import Outcome, read_outcome
 from ..places.stores import given_store
-from ..report.alert_words import flag_said
 from ..report.call_words import numbers_said
+from ..report.shown.alert_words import flag_said
 from ..text import did_said, empty_sources, filter_line, gap_lines, states_said, tls_lines
 
 if TYPE_CHECKING:  # a report has nothing that runs

@@ -23,7 +23,7 @@ from ..flags.filters import Form
 from ..flags.guard import given_rules
 from ..places.stores import newest_store
 from ..program.errors import write_line
-from ..report.alert_words import flag_said, thread_said
+from ..report.shown.alert_words import flag_said, thread_said
 from ..report.shown.ask import write_json
 from ..report.shown.screen import Column, Columns, Line, Prose, Screen, Whole, render, table
 from ..report.shown.words import clock

@@ -70,6 +70,23 @@ def newest_store(given: Path | None) -> Path:
     raise StoreError(f"no recording found in {_folder()}; make one with `{program()} record -- COMMAND`, or give --db; {own}")
 
 
+def all_stores(given: Path | None) -> list[Path]:
+    """
+    The recordings, the newest first, and the store of imported sessions; the given one, or $AGENTSIGHT_DB_PATH, alone. Raises
+    StoreError where there is none.
+    """
+    if is_given(given):
+        return [newest_store(given)]
+    past = imported()
+    found = [path for path in reversed(recorded()) if path != past]
+    return [*found, past] if past else found or [newest_store(None)]
+
+
+def is_given(given: Path | None) -> bool:
+    """One store is meant, by a flag or by $AGENTSIGHT_DB_PATH."""
+    return given is not None or bool(os.environ.get(_VARIABLE))
+
+
 def given_store(store: Path) -> str:
     """The store as an argument; "" where the other commands find it themselves."""
     try:

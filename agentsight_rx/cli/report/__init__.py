@@ -20,6 +20,7 @@ _REPORTS = {
     "calls": ("calls", "calls"),
     "call": ("call", "call"),
     "prompts": ("lists", "prompts"),
+    "find": ("find", "find"),
     "tools": ("tools", "tools"),
     "files": ("files", "files"),
     "network": ("network", "network"),

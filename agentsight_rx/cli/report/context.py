@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ...core.errors import UsageError
-from ...store.rows.kinds import CallRow
+from ...store.rows.kinds import SAID, CallRow
 from ...store.words import amount, count, known_money, money, percent, plural
 from ...view.queries.calls.call import find_calls
 from ...view.queries.context.context import AgentContext, TurnContext
@@ -23,6 +23,7 @@ from ...view.queries.context.words import (
     counted_said,
     lost_said,
     sentence_of,
+    unread_said,
     what_to_do,
 )
 from ...view.queries.reading import newest_session
@@ -116,9 +117,10 @@ def context_lines(agent: AgentContext, findings: Sequence[Avoidable], screen: Sc
 
 def _sums(turn: TurnContext, screen: Screen) -> Iterator[Line]:
     sums, largest = turn.sums, max(turn.sums.values())
+    exact = turn.usage is not None and turn.call.view_source != SAID
     columns: Columns[str] = (
         Column("", lambda origin: ORIGINS[origin]),
-        Column("", lambda origin: _tokens(sums[origin], exact=turn.usage is not None), right=True),
+        Column("", lambda origin: _tokens(sums[origin], exact=exact), right=True),
         Column("", lambda origin: percent(sums[origin] / max(1, turn.total)), right=True),
         Column("", lambda origin: "█" * max(1, round(_BAR * sums[origin] / largest)), flexible=True, rank=1),
     )
@@ -179,7 +181,7 @@ def _change(turn: TurnContext) -> Cell:
         return f"{what}: {amount(turn.compaction.tokens)} dropped"
     if turn.cleared is not None:
         return cleared_said(turn.cleared)
-    return "" if turn.known else Span("the request was not captured", "missing")
+    return "" if turn.known else Span(unread_said(turn), "missing")
 
 
 def _turn_json(turn: TurnContext) -> dict[str, object]:

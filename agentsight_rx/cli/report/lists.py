@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from ...llm.agents.answers import finds_nothing
 from ...policy.rules.http import compile_http
+from ...store.rows.gaps import Agreement
+from ...store.rows.kinds import SAID
 from ...store.rows.tables import HTTP
 from ...store.words import amount, data_size, reason_said, took
 from ...view import AuditRow, HttpRow, SessionRow
@@ -17,13 +21,14 @@ from ...view.queries.alerts import AUDIT_TYPES, newest_audits
 from ...view.queries.effects.causes import Causes, within
 from ...view.queries.effects.file_fates import number_of
 from ...view.queries.records import Exchange, exchanges_of, is_counted, is_matched
-from ...view.queries.sessions.files import read_sessions
+from ...view.queries.sessions.once import OneSession
 from ...view.queries.sessions.timeline import PromptLine, read_prompts
 from ...view.snapshot.schema import value_of
 from ..values import one_of
 from .shown.ask import Ask
+from .shown.every import every
 from .shown.lacking import WITH_FILES, compared, in_file_only, lacking_said
-from .shown.screen import Column, Columns, Span, State, table
+from .shown.screen import Cell, Column, Columns, Line, Prose, Screen, Span, State, table
 from .shown.words import clock, moment
 
 # -- audit ---------------------------------------------------------------------------------------------------------
@@ -144,12 +149,15 @@ def prompts_columns_of(now_ms: int) -> Columns[PromptLine]:
 
 
 def prompts(ask: Ask) -> None:
-    """The users' prompts, each once, without tool results and the notes that agents add."""
-    ask.show(
-        lambda selection: read_prompts(ask.store, selection, ask.prices),
+    """The users' prompts in all stores, each once, without tool results and the notes that agents add."""
+    found = every(ask)
+    ask.show_newest(
+        lambda limit: read_prompts(found.once, ask.prices, limit=limit),
         partial(table, prompts_columns_of(ask.now_ms)),
         most=_PROMPTS_NEWEST,
+        where=found.where,
     )
+    ask.write_lines([] if ask.as_json else found.lines)
 
 
 # ------------------------------------------------------------------------------------------------------------------------
@@ -158,7 +166,18 @@ def prompts(ask: Ask) -> None:
 _SESSIONS_NEWEST = 30
 
 
-def sessions_columns_of(now_ms: int) -> Columns[SessionRow]:
+class SessionLine(SessionRow, frozen=True, tag="session", omit_defaults=True):
+    """
+    A session once, in the store `db`. `known_by`: `view` or `hooked` where it was recorded, `said` where the agent's own file
+    has it; then `agreement` says how far both agree.
+    """
+
+    known_by: tuple[str, ...] = ()
+    agreement: Agreement | None = None
+    db: str = ""
+
+
+def sessions_columns_of(now_ms: int) -> Columns[SessionLine]:
     """The columns."""
     return (
         Column("started", lambda row: moment(row.start_timestamp_ms, now_ms, short=True)),
@@ -166,26 +185,51 @@ def sessions_columns_of(now_ms: int) -> Columns[SessionRow]:
         Column("agent", lambda row: f"{row.who} {row.pid or ''}".strip(), most=20, flexible=True),
         Column("version", lambda row: row.agent_version, most=12, rank=5),
         Column("calls", lambda row: str(row.calls), right=True),
-        Column("in", lambda row: amount(row.asked_tokens), right=True),
+        Column("in", lambda row: amount(row.asked_tokens), right=True, rank=1),
         Column("cached", lambda row: amount(row.cache_read_tokens), right=True, rank=4),
         Column("out", lambda row: amount(row.output_tokens), right=True, rank=2),
         Column("tools", lambda row: str(row.tools or ""), right=True, rank=3),
         Column("failed", lambda row: Span(str(row.failed_calls + row.failed_tools or ""), "failed"), right=True),
         Column("id", lambda row: row.id, most=12, middle=True),
+        Column("from", _from),
         Column("first prompt", _title, flexible=True),
     )
 
 
 def sessions(ask: Ask, transcripts: Annotated[bool, WITH_FILES] = False) -> None:
-    """The sessions of agents: duration, first prompt, calls, tokens and tools."""
+    """The sessions of agents in all stores, each once: duration, first prompt, calls, tokens and tools."""
     files = compared(ask) if transcripts else []
+    found = every(ask)
+
+    def lines(limit: int | None) -> Iterator[SessionLine]:
+        return (_session_line(each, found.paths) for each in found.once.sessions(limit))
+
     if ask.as_json and transcripts:
-        rows = read_sessions(ask.store, ask.selection)
-        ask.write({**value_of(row), "only_in_file": in_file_only(files, row.id)} for row in rows)
+        ask.write({**value_of(row), "only_in_file": in_file_only(files, row.id)} for row in lines(ask.flags.limit))
         return
-    columns = sessions_columns_of(ask.now_ms)
-    ask.show(lambda selection: read_sessions(ask.store, selection), partial(table, columns), most=_SESSIONS_NEWEST)
-    ask.write_lines(lacking_said(files, ask))
+    ask.show_newest(
+        lines, partial(_sessions, columns=sessions_columns_of(ask.now_ms)), most=_SESSIONS_NEWEST, where=found.where
+    )
+    if not ask.as_json:
+        ask.write_lines([*found.lines, *lacking_said(files, ask)])
+
+
+def _session_line(found: OneSession, paths: Sequence[Path]) -> SessionLine:
+    return SessionLine(**asdict(found.row), known_by=found.known_by, agreement=found.agreement, db=str(paths[found.at]))
+
+
+def _sessions(rows: Sequence[SessionLine], screen: Screen, *, columns: Columns[SessionLine]) -> Iterator[Line]:
+    """Where a session is known from is not said where all were recorded."""
+    is_said = any(SAID in row.known_by for row in rows)
+    yield from table(tuple(each for each in columns if is_said or each.title != "from"), rows, screen)
+    if any(row.known_by == (SAID,) for row in rows):
+        yield from ("", Prose("file: the word of the agent's own file. No program, file or connection was seen."))
+
+
+def _from(row: SessionLine) -> Cell:
+    if row.agreement is not None:
+        return f"both, {row.agreement.found:,} of {row.agreement.calls:,}"
+    return "file" if row.known_by == (SAID,) else "recorded"
 
 
 def _title(row: SessionRow) -> str:

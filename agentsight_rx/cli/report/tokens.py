@@ -12,7 +12,7 @@ from ...core.errors import UsageError
 from ...store.rows.kinds import SessionRow
 from ...store.words import amount, count, known_money, money, plural
 from ...view.queries.calls.costs import CostSum
-from ...view.queries.calls.tokens import GROUPINGS, Grouping, TokenGroup, read_tokens
+from ...view.queries.calls.tokens import GROUPINGS, Grouping, TokenGroup, tokens_of
 from ...view.queries.context.context import TurnContext
 from ...view.queries.context.part_tokens import PART_GROUPINGS, PartGroup, PartGrouping, read_parts
 from ...view.queries.context.reading import read_contexts
@@ -20,6 +20,7 @@ from ...view.queries.context.report import CacheLoss, cache_losses, sessions_mea
 from ...view.queries.context.words import cleared_said
 from .call_words import cost_said
 from .shown.ask import Ask
+from .shown.every import every
 from .shown.screen import Column, Columns, Line, Prose, Screen, Whole, table
 
 # -- cache ---------------------------------------------------------------------------------------------------------
@@ -91,23 +92,24 @@ def tokens(
         str,
         typer.Option(
             "--group-by",
-            help="model, session, agent, prompt, commit, file, tool and others: a wrong one lists all.",
+            help="model, day, week, month, project, branch, agent, session, tool and others: a wrong one lists all.",
             metavar="KIND",
         ),
     ] = "model",
 ) -> None:
-    """Tokens and costs, summed by model or by another --group-by, the largest first."""
+    """Tokens and costs in all stores, summed by model or by another --group-by, the largest first."""
     if group_by in PART_GROUPINGS:
         _parts(ask, group_by)
         return
     if group_by not in GROUPINGS:
         raise UsageError(f"--group-by {group_by!r} is unknown; expected one of {', '.join((*GROUPINGS, *PART_GROUPINGS))}")
-    groups = read_tokens(ask.store, replace(ask.selection, limit=None), ask.prices, group_by=group_by)
+    found = every(ask)
+    groups = tokens_of(found.once, ask.prices, group_by=group_by)
     shown = groups[: ask.flags.limit]
     if ask.as_json:
         ask.write(shown)
         return
-    ask.write_lines(_tokens_lines(shown, ask.screen, group_by))
+    ask.write_lines([*_tokens_lines(shown, ask.screen, group_by), *found.lines])
     if len(shown) < len(groups):
         ask.write_lines(["", ask.rest(f"the first {len(shown)} of {len(groups)}", f"--group-by {group_by}")])
 
@@ -115,7 +117,7 @@ def tokens(
 def columns_of(kind: Grouping) -> Columns[TokenGroup]:
     """The columns, the first one named by the group."""
     return (
-        Column(kind, lambda group: group.group, flexible=True, middle=kind == "dir"),
+        Column(kind, lambda group: group.group, flexible=True, middle=kind in ("dir", "project")),
         Column("calls", lambda group: str(group.calls), right=True),
         Column("in", lambda group: amount(group.asked_tokens), right=True),
         Column("cached", lambda group: amount(group.cache_read_tokens), right=True),

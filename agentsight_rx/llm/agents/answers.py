@@ -94,15 +94,25 @@ _SEPARATOR = regex(r"\n|;|&&|\|\|?|&")
 
 def is_answer(argv: Sequence[str], exit_code: int | None, /) -> bool:
     """Whether a program ends so that it answers no, and did not fail."""
+    return _answer(argv, exit_code) is not None
+
+
+def meaning_of(argv: Sequence[str], exit_code: int | None, /) -> str:
+    """The meaning of an exit code that is an answer of the program, or of the last command in the line of a shell; else ""."""
+    found = _answer(argv, exit_code) or (_answer(_last_of_line(argv), exit_code) if argv and is_launcher(argv) else None)
+    return found.meaning if found else ""
+
+
+def _answer(argv: Sequence[str], exit_code: int | None) -> Answer | None:
     if not exit_code or not argv:
-        return False
+        return None
     program = base_name(argv[0])
     if program == "busybox" and len(argv) > 1:
         program, argv = argv[1], argv[1:]
     elif program.startswith("ld"):
         program = _LOADER.sub("ld.so", program)
-    known = _BY_PROGRAM.get(program)
-    return known is not None and any(each.code == exit_code and _fits(each, argv) for each in known)
+    known = _BY_PROGRAM.get(program, ())
+    return next((each for each in known if each.code == exit_code and _fits(each, argv)), None)
 
 
 def _fits(answer: Answer, argv: Sequence[str]) -> bool:
@@ -133,8 +143,11 @@ def passes_on(argv: Sequence[str], exit_code: int, child_code: int, /) -> bool:
 
 def ends_with_answer(argv: Sequence[str], exit_code: int, /) -> bool:
     """Whether the last command of a shell's line is a builtin whose code is an answer, such as `[ -f x ]`."""
-    line = _line(argv) if is_launcher(argv) else ""
-    return bool(line) and is_answer(_SEPARATOR.split(line.strip().rstrip(";"))[-1].split(), exit_code)
+    return is_launcher(argv) and is_answer(_last_of_line(argv), exit_code)
+
+
+def _last_of_line(argv: Sequence[str]) -> list[str]:
+    return _SEPARATOR.split(_line(argv).strip().rstrip(";"))[-1].split()
 
 
 def finds_nothing(action: str, flags: int, error: int, /) -> bool:

@@ -23,7 +23,7 @@ class Sent(Struct, frozen=True):
     """
     One request: its number, what the provider counted, what a token costs there, and who reads it. `goes_on`: from an answer
     that the provider has kept with all before it. `again`: the tokens that the answer has when it is sent again; None: not
-    known, since the model thought.
+    known, since the model thought. Not `whole`: it may have had more than is known of it.
     """
 
     turn: int
@@ -32,6 +32,7 @@ class Sent(Struct, frozen=True):
     dialect: str = ""
     goes_on: bool = False
     again: int | None = None
+    whole: bool = True
 
 
 class Held(Struct):

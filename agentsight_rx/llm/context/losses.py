@@ -20,11 +20,12 @@ from .held import Step
 from .pieces import Piece
 
 CauseKind: TypeAlias = Literal[
-    "tools", "system", "message", "model", "parameter", "thinking", "idle", "unmarked", "provider", "unknown"
+    "tools", "system", "message", "model", "parameter", "thinking", "idle", "unmarked", "provider", "unwritten", "unknown"
 ]
 
 _MINUTE_MS = 60_000
-_LIVES_MS = {"5m": 5 * _MINUTE_MS, "1h": 60 * _MINUTE_MS, "": 5 * _MINUTE_MS}
+LONGEST_MS = 60 * _MINUTE_MS  # that a cache of Anthropic lives
+_LIVES_MS = {"5m": 5 * _MINUTE_MS, "1h": LONGEST_MS, "": 5 * _MINUTE_MS}
 _MARKS_NEEDED = ("anthropic", "bedrock", "bedrock_converse")
 # Parameters that are part of what is cached; the others only say how an answer is made
 _OF_CACHE = (
@@ -65,9 +66,10 @@ class Asked(Struct, frozen=True):
 
 class Cause(Struct, frozen=True):
     """
-    Why; unknown where the request before was not captured. `what` names the changed tools, parameters or models; `old` and
-    `new` are what differs in a text, and `when` says that this is a date or a time. `number` of `count` is the place of a
-    changed tool or message. `idle_ms` passed between the two, and the cache lives for `life_ms`.
+    Why; unknown where the request before was not captured, unwritten where the agent's own file does not show it. `what` names
+    the changed tools, parameters or models; `old` and `new` are what differs in a text, and `when` says that this is a date or
+    a time. `number` of `count` is the place of a changed tool or message. `idle_ms` passed between the two, and the cache lives
+    for `life_ms`.
     """
 
     kind: CauseKind

@@ -52,7 +52,9 @@ def fixed_in(held: Sequence[Held], /) -> int:
 _LEARNT_LEAST = 64  # bytes: of a shorter piece the signs around it are a large part
 _NEWEST = 3  # elements: their marks for the cache change
 _FINE = 1024  # parts of a token in a weight
-KEPT = "kept"  # the origin of what is not in a request, since the provider has kept it from an earlier one
+# Origins of what is not in a request: the provider has kept it from an earlier one, or the agent's own file leaves it out
+KEPT, UNWRITTEN = "kept", "unwritten"
+_HIDDEN = (KEPT, UNWRITTEN)  # they have no length
 
 
 Learn: TypeAlias = Callable[[Sequence[Held], int], None]
@@ -242,7 +244,8 @@ class Thread:
         for (first, low), (stop, high) in zip(points[stable - 1 :], points[stable:], strict=False):
             self._share(first, stop, high - low, sent)
         self._points, self._ended = points, total
-        self._rate = (self._bytes, total) if self._bytes else self._rate
+        seen = total - sum(self._sums[origin] for origin in _HIDDEN)
+        self._rate = (self._bytes, seen) if self._bytes and seen > 0 else self._rate
         self._answered = None if sent.again is None else total + sent.again
 
     def _point(self, at: int, tokens: int, points: list[tuple[int, int]], total: int) -> None:
@@ -275,7 +278,7 @@ class Thread:
                 self.costs.settle(held)
                 self._sums[held.kind] += share - held.tokens
                 held.tokens = share
-            held.exact = at in known
+            held.exact = sent.whole and at in known
 
     def _shares(self, pieces: Sequence[Held], tokens: int, sizes: Sequence[int]) -> tuple[list[int], frozenset[int]]:
         """So many tokens in all, and which of them are as they were counted before."""
@@ -289,9 +292,9 @@ class Thread:
             counted, left = {}, tokens
         others = [at for at in range(len(pieces)) if at not in counted]
         weights = [self._weight(pieces[at], sizes[at]) for at in others]
-        hidden = [at for at, place in enumerate(others) if pieces[place].piece.origin == KEPT]
-        if hidden:  # it has no length, and gets what the others leave
-            rest = max(0, left * _FINE - sum(weights))
+        hidden = [at for at, place in enumerate(others) if pieces[place].piece.origin in _HIDDEN]
+        if hidden:  # it gets what the others leave
+            rest = max(0, left * _FINE - sum(weights) + sum(weights[at] for at in hidden))
             for at in hidden:
                 weights[at] = rest // len(hidden)
         shares = dict(counted)

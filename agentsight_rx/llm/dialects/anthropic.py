@@ -22,6 +22,10 @@ class _Details(Struct, gc=False):
     thinking_tokens: Count | None = None
 
 
+class _Created(Struct, gc=False):
+    ephemeral_1h_input_tokens: Count | None = None
+
+
 class _Iteration(Struct, gc=False):
     """One of several requests that were answered in one stream, as where the conversation was compacted first."""
 
@@ -29,6 +33,11 @@ class _Iteration(Struct, gc=False):
     output_tokens: Count | None = None
     cache_creation_input_tokens: Count | None = None
     cache_read_input_tokens: Count | None = None
+    cache_creation: _Created | None = None
+
+    @property
+    def for_an_hour(self) -> int:
+        return (self.cache_creation.ephemeral_1h_input_tokens if self.cache_creation else None) or 0
 
 
 class _Usage(_Iteration, gc=False):
@@ -57,6 +66,7 @@ def _counted(before: Usage | None, usage: _Usage) -> Usage | None:
             cache_creation=sum(one.cache_creation_input_tokens or 0 for one in each),
             cache_read=sum(one.cache_read_input_tokens or 0 for one in each),
             reasoning=thought,
+            cache_creation_1h=sum(one.for_an_hour for one in each),
         )
     created = usage.cache_creation_input_tokens or usage.cache_creation_tokens
     read = usage.cache_read_input_tokens or usage.cache_read_tokens
@@ -68,6 +78,7 @@ def _counted(before: Usage | None, usage: _Usage) -> Usage | None:
         cache_creation=created or old.cache_creation,
         cache_read=read or old.cache_read,
         reasoning=thought,
+        cache_creation_1h=usage.for_an_hour or old.cache_creation_1h,
     )
 
 

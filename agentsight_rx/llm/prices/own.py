@@ -42,7 +42,7 @@ class Cost(Struct, frozen=True, kw_only=True):
 
 _AS_OF = "as_of"
 _NEEDED = ("input", "output")
-_FIELDS = (*_NEEDED, "cache_read", "cache_write")
+_FIELDS = (*_NEEDED, "cache_read", "cache_write", "cache_write_1h")
 _DEAREST = 1_000_000  # USD for a million tokens; above it is a mistake in the unit
 
 
@@ -54,6 +54,7 @@ class OwnPrice(Struct, frozen=True, kw_only=True):
     output: Decimal
     cache_read: Decimal
     cache_write: Decimal
+    cache_write_1h: Decimal  # of what is kept for an hour
     by: str
     as_of: datetime.date | None = None
 
@@ -71,8 +72,9 @@ def own_prices(text: str, /, *, name: str) -> tuple[OwnPrice, ...]:
         ["my-model-*"]         # a pattern of names of models; the first in the file that fits is used
         input = 1.25           # US dollars for a million tokens
         output = 10
-        cache_read = 0.125     # both as input where they are not given
+        cache_read = 0.125     # this and cache_write as input where they are not given
         cache_write = 1.25
+        cache_write_1h = 2.5   # kept for an hour; as cache_write where it is not given
 
     Raises UsageError, which names the mistake.
     """
@@ -134,12 +136,14 @@ def _price(pattern: str, value: object, *, name: str, as_of: datetime.date | Non
         if key not in fields:
             raise UsageError(f"{where} has no {key}: add it, in US dollars for a million tokens")
     amounts = {key: _amount(amount, f"{where}: {key}") for key, amount in fields.items()}
+    written = amounts.get("cache_write", amounts["input"])
     return OwnPrice(
         pattern=pattern,
         input=amounts["input"],
         output=amounts["output"],
         cache_read=amounts.get("cache_read", amounts["input"]),
-        cache_write=amounts.get("cache_write", amounts["input"]),
+        cache_write=written,
+        cache_write_1h=amounts.get("cache_write_1h", written),
         by=name,
         as_of=as_of,
     )

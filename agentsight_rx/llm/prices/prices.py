@@ -72,10 +72,12 @@ class Prices:
 
 
 def _own_cost(price: OwnPrice, usage: Usage) -> Cost:
+    for_an_hour = min(usage.cache_creation_1h, usage.cache_creation)
+    brief = usage.cache_creation - for_an_hour
     parts = {
         "input": price.input * usage.input / _MILLION,
         "output": price.output * usage.output / _MILLION,
         "cache_read": price.cache_read * usage.cache_read / _MILLION,
-        "cache_write": price.cache_write * usage.cache_creation / _MILLION,
+        "cache_write": (price.cache_write * brief + price.cache_write_1h * for_an_hour) / _MILLION,
     }
     return Cost(usd=sum(parts.values(), Decimal(0)), **parts, by=price.by, as_of=price.as_of)

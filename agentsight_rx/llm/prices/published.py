@@ -68,6 +68,7 @@ class Published(Struct, frozen=True):
                     output_tokens=usage.output,
                     cache_read_tokens=usage.cache_read,
                     cache_write_tokens=usage.cache_creation,
+                    cache_write_1h_tokens=min(usage.cache_creation_1h, usage.cache_creation),
                     output_reasoning_tokens=min(usage.reasoning, usage.output),
                 ),
                 self.provider,
@@ -79,7 +80,11 @@ class Published(Struct, frozen=True):
         if (usage.asked and price.input_mtok is None) or (usage.output and price.output_mtok is None):
             return None
         cache_read = _part(price, "cache_read_mtok", usage.cache_read, usage.asked)
-        cache_write = _part(price, "cache_write_mtok", usage.cache_creation, usage.asked)
+        for_an_hour = min(usage.cache_creation_1h, usage.cache_creation)
+        cache_write = _part(price, "cache_write_mtok", usage.cache_creation - for_an_hour, usage.asked)
+        if for_an_hour:
+            hourly = "cache_write_mtok" if getattr(price, _HOURLY, None) is None else _HOURLY
+            cache_write += _part(price, hourly, for_an_hour, usage.asked)
         return Cost(
             usd=whole.total_price,
             input=whole.input_price - cache_read - cache_write,
@@ -92,7 +97,9 @@ class Published(Struct, frozen=True):
 
     def _plain_cost(self, price: ModelPrice, usage: Usage, today: datetime.date | None) -> Cost | None:
         """The same sum as the package makes, in a tenth of its time: a report has thousands of calls."""
-        base, output, cache_read, cache_write = (getattr(price, key, None) for key in _PLAIN)
+        base, output, cache_read, cache_write, hourly = (getattr(price, key, None) for key in _PLAIN)
+        written = base if cache_write is None else cache_write
+        for_an_hour = min(usage.cache_creation_1h, usage.cache_creation)
         asked = usage.asked
         if (asked and base is None) or (usage.output and output is None):
             return None
@@ -104,7 +111,7 @@ class Published(Struct, frozen=True):
             "input": of(base, usage.input),
             "output": of(output, usage.output),
             "cache_read": of(base if cache_read is None else cache_read, usage.cache_read),
-            "cache_write": of(base if cache_write is None else cache_write, usage.cache_creation),
+            "cache_write": of(written, usage.cache_creation - for_an_hour) + of(hourly or written, for_an_hour),
         }
         return Cost(
             usd=sum(parts.values(), _NOTHING),
@@ -115,7 +122,8 @@ class Published(Struct, frozen=True):
 
 
 _NOTHING = Decimal(0)
-_PLAIN = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
+_HOURLY = "cache_write_1h_mtok"
+_PLAIN = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", _HOURLY)
 
 
 # Parts of the names of prices for what calls are not counted by here

@@ -55,13 +55,15 @@ Given: TypeAlias = str | os.PathLike[str]
 class Part(TypedDict, total=False):
     """
     A part of a recording. `since` and `until` are datetimes, or texts as the flags take them: `2h`, `today`, `14:30`,
-    `2026-11-27T18:00Z`. `session` is the begin of an id, or `newest`; `limit` means the newest so many.
+    `2026-11-27T18:00Z`. `session` is the begin of an id, or `newest`; `project` is the folder of
+    sessions, or its last name; `limit` means the newest so many.
     """
 
     since: str | datetime | None
     until: str | datetime | None
     session: str | None
     agent: str | None
+    project: str | None
     pid: int | None
     limit: int | None
 
@@ -384,6 +386,7 @@ class _Chosen(Struct, frozen=True):
     until: str | datetime | None = None
     session: str | None = None
     agent: str | None = None
+    project: str | None = None
     pid: int | None = None
     limit: int | None = None
 
@@ -395,6 +398,7 @@ _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     "until": _TIME,
     "session": _TEXT,
     "agent": _TEXT,
+    "project": _TEXT,
     "pid": ((int,), "a number"),
     "limit": ((int,), "a number of at least 1"),
 }

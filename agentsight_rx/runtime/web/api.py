@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 from sse_starlette import EventSourceResponse
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from ...core.errors import StoreError
@@ -22,10 +25,13 @@ from ...llm.prices import Prices
 from ...sinks.web import Feed
 from ...view.page import PageError
 from ...view.page.machine import Watched
+from ...view.queries.sessions.listing import Sums, When, day_of
 from ...view.snapshot.snapshot import AUDIT_DEFAULT, read_snapshot
 from ..recording.deciding import Deciding
+from .lists import asked_of
 from .pictures import Pictures
 from .recordings import LIVE, Recordings
+from .saving import Saving
 from .search import SearchIndex
 from .stream import Stopped, changes, rows
 
@@ -53,9 +59,10 @@ _MARK = msgspec.json.Decoder(Mark)
 
 class Api:
     """
-    `/recordings` and `/sessions` list what there is; `/r/RECORDING/…` is what `view.page.answer` says of one; `/machine` and
-    `/alerts` are about all; `/search` looks through all; `/live` is one stream of changes; `/snapshot` is the whole of one in
-    the shape of the original. `/seen` alone takes something: which alerts a person has seen, for the file of `deciding`.
+    `/recordings` and `/sessions` list what there is; `/r/RECORDING/…` is what `view.page.answer` says of one, and
+    `/r/RECORDING/export` a file of it; `/machine` and `/alerts` are about all; `/search` looks through all; `/live` is one
+    stream of changes; `/snapshot` is the whole of one in the shape of the original. `/seen` alone takes something: which alerts
+    a person has seen, for the file of `deciding`.
 
     `feed` is there while a run goes on.
     """
@@ -72,6 +79,7 @@ class Api:
     ) -> None:
         self._recordings = recordings
         self._pictures = Pictures(recordings, prices, deciding, watched)
+        self._saving = Saving(recordings)
         self._feed = feed
         self._search = search or SearchIndex(recordings)
         self.stopped = Stopped()
@@ -81,11 +89,13 @@ class Api:
             Route("/api/v1/snapshot", self._snapshot),
             Route("/api/v1/recordings", self._listed),
             Route("/api/v1/sessions", self._sessions),
+            Route("/api/v1/sessions/sums", self._sums),
             Route("/api/v1/machine", self._machine),
             Route("/api/v1/alerts", self._alerts),
             Route(SEEN, self._seen, methods=["POST"]),
             Route("/api/v1/search", self._found),
             Route("/api/v1/live", self._live),
+            Route("/api/v1/r/{recording}/export", self._export),
             Route("/api/v1/r/{recording}/{path:path}", self._asked),
         ]
 
@@ -97,7 +107,18 @@ class Api:
 
     async def _sessions(self, request: Request) -> Response:
         limit, behind = _number(request, "limit", _LIMIT), request.query_params.get("before", "")
-        return _json(await _apart(lambda: self._pictures.rail(limit=limit, behind=behind)))
+        given = request.query_params
+        return _json(await _apart(lambda: self._pictures.rail(limit=limit, behind=behind, asked=asked_of(given))))
+
+    async def _sums(self, request: Request) -> Response:
+        given = request.query_params
+
+        def sums() -> Sums:
+            asked = asked_of(given)
+            when = When(day_of(milliseconds(time.time_ns()), asked.zone), asked.zone)
+            return self._pictures.sums(asked.choice, when, by="tokens" if given.get("by") == "tokens" else "cost")
+
+        return _json(await _apart(sums))
 
     async def _machine(self, request: Request) -> Response:
         begins = _ascending(request.query_params.get("days", ""))
@@ -115,6 +136,16 @@ class Api:
     async def _asked(self, request: Request) -> Response:
         recording, path = request.path_params["recording"], _raw_path(request)
         return _json(await _apart(lambda: self._pictures.answer(recording, path, dict(request.query_params))))
+
+    async def _export(self, request: Request) -> Response:
+        folder = TemporaryDirectory(prefix="agentsight-rx-")
+        try:
+            given, recording = dict(request.query_params), request.path_params["recording"]
+            made = await _apart(lambda: self._saving.save(recording, given, Path(folder.name)))
+        except BaseException:
+            folder.cleanup()
+            raise
+        return FileResponse(made, media_type="application/octet-stream", background=BackgroundTask(folder.cleanup))
 
     async def _found(self, request: Request) -> Response:
         words, limit = request.query_params.get("q", "")[:_WORDS_MOST], min(_number(request, "limit", _HITS), _HITS_MOST)

@@ -29,12 +29,13 @@ class Listed(Struct, frozen=True):
 
 
 class Opened(Struct, frozen=True):
-    """A store, and a number that changes with each commit."""
+    """A store, and a number that changes with each commit. `path` is its file, "" where it is in none."""
 
     store: LmdbStore | MemoryStore
     version: int
     being_written: bool
     closing: bool = False  # its run has ended, and the store is not closed yet
+    path: str = ""
 
 
 class Recordings(Protocol):
@@ -66,7 +67,8 @@ class LiveRecording:
         if store is None:
             raise StoreError("nothing is stored yet")
         ended = self._ended()
-        return Opened(store, store.version(), not ended, closing=ended)
+        path = store.path if isinstance(store, LmdbStore) else ""
+        return Opened(store, store.version(), not ended, closing=ended, path=path)
 
 
 class StoredRecordings:
@@ -101,7 +103,7 @@ class StoredRecordings:
                 self._close(path)
                 store = self._store(path)
                 version = store.version()
-        return Opened(store, version, self._is_being_written(path))
+        return Opened(store, version, self._is_being_written(path), path=str(path))
 
     def close(self) -> None:
         with self._lock:

@@ -80,6 +80,11 @@ class SearchIndex:
             if self._thread is not None:
                 self._thread.join()
 
+    def caught_up(self, timeout_s: float) -> bool:
+        """Whether everything that was there when the thread began is indexed by then; where none goes on, it begins now."""
+        self._start(self._recordings.listed()[:_RECORDINGS_MOST])
+        return self._done.wait(timeout_s)
+
     def close(self) -> None:
         self._closed = True
         if self._thread is not None:

@@ -13,6 +13,7 @@ from ...events import SessionEntry, ToolCall, milliseconds
 from ...events.tokens import Usage, counts_of
 from ...llm import ToolResult
 from ...llm.agents.said import MADE_UP, typed
+from ..rows.ids import said_id
 from ..rows.kinds import AuditRow, CallRow, Row, RowGone, SessionRow
 from ..words import cut
 from .call_rows import TEXT_MOST, WRITTEN_MOST, ended_rows
@@ -130,7 +131,7 @@ class Said:
         return []
 
     def _answer(self, entry: SessionEntry) -> list[Row]:
-        id = f"said-{entry.session}-{entry.id}"
+        id = said_id(entry.session, entry.id)
         made_up = entry.id.startswith(MADE_UP)  # such ids are not those of a model
         for name in filter(None, (id if made_up else entry.id, entry.request_id)):
             counted = self._answers.get(name)

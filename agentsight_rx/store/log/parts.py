@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from itertools import groupby
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from ...events import Event, HttpRequest, HttpResponse, Reply, SseEvent, SseMessage, milliseconds
+from ...events import Event, HttpRequest, HttpResponse, Reply, SessionEntry, SseEvent, SseMessage, milliseconds
 from ...llm import provider_named
-from ..rows.ids import at_host, call_id
+from ..rows.ids import at_host, call_id, said_id
 from ..rows.tables import EXCHANGES, HEADS, LOG, SEGMENTS, Head, Position
 from ..state import PackReader, PackWriter, Put, Store, Table, Write, compress, decompress
 
@@ -110,6 +111,8 @@ class _Part(Struct, frozen=True, array_like=True):
     places: list[_Place]
 
 
+T = TypeVar("T")
+
 _NUMBERED: tuple[Table[Any], ...] = (SEGMENTS, HEADS)
 _part = msgspec.msgpack.Decoder(_Part)
 _event: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
@@ -142,7 +145,12 @@ class _Tail(Struct):
 
 
 def message_key(event: Event, /) -> tuple[str, str] | None:
-    """What a message of an exchange is found by: the id of its call, and its kind. None for other events."""
+    """
+    What a message of an exchange is found by: the id of its call, and its kind. An entry of a session file is found by the id
+    of its session, and its place in the order of reading. None for other events.
+    """
+    if isinstance(event, SessionEntry):
+        return said_id(event.session, ""), f"{event.origin.time_ns:020}"
     if isinstance(event, HttpRequest | HttpResponse | SseMessage):
         return call_id(event.origin, event.exchange), _KINDS[type(event)]
     return None
@@ -243,6 +251,15 @@ class LogReader:
         contents = _contents(decoded)
         for place in places:
             yield self._event(decoded.events[place], contents.get(place)) if place < len(decoded.events) else None
+
+    def each(self, places: Sequence[tuple[Position, T]], /) -> Iterator[tuple[T, Event]]:
+        """The events at these places, which are in order, each with what stands beside it."""
+        for number, here in groupby(places, key=lambda place: place[0].segment):
+            part, each = self._store.get(LOG, number), list(here)
+            if part is None:
+                continue
+            found = self.some(part, [position.place for position, _ in each])
+            yield from ((named, event) for (_, named), event in zip(each, found, strict=True) if event is not None)
 
     def messages(self, number: int, part: bytes, /) -> list[tuple[tuple[str, str], Position]]:
         """The keys that EXCHANGES may have for events of this segment, and where these are."""

@@ -10,7 +10,6 @@ from msgspec import Raw, Struct
 from ...events import Event, HttpRequest, HttpResponse, SseMessage
 from ...llm import call_of
 from ...llm.canonical import LlmCall
-from ..rows.kinds import CallRow
 from ..rows.tables import EXCHANGES, HEADS, LOG, SEGMENTS, Position
 from ..state import Store, Table, pages
 from .parts import LogReader, message_key
@@ -90,11 +89,6 @@ def read_exchange(store: Store, call: str) -> Exchange:
     )
 
 
-def whole_call(store: Store, row: CallRow, /) -> LlmCall | None:
-    """The call of a row with all of its content; None where the log has no message of it."""
-    return read_exchange(store, row.id).call(row.call_kind)
-
-
 def _messages(store: Store, call: str) -> Iterator[tuple[str, Event | None]]:
     if store.indexed:
         yield from ((str(key[1]), event_at(store, position)) for key, position in store.scan(EXCHANGES, prefix=call))
@@ -122,21 +116,9 @@ def read_requests(store: Store, calls: Collection[str], /) -> Iterator[tuple[str
                 yield key[0], event
         return
     places = sorted(
-        (position.segment, position.place, call)
-        for call in calls
-        for key, position in store.scan(EXCHANGES, prefix=call)
-        if key[1] == _REQUEST
+        ((position, call) for call in calls for key, position in store.scan(EXCHANGES, prefix=call) if key[1] == _REQUEST),
+        key=lambda place: (place[0].segment, place[0].place),
     )
-    reader, at = LogReader(store), 0
-    while at < len(places):
-        number = places[at][0]
-        here: list[tuple[int, str]] = []
-        while at < len(places) and places[at][0] == number:
-            here.append(places[at][1:])
-            at += 1
-        part = store.get(LOG, number)
-        if part is None:
-            continue
-        for (_, call), request in zip(here, reader.some(part, [place for place, _ in here]), strict=True):
-            if isinstance(request, HttpRequest):
-                yield call, request
+    for call, request in LogReader(store).each(places):
+        if isinstance(request, HttpRequest):
+            yield call, request

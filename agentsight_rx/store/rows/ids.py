@@ -47,6 +47,11 @@ def beginnings_of(sessions: Iterable[SessionRow], uses: Iterable[TlsUseRow], /) 
         yield Beginning(what, "what was sent there until then was not seen", use.pid)
 
 
+def said_id(session: str, id: str, /) -> str:
+    """Of a call that an agent's own file tells of."""
+    return f"said-{session}-{id}"
+
+
 # -- hosts ---------------------------------------------------------------------------------------------------------
 # Ids with the name of a host in them, so that rows of several hosts stand in one store.
 

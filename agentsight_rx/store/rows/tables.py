@@ -100,7 +100,7 @@ class StageCount(Struct, frozen=True, array_like=True):
 SEGMENTS = Table("segments", Segment)  # by number; of schema version 1
 LOG = Table("log", bytes)  # by number: a compressed LogPart, see `log_parts`
 HEADS = Table("log_heads", Head)  # by the number of the segment
-# By id of the call and kind of event: request, response, stream
+# By id of the call and kind of event: request, response, stream; entries of a session file by session and order of reading
 EXCHANGES = Table("exchanges", Position, packed=True, block_most=_SMALL)
 REMOVED = Table("removed", Removed)  # one row
 

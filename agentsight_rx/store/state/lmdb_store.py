@@ -43,7 +43,7 @@ class LmdbStore:
 
     def __init__(self, path: str, *, readonly: bool, upgrades: Mapping[int, Upgrade], dictionary: bytes | None = None) -> None:
         """Use `open`, which checks the file first."""
-        self._path = path
+        self.path = path
         self._version = SCHEMA_VERSION
         self._heads = BlockHeads()
         self._written = Written()
@@ -178,19 +178,19 @@ class LmdbStore:
             with self._using():
                 return self._env.info()["last_txnid"]
         except lmdb.Error as error:
-            raise failed(error, self._path, "read") from error
+            raise failed(error, self.path, "read") from error
 
     def sync(self) -> None:
         """Raises StoreError also where the file is gone: LMDB goes on writing into a file that has no name any more."""
         if self._readonly:
             return
-        if self._writing is not None and is_gone(self._path, self._writing):
-            raise StoreError(f"{self._path} is gone: it was removed, or its file system was unmounted")
+        if self._writing is not None and is_gone(self.path, self._writing):
+            raise StoreError(f"{self.path} is gone: it was removed, or its file system was unmounted")
         try:
             with self._using():
                 self._env.sync(True)
         except lmdb.Error as error:
-            raise failed(error, self._path, "synced to disk") from error
+            raise failed(error, self.path, "synced to disk") from error
 
     def close(self) -> None:
         if self._closed:
@@ -218,8 +218,8 @@ class LmdbStore:
 
     def _run(self, work: Callable[[lmdb.Transaction[bytes]], R], *, write: bool = False) -> R:
         """Do `work` in one transaction; if the map is too small, again from its start with a larger map."""
-        if self._unlocked and os.path.exists(lock_of(self._path)):
-            raise StoreError(f"{self._path} was opened before a writer opened it: open it again.")
+        if self._unlocked and os.path.exists(lock_of(self.path)):
+            raise StoreError(f"{self.path} was opened before a writer opened it: open it again.")
         try:
             while True:
                 try:
@@ -230,7 +230,7 @@ class LmdbStore:
                 except lmdb.MapResizedError:  # another process grew it
                     self._resize(0)
         except lmdb.Error as error:
-            raise failed(error, self._path, "written" if write else "read") from error
+            raise failed(error, self.path, "written" if write else "read") from error
 
     @contextmanager
     def _using(self) -> Generator[None, None, None]:
@@ -256,12 +256,12 @@ class LmdbStore:
     def _checked_version(self) -> int:
         product, version = self.get(META, "product"), self.get(META, "schema_version")
         if product != PRODUCT:
-            raise StoreError(f"{self._path} is an LMDB file that {PRODUCT} did not write: give the path of a store.")
+            raise StoreError(f"{self.path} is an LMDB file that {PRODUCT} did not write: give the path of a store.")
         if self.get(META, "upgrading") is not None:
-            raise StoreError(f"{self._path} was left while it was changed to another schema version: use a copy from before.")
+            raise StoreError(f"{self.path} was left while it was changed to another schema version: use a copy from before.")
         if not isinstance(version, int) or not OLDEST_VERSION <= version <= SCHEMA_VERSION:
             raise StoreError(
-                f"{self._path} has schema version {version} and this {PRODUCT} reads {OLDEST_VERSION} to {SCHEMA_VERSION}: "
+                f"{self.path} has schema version {version} and this {PRODUCT} reads {OLDEST_VERSION} to {SCHEMA_VERSION}: "
                 "use the release that recorded it, or record into a new file."
             )
         return version
@@ -271,7 +271,7 @@ class LmdbStore:
         steps = [upgrades.get(version) for version in range(self._version, SCHEMA_VERSION)]
         if None in steps:
             raise StoreError(
-                f"{self._path} has schema version {self._version}: record into it once, and it gets {SCHEMA_VERSION}."
+                f"{self.path} has schema version {self._version}: record into it once, and it gets {SCHEMA_VERSION}."
             )
 
         def change(txn: lmdb.Transaction[bytes]) -> None:

@@ -15,7 +15,7 @@ from ...llm import new_in
 from ...llm.agents.said import typed
 from ...llm.canonical import Answer, LlmCall, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ...llm.prices import Prices
-from ...store.log.reading import whole_call
+from ...store.log.whole import WholeCalls
 from ...store.rows.kinds import CallRow, SessionRow, ToolRow
 from ...store.rows.tables import SESSIONS, TOOLS
 from ...store.state import Store, pages
@@ -160,8 +160,9 @@ class _Trajectory:
         return read_calls(self._store, selection, self._prices, where=lambda row: row.agent_id == self._mine.agent_id)
 
     def _all_steps(self) -> Iterator[_Json]:
+        whole_calls = WholeCalls(self._store)
         for call in self._calls():
-            whole = whole_call(self._store, call)
+            whole = whole_calls.of(call)
             yield from self._before(call, whole)
             tools = tools_of(self._store, call.id)
             self._waiting = _agent_step(call, whole, tools)

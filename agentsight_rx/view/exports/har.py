@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from itertools import islice
+from tempfile import TemporaryFile
 from typing import Any, TypeAlias
 
 import msgspec
@@ -33,8 +34,8 @@ _HEAD: _Json = {"version": "1.2", "creator": {"name": "agentsight-rx", "version"
 
 def har(store: Store, *, held_most: int = _HELD_MOST, messages_most: int = _MESSAGES_MOST) -> Iterator[bytes]:
     """
-    One JSON value, an entry a piece, in the order in which the exchanges ended. Open exchanges are held, at most `held_most`
-    bytes of it; of one WebSocket at most `messages_most`.
+    One JSON value, an entry a piece, in the order in which the exchanges began. Open exchanges are held, at most `held_most`
+    bytes of it; of one WebSocket at most `messages_most`. Entries wait on disk for earlier ones.
 
     An entry of which something is missing says what in `comment`. Fields of our own begin with `_`, as the format wants:
     `_id` of the row in other reports, `_process`, `_alerts` of the guard, and Chrome's `_webSocketMessages`.
@@ -43,13 +44,18 @@ def har(store: Store, *, held_most: int = _HELD_MOST, messages_most: int = _MESS
     """
     head = msgspec.json.encode({"log": {**_HEAD, "pages": [], "entries": []}})
     yield head[: -len(b"]}}")]
-    first, alerts = True, _alerts(store)
-    for exchange in _exchanges(islice(read_events(store), read_event_count(store)), _Open(held_most, messages_most)):
-        entry = entry_of(exchange)
-        if found := alerts.get(str(entry["_id"])):
-            entry["_alerts"] = found
-        yield (b"\n" if first else b",\n") + msgspec.json.encode(entry)
-        first = False
+    alerts = _alerts(store)
+    with TemporaryFile() as ended:
+        places: list[tuple[str, int, int]] = []
+        for exchange in _exchanges(islice(read_events(store), read_event_count(store)), _Open(held_most, messages_most)):
+            entry = entry_of(exchange)
+            if found := alerts.get(str(entry["_id"])):
+                entry["_alerts"] = found
+            start = ended.tell()
+            places.append((entry["startedDateTime"], start, ended.write(msgspec.json.encode(entry))))
+        for at, (_, start, length) in enumerate(sorted(places)):
+            ended.seek(start)
+            yield (b",\n" if at else b"\n") + ended.read(length)
     yield b"\n]}}\n"
 
 

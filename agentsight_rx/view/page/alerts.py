@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from msgspec.structs import replace
+
 from ...core.messages import program
 from ...policy.rules.guard.compiled import allow_text
 from ...policy.rules.guard.file import built_in_rules
@@ -166,7 +168,10 @@ def alert_of(picture: Picture, session: str, name: str, /, *, recording: str = "
     entry, allowed = allowing(row), allowed_by(row, decisions.rules)
     seen = decisions.seen.get(row.id)
     return AlertWhole(
-        line_of(row, decisions, recording=recording, numbers={each.id: each.number for each in rows}),
+        replace(
+            line_of(row, decisions, recording=recording, numbers={each.id: each.number for each in rows}),
+            cost=row.cost if row.cost is not None else _cost_of(picture, session, row),
+        ),
         tuple(_parts(picture, row)),
         tuple(_proof(picture, each) for each in evidence_of(picture.store, row)),
         because=row.because,
@@ -182,6 +187,11 @@ def alert_of(picture: Picture, session: str, name: str, /, *, recording: str = "
         halt=_halt(row, picture) if row.do == "stop" else None,
         workspace=shortened(row.workspace or ""),
     )
+
+
+def _cost_of(picture: Picture, session: str, row: AlertRow) -> float | None:
+    """Of its call, whose rows may have been priced since; a rule that reads no cost notes none."""
+    return next((call.cost_usd for call in picture.work(session).calls if call.id == row.call_id), None)
 
 
 def _halt(row: AlertRow, picture: Picture) -> Halt | None:

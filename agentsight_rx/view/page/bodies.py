@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Struct
 
 from ...llm.canonical import Asked, LlmCall, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
-from ...store.log.reading import whole_call
+from ...store.log.whole import read_entries, whole_call
 from ...store.reasons import why_cut
-from ...store.rows.kinds import CallRow, ToolRow
+from ...store.rows.kinds import SAID, CallRow, ToolRow
 from ...store.rows.tables import TOOLS
 from ..queries.calls.costs import priced
 from ..queries.calls.diff import Changed, diff_calls
@@ -95,6 +97,7 @@ class DiffBody(Struct, frozen=True, omit_defaults=True):
 
 
 _NOT_KEPT = "The messages of this call are not in the recording: only its row is."
+_NOT_SAID = "the agent's own file has not the request: its system prompt, tools and parameters are not known"
 
 
 def _call(picture: Picture, id: str) -> CallRow:
@@ -136,24 +139,26 @@ def body_of_call(picture: Picture, id: str, /, *, part: str, start: int = 0, cou
         through=row.through or "",
         status=whole.status,
         finish=", ".join(answer.finish_reasons),
-        parameters=_parameters(asked),
+        parameters=_parameters(asked) if row.view_source != SAID else {},
         tools=tuple(tool.name for tool in asked.tools),
         messages=() if part == "answer" else tuple(_said(message, most=_ALL if count == 1 else _SHOWN) for message in messages),
         first=first,
-        fresh=_known_before(picture, row, len(asked.messages)),
+        fresh=_known_before(picture, row, asked.messages),
         total=len(asked.messages),
         answer=() if part == "request" else tuple(_parts(answer.parts, most=_ALL)),
         error=answer.error or "",
         unknown=whole.unknown,
-        missing="" if whole.complete else why_cut(whole.reason or "")[0],
+        missing=_NOT_SAID if row.view_source == SAID else "" if whole.complete else why_cut(whole.reason or "")[0],
         cost=cost.cost_usd,
         cost_by=cost.cost_by or "",
     )
 
 
-def _known_before(picture: Picture, row: CallRow, total: int) -> int:
+def _known_before(picture: Picture, row: CallRow, messages: Sequence[Message]) -> int:
     """How many messages the request before in the same conversation had, where this one goes on from it; else 0."""
-    before = 0
+    before, total = 0, len(messages)
+    if row.view_source == SAID:
+        return max((at for at, message in enumerate(messages) if message.role == "assistant"), default=0)
     for call in picture.work(row.session_id or WHOLE).calls:
         if call.id == row.id:
             break
@@ -201,16 +206,20 @@ def body_of_tool(picture: Picture, id: str, /, *, part: str, offset: int) -> Bod
     tool = picture.store.get(TOOLS, id)
     if tool is None:
         raise KeyError(id)
-    text = _whole_text(picture, tool, part)
+    text = whole_text(picture, tool, part)
     return Body(
         "tool_result" if part == "result" else "tool_call", text[offset : offset + _PART], tool.tool_name, total=len(text)
     )
 
 
-def _whole_text(picture: Picture, tool: ToolRow, part: str) -> str:
+def whole_text(picture: Picture, tool: ToolRow, part: str, /) -> str:
+    """The input or the result of a tool; the begin of it where the messages are not in the recording."""
     source = tool.result_call_id if part == "result" else tool.llm_call_id
     known = tool.output if part == "result" else tool.input
     row = call_row(picture.store, source) if source else None
+    if part == "result" and tool.view_source == SAID:
+        said = read_entries(picture.store, tool.session_id or "")
+        return next((each.text for each in said if each.kind == "result" and each.id == tool.tool_call_id), known)
     whole = _exchange(picture, row) if row is not None else None
     if whole is None:
         return known
@@ -240,6 +249,7 @@ def diff_of(picture: Picture, a: str, b: str, /) -> DiffBody:
             )
     return msgspec.structs.replace(
         known,
+        missing=_NOT_SAID if SAID in (first.view_source, second.view_source) else "",
         parameters=found.parameters,
         lines=tuple(lines),
         tools_added=found.tools_added,

@@ -22,8 +22,10 @@ from .head import Head, Strip, head_of
 from .lanes import lanes_of
 from .picture import WHOLE, Picture
 from .rail import rail_of, row_of
-from .tables import KINDS, table_of
+from .tables import KINDS, Table, story_of, table_of
+from .threads import failures_in, latency_in
 from .turns import turns_of
+from .words import FileLine
 
 BYTES_MOST = 24 << 20  # of JSON: a browser reads it in about a second
 _TURNS_MOST = 1000
@@ -33,6 +35,7 @@ _EVENTS_MOST = 5000
 _ALERTS_MOST = 500
 _ALERTS_WHOLE_MOST = 50
 _CONTEXTS_MOST = 40  # requests whose segments are in the file
+_STORIES_MOST = 300  # files whose changes are in the file
 _EVENT_MOST = 16 << 10  # bytes of one event whole
 _CLOSE, _WIDE = 8000, 1600  # pixels of a timeline to zoom into, and of the whole
 
@@ -124,6 +127,8 @@ class _File:
             self._table(kind)
         self._put(f"{self._here}/timeline?width={_WIDE}", lanes_of(picture, session, width=_WIDE), "the timeline")
         self._put(f"{self._here}/timeline", lanes_of(picture, session, width=_CLOSE), "the timeline to zoom into")
+        self._put(f"{self._here}/latency", latency_in(picture, session), "the latency")
+        self._put(f"{self._here}/failures", failures_in(picture, session), "the failures")
         self._alerts()
         self._contexts()
         self._lines()
@@ -182,7 +187,7 @@ class _File:
         whole = table_of(self._picture, self._session, kind, start=0, count=_ROWS_MOST)
         most = len(whole.rows)
         for count in (most, most // 4, 0):
-            if self._room.put(f"{self._here}/{kind}", replace(whole, rows=whole.rows[:count], total=count)):
+            if self._room.put(f"{self._here}/{kind}", _first_rows(whole, count)):
                 if count < whole.total:
                     self._left_out.append(f"{whole.total - count:,} of {whole.total:,} rows of {kind}")
                 return
@@ -221,9 +226,18 @@ class _File:
             (calls, "whole call", None),
             (tools, "text of a tool", "texts of tools"),
             (diffs, "diff", None),
+            (self._stories(), "change of a file", "changes of files"),
             (events, "long event", None),
         )
         self._left_out += [plural(count, one, many) for count, one, many in counted if count]
+
+    def _stories(self) -> int:
+        """What tools changed in files; how many do not fit."""
+        rows = table_of(self._picture, self._session, "files", start=0, count=_ROWS_MOST, of="changed").rows
+        paths = [row.path for row in rows if isinstance(row, FileLine) and row.edits]
+        stories = [(path, story_of(self._picture, self._session, path)) for path in paths[:_STORIES_MOST]]
+        left_out = sum(not self._room.put(f"{self._here}/file?path={path}", story) for path, story in stories)
+        return left_out + max(0, len(paths) - _STORIES_MOST)
 
     def _call(self, id: str) -> bool:
         whole = body_of_call(self._picture, id, part="whole")
@@ -249,6 +263,13 @@ class _File:
     def _event(self, at: str, event: dict[str, Any]) -> bool:
         raw = msgspec.json.encode(event)
         return len(raw) <= _EVENT_MOST and self._room.put(f"{self._base}/event/{at}", Raw(raw))
+
+
+def _first_rows(table: Table, count: int) -> Table:
+    """Written files come first; the page counts the ones that are left out."""
+    written = sum(isinstance(row, FileLine) and row.kind == "written" for row in table.rows[:count])
+    unheld = table.unheld if table.unheld < 0 else table.unheld + table.kinds.get("written", 0) - written
+    return replace(table, rows=table.rows[:count], total=count, unheld=unheld)
 
 
 def _with_below(card: TurnCard) -> Iterator[TurnCard]:

@@ -4,7 +4,7 @@ A session -> the head of the page: verdict, completeness, the strip of turns, nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,9 +20,10 @@ from ..queries.context.falls import Falls
 from ..queries.context.findings import Avoidable
 from ..queries.context.words import saving_said
 from ..queries.effects.file_fates import effect_of
-from ..queries.effects.work import files_touched
+from ..queries.effects.work import calls_that_changed, files_touched
 from ..queries.reading import read_totals
 from ..queries.sessions.findings import find
+from ..queries.sessions.latency import Spread, spread_of, timed_calls, timed_tools
 from ..queries.sessions.verdict import Clause, deeds_of, verdict_of
 from .alert_shapes import AlertColumns, Halt
 from .alerts import clauses_of, columns_of, halt_of, signals_of_alerts, waiting_of
@@ -34,12 +35,14 @@ from .threads import Threads, threads_of
 from .words import context_of, gap_of_call, newest_plan
 
 FAILED, MISSING, RUNNING, SUB_AGENT, COMPACTED, CACHE_LOST = 1, 2, 4, 8, 16, 32  # of a turn
+CHANGED, PROMPTED = 512, 1024
 
 
 class Strip(Struct, frozen=True):
     """
     The turns in columns, so that a thousand of them are 40 kB. `flags`: 1 failed, 2 something is missing, 4 running, 8 a
-    sub-agent worked, 16 the conversation was compacted before it, 32 the cache was lost.
+    sub-agent worked, 16 the conversation was compacted before it, 32 the cache was lost, 512 a tool of it or of
+    its sub-agents changed files, 1024 it began with a prompt of a person.
     """
 
     n: tuple[int, ...]
@@ -67,6 +70,8 @@ class Numbers(Struct, frozen=True, omit_defaults=True):
     idle_ms: int = 0
     tools: int = 0
     failed_tools: int = 0
+    first_word: Spread = Spread()
+    a_tool: Spread = Spread()
 
 
 class Step(Struct, frozen=True):
@@ -77,8 +82,8 @@ class Step(Struct, frozen=True):
 class Head(Struct, frozen=True, omit_defaults=True):
     """
     Everything above the tabs. `from_turn`: the strip begins behind so many turns that the page has already. `below`: the
-    numbers of the turns of sub-agents, each with the turn that shows it. `cut`: the turns and their numbers are those of the
-    newest calls. `more`: the tabs of which only the newest rows were counted.
+    numbers of the turns of sub-agents, each with the turn that shows it. `cut`: the turns and their numbers are of the newest
+    calls. `more`: the tabs of which only the newest rows were counted. `export`: the command that makes files of it.
     """
 
     id: str
@@ -112,6 +117,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
     version: int = 0  # of the store
     alerts: AlertColumns = AlertColumns()
     halt: Halt | None = None
+    export: str = ""
 
 
 def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int = 0) -> Head:
@@ -131,6 +137,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
     cwd = (row.cwd if row else None) or (picture.causes.folder if row is None else "")
     deeds = deeds_of(work.calls, work.tools, files_touched(files, picture.lives, home=cwd), programs=programs)
     refused = [each for each in files if effect_of(each) == "refused"]
+    changed = calls_that_changed(files, picture.causes, picture.lives)
     falls, dearest = picture.falls(session)
     numbers = _numbers(work, threads, (start, end), window)
     said = verdict_of(deeds, threads.turns, live=live).clauses
@@ -157,7 +164,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
             records=records_of(count for _, count in picture.store.scan(STAGES)),
             gone=FILE_GONE if row and row.file_gone else "",
         ),
-        strip=_strip(threads, work, falls, start_ms=start, from_turn=from_turn, goes_on=picture.goes_on),
+        strip=_strip(threads, work, falls, start_ms=start, from_turn=from_turn, changed=changed, goes_on=picture.goes_on),
         turns=len(main),
         below=tuple(sorted((threads.turns[call], turn) for call, turn in threads.under.items() if call in threads.turns)),
         from_turn=from_turn,
@@ -175,6 +182,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         version=picture.version,
         alerts=columns_of(picture, session),
         halt=halt_of(picture, alerts),
+        export=picture.command("report export", session),
     )
 
 
@@ -202,10 +210,21 @@ def _saving(dearest: Avoidable | None, cost: CostSum) -> tuple[Clause, ...]:
 
 
 def _strip(
-    threads: Threads, work: Work, falls: Falls, *, start_ms: int, from_turn: int, goes_on: Callable[[PricedCall], bool]
+    threads: Threads,
+    work: Work,
+    falls: Falls,
+    *,
+    start_ms: int,
+    from_turn: int,
+    changed: Collection[str],
+    goes_on: Callable[[PricedCall], bool],
 ) -> Strip:
-    failed = {tool.llm_call_id for tool in work.tools if has_failed(tool)}
-    bad = {threads.under.get(call) or threads.turns.get(call) for call in failed}
+    def shown(calls: Iterable[str]) -> set[int | None]:
+        return {threads.under.get(call) or threads.turns.get(call) for call in calls}
+
+    below = [call.id for call in work.calls if call.id in threads.under and call.status == "error"]
+    bad = shown([*below, *(tool.llm_call_id for tool in work.tools if has_failed(tool))])
+    edited = shown(changed)
     with_subs = set(threads.under.values())
     calls = threads.main[from_turn:]
 
@@ -216,6 +235,8 @@ def _strip(
             | SUB_AGENT * (turn in with_subs)
             | COMPACTED * (call.id in falls.compacted)
             | CACHE_LOST * (call.id in falls.lost)
+            | CHANGED * (turn in edited)
+            | PROMPTED * call.is_prompted
         )
 
     return Strip(
@@ -256,6 +277,8 @@ def _numbers(work: Work, threads: Threads, times: tuple[int, int], window: int |
         idle_ms=max(0, times[1] - times[0] - both),
         tools=len(work.tools),
         failed_tools=sum(map(has_failed, work.tools)),
+        first_word=spread_of(call.time_to_first_chunk_ms or 0 for call in timed_calls(calls)),
+        a_tool=spread_of(tool.duration_ms or 0 for tool in timed_tools(work.tools)),
     )
 
 

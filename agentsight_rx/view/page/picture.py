@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from msgspec import Struct
 from msgspec.msgpack import encode
 
 from ...core.bounded import Recent, Weighed
+from ...core.messages import program
 from ...events.loss import Entry
 from ...llm.canonical import LlmCall
 from ...llm.prices import Prices
@@ -25,10 +27,12 @@ from ..queries.context.reading import Contexts
 from ..queries.decided import Decisions
 from ..queries.effects.causes import Causes, newest_within, within
 from ..queries.effects.file_fates import Lives
+from ..queries.effects.file_lines import FileLines, count_written
 from ..queries.explained import explained
 from ..queries.reading import newest_first, session_of
 from ..queries.selection import Selection
 from ..queries.sessions.health import Health, Healths
+from ..queries.sessions.twins import Twins
 
 R = TypeVar("R", bound=AnyRow)
 
@@ -38,7 +42,7 @@ _CALLS_SIZE = 8_000_000  # 4,800 calls without text, 1,700 with all the text tha
 _TOOLS_SIZE = 8_000_000  # 10,000 without text, 2,800 with all of it
 _WORKS_SIZE = 16_000_000
 _AUDITS_SIZE = 12_000_000  # lines of a kind of the audit trail: 11,000
-_ALL_AUDITS_SIZE = 16_000_000
+_ALL_AUDITS_SIZE = 20_000_000
 _ROWS_SIZE = 6_000_000  # processes, or exchanges: 7,000
 _TABLES_SIZE = 8_000_000
 _SESSIONS_SIZE = 3_000_000  # 2,000 sessions
@@ -61,8 +65,8 @@ class Work(Struct, frozen=True):
 class Picture:
     """
     A store as it is now. It reads while it is asked, so it is to be made again once the store has changed. `being_written`: its
-    run goes on; `closing`: it has ended, and what ends it in the store is still to come. `contexts` has what earlier pictures
-    of the store have read.
+    run goes on; `closing`: it has ended, and what ends it in the store is still to come. `contexts` and `files` have what
+    earlier pictures of the store have read. `place` is the path of the store, for commands. `twins` has imported sessions.
 
     What it keeps has a limit in bytes, whatever the recording has: of rows the newest, and each answer says whether it has all.
     """
@@ -77,15 +81,22 @@ class Picture:
         closing: bool = False,
         version: int = 0,
         contexts: Contexts | None = None,
+        twins: Twins | None = None,
+        files: FileLines | None = None,
+        place: str = "",
     ) -> None:
         self.store = store
+        self._place = place
         self.prices = prices
         self.being_written = being_written
         self._closing = closing
+        self._twins = twins
         self.version = version  # of the store, which counts its commits
         self._work: Weighed[str, Work] = Weighed(_MANY, _WORKS_SIZE, _weight_of_work, least=1)
         self._reading = contexts or Contexts(prices)
         self._contexts: Recent[str, list[AgentContext]] = Recent(_CONTEXTS_MOST)
+        self._files = files or FileLines()
+        self._unheld: Recent[str, int] = Recent(_MANY)  # written files of a session
         self._lives: Lives | None = None
         self._audits: Weighed[str, tuple[list[AuditRow], bool]] = Weighed(_MANY, _ALL_AUDITS_SIZE, _weight_of_rows, least=1)
         # By kind and session
@@ -100,7 +111,8 @@ class Picture:
 
     @cached_property
     def healths(self) -> Healths:
-        return Healths(self.store, being_written=self.being_written or self._closing, size=_HEALTH_SIZE)
+        written = self.being_written or self._closing
+        return Healths(self.store, being_written=written, size=_HEALTH_SIZE, twins=self._twins)
 
     @property
     def health(self) -> Health:
@@ -225,13 +237,38 @@ class Picture:
         return self._audits.looked_up(f"{kind} {session}", lambda _: self._read_audits(session, kind))
 
     def _read_audits(self, session: str, kind: str) -> tuple[list[AuditRow], bool]:
-        rows, whole = newest_fitting(newest_first(self.store, AUDIT, Selection(), kind=kind), _AUDITS_SIZE, weight_of)
-        if kind == "file" and self._lives is None:
-            self._lives = Lives(self.store, rows if whole else None)
+        if kind == "file":
+            rows, whole = self._files.read(self.store), self._files.has_all
+            self._lives = self._lives or Lives(self.store, rows if whole else None)
+        else:
+            rows, whole = newest_fitting(newest_first(self.store, AUDIT, Selection(), kind=kind), _AUDITS_SIZE, weight_of)
+        is_of = self._test_of(session)
+        return [row for row in rows if is_of(row)], whole
+
+    def _test_of(self, session: str) -> Callable[[AuditRow], bool]:
         family = self.family(session)
-        if family is not None:
-            rows = [row for row in rows if self.causes.session_of_row(row) in family]
-        return rows, whole
+        return lambda row: family is None or self.causes.session_of_row(row) in family
+
+    def written_beside(self, session: str, held: int) -> int:
+        """
+        Files that the session wrote, beside the `held` ones of which there are lines; -1: perhaps some, which are too many to
+        count, or still come.
+        """
+        self.audits(session, "file")
+        if self._files.has_changes:
+            return 0
+        known = self._unheld.use(session)
+        if known is None:
+            total = None if self.being_written else count_written(self.store, self._test_of(session))
+            known = -1 if total is None else total - held
+            self._unheld.put(session, known)
+        return known
+
+    def command(self, words: str, session: str) -> str:
+        """A command of this program about this store, and about the session."""
+        given = [f" --db {shlex.quote(self._place)}"] if self._place else []
+        given += [f" --session {shlex.quote(session)}"] if session != WHOLE else []
+        return f"{program()} {words}{''.join(given)}"
 
 
 def _weight_of_work(work: Work) -> int:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...llm.canonical import LlmCall, TextPart
-from ...store.log.reading import whole_call
+from ...store.log.whole import WholeCalls
 from ...store.rows.kinds import CallRow, ToolRow
 from ...store.rows.tables import AUDIT, CALLS, HTTP, PREVIEW, PROCESSES, TOOLS
 from ...store.rows.tool_words import asked_for
@@ -19,7 +19,7 @@ from .words import program_of
 
 KINDS = ("host", "file", "program", "answer", "result", "command", "prompt")
 
-_ROWS_MOST = 50_000  # of each kind in one recording
+_ROWS_MOST = 1_000_000  # of each kind in one store: a year of imported sessions may have 300,000 calls
 _TEXT_MOST = 16_000  # characters of one entry: of a longer text the begin and the end, where errors stand
 _EXCHANGES_MOST = 2000  # requests that are read for the texts of which rows have the begin
 _PLAIN = str.maketrans({"\x00": " ", "\x02": " ", "\x03": " "})
@@ -122,11 +122,13 @@ def whole_texts(store: Store, cut: Iterable[Entry]) -> Iterator[Entry]:
     open_ = {(entry.kind, entry.key): entry for entry in sorted(cut, key=lambda entry: entry.at_ms)}
     if not store.indexed:  # each exchange would be searched for in all of the log
         return
+    calls = WholeCalls(store)
     for _ in range(_EXCHANGES_MOST):
         if not open_:
             return
         key, newest = next(reversed(open_.items()))
-        whole = _exchange(store, newest.call)
+        row = call_row(store, newest.call)
+        whole = calls.of(row) if row is not None else None
         texts = {_shown(text[:PREVIEW]): text for text in _texts(whole)} if whole is not None else {}
         for each in [at for at, entry in open_.items() if entry.text in texts]:
             entry = open_.pop(each)
@@ -143,8 +145,3 @@ def _texts(call: LlmCall) -> Iterator[str]:
             if len(result.output) > PREVIEW:
                 yield result.output
     yield "".join(part.text for part in call.answer.parts if isinstance(part, TextPart))
-
-
-def _exchange(store: Store, id: str) -> LlmCall | None:
-    row = call_row(store, id)
-    return None if row is None else whole_call(store, row)

@@ -1,28 +1,46 @@
-"""A session, a kind -> the rows of one tab: processes, files, network, MCP, HTTP, a page of them at a time."""
+"""
+A session, a kind -> the rows of one tab: processes, files, network, MCP, HTTP, a page of them at a time.
+
+Longer than 300 lines because each tab is a function beside the others, and a file has its story too.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from ...store.rows.tables import BLIND_SPOTS, HTTP, PROCESSES
+from ...store.rows.kinds import ToolRow
+from ...store.rows.tables import BLIND_SPOTS, HTTP, PREVIEW, PROCESSES
+from ...store.rows.tool_words import asked_for
 from ...store.words import NO_END, cut, end_said, reason_said
 from ..queries.calls.lookup import Cause
 from ..queries.calls.mcp import mcp_of
+from ..queries.effects.file_edits import Edit, Writers, content_of, editors_of, edits_of, lines_of, writers_of
+from ..queries.effects.file_fates import names_in
 from ..queries.effects.files import file_uses
 from ..queries.effects.network import network_of
 from ..queries.effects.work import Process, process_tree
 from ..queries.records import Exchange, exchanges_of
+from .bodies import whole_text
 from .picture import WHOLE, Picture
-from .words import FileLine, HostLine, HttpLine, McpLine, ProcessLine, program_of
+from .words import FileChange, FileLine, FileStory, HostLine, HttpLine, McpLine, ProcessLine, program_of
 
 _TEXT = 200
 _NAMED = 80
+_CHANGED = frozenset({"written", "removed", "moved"})
+_CONTENT_MOST = 64_000  # characters of one text of a file
+_EDITS_MOST = 100
 
 
 class Table(Struct, frozen=True):
-    """Rows from place `start` on, of `total`. `partial`: older ones were too many to look at."""
+    """
+    Rows from place `start` on, of `total`. `partial`: older ones were too many to look at. Of files `kinds` counts all rows by
+    their kind, `unheld` the written ones beside them (-1: perhaps some, they are not counted), and `command` shows these. Of
+    other rows `command` shows all, where `partial`.
+    """
 
     kind: str
     start: int
@@ -30,19 +48,36 @@ class Table(Struct, frozen=True):
     rows: Sequence[Struct]
     folder: str = ""
     partial: bool = False
+    kinds: dict[str, int] = {}
+    unheld: int = 0
+    command: str = ""
 
 
-def table_of(picture: Picture, session: str, kind: str, /, *, start: int, count: int, words: str = "") -> Table:
-    """The rows that contain `words`. Raises KeyError for an unknown kind or session."""
-    rows, partial = picture.tables.looked_up(f"{kind} {session}", lambda _: KINDS[kind](picture, session))
-    if words:
-        wanted = words.casefold()
-        rows = [row for row in rows if wanted in _searched(row)]
-    return Table(kind, start, len(rows), rows[start : start + count], folder=_folder(picture, session), partial=partial)
+def table_of(picture: Picture, session: str, kind: str, /, *, start: int, count: int, words: str = "", of: str = "") -> Table:
+    """
+    The rows that contain `words`; `of`: files of this kind, or changed ones. Raises KeyError for an unknown kind or session.
+    """
+    all_rows, partial = picture.tables.looked_up(f"{kind} {session}", lambda _: KINDS[kind](picture, session))
+    wanted = words.casefold()
+    rows = [row for row in all_rows if _is_of(row, of) and (not words or wanted in _searched(row))]
+    table = Table(kind, start, len(rows), rows[start : start + count], folder=_folder(picture, session), partial=partial)
+    if kind == "files":
+        return _of_files(table, picture, session, all_rows)
+    return replace(table, command=picture.command(f"report {kind}", session)) if partial else table
+
+
+def _is_of(row: Struct, of: str) -> bool:
+    return not of or not isinstance(row, FileLine) or (row.kind in _CHANGED if of == "changed" else row.kind == of)
+
+
+def _of_files(table: Table, picture: Picture, session: str, rows: Sequence[Struct]) -> Table:
+    kinds = Counter(row.kind for row in rows if isinstance(row, FileLine))
+    unheld = picture.written_beside(session, kinds["written"])
+    return replace(table, kinds=dict(kinds), unheld=unheld, command=picture.command("report files --kind written", session))
 
 
 def _searched(row: Struct) -> str:
-    """All fields but the prompt: its words are no words of what was done for it."""
+    """All fields but the prompt, whose words say nothing of the row."""
     return "\n".join(str(getattr(row, name)) for name in row.__struct_fields__ if name != "prompt").casefold()
 
 
@@ -83,29 +118,90 @@ def _process(row: Process, *, live: bool) -> ProcessLine:
 
 def _files(picture: Picture, session: str) -> tuple[list[Struct], bool]:
     rows, whole = picture.audits(session, "file")
+    writers = writers_of(rows, picture.causes)
+    editors = editors_of(picture.work(session).tools, _folder(picture, session))
     found: list[Struct] = []
     for use in file_uses(rows, picture.causes, picture.lives).files:
         cause = use.causes[-1] if use.causes else None
-        turn, tool = _turn(cause)
-        found.append(
-            FileLine(
-                use.path,
-                use.kind,
-                use.count,
-                use.errors,
-                use.error or "",
-                target=use.target or "",
-                read=use.read_bytes,
-                written=use.written_bytes,
-                last_ms=use.last_timestamp_ms,
-                by=", ".join(f"{each.comm} {each.pid}" for each in use.by[:3]),
-                turn=turn,
-                tool=tool,
-                prompt=cut(" ".join(cause.prompt.split()), _NAMED) if cause else "",
-                asked=cause.prompt_turn if cause else 0,
-            )
+        line = FileLine(
+            use.path,
+            use.kind,
+            use.count,
+            use.errors,
+            use.error or "",
+            target=use.target or "",
+            read=use.read_bytes,
+            written=use.written_bytes,
+            last_ms=use.last_timestamp_ms,
+            by=", ".join(f"{each.comm} {each.pid}" for each in use.by[:3]),
+            turn=cause.turn if cause else 0,
+            tool=cause.tool if cause else "",
+            prompt=cut(" ".join(cause.prompt.split()), _NAMED) if cause else "",
+            asked=cause.prompt_turn if cause else 0,
+            made=use.made,
         )
+        found.append(_changed(picture, line, writers.get(use.path), editors.get(use.path, [])))
     return found, not whole
+
+
+def _changed(picture: Picture, line: FileLine, by: Writers | None, editors: list[ToolRow]) -> FileLine:
+    """With who changed it last, and how many lines of it."""
+    if by is None or line.kind not in _CHANGED:
+        return line
+    cause = by.newest.cause
+    named = f"{cause.tool} {asked_for(cause.input)}" if cause is not None else by.newest.who
+    lines = None
+    if editors and line.kind == "written" and not by.others and by.tools.keys() <= {tool.id for tool in editors}:
+        lines = lines_of(editors, line.path, lambda tool: _input_of(picture, tool), made=line.made)
+    plus, minus = lines or (-1, -1)
+    turn, tool = _turn(cause)
+    how = tool if cause is not None and cause.tool_id in {each.id for each in editors} else cut(" ".join(named.split()), _NAMED)
+    return replace(line, turn=turn, tool=tool, how=how, plus=plus, minus=minus, edits=len(editors))
+
+
+def _input_of(picture: Picture, tool: ToolRow) -> str:
+    """All of it, which is looked up where the row has the begin; of a run that goes on only what the row has."""
+    return tool.input if len(tool.input) < PREVIEW or picture.being_written else whole_text(picture, tool, "input")
+
+
+def story_of(picture: Picture, session: str, path: str, /) -> FileStory:
+    """The changes of a file that the inputs of tools say. Raises KeyError for a file of which there is no line."""
+    rows, _ = picture.audits(session, "file")
+    mine = [row for row in rows if path in names_in(row)]
+    if not mine:
+        raise KeyError(path)
+    by = writers_of(mine, picture.causes).get(path)
+    tools = editors_of(picture.work(session).tools, _folder(picture, session)).get(path, [])
+    turns = {tool.id: picture.causes.turn(tool.llm_call_id) for tool in tools}
+    edits = [(tool, edit) for tool in tools for edit in edits_of(whole_text(picture, tool, "input"), path)]
+    is_known = by is not None and not by.others and by.tools.keys() <= turns.keys()
+    content = content_of(edit for _, edit in edits) if is_known else None
+    return FileStory(
+        path,
+        tuple(_change(turns[tool.id], tool, edit) for tool, edit in edits[-_EDITS_MOST:]),
+        said="" if is_known or by is None else _said(by, edits=bool(edits)),
+        content=None if content is None or len(content) > _CONTENT_MOST else content,
+    )
+
+
+def _change(turn: int, tool: ToolRow, edit: Edit) -> FileChange:
+    before, is_cut = edit.before, max(len(edit.before or ""), len(edit.after)) > _CONTENT_MOST
+    return FileChange(
+        turn,
+        tool.tool_name,
+        tool.id,
+        edit.after[:_CONTENT_MOST],
+        before=None if before is None else before[:_CONTENT_MOST],
+        marked=edit.marked,
+        cut=is_cut,
+    )
+
+
+def _said(by: Writers, *, edits: bool) -> str:
+    cause = by.newest.cause
+    who = cut(" ".join(asked_for(cause.input).split()), _NAMED) or cause.tool if cause is not None else by.newest.who
+    turn = f" in turn {cause.turn}" if cause is not None and cause.turn else ""
+    return f"Changed by {who}{turn}, difference not recorded." if edits else f"Written by {who}{turn}, content not recorded."
 
 
 def _network(picture: Picture, session: str) -> tuple[list[Struct], bool]:

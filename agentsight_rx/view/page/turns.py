@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ...store.rows.kinds import AlertRow, AuditRow, ProcessRow, ToolRow
 from ...store.rows.tables import AUDIT, PROCESSES
-from ...store.rows.tool_words import asked_for
+from ...store.rows.tool_words import asked_for, has_failed
 from ...store.state import by_index
 from ...store.words import aside_said, cut, end_said, error_said, lasted_ms, plural, written_said
 from ..queries.calls.costs import PricedCall, summed
@@ -158,7 +158,7 @@ class _Maker:
             subs=subs,
             gap=gap,
             error=_error(call),
-            bad=call.status == "error" or any(tool.state == "failed" for tool in tools),
+            bad=call.status == "error" or any(map(has_failed, self._tools.get(call.id, ()))),
             alerts=tuple(marks_of(self._alerts.get(call.id, ()), {tool.id for tool in tools})),
         )
 
@@ -237,6 +237,7 @@ class _Maker:
             bad=row.has_failed,
             cpu_ms=row.cpu_ms,
             memory=row.peak_bytes,
+            start_ms=row.start_timestamp_ms or 0,
             helper=helper,
         )
 

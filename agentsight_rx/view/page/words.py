@@ -37,7 +37,11 @@ class ProcessLine(Struct, frozen=True, omit_defaults=True):
 
 
 class FileLine(Struct, frozen=True, omit_defaults=True):
-    """`kind` as in FileUse. It was used last for `prompt`, of which this is the begin; `asked` is the turn of the prompt."""
+    """
+    `kind` as in FileUse. It was used last for `prompt`, of which this is the begin; `asked` is the turn of the prompt. Of a
+    file that was changed `turn`, `tool` and `how` are of the last change, `plus` and `minus` the lines that came and went (-1:
+    not known), and `edits` counts the tools that say what they changed.
+    """
 
     path: str
     kind: str
@@ -53,6 +57,35 @@ class FileLine(Struct, frozen=True, omit_defaults=True):
     tool: str = ""
     prompt: str = ""
     asked: int = 0
+    made: bool = False
+    how: str = ""
+    plus: int = -1
+    minus: int = -1
+    edits: int = 0
+
+
+class FileChange(Struct, frozen=True, omit_defaults=True):
+    """One change of a file by a tool. `before` is None where the tool wrote the whole file; `marked`: `after` is a patch."""
+
+    turn: int
+    tool: str
+    row: str
+    after: str
+    before: str | None = None
+    marked: bool = False
+    cut: bool = False  # the begin of a text that is too long
+
+
+class FileStory(Struct, frozen=True, omit_defaults=True):
+    """
+    The known content of a file: the changes that tools say, `said` where something else changed it last, and its `content`
+    where tools wrote all of it.
+    """
+
+    path: str
+    changes: tuple[FileChange, ...] = ()
+    said: str = ""
+    content: str | None = None
 
 
 class HostLine(Struct, frozen=True, omit_defaults=True):

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ...core.errors import UsageError
 from ...core.messages import program
+from ...store.rows.kinds import SAID
 from ...store.rows.tables import RUNS
 from ...store.state import Store
 from .reading import newest_session, read_totals, sessions_named
@@ -32,6 +33,8 @@ class Chosen(Protocol):
     @property
     def agent(self) -> str | None: ...
     @property
+    def project(self) -> str | None: ...
+    @property
     def pid(self) -> int | None: ...
     @property
     def limit(self) -> int | None: ...
@@ -47,8 +50,8 @@ def selection_of(chosen: Chosen, store: Store, /, *, now_ms: int, mark: str = "-
     if since is not None and until is not None and since >= until:
         raise UsageError(f"{mark}since {chosen.since} is not before {mark}until {chosen.until}")
     sessions: frozenset[str] | None = None
-    if chosen.session is not None or chosen.agent is not None:
-        found = sessions_named(store, session=chosen.session, agent=chosen.agent)
+    if any(each is not None for each in (chosen.session, chosen.agent, chosen.project)):
+        found = sessions_named(store, session=chosen.session, agent=chosen.agent, project=chosen.project)
         if not found:
             raise UsageError(_none_is(chosen, store, mark))
         sessions = frozenset(row.id for row in found)
@@ -56,9 +59,10 @@ def selection_of(chosen: Chosen, store: Store, /, *, now_ms: int, mark: str = "-
 
 
 def _none_is(chosen: Chosen, store: Store, mark: str) -> str:
-    wanted = [f"{mark}{name} {value}" for name, value in (("session", chosen.session), ("agent", chosen.agent)) if value]
+    asked = {"session": chosen.session, "agent": chosen.agent, "project": chosen.project}
+    wanted = [f"{mark}{name} {value}" for name, value in asked.items() if value]
     rows = sessions_named(store, session=None, agent=None)
-    known = dict.fromkeys(row.who if chosen.agent else row.id for row in rows)
+    known = dict.fromkeys(row.who if chosen.agent else (row.cwd or "") if chosen.project else row.id for row in rows)
     there = f"there are {', '.join(list(known)[-5:])}" if known else "there is no session in the store"
     return f"no session fits {' and '.join(wanted)}; {there} ({program()} report sessions)"
 
@@ -102,7 +106,10 @@ def _moment(text: str, now: datetime.datetime) -> datetime.datetime | None:
 
 
 class Held(Struct, frozen=True):
-    """What a store holds. `ended`: every recording into it was closed in order. `title` is the newest first prompt."""
+    """
+    What a store holds. `ended`: every recording into it was closed in order. `title` is the newest first prompt. `is_said`: it
+    has the word of agents' own files.
+    """
 
     started_ms: int
     seconds: float
@@ -112,6 +119,7 @@ class Held(Struct, frozen=True):
     sessions: int
     models: tuple[str, ...]
     title: str
+    is_said: bool = False
 
 
 def read_held(store: Store, /) -> Held:
@@ -127,4 +135,5 @@ def read_held(store: Store, /) -> Held:
         sessions=totals.sessions,
         models=tuple(totals.models),
         title=newest.title if newest else "",
+        is_said=any(run.seen_by == SAID for run in runs),
     )

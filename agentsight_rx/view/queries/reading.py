@@ -140,17 +140,25 @@ def session_of(store: Store, id: str, /) -> SessionRow | None:
     return next((row for _, row in by_index(store, SESSIONS, "id", prefix=(id,), limit=1)), None)
 
 
-def sessions_named(store: Store, /, *, session: str | None, agent: str | None) -> list[SessionRow]:
+def sessions_named(
+    store: Store, /, *, session: str | None = None, agent: str | None = None, project: str | None = None
+) -> list[SessionRow]:
     """
     The sessions whose id begins with `session`, and which that `agent` had: by its known name, its own, or the name of its
-    process. `newest` is the one that was used last.
+    process. `newest` is the one that was used last. `project` is the folder of a session, a folder above it, or its last name.
     """
     if session == "newest":
         newest = newest_session(store)
         rows: Iterable[SessionRow] = [newest] if newest else []
     else:
         rows = (row for _, row in pages(store, SESSIONS) if session is None or row.id.startswith(session))
-    return [row for row in rows if agent is None or agent in (row.agent, row.program, row.comm)]
+    named = (row for row in rows if agent is None or agent in (row.agent, row.program, row.comm))
+    return [row for row in named if project is None or _is_in(row.cwd or "", project)]
+
+
+def _is_in(folder: str, project: str) -> bool:
+    whole = project.rstrip("/")
+    return f"{folder}/".startswith(f"{whole}/") if whole.startswith("/") else folder.endswith(f"/{whole}")
 
 
 def _ordered(store: Store, table: Table[R], selection: Selection, *, kind: str | None, reverse: bool) -> Iterator[R]:

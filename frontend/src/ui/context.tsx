@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { columnsOf, heightOf, KEYS, lifeOf, ORIGINS, placed, TONES } from "../context";
+import { columnsOf, heightOf, KEYS, lifeOf, nameOf, ORIGINS, placed, TONES } from "../context";
 import { go, place } from "../address";
 import type { Clause, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum, ContextTurn } from "../shapes";
 import { askHere, head, here, running, select, small, version } from "../state";
@@ -247,8 +247,8 @@ function Carried({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
   const cost = (cached: number | null | undefined, full: number | null | undefined): string => (cached === null || cached === undefined || full === null || full === undefined ? "?" : money(cached + full));
   const sum = (each: ContextSum, name: string): JSX.Element => (
     <tr class={name}>
-      <td><T text={each.what} /></td><td class="opt" /><td class="n" /><td class="n"><Tokens n={each.tokens} approx={each.approx} counted={counted} /></td>
-      <td class="n">{percent(each.tokens / Math.max(1, turn.tokens))}</td><td /><td class="n" />
+      <td><T text={each.what} /></td><td class="opt" /><td class="n" /><td class="n">{each.tokens ? <Tokens n={each.tokens} approx={each.approx} counted={counted} /> : <span class="faint">dropped</span>}</td>
+      <td class="n">{each.tokens ? percent(each.tokens / Math.max(1, turn.tokens)) : null}</td><td /><td class="n" />
       {counted ? <><td class="n opt">{money(each.cached_usd)}</td><td class="n opt">{money(each.full_usd)}</td><td class="n">{cost(each.cached_usd, each.full_usd)}</td></> : <td class="n">≈ {amount(each.carried ?? 0)}</td>}
     </tr>
   );
@@ -256,7 +256,7 @@ function Carried({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
     <section class="sec" aria-labelledby="h-carried">
       <div class="hh">
         <h3 class="h" id="h-carried">Carried in turn {turn.turn}</h3>
-        <span class="soft">{origin < 0 ? `${plural(turn.segments, "segment")}, what ${counted ? "has cost most" : "was carried most"} first` : (ORIGINS[origin] ?? "").toLowerCase()}</span>
+        <span class="soft">{origin < 0 ? `${plural(turn.segments, "segment")}, what ${counted ? "has cost most" : "was carried most"} first` : nameOf(origin, over).toLowerCase()}</span>
         {origin < 0 ? null : <button class="link" onClick={() => go({ origin: "" })}>Show all</button>}
       </div>
       <div class="scroll">

@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { scaleOf } from "../bars";
-import { bandsOf, type Columns, KEYS, ORIGINS, TONES } from "../context";
+import { bandsOf, type Columns, KEYS, nameOf, ORIGINS, TONES } from "../context";
 import { go, place } from "../address";
 import { CACHE_LOST, CLEARED, COMPACTED, type ContextOverTime, type ContextTurn, NOT_COUNTED, PARTS_UNKNOWN } from "../shapes";
 import { select } from "../state";
@@ -41,19 +41,19 @@ export function Area({ columns, over, turn }: { columns: Columns; over: ContextO
     event.preventDefault();
     select(columns.n[Math.max(0, Math.min(turns - 1, at + step))] ?? 0);
   };
-  const sign = over.counted === false ? "≈ " : "";
+  const sign = over.counted === false || over.file ? "≈ " : "";
   return (
     <div class="area">
       <div ref={box}>
         <div
-          class="plot" role="slider" tabIndex={0} aria-label="Turns" aria-valuemin={columns.n[0]} aria-valuemax={columns.n[turns - 1]} aria-valuenow={turn.turn} aria-valuetext={`turn ${turn.turn}: ${sign}${amount(columns.total[at] ?? 0)}`}
+          class="plot" role="slider" tabIndex={0} aria-label="Turns" aria-valuemin={columns.n[0]} aria-valuemax={columns.n[turns - 1]} aria-valuenow={turn.turn} aria-valuetext={`turn ${turn.turn}: ${over.counted === false ? sign : ""}${amount(columns.total[at] ?? 0)}`}
           onPointerMove={(event) => setPointed(where(event))} onPointerLeave={() => setPointed(-1)} onClick={(event) => select(columns.n[where(event)] ?? 0)} onKeyDown={move}
         >
           <svg width={width} height={TOP + HEIGHT + 22} aria-hidden="true">
             {[0.5, 1].map((part) => <path key={part} class="grid" d={`M0 ${y(full * part) + 0.5}h${width}`} />)}
             <g transform={`translate(0 ${TOP})`}>
               {bands.map((band) => <path key={band.origin} class={place.value.origin === KEYS[band.origin] ? "s-here" : `g${TONES[band.origin]}`} d={band.path} />)}
-              {bands.map((band) => (band.word ? <text key={band.origin} class={place.value.origin === KEYS[band.origin] ? "in on" : "in"} x={band.word.x} y={band.word.y} text-anchor="middle">{(ORIGINS[band.origin] ?? "").toLowerCase()}</text> : null))}
+              {bands.map((band) => (band.word ? <text key={band.origin} class={place.value.origin === KEYS[band.origin] ? "in on" : "in"} x={band.word.x} y={band.word.y} text-anchor="middle">{nameOf(band.origin, over).toLowerCase()}</text> : null))}
             </g>
             <text x="0" y={y(full) - 4}>{amount(full).replace(".0 ", " ")}{part && `, ${part}`}</text>
             {columns.flags.map((flags, place_) => (flags & (NOT_COUNTED | PARTS_UNKNOWN) ? <rect key={place_} class="hatched" x={place_ * wide} y={TOP} width={Math.max(1, wide)} height={HEIGHT} /> : null))}
@@ -67,12 +67,12 @@ export function Area({ columns, over, turn }: { columns: Columns; over: ContextO
         </div>
       </div>
       <div class="org num">
-        {ORIGINS.map((name, origin) => (
+        {ORIGINS.map((name, origin) => (over.file && name === "Tools" ? null :
           <button key={name} aria-pressed={place.value.origin === KEYS[origin]} onClick={() => go({ origin: place.value.origin === KEYS[origin] ? "" : (KEYS[origin] ?? ""), row: "" })}>
-            <i class={`sw g${TONES[origin]}`} /><span>{name}</span><span>{sign}{amount(columns.sums[origin]?.[shown] ?? 0)}</span>
+            <i class={`sw g${TONES[origin]}`} /><span>{nameOf(origin, over)}</span><span>{sign}{amount(columns.sums[origin]?.[shown] ?? 0)}</span>
           </button>
         )).reverse()}
-        <p class="sum"><span>Turn {columns.n[shown] ?? turn.turn}</span><span>{sign}{amount(columns.total[shown] ?? 0)}</span></p>
+        <p class="sum"><span>Turn {columns.n[shown] ?? turn.turn}</span><span>{over.counted === false ? sign : ""}{amount(columns.total[shown] ?? 0)}</span></p>
       </div>
     </div>
   );

@@ -2,9 +2,10 @@
 
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { go, href, place } from "../address";
+import { go, href, ONLY, type Only, place } from "../address";
+import { countOf, NAMES, OTHERS, runsOf, shown } from "../only";
 import { open } from "../answers";
-import type { AlertMark, Body, CallBody, Gap, Head, Program, SubAgent, Text, ToolCard, TurnCard, Turns } from "../shapes";
+import type { AlertMark, Body, CallBody, Failure, Failures, Gap, Head, Program, SubAgent, Text, ToolCard, TurnCard, Turns } from "../shapes";
 import {
   askHere,
   cards,
@@ -14,16 +15,18 @@ import {
   here,
   indexOf,
   loadPage,
+  locked,
   now,
   PAGE,
+  printing,
   running,
   select,
   stateOf,
   unseen,
   version,
 } from "../state";
-import { amount, clock, home, money, plural, size, took, within } from "../words";
-import { Copy, Flag, Go, Mark, T, useAsked } from "./bits";
+import { amount, clock, count, home, money, plural, size, took, within } from "../words";
+import { Copy, Flag, Go, Icon, Mark, T, useAsked } from "./bits";
 import { Markdown } from "./markdown";
 
 const TURN_PX = 260; // of a turn that was not shown yet
@@ -39,19 +42,24 @@ export function Conversation(): JSX.Element {
   useFollow(total);
   useScrollTo(index);
   const [dearest, setDearest] = useState(false);
+  const only = place.value.only;
   useEffect(() => {
-    if (place.value.turn) setDearest(false); // a chosen turn is shown at its place
-  }, [place.value.turn]);
+    if (place.value.turn || only) setDearest(false); // a chosen turn is shown at its place
+  }, [place.value.turn, only]);
   return (
     <div class="cols">
       <div>
         {total > 1 ? (
-          <p class="order" role="group" aria-label="Order of the turns">
-            <button class="chip" aria-pressed={!dearest} onClick={() => setDearest(false)}>in time</button>
-            <button class="chip" aria-pressed={dearest} onClick={() => setDearest(true)}>by cost</button>
-          </p>
+          <div class="order">
+            <p role="group" aria-label="Which turns">{ONLY.map((each) => <Chip key={each} only={each} />)}</p>
+            <p role="group" aria-label="Order of the turns">
+              <button class="chip" aria-pressed={!dearest} onClick={() => setDearest(false)}>in time</button>
+              <button class="chip" aria-pressed={dearest} onClick={() => (go({ only: "" }), setDearest(true))}>by cost</button>
+            </p>
+          </div>
         ) : null}
-        {dearest ? <Dearest /> : (
+        {only === "failed" && countOf(only) ? <Failed /> : null}
+        {dearest ? <Dearest /> : only ? <Chosen total={total} /> : (
           <ol class="thread" aria-label="Turns">
             {Array.from({ length: pages }, (_, page) => <Page key={page} page={page} total={total} />)}
           </ol>
@@ -61,6 +69,104 @@ export function Conversation(): JSX.Element {
       </div>
       <Side head={found} />
     </div>
+  );
+}
+
+// What matters, with its number of turns; one without any is grey.
+function Chip({ only }: { only: Only }): JSX.Element {
+  const n = countOf(only);
+  return (
+    <button class="chip" aria-pressed={place.value.only === only} disabled={!n} title="Which turns are shown (x)" onClick={() => go({ only, turn: 0, row: "" }, true)}>
+      {only === "gaps" && n ? <Mark cut /> : null}{NAMES[only]} <b class={only === "failed" && n ? "bad" : ""}>{count(n)}{!only && head.value?.cut ? "+" : ""}</b>
+    </button>
+  );
+}
+
+// The turns that matter; the others are folded between them, and open where one is selected.
+function Chosen({ total }: { total: number }): JSX.Element {
+  const only = place.value.only;
+  const numbers = head.value?.strip?.n ?? [];
+  const [opened, setOpened] = useState<ReadonlySet<number>>(new Set());
+  useEffect(() => setOpened(new Set()), [only]);
+  const selected = indexOf(place.value.turn);
+  return (
+    <ol class="thread" aria-label="Turns">
+      {runsOf(shown.value, total).map(({ first, last, folded }) => {
+        const isOpen = !folded || opened.has(first) || (selected >= first && selected <= last);
+        if (isOpen) return Array.from({ length: last - first + 1 }, (_, at) => <Single key={first + at} at={first + at} />);
+        const named = first === last ? `turn ${numbers[first]}` : `turns ${numbers[first]} to ${numbers[last]}`;
+        return <li key={`${first}-`} class="skipped"><button title="Show them here" onClick={() => setOpened(new Set([...opened, first]))}>{named}, {OTHERS[only]}</button></li>;
+      })}
+    </ol>
+  );
+}
+
+// One turn, which is loaded once it is near.
+function Single({ at }: { at: number }): JSX.Element {
+  const box = useRef<HTMLLIElement>(null);
+  const [near, setNear] = useState(false);
+  const card = cards.value.get(at);
+  useEffect(() => {
+    const seen = new IntersectionObserver(([entry]) => entry?.isIntersecting && setNear(true), { rootMargin: "1200px 0px" });
+    if (box.current) seen.observe(box.current);
+    return () => seen.disconnect();
+  }, []);
+  useEffect(() => {
+    if (near || printing.value) loadPage(Math.floor(at / PAGE));
+  }, [near, at, Boolean(card), locked.value, printing.value]);
+  return (
+    <li class="page one" ref={box} style={card ? {} : { height: `${TURN_PX}px` }}>
+      {card ? <ol><Card card={card} before={head.value?.strip?.call[at - 1] ?? ""} /></ol> : near ? <Unloaded first={at} last={at} /> : null}
+    </li>
+  );
+}
+
+// Equal failures are one row, with a step from one to the next.
+function Failed(): JSX.Element | null {
+  const { found } = useAsked((signal) => askHere<Failures>(here("failures"), {}, signal), [version.value, place.value.session]);
+  if (!found?.groups.length) return null;
+  return (
+    <ul class="errs" aria-label="Failures, equal ones together">
+      {found.groups.map((group, at) => <Equal key={at} group={group} />)}
+      {found.more ? <li class="soft">{plural(found.more, "other failure")}</li> : null}
+      {found.answers.length ? (
+        <li>
+          <details>
+            <summary class="soft">{plural(found.answers.length + found.more_answers, "command")} ended with {sameOf(found.answers.map((each) => each.outcome)) || "a code that is an answer"} and did not fail</summary>
+            <ul>{found.answers.map((each) => <li key={each.row}><T code text={each.what} /> <span class="soft">{each.meaning ? `${each.meaning}, ` : ""}{each.outcome}</span> <Go to={{ turn: each.turn, row: each.row, only: "" }} class="link">turn {each.turn}</Go></li>)}</ul>
+          </details>
+        </li>
+      ) : null}
+    </ul>
+  );
+}
+
+// What all of them are; "": they differ.
+function sameOf(all: string[]): string {
+  return all.every((each) => each === all[0]) ? (all[0] ?? "") : "";
+}
+
+function Equal({ group }: { group: Failure }): JSX.Element {
+  const { outcome, what, turns, line } = group;
+  const many = turns.length > 1;
+  const here_ = turns.findIndex((turn, at) => turn === place.value.turn && (group.rows[at] || "") === place.value.row);
+  const show = (at: number): void => go({ turn: turns[at] ?? 0, row: group.rows[at] ?? "" });
+  return (
+    <li class={here_ >= 0 ? "sel" : ""}>
+      <p class="l1">
+        <span class="bad"><T text={outcome} /></span><T code text={what} />
+        <b>{many ? `${count(turns.length)} times` : "once"}</b>
+        <span class="soft">{many ? `turns ${turns[0]} to ${turns.at(-1)}` : `turn ${turns[0]}`}</span>
+        {many && here_ >= 0 ? (
+          <span class="steps num">
+            <button aria-label="The one before" disabled={here_ < 1} onClick={() => show(here_ - 1)}><Icon name="left" /></button>
+            {here_ + 1} of {turns.length}
+            <button aria-label="The next one" disabled={here_ + 1 >= turns.length} onClick={() => show(here_ + 1)}><Icon name="right" /></button>
+          </span>
+        ) : <button class="link" onClick={() => show(0)}>{many ? "Step through" : "Show"}</button>}
+      </p>
+      {line ? <p class="l2"><T code text={line} />{many ? <span class="soft"> the same {count(turns.length)} times{group.differs ? ", but for numbers" : ""}</span> : null}</p> : null}
+    </li>
   );
 }
 
@@ -102,23 +208,31 @@ function Page({ page, total }: { page: number; total: number }): JSX.Element {
   }, []);
   useEffect(() => {
     if (near && size > 0) loadPage(page);
-  }, [near, page, size, known]);
+  }, [near, page, size, known, locked.value]);
   const height = useRef(size * TURN_PX);
   useLayoutEffect(() => {
     if (near && known && box.current) height.current = box.current.offsetHeight;
   });
-  const shown = near && known;
+  const shown = (near || printing.value) && known;
   return (
-    <li class="page" ref={box} style={shown ? {} : { height: `${height.current}px` }}>
+    <li class="page" ref={box} style={shown || printing.value ? {} : { height: `${height.current}px` }}>
       {shown ? (
         <ol>
           {Array.from({ length: size }, (_, at) => cards.value.get(page * PAGE + at)).map((card, at, all) =>
             card ? <Card key={card.call} card={card} before={all[at - 1]?.call ?? cards.value.get(page * PAGE + at - 1)?.call ?? ""} /> : null,
           )}
         </ol>
-      ) : known || size <= 0 ? null : <p class="faint pad">loading turns {page * PAGE + 1} to {page * PAGE + size} …</p>}
+      ) : known || size <= 0 ? null : <Unloaded first={page * PAGE} last={page * PAGE + size - 1} />}
     </li>
   );
+}
+
+function Unloaded({ first, last }: { first: number; last: number }): JSX.Element {
+  const numbers = head.value?.strip?.n ?? [];
+  const named = `${numbers[first] ?? first + 1} to ${numbers[last] ?? last + 1}`;
+  if (printing.value) return <p class="soft pad">Turns {named} were not loaded before this was printed.</p>;
+  if (locked.value) return <p class="soft pad">Turns {named} were not loaded before the recorder was restarted.</p>;
+  return <p class="faint pad">loading turns {named} …</p>;
 }
 
 const AROUND_PX = 1300; // of the view: turns that are loaded, as `Page` does, and a bit
@@ -360,7 +474,7 @@ export function Paragraphs({ text }: { text: string }): JSX.Element {
         const trimmed = piece.replace(/^\n+|\n+$/g, "");
         if (!trimmed) return null;
         if (at % 2) return <pre key={at} class="res" tabIndex={0}><T text={trimmed} /></pre>;
-        return trimmed.split(/\n{2,}/).map((each, n) => <p key={`${at}-${n}`} class="pre"><T text={each} /></p>);
+        return trimmed.split(/\n{2,}/).map((each, n) => <p key={`${at}-${n}`} class="pre" dir="auto"><T text={each} /></p>);
       })}
     </>
   );
@@ -397,7 +511,7 @@ function Tool({ tool }: { tool: ToolCard }): JSX.Element {
     <details class="tool" id={`row-${tool.id}`} open={opened}>
       <summary>
         <span class="name"><T text={tool.name} /></span>
-        <span class="cmd"><T text={within(tool.asked, folder)} /></span>
+        <span class="cmd"><T code text={within(tool.asked, folder)} /></span>
         <span class={failed ? "how bad" : live ? "how now" : "how"}>{live ? "running" : <T text={tool.how} />}</span>
         <span class="took" title={tool.pause_ms ? `then ${took(tool.pause_ms)} until the agent sent the result` : undefined}>{live ? took(Math.max(0, now.value - tool.start_ms)) : took(tool.ms)}</span>
         <Mark cut={Boolean(tool.gap)} />
@@ -581,6 +695,7 @@ function Side({ head }: { head: Head }): JSX.Element | null {
               <p>{each.code ? <><T code text={each.code} /> </> : null}<T text={each.text} /></p>
               <p class="ev">
                 {(each.turns ?? []).filter(Boolean).map((turn) => <Go key={turn} to={{ turn, tab: "conversation" }}>turn {turn}</Go>)}
+                {each.more ? <span class="soft">and {plural(each.more, "more turn")}</span> : null}
                 {each.tab && each.tab !== "conversation" ? <Go to={{ tab: each.tab }}>{each.tab}</Go> : null}
                 {each.alert ? <Go to={{ tab: "alerts", alert: `a${each.alert}` }} class="link">Alert</Go> : null}
                 {each.diff ? <button class="link" onClick={() => go({ diff: `..${each.diff}` }, true)}>Diff</button> : null}

@@ -1,11 +1,13 @@
 // Above the tabs: who and where, the verdict, the line of completeness, the numbers.
 
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
 import { go, place } from "../address";
 import type { Clause, Head, Numbers } from "../shapes";
-import { ended, gone, leftOut, now, retry, running, stale } from "../state";
+import { reopened } from "../source";
+import { ended, gone, leftOut, locked, now, retry, running, stale } from "../state";
 import { amount, clock, count, day, home, money, percent, plural, short, took } from "../words";
-import { Go, Icon, Mark, T } from "./bits";
+import { Copy, Go, Icon, Mark, Sheet, T } from "./bits";
 
 export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu: () => void; onSave: () => void; menu: boolean }): JSX.Element {
   const length = head ? (running.value ? now.value : head.end_ms) - head.start_ms : 0;
@@ -24,10 +26,10 @@ export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu:
               ? <span class="now nowrap"><i class="dot on" aria-hidden="true" /> live, {took(Math.max(0, length))}</span>
               : <span class="num nowrap">{day(head.start_ms).toLowerCase()} {clock(head.start_ms).slice(0, 5)}, {took(Math.max(0, length))}</span>}
           </>
-        ) : <span class="faint">{place.value.view ? "all recordings" : "no session"}</span>}
+        ) : <span class="faint">{place.value.view === "sessions" ? "all sessions" : place.value.view ? "all recordings" : "no session"}</span>}
       </p>
       <button class="icon" aria-label="Search" title="Search (/)" onClick={() => go({ find: "" }, true)}><Icon name="find" /></button>
-      {head ? <button class="icon opt" aria-label="Save this view" title="Save this view as a file (e)" onClick={onSave}><Icon name="export" /></button> : null}
+      {head ? <button class="icon opt" aria-label="Save" title="Save as a file, or print (e)" onClick={onSave}><Icon name="export" /></button> : null}
       <button class="icon opt" aria-label="Keys" title="Keys (?)" onClick={() => go({ keys: true }, true)}><Icon name="keys" /></button>
     </div>
   );
@@ -43,6 +45,7 @@ export function Banner(): JSX.Element | null {
       </p>
     );
   }
+  if (locked.value) return <Locked />;
   if (stale.value) {
     const since = Math.max(0, now.value - stale.value);
     return (
@@ -61,6 +64,29 @@ export function Banner(): JSX.Element | null {
     );
   }
   return null;
+}
+
+const SERVE = "agentsight-rx serve";
+
+// The server was started again: what is loaded stays, and the new address goes on at this place.
+function Locked(): JSX.Element {
+  const [wrong, setWrong] = useState(false);
+  return (
+    <div class="banner locked" role="alert">
+      <p><b>The recorder was restarted with a new key. Open it again:</b> <code class="cmd">{SERVE}</code><Copy text={SERVE} what="the command" /></p>
+      <label>
+        <span>What you see is from {clock(locked.value)} and stays here. To go on at this place, paste the new address:</span>
+        <input
+          type="url" placeholder="http://127.0.0.1:7395/#token=…" aria-invalid={wrong} onInput={(event) => {
+            const found = reopened(event.currentTarget.value);
+            setWrong(Boolean(event.currentTarget.value) && !found);
+            if (found) location.assign(found);
+          }}
+        />
+        {wrong ? <span role="alert">This address has no token: paste all of it, with everything behind the #.</span> : null}
+      </label>
+    </div>
+  );
 }
 
 export function Verdict({ clauses }: { clauses: Clause[] }): JSX.Element {
@@ -84,19 +110,26 @@ export function Whole({ head }: { head: Head }): JSX.Element {
         <Mark cut />
         <span>
           <b>{NUMBER_WORDS[missing] ?? `${missing} things`} {missing === 1 ? "is" : "are"} missing.</b>{" "}
-          <T text={(whole.said ?? []).join(", and ")} />. <Go to={{ tab: "health" }}>Show where</Go>
+          <T text={(whole.said ?? []).join(", and ")} />. {agreement(whole)} <Go to={{ tab: "health" }}>Show where</Go>
         </span>
       </p>
     );
   }
-  if (whole.file) return <p class="whole"><span><b>From the agent's own file.</b> No program, file or connection was seen.{whole.gone ? ` ${whole.gone}` : ""}</span></p>;
+  if (whole.file) return <p class="whole"><Sheet /><span><b>From the agent's own file.</b> No program, file or connection was seen.{whole.gone ? ` ${whole.gone}` : ""}</span></p>;
   const live = whole.state === "so_far" && !ended.value;
   return (
     <p class="whole">
       <Mark />
-      <span><b>{live ? "Nothing lost so far." : whole.hooked ? "Nothing is missing of what breakpoints show." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : whole.hooked ? `Seen ${whole.hooked}.` : whole.records ? `All ${count(whole.records)} records of the kernel arrived, and every program with traffic was read.` : "Every stage counted its input and its output, and none lost anything."}</span>
+      <span><b>{live ? "Nothing lost so far." : whole.hooked ? "Nothing is missing of what breakpoints show." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : whole.hooked ? `Seen ${whole.hooked}.` : whole.records ? `All ${count(whole.records)} records of the kernel arrived, and every program with traffic was read.` : "Every stage counted its input and its output, and none lost anything."} {agreement(whole)}</span>
     </p>
   );
+}
+
+// What the agent's own file says of a recorded session.
+function agreement(whole: NonNullable<Head["whole"]>): string {
+  if (!whole.compared) return "";
+  const calls = `${count(whole.found ?? 0)} of ${plural(whole.compared, "call")}`;
+  return whole.found && whole.state !== "not_whole" ? `The agent's own file agrees (${calls}).` : `The agent's own file has ${calls}.`;
 }
 
 // Has a vendor said how many tokens there were? Zero is not the same as unknown.
@@ -141,7 +174,20 @@ export function Facts({ head }: { head: Head }): JSX.Element {
           </small>
         </dd>
       </div>
+      <Latency numbers={n} />
     </dl>
+  );
+}
+
+// First words and tools, the middle and the slow end; a click shows each.
+function Latency({ numbers }: { numbers: Numbers }): JSX.Element | null {
+  const rows = ([["first word", numbers.first_word], ["a tool", numbers.a_tool]] as const).filter(([, spread]) => spread?.count);
+  if (!rows.length) return null;
+  return (
+    <div class="lat">
+      <dt><span>Latency</span><span>p50</span><span>{rows.every(([, spread]) => spread?.few) ? "max" : "p95"}</span></dt>
+      {rows.map(([name, spread]) => <dd key={name}><Go to={{ tab: "timeline", of: "latency", row: "" }}>{name}</Go><span>{took(spread!.p50 ?? 0)}</span><b title={spread!.few ? "the longest: there are less than 20" : undefined}>{took(spread!.p95 ?? 0)}{spread!.few && rows.some(([, each]) => !each?.few) ? " max" : ""}</b></dd>)}
+    </div>
   );
 }
 

@@ -21,11 +21,11 @@ function One({ block }: { block: Block }): JSX.Element {
     case "rule":
       return <hr />;
     case "heading": // of a text within the page: no heading of the page itself
-      return <p class={`md-h md-${Math.min(block.level, 4)}`}><Line text={block.text} /></p>;
+      return <p class={`md-h md-${Math.min(block.level, 4)}`} dir="auto"><Line text={block.text} /></p>;
     case "quote":
       return <blockquote><Blocks blocks={block.blocks} /></blockquote>;
     case "list": {
-      const items = block.items.map((each, at) => <li key={at}>{each.length === 1 && each[0]!.kind === "text" ? <span class="pre"><Line text={each[0]!.text} /></span> : <Blocks blocks={each} />}</li>);
+      const items = block.items.map((each, at) => <li key={at}>{each.length === 1 && each[0]!.kind === "text" ? <span class="pre" dir="auto"><Line text={each[0]!.text} /></span> : <Blocks blocks={each} />}</li>);
       return block.ordered ? <ol class="md" start={block.start}>{items}</ol> : <ul class="md">{items}</ul>;
     }
     case "table":
@@ -38,7 +38,7 @@ function One({ block }: { block: Block }): JSX.Element {
         </div>
       );
     case "text":
-      return <p class="pre"><Line text={block.text} /></p>;
+      return <p class="pre" dir="auto"><Line text={block.text} /></p>;
   }
 }
 

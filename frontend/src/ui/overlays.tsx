@@ -76,7 +76,7 @@ function sent(value: Value): string {
 }
 
 function Differences({ found }: { found: DiffBody }): JSX.Element {
-  if (found.missing) return <p class="note"><T text={found.missing} /></p>;
+  if (found.missing && !found.lines?.length) return <p class="note"><T text={found.missing} /></p>;
   const parameters = found.parameters ?? [];
   const lines = found.lines ?? [];
   const changed = lines.filter((line) => line.change !== "same");
@@ -84,7 +84,8 @@ function Differences({ found }: { found: DiffBody }): JSX.Element {
   return (
     <>
       {(found.uncached ?? 0) >= 1000 ? <p class="note calm"><span><b>The cache was lost.</b> {amount(found.uncached ?? 0)} tokens that were in the cache were paid again.</span></p> : null}
-      {!parameters.length && !tools.length && !changed.length ? <p class="soft">Nothing changed: both requests are the same.</p> : null}
+      {found.missing ? <p class="note"><T text={`Incomplete: ${found.missing}`} /></p> : null}
+      {!found.missing && !parameters.length && !tools.length && !changed.length ? <p class="soft">Nothing changed: both requests are the same.</p> : null}
       {parameters.length ? (
         <>
           <h3 class="h">Parameters</h3>
@@ -92,7 +93,7 @@ function Differences({ found }: { found: DiffBody }): JSX.Element {
             {parameters.map((each) => <tr key={each.name}><td><code>{each.name}</code></td><td><del><T text={sent(each.first)} /></del></td><td><ins><T text={sent(each.second)} /></ins></td></tr>)}
           </tbody></table>
         </>
-      ) : <p class="fold">the parameters are the same</p>}
+      ) : found.missing ? null : <p class="fold">the parameters are the same</p>}
       {tools.length ? <><h3 class="h">Tools</h3><ul class="marks">{tools.map(([sign, tool]) => <li key={`${sign}${tool}`}><span class="sg">{sign}</span><T code text={tool ?? ""} /></li>)}</ul></> : null}
       <h3 class="h">Messages</h3>
       {lines.map((line, at) => {
@@ -204,7 +205,7 @@ function Exchange({ found }: { found: CallBody }): JSX.Element {
       {found.missing ? <p class="note"><T text={`Incomplete: ${found.missing}`} /></p> : null}
       <dl class="pairs">
         <dt>model</dt><dd><T text={found.model ?? ""} />{found.answered_by ? <> (answered by <T text={found.answered_by} />)</> : null} at <T text={found.host || found.provider || "?"} />{found.through ? <> through <T text={found.through} /></> : null}</dd>
-        <dt>parameters</dt><dd><T code text={Object.entries(found.parameters ?? {}).filter(([name]) => name !== "model").map(([name, value]) => `${name}=${value}`).join("  ") || "none"} /></dd>
+        <dt>parameters</dt><dd><T code text={Object.entries(found.parameters ?? {}).filter(([name]) => name !== "model").map(([name, value]) => `${name}=${value}`).join("  ") || (found.missing ? "not known" : "none")} /></dd>
         {found.tools?.length ? <><dt>{plural(found.tools.length, "tool")}</dt><dd><T text={found.tools.join(", ")} /></dd></> : null}
         <dt>ended</dt><dd>{found.error ? <span class="bad"><T text={found.error} /></span> : found.finish || "not seen"}{found.status ? `, HTTP ${found.status}` : ""}</dd>
         {found.cost ? <><dt>cost</dt><dd>{money(found.cost)} <span class="faint"><T text={found.cost_by ?? ""} /></span></dd></> : null}
@@ -383,15 +384,17 @@ function places(words: string): Choice[] {
 
 const KEYS: [string, string][] = [
   ["⌘K /", "search everything"], ["j k", "next turn, turn before"], ["p", "the prompt that the turn works on"], ["] [", "next session, session before"], ["1–9", "tab"], ["d", "diff with the request before"], ["w", "the call whole"],
-  ["n N", "next, previous trouble or gap"], ["o", "open or fold the tools of the turn, or the small parts (Context)"], ["f", "follow, or stop"], ["space", "play (Timeline)"], ["+ − 0", "zoom (the turns above, Timeline)"], ["e", "save what this view shows, as JSON"],
+  ["x", "all turns, failed, gaps, changed files, prompts"], ["n N", "next, previous trouble or gap"], ["o", "open or fold the tools of the turn, or the small parts (Context)"], ["f", "follow, or stop"], ["space", "play (Timeline)"], ["+ − 0", "zoom (the turns above, Timeline)"], ["⌘P", "print this view, with all its turns"], ["e", "save as a file"],
   ["t", "light or dark"], ["?", "these keys"], ["esc", "close, then clear the selection"],
 ];
 
 const CONTEXT_KEY: [string, string] = ["c", "Context"];
 const ALERT_KEYS: [string, string][] = [["g", "Alerts"], ["j k", "next alert, alert before (Alerts)"], ["w", "the next that waits (Alerts)"], ["o", "open or fold (Alerts)"], ["a y", "the entry that allows it, copy it"], ["s", "seen, or not seen"]];
+const LIST_KEYS: [string, string][] = [["j k", "next session, session before"], ["x", "select, a third takes the place of the second"], ["c", "compare the two"], ["↵", "open"], ["/", "title, folder or branch"], ["y", "fold the year"], ["h", "this machine"], ["t", "light or dark"], ["⌘K", "search everything"], ["esc", "clear the selection, then the filters"]];
 const MACHINE_KEY: [string, string] = ["h", "this machine"];
 
 function allKeys(): [string, string][] {
+  if (place.value.view === "sessions" && !place.value.session) return LIST_KEYS;
   const alerts = hasAlerts(head.value) || !place.value.session ? ALERT_KEYS : [];
   return [...KEYS, ...(hasContext(head.value) ? [CONTEXT_KEY] : []), ...(hasMachine() ? [MACHINE_KEY] : []), ...alerts];
 }

@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Bar, fallsOf, type Flagged, flagsOf, foldOf, HEIGHT, numbersOf, type Plot, plotted, type Scale, scaleOf, taken, WORDS, wordsOf, zoomedTurns } from "../bars";
 import { place } from "../address";
+import { shown } from "../only";
 import { type AlertColumns, FAILED, MISSING, STATES, type Strip, SUB_AGENT } from "../shapes";
 import { following, head, indexOf, running, select, turnsOf } from "../state";
 import { amount, plural } from "../words";
@@ -119,16 +120,19 @@ function alertsIn(bar: Bar): number {
 
 function Chart(props: { strip: Strip; plot: Plot; scale: Scale; width: number; selected: number; live: boolean; alerts: AlertColumns }): JSX.Element {
   const { strip, plot, scale, width, selected, live, alerts } = props;
+  const only = place.value.only;
   return useMemo(() => {
     const { pitch, wide, bars } = plot;
+    const lit = new Set(only ? shown.value : []);
+    const dim = (bar: Bar): boolean => Boolean(only) && !Array.from({ length: bar.last - bar.first + 1 }, (_, at) => bar.first + at).some((at) => lit.has(at));
     const ring = Math.floor((selected - plot.from) / plot.fold);
     const newest = (bars[bars.length - 1]?.last ?? -1) === strip.n.length - 1;
     const flags = flagsOf(plot, alerts, width, scale.full, indexOf);
     return (
-      <svg width={width} height={HEIGHT + 30} aria-hidden="true">
+      <svg width={width} height={HEIGHT + 30} viewBox={`0 0 ${width} ${HEIGHT + 30}`} aria-hidden="true">
         <g transform="translate(0 2)">
           {pitch < 26 ? <rect class="s-bg" width={Math.min(width, bars.length * pitch)} height={HEIGHT} rx="3" /> : null}
-          {bars.map((bar, at) => <Column key={bar.first} bar={bar} x={at * pitch} wide={wide} own={pitch >= 26} full={scale.full} now={live && newest && at === bars.length - 1} />)}
+          {bars.map((bar, at) => <Column key={bar.first} dim={dim(bar)} bar={bar} x={at * pitch} wide={wide} own={pitch >= 26} full={scale.full} now={live && newest && at === bars.length - 1} />)}
           {[...fallsOf(strip, plot)].map(([bar, x]) => <path key={`f${bar.first}`} class="s-fell" d={`M${x} 0v${HEIGHT}`} />)}
           {flags.map((flag) => <Pole key={flag.first} flag={flag} />)}
           {wordsOf(strip, plot, width, scale.full, selected, flags).map((word) => <text key={`${word.text}${word.x}`} class="s-word" x={word.x} y="11">{word.text}</text>)}
@@ -142,7 +146,7 @@ function Chart(props: { strip: Strip; plot: Plot; scale: Scale; width: number; s
         </g>
       </svg>
     );
-  }, [strip, plot, scale, width, selected, live, alerts]);
+  }, [strip, plot, scale, width, selected, live, alerts, only]);
 }
 
 // A flag whose pole stands on its bar.
@@ -160,7 +164,7 @@ function Pole({ flag }: { flag: Flagged }): JSX.Element {
 }
 
 // A bar, and its trouble on the line under it, where a low bar shows it too: the worst one wins.
-function Column({ bar, x, wide, own, full, now }: { bar: Bar; x: number; wide: number; own: boolean; full: number; now: boolean }): JSX.Element {
+function Column({ bar, dim, x, wide, own, full, now }: { bar: Bar; dim: boolean; x: number; wide: number; own: boolean; full: number; now: boolean }): JSX.Element {
   const missing = Boolean(bar.flags & MISSING);
   const failed = Boolean(bar.flags & FAILED);
   const high = Math.max(1, Math.round((Math.min(bar.context, full) / full) * HEIGHT));
@@ -173,7 +177,7 @@ function Column({ bar, x, wide, own, full, now }: { bar: Bar; x: number; wide: n
   const mark = HEIGHT + 4;
   const piece = wide < 14 ? wide * 0.4 : 6;
   return (
-    <g class="s-bar" data-turns={`${bar.first}-${bar.last}`}>
+    <g class={dim ? "s-bar dim" : "s-bar"} data-turns={`${bar.first}-${bar.last}`}>
       {own ? <rect class="s-bg" x={x} width={wide} height={HEIGHT} rx="3" /> : null}
       <rect class="s-old" x={x} y={top + fresh} width={wide} height={tall - fresh} />
       {missing ? (
@@ -231,6 +235,7 @@ function Caption(props: { strip: Strip; plot: Plot; scale: Scale; zoomed: boolea
   const counted = strip.context.some(Boolean);
   const rest = counted ? `a full bar is ${amount(Math.round(scale.full)).replace(".0 ", " ")}${scale.part ? `, ${scale.part}` : ""}` : "no count of tokens was reported";
   const bar = props.pointed.value;
+  const dimmed = strip.n.length - shown.value.length;
   return (
     <p class="cap">
       <span><i class="sw" />new</span>
@@ -241,7 +246,7 @@ function Caption(props: { strip: Strip; plot: Plot; scale: Scale; zoomed: boolea
       <Waiting />
       {running.value && following.value ? <span><i class="dot on" aria-hidden="true" />following the newest</span> : null}
       <span class="right num">
-        <span>{bar ? readOut(strip, bar) : `${plot.fold > 1 ? `one bar for ${plot.fold} turns; ` : ""}${rest}`}</span>
+        <span>{bar ? readOut(strip, bar) : `${plot.fold > 1 ? `one bar for ${plot.fold} turns; ` : ""}${rest}${dimmed ? `; ${plural(dimmed, "turn")} ${dimmed === 1 ? "is" : "are"} dimmed` : ""}`}</span>
         {zoomed ? <button class="link" onClick={props.onAll}>All {plural(head.value ? turnsOf(head.value) : 0, "turn")}</button> : plot.fold > 1 ? <button class="link" onClick={props.onCloser}>Zoom in</button> : null}
       </span>
     </p>

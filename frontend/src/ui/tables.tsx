@@ -4,16 +4,16 @@ import type { ComponentChildren, JSX } from "preact";
 import { Fragment } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { go, place } from "../address";
-import type { FileLine, HostLine, HttpLine, McpLine, ProcessLine, Rows } from "../shapes";
+import type { HostLine, HttpLine, McpLine, ProcessLine, Rows } from "../shapes";
 import { askHere, head, inFile, version } from "../state";
-import { clock, count, took, within } from "../words";
+import { clock, count, plural, took } from "../words";
 import { Bytes, Copy, Go, Mark, Note, T, Turn } from "./bits";
 
 const COUNT = 200;
 
-interface Loaded<R> { rows: R[]; total: number; folder: string; partial: boolean; error: string; more: () => void; loading: boolean }
+export interface Loaded<R> { rows: R[]; total: number; folder: string; partial: boolean; error: string; more: () => void; loading: boolean; pages: Rows<R> | null }
 
-function useRows<R>(kind: string, words: string, everything: boolean): Loaded<R> {
+export function useRows<R>(kind: string, words: string, everything: boolean, of = ""): Loaded<R> {
   const [pages, setPages] = useState<Rows<R> | null>(null);
   const [error, setError] = useState("");
   const [loading, setLoading] = useState(false);
@@ -22,7 +22,7 @@ function useRows<R>(kind: string, words: string, everything: boolean): Loaded<R>
   const load = (start: number, length: number, known: R[]): void => {
     const number = ++wanted.current;
     setLoading(true);
-    askHere<Rows<R>>(path, { since: start, count: length, ...(words ? { q: words } : {}) }).then(
+    askHere<Rows<R>>(path, { since: start, count: length, ...(words ? { q: words } : {}), ...(of ? { of } : {}) }).then(
       (found) => {
         if (number !== wanted.current) return;
         setPages({ ...found, rows: [...known, ...found.rows] });
@@ -42,7 +42,7 @@ function useRows<R>(kind: string, words: string, everything: boolean): Loaded<R>
   }, [path, words, version.value]);
   const rows = pages?.rows ?? [];
   return {
-    rows, total: pages?.total ?? 0, folder: pages?.folder ?? head.value?.cwd ?? "", partial: pages?.partial ?? false, error, loading,
+    rows, pages, total: pages?.total ?? 0, folder: pages?.folder ?? head.value?.cwd ?? "", partial: pages?.partial ?? false, error, loading,
     more: () => {
       if (!loading && rows.length < (pages?.total ?? 0)) load(rows.length, COUNT, rows);
     },
@@ -98,10 +98,21 @@ function Frame<R>(props: {
           </table>
         </div>
       ) : found.loading || found.error ? null : <p class="soft">{words ? `Nothing contains "${words}".` : props.none}</p>}
-      {found.partial ? <p class="note"><Mark cut /><span>Only the newest ones were looked at: this recording has more. A report has all.</span></p> : null}
+      {found.partial ? (
+        <p class="note"><Mark cut /><span><b>{props.kind === "files" ? "Of files that were read, only the newest are shown." : `Only the newest ${props.title} are shown.`}</b>
+          {props.kind !== "files" && found.pages?.command ? <> <T code text={found.pages.command} /><Copy text={found.pages.command} what="the command" /></> : null}</span></p>
+      ) : null}
       <p ref={end} class="more">{found.rows.length < found.total ? `${count(found.rows.length)} of ${count(found.total)}` : ""}</p>
     </>
   );
+}
+
+// Written files that are not held, and the command that shows them.
+export function Unheld({ pages }: { pages: Rows<unknown> }): JSX.Element {
+  const { unheld, kinds, command } = pages;
+  const shown = kinds["written"] ?? 0;
+  const held = unheld < 0 ? "Not all written files are shown." : `${count(unheld)} of ${plural(shown + unheld, "written file")} ${unheld === 1 ? "is" : "are"} not shown.`;
+  return <p class="note"><Mark cut /><span><b>{held}</b> <T code text={command} /><Copy text={command} what="the command" /></span></p>;
 }
 
 export function Processes(): JSX.Element {
@@ -118,30 +129,6 @@ export function Processes(): JSX.Element {
         { title: "began", kind: "n", cell: (row) => clock(row.start_ms) },
         { title: "lasted", kind: "n", cell: (row) => took(row.ms) },
         { title: "end", look: (row) => (row.bad ? "bad nowrap" : "soft nowrap"), cell: (row) => row.end },
-      ]}
-    />
-  );
-}
-
-const KINDS: Record<string, string> = {
-  written: "written", removed: "removed", moved: "moved", refused: "refused", temporary: "made and removed again", read: "read",
-  failed: "not there", device: "devices",
-};
-
-export function Files(): JSX.Element {
-  return (
-    <Frame<FileLine>
-      kind="files" title="files" none="No file was touched, or the recording was made without --files." name={(row) => row.path}
-      group={(row) => ({ title: KINDS[row.kind] ?? row.kind, look: row.kind === "refused" ? "bad" : "" })}
-      columns={[
-        { title: "file", cell: (row, folder) => (
-          <><span class="path"><T code text={within(row.path, folder)} />{row.target ? <> → <T code text={within(row.target, folder)} /></> : null}<Copy text={row.path} what="the path" /></span>{row.error ? <span class={row.kind === "refused" ? "bad small" : "soft small"}> {row.error}{(row.errors ?? 0) > 1 ? `, ${row.errors} times` : ""}</span> : null}</>
-        ) },
-        { title: "by", look: () => "soft", cell: (row) => <T text={row.by ?? ""} /> },
-        { title: "turn", cell: (row) => <>{row.turn ? <Turn n={row.turn} /> : null}{row.prompt ? <Go to={{ turn: row.asked ?? 0, tab: "conversation" }} class="for" title="The prompt for which it was done"><T text={row.prompt} /></Go> : null}</> },
-        { title: "written", kind: "n", cell: (row) => <Bytes n={row.written} /> },
-        { title: "read", kind: "n", cell: (row) => <Bytes n={row.read} /> },
-        { title: "last", kind: "n", cell: (row) => clock(row.last_ms ?? 0) },
       ]}
     />
   );

@@ -10,12 +10,12 @@ import pytest
 import typer
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.report import calls, context, files, lists, mcp, recordings, tokens, tools, transcripts
+from agentsight_rx.cli.report import calls, context, files, find, lists, mcp, recordings, tokens, tools, transcripts
 from agentsight_rx.cli.report.recordings import Recorded
 from agentsight_rx.cli.report.shown.ask import Compacted
 from agentsight_rx.cli.report.shown.screen import Columns
 from agentsight_rx.cli.report.summary import COLUMNS as SUMMARY
-from agentsight_rx.view import AlertRow, AuditRow, SessionRow, ToolRow
+from agentsight_rx.view import AlertRow, AuditRow, ToolRow
 from agentsight_rx.view.queries.calls.call import WholeCall
 from agentsight_rx.view.queries.calls.costs import PricedCall
 from agentsight_rx.view.queries.calls.mcp import McpRequest
@@ -41,6 +41,7 @@ ANSWERS: dict[str, Any] = {
     "calls": PricedCall,
     "call": WholeCall,
     "prompts": PromptLine,
+    "find": find.FoundText,
     "tools": ToolRow,
     "files": FileUse,
     "mcp": McpRequest,
@@ -49,7 +50,7 @@ ANSWERS: dict[str, Any] = {
     "timeline": Moment,
     "audit": AuditRow,
     "alerts": AlertRow,
-    "sessions": SessionRow,
+    "sessions": lists.SessionLine,
     "tokens": TokenGroup,
     "context": ContextReport,
     "cache": CacheLoss,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsight_rx.events import Event, Origin, ProcessExec, ProcessExit, ProcessFork
-from agentsight_rx.llm.agents.answers import ANSWERS, Answer, finds_nothing, is_answer
+from agentsight_rx.llm.agents.answers import ANSWERS, Answer, finds_nothing, is_answer, meaning_of
 from agentsight_rx.view import Fold, ProcessRow
 
 
@@ -150,6 +150,20 @@ def test_a_signal_is_no_answer() -> None:
     lives.begins(100, "grep", "x", ppid=1)
     lives.ends(100, 1, ppid=1, signal=9)
     assert "killed" == lives.rows()[100]
+
+
+@pytest.mark.parametrize(
+    ("argv", "meaning"),
+    [
+        (("grep", "x", "f"), "no line was selected"),
+        (("/bin/bash", "-c", "cd src && rg -n x"), "no line was selected"),
+        (("git", "diff", "--quiet"), "there are differences"),
+        (("bash", "-c", "make"), ""),
+        ((), ""),
+    ],
+)
+def test_an_answer_has_a_meaning(argv: tuple[str, ...], meaning: str) -> None:
+    assert meaning == meaning_of(argv, 1)
 
 
 @pytest.mark.parametrize("command", ["grep x /dev/null", "cmp /dev/null /dev/zero", "test -f /nowhere", "expr 0", "readlink /"])

@@ -107,6 +107,14 @@ def test_a_truncated_stream_gives_its_text_so_far_and_no_end(size: int) -> None:
     assert WHOLE.text.startswith(reader.reply().text)
 
 
+def test_what_is_cached_for_an_hour_is_counted() -> None:
+    created = {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4}
+    counts = {"input_tokens": 5, "output_tokens": 1, "cache_creation_input_tokens": 7, "cache_creation": created}
+    expected = Usage(input=5, output=7, cache_creation=7, cache_creation_1h=4)
+    assert read(start(usage=counts), event("message_delta", delta={}, usage={"output_tokens": 7})).reply().usage == expected
+    assert whole(usage={"iterations": [counts, counts]}).usage == Usage(10, 2, cache_creation=14, cache_creation_1h=8)
+
+
 def test_the_usage_of_a_lone_message_delta_counts_and_zeros_do_not_reset_it() -> None:
     last = event("message_delta", delta={}, usage={"input_tokens": 0, "output_tokens": 7, "cache_read_tokens": None})
     reader = read(start(usage={"input_tokens": 5, "output_tokens": 1, "cache_read_input_tokens": 2}), last)

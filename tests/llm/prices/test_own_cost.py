@@ -65,6 +65,24 @@ def test_the_parts_of_a_cost_are_those_of_the_list() -> None:
     assert Decimal("0.008625") == found.usd
 
 
+@pytest.mark.parametrize("label", ["anthropic", "aws.bedrock"])
+def test_a_cache_that_is_kept_for_an_hour_costs_twice_the_input(label: str) -> None:
+    model = {"aws.bedrock": "anthropic.claude-sonnet-4-5-20250929-v1:0"}
+    name = model.get(label, "claude-sonnet-4-5")
+    brief, hourly, mixed = (
+        cost(label, name, Usage(cache_creation=1000, cache_creation_1h=number)).cache_write for number in (0, 1000, 400)
+    )
+    twice = 2 * cost(label, name, Usage(1000)).input
+    assert hourly == twice > brief
+    assert mixed == (brief * 6 + hourly * 4) / 10
+    assert cost(label, name, Usage(cache_creation=1000, cache_creation_1h=9999)).cache_write == twice, "it is a part of it"
+
+
+def test_a_price_without_a_price_of_an_hour_is_the_price_of_writing() -> None:
+    found = cost("openai", "gpt-5-mini", Usage(1000, cache_creation=1000, cache_creation_1h=500))
+    assert found.cache_write == found.input
+
+
 def test_a_long_prompt_costs_what_long_prompts_cost() -> None:
     short, long = (
         cost("gcp.gen_ai", "gemini-2.5-pro", Usage(100_000)),

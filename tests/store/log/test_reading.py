@@ -32,9 +32,9 @@ from agentsight_rx.store.log.reading import (
     read_events,
     read_events_of_now,
     read_exchange,
-    whole_call,
 )
 from agentsight_rx.store.log.resuming import CHECKPOINT, Checkpoint, resume
+from agentsight_rx.store.log.whole import whole_call
 from agentsight_rx.store.rows.ids import call_id
 from agentsight_rx.store.rows.tables import EXCHANGES, HEADS, LOG, SEGMENTS, Position, Segment
 from agentsight_rx.store.state import PACKS, MemoryStore, Put

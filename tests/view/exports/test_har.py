@@ -89,6 +89,12 @@ def test_haralyzer_reads_every_exchange_of_a_recording(tmp_path: Path) -> None:
     assert page.entries[0].time == 6200
 
 
+def test_entries_stand_in_the_order_in_which_they_began(tmp_path: Path) -> None:
+    events = asked(), asked(3, exchange=2), answered(8, exchange=2), answered(20)
+    began = [each["startedDateTime"] for each in exported(tmp_path, *events)["log"]["entries"]]
+    assert ["2025-11-27T18:00:04.000Z", "2025-11-27T18:00:04.003Z"] == began
+
+
 def test_an_entry_has_bodies_heads_and_times(tmp_path: Path) -> None:
     found = entry(tmp_path, asked(), answered())
     assert found["request"]["url"] == "https://a.example/v1/x?a=1&b=%20"

@@ -29,12 +29,12 @@ from agentsight_rx.view.page import Picture, answer
 from agentsight_rx.view.page import picture as module
 from agentsight_rx.view.page.picture import WHOLE
 from agentsight_rx.view.queries.calls import lookup as call_lookup
-from agentsight_rx.view.queries.effects import causes
+from agentsight_rx.view.queries.effects import causes, file_lines
 from tests.store.rows.test_kind_weights import bytes_of
 
 PRICES = Prices(today=datetime.date(2026, 11, 27))
 TABS = ("turns", "timeline", "processes", "files", "network", "mcp", "http")
-SIZES = [(each, name) for each in (module, call_lookup, causes) for name in vars(each) if name.endswith("_SIZE")]
+SIZES = [(each, name) for each in (module, call_lookup, causes, file_lines) for name in vars(each) if name.endswith("_SIZE")]
 LESS = 40  # times as small as in the product, so that a small recording is too large
 
 

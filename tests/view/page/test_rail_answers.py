@@ -16,6 +16,7 @@ from agentsight_rx.store.rows.tables import CALLS, HTTP
 from agentsight_rx.store.state import MemoryStore
 from agentsight_rx.view import SessionRow
 from agentsight_rx.view.page import PageError, Picture, answer
+from agentsight_rx.view.page.head import CHANGED, FAILED, PROMPTED
 from agentsight_rx.view.queries.reading import rows_of
 from tests.view.page.story import SESSION, Story, parcel, stored
 
@@ -47,7 +48,7 @@ def sentence(head: Any) -> str:
 def test_the_rail_has_one_row_for_the_session_with_its_plan_cost_and_context() -> None:
     (row,) = asked("sessions")
     assert ("Claude Code", "claude-sonnet-4-5", "5 of 6: review", 12) == (row["agent"], row["model"], row["step"], row["turns"])
-    assert 0 < row["cost"]["usd"] < 1
+    assert 0 < row["usd"] < 1
     assert 0.6 < row["left"] < 0.7
 
 
@@ -91,8 +92,31 @@ def test_the_strip_has_a_column_for_each_turn_and_marks_trouble() -> None:
     strip = here()["strip"]
     assert [1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14] == strip["n"]
     flags = dict(zip(strip["n"], strip["flags"], strict=True))
-    assert (0, 1, 2, 1) == (flags[4], flags[5], flags[11], flags[13])
+    assert (0, 1, 2, 1) == (flags[4], flags[5], flags[11] & ~CHANGED, flags[13])
     assert {len(column) for column in strip.values()} == {12}
+
+
+def test_the_strip_says_which_turns_changed_files_and_which_began_with_a_prompt() -> None:
+    strip = here()["strip"]
+    flags = dict(zip(strip["n"], strip["flags"], strict=True))
+    assert [6, 11] == [turn for turn, flag in flags.items() if flag & CHANGED]
+    assert [1] == [turn for turn, flag in flags.items() if flag & PROMPTED]
+
+
+def test_equal_failures_are_one_row() -> None:
+    groups = here("failures")["groups"]
+    assert [("exit 1", "pytest -k rounding -x", [7, 8, 9]), ("exit 1", "pytest -q tests/test_rounding.py", [5])] == [
+        (each["outcome"], each["what"], each["turns"]) for each in groups[:2]
+    ]
+    assert ("HTTP 529", "api.anthropic.com/v1/messages", [""]) == tuple(
+        groups[-1][name] for name in ("outcome", "what", "rows")
+    )
+
+
+def test_each_failed_turn_of_the_strip_is_in_a_group_of_failures() -> None:
+    strip, groups = here()["strip"], here("failures")["groups"]
+    failed = {turn for turn, flag in zip(strip["n"], strip["flags"], strict=True) if flag & FAILED}
+    assert failed == {turn for group in groups for turn in group["turns"]}
 
 
 def test_the_strip_goes_on_where_the_page_has_it() -> None:

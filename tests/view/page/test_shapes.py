@@ -48,23 +48,27 @@ from agentsight_rx.view.page.funnel import HealthPage, Missing, Stage
 from agentsight_rx.view.page.head import Head, Numbers, Step, Strip
 from agentsight_rx.view.page.lanes import Curve, Lane, Lanes
 from agentsight_rx.view.page.machine import Days, Dear, Machine, RecorderLine
-from agentsight_rx.view.page.rail import RailRow
 from agentsight_rx.view.page.signals import Signal
 from agentsight_rx.view.page.tables import Table
-from agentsight_rx.view.page.words import FileLine, Gap, HostLine, HttpLine, McpLine, ProcessLine
+from agentsight_rx.view.page.words import FileChange, FileLine, FileStory, Gap, HostLine, HttpLine, McpLine, ProcessLine
 from agentsight_rx.view.queries.calls.costs import CostSum
 from agentsight_rx.view.queries.calls.diff import Changed
+from agentsight_rx.view.queries.sessions.failures import Answered, Failure, Failures
+from agentsight_rx.view.queries.sessions.latency import Latency, Slow, Spread
+from agentsight_rx.view.queries.sessions.listing import ListRow, Sums
 from agentsight_rx.view.queries.sessions.verdict import Clause
 
 PAGE = (Path(__file__).parents[3] / "frontend" / "src" / "shapes.ts").read_text()
 
 _OTHER_NAMES: dict[type[Struct], str] = {CostSum: "Cost", Wholeness: "Whole", Line: "LogLine", Lines: "LogPage", Table: "Rows"}
 _ANSWERS: tuple[type[Struct], ...] = (
-    AlertColumns, AlertLine, AlertList, AlertMark, AlertPart, AlertProof, AlertWhole, Days, Dear, Halt, Machine, RecorderLine,
+    AlertColumns, AlertLine, AlertList, AlertMark, AlertPart, AlertProof, AlertWhole, Answered, Failure, Failures,
+    Days, Dear, Latency, Slow, Spread, Halt, Machine, RecorderLine,
     Body, CallBody, Clause, ContextBlock, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum,
-    ContextThread, ContextTurn, CostSum, DiffBody, DiffLine, FileLine, Found, Gap, Head, HealthPage, Hit, HostLine, HttpLine,
-    Lane, Lanes, Line, Lines, McpLine, Missing, Numbers, ProcessLine, Program, Prompt, RailRow, Read, Signal, Stage, Step,
-    Strip, SubAgent, Table, Text, ToolCard, TurnCard, Turns, Wholeness,
+    ContextThread, ContextTurn, CostSum, DiffBody, DiffLine, FileChange, FileLine, FileStory,
+    Found, Gap, Head, HealthPage, Hit, HostLine, HttpLine,
+    Lane, Lanes, Line, Lines, ListRow, McpLine, Missing, Numbers, ProcessLine, Program, Prompt, Read, Signal, Stage, Step,
+    Strip, SubAgent, Sums, Table, Text, ToolCard, TurnCard, Turns, Wholeness,
 )  # fmt: skip
 _WITHIN: dict[type[Struct], tuple[str, str]] = {  # those without a name: in a field of another
     Curve: ("Lanes", "curve"),

@@ -31,16 +31,19 @@ from ....core.errors import StoreError, UsageError
 from ....core.messages import program
 from ....llm.prices import Prices
 from ....runtime.recording.price_file import load_prices
+from ....store.reasons import FILE_SAYS
+from ....store.rows.kinds import SAID
+from ....store.rows.tables import RUNS
 from ....store.state import LmdbStore, Store, is_being_written
 from ....store.state import compact as compacted
 from ....store.words import count, data_size
-from ....view import AnyRow
-from ....view.queries import Selection
+from ....view import AnyRow, SessionRow
+from ....view.queries import Selection, sessions_named
 from ....view.queries.choosing import selection_of
 from ....view.snapshot.schema import value_of
 from ...flags.filters import TEXT, asks_for_json
 from ...flags.group import HOW, WHICH, Group, flag, flattened
-from ...places.stores import imported, newest_store
+from ...places.stores import all_stores, imported, newest_store
 from ...program.errors import has_colour, write_line
 from .screen import Line, Screen, Whole, render
 
@@ -86,16 +89,18 @@ T = TypeVar("T")
 
 _WIDTH = 100  # cells, where there is no terminal
 _NARROWEST = 40
+_CHOOSING = ("since", "until", "session", "agent", "project", "pid")  # flags
 
 
 class Flags(Group, frozen=True):
     """The flags that every report has, as given."""
 
-    db: Annotated[Path | None, flag(WHICH, "--db", "The store; without it the newest recording.", "PATH")] = None
+    db: Annotated[Path | None, flag(WHICH, "--db", "The store; without it the newest one, or all.", "PATH")] = None
     since: Annotated[str | None, flag(WHICH, "--since", "From then on: 2h, today, 14:30, 2026-11-27T18:00Z.", "TIME")] = None
     until: Annotated[str | None, flag(WHICH, "--until", "Before then, written in the same ways.", "TIME")] = None
     session: Annotated[str | None, flag(WHICH, "--session", "This session (begin of its id), or newest.", "ID")] = None
     agent: Annotated[str | None, flag(WHICH, "--agent", "The sessions of this agent, such as claude.", "NAME")] = None
+    project: Annotated[str | None, flag(WHICH, "--project", "The sessions in this folder, or its last name.", "DIR")] = None
     pid: Annotated[int | None, flag(WHICH, "-p --pid", "What this process did.", "PID", min=1)] = None
     limit: Annotated[int | None, flag(WHICH, "-n --limit", "The newest so many.", "N", min=1)] = None
     show_all: Annotated[bool, flag(WHICH, "--all", "All of it, not only the newest.")] = False
@@ -124,19 +129,21 @@ class Ask:
             colour=terminal and has_colour(os.environ),
             now_ms=self.now_ms,
         )
-        self._open: list[LmdbStore] = []
+        self._open: dict[Path, LmdbStore] = {}
 
     def __enter__(self) -> Ask:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None:
-        for store in self._open:
+        for store in self._open.values():
             store.close()
 
     @cached_property
     def path(self) -> Path:
-        """The file of the store."""
-        path = newest_store(self.flags.db)
+        """The file of the store: the given one, else the newest that has the session, else the newest."""
+        session = self.flags.session
+        named = None if self.flags.db or session in (None, "newest") else self._with_session(session or "")
+        path = named or newest_store(self.flags.db)
         if not path.exists():
             raise StoreError(
                 f"{path} does not exist; make a recording with `{program()} record --db {path} -- COMMAND`, "
@@ -144,10 +151,23 @@ class Ask:
             )
         return path
 
+    def _with_session(self, session: str) -> Path | None:
+        return next((path for path, _ in self.sessions_named(session)), None)
+
+    def sessions_named(self, session: str) -> Iterator[tuple[Path, SessionRow]]:
+        """The sessions whose id begins so, in the given store or in all; of a session in several, the first that counts."""
+        known: set[str] = set()
+        for path in all_stores(self.flags.db):
+            with suppress(StoreError):  # a report on that store says why it cannot be read
+                for row in sessions_named(self.opened(path), session=session):
+                    if row.id not in known:
+                        yield path, row
+                    known.add(row.id)
+
     @cached_property
     def store(self) -> Store:
         """The store, opened to read."""
-        return self._opened(self.path)
+        return self.opened(self.path)
 
     @cached_property
     def twins(self) -> Twins | None:
@@ -158,18 +178,24 @@ class Ask:
         from ....view.queries.sessions.twins import Twins  # with it come the readers of session files
 
         with suppress(StoreError):  # a report on that store says why it cannot be read
-            return Twins(self._opened(path))
+            return Twins(self.opened(path))
         return None
 
-    def _opened(self, path: Path) -> LmdbStore:
-        store = LmdbStore.open(path, readonly=True)
-        self._open.append(store)
-        return store
+    def opened(self, path: Path) -> LmdbStore:
+        """A store, opened once, to read, until the end of the report."""
+        if path not in self._open:
+            self._open[path] = LmdbStore.open(path, readonly=True)
+        return self._open[path]
 
     @cached_property
     def being_written(self) -> bool:
         """A recording into the store is under way."""
         return is_being_written(self.path)
+
+    @cached_property
+    def is_said(self) -> bool:
+        """The store is the word of agents' own files alone."""
+        return any(run.seen_by == SAID for _, run in self.store.scan(RUNS))
 
     @cached_property
     def prices(self) -> Prices:
@@ -198,18 +224,50 @@ class Ask:
         Answer with what `read` finds, as JSON a value a line, all of them unless there is a limit. As text it is what `lines`
         makes of at most so many, the newest or the first ones, and a last line names how to see all.
         """
-        limit = None if self.flags.show_all else self.flags.limit or (None if self.as_json else most)
-        if self.as_json:
-            self.write(read(replace(self.selection, limit=limit)) if newest else islice(read(self.unlimited), limit))
+        if newest:
+            self.show_newest(lambda limit: read(replace(self.selection, limit=limit)), lines, most=most)
             return
-        found = list(read(replace(self.selection, limit=limit + 1) if newest and limit else self.unlimited))
-        shown = found[-limit:] if newest and limit else found[:limit]
+        limit = self._limit(most)
+        if self.as_json:
+            self.write(islice(read(self.unlimited), limit))
+            return
+        found = list(read(self.unlimited))
+        self._write(found, found[:limit], lines, rest=f"{count(len(found) - (limit or 0))} more")
+
+    def show_newest(
+        self,
+        read: Callable[[int | None], Iterable[T]],
+        lines: Callable[[Sequence[T], Screen], Iterable[Line]],
+        *,
+        most: int,
+        where: str = "",
+    ) -> None:
+        """The same of what `read` finds of the newest so many. `where` names the stores, where they are several."""
+        limit = self._limit(most)
+        if self.as_json:
+            self.write(read(limit))
+            return
+        found = list(read(None if limit is None else limit + 1))
+        shown = found if limit is None else found[-limit:]
+        self._write(found, shown, lines, rest=f"the newest {len(shown)}", where=where)
+
+    def _write(
+        self,
+        found: Sequence[T],
+        shown: Sequence[T],
+        lines: Callable[[Sequence[T], Screen], Iterable[Line]],
+        *,
+        rest: str,
+        where: str = "",
+    ) -> None:
         self.write_lines(lines(shown, self.screen))
         if not found:
-            self.write_lines([self.nothing("of that kind")])
+            self.write_lines([self.nothing("of that kind", where)])
         elif len(shown) < len(found):
-            rest = f"the newest {len(shown)}" if newest else f"{count(len(found) - len(shown))} more"
             self.write_lines(["", self.rest(rest)])
+
+    def _limit(self, most: int) -> int | None:
+        return None if self.flags.show_all else self.flags.limit or (None if self.as_json else most)
 
     def write(self, values: Iterable[object]) -> None:
         """One JSON value a line."""
@@ -225,9 +283,11 @@ class Ask:
         """Text that is no lines for a screen, such as Markdown."""
         write_line(text)
 
-    def nothing(self, what: str) -> Line:
-        """The line where a report has nothing to show."""
-        return Whole(f"nothing {what} is in {self.path}{'' if self.selection.whole else ', as it was selected'}")
+    def nothing(self, what: str, where: str = "") -> Line:
+        """The line where a report has nothing to show, of the store, or of `where`."""
+        is_whole = not any(getattr(self.flags, name) for name in _CHOOSING)
+        said = f"; it is {FILE_SAYS}" if not where and self.is_said else ""
+        return Whole(f"nothing {what} is in {where or self.path}{'' if is_whole else ', as it was selected'}{said}")
 
     def rest(self, shown: str, flags: str = "--all") -> Line:
         """The line behind the first or the newest ones, which says how to see all."""
@@ -240,7 +300,7 @@ class Ask:
 
     def other(self, report: str) -> str:
         """How to call another report of the same part of the same store; "" is the first screen."""
-        chosen = {name: getattr(self.flags, name) for name in ("db", "since", "until", "session", "agent", "pid")}
+        chosen = {name: getattr(self.flags, name) for name in ("db", *_CHOOSING)}
         given = [f"--{name} {shlex.quote(str(value))}" for name, value in chosen.items() if value]
         return " ".join([report_called(report), *given])
 

@@ -272,10 +272,7 @@ class Own(Parser[State]):
             self.broken += 1
             return
         self.saw(moment(value.get("time")))
-        if kind in ("answer", "sum"):
-            usage = Counts("input", "output", "cache_read", "cache_creation", "reasoning").usage(value.get("usage"))
-        else:
-            usage = None
+        usage = _OWN.usage(value.get("usage")) if kind in ("answer", "sum") else None
         said = {name: text(value.get(name)) for name in _TEXTS if name in value}
         if kind == "answer":
             said["id"] = said.get("id") or self.made_up()
@@ -290,4 +287,5 @@ class Own(Parser[State]):
         yield self.entry(kind, **said, usage=usage, tools=tuple(tools), paths=files, is_error=is_error)
 
 
+_OWN = Counts("input", "output", "cache_read", "cache_creation", "reasoning", hourly="cache_creation_1h")
 _KINDS: tuple[EntryKind, ...] = get_args(EntryKind)

@@ -27,7 +27,13 @@ from .messages import Block, Counts, Form, Messages
 from .parser import Tables
 
 _DROID_SUM = Counts("inputTokens", "outputTokens", "cacheReadTokens", "cacheCreationTokens", "thinkingTokens", beside=True)
-_ANTHROPIC = Counts("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+_ANTHROPIC = Counts(
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    hourly="cache_creation.ephemeral_1h_input_tokens",
+)
 
 
 class Pi(Messages):

@@ -156,4 +156,5 @@ def _usage(usage: Mapping[str, object]) -> Usage:
         count(usage.get("output_tokens")),
         cache_creation=count(usage.get("cache_creation_input_tokens")),
         cache_read=count(usage.get("cache_read_input_tokens")),
+        cache_creation_1h=count(mapping(usage, "cache_creation").get("ephemeral_1h_input_tokens")),
     )

@@ -21,7 +21,10 @@ _PATHS = ("file_path", "path", "absolute_path", "filePath")  # of the input of a
 
 
 class Counts(Struct, frozen=True):
-    """Where numbers of tokens are. `cached`: the input has the cached tokens, too; `beside`: the output has no reasoning."""
+    """
+    Where numbers of tokens are. `cached`: the input has the cached tokens, too; `beside`: the output has no reasoning;
+    `hourly`: the part of `written` that is kept for an hour.
+    """
 
     input: str
     output: str
@@ -30,16 +33,18 @@ class Counts(Struct, frozen=True):
     reasoning: str = ""
     cached: bool = False
     beside: bool = False
+    hourly: str = ""
 
     def usage(self, value: object) -> Usage:
-        paths = (self.input, self.output, self.read, self.written, self.reasoning)
-        asked, output, read, written, thought = (count(at(value, path)) if path else 0 for path in paths)
+        paths = (self.input, self.output, self.read, self.written, self.reasoning, self.hourly)
+        asked, output, read, written, thought, hourly = (count(at(value, path)) if path else 0 for path in paths)
         return Usage(
             max(0, asked - read - written) if self.cached else asked,
             output + thought if self.beside else output,
             cache_creation=written,
             cache_read=read,
             reasoning=thought,
+            cache_creation_1h=hourly,
         )
 
 

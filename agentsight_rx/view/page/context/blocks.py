@@ -22,10 +22,10 @@ _OPENED_MOST = 300  # rows that a page can still show
 _OPENED_SHARES = (0.0, 0.0002, 0.0005, 0.001, 0.002, 0.005)
 # The place of an origin among the nine of the tab
 PLACES = {
-    "system": 0, "tools": 1, "instructions": 2, "reminder": 2, "prompt": 3, "file": 4, "command": 5, "result": 6, "media": 6,
-    "answer": 7, "summary": 7, "kept": 7, "reasoning": 8,
+    "system": 0, "unwritten": 0, "tools": 1, "instructions": 2, "reminder": 2, "prompt": 3, "file": 4, "command": 5,
+    "result": 6, "media": 6, "answer": 7, "summary": 7, "kept": 7, "reasoning": 8,
 }  # fmt: skip
-_ALONE = ("tools", "system", "instructions")
+_ALONE = ("tools", "system", "unwritten", "instructions")
 
 
 def blocks_of(agent: AgentContext, turn: TurnContext, /, *, opened: bool = False) -> Iterator[ContextBlock]:

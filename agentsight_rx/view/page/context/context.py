@@ -68,6 +68,7 @@ class ContextOverTime(Struct, frozen=True, omit_defaults=True):
     calls: int = 0
     model: str = ""
     findings: tuple[ContextFinding, ...] = ()  # dearest first
+    file: bool = False  # only the agent's own file tells of it: system prompt and tools are one part, as `system`
 
 
 class ContextBlock(Struct, frozen=True, omit_defaults=True):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from ....store.rows.kinds import SAID
 from ...queries.calls.call import find_calls
 from ...queries.context.context import AgentContext, TurnContext
 from ...queries.context.findings import Avoidable, avoidable, instruction_files
 from ...queries.context.reading import read_beside
 from ...queries.context.segments import BUILT_IN, Segment, carried, server_of
-from ...queries.context.words import avoidable_said, sentence_of, what_to_do
+from ...queries.context.words import avoidable_said, sentence_of, unread_said, what_to_do
 from ...queries.selection import Selection
 from ...queries.sessions.verdict import Clause
 from ..head import CACHE_LOST, COMPACTED
@@ -55,6 +56,7 @@ def contexts_of(picture: Picture, session: str, /, *, of: str = "") -> ContextOv
         calls=len(turns),
         model=turns[-1].call.model or "",
         findings=tuple(map(_finding, avoidable(agent, _called(picture, session)))),
+        file=any(turn.call.view_source == SAID for turn in turns),
     )
 
 
@@ -97,7 +99,7 @@ def request_of(
         usd=last.cost,
         prices=_prices(last),
         dropped_usd=sum(dropped) if dropped else None,
-        gap=None if last.known else Gap("the parts of this request", "the request was not captured"),
+        gap=None if last.known else Gap("the parts of this request", unread_said(last)),
     )
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from ....llm import New, new_in
 from ....llm.canonical import LlmCall
 from ....llm.prices import Prices
-from ....store.log.reading import whole_call
+from ....store.log.whole import whole_call
 from ....store.rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
 from ....store.rows.tables import AUDIT, CALLS, PROCESSES, TOOLS
 from ....store.state import Store, by_index, pages

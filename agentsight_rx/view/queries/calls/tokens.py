@@ -1,4 +1,4 @@
-"""Store, selection -> tokens and costs, summed by model, provider, session, agent, its version, process, directory or day."""
+"""Stores, selection -> tokens and costs, summed by model, provider, session, agent, its version, process, folder or time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ....core.bounded import Recent
 from ....events.tokens import Counts, Usage, counts_of
 from ....llm.prices import Prices
 from ....store.rows.kinds import CallRow
-from ....store.rows.tables import PROCESSES, SESSIONS
+from ....store.rows.tables import PROCESSES
 from ....store.state import Store
 from ..effects.work import of_git, prompted
 from ..selection import Selection
-from .call import read_calls
-from .costs import Costs, CostSum, PricedCall
+from ..sessions.once import Once, Place
+from .costs import Costs, CostSum, PricedCall, priced
 
 Grouping: TypeAlias = Literal[
     "model",
@@ -26,7 +26,10 @@ Grouping: TypeAlias = Literal[
     "comm",
     "pid",
     "dir",
+    "project",
     "day",
+    "week",
+    "month",
     "prompt",
     "sub-agent",
     "commit",
@@ -34,6 +37,7 @@ Grouping: TypeAlias = Literal[
 ]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 
+_TIMES: dict[Grouping, str] = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
 _PROCESSES_MOST = 16_384  # of which the directory is remembered
 
 
@@ -50,13 +54,18 @@ class TokenGroup(Counts, frozen=True, omit_defaults=False):
 def read_tokens(
     store: Store, selection: Selection, prices: Prices, /, *, group_by: Grouping = "model", zone: tzinfo | None = None
 ) -> list[TokenGroup]:
-    """The groups, the one with most tokens first; days in their order, in the time zone `zone`."""
-    group_of = _grouped_by(store, selection, group_by, zone)
+    """The groups, the one with most tokens first; days, weeks and months in their order, in the time zone `zone`."""
+    return tokens_of(Once([Place(store, selection)]), prices, group_by=group_by, zone=zone)
+
+
+def tokens_of(once: Once, prices: Prices, /, *, group_by: Grouping = "model", zone: tzinfo | None = None) -> list[TokenGroup]:
+    """The same of several stores, in which each call counts once."""
     groups: dict[str, _Group] = {}
-    for call in read_calls(store, selection, prices):
-        groups.setdefault(group_of(call), _Group()).add(call)
+    group_of = {place.store: _grouped_by(once, place, group_by, zone) for place in once.places}
+    for store, call in once.calls():
+        groups.setdefault(group_of[store](call), _Group()).add(priced(call, prices))
     found = [group.total(name) for name, group in groups.items()]
-    if group_by == "day":
+    if group_by in _TIMES:
         return sorted(found, key=lambda group: group.group)
     return sorted(found, key=lambda group: (-group.total_tokens, group.group))
 
@@ -88,28 +97,31 @@ class _Group:
         )
 
 
-def _grouped_by(store: Store, selection: Selection, group_by: Grouping, zone: tzinfo | None) -> Callable[[CallRow], str]:
-    if group_by == "day":
-        return lambda call: datetime.fromtimestamp(call.start_timestamp_ms / 1000, zone).date().isoformat()
-    if group_by == "dir":
-        return _directories(store)
+def _grouped_by(once: Once, place: Place, group_by: Grouping, zone: tzinfo | None) -> Callable[[CallRow], str]:
+    if group_by in _TIMES:
+        form = _TIMES[group_by]
+        return lambda call: datetime.fromtimestamp(call.start_timestamp_ms / 1000, zone).strftime(form)
+    if group_by in ("dir", "project"):
+        return _directories(once, place.store)
     if group_by == "agent-version":
-        named = {row.id: row.who_and_version for _, row in store.scan(SESSIONS)}
-        return lambda call: named.get(call.session_id or "", "unknown")
+        return lambda call: row.who_and_version if (row := once.rows.get(call.session_id or "")) else "unknown"
     if group_by == "session":
         return lambda call: call.session_id or "unknown"
     if group_by == "sub-agent":
         return lambda call: ", ".join(filter(None, (call.agent_name, call.agent_id))) or "main agent"
     if group_by == "prompt":
         return prompted()
-    if group_by in ("commit", "branch"):
-        return of_git(store, selection, group_by)
+    if group_by == "branch":
+        chosen = of_git(place.store, place.selection, group_by)
+        return lambda call: chosen(call) or ((row := once.rows.get(call.session_id or "")) and row.branch) or "unknown"
+    if group_by == "commit":
+        return of_git(place.store, place.selection, group_by)
     return lambda call: str(getattr(call, group_by) or "unknown")
 
 
-def _directories(store: Store) -> Callable[[CallRow], str]:
+def _directories(once: Once, store: Store) -> Callable[[CallRow], str]:
     """The working directory of the session, else of the process."""
-    of_session = {row.id: row.cwd for _, row in store.scan(SESSIONS)}
+    of_session = {id: row.cwd for id, row in once.rows.items()}
     known: Recent[str, str] = Recent(_PROCESSES_MOST)
 
     def directory(call: CallRow) -> str:

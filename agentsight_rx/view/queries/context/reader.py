@@ -11,11 +11,11 @@ from ....events import HttpRequest
 from ....events.tokens import Usage
 from ....llm.context import Anatomy, anatomy
 from ....llm.context.held import Held, Rates, Sent, Step
-from ....llm.context.losses import Asked, Cause, cause_of, change_in
+from ....llm.context.losses import LONGEST_MS, Asked, Cause, cause_of, change_in
 from ....llm.context.pieces import COMPACTION
 from ....llm.context.thread import Thread
 from ....llm.prices import Cost, Prices
-from ....store.rows.kinds import CallRow, ToolRow
+from ....store.rows.kinds import SAID, CallRow, ToolRow
 from ..calls.costs import cost_of_call, seller_of, with_cost
 from .context import AgentContext, Cleared, Compaction, LostCache, TurnContext
 from .edits import Edits, kept_tools, may_be_edited
@@ -58,7 +58,7 @@ class Reader:
     def add(
         self,
         row: CallRow,
-        request: HttpRequest | None,
+        request: HttpRequest | Anatomy | None,
         prices: Prices | None,
         *,
         is_compacted: bool = False,
@@ -67,7 +67,8 @@ class Reader:
     ) -> TurnContext:
         """
         The next call. `is_compacted`: a summary was asked for before it. `edits` reads what its answer says of them, `asked`
-        the tools of the answer that it goes on from. Without prices nothing has a cost.
+        the tools of the answer that it goes on from. Without prices nothing has a cost. An `Anatomy` is what an agent's own
+        file has of the request.
         """
         cost = cost_of_call(row, prices) if prices is not None else None
         paid = None if cost is None else float(cost.input + cost.cache_read + cost.cache_write)
@@ -79,16 +80,21 @@ class Reader:
         if row.previous_response_id is not None:
             self._mentions.know(asked(), self._turns[-1].turn if self._turns else 0)
         lost = LostCache(lost_tokens(self._counted, row))
-        if request is None or not request.complete:
+        found = self._anatomy(request)
+        if found is None:
             turn, self._follows = replace(turn, known=False), False
         else:
-            found = anatomy(request.body, self._before[1] if self._before else None)
             turn = replace(turn, rates=None if cost is None else _rates(row.usage, cost))
             turn = self._read(turn, found, lost, self._edits_of(row, found, edits), is_compacted=is_compacted)
             self._before, self._follows, self._rates = (row, found), True, turn.rates or self._rates
         self._counted = row if row.total_tokens else self._counted
         self._turns.append(turn)
         return turn
+
+    def _anatomy(self, request: HttpRequest | Anatomy | None) -> Anatomy | None:
+        if request is None or isinstance(request, Anatomy):
+            return request
+        return anatomy(request.body, self._before[1] if self._before else None) if request.complete else None
 
     def _edits_of(self, call: CallRow, found: Anatomy, edits: Callable[[], Edits]) -> Edits:
         """The edits of the request before go on until an answer may say more."""
@@ -127,6 +133,7 @@ class Reader:
             dialect=call.call_kind or "",
             goes_on=call.previous_response_id is not None,
             again=_again(call),
+            whole=call.view_source != SAID,
         )
         named: list[int] = []
         answered = self._turns[-1].turn if self._turns else 0
@@ -174,7 +181,9 @@ class Reader:
 
     def _explained(self, lost: LostCache, call: CallRow, found: Anatomy, step: Step, rates: Rates | None) -> LostCache:
         cause = Cause("unknown")
-        if self._before is not None and self._follows and self._counted is not None:
+        if call.view_source == SAID:
+            cause = _cause_in_file(self._counted, call)
+        elif self._before is not None and self._follows and self._counted is not None:
             before, old = self._before
             change = change_in(step, self._counted.cached_tokens)
             cause = cause_of(_asked(before, old), _asked(call, found), change=change, dialect=call.call_kind or "")
@@ -221,6 +230,16 @@ def _rates(usage: Usage, cost: Cost) -> Rates:
 
 def _input_usd(usage: Usage, rates: Rates) -> float:
     return usage.cache_read * rates.read + usage.cache_creation * rates.write + usage.input * rates.input
+
+
+def _cause_in_file(before: CallRow | None, call: CallRow) -> Cause:
+    """The reasons that models and times show; the request itself is not in the file."""
+    if before is not None and before.model and call.model and before.model != call.model:
+        return Cause("model", what=(before.model, call.model))
+    idle_ms = call.start_timestamp_ms - before.start_timestamp_ms if before is not None else 0
+    if call.provider == "anthropic" and idle_ms > LONGEST_MS:
+        return Cause("idle", idle_ms=idle_ms, life_ms=LONGEST_MS)
+    return Cause("unwritten")
 
 
 def _again(call: CallRow) -> int | None:

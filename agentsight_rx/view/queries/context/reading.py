@@ -12,9 +12,12 @@ from functools import partial
 
 from ....core.bounded import Recent
 from ....events import HttpRequest
+from ....llm.context import Anatomy
 from ....llm.prices import Prices
+from ....store.fold.said import NOTES
 from ....store.log.reading import read_requests
-from ....store.rows.kinds import CallRow
+from ....store.log.whole import SaidTurn, read_entries, said_turns
+from ....store.rows.kinds import SAID, CallRow
 from ....store.rows.tables import CALLS
 from ....store.state import Store
 from ..calls.mcp import tools_of
@@ -24,6 +27,7 @@ from .context import AgentContext
 from .edits import read_edits
 from .falls import compactions, is_beside
 from .reader import Reader
+from .said import SaidRequests
 
 _SESSIONS_MOST = 3  # that are kept to be read on
 
@@ -71,23 +75,34 @@ class _Session:
         self.calls: list[CallRow] = []
         self.readers: dict[str | None, Reader] = {}
         self._responses: dict[str, str] = {}  # ids of calls, by the ids of their responses
+        self._said: dict[str | None, SaidRequests] = {}  # of a session file
 
     def copy(self) -> _Session:
         found = _Session()
         found.calls, found._responses = [*self.calls], {**self._responses}
         found.readers = {agent: reader.copy() for agent, reader in self.readers.items()}
+        found._said = {agent: said.copy() for agent, said in self._said.items()}
         return found
 
     def add(self, store: Store, calls: Sequence[CallRow], prices: Prices, compacted: frozenset[str]) -> None:
         self.calls += calls
         self._responses.update((call.response_id, call.id) for call in calls if call.response_id)
+        turns: dict[str | None, list[SaidTurn]] = {}
         for call, request in _in_turn(store, [call for call in calls if not is_beside(call)]):
             reader = self.readers.get(call.agent_id)
             if reader is None:
                 reader = self.readers[call.agent_id] = Reader(call.agent_id)
             before = self._responses.get(call.previous_response_id or "", "")
+            found = self._in_file(store, call, turns) if call.view_source == SAID else request
             edits, asked = partial(read_edits, store, call.id), partial(tools_of, store, before)
-            reader.add(call, request, prices, is_compacted=call.id in compacted, edits=edits, asked=asked)
+            is_smaller = call.id in compacted or call.note == NOTES["compacted"]
+            reader.add(call, found, prices, is_compacted=is_smaller, edits=edits, asked=asked)
+
+    def _in_file(self, store: Store, call: CallRow, turns: dict[str | None, list[SaidTurn]]) -> Anatomy | None:
+        """The parts of the request that the file has. `turns` keeps the turns of the session that were read, by agent."""
+        if call.agent_id not in turns:
+            turns[call.agent_id] = said_turns(read_entries(store, call.session_id or ""), call.agent_id)
+        return self._said.setdefault(call.agent_id, SaidRequests()).of(call, turns[call.agent_id])
 
 
 def _in_turn(store: Store, calls: Sequence[CallRow]) -> Iterator[tuple[CallRow, HttpRequest | None]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from ....llm.context.held import Held
-from ....llm.context.thread import KEPT
+from ....llm.context.thread import KEPT, UNWRITTEN
 from .context import InstructionFile
 from .mentions import Maker
 
@@ -165,5 +165,7 @@ def _name(held: Held, maker: Maker | None) -> str:
             return "system prompt"
         case _ if piece.origin == KEPT:
             return "earlier turns, kept by the provider"
+        case _ if piece.origin == UNWRITTEN:
+            return "not in the file, such as system prompt and tools"
         case _:
             return f"{piece.origin}, turn {held.since}"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ....llm.context.losses import Cause
 from ....llm.context.pieces import MEDIA
-from ....llm.context.thread import KEPT
+from ....llm.context.thread import KEPT, UNWRITTEN
+from ....store.rows.kinds import SAID
 from ....store.words import amount, money, percent, plural, times_said
 from .findings import Avoidable
 
@@ -30,6 +31,7 @@ ORIGINS = {
     "summary": "summaries",
     MEDIA: "images and files",
     KEPT: "kept by the provider",
+    UNWRITTEN: "not in the file",
 }
 _MINUTE_MS = 60_000
 _NAMES_MOST = 3
@@ -39,7 +41,7 @@ _UNMENTIONED_LEAST, _UNCALLED_LEAST = 0.1, 0.05  # of the context: what is less 
 def sentence_of(agent: AgentContext, turn: TurnContext, findings: Sequence[Avoidable], /, *, so_far: bool = False) -> str:
     """The most telling one. `findings` of the whole session, for the newest turn."""
     if not turn.known:
-        return f"Turn {turn.turn}: {amount(turn.total)} counted, the request was not captured, so its parts are not known."
+        return f"Turn {turn.turn}: {amount(turn.total)} counted, {unread_said(turn)}, so its parts are not known."
     if turn.lost is not None:
         return _lost(turn.turn, turn.lost)
     if turn.compaction is not None:
@@ -62,6 +64,11 @@ def sentence_of(agent: AgentContext, turn: TurnContext, findings: Sequence[Avoid
     most = f", most of it {ORIGINS.get(largest, largest)}" if largest else ""
     about = "" if turn.usage else "about "
     return f"At turn {turn.turn}, {about}{amount(turn.total)}{of} are filled{most}{_so_far(so_far)}."
+
+
+def unread_said(turn: TurnContext, /) -> str:
+    """Why the parts of a request are not known."""
+    return "the agent's own file has no counts" if turn.call.view_source == SAID else "the request was not captured"
 
 
 def _lost(turn: int, lost: LostCache, /) -> str:
@@ -107,6 +114,8 @@ def _cause_said(cause: Cause) -> str:
             return "behind a new prompt the provider takes the thinking of earlier turns out"
         case "idle":
             return f"idle {_minutes(cause.idle_ms)}, the cache had expired after {cause.life_ms // _MINUTE_MS}"
+        case "unwritten":
+            return "the agent's own file has not the request, so the reason is not known"
         case "unmarked":
             return "no part of the request was marked to be cached"
         case "provider":

@@ -228,6 +228,11 @@ def _moved_to(row: AuditRow) -> str | None:
     return target if isinstance(target, str) and target else None
 
 
+def names_in(row: AuditRow, /) -> tuple[str, ...]:
+    """The path that a line is about, and its new name where it was moved."""
+    return tuple(filter(None, (row.target, _moved_to(row))))
+
+
 def number_of(row: AuditRow, name: str, /) -> int:
     """A number among the details of a line; 0 where it has none."""
     found = row.details.get(name)

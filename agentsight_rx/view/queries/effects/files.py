@@ -25,7 +25,7 @@ class FileUse(Struct, frozen=True):
     """
     One path. `kind`: written (also made new), removed, moved (its new name is `target`), refused (not permitted), temporary
     (made and removed or moved again within the recording), read, failed (it is not there, and other errors), device (also files
-    in /proc and /sys that were written). `count` has all operations, `errors` the failed ones.
+    in /proc and /sys that were written). `count` has all operations, `errors` the failed ones. `made`: it was not there before.
     """
 
     path: str
@@ -40,6 +40,7 @@ class FileUse(Struct, frozen=True):
     last_timestamp_ms: int = 0
     by: tuple[Actor, ...] = ()
     causes: tuple[Cause, ...] = ()
+    made: bool = False
 
 
 class FileUses(Struct, frozen=True):
@@ -150,4 +151,5 @@ def _frozen(use: _Use, lives: Lives | None) -> FileUse:
         last_timestamp_ms=use.last_ms,
         by=tuple(use.by.values()),
         causes=tuple(use.causes.values()),
+        made=bool(use.fate.made),
     )

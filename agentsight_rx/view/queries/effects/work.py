@@ -18,7 +18,7 @@ from ..calls.lookup import Cause
 from ..reading import selected
 from ..selection import Selection
 from .causes import Causes
-from .file_fates import KINDS, Fate, FateKind, Fates, Lives, number_of
+from .file_fates import KINDS, Fate, FateKind, Fates, Lives, effect_of, kinds_of, names_in, number_of
 
 # -- effects -------------------------------------------------------------------------------------------------------
 # Lines of the audit trail -> what a session did outside itself, in short: files, peers, MCP requests.
@@ -71,6 +71,9 @@ class McpUse(Struct, frozen=True):
     counts: dict[str, int]
 
 
+_CHANGES = frozenset({"written", "removed", "moved"})
+
+
 def files_touched(rows: Iterable[AuditRow], lives: Lives | None = None, /, *, home: str = "") -> FilesTouched:
     """
     `rows` in the order of time. `lives` where they are a part of a recording, see `file_fates`. `home`: where the agent works,
@@ -103,6 +106,14 @@ def files_touched(rows: Iterable[AuditRow], lives: Lives | None = None, /, *, ho
         erased=len(erased),
         uncounted=uncounted,
     )
+
+
+def calls_that_changed(rows: Iterable[AuditRow], causes: Causes, lives: Lives | None = None, /) -> frozenset[str]:
+    """The ids of the calls whose tools wrote, removed or moved files that are not temporary."""
+    kept = [row for row in rows if effect_of(row) in _CHANGES]
+    kinds = kinds_of(kept, lives)
+    found = (causes.of(row) for row in kept if not _CHANGES.isdisjoint({kinds.get(name) for name in names_in(row)}))
+    return frozenset(cause.call_id for cause in found if cause is not None)
 
 
 def _parted(fates: Iterable[Fate], home: str) -> tuple[list[str], list[str]]:
@@ -237,7 +248,7 @@ def prompted() -> Callable[[CallRow], str]:
 def of_git(store: Store, selection: Selection, what: str, /) -> Callable[[CallRow], str]:
     """
     By the `git commit` that was seen to succeed next, as `what` says, or by the branch that the last `git switch` or `git
-    checkout` chose, both in the session of the call.
+    checkout` chose, both in the session of the call. "": no branch was chosen.
     """
     by_session: dict[str | None, list[tuple[int, str]]] = {}
     for row in selected(store, PROCESSES, replace(selection, limit=None)):
@@ -252,7 +263,7 @@ def of_git(store: Store, selection: Selection, what: str, /) -> Callable[[CallRo
         at = bisect_right(seen, call.start_timestamp_ms, key=itemgetter(0))
         if what == "commit":
             return seen[at][1] if at < len(seen) else "since the last commit" if seen else "no commit was seen"
-        return seen[at - 1][1] if at else "unknown"
+        return seen[at - 1][1] if at else ""
 
     return group
 

@@ -12,12 +12,10 @@ from ....events.tokens import Counts, counts_of
 from ....llm.prices import Prices
 from ....store.rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
 from ....store.rows.tool_words import outcome_of
-from ....store.state import Store
 from ....store.words import end_said, error_said, lasted_ms, plural
-from ..calls.call import read_calls
-from ..calls.costs import PricedCall
+from ..calls.costs import PricedCall, priced
 from ..effects.causes import Causes
-from ..selection import Selection
+from .once import Once
 
 # -- prompts -------------------------------------------------------------------------------------------------------
 # Store, selection -> the users' prompts, and the final answers.
@@ -44,13 +42,14 @@ class PromptLine(Counts, frozen=True, omit_defaults=False):
     answer: str
 
 
-def read_prompts(store: Store, selection: Selection, prices: Prices, /) -> Iterator[PromptLine]:
+def read_prompts(once: Once, prices: Prices, /, *, limit: int | None = None) -> list[PromptLine]:
     """
-    What people typed, oldest first. A request has no prompt that sends only tool results or earlier messages, or that an agent
-    makes for itself.
+    What people typed, oldest first, the newest so many. A request has no prompt that sends only tool results or earlier
+    messages, or that an agent makes for itself.
     """
-    calls = read_calls(store, selection, prices, where=lambda row: row.is_prompted)
-    return map(_line, calls)
+    calls = (row for _, row in once.calls(where=lambda row: row.is_prompted, limit=limit))
+    found = sorted(calls, key=lambda row: row.start_timestamp_ms)
+    return [_line(priced(row, prices)) for row in (found if limit is None else found[-limit:])]
 
 
 def _line(call: PricedCall) -> PromptLine:

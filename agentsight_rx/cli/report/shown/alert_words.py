@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from ...policy.rules.guard.values import shortened, with_short_homes
-from ...store.words import count, money
-from ...view import AlertRow
-from .shown.screen import Cell, Line, Span, Whole
-from .shown.words import clock
+from ....policy.rules.guard.values import shortened, with_short_homes
+from ....store.words import count, money
+from ....view import AlertRow
+from .screen import Cell, Line, Span, Whole
+from .words import clock
 
 _TIMES = "×"
 _UNDECIDED: Mapping[str, str] = MappingProxyType({})

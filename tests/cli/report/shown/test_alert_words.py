@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentsight_rx.cli.report.alert_words import alert_head, alert_lines, flag_said, thread_said
+from agentsight_rx.cli.report.shown.alert_words import alert_head, alert_lines, flag_said, thread_said
 from agentsight_rx.cli.report.shown.screen import Screen, render
 from agentsight_rx.view import AlertRow
 
