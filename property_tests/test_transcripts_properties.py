@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.view.transcripts import Transcript
+from tests.sources.session_files.test_source import PLACES, imported, rows_in, write
+from tests.view.transcripts.other_samples import OTHERS
 from tests.view.transcripts.reading import KINDS, NAMES, Kind, read
+from tests.view.transcripts.samples import CLAUDE, CODEX, GEMINI_LINES
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
@@ -60,3 +65,27 @@ def test_any_bytes_are_read(parser: Kind, content: bytes, data: st.DataObject) -
     broken = content[:at] + noise + content[at + data.draw(st.integers(0, 200)) :]
     middle = data.draw(st.integers(0, len(broken)))
     assert read(parser, broken) == read(parser, [broken[:middle], broken[middle:]])
+
+
+IN_HOMES = {
+    "claude": (".claude/projects/-work/1a2b.jsonl", CLAUDE),
+    "codex": (".codex/sessions/rollout-1.jsonl", CODEX),
+    "gemini": (".gemini/tmp/a94a/chats/session-2.jsonl", GEMINI_LINES),
+    **{agent: (f"{PLACES[agent]}/{path}", said) for (agent, path), said in OTHERS.items() if path.endswith(".jsonl")},
+}
+
+
+@pytest.mark.parametrize("agent", IN_HOMES)
+@settings(max_examples=10)
+@given(data=st.data())
+def test_a_file_that_is_imported_in_pieces_gives_the_rows_of_the_whole(agent: str, data: st.DataObject) -> None:
+    inside, content = IN_HOMES[agent]
+    cuts = sorted(data.draw(st.lists(st.integers(1, len(content)), max_size=4)))
+    with TemporaryDirectory() as folder:
+        home = Path(folder)
+        write(home, inside, content)
+        imported(home, home / "whole.lmdb")
+        for end in (*cuts, len(content)):
+            write(home, inside, content[:end])
+            imported(home, home / "pieces.lmdb")
+        assert rows_in(home / "whole.lmdb") == rows_in(home / "pieces.lmdb")

@@ -11,6 +11,7 @@ import pytest
 from agentsight_rx.llm.prices import Prices
 from agentsight_rx.runtime.run import Run
 from agentsight_rx.store.reasons import FILE_GONE
+from agentsight_rx.store.rows.kinds import SAID
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view.page.bodies import body_of_call, body_of_tool, diff_of
 from agentsight_rx.view.page.counts import wholeness_of
@@ -176,6 +177,26 @@ def test_a_second_import_changes_nothing(home: Path, capsys: pytest.CaptureFixtu
         file.write(b'{"type": "summary", "summary": "Another title"}\n')
     ended(capsys, "import")
     assert "Another title" in repr(rows_in(past(home))["sessions"])
+
+
+def test_what_was_imported_exported_and_replayed_is_equal(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(capsys, "import")
+    next(home.glob(".codex/**/*.jsonl")).unlink()
+    ended(capsys, "import")
+    lines, again = home / "past.jsonl", home / "again.lmdb"
+    assert ended(capsys, "report", "export", "--db", str(past(home)), "-o", str(lines)).returncode == 0
+    assert ended(capsys, "replay", str(lines), "--db", str(again)).returncode == 0
+    assert rows_in(past(home)) == rows_in(again)
+
+
+def test_a_row_of_a_file_claims_nothing_that_only_a_kernel_sees(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(capsys, "import")
+    for table, rows in rows_in(past(home)).items():
+        assert table not in {"process_nodes", "resource_samples", "network_targets", "http_exchanges"} or not rows
+        for row in rows:
+            seen = (getattr(row, name, None) for name in ("pid", "process_id", "container", "exit_code", "host", "path_bytes"))
+            assert not any(seen), row
+            assert SAID == getattr(row, "view_source", SAID), row
 
 
 def test_what_retention_removed_is_not_read_anew(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

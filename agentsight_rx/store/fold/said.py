@@ -121,6 +121,8 @@ class Said:
         """Something that the next answer of the thread is to."""
         key = (entry.session, entry.thread)
         before = self._before.get(key) or _Before()
+        if text in before.texts and entry.origin.wall_ns <= before.time_ns:
+            return []  # of a file that is read from its begin again
         made = _Before(
             (*before.texts, text) if text else before.texts,
             before.results + results,
@@ -189,6 +191,7 @@ class Said:
         self._threads.put(key, None)
         session = replace(
             session,
+            start_timestamp_ms=min(filter(None, (session.start_timestamp_ms, row.start_timestamp_ms)), default=0),
             calls=session.calls + 1,
             sub_agents=session.sub_agents + new_thread,
             title=session.title or (prompt[:TITLE] if row.is_prompted else ""),

@@ -164,3 +164,9 @@ def test_a_session_goes_on_behind_thousands_of_others() -> None:
     rows = known([*STORY, *others, entry(20, "answer", "m9", model="claude-4", usage=Usage(1, 1))])
     (session,) = [row for row in of(SessionRow, rows) if row.id == "s1"]
     assert ("Mend it", 3) == (session.title, session.calls)
+
+
+def test_a_prompt_that_waits_for_its_answer_is_one_also_where_its_file_is_read_anew() -> None:
+    begun = [entry(0, "session"), entry(1, "prompt", text="Mend it"), entry(2, "prompt", text="Now")]
+    rows = known([*begun, *begun, entry(3, "prompt", text="Now"), entry(4, "answer", "m1")])
+    assert ["Mend it\n\nNow\n\nNow"] == [call.prompt for call in of(CallRow, rows)]
