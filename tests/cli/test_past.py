@@ -61,6 +61,9 @@ def test_reports_of_what_no_file_has_say_so(home: Path, capsys: pytest.CaptureFi
     for report in ("processes", "files", "network", "http", "mcp"):
         said = ended(capsys, "report", report, "--text").stdout
         assert "from the agent's own file: no program, file or connection was seen" in said, report
+    for report in ("calls", "tools", "timeline"):
+        assert "from the agent's own file" in ended(capsys, "report", report, "--text").stdout, report
+    assert "6 of 6 calls are known from agents' own files alone" in ended(capsys, "report", "tokens", "--text").stdout
     assert "from the agent's own file" in ended(capsys, "report", "call", "1", "--agent", "codex", "--text").stdout
     assert "processes" not in ended(capsys, "report", "--text").stdout
     assert "3 imported sessions, of agents' own files" in ended(capsys, "report", "list", "--text").stdout

@@ -135,6 +135,11 @@ def _tokens_lines(groups: Sequence[TokenGroup], screen: Screen, kind: Grouping) 
     yield from table(columns_of(kind), groups, screen)
     yield ""
     yield Prose(f"cost at list price: {cost_said(_sum([group.cost for group in groups]))}")
+    said, calls = (sum(getattr(group, name) for group in groups) for name in ("said_calls", "calls"))
+    if said:
+        yield Prose(
+            f"{count(said)} of {plural(calls, 'call')} {'is' if said == 1 else 'are'} known from agents' own files alone"
+        )
 
 
 def part_columns_of(kind: PartGrouping) -> Columns[PartGroup]:

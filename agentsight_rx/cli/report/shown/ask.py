@@ -263,8 +263,11 @@ class Ask:
         self.write_lines(lines(shown, self.screen))
         if not found:
             self.write_lines([self.nothing("of that kind", where)])
-        elif len(shown) < len(found):
+            return
+        if len(shown) < len(found):
             self.write_lines(["", self.rest(rest)])
+        if not where and self.is_said:
+            self.write_lines(["", FILE_SAYS])
 
     def _limit(self, most: int) -> int | None:
         return None if self.flags.show_all else self.flags.limit or (None if self.as_json else most)

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 from ....core.bounded import Recent
 from ....events.tokens import Counts, Usage, counts_of
 from ....llm.prices import Prices
-from ....store.rows.kinds import CallRow
+from ....store.rows.kinds import SAID, CallRow
 from ....store.rows.tables import PROCESSES
 from ....store.state import Store
 from ..effects.work import of_git, prompted
@@ -42,12 +42,15 @@ _PROCESSES_MOST = 16_384  # of which the directory is remembered
 
 
 class TokenGroup(Counts, frozen=True, omit_defaults=False):
-    """The tokens of the calls of one group, in normal form, and their cost."""
+    """
+    The tokens of the calls of one group, in normal form, and their cost. `said_calls` are known from agents' own files alone.
+    """
 
     group: str
     calls: int
     sessions: int
     repeated_calls: int
+    said_calls: int
     cost: CostSum
 
 
@@ -73,7 +76,7 @@ def tokens_of(once: Once, prices: Prices, /, *, group_by: Grouping = "model", zo
 class _Group:
     def __init__(self) -> None:
         self._usage = Usage()
-        self._calls = self._repeated = 0
+        self._calls = self._repeated = self._said = 0
         self._sessions: set[str] = set()
         self._costs = Costs()
 
@@ -81,6 +84,7 @@ class _Group:
         self._usage += call.usage
         self._calls += 1
         self._repeated += call.repeat > 0
+        self._said += call.view_source == SAID
         if call.session_id:
             self._sessions.add(call.session_id)
         self._costs.add(call)
@@ -92,6 +96,7 @@ class _Group:
             calls=self._calls,
             sessions=sessions,
             repeated_calls=self._repeated,
+            said_calls=self._said,
             cost=self._costs.total(),
             **counts_of(self._usage),
         )
