@@ -9,7 +9,9 @@ import pytest
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import FieldInfo, fields
 
+from agentsight_rx.runtime.importing import HowFar
 from agentsight_rx.runtime.recording.search_base import Hit
+from agentsight_rx.runtime.web.importing import FilesOf, Import
 from agentsight_rx.runtime.web.search import Found
 from agentsight_rx.store.rows.kinds import UnknownRow
 from agentsight_rx.view.page.alert_shapes import (
@@ -67,7 +69,7 @@ _ANSWERS: tuple[type[Struct], ...] = (
     ContextThread, ContextTurn, CostSum, DiffBody, DiffLine, FileChange, FileLine, FileStory,
     Found, Gap, Head, HealthPage, Hit, HostLine, HttpLine,
     Lane, Lanes, Line, Lines, ListRow, McpLine, Missing, Numbers, ProcessLine, Program, Prompt, Read, Signal, Stage, Step,
-    Strip, SubAgent, Sums, Table, Text, ToolCard, TurnCard, Turns, Wholeness,
+    FilesOf, HowFar, Import, Strip, SubAgent, Sums, Table, Text, ToolCard, TurnCard, Turns, Wholeness,
 )  # fmt: skip
 _WITHIN: dict[type[Struct], tuple[str, str]] = {  # those without a name: in a field of another
     Curve: ("Lanes", "curve"),
