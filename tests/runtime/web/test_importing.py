@@ -98,9 +98,5 @@ def test_what_is_neither_start_nor_stop_is_refused(served: Served) -> None:
     assert 400 == served.http.post("/api/v1/past", json={}).status_code
     other = client(Api(StoredRecordings(list, lambda _: False), PRICES))
     assert {"state": "none", "kept": True} == other.get("/api/v1/past").json()
-        "state": "none",
-        "so_far": {},
-        "kept": True,
-    }
     assert 404 == other.post("/api/v1/past", json={"do": "start"}).status_code
     assert 401 == other.get("/api/v1/past", headers={"authorization": "Bearer x"}).status_code
