@@ -13,6 +13,7 @@ import { begin, gone, head, indexOf, newestTurn, news, problem, rail, retry, run
 import "./styles.css";
 import { Alerts, AllAlerts, Halted } from "./ui/alerts";
 import { Flag, Icon, Mark } from "./ui/bits";
+import { Compare } from "./ui/compare";
 import { Context } from "./ui/context";
 import { Conversation } from "./ui/conversation";
 import { Banner, Facts, Reads, Top, Verdict, Whole } from "./ui/head";
@@ -62,7 +63,7 @@ function App(): JSX.Element {
       <main id="main" tabIndex={-1} class={found?.whole?.file ? "from-file" : ""}>
         <Banner />
         <Top head={found} menu={menu} onMenu={() => setMenu(!menu)} onSave={() => (saving.value = true)} />
-        {problem.value ? <Problem /> : view === "home" ? <Home /> : view === "alerts" ? <AllAlerts /> : view === "sessions" ? <AllSessions /> : found ? <Session head={found} /> : <Waiting />}
+        {problem.value ? <Problem /> : view === "home" ? <Home /> : view === "alerts" ? <AllAlerts /> : view === "sessions" ? <AllSessions /> : view === "compare" ? <Compare /> : found ? <Session head={found} /> : <Waiting />}
       </main>
       <Overlays />
       {saving.value && found ? <Save head={found} close={() => (saving.value = false)} /> : null}

@@ -103,6 +103,7 @@ class Api:
             Route("/api/v1/recordings", self._listed),
             Route("/api/v1/sessions", self._sessions),
             Route("/api/v1/sessions/sums", self._sums),
+            Route("/api/v1/compare", self._compared),
             Route("/api/v1/machine", self._machine),
             Route("/api/v1/alerts", self._alerts),
             Route(SEEN, self._seen, methods=["POST"]),
@@ -135,6 +136,10 @@ class Api:
             return self._pictures.sums(asked.choice, when, by="tokens" if given.get("by") == "tokens" else "cost")
 
         return _json(await _apart(sums))
+
+    async def _compared(self, request: Request) -> Response:
+        a, b = (request.query_params.get(name, "") for name in "ab")
+        return _json(await _apart(lambda: self._pictures.compare(a, b)))
 
     async def _machine(self, request: Request) -> Response:
         begins = _ascending(request.query_params.get("days", ""))
