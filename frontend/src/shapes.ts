@@ -38,9 +38,15 @@ export interface Strip {
 export interface Numbers {
   calls?: number; sub_calls?: number; failed_calls?: number; tokens_in?: number; cached?: number; tokens_out?: number;
   reasoning?: number; cost?: Cost; context?: number; left?: number | null; model_ms?: number; tools_ms?: number; idle_ms?: number;
-  tools?: number; failed_tools?: number;
+  tools?: number; failed_tools?: number; first_word?: Spread; a_tool?: Spread;
 }
 export interface Signal { title: string; text: string; code?: string; turns?: number[]; more?: number; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
+export interface Spread { count?: number; p50?: number; p95?: number; few?: boolean }
+export interface Slow { ms: number; turn: number; what?: string; why?: string; whole_ms?: number; end?: string; bad?: boolean; approx?: boolean; row?: string }
+export interface Latency {
+  first: Spread; tools: Spread; first_ms: number[]; first_turns: number[]; tool_ms: number[]; tool_turns: number[]; tool_bad: boolean[]; slow_calls: Slow[];
+  slow_tools: Slow[];
+}
 export interface Failure { outcome: string; what: string; turns: number[]; rows: string[]; line?: string; differs?: boolean }
 export interface Answered { what: string; outcome: string; meaning: string; turn: number; row: string }
 export interface Failures { groups: Failure[]; answers: Answered[]; more: number; more_answers: number }
@@ -54,7 +60,7 @@ export interface Head {
 }
 export interface Text { text: string; more?: boolean }
 export interface Gap { what: string; why: string; stage?: string; since_ms?: number; do?: string }
-export interface Program { pid: number; argv: string; depth?: number; end?: string; ms?: number | null; bad?: boolean; cpu_ms?: number | null; memory?: number | null; helper?: boolean }
+export interface Program { pid: number; argv: string; depth?: number; end?: string; ms?: number | null; bad?: boolean; cpu_ms?: number | null; memory?: number | null; start_ms?: number; helper?: boolean }
 export interface ToolCard {
   id: string; name: string; asked: string; how: string; state: "ok" | "failed" | "running"; start_ms: number; ms?: number | null;
   tied?: string; sure?: number; cwd?: string; programs?: Program[]; more_programs?: number; files?: { sign: string; path: string }[];

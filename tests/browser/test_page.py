@@ -314,6 +314,19 @@ def test_files_that_changed_come_first_and_one_opens_what_was_written(browser: B
         page.see("turn 6", within=".fo")
 
 
+def test_how_long_tools_took_leads_to_the_slowest_and_a_turn_to_scale(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.see("a tool", within=".lat").click()
+        page.has("location.search === '?of=latency'")
+        page.see("No first word was seen.", within=".pane")
+        page.page.locator(".pane tbody tr").first.get_by_role("button").click()
+        page.see("to scale", within=".fall")
+        assert page.page.locator(".fall .track i").count() > 1
+        assert [] == problems(page.page)
+        page.page.get_by_role("button", name="Lanes").click()
+        page.page.locator("canvas").first.wait_for()
+
+
 def test_a_rule_in_the_log_says_what_is_shown_and_a_wrong_one_why(browser: Browser, served: StoredPage) -> None:
     with opened(browser, served.url) as page:
         page.open("log")

@@ -12,6 +12,7 @@ from msgspec.structs import asdict, replace
 
 from ...llm.prices import Prices
 from ...store.reasons import FILE_GONE
+from ...store.rows.kinds import SAID
 from ...store.rows.tool_words import asked_for
 from ...store.state import Store
 from ...store.words import NO_END, count, end_said, plural, took
@@ -212,6 +213,7 @@ def _next(found: Summary) -> Iterator[str]:
         yield "calls"
     if found.tools:
         yield "tools"
-    yield "files" if found.files.written or found.files.removed else "processes"
+    if found.health.seen_by != SAID:
+        yield "files" if found.files.written or found.files.removed else "processes"
     if len(turns) > 1:
         yield f"diff {turns[-2].call.turn} {turns[-1].call.turn}"

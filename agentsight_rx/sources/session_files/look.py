@@ -59,6 +59,7 @@ class Look:
     def __init__(self, options: TranscriptsOptions, given: list[Place], databases: Databases) -> None:
         home = Home(options.home, options.uid, options.variables)
         agents = [each for each in read_agents() if not options.agents or each.id in options.agents]
+        databases.look()
         listing = Listing(replace(home, uid=None) if given else home)
         listed = (file for place in given for file in listing.inside(place))
         if not given:

@@ -27,12 +27,15 @@ from .database import Changed, Databases
 from .files import AgentFile, Home, OpenedFile, Place, read_beside
 from .given import given
 from .look import FileState, Look, Places, Progress, TranscriptsOptions
+from .stirred import Stirred
 
 Said: TypeAlias = SessionEntry | Witness | Loss
 
 _READ = 1 << 20  # bytes at once
 _LINE_MOST = 16 << 20  # bytes; a tool's result with pictures in base64 fits
-_LOOK_S = 1.0  # between two looks for what has grown
+_LOOK_S = 1.0  # between two looks for what has grown, where inotify does not say it
+_SELDOM_S = 60.0  # between two, where it does: file systems of other machines do not
+_TIMES_LONGER = 9  # than a look takes: so many times longer is the pause behind it
 _HEAD = 512  # bytes by which a file is known again
 _SETTLED_NS = 10_000_000_000  # since a session of a database changed; it is looked at again before
 _WAITING_NS = 3_600_000_000_000  # the same, where its newest message may go on
@@ -69,7 +72,10 @@ class _Reader:
         self._file: AgentFile | None = None
         self._witnessed = False
         self._time_ns = 0
-        self._looked_s = 0.0
+        self._looked_s = self._took_s = 0.0
+        self._stirred = Stirred() if options.follow else None
+        self._is_due = False  # a file has changed
+        self._restless = False  # something is not read that no change of a file will say
 
     # -- a run that goes on --------------------------------------------------------------------------------------------
 
@@ -85,10 +91,14 @@ class _Reader:
         self._look()
 
     def _look(self) -> None:
+        began_s = time.monotonic()
         look = self._looked = Look(self._options, self._given, self._databases)
         new = self._places.new(look)
         self._progress.looked(look, self._places, new)
-        self._waiting, self._looked_s = iter(new), time.monotonic()
+        self._waiting, self._looked_s, self._took_s = iter(new), time.monotonic(), time.monotonic() - began_s
+        self._restless = self._databases.unsettled
+        if self._stirred is not None:
+            self._restless |= self._stirred.watch(look.folders, look.places)
 
     def poll(self, timeout: float, /) -> Sequence[Said] | None:
         if not self._witnessed:
@@ -104,12 +114,22 @@ class _Reader:
         self._progress.caught_up.set()
         if not self._options.follow:
             return None
-        left_s = self._looked_s + _LOOK_S - time.monotonic()
-        if left_s > 0:
+        self._wait(timeout)
+        return ()
+
+    def _wait(self, timeout: float) -> None:
+        """For a change of a file, and then until the next look. It comes within a second, and takes a tenth of the time."""
+        assert self._stirred is not None, "only a reader that follows waits"
+        is_told = self._stirred.is_whole and not self._restless
+        pause_s = (_SELDOM_S if is_told else _LOOK_S) if not self._is_due else min(_LOOK_S, self._took_s * _TIMES_LONGER)
+        left_s = self._looked_s + pause_s - time.monotonic()
+        if left_s <= 0:
+            self._is_due = False
+            self._look()
+        elif self._is_due:
             time.sleep(min(timeout, left_s))
         else:
-            self._look()
-        return ()
+            self._is_due = self._stirred.within(min(timeout, left_s))
 
     def _marks(self, look: Look) -> list[Said]:
         words = {True: "gone", False: "returned"}
@@ -180,6 +200,7 @@ class _Reader:
         try:
             values = self._databases.values(file, parser.state.done)
         except Changed:
+            self._restless = True
             return []  # the next look
         except (OSError, SqliteError) as error:
             entries.append(self._lost(Reason.MALFORMED, 0, f"{file.path}: {str(error)[:100]}"))
@@ -195,6 +216,7 @@ class _Reader:
             )
         # Its row may not have changed with its newest message, or have its time in seconds
         left_ns = time.time_ns() - file.changed_ns - (_WAITING_NS if parser.state.waiting else _SETTLED_NS)
+        self._restless |= time.time_ns() - file.changed_ns < _SETTLED_NS
         self._places.note(
             FileState(file.path, file.version, is_read=left_ns > 0, parser=Raw(parser.saved()), **self._of(parser, file))
         )
@@ -247,6 +269,8 @@ class _Reader:
 
     def close(self) -> Sequence[Said]:
         self._databases.close()
+        if self._stirred is not None:
+            self._stirred.close()
         return ()
 
 

@@ -156,6 +156,7 @@ class Program(Struct, frozen=True, omit_defaults=True):
     bad: bool = False
     cpu_ms: int | None = None
     memory: int | None = None  # the most bytes
+    start_ms: int = 0
     helper: bool = False  # it only prepared what ran
 
 

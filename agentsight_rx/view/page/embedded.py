@@ -23,7 +23,7 @@ from .lanes import lanes_of
 from .picture import WHOLE, Picture
 from .rail import rail_of, row_of
 from .tables import KINDS, Table, story_of, table_of
-from .threads import failures_in
+from .threads import failures_in, latency_in
 from .turns import turns_of
 from .words import FileLine
 
@@ -127,6 +127,7 @@ class _File:
             self._table(kind)
         self._put(f"{self._here}/timeline?width={_WIDE}", lanes_of(picture, session, width=_WIDE), "the timeline")
         self._put(f"{self._here}/timeline", lanes_of(picture, session, width=_CLOSE), "the timeline to zoom into")
+        self._put(f"{self._here}/latency", latency_in(picture, session), "the latency")
         self._put(f"{self._here}/failures", failures_in(picture, session), "the failures")
         self._alerts()
         self._contexts()

@@ -29,6 +29,7 @@ from ..queries.reading import read_totals
 from ..queries.selection import Selection
 from ..queries.sessions.diff import RunFacts, facts_of
 from ..queries.sessions.findings import find
+from ..queries.sessions.latency import Spread, spread_of, timed_calls, timed_tools
 from ..queries.sessions.listing import ListRow
 from ..queries.sessions.side_by_side import Part
 from ..queries.sessions.verdict import Clause, deeds_of, verdict_of
@@ -77,6 +78,8 @@ class Numbers(Struct, frozen=True, omit_defaults=True):
     idle_ms: int = 0
     tools: int = 0
     failed_tools: int = 0
+    first_word: Spread = Spread()
+    a_tool: Spread = Spread()
 
 
 class Step(Struct, frozen=True):
@@ -87,8 +90,8 @@ class Step(Struct, frozen=True):
 class Head(Struct, frozen=True, omit_defaults=True):
     """
     Everything above the tabs. `from_turn`: the strip begins behind so many turns that the page has already. `below`: the
-    numbers of the turns of sub-agents, each with the turn that shows it. `cut`: the turns and their numbers are those of the
-    newest calls. `more`: the tabs of which only the newest rows were counted. `export`: the command that makes files of it.
+    numbers of the turns of sub-agents, each with the turn that shows it. `cut`: the turns and their numbers are of the newest
+    calls. `more`: the tabs of which only the newest rows were counted. `export`: the command that makes files of it.
     """
 
     id: str
@@ -311,6 +314,8 @@ def _numbers(work: Work, threads: Threads, times: tuple[int, int], window: int |
         idle_ms=max(0, times[1] - times[0] - both),
         tools=len(work.tools),
         failed_tools=sum(map(has_failed, work.tools)),
+        first_word=spread_of(call.time_to_first_chunk_ms or 0 for call in timed_calls(calls)),
+        a_tool=spread_of(tool.duration_ms or 0 for tool in timed_tools(work.tools)),
     )
 
 

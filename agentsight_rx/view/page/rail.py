@@ -25,7 +25,7 @@ from .head import agent_title, head_of
 from .lanes import lanes_of
 from .picture import WHOLE, Picture
 from .tables import KINDS, story_of, table_of
-from .threads import failures_in, threads_of
+from .threads import failures_in, latency_in, threads_of
 from .turns import turns_of
 from .words import context_of, newest_plan
 
@@ -88,8 +88,9 @@ def entry_of_session(picture: Picture, row: SessionRow, recording: str, /) -> En
     steps = newest_plan(work.tools)
     doing = next((at for at, (_, state) in enumerate(steps) if state == "doing"), len(steps) - 1)
     twin = picture.healths.twin(row)
+    only_in_file = [priced(call, picture.prices) for call in (twin.calls if twin else ())]
     tally = Tally()
-    for call in (*work.calls, *(priced(call, picture.prices) for call in (twin.calls if twin else ()))):
+    for call in (*work.calls, *only_in_file):
         tally.add(call)
     for tool in work.tools:
         tally.add_tool(tool)
@@ -97,7 +98,7 @@ def entry_of_session(picture: Picture, row: SessionRow, recording: str, /) -> En
         row if twin is None else twin.row,
         recording,
         agent_title(row),
-        turns=len(threads.main),
+        turns=len(threads.main) + sum(call.agent_id is None for call in only_in_file),
         agreement=twin.agreement if twin else None,
         said=twin.said.id if twin else "",
     )
@@ -130,8 +131,8 @@ class PageError(ValueError):
 def answer(picture: Picture, recording: str, path: str, given: Mapping[str, str], /) -> object:
     """
     `path` is one of `sessions`, `session/ID`, `session/ID/turns`, `…/processes`, `…/files`, `…/file`, `…/network`, `…/mcp`,
-    `…/http`, `…/timeline`, `…/failures`, `…/events`, `…/alerts`, `…/alerts/ALERT`, `…/context`, `…/context/TURN`, `health`,
-    `call/ID`, `tool/ID`, `diff`, `event/AT`. Raises PageError.
+    `…/http`, `…/timeline`, `…/failures`, `…/latency`, `…/events`, `…/alerts`, `…/alerts/ALERT`, `…/context`,
+    `…/context/TURN`, `health`, `call/ID`, `tool/ID`, `diff`, `event/AT`. Raises PageError.
     """
     asked = _Asked(picture, recording, given)
     first, *rest = map(unquote, path.strip("/").split("/"))
@@ -204,6 +205,7 @@ def _tab(asked: _Asked, id: str, tab: str) -> object:
     others: dict[str, Callable[[], object]] = {
         "alerts": lambda: alerts_of(picture, id, start=start, count=count),
         "file": lambda: story_of(picture, id, asked.text("path")),
+        "latency": lambda: latency_in(picture, id),
         "failures": lambda: failures_in(picture, id),
         "turns": lambda: turns_of(picture, id, start=start, count=count, by_cost=asked.text("order") == "cost"),
         "timeline": lambda: lanes_of(picture, id, width=asked.number("width", 1200, most=8000), part=asked.part()),

@@ -10,6 +10,7 @@ from msgspec import Struct
 from ...store.rows.kinds import ProcessRow
 from ..queries.calls.costs import PricedCall
 from ..queries.sessions.failures import Failures, failures_of
+from ..queries.sessions.latency import Latency, latency_of
 from .picture import WHOLE, Picture, Work
 
 # -- helpers -------------------------------------------------------------------------------------------------------
@@ -114,6 +115,13 @@ def threads_of(session: str, work: Work, /) -> Threads:
         below.setdefault(parent, []).append(thread)
     turns |= {call.id: call.turn for thread in others.values() for call in thread.calls if call.turn}
     return Threads(main, below, turns, _under(below, main, turns))
+
+
+def latency_in(picture: Picture, session: str, /) -> Latency:
+    """How long its first words and tools took. Raises KeyError for an unknown session."""
+    work = picture.work(session)
+    falls, _ = picture.falls(session)
+    return latency_of(work.calls, work.tools, threads_of(session, work).turns, falls)
 
 
 def failures_in(picture: Picture, session: str, /) -> Failures:

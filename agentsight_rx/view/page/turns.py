@@ -237,6 +237,7 @@ class _Maker:
             bad=row.has_failed,
             cpu_ms=row.cpu_ms,
             memory=row.peak_bytes,
+            start_ms=row.start_timestamp_ms or 0,
             helper=helper,
         )
 

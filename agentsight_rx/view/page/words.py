@@ -78,8 +78,8 @@ class FileChange(Struct, frozen=True, omit_defaults=True):
 
 class FileStory(Struct, frozen=True, omit_defaults=True):
     """
-    What is known of the content of a file: the changes that tools say, `said` where something else changed it last, and its
-    `content` where tools wrote all of it.
+    The known content of a file: the changes that tools say, `said` where something else changed it last, and its `content`
+    where tools wrote all of it.
     """
 
     path: str

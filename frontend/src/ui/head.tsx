@@ -174,7 +174,20 @@ export function Facts({ head }: { head: Head }): JSX.Element {
           </small>
         </dd>
       </div>
+      <Latency numbers={n} />
     </dl>
+  );
+}
+
+// First words and tools, the middle and the slow end; a click shows each.
+function Latency({ numbers }: { numbers: Numbers }): JSX.Element | null {
+  const rows = ([["first word", numbers.first_word], ["a tool", numbers.a_tool]] as const).filter(([, spread]) => spread?.count);
+  if (!rows.length) return null;
+  return (
+    <div class="lat">
+      <dt><span>Latency</span><span>p50</span><span>{rows.every(([, spread]) => spread?.few) ? "max" : "p95"}</span></dt>
+      {rows.map(([name, spread]) => <dd key={name}><Go to={{ tab: "timeline", of: "latency", row: "" }}>{name}</Go><span>{took(spread!.p50 ?? 0)}</span><b title={spread!.few ? "the longest: there are less than 20" : undefined}>{took(spread!.p95 ?? 0)}{spread!.few && rows.some(([, each]) => !each?.few) ? " max" : ""}</b></dd>)}
+    </div>
   );
 }
 

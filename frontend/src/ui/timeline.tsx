@@ -9,6 +9,7 @@ import { FAILED, MISSING, type Lane, type Lanes } from "../shapes";
 import { askHere, here, select, theme, version } from "../state";
 import { clock, plural, size, took } from "../words";
 import { Icon, Mark, Note, T, useAsked } from "./bits";
+import { Latency } from "./latency";
 
 const LANE = 30; // px
 const LABEL = 184;
@@ -34,6 +35,20 @@ export interface Control { zoom: (by: number) => void; all: () => void; play: ()
 export const control: { current: Control | null } = { current: null };
 
 export function Timeline(): JSX.Element {
+  const latency = place.value.of === "latency";
+  return (
+    <>
+      <p class="chips" role="group" aria-label="What is shown">
+        <button class="chip" aria-pressed={!latency} onClick={() => go({ of: "" })}>Lanes</button>
+        <button class="chip" aria-pressed={latency} onClick={() => go({ of: "latency" })}>Latency</button>
+        {latency ? <span class="soft">all threads; failed calls and running tools are left out</span> : null}
+      </p>
+      {latency ? <Latency /> : <OverTime />}
+    </>
+  );
+}
+
+function OverTime(): JSX.Element {
   const keys = [place.value.session, place.value.recording, version.value];
   const { found, error } = useAsked((signal) => askHere<Lanes>(here("timeline"), { width: WIDTH }, signal), keys);
   const close = useCloser(found);

@@ -287,7 +287,8 @@ def test_list_names_each_recording(folder: Path, monkeypatch: pytest.MonkeyPatch
     home = tmp_path / "agentsight-rx"
     home.mkdir()
     monkeypatch.setattr("agentsight_rx.cli.places.stores._folder", lambda: home)
-    assert said("list") == ["no recording; make one with `agentsight-rx record -- COMMAND`"]
+    nothing = "no recording; make one with `agentsight-rx record -- COMMAND`; `agentsight-rx import` reads what"
+    assert said("list")[0] == nothing
     recorded(home / "agentsight-20261127-180004.lmdb", small_story())
     (home / "agentsight-20261127-190000.lmdb").write_text("not a store at all")
     lines = said("list")

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agentsight_rx.events import Usage
 from agentsight_rx.events.tokens import counts_of
@@ -21,6 +23,9 @@ from agentsight_rx.store.rows.kinds import SAID, CallRow, Row, SessionRow, ToolR
 from agentsight_rx.store.rows.tables import RUNS, Recording
 from agentsight_rx.store.state import MemoryStore, Put, Write
 from agentsight_rx.view.page import PageError
+from agentsight_rx.view.queries.calls.tokens import tokens_of
+from agentsight_rx.view.queries.sessions.listing import Choice, When
+from agentsight_rx.view.queries.sessions.once import Once, Place
 
 PRICES = Prices(today=datetime.date(2026, 11, 27))
 MINUTE = 60_000
@@ -49,7 +54,8 @@ def session(id: str, number: int, calls: int, source: str = SAID, **more: Any) -
     """A session that begins at a minute, with a call and an edit each second."""
     start, usage = number * MINUTE, Usage(1000, 100)
     end = start + calls * 1000
-    found: list[Row] = [SessionRow(id, start, end, agent="claude", named=True, calls=calls, view_source=source, **more)]
+    sums = counts_of(Usage(1000 * calls, 100 * calls))
+    found: list[Row] = [SessionRow(id, start, end, agent="claude", named=True, calls=calls, view_source=source, **more, **sums)]
     for at in range(calls):
         now, name = start + at * 1000, f"{source}-{id}-{at}"
         row: dict[str, Any] = {"model": "claude-sonnet-4-5", "session_id": id, "status": "complete", "view_source": source}
@@ -76,7 +82,7 @@ def test_an_import_is_read_a_part_at_a_time_the_newest_first(monkeypatch: pytest
     monkeypatch.setattr(lists, "_CALLS_READ", 4)
     stores = Stores(past=store(session("old", 1, 4), session("mid", 2, 3), session("new", 3, 3), seen_by=SAID))
     first = stores.rows()
-    assert [("new", 3, 3300), ("mid", 3, 0), ("old", 4, 0)] == [(row["id"], row["turns"], row["tokens"]) for row in first]
+    assert [("new", 3, 3300), ("mid", 3, 3300), ("old", 4, 4400)] == [(row["id"], row["turns"], row["tokens"]) for row in first]
     assert first[0]["usd"] is not None
     assert first[1]["usd"] is None, "its calls are not all read"
     while stores.pictures.rail(limit=50).left:
@@ -167,3 +173,25 @@ def test_a_request_has_the_names_of_the_address() -> None:
 
 def test_an_unknown_zone_is_that_of_this_machine(tmp_path: Path) -> None:
     assert [None] * 4 == [zone_of(name) for name in ("", "Nowhere/City", "../../etc/passwd", str(tmp_path))]
+
+
+_STARTED = st.tuples(st.sampled_from("abcd"), st.integers(1, 30), st.integers(1, 6))
+_SOME = st.lists(_STARTED, min_size=1, max_size=4, unique_by=lambda each: each[0])
+
+
+@given(_SOME, _SOME)
+@settings(max_examples=60, deadline=None)
+def test_the_page_sums_what_reports_sum(seen: list[tuple[str, int, int]], said: list[tuple[str, int, int]]) -> None:
+    begins = {id: at for id, at, _ in said}
+    recording = store(*(session(id, begins.get(id, at), calls, "view") for id, at, calls in seen))
+    past = store(*(session(*each) for each in said), seen_by=SAID)
+    stores = Stores(run=recording, past=past)
+    while stores.pictures.rail(limit=50).left:
+        pass
+    day = datetime.date(1970, 1, 1)
+    sums = stores.pictures.sums(Choice(), When(day, datetime.UTC), by="cost")
+    once = Once([Place(recording)], Place(past))
+    (group,) = tokens_of(once, PRICES, group_by="provider")
+    rows = {row["id"]: (row["turns"], row["tokens"]) for row in stores.rows()}
+    assert rows == {each.row.id: (each.row.calls, each.row.total_tokens) for each in once.sessions()}
+    assert (sums.tokens, round(sums.usd, 9)) == (group.total_tokens, round(float(group.cost.usd or 0), 9))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -315,3 +315,25 @@ def test_no_secret_is_stored(home: Path, tmp_path: Path) -> None:
     imported(home, path)
     assert SECRET not in repr(rows_in(path))
     assert "[redacted:" in repr(rows_in(path))
+
+
+def test_a_reader_that_follows_reads_what_an_inotify_event_tells_of(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "_LOOK_S", 3600.0)
+    monkeypatch.setattr(source, "_SELDOM_S", 3600.0)
+    monkeypatch.setattr(source, "_TIMES_LONGER", 0)
+    kept, progress = Kept(), Progress()
+
+    def until(told: Callable[[], bool]) -> None:
+        for _ in range(1000):
+            if told() or running.ended(0.02):
+                break
+        assert told()
+
+    with Run(transcripts(options(home, follow=True), progress), [Sink("kept", lambda _: kept)]) as running:
+        assert progress.caught_up.wait(60)
+        with (home / NAME).open("ab") as file:
+            file.write(b'{"type": "summary", "summary": "Another title"}\n')
+        until(lambda: any(isinstance(each, SessionEntry) and each.text == "Another title" for each in kept.events))
+        write(home, ".pi/agent/sessions/--x--/a.jsonl", OTHERS[next(key for key in OTHERS if key[0] == "pi")])
+        until(lambda: any(isinstance(each, SessionEntry) and each.agent == "pi" for each in kept.events))
+        running.stop().raised()

@@ -56,6 +56,7 @@ from agentsight_rx.view.page.words import FileChange, FileLine, FileStory, Gap, 
 from agentsight_rx.view.queries.calls.costs import CostSum
 from agentsight_rx.view.queries.calls.diff import Changed
 from agentsight_rx.view.queries.sessions.failures import Answered, Failure, Failures
+from agentsight_rx.view.queries.sessions.latency import Latency, Slow, Spread
 from agentsight_rx.view.queries.sessions.listing import ListRow, Sums
 from agentsight_rx.view.queries.sessions.side_by_side import Compared, OnlyOne, SideOf
 from agentsight_rx.view.queries.sessions.side_by_side import Step as OneStep
@@ -73,7 +74,7 @@ _OTHER_NAMES: dict[type[Struct], str] = {
 }
 _ANSWERS: tuple[type[Struct], ...] = (
     AlertColumns, AlertLine, AlertList, AlertMark, AlertPart, AlertProof, AlertWhole, Answered, Failure, Failures,
-    Days, Dear, Halt, Machine, RecorderLine,
+    Days, Dear, Latency, Slow, Spread, Halt, Machine, RecorderLine,
     Body, CallBody, Clause, ContextBlock, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum,
     ContextThread, ContextTurn, CostSum, DiffBody, DiffLine, FileChange, FileLine, FileStory,
     Found, Gap, Head, HealthPage, Hit, HostLine, HttpLine,

@@ -77,7 +77,7 @@ class Entry(Struct, frozen=True):
 
     row: ListRow
     asked: int = 0  # tokens, cached or not
-    cached: int = 0
+    cached: int = 0  # of them, that were read from a cache
     model_ms: int = 0
     costs: tuple[tuple[str, float], ...] = ()  # by model
     said: str = ""
@@ -100,7 +100,7 @@ class Tally:
         self._costs[name] = self._costs.get(name, 0.0) + (call.cost_usd or 0.0)
         self._tokens += call.total_tokens
         self._asked += call.asked_tokens
-        self._cached += call.cached_tokens
+        self._cached += call.cache_read_tokens
         self._calls += 1
 
     def add_tool(self, tool: ToolRow, /) -> None:
