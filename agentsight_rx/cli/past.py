@@ -16,6 +16,7 @@ from ..core.messages import passing, program, say
 from ..core.signals import asking_to_end, how_to_end
 from ..llm.agents import agent_named
 from ..llm.agents.session_files import PARSERS
+from ..runtime.importing import import_run
 from ..runtime.resume import saved_places
 from ..sources.session_files.files import home_of_user
 from ..sources.session_files.given import given
@@ -100,16 +101,8 @@ def _is_all_read(path: Path, options: TranscriptsOptions, progress: Progress) ->
 
 
 def _import(path: Path, options: TranscriptsOptions, progress: Progress, *, retention: Retention | None, follow: bool) -> int:
-    from .. import operators as op
-    from ..runtime.run import Run
-    from ..sinks.label_key import redaction_key
-    from ..sinks.store import store
-    from ..sources.session_files.source import transcripts
-
-    said, key = transcripts(options, progress), redaction_key(path)
-    graph = said.pipe(op.remove_auth(key=key), op.materialize())
-    into = store(path, owner=invoking_user(), key=key, retention=retention)
-    with Run(graph, [into], on_bug="count", resume=path) as running, asking_to_end(running.end), passing() as show:
+    run = import_run(path, options, progress, owner=invoking_user(), retention=retention)
+    with run as running, asking_to_end(running.end), passing() as show:
         stopped = _read(running, progress, show)
         if follow and not stopped:
             say(f"{_so_far(progress)}; stop with {how_to_end()}")

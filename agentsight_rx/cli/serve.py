@@ -13,14 +13,20 @@ from ..core.messages import program, say
 from ..core.signals import EndRequest, asking_to_end, how_to_end
 from ..runtime.recording.price_file import load_prices
 from ..runtime.web import serve_stored
+from ..runtime.web.importing import Imports
+from ..sources.session_files.files import home_of_user
 from ..store.state import is_being_written
 from ..store.words import plural
 from .capturing.launch import invoking_user
 from .capturing.stopping import deciding
 from .flags.destinations import Page
 from .flags.group import Only
-from .places.stores import imported, recorded, search_index
+from .places.stores import imported, past_store, recorded, search_index
 from .watch.pausing import watched_now
+
+
+def _imports() -> Imports:
+    return Imports(lambda: past_store(None), home_of_user(), invoking_user(), is_kept=lambda: imported() is not None)
 
 
 def serve(
@@ -52,6 +58,7 @@ def serve(
         owner=invoking_user(),
         deciding=deciding(),
         watched=watched_now,
+        imports=None if given else _imports(),
     )
     end = EndRequest()
     with asking_to_end(end.ask):

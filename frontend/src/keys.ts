@@ -6,6 +6,7 @@ import { shown } from "./only";
 import { printAll } from "./print";
 import { cards, follow, following, hasMachine, head, indexOf, rail, small, step, stepTrouble, switchTheme } from "./state";
 import { control as alerts } from "./ui/alerts";
+import { swap } from "./ui/compare";
 import { control as list, folded, search } from "./ui/sessions";
 import { control as turns } from "./ui/strip";
 import { control } from "./ui/timeline";
@@ -47,6 +48,10 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
     return true;
   }
   if (covered) return false;
+  if (key === "s" && at.view === "compare" && !at.session) {
+    swap();
+    return true;
+  }
   if (list.current && onList(key, target)) return true;
   if (/^[1-9]$/.test(key)) {
     const tab = DIGITS[Number(key) - 1];

@@ -13,10 +13,12 @@ import { begin, gone, head, indexOf, newestTurn, news, problem, rail, retry, run
 import "./styles.css";
 import { Alerts, AllAlerts, Halted } from "./ui/alerts";
 import { Flag, Icon, Mark } from "./ui/bits";
+import { Compare } from "./ui/compare";
 import { Context } from "./ui/context";
 import { Conversation } from "./ui/conversation";
 import { Banner, Facts, Reads, Top, Verdict, Whole } from "./ui/head";
 import { Files } from "./ui/files";
+import { FirstRun } from "./ui/first";
 import { Health } from "./ui/health";
 import { Home } from "./ui/home";
 import { Log } from "./ui/log";
@@ -61,7 +63,7 @@ function App(): JSX.Element {
       <main id="main" tabIndex={-1} class={found?.whole?.file ? "from-file" : ""}>
         <Banner />
         <Top head={found} menu={menu} onMenu={() => setMenu(!menu)} onSave={() => (saving.value = true)} />
-        {problem.value ? <Problem /> : view === "home" ? <Home /> : view === "alerts" ? <AllAlerts /> : view === "sessions" ? <AllSessions /> : found ? <Session head={found} /> : <Waiting />}
+        {problem.value ? <Problem /> : view === "home" ? <Home /> : view === "alerts" ? <AllAlerts /> : view === "sessions" ? <AllSessions /> : view === "compare" ? <Compare /> : found ? <Session head={found} /> : <Waiting />}
       </main>
       <Overlays />
       {saving.value && found ? <Save head={found} close={() => (saving.value = false)} /> : null}
@@ -207,31 +209,10 @@ function Problem(): JSX.Element {
   );
 }
 
-const COMMANDS: [string, string][] = [
-  ["agentsight-rx record -- claude", "Records a command and every program that it starts."],
-  ["agentsight-rx record --comm claude", "Records running programs."],
-  ["agentsight-rx doctor", "Shows what this machine can capture, and what to do."],
-];
-
 function Waiting(): JSX.Element {
   if (gone.value) return <p class="soft pad">Nothing to show until it can be read again.</p>;
   if (!rail.value || rail.value.sessions.length) return <p class="soft pad" role="status">loading …</p>;
-  return (
-    <div class="center">
-      <h1>No recording yet</h1>
-      <p>One of these commands makes the first recording, and this page then shows it.</p>
-      <ul class="cmds">
-        {COMMANDS.map(([command, what]) => (
-          <li key={command}><span><code>{command}</code><small>{what}</small></span><Copy text={command} /></li>
-        ))}
-      </ul>
-    </div>
-  );
-}
-
-function Copy({ text }: { text: string }): JSX.Element {
-  const [done, setDone] = useState(false);
-  return <button class="btn" onClick={() => void navigator.clipboard.writeText(text).then(() => setDone(true))}>{done ? "Copied" : "Copy"}</button>;
+  return <FirstRun />;
 }
 
 const from = source();

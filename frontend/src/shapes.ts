@@ -7,6 +7,18 @@ export interface ListRow {
   failed_tools?: number; files?: number; waiting?: number; stopped?: boolean; project?: string; branch?: string; file?: boolean; recorded?: boolean;
   compared?: number; found?: number; nth?: number; same?: number;
 }
+export interface StepOf { n: number; kind: string; target?: string; said?: string; bad?: boolean; times?: number }
+export interface OnlyOne { title: string; text: string; usd?: number | null }
+export interface SideOf { row: ListRow; steps?: StepOf[]; more?: number; total?: number; context?: number[]; only?: OnlyOne[]; last_failed?: boolean }
+export type NumberOf = [name: string, a: number | null, b: number | null];
+export interface Compared {
+  a: SideOf; b: SideOf; part?: number; same?: StepOf[]; more?: number; prompt_words?: number | null; numbers?: NumberOf[]; tools?: NumberOf[];
+}
+export interface HowFar { files?: number; read_files?: number; size?: number; read?: number; unreadable?: number; skipped?: number; caught_up?: boolean; error?: string }
+export interface FilesOf { agent: string; folder: string; files: number; size: number; first_ms: number; last_ms: number; keeps?: string }
+export interface Import {
+  state: "none" | "running" | "done" | "stopped" | "failed"; so_far?: HowFar; ms?: number; there?: FilesOf[]; absent?: string[]; kept?: boolean;
+}
 export type DaySum = [sessions: number, usd: number, unknown: number, failed: number];
 export interface Rail {
   sessions: ListRow[]; next: string; recordings: number; unreadable: { recording: string; error: string }[]; total?: number; all?: number; left?: number;

@@ -44,6 +44,10 @@ export function ask<T>(path: string, given?: Record<string, string | number>, si
   return from.get<T>(path, given, signal);
 }
 
+export function post<T>(path: string, value: unknown): Promise<T> {
+  return from.post<T>(path, value);
+}
+
 // Below the open recording.
 export function askHere<T>(path: string, given?: Record<string, string | number>, signal?: AbortSignal): Promise<T> {
   return ask<T>(`r/${encodeURIComponent(place.value.recording)}/${path}`, given, signal);

@@ -92,3 +92,19 @@ def test_the_rail_has_fifty_and_the_way_to_all(browser: Browser, shelf: StoredPa
         page.page.get_by_role("button", name="All 80 sessions").click()
         page.has("location.pathname === '/sessions'")
         page.has("(scrollTo(0, 1e6), document.querySelectorAll('.tb .row').length === 80)")
+
+
+def test_two_sessions_are_compared_and_swapped(browser: Browser, shelf: StoredPage) -> None:
+    with opened(browser, shelf.url) as page:
+        page.page.goto(f"{page.root}/compare/s0..s4")
+        page.see("A took 1 turn", within="h1")
+        page.see("They part at", within="h1")
+        page.see("not known", within=".bf")
+        for width in WIDTHS:
+            page.page.set_viewport_size({"width": width, "height": 900})
+            page.drawn()
+            assert page.page.evaluate("document.documentElement.scrollWidth") == width
+            assert [] == problems(page.page), width
+        page.press("s")
+        page.has("location.pathname === '/compare/s4..s0'")
+        page.see("A took 2 turns", within="h1")

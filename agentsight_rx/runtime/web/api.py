@@ -28,6 +28,7 @@ from ...view.page.machine import Watched
 from ...view.queries.sessions.listing import Sums, When, day_of
 from ...view.snapshot.snapshot import AUDIT_DEFAULT, read_snapshot
 from ..recording.deciding import Deciding
+from .importing import NOTHING, Imports
 from .lists import asked_of
 from .pictures import Pictures
 from .recordings import LIVE, Recordings
@@ -44,6 +45,7 @@ _WORDS_MOST = 400  # characters of a search
 _DAYS_MOST = 62
 _BODY_MOST = 64 << 10  # bytes: 500 alerts
 SEEN = "/api/v1/seen"
+PAST = "/api/v1/past"
 
 
 class Mark(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +57,15 @@ class Mark(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _MARK = msgspec.json.Decoder(Mark)
+
+
+class Do(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `/past` takes: start or stop."""
+
+    do: str
+
+
+_DO = msgspec.json.Decoder(Do)
 
 
 class Api:
@@ -76,12 +87,14 @@ class Api:
         search: SearchIndex | None = None,
         deciding: Deciding | None = None,
         watched: Callable[[], Watched] | None = None,
+        imports: Imports | None = None,
     ) -> None:
         self._recordings = recordings
         self._pictures = Pictures(recordings, prices, deciding, watched)
         self._saving = Saving(recordings)
         self._feed = feed
         self._search = search or SearchIndex(recordings)
+        self._imports = imports
         self.stopped = Stopped()
 
     def routes(self) -> list[Route]:
@@ -90,9 +103,11 @@ class Api:
             Route("/api/v1/recordings", self._listed),
             Route("/api/v1/sessions", self._sessions),
             Route("/api/v1/sessions/sums", self._sums),
+            Route("/api/v1/compare", self._compared),
             Route("/api/v1/machine", self._machine),
             Route("/api/v1/alerts", self._alerts),
             Route(SEEN, self._seen, methods=["POST"]),
+            Route(PAST, self._past, methods=["GET", "POST"]),
             Route("/api/v1/search", self._found),
             Route("/api/v1/live", self._live),
             Route("/api/v1/r/{recording}/export", self._export),
@@ -100,6 +115,8 @@ class Api:
         ]
 
     def close(self) -> None:
+        if self._imports is not None:
+            self._imports.close()
         self._search.close()
 
     async def _listed(self, _: Request) -> Response:
@@ -120,6 +137,10 @@ class Api:
 
         return _json(await _apart(sums))
 
+    async def _compared(self, request: Request) -> Response:
+        a, b = (request.query_params.get(name, "") for name in "ab")
+        return _json(await _apart(lambda: self._pictures.compare(a, b)))
+
     async def _machine(self, request: Request) -> Response:
         begins = _ascending(request.query_params.get("days", ""))
         return _json(await _apart(lambda: self._pictures.machine(begins)))
@@ -130,8 +151,17 @@ class Api:
         return _json(await _apart(lambda: self._pictures.alerts(start=start, count=count, waiting=waiting)))
 
     async def _seen(self, request: Request) -> Response:
-        given = _mark(await _body(request))
+        given = _decoded(_MARK, await _body(request), '{"recording": "…", "alerts": ["…"], "seen": true}')
         return _json({"marked": await _apart(lambda: self._pictures.mark(given.recording, given.alerts, seen=given.seen))})
+
+    async def _past(self, request: Request) -> Response:
+        imports = self._imports
+        if request.method == "POST":
+            if imports is None:
+                raise HTTPException(404, "this page shows given recordings, or a run: `serve` without a name imports too")
+            wanted = _decoded(_DO, await _body(request), '{"do": "start"}').do
+            return _json(await _apart(lambda: imports.do(wanted)))
+        return _json(NOTHING if imports is None else await _apart(imports.state))
 
     async def _asked(self, request: Request) -> Response:
         recording, path = request.path_params["recording"], _raw_path(request)
@@ -208,11 +238,11 @@ async def _body(request: Request) -> bytes:
     return bytes(found)
 
 
-def _mark(body: bytes) -> Mark:
+def _decoded(decoder: msgspec.json.Decoder[T], body: bytes, wanted: str) -> T:
     try:
-        return _MARK.decode(body)
+        return decoder.decode(body)
     except msgspec.DecodeError as error:
-        raise HTTPException(400, f'send {{"recording": "…", "alerts": ["…"], "seen": true}}: {error}') from error
+        raise HTTPException(400, f"send {wanted}: {error}") from error
 
 
 def _ascending(text: str) -> list[int]:

@@ -26,7 +26,7 @@ from ...core.messages import say
 from ...core.start import regex
 from ...events.loss import Meter, Reason
 from ...view.page import Embedded
-from .api import SEEN, Api
+from .api import PAST, SEEN, Api
 
 # -- assets --------------------------------------------------------------------------------------------------------
 # The built page -> its files as text; where it was not built, a page that says how to build it.
@@ -203,7 +203,7 @@ async def _answer(_: Request, error: Exception) -> Response:
 
 
 def _methods(path: str) -> tuple[str, ...]:
-    return ("POST",) if path == SEEN else ("GET", "HEAD")
+    return ("POST",) if path == SEEN else ("GET", "HEAD", "POST") if path == PAST else ("GET", "HEAD")
 
 
 class Guard:

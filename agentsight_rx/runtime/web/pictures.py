@@ -21,6 +21,7 @@ from ...view import AlertRow
 from ...view.page import PageError, Picture, answer
 from ...view.page.alert_shapes import AlertLine, AlertList
 from ...view.page.alerts import alert_page, line_of, loud_of
+from ...view.page.head import part_of
 from ...view.page.machine import Machine, RecorderLine, Watched, line_of_recorder, machine_of, reason_of
 from ...view.page.picture import WHOLE
 from ...view.page.rail import alerts_once, flagged
@@ -40,6 +41,7 @@ from ...view.queries.sessions.listing import (
     page_behind,
     sums_of,
 )
+from ...view.queries.sessions.side_by_side import Compared, Part, side_by_side
 from ...view.queries.sessions.twins import Twins
 from ..recording.deciding import Deciding
 from .lists import Asked, Lists, Sessions, Unreadable
@@ -49,6 +51,7 @@ _KEPT = 2  # pictures of recordings that are looked at: each takes up to 80 MB
 _RAILS = 2000  # recordings whose rows in the rail are kept
 _LIMIT_MOST = 500
 _LOOKED_AT = 300  # recordings, the newest, of which this machine is made
+_PARTS = 8  # sessions that were compared
 _REASONS = 200  # sessions of which the dearest cause is remembered
 _ALL = Asked(Choice())
 _MARKED_MOST = 500  # alerts of one question
@@ -102,6 +105,7 @@ class Pictures:
         self._kept: Recent[str, tuple[object, Picture]] = Recent(_KEPT)
         self._lists = Lists(recordings, prices, self)
         self._twins: Twins | None = None
+        self._parts: Recent[tuple[str, str], tuple[object, Part]] = Recent(_PARTS)
         self._before: Recent[str, tuple[Contexts, FileLines]] = Recent(_KEPT)  # of recordings that go on
         self._louds: Recent[str, _Loud] = Recent(_RAILS)
         self._read: Recent[str, tuple[int, int]] = Recent(_RAILS)  # when a file had changed, and its version
@@ -154,6 +158,27 @@ class Pictures:
         """Of the sessions that fit."""
         found = self._sessions()
         return sums_of(found.entries, choice, when, by=by, left=found.left)
+
+    def compare(self, a: str, b: str, /) -> Compared:
+        """Two sessions by their ids. Raises PageError."""
+        entries = {entry.row.id: entry for entry in reversed(self._sessions().entries)}
+        missing = next((id for id in (a, b) if id not in entries), None)
+        if missing is not None:
+            raise PageError(f"no session has the id {missing[:80]}: the list of all sessions has them")
+        with self._lock:
+            try:
+                return side_by_side(*(self._part(entries[id].row) for id in (a, b)))
+            except (KeyError, StoreError) as error:
+                raise _gone(f"{a} or {b}", error) from error
+
+    def _part(self, row: ListRow) -> Part:
+        """The lock is held."""
+        picture = self._picture(row.recording)
+        known = self._parts.use((row.recording, row.id))
+        if known is None or known[0] != (picture.version, row):
+            known = (picture.version, row), part_of(picture, row)
+            self._parts.put((row.recording, row.id), known)
+        return known[1]
 
     def _sessions(self, since_ms: int | None = None) -> Sessions:
         """With the alerts that wait now."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..recording.deciding import Deciding
     from .api import Api
     from .connections import Limits
+    from .importing import Imports
     from .recordings import StoredRecordings
     from .serving import Serving
 
@@ -231,10 +232,12 @@ def serve_stored(
     owner: tuple[int, int] | None,
     deciding: Deciding | None = None,
     watched: Callable[[], Watched] | None = None,
+    imports: Imports | None = None,
 ) -> StoredPage:
     """
     Show recordings: `paths` are the existing files, the newest last. `index` is the file of the search index, of `owner`; None:
-    in memory. `deciding` knows which alerts a person has seen, `watched` whether a recorder watches this machine. Raises
+    in memory. `deciding` knows which alerts a person has seen, `watched` whether a recorder watches this machine, and
+    `imports` imports the user's session files where a person wants it. Raises
     UsageError and SinkError as `web` does.
     """
     from .api import Api
@@ -246,7 +249,7 @@ def serve_stored(
     listener = place.bind()
     recordings = StoredRecordings(paths, is_being_written)
     search = SearchIndex(recordings, index, owner=owner)
-    api = Api(recordings, prices, search=search, deciding=deciding, watched=watched)
+    api = Api(recordings, prices, search=search, deciding=deciding, watched=watched, imports=imports)
     app = application(api, Access(place.token, place.listen), Meter("web page"))
     return StoredPage(place, api, recordings, Serving(app, listener))
 

@@ -1,5 +1,7 @@
 """
 A session -> the head of the page: verdict, completeness, the strip of turns, numbers, signals, plan, and how programs are read.
+
+Longer than 300 lines because a comparison of two sessions has the numbers of their heads.
 """
 
 from __future__ import annotations
@@ -14,16 +16,22 @@ from ...store.reasons import FILE_GONE
 from ...store.rows.kinds import SessionRow
 from ...store.rows.tables import STAGES
 from ...store.rows.tool_words import has_failed
+from ...store.state import MemoryStore
 from ...store.words import lasted_ms
-from ..queries.calls.costs import CostSum, PricedCall, seller_of, summed
+from ..queries.calls.costs import CostSum, PricedCall, read_facts, seller_of, summed
 from ..queries.context.falls import Falls
 from ..queries.context.findings import Avoidable
 from ..queries.context.words import saving_said
+from ..queries.effects.causes import Causes
 from ..queries.effects.file_fates import effect_of
 from ..queries.effects.work import calls_that_changed, files_touched
 from ..queries.reading import read_totals
+from ..queries.selection import Selection
+from ..queries.sessions.diff import RunFacts, facts_of
 from ..queries.sessions.findings import find
 from ..queries.sessions.latency import Spread, spread_of, timed_calls, timed_tools
+from ..queries.sessions.listing import ListRow
+from ..queries.sessions.side_by_side import Part
 from ..queries.sessions.verdict import Clause, deeds_of, verdict_of
 from .alert_shapes import AlertColumns, Halt
 from .alerts import clauses_of, columns_of, halt_of, signals_of_alerts, waiting_of
@@ -184,6 +192,35 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         halt=halt_of(picture, alerts),
         export=picture.command("report export", session),
     )
+
+
+def part_of(picture: Picture, row: ListRow, /) -> Part:
+    """A session to compare. Raises KeyError for a session that is not in the recording."""
+    session, work = picture.session(row.id), picture.work(row.id)
+    main = threads_of(row.id, work).main
+    falls, _ = picture.falls(row.id)
+    numbers = _numbers(work, threads_of(row.id, work), _times(picture, session, work), None)
+    return Part(
+        row,
+        calls=main,
+        tools=work.tools,
+        facts=_facts_of(picture, row, work),
+        folder=session.cwd or "",
+        findings=find(work.calls, work.tools, falls),
+        context=[context_of(call) for call in main],
+        prompt=next((call.prompt for call in main if call.prompt), ""),
+        model_ms=numbers.model_ms,
+        tools_ms=numbers.tools_ms,
+    )
+
+
+def _facts_of(picture: Picture, row: ListRow, work: Work) -> RunFacts:
+    """As `report diff` has them. An agent's own file has calls and tools alone, so nothing else is looked for."""
+    if row.recorded:
+        return read_facts(picture.store, Selection(sessions=frozenset((row.id,))), picture.prices)
+    cost = summed(work.calls)
+    usd = None if cost.unknown_calls else cost.usd
+    return facts_of(work.calls, work.tools, (), (), exchanges=(), causes=Causes(MemoryStore()), cost=usd)
 
 
 def agent_title(row: SessionRow | None, /) -> str:

@@ -26,7 +26,7 @@ export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu:
               ? <span class="now nowrap"><i class="dot on" aria-hidden="true" /> live, {took(Math.max(0, length))}</span>
               : <span class="num nowrap">{day(head.start_ms).toLowerCase()} {clock(head.start_ms).slice(0, 5)}, {took(Math.max(0, length))}</span>}
           </>
-        ) : <span class="faint">{place.value.view === "sessions" ? "all sessions" : place.value.view ? "all recordings" : "no session"}</span>}
+        ) : <span class="faint">{place.value.view === "sessions" ? "all sessions" : place.value.view === "compare" ? "compare two" : place.value.view ? "all recordings" : "no session"}</span>}
       </p>
       <button class="icon" aria-label="Search" title="Search (/)" onClick={() => go({ find: "" }, true)}><Icon name="find" /></button>
       {head ? <button class="icon opt" aria-label="Save" title="Save as a file, or print (e)" onClick={onSave}><Icon name="export" /></button> : null}

@@ -8,6 +8,7 @@ import type { ListRow, Rail, Sums } from "../shapes";
 import { ask, rail, READ_ON_MS, version } from "../state";
 import { amount, clock, cost, count, date, dollars, dayKey, dayName, money, percent, plural, took, zone } from "../words";
 import { Flag, Icon, Mark, signWords, Signs, T } from "./bits";
+import { FirstRun, ImportNote } from "./first";
 import { Year } from "./year";
 
 const PAGE_ROWS = 60;
@@ -123,8 +124,10 @@ export function AllSessions(): JSX.Element {
     };
   });
   if (!sums || (!found.at && !found.error)) return <Loading error={found.error} />;
+  if (!sums.of && !sums.left) return <FirstRun />;
   return (
     <section class="list-all" aria-label="All sessions">
+      <ImportNote />
       <h1 class="verdict"><Sentence sums={sums} /></h1>
       <Word sums={sums} />
       {sums.left ? <p class="soft small" role="status">What is shown below is so far: {sums.left > 1 ? `${count(sums.left)} more are` : "the rest is"} being read.</p> : null}

@@ -127,6 +127,16 @@ def test_a_session_that_was_recorded_and_imported_is_one_row_and_says_how_far_bo
     assert 1 == {row["id"]: row for row in stores.rows()}["a"]["missing"]
 
 
+def test_two_sessions_of_different_stores_are_compared() -> None:
+    stores = Stores(run=store(session("a", 1, 3, "view")), past=store(session("b", 2, 2), seen_by=SAID))
+    found = stores.pictures.compare("a", "b")
+    assert (3, 2, (), 1) == (found.part, len(found.same), found.b.steps, len(found.a.steps))
+    numbers = {each.name: (each.a, each.b) for each in found.numbers}
+    assert ((3, 2), (3000, 2000), (0, None)) == (numbers["Turns"], numbers["Tokens in"], numbers["Processes"])
+    with pytest.raises(PageError, match="no session has the id gone"):
+        stores.pictures.compare("a", "gone")
+
+
 def test_few_recordings_are_read_with_each_question(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "_READ", 2)
     stores = Stores(**{f"r{at}": store(session(f"s{at}", at, 1, "view")) for at in range(5)})

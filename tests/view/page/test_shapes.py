@@ -9,7 +9,9 @@ import pytest
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import FieldInfo, fields
 
+from agentsight_rx.runtime.importing import HowFar
 from agentsight_rx.runtime.recording.search_base import Hit
+from agentsight_rx.runtime.web.importing import FilesOf, Import
 from agentsight_rx.runtime.web.search import Found
 from agentsight_rx.store.rows.kinds import UnknownRow
 from agentsight_rx.view.page.alert_shapes import (
@@ -56,11 +58,20 @@ from agentsight_rx.view.queries.calls.diff import Changed
 from agentsight_rx.view.queries.sessions.failures import Answered, Failure, Failures
 from agentsight_rx.view.queries.sessions.latency import Latency, Slow, Spread
 from agentsight_rx.view.queries.sessions.listing import ListRow, Sums
+from agentsight_rx.view.queries.sessions.side_by_side import Compared, OnlyOne, SideOf
+from agentsight_rx.view.queries.sessions.side_by_side import Step as OneStep
 from agentsight_rx.view.queries.sessions.verdict import Clause
 
 PAGE = (Path(__file__).parents[3] / "frontend" / "src" / "shapes.ts").read_text()
 
-_OTHER_NAMES: dict[type[Struct], str] = {CostSum: "Cost", Wholeness: "Whole", Line: "LogLine", Lines: "LogPage", Table: "Rows"}
+_OTHER_NAMES: dict[type[Struct], str] = {
+    CostSum: "Cost",
+    Wholeness: "Whole",
+    Line: "LogLine",
+    Lines: "LogPage",
+    Table: "Rows",
+    OneStep: "StepOf",
+}
 _ANSWERS: tuple[type[Struct], ...] = (
     AlertColumns, AlertLine, AlertList, AlertMark, AlertPart, AlertProof, AlertWhole, Answered, Failure, Failures,
     Days, Dear, Latency, Slow, Spread, Halt, Machine, RecorderLine,
@@ -68,6 +79,7 @@ _ANSWERS: tuple[type[Struct], ...] = (
     ContextThread, ContextTurn, CostSum, DiffBody, DiffLine, FileChange, FileLine, FileStory,
     Found, Gap, Head, HealthPage, Hit, HostLine, HttpLine,
     Lane, Lanes, Line, Lines, ListRow, McpLine, Missing, Numbers, ProcessLine, Program, Prompt, Read, Signal, Stage, Step,
+    Compared, FilesOf, HowFar, Import, OneStep, OnlyOne, SideOf,
     Strip, SubAgent, Sums, Table, Text, ToolCard, TurnCard, Turns, Wholeness,
 )  # fmt: skip
 _WITHIN: dict[type[Struct], tuple[str, str]] = {  # those without a name: in a field of another

@@ -104,8 +104,8 @@ class Tally:
         self._calls += 1
 
     def add_tool(self, tool: ToolRow, /) -> None:
-        if is_edit(tool) and outcome_of(tool) not in ("failed", "refused"):
-            self._files.add(hash(asked_for(tool.input)))
+        if path := changed_by(tool):
+            self._files.add(hash(path))
 
     def entry(
         self,
@@ -152,6 +152,11 @@ class Tally:
             differs=agreement is not None and _differs(agreement),
             folder=folder,
         )
+
+
+def changed_by(tool: ToolRow, /) -> str:
+    """The file that a tool changed, "" where it is no edit, failed or was refused."""
+    return asked_for(tool.input) if is_edit(tool) and outcome_of(tool) not in ("failed", "refused") else ""
 
 
 def _differs(found: Agreement) -> bool:
