@@ -18,6 +18,12 @@ export interface Numbers {
   tools?: number; failed_tools?: number; first_word?: Spread; a_tool?: Spread;
 }
 export interface Signal { title: string; text: string; code?: string; turns?: number[]; more?: number; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
+export interface RawCall {
+  id: string; method?: string; url?: string; version?: string; stream?: number; status?: number; sent_ms?: number | null; first_ms?: number | null;
+  end_ms?: number | null; request_bytes?: number; response_bytes?: number; request_heads?: [string, string][]; response_heads?: [string, string][];
+  events?: number; request_cut?: string; response_cut?: string; curl?: string; python?: string; variables?: string[]; refused?: string;
+}
+export interface RawBody { text: string; total: number }
 export interface Spread { count?: number; p50?: number; p95?: number; few?: boolean }
 export interface Slow { ms: number; turn: number; what?: string; why?: string; whole_ms?: number; end?: string; bad?: boolean; approx?: boolean; row?: string }
 export interface Latency {

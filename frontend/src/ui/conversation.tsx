@@ -14,6 +14,7 @@ import {
   head,
   here,
   indexOf,
+  inFile,
   loadPage,
   locked,
   now,
@@ -354,7 +355,7 @@ export function Card({ card, before, inner }: { card: TurnCard; before: string; 
         <span class="end">
           {inner ? null : <Copy text={() => Promise.resolve(new URL(href({ turn: card.n, row: "" }), location.href).href)} what={`a link to turn ${card.n}`} />}
           {before ? <Go to={{ diff: `${before}..${card.call}` }} class="link" title="What changed since the request before (d)">Diff</Go> : null}
-          <Go to={{ call: card.call }} class="link" title="The whole request and answer">Whole</Go>
+          {inFile.value ? <Go to={{ call: card.call }} class="link" title="The whole request and answer (w)">Whole</Go> : <Go to={{ raw: card.call, turn: card.n }} class="link" title="Request and response as they were sent (r)">Raw</Go>}
           <Mark cut={Boolean(card.gap)} />
         </span>
       </header>
