@@ -102,9 +102,9 @@ export interface HttpLine {
 }
 export interface Lane {
   kind: "model" | "tools" | "agent" | "program" | "files"; name: string; start: number[]; end: number[]; flags: number[]; turn: number[];
-  label: string[]; below?: boolean;
+  label: string[]; info?: string[]; below?: boolean;
 }
-export interface Lanes { start_ms: number; length_ms: number; lanes: Lane[]; curve: { at: number[]; cpu: number[]; memory: number[] }; partial: boolean }
+export interface Lanes { start_ms: number; length_ms: number; lanes: Lane[]; curve: { at: number[]; cpu: number[]; memory: number[] }; partial: boolean; first_ms: number }
 export interface LogLine { at: string; n: number; time_ms: number; source: string; text: string; who?: string; pid?: number; bad?: boolean }
 export interface LogPage { total: number; lines: LogLine[]; next?: string; seen?: number; sources?: string[] }
 export interface Missing {

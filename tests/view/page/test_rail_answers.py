@@ -290,6 +290,22 @@ def test_the_timeline_has_lanes_whose_spans_are_in_its_length() -> None:
     assert 193.0 == max(lanes["curve"]["cpu"])
 
 
+def test_a_span_says_how_it_ended_what_it_used_and_what_its_call_cost() -> None:
+    lanes = {lane["name"]: lane for lane in here("timeline", width="4000")["lanes"]}
+    bash = next(lane for name, lane in lanes.items() if name.startswith("bash"))
+    assert "exit 1, 3.0 s CPU, 181.0 MB" in bash["info"]
+    assert lanes["model"]["info"][0].startswith("$0.0")
+    assert "exit 1" in lanes["tools"]["info"]
+
+
+def test_the_timeline_begins_with_the_first_call() -> None:
+    story = Story()
+    story.wait(8400)
+    story.ask(ms=900, prompt="Hello", says="Hi")
+    found = asked(f"session/{SESSION}/timeline", Picture(stored(story.events), Prices(today=TODAY)))
+    assert 8400 == found["first_ms"]
+
+
 def test_spans_of_one_pixel_are_one() -> None:
     wide, narrow = here("timeline", PARCEL, width="4000"), here("timeline", PARCEL, width="2")
     assert sum(len(lane["start"]) for lane in narrow["lanes"]) < sum(len(lane["start"]) for lane in wide["lanes"])
