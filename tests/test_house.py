@@ -105,6 +105,7 @@ def test_what_threads_decode_has_its_decoder_beforehand() -> None:
     assert sorted(found) == [
         "sources/replay/original_lines.py",
         "sources/replay/own_lines.py",
+        "sources/session_files/look.py",
         "sources/session_files/source.py",
     ], "a replay, and the files of an import, are decoded by one thread"
 

@@ -27,6 +27,7 @@ from ..view.snapshot.schema import value_of
 from .flags.filters import Form
 from .flags.guard import given_rules
 from .guard.rules_list import RulesFile
+from .guard.tried import needing_a_recording
 from .program.errors import write_line
 from .report.shown.alert_words import thread_said
 from .report.shown.markdown import alert_item, shortened_to
@@ -41,13 +42,17 @@ _LEVELS = {"note": "note", "warn": "warning", "stop": "error"}
 
 
 class Checked(Struct, frozen=True):
-    """What a recording was judged by, and what came of it. `failing`: so many are of the level `fail_on` or above."""
+    """
+    What a recording was judged by, and what came of it. `failing`: so many are of the level `fail_on` or above. `unjudged`: the
+    rules that an agent's own file says nothing about.
+    """
 
     store: Path
     rules: Rules
     rows: tuple[AlertRow, ...]
     failing: int
     fail_on: str
+    unjudged: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -55,7 +60,9 @@ class Checked(Struct, frozen=True):
         notes = len(self.rows) - alerts
         found = ", ".join([plural(alerts, "alert"), *([plural(notes, "note")] if notes else [])])
         fails = f"; the check fails, because of --fail-on {self.fail_on}" if self.failing else ""
-        return f"{plural(len(self.rules.rules), 'rule')}, {found}{fails}"
+        number = plural(len(self.unjudged), "rule needs", "rules need")
+        needing = f"; {number} a recording, which this is not: {', '.join(self.unjudged)}" if self.unjudged else ""
+        return f"{plural(len(self.rules.rules), 'rule')}, {found}{fails}{needing}"
 
 
 def text_of(found: Checked) -> str:
@@ -69,6 +76,7 @@ def json_of(found: Checked) -> str:
         "sha256": found.rules.sha256,
         "fail_on": found.fail_on,
         "fails": bool(found.failing),
+        "not_judged": list(found.unjudged),
         "alerts": [value_of(row) for row in found.rows],
     }
     return msgspec.json.encode(value).decode()
@@ -140,13 +148,13 @@ def junit_of(found: Checked) -> str:
     for row in found.rows:
         by_rule.setdefault(row.rule, []).append(row)
     rules = found.rules.rules
-    off = sum(rule.do == "off" for rule in rules)
-    counts = {"tests": len(rules), "failures": len(by_rule), "errors": 0, "skipped": off}
+    skipped = {*found.unjudged, *(rule.name for rule in rules if rule.do == "off")} - by_rule.keys()
+    counts = {"tests": len(rules), "failures": len(by_rule), "errors": 0, "skipped": len(skipped)}
     suite = Xml.Element("testsuite", {"name": "agentsight-rx check", **{name: str(count) for name, count in counts.items()}})
     for rule in found.rules.rules:
         case = Xml.SubElement(suite, "testcase", classname="guard", name=rule.name)
         rows: Sequence[AlertRow] = by_rule.get(rule.name, ())
-        if rule.do == "off":
+        if rule.name in skipped:
             Xml.SubElement(case, "skipped")
         elif rows:
             failure = Xml.SubElement(case, "failure", type=rows[0].do, message=_plain(rows[0].sentence))
@@ -205,10 +213,13 @@ def check(
     kept = LmdbStore.open(store, readonly=True)
     try:
         rows = judged(kept, found, priced=priced_by(load_prices(None), found))
+        unjudged = needing_a_recording(kept, found)
     finally:
         kept.close()
     failing = [row for row in rows if fail_on != _NEVER and rank(row.do) >= rank(fail_on)]
-    text = FORMATS[chosen](Checked(store, found, tuple(row for row in rows if row.part_of is None), len(failing), fail_on))
+    shown = tuple(row for row in rows if row.part_of is None)
+    checked = Checked(store, found, rows=shown, failing=len(failing), fail_on=fail_on, unjudged=unjudged)
+    text = FORMATS[chosen](checked)
     if output is not None:
         output.write_text(text + "\n")
     else:

@@ -7,22 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import operators as op
 from ..core.errors import UsageError
 from ..core.messages import passing, program, say
 from ..core.signals import asking_to_end, how_to_end
 from ..llm.agents import agent_named
 from ..llm.agents.session_files import PARSERS
-from ..runtime.run import Run
-from ..sinks.label_key import redaction_key
-from ..sinks.store import store
+from ..runtime.resume import saved_places
 from ..sources.session_files.files import home_of_user
+from ..sources.session_files.given import given
 from ..sources.session_files.keeping import keeping
-from ..sources.session_files.source import Progress, TranscriptsOptions, transcripts
+from ..sources.session_files.look import Progress, TranscriptsOptions, is_all_read
 from ..store.rows.tables import SESSIONS
 from ..store.state import LmdbStore, is_being_written
 from ..store.words import data_size, plural
@@ -30,6 +28,10 @@ from .capturing.launch import invoking_user
 from .flags.group import OUT, flag
 from .places.stores import given_store, past_store
 from .values import retention_of, seconds_of
+
+if TYPE_CHECKING:
+    from ..runtime.run import Run
+    from ..store.log.upkeep import Retention
 
 _LOOK_S = 0.2
 _READABLE = tuple(PARSERS)
@@ -78,8 +80,33 @@ def import_command(
         since_ms=0 if seconds is None else round((time.time() - seconds) * 1000),
         follow=True,  # the end of the files is not the end of the sessions: what is known of them is kept for the next time
     )
-    said = transcripts(options, progress)
-    is_first, key = not path.exists(), redaction_key(path)
+    is_first = not path.exists()
+    if follow or retention is not None or not _is_all_read(path, options, progress):
+        status = _import(path, options, progress, retention=retention, follow=follow)
+    else:
+        status = 0
+    for line in _closing(path, progress, ", ".join(paths or [home.path])):
+        say(line)
+    for each in keeping(home, now_ns=time.time_ns()) if is_first and not paths else ():
+        say(f"{each.words}; what was imported stays")
+    return status
+
+
+def _is_all_read(path: Path, options: TranscriptsOptions, progress: Progress) -> bool:
+    """Most imports find nothing new: they import no more of the program than a look takes, and write nothing."""
+    places = given(options.paths, options.agents)
+    saved = [each.place for each in saved_places(path)]
+    return bool(saved) and saved[0] is not None and is_all_read(options, places, saved[0], progress)
+
+
+def _import(path: Path, options: TranscriptsOptions, progress: Progress, *, retention: Retention | None, follow: bool) -> int:
+    from .. import operators as op
+    from ..runtime.run import Run
+    from ..sinks.label_key import redaction_key
+    from ..sinks.store import store
+    from ..sources.session_files.source import transcripts
+
+    said, key = transcripts(options, progress), redaction_key(path)
     graph = said.pipe(op.remove_auth(key=key), op.materialize())
     into = store(path, owner=invoking_user(), key=key, retention=retention)
     with Run(graph, [into], on_bug="count", resume=path) as running, asking_to_end(running.end), passing() as show:
@@ -87,12 +114,7 @@ def import_command(
         if follow and not stopped:
             say(f"{_so_far(progress)}; stop with {how_to_end()}")
             running.wait()
-        summary = running.stop()
-    for line in _closing(path, progress, ", ".join(paths or [home.path])):
-        say(line)
-    for each in keeping(home, now_ns=time.time_ns()) if is_first and not paths else ():
-        say(f"{each.words}; what was imported stays")
-    return summary.exit_status
+        return running.stop().exit_status
 
 
 def _read(running: Run, progress: Progress, show: Callable[[str], None]) -> bool:

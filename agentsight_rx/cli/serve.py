@@ -19,7 +19,7 @@ from .capturing.launch import invoking_user
 from .capturing.stopping import deciding
 from .flags.destinations import Page
 from .flags.group import Only
-from .places.stores import recorded, search_index
+from .places.stores import imported, recorded, search_index
 from .watch.pausing import watched_now
 
 
@@ -40,7 +40,8 @@ def serve(
             raise StoreError(f"{path} does not exist; the recordings that there are: {program()} report list")
 
     def paths() -> Sequence[Path]:
-        return given or recorded()
+        past, found = imported(), given or recorded()
+        return found if given or past is None or past in found else [past, *found]
 
     served = serve_stored(
         page.options(),

@@ -8,9 +8,9 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, TypeVar, get_args
 
 from ..core.errors import UsageError
-from ..sources.tls.stacks.finding import Placement
 
 if TYPE_CHECKING:
+    from ..sources.tls.stacks.finding import Placement
     from ..store.log.upkeep import Retention
 
 
@@ -87,6 +87,8 @@ def socket_of(text: str, flag: str, *, remote: bool = False) -> tuple[str, int]:
 
 def placement_of(text: str) -> Placement:
     """What --probe-placement says."""
+    from ..sources.tls.stacks.finding import Placement  # with it come all sources, and reports need none
+
     for each in get_args(Placement):
         if each == text:
             return each  # type: ignore[no-any-return]  # get_args knows no types

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -28,6 +28,7 @@ _STATELESS = frozenset({"as_observable", "cast", "do", "do_action", "filter", "m
 # Between two saves, at least; and so many times longer than one takes, so that large states do not stop the graph
 EVERY_S, TIMES_LONGER = 0.25, 20
 _MANY = 8192  # what the graph emits before it is saved earlier, since the store keeps it in memory until then
+S = TypeVar("S")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -53,6 +54,21 @@ class SavedRun(Struct, frozen=True):
 SAVED_RUN = Table("saved_run", SavedRun)  # one row
 
 
+class _SavedSources(Struct, frozen=True):
+    """The part of a SavedRun that a look at the sources alone needs."""
+
+    sources: list[SourceState]
+
+
+_SAVED_SOURCES = Table("saved_run", _SavedSources)
+
+
+def saved_places(path: str | os.PathLike[str], /) -> list[SourceState]:
+    """Where the last run at `path` left its sources; nothing where there was none. Raises StoreError."""
+    found = _read(os.path.abspath(path), _SAVED_SOURCES)
+    return found.sources if found is not None else []
+
+
 class Saving:
     """
     Keeps the state of one run at `path`, by the sink that keeps its rows in the same file, else by one of its own. Its methods
@@ -68,7 +84,7 @@ class Saving:
         node = as_stream(graph).node()
         _refuse_stock(node)
         self._graph = _shape(node)
-        self._saved = _read(self._path)
+        self._saved = _read(self._path, SAVED_RUN)
         self._hubs: list[Hub[Any]] = []
         self._skip: dict[Hub[Any], int] = {}  # events that an earlier run took
         self._given: dict[Hub[Any], int] = {}  # events that a reader gave, those of earlier runs included
@@ -238,12 +254,12 @@ class _StateWriter(Writer[Any]):
             self._store.close()
 
 
-def _read(path: str) -> SavedRun | None:
+def _read(path: str, table: Table[S]) -> S | None:
     if not os.path.exists(path) or not os.path.getsize(path):
         return None
     store = LmdbStore.open(path, readonly=True)
     try:
-        return store.get(SAVED_RUN, 0)
+        return store.get(table, 0)
     except msgspec.MsgspecError as error:
         raise StoreError(f"{path} has the state of a run that this release does not read: {error}") from error
     finally:

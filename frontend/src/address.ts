@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { TABS, type Tab } from "./shapes";
 
-export type View = "" | "home" | "alerts"; // of all recordings
+export type View = "" | "home" | "alerts" | "sessions" | "compare"; // of all recordings
 
 export const ONLY = ["", "failed", "gaps", "changed", "prompts"] as const; // which turns are shown
 export type Only = (typeof ONLY)[number];
@@ -11,12 +11,16 @@ export type Only = (typeof ONLY)[number];
 export interface Place {
   recording: string; session: string; tab: Tab; turn: number; row: string; from: number; to: number; q: string; diff: string;
   call: string; find: string | null; keys: boolean; of: string; origin: string; view: View; alert: string; only: Only; raw: string; part: "request" | "response";
+  list: string; // what is chosen of all sessions, as in the address
+  pair: string; step: number; // two sessions side by side, A..B
 }
 
 const NOWHERE: Place = {
   recording: "", session: "", tab: "conversation", turn: 0, row: "", from: 0, to: 0, q: "", diff: "", call: "", find: null, keys: false,
-  of: "", origin: "", view: "", alert: "", only: "", raw: "", part: "response",
+  of: "", origin: "", view: "", alert: "", only: "", raw: "", part: "response", list: "", pair: "", step: 0,
 };
+
+export const CHOICES = ["agent", "project", "model", "from", "to", "failed", "alerts", "cost", "source", "sort", "q"] as const;
 
 let inFragment = false; // a file on disk has no paths
 
@@ -27,9 +31,12 @@ export const place = signal<Place>(NOWHERE);
 
 export function parsed(address: string): Place {
   const [path = "", query = ""] = address.split("?", 2);
-  const [, s, recording = "", session = "", tab = ""] = path.split("/");
+  const [, s = "", recording = "", session = "", tab = ""] = path.split("/");
   const given = new URLSearchParams(query);
   const number = (name: string): number => Math.max(0, Number.parseInt(given.get(name) ?? "", 10) || 0);
+  const over = { find: given.get("find"), keys: given.has("keys") };
+  if (s === "sessions") return { ...NOWHERE, ...over, view: s, list: listed(given) };
+  if (s === "compare") return { ...NOWHERE, ...over, view: s, pair: recording, step: number("step") };
   return {
     ...NOWHERE,
     view: s === "home" || s === "alerts" ? s : "", alert: given.get("alert") ?? "",
@@ -43,6 +50,11 @@ export function parsed(address: string): Place {
   };
 }
 
+// Only what chooses, in one order.
+export function listed(given: URLSearchParams): string {
+  return new URLSearchParams(CHOICES.flatMap((name) => (given.get(name) ? [[name, given.get(name)!]] : []))).toString();
+}
+
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -52,8 +64,9 @@ function decoded(text: string): string {
 }
 
 export function formatted(at: Place): string {
-  const path = at.session ? `/s/${encodeURIComponent(at.recording)}/${encodeURIComponent(at.session)}/${at.tab}` : `/${at.view}`;
-  const query = new URLSearchParams();
+  const path = at.session ? `/s/${encodeURIComponent(at.recording)}/${encodeURIComponent(at.session)}/${at.tab}` : at.view === "compare" ? `/compare/${at.pair}` : `/${at.view}`;
+  const query = new URLSearchParams(at.view === "sessions" && !at.session ? at.list : "");
+  if (at.view === "compare" && !at.session && at.step) query.set("step", String(at.step));
   if (at.only) query.set("only", at.only);
   if (at.turn) query.set("turn", String(at.turn));
   if (at.row) query.set("row", at.row);
@@ -113,6 +126,18 @@ export function open(recording: string, session: string, change: Partial<Place> 
 // Opens what is of all recordings.
 export function openView(view: View, alert = ""): void {
   go({ ...NOWHERE, view, alert }, true);
+}
+
+// Opens two sessions side by side.
+export function openPair(a: string, b: string): void {
+  go({ ...NOWHERE, view: "compare", pair: `${encodeURIComponent(a)}..${encodeURIComponent(b)}` }, true);
+}
+
+// Chooses of all sessions; what is empty is not chosen.
+export function choose(change: Record<string, string>, add = false): void {
+  const given = new URLSearchParams(place.value.view === "sessions" ? place.value.list : "");
+  for (const [name, value] of Object.entries(change)) given.set(name, value);
+  go({ ...NOWHERE, view: "sessions", list: listed(given) }, add);
 }
 
 // Closes what is on top: by Back where it was opened here, so that Forward opens it again.

@@ -7,6 +7,7 @@ import { printAll } from "./print";
 import { cards, follow, following, hasMachine, head, indexOf, rail, small, step, stepTrouble, switchTheme } from "./state";
 import { control as alerts } from "./ui/alerts";
 import { beside, closeRaw } from "./ui/raw";
+import { control as list, folded, search } from "./ui/sessions";
 import { control as turns } from "./ui/strip";
 import { control } from "./ui/timeline";
 
@@ -40,6 +41,7 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
     if (covered) close();
     else if (alerts.current?.close()) return true;
     else if (at.raw) closeRaw();
+    else if (list.current) return list.current.escape();
     else if (at.tab === "context" && at.row) go({ row: "" });
     else if (at.tab === "context" && at.origin) go({ origin: "" });
     else if (at.turn || at.row) go({ turn: 0, row: "" });
@@ -47,6 +49,7 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
     return true;
   }
   if (covered) return false;
+  if (list.current && onList(key, target)) return true;
   if (/^[1-9]$/.test(key)) {
     const tab = DIGITS[Number(key) - 1];
     if (tab && at.session) go({ tab, q: "" }, true);
@@ -139,6 +142,19 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
     default:
       return false;
   }
+}
+
+// In the list of all sessions.
+function onList(key: string, target: EventTarget | null): boolean {
+  const at = list.current!;
+  if (key === "j" || key === "k") at.move(key === "j" ? 1 : -1);
+  else if (key === "x") at.pick();
+  else if (key === "c") return at.compare();
+  else if (key === "y") folded.value = !folded.value;
+  else if (key === "/") search();
+  else if (key === "Enter" && !(target instanceof HTMLElement && target.closest("button, a, summary"))) at.open();
+  else return false;
+  return true;
 }
 
 // In a list of alerts.

@@ -3,7 +3,7 @@
 import { render, type JSX } from "preact";
 import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { go, listen, place } from "./address";
+import { go, listen, place, type View } from "./address";
 import { listenToKeys } from "./keys";
 import { DIGITS, hasAlerts, hasContext, type Head, type Tab, TABS } from "./shapes";
 import { ONE, shown } from "./only";
@@ -24,6 +24,7 @@ import { Overlays } from "./ui/overlays";
 import { Raw } from "./ui/raw";
 import { Rail } from "./ui/rail";
 import { Save } from "./ui/save";
+import { AllSessions } from "./ui/sessions";
 import { Turns } from "./ui/strip";
 import { Http, Mcp, Network, Processes } from "./ui/tables";
 import { Timeline } from "./ui/timeline";
@@ -39,6 +40,8 @@ const NAMES: Record<Tab, string> = {
   conversation: "Conversation", alerts: "Alerts", context: "Context", timeline: "Timeline", processes: "Processes", files: "Files", network: "Network", mcp: "MCP", http: "HTTP", log: "Log", health: "Health",
 };
 
+const VIEW_NAMES: Record<View, string> = { "": "", home: "This machine", alerts: "Alerts", sessions: "All sessions", compare: "Compare two" };
+
 function App(): JSX.Element {
   const [menu, setMenu] = useState(false);
   const found = head.value;
@@ -50,7 +53,7 @@ function App(): JSX.Element {
     return () => removeEventListener("keydown", escape);
   }, []);
   const view = place.value.session ? "" : place.value.view;
-  document.title = view ? `${view === "home" ? "This machine" : "Alerts"}, agentsight-rx` : found ? `${found.title || found.agent}, agentsight-rx` : "agentsight-rx";
+  document.title = view ? `${VIEW_NAMES[view]}, agentsight-rx` : found ? `${found.title || found.agent}, agentsight-rx` : "agentsight-rx";
   return (
     <div class={place.value.raw && place.value.session ? "app with-raw" : "app"} data-rail={menu ? "open" : ""}>
       <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>Skip to the session</a>
@@ -59,7 +62,7 @@ function App(): JSX.Element {
       <main id="main" tabIndex={-1} class={found?.whole?.file ? "from-file" : ""}>
         <Banner />
         <Top head={found} menu={menu} onMenu={() => setMenu(!menu)} onSave={() => (saving.value = true)} />
-        {problem.value ? <Problem /> : view === "home" ? <Home /> : view === "alerts" ? <AllAlerts /> : found ? <Session head={found} /> : <Waiting />}
+        {problem.value ? <Problem /> : view === "home" ? <Home /> : view === "alerts" ? <AllAlerts /> : view === "sessions" ? <AllSessions /> : found ? <Session head={found} /> : <Waiting />}
       </main>
       {place.value.raw && place.value.session ? <Raw /> : null}
       <Overlays />

@@ -1,14 +1,25 @@
 // The answers of /api/v1, as agentsight_rx/view/page makes them. Fields with their default value are left out.
 
 export interface Cost { usd: number | null; unknown_calls: number; unknown_models: string[]; as_of: string | null; by: string[] }
-export interface RailRow {
+export interface ListRow {
   id: string; recording: string; agent: string; start_ms: number; end_ms: number; live?: boolean; model?: string; title?: string;
-  step?: string; turns?: number; turn?: number; tokens?: number; cost?: Cost; left?: number | null; missing?: number; failed?: number;
-  failed_tools?: number; waiting?: number; stopped?: boolean; file?: boolean;
+  step?: string; turns?: number; turn?: number; tokens?: number; usd?: number | null; unpriced?: number; left?: number | null; missing?: number; failed?: number;
+  failed_tools?: number; files?: number; waiting?: number; stopped?: boolean; project?: string; branch?: string; file?: boolean; recorded?: boolean;
+  compared?: number; found?: number; nth?: number; same?: number;
 }
-export interface Rail { sessions: RailRow[]; next: string; recordings: number; unreadable: { recording: string; error: string }[] }
+export type DaySum = [sessions: number, usd: number, unknown: number, failed: number];
+export interface Rail {
+  sessions: ListRow[]; next: string; recordings: number; unreadable: { recording: string; error: string }[]; total?: number; all?: number; left?: number;
+  days?: Record<string, DaySum>;
+}
+export interface Sums {
+  of: number; sessions?: number; recorded?: number; both?: number; agree?: number; gaps?: number; usd?: number; unpriced?: number; tokens?: number; asked?: number;
+  cached?: number; ms?: number; model_ms?: number; failed?: number; first_ms?: number; last_ms?: number; projects?: [string, number][]; more_projects?: number;
+  branches?: [string, number][]; models?: [string, number][]; more_models?: number; first?: string; values?: number[]; counts?: number[]; ran?: [number, number][];
+  without?: Record<string, number>; choices?: Record<string, [string, number][]>; left?: number;
+}
 export interface Clause { text: string; tab?: Tab; turn?: number }
-export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number; hooked?: string; file?: string; gone?: string }
+export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number; hooked?: string; file?: string; gone?: string; compared?: number; found?: number }
 export interface Strip {
   n: number[]; call: string[]; start: number[]; ms: number[]; context: number[]; cached: number[]; flags: number[];
 }
@@ -176,9 +187,9 @@ export interface Days {
   begin_ms: number[]; cost: number[]; unknown: number[]; sessions: number[]; agents: number[]; failed: number[]; waiting: number[]; decided: number[];
   gaps: number[]; files: number[];
 }
-export interface Dear { row: RailRow; why?: string }
+export interface Dear { row: ListRow; why?: string }
 export interface Machine {
-  days: Days; waits?: AlertLine[]; waiting?: number; stopped?: number; guarded?: boolean; today?: [string, number][]; running?: RailRow[];
+  days: Days; waits?: AlertLine[]; waiting?: number; stopped?: number; guarded?: boolean; today?: [string, number][]; running?: ListRow[];
   dearest?: Dear[]; left_out?: number; refusal?: string; wrong?: string; recorder?: RecorderLine | null;
 }
 export interface RecorderLine {

@@ -3,11 +3,14 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { go, place } from "./address";
 import { forget, hear } from "./answers";
-import { type AlertState, CACHE_LOST, type Change, COMPACTED, FAILED, MISSING, STATES, type Head, type Rail, type RailRow, type Source, type Strip, type TurnCard, type Turns } from "./shapes";
+import { type AlertState, CACHE_LOST, type Change, COMPACTED, FAILED, MISSING, STATES, type Head, type Rail, type ListRow, type Source, type Strip, type TurnCard, type Turns } from "./shapes";
 import { Refused } from "./refused";
+import { zone } from "./words";
 
 export const PAGE = 24; // turns that are asked for at once
 const SLOWEST_MS = 5000;
+export const READ_ON_MS = 150;
+const RAIL_ROWS = 50;
 const AGAIN_MS = 1500; // a recording that cannot be read is looked for again
 
 export const rail = signal<Rail | null>(null);
@@ -29,7 +32,7 @@ export const now = signal(Date.now());
 export const printing = signal(false); // what is shown goes to paper
 export const theme = signal<"light" | "dark" | "auto">(storedTheme());
 
-export const session = computed<RailRow | null>(() => {
+export const session = computed<ListRow | null>(() => {
   const at = place.value;
   return rail.value?.sessions.find((each) => each.id === at.session && each.recording === at.recording) ?? null;
 });
@@ -195,10 +198,9 @@ function failed(error: unknown): void {
 
 export async function loadRail(): Promise<void> {
   try {
-    const known = rail.value;
-    const limit = Math.max(50, known?.sessions.length ?? 0);
     railed = Date.now();
-    rail.value = ordered(await ask<Rail>("sessions", { limit }), known);
+    rail.value = ordered(await ask<Rail>("sessions", { limit: RAIL_ROWS, zone: zone() }), rail.value);
+    if (rail.value.left) setTimeout(() => void loadRail(), READ_ON_MS); // the server reads on with each question
     newest();
     named();
   } catch (error) {
@@ -206,17 +208,10 @@ export async function loadRail(): Promise<void> {
   }
 }
 
-export async function moreRail(): Promise<void> {
-  const known = rail.value;
-  if (!known?.next) return;
-  const more = await ask<Rail>("sessions", { limit: 50, before: known.next });
-  rail.value = { ...more, sessions: [...known.sessions, ...more.sessions], unreadable: [...known.unreadable, ...more.unreadable] };
-}
-
 // Running ones first; what is shown already does not change places.
 function ordered(next: Rail, known: Rail | null): Rail {
   const places = new Map(known?.sessions.map((row, at) => [`${row.recording}/${row.id}`, at]));
-  const place = (row: RailRow): number => places.get(`${row.recording}/${row.id}`) ?? -1;
+  const place = (row: ListRow): number => places.get(`${row.recording}/${row.id}`) ?? -1;
   const sessions = [...next.sessions].sort((a, b) => {
     if (known && place(a) >= 0 && place(b) >= 0) return place(a) - place(b);
     return Number(b.live ?? false) - Number(a.live ?? false) || b.start_ms - a.start_ms;
@@ -359,12 +354,12 @@ function touchRail(): void {
       ? {
           ...row, live: found.live && !ended.value, end_ms: found.end_ms, model: found.model ?? "", left: found.numbers?.left ?? null,
           turns: found.turns ?? 0, turn: newestTurn(found), tokens: (found.numbers?.tokens_in ?? 0) + (found.numbers?.tokens_out ?? 0),
-          missing: found.whole?.missing ?? 0, ...waits(found), ...(found.numbers?.cost ? { cost: found.numbers.cost } : {}),
+          missing: found.whole?.missing ?? 0, ...waits(found), ...(found.numbers?.cost ? { usd: found.numbers.cost.usd, unpriced: found.numbers.cost.unknown_calls } : {}),
           title: found.id === "-" ? (found.verdict ?? []).map((each) => each.text).join("") : row.title || (found.title ?? ""),
         }
       : row,
   );
-  if (!sessions.some((row) => row.id === found.id && row.recording === found.recording)) void loadRail();
+  if (found.live && !sessions.some((row) => row.id === found.id)) void loadRail();
   else rail.value = { ...known, sessions };
 }
 

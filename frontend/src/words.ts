@@ -69,6 +69,42 @@ export function day(ms: number, now = Date.now()): string {
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
 }
 
+// The zone in which this browser has its days.
+export function zone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+export const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+
+// "26 November", with the year where it is another one.
+export function date(ms: number): string {
+  const at = new Date(ms);
+  return `${at.getDate()} ${MONTHS[at.getMonth()] ?? ""}${at.getFullYear() === new Date().getFullYear() ? "" : ` ${at.getFullYear()}`}`;
+}
+
+export function dayName(ms: number): string {
+  const name = day(ms);
+  return name === "Today" || name === "Yesterday" ? name : `${DAYS[new Date(ms).getDay()] ?? ""} ${date(ms)}`;
+}
+
+// 2026-11-26, of this browser's zone.
+export function dayKey(ms: number): string {
+  const at = new Date(ms);
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+}
+
+// A sum: without cents where they say nothing.
+export function dollars(usd: number): string {
+  return usd >= 1000 ? `$${count(Math.round(usd))}` : money(usd);
+}
+
+// What a session cost: "?" where nothing of it is known, "≥" where not all of it is.
+export function cost(row: { usd?: number | null; unpriced?: number }): string {
+  if (row.usd === null || row.usd === undefined || (row.unpriced && !row.usd)) return "?";
+  return `${row.unpriced ? "≥ " : ""}${money(row.usd)}`;
+}
+
 // Characters that change how others are shown, or that are not seen, stand as what they are.
 // A joiner (ZWJ, ZWNJ) stays where it joins letters of a script that needs it, or parts of an emoji; elsewhere it is seen.
 // eslint-disable-next-line no-control-regex

@@ -21,7 +21,7 @@ def alone(request: pytest.FixtureRequest) -> None:
 
 
 def _needs(item: pytest.Item) -> tuple[str, ...]:
-    """Each test has an agent, or the name of one."""
+    """Each test has an agent, or the name of one, or its file says what it needs."""
     params: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
     agent: Agent | None = params.get("agent") or (agent_named(params["name"]) if "name" in params else None)
-    return agent.needs if agent else ()
+    return agent.needs if agent else getattr(getattr(item, "module", None), "NEEDS", ())

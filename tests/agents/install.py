@@ -21,6 +21,7 @@ __all__ = ["GO_BUILDS", "INSTALLED", "NPM", "PARTS", "PROGRAMS", "PYTHON", "Part
 PYTHON = "/usr/bin/python3"  # whose packages are installed, too
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
+CCUSAGE = HERE / "ccusage"  # apart, since its test needs nothing else
 INSTALLED = HERE.parents[1] / ".setup" / "agents"
 NPM = INSTALLED / "npm" / "node_modules"
 GO_BUILDS: dict[str, tuple[str, ...]] = {
@@ -66,9 +67,13 @@ def is_installed(part: Part) -> bool:
     return stamp.exists() and stamp.read_text() == part.stamp
 
 
-def _npm(directory: Path) -> None:
+def _npm(source: Path) -> Callable[[Path], None]:
+    return lambda directory: _npm_install(source, directory)
+
+
+def _npm_install(source: Path, directory: Path) -> None:
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, directory)
+        shutil.copy(source / name, directory)
     npm = shutil.which("npm", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
     if npm is None:
         raise FileNotFoundError("the program npm is not installed")
@@ -106,7 +111,8 @@ def _run(*command: str, cwd: Path, env: dict[str, str] | None = None) -> None:
 PARTS = {
     part.name: part
     for part in (
-        Part("npm", (HERE / "package.json", HERE / "package-lock.json"), _npm),
+        Part("npm", (HERE / "package.json", HERE / "package-lock.json"), _npm(HERE)),
+        Part("ccusage", (CCUSAGE / "package.json", CCUSAGE / "package-lock.json"), _npm(CCUSAGE)),
         Part("python", (HERE / "requirements.txt",), _pip("requirements.txt")),
         Part("vibe", (HERE / "requirements-vibe.txt",), _environment("requirements-vibe.txt")),
         Part("ring", (HERE / "requirements-ring.txt",), _pip("requirements-ring.txt")),

@@ -42,7 +42,7 @@ def _at(number: int, second: int) -> str:
 
 def _write(path: Path, lines: list[Line]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
 
 
 # -- Claude Code -------------------------------------------------------------------------------------------------------

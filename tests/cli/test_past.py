@@ -55,6 +55,55 @@ def test_sessions_are_imported_and_reports_find_them(home: Path, capsys: pytest.
     assert not json.loads(ended(capsys, "report", "health", "--json").stdout)["complete"]
 
 
+def test_reports_of_what_no_file_has_say_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(capsys, "import")
+    for report in ("processes", "files", "network", "http", "mcp"):
+        said = ended(capsys, "report", report, "--text").stdout
+        assert "from the agent's own file: no program, file or connection was seen" in said, report
+    assert "from the agent's own file" in ended(capsys, "report", "call", "1", "--agent", "codex", "--text").stdout
+    assert "processes" not in ended(capsys, "report", "--text").stdout
+    assert "3 imported sessions, of agents' own files" in ended(capsys, "report", "list", "--text").stdout
+    compared = ended(capsys, "report", "compare")
+    assert (2, True) == (compared.returncode, "compare needs a recording" in compared.stderr)
+    assert "is from agents' own files" in ended(capsys, "report", "alerts", "--text").stdout
+
+
+def test_exports_claim_no_more_than_a_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(capsys, "import")
+    for form in ("snapshot", "jsonl", "html", "har", "perfetto", "atif", "csv", "parquet", "otlp"):
+        done = ended(capsys, "report", "export", "--format", form, "-o", str(home / form))
+        assert (0, True) == (done.returncode, "no program, file or connection was seen" in done.stderr), form
+    snapshot = json.loads((home / "snapshot").read_text())
+    assert (snapshot["completeness"]["complete"], snapshot["completeness"]["cut_off"]) == (False, 0)
+    spans = (home / "otlp").read_text()
+    assert '"chat ' in spans
+    chats = [each for each in spans.split('"name":"') if each.startswith("chat ")]
+    assert [each for each in chats if "url.scheme" in each or "agentsight.complete" in each] == []
+
+
+def test_rules_are_judged_as_far_as_a_file_says(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(capsys, "import")
+    rules = home / "rules.toml"
+    rules.write_text(
+        '[rule.calls]\nwhen = "session.calls >= 2"\ndo = "warn"\n'
+        '[rule.fails]\nwhen = "tool.failures >= 1"\ndo = "warn"\n'
+        '[rule.hosts]\nwhen = "net.host = a.example"\ndo = "warn"\n'
+    )
+    words = ("check", str(past(home)), "--rules", str(rules))
+    done = ended(capsys, *words, "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert {"secret-in-prompt", "calls", "fails"} == {each["rule"] for each in found["alerts"]}
+    assert {"said"} == {each["view_source"] for each in found["alerts"]}
+    assert {None} == {each["pid"] for each in found["alerts"]}
+    assert {"hosts", "writes-outside", "dangerous-command"} < {*found["not_judged"]}
+    assert "rules need a recording, which this is not: " in ended(capsys, *words).stdout
+    junit = ended(capsys, *words, "--format", "junit").stdout
+    assert f'skipped="{len(found["not_judged"])}"' in junit
+    gaps = " ".join(ended(capsys, "guard", "test", str(past(home)), "--gaps", "--text").stdout.split())
+    assert "from the agent's own file: no program, file or connection was seen: " in gaps
+
+
 def test_the_page_shows_the_sheet_and_claims_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(capsys, "import")
     store = LmdbStore.open(past(home), readonly=True)
@@ -118,8 +167,15 @@ def test_a_file_that_is_gone_is_said_where_its_session_is_shown(home: Path, caps
 def test_a_second_import_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(capsys, "import")
     before = rows_in(past(home))
-    assert ended(capsys, "import").returncode == 0
+    written = past(home).stat()
+    again = ended(capsys, "import")
+    assert (0, True) == (again.returncode, "3 sessions of agents' own files" in again.stderr)
     assert before == rows_in(past(home))
+    assert (written.st_size, written.st_mtime_ns) == (past(home).stat().st_size, past(home).stat().st_mtime_ns)
+    with (home / NAME).open("ab") as file:
+        file.write(b'{"type": "summary", "summary": "Another title"}\n')
+    ended(capsys, "import")
+    assert "Another title" in repr(rows_in(past(home))["sessions"])
 
 
 def test_what_retention_removed_is_not_read_anew(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

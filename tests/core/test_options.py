@@ -35,7 +35,7 @@ from agentsight_rx.sources import (
     TlsOptions,
 )
 from agentsight_rx.sources.opened import SourceOptions
-from agentsight_rx.sources.session_files.source import TranscriptsOptions
+from agentsight_rx.sources.session_files.look import TranscriptsOptions
 from agentsight_rx.store.spool import SpoolOptions
 
 

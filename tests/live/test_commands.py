@@ -54,7 +54,7 @@ def test_the_demo_reports_its_calls_its_hints_work_as_printed_and_it_keeps_one_r
         reports_calls_tokens_and_tools(printed)
         before, kept = kept, list((tmp_path / "agentsight-rx").glob("*.lmdb"))
         assert (len(kept), kept == before) == (1, False)
-    hints = printed.splitlines()[-1].removeprefix("next: ").split(" · ")
+    hints = printed.splitlines()[-1].removeprefix("next: ").partition(" (also ")[0].split(" · ")
     assert [hint.split()[:2] for hint in hints] == [[typed, "report"]] * len(hints) != []
     for hint in hints:
         assert subprocess.run(["/bin/sh", "-c", hint], capture_output=True, check=False, env=env).returncode == 0, hint

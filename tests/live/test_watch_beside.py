@@ -20,10 +20,11 @@ from agentsight_rx.store.rows.tables import CALLS, SESSIONS
 from agentsight_rx.store.state import LmdbStore
 from agentsight_rx.view import AlertRow
 from agentsight_rx.view.page import Picture
-from agentsight_rx.view.page.rail import RailRow, rail_of, sessions_once
+from agentsight_rx.view.page.rail import entries_in, sessions_once
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.alerts import read_alerts
 from agentsight_rx.view.queries.sessions.health import read_health
+from agentsight_rx.view.queries.sessions.listing import Entry
 from tests.live.capture import PATIENCE_S, PROGRAM, until
 from tests.live.peers import find_node
 from tests.live.users import NOBODY
@@ -122,14 +123,14 @@ def test_what_record_records_beside_it_is_whole_in_both_and_counts_once(scene: S
         printed, _ = process.communicate(b"\n\n", timeout=PATIENCE_S)
     assert b"done\ndone\n" in printed
     recorder.ends()
-    rows = list[RailRow]()
+    rows = list[Entry]()
     for store in (machine, own):
         kept = LmdbStore.open(store, readonly=True)
-        rows += rail_of(Picture(kept, Prices()), store.stem)
+        rows += entries_in(Picture(kept, Prices()), store.stem)
         assert (1, 2) == (len(kept.scan(SESSIONS)), len(kept.scan(CALLS))), store
         kept.close()
     assert 2 == len(rows)
-    assert 1 == len({row.id for row in rows}), "both know it by the same id"
+    assert 1 == len({entry.row.id for entry in rows}), "both know it by the same id"
     assert 1 == len(sessions_once(rows))
 
 

@@ -10,14 +10,13 @@ import select
 import shutil
 import signal
 import termios
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import NoReturn
 
 from ...core.errors import CaptureError, UsageError
-from ...sources.hooks.ptrace import allow_tracers
 
 _NEVER_RAN, _NOT_EXECUTABLE, _NOT_FOUND = 125, 126, 127  # the exit statuses of env(1), nohup(1) and timeout(1)
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
@@ -72,7 +71,11 @@ class Launch:
         Under sudo the command runs as the invoking user. It is looked up in PATH of `env`, by default our environment. Where
         it shall be `traced`, it lets any process of this user do that.
         """
-        command = replace(_command(tuple(argv), os.environ if env is None else env), traced=traced)
+        command = _command(tuple(argv), os.environ if env is None else env)
+        if traced:
+            from ...sources.hooks.ptrace import allow_tracers  # with it come all sources, and reports need none
+
+            command = replace(command, first=allow_tracers)
         if ctypes.CDLL(None).prctl(_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0))):
             raise CaptureError("cannot adopt orphans of the command: the kernel refused prctl(PR_SET_CHILD_SUBREAPER)")
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
@@ -209,7 +212,7 @@ class _Command:
     ignored: frozenset[int]  # signals that the invoker ignored, as nohup does
     user: pwd.struct_passwd | None  # run as this user; None: as our own
     gid: int
-    traced: bool = False  # a process of this user will follow it
+    first: Callable[[], None] | None = None  # what the child does as our own user
 
 
 def _command(argv: tuple[str, ...], env: Mapping[str, str]) -> _Command:
@@ -239,8 +242,8 @@ def _run(command: _Command, start: int, barrier: int, reporter: int) -> NoReturn
             signal.signal(number, signal.SIG_IGN if number in command.ignored else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _drop_ambient_capabilities()
-        if command.traced:
-            allow_tracers()
+        if command.first:
+            command.first()
         if command.user:
             _become(command.user, command.gid)
         if _may_start(start, barrier):

@@ -17,7 +17,7 @@ from ...sources import HookOptions, Tracing
 from ...sources.hooks.source import why_not
 from ...sources.kernel.features import require_kernel
 from ...sources.kernel.probes import ProbeRefused, try_uprobe
-from ...sources.kernel.rights import own_rights
+from ...sources.kernel.rights import missing_rights, own_rights
 from ...sources.opened import HOOKED, Inputs, SourceOptions, hooked, inputs, launched
 from ...sources.tls.candidates import mapped_files, tls_candidates
 from ...sources.tls.commands import resolve
@@ -151,7 +151,7 @@ def way_to_see(by: str, required: Collection[str] = ()) -> Generator[Way]:
         try:
             require_kernel()
         except Unavailable as error:
-            refused = str(error)
+            refused = missing_rights() or str(error)
             if by == "kernel":
                 raise
     if by != "hooks" and not refused:
@@ -159,7 +159,8 @@ def way_to_see(by: str, required: Collection[str] = ()) -> Generator[Way]:
         return
     if why := why_not():
         first = f"{refused}. Without the kernel: {why}" if refused else why
-        raise Unavailable(f"{first}. `{program()} demo` shows a recording, and `{program()} doctor` each way")
+        shows = f"`{program()} import` reads what agents wrote down, `{program()} demo` shows a recording"
+        raise Unavailable(f"{first}. {shows}, and `{program()} doctor` each way")
     only = _lacking() or refused
     unseen = sorted({*required} - {*HOOKED, "all", "system"} | ({"stdio"} if "all" in required else set[str]()))
     if unseen:

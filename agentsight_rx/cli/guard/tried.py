@@ -29,8 +29,9 @@ from ...policy.rules.guard.values import Rules, shortened
 from ...runtime.recording.guard_file import hosts_in, priced_by
 from ...runtime.recording.judged import judged
 from ...runtime.recording.price_file import load_prices
-from ...store.reasons import lost_words
+from ...store.reasons import FILE_SAYS, lost_words
 from ...store.rows.gaps import sentence_of
+from ...store.rows.kinds import SAID
 from ...store.rows.tables import SESSIONS, STAGES
 from ...store.state import LmdbStore, Store
 from ...store.words import plural
@@ -52,6 +53,7 @@ from .rules_list import RulesFile, Suggested, suggested
 Kinds = frozenset[type[Any]]
 
 _ALL: Kinds = frozenset(DEEDS.values())
+_UNSAID = _ALL - {PromptDeed, ToolDeed, CallDeed}  # what an agent's own file does not have
 _TALK: Kinds = frozenset((NetDeed, ToolDeed, CallDeed, PromptDeed, LeftDeed))
 # What is seen by a source of the kernel, and what it is called where it was off
 _SEEN_BY: dict[str, tuple[str, Kinds]] = {
@@ -81,6 +83,11 @@ class Needs:
         return tuple(name for name, own in self._kinds.items() if own & kinds)
 
 
+def needing_a_recording(store: Store, rules: Rules) -> tuple[str, ...]:
+    """The rules that cannot be judged by an agent's own file, where the store has nothing else; none of a recording."""
+    return Needs(rules).among(_UNSAID) if read_health(store).seen_by == SAID else ()
+
+
 def gaps_in(store: Store, recording: Path, needs: Needs) -> Iterator[Gap]:
     """Without gaps that concern no rule."""
     yield from (Gap(recording.name, what, rules) for what, kinds in _gaps(store) if (rules := needs.among(kinds)))
@@ -92,6 +99,8 @@ def _gaps(store: Store) -> Iterator[tuple[str, Kinds]]:
         for source, (name, kinds) in _SEEN_BY.items():
             if source not in stages:
                 yield f"it was recorded without {name}", kinds
+    if health.seen_by == SAID:
+        yield FILE_SAYS, _UNSAID
     for spot in health.blind_spots:
         yield f"could not be read: {sentence_of(spot)}", _TALK
     parts = health.calls_cut + health.calls_unfinished

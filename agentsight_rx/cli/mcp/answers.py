@@ -407,6 +407,7 @@ def _compare(library: Library, asked: Compare) -> Answer:
     found = difference_of(*(read_facts(at.store, at.selection, library.prices) for at in both))
     rows = (row_of(kind=each.kind, what=each.what, first=each.first, second=each.second) for each in found.differences)
     gaps = [f"{name}: {at.not_seen}" for name, at in zip(("first", "second"), both, strict=True)]
+    gaps += [f"{name}: its programs, files and hosts are not known, and not compared" for name in found.not_known]
     return Answer(
         said=f"{plural(len(found.differences), 'difference')}; numbers are values, of other kinds how often it was there",
         not_seen=" · ".join(gaps),

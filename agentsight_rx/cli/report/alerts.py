@@ -50,7 +50,8 @@ def _without_guard(ask: Ask) -> Iterator[Line]:
     notes = sum(row.do == "note" for row in found)
     counts = (len(found) - notes, "alert"), (notes, "note")
     said = " and ".join(plural(count, name) for count, name in counts if count) or "nothing"
-    yield Whole(f"no rule was applied: {ask.path} was recorded without a guard")
+    how = "is from agents' own files, and no guard was there" if ask.is_said else "was recorded without a guard"
+    yield Whole(f"no rule was applied: {ask.path} {how}")
     yield Whole(f"the rules of now find {said}: {program()} guard test {shlex.quote(str(ask.path))}")
 
 

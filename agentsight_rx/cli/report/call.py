@@ -12,6 +12,7 @@ import typer
 from ...core.errors import UsageError
 from ...llm.canonical import ReasoningPart, TextPart
 from ...store.log.reading import read_exchange
+from ...store.rows.kinds import SAID
 from ...store.rows.tool_words import asked_for
 from ...store.words import amount, count, money, took
 from ...view import CallRow
@@ -82,7 +83,8 @@ def call(
         ask.write_lines(_lines(found, ask.screen))
         lists = [found.call.cost_by.rpartition(", ")[2]] if found.call.cost_by else []
         dated = prices_said(found.call.cost_as_of, lists)
-        ask.write_lines(["", Whole(f"{dated and f'{dated} · '}whole: {ask.other(f'call {wanted}')} --request, --answer")])
+        how = "from the agent's own file" if found.call.view_source == SAID else "whole"
+        ask.write_lines(["", Whole(f"{dated and f'{dated} · '}{how}: {ask.other(f'call {wanted}')} --request, --answer")])
 
 
 def _refuse_together(ask: Ask, languages: list[Language], *, request: bool, against: Path | None, parts: object) -> None:

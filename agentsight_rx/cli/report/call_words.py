@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping
 
+from ...store.rows.kinds import SAID
 from ...store.words import (
     amount,
     aside_said,
@@ -33,6 +34,8 @@ def is_whole(call: CallRow, /) -> bool:
 def state_of_call(call: CallRow, /) -> Span:
     """`whole`, or the defect."""
     match call.status:
+        case "complete" if call.view_source == SAID:
+            return Span("from the agent's own file")
         case "complete":
             return Span(f"whole; {call.note}" if call.note else "whole")
         case "error":

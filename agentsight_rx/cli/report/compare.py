@@ -83,6 +83,8 @@ def compare(
     ] = None,
 ) -> None:
     """Differences between the wire and the agent's own session file: calls, tools and tokens."""
+    if ask.is_said:
+        raise UsageError(f"{ask.path} has what agents wrote down themselves: compare needs a recording, as --db PATH")
     found = list(_chosen(ask, wanted))
     if not found:
         raise UsageError(_none_is(ask, wanted))

@@ -20,6 +20,7 @@ from ...events.loss import Ledger
 from ...runtime.web.app import bundle, single_file
 from ...sinks import OtelOptions, send_recorded, write_recorded
 from ...store.log.reading import read_events_of_now
+from ...store.reasons import FILE_SAYS
 from ...store.rows.kinds import SessionRow
 from ...store.rows.tables import ALERTS
 from ...store.words import plural
@@ -111,8 +112,7 @@ def export(
             file.write(piece)
             count += 1
     if output != "-":
-        done = plural(count, how.counted) if how.counted else f"the {chosen}"
-        say(f"exported {done} of {ask.path} to {output}")
+        _say_done(ask, plural(count, how.counted) if how.counted else f"the {chosen}", output)
 
 
 def _export_spans(ask: Ask, output: str, spans: OtelOptions, *, force: bool) -> None:
@@ -126,7 +126,11 @@ def _export_spans(ask: Ask, output: str, spans: OtelOptions, *, force: bool) -> 
         alerts = rows_of(ask.store, ALERTS)
         done = _spans_of(write_recorded(read_events_of_now(ask.store), file, spans, alerts=alerts))
     if output != "-":
-        say(f"exported {done} of {ask.path} to {output}")
+        _say_done(ask, done, output)
+
+
+def _say_done(ask: Ask, done: str, output: str) -> None:
+    say(f"exported {done} of {ask.path} to {output}{f'; it is {FILE_SAYS}' if ask.is_said else ''}")
 
 
 def _spans_of(ledger: Ledger) -> str:

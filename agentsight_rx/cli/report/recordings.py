@@ -20,7 +20,7 @@ from ...view.queries.choosing import Held, read_held
 from ...view.queries.sessions.gaps import agreement_said, missing_things
 from ...view.queries.sessions.gaps import missing_said as count_said
 from ...view.queries.sessions.health import Health, read_health
-from ..places.stores import recorded
+from ..places.stores import imported, recorded
 from ..text import tls_lines
 from .shown.ask import Ask
 from .shown.screen import Cell, Column, Columns, Line, Prose, Screen, Span, Whole, table
@@ -122,8 +122,9 @@ def columns_of(now_ms: int) -> Columns[Recorded]:
 
 
 def recordings(ask: Ask) -> None:
-    """The recordings in your data directory, or the one of --db, the newest last."""
-    files = recorded(ask.flags.db)
+    """The recordings in your data directory, behind the imported sessions, or the one of --db; the newest last."""
+    past = None if ask.flags.db else imported()
+    files = [*([past] if past else []), *(path for path in recorded(ask.flags.db) if path != past)]
     limit = None if ask.flags.show_all else ask.flags.limit or (None if ask.as_json else _NEWEST)
     shown = files if limit is None else files[-limit:]
     found = (_recorded(path) for path in shown)
@@ -135,7 +136,8 @@ def recordings(ask: Ask) -> None:
         ask.write_lines([Whole(f"in {' and '.join(dict.fromkeys(str(path.parent) for path in files))}")])
     ask.write_lines(table(columns_of(ask.now_ms), rows, ask.screen))
     if not rows:
-        ask.write_lines([f"no recording; make one with `{program()} record -- COMMAND`"])
+        own = f"`{program()} import` reads what agents wrote down themselves"
+        ask.write_lines([Prose(f"no recording; make one with `{program()} record -- COMMAND`; {own}")])
     elif len(shown) < len(files):
         ask.write_lines(["", f"the newest {len(shown)}; all of them: {program()} report list --all"])
 
@@ -161,4 +163,6 @@ def _what(row: Recorded) -> Cell:
     if held is None:
         return Span((row.error or "").removeprefix(row.path).strip(), "failed")
     what = held.title or listed(held.models, 3) or "no call of a model"
+    if held.is_said:
+        return f"{plural(held.sessions, 'imported session')}, of agents' own files"
     return what + ("" if held.ended else " (being recorded)" if row.being_written else " (no orderly end)")

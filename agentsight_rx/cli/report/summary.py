@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from msgspec.structs import asdict, replace
 
 from ...llm.prices import Prices
 from ...store.reasons import FILE_GONE
+from ...store.rows.kinds import SAID
 from ...store.rows.tool_words import asked_for
 from ...store.state import Store
 from ...store.words import NO_END, count, end_said, plural, took
@@ -33,6 +34,7 @@ _TURNS = 12
 _PATHS = 3
 _PEERS = 4
 _FINDINGS = 3
+_COMMAND = 72  # characters; a longer one is not repeated with other names
 _TITLE = 100
 
 COLUMNS: Columns[Turn] = (
@@ -104,7 +106,15 @@ def summary_lines(found: Summary, screen: Screen, call: Callable[[str], str]) ->
     yield ""
     if found.sessions > 1:
         yield Whole(f"{plural(found.sessions - 1, 'other session')}: {call('sessions')}")
-    yield Whole(f"next: {' · '.join(map(call, _next(found)))}")
+    yield Whole(f"next: {_commands(list(_next(found)), call)}")
+
+
+def _commands(reports: Sequence[str], call: Callable[[str], str]) -> str:
+    """All of them, or where a long path would stand in each, the first with the names of the others."""
+    first, *others = map(call, reports)
+    if len(first) <= _COMMAND or not others:
+        return " · ".join((first, *others))
+    return f"{first} (also {', '.join(reports[1:])})"
 
 
 def _head(found: Summary, screen: Screen) -> Line:
@@ -203,6 +213,7 @@ def _next(found: Summary) -> Iterator[str]:
         yield "calls"
     if found.tools:
         yield "tools"
-    yield "files" if found.files.written or found.files.removed else "processes"
+    if found.health.seen_by != SAID:
+        yield "files" if found.files.written or found.files.removed else "processes"
     if len(turns) > 1:
         yield f"diff {turns[-2].call.turn} {turns[-1].call.turn}"

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from ...events import Event, HostsKnown, Origin
+from msgspec.structs import replace
+
+from ...events import Event, HostsKnown, Origin, Witness
 from ...policy.rules.guard.values import Rules
 from ...store.fold.guard.talk import Priced
 from ...store.log.reading import read_events_of_now
+from ...store.rows.kinds import SEEN
 from ...store.rows.tables import ALERTS
 from ...store.state import Store
 from ...view import AlertRow, Fold, Row, RowGone
@@ -23,10 +26,12 @@ def judged(
     All alerts, oldest first. The log is folded once; the alerts that the store has are not looked at. A guarded
     recording has the hosts that were known then. `earlier` are the known hosts of a recording without a guard.
     """
-    fold, found = Fold(rules, priced=priced), dict[str, AlertRow]()
+    fold, found, source = Fold(rules, priced=priced), dict[str, AlertRow](), SEEN
     for event in _with_hosts(read_events_of_now(store), earlier):
-        _take(found, fold.add(event))
-    _take(found, fold.finish())
+        if isinstance(event, Witness):
+            source = event.seen_by
+        _take(found, fold.add(event), source)
+    _take(found, fold.finish(), source)
     return sorted(found.values(), key=lambda row: (row.timestamp_ms, row.number))
 
 
@@ -48,9 +53,9 @@ def _with_hosts(events: Iterator[Event], earlier: tuple[tuple[str, str], ...]) -
     yield from events
 
 
-def _take(found: dict[str, AlertRow], rows: list[Row]) -> None:
+def _take(found: dict[str, AlertRow], rows: list[Row], source: str) -> None:
     for row in rows:
         if isinstance(row, AlertRow):
-            found[row.id] = row
+            found[row.id] = row if source == SEEN else replace(row, view_source=source)
         elif isinstance(row, RowGone) and isinstance(row.row, AlertRow):
             found.pop(row.id, None)

@@ -25,8 +25,10 @@ from ...llm.prices import Prices
 from ...sinks.web import Feed
 from ...view.page import PageError
 from ...view.page.machine import Watched
+from ...view.queries.sessions.listing import Sums, When, day_of
 from ...view.snapshot.snapshot import AUDIT_DEFAULT, read_snapshot
 from ..recording.deciding import Deciding
+from .lists import asked_of
 from .pictures import Pictures
 from .recordings import LIVE, Recordings
 from .saving import Saving
@@ -87,6 +89,7 @@ class Api:
             Route("/api/v1/snapshot", self._snapshot),
             Route("/api/v1/recordings", self._listed),
             Route("/api/v1/sessions", self._sessions),
+            Route("/api/v1/sessions/sums", self._sums),
             Route("/api/v1/machine", self._machine),
             Route("/api/v1/alerts", self._alerts),
             Route(SEEN, self._seen, methods=["POST"]),
@@ -104,7 +107,18 @@ class Api:
 
     async def _sessions(self, request: Request) -> Response:
         limit, behind = _number(request, "limit", _LIMIT), request.query_params.get("before", "")
-        return _json(await _apart(lambda: self._pictures.rail(limit=limit, behind=behind)))
+        given = request.query_params
+        return _json(await _apart(lambda: self._pictures.rail(limit=limit, behind=behind, asked=asked_of(given))))
+
+    async def _sums(self, request: Request) -> Response:
+        given = request.query_params
+
+        def sums() -> Sums:
+            asked = asked_of(given)
+            when = When(day_of(milliseconds(time.time_ns()), asked.zone), asked.zone)
+            return self._pictures.sums(asked.choice, when, by="tokens" if given.get("by") == "tokens" else "cost")
+
+        return _json(await _apart(sums))
 
     async def _machine(self, request: Request) -> Response:
         begins = _ascending(request.query_params.get("days", ""))

@@ -34,7 +34,8 @@ from .api import SEEN, Api
 
 _DIST = Path(__file__).with_name("dist")
 FALLBACK = Path(__file__).with_name("fallback.html")
-PAGE_PREFIX = "/s/"  # of the addresses of the page, besides /
+_PAGES = ("/", "/home", "/alerts", "/sessions")
+PAGE_PREFIXES = ("/s/", "/compare/")  # of other addresses of the page
 
 
 class Asset(Struct, frozen=True):
@@ -116,7 +117,7 @@ def bundle() -> Bundle | None:
 # ------------------------------------------------------------------------------------------------------------------------
 
 
-_OPEN_TO_ALL = ("/", "/home", "/alerts", "/api/v1/info", "/assets/app.js", "/assets/app.css")  # none has anything of a capture
+_OPEN_TO_ALL = (*_PAGES, "/api/v1/info", "/assets/app.js", "/assets/app.css")  # none has anything of a capture
 _HOST = regex(r"(?P<name>\[[0-9a-f:.]+\]|[^:/@\[\]\s]+)(:\d{1,5})?", re.IGNORECASE)
 _INFO = {"protocol_version": 1, "product": "agentsight-rx", "authorization_required": True, "node": None}
 _NOTHING_ELSE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -144,8 +145,8 @@ class Access(Struct, frozen=True):
 
 def application(api: Api, access: Access, meter: Meter) -> ASGIApp:
     """
-    GET /, /home, /alerts and /s/… are the page, /assets/… its files, /api/v1/info describes the server; the rest of /api/v1
-    is in runtime/web/api.py.
+    GET /, /home, /alerts, /sessions, /compare/… and /s/… are the page, /assets/… its files, and
+    /api/v1/info describes the server; the rest of /api/v1 is in runtime/web/api.py.
 
     Bugs are counted on `meter`.
     """
@@ -170,10 +171,7 @@ def application(api: Api, access: Access, meter: Meter) -> ASGIApp:
         return _json(_INFO)
 
     routes = [
-        Route("/", show_page),
-        Route("/home", show_page),
-        Route("/alerts", show_page),
-        Route("/s/{rest:path}", show_page),
+        *(Route(path, show_page) for path in (*_PAGES, *(f"{prefix}{{rest:path}}" for prefix in PAGE_PREFIXES))),
         Route("/assets/{name}", show_asset),
         Route("/api/v1/info", info),
         *api.routes(),
@@ -279,4 +277,4 @@ class Guard:
 
 
 def _is_open(path: str) -> bool:
-    return path in _OPEN_TO_ALL or path.startswith(PAGE_PREFIX)
+    return path in _OPEN_TO_ALL or path.startswith(PAGE_PREFIXES)

@@ -1,8 +1,12 @@
-"""A recording, a path -> the answer for the page, from one moment of the store, kept until the store changes."""
+"""
+A recording, a path -> the answer for the page, from one moment of the store, kept until the store changes.
+
+Longer than 300 lines because every question of the page is answered under one lock.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from threading import Lock
 
@@ -12,17 +16,33 @@ from msgspec.structs import replace
 from ...core.bounded import Recent
 from ...core.errors import StoreError, UnwritableError
 from ...llm.prices import Prices
+from ...store.rows.tables import ALERTS
 from ...view import AlertRow
 from ...view.page import PageError, Picture, answer
 from ...view.page.alert_shapes import AlertLine, AlertList
 from ...view.page.alerts import alert_page, line_of, loud_of
 from ...view.page.machine import Machine, RecorderLine, Watched, line_of_recorder, machine_of, reason_of
 from ...view.page.picture import WHOLE
-from ...view.page.rail import RailRow, alerts_once, flagged, rail_of, sessions_once
+from ...view.page.rail import alerts_once, flagged
 from ...view.queries.context.reading import Contexts
 from ...view.queries.decided import Decisions, is_waiting
 from ...view.queries.effects.file_lines import FileLines
+from ...view.queries.sessions.listing import (
+    Choice,
+    DaySum,
+    ListRow,
+    Sums,
+    When,
+    chosen,
+    days_of,
+    numbered,
+    ordered,
+    page_behind,
+    sums_of,
+)
+from ...view.queries.sessions.twins import Twins
 from ..recording.deciding import Deciding
+from .lists import Asked, Lists, Sessions, Unreadable
 from .recordings import Listed, Recordings
 
 _KEPT = 2  # pictures of recordings that are looked at: each takes up to 80 MB
@@ -30,21 +50,24 @@ _RAILS = 2000  # recordings whose rows in the rail are kept
 _LIMIT_MOST = 500
 _LOOKED_AT = 300  # recordings, the newest, of which this machine is made
 _REASONS = 200  # sessions of which the dearest cause is remembered
+_ALL = Asked(Choice())
 _MARKED_MOST = 500  # alerts of one question
 
 
-class Unreadable(Struct, frozen=True):
-    recording: str
-    error: str
-
-
 class Rail(Struct, frozen=True):
-    """Sessions of the newest recordings first. `next`: the recording to go on behind, "" at the end."""
+    """
+    Some sessions of all recordings. `next`: the place to go on behind, "" at the end. `total` sessions fit the choice, `days`
+    has the days of the page. `left`: recordings and sessions that are still to be read.
+    """
 
-    sessions: tuple[RailRow, ...]
+    sessions: tuple[ListRow, ...]
     next: str
     recordings: int
     unreadable: tuple[Unreadable, ...] = ()
+    total: int = 0
+    all: int = 0
+    left: int = 0
+    days: dict[str, DaySum] = {}
 
 
 class _Loud(Struct, frozen=True):
@@ -76,8 +99,9 @@ class Pictures:
         self._watched = watched
         self._reasons: Recent[tuple[str, str], tuple[int, str]] = Recent(_REASONS)
         self._lock = Lock()
-        self._kept: Recent[str, tuple[int, Picture]] = Recent(_KEPT)
-        self._rails: Recent[str, tuple[int, tuple[RailRow, ...]]] = Recent(_RAILS)
+        self._kept: Recent[str, tuple[object, Picture]] = Recent(_KEPT)
+        self._lists = Lists(recordings, prices, self)
+        self._twins: Twins | None = None
         self._before: Recent[str, tuple[Contexts, FileLines]] = Recent(_KEPT)  # of recordings that go on
         self._louds: Recent[str, _Loud] = Recent(_RAILS)
         self._read: Recent[str, tuple[int, int]] = Recent(_RAILS)  # when a file had changed, and its version
@@ -108,24 +132,38 @@ class Pictures:
                 self._kept.pop(recording, None)
                 raise _gone(recording, error) from error
 
-    def rail(self, *, limit: int, behind: str = "") -> Rail:
-        """The sessions of as many recordings as give `limit` rows."""
-        listed = self.recordings.listed()
-        ids = [each.id for each in listed]
-        start = ids.index(behind) + 1 if behind in ids else 0
+    def rail(self, *, limit: int, behind: str = "", asked: Asked = _ALL) -> Rail:
+        """A page of the sessions that fit. Where the newest come first, what goes on does so before them."""
+        found, order, zone = self._sessions(), asked.order, asked.zone
+        kept = ordered(chosen(found.entries, asked.choice, zone), order)
+        if order == "-time":
+            kept.sort(key=lambda entry: not entry.row.live)
+        page, last = page_behind(kept, behind, min(limit, _LIMIT_MOST))
+        return Rail(
+            tuple(numbered(page, found.entries)),
+            last,
+            found.recordings,
+            found.unreadable,
+            total=len(kept),
+            all=len(found.entries),
+            left=found.left,
+            days=days_of(kept, page, zone) if order.endswith("time") else {},
+        )
+
+    def sums(self, choice: Choice, when: When, /, *, by: str) -> Sums:
+        """Of the sessions that fit."""
+        found = self._sessions()
+        return sums_of(found.entries, choice, when, by=by, left=found.left)
+
+    def _sessions(self, since_ms: int | None = None) -> Sessions:
+        """With the alerts that wait now."""
         decisions = self._decisions()
-        found: list[RailRow] = []
-        unreadable: list[Unreadable] = []
-        last = ""
-        for at, each in enumerate(listed[start:], start):
-            try:
-                found += self._rail(each, decisions)
-            except PageError as error:
-                unreadable.append(Unreadable(each.id, str(error)))
-            if len(found) >= min(limit, _LIMIT_MOST) and at + 1 < len(ids):
-                last = each.id
-                break
-        return Rail(tuple(found), last, len(ids), tuple(unreadable))
+        with self._lock:
+            found = self._lists.sessions(since_ms=since_ms)
+            lines = [
+                line for id, version in self._lists.versions().items() for line in self._loud(id, version).lines(id, decisions)
+            ]
+        return replace(found, entries=tuple(flagged(found.entries, lines))) if lines else found
 
     def alerts(self, *, start: int, count: int, waiting: bool = False) -> AlertList:
         """The alerts of the newest recordings that are for a person; `waiting`: only alerts that wait."""
@@ -140,18 +178,13 @@ class Pictures:
         saw counts once.
         """
         decisions = self._decisions()
-        lines: list[AlertLine] = []
-        rows: list[RailRow] = []
         since_ms = begins[0] if begins else 0
         listed = self.recordings.listed()
-        for each in listed[:_LOOKED_AT]:
-            lines += self._lines(each, decisions)
-            if each.being_written or not each.changed_ms or each.changed_ms >= since_ms:
-                with suppress(PageError):  # the rail names it
-                    rows += self._rail(each, decisions)
-        ordered = alert_page(alerts_once(lines), decisions, start=0, count=len(lines)).rows
+        lines = [line for each in listed[:_LOOKED_AT] for line in self._lines(each, decisions)]
+        rows = [entry.row for entry in self._sessions(since_ms).entries]
+        in_order = alert_page(alerts_once(lines), decisions, start=0, count=len(lines)).rows
         left_out = max(0, len(listed) - _LOOKED_AT)
-        made = machine_of(sessions_once(rows), ordered, begins, why=self._reason, left_out=left_out)
+        made = machine_of(rows, in_order, begins, why=self._reason, left_out=left_out)
         return replace(made, refusal=decisions.refusal, wrong=decisions.wrong, recorder=self._recorder(listed))
 
     def _recorder(self, listed: Sequence[Listed]) -> RecorderLine | None:
@@ -183,10 +216,10 @@ class Pictures:
     def _lines(self, each: Listed, decisions: Decisions) -> list[AlertLine]:
         """No alert of a recording that cannot be read: the rail names it."""
         with self._lock, suppress(KeyError, StoreError, PageError):
-            return self._loud(each.id, self._version(each)).lines(each.id, decisions)
+            return self._loud(each.id, self.version_of(each)).lines(each.id, decisions)
         return []
 
-    def _version(self, each: Listed) -> int:
+    def version_of(self, each: Listed, /) -> int:
         """Of its store. A file that did not change since it was read is not opened: only few are open at once."""
         known = self._read.use(each.id)
         if known is None or each.being_written or not each.changed_ms or known[0] != each.changed_ms:
@@ -198,45 +231,35 @@ class Pictures:
         with self._lock:
             return self._deciding.now()
 
-    def _reason(self, row: RailRow) -> str:
+    def _reason(self, row: ListRow) -> str:
         key = row.recording, row.id
         with self._lock:
             try:
                 version = self.recordings.opened(row.recording).version
                 known = self._reasons.use(key)
                 if known is None or known[0] != version:
-                    known = version, reason_of(self._glance(row.recording), row.id)
+                    known = version, reason_of(self.glance(row.recording), row.id)
                     self._reasons.put(key, known)
             except (KeyError, StoreError, PageError):
                 return ""
         return known[1]
 
-    def _rail(self, each: Listed, decisions: Decisions) -> list[RailRow]:
-        id = each.id
-        with self._lock:
-            try:
-                version = self._version(each)
-                known = self._rails.use(id)
-                if known is None or known[0] != version:
-                    known = version, tuple(rail_of(self._glance(id), id))
-                    self._rails.put(id, known)
-                loud = self._loud(id, version)
-            except (KeyError, StoreError) as error:
-                raise _gone(id, error) from error
-            lines = loud.lines(id, decisions)
-        return [flagged(row, lines) for row in known[1]]
-
     def _loud(self, id: str, version: int) -> _Loud:
         """Raises StoreError and PageError. The lock is held."""
         known = self._louds.use(id)
         if known is None or known.version != version:
-            picture = self._glance(id)
-            sessions = [row.id for row in picture.roots] or [WHOLE]
-            known = _Loud(version, tuple((each, row) for each in sessions for row in loud_of(picture, each)))
+            known = _Loud(version, tuple(self._louds_in(id)))
             self._louds.put(id, known)
         return known
 
-    def _glance(self, recording: str) -> Picture:
+    def _louds_in(self, id: str) -> Iterator[tuple[str, AlertRow]]:
+        if not self.recordings.opened(id).store.scan(ALERTS, limit=1):
+            return
+        picture = self.glance(id)
+        for session in [row.id for row in picture.roots] or [WHOLE]:
+            yield from ((session, row) for row in loud_of(picture, session))
+
+    def glance(self, recording: str, /) -> Picture:
         """For a line about it among others: the pictures of recordings that are looked at stay."""
         return self._picture(recording, keep=recording in self._kept)
 
@@ -246,7 +269,8 @@ class Pictures:
         except KeyError as error:
             raise _gone(recording, error) from error
         known = self._kept.use(recording)
-        same = known is not None and (known[0], known[1].store) == (opened.version, opened.store)  # a file may come back
+        key = opened.version, self._lists.beside(recording)
+        same = known is not None and (known[0], known[1].store) == (key, opened.store)  # a file may come back
         if known is None or not same or known[1].being_written != opened.being_written:
             contexts, files = self._read_before(recording, same_store=known is not None and known[1].store is opened.store)
             made = Picture(
@@ -258,11 +282,21 @@ class Pictures:
                 contexts=contexts,
                 files=files,
                 place=opened.path,
+                twins=self._files_beside(),
             )
-            known = opened.version, made
+            known = key, made
             if keep:
                 self._kept.put(recording, known)
         return known[1]
+
+    def _files_beside(self) -> Twins | None:
+        """What agents wrote down themselves, where it was imported."""
+        with suppress(KeyError, StoreError):
+            store = self.recordings.opened(self._lists.files()).store
+            if self._twins is None or self._twins.past is not store:
+                self._twins = Twins(store)
+            return self._twins
+        return None
 
     def _read_before(self, recording: str, *, same_store: bool) -> tuple[Contexts, FileLines]:
         """What the picture before has read, if it was of the same store."""

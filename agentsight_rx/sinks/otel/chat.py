@@ -10,6 +10,7 @@ from ...core.bounded import Recent, Weighed
 from ...core.start import regex
 from ...events import HttpRequest
 from ...llm import provider_named
+from ...store.rows.kinds import SAID
 from ...view import CallRow
 from ...view.queries.context.falls import is_beside
 from ...view.queries.context.reader import Reader
@@ -36,6 +37,8 @@ def fields_of_call(row: CallRow) -> dict[str, AttributeValue | None]:
     address, port = _server(row.host, row.scheme)
     request_seen, counted = row.match_method != "none", row.total_tokens > 0
     fields: dict[str, AttributeValue | None] = {name: getattr(row, name) for name in _AS_THEY_ARE}
+    if row.view_source == SAID:
+        fields |= {"complete": None, "scheme": None}  # which the agent's own file does not say
     return fields | {
         "provider": provider,
         "error": _error_type(row),

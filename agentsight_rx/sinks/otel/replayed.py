@@ -12,8 +12,10 @@ import msgspec
 from msgspec.structs import replace
 
 from ...core.mailbox import Overflow
-from ...events import Event
+from ...events import Event, Witness
 from ...events.loss import Ledger
+from ...store.rows.kind import seen_by
+from ...store.rows.kinds import SEEN
 from ...view import AlertRow, Fold, Output
 from .destination import OtelOptions
 from .metrics import Metrics
@@ -125,11 +127,13 @@ def write_recorded(events: Iterable[Event], file: BinaryIO, options: OtelOptions
 
 def _outputs(events: Iterable[Event], alerts: Iterable[AlertRow]) -> Iterator[Output]:
     """Each event and the rows that are made of it, as they came out of the graph. The alerts come from the recording."""
-    fold = Fold()
+    fold, source = Fold(), SEEN
     for event in events:
+        if isinstance(event, Witness):
+            source = event.seen_by
         yield event
-        yield from fold.add(event)
-    yield from fold.finish()
+        yield from (seen_by(source, row) for row in fold.add(event))
+    yield from (seen_by(source, row) for row in fold.finish())
     yield from alerts
 
 

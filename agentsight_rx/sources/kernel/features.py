@@ -503,7 +503,8 @@ def require_kernel() -> None:
     Raise Unavailable for missing rights, else for the first feature without which nothing can be captured. It takes 0.4 ms.
     """
     if lacking := missing_rights():
-        raise Unavailable(f"{lacking}. `{program()} record -- COMMAND` works without them")
+        own = f"`{program()} import` reads what agents wrote down"
+        raise Unavailable(f"{lacking}. `{program()} record -- COMMAND` works without them, and {own}")
     for feature in FEATURES:
         if feature.at_start is not None:
             found = feature.at_start()

@@ -34,6 +34,11 @@ class Databases:
         self._known: dict[str, tuple[tuple[Version, ...], AgentDatabase]] = {}
         self.skipped = 0
         self.listed: set[str] = set()  # of which all sessions are known
+        self.unsettled = False  # one was being written
+
+    def look(self) -> None:
+        """What a look counts begins anew."""
+        self.skipped, self.unsettled = 0, False
 
     def sessions(self, file: AgentFile) -> list[AgentFile]:
         """Each session of a database as a file, also where a file lists databases; another file is itself."""
@@ -53,7 +58,7 @@ class Databases:
         except (OSError, SqliteError):
             self.skipped += 1
         except Changed:
-            pass  # the next look sees it
+            self.unsettled = True  # the next look sees it
         return []
 
     def _listed(self, file: AgentFile, path: str) -> list[AgentFile]:

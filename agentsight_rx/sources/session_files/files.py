@@ -110,6 +110,7 @@ class Listing:
         self._left = _ENTRIES_MOST
         self.skipped = 0
         self.roots: list[str] = []  # of agents, that could be opened
+        self.folders: set[str] = set()  # that were looked into
 
     def files(self, agent: Agent) -> Iterator[AgentFile]:
         """In all places of the agent; one that is reached by two paths is one."""
@@ -147,6 +148,7 @@ class Listing:
             os.close(fd)
 
     def _below(self, fd: int, root: str, inside: str, agent: Agent) -> Iterator[AgentFile]:
+        self.folders.add(os.path.join(root, inside).rstrip("/"))
         for name in self._names(fd):
             path = f"{inside}{name}"
             try:

@@ -40,7 +40,7 @@ class Keeping(Struct, frozen=True):
 
 
 def keeping(home: Home, *, now_ns: int) -> list[Keeping]:
-    """Of each agent that deletes session files and has some; what is opened are its settings alone."""
+    """Of each agent that deletes session files and has some; only its settings are opened."""
     listing = Listing(home)
     return [made for agent in read_agents() if agent.id in _RULES for made in _of(agent, listing, home, now_ns)]
 

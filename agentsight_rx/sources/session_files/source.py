@@ -6,66 +6,41 @@ Longer than 300 lines because files and sessions of databases are read by one re
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import replace
 
-from ...core.options import Options, at_least
 from ...core.stream import Stream, origin
 from ...events import Loss, Origin, SessionEntry, Witness
 from ...events.loss import Reason
-from ...llm.agents.session_files import Parser, parser_for, read_agents
+from ...llm.agents.session_files import Parser, parser_for
 from ...llm.agents.session_files.fields import mapping
 from ...llm.resent import decoded
 from ...store.rows.kinds import SAID
 from ...wire.sqlite import SqliteError
-from .database import SUFFIXES, Changed, Databases
-from .files import AgentFile, Home, Listing, OpenedFile, Place, Version, is_missing, read_beside
+from .database import Changed, Databases
+from .files import AgentFile, Home, OpenedFile, Place, read_beside
 from .given import given
+from .look import FileState, Look, Places, Progress, TranscriptsOptions
+from .stirred import Stirred
 
 Said: TypeAlias = SessionEntry | Witness | Loss
 
 _READ = 1 << 20  # bytes at once
 _LINE_MOST = 16 << 20  # bytes; a tool's result with pictures in base64 fits
-_LOOK_S = 1.0  # between two looks for what has grown
+_LOOK_S = 1.0  # between two looks for what has grown, where inotify does not say it
+_SELDOM_S = 60.0  # between two, where it does: file systems of other machines do not
+_TIMES_LONGER = 9  # than a look takes: so many times longer is the pause behind it
 _HEAD = 512  # bytes by which a file is known again
 _SETTLED_NS = 10_000_000_000  # since a session of a database changed; it is looked at again before
 _WAITING_NS = 3_600_000_000_000  # the same, where its newest message may go on
 _APART_NS = 1_000_000_000  # between two entries, so that the fold looks back at few of them
 _BROKEN = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
-
-
-class TranscriptsOptions(Options, frozen=True):
-    """
-    The session files below a home, and where `variables` of the environment say, that belong to the user `uid`: of these
-    `agents`, or of all agents that are known. `paths` are read in their place, files of any user: homes, copies of an agent's
-    folder, files. Older files than `since_ms` are left out. `follow` goes on with new lines until the run is stopped.
-    """
-
-    home: str
-    uid: int | None
-    variables: tuple[tuple[str, str], ...] = ()
-    paths: tuple[str, ...] = ()
-    agents: tuple[str, ...] = ()
-    since_ms: Annotated[int, at_least(0)] = 0
-    follow: bool = False
-
-
-class Progress:
-    """How far the reading is; the reader's thread writes it, any may read it."""
-
-    def __init__(self) -> None:
-        self.files = self.read_files = 0
-        self.size = self.read = 0  # bytes
-        self.unreadable = 0  # lines
-        self.skipped = 0  # files that are not the user's own regular files, or could not be opened
-        self.caught_up = threading.Event()  # all that stood in the files is handed on
 
 
 def transcripts(options: TranscriptsOptions, progress: Progress | None = None) -> Stream[Said]:
@@ -80,70 +55,35 @@ def transcripts(options: TranscriptsOptions, progress: Progress | None = None) -
     )
 
 
-_NONE = Raw(b"\xc0")  # of msgpack
-
-
-class _FileState(Struct, frozen=True, array_like=True):
-    """How far a file was read, as it was then. `is_read`: to its end, but for a line that had not ended."""
-
-    path: str
-    version: Version
-    is_read: bool = False
-    offset: int = 0
-    lines: int = 0
-    head: bytes = b""
-    parser: Raw = _NONE
-    agent: str = ""
-    session: str = ""  # "": of a sub-agent
-    is_gone: bool = False
-
-
-class _Places(Struct, frozen=True, array_like=True):
-    time_ns: int
-    files: list[_FileState]
-    gone: list[tuple[str, str]] = []
-
-
-# Decoders are made beforehand: two threads that use a type first at the same time end the process
-_PLACES: msgspec.msgpack.Decoder[_Places] = msgspec.msgpack.Decoder(_Places)
+# A decoder is made beforehand: two threads that use a type first at the same time end the process
 _JSON: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
 
 class _Reader:
     def __init__(self, options: TranscriptsOptions, given_places: list[Place], progress: Progress) -> None:
+        self._options = options
         self._given = given_places
         self._home = Home(options.home, None if given_places else options.uid, options.variables)
         self._databases = Databases(self._home)
-        self._agents = [each for each in read_agents() if not options.agents or each.id in options.agents]
-        self._since_ns = options.since_ms * 1_000_000
-        self._follow = options.follow
         self._progress = progress
-        self._known: dict[str, _FileState] = {}
-        self._places: dict[str, Raw] = {}  # the same, encoded: one of thousands changes at a time
+        self._places = Places()
+        self._looked: Look | None = None  # of which the marks of files that are gone are not made yet
         self._waiting: Iterator[AgentFile] | None = None
-        self._present: set[str] = set()  # at the last look
-        self._roots: list[str] = []
-        self._unmarked = False
-        self._gone: set[tuple[str, str]] = set()  # agents and sessions of which all files are
         self._file: AgentFile | None = None
         self._witnessed = False
         self._time_ns = 0
-        self._looked_s = 0.0
+        self._looked_s = self._took_s = 0.0
+        self._stirred = Stirred() if options.follow else None
+        self._is_due = False  # a file has changed
+        self._restless = False  # something is not read that no change of a file will say
 
     # -- a run that goes on --------------------------------------------------------------------------------------------
 
     def place(self) -> bytes:
-        return msgspec.msgpack.encode((self._time_ns, list(self._places.values()), sorted(self._gone)))
+        return self._places.saved(self._time_ns)
 
     def go_on(self, place: bytes, /) -> None:
-        places = _PLACES.decode(place)
-        self._time_ns, self._gone = places.time_ns, set(places.gone)
-        for each in places.files:
-            self._note(each)
-
-    def _note(self, state: _FileState) -> None:
-        self._known[state.path] = state
-        self._places[state.path] = Raw(msgspec.msgpack.encode(state))
+        self._time_ns = self._places.restore(place)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -151,31 +91,14 @@ class _Reader:
         self._look()
 
     def _look(self) -> None:
-        """What there is to read, the newest first."""
-        listing, progress = Listing(self._home), self._progress
-        found = (each for file in self._listed(listing) for each in self._databases.sessions(file))
-        files = list({each.path: each for each in found}.values())
-        self._present, self._roots, self._unmarked = {each.path for each in files}, listing.roots, True
-        files = [each for each in files if each.changed_ns >= self._since_ns and parser_for(each.agent, each.path) is not None]
-        new = sorted(filter(self._has_more, files), key=lambda file: -file.changed_ns)
-        progress.files, progress.size = len(files), sum(each.version[2] for each in files)
-        progress.skipped = listing.skipped + self._databases.skipped
-        progress.read_files, progress.read = len(files) - len(new), progress.size - sum(self._left(each) for each in new)
-        self._waiting, self._looked_s = iter(new), time.monotonic()
-
-    def _listed(self, listing: Listing) -> Iterator[AgentFile]:
-        for place in self._given:
-            yield from listing.inside(place)
-        for agent in () if self._given else self._agents:
-            yield from listing.files(agent)
-
-    def _has_more(self, file: AgentFile) -> bool:
-        known = self._known.get(file.path)
-        return known is None or not known.is_read or known.version != file.version
-
-    def _left(self, file: AgentFile) -> int:
-        known = self._known.get(file.path)
-        return file.version[2] - (known.offset if known is not None else 0)
+        began_s = time.monotonic()
+        look = self._looked = Look(self._options, self._given, self._databases)
+        new = self._places.new(look)
+        self._progress.looked(look, self._places, new)
+        self._waiting, self._looked_s, self._took_s = iter(new), time.monotonic(), time.monotonic() - began_s
+        self._restless = self._databases.unsettled
+        if self._stirred is not None:
+            self._restless |= self._stirred.watch(look.folders, look.places)
 
     def poll(self, timeout: float, /) -> Sequence[Said] | None:
         if not self._witnessed:
@@ -184,40 +107,36 @@ class _Reader:
         self._file = self._file or next(self._waiting or iter(()), None)
         if self._file is not None:
             return self._read(self._file)
-        if self._unmarked:
-            self._unmarked = False
-            if marks := self._marks():
+        if self._looked is not None:
+            marks, self._looked = self._marks(self._looked), None
+            if marks:
                 return marks
         self._progress.caught_up.set()
-        if not self._follow:
+        if not self._options.follow:
             return None
-        left_s = self._looked_s + _LOOK_S - time.monotonic()
-        if left_s > 0:
-            time.sleep(min(timeout, left_s))
-        else:
-            self._look()
+        self._wait(timeout)
         return ()
 
-    def _marks(self) -> list[Said]:
-        """The sessions whose files are all gone since the last look, and the ones that have a file again."""
-        for each in [each for each in self._known.values() if each.is_gone != self._is_gone(each)]:
-            self._note(replace(each, is_gone=not each.is_gone))
-        there = {(each.agent, each.session) for each in self._known.values() if not each.is_gone}
-        gone = {(each.agent, each.session) for each in self._known.values() if each.session} - there
-        changed, self._gone = sorted(gone ^ self._gone), gone
-        words = {True: "gone", False: "returned"}
-        return [SessionEntry(self._at(agent), agent, id, "note", text=words[(agent, id) in gone]) for agent, id in changed]
+    def _wait(self, timeout: float) -> None:
+        """For a change of a file, and then until the next look. It comes within a second, and takes a tenth of the time."""
+        assert self._stirred is not None, "only a reader that follows waits"
+        is_told = self._stirred.is_whole and not self._restless
+        pause_s = (_SELDOM_S if is_told else _LOOK_S) if not self._is_due else min(_LOOK_S, self._took_s * _TIMES_LONGER)
+        left_s = self._looked_s + pause_s - time.monotonic()
+        if left_s <= 0:
+            self._is_due = False
+            self._look()
+        elif self._is_due:
+            time.sleep(min(timeout, left_s))
+        else:
+            self._is_due = self._stirred.within(min(timeout, left_s))
 
-    def _is_gone(self, state: _FileState) -> bool:
-        """A place that cannot be looked at, as in a home that is not mounted, says nothing."""
-        if state.path in self._present or state.is_gone:
-            return state.path not in self._present
-        database, _, session = state.path.rpartition("#")
-        is_inside = bool(session) and database.endswith(SUFFIXES)
-        if is_inside and database in self._databases.listed:
-            return True
-        path = database if is_inside else state.path
-        return any(path.startswith(f"{root}/") for root in self._roots) and is_missing(path)
+    def _marks(self, look: Look) -> list[Said]:
+        words = {True: "gone", False: "returned"}
+        return [
+            SessionEntry(self._at(agent), agent, session, "note", text=words[is_gone])
+            for agent, session, is_gone in self._places.marks(look)
+        ]
 
     def _read(self, file: AgentFile) -> list[Said]:
         """One piece of a file, or a session of a database."""
@@ -249,7 +168,7 @@ class _Reader:
         found = (*parser.facts_beside(self._beside(parser, file)), *self._entries(parser, state, lines, file.path))
         entries = [self._placed(each) for each in _joined(iter(found))]
         is_read = offset == state.offset or offset >= opened.size  # but for a line that is still written
-        read = _FileState(
+        read = FileState(
             file.path,
             opened.version,
             is_read,
@@ -259,7 +178,7 @@ class _Reader:
             parser=Raw(parser.saved()),
             **self._of(parser, file),
         )
-        self._note(read)
+        self._places.note(read)
         self._progress.read += offset - state.offset
         if is_read:
             self._file = None
@@ -273,7 +192,7 @@ class _Reader:
 
     def _session(self, file: AgentFile) -> list[Said]:
         """What a database says of a session behind the message that was done before."""
-        parser, known = parser_for(file.agent, file.path), self._known.get(file.path)
+        parser, known = parser_for(file.agent, file.path), self._places.known.get(file.path)
         assert parser is not None, "others are not waited for"
         if known is not None and known.version[:2] == file.version[:2]:
             parser.restore(bytes(known.parser))
@@ -281,6 +200,7 @@ class _Reader:
         try:
             values = self._databases.values(file, parser.state.done)
         except Changed:
+            self._restless = True
             return []  # the next look
         except (OSError, SqliteError) as error:
             entries.append(self._lost(Reason.MALFORMED, 0, f"{file.path}: {str(error)[:100]}"))
@@ -296,25 +216,26 @@ class _Reader:
             )
         # Its row may not have changed with its newest message, or have its time in seconds
         left_ns = time.time_ns() - file.changed_ns - (_WAITING_NS if parser.state.waiting else _SETTLED_NS)
-        self._note(
-            _FileState(file.path, file.version, is_read=left_ns > 0, parser=Raw(parser.saved()), **self._of(parser, file))
+        self._restless |= time.time_ns() - file.changed_ns < _SETTLED_NS
+        self._places.note(
+            FileState(file.path, file.version, is_read=left_ns > 0, parser=Raw(parser.saved()), **self._of(parser, file))
         )
         self._progress.read_files += 1
         return [self._placed(each) for each in entries]
 
     def _of(self, parser: Parser[Any], file: AgentFile) -> dict[str, Any]:
-        known, state = self._known.get(file.path), parser.state
+        known, state = self._places.known.get(file.path), parser.state
         session = "" if state.thread else state.session
         return {"agent": state.agent or parser.agent, "session": session, "is_gone": known is not None and known.is_gone}
 
-    def _state(self, file: AgentFile, opened: OpenedFile) -> _FileState:
+    def _state(self, file: AgentFile, opened: OpenedFile) -> FileState:
         """Where to read on: at the begin of a file that is not the one that was read."""
-        known = self._known.get(file.path)
+        known = self._places.known.get(file.path)
         if known is None or known.version[:2] != opened.version[:2] or known.offset > opened.size:
-            return _FileState(file.path, opened.version)
-        return known if known.head == _head(opened, known.offset) else _FileState(file.path, opened.version)
+            return FileState(file.path, opened.version)
+        return known if known.head == _head(opened, known.offset) else FileState(file.path, opened.version)
 
-    def _entries(self, parser: Parser[Any], state: _FileState, lines: Sequence[bytes], path: str) -> Iterator[Said]:
+    def _entries(self, parser: Parser[Any], state: FileState, lines: Sequence[bytes], path: str) -> Iterator[Said]:
         for number, line in enumerate(lines, state.lines + 1):
             if len(line) > _LINE_MOST:
                 yield self._lost(Reason.TRUNCATED, len(line), f"{path} line {number}: it has more than 16 MiB")
@@ -348,6 +269,8 @@ class _Reader:
 
     def close(self) -> Sequence[Said]:
         self._databases.close()
+        if self._stirred is not None:
+            self._stirred.close()
         return ()
 
 

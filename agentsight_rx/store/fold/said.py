@@ -68,6 +68,7 @@ class Said:
         self._answers: Recent[str, str] = Recent(_ANSWERS_MOST)  # id -> the call that counts
 
     def read(self, entry: SessionEntry) -> list[Row]:
+        self._sessions.widen()
         match entry.kind:
             case "session":
                 return self._session(entry)

@@ -20,6 +20,7 @@ from .tools import Tools
 from .unprompted import Asides, AsidesState
 
 _MOST = 4096  # sessions that are still counted; an agent has one, with sub-agents in it
+_OF_FILES_MOST = 65_536  # the same, of session files: these are of years, and any may go on; 80 MB
 _PROCESSES_MOST = 8192  # 2 MB
 _RESPONSES_MOST = 8192  # responses that a later request may go on from
 _MODELS_MOST = 16
@@ -211,6 +212,10 @@ class Sessions:
     def call(self, id: str) -> CallRow | None:
         """The row of a call of which more may be known later."""
         return self._asides.get(id)
+
+    def widen(self) -> None:
+        """Count as many as session files have."""
+        self._rows.most = _OF_FILES_MOST
 
     def get(self, id: str) -> SessionRow | None:
         return self._rows.get(id)

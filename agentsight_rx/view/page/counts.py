@@ -160,6 +160,8 @@ class Wholeness(Struct, frozen=True, omit_defaults=True):
     records: int = 0
     hooked: str = ""  # seen by breakpoints: what these see
     file: str = ""  # of the agent's own file: what that cannot say
+    compared: int = 0  # calls of a recording, of which so many are `found` in the agent's own file
+    found: int = 0
     gone: str = ""  # of a session whose own file is not there any more
 
 
@@ -167,7 +169,10 @@ def wholeness_of(health: Health, /) -> Wholeness:
     """Of a recording, or of the runs that a session went through: a loss in them may concern it."""
     hooked = HOOKS_SEE if health.seen_by == HOOKED else ""
     file = FILE_SAYS if health.seen_by == SAID else ""
+    agreement = health.agreement
+    compared, found = (agreement.calls, agreement.found) if agreement is not None else (0, 0)
     if not health.missing:
-        return Wholeness("so_far" if health.live and not file else "whole", hooked=hooked, file=file)
-    things = islice(missing_things(health.gaps), _FIRST_SAID)
-    return Wholeness("not_whole", health.missing, tuple(each.what for each in things), hooked=hooked, file=file)
+        state = "so_far" if health.live and not file else "whole"
+        return Wholeness(state, hooked=hooked, file=file, compared=compared, found=found)
+    said = tuple(each.what for each in islice(missing_things(health.gaps), _FIRST_SAID))
+    return Wholeness("not_whole", health.missing, said, hooked=hooked, file=file, compared=compared, found=found)

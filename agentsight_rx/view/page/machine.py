@@ -16,9 +16,9 @@ from ..queries.decided import is_waiting
 from ..queries.sessions.findings import Finding, find, finding_words
 from ..queries.sessions.gaps import missing_things
 from ..queries.sessions.health import gaps_of_run
+from ..queries.sessions.listing import ListRow
 from .alert_shapes import AlertLine
 from .picture import Picture
-from .rail import RailRow
 
 # -- recorder ------------------------------------------------------------------------------------------------------
 # Whether a recorder watches this machine, its store -> the line of the recorder, which says only what both prove.
@@ -114,7 +114,7 @@ class Days(Struct, frozen=True):
 class Dear(Struct, frozen=True, omit_defaults=True):
     """A session that cost much, and its largest cause that can be priced; without one nothing stands out."""
 
-    row: RailRow
+    row: ListRow
     why: str = ""
 
 
@@ -130,7 +130,7 @@ class Machine(Struct, frozen=True, omit_defaults=True):
     stopped: int = 0
     guarded: bool = False
     today: tuple[tuple[str, int], ...] = ()
-    running: tuple[RailRow, ...] = ()
+    running: tuple[ListRow, ...] = ()
     dearest: tuple[Dear, ...] = ()
     left_out: int = 0
     refusal: str = ""
@@ -139,33 +139,33 @@ class Machine(Struct, frozen=True, omit_defaults=True):
 
 
 def machine_of(
-    rows: Sequence[RailRow],
+    rows: Sequence[ListRow],
     alerts: Sequence[AlertLine],
     begins: Sequence[int],
     /,
     *,
-    why: Callable[[RailRow], str],
+    why: Callable[[ListRow], str],
     left_out: int = 0,
 ) -> Machine:
     """`begins` of the days (Unix time, ms) ascend. `alerts` are in the order in which a person wants them."""
     waits = [line for line in alerts if is_waiting(line.state)]
     of_days = _by_day(rows, begins, lambda row: row.start_ms)
     alerts_of_days = _by_day(alerts, begins, lambda line: line.at_ms)
-    counted = [row for each in of_days for row in each if row.cost.usd]
-    dearest = sorted(counted, key=lambda row: -(row.cost.usd or 0.0))[:_DEAREST_MOST]
+    counted = [row for each in of_days for row in each if row.usd]
+    dearest = sorted(counted, key=lambda row: -(row.usd or 0.0))[:_DEAREST_MOST]
     today = of_days[-1] if of_days else []
     return Machine(
         Days(
             tuple(begins),
-            cost=tuple(round(sum(row.cost.usd or 0.0 for row in day), 6) for day in of_days),
-            unknown=tuple(sum(row.cost.usd is None or bool(row.cost.unknown_calls) for row in day) for day in of_days),
+            cost=tuple(round(sum(row.usd or 0.0 for row in day), 6) for day in of_days),
+            unknown=tuple(sum(not row.is_known for row in day) for day in of_days),
             sessions=tuple(map(len, of_days)),
             agents=tuple(len({row.agent for row in day}) for day in of_days),
             failed=tuple(sum(row.failed_tools for row in day) for day in of_days),
             waiting=tuple(sum(is_waiting(line.state) for line in day) for day in alerts_of_days),
             decided=tuple(sum(line.state in ("seen", "allowed") for line in day) for day in alerts_of_days),
             gaps=tuple(sum(bool(row.missing) for row in day) for day in of_days),
-            files=tuple(sum(row.file for row in day) for day in of_days),
+            files=tuple(sum(not row.recorded for row in day) for day in of_days),
         ),
         waits=tuple(waits[:_WAITS_MOST]),
         waiting=len(waits),
@@ -187,7 +187,7 @@ def _by_day(found: Iterable[T], begins: Sequence[int], at_ms: Callable[[T], int]
     return days
 
 
-def _by_agent(rows: Iterable[RailRow]) -> tuple[tuple[str, int], ...]:
+def _by_agent(rows: Iterable[ListRow]) -> tuple[tuple[str, int], ...]:
     found: dict[str, int] = {}
     for row in rows:
         found[row.agent] = found.get(row.agent, 0) + 1

@@ -32,6 +32,7 @@ from ..queries.explained import explained
 from ..queries.reading import newest_first, session_of
 from ..queries.selection import Selection
 from ..queries.sessions.health import Health, Healths
+from ..queries.sessions.twins import Twins
 
 R = TypeVar("R", bound=AnyRow)
 
@@ -65,7 +66,7 @@ class Picture:
     """
     A store as it is now. It reads while it is asked, so it is to be made again once the store has changed. `being_written`: its
     run goes on; `closing`: it has ended, and what ends it in the store is still to come. `contexts` and `files` have what
-    earlier pictures of the store have read. `place` is the path of the store, for commands.
+    earlier pictures of the store have read. `place` is the path of the store, for commands. `twins` has imported sessions.
 
     What it keeps has a limit in bytes, whatever the recording has: of rows the newest, and each answer says whether it has all.
     """
@@ -80,6 +81,7 @@ class Picture:
         closing: bool = False,
         version: int = 0,
         contexts: Contexts | None = None,
+        twins: Twins | None = None,
         files: FileLines | None = None,
         place: str = "",
     ) -> None:
@@ -88,6 +90,7 @@ class Picture:
         self.prices = prices
         self.being_written = being_written
         self._closing = closing
+        self._twins = twins
         self.version = version  # of the store, which counts its commits
         self._work: Weighed[str, Work] = Weighed(_MANY, _WORKS_SIZE, _weight_of_work, least=1)
         self._reading = contexts or Contexts(prices)
@@ -108,7 +111,8 @@ class Picture:
 
     @cached_property
     def healths(self) -> Healths:
-        return Healths(self.store, being_written=self.being_written or self._closing, size=_HEALTH_SIZE)
+        written = self.being_written or self._closing
+        return Healths(self.store, being_written=written, size=_HEALTH_SIZE, twins=self._twins)
 
     @property
     def health(self) -> Health:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 from urllib.parse import unquote
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from ...store.rows.kinds import SAID, SessionRow
+from ...store.rows.kinds import SessionRow
 from ...store.words import cut
-from ..queries.calls.costs import CostSum, seller_of, summed
+from ..queries.calls.costs import priced, seller_of
 from ..queries.calls.raw import raw_body, raw_call
 from ..queries.decided import is_waiting
+from ..queries.sessions.listing import Entry, ListRow, Tally, without_twins
 from .alert_shapes import AlertLine
 from .alerts import alert_of, alerts_of
 from .bodies import body_of_call, body_of_tool, call_named, diff_of
@@ -33,87 +34,84 @@ _TITLE = 120  # characters
 _SESSIONS_MOST = 500  # of one recording: each costs a look at its calls, at every change of a run
 
 
-class RailRow(Struct, frozen=True, omit_defaults=True):
-    """
-    `id` and `recording` are its address. `left`: of the context window, 0 to 1. `missing`: how many things. `flagged` gives it
-    the alerts that wait now.
-    """
-
-    id: str
-    recording: str
-    agent: str
-    start_ms: int
-    end_ms: int
-    live: bool = False
-    model: str = ""
-    title: str = ""
-    step: str = ""
-    turns: int = 0
-    turn: int = 0  # the number of the newest
-    tokens: int = 0
-    cost: CostSum = CostSum()
-    left: float | None = None
-    missing: int = 0
-    failed: int = 0
-    failed_tools: int = 0
-    waiting: int = 0  # alerts
-    stopped: bool = False  # by one of them
-    file: bool = False  # from the agent's own file: not seen
+def rail_of(picture: Picture, recording: str, /) -> Iterator[ListRow]:
+    """The row of each of `entries_in`."""
+    return (entry.row for entry in entries_in(picture, recording))
 
 
-def rail_of(picture: Picture, recording: str, /) -> Iterator[RailRow]:
+def entries_in(picture: Picture, recording: str, /) -> Iterator[Entry]:
     """The newest 500 sessions. Where no call of a model was seen, one row stands for all of the recording."""
     roots = picture.roots
     if not roots:
         head = head_of(picture, WHOLE, recording=recording)
-        yield RailRow(
-            WHOLE,
-            recording,
-            head.agent,
-            start_ms=head.start_ms,
-            end_ms=head.end_ms,
-            live=head.live,
-            title="".join(clause.text for clause in head.verdict)[:_TITLE],
-            missing=head.whole.missing,
+        yield Entry(
+            ListRow(
+                WHOLE,
+                recording,
+                head.agent,
+                start_ms=head.start_ms,
+                end_ms=head.end_ms,
+                live=head.live,
+                title="".join(clause.text for clause in head.verdict)[:_TITLE],
+                missing=head.whole.missing,
+            )
         )
     for row in roots[:_SESSIONS_MOST]:
-        yield row_of(picture, row, recording)
+        yield entry_of_session(picture, row, recording)
 
 
-def flagged(row: RailRow, lines: Iterable[AlertLine], /) -> RailRow:
-    """The same with the alerts of its recording that wait."""
-    waiting = [line.state for line in lines if line.session == row.id and is_waiting(line.state)]
-    return replace(row, waiting=len(waiting), stopped="stopped" in waiting) if waiting else row
+def flagged(entries: Iterable[Entry], lines: Iterable[AlertLine], /) -> Iterator[Entry]:
+    """The same with the alerts that wait of each session, also where another recorder that saw it has the rules."""
+    waiting: dict[str, list[AlertLine]] = {}
+    for line in alerts_once(line for line in lines if is_waiting(line.state)):
+        waiting.setdefault(line.session, []).append(line)
+    for entry in entries:
+        states = [line.state for line in waiting.get(entry.row.id, ()) if _is_of(line, entry.row)]
+        yield replace(entry, row=replace(entry.row, waiting=len(states), stopped="stopped" in states)) if states else entry
 
 
-def row_of(picture: Picture, row: SessionRow, recording: str, /) -> RailRow:
-    """The rail of one session."""
+def _is_of(line: AlertLine, row: ListRow) -> bool:
+    is_then = row.start_ms - _SLACK_MS <= line.at_ms <= row.end_ms + _SLACK_MS
+    return line.recording == row.recording or (row.id != WHOLE and is_then)
+
+
+def row_of(picture: Picture, row: SessionRow, recording: str, /) -> ListRow:
+    """The row of one session."""
+    return entry_of_session(picture, row, recording).row
+
+
+def entry_of_session(picture: Picture, row: SessionRow, recording: str, /) -> Entry:
+    """The same, with what only the sums need. What the agent's own file alone has counts too."""
     work = picture.work(row.id)
     threads = threads_of(row.id, work)
     last = next((call for call in reversed(threads.main) if call.total_tokens), None)
     window = picture.prices.window_of(seller_of(last), last.response_model or last.model) if last else None
     steps = newest_plan(work.tools)
     doing = next((at for at, (_, state) in enumerate(steps) if state == "doing"), len(steps) - 1)
-    return RailRow(
-        row.id,
+    twin = picture.healths.twin(row)
+    only_in_file = [priced(call, picture.prices) for call in (twin.calls if twin else ())]
+    tally = Tally()
+    for call in (*work.calls, *only_in_file):
+        tally.add(call)
+    for tool in work.tools:
+        tally.add_tool(tool)
+    made = tally.entry(
+        row if twin is None else twin.row,
         recording,
         agent_title(row),
-        start_ms=row.start_timestamp_ms,
-        end_ms=max(row.end_timestamp_ms or 0, row.start_timestamp_ms),
+        turns=len(threads.main) + sum(call.agent_id is None for call in only_in_file),
+        agreement=twin.agreement if twin else None,
+        said=twin.said.id if twin else "",
+    )
+    listed = replace(
+        made.row,
         live=picture.is_live(row.id),
-        model=row.model or "",
-        title=cut(row.title, _TITLE),
         step=f"{doing + 1} of {len(steps)}: {cut(steps[doing][0], 60)}" if steps else "",
-        turns=len(threads.main),
         turn=max(threads.turns.values(), default=0),
-        tokens=sum(call.total_tokens for call in work.calls),
-        cost=summed(work.calls),
         left=max(0.0, round(1 - context_of(last) / window, 6)) if last and window else None,
         missing=wholeness_of(picture.healths.of(row)).missing,
-        failed=row.failed_calls,
-        failed_tools=row.failed_tools,
-        file=row.view_source == SAID,
     )
+    return replace(made, row=listed)
 
 
 # -- answers -------------------------------------------------------------------------------------------------------
@@ -245,21 +243,23 @@ class _Seen(NamedTuple):
     much: tuple[int, ...]
 
 
-def sessions_once(rows: Iterable[RailRow], /) -> list[RailRow]:
+def sessions_once(entries: Iterable[Entry], /) -> list[Entry]:
     """
     `record` and `watch` beside it each have all of a session in their own store. Where the times overlap it counts once, as the
-    recording with more turns has it. A session that was continued later counts in each. So does what has no session.
+    recording with more turns has it. A session that was continued later counts in each. So does what has no session. What an
+    agent's own file has of a recorded session is the same one.
     """
-    return _once(
-        rows,
-        lambda row: _Seen(
-            f"{WHOLE}{row.recording}" if row.id == WHOLE else row.id,
-            row.recording,
-            row.start_ms,
-            row.end_ms,
-            (row.turns, row.tokens, -row.start_ms),
-        ),
-    )
+    found = without_twins(list(entries))
+    times = Counter(entry.row.id for entry in found)
+    several = [entry for entry in found if times[entry.row.id] > 1]  # as a rule few of them
+    kept = {id(entry) for entry in _once(several, _seen)}
+    return [entry for entry in found if times[entry.row.id] == 1 or id(entry) in kept]
+
+
+def _seen(entry: Entry) -> _Seen:
+    row = entry.row
+    name = f"{WHOLE}{row.recording}" if row.id == WHOLE else row.id
+    return _Seen(name, row.recording, row.start_ms, row.end_ms, (row.turns, row.tokens, -row.start_ms))
 
 
 def alerts_once(lines: Iterable[AlertLine], /) -> list[AlertLine]:

@@ -38,7 +38,8 @@ _EDITS_MOST = 100
 class Table(Struct, frozen=True):
     """
     Rows from place `start` on, of `total`. `partial`: older ones were too many to look at. Of files `kinds` counts all rows by
-    their kind, `unheld` the written ones beside them (-1: perhaps some, they are not counted), and `command` shows these.
+    their kind, `unheld` the written ones beside them (-1: perhaps some, they are not counted), and `command` shows these. Of
+    other rows `command` shows all, where `partial`.
     """
 
     kind: str
@@ -60,7 +61,9 @@ def table_of(picture: Picture, session: str, kind: str, /, *, start: int, count:
     wanted = words.casefold()
     rows = [row for row in all_rows if _is_of(row, of) and (not words or wanted in _searched(row))]
     table = Table(kind, start, len(rows), rows[start : start + count], folder=_folder(picture, session), partial=partial)
-    return _of_files(table, picture, session, all_rows) if kind == "files" else table
+    if kind == "files":
+        return _of_files(table, picture, session, all_rows)
+    return replace(table, command=picture.command(f"report {kind}", session)) if partial else table
 
 
 def _is_of(row: Struct, of: str) -> bool:

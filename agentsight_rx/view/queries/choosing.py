@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ...core.errors import UsageError
 from ...core.messages import program
+from ...store.rows.kinds import SAID
 from ...store.rows.tables import RUNS
 from ...store.state import Store
 from .reading import newest_session, read_totals, sessions_named
@@ -105,7 +106,10 @@ def _moment(text: str, now: datetime.datetime) -> datetime.datetime | None:
 
 
 class Held(Struct, frozen=True):
-    """What a store holds. `ended`: every recording into it was closed in order. `title` is the newest first prompt."""
+    """
+    What a store holds. `ended`: every recording into it was closed in order. `title` is the newest first prompt. `is_said`: it
+    has the word of agents' own files.
+    """
 
     started_ms: int
     seconds: float
@@ -115,6 +119,7 @@ class Held(Struct, frozen=True):
     sessions: int
     models: tuple[str, ...]
     title: str
+    is_said: bool = False
 
 
 def read_held(store: Store, /) -> Held:
@@ -130,4 +135,5 @@ def read_held(store: Store, /) -> Held:
         sessions=totals.sessions,
         models=tuple(totals.models),
         title=newest.title if newest else "",
+        is_said=any(run.seen_by == SAID for run in runs),
     )

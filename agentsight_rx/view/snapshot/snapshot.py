@@ -15,6 +15,7 @@ from ...store.log.reading import read_event_count
 from ...store.rows.gaps import gaps_of
 from ...store.rows.kind import KINDS, ROW_TABLES, times_of
 from ...store.rows.kinds import (
+    SAID,
     AlertRow,
     AnyRow,
     AuditRow,
@@ -65,8 +66,11 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
     runs = [run for _, run in store.scan(RUNS)]
     entries = [entry for _, entry in store.scan(LOSSES)]
     ended_ms = max((run.until_ms for run in runs), default=0)
-    gaps = replace(gaps_of(view.tally, entries, ended_ms=ended_ms), unended=tuple(run for run in runs if not run.ended))
-    return view.snapshot(completeness(entries, gaps), now_ms=now_ms, audit_limit=audit_limit)
+    unended = tuple(run for run in runs if not run.ended and run.seen_by != SAID)
+    found = completeness(entries, replace(gaps_of(view.tally, entries, ended_ms=ended_ms), unended=unended))
+    if any(run.seen_by == SAID for run in runs):  # an agent's own file cannot prove it
+        found = replace(found, complete=False)
+    return view.snapshot(found, now_ms=now_ms, audit_limit=audit_limit)
 
 
 class View:

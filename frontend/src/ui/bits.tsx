@@ -3,8 +3,8 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { go, href, type Place } from "../address";
-import type { AlertState } from "../shapes";
-import { clean, size } from "../words";
+import type { AlertState, ListRow } from "../shapes";
+import { clean, count, plural, size } from "../words";
 
 // The one sign: unbroken, nothing is missing; broken, something is.
 export function Mark({ cut, title }: { cut?: boolean; title?: string }): JSX.Element {
@@ -12,10 +12,32 @@ export function Mark({ cut, title }: { cut?: boolean; title?: string }): JSX.Ele
   return <i class={cut ? "mk cut" : "mk"} role="img" aria-label={said} title={said} />;
 }
 
+const SHEET = "M2.500 1.500h4.500l2.500 2.500v8.500h-7ZM7 1.500v2.500h2.500";
+
 // The third sign: the agent kept a file of it, and nothing was seen.
 export function Sheet(): JSX.Element {
   const said = "from the agent's own file";
-  return <svg class="sh" viewBox="0 0 12 14" role="img" aria-label={said}><title>{said}</title><path d="M2.500 1.500h4.500l2.500 2.500v8.500h-7ZM7 1.500v2.500h2.500" /></svg>;
+  return <svg class="sh" viewBox="0 0 12 14" role="img" aria-label={said}><title>{said}</title><path d={SHEET} /></svg>;
+}
+
+// Whose word a session is, in words: never that nothing is missing, where only a file says so.
+export function signWords(row: ListRow): string {
+  if (row.recorded === false) return "from the agent's own file";
+  const whole = row.missing ? `recorded, ${row.missing === 1 ? "one thing is" : `${count(row.missing)} things are`} missing` : `recorded, nothing is missing${row.live ? " so far" : ""}`;
+  if (!row.file) return whole;
+  const calls = `${count(row.found ?? 0)} of ${plural(row.compared ?? 0, "call")}`;
+  return row.missing || !row.found ? `${whole}; its file has ${calls}` : `recorded, and its file agrees (${calls})`;
+}
+
+// Sheet and line; the place of the line is empty where nothing was recorded.
+export function Signs({ row }: { row: ListRow }): JSX.Element {
+  const said = signWords(row);
+  return (
+    <span class="sgn" role="img" aria-label={said} title={said}>
+      {row.file ? <svg class="sh" viewBox="0 0 12 14" aria-hidden="true"><path d={SHEET} /></svg> : null}
+      <i class={row.recorded === false ? "mk none" : row.missing ? "mk cut" : "mk"} />
+    </span>
+  );
 }
 
 const FLAGS: Record<string, string> = { new: "new alert", stopped: "alert, the agent is stopped", seen: "alert, seen", allowed: "alert, allowed", part: "part of another alert" };

@@ -154,7 +154,7 @@ function Equal({ group }: { group: Failure }): JSX.Element {
   const show = (at: number): void => go({ turn: turns[at] ?? 0, row: group.rows[at] ?? "" });
   return (
     <li class={here_ >= 0 ? "sel" : ""}>
-      <p class="l1">
+      <p class="e1">
         <span class="bad"><T text={outcome} /></span><T code text={what} />
         <b>{many ? `${count(turns.length)} times` : "once"}</b>
         <span class="soft">{many ? `turns ${turns[0]} to ${turns.at(-1)}` : `turn ${turns[0]}`}</span>
@@ -166,7 +166,7 @@ function Equal({ group }: { group: Failure }): JSX.Element {
           </span>
         ) : <button class="link" onClick={() => show(0)}>{many ? "Step through" : "Show"}</button>}
       </p>
-      {line ? <p class="l2"><T code text={line} />{many ? <span class="soft"> the same {count(turns.length)} times{group.differs ? ", but for numbers" : ""}</span> : null}</p> : null}
+      {line ? <p class="e2"><T code text={line} />{many ? <span class="soft"> the same {count(turns.length)} times{group.differs ? ", but for numbers" : ""}</span> : null}</p> : null}
     </li>
   );
 }

@@ -132,7 +132,7 @@ function File({ row, name, depth, folder }: { row: FileLine; name: string; depth
       <td class="n sz">{row.kind === "removed" ? <span class="soft">removed</span> : <Bytes n={row.written} />}</td>
       <td class="n ln">{known ? <>+{count(row.plus!)} −{count(row.minus!)}</> : <span class="soft" title="what was there before is not recorded">?</span>}</td>
       <td class="n"><Turn n={row.turn} /></td>
-      <td class="soft who"><T text={row.how ?? row.by ?? ""} /></td>
+      <td class="soft who"><T text={row.how ?? row.by ?? ""} />{row.prompt ? <Go to={{ turn: row.asked ?? 0, tab: "conversation" }} class="for" title="The prompt for which it was done"><T text={row.prompt} /></Go> : null}</td>
       <td class="sg"><Mark /></td>
     </tr>
   );

@@ -7,7 +7,7 @@ import type { Clause, Head, Numbers } from "../shapes";
 import { reopened } from "../source";
 import { ended, gone, leftOut, locked, now, printing, retry, running, stale } from "../state";
 import { amount, clock, count, day, home, money, percent, plural, short, took } from "../words";
-import { Copy, Go, Icon, Mark, T } from "./bits";
+import { Copy, Go, Icon, Mark, Sheet, T } from "./bits";
 
 export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu: () => void; onSave: () => void; menu: boolean }): JSX.Element {
   const length = head ? (running.value ? now.value : head.end_ms) - head.start_ms : 0;
@@ -26,7 +26,7 @@ export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu:
               ? <span class="now nowrap"><i class="dot on" aria-hidden="true" /> live, {took(Math.max(0, length))}</span>
               : <span class="num nowrap">{day(head.start_ms).toLowerCase()} {clock(head.start_ms).slice(0, 5)}, {took(Math.max(0, length))}</span>}
           </>
-        ) : <span class="faint">{place.value.view ? "all recordings" : "no session"}</span>}
+        ) : <span class="faint">{place.value.view === "sessions" ? "all sessions" : place.value.view ? "all recordings" : "no session"}</span>}
       </p>
       <button class="icon" aria-label="Search" title="Search (/)" onClick={() => go({ find: "" }, true)}><Icon name="find" /></button>
       {head ? <button class="icon opt" aria-label="Save" title="Save as a file, or print (e)" onClick={onSave}><Icon name="export" /></button> : null}
@@ -110,19 +110,26 @@ export function Whole({ head }: { head: Head }): JSX.Element {
         <Mark cut />
         <span>
           <b>{NUMBER_WORDS[missing] ?? `${missing} things`} {missing === 1 ? "is" : "are"} missing.</b>{" "}
-          <T text={(whole.said ?? []).join(", and ")} />. <Go to={{ tab: "health" }}>Show where</Go>
+          <T text={(whole.said ?? []).join(", and ")} />. {agreement(whole)} <Go to={{ tab: "health" }}>Show where</Go>
         </span>
       </p>
     );
   }
-  if (whole.file) return <p class="whole"><span><b>From the agent's own file.</b> No program, file or connection was seen.{whole.gone ? ` ${whole.gone}` : ""}</span></p>;
+  if (whole.file) return <p class="whole"><Sheet /><span><b>From the agent's own file.</b> No program, file or connection was seen.{whole.gone ? ` ${whole.gone}` : ""}</span></p>;
   const live = whole.state === "so_far" && !ended.value;
   return (
     <p class="whole">
       <Mark />
-      <span><b>{live ? "Nothing lost so far." : whole.hooked ? "Nothing is missing of what breakpoints show." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : whole.hooked ? `Seen ${whole.hooked}.` : whole.records ? `All ${count(whole.records)} records of the kernel arrived, and every program with traffic was read.` : "Every stage counted its input and its output, and none lost anything."}</span>
+      <span><b>{live ? "Nothing lost so far." : whole.hooked ? "Nothing is missing of what breakpoints show." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : whole.hooked ? `Seen ${whole.hooked}.` : whole.records ? `All ${count(whole.records)} records of the kernel arrived, and every program with traffic was read.` : "Every stage counted its input and its output, and none lost anything."} {agreement(whole)}</span>
     </p>
   );
+}
+
+// What the agent's own file says of a recorded session.
+function agreement(whole: NonNullable<Head["whole"]>): string {
+  if (!whole.compared) return "";
+  const calls = `${count(whole.found ?? 0)} of ${plural(whole.compared, "call")}`;
+  return whole.found && whole.state !== "not_whole" ? `The agent's own file agrees (${calls}).` : `The agent's own file has ${calls}.`;
 }
 
 // Has a vendor said how many tokens there were? Zero is not the same as unknown.

@@ -3,11 +3,11 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { open, openView } from "../address";
-import type { AlertLine, Days, Dear, Machine, RailRow, RecorderLine } from "../shapes";
+import type { AlertLine, Days, Dear, Machine, ListRow, RecorderLine } from "../shapes";
 import { ask, ended, version } from "../state";
-import { clock, count, day, money, plural, size, took } from "../words";
+import { clock, cost, count, day, money, plural, size, took } from "../words";
 import { verdict } from "./alerts";
-import { Flag, Mark, Note, Sheet, T, useAsked } from "./bits";
+import { Flag, Mark, Note, Signs, T, useAsked } from "./bits";
 
 const DAYS = 14;
 const HIGHEST = 68; // px of the bar of the dearest day
@@ -165,7 +165,7 @@ function Fortnight({ days, today, left }: { days: Days; today: [string, number][
 
 // -- sessions ---------------------------------------------------------------------------------------------------------------
 
-function Session({ row, children }: { row: RailRow; children: JSX.Element | string }): JSX.Element {
+function Session({ row, children }: { row: ListRow; children: JSX.Element | string }): JSX.Element {
   return (
     <tr>
       <td class="sg">{row.waiting ? <Flag state={row.stopped ? "stopped" : "new"} /> : null}</td>
@@ -174,13 +174,13 @@ function Session({ row, children }: { row: RailRow; children: JSX.Element | stri
         <small><T text={[row.agent, row.model ?? "", row.live ? "" : day(row.start_ms).toLowerCase()].filter(Boolean).join(", ")} /></small>
       </td>
       <td class="why">{children}</td>
-      <td class="n">{row.cost?.usd === null || row.cost?.usd === undefined || (row.cost.unknown_calls && !row.cost.usd) ? "?" : money(row.cost.usd)}</td>
-      <td class="sg">{row.file ? <Sheet /> : <Mark cut={Boolean(row.missing)} />}</td>
+      <td class="n">{cost(row)}</td>
+      <td class="sg"><Signs row={row} /></td>
     </tr>
   );
 }
 
-function Running({ rows }: { rows: RailRow[] }): JSX.Element | null {
+function Running({ rows }: { rows: ListRow[] }): JSX.Element | null {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
     const each = setInterval(() => setNow(Date.now()), 1000);

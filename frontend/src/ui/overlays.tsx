@@ -390,9 +390,11 @@ const KEYS: [string, string][] = [
 
 const CONTEXT_KEY: [string, string] = ["c", "Context"];
 const ALERT_KEYS: [string, string][] = [["g", "Alerts"], ["j k", "next alert, alert before (Alerts)"], ["w", "the next that waits (Alerts)"], ["o", "open or fold (Alerts)"], ["a y", "the entry that allows it, copy it"], ["s", "seen, or not seen"]];
+const LIST_KEYS: [string, string][] = [["j k", "next session, session before"], ["x", "select, a third takes the place of the second"], ["c", "compare the two"], ["↵", "open"], ["/", "title, folder or branch"], ["y", "fold the year"], ["h", "this machine"], ["t", "light or dark"], ["⌘K", "search everything"], ["esc", "clear the selection, then the filters"]];
 const MACHINE_KEY: [string, string] = ["h", "this machine"];
 
 function allKeys(): [string, string][] {
+  if (place.value.view === "sessions" && !place.value.session) return LIST_KEYS;
   const alerts = hasAlerts(head.value) || !place.value.session ? ALERT_KEYS : [];
   return [...KEYS, ...(hasContext(head.value) ? [CONTEXT_KEY] : []), ...(hasMachine() ? [MACHINE_KEY] : []), ...alerts];
 }

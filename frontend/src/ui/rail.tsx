@@ -3,16 +3,16 @@
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
 import { go, href, open, openView, place, type View } from "../address";
-import type { RailRow } from "../shapes";
-import { ended, hasMachine, moreRail, rail, switchTheme } from "../state";
-import { amount, day, money, percent, plural } from "../words";
-import { Flag, Icon, Mark, Sheet, T } from "./bits";
+import type { ListRow } from "../shapes";
+import { ended, hasMachine, rail, switchTheme } from "../state";
+import { clock, cost, count, dayKey, dayName, percent, plural, took } from "../words";
+import { Flag, Icon, Signs, T } from "./bits";
 
 export function Rail({ onDone }: { onDone: () => void }): JSX.Element {
   const known = rail.value;
-  const groups = new Map<string, RailRow[]>();
+  const groups = new Map<string, ListRow[]>();
   for (const row of known?.sessions ?? []) {
-    const name = row.live && !ended.value ? "Running" : day(row.start_ms);
+    const name = row.live && !ended.value ? "Running" : dayName(row.start_ms);
     groups.set(name, [...(groups.get(name) ?? []), row]);
   }
   const list = useRef<HTMLDivElement>(null);
@@ -24,15 +24,15 @@ export function Rail({ onDone }: { onDone: () => void }): JSX.Element {
       </div>
       <button class="find" onClick={() => go({ find: "" }, true)}><Icon name="find" />Search everything<kbd>⌘K</kbd></button>
       <div class="list" ref={list} tabIndex={-1}>
-        {hasMachine() ? <Places onDone={onDone} /> : null}
+        <Places onDone={onDone} />
         {[...groups].map(([name, rows]) => (
           <section key={name} aria-label={name}>
-            <h2>{name}</h2>
+            <h2>{name}<span>{known?.days?.[dayKey(rows[0]!.start_ms)] && name !== "Running" ? count(known.days[dayKey(rows[0]!.start_ms)]![0]) : ""}</span></h2>
             {rows.map((row) => <Row key={`${row.recording}/${row.id}`} row={row} onDone={onDone} />)}
           </section>
         ))}
         {known && !known.sessions.length ? <p class="soft pad">No recordings yet.</p> : null}
-        {known?.next ? <button class="link pad" onClick={() => void moreRail()}>Show older ones</button> : null}
+        {known?.next ? <button class="link pad" onClick={() => (openView("sessions"), onDone())}>All {count(known.all ?? 0)} sessions</button> : null}
         {known?.unreadable.length ? (
           <details class="pad soft">
             <summary>{plural(known.unreadable.length, "recording")} cannot be read</summary>
@@ -62,13 +62,20 @@ function Places({ onDone }: { onDone: () => void }): JSX.Element {
       {name}<span>{side}</span>
     </a>
   );
-  return <>{link("home", "This machine", null)}{link("alerts", "Alerts", waiting ? <Flag state={stopped ? "stopped" : "new"} n={waiting} /> : null)}</>;
+  const all = rail.value?.all;
+  return (
+    <>
+      {hasMachine() ? link("home", "This machine", null) : null}
+      {hasMachine() ? link("alerts", "Alerts", waiting ? <Flag state={stopped ? "stopped" : "new"} n={waiting} /> : null) : null}
+      {all === undefined ? null : link("sessions", "All sessions", <span class="faint num">{count(all)}</span>)}
+    </>
+  );
 }
 
-function Row({ row, onDone }: { row: RailRow; onDone: () => void }): JSX.Element {
+function Row({ row, onDone }: { row: ListRow; onDone: () => void }): JSX.Element {
   const at = place.value;
   const current = at.session === row.id && at.recording === row.recording;
-  const live = row.live && !ended.value;
+  const live = Boolean(row.live) && !ended.value;
   const to = { recording: row.recording, session: row.id, tab: at.tab, turn: 0, row: "", q: "", from: 0, to: 0 };
   return (
     <a
@@ -82,17 +89,26 @@ function Row({ row, onDone }: { row: RailRow; onDone: () => void }): JSX.Element
     >
       <span class="who">
         {live ? <i class="dot on" role="img" aria-label="running" /> : null}
+        <time class="num">{clock(row.start_ms).slice(0, 5)}</time>
         <span>{row.agent}</span>
         <span class="faint"><T text={(row.model ?? "").replace(/^claude-/, "")} /></span>
-        <span class="end">{row.waiting ? <Flag state={row.stopped ? "stopped" : "new"} {...(row.waiting > 1 ? { n: row.waiting } : {})} /> : null}{row.file ? <Sheet /> : <Mark cut={Boolean(row.missing)} />}</span>
+        <span class="end">{row.waiting ? <Flag state={row.stopped ? "stopped" : "new"} {...(row.waiting > 1 ? { n: row.waiting } : {})} /> : null}<Signs row={row} /></span>
       </span>
       <span class="what"><T text={row.title || (live ? "waiting for the first prompt" : "no prompt was seen")} /></span>
-      {row.stopped ? <span class="step hot">stopped by a rule</span> : row.step ? <span class="step"><T text={row.step} /></span> : live && row.turn ? <span class="step">turn {row.turn}</span> : null}
+      {row.stopped ? <span class="step hot">stopped by a rule</span> : tells(row, live) ? <span class="step"><T text={tells(row, live)} /></span> : null}
       <span class="nums">
-        <span>{row.tokens ? amount(row.tokens) : ""}</span>
-        <span>{money(row.cost?.unknown_calls && !row.cost.usd ? null : row.tokens ? row.cost?.usd : null)}</span>
-        <span>{row.left === null || row.left === undefined ? "" : `${percent(row.left)} left`}</span>
+        <span>{row.tokens || row.usd ? cost(row) : ""}</span>
+        <span>{row.turns ? plural(row.turns, "turn") : ""}</span>
+        {row.failed_tools ? <span class="bad">{count(row.failed_tools)} failed</span> : null}
+        <span>{!live || row.left === null || row.left === undefined ? (live ? "" : took(row.end_ms - row.start_ms)) : `${percent(row.left)} left`}</span>
       </span>
     </a>
   );
+}
+
+// What a running session is at, or what tells one from others with its title.
+function tells(row: ListRow, live: boolean): string {
+  if (live) return row.step || (row.turn ? `turn ${row.turn}` : "");
+  if ((row.same ?? 0) < 2) return "";
+  return [row.branch, row.files ? `changed ${plural(row.files, "file")}` : "changed nothing"].filter(Boolean).join(" · ");
 }

@@ -98,7 +98,10 @@ function Frame<R>(props: {
           </table>
         </div>
       ) : found.loading || found.error ? null : <p class="soft">{words ? `Nothing contains "${words}".` : props.none}</p>}
-      {found.partial ? <p class="note"><Mark cut /><span>Only the newest ones were looked at: this recording has more. A report has all.</span></p> : null}
+      {found.partial ? (
+        <p class="note"><Mark cut /><span><b>{props.kind === "files" ? "Of files that were read, only the newest are shown." : `Only the newest ${props.title} are shown.`}</b>
+          {props.kind !== "files" && found.pages?.command ? <> <T code text={found.pages.command} /><Copy text={found.pages.command} what="the command" /></> : null}</span></p>
+      ) : null}
       <p ref={end} class="more">{found.rows.length < found.total ? `${count(found.rows.length)} of ${count(found.total)}` : ""}</p>
     </>
   );

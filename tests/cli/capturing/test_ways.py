@@ -10,6 +10,7 @@ from agentsight_rx.cli.capturing import ways
 from agentsight_rx.cli.capturing.ways import Way, way_to_see
 from agentsight_rx.errors import CaptureError, Unavailable, UsageError
 from agentsight_rx.sources import FileOptions, ProcessOptions
+from agentsight_rx.sources.kernel import features
 from agentsight_rx.sources.opened import SourceOptions
 
 
@@ -23,6 +24,7 @@ def refuses(text: str) -> Callable[[], None]:
 
 def machine(monkeypatch: pytest.MonkeyPatch, *, kernel: str = "", hooks: str = "") -> None:
     monkeypatch.setattr(ways, "require_kernel", refuses(kernel))
+    monkeypatch.setattr(ways, "missing_rights", lambda: None)
     monkeypatch.setattr(ways, "why_not", lambda: hooks)
 
 
@@ -52,7 +54,16 @@ def test_where_neither_works_both_reasons_and_the_next_step_are_said(monkeypatch
     with pytest.raises(Unavailable) as caught, way_to_see("auto"):
         pass
     assert str(caught.value).startswith("rights are missing. Without the kernel: yama forbids it. ")
+    assert "import` reads what agents wrote down" in str(caught.value)
     assert "demo` shows a recording" in str(caught.value)
+
+
+def test_a_command_that_needs_rights_names_those_that_need_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "missing_rights", lambda: "rights are missing")
+    with pytest.raises(Unavailable) as caught:
+        features.require_kernel()
+    assert "record -- COMMAND` works without them, and " in str(caught.value)
+    assert "import` reads what agents wrote down" in str(caught.value)
 
 
 @pytest.mark.parametrize(

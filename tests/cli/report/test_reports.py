@@ -72,7 +72,9 @@ def test_the_first_screen_says_what_it_did_and_what_is_missing(store: Path) -> N
         "Cache lost: no part of the request was marked to be c",
         "Same command, same result: twice, nothing else in bet",
     ]
-    assert lines[-1].startswith(f"next: agentsight-rx report call 1 --db {store} · agentsight-rx report calls --db {store}")
+    whole = f"agentsight-rx report call 1 --db {store} · agentsight-rx report calls --db {store}"
+    short = f"agentsight-rx report call 1 --db {store} (also calls, "
+    assert lines[-1].startswith(f"next: {short if len(str(store)) > 40 else whole}")
 
 
 def test_a_file_that_a_child_made_before_the_first_call_is_temporary_everywhere(folder: Path) -> None:
@@ -285,7 +287,8 @@ def test_list_names_each_recording(folder: Path, monkeypatch: pytest.MonkeyPatch
     home = tmp_path / "agentsight-rx"
     home.mkdir()
     monkeypatch.setattr("agentsight_rx.cli.places.stores._folder", lambda: home)
-    assert said("list") == ["no recording; make one with `agentsight-rx record -- COMMAND`"]
+    nothing = "no recording; make one with `agentsight-rx record -- COMMAND`; `agentsight-rx import` reads what"
+    assert said("list")[0] == nothing
     recorded(home / "agentsight-20261127-180004.lmdb", small_story())
     (home / "agentsight-20261127-190000.lmdb").write_text("not a store at all")
     lines = said("list")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from agentsight_rx.events import Loss, SessionEntry, Witness
 from agentsight_rx.events.loss import Reason
 from agentsight_rx.runtime.run import Run
 from agentsight_rx.sources.session_files import source
-from agentsight_rx.sources.session_files.source import Progress, TranscriptsOptions, transcripts
+from agentsight_rx.sources.session_files.look import Progress, TranscriptsOptions
+from agentsight_rx.sources.session_files.source import transcripts
 from agentsight_rx.store.rows.kind import ROW_TABLES
 from agentsight_rx.store.state import LmdbStore
 from tests.runtime.test_resume import copies, saved_always
@@ -96,6 +97,14 @@ def test_sessions_of_all_agents_are_read(home: Path) -> None:
     assert (4, 4, sum(map(len, FILES.values()))) == (progress.files, progress.read_files, progress.read)
     times = [each.origin.time_ns for each in events]
     assert times == sorted(set(times))
+
+
+def test_the_newest_file_comes_first(home: Path) -> None:
+    for age, path in enumerate(sorted(FILES)):
+        os.utime(home / path, (10_000 - age, 10_000 - age))
+    events, _ = read(home)
+    agents = [each.agent for each in events if isinstance(each, SessionEntry)]
+    assert ["claude", "codex", "gemini"] == list(dict.fromkeys(agents))
 
 
 def test_only_what_was_asked_for_is_read(home: Path) -> None:
@@ -306,3 +315,25 @@ def test_no_secret_is_stored(home: Path, tmp_path: Path) -> None:
     imported(home, path)
     assert SECRET not in repr(rows_in(path))
     assert "[redacted:" in repr(rows_in(path))
+
+
+def test_a_reader_that_follows_reads_what_an_inotify_event_tells_of(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "_LOOK_S", 3600.0)
+    monkeypatch.setattr(source, "_SELDOM_S", 3600.0)
+    monkeypatch.setattr(source, "_TIMES_LONGER", 0)
+    kept, progress = Kept(), Progress()
+
+    def until(told: Callable[[], bool]) -> None:
+        for _ in range(1000):
+            if told() or running.ended(0.02):
+                break
+        assert told()
+
+    with Run(transcripts(options(home, follow=True), progress), [Sink("kept", lambda _: kept)]) as running:
+        assert progress.caught_up.wait(60)
+        with (home / NAME).open("ab") as file:
+            file.write(b'{"type": "summary", "summary": "Another title"}\n')
+        until(lambda: any(isinstance(each, SessionEntry) and each.text == "Another title" for each in kept.events))
+        write(home, ".pi/agent/sessions/--x--/a.jsonl", OTHERS[next(key for key in OTHERS if key[0] == "pi")])
+        until(lambda: any(isinstance(each, SessionEntry) and each.agent == "pi" for each in kept.events))
+        running.stop().raised()

@@ -157,3 +157,10 @@ def test_a_fold_that_is_saved_and_restored_makes_the_same_rows(cuts: list[int]) 
         rows += fold.add(event)
     whole = Fold()
     assert [row for event in in_order(STORY) for row in whole.add(event)] == rows
+
+
+def test_a_session_goes_on_behind_thousands_of_others() -> None:
+    others = [entry(9, "session", session=f"other-{number}", text="x") for number in range(5000)]
+    rows = known([*STORY, *others, entry(20, "answer", "m9", model="claude-4", usage=Usage(1, 1))])
+    (session,) = [row for row in of(SessionRow, rows) if row.id == "s1"]
+    assert ("Mend it", 3) == (session.title, session.calls)

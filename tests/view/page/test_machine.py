@@ -15,13 +15,13 @@ from agentsight_rx.llm.prices import Prices
 from agentsight_rx.view.page import Picture
 from agentsight_rx.view.page.alert_shapes import AlertLine
 from agentsight_rx.view.page.machine import cause_said, machine_of, reason_of
-from agentsight_rx.view.page.rail import RailRow, flagged
-from agentsight_rx.view.queries.calls.costs import CostSum
+from agentsight_rx.view.page.rail import flagged
 from agentsight_rx.view.queries.sessions.findings import Finding
+from agentsight_rx.view.queries.sessions.listing import Entry, ListRow
 from tests.view.page.story import SESSION, Story, stored
 
 DAY = 86_400_000
-ROW = RailRow("s", "r", "Claude Code", start_ms=DAY, end_ms=DAY, cost=CostSum(1.5))
+ROW = ListRow("s", "r", "Claude Code", start_ms=DAY, end_ms=DAY, usd=1.5)
 LINE = AlertLine(1, "alert-1", "loop", "warn", "new", at_ms=DAY, sentence="x", session="s", recording="r")
 
 
@@ -29,7 +29,7 @@ def test_days_are_columns() -> None:
     rows = [
         replace(ROW, start_ms=DAY - 1),
         replace(ROW, missing=2, failed_tools=3),
-        replace(ROW, start_ms=2 * DAY, agent="Codex", cost=CostSum(None, unknown_calls=1)),
+        replace(ROW, start_ms=2 * DAY, agent="Codex", unpriced=1, usd=None),
         replace(ROW, start_ms=2 * DAY + 5, agent="Codex", live=True),
         replace(ROW, start_ms=2 * DAY + 6),
     ]
@@ -58,9 +58,17 @@ def test_each_session_from_the_first_day_on_is_in_one_day(starts: list[int], beg
 
 
 def test_a_row_of_the_rail_has_what_waits() -> None:
-    lines = [LINE, replace(LINE, state="seen"), replace(LINE, session="other"), replace(LINE, state="stopped")]
-    assert (2, True) == (flagged(ROW, lines).waiting, flagged(ROW, lines).stopped)
-    assert ROW == flagged(ROW, lines[1:3])
+    lines = [
+        LINE,
+        replace(LINE, id="alert-2", state="seen"),
+        replace(LINE, id="alert-3", session="other"),
+        replace(LINE, id="alert-4", state="stopped"),
+        replace(LINE, id="alert-4", state="stopped", recording="beside"),
+        replace(LINE, id="alert-5", recording="later", at_ms=2 * DAY),
+    ]
+    (found,) = flagged([Entry(ROW)], lines)
+    assert (2, True) == (found.row.waiting, found.row.stopped)
+    assert [Entry(ROW)] == list(flagged([Entry(ROW)], lines[1:3]))
 
 
 def reason(events: Sequence[Event]) -> str:

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agentsight_rx.view.page.alert_shapes import AlertLine
 from agentsight_rx.view.page.picture import WHOLE
-from agentsight_rx.view.page.rail import RailRow, alerts_once, sessions_once
+from agentsight_rx.view.page.rail import alerts_once
+from agentsight_rx.view.page.rail import sessions_once as entries_once
+from agentsight_rx.view.queries.sessions.listing import Entry, ListRow
 
-ROW = RailRow("s", "machine", "Claude Code", start_ms=10_000, end_ms=50_000, turns=5)
+ROW = ListRow("s", "machine", "Claude Code", start_ms=10_000, end_ms=50_000, turns=5)
 LINE = AlertLine(1, "alert-1", "loop", "warn", "new", at_ms=10_000, last_ms=50_000, count=3, sentence="x", recording="machine")
+
+
+def sessions_once(rows: Iterable[ListRow]) -> list[ListRow]:
+    return [entry.row for entry in entries_once(map(Entry, rows))]
+
+
+def test_a_file_of_a_recorded_session_is_no_second_one() -> None:
+    """Its id may be another one."""
+    said = Entry(replace(ROW, id="file", recording="past", turns=9, recorded=False, file=True))
+    seen = Entry(replace(ROW, file=True, compared=5, found=5), said="file")
+    assert [seen] == entries_once([seen, said])
+    assert [replace(seen, said=""), said] == entries_once([replace(seen, said=""), said])
 
 
 def test_the_recording_with_more_turns_has_it() -> None:
@@ -42,7 +58,7 @@ def test_each_session_counts_once_however_many_recorders_saw_its_end(
     runs: list[tuple[int, int, int, int]], data: st.DataObject
 ) -> None:
     """Each recorder has a session from some time on, to its end; the times of two differ by some milliseconds."""
-    rows: list[RailRow] = []
+    rows: list[ListRow] = []
     for number, (recorders, start_ms, took_ms, turns) in enumerate(runs):
         for recorder in range(recorders):
             late = data.draw(st.integers(0, took_ms))

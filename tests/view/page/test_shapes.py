@@ -48,7 +48,6 @@ from agentsight_rx.view.page.funnel import HealthPage, Missing, Stage
 from agentsight_rx.view.page.head import Head, Numbers, Step, Strip
 from agentsight_rx.view.page.lanes import Curve, Lane, Lanes
 from agentsight_rx.view.page.machine import Days, Dear, Machine, RecorderLine
-from agentsight_rx.view.page.rail import RailRow
 from agentsight_rx.view.page.signals import Signal
 from agentsight_rx.view.page.tables import Table
 from agentsight_rx.view.page.words import FileChange, FileLine, FileStory, Gap, HostLine, HttpLine, McpLine, ProcessLine
@@ -57,6 +56,7 @@ from agentsight_rx.view.queries.calls.diff import Changed
 from agentsight_rx.view.queries.calls.raw import RawBody, RawCall
 from agentsight_rx.view.queries.sessions.failures import Answered, Failure, Failures
 from agentsight_rx.view.queries.sessions.latency import Latency, Slow, Spread
+from agentsight_rx.view.queries.sessions.listing import ListRow, Sums
 from agentsight_rx.view.queries.sessions.verdict import Clause
 
 PAGE = (Path(__file__).parents[3] / "frontend" / "src" / "shapes.ts").read_text()
@@ -68,8 +68,8 @@ _ANSWERS: tuple[type[Struct], ...] = (
     Body, CallBody, Clause, ContextBlock, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum,
     ContextThread, ContextTurn, CostSum, DiffBody, DiffLine, FileChange, FileLine, FileStory,
     Found, Gap, Head, HealthPage, Hit, HostLine, HttpLine,
-    Lane, Lanes, Line, Lines, McpLine, Missing, Numbers, ProcessLine, Program, Prompt, RailRow, Read, Signal, Stage, Step,
-    Strip, SubAgent, Table, Text, ToolCard, TurnCard, Turns, Wholeness,
+    Lane, Lanes, Line, Lines, ListRow, McpLine, Missing, Numbers, ProcessLine, Program, Prompt, Read, Signal, Stage, Step,
+    Strip, SubAgent, Sums, Table, Text, ToolCard, TurnCard, Turns, Wholeness,
 )  # fmt: skip
 _WITHIN: dict[type[Struct], tuple[str, str]] = {  # those without a name: in a field of another
     Curve: ("Lanes", "curve"),

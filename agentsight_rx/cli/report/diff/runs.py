@@ -16,8 +16,8 @@ from ....store.log.whole import whole_call
 from ....store.rows.tool_words import asked_for
 from ....store.state import LmdbStore
 from ....store.words import amount, count, money, plural, took
-from ....view import CallRow
-from ....view.queries import Selection, sessions_named
+from ....view import CallRow, SessionRow
+from ....view.queries import Selection
 from ....view.queries.calls.call import find_calls
 from ....view.queries.calls.costs import read_facts
 from ....view.queries.calls.diff import CallDiff, Changed, diff_calls
@@ -25,8 +25,8 @@ from ....view.queries.sessions.diff import Difference, RunFacts, Runs, differenc
 from ..call_words import call_name
 from ..shown.ask import Ask
 from ..shown.conversation import result_said
-from ..shown.markdown import difference_markdown
-from ..shown.screen import Column, Columns, Line, Screen, Span, table
+from ..shown.markdown import difference_markdown, not_known_said
+from ..shown.screen import Column, Columns, Line, Prose, Screen, Span, table
 from ..shown.words import often
 from .versions import is_version, show_versions
 
@@ -103,8 +103,8 @@ def diff(
     """
     What two runs of one task did differently, or what one call of a model says that another did not.
 
-    Two files are recordings; else both are of one store: two sessions, two calls by turn or id, or two versions of an agent,
-    of which the system text and the tools are compared.
+    Two files are recordings. Sessions are found in all stores. Two calls, by turn or id, are of one store, and so are two
+    versions of an agent, of which the system text and the tools are compared.
     """
     if system or any(map(is_version, (first, second))):
         show_versions(ask, first, second)
@@ -113,9 +113,9 @@ def diff(
         _show_runs(ask, *(_of_file(ask, path) for path in (first, second)), markdown=markdown)
         return
     turns = all(each.isdecimal() and len(each) <= _DIGITS for each in (first, second))  # ids may begin with digits too
-    sessions = [sessions_named(ask.store, session=each, agent=None) for each in (first, second)]
-    if not turns and all(len(found) == 1 for found in sessions):
-        _show_runs(ask, *(_of_session(ask, found[0].id) for found in sessions), markdown=markdown)
+    sessions = [] if turns else [list(ask.sessions_named(each)) for each in (first, second)]
+    if sessions and all(len(found) == 1 for found in sessions):
+        _show_runs(ask, *(_of_session(ask, *found[0]) for found in sessions), markdown=markdown)
         return
     if markdown:
         raise UsageError("--markdown is for two runs: give two recordings, or two sessions")
@@ -131,8 +131,8 @@ def _of_file(ask: Ask, path: str) -> RunFacts:
         store.close()
 
 
-def _of_session(ask: Ask, id: str) -> RunFacts:
-    return read_facts(ask.store, Selection(sessions=frozenset({id})), ask.prices)
+def _of_session(ask: Ask, path: Path, row: SessionRow) -> RunFacts:
+    return read_facts(ask.opened(path), Selection(sessions=frozenset({row.id})), ask.prices)
 
 
 def _call(ask: Ask, wanted: str) -> tuple[CallRow, LlmCall]:
@@ -176,6 +176,8 @@ def _runs(found: Runs, ask: Ask) -> Iterator[Line]:
         yield from table(_NAMES, shown, ask.screen)
     if not found.differences:
         yield "they do not differ"
+    if found.not_known:
+        yield from ("", Prose(not_known_said(found)))
     same = [f"{_TITLES[kind]} {count(number)}" for kind, number in found.equal.items() if number and _is_equal(found, kind)]
     if same:
         yield from ("", f"all equal: {' · '.join(same)}")

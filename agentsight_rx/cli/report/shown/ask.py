@@ -31,10 +31,13 @@ from ....core.errors import StoreError, UsageError
 from ....core.messages import program
 from ....llm.prices import Prices
 from ....runtime.recording.price_file import load_prices
+from ....store.reasons import FILE_SAYS
+from ....store.rows.kinds import SAID
+from ....store.rows.tables import RUNS
 from ....store.state import LmdbStore, Store, is_being_written
 from ....store.state import compact as compacted
 from ....store.words import count, data_size
-from ....view import AnyRow
+from ....view import AnyRow, SessionRow
 from ....view.queries import Selection, sessions_named
 from ....view.queries.choosing import selection_of
 from ....view.snapshot.schema import value_of
@@ -149,11 +152,17 @@ class Ask:
         return path
 
     def _with_session(self, session: str) -> Path | None:
-        for path in all_stores(None):
+        return next((path for path, _ in self.sessions_named(session)), None)
+
+    def sessions_named(self, session: str) -> Iterator[tuple[Path, SessionRow]]:
+        """The sessions whose id begins so, in the given store or in all; of a session in several, the first that counts."""
+        known: set[str] = set()
+        for path in all_stores(self.flags.db):
             with suppress(StoreError):  # a report on that store says why it cannot be read
-                if sessions_named(self.opened(path), session=session):
-                    return path
-        return None
+                for row in sessions_named(self.opened(path), session=session):
+                    if row.id not in known:
+                        yield path, row
+                    known.add(row.id)
 
     @cached_property
     def store(self) -> Store:
@@ -182,6 +191,11 @@ class Ask:
     def being_written(self) -> bool:
         """A recording into the store is under way."""
         return is_being_written(self.path)
+
+    @cached_property
+    def is_said(self) -> bool:
+        """The store is the word of agents' own files alone."""
+        return any(run.seen_by == SAID for _, run in self.store.scan(RUNS))
 
     @cached_property
     def prices(self) -> Prices:
@@ -272,7 +286,8 @@ class Ask:
     def nothing(self, what: str, where: str = "") -> Line:
         """The line where a report has nothing to show, of the store, or of `where`."""
         is_whole = not any(getattr(self.flags, name) for name in _CHOOSING)
-        return Whole(f"nothing {what} is in {where or self.path}{'' if is_whole else ', as it was selected'}")
+        said = f"; it is {FILE_SAYS}" if not where and self.is_said else ""
+        return Whole(f"nothing {what} is in {where or self.path}{'' if is_whole else ', as it was selected'}{said}")
 
     def rest(self, shown: str, flags: str = "--all") -> Line:
         """The line behind the first or the newest ones, which says how to see all."""

@@ -92,7 +92,16 @@ def difference_markdown(found: Runs, titles: Mapping[str, str], value: Callable[
         mine = [each for each in found.differences if each.kind == kind]
         items = [f"{each.what}: {often(each.first)} → {often(each.second)}" for each in mine]
         lines += _folded(f"{titles[kind]}: {plural(len(mine), 'difference')}", items)
+    if found.not_known:
+        lines += ["", not_known_said(found)]
     return shortened_to("\n".join(lines))
+
+
+def not_known_said(found: Runs, /) -> str:
+    """Which of two runs is the word of an agent alone."""
+    both = len(found.not_known) > 1
+    who, their = ("Both runs are", "their") if both else (f"The {found.not_known[0]} run is", "its")
+    return f"{who} from the agent's own file: {their} programs, files and hosts are not known, and not compared."
 
 
 def shortened_to(text: str, most: int = _MOST, /) -> str:

@@ -18,6 +18,7 @@ from ....events import (
     ProcessExec,
     ProcessExit,
     RulesLoaded,
+    SessionEntry,
     SseMessage,
     TcpTraffic,
     milliseconds,
@@ -146,6 +147,7 @@ class _Judges:
             HttpRequest: self._request,
             HttpResponse: self._calls.ended,
             SseMessage: self._calls.ended,
+            SessionEntry: self._calls.said,
             TcpTraffic: self.effects.traffic,
             BlindSpot: self.effects.unread,
         }

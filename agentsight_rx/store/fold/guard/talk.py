@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from msgspec.structs import replace
 
 from ....core.start import regex
-from ....events import HttpRequest, HttpResponse, Origin, SseMessage
+from ....events import HttpRequest, HttpResponse, Origin, SessionEntry, SseMessage
 from ....policy.rules.guard.deeds import CallDeed, LeftDeed, PromptDeed, ToolDeed
 from ...rows.ids import call_id
 from ...rows.kinds import CallRow, Row, ToolRow
@@ -47,14 +47,35 @@ class Calls:
         for each in rows:
             if type(each) is CallRow and each.id == id and each.twin is None:
                 row = each
-        if row is None:
-            return None
+        if row is not None:
+            self._begins(row)
+        return row
+
+    def _begins(self, row: CallRow) -> bool:
+        """Whether it was not known."""
         prompts = self._memory.prompts
         if row.session_id and row.is_prompted:
             prompts.put(row.session_id, row.prompt)
-        if row.id not in self._memory.calls:
-            self._memory.begins(row, prompts.get(row.session_id or "", row.prompt), _sums_of(row))
-        return row
+        if row.id in self._memory.calls:
+            return False
+        self._memory.begins(row, prompts.get(row.session_id or "", row.prompt), _sums_of(row))
+        return True
+
+    def said(self, event: SessionEntry, rows: list[Row]) -> list[Row]:
+        """An agent's own file: an answer, with the prompt before it and the tools that it asks for, or the result of a tool."""
+        alerts, origin = list[Row](), event.origin
+        for row in rows:
+            if type(row) is CallRow and row.status != "pending":
+                if self._begins(row):
+                    alerts += self.asked(origin, row)
+                alerts += self._spent(origin, row)
+            elif type(row) is ToolRow and event.kind == "result":
+                alerts += self._failed(row, origin)
+                link, proof = Link(self._known, row.pid, about=row), Proof(origin, (row.id,), call=row.llm_call_id)
+                alerts += self._secrets(row.output, row.tool_name, link, proof)
+            elif type(row) is ToolRow:
+                alerts += self._tool(origin, row)
+        return alerts
 
     def asked(self, origin: Origin, row: CallRow) -> Iterable[Row]:
         """What a call sent for the first time."""

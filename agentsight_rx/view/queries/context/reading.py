@@ -99,7 +99,7 @@ class _Session:
             reader.add(call, found, prices, is_compacted=is_smaller, edits=edits, asked=asked)
 
     def _in_file(self, store: Store, call: CallRow, turns: dict[str | None, list[SaidTurn]]) -> Anatomy | None:
-        """What the file has of the request. `turns` are those that were read of the session, by agent."""
+        """The parts of the request that the file has. `turns` keeps the turns of the session that were read, by agent."""
         if call.agent_id not in turns:
             turns[call.agent_id] = said_turns(read_entries(store, call.session_id or ""), call.agent_id)
         return self._said.setdefault(call.agent_id, SaidRequests()).of(call, turns[call.agent_id])

@@ -35,7 +35,7 @@ class Edit(Struct, frozen=True):
     marked: bool = False
 
     def lines(self, *, made: bool) -> tuple[int, int] | None:
-        """The lines that came and went; None: the text before is not known."""
+        """The lines that came and went; None: the content before is not known."""
         if self.marked:
             signs = [line[:1] for line in self.after.splitlines()]
             return signs.count("+"), signs.count("-")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from ....store.rows.kinds import AuditRow, CallRow, HttpRow, ProcessRow, ToolRow
+from ....store.rows.kinds import SAID, AuditRow, CallRow, HttpRow, ProcessRow, ToolRow
 from ....store.words import NO_END, end_said
 from ..effects.causes import Causes
 from ..effects.file_fates import Lives
@@ -32,6 +32,7 @@ class RunFacts(Struct, frozen=True):
     removed: dict[str, int] = {}
     read: dict[str, int] = {}
     hosts: dict[str, int] = {}
+    is_said: bool = False  # by the agent's own file alone: its programs, files and hosts are not known
 
 
 class Difference(Struct, frozen=True):
@@ -47,13 +48,19 @@ class Difference(Struct, frozen=True):
 
 
 class Runs(Struct, frozen=True):
-    """The differences, and how many things of each kind are equal."""
+    """
+    The differences, and how many things of each kind are equal. `not_known`: of which run, `first` or `second`, the agent's own
+    file alone is known, so that programs, files and hosts are not compared.
+    """
 
     differences: tuple[Difference, ...]
     equal: dict[str, int]
+    not_known: tuple[str, ...] = ()
 
 
-_KINDS = ("model", "tool", "command", "written", "removed", "read", "host")
+_SAID_KINDS = ("model", "tool")
+_KINDS = (*_SAID_KINDS, "command", "written", "removed", "read", "host")
+_PROGRAMS = "programs"
 
 
 def facts_of(
@@ -81,7 +88,7 @@ def facts_of(
             "failed calls": sum(call.status == "error" for call in called),
             "tools": len(asked),
             "failed tools": sum(row.status == "failed" for row in asked),
-            "programs": len(ran),
+            _PROGRAMS: len(ran),
             "input tokens": sum(call.asked_tokens for call in called),
             "cached tokens": sum(call.cached_tokens for call in called),
             "output tokens": sum(call.output_tokens for call in called),
@@ -95,24 +102,28 @@ def facts_of(
         removed=_counted(_path(use.path, folder) for use in files.of("removed")),
         read=_counted(_path(use.path, folder) for use in files.of("read")),
         hosts=_counted(row.host or "unknown host" for row in exchanges),
+        is_said=bool(called) and all(call.view_source == SAID for call in called),
     )
 
 
 def difference_of(first: RunFacts, second: RunFacts, /) -> Runs:
     """What differs, kind by kind: first what only the first run has, then what only the second, then what both have."""
+    not_known = tuple(name for name, facts in (("first", first), ("second", second)) if facts.is_said)
+    numbers = {name: value for name, value in first.numbers.items() if name != _PROGRAMS or not not_known}
     found = [
         Difference("number", name, value, second.numbers.get(name))
-        for name, value in first.numbers.items()
+        for name, value in numbers.items()
         if value != second.numbers.get(name)
     ]
-    equal = {"number": len(first.numbers) - len(found)}
-    pairs = zip(_KINDS, _things(first), _things(second), strict=True)
-    for kind, mine, other in pairs:
+    equal = {"number": len(numbers) - len(found)}
+    for kind, mine, other in zip(_KINDS, _things(first), _things(second), strict=True):
+        if not_known and kind not in _SAID_KINDS:
+            continue
         names = sorted({*mine, *other}, key=lambda name: (_place(mine.get(name, 0), other.get(name, 0)), name))
         differing = [name for name in names if mine.get(name, 0) != other.get(name, 0)]
         found += [Difference(kind, name, mine.get(name, 0), other.get(name, 0)) for name in differing]
         equal[kind] = len(names) - len(differing)
-    return Runs(tuple(found), equal)
+    return Runs(tuple(found), equal, not_known)
 
 
 def _things(facts: RunFacts) -> tuple[Mapping[str, int], ...]:

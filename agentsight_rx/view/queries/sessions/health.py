@@ -199,6 +199,10 @@ class Healths:
         if self._twins is not None and not self._is_said:
             yield from filter(None, (self._twins.of(self._store, session) for session in sessions))
 
+    def twin(self, session: SessionRow, /) -> Twin | None:
+        """What its agent wrote down of a recorded session."""
+        return next(self._found([session]), None)
+
     def _begun(self) -> Iterator[Beginning]:
         yield from beginnings_of(rows_of(self._store, SESSIONS), rows_of(self._store, TLS_USES))
         if len(self._runs) < 2:

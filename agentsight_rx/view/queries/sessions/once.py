@@ -76,7 +76,8 @@ class Once:
             (only,) = self.places
             rows = selected(only.store, SESSIONS, replace(only.selection, limit=limit))
             return [OneSession(row, (_known_by(row),)) for row in rows]
-        found = sorted(filter(self._is_meant, self._found), key=lambda each: each.start_ms)
+        found = [*filter(self._is_meant, self._recorded), *self._only_in_files(limit)]
+        found.sort(key=lambda each: each.start_ms)
         return [self._one(each) for each in (found if limit is None else found[-limit:])]
 
     def calls(
@@ -98,7 +99,7 @@ class Once:
             known |= new
         if self._past is None:
             return
-        twins = {each.said.id: each for each in self._found if each.said and each.seen} if several else {}
+        twins = {each.said.id: each for each in self._recorded if each.said} if several else {}
         for row in self._of(self._past, lambda row: row.session_id not in twins and (where is None or where(row)), limit):
             if row.response_id is None or row.response_id not in known:
                 yield self._past.store, row
@@ -111,7 +112,7 @@ class Once:
         """By the ids of calls, their sessions, with the folder and the branch that either side knows, but not its sums."""
         if len(self.places) == 1:
             return {row.id: row for row in rows_of(self.places[0].store, SESSIONS)}
-        return {row.id: _complete(each) for each in self._found for row in each.rows}
+        return {row.id: _complete(each) for each in (*self._recorded, *self._only_in_files(whole=True)) for row in each.rows}
 
     def _of(self, place: Place, where: Callable[[CallRow], bool] | None, limit: int | None) -> Iterator[CallRow]:
         def is_meant(row: CallRow) -> bool:
@@ -131,8 +132,8 @@ class Once:
         return is_seen or (found.said is not None and self._past is not None and self._past.selection.has(found.said))
 
     @cached_property
-    def _found(self) -> list[_Found]:
-        """All sessions of all stores."""
+    def _recorded(self) -> list[_Found]:
+        """All sessions of all recordings, and the same ones in the agents' own files."""
         found: list[_Found] = []
         by_id: dict[str, _Found] = {}
         for at, place in enumerate(self._recordings):
@@ -144,16 +145,23 @@ class Once:
                     found.append(known)
                 known.seen.append((at, row))
                 by_id.update((id, known) for id in ids if id not in by_id)
-        if self._past is None or self._twins is None:
-            return found
         taken: set[str] = set()
-        for each in found:
+        for each in found if self._twins else ():
             at, row = each.seen[0]
-            said = self._twins.said_of(self._recordings[at].store, row)
+            said = self._twins.said_of(self._recordings[at].store, row) if self._twins else None
             if said is not None and said.id not in taken:
                 taken.add(said.id)
                 each.said = said
-        return found + [_Found([], row) for row in rows_of(self._past.store, SESSIONS) if row.id not in taken]
+        return found
+
+    def _only_in_files(self, limit: int | None = None, *, whole: bool = False) -> Iterator[_Found]:
+        """The sessions that no recording has, the newest so many; `whole`: of all the store, not of the selection."""
+        if self._past is None:
+            return iter(())
+        taken = {each.said.id for each in self._recorded if each.said}
+        meant = Selection() if whole else self._past.selection
+        rows = newest_first(self._past.store, SESSIONS, meant, where=lambda row: row.id not in taken)
+        return (_Found([], row) for row in islice(rows, limit))
 
     def _one(self, found: _Found) -> OneSession:
         if not found.seen:

@@ -16,14 +16,15 @@ from ....events.tokens import counts_of
 from ....store.rows.gaps import Agreement
 from ....store.rows.kinds import CallRow, SessionRow, ToolRow
 from ....store.rows.tables import CALLS, SESSIONS, TOOLS
-from ....store.state import LmdbStore, MemoryStore, Store
+from ....store.state import LmdbStore, MemoryStore, Store, pages
 from ...transcripts import Transcript, TranscriptCall, TranscriptTool
 from ...transcripts.comparison import compare
-from ..reading import rows_of, selected, session_of
+from ..reading import selected, session_of
 from ..selection import Selection
 from .compare import captured_in
 
 _NEAR_MS = 60_000  # between the begin in the file and the first request, where no id says that both are one
+_WEEK_MS = 7 * 86_400_000
 _TRIED_MOST = 16  # sessions of about that time that are compared
 _KNOWN_MOST = 2048  # sessions; of each what only its file has
 
@@ -73,7 +74,6 @@ class Twins:
 
     def __init__(self, past: LmdbStore | MemoryStore) -> None:
         self.past = past
-        self._listed: tuple[int, list[SessionRow]] = (-1, [])  # all of them, for sessions without an id
         self._known: Recent[str, tuple[SessionRow, int, Twin | None]] = Recent(_KNOWN_MOST)
 
     def of(self, store: Store, seen: SessionRow) -> Twin | None:
@@ -82,7 +82,7 @@ class Twins:
         known = self._known.use(seen.id)
         if known is not None and known[:2] == (seen, version):
             return known[2]
-        found = self._twin(store, seen, version)
+        found = self._twin(store, seen)
         self._known.put(seen.id, (seen, version, found))
         return found
 
@@ -98,21 +98,20 @@ class Twins:
         ids = (id for id in (seen.id if seen.named else None, seen.conversation_id) if id)
         return next(filter(None, (session_of(self.past, id) for id in ids)), None)
 
-    def _twin(self, store: Store, seen: SessionRow, version: int) -> Twin | None:
+    def _twin(self, store: Store, seen: SessionRow) -> Twin | None:
         """By an id that its client named, else the session of its agent and time that has the same answers."""
         said = self._named(seen)
         if said is not None:
             return _compared(store, seen, self.past, said)
-        near = [_compared(store, seen, self.past, row) for row in islice(self._near(seen, version), _TRIED_MOST)]
+        near = [_compared(store, seen, self.past, row) for row in islice(self._near(seen), _TRIED_MOST)]
         return max(filter(_are_one, near), key=lambda twin: twin.agreement.found, default=None)
 
-    def _near(self, seen: SessionRow, version: int) -> Iterator[SessionRow]:
-        """Sessions of the agent that were written at the time."""
-        if self._listed[0] != version:
-            self._listed = version, list(rows_of(self.past, SESSIONS))
-        end_ms = seen.end_timestamp_ms or seen.start_timestamp_ms
-        at_the_time = Selection(since_ms=seen.start_timestamp_ms - _NEAR_MS, until_ms=end_ms + _NEAR_MS)
-        return (row for row in self._listed[1] if row.agent == seen.agent and at_the_time.has(row))
+    def _near(self, seen: SessionRow) -> Iterator[SessionRow]:
+        """Sessions of the agent that were written at the time, and began at most a week before."""
+        start_ms, end_ms = seen.start_timestamp_ms, seen.end_timestamp_ms or seen.start_timestamp_ms
+        at_the_time = Selection(since_ms=start_ms - _NEAR_MS, until_ms=end_ms + _NEAR_MS)
+        rows = pages(self.past, SESSIONS, start=max(0, start_ms - _WEEK_MS), stop=end_ms + _NEAR_MS)
+        return (row for _, row in rows if row.agent == seen.agent and at_the_time.has(row))
 
 
 def _are_one(twin: Twin) -> bool:

@@ -69,6 +69,19 @@ def test_a_session_is_found_in_whichever_store_has_it(home: Path, capsys: pytest
     assert ended(capsys, "report", "--session", "none").returncode == 2
 
 
+def test_sessions_of_two_stores_are_compared(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(capsys, "import")
+    _recording(home, "20261101-100000", "of the recording")
+    rows = {row["agent"]: str(row["id"]) for row in _values(capsys, "sessions") if row["known_by"] == ["said"]}
+    (seen,) = (str(row["id"]) for row in _values(capsys, "sessions") if row["known_by"] == ["view"])
+    kinds = {row["kind"] for row in _values(capsys, "diff", seen, rows["codex"])}
+    assert kinds <= {"number", "model", "tool"}
+    lines = " ".join(ended(capsys, "report", "diff", seen, rows["codex"], "--text").stdout.split())
+    assert "The second run is from the agent's own file: its programs, files and hosts are not known" in lines
+    markdown = ended(capsys, "report", "diff", rows["gemini"], rows["codex"], "--markdown").stdout
+    assert "Both runs are from the agent's own file: their programs, files and hosts are not known" in markdown
+
+
 def test_what_cannot_be_read_is_named(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     ended(capsys, "import")
     broken = past(home).with_name("agentsight-broken.lmdb")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from agentsight_rx.store.rows.kinds import SAID
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, ToolRow
 from agentsight_rx.view.queries.sessions.diff import RunFacts, difference_of, facts_of
 from tests.view.queries.rows import BASE, causes, did, http
@@ -47,6 +48,17 @@ def test_what_is_only_in_one_comes_before_what_differs() -> None:
     )
     assert [(each.what, each.first, each.second) for each in found.differences] == [("a", 1, 0), ("b", 0, 3), ("both", 2, 1)]
     assert found.equal["tool"] == 1
+
+
+def test_what_an_own_file_cannot_say_is_not_compared() -> None:
+    seen = facts(did("mkdir", "/w"))
+    said = facts(rows=tuple(replace(row, view_source=SAID) for row in BASE if isinstance(row, CallRow | ToolRow)))
+    for found, who in ((difference_of(seen, said), ("second",)), (difference_of(said, seen), ("first",))):
+        assert found.not_known == who
+        assert {each.kind for each in found.differences} <= {"number"}
+        assert "programs" not in {each.what for each in found.differences}
+        assert (found.equal["tool"], found.equal["number"], "written" in found.equal) == (1, 8, False)
+    assert difference_of(seen, seen).not_known == ()
 
 
 def test_another_exit_code_is_another_command() -> None:
