@@ -10,9 +10,9 @@ from scripts.counts import PACKAGE, counts, imports_of, product_modules
 
 # Make one smaller when its number shrinks. A feature that needs a larger one says so in its commit, and what it removed.
 MOST = {
-    "lines of the product": 114_330,
+    "lines of the product": 114_320,
     "files of the product": 653,
-    "lines of BPF and of the page": 12_660,
+    "lines of BPF and of the page": 12_650,
     "rooms at the top of the package": 12,
     "floors": 9,
     "files in the largest folder": 20,

@@ -62,7 +62,7 @@ export interface ToolCard {
   pause_ms?: number | null;
 }
 export interface SubAgent {
-  id: string; name: string; turns: number; start_ms: number; ms: number; tokens_in: number; tool?: string; cost?: number | null;
+  id: string; name: string; turns: number; start_ms: number; ms: number; tokens_in: number; tool?: string; task?: string; asker?: string; asked_in?: number; cost?: number | null;
   bad?: boolean; gap?: boolean; cards?: TurnCard[];
 }
 export interface Prompt { turn: number; text: string }

@@ -664,12 +664,13 @@ function Sub({ sub }: { sub: SubAgent }): JSX.Element {
   return (
     <details class="sub" open={Boolean(sub.bad ?? sub.gap) || shows(sub, place.value.turn)}>
       <summary>
-        <b><T text={sub.name} /></b><span class="soft">sub-agent</span>
+        <b><T text={sub.name} /></b><span class="soft task-of">{sub.task ? <T text={sub.task} /> : "sub-agent"}</span>
         <span class="end">
           <span>{plural(sub.turns, "turn")}</span><span>{took(sub.ms)}</span><span>{amount(sub.tokens_in)} in</span><span>{money(sub.cost)}</span>
           <Mark cut={Boolean(sub.gap)} />
         </span>
       </summary>
+      {sub.asked_in ? <p class="new asked-by">Asked by <T text={sub.asker ?? "a tool"} />, turn {sub.asked_in} · <Go to={{ tab: "context", of: sub.id, turn: 0 }} class="link">Context of this thread</Go></p> : null}
       <ol class="inner">
         {(sub.cards ?? []).map((card, at, all) => <Card key={card.call} card={card} before={all[at - 1]?.call ?? ""} inner />)}
         {sub.cards?.length ? null : <li class="soft pad">It is more than three levels deep: see <Go to={{ tab: "timeline" }}>the timeline</Go>.</li>}

@@ -192,6 +192,15 @@ def test_a_sub_agent_is_below_the_tool_that_started_it() -> None:
     assert ["Bash"] == [tool["name"] for tool in sub["cards"][0]["tools"]]
 
 
+def test_a_sub_agent_has_its_task_and_the_tool_that_asked_for_it() -> None:
+    (sub,) = here("turns")["cards"][0]["subs"]
+    assert ("Find the rounding code in src and say where totals are made.", "Task", 1) == (
+        sub["task"],
+        sub["asker"],
+        sub["asked_in"],
+    )
+
+
 def test_a_cut_answer_says_what_is_missing_and_what_to_do() -> None:
     gap = cards()[11]["gap"]
     assert ("Part of the answer is missing", "bytes inside it were not captured") == (gap["what"], gap["why"])
