@@ -10,14 +10,14 @@ export type Only = (typeof ONLY)[number];
 
 export interface Place {
   recording: string; session: string; tab: Tab; turn: number; row: string; from: number; to: number; q: string; diff: string;
-  call: string; find: string | null; keys: boolean; of: string; origin: string; view: View; alert: string; only: Only;
+  call: string; find: string | null; keys: boolean; of: string; origin: string; view: View; alert: string; only: Only; raw: string; part: "request" | "response";
   list: string; // what is chosen of all sessions, as in the address
   pair: string; step: number; // two sessions side by side, A..B
 }
 
 const NOWHERE: Place = {
   recording: "", session: "", tab: "conversation", turn: 0, row: "", from: 0, to: 0, q: "", diff: "", call: "", find: null, keys: false,
-  of: "", origin: "", view: "", alert: "", only: "", list: "", pair: "", step: 0,
+  of: "", origin: "", view: "", alert: "", only: "", raw: "", part: "response", list: "", pair: "", step: 0,
 };
 
 export const CHOICES = ["agent", "project", "model", "from", "to", "failed", "alerts", "cost", "source", "sort", "q"] as const;
@@ -43,6 +43,7 @@ export function parsed(address: string): Place {
     recording: s === "s" ? decoded(recording) : "",
     session: s === "s" ? decoded(session) : "",
     tab: (TABS as readonly string[]).includes(tab) ? (tab as Tab) : "conversation",
+    raw: given.get("raw") ?? "", part: given.get("part") === "request" ? "request" : "response",
     only: ONLY.find((each) => each === given.get("only")) ?? "",
     turn: number("turn"), row: given.get("row") ?? "", from: number("from"), to: number("to"), q: given.get("q") ?? "",
     of: given.get("of") ?? "", origin: given.get("origin") ?? "", diff: given.get("diff") ?? "", call: given.get("call") ?? "", find: given.get("find"), keys: given.has("keys"),
@@ -79,6 +80,8 @@ export function formatted(at: Place): string {
   if (at.origin) query.set("origin", at.origin);
   if (at.diff) query.set("diff", at.diff);
   if (at.call) query.set("call", at.call);
+  if (at.raw) query.set("raw", at.raw);
+  if (at.raw && at.part === "request") query.set("part", at.part);
   if (at.find !== null) query.set("find", at.find);
   if (at.keys) query.set("keys", "");
   const text = query.toString();

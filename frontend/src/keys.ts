@@ -7,6 +7,7 @@ import { printAll } from "./print";
 import { cards, follow, following, hasMachine, head, indexOf, rail, small, step, stepTrouble, switchTheme } from "./state";
 import { control as alerts } from "./ui/alerts";
 import { swap } from "./ui/compare";
+import { beside, closeRaw } from "./ui/raw";
 import { control as list, folded, search } from "./ui/sessions";
 import { control as turns } from "./ui/strip";
 import { control } from "./ui/timeline";
@@ -40,6 +41,7 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
   if (key === "Escape") {
     if (covered) close();
     else if (alerts.current?.close()) return true;
+    else if (at.raw) closeRaw();
     else if (list.current) return list.current.escape();
     else if (at.tab === "context" && at.row) go({ row: "" });
     else if (at.tab === "context" && at.origin) go({ origin: "" });
@@ -90,6 +92,13 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
       return true;
     case "p":
       return toPrompt();
+    case "r":
+      return toRaw();
+    case ",":
+    case ".":
+      if (!at.raw) return false;
+      beside(key === "." ? 1 : -1);
+      return true;
     case "x":
       if (!at.session) return false;
       go({ only: ONLY[(ONLY.indexOf(at.only) + 1) % ONLY.length]!, tab: "conversation", turn: 0, row: "" });
@@ -186,6 +195,17 @@ function overlay(key: string): boolean {
   if (!call) return false;
   go(key === "d" ? { diff: `..${call}` } : { call }, true);
   return true;
+}
+
+// The exchange of the selected turn, else of the newest one, as it was sent.
+function toRaw(): boolean {
+  const at = place.value;
+  const strip = head.value?.strip;
+  const here = indexOf(at.turn);
+  const call = strip?.call[here < 0 ? strip.call.length - 1 : here];
+  if (at.raw) closeRaw();
+  else if (call) go({ raw: call }, true);
+  return Boolean(call);
 }
 
 function fold(): void {

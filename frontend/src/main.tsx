@@ -23,6 +23,7 @@ import { Health } from "./ui/health";
 import { Home } from "./ui/home";
 import { Log } from "./ui/log";
 import { Overlays } from "./ui/overlays";
+import { Raw } from "./ui/raw";
 import { Rail } from "./ui/rail";
 import { Save } from "./ui/save";
 import { AllSessions } from "./ui/sessions";
@@ -56,7 +57,7 @@ function App(): JSX.Element {
   const view = place.value.session ? "" : place.value.view;
   document.title = view ? `${VIEW_NAMES[view]}, agentsight-rx` : found ? `${found.title || found.agent}, agentsight-rx` : "agentsight-rx";
   return (
-    <div class="app" data-rail={menu ? "open" : ""}>
+    <div class={place.value.raw && place.value.session ? "app with-raw" : "app"} data-rail={menu ? "open" : ""}>
       <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>Skip to the session</a>
       <Rail onDone={() => setMenu(false)} />
       {menu ? <button class="veil" aria-label="Close the sessions" onClick={() => setMenu(false)} /> : null}
@@ -65,6 +66,7 @@ function App(): JSX.Element {
         <Top head={found} menu={menu} onMenu={() => setMenu(!menu)} onSave={() => (saving.value = true)} />
         {problem.value ? <Problem /> : view === "home" ? <Home /> : view === "alerts" ? <AllAlerts /> : view === "sessions" ? <AllSessions /> : view === "compare" ? <Compare /> : found ? <Session head={found} /> : <Waiting />}
       </main>
+      {place.value.raw && place.value.session ? <Raw /> : null}
       <Overlays />
       {saving.value && found ? <Save head={found} close={() => (saving.value = false)} /> : null}
       <p class="sr" role="status" aria-live="polite">{news.value}</p>

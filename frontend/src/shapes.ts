@@ -41,6 +41,12 @@ export interface Numbers {
   tools?: number; failed_tools?: number; first_word?: Spread; a_tool?: Spread;
 }
 export interface Signal { title: string; text: string; code?: string; turns?: number[]; more?: number; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
+export interface RawCall {
+  id: string; method?: string; url?: string; version?: string; stream?: number; status?: number; sent_ms?: number | null; first_ms?: number | null;
+  end_ms?: number | null; request_bytes?: number; response_bytes?: number; request_heads?: [string, string][]; response_heads?: [string, string][];
+  events?: number; request_cut?: string; response_cut?: string; curl?: string; python?: string; variables?: string[]; refused?: string;
+}
+export interface RawBody { text: string; total: number }
 export interface Spread { count?: number; p50?: number; p95?: number; few?: boolean }
 export interface Slow { ms: number; turn: number; what?: string; why?: string; whole_ms?: number; end?: string; bad?: boolean; approx?: boolean; row?: string }
 export interface Latency {
@@ -68,7 +74,7 @@ export interface ToolCard {
   pause_ms?: number | null;
 }
 export interface SubAgent {
-  id: string; name: string; turns: number; start_ms: number; ms: number; tokens_in: number; tool?: string; cost?: number | null;
+  id: string; name: string; turns: number; start_ms: number; ms: number; tokens_in: number; tool?: string; task?: string; asker?: string; asked_in?: number; cost?: number | null;
   bad?: boolean; gap?: boolean; cards?: TurnCard[];
 }
 export interface Prompt { turn: number; text: string }
@@ -119,9 +125,9 @@ export interface HttpLine {
 }
 export interface Lane {
   kind: "model" | "tools" | "agent" | "program" | "files"; name: string; start: number[]; end: number[]; flags: number[]; turn: number[];
-  label: string[]; below?: boolean;
+  label: string[]; info?: string[]; below?: boolean;
 }
-export interface Lanes { start_ms: number; length_ms: number; lanes: Lane[]; curve: { at: number[]; cpu: number[]; memory: number[] }; partial: boolean }
+export interface Lanes { start_ms: number; length_ms: number; lanes: Lane[]; curve: { at: number[]; cpu: number[]; memory: number[] }; partial: boolean; first_ms: number }
 export interface LogLine { at: string; n: number; time_ms: number; source: string; text: string; who?: string; pid?: number; bad?: boolean }
 export interface LogPage { total: number; lines: LogLine[]; next?: string; seen?: number; sources?: string[] }
 export interface Missing {

@@ -150,10 +150,7 @@ def test_every_view_fits_is_accessible_and_has_no_error(
         views = [(tab, tab, "") for tab in TABS]
         views += [(name, "conversation", f"?{query}") for name, query in (("find", "find=pytest"), ("keys", "keys="))]
         views.append(("diff", "conversation", "?turn=8&diff=..llm-12345-2faf080-7f00-8"))
-        call = page.page.evaluate(
-            "[...document.querySelectorAll('.turn .link')].map(a => a.href).find(h => h.includes('call='))"
-        )
-        views.append(("call", "conversation", "?" + str(call).partition("?")[2]))
+        views += [(name, "conversation", f"?{name}=llm-12345-2faf080-7f00-11") for name in ("call", "raw")]
         for name, tab, query in views:
             page.open(tab, query)
             page.settled()
@@ -325,6 +322,26 @@ def test_how_long_tools_took_leads_to_the_slowest_and_a_turn_to_scale(browser: B
         assert [] == problems(page.page)
         page.page.get_by_role("button", name="Lanes").click()
         page.page.locator("canvas").first.wait_for()
+
+
+def test_an_exchange_is_shown_as_it_was_sent_with_what_sends_it_again(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url, permissions=["clipboard-read", "clipboard-write"]) as page:
+        page.see("Edited 3 files", within="h1")
+        page.page.locator("#turn-11").get_by_role("link", name="Raw").click()
+        page.see("The response ends early.", within=".raw")
+        page.see("api.anthropic.com/v1/messages", within=".raw")
+        page.see('"stop_reason": "end_turn"', within=".raw")
+        page.page.get_by_role("button", name="Copy as curl").click()
+        page.see("copied", within=".raw")
+        assert "--data-binary @call-11.json" in page.page.evaluate("navigator.clipboard.readText()")
+        page.page.locator(".raw").get_by_role("button", name="Request", exact=True).click()
+        page.has("location.search.includes('part=request')")
+        page.see("x-claude-code-session-id", within=".raw")
+        page.page.locator(".raw h2").click()
+        page.press(".")
+        page.see("Turn 12, as it was sent", within=".raw")
+        page.press("Escape")
+        page.has("!document.querySelector('.raw') && !location.search.includes('raw')")
 
 
 def test_a_rule_in_the_log_says_what_is_shown_and_a_wrong_one_why(browser: Browser, served: StoredPage) -> None:

@@ -17,9 +17,10 @@ from ...store.rows.tool_words import asked_for
 from ...store.words import amount, count, money, took
 from ...view import CallRow
 from ...view.queries.calls.call import ToolWork, WholeCall, find_calls, read_call
+from ...view.queries.calls.programs import Language
 from .call_words import call_name, prices_said, state_of_call, took_by
 from .diff.against import show_against
-from .resend import Language, print_program
+from .resend import print_program
 from .shown.ask import Ask, report_called
 from .shown.conversation import answer_lines, request_lines, result_said
 from .shown.screen import Line, Screen, Span, Whole

@@ -13,7 +13,7 @@ from msgspec.structs import asdict, replace
 from ...llm.prices import Prices
 from ...store.reasons import FILE_GONE
 from ...store.rows.kinds import SAID
-from ...store.rows.tool_words import asked_for
+from ...store.rows.tool_words import asked_for, has_failed
 from ...store.state import Store
 from ...store.words import NO_END, count, end_said, plural, took
 from ...view import CallRow, ProcessRow, SessionRow
@@ -100,13 +100,21 @@ def summary_lines(found: Summary, screen: Screen, call: Callable[[str], str]) ->
         yield Prose(_numbers(found))
         yield from table(COLUMNS, found.turns, screen)
         if len(found.turns) < found.calls:
-            yield Whole(f"    …  {count(found.calls - len(found.turns))} more: {call('')} --all")
+            yield Whole(f"    …  {count(found.calls - len(found.turns))} more{_failures_left_out(found)}: {call('')} --all")
     yield from _effects(found, session, call)
     yield from _programs(found.programs)
     yield ""
     if found.sessions > 1:
         yield Whole(f"{plural(found.sessions - 1, 'other session')}: {call('sessions')}")
     yield Whole(f"next: {_commands(list(_next(found)), call)}")
+
+
+def _failures_left_out(found: Summary) -> str:
+    """How many failures stand in turns that are not shown."""
+    shown = sum(turn.call.status == "error" for turn in found.turns)
+    shown += sum(has_failed(tool) for turn in found.turns for tool in turn.tools)
+    left_out = found.failed_calls + found.failed_tools - shown
+    return f", with {plural(left_out, 'failure')}" if left_out > 0 else ""
 
 
 def _commands(reports: Sequence[str], call: Callable[[str], str]) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from ...core.start import regex
 from ...llm.agents.said import says_refused
+from ..words import cut
 from .kinds import SAID, ToolRow
 
 # The member of an input that says most, in the order of preference
@@ -66,6 +67,21 @@ def task_name(tool: ToolRow, /) -> str:
     members: Mapping[str, object] = cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
     named = (str(each).split() for name in _NAMES if isinstance(each := members.get(name), str))
     return " ".join(next(filter(None, named), [tool.tool_name]))[:_NAME_MOST]
+
+
+_TASKS = ("description", "task", "prompt", "message", "instructions", "query")
+_TASK_MOST = 80  # characters
+
+
+def task_said(tool: ToolRow, /) -> str:
+    """What an agent that works on a tool was asked for, in a few words; "" where the input does not say it."""
+    try:
+        value: object = msgspec.json.decode(tool.input) if tool.input else None
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    members: Mapping[str, object] = cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+    said = (" ".join(each.split()) for name in _TASKS if isinstance(each := members.get(name), str))
+    return cut(next(filter(None, said), ""), _TASK_MOST)
 
 
 # Members of an input that change nothing of what is executed, in lower case without `_` and `-`

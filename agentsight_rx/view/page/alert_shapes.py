@@ -243,6 +243,9 @@ class SubAgent(Struct, frozen=True, omit_defaults=True):
     ms: int
     tokens_in: int
     tool: str = ""
+    task: str = ""  # as the input of that tool says it
+    asker: str = ""  # the name of that tool
+    asked_in: int = 0  # its turn
     cost: float | None = None
     bad: bool = False
     gap: bool = False

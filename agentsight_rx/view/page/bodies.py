@@ -100,7 +100,8 @@ _NOT_KEPT = "The messages of this call are not in the recording: only its row is
 _NOT_SAID = "the agent's own file has not the request: its system prompt, tools and parameters are not known"
 
 
-def _call(picture: Picture, id: str) -> CallRow:
+def call_named(picture: Picture, id: str, /) -> CallRow:
+    """Raises KeyError for an unknown call."""
     found = call_row(picture.store, id)
     if found is None:
         raise KeyError(id)
@@ -120,7 +121,7 @@ def body_of_call(picture: Picture, id: str, /, *, part: str, start: int = 0, cou
     `part`: answer, request, or whole. `count`: so many messages from number `start` on; a single one is whole. Raises KeyError
     for an unknown call.
     """
-    row = _call(picture, id)
+    row = call_named(picture, id)
     whole = _exchange(picture, row)
     cost = priced(row, picture.prices)
     if whole is None:
@@ -232,7 +233,7 @@ def whole_text(picture: Picture, tool: ToolRow, part: str, /) -> str:
 
 def diff_of(picture: Picture, a: str, b: str, /) -> DiffBody:
     """Raises KeyError for an unknown call."""
-    first, second = _call(picture, a), _call(picture, b)
+    first, second = call_named(picture, a), call_named(picture, b)
     before, after = _exchange(picture, first), _exchange(picture, second)
     known = DiffBody(a, b, turn_a=first.turn, turn_b=second.turn, uncached=lost_tokens(first, second))
     if before is None or after is None:

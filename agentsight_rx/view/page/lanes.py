@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from ...store.rows.kinds import CallRow, ProcessRow, ResourceRow
+from ...store.rows.kinds import ProcessRow, ResourceRow
 from ...store.rows.tables import PROCESSES, RESOURCES
-from ...store.rows.tool_words import asked_for, has_failed
-from ...store.words import cut
+from ...store.rows.tool_words import asked_for, has_failed, outcome_said
+from ...store.words import cut, data_size, end_said, money, took
+from ..queries.calls.costs import PricedCall
 from ..queries.effects.file_fates import effect_of
 from .picture import WHOLE, Picture
 from .threads import threads_of
@@ -34,6 +35,7 @@ class Lane(Struct, frozen=True, omit_defaults=True):
     flags: tuple[int, ...]
     turn: tuple[int, ...]
     label: tuple[str, ...]
+    info: tuple[str, ...] = ()  # how it ended, what it used, what its call cost; "" for several spans
     below: bool = False  # of the lane above it
 
 
@@ -51,6 +53,7 @@ class Lanes(Struct, frozen=True):
     lanes: tuple[Lane, ...]
     curve: Curve
     partial: bool = False  # it has older calls and programs too
+    first_ms: int = 0  # when the first call began, in ms after the start
 
 
 class _Span(Struct):
@@ -59,6 +62,7 @@ class _Span(Struct):
     flags: int = 0
     turn: int = 0
     label: str = ""
+    info: str = ""
 
 
 def lanes_of(picture: Picture, session: str, /, *, width: int, part: tuple[int, int] | None = None) -> Lanes:
@@ -89,7 +93,7 @@ def lanes_of(picture: Picture, session: str, /, *, width: int, part: tuple[int, 
         lane = _lane(kind, name, _merged(seen, pixel), below=below)
         lanes.extend([lane] if all_spans else [])  # also where the part has none: lanes stay where they are
 
-    def of_calls(calls: Sequence[CallRow]) -> list[_Span]:
+    def of_calls(calls: Sequence[PricedCall]) -> list[_Span]:
         return [
             _Span(
                 call.start_timestamp_ms - start,
@@ -99,6 +103,7 @@ def lanes_of(picture: Picture, session: str, /, *, width: int, part: tuple[int, 
                 | 4 * (call.end_timestamp_ms is None),
                 threads.turns.get(call.id, 0),
                 call.model or "",
+                info=money(call.cost_usd) if call.cost_usd else "",
             )
             for call in calls
         ]
@@ -115,6 +120,7 @@ def lanes_of(picture: Picture, session: str, /, *, width: int, part: tuple[int, 
                 int(has_failed(tool)) | 4 * (tool.end_timestamp_ms is None),
                 threads.turns.get(tool.llm_call_id, 0),
                 cut(f"{tool.tool_name} {asked_for(tool.input)}", _LABEL),
+                info=outcome_said(tool),
             )
             for tool in work.tools
             if tool.llm_call_id in main
@@ -126,7 +132,8 @@ def lanes_of(picture: Picture, session: str, /, *, width: int, part: tuple[int, 
     for name, spans in _families(picture, programs, start, end):
         put("program", name, spans, below=True)
     put("files", "files written, removed", _file_ticks(picture, session, start))
-    return Lanes(start, length, tuple(lanes), _curve(samples, start), partial=work.cut or not whole)
+    first = min((call.start_timestamp_ms for call in work.calls), default=start)
+    return Lanes(start, length, tuple(lanes), _curve(samples, start), partial=work.cut or not whole, first_ms=first - start)
 
 
 def _lane(kind: str, name: str, spans: Sequence[_Span], *, below: bool) -> Lane:
@@ -138,6 +145,7 @@ def _lane(kind: str, name: str, spans: Sequence[_Span], *, below: bool) -> Lane:
         flags=tuple(span.flags for span in spans),
         turn=tuple(span.turn for span in spans),
         label=tuple(span.label for span in spans),
+        info=tuple(span.info for span in spans),
         below=below,
     )
 
@@ -150,7 +158,7 @@ def _merged(spans: Iterable[_Span], pixel: int) -> list[_Span]:
         short = span.end - span.start < pixel
         if last is not None and short and last.end - last.start < pixel and span.start - last.start < pixel:
             last.end, last.flags = max(last.end, span.end), last.flags | span.flags
-            last.turn = last.turn or span.turn
+            last.turn, last.info = last.turn or span.turn, ""
         else:
             found.append(span)
     return found
@@ -168,12 +176,20 @@ def _families(picture: Picture, programs: Sequence[ProcessRow], start: int, end:
             int(row.has_failed) | 4 * (row.end_timestamp_ms is None),
             cause.turn if cause else 0,
             cut(" ".join(row.argv) or row.command or "", _LABEL),
+            info=_used(row),
         )
         by_name.setdefault((row.command or row.comm or "?").rpartition("/")[2] or "?", []).append(span)
     order = sorted(by_name, key=lambda name: -sum(span.end - span.start + 1 for span in by_name[name]))
     found = [(_titled(name, by_name[name]), by_name[name]) for name in order[:_FAMILIES_MOST]]
     rest = [span for name in order[_FAMILIES_MOST:] for span in by_name[name]]
     return [*found, (", ".join(order[_FAMILIES_MOST:])[:60], rest)] if rest else found
+
+
+def _used(row: ProcessRow) -> str:
+    """`exit 1, 3.0 s CPU, 181.0 MB`, as far as it is known."""
+    cpu = f"{took(row.cpu_ms)} CPU" if row.cpu_ms else ""
+    memory = data_size(row.peak_bytes) if row.peak_bytes else ""
+    return ", ".join(filter(None, (end_said(row.exit_code, row.signal), cpu, memory)))
 
 
 def _titled(name: str, spans: Sequence[_Span]) -> str:

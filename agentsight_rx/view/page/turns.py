@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ...store.rows.kinds import AlertRow, AuditRow, ProcessRow, ToolRow
 from ...store.rows.tables import AUDIT, PROCESSES
-from ...store.rows.tool_words import asked_for, has_failed
+from ...store.rows.tool_words import asked_for, has_failed, task_said
 from ...store.state import by_index
 from ...store.words import aside_said, cut, end_said, error_said, lasted_ms, plural, written_said
 from ..queries.calls.costs import PricedCall, summed
@@ -128,6 +128,7 @@ class _Maker:
         self._lives = picture.lives
         self._threads = threads
         self._tools = tools
+        self._by_id = {tool.id: tool for some in tools.values() for tool in some}
         self._effects = effects
 
     def card(self, call: PricedCall, depth: int = 0, *, asked: Prompt | None = None) -> TurnCard:
@@ -164,6 +165,7 @@ class _Maker:
 
     def _sub(self, thread: Thread, depth: int) -> SubAgent:
         calls = thread.calls
+        asked = self._by_id.get(thread.tool)
         cards = tuple(self.card(call, depth + 1) for call in calls) if depth < _DEPTH_MOST else ()
         end = max(call.end_timestamp_ms or call.start_timestamp_ms for call in calls)
         return SubAgent(
@@ -174,6 +176,9 @@ class _Maker:
             ms=end - calls[0].start_timestamp_ms,
             tokens_in=sum(map(context_of, calls)),
             tool=thread.tool,
+            task=task_said(asked) if asked else "",
+            asker=asked.tool_name if asked else "",
+            asked_in=self._threads.turns.get(asked.llm_call_id, 0) if asked else 0,
             cost=summed(calls).usd,
             bad=any(card.bad for card in cards),
             gap=any(card.gap is not None for card in cards),

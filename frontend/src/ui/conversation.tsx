@@ -14,6 +14,7 @@ import {
   head,
   here,
   indexOf,
+  inFile,
   loadPage,
   locked,
   now,
@@ -153,7 +154,7 @@ function Equal({ group }: { group: Failure }): JSX.Element {
   const show = (at: number): void => go({ turn: turns[at] ?? 0, row: group.rows[at] ?? "" });
   return (
     <li class={here_ >= 0 ? "sel" : ""}>
-      <p class="l1">
+      <p class="e1">
         <span class="bad"><T text={outcome} /></span><T code text={what} />
         <b>{many ? `${count(turns.length)} times` : "once"}</b>
         <span class="soft">{many ? `turns ${turns[0]} to ${turns.at(-1)}` : `turn ${turns[0]}`}</span>
@@ -165,7 +166,7 @@ function Equal({ group }: { group: Failure }): JSX.Element {
           </span>
         ) : <button class="link" onClick={() => show(0)}>{many ? "Step through" : "Show"}</button>}
       </p>
-      {line ? <p class="l2"><T code text={line} />{many ? <span class="soft"> the same {count(turns.length)} times{group.differs ? ", but for numbers" : ""}</span> : null}</p> : null}
+      {line ? <p class="e2"><T code text={line} />{many ? <span class="soft"> the same {count(turns.length)} times{group.differs ? ", but for numbers" : ""}</span> : null}</p> : null}
     </li>
   );
 }
@@ -354,7 +355,7 @@ export function Card({ card, before, inner }: { card: TurnCard; before: string; 
         <span class="end">
           {inner ? null : <Copy text={() => Promise.resolve(new URL(href({ turn: card.n, row: "" }), location.href).href)} what={`a link to turn ${card.n}`} />}
           {before ? <Go to={{ diff: `${before}..${card.call}` }} class="link" title="What changed since the request before (d)">Diff</Go> : null}
-          <Go to={{ call: card.call }} class="link" title="The whole request and answer">Whole</Go>
+          {inFile.value ? <Go to={{ call: card.call }} class="link" title="The whole request and answer (w)">Whole</Go> : <Go to={{ raw: card.call, turn: card.n }} class="link" title="Request and response as they were sent (r)">Raw</Go>}
           <Mark cut={Boolean(card.gap)} />
         </span>
       </header>
@@ -663,12 +664,13 @@ function Sub({ sub }: { sub: SubAgent }): JSX.Element {
   return (
     <details class="sub" open={Boolean(sub.bad ?? sub.gap) || shows(sub, place.value.turn)}>
       <summary>
-        <b><T text={sub.name} /></b><span class="soft">sub-agent</span>
+        <b><T text={sub.name} /></b><span class="soft task-of">{sub.task ? <T text={sub.task} /> : "sub-agent"}</span>
         <span class="end">
           <span>{plural(sub.turns, "turn")}</span><span>{took(sub.ms)}</span><span>{amount(sub.tokens_in)} in</span><span>{money(sub.cost)}</span>
           <Mark cut={Boolean(sub.gap)} />
         </span>
       </summary>
+      {sub.asked_in ? <p class="new asked-by">Asked by <T text={sub.asker ?? "a tool"} />, turn {sub.asked_in} · <Go to={{ tab: "context", of: sub.id, turn: 0 }} class="link">Context of this thread</Go></p> : null}
       <ol class="inner">
         {(sub.cards ?? []).map((card, at, all) => <Card key={card.call} card={card} before={all[at - 1]?.call ?? ""} inner />)}
         {sub.cards?.length ? null : <li class="soft pad">It is more than three levels deep: see <Go to={{ tab: "timeline" }}>the timeline</Go>.</li>}

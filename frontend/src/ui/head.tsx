@@ -1,11 +1,11 @@
 // Above the tabs: who and where, the verdict, the line of completeness, the numbers.
 
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { go, place } from "../address";
 import type { Clause, Head, Numbers } from "../shapes";
 import { reopened } from "../source";
-import { ended, gone, leftOut, locked, now, retry, running, stale } from "../state";
+import { ended, gone, leftOut, locked, now, printing, retry, running, stale } from "../state";
 import { amount, clock, count, day, home, money, percent, plural, short, took } from "../words";
 import { Copy, Go, Icon, Mark, Sheet, T } from "./bits";
 
@@ -149,6 +149,17 @@ export function Facts({ head }: { head: Head }): JSX.Element {
   const cost = n.cost;
   const known = counted(n);
   const sofar = running.value ? " so far" : "";
+  const room = useRoom();
+  const [open, setOpen] = useState(false);
+  if (!room && !open) {
+    const left = n.left === null || n.left === undefined ? null : percent(n.left);
+    return (
+      <button class="short-facts" aria-expanded={false} title="Show the numbers" onClick={() => setOpen(true)}>
+        <span><b>{count(n.calls ?? 0)}</b> {n.calls === 1 ? "call" : "calls"}</span><b>{cost?.usd === null || cost?.usd === undefined || !known ? "?" : money(cost.usd)}</b>
+        {left ? <span><b>{left}</b> left</span> : null}<b>{took(length)}</b><span class="tw" aria-hidden="true">⌄</span>
+      </button>
+    );
+  }
   return (
     <dl class="facts">
       <Fact name="Model calls" value={count(n.calls ?? 0)} more={n.failed_calls ? `${count(n.failed_calls)} failed` : n.sub_calls ? `${count(n.sub_calls)} by sub-agents` : ""} />
@@ -189,6 +200,20 @@ function Latency({ numbers }: { numbers: Numbers }): JSX.Element | null {
       {rows.map(([name, spread]) => <dd key={name}><Go to={{ tab: "timeline", of: "latency", row: "" }}>{name}</Go><span>{took(spread!.p50 ?? 0)}</span><b title={spread!.few ? "the longest: there are less than 20" : undefined}>{took(spread!.p95 ?? 0)}{spread!.few && rows.some(([, each]) => !each?.few) ? " max" : ""}</b></dd>)}
     </div>
   );
+}
+
+const ROOM_PX = 720; // of the page, below which the numbers are one line until they are opened
+
+function useRoom(): boolean {
+  const fits = (): boolean => (document.getElementById("main")?.clientWidth ?? innerWidth) >= ROOM_PX || printing.value;
+  const [room, setRoom] = useState(fits);
+  useEffect(() => {
+    const seen = new ResizeObserver(() => setRoom(fits()));
+    const main = document.getElementById("main");
+    if (main) seen.observe(main);
+    return () => seen.disconnect();
+  }, [printing.value]);
+  return room || printing.value;
 }
 
 function Fact({ name, value, more }: { name: string; value: string; more: string }): JSX.Element {

@@ -383,7 +383,7 @@ function places(words: string): Choice[] {
 // -- keys ---------------------------------------------------------------------------------------------------------------
 
 const KEYS: [string, string][] = [
-  ["⌘K /", "search everything"], ["j k", "next turn, turn before"], ["p", "the prompt that the turn works on"], ["] [", "next session, session before"], ["1–9", "tab"], ["d", "diff with the request before"], ["w", "the call whole"],
+  ["⌘K /", "search everything"], ["j k", "next turn, turn before"], ["p", "the prompt that the turn works on"], ["] [", "next session, session before"], ["1–9", "tab"], ["d", "diff with the request before"], ["r", "the exchange as it was sent"], [", .", "the exchange before, the next one (as sent)"], ["w", "the call whole"],
   ["x", "all turns, failed, gaps, changed files, prompts"], ["n N", "next, previous trouble or gap"], ["o", "open or fold the tools of the turn, or the small parts (Context)"], ["f", "follow, or stop"], ["space", "play (Timeline)"], ["+ − 0", "zoom (the turns above, Timeline)"], ["⌘P", "print this view, with all its turns"], ["e", "save as a file"],
   ["t", "light or dark"], ["?", "these keys"], ["esc", "close, then clear the selection"],
 ];

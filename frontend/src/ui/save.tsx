@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { place } from "../address";
 import type { Head, Tab } from "../shapes";
+import { printAll } from "../print";
 import { askHere, fileOf, here, inFile } from "../state";
 import { size } from "../words";
 import { Copy, Dialog, Icon, Note } from "./bits";
@@ -33,7 +34,7 @@ export function Save({ head, close }: { head: Head; close: () => void }): JSX.El
         <span class="end"><button class="icon" aria-label="Close" title="Close (esc)" onClick={close}><Icon name="close" /></button></span>
       </header>
       <div class="db">
-        <button class="it" onClick={() => (close(), setTimeout(() => print(), 50))}><b>Print</b><span>this view, on paper or PDF</span></button>
+        <button class="it" onClick={() => (close(), setTimeout(() => void printAll(), 50))}><b>Print</b><span>this view, on paper or PDF</span></button>
         <button class="it" onClick={() => void saveView().then(close)}><b>This view, JSON</b><span>what you see, as data</span></button>
         {inFile.value ? null : <><h3 class="h">This session</h3>{SESSION.map(item)}<h3 class="h">The whole recording</h3>{WHOLE.map(item)}</>}
         {inFile.value ? null : <p class="soft small">Secrets are labels already. Prompts, answers and commands are in every file but OTLP.</p>}

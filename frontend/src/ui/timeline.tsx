@@ -28,7 +28,7 @@ function colours(): Colours {
   };
 }
 
-interface Span { lane: number; start: number; end: number; flags: number; turn: number; label: string }
+interface Span { lane: number; start: number; end: number; flags: number; turn: number; label: string; info: string }
 
 // What zooming and playing act on; keys reach it through here.
 export interface Control { zoom: (by: number) => void; all: () => void; play: () => void }
@@ -82,7 +82,8 @@ function useCloser(whole: Lanes | null): Lanes | null {
 function View({ whole, close }: { whole: Lanes; close: Lanes | null }): JSX.Element {
   const lanes = close ? { ...close, length_ms: whole.length_ms, curve: whole.curve } : whole;
   const length = Math.max(LEAST_MS, lanes.length_ms);
-  const from = place.value.to ? Math.min(place.value.from, length - LEAST_MS) : 0;
+  const first = Math.min(whole.first_ms, length - LEAST_MS); // it is shown from the first call on
+  const from = place.value.to ? Math.min(place.value.from, length - LEAST_MS) : first;
   const to = place.value.to ? Math.min(length, Math.max(place.value.to, from + LEAST_MS)) : length;
   const [head_, setHead] = useState<number | null>(null);
   const [playing, setPlaying] = useState(false);
@@ -90,7 +91,7 @@ function View({ whole, close }: { whole: Lanes; close: Lanes | null }): JSX.Elem
   const [hover, setHover] = useState<Span | null>(null);
   const [width, setWidth] = useState(800);
   const box = useRef<HTMLDivElement>(null);
-  const spans = useMemo(() => lanes.lanes.flatMap((lane, at) => lane.start.map((start, i): Span => ({ lane: at, start, end: lane.end[i] ?? start, flags: lane.flags[i] ?? 0, turn: lane.turn[i] ?? 0, label: lane.label[i] ?? "" }))), [whole, close]);
+  const spans = useMemo(() => lanes.lanes.flatMap((lane, at) => lane.start.map((start, i): Span => ({ lane: at, start, end: lane.end[i] ?? start, flags: lane.flags[i] ?? 0, turn: lane.turn[i] ?? 0, label: lane.label[i] ?? "", info: lane.info?.[i] ?? "" }))), [whole, close]);
   const narrow = width < 560;
   const label = narrow ? 0 : LABEL;
   const chart = Math.max(120, width - label - 2);
@@ -98,8 +99,9 @@ function View({ whole, close }: { whole: Lanes; close: Lanes | null }): JSX.Elem
   const show = (start: number, end: number): void => {
     const size = Math.min(length, Math.max(LEAST_MS, end - start));
     const begin = Math.max(0, Math.min(length - size, start));
-    go(size >= length ? { from: 0, to: 0 } : { from: begin, to: begin + size });
+    go(begin === first && begin + size >= length ? { from: 0, to: 0 } : { from: begin, to: begin + size });
   };
+  const fit = (): void => go({ from: 0, to: 0 });
   const zoom = (by: number, at = (from + to) / 2): void => show(at - (at - from) / by, at + (to - at) / by);
 
   useEffect(() => {
@@ -109,7 +111,7 @@ function View({ whole, close }: { whole: Lanes; close: Lanes | null }): JSX.Elem
   }, []);
   useLayoutEffect(() => {
     control.current = {
-      zoom, all: () => show(0, length),
+      zoom, all: fit,
       play: () => {
         if (!playing && (head_ === null || head_ >= to)) setHead(from);
         setPlaying(!playing);
@@ -153,9 +155,10 @@ function View({ whole, close }: { whole: Lanes; close: Lanes | null }): JSX.Elem
         <span class="end row">
           <button class="btn sq" aria-label="Zoom out" title="Zoom out (−)" onClick={() => zoom(0.5)}>−</button>
           <button class="btn sq" aria-label="Zoom in" title="Zoom in (+)" onClick={() => zoom(2)}>+</button>
-          <button class="btn" title="All of it (0)" onClick={() => show(0, length)}>Fit</button>
+          <button class="btn" title="From the first call on (0)" onClick={fit}>Fit</button>
         </span>
       </div>
+      {first > 0 && from >= first ? <p class="soft small">The process started {took(first)} earlier. <button class="link" onClick={() => show(0, length)}>Show it</button></p> : null}
       <div class="tl" ref={box}>
         <Canvas lanes={lanes} spans={spans} from={from} to={to} width={chart} label={label} head={head_} onShow={show} onZoom={zoom} onHover={setHover} onHead={setHead} name={sentence} />
         {lanes.curve.at.length > 1 ? <Curve lanes={whole} from={from} to={to} width={chart} label={label} head={head_} /> : null}
@@ -165,9 +168,9 @@ function View({ whole, close }: { whole: Lanes; close: Lanes | null }): JSX.Elem
         {lanes.curve.at.length > 1 ? <span><i class="dash" />processor</span> : null}{lanes.curve.memory.some(Boolean) ? <span><i class="dash d" />memory</span> : null}
       </p>
       <p class="read" role="status">
-        {hover ? <><b><T text={lanes.lanes[hover.lane]?.name ?? ""} /></b><span><T text={hover.label} /></span><span class="num">{clock(lanes.start_ms + hover.start)}</span><span class="num">{took(hover.end - hover.start)}</span>{hover.turn ? <span>turn {hover.turn}</span> : null}</>
+        {hover ? <><b><T text={lanes.lanes[hover.lane]?.name ?? ""} /></b><span><T text={hover.label} /></span><span class="num">{clock(lanes.start_ms + hover.start)}</span><span class="num">{took(hover.end - hover.start)}</span>{hover.info ? <span><T text={hover.info} /></span> : null}{hover.turn ? <span>turn {hover.turn}</span> : null}</>
           : busy.length ? busy.map((span) => <span key={`${span.lane}-${span.start}`}><b><T text={lanes.lanes[span.lane]?.name ?? ""} /></b> <T text={span.label} /></span>)
-            : <span>Point at a span to read it; a click selects its turn. Drag to move, hold Ctrl and turn the wheel to zoom.</span>}
+            : <span>Point at a span to read it; a click selects its turn. Drag to move; double click, or Ctrl and the wheel, to zoom.</span>}
       </p>
       <details class="soft"><summary>The same as a table</summary>
         <div class="scroll"><table><thead><tr><th>lane</th><th>what</th><th class="n">began</th><th class="n">took</th><th class="n">turn</th></tr></thead>
@@ -245,6 +248,7 @@ function Canvas(props: CanvasProps): JSX.Element {
           if (span?.turn) select(span.turn);
           else props.onHead(timeAt(event));
         }}
+        onDblClick={(event) => props.onZoom(2, timeAt(event))}
         onPointerLeave={() => props.onHover(null)}
       />
     </div>

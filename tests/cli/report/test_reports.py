@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from agentsight_rx.view.queries.reading import rows_of
 from tests.cli.inside import ended
 from tests.cli.program.test_errors import PROGRAM
 from tests.cli.report.story import AGENT, Story, recorded, result, small_story, text, tool
+from tests.view.page.story import long_session
+from tests.view.page.story import recorded as recorded_events
 
 PRICES = '["claude-*"]\ninput = 3\noutput = 15\ncache_read = 0.3\n'
 
@@ -411,3 +414,10 @@ def test_ctrl_c_ends_a_report_quietly_and_leaves_the_store_as_it_was(
     assert store.read_bytes() == before
     monkeypatch.undo()
     assert len(values("calls", "--db", store)) == 4  # it was closed: the same process may open it again
+
+
+def test_turns_that_are_not_shown_say_how_many_failures_they_have(tmp_path: Path) -> None:
+    path = recorded_events(tmp_path / "long.lmdb", long_session(300))
+    done = CliRunner().invoke(app, ["report", "--db", str(path), "--text"], catch_exceptions=False)
+    (line,) = [each for each in done.stdout.splitlines() if "more, with " in each]
+    assert re.search(r"… +\d+ more, with \d+ failures: ", line), line

@@ -17,10 +17,11 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.report.resend import Language, print_program
+from agentsight_rx.cli.report.resend import print_program
 from agentsight_rx.errors import AgentsightError, SinkError, UsageError
 from agentsight_rx.events import HttpRequest
 from agentsight_rx.view import CallRow
+from agentsight_rx.view.queries.calls.programs import Language
 from tests.cli.report.asked import KEY, request_to, stored
 from tests.live.capture import PATIENCE_S, until
 from tests.live.peers import WireExchange, WirePeer, wire_server
@@ -262,16 +263,16 @@ def test_nothing_captured_ends_a_comment(folder: Path, capsys: pytest.CaptureFix
 
 @given(value=st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=30).map(str.strip))
 def test_any_field_is_one_word_of_the_shell_and_one_string_of_python(value: str) -> None:
-    from agentsight_rx.cli.report.resend import _curl, _python  # pyright: ignore[reportPrivateUsage]
+    from agentsight_rx.view.queries.calls.programs import program_lines
     from agentsight_rx.view.queries.calls.resend import Resend
 
     text = (value,) if value else ()
     resend = Resend("POST", "https", "a.test", ("/v1",), (("x-note", text),), b"{}", "HTTP/1.1")
-    shell = "\n".join(_curl(resend, "t", Path("b")))
+    shell = "\n".join(program_lines(resend, "curl", title="t", body="b"))
     words = shlex.split(shell, comments=True)
     assert (f"x-note: {value}" if value else "x-note;") in words
-    compile("\n".join(_python(resend, "t", Path("b"))), "program", "exec")
-    assert f"putheader('x-note', {value!r})" in "\n".join(_python(resend, "t", Path("b")))
+    compile("\n".join(program_lines(resend, "python", title="t", body="b")), "program", "exec")
+    assert f"putheader('x-note', {value!r})" in "\n".join(program_lines(resend, "python", title="t", body="b"))
 
 
 def test_errors_are_sentences(folder: Path) -> None:

@@ -192,6 +192,15 @@ def test_a_sub_agent_is_below_the_tool_that_started_it() -> None:
     assert ["Bash"] == [tool["name"] for tool in sub["cards"][0]["tools"]]
 
 
+def test_a_sub_agent_has_its_task_and_the_tool_that_asked_for_it() -> None:
+    (sub,) = here("turns")["cards"][0]["subs"]
+    assert ("Find the rounding code in src and say where totals are made.", "Task", 1) == (
+        sub["task"],
+        sub["asker"],
+        sub["asked_in"],
+    )
+
+
 def test_a_cut_answer_says_what_is_missing_and_what_to_do() -> None:
     gap = cards()[11]["gap"]
     assert ("Part of the answer is missing", "bytes inside it were not captured") == (gap["what"], gap["why"])
@@ -288,6 +297,22 @@ def test_the_timeline_has_lanes_whose_spans_are_in_its_length() -> None:
     for lane in lanes["lanes"]:
         assert all(0 <= start <= end <= lanes["length_ms"] for start, end in zip(lane["start"], lane["end"], strict=True))
     assert 193.0 == max(lanes["curve"]["cpu"])
+
+
+def test_a_span_says_how_it_ended_what_it_used_and_what_its_call_cost() -> None:
+    lanes = {lane["name"]: lane for lane in here("timeline", width="4000")["lanes"]}
+    bash = next(lane for name, lane in lanes.items() if name.startswith("bash"))
+    assert "exit 1, 3.0 s CPU, 181.0 MB" in bash["info"]
+    assert lanes["model"]["info"][0].startswith("$0.0")
+    assert "exit 1" in lanes["tools"]["info"]
+
+
+def test_the_timeline_begins_with_the_first_call() -> None:
+    story = Story()
+    story.wait(8400)
+    story.ask(ms=900, prompt="Hello", says="Hi")
+    found = asked(f"session/{SESSION}/timeline", Picture(stored(story.events), Prices(today=TODAY)))
+    assert 8400 == found["first_ms"]
 
 
 def test_spans_of_one_pixel_are_one() -> None:

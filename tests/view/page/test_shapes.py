@@ -55,6 +55,7 @@ from agentsight_rx.view.page.tables import Table
 from agentsight_rx.view.page.words import FileChange, FileLine, FileStory, Gap, HostLine, HttpLine, McpLine, ProcessLine
 from agentsight_rx.view.queries.calls.costs import CostSum
 from agentsight_rx.view.queries.calls.diff import Changed
+from agentsight_rx.view.queries.calls.raw import RawBody, RawCall
 from agentsight_rx.view.queries.sessions.failures import Answered, Failure, Failures
 from agentsight_rx.view.queries.sessions.latency import Latency, Slow, Spread
 from agentsight_rx.view.queries.sessions.listing import ListRow, Sums
@@ -74,7 +75,7 @@ _OTHER_NAMES: dict[type[Struct], str] = {
 }
 _ANSWERS: tuple[type[Struct], ...] = (
     AlertColumns, AlertLine, AlertList, AlertMark, AlertPart, AlertProof, AlertWhole, Answered, Failure, Failures,
-    Days, Dear, Latency, Slow, Spread, Halt, Machine, RecorderLine,
+    Days, Dear, Latency, RawBody, RawCall, Slow, Spread, Halt, Machine, RecorderLine,
     Body, CallBody, Clause, ContextBlock, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum,
     ContextThread, ContextTurn, CostSum, DiffBody, DiffLine, FileChange, FileLine, FileStory,
     Found, Gap, Head, HealthPage, Hit, HostLine, HttpLine,

@@ -80,7 +80,7 @@ def timed_calls(calls: Iterable[PricedCall], /) -> list[PricedCall]:
 
 
 def timed_tools(tools: Iterable[ToolRow], /) -> list[ToolRow]:
-    """The tools that have ended, also those that failed."""
+    """The tools that have ended, failed ones too."""
     return [tool for tool in tools if tool.duration_ms is not None]
 
 
