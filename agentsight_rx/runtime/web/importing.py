@@ -68,7 +68,7 @@ class Imports:
         self._owner = owner
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._reader: Thread | None = None
+        self.reader: Thread | None = None
         self._so_far = HowFar()
         self._began_s = self._ended_s = 0.0
         self._error = ""
@@ -77,7 +77,7 @@ class Imports:
         with self._lock:
             process, so_far = self._process, self._so_far
             error = so_far.error or self._error
-        running = self._reader is not None and self._reader.is_alive()
+        running = self.reader is not None and self.reader.is_alive()
         ms = round(1000 * ((time.monotonic() if running else self._ended_s) - self._began_s))
         if running:
             return Import("running", so_far, ms)
@@ -104,7 +104,7 @@ class Imports:
 
     def close(self) -> None:
         """What was read stays."""
-        process, reader = self._process, self._reader
+        process, reader = self._process, self.reader
         if process is None or reader is None or not reader.is_alive():
             return
         process.terminate()
@@ -115,7 +115,7 @@ class Imports:
 
     def _start(self) -> None:
         with self._lock:
-            if self._reader is not None and self._reader.is_alive():
+            if self.reader is not None and self.reader.is_alive():
                 return
             self._so_far, self._error, self._process = HowFar(), "", None
             self._began_s = time.monotonic()
@@ -126,8 +126,8 @@ class Imports:
                 return
             command = [sys.executable, "-m", importing.__name__, *arguments]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            self._reader = Thread(target=self._read, args=(self._process,), name="import", daemon=True)
-            self._reader.start()
+            self.reader = Thread(target=self._read, args=(self._process,), name="import", daemon=True)
+            self.reader.start()
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None

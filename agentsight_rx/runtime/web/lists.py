@@ -122,8 +122,7 @@ class _Files:
         if not self._calls_read:
             self._read_calls(store, since_ms)
         if self._tools_from is not None:
-            self._read_tools(store)
-            self._again = self._tools_from is None  # their files are known now
+            self._again = self._read_tools(store)  # their files are known now
         self._close_read(recording)
         if not self._calls_read:
             return len(self._order)
@@ -177,18 +176,21 @@ class _Files:
                 root = self._root_of.get(row.session_id or "")
                 if root is not None:
                     self._sum(root).add(short_call(row, self._prices), is_root=root == row.session_id)
-            if page:
-                self._calls_before = page[-1][0]
-            if since_ms is None or not page or row.start_timestamp_ms < since_ms:
+            if not page:
+                return
+            self._calls_before, oldest = page[-1]
+            if since_ms is None or oldest.start_timestamp_ms < since_ms:
                 return
 
-    def _read_tools(self, store: Store) -> None:
+    def _read_tools(self, store: Store) -> bool:
+        """Some of them; True once all are read."""
         page = store.scan(TOOLS, start=self._tools_from or (), limit=_CALLS_READ)
         for _, row in page:
             root = self._root_of.get(row.session_id or "")
             if root is not None:
                 self._sum(root).tally.add_tool(row)
         self._tools_from = (*page[-1][0], 0) if len(page) == _CALLS_READ else None
+        return self._tools_from is None
 
     def _looked_up(self, store: Store, recording: str, family: _Family) -> Entry:
         found = _Sum()

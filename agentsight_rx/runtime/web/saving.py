@@ -11,14 +11,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
-from typing import Literal, TypeAlias, get_args
 
 from ...core.errors import StoreError
 from ...view.page import PageError
 from .recordings import Recordings
 
-_Form: TypeAlias = Literal["html", "atif", "csv", "parquet", "har", "otlp", "perfetto", "jsonl", "snapshot"]
-_FORMS: tuple[str, ...] = get_args(_Form)
+FORMS = ("html", "atif", "csv", "parquet", "har", "otlp", "perfetto", "jsonl", "snapshot")
 _OF_SESSION = ("html", "atif", "csv", "parquet")
 _TABLES = ("csv", "parquet")
 _ERROR = "agentsight-rx: error: "
@@ -37,8 +35,8 @@ class Saving:
         Raises PageError.
         """
         form = given.get("format", "")
-        if form not in _FORMS:
-            raise PageError(f"format={form[:40]!r} is no format; the formats are {', '.join(_FORMS)}", 400)
+        if form not in FORMS:
+            raise PageError(f"format={form[:40]!r} is no format; the formats are {', '.join(FORMS)}", 400)
         made = folder / "made"
         words = ["--db", self._path(recording), "--format", form, "--output", str(made)]
         words += [f"--session={given['session']}"] if form in _OF_SESSION and given.get("session", "-") != "-" else []

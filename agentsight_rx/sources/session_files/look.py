@@ -70,7 +70,7 @@ class Look:
         self.paths = found.keys()
         self.files = [each for each in found.values() if each.changed_ns >= since_ns]
         self.folders = listing.folders | {os.path.dirname(os.path.join(each.root, each.inside)) for each in self.files}
-        self.places = set() if given else {place for agent in agents for place in home.places(agent)}
+        self.places = set[str]() if given else {place for agent in agents for place in home.places(agent)}
         self.skipped = listing.skipped + databases.skipped
         self._roots = listing.roots
         self._databases = databases.listed

@@ -34,8 +34,8 @@ class Served:
         return self.http.get(f"/api/v1/{path}").json()
 
     def ended(self) -> Any:
-        assert self.imports._reader is not None
-        self.imports._reader.join()
+        assert self.imports.reader is not None
+        self.imports.reader.join()
         return self.get("past")
 
 

@@ -105,7 +105,8 @@ def edits_of(text: str, path: str, /) -> list[Edit]:
     if "*** Begin Patch" in patch:
         return list(_of_patch(patch, path))
     several = members.get("edits")
-    parts = [each for each in several if isinstance(each, dict)] if isinstance(several, list) else [members]
+    listed = cast("list[object]", several) if isinstance(several, list) else [members]
+    parts = [cast("Mapping[str, Any]", each) for each in listed if isinstance(each, dict)]
     return [edit for part in parts if (edit := _edit(part)) is not None]
 
 

@@ -82,13 +82,17 @@ def test_sessions_of_two_stores_are_compared(home: Path, capsys: pytest.CaptureF
     assert "Both runs are from the agent's own file: their programs, files and hosts are not known" in markdown
 
 
+def _refused(path: object, mode: int) -> bool:
+    return False
+
+
 def test_what_cannot_be_read_is_named(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     ended(capsys, "import")
     broken = past(home).with_name("agentsight-broken.lmdb")
     broken.write_bytes(b"no store")
     said = ended(capsys, "report", "sessions", "--text").stdout
     assert f"! not read: {broken} is not a store" in " ".join(said.split())
-    monkeypatch.setattr(os, "access", lambda *_: False)  # as for a user without rights
+    monkeypatch.setattr(os, "access", _refused)  # as for a user without rights
     lines = ended(capsys, "report", "tokens", "--text").stdout.splitlines()
     of_root = "! 1 recording belongs to root, and can be read by it: sudo agentsight-rx report tokens"
     assert (of_root in lines) == (broken.stat().st_uid == 0)
