@@ -160,7 +160,7 @@ fi
 
 # The OpenTelemetry collector in the package rotel needs libpython, the driver of browsers in the package playwright libatomic. Of
 # the programs that start podman's containers, runc also knows machines that have both versions of control groups.
-set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core git groff-base libatomic1 libpython3-dev podman runc tmux
+set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core git golang-go groff-base libatomic1 libpython3-dev podman runc tmux
 
 cd "$ROOT"
 export PATH=$VENV/bin:$PATH
