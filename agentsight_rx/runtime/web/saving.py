@@ -19,7 +19,7 @@ from .recordings import Recordings
 FORMS = ("html", "atif", "csv", "parquet", "har", "otlp", "perfetto", "jsonl", "snapshot")
 _OF_SESSION = ("html", "atif", "csv", "parquet")
 _TABLES = ("csv", "parquet")
-_ERROR = "agentsight-rx: error: "
+_ERROR = "Error: "
 
 
 class Saving:
