@@ -59,7 +59,7 @@ class Counted(Machine[Readline | Loss, Readline], Checkpointed[Total]):
         return [replace(event, command=f"{event.command} is number {self.state.events}")]
 
     def finish(self) -> list[Readline]:
-        return [Readline(Origin(1, 1), f"{self.state.events} in all")] if self.state.events else []
+        return [Readline(Origin(100 * STEP_NS, 1), f"{self.state.events} in all")] if self.state.events else []
 
 
 def said(window: Any) -> Readline:
@@ -80,8 +80,9 @@ def windows(source: Stream[Readline]) -> Stream[Any]:
 
 
 def merged(source: Stream[Readline]) -> Stream[Any]:
+    """Two sources, of which either may be read first: the second is within what `merge` waits for."""
     shared = source.share()
-    late = of(lines(7, begin=20), time_of=time_of, name="second").pipe(op.each(Counted, name="others"))
+    late = of(lines(7, begin=58), time_of=time_of, name="second").pipe(op.each(Counted, name="others"))
     return merge(shared.pipe(op.each(Counted)), late, shared.pipe(op.keep(lambda event: event.origin.pid == 1)))
 
 
