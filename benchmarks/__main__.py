@@ -21,6 +21,7 @@ from benchmarks import (
     hostile,
     keyed,
     otel,
+    past,
     pipeline,
     redaction,
     ring,
@@ -59,6 +60,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "churn": churn.rows,
     "otel": otel.rows,
     "cluster": cluster.rows,
+    "past": past.rows,
 }
 
 

@@ -143,8 +143,11 @@ class Places:
         self._encoded[state.path] = Raw(msgspec.msgpack.encode(state))
 
     def new(self, look: Look) -> list[AgentFile]:
-        """What there is to read, the newest first."""
-        return sorted(filter(self._has_more, look.files), key=lambda file: -file.changed_ns)
+        """
+        What there is to read, the oldest first: a session that goes on from another one, and has its calls again, adds its own
+        alone, and the answers that are still written are the last that were read.
+        """
+        return sorted(filter(self._has_more, look.files), key=lambda file: file.changed_ns)
 
     def _has_more(self, file: AgentFile) -> bool:
         known = self._known.get(file.path)

@@ -1,5 +1,5 @@
 """
-Session files of agents -> SessionEntry events: the newest file first, each line once, also where the program was killed.
+Session files of agents -> SessionEntry events: the oldest file first, each line once, also where the program was killed.
 
 Longer than 300 lines because files and sessions of databases are read by one reader, which goes on where it was.
 """

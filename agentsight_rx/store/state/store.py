@@ -108,17 +108,23 @@ def encode_writes(writes: Sequence[Write], /, *, packed: bool = True) -> Encoded
     """Of several writes to a key the last one counts. `packed`: packed tables are kept in blocks."""
     made = Encoded({}, {})
     rows, encode = made.rows, _encoder.encode
+    last: dict[Table[Any], dict[Key, Write]] = {}  # a row changes several times between two commits
     for write in writes:
         table, key, value = write.table, write.key, write.value
         removed = type(write) is not Put
         if packed and table.packed:
-            change = Change(None) if removed else Change(encode(value), table.head(value))
-            made.packed.setdefault(table, {})[encode_key(key)] = change
+            last.setdefault(table, {})[key if isinstance(key, tuple) else (key,)] = write
         elif table.indexes and not (removed and value is None):
             table.add_rows(key, value, None if removed else encode(value), to=rows)
         else:
             rows[table.key(key)] = None if removed else encode(value)
+    for table, changed in last.items():
+        made.packed[table] = {encode_key(key): _change(table, write) for key, write in changed.items()}
     return made
+
+
+def _change(table: Table[Any], write: Write) -> Change:
+    return Change(_encoder.encode(write.value), table.head(write.value)) if type(write) is Put else Change(None)
 
 
 _encoder = msgspec.msgpack.Encoder()

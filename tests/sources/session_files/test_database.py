@@ -192,7 +192,7 @@ def test_what_cannot_be_read_is_counted(home: Path) -> None:
     write(home, INSIDE, changed(data, "update part set data = 'x{' where data like '%step-start%'"))
     events, progress = read(home)
     notes = [each.note for each in events if isinstance(each, Loss)]
-    assert [f"{home / INSIDE}#{session}: 1 values are not as opencode writes them" for session in ("ses_2", "ses_1")] == notes
+    assert [f"{home / INSIDE}#{session}: 1 values are not as opencode writes them" for session in ("ses_1", "ses_2")] == notes
     assert 2 == progress.unreadable
 
 

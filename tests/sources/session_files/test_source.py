@@ -99,12 +99,27 @@ def test_sessions_of_all_agents_are_read(home: Path) -> None:
     assert times == sorted(set(times))
 
 
-def test_the_newest_file_comes_first(home: Path) -> None:
+def test_the_oldest_file_comes_first(home: Path) -> None:
     for age, path in enumerate(sorted(FILES)):
         os.utime(home / path, (10_000 - age, 10_000 - age))
     events, _ = read(home)
     agents = [each.agent for each in events if isinstance(each, SessionEntry)]
-    assert ["claude", "codex", "gemini"] == list(dict.fromkeys(agents))
+    assert ["gemini", "codex", "claude"] == list(dict.fromkeys(agents))
+
+
+def test_a_session_that_was_copied_keeps_its_calls_whichever_name_is_first(home: Path) -> None:
+    """As of `claude --resume` of old releases: the newer file has the lines of the older one again, under its own session."""
+    path = next(home / each for each in FILES if ".claude" in each)
+    lines = path.read_bytes()
+    session = next(said["sessionId"] for line in lines.splitlines() if "sessionId" in (said := json.loads(line))).encode()
+    for name in ("0-copy", "z-copy"):
+        copy = path.with_name(f"{name}.jsonl")
+        copy.write_bytes(lines.replace(session, name.encode()))
+        os.utime(copy, (path.stat().st_mtime + 10,) * 2)
+        events, _ = read(home)
+        told = (each for each in events if isinstance(each, SessionEntry) and (each.kind, each.agent) == ("answer", "claude"))
+        assert next(told).session == session.decode()
+        copy.unlink()
 
 
 def test_only_what_was_asked_for_is_read(home: Path) -> None:
