@@ -16,7 +16,7 @@ import { Flag, Icon, Mark } from "./ui/bits";
 import { Compare } from "./ui/compare";
 import { Context } from "./ui/context";
 import { Conversation } from "./ui/conversation";
-import { Banner, Facts, Reads, Top, Verdict, Whole } from "./ui/head";
+import { Banner, Facts, Others, Reads, Top, Verdict, Whole } from "./ui/head";
 import { Files } from "./ui/files";
 import { FirstRun } from "./ui/first";
 import { Health } from "./ui/health";
@@ -83,6 +83,7 @@ function Session({ head }: { head: Head }): JSX.Element {
         {head.title ? <p class="task cap">{head.title}</p> : null}
         <Verdict clauses={clauses.length ? clauses : [{ text: running.value ? "Waiting for the first request to a model." : "Nothing was seen." }]} />
         <Whole head={head} />
+        <Others head={head} />
         {head.halt ? <Halted halt={head.halt} /> : null}
         {first ? null : head.strip?.n.length ? <Turns key={`${head.recording}/${head.id}`} strip={head.strip} window={head.window ?? 0} /> : null}
         {first || head.id === "-" && !head.numbers?.calls ? null : <Facts head={head} />}

@@ -5,7 +5,7 @@ export interface ListRow {
   id: string; recording: string; agent: string; start_ms: number; end_ms: number; live?: boolean; model?: string; title?: string;
   step?: string; turns?: number; turn?: number; tokens?: number; usd?: number | null; unpriced?: number; left?: number | null; missing?: number; failed?: number;
   failed_tools?: number; files?: number; waiting?: number; stopped?: boolean; project?: string; branch?: string; file?: boolean; recorded?: boolean;
-  compared?: number; found?: number; nth?: number; same?: number;
+  compared?: number; found?: number; nth?: number; same?: number; recordings?: string[];
 }
 export interface StepOf { n: number; kind: string; target?: string; said?: string; bad?: boolean; times?: number }
 export interface OnlyOne { title: string; text: string; usd?: number | null }
@@ -62,7 +62,7 @@ export interface Head {
   id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; agent_version?: string; title?: string; model?: string;
   models?: string[]; cwd?: string; container?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
   below?: [number, number][]; from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
-  reads?: Read[]; cut?: boolean; more?: string[]; version?: number; alerts?: AlertColumns; halt?: Halt | null; export?: string;
+  reads?: Read[]; cut?: boolean; more?: string[]; version?: number; alerts?: AlertColumns; halt?: Halt | null; export?: string; others?: string[];
 }
 export interface Text { text: string; more?: boolean }
 export interface Gap { what: string; why: string; stage?: string; since_ms?: number; do?: string }

@@ -23,9 +23,9 @@ from ...store.rows.tables import CALLS, RUNS, SESSIONS, TOOLS
 from ...store.state import Key, Store
 from ...view.page import PageError, Picture
 from ...view.page.head import agent_title
-from ...view.page.rail import entries_in, sessions_once
+from ...view.page.rail import Part, entries_in, entry_of_parts, sessions_once
 from ...view.queries.calls.costs import PricedCall, short_call
-from ...view.queries.reading import rows_of, selected
+from ...view.queries.reading import rows_of, selected, session_of
 from ...view.queries.selection import Selection
 from ...view.queries.sessions.listing import ORDERS, SOURCES, Choice, Entry, Tally
 from .recordings import Listed, Recordings
@@ -236,10 +236,17 @@ class Lists:
         self._kinds: dict[str, bool] = {}  # whether a recording that has a run is of files
         self._parts: tuple[tuple[Entry, ...], ...] = ()
         self._once: tuple[Entry, ...] = ()
+        self._whole: Recent[str, tuple[tuple[Entry, ...], Entry]] = Recent(_RECORDINGS)  # of several recordings, by session
 
     def files(self) -> str:
         """The id of the newest store of agents' own files; "" where there is none."""
         return next(iter(self._files), "")
+
+    def others(self, recording: str, session: str, /) -> tuple[str, ...]:
+        """The other recordings that have this session."""
+        known = self._whole.get(session)
+        names = known[1].row.recordings if known is not None else ()
+        return tuple(each for each in names if each != recording) if recording in names else ()
 
     def versions(self) -> dict[str, int]:
         """Of the recordings that were read, the version that was."""
@@ -276,8 +283,29 @@ class Lists:
     def _joined(self, parts: tuple[tuple[Entry, ...], ...]) -> tuple[Entry, ...]:
         if parts != self._parts:
             self._parts = parts
-            self._once = tuple(sessions_once(entry for part in parts for entry in part))
+            self._once = tuple(sessions_once((entry for part in parts for entry in part), self._of_parts))
         return self._once
+
+    def _of_parts(self, entries: list[Entry]) -> Entry:
+        """Several recordings have a session; where one of them cannot be read any more, the fullest of its rows stands."""
+        key, id = tuple(entries), entries[0].row.id
+        known = self._whole.use(id)
+        if known is not None and known[0] == key:
+            return known[1]
+        try:
+            parts = [part for each in entries if (part := self._part(each)) is not None]
+        except (KeyError, StoreError, PageError):
+            parts = []
+        if len(parts) < len(entries):
+            return max(entries, key=lambda each: each.row.turns)
+        made = entry_of_parts(parts, entries)
+        self._whole.put(id, (key, made))
+        return made
+
+    def _part(self, entry: Entry) -> Part | None:
+        picture = self._glances.glance(entry.row.recording)
+        row = session_of(picture.store, entry.row.id)
+        return None if row is None else Part(picture, row, entry.row.recording)
 
     # -- recordings ----------------------------------------------------------------------------------------------------
 

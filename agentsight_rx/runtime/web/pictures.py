@@ -21,7 +21,7 @@ from ...view import AlertRow
 from ...view.page import PageError, Picture, answer
 from ...view.page.alert_shapes import AlertLine, AlertList
 from ...view.page.alerts import alert_page, line_of, loud_of
-from ...view.page.head import part_of
+from ...view.page.head import Head, part_of
 from ...view.page.machine import Machine, RecorderLine, Watched, line_of_recorder, machine_of, reason_of
 from ...view.page.picture import WHOLE
 from ...view.page.rail import alerts_once, flagged
@@ -131,7 +131,8 @@ class Pictures:
             try:
                 picture = self._picture(recording)
                 picture.decisions = self._deciding.now()
-                return answer(picture, recording, path, given)
+                found = answer(picture, recording, path, given)
+                return replace(found, others=self._lists.others(recording, found.id)) if isinstance(found, Head) else found
             except StoreError as error:
                 self._kept.pop(recording, None)
                 raise _gone(recording, error) from error

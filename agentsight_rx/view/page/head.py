@@ -92,6 +92,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
     Everything above the tabs. `from_turn`: the strip begins behind so many turns that the page has already. `below`: the
     numbers of the turns of sub-agents, each with the turn that shows it. `cut`: the turns and their numbers are of the newest
     calls. `more`: the tabs of which only the newest rows were counted. `export`: the command that makes files of it.
+    `others`: the recordings that have more of the session, as the list of all sessions knows them.
     """
 
     id: str
@@ -126,6 +127,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
     alerts: AlertColumns = AlertColumns()
     halt: Halt | None = None
     export: str = ""
+    others: tuple[str, ...] = ()
 
 
 def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int = 0) -> Head:

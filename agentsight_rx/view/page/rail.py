@@ -1,9 +1,13 @@
-"""A recording -> one short row for each of its sessions, the newest first."""
+"""
+A recording -> one short row for each of its sessions, the newest first.
+
+Longer than 300 lines because the rows, what counts once among them, and what the page asks of one are a list and its parts.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 from urllib.parse import unquote
 
@@ -15,6 +19,7 @@ from ..queries.calls.costs import priced, seller_of
 from ..queries.calls.raw import raw_body, raw_call
 from ..queries.decided import is_waiting
 from ..queries.sessions.listing import Entry, ListRow, Tally, without_twins
+from ..queries.sessions.once import Counted
 from .alert_shapes import AlertLine
 from .alerts import alert_of, alerts_of
 from .bodies import body_of_call, body_of_tool, call_named, diff_of
@@ -80,29 +85,24 @@ def row_of(picture: Picture, row: SessionRow, recording: str, /) -> ListRow:
     return entry_of_session(picture, row, recording).row
 
 
+class Part(NamedTuple):
+    """A session, as one recording has it."""
+
+    picture: Picture
+    row: SessionRow
+    recording: str
+
+
 def entry_of_session(picture: Picture, row: SessionRow, recording: str, /) -> Entry:
     """The same, with what only the sums need. What the agent's own file alone has counts too."""
+    part = Part(picture, row, recording)
+    made = _summed([part])
     work = picture.work(row.id)
     threads = threads_of(row.id, work)
     last = next((call for call in reversed(threads.main) if call.total_tokens), None)
     window = picture.prices.window_of(seller_of(last), last.response_model or last.model) if last else None
     steps = newest_plan(work.tools)
     doing = next((at for at, (_, state) in enumerate(steps) if state == "doing"), len(steps) - 1)
-    twin = picture.healths.twin(row)
-    only_in_file = [priced(call, picture.prices) for call in (twin.calls if twin else ())]
-    tally = Tally()
-    for call in (*work.calls, *only_in_file):
-        tally.add(call)
-    for tool in work.tools:
-        tally.add_tool(tool)
-    made = tally.entry(
-        row if twin is None else twin.row,
-        recording,
-        agent_title(row),
-        turns=len(threads.main) + sum(call.agent_id is None for call in only_in_file),
-        agreement=twin.agreement if twin else None,
-        said=twin.said.id if twin else "",
-    )
     listed = replace(
         made.row,
         live=picture.is_live(row.id),
@@ -112,6 +112,60 @@ def entry_of_session(picture: Picture, row: SessionRow, recording: str, /) -> En
         missing=wholeness_of(picture.healths.of(row)).missing,
     )
     return replace(made, row=listed)
+
+
+def entry_of_parts(parts: Sequence[Part], entries: Sequence[Entry], /) -> Entry:
+    """
+    One entry in place of those of several recordings, in the order in which they count: each call and tool counts once. Its
+    address is the recording that goes on, else the one with most turns.
+    """
+    newest = max(entries, key=lambda each: (each.row.live, each.row.turns, each.row.tokens, -each.row.start_ms))
+    apart = _fullest([_seen(each) for each in entries])
+    made, row = _summed(parts), newest.row
+    missing = sum(each.row.missing for each in entries if _seen(each) in apart)
+    names = tuple(part.recording for part in parts)
+    turn = max(each.row.turn for each in entries)
+    listed = replace(made.row, recording=row.recording, live=row.live, step=row.step, turn=turn, left=row.left)
+    return replace(made, row=replace(listed, missing=missing, recordings=names))
+
+
+def _summed(parts: Sequence[Part]) -> Entry:
+    first = parts[0]
+    counted, tally, tools = Counted(), Tally(), set[str]()
+    turns = failed = failed_tools = 0
+    for at, part in enumerate(parts):
+        work = part.picture.work(part.row.id)
+        new = [call for call in work.calls if call not in counted] if at else work.calls
+        main = {call.id for call in threads_of(part.row.id, work).main}
+        turns += sum(call.id in main for call in new)
+        failed += sum(call.status == "error" for call in new) if at else 0
+        for call in new:
+            tally.add(call)
+        if len(parts) > 1:
+            counted.add(new)
+        for tool in work.tools:
+            if at and tool.tool_call_id in tools:
+                continue
+            tally.add_tool(tool)
+            failed_tools += at > 0 and tool.status == "failed"
+        tools |= {tool.tool_call_id for tool in work.tools if tool.tool_call_id}
+    twin = first.picture.healths.twin(first.row)
+    for only_in_file in twin.calls if twin else ():
+        if only_in_file not in counted:
+            tally.add(priced(only_in_file, first.picture.prices))
+            turns += only_in_file.agent_id is None
+            failed += only_in_file.status == "error"
+    whole = first.row if twin is None else twin.row
+    row = replace(
+        whole,
+        start_timestamp_ms=min(whole.start_timestamp_ms, *(part.row.start_timestamp_ms for part in parts)),
+        end_timestamp_ms=max(whole.end_timestamp_ms or 0, *(part.row.end_timestamp_ms or 0 for part in parts)) or None,
+        failed_calls=first.row.failed_calls + failed,
+        failed_tools=whole.failed_tools + failed_tools,
+        model_ms=sum(part.row.model_ms for part in parts),
+    )
+    agreement, said = (twin.agreement, twin.said.id) if twin else (None, "")
+    return tally.entry(row, first.recording, agent_title(row), turns=turns, agreement=agreement, said=said)
 
 
 # -- answers -------------------------------------------------------------------------------------------------------
@@ -243,17 +297,21 @@ class _Seen(NamedTuple):
     much: tuple[int, ...]
 
 
-def sessions_once(entries: Iterable[Entry], /) -> list[Entry]:
+def sessions_once(entries: Iterable[Entry], joined: Callable[[list[Entry]], Entry], /) -> list[Entry]:
     """
-    `record` and `watch` beside it each have all of a session in their own store. Where the times overlap it counts once, as the
-    recording with more turns has it. A session that was continued later counts in each. So does what has no session. What an
-    agent's own file has of a recorded session is the same one.
+    `record` and `watch` beside it each have all of a session in their own store, and a session may go on in a later recording:
+    it is one, which `joined` makes of them. What has no session counts in each. What an agent's own file has of a recorded
+    session is the same one.
     """
     found = without_twins(list(entries))
-    times = Counter(entry.row.id for entry in found)
-    several = [entry for entry in found if times[entry.row.id] > 1]  # as a rule few of them
-    kept = {id(entry) for entry in _once(several, _seen)}
-    return [entry for entry in found if times[entry.row.id] == 1 or id(entry) in kept]
+    several = Counter(entry.row.id for entry in found if entry.row.id != WHOLE)
+    parts: dict[str, list[Entry]] = {}
+    for entry in found:
+        if several[entry.row.id] > 1:
+            parts.setdefault(entry.row.id, []).append(entry)
+    first = {id: some[0] for id, some in parts.items()}
+    whole = {id: joined(some) for id, some in parts.items()}
+    return [whole.get(entry.row.id, entry) for entry in found if entry.row.id not in first or entry is first[entry.row.id]]
 
 
 def _seen(entry: Entry) -> _Seen:

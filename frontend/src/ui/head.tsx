@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { go, place } from "../address";
+import { go, href, place } from "../address";
 import type { Clause, Head, Numbers } from "../shapes";
 import { reopened } from "../source";
 import { ended, gone, leftOut, locked, now, printing, retry, running, stale } from "../state";
@@ -121,6 +121,18 @@ export function Whole({ head }: { head: Head }): JSX.Element {
     <p class="whole">
       <Mark />
       <span><b>{live ? "Nothing lost so far." : whole.hooked ? "Nothing is missing of what breakpoints show." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : whole.hooked ? `Seen ${whole.hooked}.` : whole.records ? `All ${count(whole.records)} records of the kernel arrived, and every program with traffic was read.` : "Every stage counted its input and its output, and none lost anything."} {agreement(whole)}</span>
+    </p>
+  );
+}
+
+// A session of several recordings is one in the list, and this page has the part of one recording.
+export function Others({ head }: { head: Head }): JSX.Element | null {
+  if (!head.others?.length) return null;
+  const to = (recording: string): string => href({ recording, session: head.id, tab: "conversation", turn: 0, row: "", q: "", from: 0, to: 0 });
+  return (
+    <p class="soft">
+      This session is also in {head.others.length === 1 ? "the recording" : "the recordings"}{" "}
+      {head.others.map((each, at) => <>{at ? ", " : ""}<a href={to(each)}><T text={each} /></a></>)}. What you see is the part of this one; the list of all sessions has the sums, each call once.
     </p>
   );
 }

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agentsight_rx.events import Usage
 from agentsight_rx.events.tokens import counts_of
@@ -179,19 +180,39 @@ _STARTED = st.tuples(st.sampled_from("abcd"), st.integers(1, 30), st.integers(1,
 _SOME = st.lists(_STARTED, min_size=1, max_size=4, unique_by=lambda each: each[0])
 
 
-@given(_SOME, _SOME)
+@given(_SOME, _SOME, _SOME)
 @settings(max_examples=60, deadline=None)
-def test_the_page_sums_what_reports_sum(seen: list[tuple[str, int, int]], said: list[tuple[str, int, int]]) -> None:
-    begins = {id: at for id, at, _ in said}
-    recording = store(*(session(id, begins.get(id, at), calls, "view") for id, at, calls in seen))
-    past = store(*(session(*each) for each in said), seen_by=SAID)
-    stores = Stores(run=recording, past=past)
+def test_the_page_sums_what_reports_sum(
+    seen: list[tuple[str, int, int]], later: list[tuple[str, int, int]], said: list[tuple[str, int, int]]
+) -> None:
+    """Of two recordings, which may both have a session, or parts of it, and of the agent's own file."""
+    begins = {id: at for id, at, _ in (*said, *later)}
+    recordings = [store(*(session(id, begins.get(id, at), n, "view") for id, at, n in each)) for each in (later, seen)]
+    past = store(*((session(id, begins[id], n)) for id, _, n in said), seen_by=SAID)
+    stores = Stores(later=recordings[0], run=recordings[1], past=past)
     while stores.pictures.rail(limit=50).left:
         pass
     day = datetime.date(1970, 1, 1)
     sums = stores.pictures.sums(Choice(), When(day, datetime.UTC), by="cost")
-    once = Once([Place(recording)], Place(past))
+    once = Once([Place(each) for each in recordings], Place(past))
     (group,) = tokens_of(once, PRICES, group_by="provider")
     rows = {row["id"]: (row["turns"], row["tokens"]) for row in stores.rows()}
     assert rows == {each.row.id: (each.row.calls, each.row.total_tokens) for each in once.sessions()}
-    assert (sums.tokens, round(sums.usd, 9)) == (group.total_tokens, round(float(group.cost.usd or 0), 9))
+    assert (sums.sessions, sums.tokens) == (len(rows), group.total_tokens)
+    assert round(sums.usd, 4) == round(float(group.cost.usd or 0), 4)
+
+
+def test_a_session_that_goes_on_in_another_recording_is_one_row() -> None:
+    first = store(session("a", 1, 3, "view"), session("b", 1, 1, "view"))
+    whole, *rest = [row for row in session("a", 1, 5, "view") if not row.id.endswith(("-0", "-1", "-2"))]
+    assert isinstance(whole, SessionRow)
+    goes_on = replace(whole, start_timestamp_ms=MINUTE + 3000, calls=2)
+    stores = Stores(later=store([goes_on, *rest]), first=first)
+    a, b = sorted(stores.rows(), key=lambda row: row["id"])
+    assert (5, 5500, 5, ("later", "first"), "first") == tuple(
+        a[name] for name in ("turns", "tokens", "files", "recordings", "recording")
+    )
+    assert ("first", ()) == (b["recording"], b["recordings"])
+    heads: list[Any] = [stores.pictures.answer(name, "session/a", {}) for name in ("first", "later")]
+    assert [("later",), ("first",)] == [head.others for head in heads]
+    assert 2 == stores.pictures.sums(Choice(), When(datetime.date(1970, 1, 1), datetime.UTC), by="cost").sessions

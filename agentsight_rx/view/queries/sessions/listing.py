@@ -33,7 +33,8 @@ class ListRow(Struct, frozen=True, omit_defaults=True):
     A session as the lists have it. `id` and `recording` are its address. `usd` is the known part of its cost, `unpriced` calls
     have no price. `left`: of the context window, 0 to 1. `missing`: how many things. `files`: of which its tools asked for a
     change. `file`: the agent has a file of it, and where it was recorded too `found` of its `compared` calls are in that.
-    `nth` of the `same` sessions with its title and project. `flagged` gives it the alerts that wait now.
+    `nth` of the `same` sessions with its title and project. `recordings`: all that have it, where several do. `flagged` gives
+    it the alerts that wait now.
     """
 
     id: str
@@ -65,6 +66,7 @@ class ListRow(Struct, frozen=True, omit_defaults=True):
     found: int = 0
     nth: int = 0
     same: int = 0
+    recordings: tuple[str, ...] = ()
 
     @property
     def is_known(self) -> bool:

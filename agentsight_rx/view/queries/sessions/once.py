@@ -7,7 +7,7 @@ it has. A session of two recordings, as of `record` beside `watch`, is one too: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -25,6 +25,8 @@ from ..selection import Selection
 
 if TYPE_CHECKING:
     from .twins import Twins
+
+_APART_MS = 1000  # between two recorders' times of one call
 
 
 class Place(Struct, frozen=True):
@@ -61,6 +63,33 @@ class _Found(Struct):
         return [row for _, row in self.seen] + ([self.said] if self.said else [])
 
 
+class Counted:
+    """
+    The calls of the stores before: by the ids of their answers, else by session, model, counts and time, which two recorders
+    measure a little apart.
+    """
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self._times: dict[tuple[object, ...], list[int]] = {}
+
+    def __contains__(self, row: CallRow) -> bool:
+        if row.response_id:
+            return row.response_id in self._ids
+        return any(abs(row.start_timestamp_ms - each) <= _APART_MS for each in self._times.get(_shape(row), ()))
+
+    def add(self, rows: Iterable[CallRow]) -> None:
+        for row in rows:
+            if row.response_id:
+                self._ids.add(row.response_id)
+            else:
+                self._times.setdefault(_shape(row), []).append(row.start_timestamp_ms)
+
+
+def _shape(row: CallRow) -> tuple[object, ...]:
+    return row.conversation_id or row.session_id, row.model, row.status, *counts_of(row.usage).values()
+
+
 class Once:
     """`recordings` in the order in which they count, and the store of the agents' own files."""
 
@@ -87,21 +116,21 @@ class Once:
         The calls of the selections for which `where` holds, each with its store, store by store; with a limit the newest so
         many of each. A call that the agent's own file adds to a recorded session has the id of that session.
         """
-        known: set[str] = set()
+        known = Counted()
         several = len(self.places) > 1
         for place in self._recordings:
-            new: set[str] = set()
+            new: list[CallRow] = []
             for row in self._of(place, where, limit):
-                if row.response_id is None or row.response_id not in known:
+                if row not in known:
                     yield place.store, row
-                if several and row.response_id:
-                    new.add(row.response_id)
-            known |= new
+                if several:
+                    new.append(row)
+            known.add(new)
         if self._past is None:
             return
         twins = {each.said.id: each for each in self._recorded if each.said} if several else {}
         for row in self._of(self._past, lambda row: row.session_id not in twins and (where is None or where(row)), limit):
-            if row.response_id is None or row.response_id not in known:
+            if row not in known:
                 yield self._past.store, row
         for each in twins.values():
             rows = (row for row in self._only_said(each, known) if where is None or where(row))
@@ -176,26 +205,29 @@ class Once:
         row = replace(twin.row, calls=seen.calls, failed_calls=seen.failed_calls, **counts_of(seen.usage))
         return OneSession(_with_calls(row, new, found.rows), (_known_by(seen), SAID), at=at, agreement=twin.agreement)
 
-    def _new_calls(self, found: _Found) -> tuple[list[CallRow], set[str]]:
-        """The calls that later recordings add to the first one, and the ids of the answers in all of them."""
+    def _new_calls(self, found: _Found) -> tuple[list[CallRow], Counted]:
+        """The calls that later recordings add to the first one, and those of all of them."""
         first, *others = found.seen
-        known = {row.response_id or "" for row in self._calls(*first)} if others else set[str]()
+        known = Counted()
+        if others:
+            known.add(self._calls(*first))
         new: list[CallRow] = []
         for at, row in others:
-            new += (call for call in self._calls(at, row) if call.response_id not in known)
-            known |= {call.response_id or "" for call in new}
-        return new, known - {""}
+            more = [call for call in self._calls(at, row) if call not in known]
+            known.add(more)
+            new += more
+        return new, known
 
     def _calls(self, at: int, row: SessionRow) -> Iterator[CallRow]:
         mine = Selection(sessions=frozenset((row.id,)))
         return selected(self._recordings[at].store, CALLS, mine, where=lambda call: call.twin is None)
 
-    def _only_said(self, found: _Found, known: set[str]) -> Iterator[CallRow]:
+    def _only_said(self, found: _Found, known: Counted) -> Iterator[CallRow]:
         """The calls that the agent's own file alone has, as calls of the session that was recorded."""
         at, seen = found.seen[0]
         twin = self._twins.of(self._recordings[at].store, seen) if self._twins else None
         for row in twin.calls if twin else ():
-            if row.response_id is None or row.response_id not in known:
+            if row not in known:
                 yield replace(row, session_id=seen.id)
 
 

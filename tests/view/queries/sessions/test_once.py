@@ -90,3 +90,17 @@ def test_the_newest_of_each_store() -> None:
     assert [row.id for _, row in Once([Place(store)]).calls(limit=1)] == ["a-3"]
     assert [each.row.id for each in Once([], Place(past)).sessions()] == ["t"]
     assert list(Once([], Place(past)).rows) == ["t"]
+
+
+def test_a_call_without_an_id_counts_once_over_recordings_and_as_often_as_one_has_it() -> None:
+    """Failed calls and some providers' answers have no id; two recorders measure the time of a call a little apart."""
+    first = [replace(call("a", number), response_id=None) for number in (1, 2, 2)]
+    first[2] = replace(first[2], id="a-again")
+    second = [replace(each, id=f"b-{each.id}", start_timestamp_ms=each.start_timestamp_ms + 300) for each in first]
+    later = replace(second[0], id="b-later", start_timestamp_ms=9 * MINUTE)
+    other = replace(second[0], id="b-other", session_id="t")
+    stores = recorded(_summed(session(2), *first), *first), recorded(_summed(session(2), *second), *second, later, other)
+    once = Once([Place(each) for each in stores])
+    assert ["a-1", "a-2", "a-again", "b-later", "b-other"] == sorted(row.id for _, row in once.calls())
+    (one,) = once.sessions()
+    assert one.row.calls == 4
