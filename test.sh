@@ -38,6 +38,11 @@
 #   have an environment of their own (1 GB, kept in .setup/cluster).
 set -euo pipefail
 
+if [[ ${1-} == --help ]]; then
+  sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
+  exit
+fi
+
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scripts/setup.sh"
 [[ -w $ROOT ]] || {
   say "the checks and tests write into $ROOT, which this user cannot: run them in a copy of your own"
