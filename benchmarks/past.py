@@ -18,7 +18,7 @@ from agentsight_rx.runtime.importing import import_run
 from agentsight_rx.sources.session_files.look import Progress, TranscriptsOptions
 from benchmarks.timing import Case, Row, Work, measure
 
-__all__ = ["rows", "written"]
+__all__ = ["rows"]
 
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _SIZE = 50_000_000  # bytes, in files of about 100 kB
@@ -29,7 +29,7 @@ def rows(rounds: int, scale: float = 1.0) -> list[Row]:
     folder = Path(tempfile.mkdtemp(prefix="past-"))
     try:
         home = folder / "home"
-        files = written(home, size=int(_SIZE * scale))
+        files = _written(home, size=int(_SIZE * scale))
         size = sum(file.stat().st_size for file in files)
         lines = sum(file.read_bytes().count(b"\n") for file in files)
         store = folder / "full.lmdb"
@@ -66,7 +66,7 @@ def _imported(home: Path, path: Path) -> None:
 # -- files of Claude Code ------------------------------------------------------------------------------------------
 
 
-def written(home: Path, *, size: int, seed: int = 1) -> list[Path]:
+def _written(home: Path, *, size: int, seed: int = 1) -> list[Path]:
     """About `size` bytes of Claude Code's session files below `home`; their texts are this Python's own library."""
     made: list[Path] = []
     chosen = random.Random(seed)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Sequence
-from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -86,7 +85,6 @@ class _RemoveAuth(Kernel[Event, Event]):
         self._site = site
         self._redactor = redactor
         self._text = redactor.short
-        self._clear_entry: tuple[str, ...] = ()  # what the last entry has of `_REPEATED`, where no secret is in it
         self._heads = Heads(redactor)  # no state either
         self._resent = Resent()  # no state: without it the same secrets are found
         self._connections = Connections()
@@ -331,13 +329,7 @@ class _RemoveAuth(Kernel[Event, Event]):
         return _with(event, command=mask_command(event.command, self._redactor))
 
     def _entry(self, event: SessionEntry) -> SessionEntry:
-        repeated = _repeated(event)
-        made: dict[str, Any] = {name: self._text(getattr(event, name)) for name in ("id", "request_id")}
-        if repeated != self._clear_entry:
-            made |= dict(zip(_REPEATED, map(self._text, repeated), strict=True))
-            self._clear_entry = (
-                repeated if all(made[name] is text for name, text in zip(_REPEATED, repeated, strict=True)) else ()
-            )
+        made: dict[str, Any] = {name: self._text(getattr(event, name)) for name in _SHORT}
         made["text"], made["thinking"] = self._redactor.text(event.text), self._redactor.text(event.thinking)
         if event.tools:
             tools = tuple(self._call(call, cut=False) for call in event.tools)
@@ -350,9 +342,8 @@ class _RemoveAuth(Kernel[Event, Event]):
         return self._text(text) if text else text
 
 
-# Of a SessionEntry: the same in many
-_REPEATED = ("agent", "session", "thread", "model", "provider", "folder", "branch", "version", "project")
-_repeated: Callable[[SessionEntry], tuple[str, ...]] = attrgetter(*_REPEATED)
+# Of a SessionEntry
+_SHORT = ("agent", "session", "id", "request_id", "thread", "model", "provider", "folder", "branch", "version", "project")
 
 
 def _texts(event: SseMessage, datas: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ from ...store.rows.tables import CALLS, RUNS, SESSIONS, TOOLS
 from ...store.state import Key, Store
 from ...view.page import PageError, Picture
 from ...view.page.head import agent_title
-from ...view.page.rail import Part, entries_in, entry_of_parts, sessions_once
+from ...view.page.rail import Recorded, entries_in, entry_of_parts, recorded_in, sessions_once
 from ...view.queries.calls.costs import PricedCall, short_call
 from ...view.queries.reading import rows_of, selected, session_of
 from ...view.queries.selection import Selection
@@ -236,6 +236,7 @@ class Lists:
         self._kinds: dict[str, bool] = {}  # whether a recording that has a run is of files
         self._parts: tuple[tuple[Entry, ...], ...] = ()
         self._once: tuple[Entry, ...] = ()
+        self._shared: dict[str, tuple[str, ...]] = {}  # the recordings of the sessions that several have
         self._whole: Recent[str, tuple[tuple[Entry, ...], Entry]] = Recent(_RECORDINGS)  # of several recordings, by session
 
     def files(self) -> str:
@@ -244,8 +245,7 @@ class Lists:
 
     def others(self, recording: str, session: str, /) -> tuple[str, ...]:
         """The other recordings that have this session."""
-        known = self._whole.get(session)
-        names = known[1].row.recordings if known is not None else ()
+        names = self._shared.get(session, ())
         return tuple(each for each in names if each != recording) if recording in names else ()
 
     def versions(self) -> dict[str, int]:
@@ -284,6 +284,7 @@ class Lists:
         if parts != self._parts:
             self._parts = parts
             self._once = tuple(sessions_once((entry for part in parts for entry in part), self._of_parts))
+            self._shared = {entry.row.id: entry.row.recordings for entry in self._once if entry.row.recordings}
         return self._once
 
     def _of_parts(self, entries: list[Entry]) -> Entry:
@@ -302,10 +303,10 @@ class Lists:
         self._whole.put(id, (key, made))
         return made
 
-    def _part(self, entry: Entry) -> Part | None:
+    def _part(self, entry: Entry) -> Recorded | None:
         picture = self._glances.glance(entry.row.recording)
         row = session_of(picture.store, entry.row.id)
-        return None if row is None else Part(picture, row, entry.row.recording)
+        return None if row is None else recorded_in(picture, row, entry.row.recording)
 
     # -- recordings ----------------------------------------------------------------------------------------------------
 

@@ -6,9 +6,8 @@ Longer than 300 lines because the rows, what counts once among them, and what th
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from msgspec.structs import replace
@@ -19,7 +18,7 @@ from ..queries.calls.costs import priced, seller_of
 from ..queries.calls.raw import raw_body, raw_call
 from ..queries.decided import is_waiting
 from ..queries.sessions.listing import Entry, ListRow, Tally, without_twins
-from ..queries.sessions.once import Counted
+from ..queries.sessions.once import APART_MS, Counted
 from .alert_shapes import AlertLine
 from .alerts import alert_of, alerts_of
 from .bodies import body_of_call, body_of_tool, call_named, diff_of
@@ -29,9 +28,9 @@ from .event_log import RuleError, event_of, lines_of
 from .funnel import health_of
 from .head import agent_title, head_of
 from .lanes import lanes_of
-from .picture import WHOLE, Picture
+from .picture import WHOLE, Picture, Work
 from .tables import KINDS, story_of, table_of
-from .threads import failures_in, latency_in, threads_of
+from .threads import Threads, failures_in, latency_in, threads_of
 from .turns import turns_of
 from .words import context_of, newest_plan
 
@@ -76,7 +75,7 @@ def flagged(entries: Iterable[Entry], lines: Iterable[AlertLine], /) -> Iterator
 
 
 def _is_of(line: AlertLine, row: ListRow) -> bool:
-    is_then = row.start_ms - _SLACK_MS <= line.at_ms <= row.end_ms + _SLACK_MS
+    is_then = row.start_ms - APART_MS <= line.at_ms <= row.end_ms + APART_MS
     return line.recording == row.recording or (row.id != WHOLE and is_then)
 
 
@@ -85,23 +84,28 @@ def row_of(picture: Picture, row: SessionRow, recording: str, /) -> ListRow:
     return entry_of_session(picture, row, recording).row
 
 
-class Part(NamedTuple):
+class Recorded(NamedTuple):
     """A session, as one recording has it."""
 
     picture: Picture
     row: SessionRow
     recording: str
+    work: Work
+    threads: Threads
+
+
+def recorded_in(picture: Picture, row: SessionRow, recording: str, /) -> Recorded:
+    work = picture.work(row.id)
+    return Recorded(picture, row, recording, work, threads_of(row.id, work))
 
 
 def entry_of_session(picture: Picture, row: SessionRow, recording: str, /) -> Entry:
     """The same, with what only the sums need. What the agent's own file alone has counts too."""
-    part = Part(picture, row, recording)
-    made = _summed([part])
-    work = picture.work(row.id)
-    threads = threads_of(row.id, work)
+    part = recorded_in(picture, row, recording)
+    made, threads = _summed([part]), part.threads
     last = next((call for call in reversed(threads.main) if call.total_tokens), None)
     window = picture.prices.window_of(seller_of(last), last.response_model or last.model) if last else None
-    steps = newest_plan(work.tools)
+    steps = newest_plan(part.work.tools)
     doing = next((at for at, (_, state) in enumerate(steps) if state == "doing"), len(steps) - 1)
     listed = replace(
         made.row,
@@ -114,35 +118,35 @@ def entry_of_session(picture: Picture, row: SessionRow, recording: str, /) -> En
     return replace(made, row=listed)
 
 
-def entry_of_parts(parts: Sequence[Part], entries: Sequence[Entry], /) -> Entry:
+def entry_of_parts(parts: Sequence[Recorded], entries: Sequence[Entry], /) -> Entry:
     """
     One entry in place of those of several recordings, in the order in which they count: each call and tool counts once. Its
     address is the recording that goes on, else the one with most turns.
     """
-    newest = max(entries, key=lambda each: (each.row.live, each.row.turns, each.row.tokens, -each.row.start_ms))
-    apart = _fullest([_seen(each) for each in entries])
-    made, row = _summed(parts), newest.row
-    missing = sum(each.row.missing for each in entries if _seen(each) in apart)
+    rows = {_seen(each): each.row for each in entries}
+    _, row = max(rows.items(), key=lambda each: (each[1].live, each[0].much))
+    made = _summed(parts)
+    missing = sum(rows[each].missing for each in _fullest([*rows]))
     names = tuple(part.recording for part in parts)
     turn = max(each.row.turn for each in entries)
     listed = replace(made.row, recording=row.recording, live=row.live, step=row.step, turn=turn, left=row.left)
     return replace(made, row=replace(listed, missing=missing, recordings=names))
 
 
-def _summed(parts: Sequence[Part]) -> Entry:
+def _summed(parts: Sequence[Recorded]) -> Entry:
     first = parts[0]
     counted, tally, tools = Counted(), Tally(), set[str]()
     turns = failed = failed_tools = 0
     for at, part in enumerate(parts):
-        work = part.picture.work(part.row.id)
+        work = part.work
         new = [call for call in work.calls if call not in counted] if at else work.calls
-        main = {call.id for call in threads_of(part.row.id, work).main}
+        main = {call.id for call in part.threads.main}
         turns += sum(call.id in main for call in new)
         failed += sum(call.status == "error" for call in new) if at else 0
         for call in new:
             tally.add(call)
         if len(parts) > 1:
-            counted.add(new)
+            counted.join(Counted.of(new))
         for tool in work.tools:
             if at and tool.tool_call_id in tools:
                 continue
@@ -282,11 +286,6 @@ def _tab(asked: _Asked, id: str, tab: str) -> object:
 # Rows of several recordings -> the same, each once, where two recorders saw it at the same time.
 
 
-T = TypeVar("T")
-
-_SLACK_MS = 1000  # two recorders measure the time of day apart
-
-
 class _Seen(NamedTuple):
     """What a recording has of something with an id: from when to when, and how much."""
 
@@ -303,15 +302,10 @@ def sessions_once(entries: Iterable[Entry], joined: Callable[[list[Entry]], Entr
     it is one, which `joined` makes of them. What has no session counts in each. What an agent's own file has of a recorded
     session is the same one.
     """
-    found = without_twins(list(entries))
-    several = Counter(entry.row.id for entry in found if entry.row.id != WHOLE)
     parts: dict[str, list[Entry]] = {}
-    for entry in found:
-        if several[entry.row.id] > 1:
-            parts.setdefault(entry.row.id, []).append(entry)
-    first = {id: some[0] for id, some in parts.items()}
-    whole = {id: joined(some) for id, some in parts.items()}
-    return [whole.get(entry.row.id, entry) for entry in found if entry.row.id not in first or entry is first[entry.row.id]]
+    for entry in without_twins(list(entries)):
+        parts.setdefault(_seen(entry).id, []).append(entry)
+    return [some[0] if len(some) == 1 else joined(some) for some in parts.values()]
 
 
 def _seen(entry: Entry) -> _Seen:
@@ -321,22 +315,18 @@ def _seen(entry: Entry) -> _Seen:
 
 
 def alerts_once(lines: Iterable[AlertLine], /) -> list[AlertLine]:
-    """The same for alerts: the one with more deeds."""
-    return _once(
-        lines,
-        lambda line: _Seen(
-            line.id, line.recording, line.at_ms, max(line.at_ms, line.last_ms), (line.count, line.proven, -line.at_ms)
-        ),
-    )
-
-
-def _once(found: Iterable[T], seen: Callable[[T], _Seen]) -> list[T]:
-    rows = [(seen(each), each) for each in found]
+    """Of an alert that several recordings have at one time, the one with more deeds."""
+    rows = [(_of_alert(line), line) for line in lines]
     by_id: dict[str, list[_Seen]] = {}
     for one, _ in rows:
         by_id.setdefault(one.id, []).append(one)
     kept = {one for some in by_id.values() for one in _fullest(some)}
-    return [each for one, each in rows if one in kept]
+    return [line for one, line in rows if one in kept]
+
+
+def _of_alert(line: AlertLine) -> _Seen:
+    much = (line.count, line.proven, -line.at_ms)
+    return _Seen(line.id, line.recording, line.at_ms, max(line.at_ms, line.last_ms), much)
 
 
 def _fullest(some: list[_Seen]) -> list[_Seen]:
@@ -349,4 +339,4 @@ def _fullest(some: list[_Seen]) -> list[_Seen]:
 
 
 def _overlap(one: _Seen, other: _Seen) -> bool:
-    return one.start_ms <= other.end_ms + _SLACK_MS and other.start_ms <= one.end_ms + _SLACK_MS
+    return one.start_ms <= other.end_ms + APART_MS and other.start_ms <= one.end_ms + APART_MS

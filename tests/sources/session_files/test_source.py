@@ -115,7 +115,8 @@ def test_a_session_that_was_copied_keeps_its_calls_whichever_name_is_first(home:
     for name in ("0-copy", "z-copy"):
         copy = path.with_name(f"{name}.jsonl")
         copy.write_bytes(lines.replace(session, name.encode()))
-        os.utime(copy, (path.stat().st_mtime + 10,) * 2)
+        later = path.stat().st_mtime + 10
+        os.utime(copy, (later, later))
         events, _ = read(home)
         told = (each for each in events if isinstance(each, SessionEntry) and (each.kind, each.agent) == ("answer", "claude"))
         assert next(told).session == session.decode()

@@ -26,7 +26,7 @@ from ..selection import Selection
 if TYPE_CHECKING:
     from .twins import Twins
 
-_APART_MS = 1000  # between two recorders' times of one call
+APART_MS = 1000  # two recorders measure the time of day apart
 
 
 class Place(Struct, frozen=True):
@@ -73,17 +73,29 @@ class Counted:
         self._ids: set[str] = set()
         self._times: dict[tuple[object, ...], list[int]] = {}
 
+    @classmethod
+    def of(cls, rows: Iterable[CallRow], /) -> Counted:
+        made = cls()
+        for row in rows:
+            made.add(row)
+        return made
+
     def __contains__(self, row: CallRow) -> bool:
         if row.response_id:
             return row.response_id in self._ids
-        return any(abs(row.start_timestamp_ms - each) <= _APART_MS for each in self._times.get(_shape(row), ()))
+        return any(abs(row.start_timestamp_ms - each) <= APART_MS for each in self._times.get(_shape(row), ()))
 
-    def add(self, rows: Iterable[CallRow]) -> None:
-        for row in rows:
-            if row.response_id:
-                self._ids.add(row.response_id)
-            else:
-                self._times.setdefault(_shape(row), []).append(row.start_timestamp_ms)
+    def add(self, row: CallRow) -> None:
+        if row.response_id:
+            self._ids.add(row.response_id)
+        else:
+            self._times.setdefault(_shape(row), []).append(row.start_timestamp_ms)
+
+    def join(self, other: Counted) -> None:
+        """Those of one more store: within a store each call is one."""
+        self._ids |= other._ids
+        for shape, times in other._times.items():
+            self._times.setdefault(shape, []).extend(times)
 
 
 def _shape(row: CallRow) -> tuple[object, ...]:
@@ -119,13 +131,13 @@ class Once:
         known = Counted()
         several = len(self.places) > 1
         for place in self._recordings:
-            new: list[CallRow] = []
+            new = Counted()
             for row in self._of(place, where, limit):
                 if row not in known:
                     yield place.store, row
                 if several:
-                    new.append(row)
-            known.add(new)
+                    new.add(row)
+            known.join(new)
         if self._past is None:
             return
         twins = {each.said.id: each for each in self._recorded if each.said} if several else {}
@@ -208,13 +220,11 @@ class Once:
     def _new_calls(self, found: _Found) -> tuple[list[CallRow], Counted]:
         """The calls that later recordings add to the first one, and those of all of them."""
         first, *others = found.seen
-        known = Counted()
-        if others:
-            known.add(self._calls(*first))
+        known = Counted.of(self._calls(*first) if others else ())
         new: list[CallRow] = []
         for at, row in others:
             more = [call for call in self._calls(at, row) if call not in known]
-            known.add(more)
+            known.join(Counted.of(more))
             new += more
         return new, known
 
