@@ -18,6 +18,7 @@ from ..llm.agents import agent_named
 from ..llm.agents.session_files import PARSERS
 from ..runtime.importing import import_run
 from ..runtime.resume import saved_places
+from ..runtime.service.users.places import forgotten
 from ..sources.session_files.files import home_of_user
 from ..sources.session_files.given import given
 from ..sources.session_files.keeping import keeping
@@ -27,7 +28,7 @@ from ..store.state import LmdbStore, is_being_written
 from ..store.words import data_size, plural
 from .capturing.launch import invoking_user
 from .flags.group import OUT, flag
-from .places.stores import given_store, past_store
+from .places.stores import given_store, is_kept, past_store
 from .values import retention_of, seconds_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ..store.log.upkeep import Retention
 
 _LOOK_S = 0.2
+_BUSY_S = 10.0
 _READABLE = tuple(PARSERS)
 
 
@@ -101,6 +103,8 @@ def _is_all_read(path: Path, options: TranscriptsOptions, progress: Progress) ->
 
 
 def _import(path: Path, options: TranscriptsOptions, progress: Progress, *, retention: Retention | None, follow: bool) -> int:
+    _wait_for(path)
+    forgotten(path).unlink(missing_ok=True)
     run = import_run(path, options, progress, owner=invoking_user(), retention=retention)
     with run as running, asking_to_end(running.end), passing() as show:
         stopped = _read(running, progress, show)
@@ -108,6 +112,18 @@ def _import(path: Path, options: TranscriptsOptions, progress: Progress, *, rete
             say(f"{_so_far(progress)}; stop with {how_to_end()}")
             running.wait()
         return running.stop().exit_status
+
+
+def _wait_for(path: Path) -> None:
+    """A recorder of the machine, or the page, may import into it: it is done soon, unless it does so for the first time."""
+    until_s = time.monotonic() + _BUSY_S
+    while path.exists() and is_being_written(path):
+        if time.monotonic() > until_s:
+            raise UsageError(
+                f"{path} is being written by another import: `{program()} import --follow`, the page, or a recorder of this "
+                "machine. Reports show what it has so far; try again when it is done"
+            )
+        time.sleep(_LOOK_S)
 
 
 def _read(running: Run, progress: Progress, show: Callable[[str], None]) -> bool:
@@ -153,11 +169,14 @@ def _title(agent: str) -> str:
 
 
 def _forget(path: Path) -> int:
-    if path.exists() and is_being_written(path):
-        raise UsageError(f"{path} is being written by another import: end it first")
+    _wait_for(path)
     is_there = path.exists()
+    if is_kept(path):
+        forgotten(path).touch(mode=0o600)  # before it is gone: a recorder looks at any time
     for each in (path, Path(f"{path}-lock")):
         with suppress(FileNotFoundError):
             each.unlink()
     say(f"what was imported is removed: {path}" if is_there else f"nothing was imported: there is no {path}")
+    if is_kept(path):
+        say(f"the recorder of this machine imports nothing more of you until you run `{program()} import`")
     return 0

@@ -12,6 +12,7 @@ from ..core.errors import StoreError
 from ..core.messages import program, say
 from ..core.signals import EndRequest, asking_to_end, how_to_end
 from ..runtime.recording.price_file import load_prices
+from ..runtime.service.users.places import forgotten
 from ..runtime.web import serve_stored
 from ..runtime.web.importing import Imports
 from ..sources.session_files.files import home_of_user
@@ -26,7 +27,12 @@ from .watch.pausing import watched_now
 
 
 def _imports() -> Imports:
-    return Imports(lambda: past_store(None), home_of_user(), invoking_user(), is_kept=lambda: imported() is not None)
+    def wanted() -> Path:
+        path = past_store(None)
+        forgotten(path).unlink(missing_ok=True)
+        return path
+
+    return Imports(wanted, home_of_user(), invoking_user(), is_kept=lambda: imported() is not None)
 
 
 def serve(

@@ -11,10 +11,13 @@ import sys
 import unicodedata
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, redirect_stderr, suppress
+from pathlib import Path
 from threading import Lock
 from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
+
+from .files import create_private
 
 _NAME, _SCRIPT = "agentsight-rx", "run.sh"
 _LINES_MOST = 1000  # that are held; more only count
@@ -37,6 +40,14 @@ def detail(text: str) -> None:
     """Write one line about what goes as it should; inside `brief` not on a terminal."""
     if not (_is_brief and sys.stderr.isatty()):
         say(text)
+
+
+def speak_into(log: Path) -> None:
+    """All that this process says goes into a file, which is made anew: nothing of it comes to the terminal or the journal."""
+    fd = create_private(log)
+    for each in (1, 2):
+        os.dup2(fd, each)
+    os.close(fd)
 
 
 _is_brief = False

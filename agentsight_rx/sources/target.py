@@ -220,12 +220,18 @@ def fits_now(target: Target, pid: int) -> bool:
     """The further conditions of `target`, for a source without a program in the kernel."""
     if target.uid is None:
         return fits(target, pid, 0)
+    user = user_of(pid)
+    return user is not None and fits(target, pid, user)
+
+
+def user_of(pid: int) -> int | None:
+    """As whom a process runs; None: it ended while we looked."""
     try:
         status = (_PROC / str(pid) / "status").read_text(errors="replace")
     except OSError:
-        return False  # it ended while we looked
+        return None
     user = re.search(r"^Uid:\s+(\d+)", status, re.MULTILINE)
-    return user is not None and fits(target, pid, int(user[1]))
+    return None if user is None else int(user[1])
 
 
 def _name_of(pid: int, comm: str, names: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from ...core.messages import program
+from ...runtime.service.users.places import kept_pasts
 from ...sources.hooks.source import why_not
 from ...sources.kernel.cache import Cache, default_directory
 from ...sources.kernel.features import FEATURES, Feature
@@ -19,6 +20,8 @@ from ...sources.session_files.files import home_of_user
 from ...sources.session_files.keeping import keeping
 from ...sources.tls.libraries import system_libraries
 from ...store.reasons import HOOKS_MISS
+from ...store.words import plural
+from ..places.stores import imported, is_kept
 from .trial import Outcome, can_record
 
 
@@ -145,4 +148,8 @@ def _recordings() -> Check:
 
 def _files() -> Check:
     kept = "; ".join(each.words for each in keeping(home_of_user(), now_ns=time.time_ns()))
-    return Check(_FILES, True, f"`{program()} import` reads what agents wrote down themselves{kept and f'. {kept}'}")
+    past = imported()
+    by = f". The recorder of this machine does so too: {past}" if past is not None and is_kept(past) else ""
+    others = len(kept_pasts()) if not by else 0
+    by = by or (f". The recorder of this machine keeps the past of {plural(others, 'user')}" if others else "")
+    return Check(_FILES, True, f"`{program()} import` reads what agents wrote down themselves{by}{kept and f'. {kept}'}")

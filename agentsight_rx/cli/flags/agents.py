@@ -7,20 +7,26 @@ import os
 import pwd
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import msgspec
 
 from ...core.errors import UsageError
 from ...core.sink import Sink
 from ...llm.agents.registry import agent_named
-from ...runtime.service.users.places import USERS, Reader, admit, group_reader, make_place
+from ...runtime.service.users.places import PAST, USERS, Reader, admit, group_reader, kept_past, make_place
 from ...runtime.service.users.sink import users
 from ...sources import Choice
 from ...store.log.upkeep import Retention
 from ...view import Output
+
+if TYPE_CHECKING:
+    from ...runtime.service.users.past import Pasts, Task
+
 from ..capturing.launch import invoking_user
+from ..places.stores import imported, past_store
 from .group import OUT, WATCH, Group, flag
 
 
@@ -59,7 +65,7 @@ def _uid(user: str) -> int:
 # The flags that say who else may read what `watch` records -> the sink that gives it to them.
 
 
-_WRITER = "agentsight_rx.cli.watch.writer"
+_WRITER, _PAST_READER = "agentsight_rx.cli.watch.writer", "agentsight_rx.runtime.service.users.past_reader"
 _EVERY_USER = ["0", "0", "4294967295"]  # of /proc/PID/uid_map (user_namespaces(7)): a number means the same user everywhere
 
 
@@ -70,6 +76,10 @@ class Users(Group, frozen=True):
 
     users: Annotated[
         bool | None, flag(OUT, "--users/--no-users", "Give each user their own sessions; on for a whole machine.")
+    ] = None
+    past: Annotated[
+        bool | None,
+        flag(OUT, "--past/--no-past", "Import the session files of each user's agents; on for a whole machine."),
     ] = None
     share_with: Annotated[
         list[str] | None, flag(OUT, "--share-with", "All sessions for the members of this group; repeatable.", "GROUP")
@@ -93,16 +103,55 @@ class Users(Group, frozen=True):
         def start(reader: Reader) -> subprocess.Popen[bytes]:
             store = make_place(reader, folder)
             task = {"store": str(store), "shared": reader.shared, "retention": retention, "guard": guard and not reader.shared}
-            return _started(reader, msgspec.json.encode(task).decode())
+            return _started(reader, _WRITER, msgspec.json.encode(task).decode())
 
         return [users(start, own=lambda uid: wanted and uid != owner, groups=groups, ready=lambda: admit(folder))]
 
+    def pasts(self, choice: Choice, retention: Retention | None, *, whole: bool, folder: Path = USERS) -> Pasts | None:
+        """
+        What imports the session files of each user, with their rights; None where that is not wanted. Of users other than our
+        own only where we are root of the machine, and --no-users was not given alone. Of agents and users that are not recorded
+        nothing is imported.
+        """
+        if not (whole if self.past is None else self.past):
+            return None
+        from ...llm.agents.session_files import read_agents  # other commands than `watch` need none of them
+        from ...runtime.service.users.past import Keeps, Pasts, people
+        from ...sources.session_files.files import home_of_user
 
-def _started(reader: Reader, task: str) -> subprocess.Popen[bytes]:
+        others = (self.past or self.users is not False) and not _hindrance()
+        owner, gid = invoking_user()
+
+        def known(reader: Reader) -> Path | None:
+            path = kept_past(reader, folder)
+            own = imported() if reader.uid == owner else None
+            return path if os.path.lexists(path) else own
+
+        def place(reader: Reader) -> Path:
+            return past_store(None) if reader.uid == owner else make_place(reader, folder).with_name(PAST)
+
+        def start(reader: Reader, task: Task) -> subprocess.Popen[bytes]:
+            return _started(reader, _PAST_READER, msgspec.json.encode(task).decode(), groups=_groups(reader))
+
+        readers = [Reader(owner, gid, home_of_user().path), *(people(folder) if others else ())]
+        agents = tuple(agent.id for agent in read_agents() if agent.id not in choice.no_agents) if choice.no_agents else ()
+        return Pasts(start, Keeps(place, known, retention, agents, choice.no_uids, others=others), readers)
+
+
+def _groups(reader: Reader) -> list[int]:
+    """Of which the user is a member, as at their login."""
+    try:
+        return os.getgrouplist(pwd.getpwuid(reader.uid).pw_name, reader.gid)
+    except KeyError:
+        return []
+
+
+def _started(reader: Reader, module: str, task: str, *, groups: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     """
     A new program, so that nothing of our memory is in it, with the rights of the reader and nothing of ours but its end of a
     pipe. Its own session keeps the signals of our terminal from it.
     """
+    is_root = os.geteuid() == 0
     env = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": reader.home,
@@ -111,17 +160,17 @@ def _started(reader: Reader, task: str) -> subprocess.Popen[bytes]:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     return subprocess.Popen(
-        [sys.executable, "-s", "-m", _WRITER, task],
+        [sys.executable, "-s", "-m", module, task],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd="/",
         env=env,
-        user=reader.uid,
-        group=reader.gid,
-        extra_groups=[],
         umask=0o077,
         start_new_session=True,
+        user=reader.uid if is_root else None,
+        group=reader.gid if is_root else None,
+        extra_groups=groups if is_root else None,
     )
 
 

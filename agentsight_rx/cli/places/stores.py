@@ -11,14 +11,13 @@ from pathlib import Path
 
 from ...core.errors import StoreError, UnwritableError
 from ...core.messages import program
-from ...runtime.service.users.places import USERS, stores_of
+from ...runtime.service.users.places import PAST, USERS, Reader, forgotten, kept_past, stores_of
 from ...store.state import is_being_written
 from ..capturing.launch import invoking_user
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
 _DEMO = "agentsight-demo"
 MACHINE = "agentsight-machine.lmdb"  # which the recorder of this machine goes on with
-PAST = "past.lmdb"  # what was imported
 
 
 def new_store(given: Path | None) -> Path:
@@ -40,10 +39,11 @@ def machine_store() -> Path:
 
 
 def past_store(given: Path | None) -> Path:
-    """The store of sessions from agents' own files. Raises UnwritableError where its folder cannot be made."""
-    if given is not None:
-        return given
-    return _private_folder() / PAST
+    """
+    The store of sessions from agents' own files: where a recorder of the machine keeps one for the user, that one. Raises
+    UnwritableError where its folder cannot be made.
+    """
+    return given or _kept_past() or _private_folder() / PAST
 
 
 def new_demo_store() -> Path:
@@ -119,9 +119,25 @@ def recorded(given: Path | None = None) -> list[Path]:
 
 def imported() -> Path | None:
     """The store of sessions from agents' own files; None: nothing was imported."""
+    if kept := _kept_past():
+        return kept if kept.is_file() else None
     with suppress(UnwritableError):
         past = _folder() / PAST
         return past if past.is_file() else None
+    return None
+
+
+def is_kept(past: Path) -> bool:
+    """A recorder of the machine keeps this store of sessions from agents' own files up to date, or has done so."""
+    return past.parent.parent == USERS
+
+
+def _kept_past() -> Path | None:
+    """The one that a recorder of the machine keeps for the invoking user, or has kept."""
+    uid, gid = invoking_user()
+    path = kept_past(Reader(uid, gid), USERS)
+    with suppress(OSError):
+        return path if path.is_file() or forgotten(path).is_file() else None
     return None
 
 

@@ -200,7 +200,7 @@ def _needs(options: tuple[str, ...], memory: int, processor: int) -> Needs:
 
     own = f"--max-memory={int(memory * _OWN) >> 20}M"
     capabilities = wanted_capabilities()
-    if "--no-users" not in options or any(word.startswith("--share-with") for word in options):
+    if "--no-users" not in options or "--past" in options or any(word.startswith("--share-with") for word in options):
         capabilities = (*capabilities, *OF_USERS)
     if any(word.startswith("--guard") for word in options):
         capabilities = (*capabilities, "CAP_KILL")  # a rule may stop an agent of another user

@@ -18,7 +18,9 @@ from ...runtime.recording.guard_file import LoadedRules
 from ...runtime.run import Run
 from ...runtime.service.bounds import Limits, Memory, Notifier, memory_now
 from ...runtime.service.metrics import Figures
+from ...runtime.service.users.past import Pasts
 from ...sources import Roots
+from ...sources.target import user_of
 from ...store.rows.tally import Totals
 from ...store.rows.uses import SETTLED_MS
 from ...store.words import plural
@@ -125,6 +127,8 @@ class Beat:
         reloading: Reloading | None = None,
         *,
         proof: Proof | None = None,
+        pasts: Pasts | None = None,
+        is_paused: Callable[[], bool] = lambda: False,
     ) -> None:
         self._roots = roots
         self._reloading = reloading or Reloading(None, str)
@@ -132,6 +136,9 @@ class Beat:
         self._notifier = notifier or Notifier()
         self._measure = measure
         self._proof = (proof or Proof()) if self._notifier.is_heard else None  # whoever waits for it hears of it
+        self._pasts = pasts
+        self._is_paused = is_paused
+        self._running: tuple[frozenset[int], frozenset[int]] = frozenset(), frozenset()  # pids and their users
         self._measured_s = self._notified_s = float("-inf")
         self._run: Run | None = None
         self._is_proven = False
@@ -142,6 +149,8 @@ class Beat:
     def __call__(self, run: Run) -> float:
         self._run, now_s = run, time.monotonic()
         self._reloading.read_asked()
+        if self._pasts is not None:
+            self._pasts.look(self._users(), paused=self._is_paused())
         if now_s - self._measured_s >= _MEASURED_S:
             self._measured_s = now_s
             self.memory = self._measure()
@@ -167,7 +176,17 @@ class Beat:
             soft = f"memory is {self.memory.own // _MEGA} MB, and the soft limit is {self._limits.soft // _MEGA} MB"
             say(f"{soft}: {'large contents are shed, and counted' if self._shed_from else 'all contents are taken again'}")
 
+    def _users(self) -> frozenset[int]:
+        """The users of the agents that run."""
+        pids, (before, users) = self._roots.pids, self._running
+        if pids != before:
+            users = frozenset(uid for pid in pids if (uid := user_of(pid)) is not None)
+            self._running = pids, users
+        return users
+
     def ends(self) -> None:
+        if self._pasts is not None:
+            self._pasts.close()
         self._notifier.stops()
         if self._proof is not None:
             self._proof.end()
@@ -213,6 +232,8 @@ class Beat:
         said = [agents, taken, f"{lost:,} lost" if lost else "nothing is lost"]
         loaded = {"rules": self._reloading.rules, "agents.toml": self._reloading.agents}
         said += [f"{name} {sha256[:_SHORT]}" for name, sha256 in loaded.items() if sha256]
+        if self._pasts is not None:
+            said.append(self._pasts.said)
         if self._shed_from:
             said.append(f"contents from {self._shed_from:,} bytes on are shed")
         if not self._is_proven:

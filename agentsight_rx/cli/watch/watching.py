@@ -18,6 +18,7 @@ from ...runtime.service.bounds import Limits
 from ...runtime.service.metrics import serve
 from ...sources import AgentOptions, Roots
 from ...sources.kernel.features import require_kernel
+from ...store.log.upkeep import Retention
 from ...store.rows.tally import Tally
 from ...store.rows.uses import PAIRS_MOST, Uses
 from ...view.queries.calls.costs import usd_of_call
@@ -93,6 +94,7 @@ def watch(
     graph = trace_graph(options)  # reports a wrong filter before anything is opened
     out.check(options, stored=True)
     others = users.sinks(out.store.retention(), whole=_is_whole(watch), guard=guard.is_on)
+    pasts = None if explain else users.pasts(found.choice, _of_past(out, context), whole=_is_whole(watch))
     if explain:
         print_graph(graph)
         return 0
@@ -107,7 +109,7 @@ def watch(
         graph = trace_graph(with_previews(options, chosen))
         require_kernel()
         required = watch.required() | {"agents"}
-        beat = Beat(found.roots, limits, reloading=reloading)
+        beat = Beat(found.roots, limits, reloading=reloading, pasts=pasts, is_paused=paused.holds)
         tally = Tally()
         if served_at is not None:
             tally = _tally_of(named=not others)
@@ -122,6 +124,12 @@ def watch(
         beat.ends()
     print_closing(summary, store=store, since_ms=summary.ledger.began_ms, verb="watched", filters=filters.given)
     return beat.exit_status or summary.exit_status
+
+
+def _of_past(out: Destinations, context: typer.Context) -> Retention | None:
+    """Of what agents wrote down themselves any age stays, where --keep was not given."""
+    found, given = out.store.retention(), context.get_parameter_source("keep")
+    return replace(found, keep_ms=None) if found is not None and given is not None and given.name == "DEFAULT" else found
 
 
 def _tally_of(*, named: bool) -> Tally:

@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from ... import sinks
 from ...core.errors import AgentsightError, UsageError
-from ...core.files import create_new, create_private
-from ...core.messages import say
+from ...core.files import create_new
+from ...core.messages import say, speak_into
 from ...core.stream import origin
 from ...events import Event, Loss, Origin, time_of
 from ...events.loss import Reason
@@ -83,7 +83,7 @@ def main(words: Sequence[str] | None = None) -> int:
     store = Path(task.store)
     if task.shared:
         _share(store)
-    _speak_into(store.with_suffix(".log"))
+    speak_into(store.with_suffix(".log"))
     try:
         load_own_agents()
         options = keyed(_guarded(task), store)
@@ -122,14 +122,6 @@ def _share(store: Path) -> None:
             continue
         os.fchmod(fd, mode)
         os.close(fd)
-
-
-def _speak_into(log: Path) -> None:
-    """Messages go into a file beside the store: nothing that a user writes comes to the terminal or the journal of root."""
-    fd = create_private(log)
-    for each in (1, 2):
-        os.dup2(fd, each)
-    os.close(fd)
 
 
 if __name__ == "__main__":

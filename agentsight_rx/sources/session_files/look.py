@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated
 
 import msgspec
@@ -72,7 +72,7 @@ class Look:
         self.folders = listing.folders | {os.path.dirname(os.path.join(each.root, each.inside)) for each in self.files}
         self.places = set[str]() if given else {place for agent in agents for place in home.places(agent)}
         self.skipped = listing.skipped + databases.skipped
-        self._roots = listing.roots
+        self.roots = listing.roots
         self._databases = databases.listed
 
     def lacks(self, path: str) -> bool:
@@ -84,7 +84,7 @@ class Look:
         if is_inside and database in self._databases:
             return True
         file = database if is_inside else path
-        return any(file.startswith(f"{root}/") for root in self._roots) and is_missing(file)
+        return any(file.startswith(f"{root}/") for root in self.roots) and is_missing(file)
 
 
 NOTHING = Raw(b"\xc0")  # of msgpack
@@ -176,8 +176,18 @@ class Places:
             yield agent, session, (agent, session) in self._gone
 
 
-def is_all_read(options: TranscriptsOptions, given: list[Place], saved: bytes, progress: Progress) -> bool:
-    """Whether a run that goes on from there would find nothing new. `progress` is then the one of its end."""
+def is_all_read(
+    options: TranscriptsOptions,
+    given: list[Place],
+    saved: bytes,
+    progress: Progress,
+    *,
+    looked: Callable[[Look], object] = lambda _: None,
+) -> bool:
+    """
+    Whether a run that goes on from there would find nothing new. `progress` is then the one of its end. `looked` gets what was
+    looked at.
+    """
     places, databases = Places(), Databases(Home(options.home, None if given else options.uid, options.variables))
     try:
         places.restore(saved)
@@ -186,6 +196,7 @@ def is_all_read(options: TranscriptsOptions, given: list[Place], saved: bytes, p
         return False
     finally:
         databases.close()
+    looked(look)
     new = places.new(look)
     progress.looked(look, places, new)
     if new or places.turned(look):

@@ -47,6 +47,9 @@ class Stirred:
                 self.is_whole = False
         return bool(new)
 
+    def fileno(self) -> int:
+        return self._fd
+
     def within(self, seconds: float) -> bool:
         """Wait so long for a change; whether there was one."""
         if self._fd < 0 or not select.select([self._fd], [], [], seconds)[0]:

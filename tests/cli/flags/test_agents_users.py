@@ -13,6 +13,7 @@ from agentsight_rx.cli.flags.agents import Users
 from agentsight_rx.errors import UnwritableError, UsageError
 from agentsight_rx.events.loss import Ledger
 from agentsight_rx.runtime.service.users.places import Reader
+from agentsight_rx.sources import Choice
 from agentsight_rx.store.log.upkeep import Retention
 from agentsight_rx.store.rows.tables import CALLS
 from agentsight_rx.store.state import LmdbStore
@@ -78,3 +79,40 @@ def test_a_writer_has_the_rights_of_its_reader_and_writes_their_store(tmp_path: 
     store = LmdbStore.open(path, readonly=True)
     assert ["fix it for 0", "fix it for 61001"] == [row.prompt for _, row in store.scan(CALLS)]
     store.close()
+
+
+# -- past ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "whole", "is_read"),
+    [(None, True, True), (None, False, False), (True, False, True), (False, True, False)],
+)
+def test_session_files_are_imported_where_the_whole_machine_is_recorded(
+    given: bool | None, *, whole: bool, is_read: bool, tmp_path: Path
+) -> None:
+    assert is_read == (Users(past=given).pasts(Choice(), None, whole=whole, folder=tmp_path) is not None)
+
+
+@pytest.mark.parametrize(
+    ("users", "others"), [(Users(), True), (Users(users=False), False), (Users(users=False, past=True), True)]
+)
+def test_whoever_gives_other_users_nothing_imports_their_own_alone(
+    users: Users, *, others: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(module, "_hindrance", str)
+    monkeypatch.setattr("agentsight_rx.runtime.service.users.past.people", lambda _: [Reader(61001, 61001, "/home/x")])
+    asked = users.pasts(Choice(), None, whole=True, folder=tmp_path)
+    assert asked is not None
+    assert others == (61001 in vars(asked)["_users"])
+    assert others == vars(asked)["_keeps"].others
+
+
+def test_of_agents_and_users_that_are_left_out_nothing_is_imported(tmp_path: Path) -> None:
+    asked = Users(past=True).pasts(Choice(no_agents=("claude",), no_uids=(61001,)), None, whole=True, folder=tmp_path)
+    assert asked is not None
+    keeps = vars(asked)["_keeps"]
+    assert "claude" not in keeps.agents
+    assert "codex" in keeps.agents
+    assert (61001,) == keeps.no_uids

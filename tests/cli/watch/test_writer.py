@@ -71,7 +71,7 @@ def of_this_process(task: Task, data: bytes, monkeypatch: pytest.MonkeyPatch) ->
     def stay(_: Path) -> None:
         """Messages stay where the test sees them."""
 
-    monkeypatch.setattr(writer, "_speak_into", stay)
+    monkeypatch.setattr(writer, "speak_into", stay)
     try:
         return writer.main([msgspec.json.encode(task).decode()])
     finally:

@@ -213,6 +213,36 @@ def stores_of(uid: int, groups: Iterable[int], users: Path = USERS) -> list[Path
     return [path for reader in readers if _is_file(path := reader.store(users))]
 
 
+# -- past ----------------------------------------------------------------------------------------------------------
+# A user -> the store of sessions that their agents wrote down themselves.
+
+
+PAST = "past.lmdb"
+
+
+def own_past(home: str) -> Path:
+    """The store into which a user imports where no recorder keeps one for them."""
+    return Path(home) / ".local" / "share" / "agentsight-rx" / PAST
+
+
+def kept_past(reader: Reader, users: Path = USERS) -> Path:
+    """The store that a recorder of the machine keeps for this user."""
+    return users / reader.name / PAST
+
+
+def kept_pasts(users: Path = USERS) -> list[Path]:
+    """All of them, as far as this process may list them."""
+    try:
+        return sorted(path for each in users.iterdir() if os.path.lexists(path := each / PAST))
+    except OSError:
+        return []
+
+
+def forgotten(path: Path) -> Path:
+    """A file that is there where the user removed this store, so that no recorder imports into it again by itself."""
+    return Path(f"{path}-forgotten")
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
