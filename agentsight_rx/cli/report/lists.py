@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from msgspec.structs import asdict, replace
@@ -30,6 +30,8 @@ from .shown.every import every
 from .shown.lacking import WITH_FILES, compared, in_file_only, lacking_said
 from .shown.screen import Cell, Column, Columns, Line, Prose, Screen, Span, State, table
 from .shown.words import clock, moment
+
+T = TypeVar("T")
 
 # -- audit ---------------------------------------------------------------------------------------------------------
 # agentsight-rx report audit: the audit trail, the newest first.
@@ -144,6 +146,7 @@ def prompts_columns_of(now_ms: int) -> Columns[PromptLine]:
         Column("turn", lambda row: str(row.turn or ""), right=True),
         Column("tokens", lambda row: amount(row.total_tokens), right=True),
         Column("model", lambda row: row.model or "unknown", flexible=True, most=24),
+        Column("from", lambda row: "file" if row.view_source == SAID else ""),
         Column("prompt", lambda row: row.prompt, flexible=True),
     )
 
@@ -153,11 +156,23 @@ def prompts(ask: Ask) -> None:
     found = every(ask)
     ask.show_newest(
         lambda limit: read_prompts(found.once, ask.prices, limit=limit),
-        partial(table, prompts_columns_of(ask.now_ms)),
+        partial(_prompts, columns=prompts_columns_of(ask.now_ms)),
         most=_PROMPTS_NEWEST,
         where=found.where,
     )
     ask.write_lines([] if ask.as_json else found.lines)
+
+
+def _prompts(rows: Sequence[PromptLine], screen: Screen, *, columns: Columns[PromptLine]) -> Iterator[Line]:
+    is_said = any(row.view_source == SAID for row in rows)
+    yield from _sourced(rows, screen, columns=columns, is_said=is_said, is_file=is_said)
+
+
+def _sourced(rows: Sequence[T], screen: Screen, *, columns: Columns[T], is_said: bool, is_file: bool) -> Iterator[Line]:
+    """Where rows are known from is not said where all were recorded. `is_file`: some are known from files alone."""
+    yield from table(tuple(each for each in columns if is_said or each.title != "from"), rows, screen)
+    if is_file:
+        yield from ("", Prose("file: the word of the agent's own file. No program, file or connection was seen."))
 
 
 # ------------------------------------------------------------------------------------------------------------------------
@@ -219,11 +234,8 @@ def _session_line(found: OneSession, paths: Sequence[Path]) -> SessionLine:
 
 
 def _sessions(rows: Sequence[SessionLine], screen: Screen, *, columns: Columns[SessionLine]) -> Iterator[Line]:
-    """Where a session is known from is not said where all were recorded."""
-    is_said = any(SAID in row.known_by for row in rows)
-    yield from table(tuple(each for each in columns if is_said or each.title != "from"), rows, screen)
-    if any(row.known_by == (SAID,) for row in rows):
-        yield from ("", Prose("file: the word of the agent's own file. No program, file or connection was seen."))
+    is_said, is_file = any(SAID in row.known_by for row in rows), any(row.known_by == (SAID,) for row in rows)
+    yield from _sourced(rows, screen, columns=columns, is_said=is_said, is_file=is_file)
 
 
 def _from(row: SessionLine) -> Cell:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import typer
-from msgspec.structs import replace
 
 from ...core.errors import UsageError
 from ...store.rows.kinds import SessionRow
@@ -14,7 +13,7 @@ from ...store.words import amount, count, known_money, money, plural
 from ...view.queries.calls.costs import CostSum
 from ...view.queries.calls.tokens import GROUPINGS, Grouping, TokenGroup, tokens_of
 from ...view.queries.context.context import TurnContext
-from ...view.queries.context.part_tokens import PART_GROUPINGS, PartGroup, PartGrouping, read_parts
+from ...view.queries.context.part_tokens import PART_GROUPINGS, PartGroup, PartGrouping, parts_of
 from ...view.queries.context.reading import read_contexts
 from ...view.queries.context.report import CacheLoss, cache_losses, sessions_meant
 from ...view.queries.context.words import cleared_said
@@ -154,7 +153,8 @@ def part_columns_of(kind: PartGrouping) -> Columns[PartGroup]:
 
 
 def _parts(ask: Ask, group_by: PartGrouping) -> None:
-    groups = read_parts(ask.store, replace(ask.selection, limit=None), ask.prices, group_by)
+    found = every(ask)
+    groups = parts_of(found.once, ask.prices, group_by)
     shown = groups[: ask.flags.limit or (None if ask.flags.show_all or ask.as_json else _PARTS)]
     if ask.as_json:
         ask.write(shown)
@@ -166,6 +166,7 @@ def _parts(ask: Ask, group_by: PartGrouping) -> None:
     )
     if len(shown) < len(groups):
         ask.write_lines([ask.rest(f"the first {len(shown)} of {len(groups)}", f"--group-by {group_by} --all")])
+    ask.write_lines(found.lines)
 
 
 def _cost(cost: CostSum) -> str:

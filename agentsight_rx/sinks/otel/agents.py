@@ -114,6 +114,7 @@ def planned_agent(session: AgentSession, agent: Agent, parent: int) -> Planned:
         "comm": row.comm,
         "complete": row.status == "ended",
         "reason": None if row.status == "ended" else "capture_end",
+        "view_source": row.view_source,
     }
     return Planned(
         " ".join(filter(None, ("invoke_agent", name))),

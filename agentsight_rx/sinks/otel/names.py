@@ -64,6 +64,7 @@ _PID = Name("agentsight.pid", "ours", "pid")
 _COMM = Name("agentsight.comm", "ours", "comm")
 _COMPLETE = Name("agentsight.complete", "ours", "complete")
 _REASON = Name("agentsight.reason", "ours", "reason")
+_SOURCE = Name("agentsight.view_source", "ours", "view_source")  # how it is known: view, hooked, said
 
 _USAGE = (
     Name("gen_ai.usage.input_tokens", "recommended", "input_tokens"),  # cached ones too, as the conventions count
@@ -123,6 +124,7 @@ _CHAT = (
     _COMM,
     _COMPLETE,
     _REASON,
+    _SOURCE,
 )
 
 _INVOKE_AGENT = (
@@ -144,6 +146,7 @@ _INVOKE_AGENT = (
     _COMM,
     _COMPLETE,
     _REASON,
+    _SOURCE,
 )
 
 _EXECUTE_TOOL = (
@@ -169,6 +172,7 @@ _EXECUTE_TOOL = (
     _PID,
     _COMPLETE,
     _REASON,
+    _SOURCE,
 )
 
 _PROCESS = (

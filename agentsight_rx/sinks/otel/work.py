@@ -211,6 +211,7 @@ def planned_tool(tool: OpenTool, *, description: str | None, now_ms: int, with_c
         "pid": row.pid,
         "complete": answered,
         "reason": None if answered else "no_result",
+        "view_source": row.view_source,
     }
     return Planned(
         f"execute_tool {row.tool_name}",

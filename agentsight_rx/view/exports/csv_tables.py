@@ -47,7 +47,7 @@ _CALLS: Columns[PricedCall] = {
     **_named(
         "session_id turn agent agent_id agent_name pid comm provider model operation host path status status_code "
         "reason error_type finish_reason stream input_tokens cache_read_tokens cache_creation_tokens output_tokens "
-        "reasoning_tokens total_tokens cost_usd time_to_first_chunk_ms messages tools repeat retry prompt text"
+        "reasoning_tokens total_tokens cost_usd time_to_first_chunk_ms messages tools repeat retry prompt text view_source"
     ),
 }
 _TOOLS: Columns[ToolRow] = {
@@ -56,12 +56,12 @@ _TOOLS: Columns[ToolRow] = {
     "end": lambda row: _time(row.end_timestamp_ms),
     **_named("duration_ms session_id agent agent_id llm_call_id tool_call_id tool_name status related_pid"),
     "argv": lambda row: " ".join(row.related_argv),
-    **_named("exit_code signal link confidence repeat loop input output"),
+    **_named("exit_code signal link confidence repeat loop input output view_source"),
 }
 _TOKENS: Columns[TokenGroup] = {
     "model": lambda group: group.group,
     **_named(
-        "calls sessions repeated_calls input_tokens cache_read_tokens cache_creation_tokens output_tokens "
+        "calls sessions repeated_calls said_calls input_tokens cache_read_tokens cache_creation_tokens output_tokens "
         "reasoning_tokens total_tokens"
     ),
     "cost_usd": lambda group: group.cost.usd,
@@ -76,7 +76,7 @@ _ALERTS: Columns[AlertRow] = {
         "prompt host proven links complete cost part_of"
     ),
     "evidence": lambda row: " ".join(row.evidence),
-    **_named("sha256"),
+    **_named("sha256 view_source"),
 }
 
 
@@ -103,6 +103,7 @@ _CONTEXT: Columns[TurnContext] = {
     "cache_lost_why": lambda turn: lost_said(turn.lost) if turn.lost else None,
     "dropped_tokens": lambda turn: turn.compaction.tokens if turn.compaction else None,
     "summed_up": lambda turn: turn.compaction.summed_up if turn.compaction else None,
+    "view_source": lambda turn: turn.call.view_source,
 }
 _PARTS: Columns[tuple[PartGrouping, PartGroup]] = {
     "by": lambda row: row[0],

@@ -1,4 +1,4 @@
-"""Store, selection -> the input tokens and costs of the parts of requests, by origin, tool, file or MCP server."""
+"""Stores, selection -> the input tokens and costs of the parts of requests, by origin, tool, file or MCP server."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Literal, TypeAlias, get_args
 from msgspec import Struct
 
 from ....llm.prices import Prices
-from ....store.rows.tables import SESSIONS
 from ....store.state import Store
-from ..reading import selected
 from ..selection import Selection
+from ..sessions.once import Once, Place
 from .findings import with_instruction_files
 from .reading import read_contexts
 from .segments import BUILT_IN, Segment, each_segment, server_of
@@ -37,24 +36,28 @@ class PartGroup(Struct, frozen=True):
 
 def read_parts(store: Store, selection: Selection, prices: Prices, /, by: PartGrouping) -> list[PartGroup]:
     """The dearest first. Parts that belong to no tool, file or server are not in these groups."""
-    return _read(store, selection, prices, (by,))[by]
+    return parts_of(Once([Place(store, selection)]), prices, by)
+
+
+def parts_of(once: Once, prices: Prices, /, by: PartGrouping) -> list[PartGroup]:
+    """The same of several stores, in which each session counts once: as the store that counts has it."""
+    return _read(once, prices, (by,))[by]
 
 
 def read_all_parts(store: Store, selection: Selection, prices: Prices, /) -> dict[PartGrouping, list[PartGroup]]:
     """The same by each of the groupings."""
-    return _read(store, selection, prices, PART_GROUPINGS)
+    return _read(Once([Place(store, selection)]), prices, PART_GROUPINGS)
 
 
-def _read(
-    store: Store, selection: Selection, prices: Prices, kinds: tuple[PartGrouping, ...]
-) -> dict[PartGrouping, list[PartGroup]]:
+def _read(once: Once, prices: Prices, kinds: tuple[PartGrouping, ...]) -> dict[PartGrouping, list[PartGroup]]:
     groups: dict[PartGrouping, dict[str, list[tuple[str, Segment]]]] = {by: {} for by in kinds}
-    for session in selected(store, SESSIONS, selection):
-        for agent in with_instruction_files(store, read_contexts(store, session.id, prices)):
+    for found in once.sessions():
+        store, session = once.places[found.at].store, found.row.id
+        for agent in with_instruction_files(store, read_contexts(store, session, prices)):
             for segment in each_segment(agent):
                 for by, named in groups.items():
                     for name in _groups_of(segment, by):
-                        named.setdefault(name, []).append((session.id, segment))
+                        named.setdefault(name, []).append((session, segment))
     return {by: _sorted(_summed(name, some) for name, some in named.items()) for by, named in groups.items()}
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ....events.tokens import Counts, counts_of
 from ....llm.prices import Prices
-from ....store.rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
+from ....store.rows.kinds import SEEN, AuditRow, CallRow, ProcessRow, ToolRow
 from ....store.rows.tool_words import outcome_of
 from ....store.words import end_said, error_said, lasted_ms, plural
 from ..calls.costs import PricedCall, priced
@@ -24,7 +24,7 @@ from .once import Once
 class PromptLine(Counts, frozen=True, omit_defaults=False):
     """
     One prompt, in the first call that sent it, with the tokens and the cost of that call. `prompt` and `answer` are as much as
-    rows keep; `report call ID` has all of both.
+    rows keep; `report call ID` has all of both. `view_source` is `said` where the agent's own file alone has it.
     """
 
     timestamp_ms: int
@@ -40,6 +40,7 @@ class PromptLine(Counts, frozen=True, omit_defaults=False):
     status: str
     prompt: str
     answer: str
+    view_source: str = SEEN
 
 
 def read_prompts(once: Once, prices: Prices, /, *, limit: int | None = None) -> list[PromptLine]:
@@ -68,6 +69,7 @@ def _line(call: PricedCall) -> PromptLine:
         status=call.status,
         prompt=call.prompt,
         answer=call.text,
+        view_source=call.view_source,
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.view.queries.context.part_tokens import PART_GROUPINGS, read_all_parts, read_parts
+from agentsight_rx.view.queries.context.part_tokens import PART_GROUPINGS, parts_of, read_all_parts, read_parts
 from agentsight_rx.view.queries.context.reading import read_contexts
 from agentsight_rx.view.queries.selection import Selection
+from agentsight_rx.view.queries.sessions.once import Once, Place
 from tests.view.page.story import stored
 from tests.view.queries.context_story import PRICES, SESSION, begun
 
@@ -40,3 +41,12 @@ def test_all_groupings_are_read_at_once() -> None:
     store = stored(agent.events)
     found = read_all_parts(store, Selection(), PRICES)
     assert found == {by: read_parts(store, Selection(), PRICES, by) for by in PART_GROUPINGS}
+
+
+def test_a_session_of_two_stores_counts_once() -> None:
+    agent = begun()
+    agent.ask("Done.")
+    one, other = Place(stored(agent.events)), Place(stored(agent.events))
+    alone = read_parts(one.store, Selection(), PRICES, "origin")
+    for once in (Once([one, other]), Once([one], other), Once([], other)):
+        assert alone == parts_of(once, PRICES, "origin")
