@@ -100,12 +100,40 @@ def test_rules_are_judged_as_far_as_a_file_says(home: Path, capsys: pytest.Captu
     assert {"secret-in-prompt", "calls", "fails"} == {each["rule"] for each in found["alerts"]}
     assert {"said"} == {each["view_source"] for each in found["alerts"]}
     assert {None} == {each["pid"] for each in found["alerts"]}
-    assert {"hosts", "writes-outside", "dangerous-command"} < {*found["not_judged"]}
+    assert {"hosts", "writes-outside"} < {*found["not_judged"]}
+    assert "dangerous-command" not in found["not_judged"]
     assert "rules need a recording, which this is not: " in ended(capsys, *words).stdout
     junit = ended(capsys, *words, "--format", "junit").stdout
     assert f'skipped="{len(found["not_judged"])}"' in junit
     gaps = " ".join(ended(capsys, "guard", "test", str(past(home)), "--gaps", "--text").stdout.split())
     assert "from the agent's own file: no program, file or connection was seen: " in gaps
+
+
+def test_dangerous_commands_are_judged_by_the_words_of_the_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = home / ".local/share/agentsight-rx/sessions/mine/s1.jsonl"
+    own.parent.mkdir(parents=True)
+
+    def lines(number: int, command: str, output: str) -> list[dict[str, object]]:
+        tool = {"id": f"t{number}", "name": "bash", "input": {"command": command}}
+        return [
+            {"kind": "answer", "id": f"r{number}", "model": "gpt-5", "provider": "openai", "tools": [tool]},
+            {"kind": "result", "id": f"t{number}", "text": output, "is_error": output.startswith("The user")},
+        ]
+
+    refused = "The user doesn't want to proceed with this tool use. The tool use was rejected"
+    said = [
+        {"kind": "session", "time": "2026-11-01T10:00:00Z", "folder": "/home/ada/shop"},
+        {"kind": "prompt", "text": "Tidy up"},
+        *lines(1, "cd ..; rm -rf other", "done"),
+        *lines(2, "rm -rf build; echo 'rm -rf /srv'", "done"),
+        *lines(3, "git push --force", refused),
+    ]
+    own.write_text("".join(f"{json.dumps(each)}\n" for each in said))
+    ended(capsys, "import", "--agent", "own")
+    found = json.loads(ended(capsys, "check", str(past(home)), "--json").stdout)
+    (alert,) = (each for each in found["alerts"] if each["rule"] == "dangerous-command")
+    assert "ran, as its own file says, a command that deleted recursively outside of the workspace: " in alert["sentence"]
+    assert ("/home/ada/other", "said") == (alert["target"], alert["view_source"])
 
 
 def test_the_page_shows_the_sheet_and_claims_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

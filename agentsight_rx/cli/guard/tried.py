@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ...core.errors import StoreError
 from ...core.messages import program, say
+from ...core.start import regex
 from ...events.loss import Entry, Reason
 from ...policy.rules.guard.compiled import judge_of
 from ...policy.rules.guard.deeds import (
@@ -25,7 +26,7 @@ from ...policy.rules.guard.deeds import (
     ToolDeed,
     UnreadDeed,
 )
-from ...policy.rules.guard.values import Rules, shortened
+from ...policy.rules.guard.values import Rule, Rules, shortened
 from ...runtime.recording.guard_file import hosts_in, priced_by
 from ...runtime.recording.judged import judged
 from ...runtime.recording.price_file import load_prices
@@ -52,6 +53,7 @@ from .rules_list import RulesFile, Suggested, suggested
 
 Kinds = frozenset[type[Any]]
 
+_ASKED = regex(r"\b(?:file|net|process|left|unread)\.\w+")
 _ALL: Kinds = frozenset(DEEDS.values())
 _UNSAID = _ALL - {PromptDeed, ToolDeed, CallDeed}  # what an agent's own file does not have
 _TALK: Kinds = frozenset((NetDeed, ToolDeed, CallDeed, PromptDeed, LeftDeed))
@@ -85,7 +87,16 @@ class Needs:
 
 def needing_a_recording(store: Store, rules: Rules) -> tuple[str, ...]:
     """The rules that cannot be judged by an agent's own file, where the store has nothing else; none of a recording."""
-    return Needs(rules).among(_UNSAID) if read_health(store).seen_by == SAID else ()
+    if read_health(store).seen_by != SAID:
+        return ()
+    unjudged = Needs(rules).among(_UNSAID)
+    return tuple(rule.name for rule in rules.rules if rule.name in unjudged and not _by_words_alone(rule))
+
+
+def _by_words_alone(rule: Rule) -> bool:
+    """It asks of programs only whether they are dangerous, which the words that an agent gave to a shell say too."""
+    asked = {*_ASKED.findall(rule.when)}
+    return asked == {"process.danger"}
 
 
 def gaps_in(store: Store, recording: Path, needs: Needs) -> Iterator[Gap]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Literal, TypeAlias, cast
 
@@ -94,6 +95,21 @@ _ABOUT = frozenset(
 )  # fmt: skip
 _COMMANDS = ("command", "cmd", "script")
 _PLACES = ("cwd", "workdir", "working_directory", "directory", "dir", "dir_path")
+
+
+def command_of(text: str, /) -> tuple[str, str]:
+    """What the input of a tool gives to a shell, and the folder that it names; "" where it names none."""
+    try:
+        value: object = msgspec.json.decode(text) if text.lstrip()[:1] == "{" else None
+    except (msgspec.DecodeError, RecursionError):
+        return asked_for(text), ""  # a row has its begin
+    if not isinstance(value, dict):
+        return text, ""
+    members = cast("Mapping[str, object]", value)
+    line = next((members[name] for name in _COMMANDS if members.get(name)), "")
+    place = next((members[name] for name in _PLACES if members.get(name)), "")
+    words = shlex.join(map(str, cast("list[object]", line))) if isinstance(line, list) else str(line)
+    return words, place if isinstance(place, str) else ""
 
 
 def executed(text: str, /) -> str:

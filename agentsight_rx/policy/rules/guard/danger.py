@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Callable, Sequence
+import re
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from ....core.start import regex
@@ -165,3 +168,64 @@ _TESTS: dict[str, Callable[[Sequence[str], str, Callable[[str], bool]], Danger |
     "mkfs": _mkfs,
     **{f"mkfs.{kind}": _mkfs for kind in ("ext4", "ext3", "ext2", "xfs", "btrfs", "vfat")},
 }
+
+
+# -- commands ------------------------------------------------------------------------------------------------------
+# The line that an agent gave to a shell -> the commands in it. What a variable stands for is not known, and stays as it is.
+
+
+_OPERATORS = ";&|()<>\n"
+_HERE = regex(r"<<-?[ \t]*(['\"]?)(\w+)\1([^\n]*)\n(?:.*?\n)??[ \t]*\2[ \t]*$", re.DOTALL | re.MULTILINE)
+_BEFORE = frozenset({"sudo", "env", "nohup", "time", "command", "exec", "then", "do", "else", "if", "while", "!", "{"})
+_ASSIGNED = regex(r"\w+=")
+_HOME = regex(r"/(?:home/[^/]+|root)(?=/|\Z)")
+_DEEPEST = 4  # shells in shells
+
+
+def dangers_in(line: str, cwd: str, outside: Callable[[str], bool]) -> Iterator[Danger]:
+    """Each command that a person should decide, as `danger_of` has it."""
+    if found := danger_of(["sh", "-c", line], cwd, outside, is_agent=False):
+        yield found  # a download that is piped into a program is two commands
+    for argv, folder in _commands(line, cwd, _DEEPEST):
+        if found := danger_of(argv, folder, outside, is_agent=False):
+            yield found
+
+
+def _commands(line: str, cwd: str, depth: int) -> Iterator[tuple[list[str], str]]:
+    """Each with the folder in which it runs."""
+    home = _HOME.match(cwd)
+    for words in _split_line(_HERE.sub(r"\3", line.replace("\\\n", " "))):
+        while words and (words[0] in _BEFORE or _ASSIGNED.match(words[0])):
+            is_sudo = words.pop(0) == "sudo"
+            while is_sudo and words and words[0].startswith("-"):
+                words.pop(0)
+        if home is not None:
+            words = [home[0] + word[1:] if word == "~" or word.startswith("~/") else word for word in words]
+        name = os.path.basename(words[0]) if words else ""
+        if name == "cd" and len(words) > 1:
+            cwd = _absolute(words[1], cwd)
+        elif _SHELL.match(name) and depth and (script := _script(words)):
+            yield from _commands(script, cwd, depth - 1)
+        elif words:
+            yield words, cwd
+
+
+def _script(words: Sequence[str]) -> str:
+    """The line that a shell is given, as in `bash -lc LINE`."""
+    at = next((at for at, word in enumerate(words) if at and word.startswith("-") and word.endswith("c")), len(words))
+    return words[at + 1] if at + 1 < len(words) else ""
+
+
+def _split_line(line: str) -> Iterator[list[str]]:
+    """The words between operators, as far as quotes are closed."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=_OPERATORS)
+    lexer.whitespace, lexer.commenters = " \t\r", ""
+    words: list[str] = []
+    with suppress(ValueError):  # a quote that does not end, such as of a line that was cut
+        for word in lexer:
+            if word.strip(_OPERATORS):
+                words.append(word)
+            else:
+                yield words
+                words = []
+    yield words

@@ -102,6 +102,9 @@ def _did(deed: Deed, chain: Link) -> str:
             new = f", a host that no session in {where} has spoken to" if deed.new else ""
             return f"{size} {deed.host}{new}"
         case ProcessDeed():
+            if deed.danger in DANGERS and chain.is_of_tool:
+                did = f"{DANGERS[deed.danger]}: {cut(with_short_homes(deed.target), _LONG)}"
+                return f"ran, as its own file says, a command that {did}"
             if deed.danger in DANGERS:
                 return f"{DANGERS[deed.danger]}: {cut(with_short_homes(deed.target), _LONG)}"
             return f"ran {cut(with_short_homes(chain.argv), _LONG)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
@@ -9,10 +10,11 @@ from msgspec.structs import replace
 
 from ....core.start import regex
 from ....events import HttpRequest, HttpResponse, Origin, SessionEntry, SseMessage
-from ....policy.rules.guard.deeds import CallDeed, LeftDeed, PromptDeed, ToolDeed
+from ....policy.rules.guard.danger import dangers_in
+from ....policy.rules.guard.deeds import CallDeed, LeftDeed, ProcessDeed, PromptDeed, ToolDeed
 from ...rows.ids import call_id
 from ...rows.kinds import CallRow, Row, ToolRow
-from ...rows.tool_words import has_failed
+from ...rows.tool_words import command_of, has_failed, is_command, outcome_of
 from .chain import Link
 from .context import Context, Proof
 from .effects import LABEL
@@ -73,9 +75,19 @@ class Calls:
                 alerts += self._failed(row, origin)
                 link, proof = Link(self._known, row.pid, about=row), Proof(origin, (row.id,), call=row.llm_call_id)
                 alerts += self._secrets(row.output, row.tool_name, link, proof)
+                alerts += self._dangers(row, link, proof)
             elif type(row) is ToolRow:
                 alerts += self._tool(origin, row)
         return alerts
+
+    def _dangers(self, row: ToolRow, link: Link, proof: Proof) -> Iterator[Row]:
+        """Commands of which no process was seen, by the words that the agent gave to a shell."""
+        if not self._judge.judges(ProcessDeed) or not is_command(row) or outcome_of(row) == "refused":
+            return
+        line, place = command_of(row.input)
+        folder = os.path.join(link.agent_cwd or "/", place)
+        for danger in dict.fromkeys(dangers_in(line, folder, link.outside)):
+            yield from self._context.judged(ProcessDeed(link, *danger), link, proof)
 
     def asked(self, origin: Origin, row: CallRow) -> Iterable[Row]:
         """What a call sent for the first time."""
