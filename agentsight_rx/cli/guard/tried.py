@@ -26,7 +26,7 @@ from ...policy.rules.guard.deeds import (
     ToolDeed,
     UnreadDeed,
 )
-from ...policy.rules.guard.values import Rule, Rules, shortened
+from ...policy.rules.guard.values import Rules, shortened
 from ...runtime.recording.guard_file import hosts_in, priced_by
 from ...runtime.recording.judged import judged
 from ...runtime.recording.price_file import load_prices
@@ -90,13 +90,9 @@ def needing_a_recording(store: Store, rules: Rules) -> tuple[str, ...]:
     if read_health(store).seen_by != SAID:
         return ()
     unjudged = Needs(rules).among(_UNSAID)
-    return tuple(rule.name for rule in rules.rules if rule.name in unjudged and not _by_words_alone(rule))
-
-
-def _by_words_alone(rule: Rule) -> bool:
-    """It asks of programs only whether they are dangerous, which the words that an agent gave to a shell say too."""
-    asked = {*_ASKED.findall(rule.when)}
-    return asked == {"process.danger"}
+    # whether a program is dangerous, the words that an agent gave to a shell say too
+    by_words = {rule.name for rule in rules.rules if {*_ASKED.findall(rule.when)} == {"process.danger"}}
+    return tuple(name for name in unjudged if name not in by_words)
 
 
 def gaps_in(store: Store, recording: Path, needs: Needs) -> Iterator[Gap]:
