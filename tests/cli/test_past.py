@@ -101,7 +101,7 @@ def test_rules_are_judged_as_far_as_a_file_says(home: Path, capsys: pytest.Captu
     assert {"said"} == {each["view_source"] for each in found["alerts"]}
     assert {None} == {each["pid"] for each in found["alerts"]}
     assert {"hosts", "writes-outside"} < {*found["not_judged"]}
-    assert "dangerous-command" not in found["not_judged"]
+    assert "dangerous-command" not in found["not_judged"], "the file has what the agent asked for"
     assert "rules need a recording, which this is not: " in ended(capsys, *words).stdout
     junit = ended(capsys, *words, "--format", "junit").stdout
     assert f'skipped="{len(found["not_judged"])}"' in junit
@@ -109,31 +109,25 @@ def test_rules_are_judged_as_far_as_a_file_says(home: Path, capsys: pytest.Captu
     assert "from the agent's own file: no program, file or connection was seen: " in gaps
 
 
-def test_dangerous_commands_are_judged_by_the_words_of_the_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    own = home / ".local/share/agentsight-rx/sessions/mine/s1.jsonl"
-    own.parent.mkdir(parents=True)
-
-    def lines(number: int, command: str, output: str) -> list[dict[str, object]]:
-        tool = {"id": f"t{number}", "name": "bash", "input": {"command": command}}
-        return [
-            {"kind": "answer", "id": f"r{number}", "model": "gpt-5", "provider": "openai", "tools": [tool]},
-            {"kind": "result", "id": f"t{number}", "text": output, "is_error": output.startswith("The user")},
-        ]
-
-    refused = "The user doesn't want to proceed with this tool use. The tool use was rejected"
-    said = [
-        {"kind": "session", "time": "2026-11-01T10:00:00Z", "folder": "/home/ada/shop"},
-        {"kind": "prompt", "text": "Tidy up"},
-        *lines(1, "cd ..; rm -rf other", "done"),
-        *lines(2, "rm -rf build; echo 'rm -rf /srv'", "done"),
-        *lines(3, "git push --force", refused),
-    ]
-    own.write_text("".join(f"{json.dumps(each)}\n" for each in said))
-    ended(capsys, "import", "--agent", "own")
-    found = json.loads(ended(capsys, "check", str(past(home)), "--json").stdout)
+def test_a_dangerous_command_is_judged_by_what_the_agent_asked_for(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(home, NAME, CLAUDE.replace(b'"command": "make"', b'"command": "make && rm -rf /srv/shop"'))
+    ended(capsys, "import")
+    rules = home / "rules.toml"
+    rules.write_text(
+        '[rule.runs-rm]\nwhen = "process.argv ~ rm"\ndo = "warn"\n'
+        '[rule.any-program]\nwhen = "event=process"\ndo = "warn"\n'
+        '[rule.danger-and-files]\nwhen = "process.danger = delete | file.path = /etc/x"\ndo = "note"\n'
+    )
+    found = json.loads(ended(capsys, "check", str(past(home)), "--rules", str(rules), "--json").stdout)
     (alert,) = (each for each in found["alerts"] if each["rule"] == "dangerous-command")
-    assert "ran, as its own file says, a command that deleted recursively outside of the workspace: " in alert["sentence"]
-    assert ("/home/ada/other", "said") == (alert["target"], alert["view_source"])
+    assert "claude asked to delete recursively outside of the workspace: /srv/shop" == alert["sentence"]
+    assert ("rm -rf /srv/shop", "said") == (alert["command"], alert["view_source"])
+    assert {"runs-rm", "any-program", "danger-and-files"} < {*found["not_judged"]}
+    assert not {"runs-rm", "any-program"} & {each["rule"] for each in found["alerts"]}
+    assert "danger-and-files" in {each["rule"] for each in found["alerts"]}, "judged in part"
+    rules.write_text('[rule.dangerous-command]\nallow = [{ command = "rm *" }]\n')
+    found = json.loads(ended(capsys, "check", str(past(home)), "--rules", str(rules), "--json").stdout)
+    assert "dangerous-command" not in {each["rule"] for each in found["alerts"]}
 
 
 def test_the_page_shows_the_sheet_and_claims_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from ...core.errors import StoreError
 from ...core.messages import program, say
-from ...core.start import regex
 from ...events.loss import Entry, Reason
 from ...policy.rules.guard.compiled import judge_of
+from ...policy.rules.guard.danger import DANGER
 from ...policy.rules.guard.deeds import (
     DEEDS,
     CallDeed,
@@ -53,9 +53,9 @@ from .rules_list import RulesFile, Suggested, suggested
 
 Kinds = frozenset[type[Any]]
 
-_ASKED = regex(r"\b(?:file|net|process|left|unread)\.\w+")
 _ALL: Kinds = frozenset(DEEDS.values())
-_UNSAID = _ALL - {PromptDeed, ToolDeed, CallDeed}  # what an agent's own file does not have
+_SAID: Kinds = frozenset((PromptDeed, ToolDeed, CallDeed))  # what an agent's own file has
+_UNSAID, _ASKED = _ALL - _SAID, _SAID | {ProcessDeed}
 _TALK: Kinds = frozenset((NetDeed, ToolDeed, CallDeed, PromptDeed, LeftDeed))
 # What is seen by a source of the kernel, and what it is called where it was off
 _SEEN_BY: dict[str, tuple[str, Kinds]] = {
@@ -67,7 +67,7 @@ _SEEN_BY: dict[str, tuple[str, Kinds]] = {
 
 
 class Gap(Struct, frozen=True):
-    """What was not seen in a recording, and the rules that therefore say nothing of it."""
+    """A part of a recording that was not seen, and the rules that need it."""
 
     recording: str
     what: str
@@ -80,6 +80,8 @@ class Needs:
     def __init__(self, rules: Rules) -> None:
         judge = judge_of(rules)
         self._kinds = {rule.name: judge.kinds_of(rule) for rule in rules.rules if rule.do != "off"}
+        by_asking = {rule.name for rule in rules.rules if DANGER in rule.when and judge.kinds_of(rule) <= _ASKED}
+        self.unsaid = tuple(name for name in self.among(_UNSAID) if name not in by_asking)  # not in an agent's own file
 
     def among(self, kinds: Kinds) -> tuple[str, ...]:
         return tuple(name for name, own in self._kinds.items() if own & kinds)
@@ -87,17 +89,14 @@ class Needs:
 
 def needing_a_recording(store: Store, rules: Rules) -> tuple[str, ...]:
     """The rules that cannot be judged by an agent's own file, where the store has nothing else; none of a recording."""
-    if read_health(store).seen_by != SAID:
-        return ()
-    unjudged = Needs(rules).among(_UNSAID)
-    # whether a program is dangerous, the words that an agent gave to a shell say too
-    by_words = {rule.name for rule in rules.rules if {*_ASKED.findall(rule.when)} == {"process.danger"}}
-    return tuple(name for name in unjudged if name not in by_words)
+    return Needs(rules).unsaid if read_health(store).seen_by == SAID else ()
 
 
 def gaps_in(store: Store, recording: Path, needs: Needs) -> Iterator[Gap]:
     """Without gaps that concern no rule."""
-    yield from (Gap(recording.name, what, rules) for what, kinds in _gaps(store) if (rules := needs.among(kinds)))
+    for what, kinds in _gaps(store):
+        if rules := needs.unsaid if what == FILE_SAYS else needs.among(kinds):
+            yield Gap(recording.name, what, rules)
 
 
 def _gaps(store: Store) -> Iterator[tuple[str, Kinds]]:

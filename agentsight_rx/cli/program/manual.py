@@ -9,9 +9,8 @@ from typing import Any
 import typer
 
 from .. import app
-from .help import groups_of, meaning_of, spec_of
+from .help import SELECTIONS, groups_of, meaning_of, spec_of
 from .reference import described
-from .selections import SELECTIONS
 
 _FILES = (
     (

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import typer
 
 from .. import app
-from .help import groups_of, meaning_of, spec_of
-from .selections import SELECTIONS
+from .help import SELECTIONS, groups_of, meaning_of, spec_of
 
 
 def reference() -> str:

@@ -2,8 +2,8 @@
 Storage: typed tables with indexes, contents kept once, and two stores with the same behaviour, in memory and in LMDB.
 
 `table` has rows and indexes, `store` the interface of a store; `memory` and `lmdb_store` are its two forms.
-Blocks: `blocks` compresses rows together. `block_heads` says by `heads` which blocks may have a value or a time, and `sweeping`
-reads their rows in the order of time.
+Blocks: `blocks` compresses rows together. `block_heads` says by `heads` which blocks may have a value or a time, and reads
+their rows in the order of time.
 Contents: `cutting`, `packs` and `sent` keep each content once.
 Questions: `indexes` says how rows are found.
 Files: `lmdb_files` and `lmdb_pages` check a file before its use, and `compacting` makes one without its free pages.

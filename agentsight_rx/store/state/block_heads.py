@@ -1,18 +1,23 @@
-"""A value, a range of keys or of time -> the blocks of a packed table that may have such rows, by their heads alone."""
+"""
+A value, a range of keys or of time -> the blocks of a packed table that may have such rows, by their heads alone.
+
+`sweep` gives the rows of such blocks in the order of time; each is opened when the order comes to it.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
 from .heads import FILTER, filter_of, positions_of, times_of
-from .sweeping import Timed
 from .table import Table
 
 _KEPT_MOST = 32_768  # blocks whose heads are kept, 20 MB for five million rows; more are read for each question
+
+R = TypeVar("R")
 
 
 class Sorted(Protocol):
@@ -34,6 +39,14 @@ class Sorted(Protocol):
         Of the rows whose keys begin with `front` the one of `key` or the last one before it, else the first; and the next key.
         """
         ...
+
+
+class Timed(NamedTuple):
+    """A block whose rows have times from `first` to `last`."""
+
+    first: int
+    last: int
+    place: bytes
 
 
 class _Known(Struct):
@@ -122,3 +135,24 @@ def _places(found: bytes, begin: int, end: int, reverse: bool) -> Iterator[int]:
         yield at
         begin, end = (begin, at) if reverse else (at + 1, end)
         at = find(b"\x01", begin, end)
+
+
+def sweep(
+    blocks: Iterable[Timed], opened: Callable[[bytes], Iterable[tuple[int, bytes, R]]], /, *, reverse: bool = False
+) -> Iterator[tuple[int, bytes, R]]:
+    """
+    The rows of the blocks, which come in the order of their first times, or in the reverse one of their last.
+
+    `opened` gives the rows of a place, each with its time and a key that no other row has. Rows wait only while a closed block
+    may have an earlier row.
+    """
+    waiting: list[tuple[int, bytes, R]] = []
+    for block in blocks:
+        count = next((at for at, row in enumerate(waiting) if _waits(row[0], block, reverse)), len(waiting))
+        yield from waiting[:count]
+        waiting = sorted([*waiting[count:], *opened(block.place)], key=lambda row: row[:2], reverse=reverse)
+    yield from waiting
+
+
+def _waits(time: int, block: Timed, reverse: bool) -> bool:
+    return time <= block.last if reverse else time >= block.first

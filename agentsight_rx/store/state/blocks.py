@@ -19,10 +19,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from ...core.errors import StoreError
-from .block_heads import BlockHeads, Sorted
+from .block_heads import BlockHeads, Sorted, sweep
 from .heads import LATEST, NOTHING, Head, decode_head, encode_head, head_size, merged
 from .sent import Opened, Written
-from .sweeping import sweep
 from .table import INT_TAG, Key, Part, Sought, Table, decode_key, encode_key, encode_value
 
 V = TypeVar("V")

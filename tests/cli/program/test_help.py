@@ -13,8 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.program.help import spec_of
-from agentsight_rx.cli.program.selections import SELECTIONS
+from agentsight_rx.cli.program.help import SELECTIONS, spec_of
 from agentsight_rx.cli.program.version import version_line
 from tests.cli.inside import ended
 from tests.cli.program.test_errors import PROGRAM

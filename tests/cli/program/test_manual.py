@@ -11,9 +11,8 @@ import pytest
 import typer
 
 from agentsight_rx.cli import app
-from agentsight_rx.cli.program.help import meaning_of, spec_of
+from agentsight_rx.cli.program.help import SELECTIONS, meaning_of, spec_of
 from agentsight_rx.cli.program.manual import manual
-from agentsight_rx.cli.program.selections import SELECTIONS
 from tests.cli.program.test_help import COMMANDS
 
 pytestmark = pytest.mark.needs("groff")

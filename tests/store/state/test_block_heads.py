@@ -6,9 +6,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from agentsight_rx.store.state import Table
-from agentsight_rx.store.state.block_heads import BlockHeads
+from agentsight_rx.store.state.block_heads import BlockHeads, Timed
 from agentsight_rx.store.state.heads import Head, bits_of, encode_head
-from agentsight_rx.store.state.sweeping import Timed
 
 LINES = Table("lines", str, packed=True)
 TIMED = Table("timed", str, {"time": lambda _: 0}, packed=True, order="time")

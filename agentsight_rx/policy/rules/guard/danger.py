@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os.path
-import re
-import shlex
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 from ....core.start import regex
+from .shell import SHELL, commands_in
 
-# The word of each, and how a sentence says it
+# The word of each, and how a sentence says that it was done, and what was asked for
 DANGERS = {
-    "delete": "deleted recursively outside of the workspace",
-    "force-push": "pushed over the history of a branch",
-    "pipe-to-shell": "ran what it downloads as a program",
-    "key-mode": "made a key readable for others",
-    "sandbox-off": "started an agent without its sandbox",
-    "overwrite-disk": "wrote to a disk itself",
+    "delete": ("deleted recursively outside of the workspace", "delete recursively outside of the workspace"),
+    "force-push": ("pushed over the history of a branch", "push over the history of a branch"),
+    "pipe-to-shell": ("ran what it downloads as a program", "run what it downloads as a program"),
+    "key-mode": ("made a key readable for others", "make a key readable for others"),
+    "sandbox-off": ("started an agent without its sandbox", "start an agent without its sandbox"),
+    "overwrite-disk": ("wrote to a disk itself", "write to a disk itself"),
 }
+DANGER = "process.danger"  # a rule about it is judged by what an agent asked for, too
 
 
 class Danger(NamedTuple):
@@ -27,13 +26,6 @@ class Danger(NamedTuple):
     target: str
 
 
-_PIPED = regex(
-    r"\b(?:curl|wget)\b[^|;&\n]*\|\s*(?:sudo\s+(?:-\S+\s+)*)?(?:env\s+)?(?:/\S*/)?(?:ba|da|z|k)?sh\b"
-    r"|\b(?:ba|da|z|k)?sh\s+(?:-c\s+)?[\"']?(?:<\(|\$\(|`)\s*(?:curl|wget)\b"
-    r"|\b(?:eval|source|\.)\s+[\"']?(?:<\(|\$\(|`)\s*(?:curl|wget)\b"
-    r"|\b(?:curl|wget)\b[^|;&\n]*\|\s*(?:sudo\s+)?(?:/\S*/)?(?:python[\d.]*|node|perl|ruby)\s*(?:-\s*)?(?:$|[;&|\n])"
-)
-_SHELL = regex(r"-?(?:ba|da|z|k|a)?sh\Z")
 _KEY = regex(r"(?:/|\A)(?:id_(?:rsa|dsa|ecdsa|ed25519)[^/.]*|[^/]+\.(?:pem|key)|\.ssh|\.gnupg)/?\Z")
 _OPEN_MODE = regex(r"(?:[0-7]?[0-7](?:[1-7][0-7]|[0-7][1-7])|[augo,]*[ago][augo]*\+[rwxX]+|\+[rwx]+)\Z")
 _WITHOUT_SANDBOX = frozenset(
@@ -62,15 +54,34 @@ def danger_of(argv: Sequence[str], cwd: str, outside: Callable[[str], bool], *, 
         name, words = words[0], words[1:]
     if name in _TESTS:
         return _TESTS[name](words, cwd, outside)
-    if _SHELL.match(name):
-        found = next((hit for word in words if ("curl" in word or "wget" in word) and (hit := _PIPED.search(word))), None)
-        if found:
-            return Danger("pipe-to-shell", " ".join(found[0].split())[:200])
+    if SHELL.match(name):
+        if found := next((text for word in words if "curl" in word or "wget" in word for text in _downloads(word, cwd)), ""):
+            return _run(found)
         name = os.path.basename(words[0]) if words else name  # of a script that starts an agent
     if is_agent:
         flag = next((word for word in words if word in _WITHOUT_SANDBOX), None)
         return Danger("sandbox-off", f"{name} {flag}") if flag else None
     return None
+
+
+def dangers_asked(
+    text: str, cwd: str, outside: Callable[[str], bool], is_agent: Callable[[Sequence[str]], bool]
+) -> Iterator[tuple[Danger, str]]:
+    """Each danger of a text that a shell is to run, with its command; none twice."""
+    found = dict[Danger, str]()
+    for argv, folder, download in commands_in(text, cwd):
+        danger = _run(download) if download else danger_of(argv, folder, outside, is_agent=is_agent(argv))
+        if danger is not None:
+            found.setdefault(danger, " ".join(argv))
+    yield from found.items()
+
+
+def _downloads(text: str, cwd: str) -> Iterator[str]:
+    return (command.download for command in commands_in(text, cwd) if command.download)
+
+
+def _run(download: str) -> Danger:
+    return Danger("pipe-to-shell", " ".join(download.split())[:200])
 
 
 def worktree_of(argv: Sequence[str], cwd: str) -> str:
@@ -168,64 +179,3 @@ _TESTS: dict[str, Callable[[Sequence[str], str, Callable[[str], bool]], Danger |
     "mkfs": _mkfs,
     **{f"mkfs.{kind}": _mkfs for kind in ("ext4", "ext3", "ext2", "xfs", "btrfs", "vfat")},
 }
-
-
-# -- commands ------------------------------------------------------------------------------------------------------
-# The line that an agent gave to a shell -> the commands in it. What a variable stands for is not known, and stays as it is.
-
-
-_OPERATORS = ";&|()<>\n"
-_HERE = regex(r"<<-?[ \t]*(['\"]?)(\w+)\1([^\n]*)\n(?:.*?\n)??[ \t]*\2[ \t]*$", re.DOTALL | re.MULTILINE)
-_BEFORE = frozenset({"sudo", "env", "nohup", "time", "command", "exec", "then", "do", "else", "if", "while", "!", "{"})
-_ASSIGNED = regex(r"\w+=")
-_HOME = regex(r"/(?:home/[^/]+|root)(?=/|\Z)")
-_DEEPEST = 4  # shells in shells
-
-
-def dangers_in(line: str, cwd: str, outside: Callable[[str], bool]) -> Iterator[Danger]:
-    """Each command that a person should decide, as `danger_of` has it."""
-    if found := danger_of(["sh", "-c", line], cwd, outside, is_agent=False):
-        yield found  # a download that is piped into a program is two commands
-    for argv, folder in _commands(line, cwd, _DEEPEST):
-        if found := danger_of(argv, folder, outside, is_agent=False):
-            yield found
-
-
-def _commands(line: str, cwd: str, depth: int) -> Iterator[tuple[list[str], str]]:
-    """Each with the folder in which it runs."""
-    home = _HOME.match(cwd)
-    for words in _split_line(_HERE.sub(r"\3", line.replace("\\\n", " "))):
-        while words and (words[0] in _BEFORE or _ASSIGNED.match(words[0])):
-            is_sudo = words.pop(0) == "sudo"
-            while is_sudo and words and words[0].startswith("-"):
-                words.pop(0)
-        if home is not None:
-            words = [home[0] + word[1:] if word == "~" or word.startswith("~/") else word for word in words]
-        name = os.path.basename(words[0]) if words else ""
-        if name == "cd" and len(words) > 1:
-            cwd = _absolute(words[1], cwd)
-        elif _SHELL.match(name) and depth and (script := _script(words)):
-            yield from _commands(script, cwd, depth - 1)
-        elif words:
-            yield words, cwd
-
-
-def _script(words: Sequence[str]) -> str:
-    """The line that a shell is given, as in `bash -lc LINE`."""
-    at = next((at for at, word in enumerate(words) if at and word.startswith("-") and word.endswith("c")), len(words))
-    return words[at + 1] if at + 1 < len(words) else ""
-
-
-def _split_line(line: str) -> Iterator[list[str]]:
-    """The words between operators, as far as quotes are closed."""
-    lexer = shlex.shlex(line, posix=True, punctuation_chars=_OPERATORS)
-    lexer.whitespace, lexer.commenters = " \t\r", ""
-    words: list[str] = []
-    with suppress(ValueError):  # a quote that does not end, such as of a line that was cut
-        for word in lexer:
-            if word.strip(_OPERATORS):
-                words.append(word)
-            else:
-                yield words
-                words = []
-    yield words

@@ -78,11 +78,15 @@ class NetDeed(Struct, frozen=True, gc=False):
 
 
 class ProcessDeed(Struct, frozen=True, gc=False):
-    """A program started. `danger` is a word of `danger.DANGERS`, or none; `target` is what it is about."""
+    """
+    A program started. `danger` is a word of `danger.DANGERS`, or none; `target` is what it is about. `asked`: an agent's own
+    file has that it was asked for, and not whether it started.
+    """
 
     chain: Chain
     danger: str = "none"
     target: str = ""
+    asked: bool = False
 
 
 class ToolDeed(Struct, frozen=True, gc=False):

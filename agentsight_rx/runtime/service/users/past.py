@@ -125,7 +125,7 @@ class Pasts:
 
     @property
     def said(self) -> str:
-        """For people: what is done, and how many users it cannot be done for."""
+        """For people: the users whose files are imported, and how many users have files that cannot be imported."""
         kept = sum(each.left is Left.KEPT or each.follows for each in self._users.values())
         waits = sum(bool(each.said) for each in self._users.values())
         words = f"past of {plural(kept, 'user')} kept up"

@@ -37,7 +37,7 @@ class Link(Struct, dict=True):
     """
     The chain of one deed, as `rules.guard.deeds.Chain` has it, by the process, session and tool of the deed. `about`: the
     tool whose result it is about. `by_name`: the tool names what the agent itself did. `agent_id` names a sub-agent, `day`
-    the day of a call.
+    the day of a call. `asked`: the command that an agent asked for, by its own file.
     """
 
     known: Known
@@ -49,6 +49,7 @@ class Link(Struct, dict=True):
     by_name: bool = False
     agent_id: str | None = None
     day: int = -1
+    asked: str = ""
 
     @cached_property
     def process(self) -> ProcessRow | None:
@@ -125,13 +126,13 @@ class Link(Struct, dict=True):
 
     @property
     def argv(self) -> str:
-        return " ".join(self.process.argv) if self.process else ""
+        return self.asked or (" ".join(self.process.argv) if self.process else "")
 
     @property
     def program(self) -> str:
         process = self.process
-        if process is None:
-            return ""
+        if process is None or self.asked:
+            return self.asked.partition(" ")[0].rpartition("/")[2]
         name = process.argv[0] if process.argv else process.command or process.comm or ""
         return name.rpartition("/")[2].lstrip("-")
 

@@ -82,7 +82,7 @@ def sentence_of(deed: Deed, chain: Link) -> str:
 
 def _who(deed: Deed, chain: Link) -> str:
     agent = chain.agent or "an agent"
-    if isinstance(deed, ToolDeed | CallDeed | PromptDeed) or chain.own or not chain.program:
+    if isinstance(deed, ToolDeed | CallDeed | PromptDeed) or chain.own or chain.asked or not chain.program:
         return agent
     if isinstance(deed, LeftDeed) and not deed.sent:
         return agent
@@ -102,11 +102,9 @@ def _did(deed: Deed, chain: Link) -> str:
             new = f", a host that no session in {where} has spoken to" if deed.new else ""
             return f"{size} {deed.host}{new}"
         case ProcessDeed():
-            if deed.danger in DANGERS and chain.is_of_tool:
-                did = f"{DANGERS[deed.danger]}: {cut(with_short_homes(deed.target), _LONG)}"
-                return f"ran, as its own file says, a command that {did}"
             if deed.danger in DANGERS:
-                return f"{DANGERS[deed.danger]}: {cut(with_short_homes(deed.target), _LONG)}"
+                did, do = DANGERS[deed.danger]
+                return f"{f'asked to {do}' if deed.asked else did}: {cut(with_short_homes(deed.target), _LONG)}"
             return f"ran {cut(with_short_homes(chain.argv), _LONG)}"
         case ToolDeed() if deed.failures:
             return f"ran {_asked(chain)} {times_said(deed.failures)}, and it failed each time"

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
 from ....core.start import regex
 from ....events import HttpRequest, HttpResponse, Origin, SessionEntry, SseMessage
-from ....policy.rules.guard.danger import dangers_in
+from ....llm.agents import agent_of
+from ....policy.rules.guard.danger import DANGER, dangers_asked
 from ....policy.rules.guard.deeds import CallDeed, LeftDeed, ProcessDeed, PromptDeed, ToolDeed
 from ...rows.ids import call_id
 from ...rows.kinds import CallRow, Row, ToolRow
-from ...rows.tool_words import command_of, has_failed, is_command, outcome_of
+from ...rows.tool_words import command_of, has_failed
 from .chain import Link
 from .context import Context, Proof
 from .effects import LABEL
@@ -75,19 +76,21 @@ class Calls:
                 alerts += self._failed(row, origin)
                 link, proof = Link(self._known, row.pid, about=row), Proof(origin, (row.id,), call=row.llm_call_id)
                 alerts += self._secrets(row.output, row.tool_name, link, proof)
-                alerts += self._dangers(row, link, proof)
             elif type(row) is ToolRow:
-                alerts += self._tool(origin, row)
+                alerts += [*self._tool(origin, row), *self._commands(origin, row)]
         return alerts
 
-    def _dangers(self, row: ToolRow, link: Link, proof: Proof) -> Iterator[Row]:
-        """Commands of which no process was seen, by the words that the agent gave to a shell."""
-        if not self._judge.judges(ProcessDeed) or not is_command(row) or outcome_of(row) == "refused":
+    def _commands(self, origin: Origin, row: ToolRow) -> Iterator[Row]:
+        """What a tool is to run: no process of an agent's own file shows whether it ran."""
+        text, cwd = command_of(row) if self._judge.judges(ProcessDeed) else ("", "")
+        if not text:
             return
-        line, place = command_of(row.input)
-        folder = os.path.join(link.agent_cwd or "/", place)
-        for danger in dict.fromkeys(dangers_in(line, folder, link.outside)):
-            yield from self._context.judged(ProcessDeed(link, *danger), link, proof)
+        link = Link(self._known, row.pid, about=row)
+        for danger, command in dangers_asked(text, os.path.join(link.agent_cwd or "/", cwd), link.outside, _starts_agent):
+            by = Link(self._known, row.pid, about=row, asked=command)
+            deed = ProcessDeed(by, *danger, asked=True)
+            broken = [rule for rule in self._judge.broken(deed) if DANGER in rule.when]
+            yield from self._context.alerts(broken, deed, by, Proof(origin, (row.id,)))
 
     def asked(self, origin: Origin, row: CallRow) -> Iterable[Row]:
         """What a call sent for the first time."""
@@ -188,6 +191,10 @@ class Calls:
             agent_id=row.agent_id,
             day=_day_of(row),
         )
+
+
+def _starts_agent(argv: Sequence[str]) -> bool:
+    return agent_of(None, argv) is not None
 
 
 def _is_unsandboxed(text: str) -> bool:

@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from agentsight_rx.store.state.sweeping import Timed, sweep
+from agentsight_rx.store.state.block_heads import Timed, sweep
 
 BLOCKS = {b"a": [1, 2, 9], b"b": [3, 3, 4], b"c": [5, 12], b"d": [20, 21], b"e": [20]}
 ROWS = sorted((time, place + b"%d" % at, place) for place, times in BLOCKS.items() for at, time in enumerate(times))
