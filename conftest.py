@@ -3,9 +3,9 @@ Three workers share the suite of two processors (test.sh): tests that trace prog
 to others. So files of such tests are spread among the others, and a worker takes one whole file after the other: what its tests
 share is started once. No example of a property has a deadline: how long one takes depends on what else the machine does.
 
-A usual run has a fifth of the examples of each property, and leaves out the tests that are marked as thorough: they repeat
+A usual run has a tenth of the examples of each property, and leaves out the tests that are marked as thorough: they repeat
 what others show, for one more program, cell or build. --all has all of both, before a release. --quick is for the loop of a
-change: an eighth of the examples, and no test that is marked as slow.
+change: it also leaves out the tests that are marked as slow.
 
 tests/needs.py decides what a machine or a user without rights leaves out; --all-required lets nothing be left out.
 """
@@ -20,17 +20,15 @@ from hypothesis import settings
 
 # property_tests/quick.py says what numbers of a property become with the last two
 settings.register_profile("all", deadline=None)
-settings.register_profile("usual", deadline=None, max_examples=20)
-settings.register_profile("quick", deadline=None, max_examples=12)
-# ./test.sh --coverage measures with these
-settings.register_profile("quick, the same each time", deadline=None, max_examples=20, derandomize=True)
+settings.register_profile("usual", deadline=None, max_examples=10)
+settings.register_profile("the same each time", deadline=None, max_examples=20, derandomize=True)  # for ./test.sh --coverage
 settings.load_profile("usual")
 
 _WAITING = 0.8  # the share of the run in which files whose tests wait begin
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--quick", action="store_true", help="fewer examples of each property, and no test that is marked as slow")
+    parser.addoption("--quick", action="store_true", help="no test that is marked as slow")
     parser.addoption(
         "--all", action="store_true", help="all examples of each property, and the tests that are marked as thorough"
     )
@@ -39,9 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(what, …): rights and programs, see tests/needs.py")
-    chosen = next((name for name in ("quick", "all") if config.getoption(f"--{name}")), None)
-    if chosen and not config.getoption("--hypothesis-profile"):
-        settings.load_profile(chosen)
+    if config.getoption("--all") and not config.getoption("--hypothesis-profile"):
+        settings.load_profile("all")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
@@ -82,13 +79,16 @@ def _any(group: Iterable[pytest.Item], *markers: str) -> bool:
     return any(item.get_closest_marker(marker) for item in group for marker in markers)
 
 
-@pytest.hookimpl(trylast=True)  # behind -m and -k: what is not run needs nothing
-def pytest_collection_finish(session: pytest.Session) -> None:
-    from tests.needs import skip_what_lacks
-
-    skip_what_lacks(session.items)
+def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()  # thousands of tests live until the end: no look for garbage has to walk through them
+
+
+@pytest.hookimpl(tryfirst=True)  # before fixtures; a worker asks for what its own tests need
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    from tests.needs import skip_where_lacking
+
+    skip_where_lacking(item)
 
 
 @pytest.hookimpl(wrapper=True)

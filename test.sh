@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # ./test.sh [--fast|--all] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs,
-#   open a browser or are marked as slow, and runs an eighth of the examples of each property (4 minutes); without it they are
-#   a fifth, and --all runs all, and the tests that repeat what others show, for one more program, width or build. A test for which
-#   a right, a program or a kernel is missing is left out; the last lines count these, by reason.
+#   open a browser or are marked as slow. Both run a tenth of the examples of each property; --all runs all, and the tests that
+#   repeat what others show, for one more program, width or build. A test for which a right, a program or a kernel is missing
+#   is left out; the last lines count these, by reason.
 # ./test.sh --all-required [PYTEST-ARGS…]: the same, and a test that would be left out fails; .ci/run does this.
 # ./test.sh --changed [COMMIT]: the checks and tests of the files that changed since COMMIT (where HEAD left main), in a minute, and
 #   what this leaves out.

@@ -5,20 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import matplotlib
-from matplotlib.figure import Figure as Picture
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.bench import read_report
 from benchmarks.figures import Figure, Report, shown
 from benchmarks.page import filled
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Picture
+
 __all__ = ["PICTURES", "draw", "main"]
 
 _DOCS = Path(__file__).parents[1] / "docs"
 _MET, _MISSED, _PLAIN, _PEER = "#2f7d4f", "#b3402a", "#3b6ea5", "#8a8a8a"
-_library: Any = matplotlib  # whose types are partial
 # Text stays text, and nothing in a picture changes from one run to the next but what was measured
 _STYLE = {
     "svg.fonttype": "none",
@@ -44,7 +43,10 @@ def draw(report: Report, folder: Path) -> list[Path]:
     """Write the pictures for which the report has figures."""
     folder.mkdir(exist_ok=True)
     drawn: list[Path] = []
-    with _library.rc_context(_STYLE):
+    import matplotlib  # half a second, which the collection of tests saves
+
+    library: Any = matplotlib  # whose types are partial
+    with library.rc_context(_STYLE):
         for name, make in PICTURES.items():
             picture: Any = make(report.figures)
             if picture is not None:
@@ -55,6 +57,8 @@ def draw(report: Report, folder: Path) -> list[Path]:
 
 
 def _blank(rows: int) -> tuple[Picture, Any]:
+    from matplotlib.figure import Figure as Picture
+
     picture = Picture(figsize=(8, 1.2 + 0.26 * rows))
     return picture, picture.subplots()
 

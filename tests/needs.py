@@ -14,14 +14,14 @@ import shutil
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-__all__ = ["left_out", "refuse_to_skip", "skip_what_lacks", "why_not"]
+__all__ = ["left_out", "refuse_to_skip", "skip_where_lacking", "why_not"]
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -30,13 +30,12 @@ _IMPLIED = {"live": "kernel", "browser": "browser"}
 _REFUSED = "it was left out, and --all-required lets no test be left out: "
 
 
-def skip_what_lacks(items: Iterable[pytest.Item]) -> None:
-    for item in items:
-        wanted = [need for marker, need in _IMPLIED.items() if item.get_closest_marker(marker)]
-        wanted += [str(need) for marker in item.iter_markers("needs") for need in marker.args]
-        reasons = [reason for need in wanted if (reason := why_not(need))]
-        if reasons:
-            item.add_marker(pytest.mark.skip(reason=reasons[0]))
+def skip_where_lacking(item: pytest.Item) -> None:
+    wanted = [need for marker, need in _IMPLIED.items() if item.get_closest_marker(marker)]
+    wanted += [str(need) for marker in item.iter_markers("needs") for need in marker.args]
+    reason = next((reason for need in wanted if (reason := why_not(need))), "")
+    if reason:
+        pytest.skip(reason)
 
 
 @cache

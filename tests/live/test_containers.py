@@ -24,7 +24,7 @@ from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
 from agentsight_rx.sources.containers.contents import control_groups, libraries_in
 from agentsight_rx.sources.containers.references import Container, Host, resolve_reference
 from tests.live.capture import PATIENCE_S, Kept, running, tracing, until
-from tests.live.podman import podman
+from tests.live.podman import imported, podman
 
 pytestmark = pytest.mark.live
 
@@ -57,8 +57,8 @@ os.wait()
 """
 
 
-def _podman(command: str, *words: str, input: bytes | None = None) -> str:
-    done = subprocess.run(podman(command, *words), input=input, capture_output=True, timeout=PATIENCE_S, check=False)
+def _podman(command: str, *words: str) -> str:
+    done = subprocess.run(podman(command, *words), capture_output=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().strip()
 
@@ -71,10 +71,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     authority.cert_pem.write_to_path(str(directory / "ca.pem"))
     authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(directory / "server.pem"))
     (directory / "talk.py").write_text(TALK)
-    name = f"localhost/agentsight-rx-test-{os.getpid()}"
-    _podman("import", "-", name, input=_root_file_system(directory))
-    yield name
-    _podman("rmi", "-f", name)
+    with imported(f"localhost/agentsight-rx-test-{os.getpid()}", _root_file_system(directory)) as name:
+        yield name
 
 
 def _root_file_system(own: Path) -> bytes:

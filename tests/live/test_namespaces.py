@@ -21,7 +21,7 @@ from agentsight_rx.store.state import LmdbStore
 from tests.live.capture import PATIENCE_S, PROGRAM
 from tests.live.namespaced import worker
 from tests.live.peers import CLIENTS, fake_llm
-from tests.live.podman import podman
+from tests.live.podman import imported, podman
 from tests.live.test_everything import AGENT, SERVER
 from tests.reports import read_report
 
@@ -42,10 +42,8 @@ def image() -> Generator[str]:
             link = tarfile.TarInfo(name)
             link.type, link.linkname = tarfile.SYMTYPE, f"usr/{name}"
             archive.addfile(link)
-    name = f"localhost/agentsight-rx-namespaces-{os.getpid()}"
-    subprocess.run(podman("import", "-", name), input=content.getvalue(), capture_output=True, timeout=PATIENCE_S, check=True)
-    yield name
-    subprocess.run(podman("rmi", "-f", name), capture_output=True, timeout=PATIENCE_S, check=True)
+    with imported(f"localhost/agentsight-rx-namespaces-{os.getpid()}", content.getvalue()) as name:
+        yield name
 
 
 def _container(image: str, folder: Path, *options: str) -> list[str]:

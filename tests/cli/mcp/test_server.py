@@ -11,15 +11,11 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import httpx2
 import pytest
-from mcp.client.client import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.exceptions import MCPError
-from mcp_types import TextContent, TextResourceContents
 
 from agentsight_rx.cli.mcp import server
 from agentsight_rx.cli.mcp.answers import TOOLS_BY_NAME
@@ -28,10 +24,16 @@ from agentsight_rx.cli.mcp.paging import MOST
 from .recordings import INJECTED, PROMPT
 from .test_answers import NEEDED, WRONG
 
+if TYPE_CHECKING:
+    from mcp.client.client import Client
+
 _PROGRAM = (sys.executable, "-m", "agentsight_rx", "mcp")
 
 
 def _asked(recording: Path, questions: Callable[[Client], Awaitable[None]]) -> None:
+    from mcp.client.client import Client
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
     program, *words = _PROGRAM
     program_of = StdioServerParameters(command=program, args=[*words, "--db", str(recording)], env=dict(os.environ))
 
@@ -43,6 +45,8 @@ def _asked(recording: Path, questions: Callable[[Client], Awaitable[None]]) -> N
 
 
 async def _called(client: Client, name: str, arguments: dict[str, object]) -> tuple[str, bool]:
+    from mcp_types import TextContent
+
     answer = await client.call_tool(name, arguments)
     (content,) = answer.content
     assert isinstance(content, TextContent)
@@ -79,6 +83,9 @@ def test_wrong_questions_are_errors_and_the_server_goes_on(run: Path) -> None:
 
 
 def test_resources_are_the_sessions_and_have_no_text_of_a_recording(injected: Path) -> None:
+    from mcp.shared.exceptions import MCPError
+    from mcp_types import TextResourceContents
+
     async def questions(client: Client) -> None:
         listed = (await client.list_resources()).resources
         assert ["agentsight://sessions", "agentsight://session/7d1e0c52"] == [each.uri for each in listed]
@@ -96,6 +103,9 @@ def test_resources_are_the_sessions_and_have_no_text_of_a_recording(injected: Pa
 
 
 def test_prompts_name_the_tools_and_the_session(run: Path) -> None:
+    from mcp.shared.exceptions import MCPError
+    from mcp_types import TextContent
+
     async def questions(client: Client) -> None:
         for prompt in (await client.list_prompts()).prompts:
             for given, said in (({}, "the newest recorded session"), ({"session": "7d1e"}, "the recorded session '7d1e'")):
@@ -128,6 +138,9 @@ def _served(recording: Path) -> Generator[tuple[str, str]]:
 
 @asynccontextmanager
 async def _client(url: str, token: str) -> AsyncGenerator[Client]:
+    from mcp.client.client import Client
+    from mcp.client.streamable_http import streamable_http_client
+
     async with (
         httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http,
         Client(streamable_http_client(url, http_client=http)) as client,
