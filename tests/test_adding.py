@@ -191,7 +191,18 @@ def copy(tmp_path: Path) -> Path:
     return root
 
 
+def test_each_block_of_the_page_has_its_place(tmp_path: Path) -> None:
+    for change in changes():
+        copied = tmp_path / change.path
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / change.path).exists() and not copied.exists():
+            shutil.copy2(ROOT / change.path, copied)
+        apply(change, tmp_path)
+        compile(copied.read_text(), change.path, "exec")
+
+
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_the_parts_of_the_page_pass_the_shared_tests_and_the_checkers(copy: Path) -> None:
     made = list(changes())
     for change in made:
