@@ -1,5 +1,5 @@
 """
-Four workers share the suite of two processors (test.sh): tests that trace programs or open a browser leave most of their time
+Three workers share the suite of two processors (test.sh): tests that trace programs or open a browser leave half of their time
 to others. So files of such tests are spread among the others, and a worker takes one whole file after the other: what its tests
 share is started once. No example of a property has a deadline: how long one takes depends on what else the machine does.
 

@@ -232,7 +232,7 @@ said_by() {
 check "ruff format" ruff format --check
 check "ruff check" ruff check
 check "import layers" lint-imports
-check "pytest" pytest -n 4 --dist loadgroup --no-loadscope-reorder "${chosen[@]}" "$@"
+check "pytest" pytest -n 3 --dist loadgroup --no-loadscope-reorder "${chosen[@]}" "$@"
 check "mypy" said_by "${checkers[0]}" mypy
 check "pyright" said_by "${checkers[1]}" pyright
 printf '== all green (%d s) ==\n' "$SECONDS"

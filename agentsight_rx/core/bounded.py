@@ -31,6 +31,14 @@ class Recent(OrderedDict[K, V]):
             self.move_to_end(key)
         return value
 
+    def use_or_make(self, key: K, make: Callable[[], V], /) -> V:
+        """The value of `key`, which is the newest from now on; where it has none, what `make` makes, which is kept."""
+        value = self.use(key)
+        if value is None:
+            value = make()
+            self.put(key, value)
+        return value
+
     def put(self, key: K, value: V, /) -> tuple[K, V] | None:
         """Set the newest entry; return the oldest one where it had to make room."""
         if key in self:
@@ -126,40 +134,30 @@ _FIRST, _MOST = 1024, 64 << 10  # bytes that are compared at once: few at first,
 
 
 def common_front(one: bytes, other: bytes, /) -> int:
-    """The length of what both begin with. It takes 0.1 ns a byte: slices are compared, then the place is found by halves."""
-    equal, size, most = 0, _FIRST, min(len(one), len(other))
-    while equal < most and one[equal : equal + size] == other[equal : equal + size]:
-        equal += size
-        size = min(2 * size, _MOST)
-    low, high = min(equal, most), min(equal + size, most)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    """The length of what both begin with."""
+    return _common(min(len(one), len(other)), lambda low, high: one[low:high] == other[low:high])
 
 
 def common_back(one: bytes, other: bytes, /) -> int:
     """The length of what both end with."""
-    equal, size, most = 0, _FIRST, min(len(one), len(other))
-    while equal < most and _at_back(one, equal, size) == _at_back(other, equal, size):
-        equal += size
+    first, second = len(one), len(other)
+    return _common(min(first, second), lambda low, high: one[first - high : first - low] == other[second - high : second - low])
+
+
+def _common(most: int, are_equal: Callable[[int, int], bool]) -> int:
+    """It takes 0.1 ns a byte: slices are compared, then the place is found by halves."""
+    low, size = 0, _FIRST
+    while low < most and are_equal(low, min(low + size, most)):
+        low = min(low + size, most)
         size = min(2 * size, _MOST)
-    low, high = min(equal, most), min(equal + size, most)
+    high = min(low + size, most)
     while low < high:
         middle = (low + high + 1) // 2
-        if _at_back(one, low, middle - low) == _at_back(other, low, middle - low):
+        if are_equal(low, middle):
             low = middle
         else:
             high = middle - 1
     return low
-
-
-def _at_back(content: bytes, skipped: int, size: int) -> bytes:
-    end = len(content) - skipped
-    return content[max(0, end - size) : max(0, end)]
 
 
 # -- spare ---------------------------------------------------------------------------------------------------------

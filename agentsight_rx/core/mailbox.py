@@ -408,11 +408,6 @@ class Doors:
         """Any thread may ask."""
         return any(door.is_crowded for door in list(self.open))
 
-    @property
-    def awaits_answers(self) -> bool:
-        """Whether a known number of things is still to come."""
-        return not all(door.is_endless for door in self.open)
-
 
 def _call(actions: Sequence[Callable[[], None]]) -> None:
     for action in actions:

@@ -15,7 +15,7 @@ from ..core.stream import Stream
 from ..events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen
 from ..events.loss import Reason
 from .kernel.program import CALL_FIELDS, Program
-from .kernel.reader import ProgramReader
+from .kernel.reader import ProcessNames, ProgramReader
 from .kernel.ring import RingSize, gather_of_content
 from .kernel.syscall import possible_cpus
 from .names import Names
@@ -74,7 +74,7 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
         self.names = Names(options.target.comms)
         self._connections: dict[int, Connection] = {}
         self._more: list[TlsEvent] = []
-        self._comms: dict[bytes, str] = {}
+        self._names = ProcessNames()
 
     def open(self) -> None:
         program: Program[TlsEvent] = Program(
@@ -129,7 +129,7 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
             time_ns, _, kind, pid, tid, uid, comm,
             owner_start_ns, number, offset, seq, latency_ns, gap, lost, owner, length, direction, opened, hidden,
         ) = _RECORD.unpack_from(view, at)  # fmt: skip
-        name = self._name(comm)
+        name = self._names[comm]
         connection = self._connections.get(number)
         begun: TlsOpen | None = None
         if connection is None:
@@ -177,17 +177,9 @@ class PlainHttpReader(ProgramReader[TlsEvent]):
             if each.other:
                 head = each.head
                 connection = Connection(head.pid, head.start_ns, PLAIN, each.id)
-                source = Origin(head.time_ns, head.pid, comm=self._name(bytes(head.comm)), connection=connection)
+                source = Origin(head.time_ns, head.pid, comm=self._names[bytes(head.comm)], connection=connection)
                 losses.append(_other(source, each.other))
         return losses
-
-    def _name(self, comm: bytes) -> str:
-        name = self._comms.get(comm)
-        if name is None:
-            if len(self._comms) > 1024:
-                self._comms.clear()
-            name = self._comms[comm] = comm.partition(b"\0")[0].decode(errors="replace")
-        return name
 
 
 def _begun(whose: Origin, ends: Ends, *, opened: bool) -> TlsOpen:

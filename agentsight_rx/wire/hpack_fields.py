@@ -127,8 +127,8 @@ class FieldDecoder:
         if index:
             name = self._entry(index)[0]
         else:
-            name, at = _string(block, at)
-        value, at = _string(block, at)
+            name, _, at = read_string(block, at)
+        value, _, at = read_string(block, at)
         return name, value, at
 
     def _resize(self, size: int) -> None:
@@ -166,11 +166,11 @@ def read_integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
     raise HPACKDecodingError("an integer without an end")
 
 
-def _string(block: bytes, at: int) -> tuple[bytes, int]:
-    """The string at `at` (RFC 7541 5.2), and where it ends."""
+def read_string(block: bytes, at: int, /) -> tuple[bytes, int, int]:
+    """The string at `at` (RFC 7541 5.2), where its octets begin, and where they end."""
     length, start = read_integer(block, at, 0x7F)
     end = start + length
     if end > len(block):
         raise HPACKDecodingError("a string longer than its block")
     text = block[start:end]
-    return (decode_huffman(text) if block[at] & 0x80 else text), end
+    return (decode_huffman(text) if block[at] & 0x80 else text), start, end

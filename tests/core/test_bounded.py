@@ -28,6 +28,13 @@ def test_to_set_a_key_again_is_a_use_and_takes_no_room() -> None:
     assert list(some.items()) == [("b", 1), ("c", 2), ("a", 9)]
 
 
+def test_what_is_not_there_is_made_once_and_the_one_not_used_for_longest_makes_way() -> None:
+    some = table("a", "b", "c")
+    made = iter((7, 8))
+    assert [some.use_or_make(key, lambda: next(made)) for key in ("a", "d", "d")] == [0, 7, 7]
+    assert list(some.items()) == [("c", 2), ("a", 0), ("d", 7)]
+
+
 def test_a_look_is_no_use() -> None:
     some = table("a", "b")
     assert (some.get("a"), some["a"], some.use("z")) == (0, 0, None)

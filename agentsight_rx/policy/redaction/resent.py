@@ -170,11 +170,8 @@ class Answers:
     def clean(self, event: AnswerProgress, labels: Redactor, /) -> tuple[AnswerPiece, ...]:
         """The pieces of the event without secrets: the event's own where there are none."""
         key = key_of_answer(event.origin, event.exchange)
-        blocks = self._table.use(key)
-        if blocks is None:
-            blocks = Recent[int, SecretStream](_BLOCKS_MOST)
-            self._table.put(key, blocks)
-        made = tuple(_clean(piece, _stream_of(blocks, piece.block), labels) for piece in event.pieces)
+        blocks = self._table.use_or_make(key, lambda: Recent[int, SecretStream](_BLOCKS_MOST))
+        made = tuple(_clean(piece, blocks.use_or_make(piece.block, SecretStream), labels) for piece in event.pieces)
         return event.pieces if made == event.pieces else made
 
     def ended(self, origin: Origin, exchange: int, /) -> None:
@@ -192,15 +189,7 @@ class Answers:
         for key, saved in state:
             blocks = self._table[key] = Recent(_BLOCKS_MOST)
             for block, stream in saved:
-                _stream_of(blocks, block).restore(*msgspec.msgpack.decode(stream))
-
-
-def _stream_of(blocks: Recent[int, SecretStream], block: int) -> SecretStream:
-    stream = blocks.use(block)
-    if stream is None:
-        stream = SecretStream()
-        blocks.put(block, stream)
-    return stream
+                blocks.use_or_make(block, SecretStream).restore(*msgspec.msgpack.decode(stream))
 
 
 def _clean(piece: AnswerPiece, stream: SecretStream, labels: Redactor) -> AnswerPiece:

@@ -24,11 +24,7 @@ class SecretStreams(Generic[K]):
         self._table: Recent[K, SecretStream] = Recent(_STREAMS_MOST)
 
     def of(self, key: K) -> SecretStream:
-        stream = self._table.use(key)
-        if stream is None:
-            stream = SecretStream()
-            self._table.put(key, stream)
-        return stream
+        return self._table.use_or_make(key, SecretStream)
 
     def drop(self, gone: Callable[[K], bool]) -> None:
         for key in [key for key in self._table if gone(key)]:
@@ -53,11 +49,7 @@ class Connections:
         self._table: Recent[Connection, ConnectionRecords] = Recent(_STREAMS_MOST)
 
     def of(self, connection: Connection) -> ConnectionRecords:
-        records = self._table.use(connection)
-        if records is None:
-            records = ConnectionRecords()
-            self._table.put(connection, records)
-        return records
+        return self._table.use_or_make(connection, ConnectionRecords)
 
     def discard(self, connection: Connection) -> None:
         self._table.pop(connection, None)

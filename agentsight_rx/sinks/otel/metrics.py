@@ -88,11 +88,7 @@ class Metrics:
     def _add(self, key: str, value: float, place: _Key) -> None:
         """`place`: the values of the attributes that the table gives the metric."""
         metric, sums = METRICS[key], self._sums[key]
-        found = sums.use(place)
-        if found is None:
-            found = _Sums(len(metric.buckets))
-            sums.put(place, found)
-        found.add(value, metric.buckets)
+        sums.use_or_make(place, lambda: _Sums(len(metric.buckets))).add(value, metric.buckets)
 
     def collect(self) -> MetricsData | None:
         """None where nothing was counted."""

@@ -39,6 +39,16 @@ def text_of(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
+class ProcessNames(dict[bytes, str]):
+    """The name of a process in a record, which ends at its first zero -> text. Records repeat few names, so each is kept."""
+
+    def __missing__(self, comm: bytes) -> str:
+        if len(self) > 1024:
+            self.clear()
+        name = self[comm] = comm.partition(b"\0")[0].decode(errors="replace")
+        return name
+
+
 # -- repeats -------------------------------------------------------------------------------------------------------
 # Events -> the first of each kind at once, and one for all equal ones.
 

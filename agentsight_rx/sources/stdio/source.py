@@ -15,7 +15,7 @@ from ...core.stream import Stream
 from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent
 from ...events.loss import Reason
 from ..kernel.program import Program
-from ..kernel.reader import ProgramReader
+from ..kernel.reader import ProcessNames, ProgramReader
 from ..kernel.ring import RingSize, gather_of_content
 from ..kernel.syscall import possible_cpus
 from ..names import Names
@@ -91,7 +91,7 @@ class StdioReader(ProgramReader[Seen]):
         self._options = options
         self._last_part = (options.max_bytes - 1) % _SEGMENT + 1  # bytes of the last segment of a call that is cut
         self.names = Names(options.target.comms)
-        self._comms: dict[bytes, str] = {}
+        self._names = ProcessNames()
         self._pids: set[int] = set()  # that used a channel and have not ended
         self._unmatched = Unmatched()
 
@@ -168,11 +168,7 @@ class StdioReader(ProgramReader[Seen]):
             time_ns, _, kind, pid, tid, uid, comm,
             inode, back, offset, seq, latency_ns, length, lost, fd, of_kind, direction, alone, _,
         ) = _RECORD.unpack_from(view, at)  # fmt: skip
-        name = self._comms.get(comm)
-        if name is None:
-            if len(self._comms) > 1024:
-                self._comms.clear()
-            name = self._comms[comm] = comm.partition(b"\0")[0].decode(errors="replace")
+        name = self._names[comm]
         if kind == _GONE:
             if pid not in self._pids:
                 return None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ...events import Loss, Origin, TlsChunk, TlsEvent, TlsHandshake, TlsOpen
 from ...events.loss import Reason
 from ..kernel.probes import Site
+from ..kernel.reader import ProcessNames
 from ..net import ends_of
 from .calibration import Calibration, Sample
 from .connections import Below, Connections, Known, Sealed, on
@@ -47,7 +48,7 @@ class Records:
         self.calibration: Calibration | None = None
         self.learnt: list[tuple[int, tuple[Hook, Hook]]] = []  # of the implementation with this number
         self._in_use: dict[int, set[UsedFile]] = {}  # by pid
-        self._comms: dict[bytes, str] = {}
+        self._names = ProcessNames()
 
     def add(self, probed: Probed) -> int:
         """The number of the probed library in the records."""
@@ -64,7 +65,7 @@ class Records:
             time_ns, start_ns, kind, pid, tid, uid, comm,
             ssl, offset, seq, latency_ns, sock, length, lost, direction, number,
         ) = RECORD.unpack_from(view, at)  # fmt: skip
-        name = self._comms.get(comm) or self._name(comm)
+        name = self._names[comm]
         body = at + _HEAD
         if self.calibration is not None and kind in (CHUNK, SEALED) and not self.calibration.trusts(number, direction):
             origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=name)
@@ -142,20 +143,13 @@ class Records:
                 self.learnt.append((whose[0], hooks))
 
     def _tcp(self, view: memoryview, at: int) -> list[TlsEvent]:
-        record = self.traffic.read(view, at, self._name)
+        record = self.traffic.read(view, at, self._names.__getitem__)
         if not record.ended:
             self.connections.socket_began(record.origin.pid, record.sock)
             self.traffic.begin(record)
             return []
         closed = self.connections.socket_ended(record.origin, record.sock, record.in_offset, record.out_offset)
         return [*closed, *self.traffic.end(record)]
-
-    def _name(self, comm: bytes) -> str:
-        """The name of a process, out of a record."""
-        if len(self._comms) > 1024:
-            self._comms.clear()
-        name = self._comms[comm] = comm.partition(b"\0")[0].decode(errors="replace")
-        return name
 
 
 def _cut(origin: Origin, size: int) -> Loss:

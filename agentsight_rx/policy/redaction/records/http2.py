@@ -6,12 +6,11 @@ from collections import deque
 
 import msgspec
 from hpack.exceptions import HPACKDecodingError
-from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 from msgspec import Struct
 
 from ....core.bounded import Recent
-from ....wire.hpack_fields import read_integer
+from ....wire.hpack_fields import read_integer, read_string
 from ....wire.http2_frames import (
     CONTINUATION,
     DATA,
@@ -79,9 +78,9 @@ class HeaderBlocks:
         if index:
             name = self._name(index)
         else:
-            text, at, _ = _string(block, at)
+            text, _, at = read_string(block, at)
             name = text.decode("latin-1").lower()
-        value, end, start = _string(block, at)
+        value, start, end = read_string(block, at)
         if name == _UNKNOWN or is_secret_header(name) or find_secrets(value):
             made[start:end] = (_CODED if block[at] & 0x80 else _PLAIN) * (end - start)
         if first >= 0x40:
@@ -93,16 +92,6 @@ class HeaderBlocks:
             return _STATIC[index - 1]
         place = index - len(_STATIC) - 1
         return self.names[place] if place < len(self.names) else _UNKNOWN
-
-
-def _string(block: bytes, at: int) -> tuple[bytes, int, int]:
-    """The string at `at` (RFC 7541 5.2), where it ends, and where its octets begin."""
-    length, start = read_integer(block, at, 0x7F)
-    end = start + length
-    if end > len(block):
-        raise HPACKDecodingError("a string longer than its block")
-    text = block[start:end]
-    return (decode_huffman(text) if block[at] & 0x80 else text), end, start
 
 
 # ------------------------------------------------------------------------------------------------------------------------
@@ -200,11 +189,7 @@ class Http2Records:
         return padded + (5 if self._kind == HEADERS and self._flags & PRIORITISED else 0) + 4 * (self._kind == PUSH_PROMISE)
 
     def _of_stream(self) -> Payload:
-        payload = self._payloads.use(self._stream)
-        if payload is None:
-            payload = Payload()
-            self._payloads.put(self._stream, payload)
-        return payload
+        return self._payloads.use_or_make(self._stream, Payload)
 
     def _end_frame(self) -> None:
         if self._kind == RST_STREAM or (self._kind in (DATA, HEADERS) and self._flags & END_STREAM):

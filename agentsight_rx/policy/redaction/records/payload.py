@@ -165,11 +165,7 @@ class Payload:
         """A part of the text with this name."""
         text = data[start:end]
         for name in (key, b"%b:%b" % (key, self._which)) if self._which else (key,):
-            stream = self._streams.use(name)
-            if stream is None:
-                stream = SecretStream()
-                self._streams.put(name, stream)
-            masked = stream.feed(text)
+            masked = self._streams.use_or_make(name, SecretStream).feed(text)
             if masked is not text:
                 made[start:end] = bytes(
                     other if one == two else two for one, two, other in zip(text, masked, made[start:end], strict=True)
