@@ -229,6 +229,7 @@ def test_a_streamed_call_is_a_span_with_all_that_is_known() -> None:
     (root,) = [each for each in collector.spans if each.name.startswith("invoke_agent")]
     assert (root.span_id, root.trace_id) == (span.parent_span_id, span.trace_id)
     assert {
+        "agentsight.view_source": "view",
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "anthropic",
         "gen_ai.conversation.id": "session-7",
