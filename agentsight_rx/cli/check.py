@@ -1,8 +1,9 @@
-"""agentsight-rx check: a recording judged by rules, for a build."""
+"""agentsight-rx check: recordings judged by rules, for a build."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +18,7 @@ from ..core.errors import StoreError
 from ..core.messages import harmless
 from ..policy.rules.guard.values import Rule, Rules, rank, shortened
 from ..runtime.recording.guard_file import priced_by
-from ..runtime.recording.judged import judged
+from ..runtime.recording.judged import judged_once
 from ..runtime.recording.price_file import load_prices
 from ..store.state import LmdbStore
 from ..store.words import plural
@@ -28,6 +29,7 @@ from .flags.filters import Form
 from .flags.guard import given_rules
 from .guard.rules_list import RulesFile
 from .guard.tried import needing_a_recording
+from .places.stores import all_stores
 from .program.errors import write_line
 from .report.shown.alert_words import thread_said
 from .report.shown.markdown import alert_item, shortened_to
@@ -43,11 +45,11 @@ _LEVELS = {"note": "note", "warn": "warning", "stop": "error"}
 
 class Checked(Struct, frozen=True):
     """
-    What a recording was judged by, and what came of it. `failing`: so many are of the level `fail_on` or above. `unjudged`: the
-    rules that an agent's own file says nothing about.
+    What recordings were judged by, and what came of it. `failing`: so many are of the level `fail_on` or above. `unjudged`: the
+    rules that an agent's own file says nothing about, where one was judged.
     """
 
-    store: Path
+    stores: tuple[Path, ...]
     rules: Rules
     rows: tuple[AlertRow, ...]
     failing: int
@@ -61,7 +63,8 @@ class Checked(Struct, frozen=True):
         found = ", ".join([plural(alerts, "alert"), *([plural(notes, "note")] if notes else [])])
         fails = f"; the check fails, because of --fail-on {self.fail_on}" if self.failing else ""
         number = plural(len(self.unjudged), "rule needs", "rules need")
-        needing = f"; {number} a recording, which this is not: {', '.join(self.unjudged)}" if self.unjudged else ""
+        which = "which this is not" if len(self.stores) == 1 else "which the imported sessions are not"
+        needing = f"; {number} a recording, {which}: {', '.join(self.unjudged)}" if self.unjudged else ""
         return f"{plural(len(self.rules.rules), 'rule')}, {found}{fails}{needing}"
 
 
@@ -71,7 +74,7 @@ def text_of(found: Checked) -> str:
 
 def json_of(found: Checked) -> str:
     value = {
-        "store": str(found.store),
+        "stores": [str(path) for path in found.stores],
         "rules": {rule.name: rule.do for rule in found.rules.rules},
         "sha256": found.rules.sha256,
         "fail_on": found.fail_on,
@@ -191,7 +194,10 @@ _NEVER = "never"
 
 def check(
     *,
-    store: Annotated[Path, typer.Argument(metavar="STORE", help="The recording.")],
+    stores: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[STORE]...", help="Recordings; without one, all of yours."),
+    ] = None,
     rules: RulesFile = None,
     fail_on: Annotated[
         str, typer.Option("--fail-on", help="Exit with 1 from this level on: note, warn, stop, or never.", metavar="LEVEL")
@@ -201,24 +207,25 @@ def check(
     form: Form,
 ) -> int:
     """
-    Judge a recording by rules, for a build: exits with 1 where one is broken.
+    Judge recordings by rules, for a build: exits with 1 where one is broken.
 
-    The rules are judged anew, whether the recording was made with a guard or not.
+    The rules are judged anew, whether a recording was made with a guard or not. Each recording is judged by itself: what a day
+    cost is not summed up over several. A session that was recorded and imported is judged by the recording.
     """
     one_of("--fail-on", fail_on, (*LEVELS, _NEVER))
     chosen = one_of("--format", "json" if form.as_json else format, FORMATS)
-    if not store.exists():
-        raise StoreError(f"{store} does not exist; expected a recording, as `record --db {store} -- COMMAND` makes one")
+    for store in stores or ():
+        if not store.exists():
+            raise StoreError(f"{store} does not exist; expected a recording, as `record --db {store} -- COMMAND` makes one")
     found = given_rules(rules)
-    kept = LmdbStore.open(store, readonly=True)
-    try:
-        rows = judged(kept, found, priced=priced_by(load_prices(None), found))
-        unjudged = needing_a_recording(kept, found)
-    finally:
-        kept.close()
+    places = tuple(stores or all_stores(None))
+    with ExitStack() as opened:
+        kept = [opened.enter_context(closing(LmdbStore.open(place, readonly=True))) for place in places]
+        rows = judged_once(kept, found, priced=priced_by(load_prices(None), found))
+        unjudged = tuple(dict.fromkeys(name for each in kept for name in needing_a_recording(each, found)))
     failing = [row for row in rows if fail_on != _NEVER and rank(row.do) >= rank(fail_on)]
     shown = tuple(row for row in rows if row.part_of is None)
-    checked = Checked(store, found, rows=shown, failing=len(failing), fail_on=fail_on, unjudged=unjudged)
+    checked = Checked(places, found, rows=shown, failing=len(failing), fail_on=fail_on, unjudged=unjudged)
     text = FORMATS[chosen](checked)
     if output is not None:
         output.write_text(text + "\n")

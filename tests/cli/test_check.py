@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,19 @@ def test_a_wrong_flag_of_a_check_is_named(store: Path, words: list[str], error: 
 def test_a_store_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"none.lmdb does not exist; expected a recording"):
         ran("check", str(tmp_path / "none.lmdb"))
+
+
+def test_without_a_name_all_stores_are_judged_and_an_alert_of_two_recordings_is_one(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no recording found in"):
+        ran("check")
+    home = tmp_path / ".local/share/agentsight-rx"
+    home.mkdir(parents=True)
+    one = stored(home / "agentsight-20260101-100000.lmdb", leaking().events)
+    lines = ran("check", status=1)
+    assert ran("check", str(one), status=1) == lines
+    (home / "agentsight-20260101-110000.lmdb").write_bytes(one.read_bytes())
+    assert lines == ran("check", status=1)
+    stored(home / "agentsight-20260101-120000.lmdb", leaking(before=3).events)
+    found = json.loads(ran("check", "--json", status=1)[0])
+    assert {str(path) for path in home.glob("*.lmdb")} == {*found["stores"]}
+    assert 2 * (len(lines) - 1) == len(found["alerts"])

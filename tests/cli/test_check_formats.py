@@ -17,7 +17,7 @@ HOSTILE = "a](http://x.example) <b> `@me` #1 | *x*\x1b[31m & \ud800"
 
 
 def checked(*rows: AlertRow, text: str = "") -> Checked:
-    return Checked(Path("run.lmdb"), read_rules(text, "guard.toml"), rows, len(rows), "warn")
+    return Checked((Path("run.lmdb"),), read_rules(text, "guard.toml"), rows, len(rows), "warn")
 
 
 def test_json_and_sarif_of_a_check() -> None:

@@ -46,7 +46,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[AlertRow]:
 
 
 def made(form: str, rules: Rules, *rows: AlertRow) -> str:
-    return FORMATS[form](Checked(Path("run.lmdb"), rules, rows, len(rows), "warn"))
+    return FORMATS[form](Checked((Path("run.lmdb"),), rules, rows, len(rows), "warn"))
 
 
 def test_sarif_is_as_oasis_has_it(rows: list[AlertRow]) -> None:

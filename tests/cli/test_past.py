@@ -19,6 +19,7 @@ from agentsight_rx.view.page.head import head_of
 from agentsight_rx.view.page.picture import Picture
 from agentsight_rx.view.page.rail import rail_of
 from tests.cli.inside import ended
+from tests.guarded import leaking, stored
 from tests.sources.session_files.test_source import FILES, NAME, rows_in, write
 from tests.view.transcripts.samples import CLAUDE
 
@@ -128,6 +129,19 @@ def test_a_dangerous_command_is_judged_by_what_the_agent_asked_for(home: Path, c
     rules.write_text('[rule.dangerous-command]\nallow = [{ command = "rm *" }]\n')
     found = json.loads(ended(capsys, "check", str(past(home)), "--rules", str(rules), "--json").stdout)
     assert "dangerous-command" not in {each["rule"] for each in found["alerts"]}
+
+
+def test_without_a_name_the_recordings_and_the_imported_sessions_are_judged(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended(capsys, "import")
+    alone = json.loads(ended(capsys, "check", str(past(home)), "--json").stdout)
+    stored(past(home).with_name("agentsight-20261101-100000.lmdb"), leaking().events)
+    found = json.loads(ended(capsys, "check", "--json").stdout)
+    assert alone["not_judged"] == found["not_judged"]
+    assert {"view", "said"} == {each["view_source"] for each in found["alerts"]}
+    assert alone["alerts"] == [each for each in found["alerts"] if each["view_source"] == "said"]
+    assert "which the imported sessions are not: " in ended(capsys, "check").stdout
 
 
 def test_the_page_shows_the_sheet_and_claims_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,8 @@
-"""A recording and the rules of a guard -> the alerts that these rules would have made, as a live run has them."""
+"""Recordings and the rules of a guard -> the alerts that these rules would have made, as a live run has them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from msgspec.structs import replace
@@ -11,12 +11,13 @@ from ...events import Event, HostsKnown, Origin, Witness
 from ...policy.rules.guard.values import Rules
 from ...store.fold.guard.talk import Priced
 from ...store.log.reading import read_events_of_now
-from ...store.rows.kinds import SEEN
-from ...store.rows.tables import ALERTS
-from ...store.state import Store
+from ...store.rows.kinds import SAID, SEEN
+from ...store.rows.tables import ALERTS, RUNS
+from ...store.state import LmdbStore, Store
 from ...view import AlertRow, Fold, Row, RowGone
 from ...view.queries import Selection
 from ...view.queries.alerts import newest_audits
+from ...view.queries.sessions.once import Once, Place
 
 
 def judged(
@@ -33,6 +34,23 @@ def judged(
         _take(found, fold.add(event), source)
     _take(found, fold.finish(), source)
     return sorted(found.values(), key=lambda row: (row.timestamp_ms, row.number))
+
+
+def judged_once(stores: Sequence[LmdbStore], rules: Rules, /, *, priced: Priced | None = None) -> list[AlertRow]:
+    """
+    The alerts of all stores, oldest first, each store judged by itself. What one session did in several of them is one alert:
+    that of a recording before that of the agent's own file.
+    """
+    said = [store for store in stores if any(run.seen_by == SAID for _, run in store.scan(RUNS))]
+    seen = [store for store in stores if store not in said]
+    once = Once([Place(store) for store in (*seen, *said[1:])], Place(said[0]) if said else None)
+    found = dict[tuple[str, str | None, str], AlertRow]()
+    for store in (*seen, *said):
+        for row in judged(store, rules, priced=priced):
+            session = once.rows.get(row.session_id or "")
+            where = session.id if session else row.session_id if row.session_id else row.id
+            found.setdefault((row.rule, where, row.target), row)
+    return sorted(found.values(), key=lambda row: row.timestamp_ms)
 
 
 def had_guard(store: Store, /) -> bool:
