@@ -144,6 +144,32 @@ def test_without_a_name_the_recordings_and_the_imported_sessions_are_judged(
     assert "which the imported sessions are not: " in ended(capsys, "check").stdout
 
 
+def test_a_csv_of_all_stores_has_each_call_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ended(capsys, "import")
+    copy = past(home).with_name("agentsight-20261101-100000.lmdb")
+    copy.write_bytes(past(home).read_bytes())
+    other = stored(past(home).with_name("agentsight-20261101-110000.lmdb"), leaking().events)
+
+    def calls(*words: str) -> list[str]:
+        return ended(capsys, "report", "export", "--format", "csv", *words).stdout.splitlines()[1:]
+
+    every = calls("--all")
+    assert {line.partition(",")[0] for line in every} == {
+        line.partition(",")[0] for path in (copy, other) for line in calls("--db", str(path))
+    }
+    assert len(every) == len(calls("--db", str(copy))) + len(calls("--db", str(other)))
+    total = sum(json.loads(line)["calls"] for line in ended(capsys, "report", "tokens", "--json").stdout.splitlines())
+    assert total == len(every)
+    done = ended(capsys, "report", "export", "--all", "-o", str(home / "all.csv"))
+    assert "of 2 recordings and the imported sessions to " in done.stderr
+    wrong = ended(capsys, "report", "export", "--all", "--format", "csv", "--table", "tools")
+    assert (2, True) == (
+        wrong.returncode,
+        "--all writes calls, tokens, parts; the table tools is of one recording" in wrong.stderr,
+    )
+    assert ended(capsys, "report", "export", "--all", "--format", "jsonl").returncode == 2
+
+
 def test_the_page_shows_the_sheet_and_claims_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended(capsys, "import")
     store = LmdbStore.open(past(home), readonly=True)

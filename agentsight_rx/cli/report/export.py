@@ -25,7 +25,7 @@ from ...store.rows.kinds import SessionRow
 from ...store.rows.tables import ALERTS
 from ...store.words import plural
 from ...view.exports.atif import atif
-from ...view.exports.csv_tables import CSV_TABLES, csv_lines
+from ...view.exports.csv_tables import CSV_TABLES, csv_lines, csv_of_all
 from ...view.exports.har import har
 from ...view.exports.perfetto import perfetto
 from ...view.exports.tables import TABLES, parquet
@@ -38,6 +38,7 @@ from ..flags.destinations import Otel
 from ..flags.group import Only
 from ..values import one_of
 from .shown.ask import Ask
+from .shown.every import every
 
 _SPANS = "otlp"
 _DEADLINE_S = 60.0  # for which the end waits for a collector
@@ -84,7 +85,7 @@ def export(
     otel: Annotated[Otel, Only("otel_endpoint", "otel_protocol", "otel_capture_content")],
 ) -> None:
     """
-    Write the recording as a file. The formats are: every event, one a line, which replay reads (jsonl); one JSON value
+    Write the recording as a file, or with --all a csv of all recordings and the imported sessions. The formats are: every event, one a line, which replay reads (jsonl); one JSON value
     (snapshot); the page of a session (html); HTTP exchanges (har). Further formats are a trace for ui.perfetto.dev (perfetto),
     the trajectory of a session (atif), a table (csv, parquet), and OpenTelemetry spans as lines of OTLP JSON (otlp). With
     --otel-endpoint, the spans go to that collector instead.
@@ -130,7 +131,9 @@ def _export_spans(ask: Ask, output: str, spans: OtelOptions, *, force: bool) -> 
 
 
 def _say_done(ask: Ask, done: str, output: str) -> None:
-    say(f"exported {done} of {ask.path} to {output}{f'; it is {FILE_SAYS}' if ask.is_said else ''}")
+    is_one = not ask.flags.show_all
+    said = f"; it is {FILE_SAYS}" if is_one and ask.is_said else ""
+    say(f"exported {done} of {ask.path if is_one else every(ask).where} to {output}{said}")
 
 
 def _spans_of(ledger: Ledger) -> str:
@@ -163,7 +166,7 @@ def _refuse_parts(ask: Ask, chosen: str, how: _Format) -> None:
     """Flags that choose a part are refused where the format has all of it."""
     given = {
         "--since": ask.flags.since, "--until": ask.flags.until, "--session": ask.flags.session, "--agent": ask.flags.agent,
-        "--pid": ask.flags.pid, "--limit": ask.flags.limit,
+        "--pid": ask.flags.pid, "--limit": ask.flags.limit, "--all": ask.flags.show_all or None,
     }  # fmt: skip
     refused = [flag for flag, value in given.items() if value is not None and flag not in how.parts]
     if refused:
@@ -190,7 +193,12 @@ def _perfetto(ask: Ask, _: _Wanted) -> Iterator[bytes]:
 
 def _csv(ask: Ask, wanted: _Wanted) -> Iterator[bytes]:
     table = CSV_TABLES[CSV_TABLES.index(wanted.table)]
-    return csv_lines(ask.store, ask.selection, ask.prices, table=table)
+    if not ask.flags.show_all:
+        return csv_lines(ask.store, ask.selection, ask.prices, table=table)
+    found = every(ask)
+    for line in found.unread:
+        say(line)
+    return csv_of_all(found.once, ask.prices, table=table)
 
 
 def _parquet(ask: Ask, wanted: _Wanted) -> Iterator[bytes]:
@@ -241,7 +249,7 @@ _FORMATS: dict[str, _Format] = {
     "har": _Format(_har, (".har",)),
     "perfetto": _Format(_perfetto, (".pftrace", ".perfetto-trace"), binary=True),
     "atif": _Format(_atif, (".atif.json",), _ONE_SESSION),
-    "csv": _Format(_csv, (".csv",), _EVERY_PART),
+    "csv": _Format(_csv, (".csv",), (*_EVERY_PART, "--all")),
     "parquet": _Format(_parquet, (".parquet",), _EVERY_PART, binary=True),
 }
 

@@ -1,4 +1,4 @@
-"""Store, selection -> a table as CSV (RFC 4180): calls, tools, tokens, alerts, contexts; no cell is a formula."""
+"""Store, selection, or all stores -> a table as CSV (RFC 4180): calls, tools, tokens, alerts, contexts; no cell is a formula."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from msgspec.structs import replace
 
+from ...core.errors import UsageError
 from ...llm.prices import Prices
 from ...store.rows.kinds import AlertRow, ToolRow
 from ...store.rows.tables import SESSIONS
@@ -19,14 +20,15 @@ from ...store.state import Store
 from ..queries import Selection
 from ..queries.alerts import read_alerts
 from ..queries.calls.call import read_calls
-from ..queries.calls.costs import PricedCall
+from ..queries.calls.costs import PricedCall, priced
 from ..queries.calls.mcp import read_tools
-from ..queries.calls.tokens import TokenGroup, read_tokens
+from ..queries.calls.tokens import TokenGroup, read_tokens, tokens_of
 from ..queries.context.context import TurnContext
-from ..queries.context.part_tokens import PartGroup, PartGrouping, read_all_parts
+from ..queries.context.part_tokens import PartGroup, PartGrouping, all_parts_of
 from ..queries.context.reading import read_contexts
 from ..queries.context.words import ORIGINS, lost_said
 from ..queries.reading import selected
+from ..queries.sessions.once import Once, Place
 
 CsvTable: TypeAlias = Literal["calls", "tools", "tokens", "alerts", "context", "parts"]
 CSV_TABLES: tuple[CsvTable, ...] = get_args(CsvTable)
@@ -127,8 +129,22 @@ def csv_lines(store: Store, selection: Selection, prices: Prices, /, *, table: C
     A text that begins as a formula does has a `'` in front; numbers are as they are. A cell that is not known is empty.
     """
     columns, read = _TABLES[table]
+    return _lines(columns, read(store, selection, prices))
+
+
+def csv_of_all(once: Once, prices: Prices, /, *, table: CsvTable) -> Iterator[bytes]:
+    """The same of several stores, in which each call counts once. Raises UsageError for a table of one store."""
+    read = _OF_ALL.get(table)
+    if read is None:
+        raise UsageError(
+            f"--all writes {', '.join(_OF_ALL)}; the table {table} is of one recording: leave out --all, or give --db"
+        )
+    return _lines(_TABLES[table][0], read(once, prices))
+
+
+def _lines(columns: Columns[Any], rows: Iterable[Any]) -> Iterator[bytes]:
     yield _line(columns)
-    for row in read(store, selection, prices):
+    for row in rows:
         yield _line(_cell(of(row)) for of in columns.values())
 
 
@@ -153,10 +169,18 @@ def _contexts(store: Store, selection: Selection, prices: Prices) -> Iterator[Tu
 
 
 def _parts(store: Store, selection: Selection, prices: Prices) -> Iterator[tuple[PartGrouping, PartGroup]]:
+    return _parts_of_all(Once([Place(store, replace(selection, limit=None))]), prices)
+
+
+def _parts_of_all(once: Once, prices: Prices) -> Iterator[tuple[PartGrouping, PartGroup]]:
     """Parts of requests by origin, by tool, by file and by MCP server, the dearest of each first."""
-    for by, groups in read_all_parts(store, replace(selection, limit=None), prices).items():
+    for by, groups in all_parts_of(once, prices).items():
         for group in groups:
             yield by, group
+
+
+def _calls_of_all(once: Once, prices: Prices) -> list[PricedCall]:
+    return [priced(row, prices) for _, row in sorted(once.calls(), key=lambda each: each[1].start_timestamp_ms)]
 
 
 # The columns of each table, and how its rows are read; each has rows of its own type
@@ -167,6 +191,12 @@ _TABLES: dict[CsvTable, tuple[Columns[Any], Callable[[Store, Selection, Prices],
     "alerts": (_ALERTS, _alerts),
     "context": (_CONTEXT, _contexts),
     "parts": (_PARTS, _parts),
+}
+# Those that several stores have together
+_OF_ALL: dict[CsvTable, Callable[[Once, Prices], Iterable[Any]]] = {
+    "calls": _calls_of_all,
+    "tokens": tokens_of,
+    "parts": _parts_of_all,
 }
 
 

@@ -44,9 +44,9 @@ def parts_of(once: Once, prices: Prices, /, by: PartGrouping) -> list[PartGroup]
     return _read(once, prices, (by,))[by]
 
 
-def read_all_parts(store: Store, selection: Selection, prices: Prices, /) -> dict[PartGrouping, list[PartGroup]]:
+def all_parts_of(once: Once, prices: Prices, /) -> dict[PartGrouping, list[PartGroup]]:
     """The same by each of the groupings."""
-    return _read(Once([Place(store, selection)]), prices, PART_GROUPINGS)
+    return _read(once, prices, PART_GROUPINGS)
 
 
 def _read(once: Once, prices: Prices, kinds: tuple[PartGrouping, ...]) -> dict[PartGrouping, list[PartGroup]]:

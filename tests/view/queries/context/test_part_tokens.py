@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.view.queries.context.part_tokens import PART_GROUPINGS, parts_of, read_all_parts, read_parts
+from agentsight_rx.view.queries.context.part_tokens import PART_GROUPINGS, all_parts_of, parts_of, read_parts
 from agentsight_rx.view.queries.context.reading import read_contexts
 from agentsight_rx.view.queries.selection import Selection
 from agentsight_rx.view.queries.sessions.once import Once, Place
@@ -39,7 +39,7 @@ def test_all_groupings_are_read_at_once() -> None:
     agent = begun()
     agent.ask("Done.")
     store = stored(agent.events)
-    found = read_all_parts(store, Selection(), PRICES)
+    found = all_parts_of(Once([Place(store)]), PRICES)
     assert found == {by: read_parts(store, Selection(), PRICES, by) for by in PART_GROUPINGS}
 
 
