@@ -54,10 +54,9 @@ EOF
     cat "$home/said"
     output=$(curl --silent "$(grep --only-matching --extended-regexp 'http://[^ ;]+' "$home/said" | head -n 1)")
     [[ $output == *"<title>"* ]]
-    kill "$page"
+    kill "$(sed -n 's/.*stop with kill \([0-9]*\)$/\1/p' "$home/said")"
     wait "$page" || true
     cd /
-    timeout 20 bash -c 'while pgrep --uid person >/dev/null; do sleep 0.2; done'
     userdel --remove person
   }
 

@@ -165,7 +165,7 @@ def test_a_csv_of_all_stores_has_each_call_once(home: Path, capsys: pytest.Captu
     wrong = ended(capsys, "report", "export", "--all", "--format", "csv", "--table", "tools")
     assert (2, True) == (
         wrong.returncode,
-        "--all writes calls, tokens, parts; the table tools is of one recording" in wrong.stderr,
+        "--all writes calls, tokens, parts; the table tools" in wrong.stderr,
     )
     assert ended(capsys, "report", "export", "--all", "--format", "jsonl").returncode == 2
 

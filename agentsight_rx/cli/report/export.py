@@ -85,10 +85,10 @@ def export(
     otel: Annotated[Otel, Only("otel_endpoint", "otel_protocol", "otel_capture_content")],
 ) -> None:
     """
-    Write the recording as a file, or with --all a csv of all recordings and the imported sessions. The formats are: every event, one a line, which replay reads (jsonl); one JSON value
-    (snapshot); the page of a session (html); HTTP exchanges (har). Further formats are a trace for ui.perfetto.dev (perfetto),
-    the trajectory of a session (atif), a table (csv, parquet), and OpenTelemetry spans as lines of OTLP JSON (otlp). With
-    --otel-endpoint, the spans go to that collector instead.
+    Write the recording as a file, or with --all a csv of all recordings and the imported sessions. The formats are: every event,
+    one a line, which replay reads (jsonl); one JSON value (snapshot); the page of a session (html); HTTP exchanges (har).
+    Further formats are a trace for ui.perfetto.dev (perfetto), the trajectory of a session (atif), a table (csv, parquet), and
+    OpenTelemetry spans as lines of OTLP JSON (otlp). With --otel-endpoint, the spans go to that collector instead.
 
     A file appears once all of it is written, readable by its owner only. Nothing is left out and nothing more is hidden than in
     the recording: prompts and answers are in it. Only spans have none, unless --otel-capture-content is given.

@@ -1,4 +1,4 @@
-"""Store, selection, or all stores -> a table as CSV (RFC 4180): calls, tools, tokens, alerts, contexts; no cell is a formula."""
+"""Store, selection, or stores -> a table as CSV (RFC 4180): calls, tools, tokens, alerts, contexts; no cell is a formula."""
 
 from __future__ import annotations
 
@@ -136,9 +136,7 @@ def csv_of_all(once: Once, prices: Prices, /, *, table: CsvTable) -> Iterator[by
     """The same of several stores, in which each call counts once. Raises UsageError for a table of one store."""
     read = _OF_ALL.get(table)
     if read is None:
-        raise UsageError(
-            f"--all writes {', '.join(_OF_ALL)}; the table {table} is of one recording: leave out --all, or give --db"
-        )
+        raise UsageError(f"--all writes {', '.join(_OF_ALL)}; the table {table} is of one recording: leave out --all")
     return _lines(_TABLES[table][0], read(once, prices))
 
 
