@@ -85,7 +85,7 @@ def export(
     otel: Annotated[Otel, Only("otel_endpoint", "otel_protocol", "otel_capture_content")],
 ) -> None:
     """
-    Write the recording as a file, or with --all a csv of all recordings and the imported sessions. The formats are: every event,
+    Write the recording as a file, or with --all a csv of all recordings and imported sessions. The formats are: every event,
     one a line, which replay reads (jsonl); one JSON value (snapshot); the page of a session (html); HTTP exchanges (har).
     Further formats are a trace for ui.perfetto.dev (perfetto), the trajectory of a session (atif), a table (csv, parquet), and
     OpenTelemetry spans as lines of OTLP JSON (otlp). With --otel-endpoint, the spans go to that collector instead.
