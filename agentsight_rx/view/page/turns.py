@@ -212,7 +212,7 @@ class _Maker:
             cut(asked.replace("\n", " "), _ASKED),
             "plan" if steps else how,
             state,
-            start_ms=row.timestamp_ms,
+            start_ms=row.start_timestamp_ms or row.timestamp_ms,
             ms=row.duration_ms,
             tied=_tied(row),
             sure=row.confidence if row.link else 1.0,

@@ -24,6 +24,7 @@ from ..calls.costs import Costs, PricedCall
 _TITLE = 120  # characters
 _NAME = 60  # of a project, a branch, a model
 YEAR = 371  # days: 53 weeks
+USD_DIGITS = 9  # of a sum: what adding floats leaves behind goes, and nothing that a report or the page shows
 _TOP = 4  # projects and models that are named with their cost
 _OPTIONS = 12  # of a filter
 
@@ -134,7 +135,7 @@ class Tally:
                 title=cut(row.title, _TITLE),
                 turns=turns,
                 tokens=self._tokens if self._calls else row.total_tokens,
-                usd=None if cost.usd is None or not self._calls else round(cost.usd, 5),
+                usd=None if cost.usd is None or not self._calls else cost.usd,
                 unpriced=cost.unknown_calls,
                 failed=row.failed_calls,
                 failed_tools=row.failed_tools,
@@ -314,7 +315,7 @@ def days_of(entries: Iterable[Entry], page: Iterable[Entry], zone: tzinfo | None
 
 
 def _day_sum(rows: Sequence[ListRow]) -> DaySum:
-    usd = round(sum(row.usd or 0.0 for row in rows), 4)
+    usd = round(sum(row.usd or 0.0 for row in rows), USD_DIGITS)
     return DaySum(len(rows), usd, sum(not row.is_known for row in rows), sum(row.failed_tools for row in rows))
 
 
@@ -396,7 +397,7 @@ def sums_of(entries: Sequence[Entry], choice: Choice, when: When, /, *, by: str 
         both=len(both),
         agree=sum(not entry.differs for entry in both),
         gaps=sum(row.missing > 0 for row in rows),
-        usd=round(sum(row.usd or 0.0 for row in rows), 4),
+        usd=round(sum(row.usd or 0.0 for row in rows), USD_DIGITS),
         unpriced=sum(not row.is_known for row in rows),
         tokens=sum(row.tokens for row in rows),
         asked=sum(entry.asked for entry in found),
@@ -429,7 +430,9 @@ def _costs(parts: Iterable[tuple[str, float]]) -> list[Part]:
     found: dict[str, float] = {}
     for name, usd in parts:
         found[name] = found.get(name, 0.0) + usd
-    return [Part(name, round(usd, 2)) for name, usd in sorted(found.items(), key=lambda each: -each[1]) if name and usd]
+    return [
+        Part(name, round(usd, USD_DIGITS)) for name, usd in sorted(found.items(), key=lambda each: -each[1]) if name and usd
+    ]
 
 
 def _without(entries: Sequence[Entry], choice: Choice, zone: tzinfo | None) -> dict[str, int]:
@@ -467,7 +470,7 @@ def _year(entries: Iterable[Entry], when: When, by: str) -> _Year:
             counts[at] += 1
             if row.recorded:
                 ran.add(at)
-    digits = 2 if by == "cost" else None
+    digits = USD_DIGITS if by == "cost" else None
     return _Year(first.isoformat(), tuple(round(each, digits) for each in values), tuple(counts), _spans(ran))
 
 
