@@ -268,6 +268,23 @@ def test_closer_there_is_a_bar_a_turn_around_the_selected_one(browser: Browser, 
         page.see("Zoom in", within=".strip")
 
 
+def test_lists_of_sessions_hold_their_numbers(browser: Browser, served: StoredPage) -> None:
+    """None is cut at the edge of its row, in the rail and in the days of the list."""
+    with opened(browser, served.url, **view(1280)) as page:
+        go(page, 502)
+        page.see("34 failed", within=".ses .nums")
+        for place, row, width in (("rail", ".ses .nums", 1280), ("list", ".tb .day td", 390)):
+            if place == "list":
+                page.page.set_viewport_size({"width": width, "height": 900})
+                page.page.goto(f"{page.root}/sessions")
+                page.page.locator(row).first.wait_for()
+            outside = f"""[...document.querySelectorAll('{row}')].flatMap(row => {{
+              const edge = row.getBoundingClientRect().right + 0.5;
+              return [...row.children].filter(each => each.getBoundingClientRect().right > edge).map(each => each.textContent);
+            }})"""
+            assert [] == page.page.evaluate(outside), place
+
+
 # -- addresses -----------------------------------------------------------------------------------------------------------
 
 
