@@ -9,7 +9,7 @@ import { DIGITS, hasAlerts, hasContext, type Head, type Tab, TABS } from "./shap
 import { ONE, shown } from "./only";
 import { listenToPrinting } from "./print";
 import { ServerSource, source } from "./source";
-import { begin, gone, head, indexOf, newestTurn, news, problem, rail, retry, running, select, step, turnsOf, waits } from "./state";
+import { begin, gone, head, indexOf, newestTurn, news, problem, rail, retry, running, select, step, waits } from "./state";
 import "./styles.css";
 import { Alerts, AllAlerts, Halted } from "./ui/alerts";
 import { Flag, Icon, Mark } from "./ui/bits";
@@ -147,7 +147,7 @@ function useFitting(selected: Tab): { current: HTMLDivElement | null } {
 }
 
 function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
-  const counts: Record<string, number> = { ...head.counts, conversation: turnsOf(head) };
+  const counts: Record<string, number> = { ...head.counts, conversation: head.turns ?? 0 };
   const row = useFitting(place.value.tab);
   const tabs = TABS.filter((tab) => (tab !== "context" || hasContext(head)) && (tab !== "alerts" || hasAlerts(head) || place.value.tab === tab));
   const { waiting, stopped } = waits(head);
@@ -188,7 +188,7 @@ function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
 function stepped(head: Head): string {
   const { only, turn } = place.value;
   const at = indexOf(turn);
-  if (!only) return at >= 0 ? `turn ${turn} of ${newestTurn(head)}` : plural(turnsOf(head), "turn");
+  if (!only) return at >= 0 ? `turn ${turn} of ${newestTurn(head)}` : plural(head.turns ?? 0, "turn");
   const here = shown.value.indexOf(at);
   return here < 0 ? `${count(shown.value.length)} of ${plural(head.turns ?? 0, "turn")}` : `${ONE[only]} ${here + 1} of ${shown.value.length}`;
 }

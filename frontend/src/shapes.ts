@@ -35,6 +35,9 @@ export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: numb
 export interface Strip {
   n: number[]; call: string[]; start: number[]; ms: number[]; context: number[]; cached: number[]; flags: number[];
 }
+export interface SubLane {
+  id: string; name: string; turn: number; turns: number; ms: number; context: number[]; cached: number[]; task?: string; tool?: string; cost?: number | null; flags?: number[];
+}
 export interface Numbers {
   calls?: number; sub_calls?: number; failed_calls?: number; tokens_in?: number; cached?: number; tokens_out?: number;
   reasoning?: number; cost?: Cost; context?: number; left?: number | null; model_ms?: number; tools_ms?: number; idle_ms?: number;
@@ -61,7 +64,7 @@ export interface Read { state: "proven" | "trying" | "not"; title: string; text:
 export interface Head {
   id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; agent_version?: string; title?: string; model?: string;
   models?: string[]; cwd?: string; container?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
-  below?: [number, number][]; from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
+  lanes?: SubLane[]; from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
   reads?: Read[]; cut?: boolean; more?: string[]; version?: number; alerts?: AlertColumns; halt?: Halt | null; export?: string; others?: string[];
 }
 export interface Text { text: string; more?: boolean }
@@ -73,15 +76,16 @@ export interface ToolCard {
   more_files?: number; read?: number; hosts?: string[]; result?: Text | null; repeat?: number; gap?: Gap | null; cpu_ms?: number; memory?: number;
   pause_ms?: number | null;
 }
+export interface Try { call: string; status?: number; ms?: number | null; why?: string; waited_ms?: number | null; retry_after_s?: number | null; state?: string }
 export interface SubAgent {
-  id: string; name: string; turns: number; start_ms: number; ms: number; tokens_in: number; tool?: string; task?: string; asker?: string; asked_in?: number; cost?: number | null;
+  id: string; name: string; turns: number; start_ms: number; ms: number; tokens_in: number; tool?: string; task?: string; asker?: string; asked_in?: number; answered_in?: number; cost?: number | null;
   bad?: boolean; gap?: boolean; cards?: TurnCard[];
 }
 export interface Prompt { turn: number; text: string }
 export interface TurnCard {
   call: string; n: number; start_ms: number; ms?: number | null; first_ms?: number | null; tokens_in?: number; cached?: number;
   out?: number; cost?: number | null; model?: string; through?: string; status?: string; new?: string[]; prompt?: Text | null; asked?: Prompt | null; thinking?: Text | null;
-  words?: number; answer?: Text | null; tools?: ToolCard[]; subs?: SubAgent[]; gap?: Gap | null; error?: string; bad?: boolean; alerts?: AlertMark[];
+  words?: number; answer?: Text | null; tools?: ToolCard[]; subs?: SubAgent[]; gap?: Gap | null; error?: string; tries?: Try[]; bad?: boolean; alerts?: AlertMark[];
 }
 // What an answer that goes on said, from piece number `first` on.
 export interface Said { call: string; first: number; pieces: { block: number; kind: "text" | "reasoning" | "call"; text: string; name?: string }[] }

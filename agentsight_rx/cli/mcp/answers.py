@@ -204,7 +204,9 @@ def _call(library: Library, asked: OneCall) -> Answer:
     at = replace(at, session=session_of(at.store, row.session_id or "") or at.session)  # an id may be of another one
     found = read_call(at.store, row, library.prices)
     call = found.call
-    said = f"turn {call.turn}: {count(call.asked_tokens)} tokens in, {count(call.output_tokens)} out, {money(call.cost_usd)}"
+    said = (
+        f"turn {call.turn_name}: {count(call.asked_tokens)} tokens in, {count(call.output_tokens)} out, {money(call.cost_usd)}"
+    )
     head = row_of(
         call=call.id, model=call.model, at=_at(call.start_timestamp_ms), status=call.status, missing=call.reason,
         host=call.host, cached_tokens=call.cache_read_tokens, tokens_no_longer_cached=found.uncached or None,

@@ -38,7 +38,7 @@ _COMMAND = 72  # characters; a longer one is not repeated with other names
 _TITLE = 100
 
 COLUMNS: Columns[Turn] = (
-    Column("turn", lambda turn: str(turn.call.turn or ""), right=True),
+    Column("turn", lambda turn: turn.call.turn_name, right=True),
     Column("time", lambda turn: took_by(turn.call), right=True),
     Column("in", lambda turn: tokens_of(turn.call, turn.call.asked_tokens), right=True),
     Column("cached", lambda turn: tokens_of(turn.call, turn.call.cache_read_tokens), right=True),
@@ -216,7 +216,7 @@ def _next(found: Summary) -> Iterator[str]:
     turns = [turn for turn in found.turns if turn.call.turn]
     if turns:
         notable = next((turn for turn in turns if any(tool_said(tool).state for tool in turn.tools)), turns[-1])
-        yield f"call {notable.call.turn}"
+        yield f"call {notable.call.turn_name}"
     if found.calls:
         yield "calls"
     if found.tools:
@@ -224,4 +224,4 @@ def _next(found: Summary) -> Iterator[str]:
     if found.health.seen_by != SAID:
         yield "files" if found.files.written or found.files.removed else "processes"
     if len(turns) > 1:
-        yield f"diff {turns[-2].call.turn} {turns[-1].call.turn}"
+        yield f"diff {turns[-2].call.turn_name} {turns[-1].call.turn_name}"

@@ -111,7 +111,7 @@ def entry_of_session(picture: Picture, row: SessionRow, recording: str, /) -> En
         made.row,
         live=picture.is_live(row.id),
         step=f"{doing + 1} of {len(steps)}: {cut(steps[doing][0], 60)}" if steps else "",
-        turn=max(threads.turns.values(), default=0),
+        turn=threads.newest,
         left=max(0.0, round(1 - context_of(last) / window, 6)) if last and window else None,
         missing=wholeness_of(picture.healths.of(row)).missing,
     )

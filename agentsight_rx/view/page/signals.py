@@ -44,7 +44,7 @@ def signals_of(
 
 
 def _of_findings(findings: Sequence[Finding], work: Work) -> Iterator[Signal]:
-    by_turn = {call.turn: call.id for call in work.calls}
+    by_turn = {call.turn: call.id for call in work.calls if not call.own_turn}
     for each in findings:
         said = finding_words(each)
         every = tuple(turn for turn in dict.fromkeys(each.turns) if turn)

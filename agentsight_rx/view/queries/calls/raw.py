@@ -123,8 +123,8 @@ def _response_cut(seen: Exchange) -> str:
 
 
 def _with_programs(found: RawCall, row: CallRow, request: HttpRequest | None) -> RawCall:
-    name = f"call-{row.turn or row.id}.json"
-    title = f"Send turn {row.turn} again." if row.turn else f"Send {row.id} again."
+    name = f"call-{row.turn_name or row.id}.json"
+    title = f"Send turn {row.turn_name} again." if row.turn else f"Send {row.id} again."
     try:
         resend = resend_of(row, request)
     except (StoreError, UsageError) as error:
