@@ -27,7 +27,7 @@ from ...view.queries.context.words import (
     what_to_do,
 )
 from ...view.queries.reading import newest_session
-from .shown.ask import Ask
+from .shown.ask import Ask, next_said
 from .shown.screen import Cell, Column, Columns, Line, Prose, Screen, Span, Whole, table
 from .shown.words import listed
 
@@ -207,4 +207,4 @@ def _next(ask: Ask, agents: Sequence[AgentContext]) -> Iterator[Line]:
     if agents:
         named = listed([f"{each.name} (turn {each.turns[-1].call.turn_name})" for each in agents], _AGENTS_SHOWN)
         yield Prose(f"{plural(len(agents), 'agent')} besides: {named}; {ask.other('context')} N, N of one of its calls")
-    yield Whole(f"next: {ask.other('context')} --over-time · {ask.other('cache')}")
+    yield next_said(["context --over-time", "cache"], ask.other)
