@@ -1,10 +1,11 @@
 // The page: the rail and one session, of a run that goes on, of recordings, or of a file that has all in it.
 
-import { render, type JSX } from "preact";
+import { type ComponentType, render, type JSX } from "preact";
 import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, listen, place, type View } from "./address";
 import { listenToKeys } from "./keys";
+import { late } from "./late";
 import { DIGITS, hasAlerts, hasContext, type Head, type Tab, TABS } from "./shapes";
 import { ONE, shown } from "./only";
 import { listenToPrinting } from "./print";
@@ -13,29 +14,30 @@ import { begin, gone, head, indexOf, newestTurn, news, problem, rail, retry, run
 import "./styles.css";
 import { Alerts, AllAlerts, Halted } from "./ui/alerts";
 import { Flag, Icon, Mark } from "./ui/bits";
-import { Compare } from "./ui/compare";
-import { Context } from "./ui/context";
 import { Conversation } from "./ui/conversation";
 import { Banner, Facts, Others, Reads, Top, Verdict, Whole } from "./ui/head";
 import { Files } from "./ui/files";
-import { FirstRun } from "./ui/first";
 import { Health } from "./ui/health";
-import { Home } from "./ui/home";
 import { Log } from "./ui/log";
 import { Overlays } from "./ui/overlays";
 import { Raw } from "./ui/raw";
 import { Rail } from "./ui/rail";
-import { Save } from "./ui/save";
-import { AllSessions } from "./ui/sessions";
 import { Turns } from "./ui/strip";
 import { Http, Mcp, Network, Processes } from "./ui/tables";
-import { Timeline } from "./ui/timeline";
 import { count, plural } from "./words";
+
+const Compare = late((rest) => rest.Compare);
+const Context = late((rest) => rest.Context);
+const FirstRun = late((rest) => rest.FirstRun);
+const Home = late((rest) => rest.Home);
+const Save = late((rest) => rest.Save);
+const AllSessions = late((rest) => rest.AllSessions);
+const Timeline = late((rest) => rest.Timeline);
 
 const saving = signal(false);
 const FIRST_TURNS = 3; // until then what is read stands where strip, numbers and tabs will be
 
-const VIEWS: Record<Tab, () => JSX.Element> = {
+const VIEWS: Record<Tab, ComponentType> = {
   conversation: Conversation, alerts: Alerts, context: Context, timeline: Timeline, processes: Processes, files: Files, network: Network, mcp: Mcp, http: Http, log: Log, health: Health,
 };
 const NAMES: Record<Tab, string> = {

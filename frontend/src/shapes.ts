@@ -9,7 +9,7 @@ export interface ListRow {
 }
 export interface StepOf { n: number; kind: string; target?: string; said?: string; bad?: boolean; times?: number }
 export interface OnlyOne { title: string; text: string; usd?: number | null }
-export interface SideOf { row: ListRow; steps?: StepOf[]; more?: number; total?: number; context?: number[]; only?: OnlyOne[]; last_failed?: boolean }
+export interface SideOf { row: ListRow; steps?: StepOf[]; more?: number; total?: number; context?: number[]; only?: OnlyOne[]; last_failed?: boolean; commit_step?: number; commit?: string }
 export type NumberOf = [name: string, a: number | null, b: number | null];
 export interface Compared {
   a: SideOf; b: SideOf; part?: number; same?: StepOf[]; more?: number; prompt_words?: number | null; numbers?: NumberOf[]; tools?: NumberOf[];
@@ -27,7 +27,7 @@ export interface Rail {
 export interface Sums {
   of: number; sessions?: number; recorded?: number; both?: number; agree?: number; gaps?: number; usd?: number; unpriced?: number; tokens?: number; asked?: number;
   cached?: number; ms?: number; model_ms?: number; failed?: number; first_ms?: number; last_ms?: number; projects?: [string, number][]; more_projects?: number;
-  branches?: [string, number][]; models?: [string, number][]; more_models?: number; first?: string; values?: number[]; counts?: number[]; ran?: [number, number][];
+  branches?: [string, number][]; models?: [string, number][]; more_models?: number; first?: string; values?: number[]; counts?: number[]; ran?: [number, number][]; cut?: [number, number][];
   without?: Record<string, number>; choices?: Record<string, [string, number][]>; left?: number;
 }
 export interface Clause { text: string; tab?: Tab; turn?: number }
@@ -45,7 +45,7 @@ export interface Numbers {
 }
 export interface Signal { title: string; text: string; code?: string; turns?: number[]; more?: number; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
 export interface RawCall {
-  id: string; method?: string; url?: string; version?: string; stream?: number; status?: number; sent_ms?: number | null; first_ms?: number | null;
+  id: string; method?: string; url?: string; version?: string; stream?: number; kept_open?: boolean; status?: number; sent_ms?: number | null; first_ms?: number | null;
   end_ms?: number | null; request_bytes?: number; response_bytes?: number; request_heads?: [string, string][]; response_heads?: [string, string][];
   events?: number; request_cut?: string; response_cut?: string; curl?: string; python?: string; variables?: string[]; refused?: string;
 }

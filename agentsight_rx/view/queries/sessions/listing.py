@@ -339,8 +339,8 @@ class Sums(Struct, frozen=True, omit_defaults=True):
     Of a selection. `both`: recorded and in a file, of which so many `agree`. `unpriced`: sessions whose cost is not whole;
     `failed`: sessions with a failed command. `first` is the day of the first of `values`, a number a day (dollars, or thousands
     of tokens), of the selection without its time; `counts` are its sessions. `ran`: the days, by their place, with a
-    recorded session. `without`: how many would fit without each filter, where none fits all. The choices are of all sessions,
-    with their number.
+    recorded session, and `cut` those of which a recorded session misses something. `without`: how many would fit
+    without each filter, where none fits all. The choices are of all sessions, with their number.
     """
 
     of: int  # all sessions
@@ -368,6 +368,7 @@ class Sums(Struct, frozen=True, omit_defaults=True):
     values: tuple[float, ...] = ()
     counts: tuple[int, ...] = ()
     ran: tuple[tuple[int, int], ...] = ()
+    cut: tuple[tuple[int, int], ...] = ()
     without: dict[str, int] = {}
     choices: dict[str, tuple[tuple[str, int], ...]] = {}
     left: int = 0  # sessions and recordings that are still to be read
@@ -418,6 +419,7 @@ def sums_of(entries: Sequence[Entry], choice: Choice, when: When, /, *, by: str 
         values=year.values,
         counts=year.counts,
         ran=year.ran,
+        cut=year.cut,
         left=left,
     )
 
@@ -455,6 +457,7 @@ class _Year(NamedTuple):
     values: tuple[float, ...]
     counts: tuple[int, ...]
     ran: tuple[tuple[int, int], ...]
+    cut: tuple[tuple[int, int], ...]
 
 
 def _year(entries: Iterable[Entry], when: When, by: str) -> _Year:
@@ -462,7 +465,7 @@ def _year(entries: Iterable[Entry], when: When, by: str) -> _Year:
     first -= timedelta(days=first.weekday())  # a column is a week from Monday on
     days = (when.today - first).days + 1
     begins = [_begin_of(first + timedelta(days=at), when.zone) for at in range(days + 1)]
-    values, counts, ran = [0.0] * days, [0] * days, set[int]()
+    values, counts, ran, missing = [0.0] * days, [0] * days, set[int](), set[int]()
     for entry in entries:
         row, at = entry.row, bisect_right(begins, entry.row.start_ms) - 1
         if 0 <= at < days:
@@ -470,8 +473,11 @@ def _year(entries: Iterable[Entry], when: When, by: str) -> _Year:
             counts[at] += 1
             if row.recorded:
                 ran.add(at)
+            if row.recorded and row.missing:
+                missing.add(at)
     digits = USD_DIGITS if by == "cost" else None
-    return _Year(first.isoformat(), tuple(round(each, digits) for each in values), tuple(counts), _spans(ran))
+    kept = tuple(round(each, digits) for each in values)
+    return _Year(first.isoformat(), kept, tuple(counts), _spans(ran), _spans(missing))
 
 
 def _spans(days: Iterable[int]) -> tuple[tuple[int, int], ...]:
