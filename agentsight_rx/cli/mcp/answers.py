@@ -154,7 +154,7 @@ def _session(library: Library, asked: OfSession) -> Answer:
         f"{plural(found.calls, 'call')} ({found.failed_calls} failed), {plural(found.tools, 'tool')} "
         f"({found.failed_tools} failed), {tokens}, {money(found.cost.usd)} at list price{unknown}"
     )
-    rows = [row_of(finding=each.title, says=each.text, code=each.code, turns=finding.turns, usd=finding.cost_usd)
+    rows = [row_of(finding=each.title, says=each.text, code=each.code, turns=finding.turns[:20], usd=finding.cost_usd)
             for finding in found.findings for each in [finding_words(finding)]]  # fmt: skip
     if found.avoidable is not None and found.cost.usd:
         rows.append(row_of(could_be_saved=saving_said(found.avoidable, found.cost.usd), do=what_to_do(found.avoidable)))

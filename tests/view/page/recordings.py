@@ -45,16 +45,18 @@ def troubled() -> list[Event]:
     """Calls that fail with several statuses and are sent again, commands that fail, and files that are refused."""
     story = Story(session="troubled")
     story.ask(ms=700, prompt="Mend the build.", status=529)
-    story.wait(900)
-    story.ask(ms=900, status=429)
-    story.wait(1800)
-    result = story.bash("make", ms=340, code=2, out="make: *** [all] Error 2", says="First the build.")
+    story.again(wait_ms=900, ms=900, status=429, headers=[("retry-after", "2")])
+    command: list[tuple[str, dict[str, str]]] = [("Bash", {"command": "make"})]
+    (id,) = story.again(wait_ms=1800, ms=2200, says="First the build.", tools=command)
+    story.wait(12)
+    story.ran("/bin/bash", "-c", "make", ms=340, code=2)
+    result = id, "make: *** [all] Error 2", True
     for at in range(4):
         result = story.bash("make", ms=330 + at, code=2, out="make: *** [all] Error 2", results=[result], uncached=at == 2)
     story.files(12388, "cat", refused=["/home/ada/.ssh/id_ed25519", "/home/ada/code/parcel/.env"])
     story.ask(ms=1100, results=[result], says="It is not possible.", max_tokens=64)
     story.ask(ms=400, prompt="Try once more.", status=500)
-    story.ask(ms=2400, says="It is mended.", out=77)
+    story.again(wait_ms=500, ms=2400, says="It is mended.", out=77)
     return story.events
 
 

@@ -7,7 +7,7 @@ Longer than 300 lines because each view of the page is a function beside the oth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,6 +33,7 @@ NOT_IN_REPORTS = {
     "sums.values": "a year of days; the sums of all are compared",
     "sums.counts": "a year of days",
     "sums.ran": "a place among these days",
+    "sums.cut": "a place among these days",
     "timeline.lanes.flags": "marks of a span, as bits",
     "turns.cards.words": "words of the reasoning, of which the page shows the begin",
     "context.flags": "marks of a turn, as bits",
@@ -99,6 +100,12 @@ def has_failed(tool: Mapping[str, Any]) -> bool:
     return bool(tool["status"] == "failed" or tool["exit_code"] or tool["signal"])
 
 
+def last_tries(calls: Iterable[Any]) -> list[Any]:
+    """Of equal requests behind a failure, which are one turn, the last: in the order of their begin."""
+    found = {(call["turn"], call["own_turn"]): call for call in calls}
+    return sorted(found.values(), key=lambda call: call["start_timestamp_ms"])
+
+
 class Said:
     """A session, as reports have it."""
 
@@ -110,7 +117,7 @@ class Said:
         (self.summary,) = ask("summary")
         self.row = next(each for each in both.said("sessions") if each["id"] == id)
         self.calls, self.tools, self.alerts = ask("calls"), ask("tools"), ask("alerts")
-        self.main = [call for call in self.calls if call["agent_id"] is None]
+        self.main = last_tries(call for call in self.calls if call["agent_id"] is None)
         self.turns = {call["id"]: call["turn"] for call in self.calls}
         (self.health,) = ask("health")
         self.files, self.processes = ask("files"), ask("processes")
@@ -140,7 +147,7 @@ def head(said: Said) -> Any:
         "pid": summary["session"]["pid"],
         "turns": len(main),
         "window": said.context["window"] if said.context else ANY,
-        "below": ANY,
+        "lanes": [lane(said, key) for key in agents_of(said)],
         "whole": {"missing": said.health["missing"], **agreement(said.health), "records": ANY},
         "strip": {
             "n": [call["turn"] for call in main],
@@ -151,7 +158,7 @@ def head(said: Said) -> Any:
         },
         "numbers": {
             "calls": summary["calls"],
-            "sub_calls": len(calls) - len(main),
+            "sub_calls": len([call for call in calls if call["agent_id"]]),
             "failed_calls": summary["failed_calls"],
             "tokens_in": summary["asked_tokens"],
             "cached": summary["cached_tokens"],
@@ -188,6 +195,39 @@ def head(said: Said) -> Any:
     }
 
 
+def agents_of(said: Said) -> list[str]:
+    """The sub-agents, in the order in which they began."""
+    return [*dict.fromkeys(call["agent_id"] for call in said.calls if call["agent_id"])]
+
+
+def lane(said: Said, key: str) -> Any:
+    mine = thread(said, key)
+    return {
+        "id": key,
+        "turn": mine[0]["turn"],
+        "turns": len(mine),
+        "ms": lasted_all(mine),
+        "context": list(map(asked_tokens, mine)),
+        "cached": [call["cache_read_tokens"] for call in mine],
+        "cost": cost_of(mine),
+        "flags": ANY,  # marks of a bar, as bits
+    }
+
+
+def thread(said: Said, key: str) -> list[Any]:
+    return last_tries(call for call in said.calls if call["agent_id"] == key)
+
+
+def lasted_all(calls: Sequence[Mapping[str, Any]]) -> int:
+    end = max(call["end_timestamp_ms"] or call["start_timestamp_ms"] for call in calls)
+    return int(end - calls[0]["start_timestamp_ms"])
+
+
+def cost_of(calls: Sequence[Mapping[str, Any]]) -> float | None:
+    costs = [call["cost_usd"] for call in calls if call["cost_usd"] is not None]
+    return round(sum(costs), 9) if costs else None
+
+
 def agreement(health: Mapping[str, Any]) -> dict[str, Any]:
     found = health["agreement"] or {}
     return {name: found.get(name) for name in ("compared", "found")}
@@ -218,10 +258,21 @@ def turns(said: Said) -> Any:
     programs = {row["pid"]: row for row in said.processes}
     alerts = {alert["number"]: alert for alert in said.alerts}
 
+    def tries(call: Mapping[str, Any]) -> Iterator[Any]:
+        of_turn = [each for each in said.calls if all(each[of] == call[of] for of in ("agent_id", "turn", "own_turn"))]
+        for each, after in zip(of_turn, [*of_turn[1:], None], strict=True):
+            yield {
+                "call": each["id"],
+                "status": each["status_code"],
+                "ms": lasted(each),
+                "waited_ms": after["start_timestamp_ms"] - each["end_timestamp_ms"] if after else None,
+                "retry_after_s": each["retry_after_s"],
+            }
+
     def card(call: Mapping[str, Any]) -> Any:
         return {
             "call": call["id"],
-            "n": call["turn"],
+            "n": call["own_turn"] if call["agent_id"] else call["turn"],
             "start_ms": call["start_timestamp_ms"],
             "ms": lasted(call),
             "first_ms": call["time_to_first_chunk_ms"],
@@ -232,6 +283,7 @@ def turns(said: Said) -> Any:
             "asked": ANY,
             "gap": ANY,
             "tools": [tool_card(tool) for tool in tools.get(call["id"], ())],
+            "tries": [*tries(call)],
             "alerts": [{"n": n, "count": many(alert)} for n, alert in alerts.items()],
         }
 
@@ -264,24 +316,22 @@ def turns(said: Said) -> Any:
         }
 
     def sub(key: str) -> Any:
-        mine = [call for call in said.calls if call["agent_id"] == key]
-        end = max(call["end_timestamp_ms"] or call["start_timestamp_ms"] for call in mine)
-        costs = [call["cost_usd"] for call in mine if call["cost_usd"] is not None]
+        mine = thread(said, key)
         asker = next((tool for tool in said.tools if tool["id"] == mine[0]["agent_tool"]), None)
         return {
             "id": key,
             "turns": len(mine),
             "start_ms": mine[0]["start_timestamp_ms"],
-            "ms": end - mine[0]["start_timestamp_ms"],
+            "ms": lasted_all(mine),
             "tokens_in": sum(map(asked_tokens, mine)),
-            "cost": round(sum(costs), 9) if costs else None,
-            "asked_in": said.turns[asker["llm_call_id"]] if asker else ANY,
+            "cost": cost_of(mine),
+            "asked_in": said.turns[asker["llm_call_id"]] if asker else 0,
+            "answered_in": said.turns.get(asker["result_call_id"], 0) if asker else 0,
             "cards": [{**card(call), "subs": subs} for call in mine],
         }
 
-    agents = dict.fromkeys(call["agent_id"] for call in said.calls if call["agent_id"])
     subs: list[Any] = []  # any may stand below any other
-    subs += [sub(key) for key in agents]
+    subs += [sub(key) for key in agents_of(said)]
     return {"start": 0, "total": len(said.main), "cards": [{**card(call), "subs": subs} for call in said.main]}
 
 
@@ -443,9 +493,14 @@ def alerts(said: Said) -> Any:
     return {"start": 0, "total": len(rows), "rows": rows, "waiting": len(waiting), "notes": len(notes), "stopped": 0}
 
 
+def by_turn(said: Said) -> dict[int, Any]:
+    """What filled the request of each turn; of several tries the last."""
+    return {each["turn"]: each for each in said.ask("context", "--over-time")}
+
+
 def context(said: Said) -> Any:
-    over = said.ask("context", "--over-time")
     by_id = {call["id"]: call for call in said.calls}
+    over = [*by_turn(said).values()]
     calls = [by_id[each["call"]] for each in over]
     return {
         "n": [each["turn"] for each in over],
@@ -463,7 +518,7 @@ def context(said: Said) -> Any:
 
 def context_turn(said: Said, turn: int) -> Any:
     (found,) = said.ask("context", str(turn))
-    call = next(each for each in said.calls if each["turn"] == turn)
+    call = next(each for each in said.main if each["turn"] == turn)
     total = found["total"]
     return {
         "turn": turn,
@@ -677,7 +732,7 @@ def test_the_list_of_sessions_and_its_sums_are_those_of_the_reports(both: Both) 
 def test_each_request_is_filled_as_the_report_of_the_context_says(both: Both) -> None:
     for id in sessions_of(both):
         said = Said(both, id)
-        for row in said.ask("context", "--over-time")[::7]:
+        for row in [*by_turn(said).values()][::4]:
             page = both.of(id, f"/context/{row['turn']}")
             assert [] == [*differences(page, context_turn(said, row["turn"]), "context turn")], row["turn"]
             assert sum(block["tokens"] for block in page["blocks"]) == row["total"] == sum(row["sums"].values())
