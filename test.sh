@@ -16,6 +16,8 @@
 #   (6 GB, kept in .setup/kernels).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
 # ./test.sh --pictures: make the pictures of the README again, of real recordings.
+# ./test.sh --screenshots FOLDER [WORDS…]: every view of the page, of recordings of several kinds and sizes, from 390 to 1,920 px,
+#   light and dark, as pictures in FOLDER; with WORDS those whose name has one of them.
 # ./test.sh --phoenix: send a recording to Arize Phoenix, in an environment of its own (900 MB, kept in .setup/phoenix), and check
 #   that it shows agents, calls and tools with their tokens and session.
 # ./test.sh --container: build the image of the Containerfile from a new Debian, and record an agent of another container from it,
@@ -187,6 +189,16 @@ if [[ ${1-} == --fast ]]; then
 fi
 
 [[ " ${chosen[*]} " == *" --quick "* ]] || ! captures || "$ROOT/scripts/llvm14.sh" || true
+
+if [[ ${1-} == --screenshots ]]; then
+  shift
+  (($#)) || {
+    say "--screenshots: name the folder that the pictures go into, such as ./test.sh --screenshots /tmp/pictures"
+    exit 2
+  }
+  "$ROOT/scripts/page.sh"
+  exec python -m tests.browser.screenshots "$@"
+fi
 
 pictures=0
 if [[ ${1-} == --pictures ]]; then

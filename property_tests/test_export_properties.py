@@ -59,7 +59,7 @@ class Elements(HTMLParser):
 @given(st.text() | MARKUP.map("".join))
 def test_text_is_text_in_a_page_that_has_it(text: str) -> None:
     embedded = Embedded({text: Raw(msgspec.json.encode(text))}, [Raw(msgspec.json.encode([text]))], (text,))
-    read = Elements(single_file(Bundle("", "let page = 1", "a {}"), embedded).decode())
+    read = Elements(single_file(Bundle("", "", "a {}", rest="", whole="let page = 1"), embedded).decode())
     assert [
         "html",
         "head",

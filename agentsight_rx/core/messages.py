@@ -207,13 +207,15 @@ def harmless(text: str) -> str:
 
 
 def fit(text: str, cells: int, *, middle: bool = False) -> str:
-    """At most so many cells: a longer text ends in `…`, or has it in the `middle`, where a path is known by both ends."""
+    """At most so many cells: a longer text ends in `…` behind a whole word, or has it in the `middle`, as a path does."""
     if cell_len(text) <= cells:
         return text
     if cells < 2:
         return "…"[: max(cells, 0)]
     if not middle:
-        return set_cell_size(text, cells - 1).rstrip() + "…"
+        begin = set_cell_size(text, cells - 1)
+        words = begin.rpartition(" ")[0] if text[len(begin) : len(begin) + 1].strip() else begin
+        return (words if cell_len(words) * 2 >= cells else begin).rstrip() + "…"
     first = (cells - 1) // 3
     end = text[len(text) - (cells - 1 - first) :]
     while cell_len(end) > cells - 1 - first:

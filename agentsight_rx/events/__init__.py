@@ -18,6 +18,7 @@ from .tokens import Usage
 __all__ = [
     "NO_CODE",
     "NO_FILES",
+    "NO_HTTP",
     "PLAIN",
     "SEARCHED",
     "UNOPENED",
@@ -190,6 +191,7 @@ class TcpTraffic(Struct, frozen=True, gc=False, tag="tcp_traffic"):
 SEARCHED = "TLS code that was still being searched for"  # as `looks_like` of a file that is read from then on
 # Why no file of a process looks like TLS code
 NO_CODE = "no known TLS code"
+NO_HTTP = "no known TLS code, and no HTTP without TLS"  # where that was looked for as well
 NO_FILES = "its files are not known, since it had ended by then"
 UNOPENED = "files that could not be opened"
 

@@ -13,7 +13,7 @@ from ..core.engine import Site
 from ..core.machine import Bounded, Checkpointed, Kernel, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
-from ..events import Connection, Origin, TcpTraffic, TlsChunk, TlsClose, TlsEvent, TlsOpen, UnreadTls
+from ..events import NO_CODE, NO_HTTP, Connection, Origin, TcpTraffic, TlsChunk, TlsClose, TlsEvent, TlsOpen, UnreadTls
 from .sessions.unread import Unread
 
 _PROCESSES_MOST = 8192
@@ -193,7 +193,8 @@ class _Account(Bounded[TlsEvent, TlsEvent], Checkpointed[_State]):
             state.waiting.append((max(self._time.now_ns, event.origin.time_ns, before_ns), event))
             return ()
         if isinstance(event, UnreadTls):
-            facts.code(event)
+            looked_for_http = bool(self._wait_ns) and event.looks_like == NO_CODE
+            facts.code(replace(event, looks_like=NO_HTTP) if looked_for_http else event)
             return ()
         connection = event.origin.connection
         assert connection is not None

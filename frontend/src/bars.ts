@@ -3,6 +3,8 @@
 import { type AlertColumns, type AlertState, CACHE_LOST, COMPACTED, FAILED, MISSING, STATES, type Strip } from "./shapes";
 
 export const HEIGHT = 70; // px of a full bar
+const LOW_HEIGHT = 40; // where the strip is narrower than `NARROW` px, so that turns are on the first screen
+const NARROW = 480;
 const LEAST = 4; // px of a bar
 const PITCH = 5; // px of the narrowest bar and the space behind it
 const WIDEST = 160; // px: a session of two turns has no walls
@@ -14,7 +16,7 @@ const LOW = 0.8; // of a full bar: a word stands over bars that stay below it
 
 export interface Bar { first: number; last: number; context: number; fresh: number; flags: number } // `first` and `last` are places in the strip
 export interface Scale { full: number; part: string }
-export interface Plot { from: number; fold: number; pitch: number; wide: number; space: number; bars: Bar[] }
+export interface Plot { from: number; fold: number; pitch: number; wide: number; space: number; bars: Bar[]; high: number } // `high`: px of a full bar
 export interface Label { x: number; text: string; turn: number; kind: "" | "here" | "bad" | "gap" }
 export interface Word { x: number; text: string }
 
@@ -36,7 +38,7 @@ export function plotted(strip: Strip, from: number, to: number, width: number, f
   const space = pitch >= 26 ? 4 : pitch >= 9 ? 2 : 1;
   const bars: Bar[] = [];
   for (let first = from; first < to; first += fold) bars.push(barOf(strip, first, Math.min(to, first + fold) - 1));
-  return { from, fold, pitch, space, wide: Math.max(LEAST, pitch - space), bars };
+  return { from, fold, pitch, space, wide: Math.max(LEAST, pitch - space), bars, high: width && width < NARROW ? LOW_HEIGHT : HEIGHT };
 }
 
 function barOf(strip: Strip, first: number, last: number): Bar {
@@ -157,7 +159,7 @@ export function flagsOf(plot: Plot, alerts: AlertColumns, width: number, full: n
     const x = Math.min(width - FLAG_PX, bar * plot.pitch + plot.wide / 2 - 2);
     const best = states.reduce((a, b) => (RANKS.indexOf(b) > RANKS.indexOf(a) ? b : a));
     const counted = states.filter((each) => each !== "part").length;
-    const top = HEIGHT - Math.max(1, Math.round((Math.min(whole.context, full) / full) * HEIGHT));
+    const top = plot.high - Math.max(1, Math.round((Math.min(whole.context, full) / full) * plot.high));
     const last = flags[flags.length - 1];
     if (last && x < last.x + flagWidth(last)) {
       last.n += counted;

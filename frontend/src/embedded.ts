@@ -91,15 +91,15 @@ export class EmbeddedSource implements Source {
       hits.push({ recording: row.recording, session: row.id, turn: 0, at_ms: row.start_ms, row: "", ...place, kind, text: marked(text, words) });
     };
     const turns = this.found<Turns>(this.named("/turns"));
-    for (const card of turns?.cards ?? []) for (const each of withBelow(card)) lookAt(each, card.n, look, (tool) => this.result(tool));
+    for (const card of turns?.cards ?? []) for (const each of withBelow(card)) lookAt(each, card.n, each === card ? "" : each.call, look, (tool) => this.result(tool));
     for (const file of this.found<Rows<{ path: string }>>(this.named("/files"))?.rows ?? []) look("file", file.path, { row: file.path });
     for (const host of this.found<Rows<{ name: string }>>(this.named("/network"))?.rows ?? []) look("host", host.name, {});
     return { hits, searched, recordings: 1 };
   }
 }
 
-function lookAt(card: TurnCard, turn: number, look: (kind: string, text: string | undefined, place: Partial<Hit>) => void, whole: (tool: ToolCard) => string | undefined): void {
-  const place = { turn, at_ms: card.start_ms };
+function lookAt(card: TurnCard, turn: number, row: string, look: (kind: string, text: string | undefined, place: Partial<Hit>) => void, whole: (tool: ToolCard) => string | undefined): void {
+  const place = { turn, at_ms: card.start_ms, row };
   look("prompt", card.prompt?.text, place);
   look("answer", card.answer?.text, place);
   for (const tool of card.tools ?? []) {

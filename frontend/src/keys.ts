@@ -1,16 +1,14 @@
 // What a key does. Keys never act while a text field has the focus, nor with Ctrl, Alt or Meta, but for search.
 
 import { close, go, isLeaving, onceBack, ONLY, open, openView, place } from "./address";
+import { folded, list, search, swap, timeline as control } from "./controls";
 import { DIGITS, hasAlerts, hasContext } from "./shapes";
 import { shown } from "./only";
 import { printAll } from "./print";
 import { cards, follow, following, hasMachine, head, indexOf, rail, small, step, stepTrouble, switchTheme } from "./state";
 import { control as alerts } from "./ui/alerts";
-import { swap } from "./ui/compare";
 import { beside, closeRaw } from "./ui/raw";
-import { control as list, folded, search } from "./ui/sessions";
 import { control as turns } from "./ui/strip";
-import { control } from "./ui/timeline";
 
 export function listenToKeys(save: () => void): void {
   addEventListener("keydown", (event) => {

@@ -1,41 +1,43 @@
 // The page: the rail and one session, of a run that goes on, of recordings, or of a file that has all in it.
 
-import { render, type JSX } from "preact";
+import { type ComponentType, render, type JSX } from "preact";
 import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, listen, place, type View } from "./address";
 import { listenToKeys } from "./keys";
+import { late } from "./late";
 import { DIGITS, hasAlerts, hasContext, type Head, type Tab, TABS } from "./shapes";
 import { ONE, shown } from "./only";
 import { listenToPrinting } from "./print";
 import { ServerSource, source } from "./source";
-import { begin, gone, head, indexOf, newestTurn, news, problem, rail, retry, running, select, step, turnsOf, waits } from "./state";
+import { begin, gone, head, indexOf, newestTurn, news, problem, rail, retry, running, select, step, waits } from "./state";
 import "./styles.css";
 import { Alerts, AllAlerts, Halted } from "./ui/alerts";
 import { Flag, Icon, Mark } from "./ui/bits";
-import { Compare } from "./ui/compare";
-import { Context } from "./ui/context";
 import { Conversation } from "./ui/conversation";
 import { Banner, Facts, Others, Reads, Top, Verdict, Whole } from "./ui/head";
 import { Files } from "./ui/files";
-import { FirstRun } from "./ui/first";
 import { Health } from "./ui/health";
-import { Home } from "./ui/home";
 import { Log } from "./ui/log";
 import { Overlays } from "./ui/overlays";
 import { Raw } from "./ui/raw";
 import { Rail } from "./ui/rail";
-import { Save } from "./ui/save";
-import { AllSessions } from "./ui/sessions";
 import { Turns } from "./ui/strip";
 import { Http, Mcp, Network, Processes } from "./ui/tables";
-import { Timeline } from "./ui/timeline";
 import { count, plural } from "./words";
+
+const Compare = late((rest) => rest.Compare);
+const Context = late((rest) => rest.Context);
+const FirstRun = late((rest) => rest.FirstRun);
+const Home = late((rest) => rest.Home);
+const Save = late((rest) => rest.Save);
+const AllSessions = late((rest) => rest.AllSessions);
+const Timeline = late((rest) => rest.Timeline);
 
 const saving = signal(false);
 const FIRST_TURNS = 3; // until then what is read stands where strip, numbers and tabs will be
 
-const VIEWS: Record<Tab, () => JSX.Element> = {
+const VIEWS: Record<Tab, ComponentType> = {
   conversation: Conversation, alerts: Alerts, context: Context, timeline: Timeline, processes: Processes, files: Files, network: Network, mcp: Mcp, http: Http, log: Log, health: Health,
 };
 const NAMES: Record<Tab, string> = {
@@ -147,7 +149,7 @@ function useFitting(selected: Tab): { current: HTMLDivElement | null } {
 }
 
 function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
-  const counts: Record<string, number> = { ...head.counts, conversation: turnsOf(head) };
+  const counts: Record<string, number> = { ...head.counts, conversation: head.turns ?? 0 };
   const row = useFitting(place.value.tab);
   const tabs = TABS.filter((tab) => (tab !== "context" || hasContext(head)) && (tab !== "alerts" || hasAlerts(head) || place.value.tab === tab));
   const { waiting, stopped } = waits(head);
@@ -188,7 +190,7 @@ function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
 function stepped(head: Head): string {
   const { only, turn } = place.value;
   const at = indexOf(turn);
-  if (!only) return at >= 0 ? `turn ${turn} of ${newestTurn(head)}` : plural(turnsOf(head), "turn");
+  if (!only) return at >= 0 ? `turn ${turn} of ${newestTurn(head)}` : plural(head.turns ?? 0, "turn");
   const here = shown.value.indexOf(at);
   return here < 0 ? `${count(shown.value.length)} of ${plural(head.turns ?? 0, "turn")}` : `${ONE[only]} ${here + 1} of ${shown.value.length}`;
 }

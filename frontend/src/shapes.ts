@@ -9,7 +9,7 @@ export interface ListRow {
 }
 export interface StepOf { n: number; kind: string; target?: string; said?: string; bad?: boolean; times?: number }
 export interface OnlyOne { title: string; text: string; usd?: number | null }
-export interface SideOf { row: ListRow; steps?: StepOf[]; more?: number; total?: number; context?: number[]; only?: OnlyOne[]; last_failed?: boolean }
+export interface SideOf { row: ListRow; steps?: StepOf[]; more?: number; total?: number; context?: number[]; only?: OnlyOne[]; last_failed?: boolean; commit_step?: number; commit?: string }
 export type NumberOf = [name: string, a: number | null, b: number | null];
 export interface Compared {
   a: SideOf; b: SideOf; part?: number; same?: StepOf[]; more?: number; prompt_words?: number | null; numbers?: NumberOf[]; tools?: NumberOf[];
@@ -27,13 +27,16 @@ export interface Rail {
 export interface Sums {
   of: number; sessions?: number; recorded?: number; both?: number; agree?: number; gaps?: number; usd?: number; unpriced?: number; tokens?: number; asked?: number;
   cached?: number; ms?: number; model_ms?: number; failed?: number; first_ms?: number; last_ms?: number; projects?: [string, number][]; more_projects?: number;
-  branches?: [string, number][]; models?: [string, number][]; more_models?: number; first?: string; values?: number[]; counts?: number[]; ran?: [number, number][];
+  branches?: [string, number][]; models?: [string, number][]; more_models?: number; first?: string; values?: number[]; counts?: number[]; ran?: [number, number][]; cut?: [number, number][];
   without?: Record<string, number>; choices?: Record<string, [string, number][]>; left?: number;
 }
 export interface Clause { text: string; tab?: Tab; turn?: number }
 export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number; hooked?: string; file?: string; gone?: string; compared?: number; found?: number }
 export interface Strip {
   n: number[]; call: string[]; start: number[]; ms: number[]; context: number[]; cached: number[]; flags: number[];
+}
+export interface SubLane {
+  id: string; name: string; turn: number; turns: number; ms: number; context: number[]; cached: number[]; task?: string; tool?: string; cost?: number | null; flags?: number[];
 }
 export interface Numbers {
   calls?: number; sub_calls?: number; failed_calls?: number; tokens_in?: number; cached?: number; tokens_out?: number;
@@ -42,7 +45,7 @@ export interface Numbers {
 }
 export interface Signal { title: string; text: string; code?: string; turns?: number[]; more?: number; bad?: boolean; tab?: Tab; diff?: string; alert?: number }
 export interface RawCall {
-  id: string; method?: string; url?: string; version?: string; stream?: number; status?: number; sent_ms?: number | null; first_ms?: number | null;
+  id: string; method?: string; url?: string; version?: string; stream?: number; kept_open?: boolean; status?: number; sent_ms?: number | null; first_ms?: number | null;
   end_ms?: number | null; request_bytes?: number; response_bytes?: number; request_heads?: [string, string][]; response_heads?: [string, string][];
   events?: number; request_cut?: string; response_cut?: string; curl?: string; python?: string; variables?: string[]; refused?: string;
 }
@@ -61,7 +64,7 @@ export interface Read { state: "proven" | "trying" | "not"; title: string; text:
 export interface Head {
   id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; agent_version?: string; title?: string; model?: string;
   models?: string[]; cwd?: string; container?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
-  below?: [number, number][]; from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
+  lanes?: SubLane[]; from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
   reads?: Read[]; cut?: boolean; more?: string[]; version?: number; alerts?: AlertColumns; halt?: Halt | null; export?: string; others?: string[];
 }
 export interface Text { text: string; more?: boolean }
@@ -73,15 +76,16 @@ export interface ToolCard {
   more_files?: number; read?: number; hosts?: string[]; result?: Text | null; repeat?: number; gap?: Gap | null; cpu_ms?: number; memory?: number;
   pause_ms?: number | null;
 }
+export interface Try { call: string; status?: number; ms?: number | null; why?: string; waited_ms?: number | null; retry_after_s?: number | null; state?: string }
 export interface SubAgent {
-  id: string; name: string; turns: number; start_ms: number; ms: number; tokens_in: number; tool?: string; task?: string; asker?: string; asked_in?: number; cost?: number | null;
+  id: string; name: string; turns: number; start_ms: number; ms: number; tokens_in: number; tool?: string; task?: string; asker?: string; asked_in?: number; answered_in?: number; cost?: number | null;
   bad?: boolean; gap?: boolean; cards?: TurnCard[];
 }
 export interface Prompt { turn: number; text: string }
 export interface TurnCard {
   call: string; n: number; start_ms: number; ms?: number | null; first_ms?: number | null; tokens_in?: number; cached?: number;
   out?: number; cost?: number | null; model?: string; through?: string; status?: string; new?: string[]; prompt?: Text | null; asked?: Prompt | null; thinking?: Text | null;
-  words?: number; answer?: Text | null; tools?: ToolCard[]; subs?: SubAgent[]; gap?: Gap | null; error?: string; bad?: boolean; alerts?: AlertMark[];
+  words?: number; answer?: Text | null; tools?: ToolCard[]; subs?: SubAgent[]; gap?: Gap | null; error?: string; tries?: Try[]; bad?: boolean; alerts?: AlertMark[];
 }
 // What an answer that goes on said, from piece number `first` on.
 export interface Said { call: string; first: number; pieces: { block: number; kind: "text" | "reasoning" | "call"; text: string; name?: string }[] }

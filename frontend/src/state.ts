@@ -427,23 +427,14 @@ async function reload(): Promise<void> {
 
 // -- selection ----------------------------------------------------------------------------------------------------------
 
-// Turns have one series of numbers, that of the report: also those of sub-agents, which stand below another turn.
+// Turns have one series of numbers, that of the report: the main agent's. What a sub-agent does has the turn that it works for.
 export function newestTurn(of: Head): number {
-  return Math.max(of.strip?.n.at(-1) ?? 0, of.below?.at(-1)?.[0] ?? 0);
+  return of.strip?.n.at(-1) ?? 0;
 }
 
-export function turnsOf(of: Head): number {
-  return (of.turns ?? 0) + (of.below?.length ?? 0);
-}
-
-// Place in the strip of the turn with that number, or of the turn that shows it; -1: there is none.
+// Place in the strip of the turn with that number; -1: there is none.
 export function indexOf(turn: number): number {
-  if (!turn) return -1;
-  const numbers = head.value?.strip?.n ?? [];
-  const at = numbers.indexOf(turn);
-  if (at >= 0) return at;
-  const above = head.value?.below?.find(([each]) => each === turn)?.[1];
-  return above === undefined ? -1 : numbers.indexOf(above);
+  return turn ? (head.value?.strip?.n.indexOf(turn) ?? -1) : -1;
 }
 
 export function follow(on: boolean): void {

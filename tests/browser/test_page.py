@@ -129,15 +129,15 @@ def test_turns_that_could_not_be_read_are_asked_for_again(browser: Browser, serv
 
 def test_a_turn_shows_what_really_ran(browser: Browser, served: StoredPage) -> None:
     with opened(browser, served.url) as page:
-        page.open("conversation", "?turn=5")
-        turn = page.page.locator("#turn-5")
+        page.open("conversation", "?turn=3")
+        turn = page.page.locator("#turn-3")
         turn.get_by_text("exit 1", exact=True).wait_for()
         turn.get_by_text("/bin/bash -c 'pytest -q tests/test_rounding.py'").wait_for()
         turn.get_by_text("exit 1, 6.1 s, 3.0 s CPU, 181.0 MB").wait_for()
         turn.get_by_text("1 failed, 8 passed in 5.9 s").wait_for()
         page.page.locator("#turn-1 details.sub summary").first.click()
         page.see("rg -n 'quantize|round\\(' src", within="#turn-1 .sub")
-        page.see("Part of the answer is missing", within="#turn-11")
+        page.see("Part of the answer is missing", within="#turn-9")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -149,7 +149,7 @@ def test_every_view_fits_is_accessible_and_has_no_error(
         page.see("Edited 3 files", within="h1")
         views = [(tab, tab, "") for tab in TABS]
         views += [(name, "conversation", f"?{query}") for name, query in (("find", "find=pytest"), ("keys", "keys="))]
-        views.append(("diff", "conversation", "?turn=8&diff=..llm-12345-2faf080-7f00-8"))
+        views.append(("diff", "conversation", "?turn=6&diff=..llm-12345-2faf080-7f00-8"))
         views += [(name, "conversation", f"?{name}=llm-12345-2faf080-7f00-11") for name in ("call", "raw")]
         for name, tab, query in views:
             page.open(tab, query)
@@ -166,11 +166,11 @@ def test_only_what_matters_is_shown_and_equal_failures_are_stepped_through(brows
         page.see("6 of 12 turns", within=".step-t")
         page.see("6 turns are dimmed", within=".strip")
         assert 6 == page.page.locator(".s-bar.dim").count()
-        page.page.get_by_role("button", name="turns 1 to 4, nothing failed").click()
+        page.page.get_by_role("button", name="turns 1 to 2, nothing failed").click()
         page.has(f"document.querySelectorAll('{turns}').length === 8")
         page.page.get_by_role("button", name="Step through").click()
         page.page.get_by_role("button", name="The next one").click()
-        page.has("location.search.includes('turn=8')")
+        page.has("location.search.includes('turn=6')")
         page.see("2 of 3", within=".errs")
         page.press("j")
         page.see("failed 4 of 6", within=".step-t")
@@ -191,13 +191,13 @@ def test_every_key_does_what_the_list_of_keys_says(browser: Browser, served: Sto
         page.press("j")
         page.has("location.search === '?turn=1'")
         page.press("j")
-        page.has("location.search === '?turn=4'")
+        page.has("location.search === '?turn=2'")
         page.press("k")
         page.has("location.search === '?turn=1'")
         page.press("n")
-        page.has("location.search === '?turn=5'")
+        page.has("location.search === '?turn=3'")
         page.press("N")
-        page.has("location.search === '?turn=5'")
+        page.has("location.search === '?turn=3'")
         page.press("o")
         page.press("d")
         page.see("messages 1 to", within="dialog")
@@ -308,7 +308,7 @@ def test_files_that_changed_come_first_and_one_opens_what_was_written(browser: B
         page.page.get_by_role("button", name="src/billing/").click()
         page.see("2 files", within=".fo")
         page.page.get_by_role("button", name="by turn").click()
-        page.see("turn 6", within=".fo")
+        page.see("turn 4", within=".fo")
 
 
 def test_how_long_tools_took_leads_to_the_slowest_and_a_turn_to_scale(browser: Browser, served: StoredPage) -> None:
@@ -327,19 +327,19 @@ def test_how_long_tools_took_leads_to_the_slowest_and_a_turn_to_scale(browser: B
 def test_an_exchange_is_shown_as_it_was_sent_with_what_sends_it_again(browser: Browser, served: StoredPage) -> None:
     with opened(browser, served.url, permissions=["clipboard-read", "clipboard-write"]) as page:
         page.see("Edited 3 files", within="h1")
-        page.page.locator("#turn-11").get_by_role("link", name="Raw").click()
+        page.page.locator("#turn-9").get_by_role("link", name="Raw").click()
         page.see("The response ends early.", within=".raw")
         page.see("api.anthropic.com/v1/messages", within=".raw")
         page.see('"stop_reason": "end_turn"', within=".raw")
         page.page.get_by_role("button", name="Copy as curl").click()
         page.see("copied", within=".raw")
-        assert "--data-binary @call-11.json" in page.page.evaluate("navigator.clipboard.readText()")
+        assert "--data-binary @call-9.json" in page.page.evaluate("navigator.clipboard.readText()")
         page.page.locator(".raw").get_by_role("button", name="Request", exact=True).click()
         page.has("location.search.includes('part=request')")
         page.see("x-claude-code-session-id", within=".raw")
         page.page.locator(".raw h2").click()
         page.press(".")
-        page.see("Turn 12, as it was sent", within=".raw")
+        page.see("Turn 10, as it was sent", within=".raw")
         page.press("Escape")
         page.has("!document.querySelector('.raw') && !location.search.includes('raw')")
 
@@ -385,7 +385,7 @@ def test_after_a_restart_the_page_keeps_what_it_shows_and_goes_on_with_the_new_a
 ) -> None:
     path = recorded(tmp_path / "parcel.lmdb", parcel())
     with serving(lambda: [path]) as first, opened(browser, first.url) as page:
-        page.see("Edited 3 files", within="h1")
+        page.see("I will look for every place that rounds money", within="#turn-1")
         port = int(page.root.rpartition(":")[2])
         first.close()
         page.see("Not connected")
@@ -473,7 +473,7 @@ def test_texts_diffs_rules_and_search_of_a_session_in_one_file_need_no_server(br
     with opened(browser, exported.as_uri(), offline=True) as page:
         page.see("Edited 3 files", within="h1")
         root = page.page.url.partition("#")[0]
-        page.page.goto(f"{root}#/s/parcel/{SESSION}/conversation?turn=8")
+        page.page.goto(f"{root}#/s/parcel/{SESSION}/conversation?turn=6")
         page.see("Edited 3 files", within="h1")
         page.press("d")
         page.see("messages 1 to", within="dialog")

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-SIZES = (8, 83, 212, 502)
+SIZES = (8, 83, 212, 502)  # calls, of which some are of sub-agents
+LAST = 476  # turn of the main agent in the last of these
 WIDTHS = (390, 768, 1280, 1920)
 # What the strip is at any width, as sentences that are false
 STRIP = """() => {
@@ -63,7 +64,8 @@ STRIP = """() => {
 }"""
 # Each bar: its first and last place, the mark under it, and how much of its top is coloured, in px
 MARKS = """() => {
-  const plot = document.querySelector('.strip .plot svg').getBoundingClientRect(), under = plot.top + 2 + 70;
+  const plot = document.querySelector('.strip .plot svg').getBoundingClientRect();
+  const under = plot.bottom - 28; // px of marks and numbers
   return [...document.querySelectorAll('.s-bar')].map(bar => {
     const boxes = name => [...bar.querySelectorAll(name)].map(each => each.getBoundingClientRect());
     const below = name => boxes(name).some(each => each.top >= under);
@@ -239,7 +241,7 @@ def test_pointing_reads_out_and_a_click_takes_the_turn_with_trouble(browser: Bro
         strip = page.page.get_by_role("slider", name="Turns")
         assert "turn 13: " in str(strip.get_attribute("aria-valuetext"))
         strip.focus()
-        for key, turn in (("ArrowRight", 14), ("ArrowLeft", 13), ("PageDown", 3), ("Home", 1), ("End", 502), ("PageUp", 502)):
+        for key, turn in (("ArrowRight", 14), ("ArrowLeft", 13), ("PageDown", 3), ("Home", 1), ("End", LAST), ("PageUp", LAST)):
             page.press(key)
             page.has(f"location.search === '?turn={turn}'")
 
@@ -258,14 +260,31 @@ def test_closer_there_is_a_bar_a_turn_around_the_selected_one(browser: Browser, 
         assert box
         page.page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 10)
         page.page.mouse.up()
-        page.has("[...document.querySelectorAll('.s-n')].some(each => each.textContent === '502')")
+        page.has("[...document.querySelectorAll('.s-n')].some(each => each.textContent === '476')")
         page.press("j")  # a selection from elsewhere moves it
         page.has(HERE.replace("N", "226"))
         page.press("0")
         page.has("!document.querySelector('.every')")
         page.see("Zoom in", within=".strip").click()
-        page.see("All 502 turns", within=".strip").click()
+        page.see("All 476 turns", within=".strip").click()
         page.see("Zoom in", within=".strip")
+
+
+def test_lists_of_sessions_hold_their_numbers(browser: Browser, served: StoredPage) -> None:
+    """None is cut at the edge of its row, in the rail and in the days of the list."""
+    with opened(browser, served.url, **view(1280)) as page:
+        go(page, 502)
+        page.see("34 failed", within=".ses .nums")
+        for place, row, width in (("rail", ".ses .nums", 1280), ("list", ".tb .day td", 390)):
+            if place == "list":
+                page.page.set_viewport_size({"width": width, "height": 900})
+                page.page.goto(f"{page.root}/sessions")
+                page.page.locator(row).first.wait_for()
+            outside = f"""[...document.querySelectorAll('{row}')].flatMap(row => {{
+              const edge = row.getBoundingClientRect().right + 0.5;
+              return [...row.children].filter(each => each.getBoundingClientRect().right > edge).map(each => each.textContent);
+            }})"""
+            assert [] == page.page.evaluate(outside), place
 
 
 # -- addresses -----------------------------------------------------------------------------------------------------------
@@ -274,10 +293,12 @@ def test_closer_there_is_a_bar_a_turn_around_the_selected_one(browser: Browser, 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_deep_link_settles_at_its_turn_also_at_that_of_a_sub_agent(browser: Browser, served: StoredPage, width: int) -> None:
     with opened(browser, served.url, **view(width)) as page:
-        for turn in (225, 38, 480, 2, 501):
-            go(page, 502, f"?turn={turn}")
-            page.page.locator(f"#turn-{turn}.sel").wait_for()
-            top = f"document.getElementById('turn-{turn}').getBoundingClientRect().top"
+        for turn in (225, 38, 457, 2, LAST - 1, "37 of a sub-agent"):
+            call = "" if isinstance(turn, int) else "llm-12345-2faf080-7f00-39"
+            go(page, 502, f"?turn=37&row={call}" if call else f"?turn={turn}")
+            id = f"row-{call}" if call else f"turn-{turn}"
+            page.page.locator(f"[id='{id}'].sel").wait_for()
+            top = f"document.getElementById('{id}').getBoundingClientRect().top"
             stands = f"(44 <= {top} && {top} <= 76) || ({AT_THE_END} && {top} < 900)"
             page.has(stands)  # however slowly the turns around it come
             settle(page)
@@ -302,21 +323,21 @@ def test_a_turn_that_is_not_there_is_said_and_leads_on(browser: Browser, served:
     with opened(browser, served.url, **view(1280)) as page:
         go(page, 83, "?turn=999", tab)
         page.see("There is no turn 999.")
-        page.see("The turns of this session are 1 to 83.")
-        page.see("Show turn 83").click()
-        page.has("location.search === '?turn=83'")
+        page.see("The turns of this session are 1 to 79.")
+        page.see("Show turn 79").click()
+        page.has("location.search === '?turn=79'")
         assert 0 == page.page.get_by_text("There is no turn").count()
 
 
 def test_turns_have_one_series_of_numbers(browser: Browser, served: StoredPage) -> None:
     with opened(browser, served.url, **view(1920)) as page:
         go(page, 83)
-        page.see("83", within="#tab-conversation span")
-        page.see("83 turns", within=".step-t")
+        page.see("79", within="#tab-conversation span")
+        page.see("79 turns", within=".step-t")
         page.press("k")
-        page.see("turn 83 of 83", within=".step-t")
-        page.see("83", within=".turn.sel > .no")
-        page.see("83", within=".s-n.here")
+        page.see("turn 79 of 79", within=".step-t")
+        page.see("79", within=".turn.sel > .no")
+        page.see("79", within=".s-n.here")
 
 
 # -- a run that goes on --------------------------------------------------------------------------------------------------
@@ -351,13 +372,16 @@ def test_a_run_is_followed_unless_one_scrolls_away(browser: Browser) -> None:
         run.see("Follow", within=".follow")
         run.shown.has(NOTHING_LOADS)
         run.shown.drawn()
-        before = run.page.evaluate("scrollY")
-        grow(run, 45)
+        read = run.page.evaluate("document.elementFromPoint(600, 500).closest('.turn').id")
+        where = f"document.getElementById('{read}').getBoundingClientRect().top"
+        before = run.page.evaluate(where)
+        grow(run, 45)  # a sub-agent too, whose lane comes above
         run.see("new turn", within=".follow")
+        run.page.locator(".sublanes li").wait_for()
         run.shown.drawn()
-        assert before == run.page.evaluate("scrollY")
+        assert before == run.page.evaluate(where)
         run.page.locator(".follow").click()
-        run.page.locator("#turn-45").wait_for()
+        run.page.locator("#turn-43").wait_for()
         run.shown.has(AT_THE_END)
         run.see("following", within=".foot")
         run.press("k")
@@ -366,9 +390,9 @@ def test_a_run_is_followed_unless_one_scrolls_away(browser: Browser) -> None:
 
 def test_the_strip_of_a_run_waits_to_fold_while_one_points_at_it(browser: Browser) -> None:
     with running(browser) as run:
-        run.page.set_viewport_size({"width": 390, "height": 900})
-        events = long_session(84)
-        run.write(output(begin_of(events, 70)))
+        run.page.set_viewport_size({"width": 500, "height": 900})
+        events = long_session(110)
+        run.write(output(begin_of(events, 90)))
         run.shown.has("location.pathname.includes('/long/')")
         run.see("a full bar is", within=".strip")
         run.page.mouse.move(200, 850)
@@ -378,7 +402,7 @@ def test_the_strip_of_a_run_waits_to_fold_while_one_points_at_it(browser: Browse
         run.page.locator(".strip .s-bar").nth(3).hover(force=True)
         run.see("turn 4: ", within=".strip .cap")
         run.write(output(events))
-        run.see("84", within=".s-n")
+        run.see("106", within=".s-n")
         assert "one bar for" not in run.page.locator(".strip").inner_text()
         run.page.mouse.move(200, 850)
         run.see("one bar for 2 turns", within=".strip")

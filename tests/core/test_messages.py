@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.core.messages import brief, detail, harmless, holding, passing, program, say
+from agentsight_rx.core.messages import brief, detail, fit, harmless, holding, passing, program, say
 
 
 def test_a_message_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,3 +191,17 @@ def test_what_is_no_terminal_gets_the_details(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_a_joiner_stays_where_it_joins_letters_or_parts_of_an_emoji(text: str, shown: str) -> None:
     assert shown == harmless(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "cells", "shown"),
+    [
+        ("read the ledger again", 15, "read the…"),  # behind a whole word
+        ("read the ledger again", 16, "read the ledger…"),  # which may end where the room does
+        ("read the ledger again", 21, "read the ledger again"),
+        ("/home/user/project/ledger.py", 10, "/home/use…"),  # one word, or less than half of the room would be used
+        ("a /home/user/project/ledger.py", 10, "a /home/u…"),
+    ],
+)
+def test_a_longer_text_ends_behind_a_word(text: str, cells: int, shown: str) -> None:
+    assert shown == fit(text, cells)

@@ -6,6 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.events import (
+    NO_CODE,
+    NO_HTTP,
     PLAIN,
     BlindSpot,
     Connection,
@@ -176,6 +178,15 @@ def test_a_connection_may_be_recognised_after_its_bytes_were_counted() -> None:
     assert isinstance(spot, BlindSpot)
     assert isinstance(loss, Loss)
     assert (spot.connections, loss.count, spot.size) == (1, 1, 30)
+
+
+@pytest.mark.parametrize(("wait", "why"), [(0.0, NO_CODE), (2.0, NO_HTTP)])
+def test_where_http_without_tls_was_looked_for_it_is_not_named_as_what_may_be_there(wait: float, why: str) -> None:
+    traffic = tcp(1, local_port=50_001)
+    code = UnreadTls(traffic.origin, traffic.start_ns, "", NO_CODE)
+    events: list[TlsEvent] = [code, traffic]
+    made = run(find_blind_spots(wait=wait), events)
+    assert [why] == [spot.why for spot in made if isinstance(spot, BlindSpot)]
 
 
 def test_what_an_object_received_from_before_was_its_own_too() -> None:

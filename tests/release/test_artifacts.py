@@ -81,6 +81,8 @@ def test_the_wheel_has_every_file_of_the_package(wheel: zipfile.ZipFile, clone: 
         "agentsight_rx/runtime/web/dist/index.html",
         "agentsight_rx/runtime/web/dist/sources.sha256",
         "agentsight_rx/runtime/web/dist/assets/app.js",
+        "agentsight_rx/runtime/web/dist/assets/rest.js",
+        "agentsight_rx/runtime/web/dist/assets/whole.js",
         "agentsight_rx/runtime/web/dist/assets/app.css",
     }
 
@@ -95,6 +97,8 @@ def test_the_sdist_has_every_file_of_the_commit_and_what_is_made(unpacked: Path,
         "agentsight_rx/runtime/web/dist/index.html",
         "agentsight_rx/runtime/web/dist/sources.sha256",
         "agentsight_rx/runtime/web/dist/assets/app.js",
+        "agentsight_rx/runtime/web/dist/assets/rest.js",
+        "agentsight_rx/runtime/web/dist/assets/whole.js",
         "agentsight_rx/runtime/web/dist/assets/app.css",
         "share/sources.sha256",
         "share/man/man1/agentsight-rx.1",

@@ -93,8 +93,8 @@ CALL: list[Event] = [
 
 def test_a_call_of_a_model_is_its_request_and_its_answer() -> None:
     assert printed(CALL) == [
-        'claude 12345     →  api.anthropic.com  POST /v1/messages  claude-sonnet-4-5, "Invoice totals are off by o…',
-        'claude 12345     ←  200 in 6.2 s       18.2 k in (12.0 k cached), 640 out, 2 tools, "I will look for ever…',
+        'claude 12345     →  api.anthropic.com  POST /v1/messages  claude-sonnet-4-5, "Invoice totals are off by…',
+        'claude 12345     ←  200 in 6.2 s       18.2 k in (12.0 k cached), 640 out, 2 tools, "I will look for…',
     ]
 
 

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from agentsight_rx.cli.values import seconds_of
 from tests.live.watched import Scene, scene_in
 from tests.soak.measured import Figure
+from tests.soak.pages import page
 from tests.soak.rows import killed, many, quiet, shed, sinks, slowed, stopped
 
 __all__ = ["main"]
@@ -37,6 +38,7 @@ def rows(seconds: float) -> dict[str, Callable[[Scene], Iterator[Figure]]]:
         "killed": lambda scene: killed(scene, times=some(_KILLS, 3)),
         "stopped": lambda scene: stopped(scene, seconds=max(10.0, 60 * min(1.0, 4 * share)), programs=some(20_000, 1000)),
         "sinks": lambda scene: sinks(scene, seconds=max(5.0, 180 * share), programs=some(20_000, 1000)),
+        "live page": lambda scene: page(scene, rate=5, seconds=max(30.0, 600 * share)),
         "shed": lambda scene: shed(scene, calls=some(50, 2)),
     }
 

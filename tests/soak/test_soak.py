@@ -38,4 +38,4 @@ def test_the_table_names_each_row_and_what_was_not_kept() -> None:
     assert 4 == len(head())
     assert "| killed | calls | 4 of 4 | all | yes |" == line(Figure("killed", "calls", "4 of 4", "all", True))
     assert "| sinks | memory | 9 MB | 1 MB | no |" == line(Figure("sinks", "memory", "9 MB", "1 MB", False))
-    assert {"no agent", "other programs", "many agents", "killed", "stopped", "sinks", "shed"} == set(rows(60))
+    assert {"no agent", "other programs", "many agents", "killed", "stopped", "sinks", "live page", "shed"} == set(rows(60))

@@ -154,7 +154,7 @@ def _session(library: Library, asked: OfSession) -> Answer:
         f"{plural(found.calls, 'call')} ({found.failed_calls} failed), {plural(found.tools, 'tool')} "
         f"({found.failed_tools} failed), {tokens}, {money(found.cost.usd)} at list price{unknown}"
     )
-    rows = [row_of(finding=each.title, says=each.text, code=each.code, turns=finding.turns, usd=finding.cost_usd)
+    rows = [row_of(finding=each.title, says=each.text, code=each.code, turns=finding.turns[:20], usd=finding.cost_usd)
             for finding in found.findings for each in [finding_words(finding)]]  # fmt: skip
     if found.avoidable is not None and found.cost.usd:
         rows.append(row_of(could_be_saved=saving_said(found.avoidable, found.cost.usd), do=what_to_do(found.avoidable)))
@@ -204,7 +204,9 @@ def _call(library: Library, asked: OneCall) -> Answer:
     at = replace(at, session=session_of(at.store, row.session_id or "") or at.session)  # an id may be of another one
     found = read_call(at.store, row, library.prices)
     call = found.call
-    said = f"turn {call.turn}: {count(call.asked_tokens)} tokens in, {count(call.output_tokens)} out, {money(call.cost_usd)}"
+    said = (
+        f"turn {call.turn_name}: {count(call.asked_tokens)} tokens in, {count(call.output_tokens)} out, {money(call.cost_usd)}"
+    )
     head = row_of(
         call=call.id, model=call.model, at=_at(call.start_timestamp_ms), status=call.status, missing=call.reason,
         host=call.host, cached_tokens=call.cache_read_tokens, tokens_no_longer_cached=found.uncached or None,

@@ -48,7 +48,7 @@ def state_of_call(call: CallRow, /) -> Span:
 
 def call_name(call: CallRow, /) -> str:
     """`turn 3`, or its id where it is of no session."""
-    return f"turn {call.turn}" if call.turn else call.id
+    return f"turn {call.turn_name}" if call.turn else call.id
 
 
 def took_by(call: CallRow, /) -> str:

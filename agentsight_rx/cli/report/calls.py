@@ -25,7 +25,7 @@ _WIDE = 120  # cells, from which on there is room for the answers
 def columns_of(*, one_model: bool, wide: bool) -> Columns[PricedCall]:
     """The columns. `one_model`: it stands below the table, not in each row. `wide`: there is room for whole answers."""
     return (
-        Column("turn", lambda row: str(row.turn or ""), right=True),
+        Column("turn", lambda row: row.turn_name, right=True),
         Column("time", lambda row: clock(row.start_timestamp_ms)),
         Column("took", took_by, right=True, rank=2),
         Column("in", lambda row: tokens_of(row, row.asked_tokens), right=True),

@@ -27,7 +27,7 @@ from ...view.queries.context.words import (
     what_to_do,
 )
 from ...view.queries.reading import newest_session
-from .shown.ask import Ask
+from .shown.ask import Ask, next_said
 from .shown.screen import Cell, Column, Columns, Line, Prose, Screen, Span, Whole, table
 from .shown.words import listed
 
@@ -60,7 +60,7 @@ def context(
     if agent is None:
         ask.write([]) if ask.as_json else ask.write_lines([ask.nothing("of a model's context")])
         return
-    agent = agent.at(wanted.turn) if wanted is not None and wanted.turn else agent
+    agent = agent.at(wanted.thread_turn) if wanted is not None and wanted.thread_turn else agent
     findings = avoidable(agent, called_tools(ask.store, ask.selection, session))
     if over_time:
         ask.write(map(_turn_json, agent.turns)) if ask.as_json else ask.write_lines(_over_time(agent, ask.screen))
@@ -205,6 +205,6 @@ def _turn_json(turn: TurnContext) -> dict[str, object]:
 def _next(ask: Ask, agents: Sequence[AgentContext]) -> Iterator[Line]:
     yield ""
     if agents:
-        named = listed([f"{each.name} (turn {each.turns[-1].turn})" for each in agents], _AGENTS_SHOWN)
+        named = listed([f"{each.name} (turn {each.turns[-1].call.turn_name})" for each in agents], _AGENTS_SHOWN)
         yield Prose(f"{plural(len(agents), 'agent')} besides: {named}; {ask.other('context')} N, N of one of its calls")
-    yield Whole(f"next: {ask.other('context')} --over-time · {ask.other('cache')}")
+    yield next_said(["context --over-time", "cache"], ask.other)

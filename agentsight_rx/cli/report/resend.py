@@ -41,7 +41,7 @@ def print_program(
 
 
 def _body_file(row: CallRow, resend: Resend, model: str | None, to: Path | None) -> Path:
-    parts = ("call", str(row.turn or row.id), *([model] if model else []))
+    parts = ("call", row.turn_name or row.id, *([model] if model else []))
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(parts))
     ending = ".json" if resend.body.lstrip()[:1] in (b"{", b"[") else ".body"
     return (to or Path()) / (name + ending)

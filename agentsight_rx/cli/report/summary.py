@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -23,7 +23,7 @@ from ...view.queries.context.words import saving_said
 from ...view.queries.sessions.summary import Summary, Turn, read_summary
 from .call_words import cost_of, is_whole, new_in_call, numbers_said, state_of_call, tokens_of, took_by
 from .recordings import agreement_of, missing_said
-from .shown.ask import Ask, report_called
+from .shown.ask import Ask, next_said, report_called
 from .shown.lacking import WITH_FILES, compared, in_file_only, lacking_said
 from .shown.markdown import summary_markdown
 from .shown.screen import Cell, Column, Columns, Line, Prose, Screen, Span, Whole, render, table
@@ -34,11 +34,10 @@ _TURNS = 12
 _PATHS = 3
 _PEERS = 4
 _FINDINGS = 3
-_COMMAND = 72  # characters; a longer one is not repeated with other names
 _TITLE = 100
 
 COLUMNS: Columns[Turn] = (
-    Column("turn", lambda turn: str(turn.call.turn or ""), right=True),
+    Column("turn", lambda turn: turn.call.turn_name, right=True),
     Column("time", lambda turn: took_by(turn.call), right=True),
     Column("in", lambda turn: tokens_of(turn.call, turn.call.asked_tokens), right=True),
     Column("cached", lambda turn: tokens_of(turn.call, turn.call.cache_read_tokens), right=True),
@@ -106,7 +105,7 @@ def summary_lines(found: Summary, screen: Screen, call: Callable[[str], str]) ->
     yield ""
     if found.sessions > 1:
         yield Whole(f"{plural(found.sessions - 1, 'other session')}: {call('sessions')}")
-    yield Whole(f"next: {_commands(list(_next(found)), call)}")
+    yield next_said(list(_next(found)), call)
 
 
 def _failures_left_out(found: Summary) -> str:
@@ -115,14 +114,6 @@ def _failures_left_out(found: Summary) -> str:
     shown += sum(has_failed(tool) for turn in found.turns for tool in turn.tools)
     left_out = found.failed_calls + found.failed_tools - shown
     return f", with {plural(left_out, 'failure')}" if left_out > 0 else ""
-
-
-def _commands(reports: Sequence[str], call: Callable[[str], str]) -> str:
-    """All of them, or where a long path would stand in each, the first with the names of the others."""
-    first, *others = map(call, reports)
-    if len(first) <= _COMMAND or not others:
-        return " · ".join((first, *others))
-    return f"{first} (also {', '.join(reports[1:])})"
 
 
 def _head(found: Summary, screen: Screen) -> Line:
@@ -157,9 +148,9 @@ def _tools(turn: Turn) -> Cell:
     said = tool_said(first)
     end = said.text.partition(":")[0]
     lasted = f", {took(first.duration_ms)}" if first.duration_ms is not None else ""
-    more = f" and {len(turn.tools) - 1} more" if len(turn.tools) > 1 else ""
-    asked = asked_for(first.input)
-    return Span(f"{first.tool_name} {asked} → {end}{lasted}{more}", said.state)
+    failed = sum(has_failed(tool) for tool in turn.tools if tool is not first)
+    more = f" and {len(turn.tools) - 1} more{f', {failed} failed' if failed else ''}" if len(turn.tools) > 1 else ""
+    return Span(f"{first.tool_name} {asked_for(first.input)} → {end}{lasted}{more}", said.state)
 
 
 def _effects(found: Summary, session: SessionRow | None, call: Callable[[str], str]) -> Iterator[Line]:
@@ -216,7 +207,7 @@ def _next(found: Summary) -> Iterator[str]:
     turns = [turn for turn in found.turns if turn.call.turn]
     if turns:
         notable = next((turn for turn in turns if any(tool_said(tool).state for tool in turn.tools)), turns[-1])
-        yield f"call {notable.call.turn}"
+        yield f"call {notable.call.turn_name}"
     if found.calls:
         yield "calls"
     if found.tools:
@@ -224,4 +215,4 @@ def _next(found: Summary) -> Iterator[str]:
     if found.health.seen_by != SAID:
         yield "files" if found.files.written or found.files.removed else "processes"
     if len(turns) > 1:
-        yield f"diff {turns[-2].call.turn} {turns[-1].call.turn}"
+        yield f"diff {turns[-2].call.turn_name} {turns[-1].call.turn_name}"

@@ -18,9 +18,9 @@ from ...view.queries.context.reading import read_contexts
 from ...view.queries.context.report import CacheLoss, cache_losses, sessions_meant
 from ...view.queries.context.words import cleared_said
 from .call_words import cost_said
-from .shown.ask import Ask
+from .shown.ask import Ask, next_said
 from .shown.every import every
-from .shown.screen import Column, Columns, Line, Prose, Screen, Whole, table
+from .shown.screen import Column, Columns, Line, Prose, Screen, table
 
 # -- cache ---------------------------------------------------------------------------------------------------------
 # agentsight-rx report cache: every time that the cache of a conversation was lost, why, and what that cost.
@@ -76,7 +76,7 @@ def _lines(sessions: Sequence[SessionRow], losses: Sequence[CacheLoss], ask: Ask
     yield from table(COLUMNS, losses, ask.screen)
     yield ""
     first = losses[0].turn
-    yield Whole(f"next: {ask.other('context')} {first} · {ask.other('diff')} {max(1, first - 1)} {first}")
+    yield next_said([f"context {first}", f"diff {max(1, first - 1)} {first}"], ask.other)
 
 
 # ------------------------------------------------------------------------------------------------------------------------

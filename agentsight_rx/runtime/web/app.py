@@ -53,18 +53,23 @@ def compressed(text: str, /) -> bytes:
 
 class Bundle(Struct, frozen=True):
     """
-    The page as built: `html` loads `/assets/app.js` and `/assets/app.css`, which are `script` and `style`.
+    The page as built: `html` loads `/assets/app.js` and `/assets/app.css`, which are `script` and `style`. The script loads
+    `rest` when a part that it has is first shown, and `whole` is one script of both.
     """
 
     html: str
     script: str
     style: str
+    rest: str
+    whole: str
 
     def asset(self, path: str, /) -> Asset | None:
         """The file that a browser requests at `path`."""
         match path:
             case "/assets/app.js":
                 return Asset("text/javascript", self.script)
+            case "/assets/rest.js":
+                return Asset("text/javascript", self.rest)
             case "/assets/app.css":
                 return Asset("text/css", self.style)
             case _:
@@ -76,7 +81,7 @@ def single_file(built: Bundle, embedded: Embedded, /) -> bytes:
     The page as one file that needs no server and loads nothing. Only its own script and style run, by their hashes: captured
     text would not, even if it came out of its place, and it cannot, since its JSON has no `<`.
     """
-    script = re.sub("<(?=/script|!--)", r"\\x3c", built.script, flags=re.IGNORECASE)  # in the text of a script
+    script = re.sub("<(?=/script|!--)", r"\\x3c", built.whole, flags=re.IGNORECASE)  # in the text of a script
     style = built.style.replace("</", "<\\/")
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
@@ -105,11 +110,12 @@ def _hash(text: str) -> str:
 def bundle() -> Bundle | None:
     """None where the page was not built."""
     try:
-        return Bundle(
-            (_DIST / "index.html").read_text("utf-8"),
-            (_DIST / "assets" / "app.js").read_text("utf-8"),
-            (_DIST / "assets" / "app.css").read_text("utf-8"),
+        html, *assets = (
+            (_DIST / name).read_text("utf-8")
+            for name in ("index.html", "assets/app.js", "assets/app.css", "assets/rest.js", "assets/whole.js")
         )
+        script, style, rest, whole = assets
+        return Bundle(html, script, style, rest=rest, whole=whole)
     except OSError:
         return None
 
@@ -117,7 +123,13 @@ def bundle() -> Bundle | None:
 # ------------------------------------------------------------------------------------------------------------------------
 
 
-_OPEN_TO_ALL = (*_PAGES, "/api/v1/info", "/assets/app.js", "/assets/app.css")  # none has anything of a capture
+_OPEN_TO_ALL = (
+    *_PAGES,
+    "/api/v1/info",
+    "/assets/app.js",
+    "/assets/rest.js",
+    "/assets/app.css",
+)  # none has anything of a capture
 _HOST = regex(r"(?P<name>\[[0-9a-f:.]+\]|[^:/@\[\]\s]+)(:\d{1,5})?", re.IGNORECASE)
 _INFO = {"protocol_version": 1, "product": "agentsight-rx", "authorization_required": True, "node": None}
 _NOTHING_ELSE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

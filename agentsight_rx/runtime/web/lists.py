@@ -63,11 +63,14 @@ class _Sum:
     def __init__(self) -> None:
         self.tally = Tally()
         self.turns = 0
+        self._turn = 0  # the newest; several tries of a call are one
 
     def add(self, call: PricedCall | None, *, is_root: bool) -> None:
         if call is not None:
             self.tally.add(call)
-            self.turns += is_root and call.agent_id is None
+            if is_root and call.agent_id is None and not (call.retry and call.turn == self._turn):
+                self.turns += 1
+                self._turn = call.turn
 
     def entry(self, family: _Family, recording: str) -> Entry:
         return self.tally.entry(family.root, recording, agent_title(family.root), turns=self.turns)

@@ -152,7 +152,15 @@ def ended_row(asked: CallRow, event: HttpResponse | SseMessage, reply: Reply, *,
         match_method="inferred" if event.inferred and asked.match_method == "connection" else asked.match_method,
         confidence=min(asked.confidence, 0.75) if event.inferred else asked.confidence,
         tools=len(reply.tool_calls),
+        retry_after_s=_retry_after(event) if failed else None,
     )
+
+
+def _retry_after(event: HttpResponse | SseMessage) -> int | None:
+    """RFC 9110, 10.2.3; as a date it says no number of seconds."""
+    headers = event.headers if isinstance(event, HttpResponse) else ()
+    value = next((value for name, value in headers if name.lower() == "retry-after"), "")
+    return int(value) if value.isascii() and value.isdecimal() and len(value) <= 6 else None
 
 
 def _error_type(status: int, error: str | None) -> str | None:

@@ -105,7 +105,8 @@ class Calls:
             tied, others = self._tied(begun_call)
             row, met = tied.row, tied.met
         if row.twin is None:
-            row, begun = self._sessions.begin(row if received else self._repeats.begin(row, digest), event.headers, said)
+            row = row if received else self._repeats.begin(row, digest)
+            row, begun = self._sessions.begin(row, event.headers, said, self._repeats.tried(row, digest))
             others += begun
             judge(begun, self._open, self._behind)
         self._open[id] = OpenCall(
@@ -136,8 +137,8 @@ class Calls:
         """The call of a server, which counted so far, was made by this client."""
         each = self._open[key]
         before = each.partial or each.row
-        row = replace(before, twin=client, turn=0)
-        self._open[key] = replace(each, row=replace(each.row, twin=client, turn=0), partial=each.partial and row)
+        row = replace(before, twin=client, turn=0, own_turn=0)
+        self._open[key] = replace(each, row=replace(each.row, twin=client, turn=0, own_turn=0), partial=each.partial and row)
         return [*tokens_gone(before), row, *self._sessions.uncount(before)]
 
     def _through(self, key: str, sent: CallRow) -> list[Row]:

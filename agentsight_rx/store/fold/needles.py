@@ -123,10 +123,23 @@ def file_name(text: str) -> str | None:
 _MOST = 4096  # requests, and tool calls, that a later one is compared with
 
 
+_AGAIN_MS = 600_000  # later, an equal request is no try of the same turn: a person may have given the prompt again
+
+
+class Tried(Struct, array_like=True, frozen=True):
+    """The turn of a call that failed, and when it did."""
+
+    session: str | None
+    turn: int
+    own_turn: int
+    end_ms: int
+
+
 class _Before(Struct, array_like=True, frozen=True):
     first: str  # id of the first one
     count: int
     failed: bool = False
+    tried: Tried | None = None
 
 
 class RepeatsState(Struct, array_like=True):
@@ -149,14 +162,24 @@ class Repeats:
         if before is None:
             self._asked.put(asked, _Before(row.id, 1))
             return row
-        self._asked.put(asked, _Before(before.first, before.count + 1))
+        self._asked.put(asked, _Before(before.first, before.count + 1, tried=before.tried))
         return replace(row, repeat=before.count, repeat_of=before.first, retry=before.failed)
+
+    def tried(self, row: CallRow, asked: bytes) -> Tried | None:
+        """The failed try before this row, which is a retry of it; None where it is a turn of its own."""
+        before = self._asked.get(asked) if row.retry else None
+        tried = before.tried if before is not None else None
+        return tried if tried is not None and row.start_timestamp_ms - tried.end_ms <= _AGAIN_MS else None
 
     def end(self, row: CallRow, asked: bytes) -> None:
         before = self._asked.get(asked) if asked else None
+        if before is None:
+            return
         failed = row.status in ("error", "aborted", "partial")
-        if before is not None and before.failed != failed:
-            self._asked[asked] = replace(before, failed=failed)
+        end_ms = row.end_timestamp_ms or row.start_timestamp_ms
+        tried = Tried(row.session_id, row.turn, row.own_turn, end_ms) if failed else None
+        if (before.failed, before.tried) != (failed, tried):
+            self._asked[asked] = replace(before, failed=failed, tried=tried)
 
     def snapshot(self) -> RepeatsState:
         return RepeatsState(self._asked.columns)

@@ -184,15 +184,16 @@ class Said:
             match_method="file",
             agent=entry.agent,
             agent_id=entry.thread or None,
-            turn=session.calls + 1,
             note=before.note or None,
         )
+        row = self._sessions.threads.numbered(row, session, is_below=bool(entry.thread))
         new_thread = bool(entry.thread) and key not in self._threads
         self._threads.put(key, None)
         session = replace(
             session,
             start_timestamp_ms=min(filter(None, (session.start_timestamp_ms, row.start_timestamp_ms)), default=0),
             calls=session.calls + 1,
+            turns=max(session.turns, row.turn),
             sub_agents=session.sub_agents + new_thread,
             title=session.title or (prompt[:TITLE] if row.is_prompted else ""),
         )

@@ -12,7 +12,7 @@ from ...llm.agents.programs import Product, product_of, program_name
 from ...llm.agents.registry import agent_of_product
 from ..rows.kinds import CallRow, ProcessRow, Row, RowGone, SessionRow, ToolRow
 from ..rows.tool_words import has_failed
-from .needles import NamedIds, named_ids
+from .needles import NamedIds, Tried, named_ids
 from .processes import Processes
 from .requests import Said
 from .threads import Threads, ThreadsState
@@ -48,13 +48,15 @@ class Sessions:
         self._rows: Recent[str, SessionRow] = Recent(_MOST)  # the one whose newest call began first goes first
         self._of_process: Recent[str, str] = Recent(_PROCESSES_MOST)  # the newest session of each
         self._of_response: Recent[str, str] = Recent(_RESPONSES_MOST)
-        self._threads = Threads(processes, tools)
+        self.threads = Threads(processes, tools)
         self._asides = Asides()
 
-    def begin(self, row: CallRow, headers: Headers, said: Said | None = None) -> tuple[CallRow, list[Row]]:
+    def begin(
+        self, row: CallRow, headers: Headers, said: Said | None = None, tried: Tried | None = None
+    ) -> tuple[CallRow, list[Row]]:
         """
         A call begins, with a request that was seen to say this: its row with its session, that session, and rows of earlier
-        calls of which more is known now.
+        calls of which more is known now. `tried` is the failed call before it, of which it is a retry.
         """
         named, product = named_ids(headers), product_of(headers)
         program = self._processes.program(row.pid or 0)
@@ -72,9 +74,9 @@ class Sessions:
             session_id=id,
             agent=session.agent or session.program or None,
             conversation_id=row.conversation_id or named.conversation,
-            turn=session.calls + 1,
         )
-        called, is_new_agent = self._threads.begin(called, named, said)
+        called, is_new_agent = self.threads.begin(called, named, said)
+        called = self.threads.numbered(called, session, tried)
         called, asides = self._asides.begin(called, len(said.asked.tools) if said is not None else 0)
         title = "" if any(each.prompt[:TITLE] == session.title for each in asides) else session.title
         session = replace(
@@ -85,6 +87,7 @@ class Sessions:
             model=row.model or session.model,
             models=_with(session.models, row.model),
             calls=session.calls + 1,
+            turns=max(session.turns, called.turn),
             repeated_calls=session.repeated_calls + (row.repeat > 0),
             sub_agents=session.sub_agents + is_new_agent,
             conversation_id=session.conversation_id or called.conversation_id,
@@ -102,6 +105,7 @@ class Sessions:
         session = replace(
             session,
             calls=session.calls - 1,
+            turns=session.turns - (row.turn == session.turns and not (row.own_turn or row.retry)),
             repeated_calls=session.repeated_calls - (row.repeat > 0),
             failed_calls=session.failed_calls - (row.status == "error"),
             partial_calls=session.partial_calls - _is_partial(row),
@@ -144,7 +148,7 @@ class Sessions:
             return []
         if row.response_id:
             self._of_response.put(row.response_id, session.id)
-            self._threads.ended(row)
+            self.threads.ended(row)
         old = before or _NOTHING
         repeated = row.total_tokens - old.total_tokens if row.repeat else 0
         usage = row.usage if before is None else row.usage - before.usage
@@ -234,7 +238,7 @@ class Sessions:
             rows=list(self._rows.values()),
             of_process=self._of_process.columns,
             of_response=self._of_response.columns,
-            threads=self._threads.snapshot(),
+            threads=self.threads.snapshot(),
             asides=self._asides.snapshot(),
         )
 
@@ -243,7 +247,7 @@ class Sessions:
         self._rows.update({row.id: row for row in state.rows})
         self._of_process.fill(state.of_process)
         self._of_response.fill(state.of_response)
-        self._threads.restore(state.threads)
+        self.threads.restore(state.threads)
         self._asides.restore(state.asides)
 
 

@@ -19,14 +19,15 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ..rows.kinds import CallRow
+from ..rows.kinds import CallRow, SessionRow
 from ..rows.tool_words import is_command, is_edit, task_name
-from .needles import NamedIds
+from .needles import NamedIds, Tried
 from .processes import Processes
 from .requests import Asking, Frame, Said, is_alike
 from .tools import OpenTool, Tools
 
 _AGENTS_MOST = 1024
+_NAMED_MOST = 8192  # agents that have an id, whose turns are counted
 _KNOWN_MOST = 8192  # conversations and responses by which an agent is known again, 1 MB
 _SHARED = "\n"  # stands for several agents, whose conversations begin alike
 
@@ -55,6 +56,7 @@ class ThreadsState(Struct, array_like=True):
 
     agents: tuple[list[str], list[Thread]] = field(default_factory=lambda: ([], []))
     known: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
+    series: tuple[list[str], list[tuple[int, int]]] = field(default_factory=lambda: ([], []))
 
 
 class Threads:
@@ -64,6 +66,7 @@ class Threads:
         self._processes, self._tools = processes, tools
         self._agents: Recent[str, Thread] = Recent(_AGENTS_MOST)  # by session and id; the main one has the id ""
         self._known: Recent[str, str] = Recent(_KNOWN_MOST)  # the ids of agents below main ones, by head and response
+        self._series: Recent[str, tuple[int, int]] = Recent(_NAMED_MOST)  # the turn that each began in, and its own turns
 
     def begin(self, row: CallRow, named: NamedIds, said: Said | None) -> tuple[CallRow, bool]:
         """The row of a call, which has its session, with its agent, and whether that is a new one below the main one."""
@@ -85,6 +88,24 @@ class Threads:
                 row, agent_id=thread.id, parent_agent_id=thread.parent, agent_tool=thread.tool, agent_name=thread.name
             )
         return row, self._put(asking, thread, row)
+
+    def numbered(self, call: CallRow, session: SessionRow, tried: Tried | None = None, *, is_below: bool = False) -> CallRow:
+        """
+        With its turn. The main agent's turns count from 1. A sub-agent's call has the turn that its agent began in, and a
+        number of its own. An agent that has a name and begins the session is its main one,
+        unless it `is_below` one for certain.
+        """
+        if tried is not None and tried.session == session.id:
+            return replace(call, turn=tried.turn, own_turn=tried.own_turn)
+        if call.agent_id is None:
+            return replace(call, turn=session.turns + 1)
+        key = f"{session.id} {call.agent_id}"
+        began, own = self._series.get(key, (session.turns, 0))
+        is_below = is_below or began > 0
+        self._series.put(key, (began, own + is_below))
+        if is_below:
+            return replace(call, turn=began, own_turn=own + 1)
+        return replace(call, turn=session.turns + 1)
 
     def _put(self, asking: Asking, thread: Thread, row: CallRow) -> bool:
         """Remember the agent; returns whether it is a new one below the main one."""
@@ -225,8 +246,9 @@ class Threads:
         return replace(found, id=id, parent=parent or found.parent)
 
     def snapshot(self) -> ThreadsState:
-        return ThreadsState(self._agents.columns, self._known.columns)
+        return ThreadsState(self._agents.columns, self._known.columns, self._series.columns)
 
     def restore(self, state: ThreadsState) -> None:
         self._agents.fill(state.agents)
         self._known.fill(state.known)
+        self._series.fill(state.series)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from ...core.messages import program
-from ...events import NO_CODE, NO_FILES, SEARCHED, UNOPENED, BlindSpot, TlsUse, milliseconds
+from ...events import NO_CODE, NO_FILES, NO_HTTP, SEARCHED, UNOPENED, BlindSpot, TlsUse, milliseconds
 from ...events.loss import Entry, Reason
 from ..words import count, plural
 from .ids import Beginning, beginnings_of
@@ -69,6 +69,7 @@ def _some(peers: Sequence[str]) -> str:
 
 _ADVICE = {
     NO_CODE: "it may speak without TLS, which --plain-http reads, or with a TLS library that is not known",
+    NO_HTTP: "it may use a TLS library that is not known, or another protocol than HTTP",
     NO_FILES: "it was too short to be looked at; name its program or library, and it is read from its start",
     UNOPENED: "the recorder may not open files of its container or user; name its library",
 }

@@ -108,6 +108,11 @@ def http_id(call: str) -> str:
     return _HTTP + call[len(_CALL) :]
 
 
+def call_of(id: str) -> str:
+    """The other way round; the id of a call stays as it is."""
+    return _CALL + id[len(_HTTP) :] if id.startswith(_HTTP) else id
+
+
 def connection_of(http: str) -> str:
     """The connection of the HttpRow with this id."""
     return http[len(_HTTP) : http.rindex("-")]

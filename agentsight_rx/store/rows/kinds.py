@@ -90,13 +90,17 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     agent_tool: str | None = None  # id of the ToolRow whose task that agent works on
     agent_name: str = ""  # as the input of that tool names it
     previous_response_id: str | None = None  # the response that this request went on from
-    turn: int = 0  # number of the call in its session
+    turn: int = (
+        0  # of the main agent: 1, 2, …; a retry has that of the first try, a sub-agent's call that of the turn it works for
+    )
+    own_turn: int = 0  # number among the turns of its agent, where that is a sub-agent
     new_results: int = 0
     messages: int = 0  # of the conversation that was sent
     tools: int = 0  # that the answer asked for
     repeat: int = 0
     repeat_of: str | None = None
     retry: bool = False
+    retry_after_s: int | None = None  # that the answer of a failed call asks a client to wait
     unknown: tuple[str, ...] = ()  # fields that could not be read, as `choices[].delta`
     note: str | None = None  # what else there is to say of a call that is whole
     aside: str = ""
@@ -107,6 +111,16 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     def is_prompted(self) -> bool:
         """A person typed what it sent, for the first time."""
         return bool(self.prompt) and not (self.aside or self.repeat) and self.agent_id is None
+
+    @property
+    def thread_turn(self) -> int:
+        """Its number among the turns of the agent that made it."""
+        return self.own_turn or self.turn
+
+    @property
+    def turn_name(self) -> str:
+        """`30`, and the third turn of a sub-agent that works for turn 30: `30.3`; "": it is of no session."""
+        return f"{self.turn or ''}{f'.{self.own_turn}' if self.own_turn else ''}"
 
     @property
     def sub_agent(self) -> str:
@@ -317,6 +331,7 @@ class SessionRow(Counts, AnyRow, frozen=True, tag="session", omit_defaults=True)
     model: str | None = None  # of the newest call
     models: tuple[str, ...] = ()
     calls: int = 0
+    turns: int = 0  # of the main agent
     failed_calls: int = 0
     partial_calls: int = 0
     tools: int = 0

@@ -204,8 +204,26 @@ class ToolCard(Struct, frozen=True, omit_defaults=True):
     pause_ms: int | None = None  # of the agent, behind the end of its processes
 
 
+class Try(Struct, frozen=True, omit_defaults=True):
+    """
+    One of several equal requests, of which all but the last failed. `why` says what came instead of an answer. `waited_ms`:
+    until the next one, for which the answer asked for a pause of `retry_after_s`.
+    """
+
+    call: str
+    status: int = 0
+    ms: int | None = None
+    why: str = ""
+    waited_ms: int | None = None
+    retry_after_s: int | None = None
+    state: str = ""
+
+
 class TurnCard(Struct, frozen=True, omit_defaults=True):
-    """One call of a model and what came of it. `asked`: the prompt of an earlier turn that it works on."""
+    """
+    One call of a model and what came of it. `n`: its number among the turns of its agent. `asked`: the prompt of an earlier
+    turn that it works on. `tries`: where it was asked more than once, as calls before it failed.
+    """
 
     call: str
     n: int
@@ -229,6 +247,7 @@ class TurnCard(Struct, frozen=True, omit_defaults=True):
     subs: tuple[SubAgent, ...] = ()
     gap: Gap | None = None
     error: str = ""
+    tries: tuple[Try, ...] = ()
     bad: bool = False
     alerts: tuple[AlertMark, ...] = ()
 
@@ -246,6 +265,7 @@ class SubAgent(Struct, frozen=True, omit_defaults=True):
     task: str = ""  # as the input of that tool says it
     asker: str = ""  # the name of that tool
     asked_in: int = 0  # its turn
+    answered_in: int = 0  # the turn that got its answer
     cost: float | None = None
     bad: bool = False
     gap: bool = False

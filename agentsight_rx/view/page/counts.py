@@ -36,7 +36,7 @@ def _counted(picture: Picture, session: str) -> tuple[dict[str, int], tuple[str,
     started = sum(bool(row.command) for row in processes)
     del processes  # 8 MB, and the next one as well
     exchanges, all_exchanges = picture.newest_rows(HTTP, session)
-    asked = sum(is_counted(row, picture.causes) for row in exchanges)
+    asked = [(row.scheme, row.host) for row in exchanges if is_counted(row, picture.causes)]
     del exchanges
     mcp, all_mcp = picture.audits(session, "mcp")
     network, all_network = picture.audits(session, "network")
@@ -45,9 +45,9 @@ def _counted(picture: Picture, session: str) -> tuple[dict[str, int], tuple[str,
         "context": sum(call.messages > 0 and not call.aside for call in work.calls),
         "processes": started,
         "mcp": len(mcp),
-        "network": len({name for name, _ in named_peers(network)}),
+        "network": len({*asked}) + len({name for name, _ in named_peers(network)}),  # hosts and addresses
         "files": len({row.target for row in files}),
-        "http": asked,
+        "http": len(asked),
         "alerts": len(picture.alerts_of(session)),
         "log": read_event_count(picture.store) if session == WHOLE or len(picture.sessions) == 1 else 0,
     }
@@ -55,7 +55,7 @@ def _counted(picture: Picture, session: str) -> tuple[dict[str, int], tuple[str,
         "context": not work.cut,
         "processes": all_processes,
         "mcp": all_mcp,
-        "network": all_network,
+        "network": all_network and all_exchanges,
         "files": all_files,
         "http": all_exchanges,
     }

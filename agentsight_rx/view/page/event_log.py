@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...events import Event, HttpRequest, HttpResponse, WebSocketMessage, milliseconds
+from ...events import Event, HttpRequest, HttpResponse, SessionEntry, WebSocketMessage, milliseconds
 from ...events.envelope import encode_envelope
 from ...policy.rules.http import compile_http
 from ...store.log.parts import LogReader
@@ -124,7 +124,7 @@ def _test(picture: Picture, session: str, rule: str) -> Callable[[Event], bool]:
     tests: list[Callable[[Event], bool]] = []
     if session != WHOLE:
         pids = {row.pid for row in picture.rows(PROCESSES, session)}
-        tests.append(lambda event: event.origin.pid in pids)
+        tests.append(lambda event: event.session == session if isinstance(event, SessionEntry) else event.origin.pid in pids)
     rest = rule.strip()
     while found := _WORD.match(rest):
         tests.append(_condition(found[1], found[2]))

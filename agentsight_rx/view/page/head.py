@@ -62,6 +62,22 @@ class Strip(Struct, frozen=True):
     flags: tuple[int, ...]
 
 
+class SubLane(Struct, frozen=True, omit_defaults=True):
+    """A sub-agent below the strip, in turns of its own. It hangs on turn `turn`; `tool` began it, where that is known."""
+
+    id: str
+    name: str
+    turn: int
+    turns: int
+    ms: int
+    context: tuple[int, ...]
+    cached: tuple[int, ...]
+    task: str = ""
+    tool: str = ""
+    cost: float | None = None
+    flags: tuple[int, ...] = ()
+
+
 class Numbers(Struct, frozen=True, omit_defaults=True):
     calls: int = 0
     sub_calls: int = 0
@@ -89,8 +105,8 @@ class Step(Struct, frozen=True):
 
 class Head(Struct, frozen=True, omit_defaults=True):
     """
-    Everything above the tabs. `from_turn`: the strip begins behind so many turns that the page has already. `below`: the
-    numbers of the turns of sub-agents, each with the turn that shows it. `cut`: the turns and their numbers are of the newest
+    Everything above the tabs. `from_turn`: the strip begins behind so many turns that the page has already. `lanes`: the
+    sub-agents below the strip. `cut`: the turns and their numbers are of the newest
     calls. `more`: the tabs of which only the newest rows were counted. `export`: the command that makes files of it.
     `others`: the recordings that have more of the session, as the list of all sessions knows them.
     """
@@ -113,7 +129,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
     whole: Wholeness = Wholeness("whole")
     strip: Strip | None = None
     turns: int = 0
-    below: tuple[tuple[int, int], ...] = ()
+    lanes: tuple[SubLane, ...] = ()
     from_turn: int = 0
     window: int = 0
     numbers: Numbers = Numbers()
@@ -176,7 +192,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         ),
         strip=_strip(threads, work, falls, start_ms=start, from_turn=from_turn, changed=changed, goes_on=picture.goes_on),
         turns=len(main),
-        below=tuple(sorted((threads.turns[call], turn) for call, turn in threads.under.items() if call in threads.turns)),
+        lanes=tuple(_lanes(threads, work, picture.goes_on)),
         from_turn=from_turn,
         window=window or 0,
         numbers=numbers,
@@ -259,10 +275,10 @@ def _strip(
     goes_on: Callable[[PricedCall], bool],
 ) -> Strip:
     def shown(calls: Iterable[str]) -> set[int | None]:
-        return {threads.under.get(call) or threads.turns.get(call) for call in calls}
+        return {threads.turns.get(call) for call in calls}
 
-    below = [call.id for call in work.calls if call.id in threads.under and call.status == "error"]
-    bad = shown([*below, *(tool.llm_call_id for tool in work.tools if has_failed(tool))])
+    failed = [call.id for call in work.calls if call.status == "error"]
+    bad = shown([*failed, *threads.tries, *(tool.llm_call_id for tool in work.tools if has_failed(tool))])
     edited = shown(changed)
     with_subs = set(threads.under.values())
     calls = threads.main[from_turn:]
@@ -289,6 +305,28 @@ def _strip(
     )
 
 
+def _lanes(threads: Threads, work: Work, goes_on: Callable[[PricedCall], bool]) -> Iterable[SubLane]:
+    """The sub-agents, in the order in which they began."""
+    failed = {tool.llm_call_id for tool in work.tools if has_failed(tool)}
+    found = [thread for some in threads.below.values() for thread in some]
+    for thread in sorted(found, key=lambda each: each.calls[0].start_timestamp_ms):
+        calls = thread.calls
+        flags = tuple(_flags(call, call.id in failed or call.id in threads.tries, goes_on=goes_on(call)) for call in calls)
+        yield SubLane(
+            thread.key,
+            thread.name,
+            threads.turns.get(calls[0].id, 0),
+            len(calls),
+            thread.ms,
+            context=tuple(map(context_of, calls)),
+            cached=tuple(call.cache_read_tokens for call in calls),
+            task=thread.task,
+            tool=thread.tool,
+            cost=summed(calls).usd,
+            flags=flags if any(flags) else (),
+        )
+
+
 def _flags(call: PricedCall, bad: bool, /, *, goes_on: bool) -> int:
     missing = gap_of_call(call, goes_on=goes_on) is not None
     return FAILED * (bad or call.status == "error") | MISSING * missing | RUNNING * goes_on
@@ -302,7 +340,7 @@ def _numbers(work: Work, threads: Threads, times: tuple[int, int], window: int |
     context = next((context_of(call) for call in reversed(threads.main) if call.total_tokens), 0)
     return Numbers(
         calls=len(calls),
-        sub_calls=len(calls) - len(threads.main),
+        sub_calls=len(threads.under),
         failed_calls=sum(call.status == "error" for call in calls),
         tokens_in=sum(map(context_of, calls)),
         cached=sum(call.cache_read_tokens for call in calls),

@@ -13,7 +13,7 @@ from ...store.words import cut, data_size, end_said, money, took
 from ..queries.calls.costs import PricedCall
 from ..queries.effects.file_fates import effect_of
 from .picture import WHOLE, Picture
-from .threads import threads_of
+from .threads import Threads, threads_of
 from .words import gap_of_call
 
 _FAMILIES_MOST = 12  # lanes of programs; the others are one lane
@@ -109,7 +109,7 @@ def lanes_of(picture: Picture, session: str, /, *, width: int, part: tuple[int, 
         ]
 
     main = {call.id for call in threads.main}
-    put("model", "model", of_calls(threads.main))
+    put("model", "model", of_calls(_with_tries(threads.main, threads)))
     put(
         "tools",
         "tools",
@@ -128,12 +128,16 @@ def lanes_of(picture: Picture, session: str, /, *, width: int, part: tuple[int, 
     )
     for found in threads.below.values():
         for thread in found:
-            put("agent", thread.name, of_calls(thread.calls), below=True)
+            put("agent", thread.name, of_calls(_with_tries(thread.calls, threads)), below=True)
     for name, spans in _families(picture, programs, start, end):
         put("program", name, spans, below=True)
     put("files", "files written, removed", _file_ticks(picture, session, start))
     first = min((call.start_timestamp_ms for call in work.calls), default=start)
     return Lanes(start, length, tuple(lanes), _curve(samples, start), partial=work.cut or not whole, first_ms=first - start)
+
+
+def _with_tries(calls: Sequence[PricedCall], threads: Threads) -> list[PricedCall]:
+    return [each for call in calls for each in (*threads.tries.get(call.id, ()), call)]
 
 
 def _lane(kind: str, name: str, spans: Sequence[_Span], *, below: bool) -> Lane:

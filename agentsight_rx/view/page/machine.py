@@ -16,7 +16,7 @@ from ..queries.decided import is_waiting
 from ..queries.sessions.findings import Finding, find, finding_words
 from ..queries.sessions.gaps import missing_things
 from ..queries.sessions.health import gaps_of_run
-from ..queries.sessions.listing import ListRow
+from ..queries.sessions.listing import USD_DIGITS, ListRow
 from .alert_shapes import AlertLine
 from .picture import Picture
 
@@ -157,7 +157,7 @@ def machine_of(
     return Machine(
         Days(
             tuple(begins),
-            cost=tuple(round(sum(row.usd or 0.0 for row in day), 6) for day in of_days),
+            cost=tuple(round(sum(row.usd or 0.0 for row in day), USD_DIGITS) for day in of_days),
             unknown=tuple(sum(not row.is_known for row in day) for day in of_days),
             sessions=tuple(map(len, of_days)),
             agents=tuple(len({row.agent for row in day}) for day in of_days),

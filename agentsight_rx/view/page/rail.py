@@ -21,7 +21,7 @@ from ..queries.sessions.listing import Entry, ListRow, Tally, without_twins
 from ..queries.sessions.once import APART_MS, Counted
 from .alert_shapes import AlertLine
 from .alerts import alert_of, alerts_of
-from .bodies import body_of_call, body_of_tool, call_named, diff_of
+from .bodies import body_of_call, body_of_tool, diff_of
 from .context.contexts import contexts_of, request_of
 from .counts import wholeness_of
 from .event_log import RuleError, event_of, lines_of
@@ -111,7 +111,7 @@ def entry_of_session(picture: Picture, row: SessionRow, recording: str, /) -> En
         made.row,
         live=picture.is_live(row.id),
         step=f"{doing + 1} of {len(steps)}: {cut(steps[doing][0], 60)}" if steps else "",
-        turn=max(threads.turns.values(), default=0),
+        turn=threads.newest,
         left=max(0.0, round(1 - context_of(last) / window, 6)) if last and window else None,
         missing=wholeness_of(picture.healths.of(row)).missing,
     )
@@ -207,10 +207,10 @@ def answer(picture: Picture, recording: str, path: str, given: Mapping[str, str]
                 start, count = asked.number("from", 0), asked.number("count", 0)
                 return body_of_call(picture, id, part=asked.text("part") or "whole", start=start, count=count)
             case "raw", [id]:
-                return raw_call(picture.store, call_named(picture, id))
+                return raw_call(picture.store, id)
             case "raw", [id, "request" | "response" as part]:
                 form, offset = asked.text("form") or "pretty", asked.number("offset", 0)
-                return raw_body(picture.store, call_named(picture, id).id, part=part, form=form, offset=offset)
+                return raw_body(picture.store, id, part=part, form=form, offset=offset)
             case "tool", [id]:
                 return body_of_tool(picture, id, part=asked.text("part") or "result", offset=asked.number("offset", 0))
             case "event", [at]:

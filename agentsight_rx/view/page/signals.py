@@ -17,7 +17,6 @@ _SLOW_MS = 5000  # a tool that took less is not slow, whatever the others took
 _SLOWER = 3  # times the usual one of its name
 _SIGNALS_MOST = 12
 _EVIDENCE_MOST = 6
-_OF_CALLS = frozenset({"repeated", "retried", "failed", "limit"})  # they count calls, each of a turn of its own
 _CODE = 160  # characters
 
 
@@ -44,10 +43,10 @@ def signals_of(
 
 
 def _of_findings(findings: Sequence[Finding], work: Work) -> Iterator[Signal]:
-    by_turn = {call.turn: call.id for call in work.calls}
+    by_turn = {call.turn: call.id for call in work.calls if not call.own_turn}
     for each in findings:
         said = finding_words(each)
-        every = tuple(turn for turn in dict.fromkeys(each.turns) if turn)
+        every = tuple(turn for turn in each.turns if turn)
         seen = every[:_EVIDENCE_MOST]
         cost = f" {money(each.cost_usd)}." if each.cost_usd else ""
         yield Signal(
@@ -55,7 +54,7 @@ def _of_findings(findings: Sequence[Finding], work: Work) -> Iterator[Signal]:
             f"{said.text[:1].upper()}{said.text[1:]}.{cost}",
             cut(said.code, _CODE),
             turns=seen,
-            more=max(len(every), each.amount if each.kind in _OF_CALLS else 0) - len(seen) if every else 0,
+            more=len(every) - len(seen),
             bad=each.kind in ("loop", "failed"),
             diff=by_turn.get(seen[0], "") if seen and each.kind == "uncached" else "",
         )

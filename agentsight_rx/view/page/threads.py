@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from ...store.rows.kinds import ProcessRow
+from ...store.rows.tool_words import task_said
 from ..queries.calls.costs import PricedCall
 from ..queries.sessions.failures import Failures, failures_of
 from ..queries.sessions.latency import Latency, latency_of
@@ -68,21 +69,42 @@ _NAME = 60  # characters
 
 
 class Thread(Struct):
-    """One agent's calls, oldest first. `tool` is the id of the ToolRow that it works on, where that is known."""
+    """
+    One agent's calls, oldest first. `tool` is the id of the ToolRow that it works on, where that is known, `asker` the name of
+    that tool. `asked_in` is the turn that asked for it, and `answered_in` the one that got its answer.
+    """
 
     key: str
     calls: list[PricedCall]
     tool: str = ""
     name: str = ""
+    task: str = ""  # as the input of that tool says it
+    asker: str = ""
+    asked_in: int = 0
+    answered_in: int = 0
+
+    @property
+    def ms(self) -> int:
+        end = max(call.end_timestamp_ms or call.start_timestamp_ms for call in self.calls)
+        return end - self.calls[0].start_timestamp_ms
 
 
 class Threads(Struct):
-    """`main` is the session's own; `below` has the sub-agents by the call under which they are shown."""
+    """
+    `main` is the session's own; `below` has the sub-agents by the call under which they are shown. A call that failed and was
+    asked again is no turn of its own: `tries` has the earlier ones, by the last one.
+    """
 
     main: list[PricedCall]
     below: dict[str, list[Thread]]
-    turns: dict[str, int]  # the number of each call in the session, as every part of the product has it
-    under: dict[str, int]  # of each call of a sub-agent: the number of the turn of `main` that shows it
+    turns: dict[str, int]  # of each call: the turn of `main` that shows it, as every part of the product has it
+    own: dict[str, int]  # its number among the turns of its own agent
+    under: dict[str, int]  # of each call of a sub-agent alone: as in `turns`
+    tries: dict[str, list[PricedCall]]
+
+    @property
+    def newest(self) -> int:
+        return self.turns[self.main[-1].id] if self.main else 0
 
 
 def threads_of(session: str, work: Work, /) -> Threads:
@@ -93,28 +115,56 @@ def threads_of(session: str, work: Work, /) -> Threads:
     main: list[PricedCall] = []
     others: dict[str, Thread] = {}
     for call in work.calls:
-        own = session == WHOLE or call.session_id == session
-        if own and call.agent_id is None:
+        is_own = session == WHOLE or call.session_id == session
+        if is_own and call.agent_id is None:
             main.append(call)
             continue
         key = call.agent_id or f"session {call.session_id}"
         others.setdefault(key, Thread(key, [])).calls.append(call)
     if not main and others:  # a session whose first agent has a name
         main = others.pop(next(iter(others))).calls
+    tries: dict[str, list[PricedCall]] = {}
+    main = _last_tries(main, tries)
     turns: dict[str, int] = {call.id: call.turn or at + 1 for at, call in enumerate(main)}
+    own: dict[str, int] = {**turns}
     below: dict[str, list[Thread]] = {}
-    asked_by = {tool.id: tool.llm_call_id for tool in work.tools}
+    tools = {tool.id: tool for tool in work.tools}
+    for thread in others.values():
+        thread.calls = _last_tries(thread.calls, tries)
+        own |= {call.id: call.own_turn or at + 1 for at, call in enumerate(thread.calls)}
+    last_of = {each.id: last for last, before in tries.items() for each in before}
     for thread in others.values():
         first = thread.calls[0]
         thread.name = (first.agent_name or first.agent or thread.key)[:_NAME]
-        parent = asked_by.get(first.agent_tool or "")
-        if parent is not None and parent not in {call.id for call in thread.calls}:
-            thread.tool = first.agent_tool or ""
+        tool = tools.get(first.agent_tool or "")
+        parent = last_of.get(tool.llm_call_id, tool.llm_call_id) if tool is not None else ""
+        if tool is not None and parent not in {call.id for call in thread.calls}:
+            thread.tool, thread.asker, thread.task = tool.id, tool.tool_name, task_said(tool)
         else:
             parent = _before(first, main)
         below.setdefault(parent, []).append(thread)
-    turns |= {call.id: call.turn for thread in others.values() for call in thread.calls if call.turn}
-    return Threads(main, below, turns, _under(below, main, turns))
+    under = _under(below, main, turns)
+    turns |= under
+    for each, last in last_of.items():
+        turns[each] = turns.get(last, 0)
+        under |= {each: under[last]} if last in under else {}
+    for thread in others.values():
+        if thread.tool:
+            thread.asked_in = turns.get(tools[thread.tool].llm_call_id, 0)
+            thread.answered_in = turns.get(tools[thread.tool].result_call_id or "", 0)
+    return Threads(main, below, turns=turns, own=own, under=under, tries=tries)
+
+
+def _last_tries(calls: Sequence[PricedCall], tries: dict[str, list[PricedCall]]) -> list[PricedCall]:
+    """The calls without those that failed and were asked again, which go to `tries`."""
+    found: dict[object, PricedCall] = {}
+    for call in calls:
+        key = (call.session_id, call.turn, call.own_turn) if call.turn or call.own_turn else call.id
+        before = found.pop(key, None)
+        if before is not None:
+            tries[call.id] = [*tries.pop(before.id, ()), before]
+        found[key] = call
+    return sorted(found.values(), key=lambda call: call.start_timestamp_ms)
 
 
 def latency_in(picture: Picture, session: str, /) -> Latency:

@@ -1,6 +1,8 @@
 """
 A session, some of its turns -> their cards: new messages, thoughts and answers, tools with the programs that really ran for
 them.
+
+Longer than 300 lines because a card has all that its turn caused: tries, tools, programs, files and sub-agents.
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ from msgspec import Struct
 
 from ...store.rows.kinds import AlertRow, AuditRow, ProcessRow, ToolRow
 from ...store.rows.tables import AUDIT, PROCESSES
-from ...store.rows.tool_words import asked_for, has_failed, task_said
+from ...store.rows.tool_words import asked_for, has_failed
 from ...store.state import by_index
 from ...store.words import aside_said, cut, end_said, error_said, lasted_ms, plural, written_said
 from ..queries.calls.costs import PricedCall, summed
 from ..queries.effects.file_fates import Lives, kinds_of
-from .alert_shapes import Mark, Program, Prompt, SubAgent, Text, ToolCard, TurnCard, Turns
+from .alert_shapes import Mark, Program, Prompt, SubAgent, Text, ToolCard, Try, TurnCard, Turns
 from .alerts import marks_of
 from .picture import Picture
 from .threads import Thread, Threads, is_helper, threads_of
@@ -65,7 +67,7 @@ def _prompts(calls: Sequence[PricedCall], threads: Threads) -> dict[str, Prompt]
     newest: Prompt | None = None
     for call in calls:
         if call.is_prompted:
-            newest = Prompt(call.turn or threads.turns.get(call.id, 0), cut(" ".join(call.prompt.split()), _NAMED))
+            newest = Prompt(threads.turns[call.id], cut(" ".join(call.prompt.split()), _NAMED))
         elif newest is not None:
             found[call.id] = newest
     return found
@@ -79,6 +81,7 @@ def _all_calls(calls: Iterable[PricedCall], threads: Threads) -> Iterator[Priced
             continue
         seen.add(call.id)
         yield call
+        waiting += threads.tries.get(call.id, ())
         waiting += [each for thread in threads.below.get(call.id, ()) for each in thread.calls]
 
 
@@ -128,17 +131,19 @@ class _Maker:
         self._lives = picture.lives
         self._threads = threads
         self._tools = tools
-        self._by_id = {tool.id: tool for some in tools.values() for tool in some}
         self._effects = effects
 
     def card(self, call: PricedCall, depth: int = 0, *, asked: Prompt | None = None) -> TurnCard:
-        tools = tuple(map(self._tool, self._tools.get(call.id, ())))
+        before = self._threads.tries.get(call.id, ())
+        rows = [tool for each in (*before, call) for tool in self._tools.get(each.id, ())]
+        tools = tuple(map(self._tool, rows))
         subs = tuple(self._sub(thread, depth) for thread in self._threads.below.get(call.id, ()))
         goes_on = self._goes_on(call)
         gap = gap_of_call(call, goes_on=goes_on)
+        alerts = [row for each in (*before, call) for row in self._alerts.get(each.id, ())]
         return TurnCard(
             call.id,
-            call.turn or self._threads.turns.get(call.id, 0),
+            self._threads.own.get(call.id, 0),
             call.start_timestamp_ms,
             ms=lasted_ms(call.start_timestamp_ms, call.end_timestamp_ms),
             first_ms=call.time_to_first_chunk_ms,
@@ -149,7 +154,7 @@ class _Maker:
             model=call.model or "",
             through=call.through or "",
             status=call.status if call.status != "pending" or goes_on else "partial",
-            new=_new(call),
+            new=_new(call, tried=bool(before)),
             prompt=_text(call.prompt, _SAID),
             asked=asked,
             thinking=_text(call.thinking, _THOUGHT),
@@ -159,26 +164,26 @@ class _Maker:
             subs=subs,
             gap=gap,
             error=_error(call),
-            bad=call.status == "error" or any(map(has_failed, self._tools.get(call.id, ()))),
-            alerts=tuple(marks_of(self._alerts.get(call.id, ()), {tool.id for tool in tools})),
+            tries=_tries((*before, call)) if before else (),
+            bad=bool(before) or call.status == "error" or any(map(has_failed, rows)),
+            alerts=tuple(marks_of(alerts, {tool.id for tool in tools})),
         )
 
     def _sub(self, thread: Thread, depth: int) -> SubAgent:
         calls = thread.calls
-        asked = self._by_id.get(thread.tool)
         cards = tuple(self.card(call, depth + 1) for call in calls) if depth < _DEPTH_MOST else ()
-        end = max(call.end_timestamp_ms or call.start_timestamp_ms for call in calls)
         return SubAgent(
             thread.key,
             thread.name,
             len(calls),
             calls[0].start_timestamp_ms,
-            ms=end - calls[0].start_timestamp_ms,
+            ms=thread.ms,
             tokens_in=sum(map(context_of, calls)),
             tool=thread.tool,
-            task=task_said(asked) if asked else "",
-            asker=asked.tool_name if asked else "",
-            asked_in=self._threads.turns.get(asked.llm_call_id, 0) if asked else 0,
+            task=thread.task,
+            asker=thread.asker,
+            asked_in=thread.asked_in,
+            answered_in=thread.answered_in,
             cost=summed(calls).usd,
             bad=any(card.bad for card in cards),
             gap=any(card.gap is not None for card in cards),
@@ -212,7 +217,7 @@ class _Maker:
             cut(asked.replace("\n", " "), _ASKED),
             "plan" if steps else how,
             state,
-            start_ms=row.timestamp_ms,
+            start_ms=row.start_timestamp_ms or row.timestamp_ms,
             ms=row.duration_ms,
             tied=_tied(row),
             sure=row.confidence if row.link else 1.0,
@@ -254,9 +259,10 @@ def _text(text: str, most: int) -> Text | None:
     return Text(text[:most].rstrip(), True) if len(text) > most else Text(text)
 
 
-def _new(call: PricedCall) -> tuple[str, ...]:
+def _new(call: PricedCall, *, tried: bool) -> tuple[str, ...]:
+    """`tried`: it is a retry, and the card shows the tries before it."""
     found: list[str] = []
-    if call.repeat:
+    if call.repeat and not tried:
         found.append("a retry of an earlier request" if call.retry else "the same request again")
     if call.aside and not call.repeat:
         found.append(aside_said(call.aside))
@@ -266,6 +272,27 @@ def _new(call: PricedCall) -> tuple[str, ...]:
         found.append(plural(call.new_results, "tool result"))
     if not found and call.written:
         found.append(written_said(call.written))
+    return tuple(found)
+
+
+def _tries(calls: Sequence[PricedCall]) -> tuple[Try, ...]:
+    """The failed tries of a call, oldest first, and the last one."""
+    found: list[Try] = []
+    for at, call in enumerate(calls):
+        end = call.end_timestamp_ms
+        wait = calls[at + 1].start_timestamp_ms - end if at + 1 < len(calls) and end is not None else None
+        why = error_said(call.error_type or call.reason or "") if call.status != "complete" else ""
+        found.append(
+            Try(
+                call.id,
+                status=call.status_code or 0,
+                ms=lasted_ms(call.start_timestamp_ms, end),
+                why=call.text if call.status == "error" and call.text else why,
+                waited_ms=None if wait is None else max(0, wait),
+                retry_after_s=call.retry_after_s,
+                state=call.status,
+            )
+        )
     return tuple(found)
 
 

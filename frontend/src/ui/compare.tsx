@@ -3,6 +3,7 @@
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { go, open, openView, place } from "../address";
+import { swap } from "../controls";
 import type { Compared, NumberOf, SideOf, StepOf } from "../shapes";
 import { ask, version } from "../state";
 import { amount, clock, count, dayName, money, plural, took } from "../words";
@@ -11,11 +12,6 @@ import { Note, signWords, Signs, T, useAsked } from "./bits";
 const WIDE = 560; // of the drawing of the context
 const HIGH = 200;
 const SHOWN = 6; // equal steps before the fork
-
-export function swap(): void {
-  const [a = "", b = ""] = place.value.pair.split("..");
-  go({ pair: `${b}..${a}`, step: 0 });
-}
 
 export function Compare(): JSX.Element {
   const [a = "", b = ""] = place.value.pair.split("..").map(decodeURIComponent);
@@ -30,7 +26,7 @@ export function Compare(): JSX.Element {
       <p class="row cmp-top"><button class="link" onClick={() => openView("sessions")}>All sessions</button><button class="btn" title="Swap (s)" onClick={swap}>Swap</button></p>
       {found.a.row.title && found.a.row.title === found.b.row.title ? <p class="task cap"><T text={found.a.row.title} /></p> : null}
       <h1 class="verdict"><Sentence found={found} /></h1>
-      <p class="whole"><span>{prompts(found)}</span></p>
+      <p class="whole"><span>{prompts(found)} {commits(found)}</span></p>
       <div class="sides"><Side of={found.a} name="A" /><Side of={found.b} name="B" /></div>
       <div class="cmp"><Numbers found={found} /><div><Context found={found} /><Only found={found} /></div></div>
       <Fork found={found} />
@@ -60,7 +56,13 @@ function Sentence({ found }: { found: Compared }): JSX.Element {
 function prompts(found: Compared): string {
   const words = found.prompt_words;
   const said = words === undefined || words === null ? "A prompt is not known." : words ? `The prompts differ in ${plural(words, "word")}.` : "Both began with the same prompt.";
-  return `${said} The first commit is not known.`;
+  return said;
+}
+
+// The first commit that each made, as far as one was seen.
+function commits({ a, b }: Compared): string {
+  const of = (side: SideOf): string => (side.commit_step ? `made its first commit${side.commit ? ` ${side.commit.slice(0, 7)}` : ""} at step ${count(side.commit_step)}` : "made none that was seen");
+  return a.commit_step || b.commit_step ? `A ${of(a)}, B ${of(b)}.` : "No commit of either was seen.";
 }
 
 function Letter({ name }: { name: "A" | "B" }): JSX.Element {

@@ -34,7 +34,7 @@ function Empty(): JSX.Element {
   return (
     <div class="center">
       <h2>This recording has no call of a model</h2>
-      <p>{plural(counts["processes"] ?? 0, "process", "processes")} ran and {plural(counts["network"] ?? 0, "host")} were asked; none of them is a known model. So there is no context to show.</p>
+      <p>{plural(counts["processes"] ?? 0, "process", "processes")} ran and {plural(counts["network"] ?? 0, "host or address", "hosts and addresses")} were asked; none of them is a known model. So there is no context to show.</p>
       <p>If one should be here: <Go to={{ tab: "health" }}>Health</Go> says which programs were read, and <Go to={{ tab: "http" }}>HTTP</Go> lists all requests.</p>
     </div>
   );

@@ -5,7 +5,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, href, ONLY, type Only, place } from "../address";
 import { countOf, NAMES, OTHERS, runsOf, shown } from "../only";
 import { open } from "../answers";
-import type { AlertMark, Body, CallBody, Failure, Failures, Gap, Head, Program, SubAgent, Text, ToolCard, TurnCard, Turns } from "../shapes";
+import type { AlertMark, Body, CallBody, Failure, Failures, Gap, Head, Program, SubAgent, Text, ToolCard, Try, TurnCard, Turns } from "../shapes";
 import {
   askHere,
   cards,
@@ -248,7 +248,8 @@ function useScrollTo(index: number): void {
     if (!turn || index < 0 || done.current === turn) return;
     let frame = 0;
     const put = (): void => {
-      const found = document.getElementById(`turn-${turn}`) ?? document.querySelectorAll(".thread > .page")[Math.floor(index / PAGE)];
+      const row = place.value.row ? document.getElementById(`row-${place.value.row}`) : null;
+      const found = row ?? document.getElementById(`turn-${turn}`) ?? document.querySelectorAll(".thread > .page")[Math.floor(index / PAGE)];
       found?.scrollIntoView({ block: "start" });
       cancelAnimationFrame(frame);
       frame = requestAnimationFrame(() => (frame = requestAnimationFrame(() => there && !isLoading() && end())));
@@ -332,19 +333,21 @@ function End({ total }: { total: number }): JSX.Element | null {
 
 // -- a turn -------------------------------------------------------------------------------------------------------------
 
-export function Card({ card, before, inner }: { card: TurnCard; before: string; inner?: boolean }): JSX.Element {
+// `within`: it is a sub-agent's, which works for that turn.
+export function Card({ card, before, within = 0 }: { card: TurnCard; before: string; within?: number }): JSX.Element {
+  const here_ = within ? { turn: within, row: card.call } : { turn: card.n, row: "" };
   const pending = card.status === "pending" && running.value;
-  const selected = place.value.turn === card.n;
+  const selected = within ? place.value.row === card.call : place.value.turn === card.n;
   const kind = [card.gap ? "cut" : card.bad ? "bad-t" : pending ? "now-t" : "", selected ? "sel" : ""].join(" ");
   const subs = new Map<string, SubAgent[]>();
   for (const sub of card.subs ?? []) subs.set(sub.tool ?? "", [...(subs.get(sub.tool ?? "") ?? []), sub]);
   const alerts = card.alerts ?? [];
   const loose = (card.subs ?? []).filter((sub) => !card.tools?.some((tool) => tool.id === sub.tool));
   return (
-    <li class={`turn ${kind}`} id={`turn-${card.n}`}>
-      <button class="no" aria-label={`Select turn ${card.n}`} onClick={() => select(card.n)}>{card.n}</button>
+    <li class={`turn ${kind}`} id={within ? `row-${card.call}` : `turn-${card.n}`}>
+      <button class="no" aria-label={`Select turn ${within ? `${card.n} of the sub-agent` : card.n}`} onClick={() => (within ? go(here_) : select(card.n))}>{card.n}</button>
       <header>
-        {inner ? null : <b>{clock(card.start_ms)}</b>}
+        {within ? null : <b>{clock(card.start_ms)}</b>}
         <span class="w1" title={card.first_ms ? `first word ${took(card.first_ms)}` : undefined}>{pending ? took(Math.max(0, now.value - card.start_ms)) : took(card.ms)}</span>
         {card.first_ms ? <span class="opt w2">first word {took(card.first_ms)}</span> : null}
         {card.tokens_in ? <span class="w3">{amount(card.tokens_in)} in</span> : null}
@@ -353,9 +356,9 @@ export function Card({ card, before, inner }: { card: TurnCard; before: string; 
         <span>{money(card.cost)}</span>
         {card.through ? <span title="a proxy passed this call on">through <T text={card.through} /></span> : null}
         <span class="end">
-          {inner ? null : <Copy text={() => Promise.resolve(new URL(href({ turn: card.n, row: "" }), location.href).href)} what={`a link to turn ${card.n}`} />}
+          {within ? null : <Copy text={() => Promise.resolve(new URL(href(here_), location.href).href)} what={`a link to turn ${card.n}`} />}
           {before ? <Go to={{ diff: `${before}..${card.call}` }} class="link" title="What changed since the request before (d)">Diff</Go> : null}
-          {inFile.value ? <Go to={{ call: card.call }} class="link" title="The whole request and answer (w)">Whole</Go> : <Go to={{ raw: card.call, turn: card.n }} class="link" title="Request and response as they were sent (r)">Raw</Go>}
+          {inFile.value ? <Go to={{ call: card.call }} class="link" title="The whole request and answer (w)">Whole</Go> : <Go to={{ raw: card.call, ...here_ }} class="link" title="Request and response as they were sent (r)">Raw</Go>}
           <Mark cut={Boolean(card.gap)} />
         </span>
       </header>
@@ -368,6 +371,7 @@ export function Card({ card, before, inner }: { card: TurnCard; before: string; 
       {alerts.some((each) => !each.tool) ? <div class="tools flags">{alerts.map((each) => (each.tool ? null : <Flagged key={each.n} alert={each} />))}</div> : null}
       {card.prompt ? <Said text={card.prompt} call={card.call} part="prompt" class="say prompt" /> : null}
       {card.thinking ? <Thinking card={card} /> : null}
+      {card.tries?.length ? <Tries tries={card.tries} here={here_} /> : null}
       {card.error ? <p class="note err"><T text={card.error} /></p> : null}
       {card.answer ? <Said text={card.answer} call={card.call} part="answer" class="say" caret={pending} /> : pending ? <Saying call={card.call} /> : null}
       {card.tools?.length || loose.length ? (
@@ -376,14 +380,34 @@ export function Card({ card, before, inner }: { card: TurnCard; before: string; 
             <>
               <Tool key={tool.id} tool={tool} />
               {alerts.map((each) => (each.tool === tool.id ? <Flagged key={each.n} alert={each} /> : null))}
-              {(subs.get(tool.id) ?? []).map((sub) => <Sub key={sub.id} sub={sub} />)}
+              {(subs.get(tool.id) ?? []).map((sub) => <Sub key={sub.id} sub={sub} turn={within || card.n} />)}
             </>
           ))}
-          {loose.map((sub) => <Sub key={sub.id} sub={sub} />)}
+          {loose.map((sub) => <Sub key={sub.id} sub={sub} turn={within || card.n} />)}
         </div>
       ) : null}
       {card.gap ? <GapNote gap={card.gap} /> : null}
     </li>
+  );
+}
+
+// Equal requests of which all but the last failed: what came, how long the agent waited, what came then.
+function Tries({ tries, here }: { tries: Try[]; here: { turn: number; row: string } }): JSX.Element {
+  return (
+    <ol class="retry" aria-label="Tries of this call">
+      {tries.map((each, at) => {
+        const good = each.state === "complete";
+        const open = each.state === "pending" && running.value;
+        const said = each.status ? `HTTP ${each.status}` : open ? "no answer yet" : "no answer";
+        const raw = inFile.value ? null : <Go to={{ raw: each.call, ...here }} class="link small">Raw</Go>;
+        return (
+          <>
+            <li key={each.call}><b class={good || open ? "" : "bad"}>{said}</b><span class="num">{took(each.ms)}</span><span class="soft w">{at && !each.why ? "the same request" : <T text={each.why ?? ""} />}</span><span>{raw}</span></li>
+            {at + 1 < tries.length ? <li key={`${each.call} w`}><span class="soft">waited</span><span class="num">{each.waited_ms === null || each.waited_ms === undefined ? "not seen" : took(each.waited_ms)}</span><span class="soft w">{each.retry_after_s ? `retry-after said ${each.retry_after_s} s` : "the answer named no pause"}</span><span /></li> : null}
+          </>
+        );
+      })}
+    </ol>
   );
 }
 
@@ -656,13 +680,14 @@ export function pretty(text: string): string {
   }
 }
 
-function shows(sub: SubAgent, turn: number): boolean {
-  return (sub.cards ?? []).some((card) => card.n === turn || (card.subs ?? []).some((each) => shows(each, turn)));
+// Is the row of the address in it: itself, one of its calls or tools?
+function shows(sub: SubAgent, row: string): boolean {
+  return row !== "" && (row === sub.id || row === sub.tool || (sub.cards ?? []).some((card) => card.call === row || (card.tools ?? []).some((tool) => tool.id === row) || (card.subs ?? []).some((each) => shows(each, row))));
 }
 
-function Sub({ sub }: { sub: SubAgent }): JSX.Element {
+function Sub({ sub, turn }: { sub: SubAgent; turn: number }): JSX.Element {
   return (
-    <details class="sub" open={Boolean(sub.bad ?? sub.gap) || shows(sub, place.value.turn)}>
+    <details class="sub" id={`row-${sub.id}`} open={Boolean(sub.bad ?? sub.gap) || shows(sub, place.value.row)}>
       <summary>
         <b><T text={sub.name} /></b><span class="soft task-of">{sub.task ? <T text={sub.task} /> : "sub-agent"}</span>
         <span class="end">
@@ -670,9 +695,9 @@ function Sub({ sub }: { sub: SubAgent }): JSX.Element {
           <Mark cut={Boolean(sub.gap)} />
         </span>
       </summary>
-      {sub.asked_in ? <p class="new asked-by">Asked by <T text={sub.asker ?? "a tool"} />, turn {sub.asked_in} · <Go to={{ tab: "context", of: sub.id, turn: 0 }} class="link">Context of this thread</Go></p> : null}
+      {sub.asked_in ? <p class="new asked-by">Asked by <T text={sub.asker ?? "a tool"} />, turn {sub.asked_in}{sub.answered_in ? <> · its answer is the tool result in <Go to={{ turn: sub.answered_in, row: "" }} class="link">turn {sub.answered_in}</Go></> : null} · <Go to={{ tab: "context", of: sub.id, turn: 0 }} class="link">Context of this thread</Go></p> : null}
       <ol class="inner">
-        {(sub.cards ?? []).map((card, at, all) => <Card key={card.call} card={card} before={all[at - 1]?.call ?? ""} inner />)}
+        {(sub.cards ?? []).map((card, at, all) => <Card key={card.call} card={card} before={all[at - 1]?.call ?? ""} within={turn} />)}
         {sub.cards?.length ? null : <li class="soft pad">It is more than three levels deep: see <Go to={{ tab: "timeline" }}>the timeline</Go>.</li>}
       </ol>
     </details>

@@ -83,7 +83,7 @@ function Times({ found }: { found: RawCall }): JSX.Element {
     <>
       <div class="times" aria-hidden="true">{pieces.map(([name, from, to]) => (to > from ? <i key={name} class={name} style={{ flex: `${to - from} 0 2px` }} /> : null))}</div>
       <dl class="when">
-        <div><dt>connect</dt><dd><b class="gap">not seen</b></dd></div><div><dt>sent</dt><dd>{said(sent)}</dd></div><div><dt>first word</dt><dd>{said(first)}</dd></div>
+        <div><dt>connect</dt><dd>{found.kept_open ? <><b>0</b> <span class="soft">kept open</span></> : <b class="gap">not seen</b>}</dd></div><div><dt>sent</dt><dd>{said(sent)}</dd></div><div><dt>first word</dt><dd>{said(first)}</dd></div>
         <div><dt>words</dt><dd>{said(first !== null && end !== null ? Math.max(0, end - first) : null)}</dd></div><div><dt>end</dt><dd>{said(end)}</dd></div>
       </dl>
     </>
@@ -117,6 +117,7 @@ function Part({ found, part }: { found: RawCall; part: "request" | "response" })
         <span class="row end">{forms.map((each) => <button key={each} class="chip" aria-pressed={form === each} onClick={() => setForm(each)}>{each}</button>)}</span>
       </h3>
       {missing ? <p class="note"><Mark cut /><span><b>{missing}</b></span></p> : null}
+      {form === "events" ? <p class="soft small">When each event came is not recorded.{found.first_ms === null || found.first_ms === undefined ? "" : ` The first word came after ${took(found.first_ms)}, the end after ${took(found.end_ms ?? found.first_ms)}.`}</p> : null}
       <Note error={error} />
       {text?.text ? <div class="res-c"><pre class="res" tabIndex={0}><T text={text.text} /></pre><Copy text={text.text} what={text.text.length < text.total ? "this part of the body" : "the body"} /></div> : text ? <p class="soft">No body.</p> : null}
       {text && text.text.length < text.total ? <button class="link" onClick={() => ask(text.text.length)}>Show the next 64 kB of {size(text.total - text.text.length)}</button> : null}

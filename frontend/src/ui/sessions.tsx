@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { choose, formatted, open, openPair, place } from "../address";
+import { folded, list as control } from "../controls";
 import type { ListRow, Rail, Sums } from "../shapes";
 import { ask, rail, READ_ON_MS, version } from "../state";
 import { amount, clock, cost, count, date, dollars, dayKey, dayName, money, percent, plural, took, zone } from "../words";
@@ -16,10 +17,8 @@ const HELD = 300; // rows in the page at once
 const AGAIN_MS = 5000;
 const READING_PX = 240; // scrolled so far, one reads: new rows wait
 
-export const folded = signal(false); // the year
 const cursor = signal(""); // the row that keys are about
 export const picked = signal<ListRow[]>([]); // two of them are compared
-export const control: { current: null | { move(by: number): void; pick(): void; compare(): boolean; open(): void; escape(): boolean } } = { current: null };
 
 const key = (row: ListRow): string => `${row.recording}/${row.id}`;
 const given = (): Record<string, string> => Object.fromEntries(new URLSearchParams(place.value.list));
@@ -406,9 +405,5 @@ function ReadOut({ row }: { row: ListRow | null }): JSX.Element {
       <span class="keys-l"><kbd>j</kbd> <kbd>k</kbd> move <kbd>x</kbd> select <kbd>c</kbd> compare <kbd>↵</kbd> open</span>
     </div>
   );
-}
-
-export function search(): void {
-  document.getElementById("find-session")?.focus();
 }
 

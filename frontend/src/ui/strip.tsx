@@ -6,14 +6,16 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { type Bar, fallsOf, type Flagged, flagsOf, foldOf, HEIGHT, numbersOf, type Plot, plotted, type Scale, scaleOf, taken, WORDS, wordsOf, zoomedTurns } from "../bars";
 import { place } from "../address";
 import { shown } from "../only";
-import { type AlertColumns, FAILED, MISSING, STATES, type Strip, SUB_AGENT } from "../shapes";
-import { following, head, indexOf, running, select, turnsOf } from "../state";
+import { type AlertColumns, FAILED, MISSING, STATES, type Strip, SUB_AGENT, type SubLane } from "../shapes";
+import { following, head, indexOf, running, select } from "../state";
 import { amount, plural } from "../words";
 import { Flag } from "./bits";
+import { SubLanes } from "./sublanes";
 
 const ALL_HEIGHT = 22; // px of the picture of everything
 const COLUMN = 2; // px of a column in it
 const NO_ALERTS: AlertColumns = {};
+const NO_LANES: SubLane[] = [];
 
 // What keys act on.
 export const control: { current: { closer: () => void; all: () => void } | null } = { current: null };
@@ -81,6 +83,7 @@ export function Turns({ strip, window }: { strip: Strip; window: number }): JSX.
       >
         {width ? <Chart strip={strip} plot={plot} scale={scale} width={width} selected={selected} live={running.value} alerts={head.value?.alerts ?? NO_ALERTS} /> : <svg height={HEIGHT + 30} />}
       </div>
+      <SubLanes lanes={head.value?.lanes ?? NO_LANES} plot={plot} width={width} />
       <Caption strip={strip} plot={plot} scale={scale} zoomed={zoomed} pointed={pointed} onCloser={closer} onAll={all} />
     </div>
   );
@@ -122,25 +125,25 @@ function Chart(props: { strip: Strip; plot: Plot; scale: Scale; width: number; s
   const { strip, plot, scale, width, selected, live, alerts } = props;
   const only = place.value.only;
   return useMemo(() => {
-    const { pitch, wide, bars } = plot;
+    const { pitch, wide, bars, high: tallest } = plot;
     const lit = new Set(only ? shown.value : []);
     const dim = (bar: Bar): boolean => Boolean(only) && !Array.from({ length: bar.last - bar.first + 1 }, (_, at) => bar.first + at).some((at) => lit.has(at));
     const ring = Math.floor((selected - plot.from) / plot.fold);
     const newest = (bars[bars.length - 1]?.last ?? -1) === strip.n.length - 1;
     const flags = flagsOf(plot, alerts, width, scale.full, indexOf);
     return (
-      <svg width={width} height={HEIGHT + 30} viewBox={`0 0 ${width} ${HEIGHT + 30}`} aria-hidden="true">
+      <svg width={width} height={tallest + 30} viewBox={`0 0 ${width} ${tallest + 30}`} aria-hidden="true">
         <g transform="translate(0 2)">
-          {pitch < 26 ? <rect class="s-bg" width={Math.min(width, bars.length * pitch)} height={HEIGHT} rx="3" /> : null}
-          {bars.map((bar, at) => <Column key={bar.first} dim={dim(bar)} bar={bar} x={at * pitch} wide={wide} own={pitch >= 26} full={scale.full} now={live && newest && at === bars.length - 1} />)}
-          {[...fallsOf(strip, plot)].map(([bar, x]) => <path key={`f${bar.first}`} class="s-fell" d={`M${x} 0v${HEIGHT}`} />)}
+          {pitch < 26 ? <rect class="s-bg" width={Math.min(width, bars.length * pitch)} height={tallest} rx="3" /> : null}
+          {bars.map((bar, at) => <Column key={bar.first} dim={dim(bar)} bar={bar} x={at * pitch} wide={wide} own={pitch >= 26} tallest={tallest} full={scale.full} now={live && newest && at === bars.length - 1} />)}
+          {[...fallsOf(strip, plot)].map(([bar, x]) => <path key={`f${bar.first}`} class="s-fell" d={`M${x} 0v${tallest}`} />)}
           {flags.map((flag) => <Pole key={flag.first} flag={flag} />)}
           {wordsOf(strip, plot, width, scale.full, selected, flags).map((word) => <text key={`${word.text}${word.x}`} class="s-word" x={word.x} y="11">{word.text}</text>)}
-          {numbersOf(strip, plot, width, selected, live && newest).map((each) => <text key={each.turn} class={`s-n ${each.kind}`} x={each.x} y={HEIGHT + 24} text-anchor="middle">{each.text}</text>)}
+          {numbersOf(strip, plot, width, selected, live && newest).map((each) => <text key={each.turn} class={`s-n ${each.kind}`} x={each.x} y={tallest + 24} text-anchor="middle">{each.text}</text>)}
           {selected >= plot.from && ring < bars.length ? (
             <>
-              <rect class="s-ring out" x={ring * pitch - 3} y="-1" width={wide + 6} height={HEIGHT + 2} rx="4" />
-              <rect class="s-ring" x={ring * pitch - 3} y="-1" width={wide + 6} height={HEIGHT + 2} rx="4" />
+              <rect class="s-ring out" x={ring * pitch - 3} y="-1" width={wide + 6} height={tallest + 2} rx="4" />
+              <rect class="s-ring" x={ring * pitch - 3} y="-1" width={wide + 6} height={tallest + 2} rx="4" />
             </>
           ) : null}
         </g>
@@ -164,21 +167,21 @@ function Pole({ flag }: { flag: Flagged }): JSX.Element {
 }
 
 // A bar, and its trouble on the line under it, where a low bar shows it too: the worst one wins.
-function Column({ bar, dim, x, wide, own, full, now }: { bar: Bar; dim: boolean; x: number; wide: number; own: boolean; full: number; now: boolean }): JSX.Element {
+function Column({ bar, dim, x, wide, own, tallest, full, now }: { bar: Bar; dim: boolean; x: number; wide: number; own: boolean; tallest: number; full: number; now: boolean }): JSX.Element {
   const missing = Boolean(bar.flags & MISSING);
   const failed = Boolean(bar.flags & FAILED);
-  const high = Math.max(1, Math.round((Math.min(bar.context, full) / full) * HEIGHT));
+  const high = Math.max(1, Math.round((Math.min(bar.context, full) / full) * tallest));
   const marked = missing || failed || now; // then 4 px of its top have a colour, above a line of 1 px
   const tall = marked ? Math.max(high, 4) : high;
-  const fresh = Math.min(tall, Math.max(marked ? 5 : 1, Math.round((bar.fresh / full) * HEIGHT)));
-  const top = HEIGHT - tall;
+  const fresh = Math.min(tall, Math.max(marked ? 5 : 1, Math.round((bar.fresh / full) * tallest)));
+  const top = tallest - tall;
   const kind = missing ? "cut" : failed ? "bad" : now ? "here" : "new";
   const middle = x + wide / 2;
-  const mark = HEIGHT + 4;
+  const mark = tallest + 4;
   const piece = wide < 14 ? wide * 0.4 : 6;
   return (
     <g class={dim ? "s-bar dim" : "s-bar"} data-turns={`${bar.first}-${bar.last}`}>
-      {own ? <rect class="s-bg" x={x} width={wide} height={HEIGHT} rx="3" /> : null}
+      {own ? <rect class="s-bg" x={x} width={wide} height={tallest} rx="3" /> : null}
       <rect class="s-old" x={x} y={top + fresh} width={wide} height={tall - fresh} />
       {missing ? (
         <path class="s-cut" d={wide < 14 ? `M${x} ${top + 1}h${wide}M${x} ${top + 5}h${wide}` : `M${x} ${top + 2}h${wide}`} stroke-width={wide < 14 ? 2 : 4} stroke-dasharray={wide < 14 ? undefined : "8 4"} />
@@ -233,6 +236,7 @@ function Caption(props: { strip: Strip; plot: Plot; scale: Scale; zoomed: boolea
   const { strip, plot, scale, zoomed } = props;
   const flags = plot.bars.reduce((all, bar) => all | bar.flags, 0);
   const counted = strip.context.some(Boolean);
+  const whose = (head.value?.lanes ?? []).length ? `main thread, ${plural(strip.n.length, "turn")}; ` : "";
   const rest = counted ? `a full bar is ${amount(Math.round(scale.full)).replace(".0 ", " ")}${scale.part ? `, ${scale.part}` : ""}` : "no count of tokens was reported";
   const bar = props.pointed.value;
   const dimmed = strip.n.length - shown.value.length;
@@ -246,8 +250,8 @@ function Caption(props: { strip: Strip; plot: Plot; scale: Scale; zoomed: boolea
       <Waiting />
       {running.value && following.value ? <span><i class="dot on" aria-hidden="true" />following the newest</span> : null}
       <span class="right num">
-        <span>{bar ? readOut(strip, bar) : `${plot.fold > 1 ? `one bar for ${plot.fold} turns; ` : ""}${rest}${dimmed ? `; ${plural(dimmed, "turn")} ${dimmed === 1 ? "is" : "are"} dimmed` : ""}`}</span>
-        {zoomed ? <button class="link" onClick={props.onAll}>All {plural(head.value ? turnsOf(head.value) : 0, "turn")}</button> : plot.fold > 1 ? <button class="link" onClick={props.onCloser}>Zoom in</button> : null}
+        <span>{bar ? readOut(strip, bar) : `${whose}${plot.fold > 1 ? `one bar for ${plot.fold} turns; ` : ""}${rest}${dimmed ? `; ${plural(dimmed, "turn")} ${dimmed === 1 ? "is" : "are"} dimmed` : ""}`}</span>
+        {zoomed ? <button class="link" onClick={props.onAll}>All {plural(strip.n.length, "turn")}</button> : plot.fold > 1 ? <button class="link" onClick={props.onCloser}>Zoom in</button> : null}
       </span>
     </p>
   );

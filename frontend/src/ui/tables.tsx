@@ -185,7 +185,7 @@ export function Http(): JSX.Element {
       columns={[
         { title: "exchange", cell: (row) => (
           <><b class="num">{row.method}</b> <T code text={`${row.host}${row.path}`} />{row.why ? <span class={isCut(row) ? "gap small" : "soft small"}> {row.why}</span> : null}
-            {row.call ? <> <button class="link small" onClick={() => go(inFile.value ? { call: row.call! } : { raw: row.call! }, true)}>{inFile.value ? "Whole" : "Raw"}</button></> : null}</>
+            {row.call && inFile.value ? <> <button class="link small" onClick={() => go({ call: row.call! }, true)}>Whole</button></> : inFile.value ? null : <> <button class="link small" title="Request and response as they were sent (r)" onClick={() => go({ raw: row.call || row.id }, true)}>Raw</button></>}</>
         ) },
         { title: "by", look: () => "soft nowrap", cell: (row) => <T text={row.by ?? ""} /> },
         { title: "peer", look: () => "soft nowrap", cell: (row) => <T text={row.peer ?? ""} /> },

@@ -5,6 +5,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { go, place } from "../address";
+import { timeline } from "../controls";
 import { FAILED, MISSING, type Lane, type Lanes } from "../shapes";
 import { askHere, here, select, theme, version } from "../state";
 import { clock, plural, size, took } from "../words";
@@ -29,10 +30,6 @@ function colours(): Colours {
 }
 
 interface Span { lane: number; start: number; end: number; flags: number; turn: number; label: string; info: string }
-
-// What zooming and playing act on; keys reach it through here.
-export interface Control { zoom: (by: number) => void; all: () => void; play: () => void }
-export const control: { current: Control | null } = { current: null };
 
 export function Timeline(): JSX.Element {
   const latency = place.value.of === "latency";
@@ -110,7 +107,7 @@ function View({ whole, close }: { whole: Lanes; close: Lanes | null }): JSX.Elem
     return () => seen.disconnect();
   }, []);
   useLayoutEffect(() => {
-    control.current = {
+    timeline.current = {
       zoom, all: fit,
       play: () => {
         if (!playing && (head_ === null || head_ >= to)) setHead(from);
@@ -118,7 +115,7 @@ function View({ whole, close }: { whole: Lanes; close: Lanes | null }): JSX.Elem
       },
     };
     return () => {
-      control.current = null;
+      timeline.current = null;
     };
   });
   useEffect(() => {
@@ -149,7 +146,7 @@ function View({ whole, close }: { whole: Lanes; close: Lanes | null }): JSX.Elem
     <>
       <Mini lanes={whole} length={length} from={from} to={to} show={show} />
       <div class="bar">
-        <button class="btn sq" aria-label={playing ? "Pause" : "Play"} title="Play (space)" onClick={() => control.current?.play()}><Icon name={playing ? "pause" : "play"} /></button>
+        <button class="btn sq" aria-label={playing ? "Pause" : "Play"} title="Play (space)" onClick={() => timeline.current?.play()}><Icon name={playing ? "pause" : "play"} /></button>
         <button class="btn" title="Speed" onClick={() => setSpeed((speed + 1) % SPEEDS.length)}>{SPEEDS[speed]}×</button>
         <span class="soft num">{clock(lanes.start_ms + (head_ ?? from))}</span>
         <span class="end row">

@@ -84,7 +84,7 @@ function Calendar({ sums, by }: { sums: Sums; by: "cost" | "tokens" }): JSX.Elem
   const months = Array.from({ length: weeks - skip }, (_, week) => week + skip).filter((week) => week === skip ? dayAt(week * 7).getDate() < 20 : dayAt(week * 7).getMonth() !== dayAt(week * 7 - 7).getMonth());
   return (
     <svg
-      ref={box} class="cal" viewBox={`0 0 ${width} ${base + 2}`} role="img" aria-label={`A year by day and by week, ${by}. ${byDay ? "The dearest day" : "The largest week"} has ${said(most < 1e-6 ? 0 : most)}.`}
+      ref={box} class="cal" viewBox={`0 0 ${width} ${base + 2}`} role="img" aria-label={`A year by day and by week, ${by}. ${byDay ? "The dearest day" : "The largest week"} has ${said(most < 1e-6 ? 0 : most)}.${sums.cut?.length ? ` On ${plural(sums.cut.reduce((sum, [begin, end]) => sum + end - begin + 1, 0), "day")} something of a recorded session is missing.` : ""}`}
       onPointerDown={(event) => {
         const at = place_(event);
         if (at < 0) return;
@@ -110,6 +110,9 @@ function Calendar({ sums, by }: { sums: Sums; by: "cost" | "tokens" }): JSX.Elem
       <text class="b" x={LEFT} y={line + 4}>recorded</text>
       <line class="axis" x1={LEFT + 60} x2={width - 2} y1={line} y2={line} stroke-dasharray="1 3" />
       {(sums.ran ?? []).filter(([, end]) => end >= skip * 7).map(([begin, end]) => <line key={begin} class="rec" x1={Math.max(LEFT + 60, x(Math.max(begin, skip * 7)))} x2={Math.max(LEFT + 60, x(end) + SIDE)} y1={line} y2={line} />)}
+      {(sums.cut ?? []).filter(([, end]) => end >= skip * 7).map(([begin, end]) => (
+        <g key={begin}><title>{`${begin === end ? dayKey(dayAt(begin).getTime()) : `${dayKey(dayAt(begin).getTime())} to ${dayKey(dayAt(end).getTime())}`}: something of a recorded session is missing`}</title><line class="lost" x1={Math.max(LEFT + 60, x(Math.max(begin, skip * 7)))} x2={Math.max(LEFT + 64, x(end) + SIDE)} y1={line} y2={line} /></g>
+      ))}
       {bars.map((each, at) => <rect key={at} class={at === bars.length - 1 && !byDay ? "part" : "all"} x={LEFT + at * wide} y={base - (each.value / most) * BARS} width={wide - 2} height={Math.max(each.value ? 1 : 0, (each.value / most) * BARS)} rx={1} />)}
       <line class="axis" x1={LEFT} x2={width - 2} y1={base + 0.5} y2={base + 0.5} />
       <text x={0} y={base - 2}>{byDay ? "day" : "week"}</text>

@@ -35,7 +35,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def page(monkeypatch: pytest.MonkeyPatch) -> None:
     """A built page, also where there is none."""
-    built = Bundle("<!doctype html>", "let page = 1", "a { color: red }")
+    built = Bundle("<!doctype html>", "", "a { color: red }", rest="", whole="let page = 1")
     monkeypatch.setattr("agentsight_rx.cli.report.export.bundle", lambda: built)
 
 

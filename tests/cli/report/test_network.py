@@ -20,7 +20,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_peers_hosts_and_what_could_not_be_read(store: Path) -> None:
     lines = text(store, "network")
     assert lines[1:4] == [
-        " 10.0.0.1:1                            connect 1  1 Connection refu…       ?         ?  claude 12345",
+        " 10.0.0.1:1                            connect 1  1 Connection…            ?         ?  claude 12345",
         " 127.0.0.1:5432                        connect 1                           ?         ?  claude 12345",
         " 160.79.104.10:443  api.anthropic.com  connect 1                      9.0 kB  120.4 kB  claude 12345",
     ]

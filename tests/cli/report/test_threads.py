@@ -43,11 +43,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_context_of_the_main_agent_has_nothing_of_the_others(store: Path) -> None:
     turns = values(store, "context", "--over-time")
-    assert [1, 2, 3, 7] == [turn["turn"] for turn in turns]
+    assert [1, 2, 3, 4] == [turn["turn"] for turn in turns]
     assert {0} == {turn["dropped"] for turn in turns}
-    (below,) = values(store, "context", "4")
-    assert ("t1", 4) == (below["agent_id"], below["turn"])
-    assert "2 agents besides: reviewer (turn 6), counter (turn 5);" in " ".join(text(store, "context"))
+    (below,) = values(store, "context", "3.1")
+    assert ("t1", 1) == (below["agent_id"], below["turn"])
+    assert "2 agents besides: reviewer (turn 3.2), counter (turn 3.1);" in " ".join(text(store, "context"))
 
 
 def test_its_task_is_no_prompt_and_its_calls_say_who_made_them(store: Path) -> None:
@@ -72,7 +72,7 @@ def test_the_page_shows_it_below_the_turn_that_began_it(store: Path) -> None:
         over_time = answer(picture, "r", f"session/{session.id}/context", {})
     assert isinstance(head, Head)
     assert head.strip is not None
-    assert (1, 2, 3, 7) == head.strip.n
+    assert (1, 2, 3, 4) == head.strip.n
     assert [SUB_AGENT * (turn == 3) for turn in head.strip.n] == [flags & (SUB_AGENT | COMPACTED) for flags in head.strip.flags]
     assert isinstance(turns, Turns)
     (sub,) = turns.cards[2].subs

@@ -150,7 +150,9 @@ def test_every_answer_has_the_security_headers(served: Served, path: str, known:
 
 
 def test_the_policy_of_the_page_allows_its_own_script_alone(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    built = Bundle('<script type="module" src="/assets/app.js"></script>', "let a = 1", "a {}")
+    built = Bundle(
+        '<script type="module" src="/assets/app.js"></script>', "let a = 1", "a {}", rest="let b = 2", whole="let a = 1, b = 2"
+    )
     monkeypatch.setattr("agentsight_rx.runtime.web.app.bundle", lambda: built)
     answer = served.http.get("/s/live/x/health", headers={"Authorization": ""})
     policy = answer.headers["content-security-policy"]
@@ -178,7 +180,7 @@ def test_the_policy_of_the_page_allows_its_own_script_alone(served: Served, monk
 def test_files_of_the_page_are_compressed_for_those_who_take_it(
     served: Served, monkeypatch: pytest.MonkeyPatch, accepted: str, coding: str | None
 ) -> None:
-    monkeypatch.setattr("agentsight_rx.runtime.web.app.bundle", lambda: Bundle("", "let a = 1;" * 100, ""))
+    monkeypatch.setattr("agentsight_rx.runtime.web.app.bundle", lambda: Bundle("", "let a = 1;" * 100, "", rest="", whole=""))
     answer = served.http.get("/assets/app.js", headers={"Accept-Encoding": accepted})
     assert ("let a = 1;" * 100, coding) == (answer.text, answer.headers.get("content-encoding"))
     assert "accept-encoding" == answer.headers["vary"]

@@ -14,7 +14,7 @@ from agentsight_rx.runtime.web.app import Asset, Bundle, single_file
 from agentsight_rx.view.page import Embedded
 
 ROOT = Path(__file__).parents[3]
-BUILT = Bundle("<!doctype html>", 'const end = "</script>"', "a { color: red }")
+BUILT = Bundle("<!doctype html>", "", "a { color: red }", rest="", whole='const end = "</script>"')
 
 
 def test_what_is_built_is_not_committed() -> None:
@@ -49,7 +49,7 @@ def test_in_one_file_neither_data_nor_script_ends_early() -> None:
 
 @pytest.mark.parametrize("text", ["</SCRIPT >", "<!-- <script>", "</Script\t"])
 def test_no_spelling_in_the_script_of_the_page_changes_where_it_ends(text: str) -> None:
-    file = made(built=Bundle("", f"const text = '{text}'", ""))
+    file = made(built=Bundle("", "", "", rest="", whole=f"const text = '{text}'"))
     assert text not in file
     assert text.replace("<", "\\x3c", 1) in file
 

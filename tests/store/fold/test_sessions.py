@@ -282,6 +282,23 @@ def test_an_equal_request_is_a_repeat_and_after_a_failure_a_retry() -> None:
     assert (found.repeated_calls, found.repeated_tokens) == (2, 30)
 
 
+@pytest.mark.parametrize(("wait_ms", "turns"), [(8_200, [1, 1]), (600_000, [1, 1]), (601_000, [1, 2])])
+def test_a_retry_is_of_the_same_turn_for_ten_minutes(wait_ms: int, turns: list[int]) -> None:
+    events: list[Event] = [asks(1, 1), answers(2, 1, status=529), asks(2 + wait_ms, 2), answers(3 + wait_ms, 2)]
+    made = emitted(*events)
+    assert turns == [row.turn for row in last(CallRow, made)]
+    assert [turns[-1]] == [row.turns for row in last(SessionRow, made)]
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("8", 8), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None), ("٣", None), ("", None)]
+)
+def test_a_failed_call_has_the_pause_that_its_answer_asks_for(said: str, seconds: int | None) -> None:
+    event = replace(answers(2, 1, status=429), headers=(("Retry-After", said),))
+    (row,) = last(CallRow, emitted(asks(1, 1), event))
+    assert seconds == row.retry_after_s
+
+
 def test_equal_tool_calls_are_marked_and_a_loop_where_nothing_stands_in_between() -> None:
     def tool(ms: int, exchange: int, name: str) -> list[Event]:
         reply = Reply(tool_calls=(ToolCall(f"t{exchange}", name, '{"command":"pytest"}'),))

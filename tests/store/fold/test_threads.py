@@ -210,6 +210,34 @@ def test_a_retry_is_of_the_agent_that_asked_first() -> None:
     assert {"main": None, "worker": "t1"} == machine.found()
 
 
+@given(st.lists(st.sampled_from(["main", "again", "w0", "w1"]), max_size=20))
+def test_each_agent_counts_its_turns_from_one_and_a_retry_is_none(schedule: list[str]) -> None:
+    machine, main = delegated(*({"name": f"w{at}", "prompt": f"{TASK}, part {at}"} for at in range(2)))
+    workers = {f"w{at}": machine.talk(f"w{at}", WORKER) for at in range(2)}
+    begun: dict[str, int] = {}
+    for at, who in enumerate(schedule):
+        if who in workers:
+            workers[who].turn(f"{TASK}, part {who[1]}" if who not in begun else f"more {at}")
+            begun[who] = begun.get(who, 0) + 1
+            continue
+        asked = main.ask(f"main {at}")
+        if who == "again":
+            main.answer(asked, cut=True)
+            main.messages.pop()
+            asked = main.again()
+        main.answer(asked)
+    rows = machine.rows()
+    mine = [row for row in rows if row.agent_id is None]
+    assert [*range(1, 2 + sum(who not in workers for who in schedule))] == sorted({row.turn for row in mine})
+    assert {0} == {row.own_turn for row in mine}
+    for id in {row.agent_id for row in rows} - {None}:
+        own = [row for row in rows if row.agent_id == id]
+        assert [*range(1, len(own) + 1)] == [row.own_turn for row in own]
+        assert 1 == len({row.turn for row in own}), "a sub-agent works for one turn"
+    (session,) = last(SessionRow, emitted(*machine.events))
+    assert max(row.turn for row in mine) == session.turns
+
+
 def test_a_question_in_the_middle_of_a_tool_is_an_aside() -> None:
     """A tool that fetches a page asks a model about it; a person types without tools and with the agent's instructions."""
     machine = Machine()

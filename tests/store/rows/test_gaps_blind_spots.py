@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.events import NO_CODE, NO_FILES, SEARCHED, UNOPENED, BlindSpot, Origin
+from agentsight_rx.events import NO_CODE, NO_FILES, NO_HTTP, SEARCHED, UNOPENED, BlindSpot, Origin
 from agentsight_rx.store.rows.gaps import Gaps, advice_of, connections_of, reason_of, row_of, sentence_of
 from agentsight_rx.view.queries.sessions.gaps import missing_things
 
@@ -27,13 +27,14 @@ def test_without_tls_code_it_may_speak_plainly() -> None:
     assert "without TLS" in advice_of(row)
 
 
-@pytest.mark.parametrize("why", ["", NO_CODE, NO_FILES, UNOPENED])
+@pytest.mark.parametrize("why", ["", NO_CODE, NO_HTTP, NO_FILES, UNOPENED])
 def test_each_view_says_the_reason_of_the_row(why: str) -> None:
     """Nothing says that there is no known TLS code where its files were not looked at."""
     row = row_of(replace(SPOT, why=why))
     (missing,) = missing_things(Gaps(blind_spots=(row,)))
     assert (why or "the reason is not known") == reason_of(row) == missing.brief
-    assert (why == NO_CODE) == ("no known TLS code" in sentence_of(row)) == ("without TLS" in advice_of(row))
+    assert (why in (NO_CODE, NO_HTTP)) == ("no known TLS code" in sentence_of(row))
+    assert (why == NO_CODE) == ("--plain-http" in advice_of(row))
 
 
 @pytest.mark.parametrize("others", [(), ("OpenSSL",)])

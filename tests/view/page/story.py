@@ -39,7 +39,7 @@ from agentsight_rx.store.state import MemoryStore, Put
 from agentsight_rx.view import AnyRow, Output
 from tests.operators import run
 
-__all__ = ["HOSTILE", "SESSION", "Story", "long_session", "parcel", "recorded", "stored"]
+__all__ = ["HOSTILE", "SESSION", "Story", "long_session", "many_agents", "parcel", "recorded", "stored"]
 
 SESSION = "5c1f0c52-parcel"
 HOSTILE = '<img src=x onerror="window.fooled = 1"><script>window.fooled = 1</script>\'"&lt;\u202e'
@@ -153,6 +153,7 @@ class Story:
         answered: bool = True,
         status: int = 200,
         max_tokens: int = 16384,
+        headers: Sequence[tuple[str, str]] = (),
     ) -> list[str]:
         """One call of the model; returns the ids of the tools that it asked for."""
         thread = self._threads.setdefault(agent, [])
@@ -164,9 +165,9 @@ class Story:
         thread.append({"role": "user", "content": content})
         self._exchange += 1
         model = "claude-haiku-4-5" if agent else "claude-sonnet-4-5"
-        headers = [("host", "api.anthropic.com"), ("x-claude-code-session-id", self._session)]
+        sent = [("host", "api.anthropic.com"), ("x-claude-code-session-id", self._session)]
         if agent:
-            headers.append(("x-claude-code-agent-id", agent))
+            sent.append(("x-claude-code-agent-id", agent))
         body: dict[str, Any] = {
             "model": model,
             "max_tokens": max_tokens,
@@ -184,7 +185,7 @@ class Story:
                 "POST",
                 "/v1/messages?beta=true",
                 "HTTP/1.1",
-                headers=tuple(headers),
+                headers=tuple(sent),
                 body=json.dumps(body).encode(),
                 size=4000,
             )
@@ -223,7 +224,7 @@ class Story:
                 status,
                 "OK" if status < 400 else "Overloaded",
                 "HTTP/1.1",
-                headers=(("content-type", "application/json"),),
+                headers=(("content-type", "application/json"), *headers),
                 body=json.dumps(answer).encode(),
                 end_ns=self.now * _MS,
                 complete=not cut,
@@ -234,6 +235,19 @@ class Story:
             )
         )
         return ids
+
+    def again(self, *, wait_ms: int, agent: str = "", **ask: Any) -> list[str]:
+        """The call before failed: the same request once more."""
+        thread = self._threads[agent]
+        thread.pop()
+        sent = thread.pop()
+        self.wait(wait_ms)
+        self._contexts[agent] -= ask.get("grew", 5000)
+        prompt = "".join(part["text"] for part in sent["content"] if part["type"] == "text")
+        results = [
+            (part["tool_use_id"], part["content"], part["is_error"]) for part in sent["content"] if part["type"] != "text"
+        ]
+        return self.ask(prompt=prompt, results=results, agent=agent, **ask)
 
     def bash(
         self, command: str, *, ms: int, code: int = 0, out: str = "", ms_of_model: int = 2200, **ask: Any
@@ -255,6 +269,26 @@ class Story:
         self.ask(ms=3000, prompt=words, says="We fixed the rounding.", grew=400)
         self._threads[""] = []
         self._contexts[""] = left
+
+
+def many_agents(agents: int, *, turns: int = 3) -> list[Event]:
+    """A session that asks `agents` sub-agents at once in turn 2; its turn 3 is answered at the second try, after 8.2 s."""
+    story = Story()
+    first = story.bash("git status", ms=60, prompt="Look at everything")
+    tasks = [
+        {"description": f"part {at}: find the callers", "prompt": f"Look at part {at}", "subagent_type": "explore"}
+        for at in range(agents)
+    ]
+    ids = story.ask(ms=2000, results=[first], says="All at once.", tools=[("Task", task) for task in tasks])
+    for turn in range(turns):
+        for at in range(agents):
+            prompt = f"Look at part {at}" if not turn else "Go on"
+            story.ask(ms=900, prompt=prompt, says="I look.", agent=f"agent-{at}", grew=1000 + 100 * at)
+    results = [(id, "nothing is wrong", False) for id in ids]
+    story.ask(ms=212, results=results, status=429, headers=[("retry-after", "8")])
+    story.again(wait_ms=8200, ms=8800, says="The parts agree.")
+    story.ask(ms=1000, prompt="Thank you", says="Done.")
+    return story.events
 
 
 def long_session(calls: int, *, session: str = "long") -> list[Event]:

@@ -64,13 +64,13 @@ def test_the_verdict_is_one_sentence_and_each_clause_leads_to_its_evidence() -> 
     head = here()
     assert (
         "Edited 3 files, ran 8 commands, 5 failed. pytest -k rounding -x failed three times in a row, "
-        "1 call of the model failed. $0.093 of $0.464 (20 %) could be saved: the cache was lost once (turn 8): 34.6 k paid "
+        "1 call of the model failed. $0.093 of $0.464 (20 %) could be saved: the cache was lost once (turn 6): 34.6 k paid "
         "again." == sentence(head)
     )
     places = {clause["text"]: (clause.get("tab"), clause.get("turn")) for clause in head["verdict"] if "tab" in clause}
     assert ("files", None) == places["Edited 3 files"]
     assert ("processes", None) == places["ran 8 commands"]
-    assert ("conversation", 5) == places["5 failed"]
+    assert ("conversation", 3) == places["5 failed"]
     assert ("context", None) == next(place for text, place in places.items() if text.startswith("$0.093 of"))
 
 
@@ -90,22 +90,22 @@ def test_a_session_without_effects_says_so() -> None:
 
 def test_the_strip_has_a_column_for_each_turn_and_marks_trouble() -> None:
     strip = here()["strip"]
-    assert [1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14] == strip["n"]
+    assert [*range(1, 13)] == strip["n"]
     flags = dict(zip(strip["n"], strip["flags"], strict=True))
-    assert (0, 1, 2, 1) == (flags[4], flags[5], flags[11] & ~CHANGED, flags[13])
+    assert (0, 1, 2, 1) == (flags[2], flags[3], flags[9] & ~CHANGED, flags[11])
     assert {len(column) for column in strip.values()} == {12}
 
 
 def test_the_strip_says_which_turns_changed_files_and_which_began_with_a_prompt() -> None:
     strip = here()["strip"]
     flags = dict(zip(strip["n"], strip["flags"], strict=True))
-    assert [6, 11] == [turn for turn, flag in flags.items() if flag & CHANGED]
+    assert [4, 9] == [turn for turn, flag in flags.items() if flag & CHANGED]
     assert [1] == [turn for turn, flag in flags.items() if flag & PROMPTED]
 
 
 def test_equal_failures_are_one_row() -> None:
     groups = here("failures")["groups"]
-    assert [("exit 1", "pytest -k rounding -x", [7, 8, 9]), ("exit 1", "pytest -q tests/test_rounding.py", [5])] == [
+    assert [("exit 1", "pytest -k rounding -x", [5, 6, 7]), ("exit 1", "pytest -q tests/test_rounding.py", [3])] == [
         (each["outcome"], each["what"], each["turns"]) for each in groups[:2]
     ]
     assert ("HTTP 529", "api.anthropic.com/v1/messages", [""]) == tuple(
@@ -121,7 +121,7 @@ def test_each_failed_turn_of_the_strip_is_in_a_group_of_failures() -> None:
 
 def test_the_strip_goes_on_where_the_page_has_it() -> None:
     head = here("", PARCEL, **{"from": "10"})
-    assert (10, [13, 14], 12) == (head["from_turn"], head["strip"]["n"], head["turns"])
+    assert (10, [11, 12], 12) == (head["from_turn"], head["strip"]["n"], head["turns"])
 
 
 def test_times_of_model_tools_and_idle_make_up_the_whole() -> None:
@@ -132,9 +132,9 @@ def test_times_of_model_tools_and_idle_make_up_the_whole() -> None:
 
 def test_what_is_worth_a_look_has_its_turns() -> None:
     signals = {each["title"]: each for each in here()["signals"]}
-    assert [8, 9] == signals["Same command, same result"]["turns"]
+    assert [6, 7] == signals["Same command, same result"]["turns"]
     assert "pytest -k rounding -x" == signals["Same command, same result"]["code"]
-    assert [8] == signals["Cache lost"]["turns"]
+    assert [6] == signals["Cache lost"]["turns"]
     assert signals["Cache lost"]["diff"].endswith("-8")
 
 
@@ -172,7 +172,7 @@ def test_a_turn_has_what_was_new_said_and_asked_for() -> None:
 
 
 def test_a_tool_has_the_command_that_really_ran_and_how_it_ended() -> None:
-    (tool,) = cards()[5]["tools"]
+    (tool,) = cards()[3]["tools"]
     assert ("failed", "exit 1", 6100) == (tool["state"], tool["how"], tool["ms"])
     (program,) = tool["programs"]
     assert "/bin/bash -c 'pytest -q tests/test_rounding.py'" == program["argv"]
@@ -181,7 +181,7 @@ def test_a_tool_has_the_command_that_really_ran_and_how_it_ended() -> None:
 
 
 def test_a_tool_has_the_files_that_were_written_for_it() -> None:
-    (tool,) = cards()[6]["tools"]
+    (tool,) = cards()[4]["tools"]
     assert [{"sign": "+", "path": "/home/ada/code/parcel/src/billing/invoice.py"}] == tool["files"]
 
 
@@ -202,25 +202,25 @@ def test_a_sub_agent_has_its_task_and_the_tool_that_asked_for_it() -> None:
 
 
 def test_a_cut_answer_says_what_is_missing_and_what_to_do() -> None:
-    gap = cards()[11]["gap"]
+    gap = cards()[9]["gap"]
     assert ("Part of the answer is missing", "bytes inside it were not captured") == (gap["what"], gap["why"])
     assert gap["do"]
 
 
 def test_a_failed_call_has_its_reason() -> None:
-    assert cards()[13]["error"].startswith("HTTP 529")
+    assert cards()[11]["error"].startswith("HTTP 529")
 
 
 def test_turns_come_in_pages() -> None:
     page = here("turns", PARCEL, since="4", count="3")
-    assert (4, 12, [7, 8, 9]) == (page["start"], page["total"], [card["n"] for card in page["cards"]])
+    assert (4, 12, [5, 6, 7]) == (page["start"], page["total"], [card["n"] for card in page["cards"]])
 
 
 # -- bodies --------------------------------------------------------------------------------------------------------------
 
 
 def test_a_call_whole_has_its_messages_parameters_and_answer() -> None:
-    call = cards()[5]["call"]
+    call = cards()[3]["call"]
     whole = asked(f"call/{call}")
     assert ["system", "user", "assistant"] == [message["role"] for message in whole["messages"][:3]]
     assert "16384" == whole["parameters"]["max_tokens"]
@@ -228,14 +228,14 @@ def test_a_call_whole_has_its_messages_parameters_and_answer() -> None:
 
 
 def test_a_result_comes_in_parts() -> None:
-    tool = cards()[5]["tools"][0]["id"]
+    tool = cards()[3]["tools"][0]["id"]
     assert "1 failed, 8 passed in 5.9 s" == asked(f"tool/{tool}")["text"]
     part = asked(f"tool/{tool}", offset="9")
     assert (" 8 passed in 5.9 s", 27) == (part["text"], part["total"])
 
 
 def test_a_difference_folds_what_is_the_same() -> None:
-    found = asked("diff", a=cards()[7]["call"], b=cards()[8]["call"])
+    found = asked("diff", a=cards()[5]["call"], b=cards()[6]["call"])
     assert [("same", 10), ("new", None), ("new", None)] == [(line["change"], line.get("count")) for line in found["lines"]]
     assert 34_600 == found["uncached"]
 
@@ -248,7 +248,7 @@ def test_files_come_with_writes_first_and_the_turn_that_wrote_them() -> None:
     assert ["written", "written", "written", "written", "removed"] == [row["kind"] for row in table["rows"]]
     assert "/home/ada/code/parcel" == table["folder"]
     turns = {row["path"].rpartition("/")[2]: row.get("turn") for row in table["rows"]}
-    assert (6, 11) == (turns["invoice.py"], turns["test_rounding.py"])
+    assert (4, 9) == (turns["invoice.py"], turns["test_rounding.py"])
 
 
 def test_rows_are_filtered_by_words() -> None:
@@ -260,7 +260,7 @@ def test_processes_are_a_tree_with_turns() -> None:
     rows = here("processes")["rows"]
     assert (0, "claude --dangerously-skip-permissions") == (rows[0]["depth"], rows[0]["argv"])
     assert {1} == {row["depth"] for row in rows[1:]}
-    assert 4 == next(row["turn"] for row in rows if "git log" in row["argv"])
+    assert 2 == next(row["turn"] for row in rows if "git log" in row["argv"])
 
 
 def test_every_exchange_is_in_http() -> None:

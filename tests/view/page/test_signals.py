@@ -16,8 +16,8 @@ def work(calls: int) -> Work:
 
 
 def test_turns_without_a_link_are_counted() -> None:
-    (signal,) = signals_of(work(30), [Finding("retried", tuple(range(1, 21)), 25)], (), {})
-    assert ("25 retries after a failure.", (1, 2, 3, 4, 5, 6), 19) == (signal.text.capitalize(), signal.turns, signal.more)
+    (signal,) = signals_of(work(30), [Finding("retried", tuple(range(1, 26)), 31)], (), {})
+    assert ("31 retries after a failure.", (1, 2, 3, 4, 5, 6), 19) == (signal.text.capitalize(), signal.turns, signal.more)
 
 
 def test_a_signal_whose_turns_all_have_a_link_has_no_more() -> None:

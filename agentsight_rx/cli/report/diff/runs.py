@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -58,7 +59,7 @@ def _part(part: Part) -> str:
 
 
 _MOST = 20  # differences of one kind
-_DIGITS = 6  # of the number of a turn
+_TURN = re.compile(r"\d{1,6}(\.\d{1,6})?")  # as `30`, or the second one of a sub-agent as `30.2`
 _NUMBERS: Columns[Difference] = (
     Column("", lambda each: each.what.removesuffix(" ms")),
     Column("first", lambda each: _value(each.what, each.first), right=True),
@@ -112,7 +113,7 @@ def diff(
     if Path(first).exists() and Path(second).exists():
         _show_runs(ask, *(_of_file(ask, path) for path in (first, second)), markdown=markdown)
         return
-    turns = all(each.isdecimal() and len(each) <= _DIGITS for each in (first, second))  # ids may begin with digits too
+    turns = all(_TURN.fullmatch(each) for each in (first, second))  # ids may begin with digits too
     sessions = [] if turns else [list(ask.sessions_named(each)) for each in (first, second)]
     if sessions and all(len(found) == 1 for found in sessions):
         _show_runs(ask, *(_of_session(ask, *found[0]) for found in sessions), markdown=markdown)

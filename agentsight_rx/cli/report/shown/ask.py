@@ -89,6 +89,7 @@ T = TypeVar("T")
 
 _WIDTH = 100  # cells, where there is no terminal
 _NARROWEST = 40
+_COMMAND = 72  # characters of a call that is repeated with the names of other reports
 _CHOOSING = ("since", "until", "session", "agent", "project", "pid")  # flags
 
 
@@ -316,6 +317,14 @@ class Ask:
 def report_called(name: str) -> str:
     """How a report is called; "" is the first screen."""
     return f"{program()} report {name}".rstrip()
+
+
+def next_said(reports: Sequence[str], call: Callable[[str], str]) -> Line:
+    """What to read next. A long call, such as one with a long path, stands once, with the names of the others behind it."""
+    calls = list(map(call, reports))
+    if len(calls) > 1 and len(calls[0]) > _COMMAND:
+        calls = [f"{calls[0]} (also {', '.join(reports[1:])})"]
+    return Whole(f"next: {' · '.join(calls)}")
 
 
 # -- compact -------------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def contexts_of(picture: Picture, session: str, /, *, of: str = "") -> ContextOv
     """Of one agent of the session, "" for the main one. Raises KeyError where there is none."""
     agents = picture.contexts(session)
     agent = _agent(agents, of)
-    turns = agent.turns
+    turns = [*{turn.turn: turn for turn in agent.turns}.values()]  # of several tries of a call the last
     columns = [_nine(turn) for turn in turns]
     return ContextOverTime(
         tuple(turn.turn for turn in turns),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
@@ -59,11 +59,12 @@ class WholeCall(Struct, frozen=True):
 
 def find_calls(store: Store, wanted: str, selection: Selection, /) -> list[CallRow]:
     """
-    The calls that `wanted` may mean: a number is the turn in the newest session, or in the sessions of the selection; else it
-    is an id, or the begin of one.
+    The calls that `wanted` may mean: a number is the turn in the newest session, or in the sessions of the selection, and
+    `30.2` the second turn of a sub-agent that works for turn 30; else it is an id, or the begin of one.
     """
-    if wanted.isdecimal() and len(wanted) <= 9:
-        found = list(_of_turn(store, int(wanted), selection))
+    turn, _, own = wanted.partition(".")
+    if all(each.isdecimal() and len(each) <= 9 for each in (turn, own or "0")):
+        found = list(_of_turn(store, (int(turn), int(own or 0)), selection))
         if found:
             return found
     exact = call_row(store, wanted)
@@ -78,12 +79,14 @@ def find_calls(store: Store, wanted: str, selection: Selection, /) -> list[CallR
     return begun
 
 
-def _of_turn(store: Store, turn: int, selection: Selection) -> Iterator[CallRow]:
+def _of_turn(store: Store, turn: tuple[int, int], selection: Selection) -> Iterable[CallRow]:
+    """Where a call was tried several times, the last try."""
     if selection.sessions is None:
         newest = newest_session(store)
         if newest is not None:
             selection = Selection(sessions=frozenset({newest.id}), pid=selection.pid)
-    return selected(store, CALLS, selection, where=lambda row: row.turn == turn and row.twin is None)
+    found = selected(store, CALLS, selection, where=lambda row: (row.turn, row.own_turn) == turn and row.twin is None)
+    return {(row.session_id, row.agent_id): row for row in found}.values()
 
 
 def read_call(store: Store, row: CallRow, prices: Prices, /) -> WholeCall:

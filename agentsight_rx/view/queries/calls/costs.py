@@ -177,6 +177,7 @@ def short_call(call: CallRow, prices: Prices) -> PricedCall | None:
         agent_id=row.agent_id,
         prompt=row.prompt[:1],  # that there is one
         turn=row.turn,
+        own_turn=row.own_turn,
         messages=row.messages,
         tools=row.tools,
         aside=row.aside,

@@ -11,10 +11,11 @@ from ....core.errors import StoreError, UsageError
 from ....events import HttpRequest
 from ....store.log.reading import Exchange, read_exchange
 from ....store.reasons import why_cut
-from ....store.rows.ids import scheme_of
+from ....store.rows.ids import call_of, scheme_of
 from ....store.rows.kinds import CallRow
 from ....store.state import Store
 from ....wire.http1_head import field
+from .lookup import call_row
 from .programs import program_lines
 from .resend import resend_of
 
@@ -24,7 +25,8 @@ _NS = 1_000_000
 
 class RawCall(Struct, frozen=True, omit_defaults=True):
     """
-    One exchange. Times are ms after the first byte of the request; None: not seen. `request_cut` and `response_cut` name the
+    One exchange. Times are ms after the first byte of the request; None: not seen. `kept_open`: the connection had an exchange
+    before, so that it took no time to connect. `request_cut` and `response_cut` name the
     missing parts, `curl` and `python` are programs with variables for credentials, `refused` says why there are none.
     """
 
@@ -33,6 +35,7 @@ class RawCall(Struct, frozen=True, omit_defaults=True):
     url: str = ""
     version: str = ""
     stream: int = 0
+    kept_open: bool = False
     status: int = 0
     sent_ms: int | None = None
     first_ms: int | None = None
@@ -57,9 +60,16 @@ class RawBody(Struct, frozen=True):
     total: int
 
 
-def raw_call(store: Store, row: CallRow, /) -> RawCall:
-    """Its exchange, as far as the recording has it."""
-    seen = read_exchange(store, row.id)
+def raw_call(store: Store, id: str, /) -> RawCall:
+    """
+    The exchange as far as the recording has it, by the id of its call or of its row. Raises KeyError for one that is not in the
+    recording.
+    """
+    id = call_of(id)
+    seen, row = read_exchange(store, id), call_row(store, id)
+    if row is None and seen.request is None and seen.answer is None:
+        raise KeyError(id)
+    row = row or CallRow(id, 0)  # of no model
     request, response, stream = seen.request, seen.response, seen.stream
     began = request.origin.time_ns if request else 0
     end_ns = max(response.end_ns if response else 0, stream.end_ns if stream else 0)
@@ -70,9 +80,10 @@ def raw_call(store: Store, row: CallRow, /) -> RawCall:
         url=_url(row, request),
         version=request.version if request else "",
         stream=request.stream if request else 0,
-        status=row.status_code or 0,
+        kept_open=request is not None and request.exchange > 1,
+        status=row.status_code or (known.status if known else 0),
         sent_ms=_after(began, request.end_ns if request else 0),
-        first_ms=row.time_to_first_chunk_ms,
+        first_ms=row.time_to_first_chunk_ms if row.start_ns else _after(began, stream.first_chunk_ns if stream else 0),
         end_ms=_after(began, end_ns),
         request_bytes=len(request.body) if request else 0,
         response_bytes=_size(seen),
@@ -123,8 +134,8 @@ def _response_cut(seen: Exchange) -> str:
 
 
 def _with_programs(found: RawCall, row: CallRow, request: HttpRequest | None) -> RawCall:
-    name = f"call-{row.turn or row.id}.json"
-    title = f"Send turn {row.turn} again." if row.turn else f"Send {row.id} again."
+    name = f"call-{row.turn_name or row.id}.json"
+    title = f"Send turn {row.turn_name} again." if row.turn else f"Send {row.id} again."
     try:
         resend = resend_of(row, request)
     except (StoreError, UsageError) as error:
@@ -135,7 +146,7 @@ def _with_programs(found: RawCall, row: CallRow, request: HttpRequest | None) ->
 
 def raw_body(store: Store, call: str, /, *, part: str, form: str, offset: int) -> RawBody:
     """`part`: request or response. `form`: pretty, events or raw."""
-    seen = read_exchange(store, call)
+    seen = read_exchange(store, call_of(call))
     text = _request_text(seen, form) if part == "request" else _response_text(seen, form)
     return RawBody(text[offset : offset + _PART], len(text))
 

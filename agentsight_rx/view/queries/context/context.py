@@ -79,7 +79,7 @@ class TurnContext(Struct, frozen=True):
 
     @property
     def turn(self) -> int:
-        return self.call.turn
+        return self.call.thread_turn
 
 
 Evidence: TypeAlias = Literal["name and size", "name", "size"]

@@ -127,7 +127,7 @@ class Reader:
     def _step(self, turn: TurnContext, found: Anatomy, edits: Edits) -> Step:
         call, usage = turn.call, edits.usage or turn.usage
         sent = Sent(
-            call.turn,
+            call.thread_turn,
             usage,
             turn.rates,
             dialect=call.call_kind or "",

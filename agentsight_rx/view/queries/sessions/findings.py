@@ -23,7 +23,6 @@ FindingKind: TypeAlias = Literal["loop", "repeated", "retried", "failed", "limit
 _GROWS = 1000  # tokens a turn
 _GROWS_TURNS = 5
 _LIMITS = frozenset({"max_tokens", "length", "MAX_TOKENS", "max_output_tokens"})
-_TURNS_MOST = 20
 
 
 class Finding(Struct, frozen=True):
@@ -158,7 +157,8 @@ def _growth(calls: Sequence[PricedCall]) -> Iterator[Finding]:
 
 
 def _turns(calls: Sequence[CallRow]) -> tuple[int, ...]:
-    return tuple(call.turn for call in calls[:_TURNS_MOST])
+    """Each once: several calls of a turn are tries of one request, or of its sub-agents."""
+    return tuple(dict.fromkeys(call.turn for call in calls))
 
 
 def _cost(calls: Sequence[PricedCall]) -> float | None:

@@ -24,6 +24,7 @@ from ..calls.costs import Costs, PricedCall
 _TITLE = 120  # characters
 _NAME = 60  # of a project, a branch, a model
 YEAR = 371  # days: 53 weeks
+USD_DIGITS = 9  # of a sum: what adding floats leaves behind goes, and nothing that a report or the page shows
 _TOP = 4  # projects and models that are named with their cost
 _OPTIONS = 12  # of a filter
 
@@ -134,7 +135,7 @@ class Tally:
                 title=cut(row.title, _TITLE),
                 turns=turns,
                 tokens=self._tokens if self._calls else row.total_tokens,
-                usd=None if cost.usd is None or not self._calls else round(cost.usd, 5),
+                usd=None if cost.usd is None or not self._calls else cost.usd,
                 unpriced=cost.unknown_calls,
                 failed=row.failed_calls,
                 failed_tools=row.failed_tools,
@@ -314,7 +315,7 @@ def days_of(entries: Iterable[Entry], page: Iterable[Entry], zone: tzinfo | None
 
 
 def _day_sum(rows: Sequence[ListRow]) -> DaySum:
-    usd = round(sum(row.usd or 0.0 for row in rows), 4)
+    usd = round(sum(row.usd or 0.0 for row in rows), USD_DIGITS)
     return DaySum(len(rows), usd, sum(not row.is_known for row in rows), sum(row.failed_tools for row in rows))
 
 
@@ -338,8 +339,8 @@ class Sums(Struct, frozen=True, omit_defaults=True):
     Of a selection. `both`: recorded and in a file, of which so many `agree`. `unpriced`: sessions whose cost is not whole;
     `failed`: sessions with a failed command. `first` is the day of the first of `values`, a number a day (dollars, or thousands
     of tokens), of the selection without its time; `counts` are its sessions. `ran`: the days, by their place, with a
-    recorded session. `without`: how many would fit without each filter, where none fits all. The choices are of all sessions,
-    with their number.
+    recorded session, and `cut` those of which a recorded session misses something. `without`: how many would fit
+    without each filter, where none fits all. The choices are of all sessions, with their number.
     """
 
     of: int  # all sessions
@@ -367,6 +368,7 @@ class Sums(Struct, frozen=True, omit_defaults=True):
     values: tuple[float, ...] = ()
     counts: tuple[int, ...] = ()
     ran: tuple[tuple[int, int], ...] = ()
+    cut: tuple[tuple[int, int], ...] = ()
     without: dict[str, int] = {}
     choices: dict[str, tuple[tuple[str, int], ...]] = {}
     left: int = 0  # sessions and recordings that are still to be read
@@ -396,7 +398,7 @@ def sums_of(entries: Sequence[Entry], choice: Choice, when: When, /, *, by: str 
         both=len(both),
         agree=sum(not entry.differs for entry in both),
         gaps=sum(row.missing > 0 for row in rows),
-        usd=round(sum(row.usd or 0.0 for row in rows), 4),
+        usd=round(sum(row.usd or 0.0 for row in rows), USD_DIGITS),
         unpriced=sum(not row.is_known for row in rows),
         tokens=sum(row.tokens for row in rows),
         asked=sum(entry.asked for entry in found),
@@ -417,6 +419,7 @@ def sums_of(entries: Sequence[Entry], choice: Choice, when: When, /, *, by: str 
         values=year.values,
         counts=year.counts,
         ran=year.ran,
+        cut=year.cut,
         left=left,
     )
 
@@ -429,7 +432,9 @@ def _costs(parts: Iterable[tuple[str, float]]) -> list[Part]:
     found: dict[str, float] = {}
     for name, usd in parts:
         found[name] = found.get(name, 0.0) + usd
-    return [Part(name, round(usd, 2)) for name, usd in sorted(found.items(), key=lambda each: -each[1]) if name and usd]
+    return [
+        Part(name, round(usd, USD_DIGITS)) for name, usd in sorted(found.items(), key=lambda each: -each[1]) if name and usd
+    ]
 
 
 def _without(entries: Sequence[Entry], choice: Choice, zone: tzinfo | None) -> dict[str, int]:
@@ -452,6 +457,7 @@ class _Year(NamedTuple):
     values: tuple[float, ...]
     counts: tuple[int, ...]
     ran: tuple[tuple[int, int], ...]
+    cut: tuple[tuple[int, int], ...]
 
 
 def _year(entries: Iterable[Entry], when: When, by: str) -> _Year:
@@ -459,7 +465,7 @@ def _year(entries: Iterable[Entry], when: When, by: str) -> _Year:
     first -= timedelta(days=first.weekday())  # a column is a week from Monday on
     days = (when.today - first).days + 1
     begins = [_begin_of(first + timedelta(days=at), when.zone) for at in range(days + 1)]
-    values, counts, ran = [0.0] * days, [0] * days, set[int]()
+    values, counts, ran, missing = [0.0] * days, [0] * days, set[int](), set[int]()
     for entry in entries:
         row, at = entry.row, bisect_right(begins, entry.row.start_ms) - 1
         if 0 <= at < days:
@@ -467,8 +473,11 @@ def _year(entries: Iterable[Entry], when: When, by: str) -> _Year:
             counts[at] += 1
             if row.recorded:
                 ran.add(at)
-    digits = 2 if by == "cost" else None
-    return _Year(first.isoformat(), tuple(round(each, digits) for each in values), tuple(counts), _spans(ran))
+            if row.recorded and row.missing:
+                missing.add(at)
+    digits = USD_DIGITS if by == "cost" else None
+    kept = tuple(round(each, digits) for each in values)
+    return _Year(first.isoformat(), kept, tuple(counts), _spans(ran), _spans(missing))
 
 
 def _spans(days: Iterable[int]) -> tuple[tuple[int, int], ...]:

@@ -25,6 +25,8 @@ _SEARCHES = frozenset(
 )
 _SUB_AGENTS = frozenset({"task", "agent", "spawn_agent", "delegate"})
 _PATCHED = re.compile(r"\*\*\* (?:Update|Add|Delete) File: (.+)")
+_COMMITS = re.compile(r"\bgit(?:\s+-[Cc]\s+\S+|\s+-\S+)*\s+commit(?![-\w])(?!.*--dry-run)")
+_COMMITTED = re.compile(r"^\[[^\]\n]*\b([0-9a-f]{7,40})\] ", re.MULTILINE)  # as git says it
 _TARGET = 90  # characters
 _STEPS_MOST = 90  # of a side: the answer has 30 kB at most
 _SAME_MOST = 60
@@ -58,7 +60,10 @@ class OnlyOne(Struct, frozen=True, omit_defaults=True):
 
 
 class SideOf(Struct, frozen=True, omit_defaults=True):
-    """One of both. `steps` come behind the equal ones, `more` are not shown; `context` has the tokens of each request."""
+    """One of both. `steps` come behind the equal ones, `more` are not shown; `context` has the tokens of each request.
+
+    `commit_step`: the first step that made a commit of git, 0: none was seen; `commit` is its hash, where git said it.
+    """
 
     row: ListRow
     steps: tuple[Step, ...] = ()
@@ -67,6 +72,8 @@ class SideOf(Struct, frozen=True, omit_defaults=True):
     context: tuple[int, ...] = ()
     only: tuple[OnlyOne, ...] = ()
     last_failed: bool = False  # the last command
+    commit_step: int = 0
+    commit: str = ""
 
 
 class Number(Struct, frozen=True, array_like=True):
@@ -125,6 +132,15 @@ def side_by_side(a: Part, b: Part, /) -> Compared:
     )
 
 
+def first_commit(tools: Iterable[ToolRow], /) -> tuple[int, str]:
+    """The number of the first step that made a commit, 0 where none was seen, and its hash where git said it."""
+    for n, tool in enumerate(tools, 1):
+        if is_command(tool) and not has_failed(tool) and _COMMITS.search(asked_for(tool.input)):
+            made = _COMMITTED.search(tool.output)
+            return n, made[1] if made else ""
+    return 0, ""
+
+
 def steps_of(tools: Iterable[ToolRow], folder: str, /) -> list[Step]:
     """Each tool call; equal ones behind each other are folded."""
     found: list[Step] = []
@@ -172,6 +188,7 @@ def _side(part: Part, steps: Sequence[Step], other: Part) -> SideOf:
     titles = {finding_words(each).title for each in other.findings}
     only = [(words, each) for each in part.findings if (words := finding_words(each)).title not in titles]
     commands = [tool for tool in part.tools if is_command(tool)]
+    commit_step, commit = first_commit(part.tools)
     return SideOf(
         part.row,
         tuple(steps[:_STEPS_MOST]),
@@ -180,6 +197,8 @@ def _side(part: Part, steps: Sequence[Step], other: Part) -> SideOf:
         context=tuple(_thinned(part.context)),
         only=tuple(OnlyOne(words.title, cut(words.text, 160), each.cost_usd) for words, each in only[:_FINDINGS_MOST]),
         last_failed=bool(commands) and has_failed(commands[-1]),
+        commit_step=commit_step,
+        commit=commit,
     )
 
 

@@ -22,6 +22,16 @@ def test_retries_cost_what_the_failed_requests_cost() -> None:
     assert alone.cost_usd is None, "an answer that did not come has no price"
 
 
+def test_tries_of_one_request_name_their_turn_once_and_no_turn_is_left_out() -> None:
+    calls = [
+        PricedCall(f"{turn}-{at}", 10 * turn + at, turn=turn, status="error", error_type="http_529", retry=at > 0)
+        for turn in range(1, 41)
+        for at in range(3)
+    ]
+    found = {each.kind: (each.turns, each.amount) for each in find(calls, [], Falls())}
+    assert {"failed": (tuple(range(1, 41)), 120), "retried": (tuple(range(1, 41)), 80)} == found
+
+
 @pytest.mark.parametrize(
     ("finding", "said"),
     [

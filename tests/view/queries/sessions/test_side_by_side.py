@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from msgspec.structs import replace
+
 from agentsight_rx.store.rows.kinds import ToolRow
 from agentsight_rx.view.queries.calls.costs import PricedCall
 from agentsight_rx.view.queries.sessions.diff import RunFacts
 from agentsight_rx.view.queries.sessions.findings import Finding
 from agentsight_rx.view.queries.sessions.listing import ListRow
-from agentsight_rx.view.queries.sessions.side_by_side import Compared, Part, Step, side_by_side, steps_of
+from agentsight_rx.view.queries.sessions.side_by_side import Compared, Part, Step, first_commit, side_by_side, steps_of
 
 
 def tools(*asked: tuple[str, str] | tuple[str, str, str]) -> list[ToolRow]:
@@ -97,3 +100,29 @@ def test_a_finding_of_both_is_in_none_of_the_lists() -> None:
     found = side_by_side(part(findings=(one, two)), part(findings=(one,)))
     assert (1, 0) == (len(found.a.only), len(found.b.only))
     assert Step(1, "read").name == ("read", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "is_one"),
+    [
+        ("git commit -m 'x'", True),
+        ("cd /a && git -C /b -c user.name=x commit -am y", True),
+        ("git add -A; git commit --amend", True),
+        ("git commit --dry-run", False),
+        ("git commit-tree HEAD^{tree}", False),
+        ("git log --grep commit", False),
+        ("echo commit", False),
+        ("grep -rn 'commit' .", False),
+    ],
+)
+def test_the_first_commit_is_that_of_a_command_that_makes_one(command: str, is_one: bool) -> None:
+    made = tools(("Bash", '{"command": "pytest"}'), ("Bash", command))
+    assert (2 * is_one, "") == first_commit(made)
+
+
+def test_the_first_commit_has_the_hash_that_git_said_and_a_failed_one_is_none() -> None:
+    failed, made, later = tools(("Bash", "git commit -m a", "failed"), ("Bash", "git commit -m b"), ("Bash", "git commit -m c"))
+    made = replace(made, output="[main (root-commit) 4f2c9a1] b\n 1 file changed\n")
+    assert (2, "4f2c9a1") == first_commit([failed, made, later])
+    found = side_by_side(part(("Bash", "git commit -m b")), part(("Read", "x")))
+    assert (1, 0) == (found.a.commit_step, found.b.commit_step)
