@@ -78,7 +78,7 @@ EOF
   status=0
   output=$(agentsight-rx doctor 2>&1) || status=$?
   printf '%s\n' "$output"
-  ((status == 1)) # nothing can be captured yet, and it is no crash
+  ((status == 0)) && [[ $output == *"by breakpoints"* ]] # which need no BCC
   package=$(grep --only-matching --extended-regexp 'apt-get install [a-z0-9-]+bpfcc' <<<"$output" | head -n 1 | cut -d ' ' -f 3)
   printf '== doctor names %s ==\n' "$package"
   [[ $package ]]
