@@ -17,12 +17,11 @@ from ..runtime.web import serve_stored
 from ..runtime.web.importing import Imports
 from ..sources.session_files.files import home_of_user
 from ..store.state import is_being_written
-from ..store.words import plural
 from .capturing.launch import invoking_user
 from .capturing.stopping import deciding
 from .flags.destinations import Page
 from .flags.group import Only
-from .places.stores import imported, past_store, recorded, search_index
+from .places.stores import counted, imported, past_store, recorded, search_index
 from .watch.pausing import watched_now
 
 
@@ -68,6 +67,6 @@ def serve(
     )
     end = EndRequest()
     with asking_to_end(end.ask):
-        say(f"{plural(len(paths()), 'recording')}: {served.url}; stop with {how_to_end()}")
+        say(f"{counted(paths())}: {served.url}; stop with {how_to_end()}")
         end.wait()
     served.close()

@@ -6,6 +6,7 @@ import os
 import pwd
 import shlex
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ...core.errors import StoreError, UnwritableError
 from ...core.messages import program
 from ...runtime.service.users.places import PAST, USERS, Reader, forgotten, kept_past, stores_of
 from ...store.state import is_being_written
+from ...store.words import plural
 from ..capturing.launch import invoking_user
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
@@ -125,6 +127,14 @@ def imported() -> Path | None:
         past = _folder() / PAST
         return past if past.is_file() else None
     return None
+
+
+def counted(paths: Collection[Path]) -> str:
+    """For people: `12 recordings and the imported sessions`."""
+    past = imported()
+    recordings = len(paths) - (past in paths)
+    said = [plural(recordings, "recording")] if recordings or past not in paths else []
+    return " and ".join([*said, "the imported sessions"] if past in paths else said)
 
 
 def is_kept(past: Path) -> bool:

@@ -83,3 +83,11 @@ def test_the_list_says_in_which_folders_they_are(tmp_path: Path, users: Path, mo
     monkeypatch.setenv("COLUMNS", "400")
     lines = ran("report", "list", "--text")
     assert f"in {tmp_path}/.local/share/agentsight-rx and {users}/{UID}" == lines[0]
+
+
+def test_stores_are_counted_apart_from_the_imported_sessions(tmp_path: Path, users: Path) -> None:
+    past = make(tmp_path / ".local/share/agentsight-rx/past.lmdb", 1)
+    own = make(tmp_path / ".local/share/agentsight-rx/agentsight-1.lmdb", 2)
+    assert "the imported sessions" == stores.counted([past])
+    assert "1 recording and the imported sessions" == stores.counted([past, own])
+    assert ("1 recording", "0 recordings") == (stores.counted([own]), stores.counted([]))

@@ -15,7 +15,7 @@ from ....store.words import plural
 from ....view.queries import Selection
 from ....view.queries.choosing import selection_of
 from ....view.queries.sessions.once import Once, Place
-from ...places.stores import all_stores, imported
+from ...places.stores import all_stores, counted, imported
 from .ask import Ask
 from .screen import Line, Prose
 
@@ -29,12 +29,8 @@ class Every(Struct, frozen=True):
 
     @property
     def where(self) -> str:
-        """For people: `12 recordings and the imported sessions`."""
-        if len(self.paths) == 1:
-            return str(self.paths[0])
-        is_past = imported() == self.paths[-1]
-        recordings = plural(len(self.paths) - is_past, "recording")
-        return f"{recordings} and the imported sessions" if is_past else recordings
+        """For people: the path of the only one, or how many they are."""
+        return str(self.paths[0]) if len(self.paths) == 1 else counted(self.paths)
 
     @property
     def lines(self) -> Iterator[Line]:
