@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
-
 # The flag; a process is watched if; together with others
 SELECTIONS = (
     ("--pid PID", "it is this process", "all that is given of --pid, --comm and --session must fit"),
