@@ -12,6 +12,7 @@ export function nameOf(origin: number, over: ContextOverTime): string {
 
 // 0: sent with every request, 1: brought in by tools, 2: said
 export const TONES = [0, 0, 0, 2, 1, 1, 1, 2, 2] as const;
+export const ROW = 24; // px of a block's name, which is a button
 const LETTER = 7.1; // px
 const NAMED = 15; // px of a band that has its name in it
 
@@ -60,7 +61,7 @@ export function bandsOf(columns: Columns, width: number, height: number, full: n
 }
 
 // The blocks of a request from its top to its bottom, in `height` px, each with the place of its label; labels do not touch.
-export function placed(blocks: ContextBlock[], height: number, row: number): Placed[] {
+export function placed(blocks: ContextBlock[], height: number): Placed[] {
   const total = Math.max(1, blocks.reduce((sum, each) => sum + each.tokens, 0));
   let start = 0;
   const out = blocks.map((block) => {
@@ -69,13 +70,13 @@ export function placed(blocks: ContextBlock[], height: number, row: number): Pla
     start += block.tokens;
     return { block, top, high, middle: top + high / 2, label: top + high / 2 };
   });
-  out.forEach((each, at) => (each.label = Math.max(each.label, at ? out[at - 1]!.label + row : row / 2)));
-  for (let at = out.length - 1; at >= 0; at--) out[at]!.label = Math.min(out[at]!.label, at === out.length - 1 ? height - row / 2 : out[at + 1]!.label - row);
+  out.forEach((each, at) => (each.label = Math.max(each.label, at ? out[at - 1]!.label + ROW : ROW / 2)));
+  for (let at = out.length - 1; at >= 0; at--) out[at]!.label = Math.min(out[at]!.label, at === out.length - 1 ? height - ROW / 2 : out[at + 1]!.label - ROW);
   return out;
 }
 
-export function heightOf(tokens: number, blocks: number, window: number, row: number): number {
-  return Math.max(300, Math.min(520, (tokens / (window || Math.max(1, tokens))) * 620), blocks * row);
+export function heightOf(tokens: number, blocks: number, window: number): number {
+  return Math.max(300, Math.min(520, (tokens / (window || Math.max(1, tokens))) * 620), blocks * ROW);
 }
 
 // The line of a segment's life among `turns` turns in `width` px: unbroken while it came from the cache.

@@ -123,6 +123,29 @@ def view(width: int) -> dict[str, Any]:
     return {"viewport": {"width": width, "height": 900}}
 
 
+# -- on the wire ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_session_of_502_turns_opens_with_at_most_120_kb(browser: Browser, served: StoredPage) -> None:
+    """Page, style, scripts and answers, as they go over the network, heads too."""
+    with opened(browser, served.url, **view(1280)) as page:
+        go(page, 502)
+        sizes: dict[str, int] = {}
+        network = page.page.context.new_cdp_session(page.page)
+        network.send("Network.enable")
+        names: dict[str, str] = {}
+        network.on("Network.requestWillBeSent", lambda event: names.update({event["requestId"]: event["request"]["url"]}))
+        network.on(
+            "Network.loadingFinished",
+            lambda event: sizes.update({names.get(event["requestId"], "?"): int(event["encodedDataLength"])}),
+        )
+        page.page.reload()
+        page.page.locator("#turn-24").wait_for()
+        settle(page)
+        assert {"app.js", "app.css", "turns"} <= {name.partition("?")[0].rpartition("/")[2] for name in sizes}
+        assert sum(sizes.values()) <= 120_000, sizes
+
+
 # -- on paper ------------------------------------------------------------------------------------------------------------
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from gzip import compress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -37,6 +38,7 @@ from .search import SearchIndex
 from .stream import Stopped, changes, rows
 
 T = TypeVar("T")
+Pack: TypeAlias = Callable[[bytes], bytes]
 
 _LIMIT = 50
 _HITS = 40
@@ -44,6 +46,8 @@ _HITS_MOST = 200
 _WORDS_MOST = 400  # characters of a search
 _DAYS_MOST = 62
 _BODY_MOST = 64 << 10  # bytes: 500 alerts
+_SMALL = 1024  # bytes, below which an answer is not compressed: it is one packet either way
+_LEVEL = 4  # of 9: on a session of 502 calls 40 % of the time of 9, for 2 to 7 % more bytes
 SEEN = "/api/v1/seen"
 PAST = "/api/v1/past"
 
@@ -119,13 +123,13 @@ class Api:
             self._imports.close()
         self._search.close()
 
-    async def _listed(self, _: Request) -> Response:
-        return _json(await _apart(lambda: {"live": self._feed is not None, "recordings": self._recordings.listed()}))
+    async def _listed(self, request: Request) -> Response:
+        return await _answer(request, lambda: {"live": self._feed is not None, "recordings": self._recordings.listed()})
 
     async def _sessions(self, request: Request) -> Response:
         limit, behind = _number(request, "limit", _LIMIT), request.query_params.get("before", "")
         given = request.query_params
-        return _json(await _apart(lambda: self._pictures.rail(limit=limit, behind=behind, asked=asked_of(given))))
+        return await _answer(request, lambda: self._pictures.rail(limit=limit, behind=behind, asked=asked_of(given)))
 
     async def _sums(self, request: Request) -> Response:
         given = request.query_params
@@ -135,24 +139,23 @@ class Api:
             when = When(day_of(milliseconds(time.time_ns()), asked.zone), asked.zone)
             return self._pictures.sums(asked.choice, when, by="tokens" if given.get("by") == "tokens" else "cost")
 
-        return _json(await _apart(sums))
+        return await _answer(request, sums)
 
     async def _compared(self, request: Request) -> Response:
         a, b = (request.query_params.get(name, "") for name in "ab")
-        return _json(await _apart(lambda: self._pictures.compare(a, b)))
+        return await _answer(request, lambda: self._pictures.compare(a, b))
 
     async def _machine(self, request: Request) -> Response:
-        begins = _ascending(request.query_params.get("days", ""))
-        return _json(await _apart(lambda: self._pictures.machine(begins)))
+        return await _answer(request, lambda: self._pictures.machine(_ascending(request.query_params.get("days", ""))))
 
     async def _alerts(self, request: Request) -> Response:
         start, count = _number(request, "since", 0), _number(request, "count", _LIMIT)
         waiting = request.query_params.get("state", "") == "waiting"
-        return _json(await _apart(lambda: self._pictures.alerts(start=start, count=count, waiting=waiting)))
+        return await _answer(request, lambda: self._pictures.alerts(start=start, count=count, waiting=waiting))
 
     async def _seen(self, request: Request) -> Response:
         given = _decoded(_MARK, await _body(request), '{"recording": "…", "alerts": ["…"], "seen": true}')
-        return _json({"marked": await _apart(lambda: self._pictures.mark(given.recording, given.alerts, seen=given.seen))})
+        return await _answer(request, lambda: {"marked": self._pictures.mark(given.recording, given.alerts, seen=given.seen)})
 
     async def _past(self, request: Request) -> Response:
         imports = self._imports
@@ -160,12 +163,12 @@ class Api:
             if imports is None:
                 raise HTTPException(404, "this page shows given recordings, or a run: `serve` without a name imports too")
             wanted = _decoded(_DO, await _body(request), '{"do": "start"}').do
-            return _json(await _apart(lambda: imports.do(wanted)))
-        return _json(NOTHING if imports is None else await _apart(imports.state))
+            return await _answer(request, lambda: imports.do(wanted))
+        return await _answer(request, lambda: NOTHING if imports is None else imports.state())
 
     async def _asked(self, request: Request) -> Response:
         recording, path = request.path_params["recording"], _raw_path(request)
-        return _json(await _apart(lambda: self._pictures.answer(recording, path, dict(request.query_params))))
+        return await _answer(request, lambda: self._pictures.answer(recording, path, dict(request.query_params)))
 
     async def _export(self, request: Request) -> Response:
         folder = TemporaryDirectory(prefix="agentsight-rx-")
@@ -179,7 +182,7 @@ class Api:
 
     async def _found(self, request: Request) -> Response:
         words, limit = request.query_params.get("q", "")[:_WORDS_MOST], min(_number(request, "limit", _HITS), _HITS_MOST)
-        return _json(await _apart(lambda: self._search.search(words, limit=limit)))
+        return await _answer(request, lambda: self._search.search(words, limit=limit))
 
     async def _live(self, request: Request) -> Response:
         if request.query_params.get("rows") == "none" or self._feed is None:
@@ -192,9 +195,11 @@ class Api:
         limit = request.query_params.get("audit_limit", str(AUDIT_DEFAULT))
         if not re.fullmatch(r"[0-9]{1,9}", limit):
             raise HTTPException(400, f"audit_limit={limit[:40]!r} is not a count: give a number from 0 to 100000")
-        if self._feed is not None:
-            return _json(self._feed.snapshot(audit_limit=int(limit)))
-        return _json(await _apart(lambda: self._stored_snapshot(request.query_params.get("recording", ""), int(limit))))
+        feed, recording = self._feed, request.query_params.get("recording", "")
+        return await _answer(
+            request,
+            lambda: self._stored_snapshot(recording, int(limit)) if feed is None else feed.snapshot(audit_limit=int(limit)),
+        )
 
     def _stored_snapshot(self, recording: str, limit: int) -> object:
         listed = self._recordings.listed()
@@ -204,6 +209,35 @@ class Api:
         except (KeyError, StoreError) as error:
             raise PageError(f"the recording {id[:80]} cannot be read: {error}") from error
         return read_snapshot(store, now_ms=milliseconds(time.time_ns()), audit_limit=limit)
+
+
+async def _answer(request: Request, work: Callable[[], object]) -> Response:
+    return await _apart(lambda: answered(msgspec.json.encode(work()), request))
+
+
+def _packed(body: bytes) -> bytes:
+    return compress(body, _LEVEL, mtime=0)
+
+
+def answered(body: bytes, request: Request, /, *, media_type: str = "application/json", pack: Pack = _packed) -> Response:
+    """
+    As gzip (RFC 1952) where the client takes it. The length of such an answer may show what a secret in it shares with text of
+    others, as BREACH does. So no answer has the key of the page, and a client without the key gets no captured text.
+    """
+    headers = {"vary": "accept-encoding"}
+    if len(body) >= _SMALL and _takes_gzip(request.headers.get("accept-encoding", "")):
+        body = pack(body)
+        headers["content-encoding"] = "gzip"
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """What Accept-Encoding says (RFC 9110 12.5.3): a coding with `q=0` is refused."""
+    for part in accepted.lower().split(","):
+        coding, *parameters = (each.strip() for each in part.split(";"))
+        if coding in ("gzip", "x-gzip"):
+            return not any(re.fullmatch(r"q\s*=\s*0(\.0*)?", each) for each in parameters)
+    return False
 
 
 async def _apart(work: Callable[[], T]) -> T:
@@ -259,7 +293,3 @@ def _last_seen(request: Request, feed: Feed) -> int:
     if not re.fullmatch(r"[0-9]{1,18}", given) or int(given) > feed.last:
         raise HTTPException(400, f"Last-Event-ID {given[:40]!r} is not a row of this capture: read the snapshot again")
     return int(given)
-
-
-def _json(value: object) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")

@@ -26,7 +26,7 @@ from ...core.messages import say
 from ...core.start import regex
 from ...events.loss import Meter, Reason
 from ...view.page import Embedded
-from .api import PAST, SEEN, Api
+from .api import PAST, SEEN, Api, answered
 
 # -- assets --------------------------------------------------------------------------------------------------------
 # The built page -> its files as text; where it was not built, a page that says how to build it.
@@ -46,9 +46,9 @@ class Asset(Struct, frozen=True):
 
 
 @cache
-def compressed(text: str, /) -> bytes:
-    """A file of the page as gzip (RFC 1952), made once: a quarter of its size."""
-    return compress(text.encode(), mtime=0)
+def compressed(file: bytes, /) -> bytes:
+    """A file of the page as gzip, made once: a quarter of its size."""
+    return compress(file, mtime=0)
 
 
 class Bundle(Struct, frozen=True):
@@ -174,10 +174,7 @@ def application(api: Api, access: Access, meter: Meter) -> ASGIApp:
         asset = built.asset(request.url.path) if built is not None else None
         if asset is None:
             raise HTTPException(404, "the page has no such file")
-        vary = {"vary": "accept-encoding"}
-        if not _takes_gzip(request.headers.get("accept-encoding", "")):
-            return Response(asset.text, media_type=asset.type, headers=vary)
-        return Response(compressed(asset.text), media_type=asset.type, headers={**vary, "content-encoding": "gzip"})
+        return answered(asset.text.encode(), request, media_type=asset.type, pack=compressed)
 
     async def info(_: Request) -> Response:
         return _json(_INFO)
@@ -189,15 +186,6 @@ def application(api: Api, access: Access, meter: Meter) -> ASGIApp:
         *api.routes(),
     ]
     return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _answer, Exception: _answer}), access, meter)
-
-
-def _takes_gzip(accepted: str) -> bool:
-    """What Accept-Encoding says (RFC 9110 12.5.3): a coding with `q=0` is refused."""
-    for part in accepted.lower().split(","):
-        coding, *parameters = (each.strip() for each in part.split(";"))
-        if coding in ("gzip", "x-gzip"):
-            return not any(re.fullmatch(r"q\s*=\s*0(\.0*)?", each) for each in parameters)
-    return False
 
 
 def _json(value: object, status: int = 200) -> Response:

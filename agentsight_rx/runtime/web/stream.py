@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 
 import msgspec
 from sse_starlette import ServerSentEvent
@@ -15,10 +14,6 @@ from ...sinks.web import Feed
 from ...view.page import PageError
 from ...view.snapshot.schema import Completeness, value_of
 from .pictures import Pictures
-
-if TYPE_CHECKING:
-    pass
-
 
 _BEAT_S = 0.075  # how often a stream looks for rows: too short a wait to notice, and long enough for batches
 _FILES_S = 0.5  # how often it looks at files

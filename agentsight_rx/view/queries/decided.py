@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -13,9 +13,6 @@ from ...policy.rules.guard.file import built_in_rules
 from ...policy.rules.guard.values import Allow, Rules, fits_one, shortened
 from ...store.rows.kinds import AlertRow, reports_at
 from ...store.words import CUT
-
-if TYPE_CHECKING:
-    pass
 
 State: TypeAlias = Literal["stopped", "new", "seen", "allowed", "note", "part"]
 

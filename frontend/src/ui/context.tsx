@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { columnsOf, heightOf, KEYS, lifeOf, nameOf, ORIGINS, placed, TONES } from "../context";
+import { columnsOf, heightOf, KEYS, lifeOf, nameOf, ORIGINS, placed, ROW, TONES } from "../context";
 import { go, place } from "../address";
 import type { Clause, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum, ContextTurn } from "../shapes";
 import { askHere, head, here, running, select, small, version } from "../state";
@@ -162,9 +162,8 @@ function Anatomy({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
   }, []);
   const blocks = turn.blocks ?? [];
   const narrow = width < 520;
-  const row = narrow ? 24 : 21;
   const wide = narrow ? 34 : 84;
-  const height = heightOf(turn.tokens, blocks.length, over.window ?? 0, row);
+  const height = heightOf(turn.tokens, blocks.length, over.window ?? 0);
   const counted = turn.counted ?? true;
   const read = turn.read ?? 0;
   const total = Math.max(1, blocks.reduce((sum, each) => sum + each.tokens, 0));
@@ -178,7 +177,7 @@ function Anatomy({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
       </p>
       <div class="anat" ref={box} style={{ height: `${height}px` }}>
         <svg width={wide + 50} height={height} aria-hidden="true">
-          {placed(blocks, height, row).map(({ block, top, high, middle, label }, at) => {
+          {placed(blocks, height).map(({ block, top, high, middle, label }, at) => {
             const on = isOn(block.id ?? "", block.origins);
             const first = block.origins[0] ?? 0;
             return (
@@ -192,12 +191,12 @@ function Anatomy({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
           {counted && read ? <path class="cached" d={`M3 0V${Math.min(1, read / total) * height}`} /> : null}
         </svg>
         <ol class="lbs" style={{ left: `${wide + (narrow ? 32 : 50)}px` }}>
-          {placed(blocks, height, row).map(({ block, label }, at) => {
+          {placed(blocks, height).map(({ block, label }, at) => {
             const name = block.id ? <T text={block.what ?? ""} {...(block.code ? { code: true } : {})} /> : `${plural(block.count ?? 1, "small one")}, ${block.since === block.until ? `turn ${block.since ?? 0}` : `turns ${block.since ?? 0} to ${block.until ?? 0}`}`;
             const where = !block.id || block.fixed ? "" : block.again ? `put back ${block.again}` : `turn ${block.since ?? 0}`;
             const inside = <><span class="w">{name}{block.first_change ? ", new: the first change" : ""}</span><span class="faint">{where}</span><Tokens n={block.tokens} approx={block.approx} counted={counted} /></>;
             return (
-              <li key={at} class={isOn(block.id ?? "", block.origins) ? "on" : ""} style={{ top: `${label - 10}px` }}>
+              <li key={at} class={isOn(block.id ?? "", block.origins) ? "on" : ""} style={{ top: `${label - ROW / 2}px` }}>
                 {block.id ? <button aria-pressed={block.id === place.value.row} onClick={() => go({ row: block.id === place.value.row ? "" : block.id! })}>{inside}</button> : <button class="run" title="Show each (o)" onClick={() => (small.value = true)}>{inside}</button>}
               </li>
             );

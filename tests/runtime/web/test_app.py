@@ -44,6 +44,7 @@ class Served:
         self.feed.close()
         answer = self.http.get("/api/v1/live", headers={} if after is None else {"Last-Event-ID": str(after)})
         assert (200, "text/event-stream; charset=utf-8") == (answer.status_code, answer.headers["content-type"])
+        assert "content-encoding" not in answer.headers, "its events are sent at once, and a browser takes gzip"
         return [_message(block) for block in answer.text.split("\n\n") if block.strip()]
 
 
@@ -165,24 +166,14 @@ def test_the_policy_of_the_page_allows_its_own_script_alone(served: Served, monk
     assert ("a {}", 404) == (served.http.get("/assets/app.css").text, served.http.get("/assets/other.js").status_code)
 
 
-@pytest.mark.parametrize(
-    ("accepted", "coding"),
-    [
-        ("gzip, deflate, br", "gzip"),
-        ("br;q=1, X-GZip;q=0.5", "gzip"),
-        ("gzip;q=0", None),
-        ("br, gzip ; q = 0.000", None),
-        ("gzip;q=0.001", "gzip"),
-        ("br", None),
-        ("", None),
-    ],
-)
+@pytest.mark.parametrize(("accepted", "coding"), [("gzip, deflate, br", "gzip"), ("gzip;q=0", None)])
 def test_files_of_the_page_are_compressed_for_those_who_take_it(
     served: Served, monkeypatch: pytest.MonkeyPatch, accepted: str, coding: str | None
 ) -> None:
-    monkeypatch.setattr("agentsight_rx.runtime.web.app.bundle", lambda: Bundle("", "let a = 1;" * 100, "", rest="", whole=""))
+    script = "let a = 1;" * 200
+    monkeypatch.setattr("agentsight_rx.runtime.web.app.bundle", lambda: Bundle("", script, "", rest="", whole=""))
     answer = served.http.get("/assets/app.js", headers={"Accept-Encoding": accepted})
-    assert ("let a = 1;" * 100, coding) == (answer.text, answer.headers.get("content-encoding"))
+    assert (script, coding) == (answer.text, answer.headers.get("content-encoding"))
     assert "accept-encoding" == answer.headers["vary"]
     assert (int(answer.headers["content-length"]) < 100) == (coding is not None)
 
