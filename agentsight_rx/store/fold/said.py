@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from ...events import SessionEntry, ToolCall, milliseconds
 from ...events.tokens import Usage, counts_of
 from ...llm import ToolResult
 from ...llm.agents.said import MADE_UP, typed
-from ..rows.ids import said_id
+from ..rows.ids import is_unique, said_id
 from ..rows.kinds import AuditRow, CallRow, Row, RowGone, SessionRow
 from ..words import cut
 from .call_rows import TEXT_MOST, WRITTEN_MOST, ended_rows
@@ -65,7 +66,7 @@ class Said:
         self._before: Recent[tuple[str, str], _Before] = Recent(_THREADS_MOST)
         self._threads: Recent[tuple[str, str], None] = Recent(_THREADS_MOST)  # that have had an answer
         self._open: Recent[str, _Open] = Recent(_OPEN_MOST)
-        self._answers: Recent[str, str] = Recent(_ANSWERS_MOST)  # id -> the call that counts
+        self._answers: Recent[str, str] = Recent(_ANSWERS_MOST)  # agent, model and id -> the call that counts
 
     def read(self, entry: SessionEntry) -> list[Row]:
         self._sessions.widen()
@@ -133,9 +134,11 @@ class Said:
         return []
 
     def _answer(self, entry: SessionEntry) -> list[Row]:
-        id = said_id(entry.session, entry.id)
+        when = "" if is_unique(entry.id) else f" {entry.origin.wall_ns}"
+        id = said_id(entry.session, entry.id + when)
         made_up = entry.id.startswith(MADE_UP)  # such ids are not those of a model
-        for name in filter(None, (id if made_up else entry.id, entry.request_id)):
+        for given in filter(None, (id if made_up else entry.id, entry.request_id)):
+            name = _short(f"{entry.agent} {entry.model} {given}{when}")  # local servers give one id to several agents
             counted = self._answers.get(name)
             if counted is not None and (counted != id or id not in self._open):
                 self._before.pop((entry.session, entry.thread), None)
@@ -215,6 +218,10 @@ class Said:
         self._threads.update(dict.fromkeys(state.threads))
         self._open.update(state.open)
         self._answers.fill(state.answers)
+
+
+def _short(name: str) -> str:
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def _joined(before: _Before) -> str:

@@ -52,6 +52,14 @@ def said_id(session: str, id: str, /) -> str:
     return f"said-{session}-{id}"
 
 
+_COUNTED = regex(r"c(?:hat)?cmpl-\d{1,6}\Z")
+
+
+def is_unique(answer: str, /) -> bool:
+    """Whether no other answer has this id, as of providers. Ollama numbers its answers at random from chatcmpl-0 to -999."""
+    return _COUNTED.match(answer) is None
+
+
 # -- hosts ---------------------------------------------------------------------------------------------------------
 # Ids with the name of a host in them, so that rows of several hosts stand in one store.
 

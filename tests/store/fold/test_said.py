@@ -104,6 +104,20 @@ def test_a_session_that_goes_on_from_another_file_counts_its_old_answers_once() 
     assert 3 == len(of(CallRow, rows))
 
 
+def test_the_same_id_of_two_agents_or_of_a_server_that_numbers_its_answers_is_no_copy() -> None:
+    other = [msgspec.structs.replace(each, session="s2", agent="pi") for each in STORY]
+    assert [2, 2] == [session.calls for session in of(SessionRow, known([*STORY, *other]))]
+    local = [
+        entry(1, "answer", "chatcmpl-17", model="qwen", text="one"),
+        entry(2, "answer", "chatcmpl-17", model="qwen", text="two"),
+        entry(3, "answer", "chatcmpl-17", model="qwen", text="three", session="s2"),
+    ]
+    copied = [msgspec.structs.replace(each, session="s3") for each in local[:2]]
+    rows = known([*local, *copied])
+    assert ["one", "two", "three"] == [call.text for call in of(CallRow, rows)]
+    assert rows == known([*local, *copied, *local])
+
+
 def test_a_file_that_is_read_anew_says_the_same() -> None:
     assert known(STORY) == known([*STORY, *STORY])
 

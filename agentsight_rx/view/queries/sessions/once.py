@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from ....events.tokens import counts_of
 from ....store.rows.gaps import Agreement
+from ....store.rows.ids import is_unique
 from ....store.rows.kinds import SAID, SEEN, CallRow, SessionRow
 from ....store.rows.tables import CALLS, SESSIONS
 from ....store.state import LmdbStore, MemoryStore, Store
@@ -81,12 +82,12 @@ class Counted:
         return made
 
     def __contains__(self, row: CallRow) -> bool:
-        if row.response_id:
+        if row.response_id and is_unique(row.response_id):
             return row.response_id in self._ids
         return any(abs(row.start_timestamp_ms - each) <= APART_MS for each in self._times.get(_shape(row), ()))
 
     def add(self, row: CallRow) -> None:
-        if row.response_id:
+        if row.response_id and is_unique(row.response_id):
             self._ids.add(row.response_id)
         else:
             self._times.setdefault(_shape(row), []).append(row.start_timestamp_ms)

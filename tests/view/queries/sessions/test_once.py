@@ -104,3 +104,9 @@ def test_a_call_without_an_id_counts_once_over_recordings_and_as_often_as_one_ha
     assert ["a-1", "a-2", "a-again", "b-later", "b-other"] == sorted(row.id for _, row in once.calls())
     (one,) = once.sessions()
     assert one.row.calls == 4
+
+
+def test_calls_of_a_server_that_numbers_its_answers_are_the_same_only_at_the_same_time() -> None:
+    mine, other = (call("llm", number, id="chatcmpl-17", tokens=5) for number in (1, 4))
+    one, two = recorded(_summed(session(1), mine), mine), recorded(_summed(session(4), mine, other), mine, other)
+    assert _tokens(Once([Place(one), Place(two)])) == {"s": (2, 2 * mine.total_tokens)}
