@@ -10,7 +10,7 @@ import { DIGITS, hasAlerts, hasContext, type Head, type Tab, TABS } from "./shap
 import { ONE, shown } from "./only";
 import { listenToPrinting } from "./print";
 import { ServerSource, source } from "./source";
-import { begin, gone, head, indexOf, newestTurn, news, problem, rail, retry, running, select, step, waits } from "./state";
+import { begin, gone, head, indexOf, newestTurn, news, ofSubAgent, problem, rail, retry, running, select, step, waits } from "./state";
 import "./styles.css";
 import { Alerts, AllAlerts, Halted } from "./ui/alerts";
 import { Flag, Icon, Mark } from "./ui/bits";
@@ -106,7 +106,7 @@ function Pane(): JSX.Element {
 // An address may name a turn that is not there, on each tab.
 function NoTurn({ head }: { head: Head }): JSX.Element | null {
   const turn = place.value.turn;
-  if (!turn || indexOf(turn) >= 0) return null;
+  if (!turn || indexOf(turn) >= 0 || ofSubAgent()) return null;
   const newest = newestTurn(head);
   return (
     <p class="note calm" role="status">
@@ -190,6 +190,7 @@ function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
 function stepped(head: Head): string {
   const { only, turn } = place.value;
   const at = indexOf(turn);
+  if (ofSubAgent() && turn) return `its turn ${turn}`;
   if (!only) return at >= 0 ? `turn ${turn} of ${newestTurn(head)}` : plural(head.turns ?? 0, "turn");
   const here = shown.value.indexOf(at);
   return here < 0 ? `${count(shown.value.length)} of ${plural(head.turns ?? 0, "turn")}` : `${ONE[only]} ${here + 1} of ${shown.value.length}`;

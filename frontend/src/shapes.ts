@@ -111,7 +111,7 @@ export interface ProcessLine {
 }
 export interface FileLine {
   path: string; kind: string; count?: number; errors?: number; error?: string; target?: string; read?: number; written?: number;
-  last_ms?: number; by?: string; turn?: number; tool?: string; prompt?: string; asked?: number; made?: boolean; how?: string; plus?: number; minus?: number; edits?: number;
+  last_ms?: number; by?: string; turn?: number; tool?: string; prompt?: string; asked?: number; made?: boolean; how?: string; plus?: number; minus?: number; edits?: number; size?: number;
 }
 export interface FileChange { turn: number; tool: string; row: string; after: string; before?: string | null; marked?: boolean; cut?: boolean }
 export interface FileStory { path: string; changes?: FileChange[]; said?: string; content?: string | null }

@@ -437,6 +437,11 @@ export function indexOf(turn: number): number {
   return turn ? (head.value?.strip?.n.indexOf(turn) ?? -1) : -1;
 }
 
+// The context of a sub-agent is shown: a turn in the address is its own.
+export function ofSubAgent(): boolean {
+  return place.value.tab === "context" && place.value.of !== "";
+}
+
 export function follow(on: boolean): void {
   left = !on;
   following.value = on;

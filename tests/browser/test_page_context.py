@@ -187,7 +187,7 @@ def test_a_segment_an_origin_and_a_turn_are_chosen_and_let_go(browser: Browser, 
         page.has(
             "!document.querySelector('.org .sum').textContent.startsWith('Turn 1 ') && document.querySelector('.area .point')"
         )
-        page.page.get_by_label("Whose context").select_option("sub-1")
+        page.page.locator(".whose .chip").nth(1).click()
         page.has("location.search === '?of=sub-1'")
 
 

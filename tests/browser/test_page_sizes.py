@@ -363,6 +363,24 @@ def test_turns_have_one_series_of_numbers(browser: Browser, served: StoredPage) 
         page.see("79", within=".s-n.here")
 
 
+def test_a_sub_agent_has_a_chip_in_context_and_turns_of_its_own(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url, **view(1280)) as page:
+        go(page, 8, tab="context")
+        page.see("Context over 8 turns")
+        assert 0 == page.page.locator(".whose").count(), "nobody else worked"
+        go(page, 502, tab="context")
+        chips = page.page.locator(".whose .chip")
+        assert ("main 473", 6) == (chips.first.inner_text(), chips.count())
+        assert "8 others" == page.page.locator(".whose option").first.inner_text()
+        chips.nth(2).click()
+        page.see("Context over 2 turns")
+        page.has("document.querySelector('.whose [aria-pressed=true]').textContent.startsWith('explore')")
+        go(page, 502, f"{page.page.url[page.page.url.index('?') :]}&turn=2", "context")
+        page.see("its turn 2", within=".step-t")
+        assert 0 == page.page.locator(".s-ring").count(), "turn 2 of the main agent is another one"
+        assert 0 == page.page.locator(".ctx td a[href*='/conversation?turn=']").count()
+
+
 # -- a run that goes on --------------------------------------------------------------------------------------------------
 
 

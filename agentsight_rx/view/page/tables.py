@@ -150,13 +150,15 @@ def _changed(picture: Picture, line: FileLine, by: Writers | None, editors: list
         return line
     cause = by.newest.cause
     named = f"{cause.tool} {asked_for(cause.input)}" if cause is not None else by.newest.who
-    lines = None
+    lines, size = None, -1
     if editors and line.kind == "written" and not by.others and by.tools.keys() <= {tool.id for tool in editors}:
         lines = lines_of(editors, line.path, lambda tool: _input_of(picture, tool), made=line.made)
+        content = content_of(edit for tool in editors for edit in edits_of(_input_of(picture, tool), line.path))
+        size = by.newest.bytes if content is not None and len(content.encode()) == by.newest.bytes else -1
     plus, minus = lines or (-1, -1)
     turn, tool = _turn(cause)
     how = tool if cause is not None and cause.tool_id in {each.id for each in editors} else cut(" ".join(named.split()), _NAMED)
-    return replace(line, turn=turn, tool=tool, how=how, plus=plus, minus=minus, edits=len(editors))
+    return replace(line, turn=turn, tool=tool, how=how, plus=plus, minus=minus, edits=len(editors), size=size)
 
 
 def _input_of(picture: Picture, tool: ToolRow) -> str:

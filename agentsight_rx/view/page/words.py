@@ -40,7 +40,8 @@ class FileLine(Struct, frozen=True, omit_defaults=True):
     """
     `kind` as in FileUse. It was used last for `prompt`, of which this is the begin; `asked` is the turn of the prompt. Of a
     file that was changed `turn`, `tool` and `how` are of the last change, `plus` and `minus` the lines that came and went (-1:
-    not known), and `edits` counts the tools that say what they changed.
+    not known), and `edits` counts the tools that say what they changed. `size` is the file's behind it: tools say its whole
+    content, and the last write had as many bytes (-1: not known).
     """
 
     path: str
@@ -62,6 +63,7 @@ class FileLine(Struct, frozen=True, omit_defaults=True):
     plus: int = -1
     minus: int = -1
     edits: int = 0
+    size: int = -1
 
 
 class FileChange(Struct, frozen=True, omit_defaults=True):

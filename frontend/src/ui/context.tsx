@@ -4,13 +4,14 @@ import type { JSX } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { columnsOf, heightOf, KEYS, lifeOf, nameOf, ORIGINS, placed, ROW, TONES } from "../context";
 import { go, place } from "../address";
-import type { Clause, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum, ContextTurn } from "../shapes";
+import type { Clause, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum, ContextThread, ContextTurn } from "../shapes";
 import { askHere, head, here, running, select, small, version } from "../state";
 import { amount, clock, count, money, percent, plural } from "../words";
 import { Go, Mark, Note, T, Turn, useAsked } from "./bits";
 import { Area } from "./context_area";
 
 const LIFE = 88; // px
+const THREADS = 6; // that have a chip
 
 export function Context(): JSX.Element {
   const { of, turn, row, origin, recording, session } = place.value;
@@ -47,6 +48,7 @@ function Request({ over, turn, chosen }: { over: ContextOverTime; turn: ContextT
     <div class="ctx">
       <h2 class="say"><Said clauses={turn.sentence} />{running.value && turn.turn === over.n.at(-1) ? <span class="faint"> so far</span> : null}</h2>
       <Counted over={over} turn={turn} />
+      <Whose over={over} />
       <div class="cols">
         <div>
           {few ? null : (
@@ -54,7 +56,6 @@ function Request({ over, turn, chosen }: { over: ContextOverTime; turn: ContextT
               <div class="hh">
                 <h3 class="h">Context over {plural(over.n.length, "turn")}</h3>
                 <span class="soft">by origin</span>
-                {(over.threads ?? []).length > 1 ? <Whose over={over} /> : null}
               </div>
               <Area columns={columns} over={over} turn={turn} />
               <p class="cap">
@@ -105,11 +106,28 @@ function Counted({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
   );
 }
 
-function Whose({ over }: { over: ContextOverTime }): JSX.Element {
+// A chip a thread: the main agent and each sub-agent, which its task names; many are in a list behind the first ones.
+function Whose({ over }: { over: ContextOverTime }): JSX.Element | null {
+  const all = over.threads ?? [];
+  if (all.length < 2) return null;
+  const { of } = place.value;
+  const named = (each: ContextThread): string => {
+    const task = head.value?.lanes?.find((lane) => lane.id === each.id)?.task;
+    return task ? `${each.name}: ${task}` : each.name;
+  };
+  const shown = all.length > THREADS + 1 ? all.filter((each, at) => at < THREADS || each.id === of) : all;
+  const rest = all.filter((each) => !shown.includes(each));
+  const choose = (id: string): void => go({ of: id, turn: 0, row: "" });
   return (
-    <select class="end" aria-label="Whose context" value={place.value.of} onChange={(event) => go({ of: event.currentTarget.value, turn: 0, row: "" })}>
-      {(over.threads ?? []).map((each) => <option key={each.id} value={each.id}>{each.name}, {plural(each.turns, "turn")}</option>)}
-    </select>
+    <p class="chips whose" role="group" aria-label="Whose context">
+      {shown.map((each) => <button key={each.id} class="chip" aria-pressed={of === each.id} onClick={() => choose(each.id)}><T text={named(each)} /> <b class="num">{count(each.turns)}</b></button>)}
+      {rest.length ? (
+        <select aria-label="Other sub-agents" value="" onChange={(event) => event.currentTarget.value && choose(event.currentTarget.value)}>
+          <option value="">{plural(rest.length, "other")}</option>
+          {rest.map((each) => <option key={each.id} value={each.id}>{named(each)}, {plural(each.turns, "turn")}</option>)}
+        </select>
+      ) : null}
+    </p>
   );
 }
 
@@ -265,7 +283,7 @@ function Carried({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
             {(turn.rows ?? []).map((each) => (
               <tr key={each.id} class={each.id === place.value.row ? "sel" : ""} onClick={(event) => (event.target as Element).closest("a, button") || go({ row: each.id === place.value.row ? "" : each.id })}>
                 <td>{each.target?.tab ? <Go to={{ tab: each.target.tab, ...(each.target.turn ? { turn: each.target.turn } : {}) }}><T text={each.what} {...(each.code ? { code: true } : {})} /></Go> : <T text={each.what} {...(each.code ? { code: true } : {})} />}</td>
-                <td class="soft opt"><T text={each.whose} /></td><td class="n"><Turn n={each.since} /></td><td class="n" data-s="tokens">{each.dropped ? <span class="faint">dropped behind {each.dropped}</span> : <Tokens n={each.tokens} approx={each.approx} counted={counted} />}</td>
+                <td class="soft opt"><T text={each.whose} /></td><td class="n">{place.value.of ? count(each.since) : <Turn n={each.since} />}</td><td class="n" data-s="tokens">{each.dropped ? <span class="faint">dropped behind {each.dropped}</span> : <Tokens n={each.tokens} approx={each.approx} counted={counted} />}</td>
                 <td class="n">{each.dropped ? null : percent(each.tokens / Math.max(1, turn.tokens))}</td>
                 <td><svg class="life" width={LIFE} height="12" role="img" aria-label={`in ${plural(each.requests, "request")}`}><path class="all" d={`M0 6.500h${LIFE}`} /><path d={lifeOf(each.lives ?? [], first, last, LIFE)} /></svg></td>
                 <td class="n" data-s="requests">{count(each.requests)}</td>

@@ -111,7 +111,7 @@ function Changes({ rows, folder, byTurn }: { rows: FileLine[]; folder: string; b
   return (
     <div class="scroll">
       <table class="changes">
-        <thead><tr><th scope="col"><span class="sr">change</span></th><th scope="col">file</th><th class="n sz" scope="col">written</th><th class="n ln" scope="col">lines</th><th class="n" scope="col">turn</th><th class="who" scope="col">by</th><th scope="col"><span class="sr">complete</span></th></tr></thead>
+        <thead><tr><th scope="col"><span class="sr">change</span></th><th scope="col">file</th><th class="n sz" scope="col">size</th><th class="n ln" scope="col">lines</th><th class="n" scope="col">turn</th><th class="who" scope="col">by</th><th scope="col"><span class="sr">complete</span></th></tr></thead>
         <tbody>{lines}</tbody>
       </table>
     </div>
@@ -129,7 +129,7 @@ function File({ row, name, depth, folder }: { row: FileLine; name: string; depth
       <td style={{ paddingLeft: `${8 + depth * 16}px` }}>
         <button class="plain" aria-expanded={place.value.row === row.path} title={row.path} onClick={open}>{row.kind === "removed" ? <s><T code text={name} /></s> : <T code text={name} />}{row.target ? <> → <T code text={within(row.target, folder)} /></> : null}</button><Copy text={row.path} what="the path" />
       </td>
-      <td class="n sz">{row.kind === "removed" ? <span class="soft">removed</span> : <Bytes n={row.written} />}</td>
+      <td class="n sz">{row.kind === "removed" ? <span class="soft">removed</span> : (row.size ?? -1) >= 0 ? <Bytes n={row.size} /> : <span class="soft" title="So many bytes were written to it. Its size behind the last write is not known."><Bytes n={row.written} /> written</span>}</td>
       <td class="n ln">{known ? <>+{count(row.plus!)} −{count(row.minus!)}</> : <span class="soft" title="what was there before is not recorded">?</span>}</td>
       <td class="n"><Turn n={row.turn} /></td>
       <td class="soft who"><T text={row.how ?? row.by ?? ""} />{row.prompt ? <Go to={{ turn: row.asked ?? 0, tab: "conversation" }} class="for" title="The prompt for which it was done"><T text={row.prompt} /></Go> : null}</td>

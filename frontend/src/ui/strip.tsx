@@ -7,7 +7,7 @@ import { type Bar, fallsOf, type Flagged, flagsOf, foldOf, HEIGHT, numbersOf, ty
 import { place } from "../address";
 import { shown } from "../only";
 import { type AlertColumns, FAILED, MISSING, STATES, type Strip, SUB_AGENT, type SubLane } from "../shapes";
-import { following, head, indexOf, running, select } from "../state";
+import { following, head, indexOf, ofSubAgent, running, select } from "../state";
 import { amount, plural } from "../words";
 import { Flag } from "./bits";
 import { SubLanes } from "./sublanes";
@@ -29,7 +29,7 @@ export function Turns({ strip, window }: { strip: Strip; window: number }): JSX.
   const pointed = useSignal<Bar | null>(null);
   const fold = useRef(1);
   const total = strip.n.length;
-  const selected = indexOf(place.value.turn);
+  const selected = ofSubAgent() ? -1 : indexOf(place.value.turn);
   useLayoutEffect(() => {
     setWidth(Math.floor(box.current?.clientWidth ?? 0));
     const seen = new ResizeObserver(() => setWidth(Math.floor(box.current?.clientWidth ?? 0)));

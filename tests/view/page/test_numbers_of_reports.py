@@ -371,6 +371,7 @@ def files(said: Said) -> Any:
             "asked": row["causes"][-1]["prompt_turn"] if row["causes"] else 0,
             "plus": ANY,  # of the inputs of tools, which no report counts
             "minus": ANY,
+            "size": ANY,
             "edits": ANY,
         }
         for row in said.files
@@ -510,7 +511,10 @@ def context(said: Said) -> Any:
         "prompts": ANY,
         "window": said.context["window"] if said.context else 0,
         "fullest": max(over, key=lambda each: each["total"])["turn"] if over else 0,
-        "threads": ANY,
+        "threads": [
+            {"id": "", "turns": len(over)},
+            *({"id": key, "turns": len(thread(said, key))} for key in agents_of(said)),
+        ],
         "calls": len(over),
         "findings": ANY,
     }

@@ -251,6 +251,27 @@ def test_files_come_with_writes_first_and_the_turn_that_wrote_them() -> None:
     assert (4, 9) == (turns["invoice.py"], turns["test_rounding.py"])
 
 
+@pytest.mark.parametrize(
+    ("content", "also", "size"),
+    [
+        ("é\n" * 613 + "x", "", 1840),  # bytes, as the story writes them, in UTF-8
+        ("line\n" * 367 + "four", "", None),  # the tool says it, and another number of bytes was written
+        ("line\n" * 368, "sed", None),  # another program wrote it too
+    ],
+)
+def test_the_size_of_a_file_is_known_where_its_content_and_its_last_write_agree(
+    content: str, also: str, size: int | None
+) -> None:
+    path, story = "/home/ada/code/parcel/new.txt", Story()
+    story.ask(ms=100, prompt="Write it", tools=[("Write", {"file_path": path, "content": content})])
+    story.wait(6).files(12345, "claude", wrote=[path])
+    story.ask(ms=100, results=[("toolu_001", "ok", False)], says="Done.")
+    if also:
+        story.ran(also, "-i", "s/a/b/", path, ms=10, wrote=[path])
+    (row,) = here("files", Picture(stored(story.events), Prices(today=TODAY)))["rows"]
+    assert (size, "written") == (row.get("size"), row["kind"])
+
+
 def test_rows_are_filtered_by_words() -> None:
     table = here("files", PARCEL, q="INVOICE")
     assert (1, 1) == (table["total"], len(table["rows"]))

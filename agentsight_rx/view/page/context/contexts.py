@@ -51,7 +51,7 @@ def contexts_of(picture: Picture, session: str, /, *, of: str = "") -> ContextOv
         prompts=tuple(turn.turn for turn in turns if turn.call.is_prompted),
         window=agent.window or 0,
         fullest=max(turns, key=lambda turn: turn.total).turn,
-        threads=tuple(ContextThread(each.agent_id or "", each.name, len(each.turns)) for each in agents),
+        threads=tuple(ContextThread(each.agent_id or "", each.name, len({one.turn for one in each.turns})) for each in agents),
         counted=any(turn.usage is not None for turn in turns),
         calls=len(turns),
         model=turns[-1].call.model or "",
@@ -154,11 +154,12 @@ def _finding(found: Avoidable) -> ContextFinding:
         "lost": "The cache was lost",
         "twice": "The same content more than once",
     }
+    said = avoidable_said(found)
     command = f"claude mcp remove {found.what[0]}" if found.kind == "uncalled" else ""
     origins = {"unmentioned": 4, "uncalled": 1, "twice": 4}
     return ContextFinding(
         titles[found.kind],
-        avoidable_said(found),
+        f"{said[:1].upper()}{said[1:]}",
         what_to_do(found),
         usd=found.usd,
         tokens=found.tokens,
@@ -198,6 +199,8 @@ def _target(agent: AgentContext, segment: Segment) -> Clause | None:
     match segment.origin:
         case "tools":
             return Clause(segment.name, "mcp") if segment.name != BUILT_IN else None
+        case _ if agent.agent_id is not None:  # the turns of a sub-agent are not those of the conversation
+            return None
         case "prompt":
             return Clause(segment.name, "conversation", segment.since)
         case "file" | "command" | "result" | "answer" | "reasoning":

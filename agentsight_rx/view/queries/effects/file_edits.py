@@ -9,13 +9,14 @@ from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ....core.start import regex
 from ....store.rows.kinds import AuditRow, ToolRow
 from ....store.rows.tool_words import is_edit
 from ..calls.lookup import Cause
 from .causes import Causes
-from .file_fates import names_in
+from .file_fates import names_in, number_of
 from .file_lines import changed
 
 _PATHS = ("file_path", "path", "notebook_path", "filename", "absolute_path")
@@ -45,11 +46,12 @@ class Edit(Struct, frozen=True):
 
 
 class Writer(Struct, frozen=True):
-    """Who changed a file last: a tool, or a process without one."""
+    """Who changed a file last: a tool, or a process without one. `bytes`: what its newest write wrote, 0: that is not known."""
 
     cause: Cause | None
     who: str
     at_ms: int
+    bytes: int = 0
 
 
 class Writers(Struct):
@@ -65,10 +67,11 @@ def writers_of(rows: Iterable[AuditRow], causes: Causes, /) -> dict[str, Writers
     found: dict[str, Writers] = {}
     for row in filter(changed, rows):
         cause = causes.of(row)
-        writer = Writer(cause, f"{row.comm or '?'} {row.pid or ''}".strip(), row.timestamp_ms)
+        writer = Writer(cause, f"{row.comm or '?'} {row.pid or ''}".strip(), row.timestamp_ms, number_of(row, "written_bytes"))
+        before = max((found[path].newest.bytes for path in names_in(row) if path in found), default=0)
         for path in names_in(row):
             known = found.setdefault(path, Writers(writer, {}))
-            known.newest = writer
+            known.newest = replace(writer, bytes=writer.bytes or (before if row.action in ("open", "rename") else 0))
             if cause is None:
                 known.others = True
             else:

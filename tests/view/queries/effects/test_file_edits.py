@@ -88,3 +88,16 @@ def test_the_newest_change_is_by_its_tool_and_another_process_is_noted() -> None
     assert (["/w/a", "/w/b"], [True, False]) == (list(found), [each.others for each in found.values()])
     newest = found["/w/b"].newest
     assert (3, 2) == (newest.cause.turn if newest.cause else 0, newest.at_ms)
+
+
+def test_the_bytes_of_the_newest_write_go_with_the_file_to_its_new_name() -> None:
+    def did(at: int, action: str, path: str, **more: Any) -> AuditRow:
+        details = {name: value for name, value in more.items() if name.endswith("_bytes")}
+        return AuditRow(f"{at}", at, "file", 7, "x", action=action, target=path, details=details | more)
+
+    rows = [
+        did(1, "close", "/w/b", written_bytes=7),
+        did(2, "close", "/w/a", written_bytes=12),
+        did(3, "rename", "/w/a", target="/w/b"),
+    ]
+    assert 12 == writers_of(rows, causes(*BASE))["/w/b"].newest.bytes
