@@ -210,7 +210,7 @@ def check(
     Judge recordings by rules, for a build: exits with 1 where one is broken.
 
     The rules are judged anew, whether a recording was made with a guard or not. Each recording is judged by itself: what a day
-    cost is not summed up over several. A session that was recorded and imported is judged by the recording.
+    cost is not summed up over several. A session in two of them has each alert once, and a recording counts before a file.
     """
     one_of("--fail-on", fail_on, (*LEVELS, _NEVER))
     chosen = one_of("--format", "json" if form.as_json else format, FORMATS)

@@ -80,7 +80,7 @@ class Needs:
     def __init__(self, rules: Rules) -> None:
         judge = judge_of(rules)
         self._kinds = {rule.name: judge.kinds_of(rule) for rule in rules.rules if rule.do != "off"}
-        by_asking = {rule.name for rule in rules.rules if DANGER in rule.when and judge.kinds_of(rule) <= _ASKED}
+        by_asking = {rule.name for rule in rules.rules if DANGER in rule.when and self._kinds.get(rule.name, _ALL) <= _ASKED}
         self.unsaid = tuple(name for name in self.among(_UNSAID) if name not in by_asking)  # not in an agent's own file
 
     def among(self, kinds: Kinds) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ from ..flags.destinations import Otel
 from ..flags.group import Only
 from ..values import one_of
 from .shown.ask import Ask
-from .shown.every import every
+from .shown.every import Every, every
 
 _SPANS = "otlp"
 _DEADLINE_S = 60.0  # for which the end waits for a collector
@@ -49,6 +49,7 @@ class _Wanted(NamedTuple):
 
     audit_limit: int
     table: str
+    every: Every | None = None  # all stores, where all are meant
 
 
 class _Format(NamedTuple):
@@ -106,14 +107,17 @@ def export(
     _refuse_parts(ask, chosen, how)
     if how.binary and output == "-" and sys.stdout.isatty():
         raise UsageError(f"a {chosen} file is not text; give -o FILE")
-    pieces = how.write(ask, _Wanted(audit_limit, table))
+    found = every(ask) if ask.flags.show_all else None
+    for line in found.unread if found is not None else ():
+        say(line)
+    pieces = how.write(ask, _Wanted(audit_limit, table, found))
     count = 0
     with _opened(output, force=force) as file:
         for piece in pieces:
             file.write(piece)
             count += 1
     if output != "-":
-        _say_done(ask, plural(count, how.counted) if how.counted else f"the {chosen}", output)
+        _say_done(ask, plural(count, how.counted) if how.counted else f"the {chosen}", output, found)
 
 
 def _export_spans(ask: Ask, output: str, spans: OtelOptions, *, force: bool) -> None:
@@ -130,10 +134,9 @@ def _export_spans(ask: Ask, output: str, spans: OtelOptions, *, force: bool) -> 
         _say_done(ask, done, output)
 
 
-def _say_done(ask: Ask, done: str, output: str) -> None:
-    is_one = not ask.flags.show_all
-    said = f"; it is {FILE_SAYS}" if is_one and ask.is_said else ""
-    say(f"exported {done} of {ask.path if is_one else every(ask).where} to {output}{said}")
+def _say_done(ask: Ask, done: str, output: str, found: Every | None = None) -> None:
+    said = f"; it is {FILE_SAYS}" if found is None and ask.is_said else ""
+    say(f"exported {done} of {ask.path if found is None else found.where} to {output}{said}")
 
 
 def _spans_of(ledger: Ledger) -> str:
@@ -193,12 +196,9 @@ def _perfetto(ask: Ask, _: _Wanted) -> Iterator[bytes]:
 
 def _csv(ask: Ask, wanted: _Wanted) -> Iterator[bytes]:
     table = CSV_TABLES[CSV_TABLES.index(wanted.table)]
-    if not ask.flags.show_all:
-        return csv_lines(ask.store, ask.selection, ask.prices, table=table)
-    found = every(ask)
-    for line in found.unread:
-        say(line)
-    return csv_of_all(found.once, ask.prices, table=table)
+    if wanted.every is not None:
+        return csv_of_all(wanted.every.once, ask.prices, table=table)
+    return csv_lines(ask.store, ask.selection, ask.prices, table=table)
 
 
 def _parquet(ask: Ask, wanted: _Wanted) -> Iterator[bytes]:

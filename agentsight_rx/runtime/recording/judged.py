@@ -11,8 +11,8 @@ from ...events import Event, HostsKnown, Origin, Witness
 from ...policy.rules.guard.values import Rules
 from ...store.fold.guard.talk import Priced
 from ...store.log.reading import read_events_of_now
-from ...store.rows.kinds import SAID, SEEN
-from ...store.rows.tables import ALERTS, RUNS
+from ...store.rows.kinds import SEEN
+from ...store.rows.tables import ALERTS, RUNS, is_said
 from ...store.state import LmdbStore, Store
 from ...view import AlertRow, Fold, Row, RowGone
 from ...view.queries import Selection
@@ -41,14 +41,14 @@ def judged_once(stores: Sequence[LmdbStore], rules: Rules, /, *, priced: Priced 
     The alerts of all stores, oldest first, each store judged by itself. What one session did in several of them is one alert:
     that of a recording before that of the agent's own file.
     """
-    said = [store for store in stores if any(run.seen_by == SAID for _, run in store.scan(RUNS))]
+    said = [store for store in stores if is_said(run for _, run in store.scan(RUNS))]
     seen = [store for store in stores if store not in said]
     once = Once([Place(store) for store in (*seen, *said[1:])], Place(said[0]) if said else None)
-    found = dict[tuple[str, str | None, str], AlertRow]()
+    found = dict[tuple[str, str, str], AlertRow]()
     for store in (*seen, *said):
         for row in judged(store, rules, priced=priced):
             session = once.rows.get(row.session_id or "")
-            where = session.id if session else row.session_id if row.session_id else row.id
+            where = session.id if session else row.session_id or row.id
             found.setdefault((row.rule, where, row.target), row)
     return sorted(found.values(), key=lambda row: row.timestamp_ms)
 

@@ -6,6 +6,7 @@ Longer than 300 lines because a new kind of row is one line in the table of all 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from ...events.loss import Entry
 from ..state import Key, Table
 from .gap_counts import LossTime, SessionGaps
 from .kinds import (
+    SAID,
     SEEN,
     AlertRow,
     AuditRow,
@@ -87,6 +89,11 @@ class Recording(Struct, frozen=True):
     def until_ms(self) -> int:
         """When it captured last."""
         return self.started_ms + round(1000 * self.seconds)
+
+
+def is_said(runs: Iterable[Recording], /) -> bool:
+    """Whether some of a store is the word of agents' own files."""
+    return any(run.seen_by == SAID for run in runs)
 
 
 class StageCount(Struct, frozen=True, array_like=True):

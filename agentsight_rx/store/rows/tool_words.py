@@ -51,23 +51,6 @@ def asked_for(text: str, /) -> str:
     return str(main) if main else ", ".join(f"{name} {_short(each)}" for name, each in members.items())
 
 
-_FOLDERS = ("workdir", "cwd", "working_directory", "dir_path")  # where a command runs
-
-
-def command_of(tool: ToolRow, /) -> tuple[str, str]:
-    """What a tool is to run in a shell, and in which folder; "": it runs nothing, or it is not known."""
-    if tool.tool_name.lower() not in _SHELLS:
-        return "", ""
-    try:
-        value: object = msgspec.json.decode(tool.input) if tool.input else None
-    except (msgspec.DecodeError, RecursionError):
-        return "", ""
-    members: Mapping[str, object] = cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
-    given = next((each for name in ("command", "cmd") if (each := members.get(name))), "")
-    text = shlex.join(map(str, cast("list[object]", given))) if isinstance(given, list) else str(given)
-    return text, next((each for name in _FOLDERS if isinstance(each := members.get(name), str)), "")
-
-
 # What names an agent in the input of the tool that starts it, and else its task, in the order of preference
 _NAMES = (
     "subagent_type", "agent_type", "agent_name", "agent", "role", "name", "description", "title", "task", "prompt", "message",
@@ -112,6 +95,21 @@ _ABOUT = frozenset(
 )  # fmt: skip
 _COMMANDS = ("command", "cmd", "script")
 _PLACES = ("cwd", "workdir", "working_directory", "directory", "dir", "dir_path")
+
+
+def command_of(tool: ToolRow, /) -> tuple[str, str]:
+    """What a tool is to run in a shell, and in which folder; "": it runs nothing, or it is not known."""
+    if tool.tool_name.lower() not in _SHELLS:
+        return "", ""
+    try:
+        value: object = msgspec.json.decode(tool.input) if tool.input else None
+    except (msgspec.DecodeError, RecursionError):
+        return "", ""
+    members: Mapping[str, object] = cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+    given = next((each for name in _COMMANDS if (each := members.get(name))), "")
+    text = shlex.join(map(str, cast("list[object]", given))) if isinstance(given, list) else str(given)
+    places = map(members.get, _PLACES)
+    return text, next((each for each in places if isinstance(each, str)), "")
 
 
 def executed(text: str, /) -> str:

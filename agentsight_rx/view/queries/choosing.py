@@ -10,8 +10,7 @@ from msgspec import Struct
 
 from ...core.errors import UsageError
 from ...core.messages import program
-from ...store.rows.kinds import SAID
-from ...store.rows.tables import RUNS
+from ...store.rows.tables import RUNS, is_said
 from ...store.state import Store
 from .reading import newest_session, read_totals, sessions_named
 from .selection import Selection
@@ -135,5 +134,5 @@ def read_held(store: Store, /) -> Held:
         sessions=totals.sessions,
         models=tuple(totals.models),
         title=newest.title if newest else "",
-        is_said=any(run.seen_by == SAID for run in runs),
+        is_said=is_said(runs),
     )

@@ -30,7 +30,7 @@ from ...store.rows.kinds import (
     TokenRow,
     ToolRow,
 )
-from ...store.rows.tables import HEADS, LOSSES, RUNS, SEGMENTS
+from ...store.rows.tables import HEADS, LOSSES, RUNS, SEGMENTS, is_said
 from ...store.rows.tally import Tally
 from ...store.state import Store, pages
 from .kept import Kept, Room
@@ -68,7 +68,7 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
     ended_ms = max((run.until_ms for run in runs), default=0)
     unended = tuple(run for run in runs if not run.ended and run.seen_by != SAID)
     found = completeness(entries, replace(gaps_of(view.tally, entries, ended_ms=ended_ms), unended=unended))
-    if any(run.seen_by == SAID for run in runs):  # an agent's own file cannot prove it
+    if is_said(runs):  # an agent's own file cannot prove it
         found = replace(found, complete=False)
     return view.snapshot(found, now_ms=now_ms, audit_limit=audit_limit)
 

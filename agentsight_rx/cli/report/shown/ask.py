@@ -32,8 +32,7 @@ from ....core.messages import program
 from ....llm.prices import Prices
 from ....runtime.recording.price_file import load_prices
 from ....store.reasons import FILE_SAYS
-from ....store.rows.kinds import SAID
-from ....store.rows.tables import RUNS
+from ....store.rows.tables import RUNS, is_said
 from ....store.state import LmdbStore, Store, is_being_written
 from ....store.state import compact as compacted
 from ....store.words import count, data_size
@@ -196,7 +195,7 @@ class Ask:
     @cached_property
     def is_said(self) -> bool:
         """The store is the word of agents' own files alone."""
-        return any(run.seen_by == SAID for _, run in self.store.scan(RUNS))
+        return is_said(run for _, run in self.store.scan(RUNS))
 
     @cached_property
     def prices(self) -> Prices:

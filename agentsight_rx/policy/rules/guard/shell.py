@@ -38,22 +38,8 @@ _INTERPRETER = regex(r"(?:python[\d.]*|node|perl|ruby)\Z")
 _RUNS_TEXT = regex(r"-[a-z]*c\Z")
 _RUNS_WHAT_IS_SAID = regex(r"""(?:\S+\s+)?(?:-\S+\s+)*["']?(?:<\(|\$\(|`)\s*(?:curl|wget)\b""")
 _STARTS_ANOTHER = frozenset(
-    [
-        "sudo",
-        "doas",
-        "env",
-        "nohup",
-        "time",
-        "command",
-        "exec",
-        "builtin",
-        "nice",
-        "ionice",
-        "setsid",
-        "timeout",
-        "xargs",
-        "stdbuf",
-    ]
+    {"sudo", "doas", "env", "nohup", "time", "command", "exec", "builtin", "nice", "ionice"}
+    | {"setsid", "timeout", "xargs", "stdbuf"}
 )
 _WITH_VALUE = frozenset({"-u", "-g", "-n", "-C", "-s", "-k", "-I", "-P", "-L", "-d"})  # options whose next word is no program
 _DURATION = regex(r"\d+(?:\.\d+)?[smhd]?\Z")
@@ -136,14 +122,13 @@ class _Reader:
         text = next((after for word, after in pairwise(argv[1:]) if _RUNS_TEXT.match(word)), "") if is_shell else ""
         text = " ".join(argv[1:]) if name == "eval" else text
         self._is_shell |= is_shell and not text
-        yield Command(argv, self._cwd, self._runs_download(name, words, at))
+        yield Command(argv, self._cwd, self._run_download(name, words, at, is_shell=is_shell))
         if name in ("curl", "wget") and self._download < 0:
             self._download = self._from
         if self._deep and text:
             yield from commands_in(text, self._cwd, deep=self._deep - 1)
 
-    def _runs_download(self, name: str, words: Sequence[str | None], at: int) -> str:
-        is_shell = SHELL.match(name) is not None
+    def _run_download(self, name: str, words: Sequence[str | None], at: int, *, is_shell: bool) -> str:
         is_run = is_shell or (_INTERPRETER.match(name) is not None and {*words[1:]} <= {"-"})
         if self._download >= 0 and is_run:
             return self._text[self._download : at].strip()
