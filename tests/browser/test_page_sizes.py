@@ -131,14 +131,18 @@ def test_a_session_of_502_turns_opens_with_at_most_120_kb(browser: Browser, serv
     with opened(browser, served.url, **view(1280)) as page:
         go(page, 502)
         sizes: dict[str, int] = {}
-        network = page.page.context.new_cdp_session(page.page)
+        network: Any = page.page.context.new_cdp_session(page.page)
         network.send("Network.enable")
         names: dict[str, str] = {}
-        network.on("Network.requestWillBeSent", lambda event: names.update({event["requestId"]: event["request"]["url"]}))
-        network.on(
-            "Network.loadingFinished",
-            lambda event: sizes.update({names.get(event["requestId"], "?"): int(event["encodedDataLength"])}),
-        )
+
+        def named(event: Any) -> None:
+            names[event["requestId"]] = event["request"]["url"]
+
+        def sized(event: Any) -> None:
+            sizes[names.get(event["requestId"], "?")] = int(event["encodedDataLength"])
+
+        network.on("Network.requestWillBeSent", named)
+        network.on("Network.loadingFinished", sized)
         page.page.reload()
         page.page.locator("#turn-24").wait_for()
         settle(page)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 from urllib.request import Request, urlopen
@@ -44,10 +44,11 @@ def session_views(served: StoredPage, recording: str, session: str) -> Iterator[
     """The name and the address of each tab and each overlay of a session."""
     place = f"/s/{quote(recording, safe='')}/{quote(session, safe='')}"
     head = asked(served, f"r/{quote(recording, safe='')}/session/{quote(session, safe='')}")
-    counts = head.get("counts", {})
+    counts: dict[str, int] = head.get("counts", {})
     yield from ((tab, f"{place}/{tab}") for tab in TABS)
     yield from ((tab, f"{place}/{tab}") for tab in ("context", "alerts") if counts.get(tab))
-    calls = (head.get("strip") or {}).get("call", ())
+    strip: dict[str, Any] = head.get("strip") or {}
+    calls: Sequence[str] = strip.get("call", ())
     if calls:
         middle = quote(calls[len(calls) // 2], safe="")
         overlays = {"call": f"call={middle}", "raw": f"raw={middle}", "diff": f"diff=..{middle}", "turn": "turn=2"}

@@ -32,7 +32,7 @@ def page(_: Scene, *, rate: float, seconds: float) -> Iterator[Figure]:
     rows = output(long_session(calls))
     at, stands, places, heaps = 0, None, list[Any](), list[tuple[float, float]]()
     with chromium() as browser, running(browser) as run:
-        devtools = run.page.context.new_cdp_session(run.page)
+        devtools: Any = run.page.context.new_cdp_session(run.page)
         begun = time.monotonic()
         looked = 0.0
         while at < len(rows):

@@ -94,6 +94,10 @@ def test_session_files_are_imported_where_the_whole_machine_is_recorded(
     assert is_read == (Users(past=given).pasts(Choice(), None, whole=whole, folder=tmp_path) is not None)
 
 
+def _people(_: Path) -> list[Reader]:
+    return [Reader(61001, 61001, "/home/x")]
+
+
 @pytest.mark.parametrize(
     ("users", "others"), [(Users(), True), (Users(users=False), False), (Users(users=False, past=True), True)]
 )
@@ -102,7 +106,7 @@ def test_whoever_gives_other_users_nothing_imports_their_own_alone(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(module, "_hindrance", str)
-    monkeypatch.setattr("agentsight_rx.runtime.service.users.past.people", lambda _: [Reader(61001, 61001, "/home/x")])
+    monkeypatch.setattr("agentsight_rx.runtime.service.users.past.people", _people)
     asked = users.pasts(Choice(), None, whole=True, folder=tmp_path)
     assert asked is not None
     assert others == (61001 in vars(asked)["_users"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 import pytest
@@ -128,8 +128,8 @@ class Said:
         return found[0] if found else None
 
     def left(self) -> float | None:
-        last = next((call for call in reversed(self.main) if call["total_tokens"]), None)
-        window = self.context and self.context["window"]
+        last: Any = next((call for call in reversed(self.main) if call["total_tokens"]), None)
+        window: Any = self.context["window"] if self.context else None
         return round(1 - asked_tokens(last) / window, 6) if last and window else None
 
 
@@ -229,7 +229,7 @@ def cost_of(calls: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def agreement(health: Mapping[str, Any]) -> dict[str, Any]:
-    found = health["agreement"] or {}
+    found: Mapping[str, Any] = health["agreement"] or {}
     return {name: found.get(name) for name in ("compared", "found")}
 
 
@@ -380,7 +380,7 @@ def files(said: Said) -> Any:
 
 
 def network(said: Said) -> Any:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for row in said.ask("network"):
         if row["kind"] == "unread":
             name = f"{row['comm']} {row['pid']}"
@@ -665,25 +665,33 @@ def differences(page: Any, said: Any, place: str) -> Iterator[str]:
             yield f"{place}: {page} on the page, nothing ({said!r}) in the report"
         elif round(page - said, _DIGITS):
             yield f"{place}: {page} on the page, {said} in the report"
-    elif isinstance(page, dict):
+    elif is_object(page):
         for name, each in page.items():
             if has_numbers(each):
-                if isinstance(said, Mapping) and name in said:
+                if is_object(said) and name in said:
                     yield from differences(each, said[name], f"{place}.{name}")
                 else:
                     yield from differences(each, None, f"{place}.{name}")
-        if isinstance(said, Mapping):
+        if is_object(said):
             for name, each in said.items():
                 if name not in page and isinstance(each, int | float) and not isinstance(each, bool) and each:
                     yield f"{place}.{name}: nothing on the page, {each} in the report"
-    elif isinstance(page, list):
+    elif is_list(page):
         yield from _of_lists(page, said, place)
 
 
+def is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
+
+
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
 def has_numbers(value: Any) -> bool:
-    if isinstance(value, dict):
+    if is_object(value):
         return any(map(has_numbers, value.values()))
-    if isinstance(value, list):
+    if is_list(value):
         return any(map(has_numbers, value))
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -693,13 +701,13 @@ def _of_lists(page: list[Any], said: Any, place: str) -> Iterator[str]:
         for each in page:
             yield from differences(each, said.like if isinstance(said, Each) else said, place)
         return
-    if not isinstance(said, list):
+    if not is_list(said):
         if has_numbers(page):
             yield f"{place}: {len(page)} on the page, none in the report"
         return
-    key = next((key for key in KEYS if page and isinstance(page[0], dict) and key in page[0] and said and key in said[0]), "")
+    key = next((key for key in KEYS if page and is_object(page[0]) and key in page[0] and said and key in said[0]), "")
     if key:
-        known = {each[key]: each for each in said}
+        known: dict[Any, Any] = {each[key]: each for each in said}
         for each in page:
             if each[key] not in known:
                 yield f"{place}: {each[key]} is in no row of the report"
@@ -803,20 +811,20 @@ def compared(page: Any, said: Any, place: str) -> set[str]:
     """The places of numbers that are not left out."""
     if any(place == each or place.startswith(f"{each}.") for each in NOT_IN_REPORTS) or isinstance(said, AnyNumber):
         return set()
-    if isinstance(page, dict):
+    if is_object(page):
         return {
             found
             for name, each in page.items()
-            for found in compared(each, said.get(name) if isinstance(said, Mapping) else None, f"{place}.{name}")
+            for found in compared(each, said.get(name) if is_object(said) else None, f"{place}.{name}")
         }
-    if isinstance(page, list):
-        like = said.like if isinstance(said, Each) else said[0] if isinstance(said, list) and said else said
+    if is_list(page):
+        like: Any = said.like if isinstance(said, Each) else said[0] if is_list(said) and said else said
         return compared(page[0], like, place) if page else set()
     return {place} if has_numbers(page) else set()
 
 
 def one_more(page: Any, names: list[str]) -> Any:
-    if isinstance(page, list):
+    if is_list(page):
         return [one_more(page[0], names), *page[1:]]
     if not names:
         return page + 987_654_321

@@ -53,7 +53,7 @@ class Left(IntEnum):
     SILENT = -14  # by SIGALRM
 
 
-_WHY = {
+WHY = {
     Left.BROKEN: "its process does not start: is the program installed where this user may read it?",
     Left.UNWANTED: "the user removed it by `import --forget`; their next `import` begins it anew",
     Left.BUSY: "another import writes it",
@@ -213,7 +213,7 @@ class Pasts:
         user.left = Left(status) if status in {*Left} else Left.BROKEN
         user.process, user.follows, user.asked_s = None, False, 0.0
         user.due_s = now_s + _NEXT_S.get(user.left, _AGAIN_S)
-        self._say(user, "" if user.left in _CALM else _WHY[user.left])
+        self._say(user, "" if user.left in _CALM else WHY[user.left])
 
     def _say(self, user: _User, why: str) -> None:
         if why != user.said:

@@ -27,10 +27,10 @@ class Machine:
         self.places: list[int] = []
         self.processes: list[subprocess.Popen[bytes]] = []
         self.known = known
-        keeps = Keeps(self._place, lambda reader: Path(f"/there/{reader.uid}") if self.known else None, retention, no_uids=(7,))
+        keeps = Keeps(self.place, lambda reader: Path(f"/there/{reader.uid}") if self.known else None, retention, no_uids=(7,))
         self.pasts = Pasts(self._start, keeps, [Reader(uid, uid, f"/home/{uid}") for uid in uids], lambda: self.now_s)
 
-    def _place(self, reader: Reader) -> Path:
+    def place(self, reader: Reader) -> Path:
         self.places.append(reader.uid)
         return Path(f"/made/{reader.uid}")
 
@@ -124,8 +124,12 @@ def test_a_place_is_made_for_users_with_session_files_alone(machines: list[Machi
     assert "past of 1 user kept up" == machine.pasts.said
 
 
+def _homeless(uid: int) -> Reader:
+    return Reader(uid, uid)
+
+
 def test_users_that_are_left_out_or_have_no_home_are_not_read(machines: list[Machine], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "user_reader", lambda uid: Reader(uid, uid))
+    monkeypatch.setattr(module, "user_reader", _homeless)
     machines.append(machine := Machine(7))
     machine.goes_on(30, 7, 8)
     assert [] == machine.tasks
@@ -139,7 +143,7 @@ def test_nothing_begins_in_a_pause(machines: list[Machine]) -> None:
     assert 1 == len(machine.tasks)
 
 
-@pytest.mark.parametrize("left", [each for each in Left if each in module._WHY])
+@pytest.mark.parametrize("left", [each for each in Left if each in module.WHY])
 def test_why_a_past_is_not_kept_up_is_said_once(
     left: Left, machines: list[Machine], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,7 +151,7 @@ def test_why_a_past_is_not_kept_up_is_said_once(
     machine.ends[2001] = left
     machine.goes_on(25 * 3600, step_s=30)
     said = capsys.readouterr().err.splitlines()
-    assert [f"agentsight-rx: past of user 2001 is not kept up: {module._WHY[left]}"] == said
+    assert [f"agentsight-rx: past of user 2001 is not kept up: {module.WHY[left]}"] == said
     assert len(machine.tasks) > 1, "it is tried again"
     assert "past of 0 users kept up, of 1 not" == machine.pasts.said
     machine.ends[2001] = Left.KEPT
@@ -166,7 +170,7 @@ def test_a_number_that_no_one_gave_it_is_a_process_that_did_not_start(
 
 def test_what_cannot_be_started_hurts_no_other_user(machines: list[Machine], capsys: pytest.CaptureFixture[str]) -> None:
     machines.append(machine := Machine(2001, 2002, 2003))
-    start, place = vars(machine.pasts)["_start"], machine._place
+    start, place = vars(machine.pasts)["_start"], machine.place
 
     def starts(reader: Reader, task: Task) -> subprocess.Popen[bytes]:
         if reader.uid == 2001:
