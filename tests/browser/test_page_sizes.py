@@ -440,6 +440,8 @@ def test_the_strip_of_a_run_waits_to_fold_while_one_points_at_it(browser: Browse
         run.write(output(begin_of(events, 90)))
         run.shown.has("location.pathname.includes('/long/')")
         run.see("a full bar is", within=".strip")
+        run.page.locator(".thread .turn").first.wait_for()
+        run.shown.has(f"scrollY > 0 && {AT_THE_END}")  # there is something to scroll away from
         run.page.mouse.move(200, 850)
         run.page.mouse.wheel(0, -100_000)  # so it is followed no longer, and nothing moves
         run.see("Follow", within=".follow")
