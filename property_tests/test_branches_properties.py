@@ -322,3 +322,16 @@ def test_a_replay_gives_what_the_live_run_gave(plan: Plan, events: list[Event], 
     heard = live.end()
     for size in (1, 7, 300):
         assert pushed(plan, live.recorded, size) == heard
+
+
+def test_what_a_graph_emits_before_the_first_event_waits_as_long_in_a_replay() -> None:
+    plan = Plan("our merge(source, source > start)", _with("our merge", _leaf("source"), _on("start", _leaf("source"))))
+    live = Run(plan, live=True)
+    late = Event(Origin(START_MS * MS, 0), "a0")
+    with live.engine:
+        live.engine.start(START_MS * MS)
+        live.engine.idle((START_MS + 300) * MS)
+        live.engine.push(live.hub, [late])
+    heard = live.end()
+    assert [word for _, word in heard] == ["s0", "a0", "a0", "|"]
+    assert pushed(plan, live.recorded, 1) == heard

@@ -42,3 +42,8 @@ def test_each_time_is_marked_once() -> None:
 def test_the_time_behind_the_last_event_is_marked_at_the_end() -> None:
     assert [fork(1), tick(8)] == marked(fork(1), 4, 8)
     assert [fork(9)] == marked(fork(9), 4, 8)
+
+
+def test_ticks_before_the_first_event_say_where_a_replay_begins() -> None:
+    assert [tick(7), fork(9), fork(10)] == marked(8, 9, fork(9), fork(10))
+    assert [tick(7), tick(9), fork(2)] == marked(8, 9, fork(2))
