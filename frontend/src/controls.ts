@@ -6,6 +6,9 @@ import { go, place } from "./address";
 export interface Time { zoom: (by: number) => void; all: () => void; play: () => void }
 export const timeline: { current: Time | null } = { current: null };
 
+// The request that Context shows: of a thread with turns of its own, which may be a sub-agent's.
+export const request: { current: null | { call: string; move(by: number): void } } = { current: null };
+
 // All sessions.
 export const list: { current: null | { move(by: number): void; pick(): void; compare(): boolean; open(): void; escape(): boolean } } = { current: null };
 export const folded = signal(false); // the year

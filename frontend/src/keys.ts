@@ -1,11 +1,11 @@
 // What a key does. Keys never act while a text field has the focus, nor with Ctrl, Alt or Meta, but for search.
 
 import { close, go, isLeaving, onceBack, ONLY, open, openView, place } from "./address";
-import { folded, list, search, swap, timeline as control } from "./controls";
+import { folded, list, request, search, swap, timeline as control } from "./controls";
 import { DIGITS, hasAlerts, hasContext } from "./shapes";
 import { shown } from "./only";
 import { printAll } from "./print";
-import { cards, follow, following, hasMachine, head, indexOf, rail, small, step, stepTrouble, switchTheme } from "./state";
+import { cards, follow, following, hasMachine, head, indexOf, ofSubAgent, rail, small, step, stepTrouble, switchTheme } from "./state";
 import { control as alerts } from "./ui/alerts";
 import { beside, closeRaw } from "./ui/raw";
 import { control as turns } from "./ui/strip";
@@ -83,10 +83,9 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
       go({ keys: true }, true);
       return true;
     case "j":
-      step(1, shown.value);
-      return true;
     case "k":
-      step(-1, shown.value);
+      if (request.current) request.current.move(key === "j" ? 1 : -1);
+      else step(key === "j" ? 1 : -1, shown.value);
       return true;
     case "p":
       return toPrompt();
@@ -102,10 +101,9 @@ function act(key: string, target: EventTarget | null, save: () => void): boolean
       go({ only: ONLY[(ONLY.indexOf(at.only) + 1) % ONLY.length]!, tab: "conversation", turn: 0, row: "" });
       return true;
     case "n":
-      stepTrouble(1);
-      return true;
     case "N":
-      stepTrouble(-1);
+      if (ofSubAgent()) return false;
+      stepTrouble(key === "n" ? 1 : -1);
       return true;
     case "]":
     case "[":
@@ -173,6 +171,7 @@ function onAlert(key: string): boolean {
 
 // The prompt that the selected turn works on.
 function toPrompt(): boolean {
+  if (ofSubAgent()) return false;
   const card = cards.value.get(indexOf(place.value.turn));
   if (!card?.asked) return false;
   go({ turn: card.asked.turn, row: "", tab: "conversation" }, true);
@@ -186,22 +185,24 @@ function other(by: number): void {
   if (next) open(next.recording, next.id, { tab: place.value.tab });
 }
 
-function overlay(key: string): boolean {
+// The call of the selected turn, else of the newest one.
+function selectedCall(): string {
   const strip = head.value?.strip;
   const at = indexOf(place.value.turn);
-  const call = strip?.call[at < 0 ? (strip.call.length - 1) : at];
+  return request.current?.call ?? strip?.call[at < 0 ? strip.call.length - 1 : at] ?? "";
+}
+
+function overlay(key: string): boolean {
+  const call = selectedCall();
   if (!call) return false;
   go(key === "d" ? { diff: `..${call}` } : { call }, true);
   return true;
 }
 
-// The exchange of the selected turn, else of the newest one, as it was sent.
+// The exchange as it was sent.
 function toRaw(): boolean {
-  const at = place.value;
-  const strip = head.value?.strip;
-  const here = indexOf(at.turn);
-  const call = strip?.call[here < 0 ? strip.call.length - 1 : here];
-  if (at.raw) closeRaw();
+  const call = selectedCall();
+  if (place.value.raw) closeRaw();
   else if (call) go({ raw: call }, true);
   return Boolean(call);
 }

@@ -158,22 +158,20 @@ def _sentence(value: Mapping[str, object]) -> str:
     return harmless(" ".join(f"{value.get('sentence')}{times} ({value.get('rule')}, {value.get('name')})".split()))
 
 
-def by_command(
-    words: Sequence[str], *, deadline_s: float, owner: tuple[int, int] | None = None, env: Mapping[str, str] | None = None
-) -> Deliver:
+def by_command(words: Sequence[str], *, deadline_s: float, owner: tuple[int, int] | None = None) -> Deliver:
     """
     Run a command with the alert as JSON on its standard input, as the invoking user, in a process group of its own, which is
     ended at the deadline with all that it started.
     """
 
     def deliver(value: Mapping[str, object]) -> None:
-        _run(words, _json(value), deadline_s=deadline_s, owner=owner, env=env)
+        _run(words, _json(value), deadline_s=deadline_s, owner=owner)
 
     return deliver
 
 
 def _run(
-    words: Sequence[str], data: bytes, *, deadline_s: float, owner: tuple[int, int] | None, env: Mapping[str, str] | None
+    words: Sequence[str], data: bytes, *, deadline_s: float, owner: tuple[int, int] | None, env: Mapping[str, str] | None = None
 ) -> None:
     other = owner if owner is not None and os.geteuid() == 0 and owner[0] != 0 else None
     try:

@@ -17,7 +17,6 @@ from ..tls.records import CHUNK, CLOSE, GONE, HANDSHAKE, OPENED, RECORD, SEALED,
 from .ptrace import Registers
 from .space import Space
 
-RETURNING = frozenset({"SSL_read", "SSL_write", "SSL_read_ex", "SSL_write_ex", "SSL_write_ex2", "SSL_do_handshake"})
 _AEAD = frozenset({"seal", "open", "seal_scatter", "open_gather"})
 UNREAD = frozenset({"ring_candidate", "ring_encrypt", "ring_decrypt"})  # the layouts of rustls with ring are not read here
 _READS = frozenset({"SSL_read", "SSL_read_ex", "NSS_read", "go_read"})

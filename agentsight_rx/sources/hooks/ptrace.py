@@ -126,8 +126,8 @@ def interrupt(tid: int) -> None:
     _ptrace(_INTERRUPT, tid, 0, 0)
 
 
-def detach(tid: int, number: int = 0) -> None:
-    _ptrace(_DETACH, tid, 0, number)
+def detach(tid: int) -> None:
+    _ptrace(_DETACH, tid, 0, 0)
 
 
 def event_message(tid: int) -> int:

@@ -159,17 +159,17 @@ def known_offsets(fields: Iterable[str], btf: Btf | None = None) -> dict[str, in
         return {field: types.offset(field) for field in fields}
 
 
-def known_functions(names: Iterable[str], btf: Btf | None = None) -> list[int | None]:
+def known_functions(names: Iterable[str]) -> list[int | None]:
     """The numbers of their types. Raises Unavailable where nothing is known of the kernel's types."""
     with _ONE_READER:
-        types = btf or _running()
+        types = _running()
         return [types.function(name) for name in names]
 
 
-def has_any(names: Iterable[str], btf: Btf | None = None) -> bool:
+def has_any(names: Iterable[str]) -> bool:
     """Whether the kernel has one of these functions and variables. Raises Unavailable where nothing is known of its types."""
     with _ONE_READER:
-        types = btf or _running()
+        types = _running()
         return any(types.has(name) for name in names)
 
 
@@ -186,6 +186,6 @@ def offsets(fields: Iterable[str], btf: Btf | None = None) -> list[int]:
     return [offset for offset in found.values() if offset is not None]
 
 
-def defines(fields: Sequence[str], btf: Btf | None = None) -> list[str]:
+def defines(fields: Sequence[str]) -> list[str]:
     """Compiler flags `-DO_task_struct_pid=1264` for each "struct.field". Raises Unavailable as `offsets` does."""
-    return [f"-DO_{field.replace('.', '_')}={offset}" for field, offset in zip(fields, offsets(fields, btf), strict=True)]
+    return [f"-DO_{field.replace('.', '_')}={offset}" for field, offset in zip(fields, offsets(fields), strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -116,9 +116,8 @@ def spooled(recorded: Recorded) -> Stream[Event]:
 
 
 class _SpoolReader:
-    def __init__(self, recorded: Recorded, say: Callable[[str], None] = say) -> None:
+    def __init__(self, recorded: Recorded) -> None:
         self._recorded = recorded
-        self._say = say
         self._batches: Iterator[list[Event]] = iter(())
 
     def open(self) -> None:
@@ -142,7 +141,7 @@ class _SpoolReader:
             try:
                 segment = read_segment(content, self._recorded.key, sequence_of(path.name))
             except SegmentBroken as error:
-                self._say(f"{path} is skipped: {error}")
+                say(f"{path} is skipped: {error}")
                 yield [track.skipped(sequence_of(path.name) or 0, size=len(content), why=str(error))]
                 continue
             if gap := track.gap(segment.header):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -43,9 +43,8 @@ def replay(options: ReplayOptions) -> Stream[Event]:
 
 
 class _ReplayReader:
-    def __init__(self, options: ReplayOptions, say: Callable[[str], None] = say) -> None:
+    def __init__(self, options: ReplayOptions) -> None:
         self._paths = options.paths
-        self._say = say
         self._batches: Iterator[list[Event]] = iter(())
         self._opened: list[BinaryIO | LmdbStore] = []
         self._skipped = 0
@@ -141,14 +140,14 @@ class _ReplayReader:
     def _report(self, note: str) -> None:
         self._skipped += 1
         if self._skipped <= 10:
-            self._say(f"not an event, skipped: {note}")
+            say(f"not an event, skipped: {note}")
 
     def lost(self) -> Sequence[Event]:
         return ()
 
     def close(self) -> Sequence[Event]:
         if self._skipped > 10:
-            self._say(f"{self._skipped - 10} more lines were skipped")
+            say(f"{self._skipped - 10} more lines were skipped")
         for file in self._opened:
             file.close()
         self._opened = []

@@ -1,9 +1,10 @@
 // What fills the context of a request, what it costs, and why: the sentence, the chart, the request as it was sent, the tables.
 
 import type { JSX } from "preact";
-import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { columnsOf, heightOf, KEYS, lifeOf, nameOf, ORIGINS, placed, ROW, TONES } from "../context";
 import { go, place } from "../address";
+import { request } from "../controls";
 import type { Clause, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum, ContextThread, ContextTurn } from "../shapes";
 import { askHere, head, here, running, select, small, version } from "../state";
 import { amount, clock, count, money, percent, plural } from "../words";
@@ -44,6 +45,15 @@ function Empty(): JSX.Element {
 function Request({ over, turn, chosen }: { over: ContextOverTime; turn: ContextTurn; chosen: boolean }): JSX.Element {
   const columns = useMemo(() => columnsOf(over), [over]);
   const few = over.n.length < 2;
+  const beside = place.value.of ? [] : (head.value?.strip?.n ?? []).filter((each) => !over.n.includes(each));
+  useEffect(() => {
+    const move = (by: number): void => {
+      const next = over.n[over.n.indexOf(turn.turn) + by];
+      if (next) select(next);
+    };
+    request.current = { call: turn.call, move };
+    return () => void (request.current = null);
+  }, [over, turn]);
   return (
     <div class="ctx">
       <h2 class="say"><Said clauses={turn.sentence} />{running.value && turn.turn === over.n.at(-1) ? <span class="faint"> so far</span> : null}</h2>
@@ -61,6 +71,7 @@ function Request({ over, turn, chosen }: { over: ContextOverTime; turn: ContextT
               <p class="cap">
                 <span><i class="sw g0" />sent with every request</span><span><i class="sw g1" />brought in by tools</span><span><i class="sw g2" />said</span>
                 {(over.prompts ?? []).length ? <span><i class="tick-p" />your prompts</span> : null}
+                {beside.length ? <span>{plural(beside.length, "more turn")}, beside the conversation: {beside.length > 1 ? "each has" : "it has"} a context of its own</span> : null}
               </p>
             </>
           )}

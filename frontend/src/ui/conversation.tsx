@@ -108,7 +108,7 @@ function Single({ at }: { at: number }): JSX.Element {
   const [near, setNear] = useState(false);
   const card = cards.value.get(at);
   useEffect(() => {
-    const seen = new IntersectionObserver(([entry]) => entry?.isIntersecting && setNear(true), { rootMargin: "1200px 0px" });
+    const seen = new IntersectionObserver(([entry]) => entry?.isIntersecting && setNear(true), { rootMargin: `${AROUND_PX}px 0px` });
     if (box.current) seen.observe(box.current);
     return () => seen.disconnect();
   }, []);
@@ -203,7 +203,7 @@ function Page({ page, total }: { page: number; total: number }): JSX.Element {
   const size = Math.min(PAGE, total - page * PAGE);
   const known = cards.value.has(page * PAGE);
   useEffect(() => {
-    const seen = new IntersectionObserver(([entry]) => setNear(entry?.isIntersecting ?? false), { rootMargin: "1200px 0px" });
+    const seen = new IntersectionObserver(([entry]) => setNear(entry?.isIntersecting ?? false), { rootMargin: `${AROUND_PX}px 0px` });
     if (box.current) seen.observe(box.current);
     return () => seen.disconnect();
   }, []);
@@ -236,7 +236,7 @@ function Unloaded({ first, last }: { first: number; last: number }): JSX.Element
   return <p class="faint pad">loading turns {named} …</p>;
 }
 
-const AROUND_PX = 1300; // of the view: turns that are loaded, as `Page` does, and a bit
+const AROUND_PX = 1200; // of the view: turns that are shown
 
 // The turn of the address goes to the top, and is held there until the turns around it have their height, or until one scrolls,
 // presses or clicks. A turn of a sub-agent is within its fold, which is open then.
@@ -247,12 +247,20 @@ function useScrollTo(index: number): void {
   useEffect(() => {
     if (!turn || index < 0 || done.current === turn) return;
     let frame = 0;
-    const put = (): void => {
+    const scroll = (): void => {
       const row = place.value.row ? document.getElementById(`row-${place.value.row}`) : null;
       const found = row ?? document.getElementById(`turn-${turn}`) ?? document.querySelectorAll(".thread > .page")[Math.floor(index / PAGE)];
       found?.scrollIntoView({ block: "start" });
+    };
+    const put = (): void => {
+      scroll();
       cancelAnimationFrame(frame);
-      frame = requestAnimationFrame(() => (frame = requestAnimationFrame(() => there && !isLoading() && end())));
+      frame = requestAnimationFrame(() => (frame = requestAnimationFrame(settle)));
+    };
+    const settle = (): void => {
+      if (!there || !areShown()) return;
+      scroll(); // what was shown in this frame has its height, of which the observer has not heard
+      end();
     };
     const sized = new ResizeObserver(put);
     const stop = (): void => {
@@ -275,10 +283,11 @@ function useScrollTo(index: number): void {
 const ACTS = ["wheel", "touchstart", "pointerdown", "keydown"];
 const SCROLLS = new Set(["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End", " "]);
 
-function isLoading(): boolean {
-  return [...document.querySelectorAll(".thread > .page:has(> .faint)")].some((page) => {
+// Turns that were loaded before have no words in their place, until they come near.
+function areShown(): boolean {
+  return [...document.querySelectorAll(".thread > .page:not(:has(> ol, > .soft))")].every((page) => {
     const { top, bottom } = page.getBoundingClientRect();
-    return bottom > -AROUND_PX && top < innerHeight + AROUND_PX;
+    return bottom <= -AROUND_PX || top >= innerHeight + AROUND_PX;
   });
 }
 

@@ -75,9 +75,9 @@ class Body:
             if name in ("call", "jmp") and operands.startswith("0x")
         }
 
-    def next_call(self, index: int, *, most: int = 24) -> int | None:
+    def next_call(self, index: int) -> int | None:
         """The index of the first call from here on, along jumps."""
-        for _ in range(most):
+        for _ in range(24):
             if index >= len(self.instructions):
                 return None
             _, _, name, operands = self.instructions[index]

@@ -243,17 +243,17 @@ class Scan:
         """Its machine code."""
         return Code(self.image, self.check)
 
-    def text_at(self, place: int, longest: int = 512) -> tuple[int, str]:
+    def text_at(self, place: int) -> tuple[int, str]:
         """
         The address and the text of the printable characters around a place. A linker may have put the text behind another
         one without a zero between them, so that code refers to any place in it.
         """
-        begin = max(place - longest, max((load.address for load in self.image.loads if load.address <= place), default=place))
+        begin = max(place - _TEXT, max((load.address for load in self.image.loads if load.address <= place), default=place))
         before = self.image.at(begin, place - begin)
         start = len(before)
         while start and 32 <= before[start - 1] < 127:
             start -= 1
-        after = self.image.at(place, longest).partition(b"\0")[0]
+        after = self.image.at(place, _TEXT).partition(b"\0")[0]
         return begin + start, (before[start:] + after).decode("ascii", errors="replace")
 
 
@@ -261,10 +261,11 @@ def _cut(load: Segment, size: int) -> Segment:
     return Segment(load.address, load.offset, size=min(load.size, size), flags=load.flags)
 
 
+_TEXT = 512  # bytes before and behind a place that may be of one text
 _ENDBR64 = b"\xf3\x0f\x1e\xfa"
 
 
-def hook(image: Image, shape: str, address: int, *, returns: tuple[int, ...] = ()) -> Hook | None:
+def hook(image: Image, shape: str, address: int) -> Hook | None:
     """
     The hook for the function at an address. A push or a nop behind endbr64 is probed instead of it, since the kernel emulates
     these (see placement.py): the arguments are still in place.
@@ -276,7 +277,7 @@ def hook(image: Image, shape: str, address: int, *, returns: tuple[int, ...] = (
     if first[:4] == _ENDBR64 and _is_push_or_nop(first[4:6]):
         offset += 4
         first = first[4:]
-    return Hook(shape, offset, returns=returns, stepped=not is_emulated(first))
+    return Hook(shape, offset, stepped=not is_emulated(first))
 
 
 def _is_push_or_nop(code: bytes) -> bool:
