@@ -113,4 +113,8 @@ def lost_words(entry: Entry, /) -> str:
         return f"{plural(entry.count, 'process', 'processes')} left running"
     if entry.reason is Reason.OTHER_ABI:
         return f"{plural(entry.count, '32-bit program')}: files, connections and pipes not seen"
-    return f"{entry.count:,} lost at {entry.stage} ({reason_said(entry.reason.value)})"
+    why = reason_said(entry.reason.value)
+    source = entry.stage.partition("#")[0]  # the second one of a kind has its number behind it
+    if source in SOURCES:
+        return f"{plural(entry.count, 'record')} of {SOURCES[source]} lost ({why})"
+    return f"{entry.count:,} lost at {entry.stage} ({why})"

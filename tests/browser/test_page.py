@@ -580,7 +580,7 @@ def test_a_loss_is_shown_at_once(browser: Browser) -> None:
         run.write([ProcessRow("process-7", 7, 1, start_timestamp_ms=1, comm="agent", command="agent", argv=("agent",))])
         run.see("One thing is missing.")
         run.page.locator("#tab-health").click()
-        run.see("3 lost at tls (kernel lost), 4.1 kB")
+        run.see("3 records of TLS lost (kernel lost), 4.1 kB")
 
 
 def test_hostile_text_is_shown_as_text(browser: Browser) -> None:

@@ -170,7 +170,7 @@ def test_a_page_that_can_keep_nothing_says_why(browser: Browser, tmp_path: Path)
     with serving(lambda: [path], deciding=deciding) as served, opened(browser, served.url) as page:
         page.see("2 alerts are new.", within="h1")
         alerts_of(page)
-        page.see(f'"Seen" cannot be kept: {tmp_path}/file is not a directory.')
+        page.see(f"Alerts cannot be marked as seen here: {tmp_path}/file is not a directory.")
         page.page.locator("#alert-2 .acts").wait_for()
         assert 0 == page.page.get_by_role("button", name="Seen").count()
 

@@ -156,7 +156,7 @@ def test_what_is_read_on_the_first_screen_of_each_view_is_what_reports_say(
 
 
 NUMBERS: dict[int, str | re.Pattern[str]] = {
-    0: re.compile("Nothing is missing|From the agent's own file"),
+    0: re.compile("Nothing is missing|No loss was noted|From the agent's own file"),
     1: "One thing is missing.",
     2: "Two things are missing.",
     3: "Three things are missing.",

@@ -236,7 +236,7 @@ def test_losses_and_programs_that_could_not_be_read_are_gaps_of_the_rules_that_n
         events=[spot],
     )
     found = {what: rules for (_, what), rules in gaps(path).items()}
-    by_file = next(rules for what, rules in found.items() if "lost at files" in what)
+    by_file = next(rules for what, rules in found.items() if "of files lost" in what)
     assert ["reads-secret", "searched-secret", "writes-outside", "secret-left"] == by_file
     assert 11 in map(len, found.values())  # what a full queue dropped may be anything
     assert any(what.startswith("could not be read: codex ") and "secret-in-prompt" in each for what, each in found.items())

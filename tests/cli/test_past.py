@@ -206,7 +206,7 @@ def test_the_texts_of_a_call_are_whole(home: Path, capsys: pytest.CaptureFixture
         changed = diff_of(picture, "said-long-msg_1", "said-long-msg_2")
     finally:
         store.close()
-    assert body.missing.startswith("the agent's own file has not the request")
+    assert body.missing.startswith("the agent's own file does not contain the request")
     sizes = [each.total for said in body.messages for each in said.parts]
     assert (body.parameters, body.fresh, sizes) == ({}, 1, [len(prompt), 2, len(result)])
     assert ([each.total for each in body.answer], told.text) == ([len("Done. " * 400)], result)

@@ -30,7 +30,7 @@ def test_an_exchange_that_is_not_whole_says_why(reason: str, said: tuple[str, st
         (Reason.UNFOLLOWED, "2 processes not looked into, or not to the end"),
         (Reason.LEFT_RUNNING, "2 processes left running"),
         (Reason.OTHER_ABI, "2 32-bit programs: files, connections and pipes not seen"),
-        (Reason.KERNEL_LOST, "2 lost at tls (kernel lost)"),
+        (Reason.KERNEL_LOST, "2 records of TLS lost (kernel lost)"),
     ],
 )
 def test_the_lost_thing_is_named(reason: Reason, said: str) -> None:

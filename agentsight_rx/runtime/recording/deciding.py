@@ -52,7 +52,7 @@ class Deciding:
             str(self._place or ""),
             halted=is_halted,
             running=_is_running,
-            refusal=self._seen.refusal if self._seen is not None else "this page keeps nothing",
+            refusal=self._seen.refusal if self._seen is not None else "this page stores nothing",
             wrong=self._wrong,
             allowed=self._allowed,
         )
@@ -60,7 +60,7 @@ class Deciding:
     def mark(self, rows: Iterable[AlertRow], /, *, seen: bool) -> None:
         """A person has seen these alerts, or takes that back. Raises UnwritableError."""
         if self._seen is None:
-            raise UnwritableError("this page keeps nothing")
+            raise UnwritableError("this page stores nothing")
         at_ms = milliseconds(time.time_ns())
         self._seen.add(Seen(row.id, row.count if seen else 0, at_ms) for row in rows)
 

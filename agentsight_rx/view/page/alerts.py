@@ -151,7 +151,9 @@ def signals_of_alerts(waiting: Waiting, /) -> Iterator[Signal]:
         more = f", {row.count:,} times" if row.count > 1 else ""
         yield Signal(row.rule, f"{cut(row.sentence, _SAID)}{more}.", turns=(row.turn,) if row.turn else (), alert=row.number)
     if len(waiting) > _SIGNALS_MOST:
-        yield Signal(f"{plural(len(waiting) - _SIGNALS_MOST, 'more alert')}", "They wait, too.", tab="alerts")
+        yield Signal(
+            f"{plural(len(waiting) - _SIGNALS_MOST, 'more alert')}", "They wait for you as well: see Alerts.", tab="alerts"
+        )
 
 
 # -- one of them whole ---------------------------------------------------------------------------------------------------

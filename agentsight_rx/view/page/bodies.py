@@ -97,7 +97,7 @@ class DiffBody(Struct, frozen=True, omit_defaults=True):
 
 
 _NOT_KEPT = "The messages of this call are not in the recording: only its row is."
-_NOT_SAID = "the agent's own file has not the request: its system prompt, tools and parameters are not known"
+_NOT_SAID = "the agent's own file does not contain the request, so its system prompt, tools and parameters are not known"
 
 
 def call_named(picture: Picture, id: str, /) -> CallRow:

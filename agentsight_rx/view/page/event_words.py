@@ -88,7 +88,7 @@ def _line(event: Event) -> tuple[str, bool]:
             said = event.reply.text or ", ".join(call.name for call in event.reply.tool_calls)
             return (
                 f"{event.status or ''} stream of {event.host or event.dialect}, "
-                f"{event.chunks} pieces: {said[:_BODY]}{_part(event)}",
+                f"{plural(event.chunks, 'piece')}: {said[:_BODY]}{_part(event)}",
                 event.status >= 400,
             )
         case WebSocketMessage():
@@ -96,7 +96,7 @@ def _line(event: Event) -> tuple[str, bool]:
         case ProcessExec():
             return shlex.join(event.argv) or event.filename, False
         case ProcessFork():
-            return f"fork by {event.ppid}", False
+            return f"forked by {event.ppid}", False
         case ProcessExit():
             return f"killed by {signal_name(event.signal)}" if event.signal else f"exit {event.exit_code}", exit_failed(event)
         case ProcessSeen():
@@ -132,7 +132,7 @@ def _line(event: Event) -> tuple[str, bool]:
             return f"could not be read: {connections_of(event)} to {', '.join(event.peers[:3])}", True
         case SystemSample():
             cpu = "" if event.cpu_percent is None else f"{event.cpu_percent:.0f} % of a core, "
-            return f"{cpu}{event.rss_bytes >> 20} MB, {event.processes} processes", event.alert
+            return f"{cpu}{event.rss_bytes >> 20} MB, {plural(event.processes, 'process', 'processes')}", event.alert
         case Loss():
             return f"{event.count:,} lost at {event.stage}: {event.reason.value} {event.note}", not event.reason.intended
         case RulesLoaded():

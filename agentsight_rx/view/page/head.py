@@ -291,7 +291,7 @@ def _strip(
             | COMPACTED * (call.id in falls.compacted)
             | CACHE_LOST * (call.id in falls.lost)
             | CHANGED * (turn in edited)
-            | PROMPTED * call.is_prompted
+            | PROMPTED * threads.is_prompted(call)
         )
 
     return Strip(

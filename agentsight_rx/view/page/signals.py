@@ -48,10 +48,10 @@ def _of_findings(findings: Sequence[Finding], work: Work) -> Iterator[Signal]:
         said = finding_words(each)
         every = tuple(turn for turn in each.turns if turn)
         seen = every[:_EVIDENCE_MOST]
-        cost = f" {money(each.cost_usd)}." if each.cost_usd else ""
+        text = said.text if said.code else f"{said.text[:1].upper()}{said.text[1:]}"  # goes on behind the code
         yield Signal(
             said.title,
-            f"{said.text[:1].upper()}{said.text[1:]}.{cost}",
+            f"{text}; {money(each.cost_usd)}." if each.cost_usd else f"{text}.",
             cut(said.code, _CODE),
             turns=seen,
             more=len(every) - len(seen),

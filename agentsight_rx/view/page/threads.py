@@ -102,6 +102,10 @@ class Threads(Struct):
     under: dict[str, int]  # of each call of a sub-agent alone: as in `turns`
     tries: dict[str, list[PricedCall]]
 
+    def is_prompted(self, call: PricedCall) -> bool:
+        """Whether a person's prompt came with it, or with an earlier try of it."""
+        return any(each.is_prompted for each in (call, *self.tries.get(call.id, ())))
+
     @property
     def newest(self) -> int:
         return self.turns[self.main[-1].id] if self.main else 0

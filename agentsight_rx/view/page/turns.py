@@ -13,7 +13,7 @@ from itertools import islice
 
 from msgspec import Struct
 
-from ...store.rows.kinds import AlertRow, AuditRow, ProcessRow, ToolRow
+from ...store.rows.kinds import SAID, AlertRow, AuditRow, ProcessRow, ToolRow
 from ...store.rows.tables import AUDIT, PROCESSES
 from ...store.rows.tool_words import asked_for, has_failed
 from ...store.state import by_index
@@ -66,7 +66,7 @@ def _prompts(calls: Sequence[PricedCall], threads: Threads) -> dict[str, Prompt]
     found: dict[str, Prompt] = {}
     newest: Prompt | None = None
     for call in calls:
-        if call.is_prompted:
+        if threads.is_prompted(call):
             newest = Prompt(threads.turns[call.id], cut(" ".join(call.prompt.split()), _NAMED))
         elif newest is not None:
             found[call.id] = newest
@@ -311,7 +311,11 @@ def _tied(row: ToolRow) -> str:
         case "time":
             return "the only program that started then"
         case None:
-            return "" if row.related_pid else "no process found: the agent did it itself, or its process was not seen"
+            if row.related_pid:
+                return ""
+            if row.view_source == SAID:
+                return "from the agent's own file, which notes no processes"
+            return "no process found: the agent did it itself, or its process was not seen"
         case other:
             return f"matched by {other}"
 

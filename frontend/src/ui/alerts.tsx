@@ -6,7 +6,7 @@ import { go, href, open, type Place, place } from "../address";
 import type { AlertLine, AlertList, AlertPart, AlertProof, AlertWhole, Halt } from "../shapes";
 import { ask, askHere, here, inFile, mark, now, running, version } from "../state";
 import { clock, count, day, money, plural, took } from "../words";
-import { Copy, Flag, Mark, Note, T, useAsked } from "./bits";
+import { Copy, Flag, Mark, Note, T, Ticked, useAsked } from "./bits";
 
 const WHOLE_MOST = 6; // alerts that are open from the begin; more open when asked for
 const ASKED = 500;
@@ -159,7 +159,7 @@ function Listed({ found }: { found: AlertList }): JSX.Element {
     <>
       {wanted && !chosen ? <p class="note calm" role="status"><span><b>There is no alert <T text={wanted} /> here.</b> {found.total > found.rows.length ? "It may be an older one: " : ""}<button class="link" onClick={() => go({ alert: "" })}>Show all</button></span></p> : null}
       {found.wrong && place.value.session ? <Wrong text={found.wrong} /> : null}
-      {found.refusal && !inFile.value && groups[0]![1].length ? <p class="soft small" role="status">"Seen" cannot be kept: <T text={found.refusal} />.</p> : null}
+      {found.refusal && !inFile.value && groups[0]![1].length ? <p class="soft small" role="status">Alerts cannot be marked as seen here: <T text={found.refusal} />.</p> : null}
       {!groups[0]![1].length && place.value.session ? <p class="soft">Nothing waits for you here.</p> : null}
       {groups.map(([name, rows]) =>
         rows.length ? (
@@ -276,7 +276,7 @@ function Rests({ found, row, at }: { found: AlertWhole; row: AlertLine; at: Wher
       <dt>Cost</dt>
       <dd>{row.cost === null || row.cost === undefined ? "not known" : `${money(row.cost)} for the call`}</dd>
       <dt>Because</dt>
-      <dd><T code text={row.rule} />, {row.do}. {found.because ? <>"<T text={found.because} />". </> : null}{found.means ? <Ticked text={found.means} /> : null}{found.misses ? <details class="misses"><summary class="soft">It misses …</summary><Ticked text={found.misses} /></details> : null}</dd>
+      <dd><T code text={row.rule} />, {row.do}. {found.because ? <>"<T text={found.because} />". </> : null}{found.means ? <Ticked text={found.means} /> : null}{found.misses ? <details class="misses"><summary class="soft">What this rule does not see</summary><Ticked text={found.misses} /></details> : null}</dd>
       <dt>Evidence</dt>
       <dd>
         <ul class="proofs">
@@ -291,10 +291,6 @@ function Rests({ found, row, at }: { found: AlertWhole; row: AlertLine; at: Wher
 }
 
 // Words of a rule, with code between ticks.
-function Ticked({ text }: { text: string }): JSX.Element {
-  return <>{text.split("`").map((each, at) => <T key={at} text={each} {...(at % 2 ? { code: true } : {})} />)}</>;
-}
-
 function Acts({ found, row, at, allow, marks, onAllow }: { found: AlertWhole; row: AlertLine; at: Where; allow: boolean; marks: boolean; onAllow: () => void }): JSX.Element {
   const [error, setError] = useState("");
   const set = (seen: boolean): void => {

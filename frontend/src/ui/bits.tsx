@@ -186,3 +186,8 @@ export function Dialog(props: { label: string; class?: string; onClose: () => vo
     </dialog>
   );
 }
+
+// Words with commands between backticks.
+export function Ticked({ text }: { text: string }): JSX.Element {
+  return <>{text.split("`").map((each, at) => <T key={at} text={each} {...(at % 2 ? { code: true } : {})} />)}</>;
+}

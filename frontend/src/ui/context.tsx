@@ -8,11 +8,12 @@ import { request } from "../controls";
 import type { Clause, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum, ContextThread, ContextTurn } from "../shapes";
 import { askHere, head, here, running, select, small, version } from "../state";
 import { amount, clock, count, money, percent, plural } from "../words";
-import { Go, Mark, Note, T, Turn, useAsked } from "./bits";
+import { Go, Mark, Note, T, Ticked, Turn, useAsked } from "./bits";
 import { Area } from "./context_area";
 
 const LIFE = 88; // px
 const THREADS = 6; // that have a chip
+const TURNS = 6; // to which a finding links
 
 export function Context(): JSX.Element {
   const { of, turn, row, origin, recording, session } = place.value;
@@ -97,7 +98,7 @@ export function Said({ clauses }: { clauses: Clause[] }): JSX.Element {
 }
 
 function Counted({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): JSX.Element {
-  if (turn.gap) return <p class="whole not"><Mark cut /><span><b><T text={turn.gap.what} />.</b> <T text={turn.gap.why} /> {turn.gap.do ? <T text={turn.gap.do} /> : null}</span></p>;
+  if (turn.gap) return <p class="whole not"><Mark cut /><span><b><T text={turn.gap.what} />.</b> <Ticked text={turn.gap.why} /> {turn.gap.do ? <Ticked text={turn.gap.do} /> : null}</span></p>;
   if (over.counted === false) {
     return (
       <p class="whole not">
@@ -253,10 +254,11 @@ function Looks({ found, counted }: { found: ContextFinding[]; counted: boolean }
             <li key={at} class="sig">
               <h4><T text={each.title} /><span class="num">{price(each)}</span></h4>
               <p><T text={each.text} /></p>
-              <p class="do"><T text={each.do} />{each.command ? <> <T code text={each.command} /></> : null}</p>
+              <p class="do"><Ticked text={each.do} />{each.command ? <> <T code text={each.command} /></> : null}</p>
               <p class="row">
                 {(each.origin ?? -1) >= 0 ? <button class="ref" onClick={() => go({ origin: KEYS[each.origin!] ?? "", row: "" })}>{(ORIGINS[each.origin!] ?? "").toLowerCase()}</button> : null}
-                {(each.turns ?? []).map((turn) => <button key={turn} class="ref" onClick={() => select(turn)}>turn {turn}</button>)}
+                {(each.turns ?? []).slice(0, TURNS).map((turn) => <button key={turn} class="ref" onClick={() => select(turn)}>turn {turn}</button>)}
+                {(each.turns ?? []).length > TURNS ? <span class="faint">and {plural((each.turns ?? []).length - TURNS, "more turn")}</span> : null}
                 {each.diff ? <Go to={{ diff: each.diff }} class="link">Diff</Go> : null}
               </p>
             </li>

@@ -27,7 +27,7 @@ import {
   version,
 } from "../state";
 import { amount, clock, count, home, money, plural, size, took, within } from "../words";
-import { Copy, Flag, Go, Icon, Mark, T, useAsked } from "./bits";
+import { Copy, Flag, Go, Icon, Mark, T, Ticked, useAsked } from "./bits";
 import { Markdown } from "./markdown";
 
 const TURN_PX = 260; // of a turn that was not shown yet
@@ -459,7 +459,7 @@ export function GapNote({ gap }: { gap: Gap }): JSX.Element {
     <p class="note">
       <Mark cut />
       <span>
-        <b>{gap.what}</b>{gap.since_ms ? `, since ${clock(gap.since_ms)}` : ""}: {gap.why}.{gap.do ? ` ${gap.do}` : ""}{" "}
+        <b>{gap.what}</b>{gap.since_ms ? `, since ${clock(gap.since_ms)}` : ""}: <Ticked text={gap.why} />.{gap.do ? <> <Ticked text={gap.do} /></> : null}{" "}
         <Go to={{ tab: "health", row: gap.stage ?? "calls" }}>Show where</Go>
       </span>
     </p>
@@ -728,7 +728,7 @@ function Side({ head }: { head: Head }): JSX.Element | null {
           {signals.map((each, at) => (
             <section class="sig" key={at}>
               <b class={each.bad ? "bad" : ""}>{each.alert ? <><Flag state={stateOf(each.alert)} /> </> : null}{each.title}</b>
-              <p>{each.code ? <><T code text={each.code} /> </> : null}<T text={each.text} /></p>
+              <p>{each.code ? <><T code text={each.code} />: </> : null}<T text={each.text} /></p>
               <p class="ev">
                 {(each.turns ?? []).filter(Boolean).map((turn) => <Go key={turn} to={{ turn, tab: "conversation" }}>turn {turn}</Go>)}
                 {each.more ? <span class="soft">and {plural(each.more, "more turn")}</span> : null}

@@ -41,7 +41,7 @@ export function Files(): JSX.Element {
           {place.value.session === "-" || inFile.value ? null : <label class="check"><input type="checkbox" checked={everything} onChange={(event) => setEverything(event.currentTarget.checked)} />whole recording</label>}
           <span class="soft num" role="status">{found.loading && !found.rows.length ? "loading …" : typed ? `${count(found.total)} found` : ""}</span>
         </div>
-        {found.rows.length ? <Changes rows={found.rows} folder={found.folder} byTurn={byTurn} /> : found.loading || found.error ? null : <p class="soft">{typed ? `No changed file contains "${typed}".` : "No file was written, or the recording was made without --files."}</p>}
+        {found.rows.length ? <Changes rows={found.rows} folder={found.folder} byTurn={byTurn} /> : found.loading || found.error ? null : <p class="soft">{typed ? `No changed file contains "${typed}".` : "No file was written, or files were not recorded (--no-files)."}</p>}
         {KINDS.map(([kind, name]) => (kinds[kind] ? <Others key={kind} kind={kind} name={name} total={kinds[kind]!} everything={everything} opened={Boolean(typed)} /> : null))}
         {found.pages?.partial ? <p class="note"><Mark cut /><span>The newest reads are shown. All: <T code text={found.pages.command.replace(" --kind written", "")} /></span></p> : null}
       </div>

@@ -6,7 +6,7 @@ import { go, href, place } from "../address";
 import type { Clause, Head, Numbers } from "../shapes";
 import { reopened } from "../source";
 import { ended, gone, leftOut, locked, now, printing, retry, running, stale } from "../state";
-import { amount, clock, count, day, home, money, percent, plural, short, took } from "../words";
+import { amount, clock, count, day, home, money, percent, plural, took } from "../words";
 import { Copy, Go, Icon, Mark, Sheet, T } from "./bits";
 
 export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu: () => void; onSave: () => void; menu: boolean }): JSX.Element {
@@ -117,10 +117,11 @@ export function Whole({ head }: { head: Head }): JSX.Element {
   }
   if (whole.file) return <p class="whole"><Sheet /><span><b>From the agent's own file.</b> No program, file or connection was seen.{whole.gone ? ` ${whole.gone}` : ""}</span></p>;
   const live = whole.state === "so_far" && !ended.value;
+  if (!live && !whole.hooked && !whole.records) return <p class="whole"><span><b>No loss was noted.</b> This recording has no counts of what came, so that nothing is missing is not proven. {agreement(whole)}</span></p>;
   return (
     <p class="whole">
       <Mark />
-      <span><b>{live ? "Nothing lost so far." : whole.hooked ? "Nothing is missing of what breakpoints show." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : whole.hooked ? `Seen ${whole.hooked}.` : whole.records ? `All ${count(whole.records)} records of the kernel arrived, and every program with traffic was read.` : "Every stage counted its input and its output, and none lost anything."} {agreement(whole)}</span>
+      <span><b>{live ? "Nothing lost so far." : whole.hooked ? "Nothing is missing of what breakpoints show." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : whole.hooked ? `Seen ${whole.hooked}.` : whole.records ? `All ${count(whole.records)} records of the kernel arrived, and every program with traffic was read.` : ""} {agreement(whole)}</span>
     </p>
   );
 }
@@ -191,9 +192,9 @@ export function Facts({ head }: { head: Head }): JSX.Element {
             )}
           </div>
           <small class="cap">
-            <span><i class="sw c-model" />model {short(n.model_ms ?? 0)}</span>
-            <span><i class="sw c-tool" />tools {short(n.tools_ms ?? 0)}</span>
-            <span><i class="sw c-idle" />idle {short(n.idle_ms ?? 0)}</span>
+            <span><i class="sw c-model" />model {took(n.model_ms ?? 0)}</span>
+            <span><i class="sw c-tool" />tools {took(n.tools_ms ?? 0)}</span>
+            <span><i class="sw c-idle" />idle {took(n.idle_ms ?? 0)}</span>
           </small>
         </dd>
       </div>
@@ -209,7 +210,7 @@ function Latency({ numbers }: { numbers: Numbers }): JSX.Element | null {
   return (
     <div class="lat">
       <dt><span>Latency</span><span>p50</span><span>{rows.every(([, spread]) => spread?.few) ? "max" : "p95"}</span></dt>
-      {rows.map(([name, spread]) => <dd key={name}><Go to={{ tab: "timeline", of: "latency", row: "" }}>{name}</Go><span>{took(spread!.p50 ?? 0)}</span><b title={spread!.few ? "the longest: there are less than 20" : undefined}>{took(spread!.p95 ?? 0)}{spread!.few && rows.some(([, each]) => !each?.few) ? " max" : ""}</b></dd>)}
+      {rows.map(([name, spread]) => <dd key={name}><Go to={{ tab: "timeline", of: "latency", row: "" }}>{name}</Go><span>{took(spread!.p50 ?? 0)}</span><b title={spread!.few ? "the longest one: there are fewer than 20" : undefined}>{took(spread!.p95 ?? 0)}{spread!.few && rows.some(([, each]) => !each?.few) ? " max" : ""}</b></dd>)}
     </div>
   );
 }
@@ -229,7 +230,7 @@ function useRoom(): boolean {
 }
 
 function Fact({ name, value, more }: { name: string; value: string; more: string }): JSX.Element {
-  return <div><dt>{name}</dt><dd>{value}<small><T text={more} /></small></dd></div>;
+  return <div><dt>{name}</dt><dd>{value}<small><T text={more.replace(/(\d) (?=[kMG%])/g, "$1\u00a0")} /></small></dd></div>;
 }
 
 export function Reads({ head }: { head: Head }): JSX.Element {
@@ -255,7 +256,7 @@ export function Reads({ head }: { head: Head }): JSX.Element {
         <li>
           <span class="ok" aria-hidden="true">✓</span>
           <div><b>{plural(counts["processes"] ?? 0, "program")}</b><p>Their start, end, files and connections, as far as this run watches them.</p></div>
-          <span class="s">{count((counts["files"] ?? 0))} files</span>
+          <span class="s">{plural(counts["files"] ?? 0, "file")}</span>
         </li>
       </ul>
     </section>

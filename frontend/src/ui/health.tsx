@@ -5,7 +5,7 @@ import { place } from "../address";
 import type { HealthPage, Stage } from "../shapes";
 import { askHere, version } from "../state";
 import { clock, count, day, kept, plural, size } from "../words";
-import { Go, Mark, Note, T, useAsked } from "./bits";
+import { Go, Mark, Note, T, Ticked, useAsked } from "./bits";
 
 export function Health(): JSX.Element {
   const { found, error } = useAsked((signal) => askHere<HealthPage>("health", {}, signal), [place.value.recording, version.value]);
@@ -21,14 +21,14 @@ export function Health(): JSX.Element {
                 <Mark cut />
                 <div>
                   <b><T text={each.what} /></b>
-                  <p>{each.since_ms ? `From ${clock(each.since_ms)} on. ` : ""}<T text={each.why} /></p>
-                  {each.do ? <p class="do"><T text={each.do} /></p> : null}
+                  <p>{each.since_ms ? `From ${clock(each.since_ms)} on. ` : ""}<Ticked text={each.why} /></p>
+                  {each.do ? <p class="do"><Ticked text={each.do} /></p> : null}
                 </div>
                 {each.tab ? <Go to={{ tab: each.tab, turn: 0 }} class="link">Show</Go> : <span />}
               </li>
             ))}
           </ul>
-        ) : found.whole.file ? <p class="whole"><span>It is from the agent's own file: nothing was captured, so nothing could be lost, and what the agent did not write down is not known.</span></p> : <p class="whole"><Mark /><span>Nothing{found.whole.state === "so_far" ? " so far" : ""}: each place below counted what came and what left.</span></p>}
+        ) : found.whole.file ? <p class="whole"><span>It is from the agent's own file: nothing was captured, so nothing could be lost, and what the agent did not write down is not known.</span></p> : found.stages.some((each) => each.arrived === null || each.arrived === undefined) ? <p class="whole"><span>No loss was noted; places with ? were not counted.</span></p> : <p class="whole"><Mark /><span>Nothing{found.whole.state === "so_far" ? " so far" : ""}: each place below counted what came and what left.</span></p>}
       </section>
       <section aria-labelledby="h-way" class="gap-top">
         <h2 class="h" id="h-way">From the kernel to this page</h2>

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { go, place } from "../address";
 import type { LogLine, LogPage } from "../shapes";
 import { askHere, inFile, version } from "../state";
-import { clock, count } from "../words";
+import { clock, count, plural } from "../words";
 import { Note, T } from "./bits";
 import { pretty } from "./conversation";
 
@@ -47,7 +47,7 @@ export function Log(): JSX.Element {
           const on = rule.includes(`source=${each}`);
           return <button key={each} class="chip" aria-pressed={on} onClick={() => put(on ? rule.replace(`source=${each}`, "").trim() : `source=${each} ${rule.replace(/source=\S+\s*/, "")}`.trim())}>{each}</button>;
         })}
-        {rule ? null : <span class="faint small">The rule selects the events to show. In a filter of a recording the same rule selects the events to drop.</span>}
+        {rule ? null : <span class="faint small">A rule shows the events that match it. The same rule after `record --http-filter` drops them.</span>}
       </p>
       <Note error={error} />
       {rule || own ? <Matches key={path + rule} {...props} /> : <Virtual key={path} {...props} />}
@@ -74,7 +74,7 @@ function Virtual({ path, onPage, onShown, onError }: Props): JSX.Element {
         onPage(found);
         onError("");
         setTotal(found.total);
-        onShown(`${count(found.total)} events`);
+        onShown(plural(found.total, "event"));
         setPages((known) => {
           const next = new Map(known);
           next.delete(page);

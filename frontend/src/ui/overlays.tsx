@@ -184,9 +184,9 @@ function Call(): JSX.Element {
   const at = head.value?.strip?.call.indexOf(id) ?? -1;
   return (
     <Dialog label="A call whole" class="wide-d" onClose={close}>
-      <Head title={at >= 0 ? `Turn ${head.value?.strip?.n[at] ?? 0}, whole` : "A call, whole"}>
+      <Head title={at >= 0 ? `Turn ${head.value?.strip?.n[at] ?? 0}: the whole call` : "The whole call"}>
         <span class="steps">
-          <button class="btn" disabled={raw} onClick={() => toPart("call-new")}>New</button>
+          <button class="btn" disabled={raw} onClick={() => toPart("call-new")}>What is new</button>
           <button class="btn" disabled={raw} onClick={() => toPart("call-answer")}>Answer</button>
           <button class="btn" aria-pressed={raw} onClick={() => setRaw(!raw)}>JSON</button>
         </span>
@@ -367,7 +367,7 @@ function choice(hit: Hit, at: number): Choice {
   const words = hit.kind === "file" ? hit.row : "";
   return {
     key: `${hit.kind}-${at}`, kind: hit.kind, text: hit.text,
-    side: [hit.turn ? `turn ${hit.turn}` : "", known?.title?.slice(0, 32), day(hit.at_ms) === "Today" ? clock(hit.at_ms) : day(hit.at_ms)].filter(Boolean).join(", "),
+    side: [day(hit.at_ms) === "Today" ? clock(hit.at_ms) : day(hit.at_ms), hit.turn ? `turn ${hit.turn}` : "", known?.title?.slice(0, 32)].filter(Boolean).join(", "),
     go: () => open(hit.recording, known ? hit.session : hit.session || "-", { tab, turn: hit.turn, row: hit.row, ...(words ? { q: words } : {}) }),
   };
 }
@@ -377,7 +377,7 @@ function places(words: string): Choice[] {
   const wanted = words.toLowerCase();
   const tabs = TABS.filter((tab) => tab.includes(wanted) && (tab !== "context" || hasContext(head.value)) && (tab !== "alerts" || hasAlerts(head.value))).map((tab) => ({ key: tab, kind: "place", text: tab[0]!.toUpperCase() + tab.slice(1), side: "this session", go: () => go({ tab, find: null }, true) }));
   const sessions = (rail.value?.sessions ?? []).filter((row) => `${row.title ?? ""} ${row.agent} ${row.model ?? ""}`.toLowerCase().includes(wanted)).slice(0, 5);
-  return [...tabs, ...sessions.map((row) => ({ key: row.recording + row.id, kind: "place", text: row.title || row.agent, side: row.agent, go: () => open(row.recording, row.id) }))];
+  return [...tabs, ...sessions.map((row) => ({ key: row.recording + row.id, kind: "place", text: row.title || row.agent, side: `${row.agent}, ${day(row.start_ms)} ${clock(row.start_ms)}`, go: () => open(row.recording, row.id) }))];
 }
 
 // -- keys ---------------------------------------------------------------------------------------------------------------

@@ -78,13 +78,13 @@ function Times({ found }: { found: RawCall }): JSX.Element {
   const end = found.end_ms ?? null;
   const whole = Math.max(1, end ?? 0, first ?? 0, sent ?? 0);
   const pieces: [string, number, number][] = [["t-sent", 0, sent ?? 0], ["t-wait", sent ?? 0, first ?? end ?? 0], ["t-words", first ?? whole, end ?? whole]];
-  const said = (ms: number | null): JSX.Element => (ms === null ? <b class="gap">not seen</b> : <b>{took(ms)}</b>);
+  const said = (ms: number | null, words = false): JSX.Element => (ms !== null ? <b>{took(ms)}</b> : words && !found.events ? <span class="soft">not streamed</span> : <b class="gap">not seen</b>);
   return (
     <>
       <div class="times" aria-hidden="true">{pieces.map(([name, from, to]) => (to > from ? <i key={name} class={name} style={{ flex: `${to - from} 0 2px` }} /> : null))}</div>
       <dl class="when">
-        <div><dt>connect</dt><dd>{found.kept_open ? <><b>0</b> <span class="soft">kept open</span></> : <b class="gap">not seen</b>}</dd></div><div><dt>sent</dt><dd>{said(sent)}</dd></div><div><dt>first word</dt><dd>{said(first)}</dd></div>
-        <div><dt>words</dt><dd>{said(first !== null && end !== null ? Math.max(0, end - first) : null)}</dd></div><div><dt>end</dt><dd>{said(end)}</dd></div>
+        <div><dt>connect</dt><dd>{found.kept_open ? <><b>0</b> <span class="soft">kept open</span></> : <b class="gap">not seen</b>}</dd></div><div><dt><i class="sw t-sent" /> sent</dt><dd>{said(sent)}</dd></div><div><dt><i class="sw t-wait" /> first word</dt><dd>{said(first, true)}</dd></div>
+        <div><dt><i class="sw t-words" /> words</dt><dd>{said(first !== null && end !== null ? Math.max(0, end - first) : null, true)}</dd></div><div><dt>end</dt><dd>{said(end)}</dd></div>
       </dl>
     </>
   );
@@ -140,7 +140,7 @@ function Again({ found }: { found: RawCall }): JSX.Element {
   return (
     <>
       <p class="copies"><span class="soft">to send it again:</span> <span>curl <Copy text={found.curl ?? ""} what="as curl" /></span> <span>Python <Copy text={found.python ?? ""} what="as Python" /></span> <span>body <Copy text={whole} what="the body of the request" /></span></p>
-      <p class="soft small">Both read the body from a file that they name.{found.variables?.length ? ` The key is not recorded. The copy has $${found.variables.join(", $")} in its place.` : ""}</p>
+      <p class="soft small">The curl and Python copies read the body from a file: copy the body into the file that they name first.{found.variables?.length ? ` The key is not recorded. The copy has $${found.variables.join(", $")} in its place.` : ""}</p>
     </>
   );
 }

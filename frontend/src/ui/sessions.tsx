@@ -157,6 +157,8 @@ function least(sums: Sums): string {
   return sums.usd || !sums.unpriced ? dollars(sums.usd ?? 0) : "?";
 }
 
+const share = (part: number): string => (part < 1 && percent(part) === percent(1) ? "almost all" : percent(part));
+
 function Sentence({ sums }: { sums: Sums }): JSX.Element {
   const of = given();
   const sessions = sums.sessions ?? 0;
@@ -166,12 +168,12 @@ function Sentence({ sums }: { sums: Sums }): JSX.Element {
   const where = of["project"] ? ` in ${of["project"]}` : "";
   const first = sums.projects?.[0];
   const spent = !sums.usd && sums.unpriced ? "have no known cost" : `cost ${sums.unpriced ? "at least " : ""}${least(sums)}`;
-  const year = (sums.last_ms ?? 0) - (sums.first_ms ?? 0) > 300 * 86_400_000;
-  const when = place.value.list ? "" : year ? " in a year" : ` since ${date(sums.first_ms ?? 0)}`;
+  const days = ((sums.last_ms ?? 0) - (sums.first_ms ?? 0)) / 86_400_000;
+  const when = place.value.list ? "" : days > 300 && days <= 366 ? " in a year" : ` since ${date(sums.first_ms ?? 0)}`;
   return (
     <>
       {plural(sessions, "session")}<T text={who + where} />{when} {spent}
-      {sums.failed && place.value.list ? `, and ${count(sums.failed)} had a failed command` : first && sums.usd && !of["project"] && first[1] < sums.usd ? <>, {percent(first[1] / sums.usd)} of it in <button class="in-text" onClick={() => choose({ project: first[0] }, true)}><T text={first[0]} /></button></> : null}.
+      {sums.failed && place.value.list ? `, and ${count(sums.failed)} had a failed command` : first && sums.usd && !of["project"] && first[1] < sums.usd ? <>, {share(first[1] / sums.usd)} of it in <button class="in-text" onClick={() => choose({ project: first[0] }, true)}><T text={first[0]} /></button></> : null}.
     </>
   );
 }
@@ -313,7 +315,7 @@ function Table({ found }: { found: Listing }): JSX.Element {
             const sum = found.days[name];
             return (
               <>
-                {begins ? <tr class="day" role="row" key={name}><td role="cell" colSpan={COLUMNS.length}><b>{row.live ? "Running" : dayName(row.start_ms)}</b>{sum ? <><span>{plural(sum[0], "session")}</span><span>{sum[2] ? "≥ " : ""}{dollars(sum[1])}</span>{sum[3] ? <span>{count(sum[3])} failed</span> : null}</> : null}</td></tr> : null}
+                {begins ? <tr class="day" role="row" key={name}><td role="cell" colSpan={COLUMNS.length}><b>{row.live ? "Running" : dayName(row.start_ms)}</b>{sum ? <><span>{plural(sum[0], "session")}</span><span>{sum[2] && !sum[1] ? "?" : `${sum[2] ? "≥ " : ""}${dollars(sum[1])}`}</span>{sum[3] ? <span>{count(sum[3])} failed</span> : null}</> : null}</td></tr> : null}
                 <Row key={key(row)} row={row} current={key(row) === cursor.value} onCurrent={() => (cursor.value = key(row))} withDay={!byTime} />
               </>
             );
@@ -401,7 +403,7 @@ function ReadOut({ row }: { row: ListRow | null }): JSX.Element {
           {chosen.length === 2 ? <button class="btn go" onClick={compare}>Compare</button> : <span class="soft">select a second one to compare</span>}
           <button class="link" onClick={() => (picked.value = [])}>Clear</button>
         </>
-      ) : row ? <><Signs row={row} /><span>{signWords(row)}</span><span class="faint"><T text={[row.agent, row.project, row.branch].filter(Boolean).join(", ")} /></span></> : <span class="faint">choose a session to see whose word it is</span>}
+      ) : row ? <><Signs row={row} /><span>{signWords(row)}</span><span class="faint"><T text={[row.agent, row.project, row.branch].filter(Boolean).join(", ")} /></span></> : <span class="faint">Select a row to see its source: recorded, the agent's own file, or both.</span>}
       <span class="keys-l"><kbd>j</kbd> <kbd>k</kbd> move <kbd>x</kbd> select <kbd>c</kbd> compare <kbd>↵</kbd> open</span>
     </div>
   );

@@ -262,6 +262,6 @@ function Waiting(): JSX.Element | null {
   const states = new Set((head.value?.alerts?.state ?? []).map((at) => STATES[at]));
   const shown = (["stopped", "new", "seen", "allowed"] as const).filter((each) => states.has(each));
   if (!shown.length) return null;
-  const names = { stopped: "stopped", new: "an alert, new", seen: "seen", allowed: "allowed" };
+  const names = { stopped: "stopped", new: "new alert", seen: "seen", allowed: "allowed" };
   return <>{shown.map((each) => <span key={each}><Flag state={each} />{names[each]}</span>)}</>;
 }

@@ -29,7 +29,7 @@ export function SubLanes({ lanes, plot, width }: { lanes: SubLane[]; plot: Plot;
   const shown = all ? placed : placed.slice(0, placed.length > most + 1 ? most : placed.length);
   const rest = placed.length - shown.length;
   return (
-    <ul class="sublanes" aria-label="Sub-agents">
+    <ul class={width < NARROW ? "sublanes narrow" : "sublanes"} aria-label="Sub-agents">
       {shown.map(({ lane, x }, at) => <Lane key={lane.id} lane={lane} x={x} width={width} joined={shown[at - 1]?.x === x} />)}
       {rest || all ? <li class="others-l" style={{ paddingLeft: `${Math.min(shown.at(-1)!.x + STUB, width - 90)}px` }}><button class="link" aria-expanded={all} onClick={() => setAll(!all)}>{all ? `only the first ${most}` : `${rest} more`}</button></li> : null}
     </ul>

@@ -13,6 +13,8 @@ const COUNT = 200;
 
 export interface Loaded<R> { rows: R[]; total: number; folder: string; partial: boolean; error: string; more: () => void; loading: boolean; pages: Rows<R> | null }
 
+const NAMED = new Set(["count", "failed", "sent", "received"]); // columns whose numbers have their name beside them where there is no head
+
 export function useRows<R>(kind: string, words: string, everything: boolean, of = ""): Loaded<R> {
   const [pages, setPages] = useState<Rows<R> | null>(null);
   const [error, setError] = useState("");
@@ -74,7 +76,7 @@ function Frame<R>(props: {
         {place.value.session === "-" || inFile.value ? null : (
           <label class="check"><input type="checkbox" checked={everything} onChange={(event) => setEverything(event.currentTarget.checked)} />whole recording</label>
         )}
-        <span class="soft num" role="status">{found.loading && !found.rows.length ? "loading …" : `${count(found.total)}${words ? " found" : ""}`}</span>
+        <span class="soft num" role="status">{found.loading && !found.rows.length ? "loading …" : `${count(found.total)} ${words ? "found" : props.title}`}</span>
       </div>
       <Note error={found.error} />
       {found.rows.length ? (
@@ -90,7 +92,7 @@ function Frame<R>(props: {
                 <Fragment key={name}>
                   {begins ? <tr class="grp"><td colSpan={props.columns.length}><b class={group.look}>{group.title}</b></td></tr> : null}
                   <tr id={`row-${name}`} class={place.value.row === name ? "sel" : ""}>
-                    {props.columns.map(({ title, cell, kind, look }) => <td key={title} class={look?.(row) ?? kind ?? ""}>{cell(row, found.folder)}</td>)}
+                    {props.columns.map(({ title, cell, kind, look }) => <td key={title} class={look?.(row) ?? kind ?? ""} {...(NAMED.has(title) ? { "data-s": title } : {})}>{cell(row, found.folder)}</td>)}
                   </tr>
                 </Fragment>
               );
@@ -118,7 +120,7 @@ export function Unheld({ pages }: { pages: Rows<unknown> }): JSX.Element {
 export function Processes(): JSX.Element {
   return (
     <Frame<ProcessLine>
-      kind="processes" title="processes" none="No process was seen: the recording was made without --process." name={(row) => row.id}
+      kind="processes" title="processes" none="No process was seen: processes were not recorded (--no-process)." name={(row) => row.id}
       columns={[
         { title: "process", cell: (row) => (
           <span class="tree" style={{ paddingLeft: `${Math.min(row.depth, 12) * 16}px` }}>
@@ -138,7 +140,7 @@ export function Network(): JSX.Element {
   const titles = { unread: "could not be read", host: "hosts", peer: "connections" };
   return (
     <Frame<HostLine>
-      kind="network" title="hosts" none="No connection was made, or the recording was made without --net." name={(row) => row.kind + row.name}
+      kind="network" title="hosts" none="No connection was made, or connections were not recorded (--no-net)." name={(row) => row.kind + row.name}
       group={(row) => ({ title: titles[row.kind], look: row.kind === "unread" ? "gap" : "" })}
       columns={[
         { title: "peer", cell: (row) => (
@@ -146,7 +148,7 @@ export function Network(): JSX.Element {
             {row.kind === "unread" ? <p class="gap small"><T text={row.error ?? ""} />. <Go to={{ tab: "health" }}>Show where</Go></p> : <p class="soft small"><T text={(row.paths ?? []).join(", ")} /></p>}</>
         ) },
         { title: "by", look: () => "soft", cell: (row) => <T text={row.by ?? ""} /> },
-        { title: "count", kind: "n", cell: (row) => <>{count(row.count ?? 0)}{row.calls ? <span class="soft"> ({row.calls} calls)</span> : null}</> },
+        { title: "count", kind: "n", cell: (row) => <>{count(row.count ?? 0)}{row.calls ? <span class="soft"> ({plural(row.calls, "call")})</span> : null}</> },
         { title: "failed", kind: "n", look: (row) => (row.errors ? "n bad" : "n"), cell: (row) => (row.errors ? count(row.errors) : "") },
         { title: "sent", kind: "n", cell: (row) => <Bytes n={row.sent} /> },
         { title: "received", kind: "n", cell: (row) => <Bytes n={row.received} /> },

@@ -57,7 +57,7 @@ def test_two_things_that_are_missing_are_named_and_where_to_see_all(tmp_path: Pa
     lost = [("tls", Reason.KERNEL_LOST, 41), ("inbox", Reason.QUEUE_FULL, 2), ("tls", Reason.FILTERED, 7)]
     lines = closed(store, summed(story, *lost))
     assert lines[2:4] == [
-        "3 things are missing: uv 77 could not be read, rustls; 41 lost at tls (kernel lost)",
+        "3 things are missing: uv 77 could not be read, rustls; 41 records of TLS lost (kernel lost)",
         f"all of it: agentsight-rx report health --db {store}",
     ]
 
@@ -114,7 +114,7 @@ def test_where_nothing_was_stored_all_that_is_missing_is_listed() -> None:
         "2 things are missing:",
         "  9 lost at store (sink failed)",
         "    It could not be written. Make room on the disk, or limit the store by --max-size.",
-        "  1 lost at tls (kernel lost)",
+        "  1 record of TLS lost (kernel lost)",
         "    The kernel's buffer was full. Leave out what you do not need, such as --no-files.",
     ]
 
@@ -140,7 +140,7 @@ def test_a_store_that_cannot_be_read_is_named_and_all_that_is_missing_is_listed(
     assert lines[2:] == [
         f"nothing that can be read was stored in {tmp_path / 'run.lmdb'}",
         "1 thing is missing:",
-        "  1 lost at tls (kernel lost)",
+        "  1 record of TLS lost (kernel lost)",
         "    The kernel's buffer was full. Leave out what you do not need, such as --no-files.",
     ]
 

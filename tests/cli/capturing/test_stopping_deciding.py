@@ -37,4 +37,4 @@ def test_without_a_home_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
         raise KeyError
 
     monkeypatch.setattr("pwd.getpwuid", unknown)
-    assert "this page keeps nothing" == deciding().now().refusal
+    assert "this page stores nothing" == deciding().now().refusal

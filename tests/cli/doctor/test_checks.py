@@ -27,7 +27,7 @@ def test_where_nothing_can_be_captured_the_reason_is_the_last_check(monkeypatch:
     found = machine_checks()
     assert [each.name for each in found] == ["rights", "system"]
     assert not can_try(found)
-    assert found[-1].remedy == "use a machine with Linux 5.15 or newer on x86-64"
+    assert found[-1].remedy == "use a machine with Linux 5.15 or newer on x86-64 or arm64"
 
 
 def test_what_has_another_way_does_not_end_the_checks() -> None:

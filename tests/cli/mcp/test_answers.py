@@ -123,7 +123,7 @@ def test_a_recording_that_lost_something_says_so_in_every_answer(tmp_path: Path,
                 assert "1 thing is missing: the tool not_seen says what, and why" == said
         assert "first: 1 thing is missing" in asked(other, "compare", first="newest", second="newest")["not_seen"]
         (missing,) = _rows(asked(other, "not_seen"))
-        assert "7 lost at tls (kernel lost)" == missing["missing"]
+        assert "7 records of TLS lost (kernel lost)" == missing["missing"]
         assert missing["why_and_what_to_do"]
 
 

@@ -265,7 +265,7 @@ def test_health_names_each_gap_and_what_to_do(folder: Path) -> None:
     lines = said("health", "--db", path)
     assert lines[0] == "3 things are missing"
     assert any(line.startswith("  ! could not be read: uv (rustls with aws-lc), process 71: 3 connections") for line in lines)
-    assert "  ! 41 lost at tls (kernel lost), 1.2 kB" in lines
+    assert "  ! 41 records of TLS lost (kernel lost), 1.2 kB" in lines
     assert "  ! the recorded command was not seen to run" in lines
     (found,) = values("health", "--db", path)
     assert (found["complete"], found["missing"]) == (False, 3)

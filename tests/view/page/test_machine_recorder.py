@@ -38,7 +38,7 @@ def test_a_recorder_that_runs_says_since_when_and_what_is_missing_since_then() -
     assert ("running", 1000, 1, 5) == (line.state, line.since_ms, line.sessions, line.bytes)
     spot, lost = line.missing
     assert "codex 7 could not be read, the reason is not known" == spot
-    assert "1,200 lost at files (kernel lost)" == lost
+    assert "1,200 records of files lost (kernel lost)" == lost
     assert 0 == line.more_missing
 
 

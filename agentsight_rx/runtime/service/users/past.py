@@ -69,7 +69,8 @@ _CALM = {Left.KEPT, Left.FOUND, Left.NOTHING, Left.STOPPED}
 class Task(Struct, frozen=True, omit_defaults=True):
     """
     The session files in `home`, of these `agents` or of all, into the store; "": say only whether there are some. `own`: the
-    store that the user made by themself. `stays`: follow the files until standard input ends.
+    store that the user made by themself. `stays`: follow the files until standard input ends, with `pause_s` seconds between
+    two imports at least.
     """
 
     home: str
@@ -78,6 +79,7 @@ class Task(Struct, frozen=True, omit_defaults=True):
     agents: tuple[str, ...] = ()
     retention: Retention | None = None
     stays: bool = False
+    pause_s: float = 10.0
 
 
 Start = Callable[[Reader, Task], "subprocess.Popen[bytes]"]  # raises OSError

@@ -38,7 +38,7 @@ _NICE = 19
 _SILENT_S = 600  # of a file system that does not answer: longer than the largest session of a database takes
 _LOOK_S = 0.2
 _SELDOM_S = 60.0  # between two looks where inotify says nothing: file systems of other machines do not
-_PAUSE_S, _TIMES_LONGER = 10.0, 20  # between two imports: at least, and so many times longer than one takes
+_TIMES_LONGER = 20  # the pause between two imports than one of them, where that is more than the least
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -116,7 +116,7 @@ class _Keeping:
             left = self._import()
             if not self._task.stays or left is not Left.KEPT:
                 return left
-            pause_s = max(_PAUSE_S, _TIMES_LONGER * (time.monotonic() - began_s))
+            pause_s = max(self._task.pause_s, _TIMES_LONGER * (time.monotonic() - began_s))
             if self._ended_within(_SELDOM_S, or_changed=True) or self._ended_within(pause_s):
                 return left
 

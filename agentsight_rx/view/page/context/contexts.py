@@ -48,7 +48,7 @@ def contexts_of(picture: Picture, session: str, /, *, of: str = "") -> ContextOv
         read=run_length(tuple(turn.usage.cache_read if turn.usage else 0 for turn in turns)),
         written=run_length(tuple(turn.usage.cache_creation if turn.usage else 0 for turn in turns)),
         flags=run_length(tuple(map(_flags, turns))),
-        prompts=tuple(turn.turn for turn in turns if turn.call.is_prompted),
+        prompts=tuple(dict.fromkeys(turn.turn for turn in agent.turns if turn.call.is_prompted)),
         window=agent.window or 0,
         fullest=max(turns, key=lambda turn: turn.total).turn,
         threads=tuple(ContextThread(each.agent_id or "", each.name, len({one.turn for one in each.turns})) for each in agents),

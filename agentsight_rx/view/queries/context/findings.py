@@ -104,7 +104,7 @@ def _twice(agent: AgentContext, segments: list[Segment]) -> Iterator[Avoidable]:
             sum(each.tokens for each in copies),
             _sum([each.cost for each in copies]),
             what=tuple(dict.fromkeys(each.file or each.name for each in copies)),
-            turns=tuple(dict.fromkeys(each.since for each in copies)),
+            turns=tuple(sorted({each.since for each in copies})),
         )
 
 

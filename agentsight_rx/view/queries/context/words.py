@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ....core.messages import program
 from ....llm.context.losses import Cause
 from ....llm.context.pieces import MEDIA
 from ....llm.context.thread import KEPT, UNWRITTEN
@@ -115,7 +116,7 @@ def _cause_said(cause: Cause) -> str:
         case "idle":
             return f"idle {_minutes(cause.idle_ms)}, the cache had expired after {cause.life_ms // _MINUTE_MS}"
         case "unwritten":
-            return "the agent's own file has not the request, so the reason is not known"
+            return "the agent's own file does not contain the request, so the reason is not known"
         case "unmarked":
             return "no part of the request was marked to be cached"
         case "provider":
@@ -172,20 +173,33 @@ def avoidable_said(found: Avoidable, /) -> str:
 def saving_said(found: Avoidable, cost_usd: float, /) -> str:
     """One finding as a part of what the whole session cost."""
     share = (found.usd or 0.0) / cost_usd
-    return f"{money(found.usd)} of {money(cost_usd)} ({percent(share)}) could be saved: {avoidable_said(found)}."
+    return f"{money(found.usd)} of {money(cost_usd)} ({percent(share)}) could be saved: {_briefly(found)}."
+
+
+def _briefly(found: Avoidable) -> str:
+    """The finding without the names of what it is about."""
+    match found.kind:
+        case "unmentioned":
+            return f"{plural(len(found.what), 'file')} read once and carried on ({amount(found.tokens)})"
+        case "uncalled":
+            return f"the tools of {plural(len(found.what), 'server')} are sent in every request and never called"
+        case "lost":
+            return avoidable_said(found)
+        case "twice":
+            return f"{amount(found.tokens)} tokens are in the context more than once"
 
 
 def what_to_do(found: Avoidable, /) -> str:
     """One thing to do about it."""
     match found.kind:
         case "unmentioned":
-            return "read such files in a sub-agent, or begin the next task in a new session"
+            return "Read such files in a sub-agent, or begin the next task in a new session."
         case "uncalled":
-            return f"leave the server out for this project, for example: claude mcp remove {found.what[0]}"
+            return f"Leave the server out for this project, for example: claude mcp remove {found.what[0]}"
         case "lost":
-            return "report cache says what changed each time"
+            return f"`{program()} report cache` shows what changed each time."
         case "twice":
-            return "ask for the changed lines of a file that was read before"
+            return "Ask for the part that changed: the changed lines of a file, or a command with less output."
 
 
 def _so_far(more: bool) -> str:

@@ -104,9 +104,12 @@ def _loops(tools: Sequence[ToolRow], calls: Mapping[str, PricedCall]) -> Iterato
     for tool in tools:
         if tool.loop and tool.repeat_of is not None and outputs[tool.id] == outputs.get(tool.repeat_of, outputs[tool.id]):
             groups.setdefault(tool.repeat_of, []).append(tool)
-    for rows in groups.values():
+    of_call = {tool.id: tool.llm_call_id for tool in tools}
+    for first, rows in groups.items():
         again = list({call.id: call for row in rows if (call := calls.get(row.llm_call_id)) is not None}.values())
-        yield Finding("loop", _turns(again), len(rows) + 1, what=_what(rows[0]), cost_usd=_cost(again))
+        begun = calls.get(of_call.get(first) or "")
+        every = [begun, *(each for each in again if each is not begun)] if begun else again
+        yield Finding("loop", _turns(every), len(rows) + 1, what=_what(rows[0]), cost_usd=_cost(again))
 
 
 def _repeats(calls: Sequence[PricedCall]) -> Iterator[Finding]:

@@ -174,15 +174,17 @@ def without_twins(entries: Sequence[Entry], /) -> list[Entry]:
 
 def numbered(page: Sequence[Entry], entries: Iterable[Entry], /) -> list[ListRow]:
     """The rows of a page; sessions with one title in one folder get their number among all, in the order of their begin."""
-    begins: dict[tuple[str, str], list[int]] = {_named(entry): [] for entry in page if entry.row.title}
+    begins: dict[tuple[str, str], list[tuple[int, str]]] = {_named(entry): [] for entry in page if entry.row.title}
     for entry in entries:
         if (found := begins.get((entry.row.title, entry.folder))) is not None:
-            found.append(entry.row.start_ms)
+            found.append((entry.row.start_ms, entry.row.id))
     return [_with_number(entry.row, begins.get(_named(entry), ())) for entry in page]
 
 
-def _with_number(row: ListRow, begins: Sequence[int]) -> ListRow:
-    return replace(row, nth=sum(each <= row.start_ms for each in begins), same=len(begins)) if len(begins) > 1 else row
+def _with_number(row: ListRow, begins: Sequence[tuple[int, str]]) -> ListRow:
+    return (
+        replace(row, nth=sum(each <= (row.start_ms, row.id) for each in begins), same=len(begins)) if len(begins) > 1 else row
+    )
 
 
 def _named(entry: Entry) -> tuple[str, str]:

@@ -118,7 +118,7 @@ def test_a_link_at_the_place_of_a_file_changes_nothing_behind_it(home: Path, tmp
 
 def test_it_follows_until_its_input_ends_and_costs_nothing_meanwhile(home: Path, tmp_path: Path) -> None:
     store = tmp_path / "past.lmdb"
-    process = started(Task(str(home), store=str(store), stays=True))
+    process = started(Task(str(home), store=str(store), stays=True, pause_s=0.1))
     try:
         until(lambda: store.exists() and store.stat().st_size > 0 and len(sessions(store)) == 3)
         until(lambda: _state(process.pid) == "S")

@@ -83,10 +83,10 @@ def test_without_a_count_it_is_not_known_how_much_the_file_leaves_out() -> None:
 @pytest.mark.parametrize(
     ("second", "more", "said"),
     [
-        (60, {}, "the agent's own file has not the request, so the reason is not known"),
+        (60, {}, "the agent's own file does not contain the request, so the reason is not known"),
         (60, {"model": "claude-opus-4-5"}, "another model, claude-opus-4-5 after claude-sonnet-4-5"),
         (4802, {}, "idle 80 min, the cache had expired after 60"),
-        (4802, {"provider": "openai"}, "the agent's own file has not the request, so the reason is not known"),
+        (4802, {"provider": "openai"}, "the agent's own file does not contain the request, so the reason is not known"),
     ],
 )
 def test_a_lost_cache_has_the_reasons_that_times_and_models_show(second: int, more: dict[str, str], said: str) -> None:

@@ -157,27 +157,27 @@ def test_the_newest_turn_may_still_grow() -> None:
         (
             Avoidable("uncalled", 9000, 0.5, what=("ledger", "weather")),
             "tools of ledger, weather are sent in every request and never called (9.0 k a request)",
-            "leave the server out for this project, for example: claude mcp remove ledger",
+            "Leave the server out for this project, for example: claude mcp remove ledger",
         ),
         (
             Avoidable("lost", 5000, None, what=("system",), turns=(3,)),
             "the cache was lost once (turn 3): 5.0 k paid again",
-            "report cache says what changed each time",
+            "`agentsight-rx report cache` shows what changed each time.",
         ),
         (
             Avoidable("lost", 5000, None, what=("system",), turns=(3, 4, 5, 6)),
             "the cache was lost four times (turns 3, 4, 5, …): 5.0 k paid again",
-            "report cache says what changed each time",
+            "`agentsight-rx report cache` shows what changed each time.",
         ),
         (
             Avoidable("unmentioned", 800, 0.1, what=("a", "b", "c", "d", "e")),
             "5 files read and never mentioned again: a, b, c and 2 more (800)",
-            "read such files in a sub-agent, or begin the next task in a new session",
+            "Read such files in a sub-agent, or begin the next task in a new session.",
         ),
         (
             Avoidable("twice", 300, 0.1, what=("a",)),
             "the same content is in the context more than once: a (300)",
-            "ask for the changed lines of a file that was read before",
+            "Ask for the part that changed: the changed lines of a file, or a command with less output.",
         ),
     ],
 )
