@@ -5,20 +5,20 @@
 /* Where the bytes of a call lie: in one buffer, in an array of them, in the array of a message; the process does not have them. */
 enum { PLAIN, VECTOR, MESSAGE, HIDDEN };
 
-/* Of a call with this number (arch/x86/entry/syscalls/syscall_64.tbl). */
+/* Of a call with this number. */
 static inline int form_of(u32 number)
 {
     switch (number) {
-    case 0:  /* read */
-    case 1:  /* write */
-    case 44: /* sendto */
-    case 45: /* recvfrom */
+    case NR_read:
+    case NR_write:
+    case NR_sendto:
+    case NR_recvfrom:
         return PLAIN;
-    case 19: /* readv */
-    case 20: /* writev */
+    case NR_readv:
+    case NR_writev:
         return VECTOR;
-    case 46: /* sendmsg */
-    case 47: /* recvmsg */
+    case NR_sendmsg:
+    case NR_recvmsg:
         return MESSAGE;
     }
     return HIDDEN; /* recvmmsg, sendmmsg, sendfile, splice */
@@ -26,7 +26,7 @@ static inline int form_of(u32 number)
 
 static inline int is_write(u32 number)
 {
-    return number == 1 || number == 20 || number == 44 || number == 46 || number == 307; /* write, writev, sendto, sendmsg, sendmmsg */
+    return number == NR_write || number == NR_writev || number == NR_sendto || number == NR_sendmsg || number == NR_sendmmsg;
 }
 
 #define SEGMENT 16384

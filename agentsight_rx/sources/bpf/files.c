@@ -194,69 +194,69 @@ static inline int names(struct call_t *call)
     if (!space)
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), files = files_of(task);
-    u64 a = ARGUMENT(registers, di), b = ARGUMENT(registers, si), c = ARGUMENT(registers, dx), d = ARGUMENT(registers, r10);
+    u64 a = ARGUMENT(registers, 1), b = ARGUMENT(registers, 2), c = ARGUMENT(registers, 3), d = ARGUMENT(registers, 4);
     u64 name = a, second_name = 0, file = 0, flags = 0;
     s32 directory = CURRENT_DIRECTORY, second_directory = CURRENT_DIRECTORY;
     u32 kind = OPEN, has_second = 0;
     switch (number) {
-    case 2: /* open */
+    case NR_open:
         flags = b;
         break;
-    case 85: /* creat */
+    case NR_creat:
         flags = 01 | 0100 | 01000; /* O_WRONLY, O_CREAT, O_TRUNC */
         break;
-    case 257: /* openat */
+    case NR_openat:
         directory = a, name = b, flags = c;
         break;
-    case 437: /* openat2: the flags stand first in struct open_how */
+    case NR_openat2: /* the flags stand first in struct open_how */
         directory = a, name = b;
         bpf_probe_read_user(&flags, sizeof(flags), (void *)c);
         break;
-    case 82: /* rename */
+    case NR_rename:
         kind = RENAME, second_name = b, has_second = 1;
         break;
-    case 264: /* renameat */
-    case 316: /* renameat2 */
+    case NR_renameat:
+    case NR_renameat2:
         kind = RENAME, directory = a, name = b, second_directory = c, second_name = d, has_second = 1;
         break;
-    case 86: /* link */
+    case NR_link:
         kind = LINK, second_name = b, has_second = 1;
         break;
-    case 265: /* linkat */
+    case NR_linkat:
         kind = LINK, directory = a, name = b, second_directory = c, second_name = d, has_second = 1;
-        if (ARGUMENT(registers, r8) & OF_DESCRIPTOR)
+        if (ARGUMENT(registers, 5) & OF_DESCRIPTOR)
             file = file_in(files, a), name = 0;
         break;
-    case 304: /* open_by_handle_at: without a name */
+    case NR_open_by_handle_at: /* without a name */
         flags = c, name = 0;
         if (result < 0)
             return 0;
         break;
-    case 87: /* unlink */
+    case NR_unlink:
         kind = UNLINK;
         break;
-    case 263: /* unlinkat: AT_REMOVEDIR */
+    case NR_unlinkat: /* AT_REMOVEDIR */
         kind = c & 0x200 ? RMDIR : UNLINK, directory = a, name = b;
         break;
-    case 84: /* rmdir */
+    case NR_rmdir:
         kind = RMDIR;
         break;
-    case 83: /* mkdir */
+    case NR_mkdir:
         kind = MKDIR;
         break;
-    case 258: /* mkdirat */
+    case NR_mkdirat:
         kind = MKDIR, directory = a, name = b;
         break;
-    case 76: /* truncate */
+    case NR_truncate:
         kind = TRUNCATE;
         break;
-    case 77: /* ftruncate */
+    case NR_ftruncate:
         kind = TRUNCATE, file = file_in(files, a), name = 0;
         break;
-    case 80: /* chdir */
+    case NR_chdir:
         kind = CHDIR;
         break;
-    case 81: /* fchdir */
+    case NR_fchdir:
         kind = CHDIR, file = file_in(files, a), name = 0;
         break;
     default:
@@ -358,24 +358,24 @@ static inline int bytes(struct call_t *call)
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), files = files_of(task);
     s32 source = -1, drain = -1;
     switch (call->number) {
-    case 0:   /* read */
-    case 17:  /* pread64 */
-    case 19:  /* readv */
-    case 295: /* preadv */
-    case 327: /* preadv2 */
-        source = ARGUMENT(registers, di);
+    case NR_read:
+    case NR_pread64:
+    case NR_readv:
+    case NR_preadv:
+    case NR_preadv2:
+        source = ARGUMENT(registers, 1);
         break;
-    case 40: /* sendfile */
-        drain = ARGUMENT(registers, di);
-        source = ARGUMENT(registers, si);
+    case NR_sendfile64:
+        drain = ARGUMENT(registers, 1);
+        source = ARGUMENT(registers, 2);
         break;
-    case 275: /* splice */
-    case 326: /* copy_file_range */
-        source = ARGUMENT(registers, di);
-        drain = ARGUMENT(registers, dx);
+    case NR_splice:
+    case NR_copy_file_range:
+        source = ARGUMENT(registers, 1);
+        drain = ARGUMENT(registers, 3);
         break;
     default: /* write, pwrite64, writev, pwritev, pwritev2 */
-        drain = ARGUMENT(registers, di);
+        drain = ARGUMENT(registers, 1);
     }
 #pragma clang loop unroll(disable)
     for (int turn = 0; turn < 2; turn++) {
@@ -430,9 +430,9 @@ static inline int close(struct call_t *call)
     if (!process)
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), files = files_of(task);
-    u32 zero = 0, number = ARGUMENT(registers, di);
-    if (call->number != 3) {
-        u32 onto = ARGUMENT(registers, si);
+    u32 zero = 0, number = ARGUMENT(registers, 1);
+    if (call->number != NR_close) {
+        u32 onto = ARGUMENT(registers, 2);
         if (onto == number)
             return 0;
         number = onto;

@@ -83,7 +83,7 @@ static inline int begins(struct call_t *call)
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), sock = 0;
     u64 id = current_key(), now = bpf_ktime_get_ns();
-    u64 socket = socket_of(task, ARGUMENT(registers, di));
+    u64 socket = socket_of(task, ARGUMENT(registers, 1));
     u32 state = 0;
     if (!socket)
         return 0;
@@ -241,11 +241,11 @@ static inline int end(struct call_t *call)
     if (!process || !is_to_do(0))
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), files = files_of(task);
-    u64 address = ARGUMENT(registers, si), size = ARGUMENT(registers, dx), id = current_key();
+    u64 address = ARGUMENT(registers, 2), size = ARGUMENT(registers, 3), id = current_key();
     u64 sock = 0, latency_ns = 0;
-    u32 zero = 0, kind = 0, number = ARGUMENT(registers, di);
+    u32 zero = 0, kind = 0, number = ARGUMENT(registers, 1);
     switch (call->number) {
-    case 42: { /* connect */
+    case NR_connect: {
         u64 *since = begun.lookup(&id);
         if (!since)
             return 0;
@@ -254,24 +254,24 @@ static inline int end(struct call_t *call)
         kind = CONNECT;
         break;
     }
-    case 49: /* bind */
+    case NR_bind:
         kind = BIND;
         break;
-    case 50: /* listen */
+    case NR_listen:
         kind = LISTEN, address = 0;
         break;
-    case 43:  /* accept */
-    case 288: /* accept4 */
+    case NR_accept:
+    case NR_accept4:
         if (result == -11 || RESTARTED(result)) /* EAGAIN: no connection waits */
             return 0;
         kind = ACCEPT, address = 0;
         if (result >= 0)
             number = result;
         break;
-    case 44: /* sendto */
-        kind = SEND, address = ARGUMENT(registers, r8), size = ARGUMENT(registers, r9);
+    case NR_sendto:
+        kind = SEND, address = ARGUMENT(registers, 5), size = ARGUMENT(registers, 6);
         break;
-    case 46: { /* sendmsg: the address and its size stand first in struct msghdr */
+    case NR_sendmsg: { /* the address and its size stand first in struct msghdr */
         struct {
             u64 address, size;
         } first = {};
@@ -335,7 +335,7 @@ static inline int batch(struct call_t *call)
     if (!process || RESTARTED(result) || !is_to_do(0))
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), sock = 0;
-    u64 batch = ARGUMENT(registers, si), socket = socket_of(task, ARGUMENT(registers, di));
+    u64 batch = ARGUMENT(registers, 2), socket = socket_of(task, ARGUMENT(registers, 1));
     u32 zero = 0, messages = result > 0 ? result : 1;
     struct room_t *space = room.lookup(&zero);
     if (!socket || !space)

@@ -474,14 +474,14 @@ static inline int begin_write(struct call_t *call)
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
     u32 tid = current_key(), number = call->number;
-    struct move_t move = {.sock = tcp_of(task, ARGUMENT(registers, di)), .at = ARGUMENT(registers, si)};
+    struct move_t move = {.sock = tcp_of(task, ARGUMENT(registers, 1)), .at = ARGUMENT(registers, 2)};
     if (!move.sock)
         return 0;
-    if (number == 44 && ARGUMENT(registers, r10) & MSG_OOB)
+    if (number == NR_sendto && ARGUMENT(registers, 4) & MSG_OOB)
         return 0;
-    move.size = ARGUMENT(registers, dx);
+    move.size = ARGUMENT(registers, 3);
     move.form = form_of(number);
-    move.many = number == 307; /* sendmmsg */
+    move.many = number == NR_sendmmsg;
     move.time_ns = bpf_ktime_get_ns();
     if (moves.update(&tid, &move))
         count(UNTRACKED);
@@ -494,9 +494,9 @@ PART(on_write_begin, AT_BEGIN, begin_write(call))
 static inline int look_up(struct move_t *move, u32 number)
 {
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), flags = 0;
-    u32 first = ARGUMENT(registers, di);
-    u64 third = ARGUMENT(registers, dx), fourth = ARGUMENT(registers, r10);
-    int is_splice = number == 275, is_copy = is_splice || number == 40; /* sendfile(to, from, …), splice(from, …, to, …) */
+    u32 first = ARGUMENT(registers, 1);
+    u64 third = ARGUMENT(registers, 3), fourth = ARGUMENT(registers, 4);
+    int is_splice = number == NR_splice, is_copy = is_splice || number == NR_sendfile64; /* sendfile(to, from, …), splice(from, …, to, …) */
     move->form = form_of(number);
     if (is_splice) {
         move->sock = tcp_of(task, third);
@@ -506,17 +506,17 @@ static inline int look_up(struct move_t *move, u32 number)
     move->sock = tcp_of(task, first);
     if (is_copy)
         return is_splice ? IN : OUT;
-    move->at = ARGUMENT(registers, si);
+    move->at = ARGUMENT(registers, 2);
     move->size = third;
-    if (number == 45 || number == 299) /* recvfrom, recvmmsg */
+    if (number == NR_recvfrom || number == NR_recvmmsg)
         flags = fourth;
-    if (number == 47) /* recvmsg */
+    if (number == NR_recvmsg)
         flags = third;
     if (flags & NO_STREAM)
         move->sock = 0;
     if (flags & MSG_TRUNC) /* the bytes are thrown away */
         move->form = HIDDEN;
-    move->many = number == 299;
+    move->many = number == NR_recvmmsg;
     return IN;
 }
 

@@ -184,16 +184,16 @@ static inline int identify(struct begun_t *call, u32 fd, int direction)
 static inline int look_up(struct begun_t *call, u32 number)
 {
     u64 registers = bpf_task_pt_regs(bpf_get_current_task_btf());
-    u64 third = ARGUMENT(registers, dx), flags = 0;
-    u32 fd = ARGUMENT(registers, di);
-    if (number == 45) /* recvfrom */
-        flags = ARGUMENT(registers, r10);
-    if (number == 47) /* recvmsg */
+    u64 third = ARGUMENT(registers, 3), flags = 0;
+    u32 fd = ARGUMENT(registers, 1);
+    if (number == NR_recvfrom)
+        flags = ARGUMENT(registers, 4);
+    if (number == NR_recvmsg)
         flags = third;
     if (flags & PEEK || !fd_fits(fd) || !identify(call, fd, is_write(number)))
         return 0;
     call->form = form_of(number);
-    call->at = ARGUMENT(registers, si);
+    call->at = ARGUMENT(registers, 2);
     call->size = call->form == MESSAGE ? 0 : third;
     call->fd = fd;
     call->time_ns = bpf_ktime_get_ns();

@@ -363,7 +363,7 @@ static inline int enter(struct pt_regs *ctx, u64 cookie)
     }
     if ((function == NSS_READ || function == NSS_WRITE) && !imported.lookup(&imported_key))
         return 0;
-    struct call_key_t key = {.sp = PT_REGS_SP(ctx) + 8, .tid = id};
+    struct call_key_t key = {.sp = PT_REGS_SP(ctx) + RETURN_ADDRESS, .tid = id};
     struct ssl_call_t call = {.ssl = ssl, .buffer = buffer, .time_ns = bpf_ktime_get_ns(), .function = function};
     if (function == READ_EX || function == WRITE_EX)
         call.size_at = fourth;
@@ -707,7 +707,7 @@ static inline int maps(struct call_t *call)
         return 0;
     }
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
-    u64 protection = ARGUMENT(registers, dx), flags = ARGUMENT(registers, r10), number = ARGUMENT(registers, r8);
+    u64 protection = ARGUMENT(registers, 3), flags = ARGUMENT(registers, 4), number = ARGUMENT(registers, 5);
     struct file_t file = {};
     if (!(protection & PROT_EXEC) || flags & MAP_ANONYMOUS || (call->result < 0 && call->result > -4096))
         return 0;

@@ -120,14 +120,14 @@ static inline int aead_begins(struct pt_regs *ctx, u64 cookie)
     asm volatile("" : "+r"(third), "+r"(sixth));
     if (around && *around > sp) /* open calls open_gather, in some builds */
         return 0;
-    bpf_probe_read_user(stack, sizeof(stack), (void *)sp + 8);
+    FURTHER_ARGUMENTS(ctx, sp, stack);
     u32 scatter = function == SEAL_SCATTER;
     u64 data = scatter ? stack[5] : stack[2], data_size = scatter ? stack[6] : stack[3];
     u32 type = type_by(data, data_size);
     if (!type)
         return 0;
     outermost.update(&tid, &sp);
-    struct call_key_t key = {.sp = sp + 8, .tid = tid};
+    struct call_key_t key = {.sp = sp + RETURN_ADDRESS, .tid = tid};
     struct opening_t call = {.out = out, .time_ns = bpf_ktime_get_ns(), .type = type};
     if (function == SEAL)
         seal(ctx, process, cookie >> 8, stack[0], stack[1], type);

@@ -1,12 +1,12 @@
 /* Plaintext of Go's crypto/tls: (*Conn).Write, Read and Close.
  *
- * Arguments are in rax, rbx, rcx, results in rax (ABIInternal, go/src/cmd/compile/abi-internal.md). The goroutine is in r14 and may
+ * Arguments, results and the goroutine are in registers (ABIInternal, go/src/cmd/compile/abi-internal.md). The goroutine may
  * change its thread and move its stack during a call, so a call is known by the goroutine, and its end is probed at each ret: a
  * return probe would write to a stack that moves. The entry is passed again after the stack grew, with the same arguments. */
 
 static inline struct call_key_t goroutine_of(struct pt_regs *ctx)
 {
-    struct call_key_t key = {.sp = ctx->r14, .tid = current_key() >> 32, .pad = 1};
+    struct call_key_t key = {.sp = GO_ROUTINE(ctx), .tid = current_key() >> 32, .pad = 1};
     return key;
 }
 
@@ -16,7 +16,7 @@ static inline int go_begins(struct pt_regs *ctx, u64 cookie)
     if (!process)
         return 0;
     u32 function = cookie & 0xff;
-    u64 object = ctx->ax, buffer = ctx->bx;
+    u64 object = GO_ARGUMENT_1(ctx), buffer = GO_ARGUMENT_2(ctx);
     if (function == GO_CLOSE) {
         forget(process, object, cookie >> 8);
         return 0;
@@ -40,7 +40,7 @@ static inline int go_ends(struct pt_regs *ctx, u64 cookie)
         return 0;
     struct ssl_call_t call = *found;
     calls.delete(&key);
-    s64 did = ctx->ax;
+    s64 did = GO_RESULT(ctx);
     if (function == GO_READ && did > 0)
         learn_socket(process, call.ssl, cookie >> 8, call.time_ns);
     if (did > 0)

@@ -3,7 +3,7 @@
 static inline u64 tcp_of_call(void)
 {
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
-    return tcp_of(task, ARGUMENT(registers, di));
+    return tcp_of(task, ARGUMENT(registers, 1));
 }
 
 /* The records that the thread sealed go to this socket. Whether all of them are taken now is no matter: the rest goes there too. */

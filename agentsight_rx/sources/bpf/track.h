@@ -12,6 +12,7 @@
 
 #include <linux/types.h>
 #include <uapi/linux/ptrace.h>
+#include <asm/machine.h>
 
 #define RING_PAGES 2 /* a ring gets its size when it is made: see kernel/ring.py */
 
@@ -71,7 +72,7 @@ struct call_t {
 };
 
 /* An argument of the system call that the current thread is in, also at its end: so nothing is kept from its begin. */
-#define ARGUMENT(registers, name) (*(u64 *)((registers) + offsetof(struct pt_regs, name)))
+#define ARGUMENT(registers, at) (*(u64 *)((registers) + offsetof(struct pt_regs, ARGUMENT_##at)))
 
 /* All records of a source go into one ring. It is in a table, so that a larger one can take its place: see kernel/ring.py. */
 #ifdef SLOT
@@ -213,7 +214,7 @@ static inline int is_to_do(u32 place)
 /* The programs behind this one. A row has one place for each source: there stands the program that follows those of the source
  * before, and in the first place the one that is first. So a program jumps once, and where no other follows, it returns. The rows
  * are the system calls, by their numbers, at their begin and at their end; and the moments of a process. */
-#define SLOTS 8 /* of a row; sources/kernel/chains.py knows it */
+#define SLOTS 8 /* of a row; sources/kernel/tracker.py knows it */
 #define CALLS_MOST 512 /* numbers of system calls */
 
 enum { AT_FORK, AT_EXEC, AT_EXIT, MOMENTS };

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ...core.bounded import Recent
 from ...core.errors import CaptureError
 from ...events import ProcessExec, ProcessSeen
+from ..kernel.machine import MACHINE
 from .control_groups import Memory, container_of, group_of, matches, pids, read
 from .references import HERE, Container, Host, names_kept
 
@@ -63,8 +64,8 @@ def _link(path: Path) -> str | None:
 
 # Library directories of the distributions in images, and of conda
 _LIBRARY_PLACES = (
-    "/usr/lib/x86_64-linux-gnu",
-    "/lib/x86_64-linux-gnu",
+    f"/usr/lib/{MACHINE.folder}",
+    f"/lib/{MACHINE.folder}",
     "/usr/lib64",
     "/lib64",
     "/usr/lib",

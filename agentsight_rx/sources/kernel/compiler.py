@@ -19,6 +19,7 @@ import msgspec
 from ...core.errors import CaptureError
 from ...core.options import json_decoder
 from .loaded import Function, Image, Map
+from .machine import MACHINE
 
 # -- headers -------------------------------------------------------------------------------------------------------
 # A tiny kernel header tree, enough for BCC to compile our programs without a kernel header package.
@@ -84,13 +85,7 @@ typedef struct fd_set fd_set;
 #define TASK_COMM_LEN 16
 """
 
-# The order of the registers in the kernel: arch/x86/include/asm/ptrace.h.
-_REGISTERS = """\
-#pragma once
-struct pt_regs {
-    unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
-};
-"""
+_REGISTERS = f"#pragma once\nstruct pt_regs {{ {MACHINE.registers} }};\n"
 
 _NOTHING = "#pragma once\n"
 _OF_THIS_KERNEL = ""
@@ -109,6 +104,7 @@ HEADERS = {
     "uapi/linux/bpf.h": _NOTHING,  # BCC includes its own before
     "uapi/linux/if_packet.h": _NOTHING,
     "uapi/linux/if_ether.h": _NOTHING,
+    "asm/machine.h": MACHINE.header,
     "asm/page.h": "#pragma once\n#define PAGE_SHIFT 12\n#define PAGE_SIZE (1UL << PAGE_SHIFT)\n",
 }
 

@@ -26,6 +26,7 @@ from ..hold import group
 from .btf import TYPES, has_any, known_functions, known_offsets, read_types
 from .compiler import REMEDY, compiled, compiler_identity
 from .loaded import calling_kernel
+from .machine import MACHINES
 from .namespace import own_namespace
 from .probes import at_tracepoint, leave, number_of, try_uprobe
 from .rights import Call, enough, missing_rights, own_rights, refusal
@@ -186,8 +187,10 @@ _OLDEST = (5, 15)
 def _system() -> Finding:
     name = os.uname()
     numbers = tuple(int(number) for number in re.findall(r"\d+", name.release)[:2])
-    ok = (name.sysname, name.machine) == ("Linux", "x86_64") and numbers >= _OLDEST
-    return Finding(ok, f"{name.sysname} {name.release} on {name.machine}", "use a machine with Linux 5.15 or newer on x86-64")
+    ok = name.sysname == "Linux" and name.machine in MACHINES and numbers >= _OLDEST
+    return Finding(
+        ok, f"{name.sysname} {name.release} on {name.machine}", "use a machine with Linux 5.15 or newer on x86-64 or arm64"
+    )
 
 
 def _tried(call: Call, done: Callable[[], int], seen: str, *, close: Callable[[int], None] = os.close) -> Finding:

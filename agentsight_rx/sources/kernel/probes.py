@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ...core.errors import Unavailable
 from .loaded import Loaded
+from .machine import MACHINE
 from .rights import Call, refusal
 from .syscall import KPROBE, LINK_CREATE, TRACE_UPROBE_MULTI, at_uprobes, bpf, last_error
 
@@ -51,7 +52,6 @@ def leave(descriptors: Sequence[int]) -> None:
 # The perf_event_open system call: tracepoints and probes, one by one -> descriptors that run a program while they are open.
 
 
-_PERF_EVENT_OPEN = 298  # its number on x86-64
 _PERF_EVENT = 41  # a type of attachment, include/uapi/linux/bpf.h
 
 # include/uapi/linux/perf_event.h
@@ -150,7 +150,7 @@ def _perf_event(event: _Event) -> int:
     event.size, event.period, event.wake_up = ctypes.sizeof(event), 1, 1
     every_process, first_cpu, no_group = -1, 0, -1  # a BPF program at an event runs on every CPU
     numbers = (ctypes.c_long(number) for number in (every_process, first_cpu, no_group, _CLOSE_ON_EXEC))
-    opened: int = _call(_PERF_EVENT_OPEN, ctypes.byref(event), *numbers)
+    opened: int = _call(MACHINE.calls["perf_event_open"], ctypes.byref(event), *numbers)
     if opened < 0:
         raise last_error()
     return opened

@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Lock
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 from ...core.mailbox import Bell, share_of_memory
 from ...core.options import Fits
 from ...core.reading import until_multiple_of
+from .machine import MACHINE
 
 E = TypeVar("E")
 
@@ -71,6 +73,41 @@ class Growth:
     enter: Callable[[int], None]
 
 
+def fence() -> None:
+    """
+    Loads and stores of memory before it come before all later ones, also for other processors: POSIX has the functions that
+    take and give a lock synchronize memory (XBD 4.15.2), as release and acquire, in this order. x86-64 needs it not: there
+    only a store may come behind a later load (Intel SDM volume 3A, 9.2).
+    """
+    lock = Lock()
+    lock.acquire()
+    lock.release()
+    lock.acquire()
+
+
+class Ordered:
+    """Words of memory. A load comes before all later loads, and a store behind all loads and stores before it."""
+
+    def __init__(self, words: memoryview) -> None:
+        self._words = words
+
+    def __getitem__(self, at: int) -> int:
+        found: int = self._words[at]
+        fence()
+        return found
+
+    def __setitem__(self, at: int, value: int) -> None:
+        fence()
+        self._words[at] = value
+
+    def release(self) -> None:
+        self._words.release()
+
+
+def _in_order(words: memoryview) -> memoryview | Ordered:
+    return words if MACHINE.keeps_order else Ordered(words)
+
+
 class _Mapping:
     """
     The memory of a ring (Documentation/bpf/ringbuf.rst): behind the end of the data its beginning is mapped again, as much as
@@ -82,10 +119,10 @@ class _Mapping:
         self._consumer_map = mmap.mmap(fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
         twice = min(size, _RECORD_MOST)
         self._producer_map = mmap.mmap(fd, _PAGE + size + twice, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE)
-        self.consumer = memoryview(self._consumer_map).cast("Q")
+        self.consumer = _in_order(memoryview(self._consumer_map).cast("Q"))
         self.view = memoryview(self._producer_map)
-        self.producer = self.view[:8].cast("Q")
-        self.words = self.view.cast("I")
+        self.producer = _in_order(self.view[:8].cast("Q"))
+        self.words = _in_order(self.view.cast("I"))
         self.at = self.consumer[0]
 
     @property
@@ -103,7 +140,7 @@ class _Mapping:
 
 
 class _OwnMapping(_Mapping):
-    """That of a ring whose descriptor is closed with it; a ring that cannot be mapped is closed at once."""
+    """The memory of a ring that is closed with it, or at once where it cannot be mapped."""
 
     def __init__(self, fd: int, size: int) -> None:
         try:
@@ -120,8 +157,7 @@ class _OwnMapping(_Mapping):
 class Ring(Generic[E]):
     """
     The reading end of a ring. `decode(view, at, size)` makes an event of the record at `at`, several, or None. A record is read
-    in place, and only after its BUSY bit is clear; x86-64 keeps the order of these loads, which is why other machines are not
-    supported.
+    in place, and only after its BUSY bit is clear: in this order, whatever the machine.
 
     Once an eighth of it is full, the larger ring of `growth` takes its place. `widen` does so earlier, where much is to be
     expected.

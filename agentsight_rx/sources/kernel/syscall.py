@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-_BPF = 321  # its number on x86-64
+from .machine import MACHINE
+
+_BPF = MACHINE.calls["bpf"]
 
 # include/uapi/linux/bpf.h: commands, types of programs
 _MAP_CREATE, _PROG_LOAD, _PROG_TEST_RUN, _GET_INFO, _RAW_TRACEPOINT_OPEN, LINK_CREATE = 0, 5, 10, 15, 17, 28

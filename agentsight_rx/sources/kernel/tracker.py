@@ -1,4 +1,8 @@
-"""A Target -> the one set of processes that all its sources watch, and where the programs of these sources run."""
+"""
+A Target -> the one set of processes that all its sources watch, and where the programs of these sources run.
+
+Longer than 300 lines because the rows of programs are the tracker's own, which alone puts programs into them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import contextlib
 import ctypes
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from threading import RLock
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -16,13 +20,62 @@ from ..names import Names
 from ..proc import is_alive
 from ..target import Target, found
 from .cache import Source, prepared
-from .chains import NUMBERS, PLACES, Programs, Rows
 from .loaded import Loaded
+from .machine import MACHINE
 from .namespace import Namespace, own_namespace
 from .probes import at_tracepoint, leave, number_of
 from .rights import Call, refusal
 from .syscall import PROGRAM_ARRAY, RAW_TRACEPOINT
 from .tables import Table
+
+# -- rows of programs ----------------------------------------------------------------------------------------------
+# Programs of sources -> rows in the kernel's tables of programs: which one runs behind which.
+#
+# A row belongs to a system call, at its begin or its end, or to a moment of a process. The first place of a row has its first
+# program. Each further place belongs to a source, and has the program that follows the program of that source.
+
+
+Programs: TypeAlias = Mapping[int, int]  # the descriptors of one program, by its runs
+Link: TypeAlias = Callable[[str, int, int, Programs | None], None]  # (table, row, place, what stands there from now on)
+
+PLACES = 8  # of a row; SLOTS in bpf/track.h
+
+
+class Rows:
+    """`link` changes a place in a table of the kernel. A program is never jumped to before what it jumps to itself is there."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._rows: dict[tuple[str, int], dict[int, Programs]] = {}
+
+    def put(self, table: str, row: int, slot: int, programs: Programs) -> None:
+        """The program of a source comes into a row."""
+        there = self._rows.setdefault((table, row), {})
+        there[slot] = programs
+        if slot + 1 < PLACES:
+            self._link(table, row, slot + 1, _behind(there, slot))
+        self._link(table, row, _place_before(there, slot), programs)
+
+    def take(self, slot: int) -> None:
+        """All programs of a source go."""
+        for (table, row), there in self._rows.items():
+            if there.pop(slot, None) is not None:
+                self._link(table, row, _place_before(there, slot), _behind(there, slot))
+                if slot + 1 < PLACES:
+                    self._link(table, row, slot + 1, None)
+
+
+def _behind(there: dict[int, Programs], slot: int) -> Programs | None:
+    return next((there[each] for each in sorted(there) if each > slot), None)
+
+
+def _place_before(there: dict[int, Programs], slot: int) -> int:
+    """The place from which the program before jumps, or else the tracker."""
+    return max((each for each in there if each < slot), default=-1) + 1
+
+
+# ------------------------------------------------------------------------------------------------------------------------
+
 
 TRACK_FIELDS = (
     "task_struct.tgid",
@@ -149,6 +202,8 @@ class Tracker:
     def follow_call(self, slot: int, side: Side, name: str, programs: Programs) -> None:
         """Run the programs of a source at the begin or the end of a system call of a watched process, if this kernel has it."""
         half, program = _SIDES[side]
+        if name not in MACHINE.calls:
+            return
         tracepoint = f"syscalls:sys_{side}_{name}"
         with self._lock:
             if tracepoint not in self._begun:
@@ -160,7 +215,7 @@ class Tracker:
                 except OSError as error:
                     raise refused(f"the program at {tracepoint}", "tracepoint", error) from error
                 self._begun.add(tracepoint)
-            self._rows.put("next_calls", NUMBERS[name] * 2 + half, slot, programs)
+            self._rows.put("next_calls", MACHINE.calls[name] * 2 + half, slot, programs)
 
     # -- rows of programs ----------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from msgspec import Struct
 
 from ....core.errors import CaptureError
+from ...kernel.machine import MACHINE
 
 Bounds = tuple[int, int]  # address and size of a function
 
@@ -24,7 +25,6 @@ _SYMBOL = Layout("<IBBHQQ")  # Elf64_Sym: name, info, other, section, value, siz
 _UNDEFINED = 0
 _NAMES_MOST, _PLACES_MOST = 16, 4096  # of one name: the linker keeps it once
 _IDENT = b"\x7fELF\x02\x01\x01"  # 64 bits, little endian, version 1
-_X86_64 = 62
 _LOAD, _DYNAMIC_SEGMENT, _EH_FRAME, _RELRO = 1, 2, 0x6474E550, 0x6474E552
 _SYMTAB, _DYNSYM = 2, 11  # sh_type
 _DT_NEEDED, _DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_RELA, _DT_RELASZ, _DT_STRSZ = 1, 4, 5, 6, 7, 8, 10
@@ -97,7 +97,7 @@ class Image:
             _, kind, machine, _, self.entry, programs, self._sections_at, _, _, program_size, program_count,
             section_size, self._section_count, self._section_names,
         ) = _HEADER.unpack(head)  # fmt: skip
-        self.readable = head.startswith(_IDENT) and machine == _X86_64  # else a program of another machine
+        self.readable = head.startswith(_IDENT) and machine == MACHINE.elf  # else a program of another machine
         self.absolute = kind == 2  # ET_EXEC: code may hold absolute addresses
         self._has_sections = section_size == _SECTION.size
         self.loads: tuple[Segment, ...] = ()

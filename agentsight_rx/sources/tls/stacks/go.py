@@ -15,6 +15,7 @@ from struct import Struct as Layout
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ...kernel.machine import MACHINE
 from .elf import EXECUTE, Image, occurrences
 from .finding import Finding, Hook
 from .instructions import Instruction, decode
@@ -30,17 +31,13 @@ _FUNCTIONS = {
 _WITH_RETURN = ("go_write", "go_read")
 _GIVEN = frozenset({Register.AX, Register.BX, Register.CX, Register.R14})  # object, buffer, length, goroutine
 _METHOD = "Go's table of functions"
-_MAGICS = (
-    b"\xf1\xff\xff\xff\0\0\x01\x08",
-    b"\xf0\xff\xff\xff\0\0\x01\x08",
-)  # Go 1.20, Go 1.18; then padding, code unit, word size
+# Go 1.20, Go 1.18; then padding, code unit, word size
+_MAGICS = tuple(each + b"\xff\xff\xff\0\0" + bytes((MACHINE.go.unit, 8)) for each in (b"\xf1", b"\xf0"))
 _HEADER = Layout("<8s8Q")  # magic, functions, files, start of the text, then where the tables begin
-_ENTRY_POINT = b"_rt0_amd64_linux"
 _NAMES_MOST = 64 << 20
 _DETAILS_MOST = 256 << 20
 _FUNCTIONS_MOST = 1 << 22
 _LONGEST = 1 << 16
-_INT3 = 0xCC  # between functions
 _TEXTS_MOST = 512  # candidates for the start of the text
 _VOTES, _AGREE = 500, 0.9  # measured: 99.6 % for the right start of the text, at most 23 % for a wrong one
 
@@ -84,8 +81,8 @@ def _in_table(scan: Scan, table: _Table) -> Finding:
         returns = _returns(scan.image, instructions) if shape in _WITH_RETURN else ()
         if offset is None or not scan.image.is_code(start) or (shape in _WITH_RETURN and not returns):
             return Finding(GO.name, _METHOD, failure=f"no code at {start:#x}, where its table has {_FUNCTIONS[shape].decode()}")
-        begin = Hook(shape, offset, returns=returns, stepped=not is_emulated(code))
-        whole = end == text + bounds[1]
+        begin = Hook(shape, offset, returns=returns, stepped=MACHINE.reads_code and not is_emulated(code))
+        whole = MACHINE.reads_code and end == text + bounds[1]
         hooks.append(_behind_check(begin, code, instructions) if whole else begin)
         evidence.append(f"{shape} is the function at {start:#x}: the table names it {_FUNCTIONS[shape].decode()}")
     return Finding(GO.name, _METHOD, hooks=tuple(hooks), evidence=tuple(evidence), exact=True)
@@ -140,7 +137,7 @@ def _described_by(scan: Scan, table: _Table, name_at: int) -> Iterator[int]:
 def _text(scan: Scan, table: _Table) -> int | None:
     """
     Where the text begins. Go 1.26 does not say it in the table any more, and a PIE has it only in its relocations. Each
-    function but the first has an int3 before it, which only the right start explains.
+    function but the first stands behind the end of another or behind padding, which only the right start explains.
     """
     candidates = dict.fromkeys(islice(_texts(scan, table), _TEXTS_MOST))
     best = max(((_agreement(scan, table, each), each) for each in candidates), default=(0.0, 0))
@@ -154,7 +151,7 @@ def _texts(scan: Scan, table: _Table) -> Iterator[int]:
     if section is not None:
         yield section.address
     yield from (load.address for load in image.code)
-    entry = _function(scan, table, _ENTRY_POINT)
+    entry = _function(scan, table, MACHINE.go.entry)
     if entry is not None:
         yield image.entry - entry[0]
     yield from _near_pointers(scan, table.address)
@@ -178,7 +175,7 @@ def _near_pointers(scan: Scan, address: int) -> Iterator[int]:
 
 
 def _agreement(scan: Scan, table: _Table, text: int) -> float:
-    """How many of the functions have an int3 before them, if the text begins here."""
+    """How many of the functions stand behind an end or padding, if the text begins here."""
     scan.check()
     image = scan.image
     entries = table.entries[1:-1]
@@ -186,7 +183,8 @@ def _agreement(scan: Scan, table: _Table, text: int) -> float:
     chosen = entries[::step][:_VOTES].tolist()
     if not chosen or not image.is_code(text + chosen[0]):
         return 0.0
-    return sum(image.at(text + each - 1, 1) == bytes((_INT3,)) for each in chosen) / len(chosen)
+    words = (int.from_bytes(image.at(text + each - 4, 4), "little") for each in chosen)
+    return sum(word & MACHINE.go.mask in MACHINE.go.before for word in words) / len(chosen)
 
 
 def _returns(image: Image, instructions: Sequence[Instruction]) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ....core.start import regex
+from ...kernel.machine import MACHINE
 
 Instruction = tuple[int, int, str, str]  # address, size, name, operands
 
@@ -28,7 +29,8 @@ def decode(code: bytes, address: int) -> Iterator[Instruction]:
     """
     import capstone
 
-    decoder: Any = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    kinds = {"x86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64), "aarch64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)}
+    decoder: Any = capstone.Cs(*kinds[MACHINE.name])
     decoder.skipdata = True
     return iter(decoder.disasm_lite(code, address))
 

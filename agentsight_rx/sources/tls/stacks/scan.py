@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from ...kernel.machine import MACHINE
 from .elf import Image, Segment
 from .finding import Finding, Hook
 from .x86_code import is_emulated
@@ -277,7 +278,7 @@ def hook(image: Image, shape: str, address: int) -> Hook | None:
     if first[:4] == _ENDBR64 and _is_push_or_nop(first[4:6]):
         offset += 4
         first = first[4:]
-    return Hook(shape, offset, stepped=not is_emulated(first))
+    return Hook(shape, offset, stepped=MACHINE.reads_code and not is_emulated(first))
 
 
 def _is_push_or_nop(code: bytes) -> bool:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from ...kernel.machine import MACHINE
 from .bounds import RING, WAYS, FunctionOf, Reporter, references_to, reporters
 from .elf import Image
 from .exported import by_symbols
@@ -244,6 +245,7 @@ _LIBRARIES = (  # texts of a file that uses a library which has its own file
 )
 IN_LIBRARIES = frozenset(stack.name for stack in _LIBRARIES)
 STACKS = (BORINGSSL, AWS_LC, RING, GO, OPENSSL_3, OPENSSL_1, *_LIBRARIES)
+_BY_CODE = (BORINGSSL, AWS_LC, RING, OPENSSL_3)  # by what the code refers to and calls
 _SAME = {"OpenSSL": {OPENSSL_3.name, OPENSSL_1.name}, "BoringSSL": {BORINGSSL.name}}
 
 
@@ -272,6 +274,8 @@ def find_stacks(file: BinaryIO, name: str, *, seconds: float = SECONDS) -> tuple
 
 
 def _searched(scan: Scan, stack: Stack) -> Finding | None:
+    if stack in _BY_CODE and not MACHINE.reads_code:
+        return Finding(stack.name, "", failure=f"functions without names are not found in code of {MACHINE.name} yet")
     try:
         return stack.search(scan)
     except TookTooLong:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.sources.kernel.chains import NUMBERS, PLACES, Programs, Rows
+from agentsight_rx.sources.kernel.tracker import PLACES, Programs, Rows
 
 TABLE, ROW = "next_calls", 7
 CHANGES = st.lists(st.tuples(st.booleans(), st.integers(0, PLACES - 1)), max_size=20)
@@ -71,8 +71,3 @@ def test_a_source_that_goes_leaves_every_row() -> None:
     rows.put(TABLE, 1, 4, {0: 40})
     rows.take(2)
     assert {(TABLE, 1, 0): {0: 40}} == left
-
-
-def test_the_numbers_of_system_calls_fit_their_table() -> None:
-    assert len(set(NUMBERS.values())) == len(NUMBERS)
-    assert max(NUMBERS.values()) < 512  # CALLS_MOST of bpf/track.h
