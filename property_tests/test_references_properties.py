@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.sources.tls.stacks import bounds as ring
-from agentsight_rx.sources.tls.stacks import scan as references
+from agentsight_rx.sources.tls.stacks import code as references
+from agentsight_rx.sources.tls.stacks.code import X86Code
 from agentsight_rx.sources.tls.stacks.elf import Image, Segment
-from agentsight_rx.sources.tls.stacks.scan import Code
 
 checked = settings(max_examples=600, deadline=None)
 
@@ -97,7 +97,7 @@ def test_references_are_those_of_a_loop_over_every_byte(
     ranges = [(low := segments[index].address + near, low + size) for index, near, size in places]
     code = file[segments[1].offset :][: segments[1].size]
     with _opened(file) as image, patch.object(references, "_PIECE", piece):
-        assert _references(code, segments, absolute, ranges) == Code(image, lambda: None).references(ranges)
+        assert _references(code, segments, absolute, ranges) == X86Code(image, lambda: None).references(ranges)
 
 
 @checked
@@ -110,7 +110,7 @@ def test_calls_are_those_of_a_loop_over_every_byte(
     code = file[segment.offset :][: segment.size]
     calls, all_calls = _targets(code, segment, b"\xe8"), _targets(code, segment, b"\xe8\xe9")
     with _opened(file) as image, patch.object(references, "_PIECE", piece):
-        searched = Code(image, lambda: None)
+        searched = X86Code(image, lambda: None)
         for near, size in places:
             low = segment.address + near
             assert sorted(each for each in calls if low <= each < low + size) == searched.called_between(low, low + size)

@@ -10,8 +10,8 @@ from scripts.counts import PACKAGE, counts, imports_of, product_modules
 
 # Make one smaller when its number shrinks. A feature that needs a larger one says so in its commit, and what it removed.
 MOST = {
-    "lines of the product": 116_487,
-    "files of the product": 657,
+    "lines of the product": 116_630,
+    "files of the product": 658,
     "lines of BPF and of the page": 13_282,
     "rooms at the top of the package": 12,
     "floors": 9,

@@ -37,7 +37,7 @@ class Machine(Struct, frozen=True):
     name: str
     elf: int  # e_machine of its programs
     keeps_order: bool
-    reads_code: bool  # whether tls.stacks knows its instructions: functions without names, and cheaper places of probes
+    has_cheap_places: bool  # whether tls.stacks knows where probes cost less than at the begin of a function
     go: GoCode
     folder: str  # of its libraries in /usr/lib, as Debian names it
     registers: str  # members of struct pt_regs, in C
@@ -58,7 +58,7 @@ _X86_64 = Machine(
     name="x86_64",
     elf=62,
     keeps_order=True,
-    reads_code=True,
+    has_cheap_places=True,
     go=GoCode(1, b"_rt0_amd64_linux", 0xFF000000, frozenset({0xCC000000})),  # int3
     folder="x86_64-linux-gnu",
     registers="unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;",
@@ -130,7 +130,7 @@ _ARM64 = Machine(
     name="aarch64",
     elf=183,
     keeps_order=False,
-    reads_code=False,
+    has_cheap_places=False,
     go=GoCode(4, b"_rt0_arm64_linux", 0xFC000000, frozenset({0, 0x14000000, 0xD4000000})),  # zeros; b; ret and br
     folder="aarch64-linux-gnu",
     registers="unsigned long regs[31], sp, pc, pstate, orig_x0; int syscallno; unsigned int pmr;",

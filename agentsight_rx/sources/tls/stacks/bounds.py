@@ -10,6 +10,7 @@ from struct import Struct as Layout
 
 from msgspec import Struct
 
+from ...kernel.machine import MACHINE
 from .elf import EXECUTE, occurrences
 from .finding import Finding
 from .instructions import ARGUMENTS, ENDS, PADDING, Body, Instruction, decode
@@ -96,6 +97,8 @@ def from_calls(scan: Scan) -> FunctionOf:
 
 
 def _is_start(scan: Scan, address: int) -> bool:
+    if MACHINE.name == "aarch64":  # code is read in words there, so that what looks like a call is one
+        return address % 4 == 0
     if address % _ALIGNED:
         return False
     before = scan.image.at(address - 5, 5)

@@ -81,8 +81,8 @@ def _in_table(scan: Scan, table: _Table) -> Finding:
         returns = _returns(scan.image, instructions) if shape in _WITH_RETURN else ()
         if offset is None or not scan.image.is_code(start) or (shape in _WITH_RETURN and not returns):
             return Finding(GO.name, _METHOD, failure=f"no code at {start:#x}, where its table has {_FUNCTIONS[shape].decode()}")
-        begin = Hook(shape, offset, returns=returns, stepped=MACHINE.reads_code and not is_emulated(code))
-        whole = MACHINE.reads_code and end == text + bounds[1]
+        begin = Hook(shape, offset, returns=returns, stepped=MACHINE.has_cheap_places and not is_emulated(code))
+        whole = MACHINE.has_cheap_places and end == text + bounds[1]
         hooks.append(_behind_check(begin, code, instructions) if whole else begin)
         evidence.append(f"{shape} is the function at {start:#x}: the table names it {_FUNCTIONS[shape].decode()}")
     return Finding(GO.name, _METHOD, hooks=tuple(hooks), evidence=tuple(evidence), exact=True)

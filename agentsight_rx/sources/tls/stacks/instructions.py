@@ -12,8 +12,11 @@ from ...kernel.machine import MACHINE
 Instruction = tuple[int, int, str, str]  # address, size, name, operands
 
 PADDING = frozenset({"nop", "int3", "data16", "xchg"})
-ARGUMENTS = ("di", "si", "dx", "cx", "r8", "r9")  # registers of the first six arguments, by their short names
-_CLOBBERED = frozenset({"ax", "cx", "dx", "si", "di", "r8", "r9", "r10", "r11"})  # by a call
+# Registers of the first six arguments, by their short names
+ARGUMENTS = {"x86_64": ("di", "si", "dx", "cx", "r8", "r9"), "aarch64": ("x0", "x1", "x2", "x3", "x4", "x5")}[MACHINE.name]
+_CLOBBERED = frozenset({"ax", "cx", "dx", "si", "di", "r8", "r9", "r10", "r11"}).union(
+    f"x{each}" for each in range(19)
+)  # by a call
 _READ_ONLY = frozenset({"cmp", "test", "push", "call", "nop", "bt", "ucomiss", "ucomisd", "comiss", "comisd"})
 ENDS = frozenset({"jmp", "ret", "ud2", "hlt"})  # the instruction behind it is only reached by jumps
 _WRITE_ONLY = frozenset({"mov", "lea", "movabs", "movzx", "xor", "pop"})
@@ -29,10 +32,28 @@ def decode(code: bytes, address: int) -> Iterator[Instruction]:
     """
     import capstone
 
-    kinds = {"x86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64), "aarch64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)}
-    decoder: Any = capstone.Cs(*kinds[MACHINE.name])
+    if MACHINE.name == "aarch64":
+        decoder: Any = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN)
+        decoder.skipdata = True
+        return map(_renamed, decoder.disasm_lite(code, address))
+    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     decoder.skipdata = True
     return iter(decoder.disasm_lite(code, address))
+
+
+_NAMES = {"bl": "call", "blr": "call", "b": "jmp", "br": "jmp", "brk": "ud2", "udf": "int3", "movz": "mov"}
+_TESTS = ("cbz", "cbnz", "tbz", "tbnz")
+_ZERO = regex(r"\b[wx]zr\b")
+
+
+def _renamed(instruction: Instruction) -> Instruction:
+    """Calls, jumps, moves, stores and comparisons of arm64 have the names of x86-64."""
+    at, size, name, operands = instruction
+    if name.startswith("b.") or name in _TESTS:
+        return at, size, "jcc", operands.rpartition("#")[2]
+    if name.startswith(("st", "ccm", "cm")) or name == "tst":
+        name = "cmp"
+    return at, size, _NAMES.get(name, name), _ZERO.sub("0", operands).replace("#", "")
 
 
 def _names() -> Iterator[tuple[str, str]]:
@@ -42,6 +63,8 @@ def _names() -> Iterator[tuple[str, str]]:
         yield from ((name, short) for name in ("r" + short, "e" + short, short, short + "l"))
     for number in range(8, 16):
         yield from ((f"r{number}{end}", f"r{number}") for end in ("", "d", "w", "b"))
+    for number in range(31):
+        yield from ((f"{size}{number}", f"x{number}") for size in "xw")
 
 
 _REGISTERS = dict(_names())

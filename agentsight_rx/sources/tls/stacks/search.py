@@ -20,7 +20,7 @@ from .elf import Image
 from .exported import by_symbols
 from .finding import Finding
 from .go import GO
-from .instructions import decode, reads_before_write
+from .instructions import ARGUMENTS, decode, reads_before_write
 from .scan import SECONDS, Scan, Stack, TookTooLong, hook
 
 # -- roles ---------------------------------------------------------------------------------------------------------
@@ -202,11 +202,11 @@ def _exactly(scan: Scan, name: bytes) -> list[int]:
 
 def _shape_of_write(scan: Scan, start: int, end: int) -> tuple[str, str]:
     """Since OpenSSL 3.3 it takes flags before the place for the result, which is then its fifth argument."""
-    fifth = reads_before_write("r8", decode(scan.image.at(start, min(end - start, 4096)), start))
+    fifth = reads_before_write(ARGUMENTS[4], decode(scan.image.at(start, min(end - start, 4096)), start))
     version = _version(scan)
     if version is not None and (version >= (3, 3)) != fifth:
         fifth = version >= (3, 3)
-    seen = f"OpenSSL {version[0]}.{version[1]} by its version text" if version else "by the use of r8"
+    seen = f"OpenSSL {version[0]}.{version[1]} by its version text" if version else f"by the use of {ARGUMENTS[4]}"
     return (
         ("SSL_write_ex2", f"which has five arguments ({seen})")
         if fifth
@@ -245,7 +245,6 @@ _LIBRARIES = (  # texts of a file that uses a library which has its own file
 )
 IN_LIBRARIES = frozenset(stack.name for stack in _LIBRARIES)
 STACKS = (BORINGSSL, AWS_LC, RING, GO, OPENSSL_3, OPENSSL_1, *_LIBRARIES)
-_BY_CODE = (BORINGSSL, AWS_LC, RING, OPENSSL_3)  # by what the code refers to and calls
 _SAME = {"OpenSSL": {OPENSSL_3.name, OPENSSL_1.name}, "BoringSSL": {BORINGSSL.name}}
 
 
@@ -274,8 +273,8 @@ def find_stacks(file: BinaryIO, name: str, *, seconds: float = SECONDS) -> tuple
 
 
 def _searched(scan: Scan, stack: Stack) -> Finding | None:
-    if stack in _BY_CODE and not MACHINE.reads_code:
-        return Finding(stack.name, "", failure=f"functions without names are not found in code of {MACHINE.name} yet")
+    if stack is RING and not MACHINE.has_cheap_places:
+        return Finding(stack.name, "", failure=f"its functions are not searched in code of {MACHINE.name} yet")
     try:
         return stack.search(scan)
     except TookTooLong:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from struct import pack
 
+from agentsight_rx.sources.tls.stacks.code import X86Code
 from agentsight_rx.sources.tls.stacks.elf import Image
-from agentsight_rx.sources.tls.stacks.scan import Code
 from tests.sources.tls.stacks import Maker, called, lea
 
 _COUNT = 41
@@ -20,7 +20,7 @@ def test_displacements_on_both_sides_of_a_multiple_of_64_kib_are_found(tmp_path:
     path = tmp_path / "program"
     path.write_bytes(maker.made())
     with path.open("rb") as file:
-        found = Code(Image(file, "program"), lambda: None).references([(place, place + 1)])
+        found = X86Code(Image(file, "program"), lambda: None).references([(place, place + 1)])
     displacements = [place - each - 4 for each, _ in found]
     assert (_COUNT, [place] * _COUNT) == (len(found), [target for _, target in found])
     assert min(displacements) < 1 << 16 < max(displacements)
@@ -35,7 +35,7 @@ def test_calls_before_and_behind_a_function_and_its_tail_calls_are_found(tmp_pat
     path.write_bytes(maker.made())
     first, second, third = (maker.places[name] for name in ("first", "second", "third"))
     with path.open("rb") as file:
-        code = Code(Image(file, "program"), lambda: None)
+        code = X86Code(Image(file, "program"), lambda: None)
         assert [first, second, third] == code.called_between(first, third + 9)
         assert [second] == code.called_between(first + 1, third)
         assert {first, second, third + 8} == code.called([first, second, third + 8, third + 1])
