@@ -21,7 +21,7 @@ def test_no_other_place_of_the_sources_tests_a_version() -> None:
     asks = [
         str(file.relative_to(package))
         for file in sorted(package.rglob("*.py"))
-        if "os.uname()" in file.read_text() or "platform.release" in file.read_text()
+        if "os.uname()" in file.read_text().replace("os.uname().machine", "") or "platform.release" in file.read_text()
     ]
     # the key of what is kept, and the header with the kernel's own version, compare nothing
     assert asks == ["sources/kernel/cache.py", "sources/kernel/compiler.py", "sources/kernel/features.py"]

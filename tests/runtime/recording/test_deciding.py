@@ -39,7 +39,7 @@ def test_a_seen_alert_and_one_that_is_not_any_more(tmp_path: Path) -> None:
 
 def test_without_a_file_nothing_is_kept() -> None:
     known = Deciding()
-    assert "this page keeps nothing" == known.now().refusal
+    assert "this page stores nothing" == known.now().refusal
     with pytest.raises(UnwritableError):
         known.mark([ROW], seen=True)
 

@@ -131,7 +131,7 @@ def test_an_alert_is_said_at_once_and_each_time_it_comes() -> None:
             assert {"count": 2} == next(each for each in received if each[0] == "alert")[1]
         writer.flush()
         found = http.get("/api/v1/r/live/session/s/alerts").json()
-    assert ([2], 1, "this page keeps nothing") == ([row["count"] for row in found["rows"]], found["waiting"], found["refusal"])
+    assert ([2], 1, "this page stores nothing") == ([row["count"] for row in found["rows"]], found["waiting"], found["refusal"])
 
 
 def test_a_page_of_a_run_knows_what_was_seen(tmp_path: Path) -> None:
