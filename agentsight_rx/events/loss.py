@@ -54,6 +54,11 @@ _INTENDED = frozenset(
 _FILTERS = frozenset({"filter_http", "filter_tls", "drop_marked", "keep_long_lived"})
 
 
+def stage_name(stage: str, /) -> str:
+    """Of `tls/parse_http#2` it is `parse_http`."""
+    return stage.rpartition("/")[2].partition("#")[0]
+
+
 class Entry(Struct, frozen=True):
     """One line of the ledger: `count` things (and `size` bytes, where known) that `stage` did not pass on."""
 
@@ -65,8 +70,7 @@ class Entry(Struct, frozen=True):
     @property
     def by_filter(self) -> bool:
         """True for events that a filter left out."""
-        name = self.stage.rpartition("/")[2].partition("#")[0]
-        return self.reason is Reason.FILTERED and name in _FILTERS
+        return self.reason is Reason.FILTERED and stage_name(self.stage) in _FILTERS
 
 
 class RuleCounts(Struct):

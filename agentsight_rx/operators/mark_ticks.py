@@ -18,8 +18,7 @@ E = TypeVar("E", bound=Event)
 def mark_ticks() -> Operator[E, E | Tick]:
     """
     Emit the time that ticks have reached before an event that is older, and at the end. Before a newer event a replay reaches
-    that time by itself. Before the first tick comes the time at which a replay begins, where no
-    event has said it.
+    that time by itself. Before the first tick comes the time at which a replay begins, where no event has said it.
 
         --a------b(2)--c(9)--|      with a tick at 8 before b
         [   mark_ticks()    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..core.messages import program
-from ..events.loss import Entry, Reason
+from ..events.loss import Entry, Reason, stage_name
 from .words import plural, reason_said
 
 HOOKS_MISS = (
@@ -114,7 +114,7 @@ def lost_words(entry: Entry, /) -> str:
     if entry.reason is Reason.OTHER_ABI:
         return f"{plural(entry.count, '32-bit program')}: files, connections and pipes not seen"
     why = reason_said(entry.reason.value)
-    source = entry.stage.partition("#")[0]  # the second one of a kind has its number behind it
+    source = stage_name(entry.stage)
     if source in SOURCES:
         return f"{plural(entry.count, 'record')} of {SOURCES[source]} lost ({why})"
     return f"{entry.count:,} lost at {entry.stage} ({why})"

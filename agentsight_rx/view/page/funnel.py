@@ -7,7 +7,7 @@ from itertools import islice
 
 from msgspec import Struct
 
-from ...events.loss import Entry, Reason
+from ...events.loss import Entry, Reason, stage_name
 from ...store.reasons import sentence_why
 from ...store.rows.gaps import sentence_of
 from ...store.rows.kinds import UnknownRow
@@ -43,7 +43,7 @@ class Stage(Struct, frozen=True, omit_defaults=True):
 
 def place_of(entry: Entry, /) -> str:
     """The id of the place where this was lost."""
-    name = _name(entry.stage)
+    name = stage_name(entry.stage)
     if entry.by_filter:
         return "filters"
     if entry.reason in (Reason.KERNEL_LOST, Reason.NOT_OPENED, Reason.OPENED_LATE, Reason.UNSEEN):
@@ -72,7 +72,7 @@ def places_of(entries: Sequence[Entry], counts: Sequence[StageCount], /) -> Iter
         "kernel": read + gone.get("queue", 0) + gone.get("kernel", 0),
         "queue": read + gone.get("queue", 0),
         "protocols": read,
-        "filters": _seen(counts, {_name(each.stage) for each in lost.get("filters", ())} or {"filter_http"}),
+        "filters": _seen(counts, {stage_name(each.stage) for each in lost.get("filters", ())} or {"filter_http"}),
         "store": _seen(counts, {f"to {name}" for name in _STORES}),
         "others": _seen(counts, {each.stage for each in counts if each.stage.startswith("to ")} - {"to store", "to memory"}),
     }
@@ -91,17 +91,12 @@ def places_of(entries: Sequence[Entry], counts: Sequence[StageCount], /) -> Iter
 
 def records_of(counts: Iterable[StageCount], /) -> int:
     """How many records came out of the kernel, or out of a file that is replayed."""
-    return sum(each.seen for each in counts if _name(each.stage) in _SOURCES and "/" not in each.stage)
+    return sum(each.seen for each in counts if stage_name(each.stage) in _SOURCES and "/" not in each.stage)
 
 
 def _seen(counts: Iterable[StageCount], names: Iterable[str]) -> int:
     wanted = set(names)
-    return sum(each.seen for each in counts if _name(each.stage) in wanted)
-
-
-def _name(stage: str) -> str:
-    """Of `tls/parse_http#2` it is `parse_http`."""
-    return stage.rpartition("/")[2].partition("#")[0]
+    return sum(each.seen for each in counts if stage_name(each.stage) in wanted)
 
 
 def _place(id: str, name: str, what: str, *, entries: Sequence[Entry], before: int | None) -> Stage:

@@ -38,7 +38,7 @@ _NICE = 19
 _SILENT_S = 600  # of a file system that does not answer: longer than the largest session of a database takes
 _LOOK_S = 0.2
 _SELDOM_S = 60.0  # between two looks where inotify says nothing: file systems of other machines do not
-_TIMES_LONGER = 20  # the pause between two imports than one of them, where that is more than the least
+_TIMES_LONGER = 20  # is the pause between two imports than one takes, or `pause_s` where that is longer
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -10,7 +10,6 @@ from struct import Struct as Layout
 
 from msgspec import Struct
 
-from ...kernel.machine import MACHINE
 from .elf import EXECUTE, occurrences
 from .finding import Finding
 from .instructions import ARGUMENTS, ENDS, PADDING, Body, Instruction, decode
@@ -23,7 +22,6 @@ _FRAMES_HEADER = Layout("<4BiI")  # .eh_frame_hdr: version, three encodings, the
 _SORTED_TABLE = (1, 0x03, 0x3B)  # version, count as udata4, a table of sdata4 relative to the header
 _ENTRY = Layout("<IIiI")  # an FDE: length, CIE, where its function begins (relative to the field), and its size
 _LONGEST = 1 << 16  # bytes of a function of TLS code; 20 kB is the longest seen
-_ALIGNED = 16
 _NEIGHBOURS = 8  # functions before and behind that are read to see which of their starts are real
 
 
@@ -83,7 +81,9 @@ def from_calls(scan: Scan) -> FunctionOf:
 
     def function_of(address: int) -> Function | None:
         scan.check()
-        starts = [each for each in scan.code.called_between(address - _LONGEST, address + _LONGEST) if _is_start(scan, each)]
+        starts = [
+            each for each in scan.code.called_between(address - _LONGEST, address + _LONGEST) if scan.code.may_begin(each)
+        ]
         at = bisect_right(starts, address)
         if not at:
             return None
@@ -94,16 +94,6 @@ def from_calls(scan: Scan) -> FunctionOf:
         return (starts[at - 1], starts[at] if at < len(starts) else end) if at else None
 
     return function_of
-
-
-def _is_start(scan: Scan, address: int) -> bool:
-    if MACHINE.name == "aarch64":  # code is read in words there, so that what looks like a call is one
-        return address % 4 == 0
-    if address % _ALIGNED:
-        return False
-    before = scan.image.at(address - 5, 5)
-    # a jump or a call ends there, a ret, or padding: int3, nop, or the zeros at the end of a long nop
-    return len(before) == 5 and (before[0] in (0xE8, 0xE9) or before[3] == 0xEB or before[4] in (0xC3, 0xCC, 0x90, 0x00))
 
 
 def from_reading(scan: Scan) -> FunctionOf:

@@ -1,4 +1,8 @@
-"""Machine code -> the places that refer to given addresses, and the calls to them."""
+"""
+Machine code -> the places that refer to given addresses, and the calls to them.
+
+Longer than 300 lines because it has one search for each machine, and they share all but how an instruction looks.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,12 @@ from typing import ClassVar, TypeAlias, TypeVar
 from .elf import Image
 
 _T = TypeVar("_T")
-Ranges: TypeAlias = Sequence[tuple[int, int]]  # [low, high)
+_Ranges: TypeAlias = Sequence[tuple[int, int]]  # [low, high)
 
 _PIECE = 1 << 19  # bytes of code at once: more need more memory, and have more upper halves to look for
 _CODE_MOST = 1 << 30
 _CALLED_MOST = 1 << 20  # addresses near the references of a file; 576 seen
-REFERENCES_MOST = 4096  # 42 to the texts of one file seen
+_REFERENCES_MOST = 4096  # 42 to the texts of one file seen
 _NEAR = 1 << 16  # bytes before and behind a reference in which `bounds` asks for calls
 
 
@@ -34,23 +38,27 @@ class Code(ABC):
         self.image = image
         self._check = check
         self._near: list[tuple[int, int]] = []  # where calls to will be asked for
-        self._called: tuple[Ranges, list[int]] = ((), [])
+        self._called: tuple[_Ranges, list[int]] = ((), [])
 
-    def references(self, ranges: Ranges) -> list[tuple[int, int]]:
+    def references(self, ranges: _Ranges) -> list[tuple[int, int]]:
         """
         (place, target) of the instructions that form an address within one of the ranges [start, end). The place is inside
         the instruction.
         """
-        found = self._references(joined(ranges))
+        found = self._references(_joined(ranges))
         self._near += [(place - _NEAR, place + _NEAR) for place, _ in found]
-        return sorted(found)[:REFERENCES_MOST]
+        return sorted(found)[:_REFERENCES_MOST]
 
     @abstractmethod
-    def _references(self, ranges: Ranges) -> set[tuple[int, int]]: ...
+    def _references(self, ranges: _Ranges) -> set[tuple[int, int]]: ...
 
     @abstractmethod
-    def _targets(self, ranges: Ranges, *, jumps: bool) -> Iterator[int]:
+    def _targets(self, ranges: _Ranges, *, jumps: bool) -> Iterator[int]:
         """The targets in these ranges of everything that may be a call, or instead a jump."""
+
+    @abstractmethod
+    def may_begin(self, address: int) -> bool:
+        """Whether a function may begin at this target of what seems to be a call."""
 
     def called(self, addresses: Iterable[int]) -> set[int]:
         """The addresses among these to which there seems to be a call or a tail call."""
@@ -58,7 +66,7 @@ class Code(ABC):
         found: set[int] = set()
         for jumps in (False, True):
             left = wanted - found
-            found |= first(self._targets(joined((each, each + 1) for each in left), jumps=jumps), len(left))
+            found |= _first(self._targets(_joined((each, each + 1) for each in left), jumps=jumps), len(left))
         return found
 
     def called_between(self, low: int, high: int) -> list[int]:
@@ -68,13 +76,13 @@ class Code(ABC):
         """
         ranges, targets = self._called
         if not any(first <= low and high <= last for first, last in ranges):
-            ranges = joined([*ranges, *self._near, (low, high)])
+            ranges = _joined([*ranges, *self._near, (low, high)])
             calls = filter(self.image.is_code, self._targets(ranges, jumps=False))
-            targets = sorted(first(calls, _CALLED_MOST))
+            targets = sorted(_first(calls, _CALLED_MOST))
             self._called = ranges, targets
         return targets[bisect_left(targets, low) : bisect_left(targets, high)]
 
-    def pieces(self) -> Iterator[tuple[int, bytes]]:
+    def _pieces(self) -> Iterator[tuple[int, bytes]]:
         """(address, bytes) of the code; the pieces overlap so that no instruction is cut."""
         left = _CODE_MOST
         for load in self.image.code:
@@ -89,6 +97,7 @@ class Code(ABC):
 # Nothing is disassembled here.
 
 
+_ALIGNED = 16  # where functions begin
 _SIGNED, _UNSIGNED = Layout("<i"), Layout("<I")
 
 # An operation and what stands between it and its displacement of 32 bits; %s is the upper half of the displacement. Everything
@@ -105,7 +114,7 @@ class X86Code(Code):
     the candidates, at 1.5 GB/s, and only those are calculated.
     """
 
-    def _references(self, ranges: Ranges) -> set[tuple[int, int]]:
+    def _references(self, ranges: _Ranges) -> set[tuple[int, int]]:
         """The place is the displacement or the constant."""
         data = self.image.constants + self.image.written
         leas = (
@@ -113,39 +122,45 @@ class X86Code(Code):
             for place, target in self._displaced(_LEA, 2, ranges)
             if any(load.address <= target < load.end for load in data)
         )
-        found = first(leas, REFERENCES_MOST)
-        return found | first(self._absolute(ranges), REFERENCES_MOST) if self.image.absolute else found
+        found = _first(leas, _REFERENCES_MOST)
+        return found | _first(self._absolute(ranges), _REFERENCES_MOST) if self.image.absolute else found
 
-    def _targets(self, ranges: Ranges, *, jumps: bool) -> Iterator[int]:
+    def _targets(self, ranges: _Ranges, *, jumps: bool) -> Iterator[int]:
         return (target for _, target in self._displaced(_JUMP if jumps else _CALL, 1, ranges))
 
-    def _absolute(self, ranges: Ranges) -> Iterator[tuple[int, int]]:
+    def may_begin(self, address: int) -> bool:
+        if address % _ALIGNED:
+            return False
+        before = self.image.at(address - 5, 5)
+        # a jump or a call ends there, a ret, or padding: int3, nop, or the zeros at the end of a long nop
+        return len(before) == 5 and (before[0] in (0xE8, 0xE9) or before[3] == 0xEB or before[4] in (0xC3, 0xCC, 0x90, 0x00))
+
+    def _absolute(self, ranges: _Ranges) -> Iterator[tuple[int, int]]:
         """Absolute addresses of 32 bits: their upper halves are searched."""
         halves = {half for low, high in ranges for half in range(low >> 16, ((high - 1) >> 16) + 1) if half < 1 << 16}
         patterns = [_absolute_pattern(half) for half in sorted(halves)]
-        for start, piece in self.pieces():
+        for start, piece in self._pieces():
             for match in chain.from_iterable(pattern.finditer(piece) for pattern in patterns):
                 at = match.start() - 2
                 (target,) = _UNSIGNED.unpack_from(piece, at)
                 if any(low <= target < high for low, high in ranges):
                     yield start + at, target
 
-    def _displaced(self, operation: bytes, size: int, ranges: Ranges) -> Iterator[tuple[int, int]]:
+    def _displaced(self, operation: bytes, size: int, ranges: _Ranges) -> Iterator[tuple[int, int]]:
         """
         (place of the displacement, target) of everything that may be this operation, whose displacement is `size` bytes behind
         its begin, with a target in one of the ranges.
         """
-        lows, highs = [low for low, _ in ranges], [high for _, high in ranges]
-        for start, piece in self.pieces():
+        is_within = _within(ranges)
+        for start, piece in self._pieces():
             base = start + size + 4  # from which the first byte's displacement counts
-            upper = upper_halves((low - base - len(piece), high - base) for low, high in ranges)
+            upper = _upper_halves((low - base - len(piece), high - base) for low, high in ranges)
             if not upper:
                 continue
             for match in re.compile(operation % upper, re.DOTALL).finditer(piece):
                 at = match.start()
                 target = base + at + _SIGNED.unpack_from(piece, at + size)[0]
-                range_number = bisect_right(lows, target) - 1
-                if range_number >= 0 and target < highs[range_number]:
+                if is_within(target):
                     yield start + at + size, target
 
 
@@ -153,9 +168,9 @@ def _absolute_pattern(half: int) -> re.Pattern[bytes]:
     return re.compile(_ABSOLUTE % (half & 0xFF, half >> 8), re.DOTALL)
 
 
-def upper_halves(displacements: Iterable[tuple[int, int]]) -> bytes:
+def _upper_halves(displacements: Iterable[tuple[int, int]]) -> bytes:
     """A regular expression for the upper 16 bits of the signed 32-bit numbers in these ranges [low, high]."""
-    halves = joined((max(low, -1 << 31) >> 16, (min(high, (1 << 31) - 1) >> 16) + 1) for low, high in displacements)
+    halves = _joined((max(low, -1 << 31) >> 16, (min(high, (1 << 31) - 1) >> 16) + 1) for low, high in displacements)
     choices = [
         rb"[\x%02x-\x%02x]\x%02x" % (max(low - (top << 8), 0), min(high - 1 - (top << 8), 0xFF), top & 0xFF)
         for low, high in halves
@@ -167,7 +182,7 @@ def upper_halves(displacements: Iterable[tuple[int, int]]) -> bytes:
     return b"(?=.[%s])(?:%s)" % (tops, b"|".join(choices))
 
 
-def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
+def _joined(ranges: Iterable[tuple[int, int]]) -> _Ranges:
     """The same ranges in order, none over another one."""
     joined: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
@@ -178,7 +193,18 @@ def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
     return joined
 
 
-def first(found: Iterator[_T], most: int) -> set[_T]:
+def _within(ranges: _Ranges) -> Callable[[int], bool]:
+    """Whether a number is in one of these ranges, which are in order."""
+    lows, highs = [low for low, _ in ranges], [high for _, high in ranges]
+
+    def is_within(number: int) -> bool:
+        at = bisect_right(lows, number) - 1
+        return at >= 0 and number < highs[at]
+
+    return is_within
+
+
+def _first(found: Iterator[_T], most: int) -> set[_T]:
     """The first different ones."""
     different: set[_T] = set()
     while len(different) < most:
@@ -211,12 +237,15 @@ class Arm64Code(Code):
 
     overlap = 4 * _APART
 
-    def _references(self, ranges: Ranges) -> set[tuple[int, int]]:
-        return first(self._formed(ranges), REFERENCES_MOST)
+    def may_begin(self, address: int) -> bool:
+        return address % 4 == 0  # code is read in words, so that what looks like a call is one
 
-    def _formed(self, ranges: Ranges) -> Iterator[tuple[int, int]]:
-        lows = [low for low, _ in ranges]
-        for start, piece in self.pieces():
+    def _references(self, ranges: _Ranges) -> set[tuple[int, int]]:
+        return _first(self._formed(ranges), _REFERENCES_MOST)
+
+    def _formed(self, ranges: _Ranges) -> Iterator[tuple[int, int]]:
+        is_within = _within(ranges)
+        for start, piece in self._pieces():
             for at, page in _pages(start, piece, ranges):
                 register = piece[at] & 31
                 for next_ in range(at + 4, min(at + 4 * _APART, len(piece) - 3), 4):
@@ -224,24 +253,22 @@ class Arm64Code(Code):
                     if word & _ADD_MASK != _ADD or word >> 5 & 31 != register:
                         continue
                     target = page + (word >> 10 & 0xFFF)
-                    number = bisect_right(lows, target) - 1
-                    if number >= 0 and target < ranges[number][1]:
+                    if is_within(target):
                         yield start + next_, target
 
-    def _targets(self, ranges: Ranges, *, jumps: bool) -> Iterator[int]:
-        lows = [low for low, _ in ranges]
-        for start, piece in self.pieces():
-            upper = upper_halves(_words(_BRANCH if jumps else _BRANCH_LINK, start, len(piece), ranges))
+    def _targets(self, ranges: _Ranges, *, jumps: bool) -> Iterator[int]:
+        is_within = _within(ranges)
+        for start, piece in self._pieces():
+            upper = _upper_halves(_words(_BRANCH if jumps else _BRANCH_LINK, start, len(piece), ranges))
             for match in re.compile(b"(?=%s)" % upper, re.DOTALL).finditer(piece, 2) if upper else ():
                 at = match.start() - 2
                 target = start + at + _displacement(_WORD(piece, at)[0])
-                number = bisect_right(lows, target) - 1
-                if at % 4 == 0 and number >= 0 and target < ranges[number][1]:
+                if at % 4 == 0 and is_within(target):
                     yield target
 
 
-def _pages(start: int, piece: bytes, ranges: Ranges) -> Iterator[tuple[int, int]]:
-    """(offset, page) of the adrp in this piece whose page has a part of one of the ranges, or is the one before."""
+def _pages(start: int, piece: bytes, ranges: _Ranges) -> Iterator[tuple[int, int]]:
+    """(offset, page) of the adrp in this piece whose page has a part of one of the ranges."""
     wanted = {page for low, high in ranges for page in range(low // _PAGE, (high - 1) // _PAGE + 1)}
     first, last = start // _PAGE, (start + len(piece)) // _PAGE
     # bits 23 to 8 of the word are bits 20 to 5 of the displacement in pages
@@ -260,7 +287,7 @@ def _pages(start: int, piece: bytes, ranges: Ranges) -> Iterator[tuple[int, int]
             yield at, page * _PAGE
 
 
-def _words(operation: int, start: int, size: int, ranges: Ranges) -> Iterator[tuple[int, int]]:
+def _words(operation: int, start: int, size: int, ranges: _Ranges) -> Iterator[tuple[int, int]]:
     """The words, as signed numbers, that this operation may have in a piece for targets in the ranges."""
     for low, high in ranges:
         least, most = (low - start - size) >> 2, (high - start) >> 2

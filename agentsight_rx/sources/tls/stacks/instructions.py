@@ -14,9 +14,8 @@ Instruction = tuple[int, int, str, str]  # address, size, name, operands
 PADDING = frozenset({"nop", "int3", "data16", "xchg"})
 # Registers of the first six arguments, by their short names
 ARGUMENTS = {"x86_64": ("di", "si", "dx", "cx", "r8", "r9"), "aarch64": ("x0", "x1", "x2", "x3", "x4", "x5")}[MACHINE.name]
-_CLOBBERED = frozenset({"ax", "cx", "dx", "si", "di", "r8", "r9", "r10", "r11"}).union(
-    f"x{each}" for each in range(19)
-)  # by a call
+# By a call, on either machine
+_CLOBBERED = frozenset({"ax", "cx", "dx", "si", "di", "r8", "r9", "r10", "r11", *(f"x{each}" for each in range(19))})
 _READ_ONLY = frozenset({"cmp", "test", "push", "call", "nop", "bt", "ucomiss", "ucomisd", "comiss", "comisd"})
 ENDS = frozenset({"jmp", "ret", "ud2", "hlt"})  # the instruction behind it is only reached by jumps
 _WRITE_ONLY = frozenset({"mov", "lea", "movabs", "movzx", "xor", "pop"})
@@ -32,13 +31,12 @@ def decode(code: bytes, address: int) -> Iterator[Instruction]:
     """
     import capstone
 
-    if MACHINE.name == "aarch64":
-        decoder: Any = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN)
-        decoder.skipdata = True
-        return map(_renamed, decoder.disasm_lite(code, address))
-    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    is_arm = MACHINE.name == "aarch64"
+    mode = (capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN) if is_arm else (capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    decoder: Any = capstone.Cs(*mode)
     decoder.skipdata = True
-    return iter(decoder.disasm_lite(code, address))
+    found = decoder.disasm_lite(code, address)
+    return map(_renamed, found) if is_arm else iter(found)
 
 
 _NAMES = {"bl": "call", "blr": "call", "b": "jmp", "br": "jmp", "brk": "ud2", "udf": "int3", "movz": "mov"}
