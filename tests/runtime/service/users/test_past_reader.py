@@ -17,7 +17,7 @@ from agentsight_rx.runtime.service.users.places import forgotten
 from agentsight_rx.store.log.upkeep import Retention
 from agentsight_rx.store.rows.tables import SESSIONS
 from agentsight_rx.store.state import LmdbStore
-from agentsight_rx.store.state.lmdb_files import only_writer
+from agentsight_rx.store.state.lmdb_files import is_being_written, only_writer
 from tests.live.capture import until
 from tests.sources.session_files.test_source import NAME, home, write
 from tests.view.transcripts.samples import CLAUDE
@@ -124,8 +124,7 @@ def test_it_follows_until_its_input_ends_and_costs_nothing_meanwhile(home: Path,
         until(lambda: _state(process.pid) == "S")
         assert 19 == os.getpriority(os.PRIO_PROCESS, process.pid)
         assert "1000" == Path(f"/proc/{process.pid}/oom_score_adj").read_text().strip()
-        held = only_writer(str(store))  # it is free while nothing changes
-        os.close(held)
+        until(lambda: not is_being_written(store))  # while nothing changes
         write(home, ".claude/projects/-work-shop/new.jsonl", CLAUDE.replace(b"1a2b", b"9f9f").replace(b"msg_", b"msg_new"))
         until(lambda: len(sessions(store)) == 4)
         process.communicate()
