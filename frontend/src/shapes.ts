@@ -31,7 +31,7 @@ export interface Sums {
   without?: Record<string, number>; choices?: Record<string, [string, number][]>; left?: number;
 }
 export interface Clause { text: string; tab?: Tab; turn?: number }
-export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number; hooked?: string; file?: string; gone?: string; compared?: number; found?: number }
+export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[]; records?: number; counted?: boolean; hooked?: string; file?: string; gone?: string; compared?: number; found?: number }
 export interface Strip {
   n: number[]; call: string[]; start: number[]; ms: number[]; context: number[]; cached: number[]; flags: number[];
 }
@@ -47,7 +47,7 @@ export interface Signal { title: string; text: string; code?: string; turns?: nu
 export interface RawCall {
   id: string; method?: string; url?: string; version?: string; stream?: number; kept_open?: boolean; status?: number; sent_ms?: number | null; first_ms?: number | null;
   end_ms?: number | null; request_bytes?: number; response_bytes?: number; request_heads?: [string, string][]; response_heads?: [string, string][];
-  events?: number; request_cut?: string; response_cut?: string; curl?: string; python?: string; variables?: string[]; refused?: string;
+  events?: number; request_cut?: string; response_cut?: string; curl?: string; python?: string; variables?: string[]; refused?: string; tries?: [string, number][];
 }
 export interface RawBody { text: string; total: number }
 export interface Spread { count?: number; p50?: number; p95?: number; few?: boolean }

@@ -329,6 +329,7 @@ def test_an_exchange_is_shown_as_it_was_sent_with_what_sends_it_again(browser: B
         page.see("Edited 3 files", within="h1")
         page.page.locator("#turn-9").get_by_role("link", name="Raw").click()
         page.see("The response ends early.", within=".raw")
+        page.has("!document.querySelector('.side details').open && !document.querySelector('.facts')")  # the page has less room
         page.see("api.anthropic.com/v1/messages", within=".raw")
         page.see('"stop_reason": "end_turn"', within=".raw")
         page.page.get_by_role("button", name="Copy as curl").click()

@@ -151,13 +151,14 @@ _FIRST_SAID = 2
 class Wholeness(Struct, frozen=True, omit_defaults=True):
     """
     `state`: whole, so_far (nothing is missing yet), not_whole. `said` names the first things that are missing; `records` came
-    out of the kernel, 0: not counted.
+    out of the kernel; without `counted` no place of the recording counted what came.
     """
 
     state: str
     missing: int = 0
     said: tuple[str, ...] = ()
     records: int = 0
+    counted: bool = False
     hooked: str = ""  # seen by breakpoints: what these see
     file: str = ""  # of the agent's own file: what that cannot say
     compared: int = 0  # calls of a recording, of which so many are `found` in the agent's own file

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...events.loss import Entry, Reason, stage_name
 from ...store.reasons import sentence_why
@@ -15,6 +16,7 @@ from ...store.rows.tables import STAGES, StageCount
 from ...store.words import plural
 from ..queries.sessions.gaps import Missing as Thing
 from ..queries.sessions.gaps import missing_things
+from ..queries.sessions.health import Health
 from .counts import Read, Wholeness, reads_of, wholeness_of
 from .picture import Picture
 
@@ -154,11 +156,17 @@ class HealthPage(Struct, frozen=True, omit_defaults=True):
     removed_before_ms: int = 0
 
 
+def whole_in(picture: Picture, health: Health, /) -> Wholeness:
+    """With what the recording counted."""
+    counts = [count for _, count in picture.store.scan(STAGES)]
+    return replace(wholeness_of(health), records=records_of(counts), counted=bool(counts))
+
+
 def health_of(picture: Picture, /) -> HealthPage:
     """Of the whole recording: a loss in it may concern any session."""
     health = picture.health
     return HealthPage(
-        wholeness_of(health),
+        whole_in(picture, health),
         tuple(map(_missing, islice(missing_things(health.gaps), _ROWS_MOST))),
         tuple(_stages(picture)),
         reads=tuple(reads_of(picture)),

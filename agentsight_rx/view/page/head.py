@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from ...llm.agents.registry import agent_named
 from ...store.reasons import FILE_GONE
 from ...store.rows.kinds import SessionRow
-from ...store.rows.tables import STAGES
 from ...store.rows.tool_words import has_failed
 from ...store.state import MemoryStore
 from ...store.words import lasted_ms
@@ -35,8 +34,8 @@ from ..queries.sessions.side_by_side import Part
 from ..queries.sessions.verdict import Clause, deeds_of, verdict_of
 from .alert_shapes import AlertColumns, Halt
 from .alerts import clauses_of, columns_of, halt_of, signals_of_alerts, waiting_of
-from .counts import Read, Wholeness, counts_of, reads_of, wholeness_of
-from .funnel import records_of
+from .counts import Read, Wholeness, counts_of, reads_of
+from .funnel import whole_in
 from .picture import WHOLE, Picture, Work
 from .signals import Signal, signals_of
 from .threads import Threads, threads_of
@@ -186,8 +185,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         comm=(row.comm if row else None) or "",
         verdict=(*stopped, *said, *_saving(dearest, numbers.cost), *waiting),
         whole=replace(
-            wholeness_of(picture.healths.of(row) if row else picture.health),
-            records=records_of(count for _, count in picture.store.scan(STAGES)),
+            whole_in(picture, picture.healths.of(row) if row else picture.health),
             gone=FILE_GONE if row and row.file_gone else "",
         ),
         strip=_strip(threads, work, falls, start_ms=start, from_turn=from_turn, changed=changed, goes_on=picture.goes_on),

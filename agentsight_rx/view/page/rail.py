@@ -30,7 +30,7 @@ from .head import agent_title, head_of
 from .lanes import lanes_of
 from .picture import WHOLE, Picture, Work
 from .tables import KINDS, story_of, table_of
-from .threads import Threads, failures_in, latency_in, threads_of
+from .threads import Threads, failures_in, latency_in, threads_of, tries_of
 from .turns import turns_of
 from .words import context_of, newest_plan
 
@@ -207,7 +207,8 @@ def answer(picture: Picture, recording: str, path: str, given: Mapping[str, str]
                 start, count = asked.number("from", 0), asked.number("count", 0)
                 return body_of_call(picture, id, part=asked.text("part") or "whole", start=start, count=count)
             case "raw", [id]:
-                return raw_call(picture.store, id)
+                found = raw_call(picture.store, id)
+                return replace(found, tries=tries_of(picture, asked.text("session"), found.id))
             case "raw", [id, "request" | "response" as part]:
                 form, offset = asked.text("form") or "pretty", asked.number("offset", 0)
                 return raw_body(picture.store, id, part=part, form=form, offset=offset)

@@ -171,6 +171,20 @@ def _last_tries(calls: Sequence[PricedCall], tries: dict[str, list[PricedCall]])
     return sorted(found.values(), key=lambda call: call.start_timestamp_ms)
 
 
+def tries_of(picture: Picture, session: str, call: str, /) -> tuple[tuple[str, int], ...]:
+    """The calls that were tried for the answer of `call`, and their statuses; none where it is the only one."""
+    try:
+        work = picture.work(session)
+    except KeyError:
+        return ()
+    calls = {each.id: each for each in work.calls}
+    for last, before in threads_of(session, work).tries.items():
+        tried = [*(each.id for each in before), last]
+        if call in tried:
+            return tuple((id, calls[id].status_code or 0) for id in tried)
+    return ()
+
+
 def latency_in(picture: Picture, session: str, /) -> Latency:
     """How long its first words and tools took. Raises KeyError for an unknown session."""
     work = picture.work(session)

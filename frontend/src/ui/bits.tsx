@@ -4,6 +4,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { go, href, type Place } from "../address";
 import type { AlertState, ListRow } from "../shapes";
+import { printing } from "../state";
 import { clean, count, plural, size } from "../words";
 
 // The one sign: unbroken, nothing is missing; broken, something is.
@@ -136,6 +137,24 @@ export function Bytes({ n = 0 }: { n?: number | null | undefined }): JSX.Element
 
 export function Turn({ n }: { n: number | undefined }): JSX.Element | null {
   return n ? <Go to={{ turn: n, tab: "conversation" }} class="ref">turn {n}</Go> : null;
+}
+
+// What `fits` says of the width of the page, which is less than that of the window beside the rail or a panel. On paper: yes.
+export function useRoom(fits: (px: number) => boolean): boolean {
+  const asked = (): boolean => fits(document.getElementById("main")?.clientWidth ?? innerWidth);
+  const [room, setRoom] = useState(asked);
+  useEffect(() => {
+    const seen = new ResizeObserver(() => setRoom(asked()));
+    const main = document.getElementById("main");
+    if (main) seen.observe(main);
+    return () => seen.disconnect();
+  }, []);
+  return room || printing.value;
+}
+
+// Whether a column beside the page has room.
+export function useSide(): boolean {
+  return useRoom((px) => px >= 780) && innerWidth > 1080;
 }
 
 // An answer of the server, asked for again when `keys` change; the last one stays until the next is there.

@@ -8,7 +8,7 @@ import { request } from "../controls";
 import type { Clause, ContextFinding, ContextNote, ContextOverTime, ContextRow, ContextServer, ContextSum, ContextThread, ContextTurn } from "../shapes";
 import { askHere, head, here, running, select, small, version } from "../state";
 import { amount, clock, count, money, percent, plural } from "../words";
-import { Go, Mark, Note, T, Ticked, Turn, useAsked } from "./bits";
+import { Go, Mark, Note, T, Ticked, Turn, useAsked, useSide } from "./bits";
 import { Area } from "./context_area";
 
 const LIFE = 88; // px
@@ -88,7 +88,7 @@ function Request({ over, turn, chosen }: { over: ContextOverTime; turn: ContextT
         <Looks found={over.findings ?? []} counted={over.counted ?? true} />
       </div>
       <Carried over={over} turn={turn} />
-      {(turn.servers ?? []).length ? <Servers servers={turn.servers ?? []} counted={turn.counted ?? true} /> : null}
+      {(turn.servers ?? []).length ? <Servers servers={turn.servers ?? []} counted={turn.counted ?? true} priced={Boolean(turn.prices) && (turn.counted ?? true)} /> : null}
     </div>
   );
 }
@@ -243,11 +243,12 @@ function isOn(id: string, origins: number[]): boolean {
 }
 
 function Looks({ found, counted }: { found: ContextFinding[]; counted: boolean }): JSX.Element | null {
-  if (!found.length) return <aside class="side" />;
+  const wide = useSide();
+  if (!found.length) return null;
   const price = (each: ContextFinding): string => `${each.approx ? "≈ " : ""}${counted && each.usd !== null && each.usd !== undefined ? money(each.usd) : amount(each.tokens ?? 0)}`;
   return (
     <aside class="side">
-      <details open={innerWidth > 1180}>
+      <details open={wide}>
         <summary class="h">Worth a look <span class="faint num">{found.length}</span><span class="top1 faint">first: <T text={found[0]!.title} />, {price(found[0]!)}</span></summary>
         <ul>
           {found.map((each, at) => (
@@ -271,6 +272,7 @@ function Looks({ found, counted }: { found: ContextFinding[]; counted: boolean }
 
 function Carried({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): JSX.Element {
   const counted = turn.counted ?? true;
+  const priced = counted && Boolean(turn.prices);
   const first = over.n[0] ?? 1;
   const last = over.n.at(-1) ?? 1;
   const origin = KEYS.findIndex((each) => each === place.value.origin);
@@ -279,19 +281,19 @@ function Carried({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
     <tr class={name}>
       <td><T text={each.what} /></td><td class="opt" /><td class="n" /><td class="n">{each.tokens ? <Tokens n={each.tokens} approx={each.approx} counted={counted} /> : <span class="faint">dropped</span>}</td>
       <td class="n">{each.tokens ? percent(each.tokens / Math.max(1, turn.tokens)) : null}</td><td /><td class="n" />
-      {counted ? <><td class="n opt">{money(each.cached_usd)}</td><td class="n opt">{money(each.full_usd)}</td><td class="n">{cost(each.cached_usd, each.full_usd)}</td></> : <td class="n">≈ {amount(each.carried ?? 0)}</td>}
+      {priced ? <><td class="n opt">{money(each.cached_usd)}</td><td class="n opt">{money(each.full_usd)}</td><td class="n">{cost(each.cached_usd, each.full_usd)}</td></> : <td class="n">≈ {amount(each.carried ?? 0)}</td>}
     </tr>
   );
   return (
     <section class="sec" aria-labelledby="h-carried">
       <div class="hh">
         <h3 class="h" id="h-carried">Carried in turn {turn.turn}</h3>
-        <span class="soft">{origin < 0 ? `${plural(turn.segments, "segment")}, what ${counted ? "has cost most" : "was carried most"} first` : nameOf(origin, over).toLowerCase()}</span>
+        <span class="soft">{origin < 0 ? `${plural(turn.segments, "segment")}, what ${priced ? "has cost most" : "was carried most"} first` : nameOf(origin, over).toLowerCase()}</span>
         {origin < 0 ? null : <button class="link" onClick={() => go({ origin: "" })}>Show all</button>}
       </div>
       <div class="scroll">
         <table class="wrap">
-          <thead><tr><th>what</th><th class="opt">whose</th><th class="n">since turn</th><th class="n">tokens</th><th class="n">share</th><th>turns {first} to {last}</th><th class="n">requests</th>{counted ? <><th class="n opt">from cache</th><th class="n opt">in full</th><th class="n">cost so far</th></> : <th class="n">carried so far</th>}</tr></thead>
+          <thead><tr><th>what</th><th class="opt">whose</th><th class="n">since turn</th><th class="n">tokens</th><th class="n">share</th><th>turns {first} to {last}</th><th class="n">requests</th>{priced ? <><th class="n opt">from cache</th><th class="n opt">in full</th><th class="n">cost so far</th></> : <th class="n">carried so far</th>}</tr></thead>
           <tbody>
             {(turn.rows ?? []).map((each) => (
               <tr key={each.id} class={each.id === place.value.row ? "sel" : ""} onClick={(event) => (event.target as Element).closest("a, button") || go({ row: each.id === place.value.row ? "" : each.id })}>
@@ -300,7 +302,7 @@ function Carried({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
                 <td class="n">{each.dropped ? null : percent(each.tokens / Math.max(1, turn.tokens))}</td>
                 <td><svg class="life" width={LIFE} height="12" role="img" aria-label={`in ${plural(each.requests, "request")}`}><path class="all" d={`M0 6.500h${LIFE}`} /><path d={lifeOf(each.lives ?? [], first, last, LIFE)} /></svg></td>
                 <td class="n" data-s="requests">{count(each.requests)}</td>
-                {counted ? <><td class="n opt">{money(each.cached_usd)}</td><td class="n opt">{money(each.full_usd)}</td><td class="n">{each.approx ? <span class="faint">≈ </span> : null}{cost(each.cached_usd, each.full_usd)}</td></> : <td class="n">≈ {amount(each.tokens * each.requests)}</td>}
+                {priced ? <><td class="n opt">{money(each.cached_usd)}</td><td class="n opt">{money(each.full_usd)}</td><td class="n">{each.approx ? <span class="faint">≈ </span> : null}{cost(each.cached_usd, each.full_usd)}</td></> : <td class="n">≈ {amount(each.tokens * each.requests)}</td>}
               </tr>
             ))}
             {turn.rest ? sum(turn.rest, "rest") : null}
@@ -309,26 +311,26 @@ function Carried({ over, turn }: { over: ContextOverTime; turn: ContextTurn }): 
         </table>
       </div>
       <p class="foot-note faint">
-        {counted && turn.prices ? <>Cost so far: tokens × requests × the list price of each, {turn.prices}. The line shows the requests that carried it from the cache; where it is cut, it was paid in full again.</> : `Carried so far: tokens × requests.${over.model ? ` There is no price for ${over.model}.` : ""}`}
+        {priced ? <>Cost so far: tokens × requests × the list price of each, {turn.prices}. The line shows the requests that carried it from the cache; where it is cut, it was paid in full again.</> : `Carried so far: tokens × requests.${over.model ? ` There is no price for ${over.model}.` : ""}`}
         {origin < 0 && turn.dropped_usd ? ` What compaction dropped is not in this list; it had cost ${money(turn.dropped_usd)}.` : ""}
       </p>
     </section>
   );
 }
 
-function Servers({ servers, counted }: { servers: ContextServer[]; counted: boolean }): JSX.Element {
+function Servers({ servers, counted, priced }: { servers: ContextServer[]; counted: boolean; priced: boolean }): JSX.Element {
   const called = (each: ContextServer): JSX.Element => (each.calls ? <>{plural(each.calls, "time")}{each.never ? `, ${count(each.never)} of ${count(each.tools)} never` : ""}</> : <b>never</b>);
   return (
     <section class="sec" aria-labelledby="h-servers">
       <div class="hh"><h3 class="h" id="h-servers">Tools in every request</h3><span class="soft">by server, the never called first</span></div>
       <div class="scroll">
         <table class="wrap">
-          <thead><tr><th>server</th><th class="n">tools</th><th>called</th><th class="n">tokens a request</th><th class="n">requests</th><th class="n">{counted ? "cost so far" : "carried so far"}</th><th class="opt">to leave it out</th></tr></thead>
+          <thead><tr><th>server</th><th class="n">tools</th><th>called</th><th class="n">tokens a request</th><th class="n">requests</th><th class="n">{priced ? "cost so far" : "carried so far"}</th><th class="opt">to leave it out</th></tr></thead>
           <tbody>
             {servers.map((each) => (
               <tr key={each.name}>
                 <td>{each.name ? <T text={each.name} /> : "built in"}</td><td class="n" data-s="tools, called">{count(each.tools)}</td><td>{called(each)}</td><td class="n" data-s="a request"><Tokens n={each.tokens} approx={each.approx} counted={counted} /></td>
-                <td class="n" data-s="requests">{count(each.requests)}</td><td class="n">{!counted ? `≈ ${amount(each.tokens * each.requests)}` : each.usd === null || each.usd === undefined ? "?" : `${each.approx ? "≈ " : ""}${money(each.usd)}`}</td>
+                <td class="n" data-s="requests">{count(each.requests)}</td><td class="n">{!priced ? `≈ ${amount(each.tokens * each.requests)}` : each.usd === null || each.usd === undefined ? "?" : `${each.approx ? "≈ " : ""}${money(each.usd)}`}</td>
                 <td class="opt">{each.command ? <T code text={each.command} /> : null}</td>
               </tr>
             ))}

@@ -27,7 +27,7 @@ import {
   version,
 } from "../state";
 import { amount, clock, count, home, money, plural, size, took, within } from "../words";
-import { Copy, Flag, Go, Icon, Mark, T, Ticked, useAsked } from "./bits";
+import { Copy, Flag, Go, Icon, Mark, T, Ticked, useAsked, useSide } from "./bits";
 import { Markdown } from "./markdown";
 
 const TURN_PX = 260; // of a turn that was not shown yet
@@ -373,8 +373,8 @@ export function Card({ card, before, within = 0 }: { card: TurnCard; before: str
       </header>
       {card.new?.length || card.asked ? (
         <p class="new">
-          {card.new?.length ? `New: ${card.new.join(", ")}` : null}
-          {card.asked ? <>{card.new?.length ? " · for " : "For "}<Go to={{ turn: card.asked.turn }} class="for" title="The prompt that this turn works on (p)"><T text={card.asked.text} /></Go></> : null}
+          <span>{[card.new?.length ? `New: ${card.new.join(", ")}` : "", card.asked ? (card.new?.length ? "· for" : "For") : ""].filter(Boolean).join(" ")}</span>
+          {card.asked ? <Go to={{ turn: card.asked.turn }} class="for" title="The prompt that this turn works on (p)"><bdi><T text={card.asked.text} /></bdi></Go> : null}
         </p>
       ) : null}
       {alerts.some((each) => !each.tool) ? <div class="tools flags">{alerts.map((each) => (each.tool ? null : <Flagged key={each.n} alert={each} />))}</div> : null}
@@ -718,7 +718,7 @@ function Sub({ sub, turn }: { sub: SubAgent; turn: number }): JSX.Element {
 function Side({ head }: { head: Head }): JSX.Element | null {
   const signals = head.signals ?? [];
   const plan = head.plan ?? [];
-  const wide = useWide();
+  const wide = useSide();
   if (!signals.length && !plan.length) return null;
   return (
     <aside class="side" aria-label="Worth a look">
@@ -748,15 +748,4 @@ function Side({ head }: { head: Head }): JSX.Element | null {
       ) : null}
     </aside>
   );
-}
-
-function useWide(): boolean {
-  const [wide, setWide] = useState(matchMedia("(min-width: 1081px)").matches);
-  useEffect(() => {
-    const query = matchMedia("(min-width: 1081px)");
-    const changed = (): void => setWide(query.matches);
-    query.addEventListener("change", changed);
-    return () => query.removeEventListener("change", changed);
-  }, []);
-  return wide;
 }

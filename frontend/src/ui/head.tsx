@@ -1,13 +1,13 @@
 // Above the tabs: who and where, the verdict, the line of completeness, the numbers.
 
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { go, href, place } from "../address";
 import type { Clause, Head, Numbers } from "../shapes";
 import { reopened } from "../source";
-import { ended, gone, leftOut, locked, now, printing, retry, running, stale } from "../state";
+import { ended, gone, leftOut, locked, now, retry, running, stale } from "../state";
 import { amount, clock, count, day, home, money, percent, plural, took } from "../words";
-import { Copy, Go, Icon, Mark, Sheet, T } from "./bits";
+import { Copy, Go, Icon, Mark, Sheet, T, useRoom } from "./bits";
 
 export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu: () => void; onSave: () => void; menu: boolean }): JSX.Element {
   const length = head ? (running.value ? now.value : head.end_ms) - head.start_ms : 0;
@@ -20,7 +20,7 @@ export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu:
             <span>{head.agent}{head.agent_version ? <> <T text={head.agent_version} /></> : null}</span>
             {head.model ? <span class="opt"><T text={head.model} /></span> : null}
             {head.container ? <span class="opt">in <span class="mono"><T text={head.container} /></span></span> : null}
-            {head.cwd ? <span class="opt mono"><T text={home(head.cwd)} /></span> : null}
+            {head.cwd ? <span class="opt mono" title={head.cwd}><T text={home(head.cwd)} /></span> : null}
             {head.pid ? <span class="opt num"><T text={`${head.comm ?? ""} ${head.pid}`} /></span> : null}
             {running.value
               ? <span class="now nowrap"><i class="dot on" aria-hidden="true" /> live, {took(Math.max(0, length))}</span>
@@ -117,11 +117,11 @@ export function Whole({ head }: { head: Head }): JSX.Element {
   }
   if (whole.file) return <p class="whole"><Sheet /><span><b>From the agent's own file.</b> No program, file or connection was seen.{whole.gone ? ` ${whole.gone}` : ""}</span></p>;
   const live = whole.state === "so_far" && !ended.value;
-  if (!live && !whole.hooked && !whole.records) return <p class="whole"><span><b>No loss was noted.</b> This recording has no counts of what came, so that nothing is missing is not proven. {agreement(whole)}</span></p>;
+  if (!live && !whole.hooked && !whole.counted) return <p class="whole"><span><b>No loss was noted.</b> This recording has no counts of what came, so that nothing is missing is not proven. {agreement(whole)}</span></p>;
   return (
     <p class="whole">
       <Mark />
-      <span><b>{live ? "Nothing lost so far." : whole.hooked ? "Nothing is missing of what breakpoints show." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : whole.hooked ? `Seen ${whole.hooked}.` : whole.records ? `All ${count(whole.records)} records of the kernel arrived, and every program with traffic was read.` : ""} {agreement(whole)}</span>
+      <span><b>{live ? "Nothing lost so far." : whole.hooked ? "Nothing is missing of what breakpoints show." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : whole.hooked ? `Seen ${whole.hooked}.` : `All ${count(whole.records ?? 0)} records of the kernel arrived, and every program with traffic was read.`} {agreement(whole)}</span>
     </p>
   );
 }
@@ -162,7 +162,7 @@ export function Facts({ head }: { head: Head }): JSX.Element {
   const cost = n.cost;
   const known = counted(n);
   const sofar = running.value ? " so far" : "";
-  const room = useRoom();
+  const room = useRoom((px) => px >= ROOM_PX);
   const [open, setOpen] = useState(false);
   if (!room && !open) {
     const left = n.left === null || n.left === undefined ? null : percent(n.left);
@@ -182,7 +182,7 @@ export function Facts({ head }: { head: Head }): JSX.Element {
         name="Cost" value={cost?.usd === null || cost?.usd === undefined || !known || (cost.usd === 0 && cost.unknown_calls) ? "?" : money(cost.usd)}
         more={cost?.unknown_calls ? `no price for ${cost.unknown_models[0] ?? "the model"}` : cost?.as_of ? `list prices of ${cost.as_of.replaceAll("-", "\u2011")}` : ""}
       />
-      <Fact name="Context left" value={n.left === null || n.left === undefined ? "?" : percent(n.left)} more={n.left === null || n.left === undefined ? "the window is not known" : `${amount(n.context ?? 0)} of ${amount(head.window ?? 0)} used`} />
+      <Fact name="Context left" value={n.left === null || n.left === undefined ? "?" : percent(n.left)} more={n.left === null || n.left === undefined ? "the window is not known" : `${amount(n.context ?? 0)} of ${amount(head.window ?? 0).replace(".0 ", " ")} used`} />
       <div class="wide">
         <dt>Time{sofar}, {took(length)}</dt>
         <dd>
@@ -216,18 +216,6 @@ function Latency({ numbers }: { numbers: Numbers }): JSX.Element | null {
 }
 
 const ROOM_PX = 720; // of the page, below which the numbers are one line until they are opened
-
-function useRoom(): boolean {
-  const fits = (): boolean => (document.getElementById("main")?.clientWidth ?? innerWidth) >= ROOM_PX || printing.value;
-  const [room, setRoom] = useState(fits);
-  useEffect(() => {
-    const seen = new ResizeObserver(() => setRoom(fits()));
-    const main = document.getElementById("main");
-    if (main) seen.observe(main);
-    return () => seen.disconnect();
-  }, [printing.value]);
-  return room || printing.value;
-}
 
 function Fact({ name, value, more }: { name: string; value: string; more: string }): JSX.Element {
   return <div><dt>{name}</dt><dd>{value}<small><T text={more.replace(/(\d) (?=[kMG%])/g, "$1\u00a0")} /></small></dd></div>;

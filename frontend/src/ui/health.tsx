@@ -28,7 +28,7 @@ export function Health(): JSX.Element {
               </li>
             ))}
           </ul>
-        ) : found.whole.file ? <p class="whole"><span>It is from the agent's own file: nothing was captured, so nothing could be lost, and what the agent did not write down is not known.</span></p> : found.stages.some((each) => each.arrived === null || each.arrived === undefined) ? <p class="whole"><span>No loss was noted; places with ? were not counted.</span></p> : <p class="whole"><Mark /><span>Nothing{found.whole.state === "so_far" ? " so far" : ""}: each place below counted what came and what left.</span></p>}
+        ) : found.whole.file ? <p class="whole"><span>It is from the agent's own file: nothing was captured, so nothing could be lost, and what the agent did not write down is not known.</span></p> : !found.whole.counted ? <p class="whole"><span>No loss was noted; places with ? were not counted.</span></p> : <p class="whole"><Mark /><span>Nothing{found.whole.state === "so_far" ? " so far" : ""}: each place below counted what came and what left.</span></p>}
       </section>
       <section aria-labelledby="h-way" class="gap-top">
         <h2 class="h" id="h-way">From the kernel to this page</h2>

@@ -171,7 +171,7 @@ function Session({ row, children }: { row: ListRow; children: JSX.Element | stri
       <td class="sg">{row.waiting ? <Flag state={row.stopped ? "stopped" : "new"} /> : null}</td>
       <td class="w1">
         <button class="plain" onClick={() => open(row.recording, row.id)}><b><T text={row.title || "no prompt was seen"} /></b></button>
-        <small><T text={[row.agent, row.model ?? "", row.live ? "" : day(row.start_ms).toLowerCase()].filter(Boolean).join(", ")} /></small>
+        <small><T text={[row.agent, row.model ?? ""].filter(Boolean).join(", ")} />{row.live ? null : <>, <span class="num">{day(row.start_ms).toLowerCase()}</span></>}</small>
       </td>
       <td class="why">{children}</td>
       <td class="n">{cost(row)}</td>

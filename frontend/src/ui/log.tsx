@@ -16,9 +16,9 @@ const PAGES_MOST = 40; // of lines that are kept
 export function Log(): JSX.Element {
   const rule = place.value.q;
   const [typed, setTyped] = useState(rule);
-  const [own, setOwn] = useState(false);
+  const [everything, setEverything] = useState(true); // what belongs to no session, such as a loss, is seen at first
   useEffect(() => setTyped(rule), [rule]);
-  const path = `session/${encodeURIComponent(own ? place.value.session : "-")}/events`;
+  const path = `session/${encodeURIComponent(everything ? "-" : place.value.session)}/events`;
   const [sources, setSources] = useState<string[]>([]);
   const [shown, setShown] = useState("");
   const [error, setError] = useState("");
@@ -39,7 +39,7 @@ export function Log(): JSX.Element {
           <label class="sr" for="rule">Rule</label>
           <input id="rule" type="search" spellcheck={false} value={typed} placeholder="request.method=POST & path~messages, source=file, or words" onInput={(event) => setTyped(event.currentTarget.value)} onBlur={() => put(typed.trim())} />
         </form>
-        {inFile.value ? null : <label class="check"><input type="checkbox" checked={own} onChange={(event) => setOwn(event.currentTarget.checked)} />this session's processes</label>}
+        {place.value.session === "-" || inFile.value ? null : <label class="check"><input type="checkbox" checked={everything} onChange={(event) => setEverything(event.currentTarget.checked)} />whole recording</label>}
         <span class="soft num" role="status">{shown}</span>
       </div>
       <p class="chips">
@@ -50,7 +50,7 @@ export function Log(): JSX.Element {
         {rule ? null : <span class="faint small">A rule shows the events that match it. The same rule after `record --http-filter` drops them.</span>}
       </p>
       <Note error={error} />
-      {rule || own ? <Matches key={path + rule} {...props} /> : <Virtual key={path} {...props} />}
+      {rule || !everything ? <Matches key={path + rule} {...props} /> : <Virtual key={path} {...props} />}
     </>
   );
 }

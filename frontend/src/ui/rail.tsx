@@ -91,7 +91,7 @@ function Row({ row, onDone }: { row: ListRow; onDone: () => void }): JSX.Element
         {live ? <i class="dot on" role="img" aria-label="running" /> : null}
         <time class="num">{clock(row.start_ms).slice(0, 5)}</time>
         <span>{row.agent}</span>
-        <span class="faint"><T text={(row.model ?? "").replace(/^claude-/, "")} /></span>
+        <span class="md faint"><T text={(row.model ?? "").replace(/^claude-/, "")} /></span>
         <span class="end">{row.waiting ? <Flag state={row.stopped ? "stopped" : "new"} {...(row.waiting > 1 ? { n: row.waiting } : {})} /> : null}<Signs row={row} /></span>
       </span>
       <span class="what"><T text={row.title || (live ? "waiting for the first prompt" : "no prompt was seen")} /></span>
@@ -100,7 +100,7 @@ function Row({ row, onDone }: { row: ListRow; onDone: () => void }): JSX.Element
         <span>{row.tokens || row.usd ? cost(row) : ""}</span>
         <span>{row.turns ? plural(row.turns, "turn") : ""}</span>
         {row.failed_tools ? <span class="bad">{count(row.failed_tools)} failed</span> : null}
-        <span>{!live || row.left === null || row.left === undefined ? (live ? "" : took(row.end_ms - row.start_ms)) : `${percent(row.left)} left`}</span>
+        <span>{!live || row.left === null || row.left === undefined ? (live ? "" : took(row.end_ms - row.start_ms).replace(/(\d\d m) \d\d s$/, "$1")) : `${percent(row.left)} left`}</span>
       </span>
     </a>
   );
@@ -110,5 +110,5 @@ function Row({ row, onDone }: { row: ListRow; onDone: () => void }): JSX.Element
 function tells(row: ListRow, live: boolean): string {
   if (live) return row.step || (row.turn ? `turn ${row.turn}` : "");
   if ((row.same ?? 0) < 2) return "";
-  return [row.branch, row.files ? `changed ${plural(row.files, "file")}` : "changed nothing"].filter(Boolean).join(" · ");
+  return [row.branch, row.files ? `changed ${plural(row.files, "file")}` : ""].filter(Boolean).join(" · ");
 }

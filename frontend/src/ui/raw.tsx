@@ -10,6 +10,7 @@ import { Copy, Icon, Mark, Note, T, useAsked } from "./bits";
 
 const HEADS = 4; // that are shown at first
 const LEAST_PX = 420; // of its width; at most 70 % of the window
+const ordinals = ["first", "second", "third", "fourth", "fifth"];
 const FORMS = ["pretty", "events", "raw"] as const;
 type Form = (typeof FORMS)[number];
 
@@ -30,7 +31,7 @@ export function beside(by: number): void {
 
 export function Raw(): JSX.Element {
   const { raw, part } = place.value;
-  const { found, error } = useAsked((signal) => askHere<RawCall>(`raw/${encodeURIComponent(raw)}`, {}, signal), [raw]);
+  const { found, error } = useAsked((signal) => askHere<RawCall>(`raw/${encodeURIComponent(raw)}`, { session: place.value.session }, signal), [raw]);
   const [width, setWidth] = useState(540);
   const box = useRef<HTMLElement>(null);
   useEffect(() => {
@@ -40,7 +41,8 @@ export function Raw(): JSX.Element {
   useEffect(() => {
     document.documentElement.style.setProperty("--raw", `${width}px`);
   }, [width]);
-  const at = head.value?.strip?.call.indexOf(raw) ?? -1;
+  const tries = found?.id === raw ? (found.tries ?? []) : [];
+  const at = head.value?.strip?.call.indexOf(tries.at(-1)?.[0] ?? raw) ?? -1;
   const drag = (event: PointerEvent): void => {
     const grip = event.currentTarget as HTMLElement;
     if (event.type === "pointerdown") grip.setPointerCapture(event.pointerId);
@@ -57,6 +59,7 @@ export function Raw(): JSX.Element {
       <Note error={error} />
       {found ? (
         <>
+          {tries.length ? <p class="row" role="group" aria-label="Which try">{tries.map(([id, status], n) => <button key={id} class="chip" aria-pressed={id === raw} onClick={() => go({ raw: id })}>{ordinals[n] ?? `${n + 1}th`} try, <span class={status && status < 400 ? "" : "bad"}>{status || "no answer"}</span></button>)}</p> : null}
           <p class="soft">{found.method} <T code text={(found.url ?? "").replace(/^https?:\/\//, "")} /> {found.status ? <b class={found.status >= 400 ? "bad" : ""}>{found.status}</b> : null} {found.version}{found.stream ? `, stream ${found.stream}` : ""}</p>
           <Times found={found} />
           <Again found={found} />

@@ -341,7 +341,7 @@ function Row({ row, current, onCurrent, withDay }: { row: ListRow; current: bool
       <td role="cell" class="ag">{row.agent} <span class="faint"><T text={model} /></span></td>
       <td role="cell" class="ttl">
         {row.live ? <i class="dot on" role="img" aria-label="running" /> : null}{row.waiting ? <Flag state={row.stopped ? "stopped" : "new"} /> : null}
-        <Opens row={row}><T text={row.title || "no prompt was seen"} /></Opens>{(row.same ?? 0) > 1 ? <span class="again">{ordinal(row.nth ?? 0)} of {count(row.same ?? 0)}</span> : null}
+        <Opens row={row}><bdi><T text={row.title || "no prompt was seen"} /></bdi></Opens>{(row.same ?? 0) > 1 ? <span class="again">{ordinal(row.nth ?? 0)} of {count(row.same ?? 0)}</span> : null}
       </td>
       <td role="cell" class="pb"><T text={row.project ?? ""} /> <span class="faint"><T text={row.branch ?? ""} /></span></td>
       <td role="cell" class="n tu">{row.turns ? count(row.turns) : "?"}</td>

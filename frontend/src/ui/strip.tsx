@@ -260,8 +260,8 @@ function Caption(props: { strip: Strip; plot: Plot; scale: Scale; zoomed: boolea
 // What the flags say, where there are any.
 function Waiting(): JSX.Element | null {
   const states = new Set((head.value?.alerts?.state ?? []).map((at) => STATES[at]));
-  const shown = (["stopped", "new", "seen", "allowed"] as const).filter((each) => states.has(each));
+  const shown = (["stopped", "new", "seen", "allowed", "part"] as const).filter((each) => states.has(each));
   if (!shown.length) return null;
-  const names = { stopped: "stopped", new: "new alert", seen: "seen", allowed: "allowed" };
+  const names = { stopped: "stopped", new: "new alert", seen: "seen", allowed: "allowed", part: "part of another alert" };
   return <>{shown.map((each) => <span key={each}><Flag state={each} />{names[each]}</span>)}</>;
 }

@@ -6,9 +6,11 @@ from agentsight_rx import run, sinks
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import Origin, Readline
 from agentsight_rx.events.loss import Entry, Reason
+from agentsight_rx.llm.prices import Prices
 from agentsight_rx.store.rows.tables import LOSSES, STAGES, StageCount
-from agentsight_rx.store.state import LmdbStore
-from agentsight_rx.view.page.funnel import Stage, places_of
+from agentsight_rx.store.state import LmdbStore, MemoryStore
+from agentsight_rx.view.page.funnel import Stage, places_of, whole_in
+from agentsight_rx.view.page.picture import Picture
 
 COUNTS = [
     StageCount("tls", 900, 900),
@@ -67,14 +69,22 @@ def test_a_recording_without_counts_says_what_was_lost_and_not_of_how_much() -> 
     assert (None, None, None, 3) == numbers(place)
 
 
+def test_what_no_place_counted_is_not_proven_to_be_whole() -> None:
+    picture = Picture(MemoryStore(), Prices())
+    assert ("whole", False, 0) == ((whole := whole_in(picture, picture.health)).state, whole.counted, whole.records)
+
+
 def test_a_run_leaves_its_counts_in_the_store(tmp_path: Path) -> None:
     events = [Readline(Origin(number, 1, wall_ns=number), f"echo {number}") for number in range(1, 601)]
     run(of(events), [sinks.store(tmp_path / "run.lmdb")])
     store = LmdbStore.open(tmp_path / "run.lmdb", readonly=True)
     try:
         counts = [count for _, count in store.scan(STAGES)]
+        picture = Picture(store, Prices())
+        whole = whole_in(picture, picture.health)
         found = {place.id: place for place in places_of([entry for _, entry in store.scan(LOSSES)], counts)}
     finally:
         store.close()
     assert (600, 600, 1, 0) == numbers(found["store"])
+    assert whole.counted
     assert [600, 600] == [count.passed for count in counts if count.stage.removeprefix("to ") == "store"]

@@ -44,6 +44,16 @@ def test_a_call_that_failed_and_was_asked_again_is_one_turn_with_its_tries() -> 
     assert "" == card.get("error", "")
 
 
+def test_an_exchange_names_each_try_of_its_answer_whichever_is_shown() -> None:
+    tries = [each["call"] for each in told(1, "/turns")["cards"][2]["tries"]]
+    picture = Picture(stored(many_agents(1)), Prices())
+    for call in tries:
+        raw = msgspec.to_builtins(answer(picture, "parcel", f"raw/{call}", {"session": SESSION}))
+        assert [(tries[0], 429), (tries[1], 200)] == [tuple(each) for each in raw["tries"]]
+    assert "tries" not in msgspec.to_builtins(answer(picture, "parcel", f"raw/{tries[0]}", {}))
+    assert "tries" not in msgspec.to_builtins(answer(picture, "parcel", f"raw/{tries[0]}", {"session": "another"}))
+
+
 def test_numbers_count_each_try_and_each_turn_of_a_sub_agent() -> None:
     head = told(2)
     assert (11, 6, 1) == (head["numbers"]["calls"], head["numbers"]["sub_calls"], head["numbers"]["failed_calls"])

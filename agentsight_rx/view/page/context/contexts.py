@@ -156,7 +156,6 @@ def _finding(found: Avoidable) -> ContextFinding:
     }
     said = avoidable_said(found)
     command = f"claude mcp remove {found.what[0]}" if found.kind == "uncalled" else ""
-    origins = {"unmentioned": 4, "uncalled": 1, "twice": 4}
     return ContextFinding(
         titles[found.kind],
         f"{said[:1].upper()}{said[1:]}",
@@ -165,7 +164,7 @@ def _finding(found: Avoidable) -> ContextFinding:
         tokens=found.tokens,
         command=command,
         turns=found.turns,
-        origin=origins.get(found.kind, -1),
+        origin=PLACES.get(found.origin, -1),
     )
 
 

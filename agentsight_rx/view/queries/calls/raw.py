@@ -28,6 +28,7 @@ class RawCall(Struct, frozen=True, omit_defaults=True):
     One exchange. Times are ms after the first byte of the request; None: not seen. `kept_open`: the connection had an exchange
     before, so that it took no time to connect. `request_cut` and `response_cut` name the
     missing parts, `curl` and `python` are programs with variables for credentials, `refused` says why there are none.
+    `tries`: the calls that were tried for it, oldest first, and their statuses.
     """
 
     id: str
@@ -51,6 +52,7 @@ class RawCall(Struct, frozen=True, omit_defaults=True):
     python: str = ""
     variables: tuple[str, ...] = ()
     refused: str = ""
+    tries: tuple[tuple[str, int], ...] = ()
 
 
 class RawBody(Struct, frozen=True):

@@ -33,7 +33,8 @@ _TWICE_LEAST = 200  # tokens
 class Avoidable(Struct, frozen=True):
     """
     One thing of the whole session: its tokens in the newest request, or the lost ones, and its cost so far in US
-    dollars, None where no price is known. `what` names the files, servers or tools, `turns` where to look.
+    dollars, None where no price is known. `what` names the files, servers or tools, `turns` where to look, `origin` is
+    that of all its segments, "" where they differ.
     """
 
     kind: AvoidableKind
@@ -41,6 +42,7 @@ class Avoidable(Struct, frozen=True):
     usd: float | None
     what: tuple[str, ...] = ()
     turns: tuple[int, ...] = ()
+    origin: str = ""
 
 
 def avoidable(agent: AgentContext, called: Collection[str], /) -> list[Avoidable]:
@@ -64,6 +66,7 @@ def _unmentioned(agent: AgentContext, segments: list[Segment]) -> Iterator[Avoid
             _sum([each.unnamed_cost for each in old]),
             what=tuple(dict.fromkeys(each.file for each in old)),
             turns=(max(max(each.mentioned, each.since) for each in old),),
+            origin=_origin(old),
         )
 
 
@@ -76,6 +79,7 @@ def _uncalled(segments: list[Segment], called: Collection[str]) -> Iterator[Avoi
             sum(each.tokens for each in unused if each.held),
             _sum([each.cost for each in unused]),
             what=tuple(each.name for each in unused),
+            origin="tools",
         )
 
 
@@ -105,7 +109,13 @@ def _twice(agent: AgentContext, segments: list[Segment]) -> Iterator[Avoidable]:
             _sum([each.cost for each in copies]),
             what=tuple(dict.fromkeys(each.file or each.name for each in copies)),
             turns=tuple(sorted({each.since for each in copies})),
+            origin=_origin(copies),
         )
+
+
+def _origin(segments: list[Segment]) -> str:
+    found = {each.origin for each in segments}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _sum(costs: list[float | None]) -> float | None:

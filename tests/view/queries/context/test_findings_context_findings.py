@@ -19,6 +19,9 @@ def test_what_was_never_used_is_named_with_its_cost() -> None:
     assert by_kind["uncalled"].what == ("weather",)
     assert by_kind["unmentioned"].what == ("/work/src/ledger/book.py",)
     assert by_kind["twice"].what == ("/work/src/ledger/post.py",)
+    assert {"uncalled": "tools", "unmentioned": "file", "twice": "file"} == {
+        kind: each.origin for kind, each in by_kind.items()
+    }
     assert all(each.usd is not None and each.usd > 0 for each in by_kind.values())
     assert sentence_of(found, found.turns[-1], list(by_kind.values())) == (
         "At turn 60, 900 of 8.0 k are files read before turn 10 and never mentioned again."
