@@ -33,8 +33,8 @@ mirror_of() {
   printf '%s\n' "$known"
 }
 
-# apt_for DIRECTORY SUITE… -- PROGRAM ARGUMENT…: apt-get or apt-cache for these suites, as if nothing were installed. What it
-# knows is in DIRECTORY; `update` comes first.
+# apt_for DIRECTORY SUITE… -- PROGRAM ARGUMENT…: apt-get or apt-cache for these suites, as if nothing were installed, on this
+# machine or on APT_MACHINE, as Debian calls it. What it knows is in DIRECTORY; `update` comes first.
 apt_for() {
   local directory suite program
   directory=$(readlink --canonicalize-missing "$1")
@@ -51,7 +51,8 @@ apt_for() {
   shift
   "$program" --option Dir::Etc::SourceList="$directory/sources" --option Dir::Etc::SourceParts=/dev/null \
     --option Dir::State="$directory" --option Dir::State::Status="$directory/status" \
-    --option Dir::Cache="$directory/cache" --option APT::Sandbox::User=root --option Acquire::Retries=1 "$@"
+    --option Dir::Cache="$directory/cache" --option APT::Sandbox::User=root --option Acquire::Retries=1 \
+    ${APT_MACHINE:+--option APT::Architecture="$APT_MACHINE" --option APT::Architectures="$APT_MACHINE"} "$@"
 }
 
 # fetch_packages SUITE DIRECTORY PACKAGE…: their files below DIRECTORY, as dpkg would put them below /, without those that they depend on.
@@ -74,10 +75,11 @@ fetch_packages() {
   )
 }
 
-# make_base SUITE DIRECTORY: a new Debian in DIRECTORY, with nothing but what it cannot be without. As root.
+# make_base SUITE DIRECTORY [MACHINE]: a new Debian in DIRECTORY, with nothing but what it cannot be without, for this machine or
+# another one, whose programs then run here by emulation. As root.
 make_base() {
   rm -rf --one-file-system "$2.new"
-  unshare --mount debootstrap --variant=minbase "$1" "$2.new" "$(mirror_of "$1")"
+  unshare --mount debootstrap --variant=minbase ${3:+--arch="$3"} "$1" "$2.new" "$(mirror_of "$1")"
   mv "$2.new" "$2"
 }
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# ./test.sh --kernels [NAME…] [-- CHECK…]: run the product on other kernels in QEMU, by default all of KERNELS below, and print a
-# table. CHECKs are names of tests/kernels/checks.py, by default all.
+# ./test.sh --kernels [NAME…] [-- CHECK…]: run the product on other kernels in QEMU, by default all of KERNELS below that are for
+# x86-64, and print a table. CHECKs are names of tests/kernels/checks.py, or `smoke` or `all`; by default all, on arm64 smoke.
 #
-# Each kernel is Debian's own, started with a root file system of Debian 12 or 13 in which the project is set up. Kernels and file
-# systems are made once and kept in .setup/kernels; a run changes none of them, and brings the code of HEAD along. What a guest
-# does is in tests/kernels/guest.py. It writes a line for each result to its second serial port, so that a hang loses none.
-# It fails if something that must work does not. A run of all kernels also writes the table into docs/kernels.md.
+# Each kernel is Debian's own, started with a root file system of Debian 12 or 13 in which the project is set up: for arm64 by
+# emulation of its programs. Kernels and file systems are made once and kept in .setup/kernels; a run changes none of them, and
+# brings the code of HEAD along. What a guest does is in tests/kernels/guest.py. It writes a line for each result to a serial port
+# of its own, so that a hang loses none. It fails if something that must work does not. A run of all kernels of a machine also
+# writes their table into docs/kernels.md.
 set -euo pipefail
 
 SCRIPTS=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
@@ -19,16 +20,23 @@ CODE=/srv/agentsight-rx # in a guest
 GUEST_MINUTES=120       # a guest that takes longer is ended; its results so far count
 KVM_SECONDS=60          # a guest that says nothing for so long does not boot with KVM here
 
-# NAME RELEASE EXPECTED SUITE…: a kernel of these suites, the newest there, on this Debian; it "works", or is "refused".
+# NAME MACHINE RELEASE EXPECTED PACKAGE SUITE…: a kernel of these suites, the newest there, on this Debian; it "works", or is
+# "refused". A machine is called as Debian calls it.
 KERNELS=(
-  "6.1 12 works bookworm bookworm-security"
-  "6.12 13 works trixie trixie-security"
-  "newest 13 works trixie-backports trixie trixie-security"
-  "5.10 12 refused bullseye bullseye-security"
+  "6.1 amd64 12 works linux-image-cloud-amd64 bookworm bookworm-security"
+  "6.12 amd64 13 works linux-image-cloud-amd64 trixie trixie-security"
+  "newest amd64 13 works linux-image-cloud-amd64 trixie-backports trixie trixie-security"
+  "5.10 amd64 12 refused linux-image-cloud-amd64 bullseye bullseye-security"
+  "arm64 arm64 13 works linux-image-cloud-arm64 trixie trixie-security"
+  "arm64-6.1 arm64 12 works linux-image-cloud-arm64 bookworm bookworm-security"
+  "arm64-16k arm64 13 works linux-image-arm64-16k trixie trixie-security"
 )
+OWN=$(dpkg --print-architecture)
+declare -A EMULATORS=([amd64]=x86_64 [arm64]=aarch64) # as QEMU calls a machine
+EMULATED=/proc/sys/fs/binfmt_misc
 
 main() {
-  local line release
+  local line each
   needs_root "--kernels needs root: it makes file systems of other machines"
   choose "$@"
   mkdir -p "$DIRECTORY" "$RESULTS"
@@ -38,29 +46,27 @@ main() {
     exit 1
   }
   set_up test --group "$ROOT/pyproject.toml:dev" -- \
-    busybox-static cpio debootstrap e2fsprogs git golang-go kmod mount qemu-system-x86 util-linux xz-utils zstd
-  (cd "$ROOT" && step "building the Go client" "$VENV/bin/python" -c 'from tests.agents.install import install; install(["go"], say=print)')
-  for release in $(printf '%s\n' "${CHOSEN[@]}" | cut --delimiter ' ' --fields 2 | sort --unique); do
-    make_root "$release"
-  done
-  git -C "$ROOT" archive --output "$DIRECTORY/code.tar" HEAD
+    cpio debootstrap e2fsprogs git golang-go kmod mount util-linux xz-utils zstd $(emulators)
   trap leave EXIT
   trap 'exit 130' INT TERM HUP
+  printf '%s\n' "${CHOSEN[@]}" | cut --delimiter ' ' --fields 2,3 | sort --unique >"$DIRECTORY/roots"
+  while read -r each line; do
+    make_root "$each" "$line"
+  done <"$DIRECTORY/roots"
+  git -C "$ROOT" archive --output "$DIRECTORY/code.tar" HEAD
   for line in "${CHOSEN[@]}"; do
     make_kernel $line
   done
   rm -f "$RESULTS"/*
-  choose_accelerator ${CHOSEN[0]}
+  choose_accelerator
   run_kernels
   judge
 }
 
-# choose NAME… [-- CHECK…]: CHOSEN becomes these lines of KERNELS, all without a name, and CHECKS these checks with commas between
-# them; WHOLE says whether all of both are there.
+# choose NAME… [-- CHECK…]: CHOSEN becomes these lines of KERNELS, without a name those for x86-64, and CHECKS these checks with
+# commas between them; WHOLE is the machine whose kernels are all there, and no other, with its usual checks.
 choose() {
   local line name
-  WHOLE=
-  (($#)) || WHOLE=yes
   CHECKS=
   CHOSEN=()
   for name; do
@@ -78,24 +84,49 @@ choose() {
     say "no kernel is called $name, only: $(printf '%s\n' "${KERNELS[@]}" | cut --delimiter ' ' --fields 1 | xargs)"
     exit 2
   done
-  ((${#CHOSEN[@]})) || CHOSEN=("${KERNELS[@]}")
+  if ((!${#CHOSEN[@]})); then
+    mapfile -t CHOSEN < <(printf '%s\n' "${KERNELS[@]}" | grep '^[^ ]* amd64 ')
+  fi
+  WHOLE=$(printf '%s\n' "${CHOSEN[@]}" | cut --delimiter ' ' --fields 2 | sort --unique)
+  [[ -z $CHECKS && $(printf '%s\n' "${CHOSEN[@]}" | sort --unique) == "$(printf '%s\n' "${KERNELS[@]}" | grep "^[^ ]* $WHOLE " | sort)" ]] || WHOLE=
 }
 
-# make_root RELEASE: root-RELEASE.img, an ext4 file system of that Debian with the project set up. Debian itself is made once; a
-# change of what is set up in it only repeats the set-up.
+# emulators: the packages that run the machines of CHOSEN, and programs of those that are not this one.
+emulators() {
+  local machine
+  for machine in $(printf '%s\n' "${CHOSEN[@]}" | cut --delimiter ' ' --fields 2 | sort --unique); do
+    case $machine in amd64) printf 'qemu-system-x86 ' ;; *) printf 'qemu-system-arm ' ;; esac
+    [[ $machine == "$OWN" ]] || printf 'qemu-user-static '
+  done
+}
+
+# emulate MACHINE: programs of this machine run here, until `leave`. The kernel opens the emulator now, so that it is found below any root.
+emulate() {
+  local name=agentsight-rx-$1 number=b7
+  [[ $1 != "$OWN" && ! -e $EMULATED/$name ]] || return 0
+  [[ $1 == arm64 ]] || number=3e # e_machine of elf(5)
+  [[ -e $EMULATED/register ]] || mount -t binfmt_misc binfmt_misc "$EMULATED"
+  printf ':%s:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\x%s\\x00:%s:%s:F' "$name" "$number" \
+    '\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff' "$(type -P "qemu-${EMULATORS[$1]}-static")" >"$EMULATED/register"
+}
+
+# make_root MACHINE RELEASE: root-MACHINE-RELEASE.img, an ext4 file system of that Debian with the project set up. Debian itself is
+# made once; a change of what is set up in it only repeats the set-up.
 make_root() {
-  local base=$DIRECTORY/debian-$1 image=$DIRECTORY/root-$1.img stamp
+  local base=$DIRECTORY/debian-$1-$2 image=$DIRECTORY/root-$1-$2.img stamp
   stamp=$(
     cd "$ROOT"
     { declare -f settle settle_inside share_network && cat pyproject.toml tests/agents/requirements.txt tests/agents/programs/calls.go; } | sha256sum
   )
   [[ ! -r $image.stamp || $(<"$image.stamp") != "$stamp" ]] || return 0
-  [[ -d $base ]] || step "making a Debian $1 in $base (a minute)" make_base "$(suite_of "$1")" "$base"
-  step "setting the project up in it (some minutes)" settle "$base"
+  emulate "$1"
+  [[ -d $base ]] || step "making a Debian $2 for $1 in $base (a minute, some by emulation)" make_base "$(suite_of "$2")" "$base" "$1"
+  step "setting the project up in it (some minutes)" settle "$base" "$1"
   step "making a file system of it" make_image "$base" "$image"
   printf '%s\n' "$stamp" >"$image.stamp"
 }
 
+# settle ROOT MACHINE
 settle() {
   local settings
   share_network "$1"
@@ -103,7 +134,7 @@ settle() {
   find "$1$CODE" -mindepth 1 -maxdepth 1 ! -name .venv ! -name .setup -exec rm -rf {} +
   git -C "$ROOT" archive HEAD | tar --extract --directory "$1$CODE"
   rm -rf "$1$CODE/.setup/agents/go"
-  cp --archive "$ROOT/.setup/agents/go" "$1$CODE/.setup/agents/"
+  (cd "$1$CODE" && GOARCH=$2 "$VENV/bin/python" -B -c 'from tests.agents.install import install; install(["go"], say=print)')
   mapfile -t settings < <(network_settings)
   unshare --mount --propagation private -- \
     bash -c "set -euo pipefail; $(declare -f settle_inside); settle_inside \"\$@\"" settle_inside "$1" "$CODE" "${settings[@]}"
@@ -144,20 +175,20 @@ make_image() {
   mv "$2.new" "$2"
 }
 
-# make_kernel NAME RELEASE EXPECTED SUITE…: DIRECTORY/NAME has `vmlinuz` and `initrd` of the newest kernel of these suites. Where
+# make_kernel NAME MACHINE RELEASE EXPECTED PACKAGE SUITE…: DIRECTORY/NAME has `vmlinuz` and `initrd` of the newest kernel of these suites. Where
 # the mirror has no newer one, nothing changes; where it cannot be asked, what is there is good enough.
 make_kernel() {
-  local directory=$DIRECTORY/$1 apt=$DIRECTORY/apt-$1 suites=("${@:4}") package=linux-image-cloud-amd64 names stamp
+  local directory=$DIRECTORY/$1 apt=$DIRECTORY/apt-$1 suites=("${@:6}") package=$5 names stamp APT_MACHINE=$2
   mkdir -p "$apt"
   step "asking for the newest kernel of ${suites[*]}" apt_for "$apt" "${suites[@]}" -- apt-get update
   # The package that names the newest one depends on it, since 7.x by way of two others.
-  [[ $4 != *-backports ]] || package+=/$4 # apt takes nothing from there by itself
+  [[ $6 != *-backports ]] || package+=/$6 # apt takes nothing from there by itself
   names=$(apt_for "$apt" "${suites[@]}" -- apt-get install --no-install-recommends --print-uris -qq "$package")
   names=$(grep --only-matching --perl-regexp '\K(linux-(image|binary|modules)-[0-9][^_]*)(?=_[^ ]*\.deb )' <<<"$names" | sort --unique)
   stamp=$names$(declare -f make_initrd | sha256sum)
   [[ ! -r $directory/stamp || $(<"$directory/stamp") != "$stamp" ]] || return 0
   rm -rf "$directory"
-  step "fetching ${names//$'\n'/, }" fetch_kernel "$apt" "$directory" "$names" "${suites[@]}"
+  step "fetching ${names//$'\n'/, }" fetch_kernel "$apt" "$directory" "$names busybox-static" "${suites[@]}"
   step "making its initrd" make_initrd "$directory"
   printf '%s\n' "$names" >"$directory/names"
   printf '%s\n' "$stamp" >"$directory/stamp"
@@ -183,7 +214,7 @@ make_initrd() {
   modules=$(find "$1/files" -type d -path '*lib/modules/*' -prune | head -n 1)
   release=${modules##*/}
   mkdir -p "$tree"/{bin,dev,proc,sys,modules,root}
-  cp "$(command -v busybox)" "$tree/bin/busybox"
+  cp "$(find "$1/files" -path '*bin/busybox' -type f)" "$tree/bin/busybox"
   depmod --basedir "${modules%/lib/modules/*}" "$release"
   for module in virtio_pci virtio_blk ext4 crc32c_generic; do
     modprobe --dirname "${modules%/lib/modules/*}" --set-version "$release" --show-depends "$module" 2>/dev/null |
@@ -215,19 +246,19 @@ INIT
   rm -rf "$tree" "$1/files" "$1/order"
 }
 
-# choose_accelerator NAME RELEASE EXPECTED …: KVM, if this kernel says something with it. It may be there and stop a stock kernel.
+# choose_accelerator: KVM for kernels of this machine, if one says something with it. It may be there and stop a stock kernel.
 choose_accelerator() {
-  local waited=0
+  local waited=0 line=
   ACCELERATOR=tcg,thread=multi
-  [[ -w /dev/kvm ]] || return 0
+  [[ -w /dev/kvm ]] && line=$(printf '%s\n' "${CHOSEN[@]}" | grep --max-count 1 "^[^ ]* $OWN ") || return 0
   ACCELERATOR=kvm
-  boot "$@" &
+  boot $line &
   JOBS=("$!")
   disown # bash reports no job that QEMU aborts
-  until [[ -s $RESULTS/$1.jsonl ]] || ((++waited > KVM_SECONDS)) || ! kill -0 "$!" 2>/dev/null; do
+  until [[ -s $RESULTS/${line%% *}.jsonl ]] || ((++waited > KVM_SECONDS)) || ! kill -0 "$!" 2>/dev/null; do
     sleep 1
   done
-  [[ -s $RESULTS/$1.jsonl ]] || ACCELERATOR=tcg,thread=multi
+  [[ -s $RESULTS/${line%% *}.jsonl ]] || ACCELERATOR=tcg,thread=multi
   stop_guests
   say "the guests run with ${ACCELERATOR%,*}"
 }
@@ -258,7 +289,7 @@ wait_for_one() {
 
 run_kernel() {
   local status=0 results=$RESULTS/$1.jsonl guest
-  say "booting $1 on Debian $2: $(tr '\n' ' ' <"$DIRECTORY/$1/names")"
+  say "booting $1 on Debian $3: $(tr '\n' ' ' <"$DIRECTORY/$1/names")"
   : >"$results"
   boot "$@" &
   guest=$!
@@ -269,14 +300,24 @@ run_kernel() {
   ((status == 0)) || say "QEMU ended with status $status: see $RESULTS/$1.qemu and $RESULTS/$1.console"
 }
 
-# boot NAME RELEASE EXPECTED …: this process becomes the guest.
+# boot NAME MACHINE RELEASE EXPECTED …: this process becomes the guest. The machine of QEMU for arm64 has one serial port of its
+# own, so the one for results is on its PCI bus.
 boot() {
-  exec timeout $((GUEST_MINUTES * 60)) qemu-system-x86_64 -machine q35 -accel "$ACCELERATOR" -cpu max -smp 2 -m 3G \
+  local machine=(-machine q35 -cpu max) said=console=ttyS0 results=ttyS1 port=(-serial "file:$RESULTS/$1.jsonl") checks=$CHECKS
+  local accelerator=$ACCELERATOR
+  if [[ $2 == arm64 ]]; then
+    machine=(-machine virt,gic-version=3 -cpu cortex-a72)
+    [[ $1 != *-16k ]] || machine[3]=neoverse-n1 # has pages of 16 kB
+    said=console=ttyAMA0 results=ttyS0 port=(-chardev "file,id=results,path=$RESULTS/$1.jsonl" -device pci-serial,chardev=results)
+    checks=${CHECKS:-smoke}
+  fi
+  [[ $2 == "$OWN" ]] || accelerator=tcg,thread=multi
+  exec timeout $((GUEST_MINUTES * 60)) "qemu-system-${EMULATORS[$2]}" "${machine[@]}" -accel "$accelerator" -smp 2 -m 3G \
     -kernel "$DIRECTORY/$1/vmlinuz" -initrd "$DIRECTORY/$1/initrd" \
-    -append "console=ttyS0 quiet loglevel=4 panic=-1 kernels_name=$1 kernels_expected=$3 kernels_checks=$CHECKS" \
-    -drive "file=$DIRECTORY/root-$2.img,format=raw,if=virtio,snapshot=on" \
+    -append "$said quiet loglevel=4 panic=-1 kernels_results=$results kernels_name=$1 kernels_expected=$4 kernels_checks=$checks" \
+    -drive "file=$DIRECTORY/root-$2-$3.img,format=raw,if=virtio,snapshot=on" \
     -drive "file=$DIRECTORY/code.tar,format=raw,if=virtio,readonly=on" \
-    -serial "file:$RESULTS/$1.console" -serial "file:$RESULTS/$1.jsonl" \
+    -serial "file:$RESULTS/$1.console" "${port[@]}" \
     -display none -monitor none -nic none -no-reboot -device virtio-rng-pci </dev/null >"$RESULTS/$1.qemu" 2>&1 8<&-
 }
 
@@ -293,12 +334,16 @@ stop_guests() {
 
 judge() {
   cd "$ROOT"
-  "$VENV/bin/python" -m tests.kernels ${WHOLE:+--page docs/kernels.md} --results "$RESULTS" -- "${CHOSEN[@]%% *}"
+  "$VENV/bin/python" -m tests.kernels ${WHOLE:+--page docs/kernels.md --machine "$WHOLE"} --results "$RESULTS" -- "${CHOSEN[@]%% *}"
 }
 
 leave() {
+  local name
   trap '' INT TERM HUP
   stop_guests
+  for name in "$EMULATED"/agentsight-rx-*; do
+    [[ ! -e $name ]] || printf '%s' -1 >"$name"
+  done
 }
 
 main "$@"

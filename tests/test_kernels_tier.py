@@ -11,11 +11,11 @@ import pytest
 
 from tests.agents.compare import Said
 from tests.kernels import progress
-from tests.kernels.checks import CHECKS, REFUSED, Check, checks_for
+from tests.kernels.checks import CHECKS, REFUSED, SMOKE, Check, checks_for
 from tests.kernels.recorded import RECORDED, without_framing
 from tests.kernels.results import End, Head, Line, Outcome, Run, Verdict, encoded, read_run, run_of
 from tests.kernels.sentences import Done, judged
-from tests.kernels.table import BEGIN, END, failures, in_page, kinds_missing, markdown
+from tests.kernels.table import failures, in_page, kinds_missing, markdown, marks
 
 PAGE = Path(__file__).parents[1] / "docs" / "kernels.md"
 HEAD = Head("6.1", "works", {"kernel": "6.1.0", "system": "Debian 12", "uprobe_multi": "no"})
@@ -131,19 +131,32 @@ def test_the_same_reason_is_said_once() -> None:
     assert 1 == markdown([run_of("6.1", same)], "2026-11-29").count("no TLS")
 
 
-def test_the_table_is_put_between_its_marks() -> None:
+@pytest.mark.parametrize("machine", ["amd64", "arm64"])
+def test_the_table_is_put_between_its_marks(machine: str) -> None:
     page = PAGE.read_text()
-    again = in_page(page, "| a |")
-    assert f"{BEGIN}\n\n| a |\n\n{END}" in again
-    assert (page.partition(BEGIN)[0], page.partition(END)[2]) == (again.partition(BEGIN)[0], again.partition(END)[2])
+    again = in_page(page, "| a |", machine)
+    first, last = marks(machine)
+    assert f"{first}\n\n| a |\n\n{last}" in again
+    assert (page.partition(first)[0], page.partition(last)[2]) == (again.partition(first)[0], again.partition(last)[2])
     with pytest.raises(ValueError, match="no place"):
-        in_page("nothing", "| a |")
+        in_page("nothing", "| a |", machine)
+
+
+def test_the_smoke_tier_is_a_part_of_the_checks_and_its_table_has_no_other_rows() -> None:
+    head = Head("arm64", "works", {"kernel": "6.12.1"}, ("smoke",))
+    smoke = [check for check in CHECKS if check.name in SMOKE]
+    assert smoke == checks_for("works", ("smoke",))
+    assert CHECKS == tuple(checks_for("works", ("all",)))
+    run = run_of("arm64", [head, *(Outcome(check.name, "works", "", 1.0) for check in smoke), End(60.0)])
+    assert [] == failures(run)
+    titles = [check.title for check in CHECKS if f"| {check.title} |" in markdown([run], "2026-12-03")]
+    assert [check.title for check in smoke] == titles
 
 
 def test_the_page_names_every_kernel_that_the_script_boots() -> None:
     script = (PAGE.parents[1] / "scripts" / "kernels.sh").read_text()
-    names = re.findall(r'^  "(\S+) \d+ (?:works|refused) ', script, re.MULTILINE)
-    assert len(names) == 4
+    names = re.findall(r'^  "(\S+) (?:amd64|arm64) \d+ (?:works|refused) ', script, re.MULTILINE)
+    assert len(names) == 7
     assert names == re.findall(r"^\| `(\S+)` \|", PAGE.read_text(), re.MULTILINE)
 
 

@@ -3,7 +3,7 @@ Names of kernels, whose results are there -> the table on standard output, and i
 
 The exit status is 1 if anything fails.
 
-    python -m tests.kernels --results DIRECTORY [--page FILE] NAME…
+    python -m tests.kernels --results DIRECTORY [--page FILE --machine MACHINE] NAME…
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table = markdown(runs, time.strftime("%Y-%m-%d"))
     print(table)
     if options.page:
-        options.page.write_text(in_page(options.page.read_text(), table))
-    found = [sentence for run in runs for sentence in failures(run)] + (kinds_missing(runs) if options.page else [])
+        options.page.write_text(in_page(options.page.read_text(), table, options.machine))
+    kinds = kinds_missing(runs) if options.page and options.machine == "amd64" else []
+    found = [sentence for run in runs for sentence in failures(run)] + kinds
     print()
     for sentence in found:
         print(f"failed: {sentence}")
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.kernels", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--results", type=Path, required=True, help="where NAME.jsonl are")
     parser.add_argument("--page", type=Path, help="a page whose table is replaced")
+    parser.add_argument("--machine", default="amd64", help="whose table of the page it is, as Debian calls it")
     parser.add_argument("names", nargs="+", metavar="NAME")
     return parser
 

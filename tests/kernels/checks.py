@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from tests.kernels.results import Verdict
 
-__all__ = ["CHECKS", "REFUSED", "Check", "checks_for"]
+__all__ = ["CHECKS", "REFUSED", "SMOKE", "Check", "checks_for"]
 
 
 class Check(Struct, frozen=True):
@@ -69,7 +69,25 @@ REFUSED: tuple[Check, ...] = (
 )
 
 
+SMOKE = frozenset(
+    (
+        "doctor",
+        "demo",
+        "record:python",
+        "record:curl-h1",
+        "record:go-h1",
+        "record:plain",
+        "test:process",
+        "test:files",
+        "test:net",
+        "test:stdio",
+        "rights:2:record",
+    )
+)
+
+
 def checks_for(expected: Literal["works", "refused"], chosen: Collection[str] = ()) -> Sequence[Check]:
-    """In order; `chosen` are their names, none means all."""
+    """In order; `chosen` are their names, or one of the names `smoke` and `all`; none means all."""
     every = CHECKS if expected == "works" else REFUSED
-    return [check for check in every if not chosen or check.name in chosen]
+    names = SMOKE if "smoke" in chosen else chosen
+    return [check for check in every if not names or "all" in names or check.name in names]

@@ -41,5 +41,5 @@ def _package(name: str) -> str:
 
 
 def _llvm() -> str:
-    found = [re.search(r"libLLVM-(\d+)\.so", file.name) for file in Path("/usr/lib/x86_64-linux-gnu").glob("libLLVM*.so*")]
+    found = [re.search(r"libLLVM-(\d+)\.so", file.name) for file in Path("/usr/lib").glob("*-linux-gnu/libLLVM*.so*")]
     return next((match[1] for match in found if match), "?")

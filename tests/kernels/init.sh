@@ -13,7 +13,8 @@ mount -t tmpfs tmpfs /run
 [[ -e /dev/fd ]] || ln -s /proc/self/fd /dev/fd
 ip link set lo up
 cd /srv/agentsight-rx || exit
-python -m tests.kernels.guest /dev/ttyS1 </dev/null >/dev/ttyS0 2>&1
+[[ $(</proc/cmdline) =~ kernels_results=([^ ]+) ]]
+python -m tests.kernels.guest "/dev/${BASH_REMATCH[1]}" </dev/null >/dev/console 2>&1
 sync
 echo o >/proc/sysrq-trigger
 sleep 60

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from tests.kernels.checks import CHECKS, REFUSED, Check, checks_for
 from tests.kernels.results import Outcome, Run
 
-__all__ = ["BEGIN", "END", "failures", "in_page", "kinds_missing", "markdown"]
+__all__ = ["failures", "in_page", "kinds_missing", "markdown", "marks"]
 
-BEGIN, END = "<!-- table of ./test.sh --kernels: begin -->", "<!-- table of ./test.sh --kernels: end -->"
 _FACTS = ("system", "Python", "BCC", "LLVM", "uprobe_multi", "may_goto", "perf_event_paranoid")
 _CELLS = {"works": "yes", "refused": "refused", "absent": "–", "fails": "**no**"}
 
@@ -47,8 +46,8 @@ def markdown(runs: Sequence[Run], date: str) -> str:
     names = [run.head.facts.get("kernel", run.name) if run.head else f"{run.name} (did not boot)" for run in runs]
     rows = [["", *names]]
     rows += [[name, *(run.head.facts.get(name, "?") if run.head else "?" for run in runs)] for name in _FACTS]
-    checks: Iterable[Check] = (*CHECKS, *(REFUSED if any(run.head and run.head.expected == "refused" for run in runs) else ()))
-    rows += [[check.title, *(_cell(check, run, reasons) for run in runs)] for check in checks]
+    checks: Sequence[Check] = (*CHECKS, *(REFUSED if any(run.head and run.head.expected == "refused" for run in runs) else ()))
+    rows += [row for check in checks if any((row := [check.title, *(_cell(check, run, reasons) for run in runs)])[1:])]
     lines = [f"Run on {date}.", "", _line(rows[0]), _line(["---"] * len(rows[0])), *map(_line, rows[1:])]
     if reasons:
         lines += ["", *(f"{number}. {reason}" for number, reason in enumerate(reasons, 1))]
@@ -77,10 +76,16 @@ def _plain(text: str) -> str:
     return " ".join(text.replace("<", "&lt;").replace("|", "\\|").replace("*", "\\*").split())
 
 
-def in_page(page: str, table: str) -> str:
-    """The page with this table between its marks. ValueError where it has none."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def marks(machine: str) -> tuple[str, str]:
+    """The lines of a page between which the table of this machine stands, as Debian calls it."""
+    return f"<!-- table of ./test.sh --kernels, {machine}: begin -->", f"<!-- table of ./test.sh --kernels, {machine}: end -->"
+
+
+def in_page(page: str, table: str, machine: str) -> str:
+    """The page with this table between the marks of its machine. ValueError where it has none."""
+    first, last = marks(machine)
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"the page has no place for the table: {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
+        raise ValueError(f"the page has no place for the table: {first} and {last}")
+    return f"{before}{first}\n\n{table}\n\n{last}{after}"

@@ -15,13 +15,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from agentsight_rx.sources.kernel.machine import MACHINE
 from tests.live.gate import wait_for
 
 REPEATS = 997
 DEEPER_THAN_WE_LOOK = 140
 
-_OPENAT2, _RENAMEAT2, _CREAT, _OPEN = 437, 316, 85, 2  # x86-64
 _AT_FDCWD, _NO_REPLACE = -100, 1
+_HAS_OLD = "creat" in MACHINE.calls  # machines that came later have openat(2) alone
 
 _system_call = ctypes.CDLL(None, use_errno=True).syscall
 
@@ -247,7 +248,7 @@ def renames(top: str) -> None:
     tried(lambda: os.rename("b", "moved", dst_dir_fd=sub), "rename", f"{top}/b", f"{top}/sub/moved")
     tried(lambda: os.rename("moved", "again", src_dir_fd=sub, dst_dir_fd=sub), "rename", f"{top}/sub/moved", f"{top}/sub/again")
     arguments = (_AT_FDCWD, b"one", sub, b"two", _NO_REPLACE)
-    tried(lambda: _call(_RENAMEAT2, *arguments), "rename", f"{top}/one", f"{top}/sub/two")
+    tried(lambda: _call("renameat2", *arguments), "rename", f"{top}/one", f"{top}/sub/two")
     tried(lambda: os.unlink("again", dir_fd=sub), "unlink", f"{top}/sub/again")
     tried(lambda: os.unlink("again", dir_fd=sub), "unlink", f"{top}/sub/again")
     tried(lambda: os.unlink("shortcut/../nothing"), "unlink", f"{top}/nothing")
@@ -288,17 +289,18 @@ def truncation(top: str) -> None:
 
 def strange(top: str) -> None:
     how = _How(os.O_RDONLY)
-    number = _call(_OPENAT2, _AT_FDCWD, f"{top}/one".encode(), ctypes.byref(how), ctypes.sizeof(how))
+    number = _call("openat2", _AT_FDCWD, f"{top}/one".encode(), ctypes.byref(how), ctypes.sizeof(how))
     note("open", f"{top}/one")
     closed(number, "")
-    number = _call(_CREAT, f"{top}/created".encode(), 0o600)
-    note("open", f"{top}/created", flags=os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    name, flags = f"{top}/created".encode(), os.O_CREAT | os.O_WRONLY | os.O_TRUNC
+    number = _call("creat", name, 0o600) if _HAS_OLD else _call("openat", _AT_FDCWD, name, flags, 0o600)
+    note("open", f"{top}/created", flags=flags)
     closed(number, "")
     with Path(top, "name").open("rb") as file:
         note("open", f"{top}/name", flags=os.O_CLOEXEC)
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as untouched:  # the page with the name is not in memory yet
             address = ctypes.addressof(ctypes.c_char.from_buffer(untouched))
-            number = _call(_OPEN, ctypes.c_void_p(address), os.O_RDONLY, 0)
+            number = _call(*(("open",) if _HAS_OLD else ("openat", _AT_FDCWD)), ctypes.c_void_p(address), os.O_RDONLY, 0)
             note("open", f"{top}/one")
             closed(number, "")
     name = b"n\xff" + "ä".encode() + b'"\n'
@@ -344,8 +346,8 @@ def _again_and_again(top: str) -> None:
         note("open", f"{path}-missing", flags=os.O_CLOEXEC, error=2, lexical=True)
 
 
-def _call(number: int, *arguments: object) -> int:
-    result: int = _system_call(number, *arguments)
+def _call(name: str, *arguments: object) -> int:
+    result: int = _system_call(MACHINE.calls[name], *arguments)
     if result < 0:
         raise OSError(ctypes.get_errno(), "")
     return result

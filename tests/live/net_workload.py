@@ -18,11 +18,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from agentsight_rx.sources.kernel.machine import MACHINE
 from tests.live.gate import wait_for
 
 REFUSED = 53
-
-_SENDMMSG = 307  # x86-64
 
 _system_call = ctypes.CDLL(None, use_errno=True).syscall
 
@@ -172,7 +171,7 @@ def _many(client: socket.socket, address: str, port: int) -> None:
     spare = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     spare.connect((address, port))
     note("connect", "ipv4", "udp", local=address, peer=address, port=port)
-    assert _system_call(_SENDMMSG, spare.fileno(), ctypes.byref(each), 3, 0) == 3
+    assert _system_call(MACHINE.calls["sendmmsg"], spare.fileno(), ctypes.byref(each), 3, 0) == 3
     note("send", "ipv4", "udp", local=address, peer=address, port=port, size=6)
     note("send", "ipv4", "udp", local=address, peer=address, port=port + 1, size=6)
     spare.close()

@@ -237,6 +237,11 @@ class Source(Struct, frozen=True):
     flags: tuple[str, ...] = ()
 
     @property
+    def name(self) -> str:
+        """Of the file that has the programs; those in front of it are what it includes."""
+        return next(name for name in self.files if name.endswith(".c"))
+
+    @property
     def text(self) -> str:
         return "".join((_TEXTS / name).read_text() for name in self.files)
 
@@ -244,7 +249,8 @@ class Source(Struct, frozen=True):
 def prepared(source: Source, cache: Cache | None = None) -> tuple[Image, Callable[[], Image | None] | None]:
     """
     The Image, and how to get another one where the kernel refuses it: only if it came from the cache, or has an instruction
-    that older programs do without. Raises CaptureError where BCC cannot compile it, or this kernel lacks a field.
+    that older programs do without. Raises Unavailable where BCC does not compile it, or this kernel lacks a field; CaptureError
+    without BCC.
     """
     kept = cache or Cache(default_directory())
     if has_may_goto():
@@ -264,7 +270,7 @@ def _prepared(source: Source, kept: Cache) -> tuple[Image, Callable[[], Image | 
     def anew() -> Image:
         functions, runs = holds_cpu(), RUNS if preempts_programs() else 1
         switches = [*([_HOLDS_CPU] if functions else []), *([f"-DRUNS={runs}"] if runs > 1 else [])]
-        image = compiled(text, [*defines(source.fields), *switches, *source.flags])
+        image = compiled(text, [*defines(source.fields), *switches, *source.flags], of=source.name)
         if functions:
             image = image.calling(dict(zip((HOLD_CPU, RELEASE_CPU), functions, strict=True)))
         if allocates_entries():

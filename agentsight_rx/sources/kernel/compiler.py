@@ -16,7 +16,7 @@ from threading import Condition
 
 import msgspec
 
-from ...core.errors import CaptureError
+from ...core.errors import CaptureError, Unavailable
 from ...core.options import json_decoder
 from .loaded import Function, Image, Map
 from .machine import MACHINE
@@ -253,10 +253,10 @@ class _Function(msgspec.Struct, frozen=True):
 _decode = json_decoder(_Compiled).decode  # each source is opened by a thread
 
 
-def compiled(text: str, flags: list[str], *, by: Worker | None = None) -> Image:
+def compiled(text: str, flags: list[str], *, of: str = "a program", by: Worker | None = None) -> Image:
     """
-    `by` is asked, or else one of the processes that all share. Raises CaptureError, with the first error of clang, or what to
-    do where BCC is missing.
+    `by` is asked, or else one of the processes that all share. Raises Unavailable, with what the text is `of` and the first
+    error of clang, and CaptureError with what to do where BCC is missing.
     """
     try:
         with WORKERS.one(len(text)) if by is None else nullcontext(by) as worker:
@@ -266,7 +266,7 @@ def compiled(text: str, flags: list[str], *, by: Worker | None = None) -> Image:
     if not answer and words.startswith(_NO_START):
         raise CaptureError(f"BCC does not start ({words.removeprefix(_NO_START).strip()[:_WORDS_MOST]}); {REMEDY}")
     if answer.strip() in (b"", b"null"):
-        raise CaptureError(f"BCC did not compile it: {_reason(words)}")
+        raise Unavailable(f"BCC did not compile {of}: {_reason(words)}")
     found = _decode(answer)
     return Image(found.maps, tuple(Function(each.name, bytes.fromhex(each.code), each.uses) for each in found.functions))
 

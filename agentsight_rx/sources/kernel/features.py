@@ -131,9 +131,12 @@ def holds_cpu() -> tuple[int, int] | None:
 def preempts_programs() -> bool:
     """
     Whether a program at a tracepoint may be preempted, and is then skipped where another thread on its CPU comes to the same
-    place. Such kernels protect tracepoints by SRCU, or run the programs of system calls in a function of its own.
+    place. Such kernels protect tracepoints by SRCU, or run the programs of system calls in a function of its own. Up to 6.12
+    that SRCU was for the idle loop alone, and freed what it protected by a function that later kernels do without.
     """
-    return has_any(("tracepoint_srcu_srcu_data", "trace_call_bpf_faultable"))
+    if has_any(("trace_call_bpf_faultable",)):
+        return True
+    return has_any(("tracepoint_srcu_srcu_data",)) and not has_any(("srcu_free_old_probes",))
 
 
 @cache

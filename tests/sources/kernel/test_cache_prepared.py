@@ -8,15 +8,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agentsight_rx import merge, sources
 from agentsight_rx.errors import CaptureError
+from agentsight_rx.runtime.run import Run
 from agentsight_rx.sources.kernel import cache as module
 from agentsight_rx.sources.kernel.cache import RUNS, Cache, Source, prepared
 from agentsight_rx.sources.kernel.compiler import compiled
 from agentsight_rx.sources.kernel.features import require_kernel
 from agentsight_rx.sources.kernel.loaded import Function, Image, Loaded, Map
+from tests.live.capture import Kept
 
 _IMAGE = Image((), (Function("it", bytes(16), ()),))
-_SOURCE = Source(("track.h",), ("task_struct.pid",), ("-DALL",))
+_SOURCE = Source(("track.h", "net.c"), ("task_struct.pid",), ("-DALL",))
 
 
 @pytest.fixture
@@ -24,7 +27,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The flags of each call of the compiler, which is none here."""
     calls: list[list[str]] = []
 
-    def compile_nothing(_text: str, flags: list[str]) -> Image:
+    def compile_nothing(_text: str, flags: list[str], of: str) -> Image:
         calls.append(flags)
         return _IMAGE
 
@@ -75,7 +78,7 @@ def test_where_hashes_allocate_large_ones_take_memory_for_what_is_in_them(
     )
     image = Image((large, small, recent), ())
 
-    def compile_maps(_text: str, _flags: list[str]) -> Image:
+    def compile_maps(_text: str, _flags: list[str], of: str) -> Image:
         return image
 
     monkeypatch.setattr(module, "compiled", compile_maps)
@@ -132,7 +135,7 @@ def test_what_such_a_kernel_refuses_is_replaced_by_the_program_without_it(may_go
 def test_a_compiler_that_does_not_take_may_goto_compiles_without_it(
     may_goto: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def old(_text: str, flags: list[str]) -> Image:
+    def old(_text: str, flags: list[str], of: str) -> Image:
         if "-DMAY_GOTO" in flags:
             raise CaptureError("error: invalid operand")
         return _IMAGE
@@ -180,3 +183,21 @@ def test_an_error_of_clang_is_in_the_message() -> None:
     require_kernel()
     with pytest.raises(CaptureError, match="error: use of undeclared identifier 'nowhere'"):
         compiled("int it(void *ctx) { return nowhere; }", [])
+
+
+@pytest.mark.live
+def test_a_source_that_does_not_compile_is_named_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_kernel()
+
+    def only_others(text: str, flags: list[str], *, of: str) -> Image:
+        return compiled("int it(void *ctx) { return nowhere; }" if of == "net.c" else text, flags, of=of)
+
+    monkeypatch.setattr(module, "compiled", only_others)
+    monkeypatch.setattr(module.Cache, "get", lambda *_: None)
+    target = sources.Target(os.getpid())
+    graph = merge(sources.process(sources.ProcessOptions(target)), sources.net(sources.NetOptions(target)))
+    with Run(graph, [Kept().sink()], required=()) as run:
+        unavailable = run.stop().unavailable
+    assert ["net"] == list(unavailable)
+    assert "BCC did not compile net.c: " in unavailable["net"]
+    assert "use of undeclared identifier 'nowhere'" in unavailable["net"]

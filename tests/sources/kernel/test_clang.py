@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.errors import CaptureError
+from agentsight_rx.errors import CaptureError, Unavailable
 from agentsight_rx.sources.kernel import compiler as workers
 from agentsight_rx.sources.kernel.compiler import REMEDY, Worker, compiled
 
@@ -31,8 +31,8 @@ def _refusal(packages: Path) -> str:
 @pytest.mark.needs("bcc")
 def test_functions_are_compiled_in_their_order_and_a_mistake_ends_nothing() -> None:
     with closing(Worker()) as worker:
-        with pytest.raises(CaptureError, match=r"BCC did not compile it: .*error: .*'nowhere'"):
-            compiled("int f(void *ctx) { return nowhere; }", [], by=worker)
+        with pytest.raises(Unavailable, match=r"BCC did not compile net\.c: .*error: .*'nowhere'"):
+            compiled("int f(void *ctx) { return nowhere; }", [], of="net.c", by=worker)
         assert ["first", "second"] == [function.name for function in compiled(_TEXT, [], by=worker).functions]
 
 
