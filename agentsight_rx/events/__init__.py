@@ -16,6 +16,7 @@ from .loss import Reason
 from .tokens import Usage
 
 __all__ = [
+    "EMULATED",
     "NO_CODE",
     "NO_FILES",
     "NO_HTTP",
@@ -194,6 +195,7 @@ NO_CODE = "no known TLS code"
 NO_HTTP = "no known TLS code, and no HTTP without TLS"  # where that was looked for as well
 NO_FILES = "its files are not known, since it had ended by then"
 UNOPENED = "files that could not be opened"
+EMULATED = "emulated on this machine: a program for "  # and the name of the other machine
 
 
 class UnreadTls(Struct, frozen=True, gc=False, tag="unread_tls"):

@@ -191,5 +191,16 @@ _ARM64 = Machine(
     },
 )
 
+_OTHERS = {3: "i386", 8: "mips", 20: "powerpc", 21: "ppc64", 22: "s390x", 40: "arm", 243: "riscv64", 258: "loongarch64"}
+
 MACHINES = {each.name: each for each in (_X86_64, _ARM64)}
 MACHINE = MACHINES.get(os.uname().machine, _X86_64)  # another one is refused by `features`
+
+
+def machine_of(head: bytes, /) -> str:
+    """The machine of a program, as uname(2) has it, by the first 20 bytes of its file (elf(5)); "" if that is no ELF file."""
+    if len(head) < 20 or head[:4] != b"\x7fELF":
+        return ""
+    number = int.from_bytes(head[18:20], "big" if head[5] == 2 else "little")
+    known = {each.elf: each.name for each in MACHINES.values()} | _OTHERS
+    return known.get(number, f"machine {number} of elf(5)")

@@ -18,8 +18,9 @@ from msgspec import Struct
 
 from ...core.errors import CaptureError
 from ...core.start import regex
+from ..kernel.machine import MACHINE, machine_of
 from .commands import Resolved
-from .libraries import inspect, looks_like, system_libraries
+from .libraries import inspect, looks_like, open_file, system_libraries
 
 # Below the prefix of an interpreter. Libraries in *.libs come with wheels, under names of their own.
 _BUNDLED = (
@@ -111,6 +112,8 @@ class Mapped(Struct, frozen=True):
 
 # 00420000-0073e000 r-xp 00020000 fd:01 705628      /usr/bin/python3.13; in map_files it is 420000-73e000
 _MAPS_LINE = regex(r"^0*([0-9a-f]+-)0*([0-9a-f]+) ..x. \S+ ([0-9a-f]+):([0-9a-f]+) (\d+) +(/.*)$", re.MULTILINE)
+_MAPPED_BEGIN = regex(r"^0*([0-9a-f]+-)0*([0-9a-f]+) \S+ 0+ \S+ [1-9]\d* +(/.*)$", re.MULTILINE)  # the first bytes of a file
+_BEGINS_MOST = 64
 _MINOR_BITS = 20  # of a device number inside the kernel
 
 
@@ -127,6 +130,24 @@ def mapped_files(pids: Iterable[int]) -> Iterator[Mapped]:
                 seen.add((major, minor, inode))
                 device = int(major, 16) << _MINOR_BITS | int(minor, 16)
                 yield Mapped(pid, path, place=f"/proc/{pid}/map_files/{start}{end}", device=device, inode=int(inode))
+
+
+def emulated(pid: int, /) -> tuple[str, str] | None:
+    """A program or library for another machine that a process has mapped, as an emulator does, and the name of that machine."""
+    try:
+        text = Path(f"/proc/{pid}/maps").read_text(errors="replace")
+    except OSError:
+        return None
+    begins = {path: f"/proc/{pid}/map_files/{start}{end}" for start, end, path in _MAPPED_BEGIN.findall(text)}
+    for path in islice(sorted(begins, key=lambda path: ".so" in path), _BEGINS_MOST):  # the program before its libraries
+        try:
+            with open_file(begins[path]) as file:
+                machine = machine_of(file.read(20))
+        except (CaptureError, OSError):
+            continue
+        if machine and machine != MACHINE.name:
+            return path, machine
+    return None
 
 
 def executables_of(pids: Iterable[int]) -> Iterator[str]:

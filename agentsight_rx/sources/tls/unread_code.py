@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from ...core.bounded import Recent
 from ...core.errors import CaptureError
-from ...events import NO_CODE, NO_FILES, SEARCHED, UNOPENED
-from .candidates import Mapped, mapped_files
+from ...events import EMULATED, NO_CODE, NO_FILES, SEARCHED, UNOPENED
+from .candidates import Mapped, emulated, mapped_files
 from .libraries import FileId, Library, file_id, inspect_open, open_file
 
 _MOST = 16_384  # files, and processes
@@ -25,6 +25,7 @@ class Code(Struct):
     files: Files = ()
     looked_at: set[str] | None = None
     newest: Files = ()  # that it had mapped when they were
+    emulated: tuple[str, str] | None = None  # of a process that runs a program of another machine: the file, and the machine
 
 
 class UnreadCode:
@@ -51,6 +52,8 @@ class UnreadCode:
         """A process opens a connection. If it lived for some milliseconds it may be gone, and was looked at before."""
         if not code.files:
             code.files = _files_of(mapped_files((pid,))) or self._mapped.get(pid, ())
+            if len(code.files) == 1:  # emulators are linked statically, and what they run is not mapped as code
+                code.emulated = emulated(pid)
 
     def looked_at(self, code: Code, pid: int, since_ns: int) -> list[tuple[str, str]]:
         """
@@ -68,6 +71,10 @@ class UnreadCode:
         news = {path: place for path, place in files.items() if path not in code.looked_at}
         found = {path: self._looks_like(since_ns, place, path) for path, place in news.items()}
         code.looked_at.update(found)
+        if code.emulated and not any(found.values()):
+            path, machine = code.emulated
+            code.emulated = None
+            return [(path, f"{EMULATED}{machine}")]
         why = NO_FILES if not code.looked_at else UNOPENED if None in found.values() else NO_CODE
         return [(path, seems) for path, seems in found.items() if seems] or [("", why)]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from ...core.messages import program
-from ...events import NO_CODE, NO_FILES, NO_HTTP, SEARCHED, UNOPENED, BlindSpot, TlsUse, milliseconds
+from ...events import EMULATED, NO_CODE, NO_FILES, NO_HTTP, SEARCHED, UNOPENED, BlindSpot, TlsUse, milliseconds
 from ...events.loss import Entry, Reason
 from ..words import count, plural
 from .ids import Beginning, beginnings_of
@@ -79,6 +79,8 @@ def advice_of(row: BlindSpotRow) -> str:
     """What to do about it."""
     if SEARCHED in row.looks_like:
         return "the program was new here, and was searched while it connected; its later connections are read"
+    if any(each.startswith(EMULATED) for each in row.looks_like):
+        return "run the program of this machine; what an emulator runs has no code of this machine to be probed"
     if row.files:
         ways = ", ".join(f"{program()} doctor --probe {file}" for file in row.files)
         return f"the TLS functions of {', '.join(row.files)} are not found or cannot be probed; why: {ways}"

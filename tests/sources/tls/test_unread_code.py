@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 from pathlib import Path
 
 import pytest
 
-from agentsight_rx.events import NO_CODE, NO_FILES, SEARCHED, UNOPENED
-from agentsight_rx.sources.tls.candidates import Mapped
+from agentsight_rx.events import EMULATED, NO_CODE, NO_FILES, SEARCHED, UNOPENED
+from agentsight_rx.sources.tls.candidates import Mapped, emulated
 from agentsight_rx.sources.tls.libraries import FileId, Library, file_id
 from agentsight_rx.sources.tls.unread_code import Code, UnreadCode
 
@@ -78,3 +80,19 @@ def test_what_a_process_had_mapped_is_forgotten_with_it(text: Path) -> None:
     unread.maps(GONE, [Mapped(GONE, str(text), str(text), 0, 0)])
     unread.gone(GONE)
     assert [("", NO_FILES)] == unread.looked_at(Code(), GONE, 0)
+
+
+def test_a_program_of_another_machine_is_emulated(tmp_path: Path) -> None:
+    head = bytearray(64)
+    head[:6] = b"\x7fELF\x02\x01"
+    head[18:20] = (243).to_bytes(2, "little")
+    foreign = tmp_path / "curl"
+    foreign.write_bytes(head)
+    with foreign.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ):
+        found = emulated(os.getpid())
+    assert (str(foreign), "riscv64") == found
+    assert emulated(os.getpid()) is None
+    assert emulated(GONE) is None
+    unread, known = UnreadCode(unknown), Code(files=(("qemu", str(foreign)),), emulated=found)
+    assert [(str(foreign), f"{EMULATED}riscv64")] == unread.looked_at(known, GONE, 0)
+    assert [] == unread.looked_at(known, GONE, 0)

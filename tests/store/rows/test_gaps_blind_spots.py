@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.events import NO_CODE, NO_FILES, NO_HTTP, SEARCHED, UNOPENED, BlindSpot, Origin
+from agentsight_rx.events import EMULATED, NO_CODE, NO_FILES, NO_HTTP, SEARCHED, UNOPENED, BlindSpot, Origin
 from agentsight_rx.store.rows.gaps import Gaps, advice_of, connections_of, reason_of, row_of, sentence_of
 from agentsight_rx.view.queries.sessions.gaps import missing_things
 
@@ -16,6 +16,12 @@ def test_a_row_has_what_the_event_says() -> None:
     row = row_of(replace(SPOT, files=("/bin/uv",), looks_like=("rustls with aws-lc",)))
     assert sentence_of(row) == "uv (rustls with aws-lc), process 71: 3 connections, 15,018 bytes to a:1, b:2, c:3 and 1 more"
     assert "are not found or cannot be probed; why: " in advice_of(row)
+
+
+def test_an_emulated_program_is_to_be_replaced_by_one_of_this_machine() -> None:
+    assert "run the program of this machine" in advice_of(
+        row_of(replace(SPOT, files=("/bin/uv",), looks_like=(f"{EMULATED}arm",)))
+    )
 
 
 def test_without_tls_code_it_may_speak_plainly() -> None:
