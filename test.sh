@@ -32,7 +32,7 @@
 # ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
 # ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
 #   seen (3 GB of packages, kept in .setup/agents). Without NAME it also records agents, counts what short runs
-#   miss, and compares imported sessions with ccusage.
+#   miss, compares imported sessions with ccusage, and searches agents for arm64.
 # ./test.sh --soak [TIME] [ROW…]: a recorder that runs always, under load and through every accident, for about TIME (30m), and
 #   its figures. The short form: pytest -n0 tests/soak/short_rounds.py.
 # ./test.sh --cluster [ROUNDS]: drivers, schedulers and workers of a cluster run are killed, workers in so many rounds (5); spool
@@ -159,7 +159,7 @@ if [[ ${1-} == --agents ]]; then
   status=0
   "$VENV/bin/python" -m tests.agents "$@" || status=1
   if (($# == 0)); then
-    "$VENV/bin/python" -m pytest tests/agents/test_record.py tests/agents/test_mcp_clients.py tests/agents/test_ccusage.py || status=1
+    "$VENV/bin/python" -m pytest tests/agents/test_record.py tests/agents/test_mcp_clients.py tests/agents/test_ccusage.py tests/agents/test_arm64.py || status=1
     "$VENV/bin/python" -m tests.agents.short_runs || status=1
   fi
   exit "$status"

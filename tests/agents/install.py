@@ -12,9 +12,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 __all__ = ["GO_BUILDS", "INSTALLED", "NPM", "PARTS", "PROGRAMS", "PYTHON", "Part", "install", "is_installed"]
 
@@ -22,6 +23,7 @@ PYTHON = "/usr/bin/python3"  # whose packages are installed, too
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
 CCUSAGE = HERE / "ccusage"  # apart, since its test needs nothing else
+ARM64 = HERE / "arm64"  # for another machine than most that run this
 INSTALLED = HERE.parents[1] / ".setup" / "agents"
 NPM = INSTALLED / "npm" / "node_modules"
 GO_BUILDS: dict[str, tuple[str, ...]] = {
@@ -67,17 +69,17 @@ def is_installed(part: Part) -> bool:
     return stamp.exists() and stamp.read_text() == part.stamp
 
 
-def _npm(source: Path) -> Callable[[Path], None]:
-    return lambda directory: _npm_install(source, directory)
+def _npm(source: Path, *options: str) -> Callable[[Path], None]:
+    return lambda directory: _npm_install(source, directory, *options)
 
 
-def _npm_install(source: Path, directory: Path) -> None:
+def _npm_install(source: Path, directory: Path, *options: str) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(source / name, directory)
     npm = shutil.which("npm", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
     if npm is None:
         raise FileNotFoundError("the program npm is not installed")
-    _run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=directory)
+    _run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *options, cwd=directory)
 
 
 def _pip(requirements: str) -> Callable[[Path], None]:
@@ -97,8 +99,12 @@ def _pip_install(directory: Path, requirements: str, *words: str) -> None:
     _run(*pip, *words, "--no-deps", "--requirement", str(HERE / requirements), cwd=directory)
 
 
-def _go(directory: Path) -> None:
-    environment = {"GOTOOLCHAIN": "local", "GOPROXY": "off", "CGO_ENABLED": "0", "GOCACHE": str(directory / "cache")}
+def _go_for(machine: str) -> Callable[[Path], None]:
+    return lambda directory: _go(directory, {"GOARCH": machine})
+
+
+def _go(directory: Path, more: Mapping[str, str] = MappingProxyType({})) -> None:
+    environment = {**more, "GOTOOLCHAIN": "local", "GOPROXY": "off", "CGO_ENABLED": "0", "GOCACHE": str(directory / "cache")}
     for name, flags in GO_BUILDS.items():
         _run("go", "build", *flags, "-o", str(directory / name), str(PROGRAMS / "calls.go"), cwd=directory, env=environment)
     shutil.rmtree(directory / "cache")
@@ -117,5 +123,7 @@ PARTS = {
         Part("vibe", (HERE / "requirements-vibe.txt",), _environment("requirements-vibe.txt")),
         Part("ring", (HERE / "requirements-ring.txt",), _pip("requirements-ring.txt")),
         Part("go", (PROGRAMS / "calls.go",), _go),
+        Part("arm64", (ARM64 / "package.json", ARM64 / "package-lock.json"), _npm(ARM64, "--force")),
+        Part("go-arm64", (PROGRAMS / "calls.go",), _go_for("arm64")),
     )
 }
