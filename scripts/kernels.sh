@@ -51,8 +51,14 @@ main() {
   trap 'exit 130' INT TERM HUP
   printf '%s\n' "${CHOSEN[@]}" | cut --delimiter ' ' --fields 2,3 | sort --unique >"$DIRECTORY/roots"
   while read -r each line; do
-    make_root "$each" "$line"
+    emulate "$each"
+    LOG=$DIRECTORY/root-$each-$line.log make_root "$each" "$line" &
+    JOBS+=("$!")
   done <"$DIRECTORY/roots"
+  for each in "${JOBS[@]}"; do
+    wait "$each"
+  done
+  JOBS=()
   git -C "$ROOT" archive --output "$DIRECTORY/code.tar" HEAD
   for line in "${CHOSEN[@]}"; do
     make_kernel $line
@@ -119,7 +125,6 @@ make_root() {
     { declare -f settle settle_inside share_network && cat pyproject.toml tests/agents/requirements.txt tests/agents/programs/calls.go; } | sha256sum
   )
   [[ ! -r $image.stamp || $(<"$image.stamp") != "$stamp" ]] || return 0
-  emulate "$1"
   [[ -d $base ]] || step "making a Debian $2 for $1 in $base (a minute, some by emulation)" make_base "$(suite_of "$2")" "$base" "$1"
   step "setting the project up in it (some minutes)" settle "$base" "$1"
   step "making a file system of it" make_image "$base" "$image"
