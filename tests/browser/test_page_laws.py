@@ -317,6 +317,11 @@ def test_a_job_is_done_by_the_keyboard_alone(browser: Browser, served: StoredPag
         assert not page.page.evaluate("window.mouse")
 
 
+def test_the_manual_has_these_jobs() -> None:
+    listed = re.findall(r"^\| ([a-z ]+) \| .+ \|$", (Path(__file__).parents[2] / "docs/page.md").read_text(), re.MULTILINE)
+    assert set(listed) >= {job.__name__.strip("_").replace("_", " ") for job in JOBS}
+
+
 # -- on paper ------------------------------------------------------------------------------------------------------------
 
 
