@@ -20,8 +20,9 @@
 #   light and dark, as pictures in FOLDER; with WORDS those whose name has one of them.
 # ./test.sh --phoenix: send a recording to Arize Phoenix, in an environment of its own (900 MB, kept in .setup/phoenix), and check
 #   that it shows agents, calls and tools with their tokens and session.
-# ./test.sh --container: build the image of the Containerfile from a new Debian, and record an agent of another container from it,
-#   under podman (1 GB, kept in podman's storage and .setup/container).
+# ./test.sh --container [amd64|arm64]: build the image of the Containerfile from a new Debian, and record an agent of another
+#   container from it, under podman (1 GB, kept in podman's storage and .setup/container). An image for another machine than this
+#   one is built and started by emulation.
 # ./test.sh --rootless [PYTEST-ARGS…]: the commands of the README without rights, in podman's containers of a new Debian 12 and 13,
 #   and one task recorded by the kernel and by breakpoints, compared row by row (1.5 GB, kept in .setup/rootless; and Claude
 #   Code, with the other packages of npm of --agents).
@@ -119,8 +120,11 @@ fi
 
 if [[ ${1-} == --container ]]; then
   needs_root "--container needs root: it traces an agent"
-  set_up test --group "$ROOT/pyproject.toml:dev" -- debootstrap podman runc
-  "$ROOT/scripts/container.sh"
+  foreign=()
+  [[ ${2-} == "" || ${2-} == "$(dpkg --print-architecture)" ]] || foreign=(qemu-user-static)
+  set_up test --group "$ROOT/pyproject.toml:dev" -- debootstrap podman runc "${foreign[@]}"
+  "$ROOT/scripts/container.sh" "${2-}"
+  ((!${#foreign[@]})) || exit 0
   cd "$ROOT"
   exec "$VENV/bin/python" -m pytest -n0 tests/container/test_container.py
 fi

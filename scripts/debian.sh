@@ -1,9 +1,31 @@
 # Sourced by scripts that need packages or a whole system of a certain Debian, whichever Debian this machine has:
-# `suite_of`, `mirror_of`, `apt_for` and `fetch_packages`; `make_base`, `share_network` and `network_settings`.
+# `suite_of`, `mirror_of`, `apt_for` and `fetch_packages`; `make_base`, `share_network` and `network_settings`. Or that run programs
+# of another machine: `emulate` and `emulate_no_more`.
 #
 # Everything comes from the mirror that this machine's own apt uses, with its settings. Nothing is installed on this machine.
 
+OWN=$(dpkg --print-architecture 2>/dev/null) || OWN=
+declare -A EMULATORS=([amd64]=x86_64 [arm64]=aarch64) # as QEMU calls a machine
+EMULATED=/proc/sys/fs/binfmt_misc
 CERTIFICATES=etc/ssl/certs/ca-certificates.crt # below / of any machine
+
+# emulate MACHINE: programs of this machine run here, until `emulate_no_more`. The kernel opens the emulator now, so it is found
+# below any root.
+emulate() {
+  local name=agentsight-rx-$1-$$ number=b7
+  [[ $1 != "$OWN" && ! -e $EMULATED/$name ]] || return 0
+  [[ $1 == arm64 ]] || number=3e # e_machine of elf(5)
+  [[ -e $EMULATED/register ]] || mount -t binfmt_misc binfmt_misc "$EMULATED"
+  printf ':%s:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\x%s\\x00:%s:%s:F' "$name" "$number" \
+    '\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff' "$(type -P "qemu-${EMULATORS[$1]}-static")" >"$EMULATED/register"
+}
+
+emulate_no_more() {
+  local name
+  for name in "$EMULATED"/agentsight-rx-*-$$; do
+    [[ ! -e $name ]] || printf '%s' -1 >"$name"
+  done
+}
 
 # suite_of 12|13: the name under which a mirror has this Debian.
 suite_of() {

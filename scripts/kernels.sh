@@ -31,9 +31,6 @@ KERNELS=(
   "arm64-6.1 arm64 12 works linux-image-cloud-arm64 bookworm bookworm-security"
   "arm64-16k arm64 13 works linux-image-arm64-16k trixie trixie-security"
 )
-OWN=$(dpkg --print-architecture)
-declare -A EMULATORS=([amd64]=x86_64 [arm64]=aarch64) # as QEMU calls a machine
-EMULATED=/proc/sys/fs/binfmt_misc
 
 main() {
   local line each
@@ -104,16 +101,6 @@ emulators() {
     case $machine in amd64) printf 'qemu-system-x86 ' ;; *) printf 'qemu-system-arm ' ;; esac
     [[ $machine == "$OWN" ]] || printf 'qemu-user-static '
   done
-}
-
-# emulate MACHINE: programs of this machine run here, until `leave`. The kernel opens the emulator now, so that it is found below any root.
-emulate() {
-  local name=agentsight-rx-$1 number=b7
-  [[ $1 != "$OWN" && ! -e $EMULATED/$name ]] || return 0
-  [[ $1 == arm64 ]] || number=3e # e_machine of elf(5)
-  [[ -e $EMULATED/register ]] || mount -t binfmt_misc binfmt_misc "$EMULATED"
-  printf ':%s:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\x%s\\x00:%s:%s:F' "$name" "$number" \
-    '\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff' "$(type -P "qemu-${EMULATORS[$1]}-static")" >"$EMULATED/register"
 }
 
 # make_root MACHINE RELEASE: root-MACHINE-RELEASE.img, an ext4 file system of that Debian with the project set up. Debian itself is
@@ -343,12 +330,9 @@ judge() {
 }
 
 leave() {
-  local name
   trap '' INT TERM HUP
   stop_guests
-  for name in "$EMULATED"/agentsight-rx-*; do
-    [[ ! -e $name ]] || printf '%s' -1 >"$name"
-  done
+  emulate_no_more
 }
 
 main "$@"
