@@ -11,10 +11,12 @@ from msgspec import Struct
 
 from ...core.options import msgpack_decoder
 from ...events import FileEvent, Loss, NetEvent, ProcessExec, ProcessExit, ProcessFork, ProcessSeen, UnreadTls
+from ..kernel.machine import MACHINES
 from ..tls.stacks.finding import Finding
 
+_NUMBERS = MACHINES["x86_64"].calls
 OTHER = -1  # the number is computed: a function that makes any call
-OPEN_HOW = 437  # openat2: its flags are in a struct
+OPEN_HOW = _NUMBERS["openat2"]  # its flags are in a struct
 REMOVES_DIRECTORY = 0x200  # AT_REMOVEDIR of unlinkat
 
 
@@ -32,36 +34,36 @@ class Call(NamedTuple):
     to_at: int | None = None
 
 
-_FILES = {
-    2: Call("open", 0, flags=1),
-    85: Call("open", 0),  # creat
-    257: Call("open", 1, 0, flags=2),
-    OPEN_HOW: Call("open", 1, 0, flags=2),
-    82: Call("rename", 0, to=1),
-    264: Call("rename", 1, 0, to=3, to_at=2),
-    316: Call("rename", 1, 0, to=3, to_at=2),
-    86: Call("link", 0, to=1),
-    265: Call("link", 1, 0, to=3, to_at=2),
-    87: Call("unlink", 0),
-    263: Call("unlink", 1, 0),
-    84: Call("rmdir", 0),
-    83: Call("mkdir", 0),
-    258: Call("mkdir", 1, 0),
-    76: Call("truncate", 0),
-    77: Call("truncate", None, 0),
-    80: Call("chdir", 0),
-    81: Call("chdir", None, 0),
+_BY_NAME = {
+    "open": Call("open", 0, flags=1),
+    "creat": Call("open", 0),
+    "openat": Call("open", 1, 0, flags=2),
+    "openat2": Call("open", 1, 0, flags=2),
+    "rename": Call("rename", 0, to=1),
+    "renameat": Call("rename", 1, 0, to=3, to_at=2),
+    "renameat2": Call("rename", 1, 0, to=3, to_at=2),
+    "link": Call("link", 0, to=1),
+    "linkat": Call("link", 1, 0, to=3, to_at=2),
+    "unlink": Call("unlink", 0),
+    "unlinkat": Call("unlink", 1, 0),
+    "rmdir": Call("rmdir", 0),
+    "mkdir": Call("mkdir", 0),
+    "mkdirat": Call("mkdir", 1, 0),
+    "truncate": Call("truncate", 0),
+    "ftruncate": Call("truncate", None, 0),
+    "chdir": Call("chdir", 0),
+    "fchdir": Call("chdir", None, 0),
+    "connect": Call("connect"),
+    "bind": Call("bind"),
+    "listen": Call("listen"),
+    "accept": Call("accept"),
+    "accept4": Call("accept"),
+    "ptrace": Call("trace"),  # a debugger may need what we have
 }
-_SOCKETS = {
-    42: Call("connect"),
-    49: Call("bind"),
-    50: Call("listen"),
-    43: Call("accept"),
-    288: Call("accept"),
-}
-TRACE = 101  # ptrace: a debugger may need what we have
-CALLS: dict[int, Call] = {**_FILES, **_SOCKETS, TRACE: Call("trace")}
-TRANSFERS = {0: False, 19: False, 45: False, 47: False, 1: True, 20: True, 44: True, 46: True}  # number -> whether it sends
+TRACE = _NUMBERS["ptrace"]
+CALLS: dict[int, Call] = {_NUMBERS[name]: call for name, call in _BY_NAME.items()}
+_RECEIVE, _SEND = ("read", "readv", "recvfrom", "recvmsg"), ("write", "writev", "sendto", "sendmsg")
+TRANSFERS = {_NUMBERS[name]: name in _SEND for name in (*_RECEIVE, *_SEND)}  # number -> whether it sends
 
 
 # -- frames --------------------------------------------------------------------------------------------------------
