@@ -105,7 +105,7 @@ HEADERS = {
     "uapi/linux/if_packet.h": _NOTHING,
     "uapi/linux/if_ether.h": _NOTHING,
     "asm/machine.h": MACHINE.header,
-    "asm/page.h": "#pragma once\n#define PAGE_SHIFT 12\n#define PAGE_SIZE (1UL << PAGE_SHIFT)\n",
+    "asm/page.h": f"#pragma once\n#define PAGE_SIZE {os.sysconf('SC_PAGE_SIZE')}UL\n",  # by which BCC makes a ring
 }
 
 
