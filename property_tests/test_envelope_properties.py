@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from agentsight_rx.events import Event, TlsChunk
 from agentsight_rx.events.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.sources.replay.own_lines import OwnLines
+from property_tests.quick import fewer
 
 KINDS: tuple[type[msgspec.Struct], ...] = tuple(dict.fromkeys(get_args(Event)))
 
@@ -62,7 +63,7 @@ def test_every_kind_of_event_is_here() -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_an_event_comes_back_from_its_line(kind: type[msgspec.Struct]) -> None:
     @given(EVENTS[kind])
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=fewer(60), deadline=None)
     def comes_back(event: Any) -> None:
         line = encode_line(event)
         assert b"\n" not in line
@@ -80,7 +81,7 @@ VALUES = st.one_of(
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_a_damaged_envelope_is_an_event_of_the_right_types_or_refused(kind: type[msgspec.Struct]) -> None:
     @given(EVENTS[kind], st.data())
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=fewer(60), deadline=None)
     def is_sound(event: Any, data: st.DataObject) -> None:
         envelope: dict[str, Json] = msgspec.json.decode(encode_line(event))
         inside: dict[str, Json] = envelope["data"]
@@ -128,7 +129,7 @@ def test_tls_chunks_decoded_in_one_go_are_the_same(events: list[Any]) -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_what_is_decoded_in_one_go_is_what_the_general_way_makes(kind: type[msgspec.Struct]) -> None:
     @given(EVENTS[kind], st.data())
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=fewer(100), deadline=None)
     def is_the_same(event: Any, data: st.DataObject) -> None:
         envelope: dict[str, Json] = msgspec.json.decode(encode_line(event))
         part = data.draw(st.sampled_from([envelope, envelope["data"]]))

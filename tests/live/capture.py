@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -34,7 +35,9 @@ __all__ = [
 
 R = TypeVar("R", bound=KeptRow)
 
-PATIENCE_S = 120.0  # a wait that takes longer has failed; a busy machine needs much of it
+PATIENCE_S = float(
+    os.environ.get("AGENTSIGHT_PATIENCE_S", 120.0)
+)  # a wait that takes longer has failed; a busy machine needs much of it
 PROGRAM = (sys.executable, "-m", "agentsight_rx")
 
 
