@@ -193,7 +193,9 @@ def test_a_source_that_does_not_compile_is_named_and_the_others_go_on(monkeypatc
         return compiled("int it(void *ctx) { return nowhere; }" if of == "net.c" else text, flags, of=of)
 
     monkeypatch.setattr(module, "compiled", only_others)
-    monkeypatch.setattr(module.Cache, "get", lambda *_: None)
+    def none(_self: Cache, _key: str) -> None: ...
+
+    monkeypatch.setattr(Cache, "get", none)
     target = sources.Target(os.getpid())
     graph = merge(sources.process(sources.ProcessOptions(target)), sources.net(sources.NetOptions(target)))
     with Run(graph, [Kept().sink()], required=()) as run:
