@@ -193,6 +193,7 @@ def test_a_source_that_does_not_compile_is_named_and_the_others_go_on(monkeypatc
         return compiled("int it(void *ctx) { return nowhere; }" if of == "net.c" else text, flags, of=of)
 
     monkeypatch.setattr(module, "compiled", only_others)
+
     def none(_self: Cache, _key: str) -> None: ...
 
     monkeypatch.setattr(Cache, "get", none)
