@@ -55,9 +55,7 @@ def page(_: Scene, *, rate: float, seconds: float) -> Iterator[Figure]:
                 heaps.append((passed, devtools.send("Runtime.getHeapUsage")["usedSize"]))
             run.page.wait_for_timeout(_STEP_S * 1000)
         took = time.monotonic() - begun
-        run.shown.has(
-            f"document.querySelector('.step-t').innerText.includes('{calls:,}') || document.body.innerText.includes('{calls:,}')"
-        )
+        run.shown.has(f"document.body.innerText.includes('{calls:,}')")  # model calls, in the head
     moved = sum(each[0] != stands[0] or abs(each[1] - stands[1]) > _ROUNDED_PX for each in places if stands)
     settled = [heap for passed, heap in heaps if passed >= _WARM * took]
     grew = settled[-1] - settled[0] if settled else 0.0
