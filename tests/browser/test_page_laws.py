@@ -305,16 +305,23 @@ JOBS = (
 )
 
 
-@pytest.mark.parametrize("job", JOBS, ids=[job.__name__.strip("_") for job in JOBS])
-def test_a_job_is_done_by_the_keyboard_alone(browser: Browser, served: StoredPage, job: Any) -> None:
+@pytest.fixture(scope="module")
+def without_mouse(browser: Browser, served: StoredPage) -> Generator[Shown]:
+    """One page for all jobs, each of which begins at the same place."""
     with opened(browser, served.url) as page:
-        go_to(page, f"/s/parcel/{SESSION}/conversation")
-        page.see("I will look for every place", within="#turn-1")
-        page.page.evaluate(
-            "for (const name of ['mousedown', 'click']) addEventListener(name, e => e.detail && (window.mouse = true), true)"
-        )
-        job(NoMouse(page))
-        assert not page.page.evaluate("window.mouse")
+        yield page
+
+
+@pytest.mark.parametrize("job", JOBS, ids=[job.__name__.strip("_") for job in JOBS])
+def test_a_job_is_done_by_the_keyboard_alone(without_mouse: Shown, job: Any) -> None:
+    page = without_mouse
+    go_to(page, f"/s/parcel/{SESSION}/conversation")
+    page.see("I will look for every place", within="#turn-1")
+    page.page.evaluate(
+        "for (const name of ['mousedown', 'click']) addEventListener(name, e => e.detail && (window.mouse = true), true)"
+    )
+    job(NoMouse(page))
+    assert not page.page.evaluate("window.mouse")
 
 
 def test_the_manual_has_these_jobs() -> None:
