@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agentsight_rx.events import BodyPart, Connection, HttpEvent, HttpRequest, HttpResponse, Origin, WebSocketMessage
-from tests.agents import test_ccusage
+from tests.agents import test_arm64, test_ccusage
 from tests.agents.agents import AGENTS
 from tests.agents.compare import Said, Size, differences, of_capture, size_of
 from tests.agents.install import PARTS, PROGRAMS
@@ -95,7 +95,7 @@ def test_an_answer_of_another_connection_is_a_difference() -> None:
 
 def test_names_differ_and_what_they_need_is_known() -> None:
     assert len({agent.name for agent in AGENTS}) == len(AGENTS)
-    assert {*test_ccusage.NEEDS, *(part for agent in AGENTS for part in agent.needs)} == PARTS.keys()
+    assert {*test_ccusage.NEEDS, *test_arm64.NEEDS, *(part for agent in AGENTS for part in agent.needs)} == PARTS.keys()
 
 
 def test_debian_packages_of_the_tier_are_installed_by_the_script() -> None:

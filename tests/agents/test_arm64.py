@@ -15,6 +15,7 @@ from tests.agents.install import GO_BUILDS, PARTS, install
 
 pytestmark = pytest.mark.agents
 
+NEEDS = ("arm64", "go-arm64")  # of PARTS
 _NPM = PARTS["arm64"].directory / "node_modules"
 _CODEX = _NPM / "@openai/codex-linux-arm64/vendor/aarch64-unknown-linux-musl/bin"
 _BORING, _AWS_LC, _GO = (
@@ -44,7 +45,7 @@ print(json.dumps([hook.shape for each in found for hook in each.hooks]))
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_each_role_is_one_function(program: Path) -> None:
-    install(["arm64", "go-arm64"], say=print)
+    install(NEEDS, say=print)
     done = subprocess.run(
         [sys.executable, "-c", _SEARCH, str(program)], capture_output=True, text=True, check=True, env=dict(os.environ)
     )

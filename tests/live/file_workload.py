@@ -300,7 +300,8 @@ def strange(top: str) -> None:
         note("open", f"{top}/name", flags=os.O_CLOEXEC)
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as untouched:  # the page with the name is not in memory yet
             address = ctypes.addressof(ctypes.c_char.from_buffer(untouched))
-            number = _call(*(("open",) if _HAS_OLD else ("openat", _AT_FDCWD)), ctypes.c_void_p(address), os.O_RDONLY, 0)
+            place = ctypes.c_void_p(address), os.O_RDONLY, 0
+            number = _call("open", *place) if _HAS_OLD else _call("openat", _AT_FDCWD, *place)
             note("open", f"{top}/one")
             closed(number, "")
     name = b"n\xff" + "ä".encode() + b'"\n'
