@@ -120,11 +120,11 @@ fi
 
 if [[ ${1-} == --container ]]; then
   needs_root "--container needs root: it traces an agent"
-  foreign=()
-  [[ ${2-} == "" || ${2-} == "$(dpkg --print-architecture)" ]] || foreign=(qemu-user-static)
-  set_up test --group "$ROOT/pyproject.toml:dev" -- debootstrap podman runc "${foreign[@]}"
-  "$ROOT/scripts/container.sh" "${2-}"
-  ((!${#foreign[@]})) || exit 0
+  source "$ROOT/scripts/debian.sh"
+  machine=${2:-$OWN}
+  set_up test --group "$ROOT/pyproject.toml:dev" -- debootstrap podman runc $(emulator_of "$machine")
+  "$ROOT/scripts/container.sh" "$machine"
+  [[ $machine == "$OWN" ]] || exit 0 # an image for another machine was only started
   cd "$ROOT"
   exec "$VENV/bin/python" -m pytest -n0 tests/container/test_container.py
 fi

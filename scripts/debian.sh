@@ -1,6 +1,6 @@
 # Sourced by scripts that need packages or a whole system of a certain Debian, whichever Debian this machine has:
 # `suite_of`, `mirror_of`, `apt_for` and `fetch_packages`; `make_base`, `share_network` and `network_settings`. Or that run programs
-# of another machine: `emulate` and `emulate_no_more`.
+# of another machine: `emulator_of`, `emulate` and `emulate_no_more`.
 #
 # Everything comes from the mirror that this machine's own apt uses, with its settings. Nothing is installed on this machine.
 
@@ -18,6 +18,11 @@ emulate() {
   [[ -e $EMULATED/register ]] || mount -t binfmt_misc binfmt_misc "$EMULATED"
   printf ':%s:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\x%s\\x00:%s:%s:F' "$name" "$number" \
     '\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff' "$(type -P "qemu-${EMULATORS[$1]}-static")" >"$EMULATED/register"
+}
+
+# emulator_of MACHINE: the package for `emulate`, if it takes one.
+emulator_of() {
+  [[ $1 == "$OWN" ]] || printf 'qemu-user-static\n'
 }
 
 emulate_no_more() {

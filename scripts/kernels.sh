@@ -67,7 +67,7 @@ main() {
 }
 
 # choose NAME… [-- CHECK…]: CHOSEN becomes these lines of KERNELS, without a name those for x86-64, and CHECKS these checks with
-# commas between them; WHOLE is the machine whose kernels are all there, and no other, with its usual checks.
+# commas between them. MACHINES has theirs; WHOLE is the one whose kernels are all there, and no other, with its usual checks.
 choose() {
   local line name
   CHECKS=
@@ -88,18 +88,26 @@ choose() {
     exit 2
   done
   if ((!${#CHOSEN[@]})); then
-    mapfile -t CHOSEN < <(printf '%s\n' "${KERNELS[@]}" | grep '^[^ ]* amd64 ')
+    mapfile -t CHOSEN < <(kernels_of amd64)
   fi
-  WHOLE=$(printf '%s\n' "${CHOSEN[@]}" | cut --delimiter ' ' --fields 2 | sort --unique)
-  [[ -z $CHECKS && $(printf '%s\n' "${CHOSEN[@]}" | sort --unique) == "$(printf '%s\n' "${KERNELS[@]}" | grep "^[^ ]* $WHOLE " | sort)" ]] || WHOLE=
+  mapfile -t MACHINES < <(printf '%s\n' "${CHOSEN[@]}" | cut --delimiter ' ' --fields 2 | sort --unique)
+  WHOLE=
+  if [[ -z $CHECKS && $(printf '%s\n' "${CHOSEN[@]}" | sort --unique) == "$(kernels_of "${MACHINES[0]}" | sort)" ]]; then
+    WHOLE=${MACHINES[0]}
+  fi
 }
 
-# emulators: the packages that run the machines of CHOSEN, and programs of those that are not this one.
+# kernels_of MACHINE: these lines of KERNELS.
+kernels_of() {
+  printf '%s\n' "${KERNELS[@]}" | grep "^[^ ]* $1 "
+}
+
+# emulators: the packages that run MACHINES, and programs of those that are not this one.
 emulators() {
   local machine
-  for machine in $(printf '%s\n' "${CHOSEN[@]}" | cut --delimiter ' ' --fields 2 | sort --unique); do
-    case $machine in amd64) printf 'qemu-system-x86 ' ;; *) printf 'qemu-system-arm ' ;; esac
-    [[ $machine == "$OWN" ]] || printf 'qemu-user-static '
+  for machine in "${MACHINES[@]}"; do
+    case $machine in amd64) printf 'qemu-system-x86\n' ;; *) printf 'qemu-system-arm\n' ;; esac
+    emulator_of "$machine"
   done
 }
 
@@ -167,8 +175,8 @@ make_image() {
   mv "$2.new" "$2"
 }
 
-# make_kernel NAME MACHINE RELEASE EXPECTED PACKAGE SUITE…: DIRECTORY/NAME has `vmlinuz` and `initrd` of the newest kernel of these suites. Where
-# the mirror has no newer one, nothing changes; where it cannot be asked, what is there is good enough.
+# make_kernel NAME MACHINE RELEASE EXPECTED PACKAGE SUITE…: DIRECTORY/NAME has `vmlinuz` and `initrd` of the newest kernel of these
+# suites. Where the mirror has no newer one, nothing changes; where it cannot be asked, what is there is good enough.
 make_kernel() {
   local directory=$DIRECTORY/$1 apt=$DIRECTORY/apt-$1 suites=("${@:6}") package=$5 names stamp APT_MACHINE=$2
   mkdir -p "$apt"
@@ -295,16 +303,16 @@ run_kernel() {
 # boot NAME MACHINE RELEASE EXPECTED …: this process becomes the guest. The machine of QEMU for arm64 has one serial port of its
 # own, so the one for results is on its PCI bus.
 boot() {
-  local machine=(-machine q35 -cpu max) said=console=ttyS0 results=ttyS1 port=(-serial "file:$RESULTS/$1.jsonl") checks=$CHECKS
+  local machine=q35 cpu=max said=console=ttyS0 results=ttyS1 port=(-serial "file:$RESULTS/$1.jsonl") checks=$CHECKS
   local accelerator=$ACCELERATOR
   if [[ $2 == arm64 ]]; then
-    machine=(-machine virt,gic-version=3 -cpu cortex-a72)
-    [[ $1 != *-16k ]] || machine[3]=neoverse-n1 # has pages of 16 kB
+    machine=virt,gic-version=3 cpu=cortex-a72
+    [[ $1 != *-16k ]] || cpu=neoverse-n1 # has pages of 16 kB
     said=console=ttyAMA0 results=ttyS0 port=(-chardev "file,id=results,path=$RESULTS/$1.jsonl" -device pci-serial,chardev=results)
     checks=${CHECKS:-smoke}
   fi
   [[ $2 == "$OWN" ]] || accelerator=tcg,thread=multi
-  exec timeout $((GUEST_MINUTES * 60)) "qemu-system-${EMULATORS[$2]}" "${machine[@]}" -accel "$accelerator" -smp 2 -m 3G \
+  exec timeout $((GUEST_MINUTES * 60)) "qemu-system-${EMULATORS[$2]}" -machine "$machine" -accel "$accelerator" -cpu "$cpu" -smp 2 -m 3G \
     -kernel "$DIRECTORY/$1/vmlinuz" -initrd "$DIRECTORY/$1/initrd" \
     -append "$said quiet loglevel=4 panic=-1 kernels_results=$results kernels_name=$1 kernels_expected=$4 kernels_checks=$checks" \
     -drive "file=$DIRECTORY/root-$2-$3.img,format=raw,if=virtio,snapshot=on" \

@@ -12,10 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 __all__ = ["GO_BUILDS", "INSTALLED", "NPM", "PARTS", "PROGRAMS", "PYTHON", "Part", "install", "is_installed"]
 
@@ -99,11 +98,11 @@ def _pip_install(directory: Path, requirements: str, *words: str) -> None:
     _run(*pip, *words, "--no-deps", "--requirement", str(HERE / requirements), cwd=directory)
 
 
-def _go_for(machine: str) -> Callable[[Path], None]:
-    return lambda directory: _go(directory, {"GOARCH": machine})
+def _go(**more: str) -> Callable[[Path], None]:
+    return lambda directory: _go_build(directory, more)
 
 
-def _go(directory: Path, more: Mapping[str, str] = MappingProxyType({})) -> None:
+def _go_build(directory: Path, more: dict[str, str]) -> None:
     environment = {**more, "GOTOOLCHAIN": "local", "GOPROXY": "off", "CGO_ENABLED": "0", "GOCACHE": str(directory / "cache")}
     for name, flags in GO_BUILDS.items():
         _run("go", "build", *flags, "-o", str(directory / name), str(PROGRAMS / "calls.go"), cwd=directory, env=environment)
@@ -122,8 +121,8 @@ PARTS = {
         Part("python", (HERE / "requirements.txt",), _pip("requirements.txt")),
         Part("vibe", (HERE / "requirements-vibe.txt",), _environment("requirements-vibe.txt")),
         Part("ring", (HERE / "requirements-ring.txt",), _pip("requirements-ring.txt")),
-        Part("go", (PROGRAMS / "calls.go",), _go),
+        Part("go", (PROGRAMS / "calls.go",), _go()),
         Part("arm64", (ARM64 / "package.json", ARM64 / "package-lock.json"), _npm(ARM64, "--force")),
-        Part("go-arm64", (PROGRAMS / "calls.go",), _go_for("arm64")),
+        Part("go-arm64", (PROGRAMS / "calls.go",), _go(GOARCH="arm64")),
     )
 }

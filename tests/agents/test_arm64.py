@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -11,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.agents.install import GO_BUILDS, PARTS, install
+from tests.agents.install import GO_BUILDS, PARTS
 
 pytestmark = pytest.mark.agents
 
-NEEDS = ("arm64", "go-arm64")  # of PARTS
+NEEDS = ("arm64", "go-arm64")  # of PARTS, which conftest.py installs
 _NPM = PARTS["arm64"].directory / "node_modules"
 _CODEX = _NPM / "@openai/codex-linux-arm64/vendor/aarch64-unknown-linux-musl/bin"
 _BORING, _AWS_LC, _GO = (
@@ -45,8 +44,5 @@ print(json.dumps([hook.shape for each in found for hook in each.hooks]))
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_each_role_is_one_function(program: Path) -> None:
-    install(NEEDS, say=print)
-    done = subprocess.run(
-        [sys.executable, "-c", _SEARCH, str(program)], capture_output=True, text=True, check=True, env=dict(os.environ)
-    )
+    done = subprocess.run([sys.executable, "-c", _SEARCH, str(program)], capture_output=True, text=True, check=True)
     assert dict.fromkeys(PROGRAMS[program], 1) == Counter(json.loads(done.stdout))

@@ -19,7 +19,7 @@ import msgspec
 from ...core.errors import CaptureError, Unavailable
 from ...core.options import json_decoder
 from .loaded import Function, Image, Map
-from .machine import MACHINE
+from .machine import MACHINE, PAGE
 
 # -- headers -------------------------------------------------------------------------------------------------------
 # A tiny kernel header tree, enough for BCC to compile our programs without a kernel header package.
@@ -105,7 +105,7 @@ HEADERS = {
     "uapi/linux/if_packet.h": _NOTHING,
     "uapi/linux/if_ether.h": _NOTHING,
     "asm/machine.h": MACHINE.header,
-    "asm/page.h": f"#pragma once\n#define PAGE_SIZE {os.sysconf('SC_PAGE_SIZE')}UL\n",  # by which BCC makes a ring
+    "asm/page.h": f"#pragma once\n#define PAGE_SIZE {PAGE}UL\n",  # by which BCC makes a ring
 }
 
 

@@ -26,7 +26,7 @@ from ..hold import group
 from .btf import TYPES, has_any, known_functions, known_offsets, read_types
 from .compiler import REMEDY, compiled, compiler_identity
 from .loaded import calling_kernel
-from .machine import MACHINES
+from .machine import MACHINES, PAGE
 from .namespace import own_namespace
 from .probes import at_tracepoint, leave, number_of, try_uprobe
 from .rights import Call, enough, missing_rights, own_rights, refusal
@@ -42,7 +42,6 @@ from .syscall import (
     load_program,
 )
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _OWN_ALLOCATOR = "bpf_htab.ma"
 
 # Instructions: operation, registers, offset, value (Documentation/bpf/standardization/instruction-set.rst)
@@ -233,7 +232,7 @@ def _programs() -> Finding:
 
 
 def _ring() -> Finding:
-    return _tried("map", lambda: create_map("ring", RINGBUF, (0, 0), entries=_PAGE), "one was made")
+    return _tried("map", lambda: create_map("ring", RINGBUF, (0, 0), entries=PAGE), "one was made")
 
 
 def _cookies() -> Finding:

@@ -193,10 +193,12 @@ _ARM64 = Machine(
     },
 )
 
-_OTHERS = {3: "i386", 8: "mips", 20: "powerpc", 21: "ppc64", 22: "s390x", 40: "arm", 243: "riscv64", 258: "loongarch64"}
-
 MACHINES = {each.name: each for each in (_X86_64, _ARM64)}
 MACHINE = MACHINES.get(os.uname().machine, _X86_64)  # another one is refused by `features`
+PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes: some machines have kernels with pages of several sizes
+_BY_ELF = {each.elf: each.name for each in MACHINES.values()} | {
+    3: "i386", 8: "mips", 20: "powerpc", 21: "ppc64", 22: "s390x", 40: "arm", 243: "riscv64", 258: "loongarch64",
+}  # fmt: skip
 
 
 def machine_of(head: bytes, /) -> str:
@@ -204,5 +206,4 @@ def machine_of(head: bytes, /) -> str:
     if len(head) < 20 or head[:4] != b"\x7fELF":
         return ""
     number = int.from_bytes(head[18:20], "big" if head[5] == 2 else "little")
-    known = {each.elf: each.name for each in MACHINES.values()} | _OTHERS
-    return known.get(number, f"machine {number} of elf(5)")
+    return _BY_ELF.get(number, f"machine {number} of elf(5)")

@@ -20,13 +20,12 @@ from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 from ...core.mailbox import Bell, share_of_memory
 from ...core.options import Fits
 from ...core.reading import until_multiple_of
-from .machine import MACHINE
+from .machine import MACHINE, PAGE
 
 E = TypeVar("E")
 
 _BUSY, _DISCARD = 1 << 31, 1 << 30
 _SIZE = _DISCARD - 1
-_PAGE = mmap.PAGESIZE
 _RECORD_MOST = 1 << 20  # bytes; ours have 32 KB at most, where they are put together
 _BATCH = 4 << 20  # bytes that one read takes at most, so that whoever gets it has room for it
 # A reader wakes at multiples of these times, so that all readers, and the engine behind them, wake together: a wake-up costs
@@ -35,7 +34,7 @@ _BATCH = 4 << 20  # bytes that one read takes at most, so that whoever gets it h
 _GATHER_FIRST_S, GATHER_S, GATHER_LONG_S = 0.01, 0.02, 0.1
 # Bytes that are read at once, without a system call: after each, another busy thread may keep the interpreter lock for 5 ms
 _ENOUGH = 256 << 10
-_SMALLEST, _ROOMY = 2 * _PAGE, 32 << 20
+_SMALLEST, _ROOMY = 2 * PAGE, 32 << 20
 # Where no size is asked for: 0.2 s of 300 MB/s, for so long a virtual machine may stall a reader; less where memory is scarce
 _PART, _LEAST, _MOST = 128, 8 << 20, 64 << 20
 # A ring that begins with a part of its size has the whole once an eighth of that part is full: the kernel needs 11 ms for it,
@@ -116,9 +115,9 @@ class _Mapping:
 
     def __init__(self, fd: int, size: int) -> None:
         self.fd, self.size = fd, size
-        self._consumer_map = mmap.mmap(fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
+        self._consumer_map = mmap.mmap(fd, PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
         twice = min(size, _RECORD_MOST)
-        self._producer_map = mmap.mmap(fd, _PAGE + size + twice, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE)
+        self._producer_map = mmap.mmap(fd, PAGE + size + twice, mmap.MAP_SHARED, mmap.PROT_READ, offset=PAGE)
         self.consumer = _in_order(memoryview(self._consumer_map).cast("Q"))
         self.view = memoryview(self._producer_map)
         self.producer = _in_order(self.view[:8].cast("Q"))
@@ -274,7 +273,7 @@ class Ring(Generic[E]):
         for _ in range(most):
             if at >= end:
                 break
-            place = _PAGE + (at & mask)
+            place = PAGE + (at & mask)
             size = words[place >> 2]
             if size <= _SIZE:
                 event = decode(view, place + 8, size)

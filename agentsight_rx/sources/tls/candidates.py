@@ -117,15 +117,19 @@ _BEGINS_MOST = 64
 _MINOR_BITS = 20  # of a device number inside the kernel
 
 
+def _maps_of(pid: int) -> str:
+    """proc_pid_maps(5); "" of a process that has ended."""
+    try:
+        return Path(f"/proc/{pid}/maps").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
 def mapped_files(pids: Iterable[int]) -> Iterator[Mapped]:
     """The program and the mapped files with code of each process; a file that several processes use comes once."""
     seen: set[tuple[str, ...]] = set()
     for pid in pids:
-        try:
-            text = Path(f"/proc/{pid}/maps").read_text(errors="replace")
-        except OSError:
-            continue
-        for start, end, major, minor, inode, path in _MAPS_LINE.findall(text):
+        for start, end, major, minor, inode, path in _MAPS_LINE.findall(_maps_of(pid)):
             if (major, minor, inode) not in seen:
                 seen.add((major, minor, inode))
                 device = int(major, 16) << _MINOR_BITS | int(minor, 16)
@@ -134,11 +138,7 @@ def mapped_files(pids: Iterable[int]) -> Iterator[Mapped]:
 
 def emulated(pid: int, /) -> tuple[str, str] | None:
     """A program or library for another machine that a process has mapped, as an emulator does, and the name of that machine."""
-    try:
-        text = Path(f"/proc/{pid}/maps").read_text(errors="replace")
-    except OSError:
-        return None
-    begins = {path: f"/proc/{pid}/map_files/{start}{end}" for start, end, path in _MAPPED_BEGIN.findall(text)}
+    begins = {path: f"/proc/{pid}/map_files/{start}{end}" for start, end, path in _MAPPED_BEGIN.findall(_maps_of(pid))}
     for path in islice(sorted(begins, key=lambda path: ".so" in path), _BEGINS_MOST):  # the program before its libraries
         try:
             with open_file(begins[path]) as file:

@@ -18,7 +18,7 @@ from msgspec import Struct
 from ...core.errors import CaptureError, UsageError
 from ...core.options import json_decoder
 from ...core.start import regex
-from ..kernel.machine import MACHINE
+from ..kernel.machine import MACHINE, machine_of
 
 
 class Resolved(Struct, frozen=True):
@@ -272,10 +272,6 @@ def _files_below(directory: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in sorted(files))
 
 
-_MACHINE = MACHINE.elf.to_bytes(2, "little")  # e_machine, at byte 18 of an ELF file
-
-
 def _is_program(file: Path) -> bool:
     with file.open("rb") as opened:
-        head = opened.read(20)
-    return head.startswith(_ELF) and head.endswith(_MACHINE)
+        return machine_of(opened.read(20)) == MACHINE.name
