@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings
 
-__all__ = ["fewer", "with_fewer_examples"]
+__all__ = ["fewer", "share_of", "with_fewer_examples"]
+
+T = TypeVar("T")
 
 _USUAL = 100  # examples of a property that names no number; conftest.py says how many it has without --all
 _LEAST = 5
@@ -19,6 +22,11 @@ _SETTINGS = (
 def fewer(examples: int, /) -> int:
     """`examples`, or without --all its share."""
     return max(min(examples, _LEAST), examples * min(settings().max_examples, _USUAL) // _USUAL)
+
+
+def share_of(values: Sequence[T], /) -> Sequence[T]:
+    """All of them, or without --all its share, evenly spread."""
+    return values[:: max(1, len(values) // fewer(len(values)))] if values else values
 
 
 def with_fewer_examples(items: Iterable[pytest.Item]) -> None:

@@ -17,13 +17,13 @@ __all__ = ["USUAL", "mark_thorough"]
 USUAL: Mapping[str, frozenset[str]] = {
     f"tests/{name}": frozenset(kept)
     for name, kept in {
-        "browser/test_page.py::test_every_view_fits_is_accessible_and_has_no_error": ("wide-dark", "narrow-light"),
+        "browser/test_page.py::test_every_view_fits_is_accessible_and_has_no_error": ("narrow-light",),
         "browser/test_page.py::test_a_session_in_one_file_shows_every_tab_with_the_network_off": ("narrow",),
         "browser/test_page_alerts.py::test_a_session_of_502_turns_and_200_alerts_fits_each_screen": ("alerts-dark",),
         "browser/test_page_alerts.py::test_this_machine_with_50_sessions_fits_each_screen": ("light",),
         "browser/test_page_context.py::test_at_any_width_nothing_touches_and_nothing_scrolls_sideways": ("502",),
         "browser/test_page_laws.py::test_no_view_breaks_a_rule_of_accessibility": (),
-        "browser/test_page_sizes.py::test_a_session_of_502_turns_fits_each_screen": ("390", "1920"),
+        "browser/test_page_sizes.py::test_a_session_of_502_turns_fits_each_screen": ("390",),
         "browser/test_page_sizes.py::test_a_deep_link_settles_at_its_turn_also_at_that_of_a_sub_agent": ("1280",),
         "browser/test_page_sizes.py::test_all_trouble_is_marked_under_the_bars_and_words_say_where_the_context_fell": (
             "212",

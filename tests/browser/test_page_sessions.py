@@ -57,7 +57,7 @@ def test_the_list_says_whose_word_each_session_is_and_fits_each_screen(browser: 
             page.page.set_viewport_size({"width": width, "height": 900})
             page.drawn()
             assert page.page.evaluate("document.documentElement.scrollWidth") == width
-            assert [] == problems(page.page), width
+        assert [] == problems(page.page)
         assert "nothing is missing" not in page.page.locator("main").inner_text()
 
 
@@ -104,7 +104,7 @@ def test_two_sessions_are_compared_and_swapped(browser: Browser, shelf: StoredPa
             page.page.set_viewport_size({"width": width, "height": 900})
             page.drawn()
             assert page.page.evaluate("document.documentElement.scrollWidth") == width
-            assert [] == problems(page.page), width
+        assert [] == problems(page.page)
         page.press("s")
         page.has("location.pathname === '/compare/s4..s0'")
         page.see("A took 2 turns", within="h1")

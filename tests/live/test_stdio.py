@@ -484,7 +484,8 @@ def check_mcp(kept: Kept, directory: Path) -> None:
         outcomes = [("add", "ok")] * 7 + [("fail", "tool_error"), ("big", "ok")]
         assert outcomes == [(call.tool, call.outcome) for call in sorted(calls, key=lambda call: json.loads(call.id))]
         assert ["rpc_error"] == [message.outcome for message in requests if message.method == "prompts/get"]
-        assert all(0 < message.latency_ns < PATIENCE_S / 4 * 1e9 for message in requests)
+        late = PATIENCE_S / 4 * 1e9
+        assert [] == [(each.method, each.latency_ns) for each in requests if not 0 < each.latency_ns < late]
         assert {"demo 1.2.3"} == {message.server for message in requests}
         assert len({(message.writer_pid, message.reader_pid) for message in here}) == 1
     clients = {message.writer_pid for message in messages if message.kind == "request"}
