@@ -13,7 +13,7 @@ import typer
 
 from ..core.errors import UsageError
 from ..core.messages import passing, program, say
-from ..core.signals import asking_to_end, how_to_end
+from ..core.signals import how_to_end
 from ..llm.agents import agent_named
 from ..llm.agents.session_files import PARSERS
 from ..runtime.importing import import_run
@@ -106,7 +106,7 @@ def _import(path: Path, options: TranscriptsOptions, progress: Progress, *, rete
     _wait_for(path)
     forgotten(path).unlink(missing_ok=True)
     run = import_run(path, options, progress, owner=invoking_user(), retention=retention)
-    with run as running, asking_to_end(running.end), passing() as show:
+    with run.until_signal() as running, passing() as show:
         stopped = _read(running, progress, show)
         if follow and not stopped:
             say(f"{_so_far(progress)}; stop with {how_to_end()}")

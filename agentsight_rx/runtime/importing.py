@@ -15,7 +15,6 @@ import msgspec
 from msgspec import Struct
 
 from ..core.errors import AgentsightError
-from ..core.signals import asking_to_end
 from ..sources.session_files.files import home_of_user
 from ..sources.session_files.look import Progress, TranscriptsOptions
 
@@ -79,7 +78,7 @@ def main(arguments: Sequence[str]) -> int:
     options = TranscriptsOptions(home=home.path, uid=home.uid, variables=home.variables, follow=True)
     error = ""
     try:
-        with import_run(Path(path), options, progress, owner=(int(uid), int(gid))) as running, asking_to_end(running.end):
+        with import_run(Path(path), options, progress, owner=(int(uid), int(gid))).until_signal() as running:
             while not progress.caught_up.is_set() and not running.ended(_LOOK_S):
                 _say(how_far(progress))
             running.stop()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -181,7 +181,7 @@ def run_to_end(
     As `run`, but the summary of a graph that failed is returned, with its `error`. `beat` is called now and then: it returns
     after how many seconds the next time is. `hangup`: what SIGHUP does instead of ending the run.
     """
-    with given as running, asking_to_end(running.end, hangup=hangup):
+    with given.until_signal(hangup=hangup) as running:
         if ready is not None:
             ready()
         while beat is not None and not running.ended(beat(running)):
@@ -246,6 +246,7 @@ class Run:
         self._stopped: BaseException | None = None
         self._ended_by = "end of input"
         self._running = False
+        self._before_start: Callable[[], object] | None = None
         self._failures: list[str] = []
         self._engine_thread = threading.Thread(target=self._engine_loop, name="engine", daemon=True)
         self._summary: Summary | None = None
@@ -280,6 +281,8 @@ class Run:
                 self._go_on()
             closed = open_all(self._readers, open_sinks)
             self._do_without(closed)
+            if self._before_start is not None:
+                self._before_start()
         except BaseException:
             for reading in self._readers:
                 reading.hub.give_up()
@@ -339,6 +342,17 @@ class Run:
     def __exit__(self, *_: object) -> None:
         if self._running:
             self.stop()
+
+    @contextmanager
+    def until_signal(self, *, hangup: Callable[[], None] | None = None) -> Generator[Run]:
+        """
+        Enter it, where SIGINT, SIGTERM and SIGHUP end it in order, from before its first event until all is closed. While it is
+        being opened, and nothing is captured yet, they do what they do outside. `hangup`: what SIGHUP does instead.
+        """
+        with ExitStack() as signals:
+            self._before_start = lambda: signals.enter_context(asking_to_end(self.end, hangup=hangup))
+            with self:
+                yield self
 
     def end(self, reason: str) -> None:
         """Request the end; may be called from a signal handler."""

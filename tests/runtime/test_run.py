@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -149,6 +150,43 @@ class _Once(_Asleep):
 
     def poll(self, timeout: float, /) -> Sequence[Readline] | None:
         return self._batches.pop() if self._batches else None
+
+
+def test_a_signal_is_taken_from_before_the_first_event_until_all_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The main thread is held where the source is read: without a handler SIGTERM would end the program there."""
+    taken: dict[str, bool] = {}
+    began = threading.Event()
+    start = threading.Thread.start
+
+    def held(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "read:asleep":
+            began.wait(30)
+
+    def look(name: str) -> None:
+        taken[name] = callable(signal.getsignal(signal.SIGTERM))
+
+    class Waiting(_Once):
+        def poll(self, timeout: float, /) -> Sequence[Readline] | None:
+            return super().poll(timeout) or _Asleep.poll(self, timeout)
+
+    class Looking(Keeping):
+        def write(self, batch: Sequence[Any], /) -> None:
+            super().write(batch)
+            look("write")
+            if taken["write"]:
+                signal.raise_signal(signal.SIGTERM)
+            began.set()
+
+        def close(self) -> None:
+            look("close")
+
+    monkeypatch.setattr(threading.Thread, "start", held)
+    kept = Looking()
+    summary = run(_source(lambda: Waiting(EVENTS)), [Sink[Any]("kept", lambda _: kept)], duration=20)
+    assert ({"write": True, "close": True}, EVENTS, "SIGTERM") == (taken, kept.items, summary.ended_by)
+    look("after")
+    assert not taken["after"]
 
 
 @settings(max_examples=20)
