@@ -79,6 +79,25 @@ def _any(group: Iterable[pytest.Item], *markers: str) -> bool:
     return any(item.get_closest_marker(marker) for item in group for marker in markers)
 
 
+class _NamesFailures:
+    """Each failed test by its name at once: a run that is cut off has told it."""
+
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        self._reporter = reporter
+
+    @pytest.hookimpl(trylast=True)  # behind its letter
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._reporter.ensure_newline()
+            self._reporter.line(f"failed: {report.nodeid}")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if isinstance(reporter, pytest.TerminalReporter):  # a worker of pytest-xdist has none
+        session.config.pluginmanager.register(_NamesFailures(reporter))
+
+
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()  # thousands of tests live until the end: no look for garbage has to walk through them

@@ -35,3 +35,41 @@ def test_tests_of_a_file_share_one_worker_whether_they_trace_programs_or_not(tmp
     ran = (tmp_path / "workers").read_text().splitlines()
     assert 60 == len(ran)
     assert 3 == len(set(ran))
+
+
+CRASHING = """
+import os
+import time
+
+import pytest
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_other(number):
+    pass
+
+
+def test_crash():
+    os._exit(3)
+
+
+def test_hang():
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("bad", ["test_crash", "test_hang"])
+def test_a_worker_that_ends_or_hangs_ends_the_run_which_names_its_test(bad: str, tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text())
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT}\n")
+    (tmp_path / "test_bad.py").write_text(CRASHING)
+    given = next(line for line in _lines_of_test_sh() if line.startswith('check "pytest"')).partition("pytest -n 3")[2]
+    options = given.replace('"${chosen[@]}" "$@"', "").replace("=1200", "=1").split()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", *options, "-k", f"{bad} or test_other"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode
+    assert f"failed: test_bad.py::{bad}" in run.stdout
+
+
+def _lines_of_test_sh() -> list[str]:
+    return (ROOT / "test.sh").read_text().replace("\\\n", "").splitlines()
