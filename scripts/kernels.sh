@@ -117,7 +117,7 @@ make_root() {
   local base=$DIRECTORY/debian-$1-$2 image=$DIRECTORY/root-$1-$2.img stamp
   stamp=$(
     cd "$ROOT"
-    { declare -f settle settle_inside share_network && cat pyproject.toml tests/agents/requirements.txt tests/agents/programs/calls.go; } | sha256sum
+    { declare -f settle settle_inside share_network && cat pyproject.toml tests/agents/requirements{,-ring}.txt tests/agents/programs/calls.go; } | sha256sum
   )
   [[ ! -r $image.stamp || $(<"$image.stamp") != "$stamp" ]] || return 0
   [[ -d $base ]] || step "making a Debian $2 for $1 in $base (a minute, some by emulation)" make_base "$(suite_of "$2")" "$base" "$1"
@@ -160,7 +160,7 @@ settle_inside() {
       mount_tracefs() { :; }
       has_tracefs() { :; }
       set_up kernels --group pyproject.toml:test --group pyproject.toml:clients -- curl iproute2 procps wget
-      .venv/bin/python -c "from tests.agents.install import install; install([\"python\"], say=print)"
+      .venv/bin/python -c "from tests.agents.install import install; install([\"python\", \"ring\"], say=print)"
       id watcher || useradd --create-home --uid 1234 watcher
       apt-get clean
     ' settle "$code"

@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
 CCUSAGE = HERE / "ccusage"  # apart, since its test needs nothing else
 ARM64 = HERE / "arm64"  # for another machine than most that run this
+_FOR_ARM64 = "--platform", "manylinux_2_28_aarch64", "--only-binary", ":all:"  # of pip
 INSTALLED = HERE.parents[1] / ".setup" / "agents"
 NPM = INSTALLED / "npm" / "node_modules"
 GO_BUILDS: dict[str, tuple[str, ...]] = {
@@ -81,8 +82,8 @@ def _npm_install(source: Path, directory: Path, *options: str) -> None:
     _run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *options, cwd=directory)
 
 
-def _pip(requirements: str) -> Callable[[Path], None]:
-    return lambda directory: _pip_install(directory, requirements, "install", "--target", str(directory))
+def _pip(requirements: str, *options: str) -> Callable[[Path], None]:
+    return lambda directory: _pip_install(directory, requirements, "install", "--target", str(directory), *options)
 
 
 def _environment(requirements: str) -> Callable[[Path], None]:
@@ -123,6 +124,7 @@ PARTS = {
         Part("ring", (HERE / "requirements-ring.txt",), _pip("requirements-ring.txt")),
         Part("go", (PROGRAMS / "calls.go",), _go()),
         Part("arm64", (ARM64 / "package.json", ARM64 / "package-lock.json"), _npm(ARM64, "--force")),
+        Part("ring-arm64", (HERE / "requirements-ring.txt",), _pip("requirements-ring.txt", *_FOR_ARM64)),
         Part("go-arm64", (PROGRAMS / "calls.go",), _go(GOARCH="arm64")),
     )
 }

@@ -14,7 +14,7 @@ from tests.agents.install import GO_BUILDS, PARTS
 
 pytestmark = pytest.mark.agents
 
-NEEDS = ("arm64", "go-arm64")  # of PARTS, which conftest.py installs
+NEEDS = ("arm64", "go-arm64", "ring-arm64")  # of PARTS, which conftest.py installs
 _NPM = PARTS["arm64"].directory / "node_modules"
 _CODEX = _NPM / "@openai/codex-linux-arm64/vendor/aarch64-unknown-linux-musl/bin"
 _BORING, _AWS_LC, _GO = (
@@ -38,11 +38,23 @@ os.uname = lambda: os.uname_result((*names[:4], "aarch64"))
 from agentsight_rx.sources.tls.stacks.search import find_stacks
 with open(sys.argv[1], "rb") as file:
     found = find_stacks(file, sys.argv[1], seconds=300)
-print(json.dumps([hook.shape for each in found for hook in each.hooks]))
+print(json.dumps([[hook.shape for each in found for hook in each.hooks], [len(each.candidates) for each in found]]))
 """
+
+
+def _searched(program: Path) -> tuple[list[str], list[int]]:
+    done = subprocess.run([sys.executable, "-c", _SEARCH, str(program)], capture_output=True, text=True, check=True)
+    shapes, candidates = json.loads(done.stdout)
+    return shapes, candidates
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_each_role_is_one_function(program: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", _SEARCH, str(program)], capture_output=True, text=True, check=True)
-    assert dict.fromkeys(PROGRAMS[program], 1) == Counter(json.loads(done.stdout))
+    assert dict.fromkeys(PROGRAMS[program], 1) == Counter(_searched(program)[0])
+
+
+def test_candidates_of_rustls_with_ring_are_few() -> None:
+    """Which of them it is only a run shows."""
+    shapes, (candidates,) = _searched(PARTS["ring-arm64"].directory / "bin" / "uv")
+    assert [] == shapes
+    assert 2 <= candidates <= 128

@@ -44,6 +44,7 @@ CHECKS: tuple[Check, ...] = (
     Check("record:go-h2", "Go, HTTP/2"),
     Check("record:rustls", "rustls (primp), HTTP/2"),
     Check("record:uv", "rustls (uv)"),
+    Check("record:uv-ring", "rustls with ring (uv 0.5.0)"),
     Check("record:plain", "HTTP/1.1 without TLS"),
     Check("record:h2c", "HTTP/2 without TLS"),
     Check("test:process", "processes: arguments, ends, exit codes"),
@@ -87,7 +88,7 @@ SMOKE = frozenset(
 
 
 def checks_for(expected: Literal["works", "refused"], chosen: Collection[str] = ()) -> Sequence[Check]:
-    """In order; `chosen` are their names, or one of the names `smoke` and `all`; none means all."""
+    """In order; `chosen` are their names, also `smoke` for several of them, and `all`; none means all."""
     every = CHECKS if expected == "works" else REFUSED
-    names = SMOKE if "smoke" in chosen else chosen
+    names = SMOKE.union(chosen) if "smoke" in chosen else chosen
     return [check for check in every if not names or "all" in names or check.name in names]

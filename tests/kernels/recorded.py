@@ -44,6 +44,7 @@ RECORDED: dict[str, Agent | Client] = {
     "go-h2": agent_named("go-h2-tls1.3"),
     "rustls": agent_named("python-primp"),
     "uv": agent_named("uv"),
+    "uv-ring": agent_named("uv-ring"),
     "plain": agent_named("curl-plain"),
     "h2c": agent_named("curl-h2c"),
 }

@@ -1,8 +1,7 @@
 /* Plaintext of rustls with ring. Its functions have no names here, and the compiler chose the layout of what they take, so the
  * first connection shows both. Until then all functions that may be it are probed: at entry each argument may point to a
- * struct with the plaintext that is to be encrypted, at return rax points to the struct with what was decrypted (the ABI
- * returns the address of a large result there). The first pair (pointer, length) whose bytes begin as HTTP or a TLS handshake
- * does is taken. User space gets the struct of each record (SAMPLE) until it knows where the type of the record is in it.
+ * struct with the plaintext that is to be encrypted, and the result is a struct with what was decrypted, whose address is known
+ * at return, or from the entry on. The first pair (pointer, length) whose bytes begin as HTTP or a TLS handshake does is taken. User space gets the struct of each record (SAMPLE) until it knows where the type of the record is in it.
  *
  * A cookie holds: offset in the file << 24 | number of the library << 8 | shape. */
 
@@ -32,6 +31,17 @@ struct slice_t {
 };
 
 BPF_HASH(rings, u32, struct ring_t, 1024); /* by library << 1 | direction */
+
+#if !RETURNS_PLACE
+enum { RING_ENCRYPT = 19, RING_DECRYPT = 20 };
+
+struct result_key_t {
+    u64 function; /* offset in the file << 24, and the library: one may call another */
+    u32 tid, pad;
+};
+
+BPF_TABLE("lru_hash", struct result_key_t, u64, results, 4096);
+#endif
 
 #define BYTE(first, i) ((first) >> (8 * (i)) & 0xff)
 #define HEAD(a, b, c, d) ((u32)(a) | (u32)(b) << 8 | (u32)(c) << 16 | (u32)(d) << 24)
@@ -158,6 +168,16 @@ static inline int ring_begins(struct pt_regs *ctx, u64 cookie)
     if (!process)
         return 0;
     u32 library = cookie >> 8 & 0xffff, key = library << 1 | OUT, tid = current_key();
+#if !RETURNS_PLACE
+    u32 shape = cookie & 0xff;
+    if (shape != RING_ENCRYPT) {
+        struct result_key_t call = {.function = cookie >> 8, .tid = tid};
+        u64 result = RESULT_PLACE(ctx);
+        results.update(&call, &result);
+    }
+    if (shape == RING_DECRYPT)
+        return 0;
+#endif
     struct ring_t *ring = rings.lookup(&key);
     if (!ring)
         return 0;
@@ -236,9 +256,19 @@ static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
     struct ring_t *ring = rings.lookup(&key);
     if (!ring)
         return 0;
-    u64 place = ring->place, at = PT_REGS_RC(ctx);
+    u64 place = ring->place, at = 0;
     if (place && place >> 24 != cookie >> 24)
         return 0;
+#if RETURNS_PLACE
+    at = RESULT_PLACE(ctx);
+#else
+    struct result_key_t call = {.function = cookie >> 8, .tid = tid};
+    u64 *result = results.lookup(&call);
+    if (!result) /* the call began before it was probed */
+        return 0;
+    at = *result;
+    results.delete(&call);
+#endif
     if (!place) {
         place = keep_place(ring, find_place(ring, cookie >> 24, &at, 1, IN));
         if (!place)

@@ -31,12 +31,14 @@ class Machine(Struct, frozen=True):
     """
     `name` as uname(2) has it. `calls`: system calls as their tracepoints are named, with their numbers. `arguments`: where the
     six arguments of a system call are in struct pt_regs until the call has ended, which has these `registers`. `keeps_order`:
-    other processors see the stores of one, and it does its loads, in the order of the program.
+    other processors see the stores of one, and it does its loads, in the order of the program. `returns_place`: a function
+    returns the address of a large result; else only its caller says it, at its begin.
     """
 
     name: str
     elf: int  # e_machine of its programs
     keeps_order: bool
+    returns_place: bool
     has_cheap_places: bool  # whether tls.stacks knows where probes cost less than at the begin of a function
     go: GoCode
     folder: str  # of its libraries in /usr/lib, as Debian names it
@@ -50,7 +52,7 @@ class Machine(Struct, frozen=True):
         """The macros of this machine: NR_openat, ARGUMENT_1 and the like."""
         numbers = {f"NR_{name}": self.calls.get(name, _NO_CALL + at) for at, name in enumerate(_CALLS)}
         places = {f"ARGUMENT_{at}": place for at, place in enumerate(self.arguments, 1)}
-        macros = {**numbers, **places, **self.macros}
+        macros = {**numbers, **places, "RETURNS_PLACE": int(self.returns_place), **self.macros}
         return "#pragma once\n" + "".join(f"#define {name} {value}\n" for name, value in macros.items())
 
 
@@ -58,6 +60,7 @@ _X86_64 = Machine(
     name="x86_64",
     elf=62,
     keeps_order=True,
+    returns_place=True,
     has_cheap_places=True,
     go=GoCode(1, b"_rt0_amd64_linux", 0xFF000000, frozenset({0xCC000000})),  # int3
     folder="x86_64-linux-gnu",
@@ -68,6 +71,7 @@ _X86_64 = Machine(
         "RETURN_ADDRESS": 8,  # bytes of the stack that a call takes for it
         # Arguments of a function from the seventh on, at its begin
         "FURTHER_ARGUMENTS(ctx, sp, into)": "bpf_probe_read_user(into, sizeof(into), (void *)(sp) + 8)",
+        "RESULT_PLACE(ctx)": "((ctx)->ax)",  # where a large result of a function is, at its return
         "GO_ARGUMENT_1(ctx)": "((ctx)->ax)",
         "GO_ARGUMENT_2(ctx)": "((ctx)->bx)",
         "GO_RESULT(ctx)": "((ctx)->ax)",
@@ -131,6 +135,7 @@ _ARM64 = Machine(
     name="aarch64",
     elf=183,
     keeps_order=False,
+    returns_place=False,
     has_cheap_places=False,
     go=GoCode(4, b"_rt0_arm64_linux", 0xFC000000, frozenset({0, 0x14000000, 0xD4000000})),  # zeros; b; ret and br
     folder="aarch64-linux-gnu",
@@ -143,6 +148,7 @@ _ARM64 = Machine(
             "({ (into)[0] = (ctx)->regs[6]; (into)[1] = (ctx)->regs[7];"
             " bpf_probe_read_user((into) + 2, sizeof(into) - 16, (void *)(sp)); })"
         ),
+        "RESULT_PLACE(ctx)": "((ctx)->regs[8])",  # where a large result of a function is to be, at its begin alone
         "GO_ARGUMENT_1(ctx)": "((ctx)->regs[0])",
         "GO_ARGUMENT_2(ctx)": "((ctx)->regs[1])",
         "GO_RESULT(ctx)": "((ctx)->regs[0])",

@@ -106,8 +106,9 @@ class Attacher:
             probed = self._records.connections.probed[number]
             finding = probed.finding
             if probed.probes is not None:
-                trial = {hook.shape: list(sites(Hook("ring_candidate", hook.offset), number)) for hook in hooks}
-                probed.probes.keep((trial["ring_encrypt"][0], trial["ring_decrypt"][1]))
+                wanted = {(site.program, site.offset) for hook in hooks for site in sites(hook, number)}
+                trial = (site for hook in hooks for site in sites(Hook("ring_candidate", hook.offset), number))
+                probed.probes.keep([site for site in trial if (site.program, site.offset) in wanted])
             why = tuple(map(_where, hooks))
             probed.finding = msgspec.structs.replace(
                 finding, hooks=hooks, failure="", candidates=(), evidence=(*finding.evidence, LEARNT, *why)
@@ -161,7 +162,7 @@ class Attacher:
 
 def _where(hook: Hook) -> str:
     pair, at, value, _ = hook.layout
-    what = "what rax points to at return" if hook.shape == "ring_decrypt" else f"argument {(pair >> 16) + 1} at entry"
+    what = "its result" if hook.shape == "ring_decrypt" else f"argument {(pair >> 16) + 1} at entry"
     return (
         f"{hook.shape} is the function at offset {hook.offset:#x}: word {pair >> 8 & 0xFF} of {what}; type {value} in byte {at}"
     )

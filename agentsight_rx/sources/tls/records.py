@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ...events import Loss, Origin, TlsChunk, TlsEvent, TlsHandshake, TlsOpen
 from ...events.loss import Reason
+from ..kernel.machine import MACHINE
 from ..kernel.probes import Site
 from ..kernel.reader import ProcessNames
 from ..net import ends_of
@@ -183,7 +184,7 @@ SHAPES = {
     "go_close": 17,  # (*Conn).Close: object in rax
     "ring_candidate": 18,  # rustls with ring: one of these functions is ring_encrypt, another ring_decrypt
     "ring_encrypt": 19,  # Hook.layout says where the plaintext is at entry
-    "ring_decrypt": 20,  # the same in the struct that rax points to at return
+    "ring_decrypt": 20,  # the same in the struct that is the result
 }
 _NO_RETURN = frozenset({"SSL_free", "go_close"})
 _AEAD = frozenset({"seal", "open", "seal_scatter", "open_gather"})
@@ -207,7 +208,7 @@ def sites(hook: Hook, library: int) -> Iterator[Site]:
     cookie = library << 8 | SHAPES[hook.shape]
     if hook.shape in _RING:
         cookie |= hook.offset << 24  # bpf/tls_ring.c knows a function by it
-        if hook.shape != "ring_decrypt":
+        if hook.shape != "ring_decrypt" or not MACHINE.returns_place:
             yield Site("on_ring_begins", hook.offset, cookie)
         if hook.shape != "ring_encrypt":
             yield Site("on_ring_ends", hook.offset, cookie, at_return=True)

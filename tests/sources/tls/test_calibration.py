@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from struct import pack
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from agentsight_rx.events import Loss, TlsChunk
 from agentsight_rx.events.loss import Reason
+from agentsight_rx.sources.kernel.machine import MACHINES, Machine
 from agentsight_rx.sources.tls.calibration import Calibration, Layout, Sample, Trial, layout_of, type_of
 from agentsight_rx.sources.tls.libraries import Library, Probed
 from agentsight_rx.sources.tls.records import Records, needs_layout, needs_sockets, sites
@@ -164,11 +166,17 @@ def test_a_known_layout_is_there_from_the_beginning() -> None:
     assert seen == [(16, 1, 24, 3, 23), (32, 1, 40, 3, 0)]
 
 
-def test_each_candidate_is_probed_at_both_ends_and_a_known_function_at_one() -> None:
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=list(MACHINES))
+def test_each_candidate_is_probed_at_both_ends_and_a_known_function_where_its_data_are_known(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a function does not return the address of its result, the place is noted at its begin."""
+    monkeypatch.setattr(import_module("agentsight_rx.sources.tls.records"), "MACHINE", machine)
     candidate, encrypt, decrypt = (list(sites(Hook(f"ring_{name}", 64), 3)) for name in ("candidate", "encrypt", "decrypt"))
     assert [(site.program, site.at_return) for site in candidate] == [("on_ring_begins", False), ("on_ring_ends", True)]
     assert [site.program for site in encrypt] == ["on_ring_begins"]
-    assert [site.program for site in decrypt] == ["on_ring_ends"]
+    begins = [] if machine.returns_place else ["on_ring_begins"]
+    assert [site.program for site in decrypt] == [*begins, "on_ring_ends"]
     assert {site.cookie >> 8 for site in (*candidate, *encrypt, *decrypt)} == {64 << 16 | 3}
     waiting = Finding("rustls with ring", "positions", candidates=(64,))
     assert needs_sockets(waiting)

@@ -240,6 +240,8 @@ def _search(scan: Scan) -> Finding:
         return Finding(RING.name, _METHOD, failure="the texts of rustls with ring are there, but no code refers to them")
     starts = sorted({start for start, _ in functions})
     around = frames.starts_around(starts[0], starts[-1], more=_MORE)
+    if len(around) > _CANDIDATES_MOST:  # a linker may put one of them elsewhere
+        around = sorted({each for start in starts for each in frames.starts_around(start, start, more=_MORE)})
     chosen = around if len(around) <= _CANDIDATES_MOST else starts[:_CANDIDATES_MOST]
     offsets = (scan.image.offset_of(start) for start in chosen)
     candidates = tuple(offset for offset in offsets if offset is not None)

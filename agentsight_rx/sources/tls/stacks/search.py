@@ -14,7 +14,6 @@ from typing import BinaryIO
 
 import msgspec
 
-from ...kernel.machine import MACHINE
 from .bounds import RING, WAYS, FunctionOf, Reporter, references_to, reporters
 from .elf import Image
 from .exported import by_symbols
@@ -273,8 +272,6 @@ def find_stacks(file: BinaryIO, name: str, *, seconds: float = SECONDS) -> tuple
 
 
 def _searched(scan: Scan, stack: Stack) -> Finding | None:
-    if stack is RING and MACHINE.name != "x86_64":
-        return Finding(stack.name, "", failure=f"its functions are not searched in code of {MACHINE.name} yet")
     try:
         return stack.search(scan)
     except TookTooLong:

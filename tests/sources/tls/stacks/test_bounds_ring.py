@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from struct import pack
 
@@ -13,11 +14,21 @@ FILE = b"/registry/rustls-0.23.16/src/crypto/ring/tls13.rs"
 
 
 @pytest.mark.parametrize("relocated", [True, False])
-def test_the_functions_around_the_positions_are_candidates(tmp_path: Path, relocated: bool) -> None:
+@pytest.mark.parametrize(
+    ("users", "around"),
+    [
+        ((12, 15), range(4, 24)),
+        ((12, 190), (*range(4, 21), *range(182, 199))),
+    ],  # with the second a linker has put one elsewhere
+    ids=["together", "apart"],
+)
+def test_the_functions_around_the_positions_are_candidates(
+    tmp_path: Path, users: tuple[int, int], around: Sequence[int], relocated: bool
+) -> None:
     maker = Maker(frames=True)
     start = maker.text("file", b"some other text" + FILE) + len(b"some other text")
-    for number in range(30):
-        maker.function(f"f{number}", *((lea("position"),) if number in (12, 15) else ()))
+    for number in range(max(users) + 15):
+        maker.function(f"f{number}", *((lea("position"),) if number in users else ()))
     maker.places["position"] = maker.data_address()
     maker.data += pack("<QQII", 0 if relocated else start, len(FILE), 77, 9)
     maker.data += pack("<QQII", start, len(FILE) - 1, 77, 9)  # of another text, with the same beginning
@@ -26,7 +37,7 @@ def test_the_functions_around_the_positions_are_candidates(tmp_path: Path, reloc
         maker.dynamic = {7: table, 8: 24}
     finding = one(tmp_path, maker)
     assert (finding.stack, finding.hooks, finding.failure) == ("rustls with ring", (), "waiting for calibration")
-    assert set(finding.candidates) == {maker.places[f"f{number}"] for number in range(4, 24)}
+    assert set(finding.candidates) == {maker.places[f"f{number}"] for number in around}
     assert finding.evidence == ("2 functions refer to 1 source positions in crypto/ring/tls13.rs",)
 
 
