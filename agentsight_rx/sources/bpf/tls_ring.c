@@ -256,12 +256,10 @@ static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
     struct ring_t *ring = rings.lookup(&key);
     if (!ring)
         return 0;
-    u64 place = ring->place, at = 0;
+    u64 place = ring->place, at = RETURNS_PLACE ? RESULT_PLACE(ctx) : 0;
     if (place && place >> 24 != cookie >> 24)
         return 0;
-#if RETURNS_PLACE
-    at = RESULT_PLACE(ctx);
-#else
+#if !RETURNS_PLACE
     struct result_key_t call = {.function = cookie >> 8, .tid = tid};
     u64 *result = results.lookup(&call);
     if (!result) /* the call began before it was probed */
