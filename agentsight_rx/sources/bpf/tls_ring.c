@@ -99,7 +99,7 @@ static inline u64 find_place(struct ring_t *ring, u64 offset, u64 *structs, cons
         u64 at = structs[count == 1 ? 0 : number] + word * 8;
         if (bpf_probe_read_user(&pair, sizeof(pair), (void *)at))
             continue;
-        if (pair.at < 4096 || pair.at >> ADDRESS_BITS || pair.size < 6 || pair.size > SEGMENT)
+        if (pair.at < 4096 || ADDRESS(pair.at) >> ADDRESS_BITS || pair.size < 6 || pair.size > SEGMENT)
             continue;
         if (bpf_probe_read_user(&first, sizeof(first), (void *)pair.at))
             continue;

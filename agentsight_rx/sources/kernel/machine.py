@@ -68,6 +68,7 @@ _X86_64 = Machine(
     arguments=("di", "si", "dx", "r10", "r8", "r9"),
     macros={
         "ADDRESS_BITS": 47,
+        "ADDRESS(pointer)": "(pointer)",
         "RETURN_ADDRESS": 8,  # bytes of the stack that a call takes for it
         # Arguments of a function from the seventh on, at its begin
         "FURTHER_ARGUMENTS(ctx, sp, into)": "bpf_probe_read_user(into, sizeof(into), (void *)(sp) + 8)",
@@ -143,6 +144,7 @@ _ARM64 = Machine(
     arguments=("orig_x0", "regs[1]", "regs[2]", "regs[3]", "regs[4]", "regs[5]"),  # the result takes the place of the first one
     macros={
         "ADDRESS_BITS": 48,
+        "ADDRESS(pointer)": "((pointer) & ~0UL >> 8)",  # its first byte may be a tag (arch/arm64/tagged-pointers of the kernel)
         "RETURN_ADDRESS": 0,  # it is in a register
         "FURTHER_ARGUMENTS(ctx, sp, into)": (
             "({ (into)[0] = (ctx)->regs[6]; (into)[1] = (ctx)->regs[7];"
