@@ -77,6 +77,7 @@ SMOKE = frozenset(
         "record:python",
         "record:curl-h1",
         "record:go-h1",
+        "record:uv-ring",
         "record:plain",
         "test:process",
         "test:files",
