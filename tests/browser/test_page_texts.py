@@ -159,7 +159,7 @@ def test_what_was_left_out_of_a_message_is_shown_on_demand(page: Shown) -> None:
 
 def test_texts_commands_paths_and_links_are_copied(page: Shown) -> None:
     def copied(button: str, within: str) -> str:
-        page.page.locator(within).get_by_role("button", name=button).first.click(force=True)
+        page.page.locator(within).get_by_role("button", name=button).first.click()
         page.see("copied", within=within)
         return str(page.page.evaluate("navigator.clipboard.readText()"))
 
