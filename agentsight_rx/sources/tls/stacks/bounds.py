@@ -219,7 +219,9 @@ def _reasons(body: Body, place: int) -> set[int]:
 #
 # Rust keeps the source position of each possible panic: a pointer to the name of the file, its length, line and column. The
 # code that refers to a position in rustls' `crypto/ring/tls13.rs` was compiled from that file, and the compiler puts the
-# functions of a unit next to each other. Which of them takes or gives plaintext, and in which argument, only a run can say.
+# functions of a unit next to each other. rustls calls the two that take and give plaintext through a table of methods (`dyn
+# MessageEncrypter`, `dyn MessageDecrypter`), so the data hold their addresses. Which two it are, and in which argument the
+# plaintext is, only a run can say.
 
 
 _FILE = b"crypto/ring/tls13.rs"
@@ -242,8 +244,9 @@ def _search(scan: Scan) -> Finding:
     around = frames.starts_around(starts[0], starts[-1], more=_MORE)
     if len(around) > _CANDIDATES_MOST:  # a linker may put one of them elsewhere
         around = sorted({each for start in starts for each in frames.starts_around(start, start, more=_MORE)})
-    chosen = around if len(around) <= _CANDIDATES_MOST else starts[:_CANDIDATES_MOST]
-    offsets = (scan.image.offset_of(start) for start in chosen)
+    methods = _in_data(scan, around)
+    chosen = [each for each in around if each in methods] or (around if len(around) <= _CANDIDATES_MOST else starts)
+    offsets = (scan.image.offset_of(start) for start in chosen[:_CANDIDATES_MOST])
     candidates = tuple(offset for offset in offsets if offset is not None)
     why = f"{len(starts)} functions refer to {len(positions)} source positions in {_FILE.decode()}"
     return Finding(RING.name, _METHOD, evidence=(why,), failure="waiting for calibration", candidates=candidates)
@@ -268,13 +271,27 @@ def _relocated(scan: Scan, place: int) -> Iterator[tuple[int, int]]:
 
 def _in_place(scan: Scan, place: int) -> Iterator[tuple[int, int]]:
     """(address, pointer) of the pointers near the text that are in the data themselves."""
+    for address, raw in _data(scan):
+        yield from ((address + at, pointer) for at, pointer in _pointers(raw, place) if at % 8 == 0)
+
+
+def _in_data(scan: Scan, addresses: Iterable[int]) -> set[int]:
+    """Those of the addresses that the data hold, or the table from which the dynamic linker fills them in."""
+    wanted = set(addresses)
+    table = scan.image.relocations()
+    found = wanted.intersection(memoryview(table)[: len(table) // _RELOCATION.size * _RELOCATION.size].cast("q")[2::3])
+    for _, raw in _data(scan):
+        found |= wanted.intersection(memoryview(raw)[: len(raw) // 8 * 8].cast("q"))
+    return found
+
+
+def _data(scan: Scan) -> Iterator[tuple[int, bytes]]:
+    """(address, bytes) of the segments without code, each from a multiple of 8 on."""
     for load in scan.image.loads:
         scan.check()
-        if load.flags & EXECUTE:
-            continue
-        skip = -load.address % 8
-        raw = scan.image.read(load.offset + skip, min(load.size - skip, _DATA_MOST))
-        yield from ((load.address + skip + at, pointer) for at, pointer in _pointers(raw, place) if at % 8 == 0)
+        if not load.flags & EXECUTE:
+            skip = -load.address % 8
+            yield load.address + skip, scan.image.read(load.offset + skip, min(load.size - skip, _DATA_MOST))
 
 
 def _pointers(raw: bytes, place: int) -> Iterator[tuple[int, int]]:

@@ -41,6 +41,27 @@ def test_the_functions_around_the_positions_are_candidates(
     assert finding.evidence == ("2 functions refer to 1 source positions in crypto/ring/tls13.rs",)
 
 
+@pytest.mark.parametrize("relocated", [True, False])
+def test_of_them_those_are_taken_whose_address_is_in_the_data(tmp_path: Path, relocated: bool) -> None:
+    """As that of each method is that is called through a table. One that is far away is no candidate by that alone."""
+    methods = [0, 0, 0]
+    for _ in range(2):  # the first time shows where the functions are
+        maker = Maker(frames=True)
+        start = maker.text("file", FILE)
+        for number in range(60):
+            maker.function(f"f{number}", *((lea("position"),) if number == 30 else ()))
+        maker.places["position"] = maker.data_address()
+        maker.data += pack("<QQII", start, len(FILE), 77, 9)
+        first = maker.data_address()
+        maker.data += pack("<3Q", *([0, 0, 0] if relocated else methods))
+        if relocated:
+            rows = (pack("<QQq", first + 8 * number, 8, method) for number, method in enumerate(methods))
+            maker.dynamic = {7: maker.constant(b"".join(rows)), 8: 24 * len(methods)}
+        candidates = set(one(tmp_path, maker).candidates)
+        methods = [maker.places[f"f{number}"] for number in (3, 25, 33)]
+    assert candidates == set(methods[1:])
+
+
 def test_a_text_without_code_is_no_implementation(tmp_path: Path) -> None:
     maker = Maker(frames=True)
     maker.text("file", FILE)
