@@ -11,7 +11,7 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.sources.tls.stacks import bounds as ring
+from agentsight_rx.sources.tls.stacks import bounds
 from agentsight_rx.sources.tls.stacks import code as references
 from agentsight_rx.sources.tls.stacks.code import X86Code
 from agentsight_rx.sources.tls.stacks.elf import Image, Segment
@@ -123,8 +123,9 @@ def test_calls_are_those_of_a_loop_over_every_byte(
     st.lists(st.one_of(st.binary(max_size=9), st.sampled_from([-513, -512, -511, -256, -1, 0, 1, 600])), max_size=30),
     st.sampled_from([3, 0x200, 0x3_0100, 0x7FFF_FFFF_0010]),
 )
-def test_pointers_are_those_of_a_loop_over_every_place(parts: list[bytes | int], place: int) -> None:
+def test_words_are_those_of_a_loop_over_every_place(parts: list[bytes | int], place: int) -> None:
     raw = b"".join(each if isinstance(each, bytes) else pack("<q", place + each) for each in parts)
-    found = ((at, int.from_bytes(raw[at : at + 8], "little")) for at in range(len(raw) - 7))
-    expected = [(at, pointer) for at, pointer in found if place - 512 < pointer <= place]
-    assert expected == sorted(ring._pointers(raw, place))  # pyright: ignore[reportPrivateUsage]
+    wanted = frozenset(range(max(0, place - 511), place + 1))
+    found = ((at, int.from_bytes(raw[at : at + 8], "little")) for at in range(0, len(raw) - 7, 8))
+    expected = [(at, word) for at, word in found if word in wanted]
+    assert expected == sorted(bounds._words(raw, wanted))  # pyright: ignore[reportPrivateUsage]

@@ -220,17 +220,17 @@ def _reasons(body: Body, place: int) -> set[int]:
 # Rust keeps the source position of each possible panic: a pointer to the name of the file, its length, line and column. The
 # code that refers to a position in rustls' `crypto/ring/tls13.rs` was compiled from that file, and the compiler puts the
 # functions of a unit next to each other. rustls calls the two that take and give plaintext through a table of methods (`dyn
-# MessageEncrypter`, `dyn MessageDecrypter`), so the data hold their addresses. Which two it are, and in which argument the
+# MessageEncrypter`, `dyn MessageDecrypter`), so the data hold their addresses. Which two these are, and in which argument the
 # plaintext is, only a run can say.
 
 
 _FILE = b"crypto/ring/tls13.rs"
 _METHOD = "source positions of panics"
 _PATH_MOST = 512
-_RELOCATION, _ADDEND = Layout("<qqq"), 16  # Elf64_Rela: address, kind, addend
+_RELOCATION, _ADDEND = 24, 16  # bytes of an Elf64_Rela (address, kind, addend), and where its addend is
 _DATA_MOST = 64 << 20
 _MORE = 8  # functions before the first and behind the last one: those of the unit that cannot panic
-_CANDIDATES_MOST = 128  # uv 0.5.0 has 28
+_CANDIDATES_MOST = 128  # uv 0.5.0 has 20
 
 
 def _search(scan: Scan) -> Finding:
@@ -244,7 +244,7 @@ def _search(scan: Scan) -> Finding:
     around = frames.starts_around(starts[0], starts[-1], more=_MORE)
     if len(around) > _CANDIDATES_MOST:  # a linker may put one of them elsewhere
         around = sorted({each for start in starts for each in frames.starts_around(start, start, more=_MORE)})
-    methods = _in_data(scan, around)
+    methods = {pointer for _, pointer in _pointers(scan, frozenset(around))}
     chosen = [each for each in around if each in methods] or (around if len(around) <= _CANDIDATES_MOST else starts)
     offsets = (scan.image.offset_of(start) for start in chosen[:_CANDIDATES_MOST])
     candidates = tuple(offset for offset in offsets if offset is not None)
@@ -255,53 +255,29 @@ def _search(scan: Scan) -> Finding:
 def _positions(scan: Scan, place: int) -> Iterator[int]:
     """The addresses of source positions whose file name ends here: its pointer and its length fit together."""
     end = place + len(_FILE)
-    image = scan.image
-    for at, start in (*_relocated(scan, place), *_in_place(scan, place)):
-        if int.from_bytes(image.at(at + 8, 8), "little") == end - start:
+    for at, start in _pointers(scan, frozenset(range(end - _PATH_MOST, place + 1))):
+        if int.from_bytes(scan.image.at(at + 8, 8), "little") == end - start:
             yield at
 
 
-def _relocated(scan: Scan, place: int) -> Iterator[tuple[int, int]]:
-    """(address, pointer) of the pointers near the text that the dynamic linker fills in from a table (Elf64_Rela)."""
+def _pointers(scan: Scan, wanted: frozenset[int]) -> Iterator[tuple[int, int]]:
+    """(address, pointer) of these in the data, and in the table from which the dynamic linker fills them in (Elf64_Rela)."""
     table = scan.image.relocations()
-    for at, pointer in _pointers(table, place):
-        if at % _RELOCATION.size == _ADDEND:
-            yield _RELOCATION.unpack_from(table, at - _ADDEND)[0], pointer
-
-
-def _in_place(scan: Scan, place: int) -> Iterator[tuple[int, int]]:
-    """(address, pointer) of the pointers near the text that are in the data themselves."""
-    for address, raw in _data(scan):
-        yield from ((address + at, pointer) for at, pointer in _pointers(raw, place) if at % 8 == 0)
-
-
-def _in_data(scan: Scan, addresses: Iterable[int]) -> set[int]:
-    """Those of the addresses that the data hold, or the table from which the dynamic linker fills them in."""
-    wanted = set(addresses)
-    table = scan.image.relocations()
-    found = wanted.intersection(memoryview(table)[: len(table) // _RELOCATION.size * _RELOCATION.size].cast("q")[2::3])
-    for _, raw in _data(scan):
-        found |= wanted.intersection(memoryview(raw)[: len(raw) // 8 * 8].cast("q"))
-    return found
-
-
-def _data(scan: Scan) -> Iterator[tuple[int, bytes]]:
-    """(address, bytes) of the segments without code, each from a multiple of 8 on."""
+    for at, pointer in _words(table, wanted):
+        if at % _RELOCATION == _ADDEND:
+            yield int.from_bytes(table[at - _ADDEND :][:8], "little"), pointer
     for load in scan.image.loads:
         scan.check()
         if not load.flags & EXECUTE:
             skip = -load.address % 8
-            yield load.address + skip, scan.image.read(load.offset + skip, min(load.size - skip, _DATA_MOST))
+            raw = scan.image.read(load.offset + skip, min(load.size - skip, _DATA_MOST))
+            yield from ((load.address + skip + at, pointer) for at, pointer in _words(raw, wanted))
 
 
-def _pointers(raw: bytes, place: int) -> Iterator[tuple[int, int]]:
-    """(offset, pointer) of the pointers to at most _PATH_MOST bytes before this place, by their upper seven bytes."""
-    low = max(0, place - _PATH_MOST + 1)
-    for upper in range(low >> 8, (place >> 8) + 1):
-        for at in occurrences(upper.to_bytes(7, "little"), raw):
-            pointer = upper << 8 | raw[at - 1]
-            if at and low <= pointer <= place:
-                yield at - 1, pointer
+def _words(raw: bytes, wanted: frozenset[int]) -> Iterator[tuple[int, int]]:
+    """(offset, word) of the aligned words of eight bytes that are among these."""
+    held = wanted.intersection(memoryview(raw)[: len(raw) // 8 * 8].cast("q"))
+    return ((at, word) for word in held for at in occurrences(word.to_bytes(8, "little", signed=True), raw) if at % 8 == 0)
 
 
 RING = Stack("rustls with ring", texts=(_FILE,), search=_search)
