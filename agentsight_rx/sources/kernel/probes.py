@@ -201,26 +201,25 @@ class Probes:
         Probe `path`. Raises ProbeRefused where the kernel refuses; then none of them is probed. With uprobe_multi at most
         `together` sites share a link: the kernel takes 50 to 100 ms to close one, however many sites it has.
         """
-        groups = _groups(sites, together)
         attached = Attached()
         self._attached.append(attached)
         try:
-            if self._multi:
-                for group in groups:
-                    places = [(site.offset, site.cookie) for site in group]
-                    flags = _ON_RETURN if group[0].at_return else 0
-                    attached.links.append(at_uprobes(self._program(group[0].program), path, places, flags=flags))
-            else:
-                attached.links.extend(self._perf(path, site) for group in groups for site in group)
-            attached.sites = groups
+            for group in _groups(sites, together if self._multi else 1):
+                attached.links.append(self._link(path, group))
+                attached.sites.append(group)
         except OSError as error:
             attached.close()
             raise ProbeRefused(error, "uprobe_multi link" if self._multi else "perf uprobe") from error
         return attached
 
-    def _perf(self, path: str, site: Site) -> int:
-        program = self._program(site.program)
-        return at_uprobe(program, path, site.offset, cookie=site.cookie, at_return=site.at_return)
+    def _link(self, path: str, group: Sequence[Site]) -> int:
+        """A link for sites of one program; without `multi` there is one."""
+        first = group[0]
+        program = self._program(first.program)
+        if self._multi:
+            places = [(site.offset, site.cookie) for site in group]
+            return at_uprobes(program, path, places, flags=_ON_RETURN if first.at_return else 0)
+        return at_uprobe(program, path, first.offset, cookie=first.cookie, at_return=first.at_return)
 
     def close(self) -> None:
         """Take out all of them, behind us: see `leave`."""
