@@ -10,7 +10,8 @@ from msgspec import Struct
 from ..core.machine import Bounded, Checkpointed, TakesRuns, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
-from ..events import BodyPart, Connection, Direction, HttpEvent, TlsChunk, TlsClose, TlsEvent
+from ..events import BodyPart, Connection, Direction, HttpEvent, Loss, TlsChunk, TlsClose, TlsEvent
+from ..events.loss import Reason
 from ..wire.http2_frames import looks_like_http2
 from .sessions.flood import EVENT, Flood
 from .sessions.http1 import Http1Session
@@ -19,6 +20,7 @@ from .sessions.session import Context, Session, Side
 from .sessions.websocket import WebSocketSession
 
 _BUDGET = 256 << 20
+_UNASKED = "responses were read on a connection, and none of the bytes that went the other way: their requests are missing"
 
 
 def parse_http(*, body_limit: int = 8 << 20, budget: int = _BUDGET, first_exchange: int = 0) -> Operator[TlsEvent, HttpEvent]:
@@ -176,8 +178,9 @@ class _Wire(Bounded[TlsEvent, HttpEvent], TakesRuns[TlsEvent, HttpEvent], Checkp
             side = self._sides[direction]
             if end > side.offset:
                 self._session.gap(side, end - side.offset, "lost", out)
+                side.offset = end
         self._session.finish(None if close.in_offset >= 0 else "process_ended", out)
-        out += self._flood.loss(close.origin)
+        out += [*self._unasked(), *self._flood.loss(close.origin)]
         self._begin()
         out.append(close)
         return out
@@ -201,7 +204,15 @@ class _Wire(Bounded[TlsEvent, HttpEvent], TakesRuns[TlsEvent, HttpEvent], Checkp
         self._session.finish(reason, out)
         self._session = Http1Session(self._context)
         last = self._sides["in"].last or self._sides["out"].last
-        return [*out, *self._flood.loss(last)]
+        return [*out, *self._unasked(), *self._flood.loss(last)]
+
+    def _unasked(self) -> list[Loss]:
+        """Responses on a connection of which nothing was seen in the other direction: its requests were not read."""
+        for side, other in (self._sides["in"], self._sides["out"]), (self._sides["out"], self._sides["in"]):
+            if side.unasked and side.last is not None and other.last is None and not other.offset:
+                count, side.unasked = side.unasked, 0
+                return [Loss(side.last, "parse_http", reason=Reason.UNREADABLE, count=count, note=_UNASKED)]
+        return []
 
     def used_ns(self) -> int:
         return max((side.last.time_ns for side in self._sides.values() if side.last), default=0)

@@ -13,12 +13,14 @@ from agentsight_rx.events import (
     HttpEvent,
     HttpRequest,
     HttpResponse,
+    Loss,
     Origin,
     TlsChunk,
     TlsClose,
     TlsEvent,
     TlsHandshake,
 )
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.operators import parse_http
 from tests.operators import CONNECTION, MS, Running, Wire, run, size_of
 
@@ -207,7 +209,7 @@ def test_of_a_long_body_the_beginning_and_the_end_are_kept_and_the_rest_counted(
     limit: int, kept: bytes, reason: str | None
 ) -> None:
     wire = Wire()
-    response, following = parsed(*split(wire, "in", HELLO, 3), wire.reads(ALL_CLEAR), body_limit=limit)
+    _, response, following = parsed(wire.writes(GET), *split(wire, "in", HELLO, 3), wire.reads(ALL_CLEAR), body_limit=limit)
     assert isinstance(response, HttpResponse)
     assert (response.body, response.body_lost, response.reason) == (kept, 5 - len(kept), reason)
     assert response.complete is (reason is None)
@@ -220,7 +222,7 @@ def test_where_the_end_begins_behind_the_cut_is_told(size: int) -> None:
     body = bytes(range(200))
     for limit in (0, 1, 3, 4, 8, 100, 199, 200, 201):
         wire, head = Wire(), b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n"
-        (response,) = parsed(*split(wire, "in", head + body, size), body_limit=limit)
+        _, response = parsed(wire.writes(GET), *split(wire, "in", head + body, size), body_limit=limit)
         assert isinstance(response, HttpResponse)
         begun, end = response.body[: len(response.body) - response.tail], response.body[len(response.body) - response.tail :]
         assert len(response.body) <= limit
@@ -308,11 +310,39 @@ def test_requests_without_an_answer_are_bounded_and_the_answers_stay_theirs() ->
 # -- closing ----------------------------------------------------------------------------------------------------------------
 
 UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n\r\nhello"
+REQUESTS_MISSING = (Reason.UNREADABLE, 2)
+
+
+@pytest.mark.parametrize("direction", ["in", "out"])
+@pytest.mark.parametrize("closes", [True, False])
+def test_responses_on_a_connection_whose_other_direction_was_not_seen_are_a_loss(direction: Direction, closes: bool) -> None:
+    wire = Wire()
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n"  # answers nothing yet
+    made = parsed(wire.record(direction, interim + HELLO), wire.record(direction, HELLO), *[wire.closes()] * closes)
+    assert [(loss.reason, loss.count) for loss in only(Loss, made)] == [REQUESTS_MISSING]
+
+
+def test_where_the_other_direction_was_seen_a_response_alone_is_no_loss() -> None:
+    """Its request is among the bytes that could not be parsed, which were said."""
+    wire = Wire()
+    assert not only(Loss, parsed(wire.writes(b"\x01\x02\x03\x04" * 20), wire.reads(HELLO), wire.closes()))
+
+
+def test_bytes_of_the_other_direction_that_the_kernel_lost_are_not_said_again() -> None:
+    wire = Wire()
+    wire.misses("out", len(GET))
+    assert not only(Loss, parsed(wire.reads(HELLO), wire.closes()))
+
+
+def test_a_server_may_end_an_idle_connection_with_a_status_that_answers_nothing() -> None:
+    wire = Wire()
+    timeout = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
+    assert not only(Loss, parsed(wire.reads(timeout), wire.closes()))
 
 
 def test_a_body_that_lasts_until_close_is_complete_once_the_close_was_seen() -> None:
     wire = Wire()
-    response, close = parsed(wire.reads(UNTIL_CLOSE), wire.closes())
+    _, response, close = parsed(wire.writes(GET), wire.reads(UNTIL_CLOSE), wire.closes())
     assert isinstance(response, HttpResponse)
     assert (response.body, response.complete) == (b"hello", True)
     assert isinstance(close, TlsClose)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from agentsight_rx.events import BodyPart, Direction, HttpEvent, HttpRequest, HttpResponse, Loss, TlsChunk, TlsEvent
+from agentsight_rx.events.loss import Reason
 from agentsight_rx.operators import parse_http
 from tests.operators import MS, Running, Wire, run, size_of
 from tests.operators.http2_peers import Peers
@@ -75,6 +76,16 @@ def test_two_calls_at_once_however_the_bytes_are_cut(record: int, server_is_watc
     assert {part.exchange for part in parts} == {post.exchange}
     assert not only(TlsChunk, made)
     assert {loss.reason for loss in only(Loss, made)} <= {"filtered"}
+
+
+@pytest.mark.parametrize("server_is_watched", [False, True])
+@pytest.mark.parametrize("record", [7, 512, 16_384])
+def test_of_a_connection_whose_requests_were_not_seen_it_is_told_how_many(record: int, server_is_watched: bool) -> None:
+    answering: Direction = "out" if server_is_watched else "in"
+    whole = conversation(record, server_is_watched=server_is_watched)
+    (loss,) = only(Loss, parsed([each for each in whole if each.origin.direction == answering]))
+    assert (loss.reason, loss.count) == (Reason.UNREADABLE, 2)
+    assert not only(Loss, parsed(whole))
 
 
 def test_a_message_has_the_origin_of_its_first_byte_and_the_time_of_its_last() -> None:

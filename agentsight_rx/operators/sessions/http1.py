@@ -21,6 +21,7 @@ from .session import Context, Session, Side, origin_of
 from .stream_kinds import kind_by_head
 from .websocket import WebSocketSession
 
+_UNASKED = 408  # a server may send it on a connection without any request (RFC 9110 section 15.5.9)
 _PENDING_MOST = 1024  # requests without an answer on one connection; pipelining clients send tens
 
 
@@ -201,6 +202,7 @@ class Http1Session(Session):
         asked, sure = self._answered.popleft()
         exchange = asked.exchange if asked else self.context.new_exchange()
         inferred = asked is not None and not sure
+        side.unasked += asked is None and head.status >= 200 and head.status != _UNASKED
         message = OpenMessage(
             side.first, exchange, head=head, limit=self.context.body_limit, asked=asked, size=head.size, inferred=inferred,
             weight=weight_of_headers(head.headers),

@@ -226,6 +226,7 @@ class Http2Session(Session):
         head = ResponseHead(int(status) if status.isdecimal() and len(status) == 3 else 0, "", "HTTP/2", fields.headers)
         message = self._begin(side, number, stream=stream, head=head, size=size, known=fields.known, unseen=not head.status)
         stream.answered = stream.answered or not 100 <= head.status < 200
+        side.unasked += stream.asked is None and head.status >= 200
         if 100 <= head.status < 200:
             del stream.messages[side.direction]
             self._heads -= message.weight

@@ -19,6 +19,7 @@ class Side(Struct):
     first: Origin | None = None  # of the first byte that is held
     last: Origin | None = None
     marked: bool = False  # a filter marked every record of the bytes that are held
+    unasked: int = 0  # responses to requests that were not seen
 
 
 class Context(Struct, frozen=True):
