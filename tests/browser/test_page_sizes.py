@@ -390,6 +390,27 @@ def test_a_sub_agent_has_a_chip_in_context_and_turns_of_its_own(browser: Browser
         assert 0 == page.page.locator(".ctx td a[href*='/conversation?turn=']").count()
 
 
+# Collects what a heading reads, and presses a key in the moment in which it reads another text than at first.
+ANSWERED = """([selector, key]) => {
+  const heading = () => document.querySelector(selector)?.textContent;
+  window.read = [heading()];
+  new MutationObserver(() => {
+    if (heading() === window.read.at(-1) || window.read.push(heading()) !== 2) return;
+    document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+  }).observe(document.body, { childList: true, characterData: true, subtree: true });
+}"""
+
+
+@pytest.mark.parametrize(("answer", "read"), [("j", "Turn 8,Turn 7,Turn 8"), ("k", "Turn 8,Turn 7,Turn 6")])
+def test_a_key_acts_on_what_is_drawn_at_its_moment(browser: Browser, served: StoredPage, answer: str, read: str) -> None:
+    with opened(browser, served.url, **view(1280)) as page:
+        go(page, 8, "?turn=8", tab="context")
+        page.see("Turn 8", within=".ctx .hh.under h3")
+        page.page.evaluate(ANSWERED, [".ctx .hh.under h3", answer])
+        page.press("k")
+        page.has(f"window.read.join() === '{read}'")
+
+
 # -- a run that goes on --------------------------------------------------------------------------------------------------
 
 

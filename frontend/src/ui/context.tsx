@@ -1,7 +1,7 @@
 // What fills the context of a request, what it costs, and why: the sentence, the chart, the request as it was sent, the tables.
 
 import type { JSX } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { columnsOf, heightOf, KEYS, lifeOf, nameOf, ORIGINS, placed, ROW, TONES } from "../context";
 import { go, place } from "../address";
 import { request } from "../controls";
@@ -47,9 +47,10 @@ function Request({ over, turn, chosen }: { over: ContextOverTime; turn: ContextT
   const columns = useMemo(() => columnsOf(over), [over]);
   const few = over.n.length < 2;
   const beside = place.value.of ? [] : (head.value?.strip?.n ?? []).filter((each) => !over.n.includes(each));
-  useEffect(() => {
+  useLayoutEffect(() => { // with the drawing: a key pressed behind it acts on the turn that is read
     const move = (by: number): void => {
-      const next = over.n[over.n.indexOf(turn.turn) + by];
+      const at = over.n.indexOf(turn.turn);
+      const next = at < 0 ? undefined : over.n[at + by];
       if (next) select(next);
     };
     request.current = { call: turn.call, move };

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { choose, formatted, open, openPair, place } from "../address";
 import { folded, list as control } from "../controls";
 import type { ListRow, Rail, Sums } from "../shapes";
@@ -100,7 +100,7 @@ export function AllSessions(): JSX.Element {
   rows.current = found.rows;
   const here = (): number => rows.current.findIndex((row) => key(row) === cursor.value); // a key may come before the next drawing
   const at = here();
-  useEffect(() => {
+  useLayoutEffect(() => {
     control.current = {
       move: (step) => {
         const next = rows.current[here() < 0 ? 0 : Math.min(rows.current.length - 1, Math.max(0, here() + step))];

@@ -58,7 +58,7 @@ export function Turns({ strip, window }: { strip: Strip; window: number }): JSX.
     setNewest(selected < 0);
   };
   const all = (): void => setStart(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     control.current = { closer, all };
     return () => {
       control.current = null;
