@@ -49,8 +49,7 @@ function Request({ over, turn, chosen }: { over: ContextOverTime; turn: ContextT
   const beside = place.value.of ? [] : (head.value?.strip?.n ?? []).filter((each) => !over.n.includes(each));
   useLayoutEffect(() => { // with the drawing: a key pressed behind it acts on the turn that is read
     const move = (by: number): void => {
-      const at = over.n.indexOf(turn.turn);
-      const next = at < 0 ? undefined : over.n[at + by];
+      const next = over.n.includes(turn.turn) && over.n[over.n.indexOf(turn.turn) + by];
       if (next) select(next);
     };
     request.current = { call: turn.call, move };
