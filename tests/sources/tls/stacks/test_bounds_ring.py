@@ -44,7 +44,7 @@ def test_the_functions_around_the_positions_are_candidates(
 @pytest.mark.parametrize("relocated", [True, False])
 def test_of_them_those_are_taken_whose_address_is_in_the_data(tmp_path: Path, relocated: bool) -> None:
     """As that of each method is that is called through a table. One that is far away is no candidate by that alone."""
-    methods = [0, 0, 0]
+    methods, candidates = [0, 0, 0], set[int]()
     for _ in range(2):  # the first time shows where the functions are
         maker = Maker(frames=True)
         start = maker.text("file", FILE)
