@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable
 from functools import partial
 from struct import Struct as Layout
+from typing import Any
 
-from agentsight_rx.sources.kernel.ring import Ring
+from agentsight_rx.sources.kernel.ring import Decode
+from agentsight_rx.sources.kernel.shared_ring import SharedRing
 from agentsight_rx.sources.process import decode as decode_process
 from agentsight_rx.sources.tls.libraries import Library, Probed
 from agentsight_rx.sources.tls.records import Records
@@ -17,16 +18,15 @@ from benchmarks.timing import Case, Row, Work, measure
 
 __all__ = ["rows"]
 
-Decode = Callable[[memoryview, int, int], object]
-
 _RECORDS = 10_000
 _BATCH = 256
+_SOURCE = 1
 _SMALL_DATA, _LARGE_DATA = 150, 4096
 _PAGE = mmap.PAGESIZE
 
 # struct chunk_t of bpf/tls.c; head_t, small_t and exec_t of bpf/track.h and bpf/process.c
-_CHUNK = Layout("<QQIIII16sQQQQQIIII")
-_HEAD = Layout("<QQIIII16s")
+_CHUNK = Layout("<QQB2xBIII16sQQQQQIIII")
+_HEAD = Layout("<QQB2xBIII16s")
 _SMALL = Layout("<IIQQQ")
 _EXEC = Layout("<IIIIIIII")
 _LENGTH = Layout("<II")  # Documentation/bpf/ringbuf.rst: in front of each record
@@ -66,11 +66,11 @@ def _exec() -> bytes:
     return _HEAD.pack(*_head_of(2)) + sizes + filename + argv + cwd
 
 
-def _head_of(kind: int) -> tuple[int, int, int, int, int, int, bytes]:
-    return 3_600_000_000_000, 360_000, kind, 4000, 4000, 1000, b"claude".ljust(16, b"\0")
+def _head_of(kind: int) -> tuple[int, int, int, int, int, int, int, bytes]:
+    return 3_600_000_000_000, 360_000, kind, _SOURCE, 4000, 4000, 1000, b"claude".ljust(16, b"\0")
 
 
-def _tls_decode() -> Decode:
+def _tls_decode() -> Decode[Any]:
     records = Records(handshakes=False)
     records.add(Probed(Library("/usr/lib/libssl.so.3", (0, 0, 0), ()), Finding("OpenSSL", "exported symbols")))
     return records.decode
@@ -82,7 +82,7 @@ def _unpack(view: memoryview, at: int, size: int) -> bytes:
     return bytes(view[at + _CHUNK.size : at + size])
 
 
-def _decoding(decode: Decode, record: bytes, count: int) -> Work:
+def _decoding(decode: Decode[Any], record: bytes, count: int) -> Work:
     view, size = memoryview(record), len(record)
 
     def work() -> None:
@@ -101,11 +101,13 @@ class _Memory:
         self.size = max(_PAGE, 1 << (len(slot) * count).bit_length())
         self.fd = os.memfd_create("ring")
         os.truncate(self.fd, 2 * _PAGE + 2 * self.size)
-        os.pwrite(self.fd, _POSITION.pack(len(slot) * count), _PAGE)
         os.pwrite(self.fd, slot * count, 2 * _PAGE)
+        self._end = len(slot) * count
 
-    def rewind(self) -> None:
+    def holds(self, *, records: bool) -> None:
+        """From its begin: all records, or none."""
         os.pwrite(self.fd, _POSITION.pack(0), 0)
+        os.pwrite(self.fd, _POSITION.pack(self._end if records else 0), _PAGE)
 
     def __enter__(self) -> _Memory:
         return self
@@ -114,14 +116,17 @@ class _Memory:
         os.close(self.fd)
 
 
-def _reading(decode: Decode, memory: _Memory, count: int) -> Work:
-    memory.rewind()
-    ring = Ring(memory.fd, memory.size, decode)  # a new one: a ring knows how far it has read
+def _reading(decode: Decode[Any], memory: _Memory, count: int) -> Work:
+    memory.holds(records=False)
+    ring = SharedRing(os.dup(memory.fd), memory.size, os.dup(memory.fd))  # a new one: a ring knows how far it has read
+    share = ring.share(_SOURCE, decode)
+    memory.holds(records=True)
 
     def work() -> None:
         found = 0
-        while batch := ring.read(_BATCH):
+        while batch := share.read(_BATCH):
             found += len(batch)
+        share.close()
         ring.close()
         assert found == count
 

@@ -28,10 +28,10 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.events.loss import Reason
 from agentsight_rx.operators import parse_http
+from agentsight_rx.wire import Unparsed
 from agentsight_rx.wire.http1 import Http1Decoder, Item
 from agentsight_rx.wire.http1_framing import Body, End
 from agentsight_rx.wire.http1_head import RequestHead, ResponseHead
-from agentsight_rx.wire.unparsed import Unparsed
 
 Headers = tuple[tuple[str, str], ...]
 

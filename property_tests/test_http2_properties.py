@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.events import Direction, Headers
+from agentsight_rx.wire import Unparsed
 from agentsight_rx.wire.hpack_fields import FieldDecoder
 from agentsight_rx.wire.http2 import Control, Data, Fields, Http2Decoder, Item, Lost
 from agentsight_rx.wire.http2_frames import looks_like_http2
-from agentsight_rx.wire.unparsed import Unparsed
 from property_tests.http2_strategies import PREFACE, Conversation, conversations, field_lists, frame, joined
 from property_tests.strategies import pieces_of
 

@@ -11,7 +11,8 @@ from hypothesis import find, given
 from hypothesis import strategies as st
 
 from agentsight_rx.sources.kernel import ring as module
-from agentsight_rx.sources.kernel.ring import Ordered, Ring
+from agentsight_rx.sources.kernel.ring import Ordered
+from tests.sources.kernel.alone import Alone
 from tests.sources.kernel.test_ring import Memory
 
 PAGE = mmap.PAGESIZE
@@ -79,7 +80,7 @@ class Words:
 
 def read(count: int, order: list[int], pick: Callable[[int, int], int], *, ordered: bool) -> list[int]:
     memory = Weak(states(order, count), pick)
-    ring: Ring[int] = Ring(Memory().fd, 16 * PAGE, lambda _, at, __: memory.load(f"content {(at - PAGE) // RECORD}"))
+    ring: Alone[int] = Alone(Memory().fd, 16 * PAGE, lambda _, at, __: memory.load(f"content {(at - PAGE) // RECORD}"))
     mapping: Any = vars(ring)["_mapping"]
     headers = Words(lambda at: memory.load(f"header {(at * 4 - PAGE) // RECORD}"))
     end = Words(lambda _: memory.load("end") * RECORD)
@@ -89,7 +90,7 @@ def read(count: int, order: list[int], pick: Callable[[int, int], int], *, order
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "fence", memory.fence)
         for _ in range(4 * count + 4):
-            seen += ring.read()
+            seen += ring.events()
     return seen
 
 

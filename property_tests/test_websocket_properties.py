@@ -12,7 +12,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
-from agentsight_rx.wire.unparsed import Unparsed
+from agentsight_rx.wire import Unparsed
 from agentsight_rx.wire.websocket import SocketMessage, WebSocketDecoder
 from agentsight_rx.wire.websocket_frames import Deflate, agreed
 from property_tests.websocket_strategies import (

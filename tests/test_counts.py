@@ -10,9 +10,9 @@ from scripts.counts import PACKAGE, counts, imports_of, product_modules
 
 # Make one smaller when its number shrinks. A feature that needs a larger one says so in its commit, and what it removed.
 MOST = {
-    "lines of the product": 116_756,
+    "lines of the product": 116_980,
     "files of the product": 658,
-    "lines of BPF and of the page": 13_312,
+    "lines of BPF and of the page": 13_294,
     "rooms at the top of the package": 12,
     "floors": 9,
     "files in the largest folder": 20,

@@ -55,12 +55,12 @@ class Waiter(Protocol):
 @runtime_checkable
 class Shares(Protocol):
     """
-    A Reader that shares a thread with others, if it `shares`: one of them makes the waiter of all. In `due_s` s its `poll` has
-    something to do even if nothing comes.
+    A Reader that shares a thread with others whose `shares` has the same name, if it has one: one of them makes the waiter of
+    all. In `due_s` s its `poll` has something to do even if nothing comes.
     """
 
     @property
-    def shares(self) -> bool: ...
+    def shares(self) -> str: ...
     @property
     def due_s(self) -> float: ...
     def waiter(self, readers: Sequence[Any], /) -> Waiter: ...

@@ -318,12 +318,16 @@ class Run:
 
     def _share(self, readings: Sequence[Reading]) -> None:
         """Readers that share one have one thread: a wake-up costs more than what one of them reads at most of them."""
-        together = [reading for reading in readings if isinstance(reading.hub.reader, Shares) and reading.hub.reader.shares]
-        if len(together) > 1:
-            hubs = [reading.hub for reading in together]
-            thread = threading.Thread(target=self._read_together, args=(hubs,), name="read:together", daemon=True)
-            for reading in together:
-                reading.thread = thread
+        groups: dict[str, list[Reading]] = {}
+        for reading in readings:
+            if isinstance(reading.hub.reader, Shares) and reading.hub.reader.shares:
+                groups.setdefault(reading.hub.reader.shares, []).append(reading)
+        for name, together in groups.items():
+            if len(together) > 1:
+                hubs = [reading.hub for reading in together]
+                thread = threading.Thread(target=self._read_together, args=(hubs,), name=f"read:{name}", daemon=True)
+                for reading in together:
+                    reading.thread = thread
 
     def _do_without(self, readings: Sequence[Reading]) -> None:
         """The machine does not allow these sources: log and count them. Raises Unavailable where the run needs one of them."""

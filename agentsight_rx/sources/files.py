@@ -20,7 +20,7 @@ from ..events import FileEvent, Loss, Origin, Tick
 from ..events.loss import Reason
 from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import FoldingReader, Repeats, lexical_path, text_of, walked_path
-from .kernel.ring import GATHER_LONG_S, RingSize
+from .kernel.shared_ring import GATHER_LONG_S, RingSize
 from .names import Names
 from .running_agents.on_demand import captured
 from .target import Target
@@ -38,7 +38,7 @@ _BY_BYTES = (
 _BY_CLOSE = ("close", "dup2", "dup3")
 
 # struct record_t of bpf/files.c up to its text, of which GONE has the head alone
-_HEAD = Layout("<QQIIII16s")
+_HEAD = Layout("<QQB3xIII16s")
 _BODY = Layout("<32sQQiIIIIII4x")
 _NAMED = ("open", "close", "rename", "unlink", "mkdir", "rmdir", "truncate", "chdir", "found", "gone", "link")
 _ACTIONS = dict(enumerate(_NAMED, 1))

@@ -15,7 +15,7 @@ from ..events import Loss, NetEvent, Origin, Tick
 from ..wire.address import address_of, endpoint
 from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import FoldingReader, Repeats, lexical_path, text_of, walked_path
-from .kernel.ring import GATHER_LONG_S, RingSize
+from .kernel.shared_ring import GATHER_LONG_S, RingSize
 from .names import Names
 from .running_agents.on_demand import captured
 from .target import Target
@@ -109,7 +109,7 @@ _ENDS = ("connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg")
 _BATCHES = ("sendmmsg",)
 
 # struct net_t of bpf/net.c up to its text, of which GONE has the head alone
-_HEAD = Layout("<QQIIII16s")
+_HEAD = Layout("<QQB3xIII16s")
 _BODY = Layout("<QqiHHIIII16sHH16sHH")
 _ACTIONS = {1: "connect", 2: "bind", 3: "listen", 4: "accept", 5: "send"}
 _GONE_KIND = 6

@@ -52,7 +52,7 @@ def from_reader(
     The Stream of a reader of your own: an object with `open`, `poll`, `lost` and `close`, which `reader` makes for each run.
 
     `time_of`: the time of an event in ns; by default `event.origin.time_ns`; None: time does not advance by these events.
-    `live`: its events happen now, with times of `time.monotonic_ns()`, and a full queue drops and counts them. What is not live
+    `live`: its events happen now, with times of `time.monotonic_ns()`, and a full queue drops and counts them. Another reader
     waits instead. `options` is shown by --explain. What `poll` raises ends the source, and is a failure of the run.
     """
     return origin(name, reader, time_of=time_of, live=live, options=options)
@@ -68,7 +68,7 @@ def from_events(
     """
     The Stream of an iterable; a function that returns one is called once a run, which a generator needs to be run twice.
 
-    It is iterated on a thread of the run. `live` takes one event at a time. The others are as those of `from_reader`.
+    It is iterated on a thread of the run. `live` takes one event at a time. `from_reader` explains the other arguments.
     """
     return origin(
         name,
@@ -89,7 +89,7 @@ def from_async_iterable(
     The Stream of an async iterable; a function that returns one is called once a run.
 
     It runs in a loop of its own on the thread of the reader, with all tasks that it starts. At most 1,024 events wait there,
-    then it does. Where the run stops, a generator is closed. The others are as those of `from_reader`.
+    then it does. Where the run stops, a generator is closed. `from_reader` explains the other arguments.
     """
     return origin(name, lambda: _Awaited(events() if callable(events) else events, time_of), time_of=time_of, live=live)
 

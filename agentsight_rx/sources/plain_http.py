@@ -16,7 +16,7 @@ from ..events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEve
 from ..events.loss import Reason
 from .kernel.program import CALL_FIELDS, Program
 from .kernel.reader import ProcessNames, ProgramReader
-from .kernel.ring import RingSize, gather_of_content
+from .kernel.shared_ring import RingSize, gather_of_content
 from .kernel.syscall import possible_cpus
 from .names import Names
 from .net import ENDS_FIELDS, MOVED_FIELDS, Ends, ends_of
@@ -37,7 +37,7 @@ _WRITES = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
 _COPIES = ("sendfile64", "splice")
 
 # struct chunk_t of bpf/plain_http.c, up to its data
-_RECORD = Layout("<QQIIII16sQQQQQQQIIBBBx")  # behind it the ends
+_RECORD = Layout("<QQB3xIII16sQQQQQQQIIBBBx")  # behind it the ends
 _HEAD = 160
 _CHUNK, _OTHER, _CLOSE = 1, 2, 3
 
@@ -69,6 +69,8 @@ def plain_http(options: PlainHttpOptions = PlainHttpOptions()) -> Stream[TlsEven
 
 
 class PlainHttpReader(ProgramReader[TlsEvent]):
+    shares = "contents"
+
     def __init__(self, options: PlainHttpOptions) -> None:
         self._options = options
         self.names = Names(options.target.comms)

@@ -18,7 +18,7 @@ from ..policy.rules.guard.values import home_of
 from .containers.contents import Placing
 from .kernel.program import Program
 from .kernel.reader import ProgramReader, text_of, walked_path
-from .kernel.ring import RingSize
+from .kernel.shared_ring import RingSize
 from .names import Names
 from .running import goes_on, running
 from .running_agents.on_demand import captured
@@ -52,7 +52,7 @@ PROCESS_FIELDS = (  # of the kernel that bpf/process.c reads
 )
 
 # struct head_t, small_t and exec_t of bpf/track.h and bpf/process.c
-_HEAD = Layout("<QQIIII16s")
+_HEAD = Layout("<QQB3xIII16s")
 _SMALL = Layout("<IIQQQ").unpack_from
 _EXEC = Layout("<IIIIIIII")
 _FORK_KIND, _EXEC_KIND, _EXIT_KIND = 1, 2, 3

@@ -21,7 +21,7 @@ from .kernel.features import takes_links
 from .kernel.probes import Probes, Site
 from .kernel.program import Program
 from .kernel.reader import ProgramReader, text_of
-from .kernel.ring import RingSize
+from .kernel.shared_ring import RingSize
 from .names import Names
 from .running_agents.on_demand import captured
 from .target import Target, seeds
@@ -33,7 +33,7 @@ _FUNCTION = "readline"
 _SYSTEM = ("/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash")
 
 # struct line_t of bpf/readline.c, up to its text
-_RECORD = Layout("<QQIIII16sII")
+_RECORD = Layout("<QQB3xIII16sII")
 _STARTED_KIND = 2
 _LINE_MOST = 8192
 

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from . import Unparsed
 from .http1_framing import LONGEST_LINE, Body, BodyReader, Chunked, End, UntilClose, chunk_line, request_body, response_body
 from .http1_head import (
     RequestHead,
@@ -25,7 +26,6 @@ from .http1_head import (
     response_head,
     size_of_head,
 )
-from .unparsed import Unparsed
 
 Item: TypeAlias = RequestHead | ResponseHead | Body | End | Unparsed
 

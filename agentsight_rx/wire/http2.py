@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ..core.bounded import Recent
 from ..events import Headers
+from . import Unparsed
 from .hpack_fields import FieldDecoder, FieldState
 from .http2_frames import (
     CONTINUATION,
@@ -33,7 +34,6 @@ from .http2_frames import (
     frame_head,
     plausible,
 )
-from .unparsed import Unparsed
 
 # `size` of an item: its bytes on the wire, framing and padding included
 

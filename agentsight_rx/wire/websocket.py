@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from ..events import WebSocketKind
-from .unparsed import Unparsed
+from . import Unparsed
 from .websocket_frames import HEAD_MOST, Deflate, FrameHead, FrameRules, Inflater, Part, unmask
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from agentsight_rx.wire import Unparsed
 from agentsight_rx.wire.hpack_fields import FieldDecoder
 from agentsight_rx.wire.http1 import Http1Decoder, Item
 from agentsight_rx.wire.http1_framing import Body, End
 from agentsight_rx.wire.http1_head import RequestHead, ResponseHead, field
 from agentsight_rx.wire.http2 import Data, Fields, Http2Decoder, Lost
 from agentsight_rx.wire.http2_frames import looks_like_http2
-from agentsight_rx.wire.unparsed import Unparsed
 from agentsight_rx.wire.websocket import SocketMessage, WebSocketDecoder
 from agentsight_rx.wire.websocket_frames import Deflate, agreed
 from property_tests.fuzz.choices import Input, walked

@@ -346,7 +346,7 @@ class _Sharing:
 
     def __init__(self, name: str, batches: int, *, ends: bool = True, fails: bool = False, due_s: float = 3600.0) -> None:
         self.name, self.batches, self.ends, self.fails, self.due_s = name, batches, ends, fails, due_s
-        self.shares = True
+        self.shares = "facts"
         self.threads = set[int]()
         self.timeouts = set[float]()
         self.closed = False

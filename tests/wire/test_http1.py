@@ -6,10 +6,10 @@ from typing import Any, NamedTuple, SupportsIndex
 import msgspec
 import pytest
 
+from agentsight_rx.wire import Unparsed
 from agentsight_rx.wire.http1 import Http1Decoder, Item
 from agentsight_rx.wire.http1_framing import Body, End
 from agentsight_rx.wire.http1_head import RequestHead, ResponseHead, field
-from agentsight_rx.wire.unparsed import Unparsed
 
 
 class Message(NamedTuple):

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from agentsight_rx.events import Headers
+from agentsight_rx.wire import Unparsed
 from agentsight_rx.wire.hpack_fields import FieldDecoder
 from agentsight_rx.wire.http2 import Control, Data, Fields, GoAway, Http2Decoder, Item, Lost, Reset
 from agentsight_rx.wire.http2_frames import looks_like_http2
-from agentsight_rx.wire.unparsed import Unparsed
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)

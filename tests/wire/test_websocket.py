@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, SupportsIndex
 import msgspec
 import pytest
 
-from agentsight_rx.wire.unparsed import Unparsed
+from agentsight_rx.wire import Unparsed
 from agentsight_rx.wire.websocket import SocketMessage, WebSocketDecoder
 from agentsight_rx.wire.websocket_frames import Deflate, agreed
 

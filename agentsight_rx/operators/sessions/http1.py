@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from ...core.weight import weight_of_headers
 from ...events import BodyPart, Direction, HttpEvent, Origin, TlsChunk, TlsEvent
+from ...wire import Unparsed
 from ...wire.http1 import Http1Decoder, Item
 from ...wire.http1_framing import Body, End, chunk_line
 from ...wire.http1_head import RequestHead, ResponseHead, field
-from ...wire.unparsed import Unparsed
 from .flood import PART, work_of_head
 from .http2 import Http2Session
 from .message import Asked, OpenMessage

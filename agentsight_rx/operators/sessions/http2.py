@@ -14,10 +14,10 @@ from ...core.bounded import Recent
 from ...core.weight import weight_of_headers
 from ...events import Direction, Headers, HttpEvent, Loss, Origin, TlsChunk
 from ...events.loss import Reason
+from ...wire import Unparsed
 from ...wire.http1_head import RequestHead, ResponseHead, field
 from ...wire.http2 import Control, Data, Fields, GoAway, Http2Decoder, Item, Lost, Reset
 from ...wire.http2_frames import LONGEST_BLOCK
-from ...wire.unparsed import Unparsed
 from .flood import FRAME, is_flood, work_of_head
 from .message import Asked, OpenMessage
 from .session import Context, Session, Side, origin_of

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from ...events import BodyPart, Direction, HttpEvent, Origin, TlsChunk, TlsEvent
-from ...wire.unparsed import Unparsed
+from ...wire import Unparsed
 
 
 class Side(Struct):

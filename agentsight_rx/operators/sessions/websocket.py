@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from ...events import Direction, Headers, HttpEvent, Origin, TlsChunk, WebSocketMessage
+from ...wire import Unparsed
 from ...wire.http1_head import field
-from ...wire.unparsed import Unparsed
 from ...wire.websocket import SocketMessage, WebSocketDecoder
 from ...wire.websocket_frames import Deflate, agreed
 from .flood import FRAME

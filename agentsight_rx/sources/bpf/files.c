@@ -453,12 +453,4 @@ PART(on_close, AT_BEGIN, close(call))
 
 /* -- processes -- */
 
-static inline int ends(void)
-{
-    struct head_t head = {};
-    if (is_gone(&head, GONE))
-        SEND(&head, sizeof(head), 0);
-    return 0;
-}
-
-PART_AT(at_exit, AT_EXIT, ends())
+PART_AT(at_exit, AT_EXIT, tell_gone(GONE))

@@ -361,10 +361,8 @@ static inline int batch(struct call_t *call)
         read_address(space, &space->net.peer, first.address, first.size);
         finish(space);
     }
-    if (messages > MESSAGES_MOST) {
-        count(SEEN);
+    if (messages > MESSAGES_MOST)
         count(LOST);
-    }
     return 0;
 }
 
@@ -372,12 +370,4 @@ PART(on_batch, AT_END, batch(call))
 
 /* -- processes -- */
 
-static inline int ends(void)
-{
-    struct head_t head = {};
-    if (is_gone(&head, GONE))
-        SEND(&head, sizeof(head), 0);
-    return 0;
-}
-
-PART_AT(at_exit, AT_EXIT, ends())
+PART_AT(at_exit, AT_EXIT, tell_gone(GONE))

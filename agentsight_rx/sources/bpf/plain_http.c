@@ -233,7 +233,7 @@ static inline void send_mark(u32 kind, struct connection_t *connection, u64 gap,
     } blank = {};
     struct chunk_t *mark = (void *)&blank;
     __builtin_memcpy(&mark->head, &connection->head, sizeof(mark->head));
-    mark->head.kind = kind;
+    mark->head.kind = kind | PLACE << 24;
     mark->head.time_ns = bpf_ktime_get_ns();
     mark->owner_start_ns = connection->head.start_ns;
     mark->owner = connection->head.pid;
@@ -333,7 +333,6 @@ static inline int copy(struct room_t *room, struct side_t *side)
     *(volatile u32 *)&room->copying.fill = 0;
     if (!rests.update(&tid, (struct rest_t *)room))
         return 1;
-    count(SEEN);
     count(LOST);
     return 0;
 }
@@ -341,7 +340,6 @@ static inline int copy(struct room_t *room, struct side_t *side)
 static inline void jump_on(void *call)
 {
     next_programs.call(call, 0);
-    count(SEEN);
     count(LOST);
 }
 

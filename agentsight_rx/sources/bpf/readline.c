@@ -26,7 +26,6 @@ static inline int leave(struct pt_regs *ctx)
     if (!process || !fits_now() || !text || !is_bash())
         return 0;
     void *into = ring_now();
-    count(SEEN);
     struct line_t *line = into ? bpf_ringbuf_reserve(into, sizeof(*line), 0) : 0; /* a probe may be preempted: no buffer per CPU */
     if (!line) {
         count(LOST);

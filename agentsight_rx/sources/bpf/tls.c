@@ -180,7 +180,6 @@ static inline struct room_t *enter_room(void)
         if (room && !__sync_val_compare_and_swap(&room->taken, 0, 1))
             return room;
     }
-    count(SEEN);
     count(LOST);
     return 0;
 }
@@ -415,12 +414,10 @@ static inline int send_segments(struct process_t *process, struct rest_t *rest, 
         u64 last = i == segments - 1 ? -1 : 0, lost = left & over & UNKNOWN(last);
         chunk->lost = lost;
         chunk->size = part;
-        if (bpf_probe_read_user(chunk->data, part, (void *)from)) {
-            count(SEEN);
+        if (bpf_probe_read_user(chunk->data, part, (void *)from))
             count(LOST);
-        } else {
+        else
             SEND(chunk, sizeof(*chunk) - SEGMENT + part, 0);
-        }
         from += part;
         side->offset += part + lost;
         side->seq++;
@@ -437,7 +434,6 @@ out:
     if (!rests.update(&tid, &next))
         return 1;
     side->offset += left;
-    count(SEEN);
     count(LOST);
     return 0;
 }
@@ -458,7 +454,6 @@ static inline int go_on(struct pt_regs *ctx, int is_left)
     if (side) /* it did not go on: the gap shows in the positions */
         side->offset += rest->left;
     rests.delete(&tid);
-    count(SEEN);
     count(LOST);
     return 0;
 }

@@ -93,12 +93,10 @@ static inline int seal(struct pt_regs *ctx, struct process_t *process, u32 libra
     u64 part = AT_MOST(size, SEGMENT);
     chunk->lost = size - part;
     chunk->size = part;
-    if (bpf_probe_read_user(chunk->data, part, (void *)in)) {
-        count(SEEN);
+    if (bpf_probe_read_user(chunk->data, part, (void *)in))
         count(LOST);
-    } else {
+    else
         SEND(chunk, sizeof(*chunk) - SEGMENT + part, 0);
-    }
 out:
     if (before) {
         before->bytes += size;

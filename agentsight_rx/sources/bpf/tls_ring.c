@@ -242,7 +242,6 @@ static inline int ring_begins(struct pt_regs *ctx, u64 cookie)
         before->records++;
     }
 lost:
-    count(SEEN);
     count(LOST);
     return 0;
 }
@@ -278,7 +277,6 @@ static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
     u8 tag = 0;
     bpf_probe_read_user(&tag, 1, (void *)at);
     if (piece.size > SEGMENT || (ring->tag && tag + 1 != ring->tag)) { /* an error: there is no plaintext */
-        count(SEEN);
         count(LOST);
         return 0;
     }

@@ -18,7 +18,15 @@
 
 #define FIELD(into, base, name) bpf_probe_read_kernel(&(into), sizeof(into), (void *)(base) + O_##name)
 
-enum { SEEN, LOST, UNTRACKED, COUNTS };
+enum { LOST, UNTRACKED, COUNTS }; /* sources/kernel/tracker.py knows them */
+
+/* Of the programs of a source, and of its numbers: the tracker's come first, behind them those of each source. */
+#define SLOTS 8 /* sources/kernel/tracker.py knows it */
+#ifdef SLOT
+#define PLACE (SLOT + 1)
+#else
+#define PLACE 0
+#endif
 
 struct process_t {
     u64 start_ns; /* CLOCK_BOOTTIME at its start: with the pid, the identity of the process; 0 = not looked up yet */
@@ -33,7 +41,7 @@ struct process_t {
 struct head_t {
     u64 time_ns; /* CLOCK_MONOTONIC */
     u64 start_ns;
-    u32 kind;
+    u32 kind; /* the highest byte: the PLACE of its source, by which user space knows whose it is */
     u32 pid;
     u32 tid;
     u32 uid;
@@ -54,10 +62,11 @@ struct settings_t {
 
 BPF_ARRAY(settings, struct settings_t, 1);
 BPF_HASH(tracked, u32, struct process_t, 65536);
-BPF_PERCPU_ARRAY(counts, u64, COUNTS); /* of each source its own; the tables above are the tracker's, and shared */
+BPF_PERCPU_ARRAY(counts, u64, (SLOTS + 1) * COUNTS); /* this table and those above are the tracker's, and shared */
 
 static inline void count(int which)
 {
+    which += PLACE * COUNTS;
     u64 *found = counts.lookup(&which);
     if (found)
         __sync_fetch_and_add(found, 1); /* a uprobe may be preempted by another on its CPU */
@@ -74,7 +83,8 @@ struct call_t {
 /* An argument of the system call that the current thread is in, also at its end: so nothing is kept from its begin. */
 #define ARGUMENT(registers, at) (*(u64 *)((registers) + offsetof(struct pt_regs, ARGUMENT_##at)))
 
-/* All records of a source go into one ring. It is in a table, so that a larger one can take its place: see kernel/ring.py. */
+/* The records of several sources go into one ring. It is in a table, so that a larger one can take its place: see kernel/ring.py;
+ * both are the tracker's. */
 #ifdef SLOT
 BPF_RINGBUF_OUTPUT(first_ring, RING_PAGES);
 BPF_ARRAY_OF_MAPS(ring, "first_ring", 1);
@@ -89,7 +99,6 @@ static inline void *ring_now(void)
 #define SEND(record, size, flags)                                                             \
     ({                                                                                        \
         void *into = ring_now();                                                              \
-        count(SEEN);                                                                          \
         int sent = into && !bpf_ringbuf_output(into, record, size, flags);                    \
         if (!sent)                                                                            \
             count(LOST);                                                                      \
@@ -214,7 +223,6 @@ static inline int is_to_do(u32 place)
 /* The programs behind this one. A row has one place for each source: there stands the program that follows those of the source
  * before, and in the first place the one that is first. So a program jumps once, and where no other follows, it returns. The rows
  * are the system calls, by their numbers, at their begin and at their end; and the moments of a process. */
-#define SLOTS 8 /* of a row; sources/kernel/tracker.py knows it */
 #define CALLS_MOST 512 /* numbers of system calls */
 
 enum { AT_FORK, AT_EXEC, AT_EXIT, MOMENTS };
@@ -222,12 +230,6 @@ enum { AT_BEGIN, AT_END };
 
 BPF_PROG_ARRAY(next_calls, CALLS_MOST * 2 * SLOTS);
 BPF_PROG_ARRAY(next_moments, MOMENTS * SLOTS);
-
-#ifdef SLOT
-#define PLACE (SLOT + 1)
-#else
-#define PLACE 0
-#endif
 
 /* No number that the verifier knows, or each change of a table would change the code of the programs that jump there. */
 static inline u32 row_of(u32 moment)
@@ -429,7 +431,7 @@ static inline u64 own_leader(void)
 static inline void fill_place(struct head_t *head, u32 kind, struct process_t *process, u64 time_ns)
 {
     head->time_ns = time_ns;
-    head->kind = kind;
+    head->kind = kind | PLACE << 24;
 #ifdef IN_NAMESPACE
     head->pid = process->pid;
     head->tid = current_tid();
@@ -500,6 +502,16 @@ static inline int is_gone(struct head_t *head, u32 kind)
         fill_head(head, kind, process);
     return process != 0;
 }
+
+#ifdef SLOT
+static inline int tell_gone(u32 kind)
+{
+    struct head_t head = {};
+    if (is_gone(&head, kind))
+        SEND(&head, sizeof(head), 0);
+    return 0;
+}
+#endif
 
 #ifdef CALLS
 

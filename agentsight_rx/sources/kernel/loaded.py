@@ -6,25 +6,21 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from itertools import starmap
 from struct import Struct, pack_into
 from types import MappingProxyType
 
 import msgspec
 
-from .ring import Growth
 from .syscall import (
-    ARRAY_OF_MAPS,
     RAW_TRACEPOINT,
-    RINGBUF,
     TRACEPOINT,
     at_raw_tracepoint,
     create_map,
     load_program,
     skipped_runs,
 )
-from .tables import Table, put_map, type_of
+from .tables import Table, type_of
 
 # -- image ---------------------------------------------------------------------------------------------------------
 # What a C source was compiled to, as a value: instructions, the maps that they use, and where they name them.
@@ -125,9 +121,8 @@ _RAW_PREFIX = "raw_tracepoint__"  # what BCC's RAW_TRACEPOINT_PROBE(name) calls 
 
 class Loaded:
     """
-    `loaded["name"]` is a table. `entries` of maps, by their names, may differ from what they were compiled with, so that a
-    program need not be compiled anew for another size. Where the kernel refuses a program, `anew` may give another Image of
-    the same source, once: the one at hand may be from a file. The table of maps NAME begins with the map first_NAME.
+    `loaded["name"]` is a table. Where the kernel refuses a program, `anew` may give another Image of the same source, once: the
+    one at hand may be from a file.
 
     A program for tracepoints is loaded for each of the Image's runs. Of the maps named in `of_run` each run has its own.
     `shared` are maps of another one that takes the place of maps with their names, and `of_runs` such maps, one for each run.
@@ -138,14 +133,12 @@ class Loaded:
         image: Image,
         anew: Callable[[], Image | None] | None = None,
         *,
-        entries: Mapping[str, int] = MappingProxyType({}),
         of_run: Sequence[str] = (),
         shared: Mapping[str, int] = MappingProxyType({}),
         of_runs: Mapping[str, Mapping[int, int]] = MappingProxyType({}),
     ) -> None:
         self._image = image
         self._anew = anew
-        self._entries = entries
         self._maps = dict(shared)
         self._of_runs = dict(of_runs)
         self._own: list[int] = []  # the maps that were made here
@@ -153,7 +146,7 @@ class Loaded:
         self._programs: dict[tuple[str, int, int, int], int] = {}
         given = {*shared, *of_runs}
         try:
-            for each in sorted(image.maps, key=lambda each: each.kind == ARRAY_OF_MAPS):
+            for each in image.maps:
                 if each.name in of_run:
                     self._of_runs[each.name] = {run: self._create(each) for run in self.runs}
                 elif each.name not in given:
@@ -166,7 +159,7 @@ class Loaded:
         if name not in self._tables:
             found = next(each for each in self._image.maps if each.name == name)
             key, leaf = type_of(json.loads(found.key_type)), type_of(json.loads(found.leaf_type))
-            self._tables[name] = Table(self._maps[name], found.kind, key, leaf, entries=self._entries.get(name, found.entries))
+            self._tables[name] = Table(self._maps[name], found.kind, key, leaf, entries=found.entries)
         return self._tables[name]
 
     def has(self, name: str) -> bool:
@@ -181,17 +174,10 @@ class Loaded:
         return self._of_runs[name][run] if name in self._of_runs else self._maps[name]
 
     def _create(self, wanted: Map) -> int:
-        sizes, most = (wanted.key_size, wanted.leaf_size), self._entries.get(wanted.name, wanted.entries)
-        first = self._maps[f"first_{wanted.name}"] if wanted.kind == ARRAY_OF_MAPS else 0
-        fd = create_map(wanted.name, wanted.kind, sizes, entries=most, flags=wanted.flags, like=first)
+        sizes = wanted.key_size, wanted.leaf_size
+        fd = create_map(wanted.name, wanted.kind, sizes, entries=wanted.entries, flags=wanted.flags)
         self._own.append(fd)
-        if first:
-            put_map(fd, first)
         return fd
-
-    def growth_of(self, table: str, size: int) -> Growth:
-        """How the ring in a table of rings becomes one of `size` bytes."""
-        return Growth(size, partial(_new_ring, table), partial(put_map, self._maps[table]))
 
     @property
     def runs(self) -> range:
@@ -272,7 +258,3 @@ class Loaded:
         self._programs, self._maps, self._tables, self._own = {}, {}, {}, []
         for fd in descriptors:
             os.close(fd)
-
-
-def _new_ring(name: str, size: int) -> int:
-    return create_map(name, RINGBUF, (0, 0), entries=size)

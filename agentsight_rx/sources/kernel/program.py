@@ -17,8 +17,9 @@ from .features import require_kernel
 from .loaded import Image, Loaded
 from .namespace import own_namespace
 from .probes import at_tracepoint, number_of
-from .ring import GATHER_S, Ring, size_of_ring
-from .tracker import TRACK_FIELDS, UNTRACKED, Entry, Side, give_up, refused, slot_of, tracker_of
+from .ring import Decode
+from .shared_ring import GATHER_S, Share, SharedRing, size_of_ring
+from .tracker import TRACK_FIELDS, Entry, Side, give_up, place_of, refused, slot_of, tracker_of
 
 E = TypeVar("E")
 
@@ -43,7 +44,6 @@ CALL_FIELDS = (
     "dentry.d_parent",
     "dentry.d_name.name",
 )
-_LOST = 1  # its place in `counts` of bpf/track.h
 _LOSSES = "the ring was full", "a table in the kernel was full", "the kernel skipped a program, perhaps for another process"
 _CONDITIONS = frozenset({"-DBY_UID", "-DBY_CGROUP"})  # of a target, that each source asks
 _SKIPS_S = 1.0  # between two looks at the programs that the kernel skipped
@@ -54,8 +54,8 @@ class Program(Generic[E]):
     The BPF object of a source: `bpf/track.h`, further `headers`, the C source of one stage and further `parts` of it. Which
     processes it watches the tracker of `target` decides; with `by_file` it has one of its own, since it chooses processes
     itself. Which of the names of `target` a process had is noted in `names`. A `ring_size` of 0 is chosen by the memory that
-    is free. The ring begins with `first_ring` bytes of it, if that is not 0. `gather_s`: for how long records may wait for
-    more of them.
+    is free. The ring begins with `first_ring` bytes of it, if that is not 0; it is shared with other sources, and as large as
+    the largest that one of them asks for. `gather_s`: for how long records may wait for more of them.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Program(Generic[E]):
         ring_size: int,
         first_ring: int = 0,
         gather_s: float = GATHER_S,
-        decode: Callable[[memoryview, int, int], E | list[E] | None],
+        decode: Decode[E],
         fields: Sequence[str] = (),
         switches: Sequence[str] = (),
         headers: Sequence[str] = (),
@@ -92,17 +92,15 @@ class Program(Generic[E]):
         self._names = names or Names()
         self._tracker = tracker_of(target, stage, alone=by_file)
         try:
-            self.bpf = self._loaded(image, anew, begins)
-            first = self.bpf["first_ring"].fd
-            growth = self.bpf.growth_of("ring", size)
-            self._ring: Ring[E] = Ring(first, begins, decode, growth=growth, gather_s=gather_s)
+            self.bpf, ring = self._loaded(image, anew, begins, size)
+            self._share: Share[E] = ring.share(place_of(stage), decode, gather_s=gather_s)
         except BaseException:
             give_up(self._tracker, stage)
             raise
         self._final: tuple[int, int, int] | None = None
         self._over = False
         self._looked = self._asked = time.monotonic()
-        self._before = self._tracker.untracked(), self._tracker.skipped()  # before this source took part
+        self._before = *self._counted(), self._tracker.skipped()  # before this source took part
         self._skipped, self._closing = 0, False
         self._given = set[Entry]()
         self._attached: list[int] = []
@@ -114,10 +112,13 @@ class Program(Generic[E]):
             raise refused(f"the {stage} program", "raw tracepoint", error) from error
         self._joined_ns = time.monotonic_ns()
 
-    def _loaded(self, image: Image, anew: Callable[[], Image | None] | None, begins: int) -> Loaded:
-        shared, chains = self._tracker.shared, self._tracker.chains
+    def _loaded(
+        self, image: Image, anew: Callable[[], Image | None] | None, begins: int, size: int
+    ) -> tuple[Loaded, SharedRing]:
+        tracker = self._tracker
         try:
-            return Loaded(image, anew, entries={"first_ring": begins}, shared=shared, of_runs=chains)
+            ring = tracker.ring_for(self._stage, begins, size)
+            return Loaded(image, anew, shared={**tracker.shared, **ring.maps}, of_runs=tracker.chains), ring
         except OSError as error:
             raise refused(f"the tables of the {self._stage} program", "map", error) from error
 
@@ -171,15 +172,15 @@ class Program(Generic[E]):
 
     def wait(self, timeout: float) -> bool:
         """Whether there is something to read; waits at most `timeout` s for it."""
-        return self._ring.wait(timeout) if timeout > 0 and not self._over else self._ring.waits
+        return self._share.wait(timeout) if timeout > 0 and not self._over else self._share.waits
 
     @property
-    def ring(self) -> Ring[E]:
+    def share(self) -> Share[E]:
         """What its reader waits for."""
-        return self._ring
+        return self._share
 
     def wake(self) -> None:
-        self._ring.wake()
+        self._share.wake()
 
     def over(self) -> bool:
         """
@@ -196,32 +197,30 @@ class Program(Generic[E]):
 
     def expect_much(self) -> None:
         """A watched process is about to send records: the ring has its whole size from here on."""
-        self._ring.widen()
-
-    @property
-    def fill(self) -> float:
-        """How full the ring is: 0 empty, 1 full."""
-        return self._ring.fill
+        self._share.widen()
 
     def read(self) -> list[E]:
-        return self._ring.read()
+        return self._share.read()
 
     def rest(self) -> list[E]:
-        return self._ring.rest()
+        return self._share.rest()
 
     def counts(self) -> tuple[int, int, int]:
         """(records lost, processes or calls that did not fit in a table, events that the kernel showed no program), so far."""
         if self._final is not None:
             return self._final
-        table = self.bpf["counts"]
-        return table.sum(_LOST), table.sum(UNTRACKED) + self._tracker.untracked() - self._before[0], self._skips()
+        lost, untracked = self._counted()
+        return lost - self._before[0] + self._share.dropped, untracked - self._before[1], self._skips()
+
+    def _counted(self) -> tuple[int, int]:
+        return self._tracker.lost(self._stage), self._tracker.untracked(self._stage)
 
     def _skips(self) -> int:
         """Asked once a second, and at the end: it is a call of the kernel for each program."""
         now = time.monotonic()
         if self._closing or now - self._asked >= _SKIPS_S:
             self._asked = now
-            self._skipped = self.bpf.skipped() + self._tracker.skipped() - self._before[1]
+            self._skipped = self.bpf.skipped() + self._tracker.skipped() - self._before[2]
         return self._skipped
 
     def lost(self) -> list[Loss]:
@@ -241,6 +240,6 @@ class Program(Generic[E]):
         self._final = self.counts()
         self._tracker.note_names(self._names)
         attached, self._attached = self._attached, []
-        self._ring.close()
+        self._share.close()
         give_up(self._tracker, self._stage, attached)
         self.bpf.close()

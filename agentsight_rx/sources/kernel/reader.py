@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
 from .program import Program
-from .ring import Rings
+from .shared_ring import Rings
 
 # -- names and paths -----------------------------------------------------------------------------------------------
 # Names and paths as the kernel's programs write them -> text.
@@ -127,7 +127,7 @@ class ProgramReader(Generic[E]):
         if program is not None:
             program.wake()
 
-    shares = True  # its thread with other sources
+    shares = "facts"  # its thread, with other sources that do; as far as possible those that have a ring together
 
     @property
     def due_s(self) -> float:
@@ -136,7 +136,7 @@ class ProgramReader(Generic[E]):
 
     def waiter(self, readers: Sequence[ProgramReader[Any]], /) -> Rings:
         """The wait for records of any of these."""
-        return Rings([reader._program.ring for reader in readers if reader._program is not None])
+        return Rings([reader._program.share for reader in readers if reader._program is not None])
 
 
 class FoldingReader(ProgramReader[E], Generic[E, F]):

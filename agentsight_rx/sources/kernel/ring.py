@@ -1,63 +1,34 @@
-"""
-BPF ring buffers, mapped into this process -> decoded records, without a system call or a copy for each.
-
-Longer than 300 lines because reading a ring, and the wait for one or several rings, know the same positions.
-"""
+"""BPF ring buffers, mapped into this process -> decoded records, without a system call or a copy for each."""
 
 from __future__ import annotations
 
-import math
 import mmap
 import os
-import select
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from ...core.mailbox import Bell, share_of_memory
-from ...core.options import Fits
-from ...core.reading import until_multiple_of
 from .machine import MACHINE, PAGE
+from .syscall import ARRAY_OF_MAPS, RINGBUF, create_map
+from .tables import put_map
 
 E = TypeVar("E")
 
+_SOURCE_AT = 8 + 19  # behind the length of a record: the byte of struct head_t (bpf/track.h) that names its source
 _BUSY, _DISCARD = 1 << 31, 1 << 30
 _SIZE = _DISCARD - 1
 _RECORD_MOST = 1 << 20  # bytes; ours have 32 KB at most, where they are put together
 _BATCH = 4 << 20  # bytes that one read takes at most, so that whoever gets it has room for it
-# A reader wakes at multiples of these times, so that all readers, and the engine behind them, wake together: a wake-up costs
-# more than the few records that it brings. The first one holds right after an idle time, the others while records keep coming:
-# the short one where a ring has not grown, and where the reader looks at /proc for each, so that its process is there still
-_GATHER_FIRST_S, GATHER_S, GATHER_LONG_S = 0.01, 0.02, 0.1
 # Bytes that are read at once, without a system call: after each, another busy thread may keep the interpreter lock for 5 ms
 _ENOUGH = 256 << 10
-_SMALLEST, _ROOMY = 2 * PAGE, 32 << 20
-# Where no size is asked for: 0.2 s of 300 MB/s, for so long a virtual machine may stall a reader; less where memory is scarce
-_PART, _LEAST, _MOST = 128, 8 << 20, 64 << 20
 # A ring that begins with a part of its size has the whole once an eighth of that part is full: the kernel needs 11 ms for it,
 # and in so long 430 MB/s bring 5 MB
 _NEARLY = 8
 _UNFINISHED_S = 0.02  # how long the last read waits for a record that is being written
-
-
-def _is_asked(size: int) -> bool:
-    return size == 0 or (size >= _SMALLEST and not size & (size - 1))
-
-
-RingSize: TypeAlias = Annotated[int, Fits(_is_asked, f"that is 0 or a power of two from {_SMALLEST} on")]
-
-
-def size_of_ring(asked: RingSize) -> int:
-    """The size of a ring in bytes; 0 asks for one for bulk, by the memory that is free."""
-    return asked or share_of_memory(_PART, least=_LEAST, most=_MOST)
-
-
-def gather_of_content(asked: RingSize) -> float:
-    """How long a reader of content may gather, in s: a small ring is full within some 20 ms of 400 MB/s."""
-    return GATHER_LONG_S if size_of_ring(asked) >= _ROOMY else GATHER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +78,43 @@ def _in_order(words: memoryview) -> memoryview | Ordered:
     return words if MACHINE.keeps_order else Ordered(words)
 
 
+def ring_in_table(size: int) -> tuple[int, int, int]:
+    """A new ring of the kernel, its size, and the table by which programs find it. Raises OSError."""
+    fd = _new_ring(size)
+    try:
+        table = create_map("ring", ARRAY_OF_MAPS, (4, 4), entries=1, like=fd)
+        put_map(table, fd)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd, size, table
+
+
+def growth_in(table: int, size: int) -> Growth:
+    """How the ring in a table becomes one of `size` bytes."""
+    return Growth(size, _new_ring, partial(put_map, table))
+
+
+def _new_ring(size: int) -> int:
+    return create_map("ring", RINGBUF, (0, 0), entries=size)
+
+
 class _Mapping:
     """
     The memory of a ring (Documentation/bpf/ringbuf.rst): behind the end of the data its beginning is mapped again, as much as
-    the largest record needs, so no record wraps. `at`: so far it was read. The kernel may know of less.
+    the largest record needs, so no record wraps. `at`: so far it was read. The kernel may know of less. `fd` is closed with it,
+    or at once where it cannot be mapped.
     """
 
     def __init__(self, fd: int, size: int) -> None:
         self.fd, self.size = fd, size
+        try:
+            self._map(fd, size)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def _map(self, fd: int, size: int) -> None:
         self._consumer_map = mmap.mmap(fd, PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
         twice = min(size, _RECORD_MOST)
         self._producer_map = mmap.mmap(fd, PAGE + size + twice, mmap.MAP_SHARED, mmap.PROT_READ, offset=PAGE)
@@ -136,54 +136,47 @@ class _Mapping:
         self.view.release()
         self._consumer_map.close()
         self._producer_map.close()
-
-
-class _OwnMapping(_Mapping):
-    """The memory of a ring that is closed with it, or at once where it cannot be mapped."""
-
-    def __init__(self, fd: int, size: int) -> None:
-        try:
-            super().__init__(fd, size)
-        except BaseException:
-            os.close(fd)
-            raise
-
-    def close(self) -> None:
-        super().close()
         os.close(self.fd)
 
 
-class Ring(Generic[E]):
+Decode: TypeAlias = Callable[[memoryview, int, int], E | list[E] | None]
+Taker: TypeAlias = tuple[Decode[Any], list[Any], Callable[[Exception], None]]
+_NOBODY: Taker = (lambda view, at, size: None, [], lambda error: None)
+
+
+class Takers(dict[int, Taker]):
     """
-    The reading end of a ring. `decode(view, at, size)` makes an event of the record at `at`, several, or None. A record is read
-    in place, and only after its BUSY bit is clear: in this order, whatever the machine.
-
-    Once an eighth of it is full, the larger ring of `growth` takes its place. `widen` does so earlier, where much is to be
-    expected.
-
-    While records keep coming, the reader looks each `gather_s` seconds. The kernel wakes a reader for a record that comes when
-    all before it were read: so the last record that was read does not count as read then.
+    By the numbers of sources: (decode, events, failed). `decode(view, at, size)` makes an event of the record at `at`, several,
+    or None, which come behind the `events`; `failed` gets what it raises.
     """
 
-    def __init__(
-        self,
-        fd: int,
-        size: int,
-        decode: Callable[[memoryview, int, int], E | list[E] | None],
-        *,
-        growth: Growth | None = None,
-        gather_s: float = GATHER_S,
-    ) -> None:
-        self._decode = decode
-        self._growth = growth if growth is not None and growth.size > size else None
-        self._most = size if self._growth is None else self._growth.size
-        self._gather_s = gather_s
+    def __missing__(self, source: int) -> Taker:
+        return _NOBODY
+
+
+class Ring:
+    """
+    The reading end of a ring, whose `fd` is closed with it. Each record goes to the one of the `takers` that is for its source.
+    A record is read in place, and only after its BUSY bit is clear: in this order, whatever the machine.
+
+    Once an eighth of it is full, the larger ring that it `may_grow` to takes its place; by `widen` earlier.
+
+    The kernel wakes a reader for a record that comes when all before it were read: so the last record that was read does not
+    count as read before `have_woken`.
+    """
+
+    def __init__(self, fd: int, size: int) -> None:
+        self.takers = Takers()
+        self._growth: Growth | None = None
+        self._most = size
         self._next: _Mapping | None = None
-        self._flows = False  # the last read found records
         self._waited_at = -1  # where the last wait found the reader: there again, a record is still being written
-        self._bell = Bell()
         self._mapping = _Mapping(fd, size)
-        self._alone: Rings | None = None  # by which its reader waits, where that reads no other one
+
+    def may_grow(self, growth: Growth) -> None:
+        """A larger ring than those so far may take its place."""
+        if growth.size > self._most:
+            self._growth, self._most = growth, growth.size
 
     def _step_over(self) -> None:
         """To the larger ring, once this one has no more."""
@@ -192,9 +185,9 @@ class Ring(Generic[E]):
             self._mapping, self._next, self._waited_at = self._next, None, -1
 
     @property
-    def descriptors(self) -> tuple[int, int]:
-        """Of the ring, and of what `wake` rings. The first one changes when a larger ring takes its place."""
-        return self._mapping.fd, self._bell.fd
+    def fd(self) -> int:
+        """Readable once the kernel wakes the reader; another one once a larger ring has taken the place of this one."""
+        return self._mapping.fd
 
     @property
     def waits(self) -> bool:
@@ -209,29 +202,32 @@ class Ring(Generic[E]):
         stuck, self._waited_at = mapping.at == self._waited_at, mapping.at
         return mapping.waiting >= min(_ENOUGH, mapping.size // 4) and not stuck
 
-    def gather_s(self) -> float | None:
-        """How long its reader may gather; None: the last read found nothing."""
-        flows, self._flows = self._flows, False
-        if not flows:
-            return None
-        is_whole = self._mapping.size >= self._most
-        return self._gather_s if is_whole else min(self._gather_s, GATHER_S)  # a small ring is soon full
+    @property
+    def is_whole(self) -> bool:
+        """No larger ring is to take its place."""
+        return self._mapping.size >= self._most
 
     def have_woken(self) -> None:
         """The kernel wakes the reader for the next record."""
         self._mapping.consumer[0] = self._mapping.at
 
-    def heard(self) -> bool:
-        """Whether `wake` was called since the last look."""
-        return self._bell.heard()
-
     def widen(self) -> None:
         """Have the larger ring take its place now. Where there is no memory for it, this one goes on."""
-        growth, self._growth = self._growth, None
-        if growth is None:
-            return
+        self._step_over()
+        if self._next is None and self._growth is not None:
+            growth, self._growth = self._growth, None
+            self._become(growth.size, growth)
+
+    def at_least(self, size: int, growth: Growth) -> None:
+        """Have a ring of so many bytes take the place of a smaller one now."""
+        self._step_over()
+        if self._next is None and self._mapping.size < size:
+            self._most = max(size, self._most)
+            self._become(size, growth)
+
+    def _become(self, size: int, growth: Growth) -> None:
         with suppress(OSError):
-            larger = _OwnMapping(growth.make(growth.size), growth.size)  # before programs write into what could not be read
+            larger = _Mapping(growth.make(size), size)  # before programs write into what could not be read
             try:
                 growth.enter(larger.fd)
             except BaseException:
@@ -239,31 +235,15 @@ class Ring(Generic[E]):
                 raise
             self._next = larger
 
-    def wait(self, timeout: float) -> bool:
-        """True once there is something to read; waits at most `timeout` s, or until `wake`."""
-        if self._alone is None:
-            self._alone = Rings((self,))
-        return self._alone.wait(timeout)
-
-    def wake(self) -> None:
-        """End the `wait` of another thread, or its next one."""
-        self._bell.ring()
-
     @property
     def size(self) -> int:
         return self._mapping.size
 
-    @property
-    def fill(self) -> float:
-        """How full the ring is: 0 empty, 1 full."""
-        return self._mapping.waiting / self._mapping.size
-
-    def read(self, most: int = 8192) -> list[E]:
-        """The records in the ring now, at most `most` or 4 MiB of them."""
+    def read(self, most: int = 8192) -> None:
+        """Hand on the records in the ring now, at most `most` or 4 MiB of them."""
         self._step_over()
-        out: list[E] = []
-        append: Callable[[Any], None] = out.append
-        mapping, decode = self._mapping, self._decode
+        mapping, takers = self._mapping, self.takers
+        source, (decode, out, fail) = -1, _NOBODY
         view, words, mask = mapping.view, mapping.words, mapping.size - 1
         begin = last = at = mapping.at
         waiting = mapping.waiting
@@ -276,11 +256,17 @@ class Ring(Generic[E]):
             place = PAGE + (at & mask)
             size = words[place >> 2]
             if size <= _SIZE:
-                event = decode(view, place + 8, size)
-                if type(event) is list:
-                    out += event
-                elif event is not None:
-                    append(event)
+                if source != (source := view[place + _SOURCE_AT]):
+                    decode, out, fail = takers[source]
+                try:
+                    event = decode(view, place + 8, size)
+                except Exception as error:
+                    fail(error)
+                else:
+                    if type(event) is list:
+                        out += event
+                    elif event is not None:
+                        out.append(event)
             elif size & _BUSY:
                 break
             else:
@@ -288,95 +274,26 @@ class Ring(Generic[E]):
             last = at
             at += (size + 15) & ~7
         if at != begin:
-            self._flows = True
             mapping.at, mapping.consumer[0] = at, last
-        return out
 
-    def rest(self) -> list[E]:
-        """All records that are in the ring now; later records are left."""
-        out = self._rest()
+    def rest(self) -> None:
+        """Hand on all records that are in the ring now; later records are left."""
+        self._rest()
         if self._next is not None:
             self._step_over()
-            out += self._rest()
-        return out
+            self._rest()
 
-    def _rest(self) -> list[E]:
-        out: list[E] = []
+    def _rest(self) -> None:
         mapping = self._mapping
         end, until = mapping.producer[0], time.monotonic() + _UNFINISHED_S
         while (before := mapping.at) < end:
-            out += self.read()
+            self.read()
             if mapping.at == before:
                 if time.monotonic() > until:
                     break
                 time.sleep(_UNFINISHED_S / 20)
-        return out
 
     def close(self) -> None:
-        for each in (self._alone, self._next, self._bell, self._mapping):
-            if each is not None:
-                each.close()
-
-
-class Rings:
-    """
-    The wait of a thread that reads these rings. While records keep coming it looks at multiples of the shortest time for which
-    one of them may gather.
-    """
-
-    def __init__(self, rings: Sequence[Ring[Any]]) -> None:
-        self._rings = rings
-        self._descriptors: list[tuple[int, int]] = []
-        self._poll = select.poll()
-        self._changes = select.epoll()  # at once, so that a reader has as many descriptors while it waits as later
-
-    def wait(self, timeout: float, /) -> bool:
-        """True once there is something to read in one of them; waits at most `timeout` s, or until one is woken."""
-        rings = self._rings
-        full = [ring for ring in rings if ring.begin_wait()]
-        if full:
-            return True
-        self._register()
-        gather_s = min((time_s for ring in rings if (time_s := ring.gather_s()) is not None), default=math.inf)
-        gathers = timeout >= gather_s
-        if gathers and self._changed(until_multiple_of(gather_s)) and self._heard():
-            return self._any_waits()
-        if self._any_waits():
-            if not gathers:
-                self._changed(until_multiple_of(_GATHER_FIRST_S))
-            return True
-        for ring in rings:
-            ring.have_woken()
-        ready = {fd for fd, _ in self._poll.poll(math.ceil(timeout * 1000))}
-        if (not ready.isdisjoint(bell for _, bell in self._descriptors) and self._heard()) or not ready:
-            return self._any_waits()
-        self._changed(0)  # it would tell of the same
-        self._changed(until_multiple_of(_GATHER_FIRST_S))
-        return True
-
-    def _register(self) -> None:
-        """A larger ring in the place of one has another descriptor."""
-        now = [ring.descriptors for ring in self._rings]
-        if now == self._descriptors:
-            return
-        self._changes.close()
-        self._descriptors = now
-        self._poll, self._changes = select.poll(), select.epoll()
-        for ring, bell in now:
-            self._poll.register(ring, select.POLLIN)
-            self._poll.register(bell, select.POLLIN)
-            self._changes.register(ring, select.EPOLLIN | select.EPOLLET)
-            self._changes.register(bell, select.EPOLLIN)
-
-    def _changed(self, timeout: float) -> bool:
-        """Whether the kernel wakes, or `wake` of one of them, within so many s. Older records do not count."""
-        return bool(self._changes.poll(timeout))
-
-    def _heard(self) -> bool:
-        return bool([ring for ring in self._rings if ring.heard()])  # of each, so that all are silent again
-
-    def _any_waits(self) -> bool:
-        return any(ring.waits for ring in self._rings)
-
-    def close(self) -> None:
-        self._changes.close()
+        if self._next is not None:
+            self._next.close()
+        self._mapping.close()

@@ -25,6 +25,8 @@ from .machine import MACHINE
 from .namespace import Namespace, own_namespace
 from .probes import at_tracepoint, leave, number_of
 from .rights import Call, refusal
+from .ring import ring_in_table
+from .shared_ring import SharedRing
 from .syscall import PROGRAM_ARRAY, RAW_TRACEPOINT
 from .tables import Table
 
@@ -89,16 +91,32 @@ TRACK_FIELDS = (
 )
 # The sources, in the order in which their programs follow each other. plain_http is the last: its program may go on in itself,
 # and the kernel takes 33 jumps in all. Behind the sources comes the tracker.
-_SLOTS = ("process", "readline", "files", "net", "stdio", "tls", "plain_http")
+# Each has the ring that its records go into: a burst of one kind pushes out nothing of the other.
+_RING_OF = {
+    "process": "facts",
+    "readline": "facts",
+    "files": "facts",
+    "net": "facts",
+    "stdio": "contents",
+    "tls": "contents",
+    "plain_http": "contents",
+}
+_SLOTS = tuple(_RING_OF)
 _LAST = PLACES - 1
 _MOMENTS = ("at_fork", "at_exec", "at_exit")  # rows, and what a source calls its function there
 Side: TypeAlias = Literal["enter", "exit"]
 # Of a system call: the half of its row, and the tracker's program there
 _SIDES: dict[Side, tuple[int, str]] = {"enter": (0, "call_begins"), "exit": (1, "call_ends")}
 _OF_CALLS = frozenset(program for _, program in _SIDES.values())
-_SHARED = ("settings", "tracked", "chain_depth", "chain_deepest")  # tables that sources use; the last two where there are runs
+_SHARED = (
+    "settings",
+    "tracked",
+    "counts",
+    "chain_depth",
+    "chain_deepest",
+)  # tables that sources use; the last two where there are runs
 _CHAINS = "next_calls", "next_moments"  # tables of programs, of each run its own
-UNTRACKED = 2  # its place in `counts` of bpf/track.h
+_LOST, _UNTRACKED, _COUNTS = range(3)  # of `counts` in bpf/track.h
 _LISTED, _NAMED, _WATCHED = 1, 2, 4  # the marks of bpf/tracker.c for a name
 
 
@@ -120,6 +138,7 @@ class Tracker:
         self._lock = RLock()
         self._members: set[int] = set()  # the slots of sources
         self._rows = Rows(self._link)
+        self._rings: dict[str, SharedRing] = {}
         self._attached: list[int] = []
         self._begun: set[str] = set()  # tracepoints that the tracker's programs are at
         self._numbers = itertools.count(1)
@@ -187,6 +206,18 @@ class Tracker:
             self._members.discard(slot)
             self._attached += attached
             return not self._members
+
+    def ring_for(self, stage: str, begins: int, size: int) -> SharedRing:
+        """
+        The ring of this source and of others: it has `begins` bytes or more, and may have `size`. Raises OSError where the
+        kernel has no memory for it.
+        """
+        kind = _RING_OF[stage]
+        with self._lock:
+            if kind not in self._rings:
+                self._rings[kind] = SharedRing(*ring_in_table(begins))
+        self._rings[kind].want(begins, size)
+        return self._rings[kind]
 
     def quiet(self, stage: str) -> None:
         """No process counts as watched for this source from now on."""
@@ -270,9 +301,13 @@ class Tracker:
         tables = ("tracked", "partly") if self.target.in_parts else ("tracked",)
         return all(next(iter(self.bpf[table].keys()), None) is None for table in tables)
 
-    def untracked(self) -> int:
-        """The processes that did not fit in its tables, so far."""
-        return self.bpf["counts"].sum(UNTRACKED)
+    def lost(self, stage: str) -> int:
+        """The records of this source for which a ring was full, so far."""
+        return self.bpf["counts"].sum(place_of(stage) * _COUNTS + _LOST)
+
+    def untracked(self, stage: str) -> int:
+        """The processes and calls that did not fit in the tables of this source, or of the tracker, so far."""
+        return sum(self.bpf["counts"].sum(place * _COUNTS + _UNTRACKED) for place in (0, place_of(stage)))
 
     def skipped(self) -> int:
         """How many events no program looked at, at most: see `Loaded.skipped`."""
@@ -295,6 +330,8 @@ class Tracker:
     def close(self) -> None:
         attached, self._attached = self._attached, []
         leave(attached)
+        for ring in self._rings.values():
+            ring.close()
         self.bpf.close()
 
 
@@ -307,6 +344,11 @@ def source_of(target: Target, here: Namespace, *, by_file: bool) -> Source:
 def slot_of(stage: str) -> int:
     """The number of a source, for -DSLOT."""
     return _SLOTS.index(stage)
+
+
+def place_of(stage: str) -> int:
+    """The number of a source in tables that have the tracker first: PLACE of bpf/track.h."""
+    return slot_of(stage) + 1
 
 
 # -- trackers ------------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def agents(options: AgentOptions) -> Stream[ProcessEvent]:
 class AgentReader(ProgramReader[ProcessEvent]):
     """A Reader. The kernel reports the programs of some names that start; nothing is attached to any of them."""
 
-    shares = False  # its thread looks at all processes now and then
+    shares = ""  # its thread looks at all processes now and then
 
     def __init__(self, options: AgentOptions, program: Callable[..., Program[ProcessEvent]] = Program) -> None:
         self._placing = Placing()

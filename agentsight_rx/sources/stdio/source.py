@@ -16,7 +16,7 @@ from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent
 from ...events.loss import Reason
 from ..kernel.program import Program
 from ..kernel.reader import ProcessNames, ProgramReader
-from ..kernel.ring import RingSize, gather_of_content
+from ..kernel.shared_ring import RingSize, gather_of_content
 from ..kernel.syscall import possible_cpus
 from ..names import Names
 from ..running_agents.on_demand import captured
@@ -47,7 +47,7 @@ _READS = ("read", "readv", "recvfrom", "recvmsg")
 _WRITES = ("write", "writev", "sendto", "sendmsg")
 
 # struct chunk_t of bpf/stdio.c, up to its data
-_RECORD = Layout("<QQIIII16sQQQQQIIIBBBB")
+_RECORD = Layout("<QQB3xIII16sQQQQQIIIBBBB")
 _CHUNK, _END, _GONE, _SELF = 1, 2, 3, 4
 _KINDS: tuple[Literal["pipe", "unix", "tty", "file"], ...] = ("pipe", "unix", "tty", "unix", "file")
 _WITHOUT_READER = ("tty", "file")  # what is written there waits for no reader
@@ -87,6 +87,8 @@ def stdio(options: StdioOptions) -> Stream[StdioEvent]:
 
 
 class StdioReader(ProgramReader[Seen]):
+    shares = "contents"
+
     def __init__(self, options: StdioOptions) -> None:
         self._options = options
         self._last_part = (options.max_bytes - 1) % _SEGMENT + 1  # bytes of the last segment of a call that is cut
@@ -152,9 +154,7 @@ class StdioReader(ProgramReader[Seen]):
         if self._program is None:
             return ()
         self._program.quiet()
-        rest: list[StdioEvent] = []
-        while seen := self._program.read():
-            rest += self._unmatched.settle(seen)
+        rest = self._unmatched.settle(self._program.rest())
         rest += self._unmatched.finish()
         rest += self.lost()
         program, self._program = self._program, None

@@ -19,7 +19,7 @@ from .stacks.finding import Finding, Hook
 from .traffic import Traffic
 
 # struct chunk_t, up to its data
-RECORD = Layout("<QQIIII16sQQQQQIIII")
+RECORD = Layout("<QQB3xIII16sQQQQQIIII")
 CHUNK, HANDSHAKE, CLOSE, GONE, _STARTED, _MAPPED, OPENED, _TCP, SEALED, SENT, _SAMPLE, _SOCKET = range(1, 13)
 _DOUBTFUL, _SURE = 1, 2  # learn_socket() of bpf/tls.c
 _HEAD = RECORD.size

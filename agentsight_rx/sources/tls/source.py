@@ -6,6 +6,7 @@ Longer than 300 lines because what is held until its connection is known goes th
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -24,7 +25,7 @@ from ..kernel.features import takes_links
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
 from ..kernel.reader import ProgramReader
-from ..kernel.ring import RingSize, gather_of_content
+from ..kernel.shared_ring import RingSize, gather_of_content
 from ..kernel.syscall import possible_cpus
 from ..names import Names
 from ..net import ENDS_FIELDS, MOVED_FIELDS
@@ -151,7 +152,7 @@ def tls(options: TlsOptions = TlsOptions()) -> Stream[TlsEvent]:  # noqa: B008 (
 class TlsReader(ProgramReader[TlsEvent]):
     """A Reader. `say` gets a sentence for each library that cannot be probed, `note` (else `say` too) for each that is."""
 
-    shares = False  # its thread looks into files and attaches probes, which may take tenths of a second
+    shares = "contents"  # not with facts: its thread looks into files and attaches probes, which may take tenths of a second
 
     def __init__(
         self, options: TlsOptions, say: Callable[[str], None] = say, note: Callable[[str], None] | None = None
@@ -318,10 +319,9 @@ class TlsReader(ProgramReader[TlsEvent]):
             self._look_s = now_s + _LOOK_S
             looked = [*self._records.look(), *self._attacher.revive(), *self._attacher.take_losses()]
         if self._finder.searching:
-            timeout = _SEARCHING_S
             self._finder.take()
             self._holding.end_in_time()
-        if not self._program.wait(timeout):
+        if not self._program.wait(min(timeout, self.due_s)):
             return looked or (None if over else ())
         events = [*looked, *self._program.read()]
         if self._records.learnt:
@@ -334,6 +334,10 @@ class TlsReader(ProgramReader[TlsEvent]):
                 self._look_at_use(self._program, pid, files)
             self._holding.end_in_time()
         return events
+
+    @property
+    def due_s(self) -> float:
+        return _SEARCHING_S if self._finder.searching else math.inf
 
     def close(self) -> Sequence[TlsEvent]:
         if self._program is None:

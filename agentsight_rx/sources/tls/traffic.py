@@ -19,7 +19,7 @@ from .libraries import FileId
 from .unread_code import Code, UnreadCode
 
 # struct tcp_t of bpf/tls.c
-RECORD = Layout("<QQIIII16sQQQQQIHH16sH")
+RECORD = Layout("<QQB3xIII16sQQQQQIHH16sH")
 _INET6 = 10
 _PROCESSES_MOST = 16_384
 _OLD_S = 2.0  # a connection this old should have shown plaintext: how much it carried is asked for once a second

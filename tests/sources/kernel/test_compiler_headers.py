@@ -14,9 +14,9 @@ from agentsight_rx.sources.kernel.compiler import compiled, shim_tree
 from agentsight_rx.sources.kernel.features import require_kernel
 from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.probes import at_tracepoint, at_uprobe
-from agentsight_rx.sources.kernel.ring import Ring
 from agentsight_rx.sources.kernel.syscall import KPROBE, at_uprobes
 from agentsight_rx.sources.readline import function_offset
+from tests.sources.kernel.alone import Alone
 
 
 def test_the_tree_is_private_and_goes_away() -> None:
@@ -80,10 +80,10 @@ def _program(text: str) -> Loaded:
 
 
 def _seen_while(program: Loaded, attached: Sequence[int], act: Callable[[], object], *, times: int) -> list[_Seen]:
-    ring: Ring[_Seen] = Ring(program["out"].fd, 8 * 4096, lambda view, at, _: struct.unpack_from("<QQQ", view, at))
+    ring: Alone[_Seen] = Alone(os.dup(program["out"].fd), 8 * 4096, lambda view, at, _: struct.unpack_from("<QQQ", view, at))
     for _ in range(times):
         act()
-    found = ring.read()
+    found = ring.events()
     ring.close()
     for fd in attached:
         os.close(fd)

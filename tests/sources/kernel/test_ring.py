@@ -5,9 +5,8 @@ from __future__ import annotations
 import mmap
 import os
 import select
-import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import suppress
 from struct import pack
 
@@ -15,10 +14,11 @@ import pytest
 
 from agentsight_rx.errors import UsageError
 from agentsight_rx.sources.kernel.features import require_kernel
-from agentsight_rx.sources.kernel.ring import GATHER_LONG_S, GATHER_S, Growth, Ring, Rings, size_of_ring
-from agentsight_rx.sources.kernel.syscall import create_map
+from agentsight_rx.sources.kernel.ring import Growth
+from agentsight_rx.sources.kernel.shared_ring import size_of_ring
 from agentsight_rx.sources.process import ProcessOptions
 from property_tests.quick import fewer
+from tests.sources.kernel.alone import Alone
 from tests.sources.kernel.torn import flood
 
 PAGE = mmap.PAGESIZE
@@ -53,7 +53,7 @@ class Memory:
             os.pwrite(self.fd, pack("<I", size), 2 * PAGE + half + at % self.size)
 
 
-class _Changes:
+class Changes:
     """In the place of select.epoll, which takes no descriptor of a file: nothing wakes who waits for one."""
 
     def __init__(self) -> None:
@@ -73,73 +73,65 @@ class _Changes:
 
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> Generator[Memory]:
-    monkeypatch.setattr(select, "epoll", _Changes)
+    monkeypatch.setattr(select, "epoll", Changes)
     made = Memory()
     yield made
     os.close(made.fd)
 
 
 @pytest.fixture
-def ring(memory: Memory) -> Generator[Ring[bytes]]:
-    made: Ring[bytes] = Ring(memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + size]))
+def ring(memory: Memory) -> Generator[Alone[bytes]]:
+    made: Alone[bytes] = Alone(os.dup(memory.fd), SIZE, lambda view, at, size: bytes(view[at : at + size]))
     yield made
     made.close()
 
 
-def test_records_of_any_length_come_out_in_order(memory: Memory, ring: Ring[bytes]) -> None:
+def test_records_of_any_length_come_out_in_order(memory: Memory, ring: Alone[bytes]) -> None:
     sent = [bytes([number]) * number for number in range(1, 100)]
     for each in sent:
         memory.put(each)
-    assert ring.read() == sent
-    assert ring.read() == []
+    assert ring.events() == sent
+    assert ring.events() == []
 
 
-def test_records_wrap_around_the_end(memory: Memory, ring: Ring[bytes]) -> None:
+def test_records_wrap_around_the_end(memory: Memory, ring: Alone[bytes]) -> None:
     for number in range(60):
         sent = bytes([number]) * 3001
         memory.put(sent)
-        assert ring.read() == [sent]
+        assert ring.events() == [sent]
 
 
-def test_nothing_is_read_from_a_record_on_that_is_being_written(memory: Memory, ring: Ring[bytes]) -> None:
+def test_nothing_is_read_from_a_record_on_that_is_being_written(memory: Memory, ring: Alone[bytes]) -> None:
     memory.put(b"one")
     at = memory.put(b"two", BUSY)
     memory.put(b"three")
-    assert ring.read() == [b"one"]
-    assert ring.read() == []
-    assert ring.rest() == []
+    assert ring.events() == [b"one"]
+    assert ring.events() == []
+    assert ring.rest_of_events() == []
     memory.finish(at, 3)
-    assert ring.read() == [b"two", b"three"]
+    assert ring.events() == [b"two", b"three"]
 
 
-def test_a_discarded_record_is_skipped(memory: Memory, ring: Ring[bytes]) -> None:
+def test_a_discarded_record_is_skipped(memory: Memory, ring: Alone[bytes]) -> None:
     memory.put(b"one")
     memory.put(b"never", DISCARD)
     memory.put(b"two")
-    assert ring.read() == [b"one", b"two"]
+    assert ring.events() == [b"one", b"two"]
 
 
-def test_a_read_takes_as_many_records_as_it_is_asked_for(memory: Memory, ring: Ring[bytes]) -> None:
+def test_a_read_takes_as_many_records_as_it_is_asked_for(memory: Memory, ring: Alone[bytes]) -> None:
     for each in (b"one", b"two", b"three"):
         memory.put(each)
-    assert ring.read(2) == [b"one", b"two"]
-    assert ring.rest() == [b"three"]
+    assert ring.events(2) == [b"one", b"two"]
+    assert ring.rest_of_events() == [b"three"]
 
 
 def test_a_record_may_become_several_events_or_none(memory: Memory) -> None:
-    made: Ring[int] = Ring(memory.fd, SIZE, lambda view, at, size: list(view[at : at + size]) if size > 1 else None)
+    made: Alone[int] = Alone(os.dup(memory.fd), SIZE, lambda view, at, size: list(view[at : at + size]) if size > 1 else None)
     for each in (b"\1\2", b"\3", b"\4\5"):
         memory.put(each)
-    assert made.read() == [1, 2, 4, 5]
+    assert made.events() == [1, 2, 4, 5]
     made.close()
-
-
-def test_its_fill_is_what_was_not_read(memory: Memory, ring: Ring[bytes]) -> None:
-    assert ring.fill == 0
-    memory.put(bytes(SIZE // 4 - 8))
-    assert ring.fill == 0.25
-    ring.read()
-    assert ring.fill == 0
 
 
 class _Larger:
@@ -157,9 +149,9 @@ class _Larger:
 
 
 @pytest.fixture
-def growing(memory: Memory) -> Generator[tuple[Ring[bytes], _Larger]]:
+def growing(memory: Memory) -> Generator[tuple[Alone[bytes], _Larger]]:
     larger = _Larger()
-    made: Ring[bytes] = Ring(memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + size]), growth=larger.growth)
+    made: Alone[bytes] = Alone(os.dup(memory.fd), SIZE, lambda view, at, size: bytes(view[at : at + size]), larger.growth)
     yield made, larger
     made.close()
     if larger.asked:
@@ -167,37 +159,37 @@ def growing(memory: Memory) -> Generator[tuple[Ring[bytes], _Larger]]:
             os.fstat(larger.memory.fd)
 
 
-def test_once_an_eighth_is_full_a_larger_ring_takes_its_place(memory: Memory, growing: tuple[Ring[bytes], _Larger]) -> None:
+def test_once_an_eighth_is_full_a_larger_ring_takes_its_place(memory: Memory, growing: tuple[Alone[bytes], _Larger]) -> None:
     ring, larger = growing
     memory.put(bytes(SIZE // 8 - 16))
-    ring.read()
+    ring.events()
     assert larger.asked == []
     memory.put(b"a" * (SIZE // 8))
-    assert [len(each) for each in ring.read(1)] == [SIZE // 8]
+    assert [len(each) for each in ring.events(1)] == [SIZE // 8]
     memory.put(b"b")
     larger.memory.put(b"c")
-    assert ring.read() == [b"b"]
-    assert ring.wait(0)
-    assert ring.read() == [b"c"]
+    assert ring.events() == [b"b"]
+    assert ring.waits
+    assert ring.events() == [b"c"]
     assert (larger.asked, larger.entered, ring.size) == ([4 * SIZE], [larger.memory.fd], 4 * SIZE)
 
 
-def test_it_grows_once_where_much_is_expected(growing: tuple[Ring[bytes], _Larger]) -> None:
+def test_it_grows_once_where_much_is_expected(growing: tuple[Alone[bytes], _Larger]) -> None:
     ring, larger = growing
     ring.widen()
     larger.memory.put(b"a")
     ring.widen()
-    assert ring.read() == [b"a"]
+    assert ring.events() == [b"a"]
     assert larger.asked == [4 * SIZE]
 
 
-def test_the_rest_is_that_of_both_rings(memory: Memory, growing: tuple[Ring[bytes], _Larger]) -> None:
+def test_the_rest_is_that_of_both_rings(memory: Memory, growing: tuple[Alone[bytes], _Larger]) -> None:
     ring, larger = growing
     memory.put(b"a" * (SIZE // 8))
     memory.put(b"b")
-    assert len(ring.read(1)) == 1
+    assert len(ring.events(1)) == 1
     larger.memory.put(b"c")
-    assert ring.rest() == [b"b", b"c"]
+    assert ring.rest_of_events() == [b"b", b"c"]
 
 
 @pytest.mark.parametrize("fails", ["make", "map", "enter"])
@@ -218,154 +210,15 @@ def test_where_no_larger_ring_can_be_made_the_first_goes_on(memory: Memory, fail
         entered.append(fd)
 
     growth = Growth(4 * SIZE, make, enter)
-    ring: Ring[bytes] = Ring(memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + 1]), growth=growth)
+    ring: Alone[bytes] = Alone(os.dup(memory.fd), SIZE, lambda view, at, size: bytes(view[at : at + 1]), growth)
     for each in (b"a", b"b"):
         memory.put(each * (SIZE // 4))
-        assert ring.read() == [each]
+        assert ring.events() == [each]
     assert (len(made), entered) == (fails != "make", [])
     for fd in made:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(fd)
     ring.close()
-
-
-def test_while_records_come_the_last_one_does_not_count_as_read(memory: Memory, ring: Ring[bytes]) -> None:
-    """So the kernel does not wake for the next one; before the reader waits for one, it counts."""
-
-    def known() -> int:
-        return int.from_bytes(os.pread(memory.fd, 8, 0), "little")
-
-    memory.put(b"one")
-    at = memory.put(b"two")
-    assert ring.read() == [b"one", b"two"]
-    assert known() == at
-    ring.wait(0)
-    assert known() == memory.end
-
-
-@pytest.fixture
-def empty() -> Generator[Ring[bytes]]:
-    """A ring of the kernel, into which nothing is written."""
-    require_kernel()
-    fd = create_map("empty", _RINGBUF, (0, 0), entries=SIZE)
-    made: Ring[bytes] = Ring(fd, SIZE, lambda view, at, size: bytes(view[at : at + size]))
-    yield made
-    made.close()
-    os.close(fd)
-
-
-@pytest.mark.live
-def test_who_waits_is_woken_by_another_thread(empty: Ring[bytes]) -> None:
-    found: list[bool] = []
-    waits = threading.Thread(target=lambda: found.append(empty.wait(3600)))
-    waits.start()
-    empty.wake()
-    waits.join()
-    assert found == [False]
-
-
-@pytest.mark.live
-def test_a_wake_before_the_wait_counts_and_only_once(empty: Ring[bytes]) -> None:
-    empty.wake()
-    empty.wake()
-    assert not empty.wait(3600)
-    assert not empty.wait(0)
-
-
-def test_a_wake_hides_no_record(memory: Memory, ring: Ring[bytes]) -> None:
-    ring.wake()
-    memory.put(b"one")
-    assert ring.wait(0)
-    assert ring.read() == [b"one"]
-
-
-def _asleep(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> list[float]:
-    """For how many ms it sleeps from now on, 3 ms behind a second; `then` happens meanwhile."""
-    slept: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        slept.append(round(1000 * seconds, 6))
-        then()
-
-    monkeypatch.setattr(time, "monotonic", lambda: 5.003)
-    monkeypatch.setattr(time, "sleep", sleep)
-    return slept
-
-
-def test_it_wakes_at_multiples_of_10_ms(memory: Memory, ring: Ring[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    memory.put(b"one")
-    slept = _asleep(monkeypatch, lambda: None)
-    assert ring.wait(0)
-    assert slept == [7]
-
-
-@pytest.mark.parametrize(("gather_s", "ms"), [(GATHER_S, 17), (GATHER_LONG_S, 97)])
-def test_while_records_come_it_looks_again_without_being_woken(
-    memory: Memory, gather_s: float, ms: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ring: Ring[bytes] = Ring(memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + size]), gather_s=gather_s)
-    memory.put(b"one")
-    assert ring.read() == [b"one"]
-    slept = _asleep(monkeypatch, lambda: memory.put(b"two"))
-    assert ring.wait(1)
-    assert slept == [ms]
-    assert ring.read() == [b"two"]
-    ring.close()
-
-
-@pytest.mark.live
-@pytest.mark.parametrize("woken", [0, 1])
-def test_who_waits_for_several_is_woken_by_a_wake_of_any(woken: int) -> None:
-    require_kernel()
-    fds = [create_map("empty", _RINGBUF, (0, 0), entries=SIZE) for _ in range(2)]
-    made: list[Ring[bytes]] = [Ring(fd, SIZE, lambda view, at, size: bytes(view[at : at + size])) for fd in fds]
-    both, found = Rings(made), list[bool]()
-    waits = threading.Thread(target=lambda: found.append(both.wait(3600)))
-    waits.start()
-    made[woken].wake()
-    waits.join()
-    assert found == [False]
-    assert not both.wait(0)
-    both.close()
-    for ring in made:
-        ring.close()
-    for fd in fds:
-        os.close(fd)
-
-
-def test_a_wait_for_several_gathers_as_long_as_the_shortest_of_those_that_flow(
-    memory: Memory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = Memory()
-    rings = [
-        Ring(each.fd, SIZE, lambda view, at, size: bytes(view[at : at + size]), gather_s=gather_s)
-        for each, gather_s in ((memory, GATHER_LONG_S), (other, GATHER_S))
-    ]
-    both = Rings(rings)
-    memory.put(b"one")
-    assert rings[0].read() == [b"one"]
-    slept = _asleep(monkeypatch, lambda: other.put(b"two"))
-    assert both.wait(1)
-    assert slept == [97]  # only the first one flows
-    assert [ring.read() for ring in rings] == [[], [b"two"]]
-    assert both.wait(1)
-    assert slept[1:] == [17]
-    assert rings[1].waits
-    assert not rings[0].waits
-    both.close()
-    for ring in rings:
-        ring.close()
-    os.close(other.fd)
-
-
-def test_after_the_end_a_wake_touches_no_file_that_came_since(memory: Memory) -> None:
-    made: Ring[bytes] = Ring(memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + size]))
-    made.close()
-    later = os.eventfd(0, os.EFD_NONBLOCK)
-    made.wake()
-    with pytest.raises(BlockingIOError):
-        os.eventfd_read(later)
-    os.close(later)
 
 
 @pytest.mark.parametrize("size", [4096, 8191, 12_288, -8192])

@@ -115,16 +115,3 @@ def test_deleted_keys_are_gone(pairs: Table) -> None:
 def test_a_value_for_each_cpu_is_summed() -> None:
     for table in _table(_PER_CPU_ARRAY, "int", "unsigned long long", entries=3):
         assert [table.sum(index) for index in range(3)] == [0, 0, 0]
-
-
-@pytest.mark.live
-def test_a_map_may_have_other_entries_than_it_was_compiled_with() -> None:
-    require_kernel()
-    loaded = Loaded(Image((_map(_HASH, "unsigned int", "unsigned int", entries=2),), ()), entries={"it": 5})
-    table = loaded["it"]
-    for number in range(5):
-        table[ctypes.c_uint32(number)] = ctypes.c_uint32(number)
-    with pytest.raises(OSError, match="Argument list too long"):
-        table[ctypes.c_uint32(5)] = ctypes.c_uint32(5)
-    assert sorted(leaf.value for leaf in table.values()) == [0, 1, 2, 3, 4]
-    loaded.close()

@@ -13,7 +13,8 @@ from pathlib import Path
 from agentsight_rx.sources.kernel.compiler import compiled
 from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.probes import at_tracepoint
-from agentsight_rx.sources.kernel.ring import Ring
+from agentsight_rx.sources.kernel.ring import growth_in, ring_in_table
+from tests.sources.kernel.alone import Alone
 
 __all__ = ["Found", "flood"]
 
@@ -81,26 +82,29 @@ def flood(count: int) -> Found:
         producers = [stack.enter_context(subprocess.Popen([sys.executable, "-c", _PRODUCER])) for _ in range(2)]
         try:
             first, second = (producer.pid for producer in producers)
-            program = Loaded(compiled(_TEXT, [f"-DFIRST={first}", f"-DSECOND={second}"]), entries={"first_out": _FIRST})
+            begun, size, table = ring_in_table(_FIRST)
+            stack.callback(os.close, table)
+            maps = {"first_out": table, "out": table}
+            program = Loaded(compiled(_TEXT, [f"-DFIRST={first}", f"-DSECOND={second}"]), shared=maps)
             stack.callback(program.close)
             patterns = program["patterns"]
             for which in range(_PATTERNS):
                 patterns[patterns.Key(which)] = patterns.Leaf(
                     (ctypes.c_uint64 * _WORDS)(*[which * 0x0101010101010101] * _WORDS)
                 )
-            ring: Ring[bool] = Ring(program["first_out"].fd, _FIRST, check, growth=program.growth_of("out", _RING))
+            ring: Alone[bool] = Alone(begun, size, check, growth_in(table, _RING))
             stack.callback(ring.close)
             number = int(_TRACEPOINT.read_text())
             attached = at_tracepoint(program.load("tracepoint__syscalls__sys_enter_getppid"), number)
             while whole + torn < count:  # without a pause: so it comes upon records that are being written
-                read = ring.read()
+                read = ring.events()
                 whole += sum(read)
                 torn += len(read) - sum(read)
         finally:
             for producer in producers:
                 producer.kill()
                 producer.wait()
-        read = ring.rest()
+        read = ring.rest_of_events()
         whole, torn = whole + sum(read), torn + len(read) - sum(read)
         sent, lost = program["tallies"].sum(0), program["tallies"].sum(1)
         room = ring.size
