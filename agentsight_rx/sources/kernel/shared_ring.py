@@ -10,6 +10,7 @@ import math
 import os
 import select
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from threading import RLock, get_ident
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
@@ -175,13 +176,9 @@ class Share(Generic[E]):
         return self._shared.ring.fd, self._bell.fd
 
     @property
-    def _holds(self) -> bool:
-        return bool(self.out or self._kept or self._failure)
-
-    @property
     def waits(self) -> bool:
         with self._shared.lock:
-            return self._holds or self._shared.ring.waits
+            return bool(self.out or self._kept or self._failure) or self._shared.ring.waits
 
     def begin_wait(self) -> bool:
         with self._shared.lock:
@@ -256,7 +253,8 @@ class Rings:
         self._poll, self._changes = select.poll(), select.epoll()
         for ring in {ring for ring, _ in now}:
             self._poll.register(ring, select.POLLIN)
-            self._changes.register(ring, select.EPOLLIN | select.EPOLLET)
+            with suppress(OSError):  # another thread has just closed it, as a larger ring took its place
+                self._changes.register(ring, select.EPOLLIN | select.EPOLLET)
         for _, bell in now:
             self._poll.register(bell, select.POLLIN)
             self._changes.register(bell, select.EPOLLIN)

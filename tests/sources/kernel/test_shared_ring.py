@@ -281,3 +281,16 @@ def test_after_the_end_a_wake_touches_no_file_that_came_since(shared: SharedRing
     with pytest.raises(BlockingIOError):
         os.eventfd_read(later)
     os.close(later)
+
+
+def test_a_ring_that_another_thread_closed_meanwhile_ends_no_wait(
+    memory: Memory, shared: SharedRing, share: Share[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = os.dup(memory.fd)
+    os.close(gone)
+    with monkeypatch.context() as patch:
+        patch.setattr(Share, "descriptors", property(lambda share: (gone, share._bell.fd)))
+        assert not share.wait(0)
+    memory.put(of(LINES, b"one"))
+    assert share.wait(0)
+    assert share.read() == [b"one"]
